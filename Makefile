@@ -1,0 +1,45 @@
+# `make` alone lists what there is. Everything runs in an environment of its own in .venv, set up on first use.
+
+VENV := .venv
+READY := $(VENV)/.ready
+# The first Python on this machine that is new enough; `make PYTHON=/path/to/python …` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help swarm-test test lint format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a verdict and a report
+	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
+
+test: $(READY) ## Run all tests that need no root
+	$(VENV)/bin/pytest
+
+lint: $(READY) ## Check style, types and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest -q tests/unit/test_imports.py
+
+format: $(READY) ## Format the code
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+
+lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --all-extras \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and everything made by it
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or say: make PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "This Python can't make virtual environments. On Debian: apt install python3-venv"; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.lock
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
