@@ -1,0 +1,194 @@
+"""The agent's schedule, and its conversation with a controller over a real encrypted connection."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import zmq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import agent
+from worker.agent import Agent, SampleClock
+from worker.curve import Endpoint, new_keys
+from worker.wire import (
+    AgentMessage,
+    Facts,
+    Hello,
+    Quit,
+    Reading,
+    Sample,
+    Welcome,
+    decode_agent_message,
+    encode,
+)
+
+
+@pytest.mark.parametrize(
+    ("now_s", "wait_s", "slot", "then_wait_s"),
+    [
+        pytest.param(100.0, 0.0, 0, 2.0, id="the first sample is due at once"),
+        pytest.param(100.5, 0.0, 0, 1.5, id="a late sample does not move the next"),
+        pytest.param(102.0, 0.0, 1, 2.0, id="a slot that was not taken is left out"),
+        pytest.param(107.9, 0.0, 3, 0.1, id="three slots slept through are three numbers left out"),
+        pytest.param(99.0, 1.0, 0, 3.0, id="before the start there is all the time until it"),
+    ],
+)
+def test_a_sample_has_the_number_of_the_slot_that_is_due(
+    now_s: float, wait_s: float, slot: int, then_wait_s: float
+) -> None:
+    """With slots of two seconds from 100 s on."""
+    clock = SampleClock(100.0, 2.0)
+    assert clock.wait_s(now_s) == pytest.approx(wait_s)
+    assert clock.take(now_s) == slot
+    assert clock.wait_s(now_s) == pytest.approx(then_wait_s)
+
+
+# Multiples of a power of two are exact in floating point, so that "never early" can be taken at its word.
+exact_s = st.integers(0, 1 << 20).map(lambda ticks: ticks / 1024)
+
+
+@given(exact_s, st.integers(1, 1 << 16).map(lambda ticks: ticks / 1024), st.lists(exact_s, max_size=50))
+def test_slots_rise_are_never_early_and_never_drift(start_s: float, period_s: float, lates_s: list[float]) -> None:
+    """However late each sample is taken."""
+    clock = SampleClock(start_s, period_s)
+    now_s, before = start_s, -1
+    for late_s in lates_s:
+        now_s += clock.wait_s(now_s) + late_s
+        slot = clock.take(now_s)
+        assert slot > before
+        assert clock.due_s(slot) == start_s + slot * period_s
+        assert clock.due_s(slot) <= now_s < clock.due_s(slot + 1) == now_s + clock.wait_s(now_s)
+        before = slot
+
+
+@given(st.floats(0, 1e6), st.floats(0.01, 60), st.integers(1, 100))
+def test_no_slot_is_taken_twice_however_its_time_is_rounded(start_s: float, period_s: float, slots: int) -> None:
+    """Taken as soon as each is due, whether or not its time can be told exactly."""
+    clock = SampleClock(start_s, period_s)
+    for slot in range(slots):
+        assert clock.take(clock.due_s(slot)) == slot
+
+
+FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
+
+
+class KnownSensors:
+    """Counts how often it was read, in place of a load."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def facts(self) -> Facts:
+        return FACTS
+
+    def read(self) -> Reading:
+        self.reads += 1
+        return Reading(cpu_percent=self.reads, memory_percent=1, memory_used_bytes=1, load_1min=0)
+
+
+@dataclass
+class Controller:
+    """The other end: what the agent says, and what it is told."""
+
+    socket: zmq.Socket[bytes]
+    agent: threading.Thread
+
+    def hear(self) -> AgentMessage:
+        """The agent's next message."""
+        assert self.socket.poll(5000), "the agent says nothing"
+        identity, frame = self.socket.recv_multipart()
+        assert identity == b"pi1"
+        return decode_agent_message(frame)
+
+    def samples(self, count: int) -> list[Sample]:
+        """The next samples; what was said before the first of them is passed over."""
+        heard: list[Sample] = []
+        while len(heard) < count:
+            message = self.hear()
+            if isinstance(message, Sample):
+                heard.append(message)
+            else:
+                assert not heard, "a hello after a sample"
+        return heard
+
+    def say(self, frame: bytes) -> None:
+        self.socket.send_multipart([b"pi1", frame])
+
+
+@pytest.fixture
+def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
+    monkeypatch.setattr(agent, "HELLO_INTERVAL_S", 0.05)
+    server = new_keys()
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        socket.curve_server = True
+        socket.curve_secretkey = server.secret.encode()
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
+        served = Agent("pi1", endpoint, new_keys(), KnownSensors(), context=context)
+        thread = threading.Thread(target=served.run, daemon=True)
+        thread.start()
+        controller = Controller(socket, thread)
+        yield controller
+        controller.say(encode(Quit()))
+        thread.join(5)
+        context.destroy(linger=0)
+
+
+def test_an_agent_says_hello_until_it_is_welcomed(controller: Controller) -> None:
+    """A controller that was not there yet, or has lost the first one, hears the next."""
+    assert [controller.hear() for _ in range(3)] == [Hello(FACTS)] * 3
+
+
+def test_samples_are_numbered_by_their_slots_from_the_welcome_on(controller: Controller) -> None:
+    """Each is due at its slot to the period exactly, is sent a little later, and has a reading of its own."""
+    assert isinstance(controller.hear(), Hello)
+    began_s = time.monotonic()
+    controller.say(encode(Welcome(0.02)))
+    samples = controller.samples(5)
+    numbers = [sample.number for sample in samples]
+    assert numbers[0] == 0
+    assert numbers == sorted(set(numbers))
+    assert [sample.reading.cpu_percent for sample in samples] == [1, 2, 3, 4, 5]
+    assert began_s <= samples[0].due_s
+    assert [sample.due_s for sample in samples] == [samples[0].due_s + number * 0.02 for number in numbers]
+    assert all(sample.due_s <= sample.sent_s <= time.monotonic() for sample in samples)
+
+
+def test_a_second_welcome_starts_the_numbers_anew(controller: Controller) -> None:
+    """A controller that takes the node in again counts from zero."""
+    assert isinstance(controller.hear(), Hello)
+    controller.say(encode(Welcome(0.02)))
+    assert controller.samples(3)[-1].number >= 2
+    controller.say(encode(Welcome(0.02)))
+    while controller.samples(1)[0].number != 0:
+        pass
+
+
+def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that are no message, messages that only agents send, and nothing at all."""
+    assert isinstance(controller.hear(), Hello)
+    garbage = [b"", b"\xc1", b"\x91\xa4Gone", encode(Hello(FACTS)), encode(("Welcome", "soon")), b"\x91" * 100_000]
+    for frame in garbage:
+        controller.say(frame)
+    controller.say(encode(Welcome(0.02)))
+    controller.samples(2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "dropped a message from the controller that can't be decoded"
+    ] * len(garbage)
+
+
+@pytest.mark.parametrize("welcomed", [False, True])
+def test_quit_ends_the_agent(controller: Controller, welcomed: bool) -> None:
+    """Before it was welcomed as well as in the midst of sampling."""
+    assert isinstance(controller.hear(), Hello)
+    if welcomed:
+        controller.say(encode(Welcome(0.02)))
+        controller.samples(1)
+    controller.say(encode(Quit()))
+    controller.agent.join(5)
+    assert not controller.agent.is_alive()

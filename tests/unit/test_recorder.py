@@ -1,0 +1,207 @@
+"""Every request is handed over exactly once, in the second it ended in, with its failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.histogram import Histogram
+from worker.looplag import LagSecond, LoopLag
+from worker.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder
+from worker.wire import Report
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self, now_s: float = 100.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class KnownLag(LoopLag):
+    """Says for each second how late its loop was: as many ms as the second has hundredths."""
+
+    def second(self, second: int) -> LagSecond:
+        lag = LagSecond()
+        lag.histogram.add(second / 100)
+        lag.cpu_percent = second / 2
+        return lag
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def recorder(clock: Clock) -> Recorder:
+    return Recorder(KnownLag(), clock)
+
+
+@dataclass(frozen=True)
+class Request:
+    name: str
+    latency_ms: float
+    received_bytes: int
+    failed: bool
+    pause_s: float
+    """How long after counting it is marked as failed."""
+
+
+@dataclass(frozen=True)
+class Take:
+    final: bool = False
+
+
+pauses = st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.75])
+steps = st.lists(
+    pauses
+    | st.builds(Take, st.booleans())
+    | st.builds(
+        Request,
+        st.sampled_from(["/a", "/b"]),
+        st.floats(0, 10_000),
+        st.integers(0, 1000),
+        st.booleans(),
+        st.sampled_from([0.0, 0.0, 0.5]),
+    ),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
+    """Whatever the order of requests, failures, pauses and reports, final ones in mid-run included."""
+    clock = Clock()
+    recorder = Recorder(KnownLag(), clock)
+    expected: Counter[tuple[int, str, str]] = Counter()
+    latencies: dict[tuple[int, str], Histogram] = {}
+    errors: Counter[str] = Counter()
+    reports: list[Report] = []
+    for step in [*steps, Take(final=True)]:
+        match step:
+            case Take(final=final):
+                reports.append(recorder.take({"User": 1}, final=final))
+                assert final or all(row.second < int(clock()) for row in reports[-1].seconds)
+            case Request():
+                second = int(clock())
+                recorder.log_request("GET", step.name, step.latency_ms, step.received_bytes)
+                expected[second, step.name, "total"] += 1
+                expected[second, step.name, "bytes"] += step.received_bytes
+                latencies.setdefault((second, step.name), Histogram()).add(step.latency_ms)
+                if step.failed:
+                    clock.now_s += step.pause_s
+                    recorder.log_error("GET", step.name, "no")
+                    expected[second, step.name, "failed"] += 1
+                    errors[step.name] += 1
+            case pause_s:
+                clock.now_s += pause_s
+    found: Counter[tuple[int, str, str]] = Counter()
+    handed_over: dict[tuple[int, str], Histogram] = {}
+    for report in reports:
+        for row in report.seconds:
+            for entry in row.endpoints:
+                found[row.second, entry.name, "total"] += entry.total
+                found[row.second, entry.name, "failed"] += entry.failed
+                found[row.second, entry.name, "bytes"] += entry.received_bytes
+                merged = handed_over.setdefault((row.second, entry.name), Histogram())
+                merged.merge(Histogram(entry.buckets, entry.max_ms))
+    assert found == expected
+    assert {key: (value.buckets, value.max_ms) for key, value in handed_over.items()} == {
+        key: (value.buckets, value.max_ms) for key, value in latencies.items()
+    }
+    assert [error for report in reports for error in report.errors if error.error != "no"] == []
+    assert errors == sum((Counter({row.name: row.count}) for report in reports for row in report.errors), Counter())
+    assert recorder.requests_total == sum(histogram.count for histogram in latencies.values())
+
+
+def test_a_second_is_reported_when_it_is_over_and_idle_ones_too(recorder: Recorder, clock: Clock) -> None:
+    """Each with the lag and CPU of its own, which tell whether the worker was fit."""
+    clock.now_s = 101.5
+    recorder.log_request("GET", "/", 5.0, 10)
+    clock.now_s = 103.9
+    recorder.log_request("GET", "/", 7.0, 10)
+    report = recorder.take({"User": 2})
+    assert (report.sent_s, report.users) == (103.9, {"User": 2})
+    assert [(row.second, len(row.endpoints)) for row in report.seconds] == [(100, 0), (101, 1), (102, 0)]
+    assert [(row.lag_max_ms, row.cpu_percent) for row in report.seconds] == [(1.0, 50.0), (1.01, 50.5), (1.02, 51.0)]
+    assert recorder.take({}).seconds == []
+    clock.now_s = 104.0
+    assert [(row.second, row.endpoints[0].max_ms) for row in recorder.take({}).seconds] == [(103, 7.0)]
+
+
+def test_the_final_report_has_the_second_that_is_not_over(recorder: Recorder, clock: Clock) -> None:
+    """Nothing comes after it, so nothing may be held back."""
+    clock.now_s = 100.25
+    recorder.log_request("GET", "/", 5.0, 10)
+    assert recorder.take({}).seconds == []
+    assert [row.second for row in recorder.take({}, final=True).seconds] == [100]
+
+
+def test_a_failure_counts_where_its_request_does(recorder: Recorder, clock: Clock) -> None:
+    """A second may begin between counting a request and calling it failed."""
+    clock.now_s = 100.999
+    recorder.log_request("GET", "/a", 5.0, 0)
+    clock.now_s = 101.001
+    recorder.log_request("GET", "/b", 5.0, 0)
+    recorder.log_error("GET", "/a", "late")
+    report = recorder.take({}, final=True)
+    assert [(row.second, entry.name, entry.failed) for row in report.seconds for entry in row.endpoints] == [
+        (100, "/a", 1),
+        (101, "/b", 0),
+    ]
+
+
+def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder) -> None:
+    """What is beyond the cap counts together; the next report starts with none."""
+    for number in range(MAX_ERRORS_PER_REPORT + 50):
+        for _ in range(2):
+            recorder.log_request("GET", "/", 1.0, 0)
+            recorder.log_error("GET", "/", f"error {number}")
+    errors = recorder.take({}).errors
+    assert len(errors) == MAX_ERRORS_PER_REPORT + 1
+    assert errors[-1].error.startswith("further errors")
+    assert (errors[0].count, errors[-1].count) == (2, 100)
+    assert recorder.take({}).errors == []
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(ValueError("bad"), "bad"), ("x" * 999, "x" * MAX_ERROR_LENGTH), (None, "unknown error")]
+)
+def test_an_error_is_told_in_bounded_text(recorder: Recorder, error: object, text: str) -> None:
+    """Exceptions by their message, long ones cut, and one without words is still an error."""
+    recorder.log_request("GET", "/", 1.0, 0)
+    recorder.log_error("GET", "/", error)
+    assert [row.error for row in recorder.take({}).errors] == [text]
+
+
+def test_a_name_that_is_too_long_is_cut_for_request_and_failure_alike(recorder: Recorder) -> None:
+    """A name beyond what the wire takes would cost the whole report."""
+    recorder.log_request("GET", "/" + "x" * 2000, 1.0, 0)
+    recorder.log_error("GET", "/" + "x" * 2000, "no")
+    report = recorder.take({}, final=True)
+    (entry,) = report.seconds[0].endpoints
+    assert (len(entry.name), entry.failed, report.errors[0].name) == (MAX_NAME_LENGTH, 1, entry.name)
+
+
+def test_what_locust_leaves_open_counts_as_nothing(recorder: Recorder) -> None:
+    """Neither a missing length nor a missing time keeps a request from being counted."""
+    recorder.log_request("GET", "/", None, None)  # type: ignore[arg-type]
+    (entry,) = recorder.take({}, final=True).seconds[0].endpoints
+    assert (entry.total, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 0, 0.0, {0: 1})
+
+
+def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
+    """It asks for that at the start of a test and once the users are up."""
+    recorder.log_request("GET", "/", 1.0, 0)
+    recorder.clear_all()
+    recorder.reset_all()
+    assert recorder.take({}, final=True).seconds[0].endpoints[0].total == 1

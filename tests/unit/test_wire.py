@@ -1,0 +1,140 @@
+"""What one end says, the other end reads; a peer's clock is mapped to ours; an identity tells its node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import wire
+from worker.wire import (
+    WORKER_MESSAGES,
+    ClockMap,
+    EndpointSecond,
+    ErrorCount,
+    Facts,
+    Hello,
+    Quit,
+    Reading,
+    Report,
+    Sample,
+    UserException,
+    UsersRunning,
+    Welcome,
+    WorkerSecond,
+    node_of,
+)
+
+FACTS = Facts(
+    simulated=False, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="Linux", python="3.11", piswarm="0.1"
+)
+UNKNOWN = Reading(cpu_percent=12.5, memory_percent=40.0, memory_used_bytes=1 << 30, load_1min=0.5)
+KNOWN = Reading(
+    cpu_percent=100.0,
+    memory_percent=99.9,
+    memory_used_bytes=3 << 30,
+    load_1min=8.25,
+    temperature_c=81.5,
+    frequency_hz=1.5e9,
+    throttled=True,
+    network_received_bytes=1,
+    network_sent_bytes=2,
+    disk_read_bytes=3,
+    disk_written_bytes=4,
+)
+REPORT = Report(
+    sent_s=12.25,
+    users={"ApiUser": 3, "Bändiger": 0},
+    seconds=[
+        WorkerSecond(10, None, 0.0, {}, []),
+        WorkerSecond(11, 37.5, 4.25, {0: 1, 400: 19}, [EndpointSecond("GET", "/ü", 3, 1, 900, 80.5, {300: 2, 501: 1})]),
+    ],
+    errors=[ErrorCount("GET", "/ü", "status 500", 1)],
+)
+AGENT_MESSAGES = [Hello(FACTS), Sample(0, 1.5, 1.75, UNKNOWN), Sample(86_400, 1e6, 1e6, KNOWN)]
+CONTROLLER_MESSAGES = [Welcome(1.0), Quit()]
+WORKER_DATA: list[tuple[str, Any]] = [
+    ("client_ready", "2.47.0"),
+    ("client_ready", -1),
+    ("client_stopped", None),
+    ("spawning", None),
+    ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
+    ("stats", REPORT),
+    ("stats", Report(0.0, {}, [], [])),
+    ("exception", UserException("boom", "Traceback …")),
+    ("quit", None),
+]
+
+
+@pytest.mark.parametrize("message", AGENT_MESSAGES, ids=repr)
+def test_what_an_agent_says_is_read_as_it_was_meant(message: wire.AgentMessage) -> None:
+    """Unknown readings stay None: they never become zero on the way."""
+    assert wire.decode_agent_message(wire.encode(message)) == message
+
+
+@pytest.mark.parametrize("message", CONTROLLER_MESSAGES, ids=repr)
+def test_what_the_controller_says_is_read_as_it_was_meant(message: wire.ControllerMessage) -> None:
+    """Both messages to an agent survive the wire."""
+    assert wire.decode_controller_message(wire.encode(message)) == message
+
+
+@pytest.mark.parametrize(("kind", "data"), WORKER_DATA, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_a_worker_says_is_read_as_it_was_meant(kind: str, data: Any) -> None:
+    """Each kind of message carries the type that the table names for it."""
+    assert msgspec.msgpack.decode(wire.encode(data), type=WORKER_MESSAGES[kind]) == data
+
+
+def test_every_kind_of_worker_message_is_tried_here() -> None:
+    """A new kind needs a row above."""
+    assert {kind for kind, _ in WORKER_DATA} == set(WORKER_MESSAGES)
+
+
+@pytest.mark.parametrize("message", [*AGENT_MESSAGES, REPORT, None, "hello", [], {}], ids=repr)
+def test_an_agent_takes_orders_in_the_controllers_words_only(message: Any) -> None:
+    """What the controller never says can't be decoded as if it had."""
+    with pytest.raises(msgspec.MsgspecError):
+        wire.decode_controller_message(wire.encode(message))
+
+
+@pytest.mark.parametrize("message", [*CONTROLLER_MESSAGES, REPORT, None, "hello", [], {}], ids=repr)
+def test_the_controller_hears_agents_in_their_own_words_only(message: Any) -> None:
+    """What an agent never says can't be decoded as if it had."""
+    with pytest.raises(msgspec.MsgspecError):
+        wire.decode_agent_message(wire.encode(message))
+
+
+@pytest.mark.parametrize("no_time_s", [float("nan"), float("inf"), -1.0])
+def test_a_time_that_is_none_is_refused(no_time_s: float) -> None:
+    """Such a sample would have no second that it belongs to."""
+    with pytest.raises(msgspec.ValidationError):
+        wire.decode_agent_message(wire.encode(Sample(0, no_time_s, 1.0, UNKNOWN)))
+    with pytest.raises(msgspec.ValidationError):
+        wire.decode_agent_message(wire.encode(Sample(0, 1.0, no_time_s, UNKNOWN)))
+
+
+# Multiples of a power of two are exact in floating point, so that what is proven is the mapping and not the rounding.
+ticks_s = st.integers(0, 1 << 30).map(lambda ticks: ticks / 1024)
+offsets_s = st.integers(-(1 << 40), 1 << 40).map(lambda ticks: ticks / 1024)
+
+
+@given(offsets_s, st.lists(st.tuples(ticks_s, ticks_s), min_size=1), ticks_s)
+def test_a_mapped_time_is_never_early_and_late_by_the_shortest_delay_at_most(
+    offset_s: float, messages: list[tuple[float, float]], peer_s: float
+) -> None:
+    """However the clocks differ and however long messages were on their way, in whatever order."""
+    clock = ClockMap()
+    for sent_s, delay_s in messages:
+        clock.observe(sent_s, sent_s + offset_s + delay_s)
+    error_s = clock.to_local(peer_s) - (peer_s + offset_s)
+    assert 0 <= error_s <= min(delay_s for _, delay_s in messages)
+
+
+@pytest.mark.parametrize(
+    ("identity", "node"), [("pi007", "pi007"), ("pi007_0", "pi007"), ("a-b.c_12", "a-b.c"), ("pi_0_1", "pi"), ("", "")]
+)
+def test_an_identity_tells_its_node(identity: str, node: str) -> None:
+    """The agent's identity is the node's name, a worker's has its index after it."""
+    assert node_of(identity) == node

@@ -1,0 +1,121 @@
+"""Mergeable, bounded latency histograms: a count per logarithmic bucket.
+
+Bucket `i` holds the latencies in (GAMMA**(i-1), GAMMA**i] microseconds and answers with the point whose relative
+distance to both its edges is the same, 2 * GAMMA**i / (GAMMA + 1). The relative error of a percentile is therefore
+at most (GAMMA - 1) / (GAMMA + 1), which is 0.99 % for GAMMA = 1.02, and merging loses nothing: the bucket of a value does
+not depend on where it was recorded. This is the mapping of DDSketch (Masson, Rim, Lee: VLDB 2019) without the collapsing,
+which a range of 1 µs to 1 h (1112 buckets) does not need.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+
+GAMMA = 1.02
+MAX_RELATIVE_ERROR = (GAMMA - 1) / (GAMMA + 1)
+
+_LOG_GAMMA = math.log(GAMMA)
+_HOUR_MS = 3600e3
+LAST_BUCKET = math.ceil(math.log(_HOUR_MS * 1000) / _LOG_GAMMA)  # anything longer than an hour counts as one
+
+# What a histogram may be made of, wherever it comes from: a file, or a peer that is not to be believed.
+Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
+Buckets = dict[Annotated[int, msgspec.Meta(ge=0, le=LAST_BUCKET)], Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]]
+
+
+class Histogram:
+    """Latencies of any number of requests. Values go in and come out in milliseconds.
+
+    `buckets` maps bucket index to count; `max_ms` is exact.
+    """
+
+    __slots__ = ("buckets", "max_ms")
+
+    def __init__(self, buckets: dict[int, int] | None = None, max_ms: float = 0.0) -> None:
+        self.buckets: dict[int, int] = {} if buckets is None else buckets
+        self.max_ms = max_ms
+
+    def add(self, latency_ms: float) -> None:
+        """Count one latency. Zero, negative and not-a-number values count in the first bucket (below 1 µs)."""
+        if 0.001 < latency_ms < _HOUR_MS:
+            bucket = math.ceil(math.log(latency_ms * 1000) / _LOG_GAMMA)
+        else:
+            bucket = LAST_BUCKET if latency_ms >= _HOUR_MS else 0
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        if latency_ms > self.max_ms:
+            self.max_ms = latency_ms
+
+    def merge(self, other: Histogram) -> None:
+        """Add the counts of `other` to this one."""
+        mine = self.buckets
+        for bucket, count in other.buckets.items():
+            mine[bucket] = mine.get(bucket, 0) + count
+        self.max_ms = max(self.max_ms, other.max_ms)
+
+    @property
+    def count(self) -> int:
+        """How many latencies were counted."""
+        return sum(self.buckets.values())
+
+    def percentile(self, percent: float) -> float | None:
+        """The latency in ms that `percent` (0 to 100) of all requests did not exceed, by nearest rank; None when empty."""
+        return self.percentiles((percent,))[0]
+
+    def percentiles(self, percents: Iterable[float]) -> list[float | None]:
+        """`percentile` for several at once, sorting the buckets a single time."""
+        wanted = list(percents)
+        total = self.count
+        if not total:
+            return [None] * len(wanted)
+        ranks = sorted((max(1, math.ceil(percent / 100 * total - 1e-9)), index) for index, percent in enumerate(wanted))
+        found: list[float | None] = [None] * len(wanted)
+        seen = 0
+        position = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            while position < len(ranks) and ranks[position][0] <= seen:
+                found[ranks[position][1]] = min(_value_ms(bucket), self.max_ms)
+                position += 1
+        return found
+
+    def encode(self) -> bytes:
+        """The histogram as MessagePack `[max_ms, {bucket: count}]`, for the wire and for run.db."""
+        return msgspec.msgpack.encode((self.max_ms, self.buckets))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Histogram:
+        """The inverse of `encode`. Raises msgspec.DecodeError or msgspec.ValidationError on anything else."""
+        max_ms, buckets = _decoder.decode(data)
+        return cls(buckets, max_ms)
+
+
+def _value_ms(bucket: int) -> float:
+    return 2 * GAMMA**bucket / (GAMMA + 1) / 1000
+
+
+_decoder = msgspec.msgpack.Decoder(tuple[Milliseconds, Buckets])
+
+
+class Tally:
+    """What happened at one endpoint in one span of time: requests, failures, bytes received, latencies of all requests."""
+
+    __slots__ = ("failed", "histogram", "received_bytes", "total")
+
+    def __init__(
+        self, total: int = 0, failed: int = 0, received_bytes: int = 0, histogram: Histogram | None = None
+    ) -> None:
+        self.total = total
+        self.failed = failed
+        self.received_bytes = received_bytes
+        self.histogram = Histogram() if histogram is None else histogram
+
+    def merge(self, other: Tally) -> None:
+        """Add `other` to this one."""
+        self.total += other.total
+        self.failed += other.failed
+        self.received_bytes += other.received_bytes
+        self.histogram.merge(other.histogram)

@@ -1,0 +1,80 @@
+"""How late a worker's event loop is: the honest measure of whether it was fit to time anything."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from worker.histogram import Histogram
+
+PROBES_PER_SECOND = 20
+KEPT_SECONDS = 120
+
+
+class LagSecond:
+    """One second of one process: the lag of each probe in ms, and the CPU it used in percent of a core (None: unknown)."""
+
+    __slots__ = ("cpu_percent", "histogram")
+
+    def __init__(self) -> None:
+        self.histogram = Histogram()
+        self.cpu_percent: float | None = None
+
+
+class LoopLag:
+    """Asks the event loop to be woken on a fixed schedule and records how late each wake-up came.
+
+    A request that becomes readable while the loop is busy is timed late by the same amount. When a stall swallows whole
+    probes, each of them counts with the wait it would have met, in the second in which it was due (the schedule does not
+    move: no coordinated omission); the longest of them counts again where the stall ends, since that is where the
+    requests that it delayed are counted. All workers of one process share one instance, as they share its loop.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.process_time
+    ) -> None:
+        """`cpu_clock` tells the CPU seconds that this process has used."""
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._seconds: OrderedDict[int, LagSecond] = OrderedDict()
+        self._marked_s, self._used_s = clock(), cpu_clock()
+
+    def second(self, second: int) -> LagSecond:
+        """The record of one second of the monotonic clock; empty when it is unknown or more than two minutes past.
+
+        The CPU of a second that is not over yet is that of its part so far.
+        """
+        entry = self._seconds.get(second) or LagSecond()
+        if entry.cpu_percent is None and int(self._marked_s) <= second <= int(self._clock()):
+            entry.cpu_percent = self._cpu_percent()
+        return entry
+
+    def run(self, sleep: Callable[[float], None]) -> None:
+        """Probe for ever; `sleep` is the event loop's own (seconds)."""
+        interval_s = 1 / PROBES_PER_SECOND
+        due_s = self._clock() + interval_s
+        while True:
+            sleep(max(0.0, due_s - self._clock()))
+            now_s = self._clock()
+            if now_s - due_s >= interval_s and int(due_s) != int(now_s):
+                self._at(int(now_s)).histogram.add((now_s - due_s) * 1000)
+            while due_s <= now_s:
+                self._at(int(due_s)).histogram.add((now_s - due_s) * 1000)
+                due_s += interval_s
+            if int(now_s) != int(self._marked_s):
+                percent = self._cpu_percent()
+                for second in range(int(self._marked_s), int(now_s)):
+                    self._at(second).cpu_percent = percent
+                self._marked_s, self._used_s = now_s, self._cpu_clock()
+
+    def _cpu_percent(self) -> float:
+        return 100 * (self._cpu_clock() - self._used_s) / max(0.01, self._clock() - self._marked_s)
+
+    def _at(self, second: int) -> LagSecond:
+        entry = self._seconds.get(second)
+        if entry is None:
+            entry = self._seconds[second] = LagSecond()
+            while len(self._seconds) > KEPT_SECONDS:
+                self._seconds.popitem(last=False)
+        return entry

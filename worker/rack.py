@@ -1,0 +1,182 @@
+"""A rack of simulated nodes in one process: for each a real Locust worker and a real agent, on connections of their own.
+
+Started by the controller as `python -m worker.rack`, with a RackOrders on standard input. What is shared between the nodes
+is what one machine has to share: the process, its event loop and its ZeroMQ context.
+"""
+
+from __future__ import annotations
+
+import locust  # first: it patches the standard library for gevent
+
+# isort: split
+import logging
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+import msgspec
+import psutil
+import zmq.green as zmq
+from gevent import monkey
+from gevent.pool import Group
+from locust.env import Environment
+
+from worker.agent import Agent
+from worker.catalogue import load_user_classes
+from worker.curve import Endpoint, Keys
+from worker.lifeline import exit_with_parent, read_orders
+from worker.looplag import LoopLag
+from worker.recorder import Recorder
+from worker.runner import FleetWorker
+from worker.simulated import SimulatedSensors
+from worker.wire import UserShare
+
+logger = logging.getLogger(__name__)
+
+
+class RackNode(msgspec.Struct, frozen=True):
+    """One simulated node: its place in the fleet, its keys, and the board that it stands for."""
+
+    name: str
+    number: int
+    keys: Keys
+    board: str
+    cooling: str
+
+
+class RackOrders(msgspec.Struct, frozen=True):
+    """All that a rack needs to know."""
+
+    endpoint: Endpoint
+    nodes: list[RackNode]
+    users: Mapping[str, UserShare]
+    host: str
+    seed: int
+    ambient_c: float
+    stop_timeout_s: float
+    locustfile: str | None = None
+
+
+class Shares:
+    """Shares what this process uses out among its nodes: memory evenly, CPU time as one request a second plus their requests."""
+
+    def __init__(self) -> None:
+        self._recorders: dict[str, Recorder] = {}
+        self._seen: dict[str, int] = {}
+        self._used_s: dict[str, float] = {}
+        self._process = psutil.Process()
+        self.memory_bytes = 0
+        """One node's share."""
+
+    def add(self, node: str, recorder: Recorder) -> None:
+        """From now on `node` has a share, by what `recorder` counts."""
+        self._recorders[node], self._seen[node], self._used_s[node] = recorder, 0, 0.0
+
+    def used_s(self, node: str) -> float:
+        """CPU seconds attributed to `node` so far."""
+        return self._used_s[node]
+
+    def run(self) -> None:
+        """Share out once a second, for ever."""
+        before_s = time.process_time()
+        while True:
+            self.memory_bytes = self._process.memory_info().rss // len(self._recorders)
+            gevent.sleep(1)
+            now_s = time.process_time()
+            weights = {}
+            for node, recorder in self._recorders.items():
+                weights[node] = 1 + recorder.requests_total - self._seen[node]
+                self._seen[node] = recorder.requests_total
+            second_s = (now_s - before_s) / sum(weights.values())
+            for node, weight in weights.items():
+                self._used_s[node] += weight * second_s
+            before_s = now_s
+
+
+class GreenAgent(Agent):
+    """An agent that shares its process's event loop with others."""
+
+    def receive(self, socket: Any, wait_s: float) -> bytes | None:
+        """As in Agent, at a third of the cost: zmq.green's poll sets up a select of its own for each call."""
+        with gevent.Timeout(max(0.001, wait_s), False):  # gevent's way to say: just leave the block
+            return bytes(socket.recv())
+        return None
+
+
+class Rack:
+    """The nodes of one process."""
+
+    def __init__(self, orders: RackOrders) -> None:
+        self._orders = orders
+        self._users = load_user_classes(orders.users, orders.locustfile)
+        self._context = zmq.Context()
+        self._context.set(zmq.MAX_SOCKETS, 4 * len(orders.nodes) + 64)
+        self._lag = LoopLag()
+        self._shares = Shares()
+
+    def run(self) -> None:
+        """Serve until the controller has ended the run for every node."""
+        helpers = [gevent.spawn(self._lag.run, gevent.sleep)]
+        nodes = Group()
+        for node in self._orders.nodes:
+            recorder = Recorder(self._lag)
+            self._shares.add(node.name, recorder)
+            nodes.spawn(self._work, node, recorder)
+            nodes.spawn(self._agent(node).run)
+        helpers.append(gevent.spawn(self._shares.run))
+        nodes.join(raise_error=True)
+        gevent.killall(helpers)
+        self._context.destroy(linger=500)
+
+    def _agent(self, node: RackNode) -> GreenAgent:
+        sensors = SimulatedSensors(
+            node.name,
+            board=node.board,
+            cooling=node.cooling,
+            ambient_c=self._orders.ambient_c,
+            seed=self._orders.seed,
+            cpu_s=lambda: self._shares.used_s(node.name),
+            memory_bytes=lambda: self._shares.memory_bytes,
+        )
+        return GreenAgent(node.name, self._orders.endpoint, node.keys, sensors, context=self._context)
+
+    def _work(self, node: RackNode, recorder: Recorder) -> None:
+        environment = Environment(
+            user_classes=list(self._users), host=self._orders.host, stop_timeout=self._orders.stop_timeout_s
+        )
+        environment.stats = recorder
+        environment.seed = self._orders.seed
+        environment.first_account = node.number
+        # Listeners that a locustfile registered on Locust's global events serve every worker of the process.
+        for name, hook in vars(locust.events).items():
+            for listener in hook._handlers:  # noqa: SLF001  # Locust has no public way to read them
+                getattr(environment.events, name).add_listener(listener)
+        worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
+            FleetWorker,
+            context=self._context,
+            endpoint=self._orders.endpoint,
+            keys=node.keys,
+            node=node.name,
+            index=0,
+            phase=node.number * 0.618034 % 1,
+        )
+        environment.events.init.fire(environment=environment, runner=worker, web_ui=None)
+        worker.wait_until_told_to_quit()
+
+
+def main() -> int:
+    """Run a rack by the orders on standard input."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # Ctrl-C reaches the whole terminal; how the run then ends is the controller's to say, over the wire.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = read_orders(RackOrders)
+    exit_with_parent(monkey.get_original("_thread", "start_new_thread"))
+    Rack(orders).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""What a worker measured, per second and endpoint, until it is reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from locust.stats import RequestStats
+
+from worker.histogram import Tally
+from worker.looplag import LoopLag
+from worker.wire import EndpointSecond, ErrorCount, Report, WorkerSecond
+
+MAX_ERRORS_PER_REPORT = 100
+MAX_ERROR_LENGTH = 300
+MAX_NAME_LENGTH = 300
+
+
+class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
+    """Takes the place of Locust's statistics in a worker's environment, so that its runner records here.
+
+    Locust keeps its own unbounded, two-digit statistics by the wall clock; this keeps a mergeable histogram per second of
+    the monotonic clock and endpoint, and hands every request over exactly once.
+    """
+
+    def __init__(self, lag: LoopLag, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(use_response_times_cache=False)
+        self._lag = lag
+        self._clock = clock
+        self._seconds: dict[int, dict[tuple[str, str], Tally]] = {}
+        self._errors: dict[tuple[str, str, str], int] = {}
+        self._reported_up_to = int(clock())
+        self.requests_total = 0
+        """All requests since the worker began; a simulated node's load is taken from it."""
+
+    def log_request(self, method: str, name: str, response_time: float, content_length: int) -> None:
+        """Count one request, failed or not; `response_time` in ms. Called by Locust for each request."""
+        method, name = _endpoint(method, name)
+        second = int(self._clock())
+        endpoints = self._seconds.get(second)
+        if endpoints is None:
+            endpoints = self._seconds[second] = {}
+        tally = endpoints.get((method, name))
+        if tally is None:
+            tally = endpoints[method, name] = Tally()
+        tally.total += 1
+        tally.received_bytes += max(0, content_length or 0)
+        tally.histogram.add(response_time or 0.0)
+        self.requests_total += 1
+
+    def log_error(self, method: str, name: str, error: Any) -> None:
+        """Mark the request just counted as failed. Called by Locust right after `log_request`."""
+        method, name = _endpoint(method, name)
+        # No greenlet switch lies between the two calls, but a second may begin: look in the latest one that has the endpoint.
+        second = max(second for second, endpoints in self._seconds.items() if (method, name) in endpoints)
+        self._seconds[second][method, name].failed += 1
+        key = (method, name, str(error)[:MAX_ERROR_LENGTH] if error else "unknown error")
+        if key not in self._errors and len(self._errors) >= MAX_ERRORS_PER_REPORT:
+            key = (method, name, f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")
+        self._errors[key] = self._errors.get(key, 0) + 1
+
+    def note_cut_off(self, users: int) -> None:
+        """So many users were ended in the middle of a task: the target may have counted a request that nobody here has."""
+        if users:
+            self._errors["", "user cut off", "its task outlasted the stop timeout; its last request is not counted"] = (
+                users
+            )
+
+    def take(self, users: dict[str, int], *, final: bool = False) -> Report:
+        """Everything not reported yet, and forget it. Only whole seconds, unless it is the `final` report."""
+        now_s = self._clock()
+        end = int(now_s) + 1 if final else int(now_s)
+        # Idle seconds too: their lag tells whether the worker was fit. A request counted after a final report comes late.
+        due = set(range(self._reported_up_to, end)).union(second for second in self._seconds if second < end)
+        seconds = [self._take_second(second) for second in sorted(due)]
+        self._reported_up_to = max(end, self._reported_up_to)
+        errors = [ErrorCount(*key, count) for key, count in self._errors.items()]
+        self._errors.clear()
+        return Report(sent_s=now_s, users=users, seconds=seconds, errors=errors)
+
+    def _take_second(self, second: int) -> WorkerSecond:
+        lag = self._lag.second(second)
+        return WorkerSecond(
+            second=second,
+            cpu_percent=lag.cpu_percent,
+            lag_max_ms=lag.histogram.max_ms,
+            lag_buckets=lag.histogram.buckets,
+            endpoints=[
+                EndpointSecond(
+                    method,
+                    name,
+                    tally.total,
+                    tally.failed,
+                    tally.received_bytes,
+                    tally.histogram.max_ms,
+                    tally.histogram.buckets,
+                )
+                for (method, name), tally in self._seconds.pop(second, {}).items()
+            ],
+        )
+
+    def clear_all(self) -> None:
+        """Nothing: Locust asks for this at the start of a test, and nothing measured is ever thrown away."""
+
+    def reset_all(self) -> None:
+        """Nothing, for the same reason."""
+
+
+def _endpoint(method: Any, name: Any) -> tuple[str, str]:
+    """As the wire takes it: a locustfile may say anything, and none of it may cost a report."""
+    return str(method)[:MAX_NAME_LENGTH], str(name)[:MAX_NAME_LENGTH]
