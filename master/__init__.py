@@ -1,0 +1,1 @@
+"""The controller: turns a scenario into a run, and a run into a verdict."""

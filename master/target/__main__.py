@@ -1,0 +1,151 @@
+"""The target's process: `python -m master.target`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvicorn
+
+from .app import Gateway
+from .auth import TOKEN_LIFETIME_S, Authority
+from .storage import ForeignDatabaseError, Storage
+
+PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
+DEFAULT_PASSWORD = "piswarm"  # noqa: S105  # a demo's, told in the help text
+# Longer than any user of the load profile pauses (30 s): a server that hangs up on an idle connection just when a request
+# is on its way makes the request fail, and the generator count an error that is none.
+KEEP_ALIVE_S = 120
+EXIT_INPUT = 2
+
+
+class Server(uvicorn.Server):
+    """Says on stdout when it accepts connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, then print the one line that a parent waits for."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            print(json.dumps({"ready": True, "url": url}), flush=True)  # noqa: T201  # the contract with the parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to end. Returns the exit code: 0, or 2 when the arguments can't be followed."""
+    options = _parse(arguments)
+    with tempfile.TemporaryDirectory(prefix="piswarm-target-") as directory:
+        try:
+            listener = _listen(options.host, options.port)
+        except OSError as error:
+            return _refuse(f"can't listen on {options.host}:{options.port}: {error.strerror}; name a free --port, or 0")
+        try:
+            storage = Storage(options.database or Path(directory) / "target.db")
+        except (ForeignDatabaseError, sqlite3.Error, OSError) as error:
+            listener.close()
+            return _refuse(f"can't use --database {options.database}: {error}; name a new file")
+        _raise_file_limit()
+        with listener, ThreadPoolExecutor(max_workers=2, thread_name_prefix="work") as pool:
+            authority = Authority(
+                os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD, lifetime_s=options.token_lifetime
+            )
+            _serve(Gateway(authority, storage, pool), listener, until_stdin_closes=options.until_stdin_closes)
+        storage.close()
+    return 0
+
+
+def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool) -> None:
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=[("cache-control", "no-store"), ("x-content-type-options", "nosniff")],
+        backlog=4096,  # a fleet connects all at once
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=5,
+    )
+    server = Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn ends on these signals and then raises them again for the handlers it found; these make that end an orderly one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if until_stdin_closes:
+        threading.Thread(target=_wait_for_stdin, args=(stop,), daemon=True).start()
+    server.run([listener])
+
+
+def _wait_for_stdin(stop: Callable[[], None]) -> None:
+    # os.read takes no lock of a Python file, which a thread still waiting here at the end would hold.
+    while os.read(0, 4096):
+        pass
+    stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def _raise_file_limit() -> None:
+    """One file per connection: let there be as many as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _refuse(message: str) -> int:
+    print(f"target: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
+    return EXIT_INPUT
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m master.target",
+        description="The embedded target: a small remote-desktop gateway to put load on. Prints one JSON line when ready.",
+        epilog="example: python -m master.target --port 8080\n\n"
+        "accounts: user0001 to user2000, admin01 to admin20, node0001 to node1000; their one password is\n"
+        f"{DEFAULT_PASSWORD!r} unless the environment variable {PASSWORD_VARIABLE} says otherwise (it is a demo target).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: 0, a free one)")
+    parser.add_argument("--database", type=Path, help="SQLite file, begun anew (default: in a temporary directory)")
+    parser.add_argument(
+        "--token-lifetime", type=int, default=TOKEN_LIFETIME_S, metavar="S", help="seconds (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when stdin does, so as never to outlive the parent"
+    )
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""What the handlers need of requests and responses and Starlette has not: bounded bodies, typed JSON, typed queries.
+
+Starlette's own limit for bodies answers with plain text; here every error is JSON.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from . import errors
+
+MAX_BODY_BYTES = 2 * 1024 * 1024
+
+T = TypeVar("T")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonResponse(Response):
+    """An answer that carries a msgspec structure, or anything else msgspec can encode, as JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return _encode(content)
+
+
+def error_response(error: errors.ApiError) -> JsonResponse:
+    """An answer that carries `error`."""
+    return JsonResponse({"error": {"code": error.code, "message": error.message}}, error.status, error.headers)
+
+
+async def read_bytes(request: Request, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`."""
+    if int(request.headers.get("content-length", 0)) > limit_bytes:
+        raise errors.too_large(limit_bytes)
+    parts, received_bytes = [], 0
+    async with aclosing(request.stream()) as stream:
+        async for part in stream:
+            parts.append(part)
+            received_bytes += len(part)
+            if received_bytes > limit_bytes:
+                raise errors.too_large(limit_bytes)
+    return b"".join(parts)
+
+
+async def read_json(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
+    """The body as what `decoder` makes of it. Raises ApiError 400 for what is no JSON, 422 for what breaks the schema."""
+    body = await read_bytes(request)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise errors.invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.bad_request(f"body is no valid JSON: {error}") from None
+
+
+def read_query(request: Request, schema: type[T]) -> T:
+    """The query string as a `schema`; blank values count as absent. Raises ApiError 422."""
+    given = {key: value for key, value in request.query_params.multi_items() if value}
+    try:
+        return msgspec.convert(given, schema, strict=False)
+    except msgspec.ValidationError as error:
+        raise errors.invalid(f"query: {error}") from None

@@ -1,0 +1,62 @@
+"""What a client is told when its request can't be served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class ApiError(Exception):
+    """A request that is answered with an error: HTTP status, a code for programs, a message for people."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+def bad_request(message: str) -> ApiError:
+    """400: the body is no JSON."""
+    return ApiError(400, "bad_request", message)
+
+
+def unauthorized(message: str) -> ApiError:
+    """401: no valid token, or sign-in refused."""
+    return ApiError(401, "unauthorized", message, {"www-authenticate": "Bearer"})
+
+
+def forbidden(message: str) -> ApiError:
+    """403: signed in, but not allowed to do this."""
+    return ApiError(403, "forbidden", message)
+
+
+def not_found(what: str) -> ApiError:
+    """404: `what` does not exist, or is not the caller's to see."""
+    return ApiError(404, "not_found", f"{what} not found")
+
+
+def method_not_allowed(allowed: Sequence[str]) -> ApiError:
+    """405: the path exists, this method on it does not."""
+    listed = ", ".join(allowed)
+    return ApiError(405, "method_not_allowed", f"allowed: {listed}", {"allow": listed})
+
+
+def conflict(message: str) -> ApiError:
+    """409: what is asked for contradicts the present state."""
+    return ApiError(409, "conflict", message)
+
+
+def too_large(limit_bytes: int) -> ApiError:
+    """413: the body is longer than `limit_bytes`."""
+    return ApiError(413, "too_large", f"body longer than {limit_bytes} bytes")
+
+
+def invalid(message: str) -> ApiError:
+    """422: well-formed, but a field is missing, unknown, of the wrong type or out of range."""
+    return ApiError(422, "invalid", message)
+
+
+def internal() -> ApiError:
+    """500: our fault; the log says what, the client is not told."""
+    return ApiError(500, "internal", "internal error")

@@ -1,0 +1,192 @@
+"""The real processes that integration tests start: the command `piswarm run`, and the target on its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+TARGET = [sys.executable, "-m", "master.target"]
+
+
+class Reply(NamedTuple):
+    """An answer. `json` is its body, if it is JSON."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Target:
+    """A target process on a free loopback port, for the length of a `with` block."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [*TARGET, "--until-stdin-closes", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        line = self.process.stdout.readline()
+        assert line, f"the target ended with {self.process.wait()}"
+        self.ready = json.loads(line)
+        self.url: str = self.ready["url"]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> int:
+        """Close its stdin, and wait until it is gone; its exit code."""
+        self.process.stdin.close()
+        code = self.process.wait(20)
+        self.process.stdout.close()
+        return code
+
+    def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str) -> Reply:
+        """One request on a connection of its own. What is not bytes is sent as JSON."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Reply(response.status, {key.lower(): value for key, value in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def sign_in(self, username: str, password: str = "piswarm") -> str:
+        """A token of that account."""
+        reply = self.ask("POST", "/auth/login", {"username": username, "password": password})
+        assert reply.status == 200, reply
+        return reply.json["token"]
+
+    def counts(self) -> dict[tuple[str, str, int], int]:
+        """What the target counted, by method, route and status, without the requests for these counts."""
+        text = self.ask("GET", "/metrics").body.decode()
+        found = re.findall(
+            r'^target_requests_total{method="(\w+)",route="(\S+)",status="(\d+)"} (\S+)$', text, re.MULTILINE
+        )
+        return {
+            (method, route, int(status)): int(float(count))
+            for method, route, status, count in found
+            if route != "/metrics"
+        }
+
+
+PISWARM = [sys.executable, "-m", "master.cli"]
+
+LOCUSTFILE = """
+from locust import FastHttpUser, constant, task
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.02)
+
+    @task(9)
+    def health(self):
+        self.client.get("/health")
+
+    @task(1)
+    def missing(self):
+        self.client.get("/no/such/path", name="/missing")
+"""
+
+
+@dataclass
+class Finished:
+    """A run that has ended: exit status, what it printed, and where its files are."""
+
+    status: int
+    output: str
+    directory: Path
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.directory / "result.json").read_text())
+
+
+class Started:
+    """A run that is on."""
+
+    def __init__(self, process: subprocess.Popen[str], directory: Path) -> None:
+        self.process = process
+        self.directory = directory
+        self._lines: list[str] = []
+
+    def wait_for(self, pattern: str) -> str:
+        """Read what it prints until a line matches; the line."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"ended without saying {pattern!r}:\n{''.join(self._lines)}")
+
+    def finish(self, timeout_s: float = 60) -> Finished:
+        rest, _ = self.process.communicate(timeout=timeout_s)
+        return Finished(self.process.returncode, "".join(self._lines) + rest, self.directory)
+
+    def family(self) -> list[psutil.Process]:
+        """The command and all processes that it started."""
+        command = psutil.Process(self.process.pid)
+        return [command, *command.children(recursive=True)]
+
+
+class Piswarm:
+    """Starts `piswarm run` as a user would."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._runs = 0
+
+    def scenario(self, **changes: Any) -> Path:
+        """A scenario file: the locustfile's visitors on the embedded target, with `changes`."""
+        (self._directory / "visitors.py").write_text(LOCUSTFILE)
+        content = {
+            "target": "embedded",
+            "locustfile": "visitors.py",
+            "users": {"Visitor": 1},
+            "load": [{"users": 8, "spawn_rate": 20, "hold": "5s"}],
+            "nodes": {"expect": 4},
+            "thresholds": ["errors < 50 %"],
+            # What else runs on the machine must not decide what a test says; the test of starvation sets its own.
+            "validity": {"loop_lag_p99": "20 s", "controller_cpu": "100 %", "excluded_share": "100 %"},
+        } | changes
+        path = self._directory / "scenario.yml"
+        path.write_text(json.dumps(content))  # JSON is YAML
+        return path
+
+    def start(self, scenario: Path, *options: str) -> Started:
+        self._runs += 1
+        out = self._directory / f"run-{self._runs}"
+        process = subprocess.Popen(
+            [*PISWARM, "run", str(scenario), "--out", str(out), *options],
+            cwd=self._directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return Started(process, out)
+
+    def run(self, scenario: Path, *options: str) -> Finished:
+        return self.start(scenario, *options).finish()

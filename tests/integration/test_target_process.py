@@ -1,0 +1,115 @@
+"""The target as a process: how it starts, what it says, how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import ROOT, TARGET, Target
+
+from master.target.__main__ import main
+
+
+def test_it_says_when_it_is_ready_and_ends_when_stdin_closes() -> None:
+    target = Target()
+    assert target.ready == {"ready": True, "url": f"http://127.0.0.1:{target.port}"}
+    health = target.ask("GET", "/health")
+    assert health.status == 200
+    assert health.json["status"] == "ok"
+    assert health.json["uptime_s"] >= 0
+    target.process.stdin.close()
+    assert target.process.stdout.read() == b""
+    assert target.end() == 0
+
+
+def test_it_does_not_outlive_a_parent_that_is_killed() -> None:
+    """The parent is a process of its own that holds the pipe; the target's stdout ends when the target does."""
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys\nchild = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\nchild.wait()",
+            *TARGET,
+            "--until-stdin-closes",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    with parent, parent.stdout:
+        assert json.loads(parent.stdout.readline())["ready"]
+        parent.kill()
+        assert parent.stdout.read() == b""  # returns once nobody is left to write
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_even_with_a_connection_open(number: signal.Signals, tmp_path: Path) -> None:
+    target = Target(TMPDIR=str(tmp_path))
+    assert list(tmp_path.iterdir())
+    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=20)
+    connection.request("GET", "/health")
+    connection.getresponse().read()
+    target.process.send_signal(number)
+    assert target.process.wait(20) == 0
+    connection.close()
+    target.end()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_taken_port_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = subprocess.run([*TARGET, "--port", str(port)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.count("\n") == 1
+    assert f"127.0.0.1:{port}" in answer.stderr
+    assert "in use" in answer.stderr
+
+
+def exit_code(*arguments: str) -> int:
+    """What the process would end with, for arguments that it does not start with: no need for a process."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--port", "65536"], ["--port", "x"], ["--nonsense"], ["--host", "no.such.host.invalid"]]
+)
+def test_wrong_arguments_end_with_2(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(*arguments) == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_a_file_that_is_no_database_of_its_own_is_refused_and_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    assert exit_code("--database", str(precious)) == 2
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert precious.read_text() == "precious"
+
+
+def test_help_has_an_example(capfd: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--help") == 0
+    assert "example: python -m master.target" in capfd.readouterr().out
+
+
+def test_password_and_token_lifetime_can_be_set() -> None:
+    with Target("--token-lifetime", "0", PISWARM_TARGET_PASSWORD="another") as target:
+        refused = target.ask("POST", "/auth/login", {"username": "user0001", "password": "piswarm"})
+        assert refused.status == 401
+        reply = target.ask("GET", "/auth/me", token=target.sign_in("user0001", "another"))
+        assert reply.status == 401
+        assert reply.json["error"]["message"] == "token expired"

@@ -1,0 +1,37 @@
+"""The life of a session."""
+
+import itertools
+
+import pytest
+
+from master.target.errors import ApiError
+from master.target.messages import State
+from master.target.sessions import TRANSITIONS, Event, next_state
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "following"),
+    [
+        (State.CREATED, Event.CHUNK, State.RECORDING),
+        (State.RECORDING, Event.CHUNK, State.RECORDING),
+        (State.CREATED, Event.CLOSE, State.CLOSED),
+        (State.RECORDING, Event.CLOSE, State.CLOSED),
+    ],
+)
+def test_what_can_happen(state: State, event: Event, following: State) -> None:
+    assert next_state(state, event) is following
+
+
+def test_whatever_is_not_in_the_table_is_a_conflict() -> None:
+    for state, event in set(itertools.product(State, Event)) - set(TRANSITIONS):
+        with pytest.raises(ApiError, match=f"session is {state.value}") as caught:
+            next_state(state, event)
+        assert caught.value.status == 409
+
+
+def test_every_state_can_be_reached_and_a_closed_session_stays_closed() -> None:
+    reached = {State.CREATED}
+    for _ in State:
+        reached |= {following for (state, _), following in TRANSITIONS.items() if state in reached}
+    assert reached == set(State)
+    assert not [event for state, event in TRANSITIONS if state is State.CLOSED]
