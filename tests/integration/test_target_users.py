@@ -1,0 +1,131 @@
+"""The user classes at work on the target: nothing fails, and both sides count the same."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from processes import ROOT, Target
+
+# Runs in a process of its own, since Locust replaces half the standard library; one for all tests, since that takes a second.
+# Before a run is stopped all users come to rest, since Locust may end one in the middle of a request, which then only the target
+# has counted.
+SWARM = """
+import json, sys
+import gevent
+from locust.env import Environment
+from worker.users import base, lucid
+
+over, resting = False, set()
+
+def pause(user):
+    if over:
+        resting.add(user)
+        return 3600
+    return user.random.uniform(0, 0.02)
+
+base.SignedInUser.wait_time = pause
+for job in sys.stdin:
+    host, users, seconds = json.loads(job)
+    environment = Environment(
+        user_classes=[lucid.ApiUser, lucid.SessionUser, lucid.AdminUser, lucid.NodeUser], host=host, stop_timeout=20
+    )
+    raised = []
+    environment.events.user_error.add_listener(lambda exception, **_: raised.append(repr(exception)))
+    runner = environment.create_local_runner()
+    runner.start(users, spawn_rate=100)
+    gevent.sleep(seconds)
+    alive = runner.user_count
+    over = True
+    while len(resting) < runner.user_count:
+        gevent.sleep(0.01)
+    runner.quit()
+    over = False
+    resting.clear()
+    print(json.dumps({
+        "counts": [[*reversed(key), entry.num_requests] for key, entry in environment.stats.entries.items()],
+        "errors": [[error.method, error.name, str(error.error)] for error in environment.stats.errors.values()],
+        "raised": raised,
+        "alive": alive,
+    }), flush=True)
+"""
+EVERYTHING = {
+    ("POST", "/auth/login"),
+    ("GET", "/auth/me"),
+    ("GET", "/health"),
+    ("POST", "/sessions"),
+    ("GET", "/sessions"),
+    ("GET", "/sessions/[id]"),
+    ("POST", "/sessions/[id]/chunks"),
+    ("GET", "/sessions/[id]/chunks/[n]"),
+    ("POST", "/sessions/[id]/close"),
+    ("POST", "/nodes"),
+    ("GET", "/nodes"),
+    ("POST", "/nodes/[name]/heartbeat"),
+    ("GET", "/admin/statistics"),
+}
+
+
+Seen = dict[str, Any]
+Swarm = Callable[[str, int, float], Seen]
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Swarm]:
+    """Called with a host, a number of users and of seconds: what a Locust run of all user classes saw."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SWARM], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def run(host: str, users: int, seconds: float) -> Seen:
+            print(json.dumps([host, users, seconds]), file=process.stdin, flush=True)
+            line = process.stdout.readline()
+            assert line, f"the swarm ended with {process.wait()}"
+            return json.loads(line)
+
+        yield run
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same(swarm: Swarm) -> None:
+    with Target() as target:
+        seen = swarm(target.url, 20, 2)
+        answered: dict[tuple[str, str], int] = {}
+        for (method, route, _), count in target.counts().items():
+            answered[method, route] = answered.get((method, route), 0) + count
+    assert seen["errors"] == []
+    assert seen["raised"] == []
+    assert {(method, name): count for method, name, count in seen["counts"]} == answered
+    assert set(answered) == EVERYTHING
+    # Of twelve steps of an ApiUser, one signs in anew and three list its sessions, which no other user does.
+    renewed = answered["POST", "/auth/login"] - 20
+    assert 1 / 6 < renewed / answered["GET", "/sessions"] < 2 / 3
+
+
+def assert_all_go_on_trying_to_sign_in(seen: Seen, message: str) -> None:
+    assert seen["raised"] == []
+    assert seen["alive"] == 4
+    assert [(method, name) for method, name, _ in seen["errors"]] == [("POST", "/auth/login")]
+    assert message in seen["errors"][0][2]
+    assert seen["counts"][0][:2] == ["POST", "/auth/login"]
+    assert int(seen["counts"][0][2]) > 8
+
+
+def test_a_refused_sign_in_ends_no_user(swarm: Swarm) -> None:
+    with Target(PISWARM_TARGET_PASSWORD="another") as target:
+        seen = swarm(target.url, 4, 0.5)
+    assert_all_go_on_trying_to_sign_in(seen, "status 401 instead of 200: unauthorized")
+
+
+def test_a_target_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
+    """The port is bound and not listened on, so that nobody else can answer there."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        seen = swarm(f"http://127.0.0.1:{bound.getsockname()[1]}", 4, 0.5)
+    assert_all_go_on_trying_to_sign_in(seen, "no answer: ConnectionRefusedError")

@@ -1,0 +1,118 @@
+"""What the users need of the target's answers, and the check that an answer is the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+Check = Callable[[T], bool]
+
+
+class Health(msgspec.Struct):
+    """GET /health."""
+
+    status: str
+    uptime_s: float
+
+
+class Token(msgspec.Struct):
+    """POST /auth/login."""
+
+    token: str
+    expires_in_s: float
+    role: str
+
+
+class Me(msgspec.Struct):
+    """GET /auth/me."""
+
+    username: str
+
+
+class Session(msgspec.Struct):
+    """What every request about one session is answered with."""
+
+    id: str
+    state: str
+    chunks: int
+    raw_bytes: int
+
+
+class SessionPage(msgspec.Struct):
+    """GET /sessions."""
+
+    sessions: list[Session]
+
+
+class StoredChunk(msgspec.Struct):
+    """POST /sessions/[id]/chunks."""
+
+    sequence: int
+    raw_bytes: int
+    stored_bytes: int
+
+
+class Node(msgspec.Struct):
+    """What every request about one node is answered with."""
+
+    name: str
+    heartbeats: int
+
+
+class NodePage(msgspec.Struct):
+    """GET /nodes."""
+
+    nodes: list[Node]
+
+
+class Statistics(msgspec.Struct):
+    """GET /admin/statistics."""
+
+    sessions: dict[str, int]
+    nodes: dict[str, int]
+
+
+class _Error(msgspec.Struct):
+    code: str
+
+
+class _ErrorReply(msgspec.Struct):
+    error: _Error
+
+
+class WrongReplyError(Exception):
+    """The answer is not what was asked for. The message names no ids, so that equal failures count as one kind."""
+
+
+_decoders: dict[Any, Callable[[bytes], Any]] = {}
+_decode_error = msgspec.json.Decoder(_ErrorReply).decode
+
+
+def read(status: int, content: bytes, expected: tuple[int, ...], reply: type[T], check: Check[T] | None) -> T:
+    """The answer as a `reply` (for `bytes`: as it is). Raises WrongReplyError that says what is wrong with it."""
+    if status not in expected:
+        raise WrongReplyError(f"status {status} instead of {' or '.join(map(str, expected))}{_code(content)}")
+    if reply is bytes:
+        value: Any = content
+    else:
+        decode = _decoders.get(reply)
+        if decode is None:
+            decode = _decoders[reply] = msgspec.json.Decoder(reply).decode
+        try:
+            value = decode(content)
+        except msgspec.DecodeError as error:
+            raise WrongReplyError(f"body is no {reply.__name__}: {error}") from None
+    if check is not None and not check(value):
+        raise WrongReplyError(f"{reply.__name__} contradicts the request")
+    found: T = value
+    return found
+
+
+def _code(content: bytes) -> str:
+    try:
+        return f": {_decode_error(content).error.code}"
+    except msgspec.DecodeError:
+        return ""
