@@ -1,0 +1,159 @@
+"""Judging the target: whether the thresholds hold over the steady seconds.
+
+`Judge` takes one closed second after the other and needs memory for the endpoints and the longest window only, so it serves
+a live run of any length. The grammar of a rule is in `master.scenario.rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from master.judge.window import Window
+from master.scenario.rules import Endpoint, Threshold
+from master.scenario.suggest import did_you_mean
+from master.scenario.units import format_duration, rounded
+from worker.histogram import Tally
+
+ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the run: fewer say little about a whole run
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdOutcome:
+    """What became of one rule. `observed` is in the rule's base unit, None without data; then `ok` is False.
+
+    For a rule with a window it is the worst window's. `message` says why there is no figure, or which window was worst.
+    """
+
+    rule: str
+    observed: float | None
+    observed_text: str
+    ok: bool
+    message: str = ""
+
+
+@dataclass(slots=True)
+class _Rule:
+    threshold: Threshold
+    window: Window
+    worst: float | None = None
+    worst_from_s: int = 0
+    windows: int = 0
+
+    def look(self) -> None:
+        """Take note of the window that has just become complete."""
+        if not self.window.complete:
+            return
+        self.windows += 1
+        value = _measure(self.threshold, self.window)
+        if value is None:
+            return
+        high = self.threshold.wants_high
+        if self.worst is None or (value < self.worst if high else value > self.worst):
+            self.worst, self.worst_from_s = value, self.window.start_s
+
+
+class Judge:
+    """Judges `thresholds` as the seconds of a run come in."""
+
+    def __init__(self, thresholds: Iterable[Threshold]) -> None:
+        self._windows: dict[tuple[Endpoint | None, int | None], Window] = {}
+        self._rules = [
+            _Rule(rule, self._windows.setdefault((rule.endpoint, rule.window_s), Window(rule.window_s)))
+            for rule in thresholds
+        ]
+        self._requested: set[Endpoint] = set()
+        self.seconds = 0
+
+    def add(self, second_s: int, tallies: Mapping[Endpoint, Tally], users: float | None) -> None:
+        """Add one judged second: what was requested in it, and the mean number of users (None: not known).
+
+        Seconds come in ascending order, each once and complete; the tallies must not change afterwards.
+        """
+        self.seconds += 1
+        self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
+        together: Tally | None = None
+        for (endpoint, _), window in self._windows.items():
+            if endpoint is None and together is None:
+                together = _together(tallies.values())
+            window.add(second_s, together if endpoint is None else tallies.get(endpoint), users)
+        for rule in self._rules:
+            if rule.threshold.window_s is not None:
+                rule.look()
+
+    def outcomes(self) -> list[ThresholdOutcome]:
+        """One outcome per rule, in the rules' order, over all seconds so far."""
+        return [self._outcome(rule) for rule in self._rules]
+
+    def broken_abort(self) -> ThresholdOutcome | None:
+        """The first `abort` rule that is broken now: in the latest complete window, or else in everything so far."""
+        for rule in self._rules:
+            threshold = rule.threshold
+            early = threshold.window_s is None and self.seconds < ABORT_AFTER_S
+            if not threshold.abort or early or not rule.window.complete:
+                continue
+            if threshold.endpoint is not None and threshold.endpoint not in self._requested:
+                continue
+            value = _measure(threshold, rule.window)
+            if value is not None and not threshold.holds(value):
+                return _judged(threshold, value, rule.window.start_s)
+        return None
+
+    def _outcome(self, rule: _Rule) -> ThresholdOutcome:
+        threshold = rule.threshold
+        missing = self._missing(rule)
+        if missing:
+            return ThresholdOutcome(threshold.text, None, "no data", ok=False, message=missing)
+        if threshold.window_s is not None:
+            assert rule.worst is not None
+            return _judged(threshold, rule.worst, rule.worst_from_s)
+        value = _measure(threshold, rule.window)
+        assert value is not None
+        return _judged(threshold, value, 0)
+
+    def _missing(self, rule: _Rule) -> str:
+        """Why there is nothing to judge `rule` by, or an empty text."""
+        threshold = rule.threshold
+        if not self.seconds:
+            return "no steady seconds were measured"
+        if threshold.endpoint is not None and threshold.endpoint not in self._requested:
+            names = [" ".join(endpoint) for endpoint in self._requested]
+            asked = " ".join(threshold.endpoint)
+            return f"{asked} was never requested{did_you_mean(asked, names)}"
+        if threshold.window_s is not None and not rule.windows:
+            return f"no {format_duration(threshold.window_s)} on end were measured"
+        value = rule.worst if threshold.window_s is not None else _measure(threshold, rule.window)
+        if value is not None:
+            return ""
+        return "no users ran" if threshold.metric == "rate_per_user" else "no requests"
+
+
+def _together(tallies: Iterable[Tally]) -> Tally:
+    whole = Tally()
+    for tally in tallies:
+        whole.merge(tally)
+    return whole
+
+
+def _measure(threshold: Threshold, window: Window) -> float | None:
+    """The metric over `window` in its base unit; None where it has no meaning, for want of requests or users."""
+    tally = window.tally
+    if threshold.metric == "rate":
+        return tally.total / window.seconds
+    if threshold.metric == "rate_per_user":
+        return tally.total / window.seconds / window.mean_users if window.mean_users else None
+    if threshold.metric == "errors":
+        return tally.failed / tally.total if tally.total else None
+    if threshold.metric == "max":
+        return tally.histogram.max_ms if tally.total else None
+    assert threshold.percent is not None  # the grammar knows no other metric
+    return tally.histogram.percentile(threshold.percent)
+
+
+def _judged(threshold: Threshold, value: float, from_s: int) -> ThresholdOutcome:
+    ok = threshold.holds(value)
+    text = threshold.show(rounded(value, threshold.holds))
+    where = ""
+    if threshold.window_s is not None:
+        where = f"{'worst' if ok else 'broken'} in the {format_duration(threshold.window_s)} from {from_s} s: {text}"
+    return ThresholdOutcome(threshold.text, value, text, ok, where)

@@ -1,0 +1,95 @@
+"""The latest seconds of what the target answered, as one."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from worker.histogram import Tally
+
+
+class Window:
+    """The requests of the last `length_s` seconds on end, or of all seconds when it is None.
+
+    Every second costs its own size, not the window's: what leaves is taken off again. The peaks are kept as a falling
+    sequence, so that the largest is always at hand.
+    """
+
+    def __init__(self, length_s: int | None) -> None:
+        self._length_s = length_s
+        self._clear()
+
+    def _clear(self) -> None:
+        self.tally = Tally()
+        self.seconds = 0
+        self._user_seconds = 0.0
+        self._seconds_with_users = 0
+        self._last_s: int | None = None
+        self._recent: deque[tuple[Tally | None, float | None]] = deque()
+        self._peaks: deque[tuple[int, float]] = deque()
+
+    @property
+    def start_s(self) -> int:
+        """The first second of the window, when it has a length."""
+        return 0 if self._last_s is None else self._last_s + 1 - self.seconds
+
+    @property
+    def complete(self) -> bool:
+        """Whether as many seconds as wanted are in it; one without a length is from its first."""
+        return self.seconds > 0 if self._length_s is None else self.seconds == self._length_s
+
+    @property
+    def mean_users(self) -> float | None:
+        """The mean of the seconds whose users are known; None when none are."""
+        return self._user_seconds / self._seconds_with_users if self._seconds_with_users else None
+
+    def add(self, second_s: int, tally: Tally | None, users: float | None) -> None:
+        """Add the next second, with None when nothing was requested. A gap starts a window with a length anew.
+
+        `tally` must not change afterwards. Raises ValueError for a second that isn't later than the last.
+        """
+        if self._last_s is not None and second_s <= self._last_s:
+            raise ValueError(f"second {second_s} after second {self._last_s}")
+        if self._length_s is not None and self._last_s is not None and second_s != self._last_s + 1:
+            self._clear()
+        self._last_s = second_s
+        self.seconds += 1
+        self._count_users(users, 1)
+        if tally is not None:
+            self.tally.merge(tally)
+        if self._length_s is not None:
+            self._slide(second_s, tally, users)
+
+    def _count_users(self, users: float | None, sign: int) -> None:
+        if users is not None:
+            self._user_seconds += sign * users
+            self._seconds_with_users += sign
+
+    def _slide(self, second_s: int, tally: Tally | None, users: float | None) -> None:
+        assert self._length_s is not None
+        self._recent.append((tally, users))
+        peak_ms = 0.0 if tally is None else tally.histogram.max_ms
+        while self._peaks and self._peaks[-1][1] <= peak_ms:
+            self._peaks.pop()
+        self._peaks.append((second_s, peak_ms))
+        if self._peaks[0][0] <= second_s - self._length_s:
+            self._peaks.popleft()
+        if self.seconds > self._length_s:
+            self.seconds -= 1
+            gone, gone_users = self._recent.popleft()
+            self._count_users(gone_users, -1)
+            if gone is not None:
+                _take_off(self.tally, gone)
+        self.tally.histogram.max_ms = self._peaks[0][1]
+
+
+def _take_off(tally: Tally, part: Tally) -> None:
+    tally.total -= part.total
+    tally.failed -= part.failed
+    tally.received_bytes -= part.received_bytes
+    buckets = tally.histogram.buckets
+    for bucket, count in part.histogram.buckets.items():
+        left = buckets[bucket] - count
+        if left:
+            buckets[bucket] = left
+        else:
+            del buckets[bucket]

@@ -1,0 +1,22 @@
+"""The scenario file: what to run, against what, and what must hold. Read with `load_scenario`.
+
+Nothing here knows a socket, a clock or Locust; the load schedule, thresholds and validity checks build on this package.
+"""
+
+from master.scenario.loader import load_scenario, peek_locustfile
+from master.scenario.model import EMBEDDED, Limits, Nodes, Scenario, Stage
+from master.scenario.overrides import Overrides
+from master.scenario.rules import Threshold, parse_threshold
+
+__all__ = [
+    "EMBEDDED",
+    "Limits",
+    "Nodes",
+    "Overrides",
+    "Scenario",
+    "Stage",
+    "Threshold",
+    "load_scenario",
+    "parse_threshold",
+    "peek_locustfile",
+]

@@ -1,0 +1,78 @@
+"""From a scenario file to a `Scenario`, or to one InputError that names every fault with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from master.scenario.document import Document, read_document
+from master.scenario.explain import note_findings
+from master.scenario.model import Limits, Nodes, Scenario, Stage, mix_fault
+from master.scenario.overrides import Overrides, override
+from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name
+
+_NO_OVERRIDES = Overrides()
+
+
+def load_scenario(path: Path, known_users: Collection[str], overrides: Overrides = _NO_OVERRIDES) -> Scenario:
+    """The scenario in the file at `path`, with `overrides` applied. `known_users` are the user classes there are.
+
+    Raises InputError; all faults of the file are in one.
+    """
+    return override(_read(path, known_users), overrides)
+
+
+def peek_locustfile(path: Path) -> Path | None:
+    """The Locust file that the scenario at `path` names, so that its user classes can be found before `load_scenario`.
+
+    Raises InputError with all the file's faults, except those that need the user classes.
+    """
+    return _read(path, None).locustfile
+
+
+def _read(path: Path, known_users: Collection[str] | None) -> Scenario:
+    document = read_document(path)
+    scenario = None
+    try:
+        shape = ScenarioShape.model_validate(document.data, context=Surroundings(path.parent, known_users))
+        scenario = _scenario(document, shape)
+    except ValidationError as findings:
+        note_findings(document, findings)
+    document.raise_faults()
+    assert scenario is not None  # a scenario, or a fault
+    return scenario
+
+
+def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
+    name = shape.name or document.file.stem
+    if shape.name is None:
+        try:
+            check_name(name)
+        except ValueError as error:
+            document.fault(("name",), f"not given, and the file's own {error}")
+    load = tuple(Stage(stage.users, stage.spawn_rate, stage.hold) for stage in shape.load)
+    fault = mix_fault(shape.users, max(stage.users for stage in load))
+    if fault:
+        document.fault(("users",), fault)
+    nodes = shape.nodes
+    return Scenario(
+        name=name,
+        description=shape.description,
+        seed=shape.seed,
+        target=shape.target,
+        locustfile=shape.locustfile,
+        users=shape.users,
+        load=load,
+        nodes=Nodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),
+        thresholds=tuple(shape.thresholds),
+        validity=_limits(shape.validity),
+        sample_period_s=shape.sample_period,
+        stop_timeout_s=shape.stop_timeout,
+    )
+
+
+def _limits(shape: ValidityShape) -> Limits:
+    given = shape.model_dump(exclude_none=True)
+    return Limits(**{f"{key}_ms" if key == "loop_lag_p99" else f"{key}_percent": value for key, value in given.items()})

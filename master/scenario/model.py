@@ -1,0 +1,133 @@
+"""What a scenario says, once it has been read and found right. Plain frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from master.scenario.rules import Threshold
+from master.scenario.units import format_duration, format_latency, format_percent
+from worker.wire import UserShare
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the load: go to `users` at `spawn_rate` users per second, up or down, then hold for `hold_s`."""
+
+    users: int
+    spawn_rate: float
+    hold_s: float
+
+    def ramp_s(self, from_users: int) -> float:
+        """How long the way from `from_users` takes by plan."""
+        return abs(self.users - from_users) / self.spawn_rate
+
+
+def ramps_s(stages: Sequence[Stage]) -> list[float]:
+    """The planned length of each stage's ramp, starting with no users."""
+    before = [0, *(stage.users for stage in stages)]
+    return [stage.ramp_s(from_users) for stage, from_users in zip(stages, before, strict=False)]
+
+
+def mix_fault(users: Mapping[str, UserShare], peak: int) -> str | None:
+    """Why `peak` users can't be made up of `users`, or None when they can."""
+    fixed = sum(share.fixed_count for share in users.values())
+    if fixed > peak:
+        return f"the fixed counts add up to {fixed}, more than the {peak} users of the largest stage"
+    if fixed < peak and not any(share.weight for share in users.values()):
+        return f"the fixed counts add up to {fixed}, so {peak} users are never reached: give a class a weight"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """How many nodes the run wants, how few will do, and how long to wait for them."""
+
+    expect: int = 1
+    min: int = 1
+    wait_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where the generator stops being fit to measure."""
+
+    loop_lag_p99_ms: float = 50.0
+    worker_cpu_percent: float = 90.0
+    node_cpu_percent: float = 90.0
+    node_memory_percent: float = 90.0
+    controller_cpu_percent: float = 95.0
+    missing_samples_percent: float = 5.0
+    excluded_share_percent: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One run's plan. `target` is "embedded" or a URL; `locustfile` is absolute."""
+
+    name: str
+    target: str
+    users: Mapping[str, UserShare]
+    load: tuple[Stage, ...]
+    description: str = ""
+    seed: int = 0
+    nodes: Nodes = Nodes()
+    thresholds: tuple[Threshold, ...] = ()
+    validity: Limits = Limits()
+    sample_period_s: float = 1.0
+    stop_timeout_s: float = 10.0
+    locustfile: Path | None = None
+
+    @property
+    def max_users(self) -> int:
+        """The users of the largest stage."""
+        return max(stage.users for stage in self.load)
+
+    def to_yaml(self) -> str:
+        """A scenario file that `load_scenario` reads back to an equal scenario, with every default spelled out."""
+        limits = self.validity
+        content: dict[str, object] = {
+            "name": self.name,
+            "description": self.description,
+            "seed": self.seed,
+            "target": self.target,
+            "locustfile": None if self.locustfile is None else str(self.locustfile),
+            "users": {name: _share(share) for name, share in self.users.items()},
+            "load": [
+                {
+                    "users": stage.users,
+                    "spawn_rate": _number(stage.spawn_rate),
+                    "hold": format_duration(stage.hold_s),
+                }
+                for stage in self.load
+            ],
+            "nodes": {"expect": self.nodes.expect, "min": self.nodes.min, "wait": format_duration(self.nodes.wait_s)},
+            "thresholds": [threshold.text for threshold in self.thresholds],
+            "validity": {
+                "loop_lag_p99": format_latency(limits.loop_lag_p99_ms),
+                "worker_cpu": format_percent(limits.worker_cpu_percent),
+                "node_cpu": format_percent(limits.node_cpu_percent),
+                "node_memory": format_percent(limits.node_memory_percent),
+                "controller_cpu": format_percent(limits.controller_cpu_percent),
+                "missing_samples": format_percent(limits.missing_samples_percent),
+                "excluded_share": format_percent(limits.excluded_share_percent),
+            },
+            "sample_period": format_duration(self.sample_period_s),
+            "stop_timeout": format_duration(self.stop_timeout_s),
+        }
+        if self.locustfile is None:
+            del content["locustfile"]
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _share(share: UserShare) -> float | str:
+    return f"= {share.fixed_count}" if share.fixed_count else _number(share.weight)
+
+
+def _number(value: float) -> float:
+    return int(value) if float(value).is_integer() else value

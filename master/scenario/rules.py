@@ -1,0 +1,164 @@
+"""The grammar of thresholds: `[METHOD NAME] metric op value [over WINDOW][, abort]`.
+
+    rate >= 600/s
+    POST /auth/login p95 < 100 ms
+    errors < 5 %
+    p99 < 500 ms over 10s, abort
+
+The comparison is the last one in the text, so an endpoint's name may hold any character; the metric is the word before it.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from master.scenario.suggest import did_you_mean
+from master.scenario.units import (
+    format_latency,
+    format_rate,
+    format_share,
+    parse_duration,
+    parse_latency,
+    parse_rate,
+    parse_share,
+)
+
+Endpoint = tuple[str, str]
+"""Method and name."""
+
+LONGEST_WINDOW_S = 3600  # the judge keeps every second of a window in memory
+
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_METRICS = ("rate", "rate_per_user", "errors", "p50", "p90", "p95", "p99", "p999", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One rule on the target's behaviour.
+
+    `limit` is in the metric's base unit: requests per second, a share (0 to 1) of failures, or milliseconds. Without
+    `method` and `name` the rule is on all requests. With `window_s` it must hold in every window of that many seconds.
+    """
+
+    text: str
+    method: str | None
+    name: str | None
+    metric: str
+    op: str
+    limit: float
+    window_s: int | None = None
+    abort: bool = False
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint, or None for all requests."""
+        return None if self.method is None or self.name is None else (self.method, self.name)
+
+    @property
+    def percent(self) -> float | None:
+        """Which percentile a latency metric asks for (100 for `max`); None for the other metrics."""
+        return percent_of(self.metric)
+
+    @property
+    def wants_high(self) -> bool:
+        """Whether higher is better: the comparison is `>` or `>=`."""
+        return self.op.startswith(">")
+
+    def holds(self, value: float) -> bool:
+        """Whether `value`, in the base unit, satisfies the rule."""
+        return _OPERATORS[self.op](value, self.limit)
+
+    def show(self, value: float) -> str:
+        """`value` with its unit, for people."""
+        if self.metric.startswith("rate"):
+            return format_rate(value)
+        return format_share(value) if self.metric == "errors" else format_latency(value)
+
+
+def percent_of(metric: str) -> float | None:
+    """The percentile behind a metric: 95 for `p95`, 99.9 for `p999` and `p99.9`, 100 for `max`, else None."""
+    if metric == "max":
+        return 100.0
+    if re.fullmatch(r"p99[0-9]{1,3}", metric):
+        return float(f"99.{metric[3:]}")
+    if re.fullmatch(r"p[0-9]{1,2}(\.[0-9]{1,3})?", metric):
+        return float(metric[1:]) or None
+    return None
+
+
+def parse_threshold(value: object) -> Threshold:
+    """The rule that `value` spells out. Raises ValueError with what was not understood and what is allowed there."""
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} is not a rule: write it as text, e.g. "errors < 5 %"')  # noqa: TRY004 - pydantic wants it
+    text = value.strip()
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError(f"{text!r}: a rule is one line of text")
+    comparisons = list(re.finditer(r"[<>=!]+", text))
+    if not comparisons:
+        raise ValueError(f"{text!r} has no comparison: write metric, then one of {', '.join(_OPERATORS)}, then value")
+    op = comparisons[-1].group()
+    if op not in _OPERATORS:
+        raise ValueError(f"{text!r}: {op!r} is not a comparison: use one of {', '.join(_OPERATORS)}")
+    method, name, metric = _subject(text, text[: comparisons[-1].start()])
+    limit_text, window_s, abort = _tail(text, text[comparisons[-1].end() :])
+    try:
+        limit = _limit_parser(metric)(limit_text)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {metric}: {error}") from None
+    return Threshold(text, method, name, metric, op, limit, window_s, abort)
+
+
+def _subject(text: str, head: str) -> tuple[str | None, str | None, str]:
+    words = head.split()
+    if not words:
+        raise ValueError(f"{text!r}: a metric is missing before the comparison: {_allowed()}")
+    metric = words[-1]
+    if metric not in _METRICS and percent_of(metric) is None:
+        raise ValueError(f"{text!r}: {metric!r} is not a metric: {_allowed()}{did_you_mean(metric, _METRICS)}")
+    if len(words) == 1:
+        return None, None, metric
+    method, *name = head.strip()[: -len(metric)].strip().split(maxsplit=1)
+    if not name or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", method):
+        raise ValueError(
+            f"{text!r}: {' '.join(words[:-1])!r} is not an endpoint: write method and name before the metric, "
+            f"e.g. POST /auth/login {metric}"
+        )
+    return method, name[0], metric
+
+
+def _tail(text: str, tail: str) -> tuple[str, int | None, bool]:
+    rest, *flags = (part.strip() for part in tail.split(","))
+    if flags and flags != ["abort"]:
+        raise ValueError(
+            f"{text!r}: {', '.join(flags)!r} after the comma is not understood: only 'abort' can stand there"
+        )
+    limit_text, *windows = re.split(r"\s+over\b", rest)
+    if not limit_text:
+        raise ValueError(f"{text!r}: a value is missing after the comparison")
+    if not windows:
+        return limit_text, None, bool(flags)
+    try:
+        window_s = parse_duration(" over".join(windows).strip())
+    except ValueError as error:
+        raise ValueError(f"{text!r}: after 'over': {error}") from None
+    if not window_s.is_integer() or not 1 <= window_s <= LONGEST_WINDOW_S:
+        raise ValueError(f"{text!r}: a window is a whole number of seconds from 1s to 1h")
+    return limit_text, int(window_s), bool(flags)
+
+
+def _limit_parser(metric: str) -> Callable[[object], float]:
+    if metric.startswith("rate"):
+        return parse_rate
+    return parse_share if metric == "errors" else parse_latency
+
+
+def _allowed() -> str:
+    return f"use one of {', '.join(_METRICS)} (any pNN or pNN.N)"

@@ -1,0 +1,205 @@
+"""The shape of a scenario file: which keys, of which kind, in which range.
+
+Keys are named as in the file. Pydantic checks; `explain.py` turns its findings into sentences for the operator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from master.scenario.model import EMBEDDED
+from master.scenario.rules import Threshold, parse_threshold
+from master.scenario.suggest import did_you_mean
+from master.scenario.units import format_duration, parse_duration, parse_latency, parse_percent
+from worker.wire import UserShare
+
+MOST_USERS = 10_000_000
+MOST_NODES = 100_000
+_MOST_SPAWN_RATE = 1_000_000  # users per second
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a scenario is checked against: its folder, and the user classes there are (None: not known yet)."""
+
+    folder: Path
+    known_users: Collection[str] | None
+
+
+def check_name(name: str) -> str:
+    """`name` if it can name a run; else ValueError."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is no name: use a to z, 0 to 9 and . _ - (at most 100, starting with a letter or digit)"
+        )
+    return name
+
+
+def check_target(target: str) -> str:
+    """`target` if it is "embedded" or a plain base URL; else ValueError. Never repeats credentials."""
+    if target == EMBEDDED:
+        return target
+    if not re.match(r"https?://", target):
+        shown = "" if "@" in target else f"{target!r} "
+        raise ValueError(f"{shown}is neither 'embedded' nor a URL that starts with http:// or https://")
+    try:
+        url = urlsplit(target)
+        port = url.port
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from None
+    if "@" in url.netloc:
+        raise ValueError("holds credentials, which would end up in every report: let the user classes log in")
+    if not url.hostname or port == 0 or not re.fullmatch(r"[!-~]+", target) or "\\" in target:
+        raise ValueError(f"{target!r} is no URL: it needs a host, e.g. http://127.0.0.1:8080")
+    if "?" in target or "#" in target:
+        raise ValueError(
+            f"{target!r} has a query or fragment: a target is a base that the requests' paths are added to"
+        )
+    return target
+
+
+def _parse_share(value: object) -> UserShare:
+    if isinstance(value, str):
+        count = re.fullmatch(r"=\s*([0-9]{1,8})", value.strip())
+        if count and 1 <= int(count[1]) <= MOST_USERS:
+            return UserShare(fixed_count=int(count[1]))
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_USERS:
+        return UserShare(weight=value)
+    raise ValueError(f'{value!r:.60} is neither a weight above 0, e.g. 8, nor a fixed count, e.g. "= 3"')
+
+
+def _surroundings(info: ValidationInfo) -> Surroundings:
+    assert isinstance(info.context, Surroundings)
+    return info.context
+
+
+def _known_user(name: str, info: ValidationInfo) -> str:
+    known = _surroundings(info).known_users
+    if known is None or name in known:
+        return name
+    listed = f"known: {', '.join(sorted(known))}" if known else "no user classes are known"
+    raise ValueError(f"unknown user class{did_you_mean(name, known)} ({listed})")
+
+
+def _existing(value: object, info: ValidationInfo) -> Path:
+    try:
+        if isinstance(value, str):
+            found = (_surroundings(info).folder / value).resolve()
+            if found.is_file():
+                return found
+    except (OSError, ValueError):  # a name too long, or with a zero byte
+        pass
+    raise ValueError(f"{value!r:.200}: no such file; the path is relative to the scenario file")
+
+
+def _duration(least_s: float, most_s: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        seconds = parse_duration(value)
+        if not least_s <= seconds <= most_s:
+            raise ValueError(f"{value!r} is not from {format_duration(least_s)} to {format_duration(most_s)}")
+        return seconds
+
+    return parse
+
+
+Duration = Annotated[float, PlainValidator(parse_duration)]
+Latency = Annotated[float, PlainValidator(parse_latency)]
+Percent = Annotated[float, PlainValidator(parse_percent)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class StageShape(_Shape):
+    """One item of `load`."""
+
+    users: Annotated[int, Field(ge=0, le=MOST_USERS)]
+    spawn_rate: Annotated[float, Field(gt=0, le=_MOST_SPAWN_RATE)]
+    hold: Duration
+
+    @model_validator(mode="before")
+    @classmethod
+    def _closed(cls, data: object) -> object:
+        for key in ("rate", "max_users"):
+            if isinstance(data, dict) and key in data:
+                text = "arrival-rate stages are not supported by this version; use users and spawn_rate"
+                raise PydanticCustomError("at", "{text}", {"text": text, "key": key})
+        return data
+
+
+class NodesShape(_Shape):
+    """The `nodes` section."""
+
+    expect: Annotated[int, Field(ge=1, le=MOST_NODES)] = 1
+    min: Annotated[int | None, Field(ge=1, le=MOST_NODES)] = None
+    wait: Duration = 60.0
+
+    @field_validator("min")
+    @classmethod
+    def _within_expect(cls, least: int | None, info: ValidationInfo) -> int | None:
+        expect = info.data.get("expect")  # absent when it is wrong itself
+        if least is not None and expect is not None and least > expect:
+            raise ValueError(f"{least} is more than the {expect} expected")
+        return least
+
+
+class ValidityShape(_Shape):
+    """The `validity` section; what is left out keeps the default of `Limits`."""
+
+    loop_lag_p99: Latency | None = None
+    worker_cpu: Percent | None = None
+    node_cpu: Percent | None = None
+    node_memory: Percent | None = None
+    controller_cpu: Percent | None = None
+    missing_samples: Percent | None = None
+    excluded_share: Percent | None = None
+
+
+class ScenarioShape(_Shape):
+    """The whole file."""
+
+    name: Annotated[str, AfterValidator(check_name)] | None = None
+    description: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    target: Annotated[str, AfterValidator(check_target)]
+    locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
+    users: dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]]
+    load: list[StageShape]
+    nodes: NodesShape = NodesShape()
+    thresholds: list[Annotated[Threshold, PlainValidator(parse_threshold)]] = []
+    validity: ValidityShape = ValidityShape()
+    sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
+    stop_timeout: Annotated[float, PlainValidator(_duration(1, 55))] = 10.0
+
+    @field_validator("users")
+    @classmethod
+    def _some_users(cls, users: dict[str, UserShare]) -> dict[str, UserShare]:
+        if not users:
+            raise ValueError("names no user class: give at least one, e.g. {ApiUser: 1}")
+        return users
+
+    @field_validator("load")
+    @classmethod
+    def _some_load(cls, load: list[StageShape]) -> list[StageShape]:
+        if not any(stage.users and stage.hold for stage in load):
+            raise ValueError("nothing to measure: at least one stage needs users above 0 and a hold above 0s")
+        return load

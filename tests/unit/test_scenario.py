@@ -1,0 +1,201 @@
+"""A scenario file becomes a Scenario; what the command line changes; and back to a file."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from master.errors import InputError
+from master.run.load import LoadSchedule
+from master.scenario import Limits, Nodes, Overrides, Scenario, Stage, load_scenario, parse_threshold
+from master.scenario.overrides import override
+from worker.wire import UserShare
+
+DATA = Path(__file__).parent / "data" / "scenarios"
+KNOWN = ("ApiUser", "SessionUser", "Canary")
+
+
+def scenario(*stages: Stage, users: dict[str, UserShare] | None = None, nodes: Nodes = Nodes()) -> Scenario:  # noqa: B008
+    return Scenario("s", "embedded", users or {"ApiUser": UserShare(weight=1)}, stages, nodes=nodes)
+
+
+def reloaded(original: Scenario) -> Scenario:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "scenario.yml"
+        file.write_text(original.to_yaml(), encoding="utf-8")
+        return load_scenario(file, original.users)
+
+
+def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
+    read = load_scenario(DATA / "good.yml", KNOWN)
+    assert read.name == "gateway-mixed"
+    assert read.seed == 7
+    assert read.target == "http://gateway.test:8080/base"
+    assert read.users == {
+        "ApiUser": UserShare(weight=8),
+        "SessionUser": UserShare(weight=2.5),
+        "Canary": UserShare(fixed_count=3),
+    }
+    assert read.load == (Stage(100, 50, 90), Stage(1000, 12.5, 1200), Stage(0, 100, 0))
+    assert read.nodes == Nodes(500, 475, 120)
+    assert [threshold.text for threshold in read.thresholds] == [
+        "rate >= 600/s",
+        "POST /auth/login p95 < 100 ms",
+        "errors < 5 %",
+        "p99 < 500 ms over 10s, abort",
+    ]
+    assert read.validity == Limits(loop_lag_p99_ms=40, node_cpu_percent=85, excluded_share_percent=2.5)
+    assert (read.sample_period_s, read.stop_timeout_s) == (0.5, 30)
+    assert read.max_users == 1000
+
+
+def test_what_is_left_out_has_a_default_and_the_file_gives_the_name(tmp_path: Path) -> None:
+    file = tmp_path / "smoke-1.yml"
+    file.write_text("\ufefftarget: embedded\r\nusers: {ApiUser: 1}\r\nload: [{users: 1, spawn_rate: 1, hold: 1s}]\r\n")
+    assert load_scenario(file, KNOWN) == replace(scenario(Stage(1, 1, 1)), name="smoke-1")
+
+
+def test_min_nodes_is_expect_unless_given(tmp_path: Path) -> None:
+    file = tmp_path / "s.yml"
+    file.write_text(scenario(Stage(1, 1, 1)).to_yaml().replace("  expect: 1\n  min: 1\n", "  expect: 7\n"))
+    assert load_scenario(file, KNOWN).nodes == Nodes(7, 7)
+
+
+def test_a_locust_file_is_found_beside_the_scenario_and_survives_a_move(tmp_path: Path) -> None:
+    (tmp_path / "own.py").touch()
+    file = tmp_path / "s.yml"
+    file.write_text("locustfile: own.py\n" + scenario(Stage(1, 1, 1)).to_yaml())
+    read = load_scenario(file, KNOWN)
+    assert read.locustfile == tmp_path / "own.py"
+    assert reloaded(read) == read
+
+
+def test_the_full_scenario_survives_writing_and_reading() -> None:
+    read = load_scenario(DATA / "good.yml", KNOWN)
+    assert reloaded(read) == read
+
+
+seconds = st.floats(0.001, 2_000_000, allow_nan=False)
+percents = st.floats(0, 100)
+stages = st.builds(
+    Stage, users=st.integers(1, 10_000), spawn_rate=st.floats(0.01, 10_000), hold_s=st.floats(0.001, 2_000_000)
+)
+scenarios = st.builds(
+    Scenario,
+    name=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True),
+    description=st.text(st.characters(codec="utf-8"), max_size=50),
+    seed=st.integers(0, 2**63 - 1),
+    target=st.sampled_from(["embedded", "https://a.test", "http://[::1]:8080/x/"]),
+    users=st.dictionaries(
+        st.from_regex(r"[A-Z][A-Za-z0-9_]{0,10}", fullmatch=True),
+        st.builds(UserShare, weight=st.floats(0.001, 1000)),
+        min_size=1,
+        max_size=4,
+    ),
+    load=st.lists(stages, min_size=1, max_size=5).map(tuple),
+    nodes=st.builds(Nodes, expect=st.just(500), min=st.integers(1, 500), wait_s=seconds),
+    thresholds=st.just((parse_threshold("POST /a: {b} # c p95 < 100 ms"), parse_threshold("errors <= 0.1%"))),
+    validity=st.builds(
+        Limits,
+        loop_lag_p99_ms=st.floats(0, 3600e3),
+        worker_cpu_percent=percents,
+        node_cpu_percent=percents,
+        node_memory_percent=percents,
+        controller_cpu_percent=percents,
+        missing_samples_percent=percents,
+        excluded_share_percent=percents,
+    ),
+    sample_period_s=st.floats(0.2, 60),
+    stop_timeout_s=st.floats(1, 55),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(scenarios)
+def test_any_scenario_survives_writing_and_reading(original: Scenario) -> None:
+    assert reloaded(original) == original
+
+
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        pytest.param(100, [10, 100, 1], id="the peak itself changes nothing"),
+        pytest.param(1000, [100, 1000, 10], id="ten times the peak is ten times each"),
+        pytest.param(5, [1, 5, 1], id="no stage with users loses its last"),
+        pytest.param(25, [3, 25, 1], id="a half is rounded up"),
+    ],
+)
+def test_users_scales_every_stage_to_the_new_peak(users: int, expected: list[int]) -> None:
+    changed = override(scenario(Stage(10, 1, 1), Stage(100, 1, 1), Stage(1, 1, 1)), Overrides(users=users))
+    assert [stage.users for stage in changed.load] == expected
+
+
+def test_users_leaves_an_empty_stage_empty_and_fixed_counts_as_they_are() -> None:
+    shares = {"ApiUser": UserShare(weight=1), "Canary": UserShare(fixed_count=3)}
+    changed = override(scenario(Stage(10, 1, 1), Stage(0, 1, 1), users=shares), Overrides(users=50))
+    assert [stage.users for stage in changed.load] == [50, 0]
+    assert changed.users == shares
+
+
+@given(
+    st.lists(st.builds(Stage, st.integers(1, 500), st.floats(1, 100), st.floats(1, 1000)), min_size=1, max_size=5),
+    st.floats(1, 10_000),
+)
+def test_duration_is_the_length_of_the_whole_run_with_the_ramps_as_they_were(
+    stages: list[Stage], hold_total_s: float
+) -> None:
+    plan = scenario(*stages)
+    ramp_total_s = LoadSchedule(stages).total_s - sum(stage.hold_s for stage in stages)
+    changed = override(plan, Overrides(duration_s=ramp_total_s + hold_total_s))
+    assert LoadSchedule(changed.load).total_s == pytest.approx(ramp_total_s + hold_total_s)
+    assert [(stage.users, stage.spawn_rate) for stage in changed.load] == [(s.users, s.spawn_rate) for s in stages]
+    ratios = [new.hold_s / old.hold_s for new, old in zip(changed.load, stages, strict=True)]
+    assert ratios == pytest.approx([ratios[0]] * len(ratios))
+
+
+def test_duration_counts_the_ramps_of_the_scaled_users() -> None:
+    changed = override(scenario(Stage(100, 10, 60)), Overrides(users=200, duration_s=50))
+    assert changed.load == (Stage(200, 10, 30),)
+
+
+@pytest.mark.parametrize(("nodes", "least"), [(500, 475), (1, 1), (4, 4), (100, 95), (1000, 950)])
+def test_nodes_keeps_the_share_of_nodes_that_must_be_there(nodes: int, least: int) -> None:
+    changed = override(scenario(Stage(1, 1, 1), nodes=Nodes(500, 475, 9)), Overrides(nodes=nodes))
+    assert changed.nodes == Nodes(nodes, least, 9)
+
+
+def test_target_wins_over_the_file_and_overrides_reach_the_loader() -> None:
+    read = load_scenario(DATA / "good.yml", KNOWN, Overrides(target="embedded", nodes=2))
+    assert (read.target, read.nodes.expect, read.nodes.min) == ("embedded", 2, 2)
+    assert reloaded(read) == read
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (Overrides(users=0), "--users 0: must be from 1"),
+        (Overrides(users=-5), "--users -5: must be from 1"),
+        (Overrides(users=2), "--users 2: the fixed counts add up to 3, more than the 2 users"),
+        (Overrides(duration_s=0), "--duration 0s: must be above 0s"),
+        (Overrides(duration_s=float("nan")), "--duration nans: must be above 0s"),
+        (Overrides(duration_s=1e9), "at most 31d"),
+        (Overrides(duration_s=8), "--duration 8s: the ramps alone take 10s"),
+        (Overrides(nodes=0), "--local 0: must be from 1"),
+        (Overrides(target="gateway"), "--target: 'gateway' is neither"),
+    ],
+)
+def test_an_override_that_can_not_be_is_refused_by_its_option_with_advice(overrides: Overrides, says: str) -> None:
+    shares = {"ApiUser": UserShare(weight=1), "Canary": UserShare(fixed_count=3)}
+    with pytest.raises(InputError) as caught:
+        override(scenario(Stage(100, 10, 60), users=shares), overrides)
+    assert says in caught.value.message
+    assert caught.value.hint
+
+
+def test_users_is_refused_where_all_counts_are_fixed_and_do_not_add_up_to_it() -> None:
+    plan = scenario(Stage(3, 1, 1), users={"Canary": UserShare(fixed_count=3)})
+    with pytest.raises(InputError, match="so 5 users are never reached"):
+        override(plan, Overrides(users=5))

@@ -1,0 +1,307 @@
+"""Rules are read as written, and judged over the steady seconds, whole or window by window."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from master.judge.thresholds import Judge, ThresholdOutcome
+from master.judge.window import Window
+from master.scenario.rules import Endpoint, Threshold, parse_threshold
+from worker.histogram import Tally
+
+GET = ("GET", "/x")
+POST = ("POST", "/y z")
+
+
+def tally(*latencies_ms: float, failed: int = 0) -> Tally:
+    made = Tally(total=len(latencies_ms), failed=failed)
+    for latency_ms in latencies_ms:
+        made.histogram.add(latency_ms)
+    return made
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was requested in each second, which seconds are judged, and the users in them."""
+
+    seconds: Mapping[int, Mapping[Endpoint, Tally]]
+    steady: Sequence[int]
+    users: Mapping[int, float]
+
+
+def answers(seconds: Mapping[int, Mapping[Endpoint, Tally]], steady: range, users: float = 10) -> Answers:
+    return Answers(seconds, steady, dict.fromkeys(steady, users))
+
+
+def judged(rules: Sequence[Threshold], data: Answers, before_s: int | None = None) -> Judge:
+    """A judge that was given the steady seconds, or those before `before_s`."""
+    judge = Judge(rules)
+    for second in data.steady:
+        if before_s is None or second < before_s:
+            judge.add(second, data.seconds.get(second, {}), data.users.get(second))
+    return judge
+
+
+def outcome(rule: str, data: Answers) -> ThresholdOutcome:
+    (found,) = judged([parse_threshold(rule)], data).outcomes()
+    assert found.rule == rule
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rate >= 600/s", (None, None, "rate", ">=", 600, None, False)),
+        ("rate > 30/min", (None, None, "rate", ">", 0.5, None, False)),
+        ("rate_per_user >= 0.3/s", (None, None, "rate_per_user", ">=", 0.3, None, False)),
+        ("POST /auth/login p95 < 100 ms", ("POST", "/auth/login", "p95", "<", 100, None, False)),
+        ("errors < 5 %", (None, None, "errors", "<", 0.05, None, False)),
+        ("p99 < 500 ms over 10s, abort", (None, None, "p99", "<", 500, 10, True)),
+        ("  max<=1.5 s over 1m,abort ", (None, None, "max", "<=", 1500, 60, True)),
+        ("p999 < 1 s", (None, None, "p999", "<", 1000, None, False)),
+        ("p99.95 < 1 s", (None, None, "p99.95", "<", 1000, None, False)),
+        (
+            "GET /items/{id} of a<b over all errors <= 0.1%",
+            ("GET", "/items/{id} of a<b over all", "errors", "<=", 0.001, None, False),
+        ),
+        ("WSR p95 p95 p50 < 1 ms", ("WSR", "p95 p95", "p50", "<", 1, None, False)),
+    ],
+)
+def test_a_rule_is_read_into_base_units(text: str, expected: tuple[object, ...]) -> None:
+    assert parse_threshold(text) == Threshold(text.strip(), *expected)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("metric", "percent"),
+    [
+        ("p5", 5),
+        ("p50", 50),
+        ("p99", 99),
+        ("p999", 99.9),
+        ("p9999", 99.99),
+        ("p99.5", 99.5),
+        ("max", 100),
+        ("rate", None),
+    ],
+)
+def test_a_metric_names_its_percentile(metric: str, percent: float | None) -> None:
+    assert Threshold("", None, None, metric, "<", 1).percent == percent
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("p95", "has no comparison: write metric, then one of <, <=, >, >=, then value"),
+        ("", "has no comparison"),
+        ("p95 = 100 ms", "'=' is not a comparison"),
+        ("p95 => 100 ms", "'=>' is not a comparison"),
+        ("p95 == 100 ms", "'==' is not a comparison"),
+        ("< 100 ms", "a metric is missing"),
+        ("errrors < 5 %", "'errrors' is not a metric: use one of rate, rate_per_user, errors,"),
+        ("errrors < 5 %", "did you mean 'errors'?"),
+        ("P95 < 5 ms", "did you mean 'p95'?"),
+        ("p0 < 5 ms", "'p0' is not a metric"),
+        ("p100 < 5 ms", "'p100' is not a metric"),
+        ("GET /x < 5 ms", "'/x' is not a metric"),
+        ("/x p95 < 5 ms", "'/x' is not an endpoint: write method and name before the metric, e.g. POST /auth/login p95"),
+        ("/x y p95 < 5 ms", "'/x y' is not an endpoint"),
+        ("p95 <", "a value is missing"),
+        ("p95 < , abort", "a value is missing"),
+        ("p95 < 100", "p95: 100 has no unit: say the unit, e.g. 100 ms"),
+        ("p95 < 5 %", "p95: '5 %' is not a latency: write a number and one of us, ms, s"),
+        ("rate > 100 ms", "rate: '100 ms' is not a rate: write a number and one of /s, /min"),
+        ("errors < 5/s", "errors: '5/s' is not a percentage: write a number and %"),
+        ("errors < 101 %", "more than a percentage may be"),
+        ("p95 < -5 ms", "is negative"),
+        ("p95 < nan ms", "is not a latency"),
+        ("p95 < 5 ms over", "after 'over': '' is not a duration"),
+        ("p95 < 5 ms over 10", "after 'over': 10 has no unit"),
+        ("p95 < 5 ms over 500ms", "a window is a whole number of seconds from 1s to 1h"),
+        ("p95 < 5 ms over 2h", "a window is a whole number of seconds from 1s to 1h"),
+        ("p95 < 5 ms over 1s over 2s", "after 'over'"),
+        ("p95 < 5 ms, abbort", "'abbort' after the comma is not understood: only 'abort' can stand there"),
+        ("p95 < 5 ms, abort, abort", "only 'abort' can stand there"),
+        ("p95 < 5 ms abort", "is not a latency"),
+        ("p95 < 1,5 s", "'5 s' after the comma is not understood"),
+        ("p95\n< 5 ms", "a rule is one line"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_is_not_understood_says_which_part_and_what_is_allowed(text: str, says: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below
+        parse_threshold(text)
+    assert says in str(caught.value)
+    assert repr(text.strip()) in str(caught.value)
+
+
+DATA = answers(
+    {
+        0: {GET: tally(900, 900)},  # not steady
+        1: {GET: tally(10, 10, 10), POST: tally(100, failed=1)},
+        2: {GET: tally(10, 10, 20)},
+        3: {},
+        4: {GET: tally(10, 10, 10)},
+    },
+    range(1, 5),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "observed", "text", "ok"),
+    [
+        ("rate >= 2.5/s", 2.5, "2.5/s", True),
+        ("rate > 2.5/s", 2.5, "2.5/s", False),
+        ("rate_per_user >= 0.3/s", 0.25, "0.25/s", False),
+        ("GET /x rate >= 2/s", 2.25, "2.25/s", True),
+        ("errors < 5 %", 0.1, "10 %", False),
+        ("errors <= 10 %", 0.1, "10 %", True),
+        ("GET /x errors <= 0 %", 0.0, "0 %", True),
+        ("POST /y z errors <= 0 %", 1.0, "100 %", False),
+        ("max < 101 ms", 100.0, "100 ms", True),
+        ("GET /x max < 20 ms", 20.0, "20 ms", False),
+    ],
+)
+def test_a_rule_is_judged_over_all_steady_seconds(rule: str, observed: float, text: str, ok: bool) -> None:
+    found = outcome(rule, DATA)
+    assert (found.observed, found.observed_text, found.ok, found.message) == (observed, text, ok, "")
+
+
+@pytest.mark.parametrize(
+    ("rule", "observed_ms", "ok"),
+    [("p50 < 11 ms", 10, True), ("p90 < 20.5 ms", 20, True), ("GET /x p99 < 15 ms", 20, False)],
+)
+def test_a_percentile_is_that_of_all_requests_together(rule: str, observed_ms: float, ok: bool) -> None:
+    found = outcome(rule, DATA)
+    assert found.observed == pytest.approx(observed_ms, rel=0.01)
+    assert found.ok is ok
+
+
+@pytest.mark.parametrize(
+    ("rule", "data", "says"),
+    [
+        ("POST /x p95 < 5 ms", DATA, "POST /x was never requested; did you mean"),
+        ("POST /gone rate < 5/s", DATA, "POST /gone was never requested"),
+        ("errors < 5 %", answers({}, range(5)), "no requests"),
+        ("max < 5 ms", answers({}, range(5)), "no requests"),
+        ("p95 < 5 ms over 2s", answers({}, range(5)), "no requests"),
+        ("rate >= 0/s", answers({1: {GET: tally(1)}}, range(0)), "no steady seconds"),
+        ("p95 < 5 ms over 10s", DATA, "no 10s on end were measured"),
+        ("rate_per_user > 0/s", answers({1: {GET: tally(1)}}, range(5), users=0), "no users ran"),
+        ("rate_per_user > 0/s", Answers({1: {GET: tally(1)}}, range(5), {}), "no users ran"),
+    ],
+)
+def test_a_rule_without_data_does_not_hold_and_says_why(rule: str, data: Answers, says: str) -> None:
+    found = outcome(rule, data)
+    assert (found.observed, found.observed_text, found.ok) == (None, "no data", False)
+    assert says in found.message
+
+
+def test_a_rate_without_any_request_is_zero() -> None:
+    assert outcome("rate >= 1/s", answers({}, range(5))) == ThresholdOutcome("rate >= 1/s", 0.0, "0/s", ok=False)
+
+
+STEP = answers({second: {GET: tally(*[50.0 if 10 <= second < 13 else 5.0] * 4)} for second in range(30)}, range(30))
+
+
+def test_a_window_rule_must_hold_in_every_window_and_names_the_worst() -> None:
+    found = outcome("max < 40 ms over 5s", STEP)
+    assert (found.observed, found.ok) == (50, False)
+    assert found.message == "broken in the 5s from 6 s: 50 ms"
+    assert outcome("p50 < 40 ms over 20s", STEP).message == "worst in the 20s from 0 s: 5.039 ms"
+    assert not outcome("p50 < 40 ms over 3s", STEP).ok
+
+
+def test_a_window_never_spans_a_gap_between_holds() -> None:
+    data = Answers({second: {GET: tally(5)} for second in range(40)}, [*range(5), *range(20, 28)], {})
+    assert outcome("rate >= 1/s over 8s", data).message == "worst in the 8s from 20 s: 1/s"
+    assert "no 9s on end" in outcome("rate >= 1/s over 9s", data).message
+
+
+def test_a_window_without_requests_counts_as_no_rate_but_says_nothing_of_latency_and_errors() -> None:
+    data = answers({0: {GET: tally(5)}, 9: {GET: tally(7)}}, range(10))
+    assert outcome("rate >= 0.1/s over 3s", data).observed == 0
+    assert outcome("max < 10 ms over 3s", data).observed == 7
+    assert outcome("errors < 1 % over 3s", data).observed == 0
+
+
+def test_a_window_uses_the_users_it_had() -> None:
+    data = Answers({second: {GET: tally(5, 5)} for second in range(4)}, range(4), {0: 1, 1: 1, 2: 4, 3: 4})
+    assert outcome("rate_per_user >= 1/s over 2s", data).observed == 0.5
+
+
+windows = st.lists(st.lists(st.floats(0.01, 60_000), max_size=5), min_size=1, max_size=30)
+
+
+@given(windows, st.integers(1, 10), st.sampled_from(["p50", "p99", "max", "rate"]))
+def test_sliding_gives_what_merging_every_window_afresh_gives(
+    seconds: list[list[float]], window_s: int, metric: str
+) -> None:
+    data = answers({second: {GET: tally(*values)} for second, values in enumerate(seconds)}, range(len(seconds)))
+    rule = f"{metric} < 100 {'/s' if metric == 'rate' else 'ms'} over {window_s}s"
+    expected = []
+    for start_s in range(len(seconds) - window_s + 1):
+        whole = tally(*[value for values in seconds[start_s : start_s + window_s] for value in values])
+        if metric == "rate":
+            expected.append(whole.total / window_s)
+        elif whole.total:
+            expected.append(whole.histogram.percentile(100 if metric == "max" else float(metric[1:])) or 0)
+    found = outcome(rule, data)
+    if metric == "max" and expected:
+        assert found.observed == max(value for values in seconds for value in values)
+    else:
+        assert found.observed == (max(expected) if expected else None)
+
+
+def test_seconds_out_of_order_are_refused() -> None:
+    window = Window(5)
+    window.add(3, None, None)
+    with pytest.raises(ValueError, match="second 3 after second 3"):
+        window.add(3, None, None)
+
+
+def test_only_abort_rules_end_a_run_and_only_by_the_latest_window() -> None:
+    rules = [parse_threshold("max < 40 ms over 3s"), parse_threshold("max < 40 ms over 3s, abort")]
+    assert judged(rules, STEP, before_s=10).broken_abort() is None
+    broken = judged(rules, STEP, before_s=11).broken_abort()
+    assert broken is not None
+    assert (broken.rule, broken.message) == (rules[1].text, "broken in the 3s from 8 s: 50 ms")
+    assert judged(rules, STEP, before_s=16).broken_abort() is None
+    assert judged(rules[:1], STEP, before_s=11).broken_abort() is None
+
+
+def test_an_abort_rule_without_window_waits_for_ten_steady_seconds() -> None:
+    rules = [parse_threshold("rate >= 5/s, abort")]
+    assert judged(rules, STEP, before_s=9).broken_abort() is None
+    broken = judged(rules, STEP, before_s=10).broken_abort()
+    assert broken is not None
+    assert broken.observed == 4
+
+
+def test_nothing_is_aborted_for_an_endpoint_not_requested_yet() -> None:
+    rules = [parse_threshold("GET /later rate >= 5/s over 3s, abort")]
+    assert judged(rules, STEP, before_s=20).broken_abort() is None
+
+
+def test_a_judge_that_is_asked_every_second_comes_to_the_same_as_one_asked_at_the_end() -> None:
+    rules = [
+        parse_threshold(text) for text in ("p95 < 40 ms", "GET /x max < 40 ms over 3s, abort", "rate > 3/s over 5s")
+    ]
+    judge = Judge(rules)
+    broken_at = []
+    for second in STEP.steady:
+        judge.add(second, STEP.seconds[second], STEP.users[second])
+        judge.outcomes()
+        if judge.broken_abort():
+            broken_at.append(second)
+    assert judge.outcomes() == judged(rules, STEP).outcomes()
+    assert broken_at == [10, 11, 12, 13, 14]
+
+
+def test_a_window_costs_no_second_that_left_it() -> None:
+    window = Window(3)
+    for second in range(1000):
+        window.add(second, tally(float(1000 - second)), 1)
+    assert (window.start_s, window.tally.total, len(window.tally.histogram.buckets)) == (997, 3, 3)
+    assert len(window._recent) == len(window._peaks) == 3

@@ -1,0 +1,213 @@
+"""The generator is fit when it is known to be fit; offenders are named; the verdict puts fitness before thresholds."""
+
+import pytest
+
+from master.errors import ExitCode
+from master.judge.thresholds import ThresholdOutcome
+from master.judge.validity import FitnessLog, Limits, ValidityOutcome, check, unfit_reasons
+from master.judge.verdict import Verdict, decide
+from worker.histogram import Histogram
+
+LIMITS = Limits()
+NODES = [f"pi-{number:02}" for number in range(20)]
+
+
+def lag(*values_ms: float) -> Histogram:
+    histogram = Histogram()
+    for value_ms in values_ms:
+        histogram.add(value_ms)
+    return histogram
+
+
+def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
+    """A log of 20 fit nodes, lacking one kind of data."""
+    log = FitnessLog()
+    for node in NODES:
+        for _ in range(seconds):
+            if without != "loop_lag_p99":
+                log.add_lag(node, lag(1, 2, 3))
+            if without != "worker_cpu":
+                log.add_worker_cpu(node, 60)
+            log.add_node(
+                node,
+                float("nan") if without == "node_cpu" else 50.04,
+                float("nan") if without == "node_memory" else 40,
+            )
+        if without != "missing_samples":
+            log.expect_samples(node, seconds, seconds)
+    if without != "controller_cpu":
+        log.add_controller(30)
+    if without != "nodes":
+        log.note_ready(20)
+    if without != "excluded_share":
+        log.add_requests(fit=1000, unfit=0)
+    return log
+
+
+def rows(log: FitnessLog, limits: Limits = LIMITS, least: int = 19) -> dict[str, ValidityOutcome]:
+    return {row.check: row for row in check(limits, log, nodes_expected=20, nodes_min=least)}
+
+
+def test_a_healthy_generator_passes_every_check_and_names_no_node() -> None:
+    found = rows(healthy())
+    assert list(found) == [
+        "loop_lag_p99", "worker_cpu", "node_cpu", "node_memory",
+        "controller_cpu", "missing_samples", "nodes", "excluded_share",
+    ]  # fmt: skip
+    assert all(row.ok and not row.nodes and not row.message for row in found.values())
+    assert (found["worker_cpu"].limit, found["worker_cpu"].observed) == ("≤ 90 %", "60 %")
+    assert found["node_cpu"].observed_value == 50.1  # to a tenth, never below what was seen
+    assert found["nodes"].limit == "≥ 19 of 20"
+    assert found["loop_lag_p99"].observed_value == pytest.approx(3, rel=0.01)
+
+
+@pytest.mark.parametrize("name", list(rows(healthy())))
+def test_a_check_without_data_is_never_ok(name: str) -> None:
+    found = rows(healthy(without=name))
+    assert [row.check for row in found.values() if not row.ok] == [name]
+    assert (found[name].observed, found[name].observed_value) == ("no data", None)
+    assert found[name].message.startswith("no data: ")
+
+
+@pytest.mark.parametrize("name", ["worker_cpu", "node_cpu", "node_memory"])
+@pytest.mark.parametrize(("hot", "ok"), [(1, True), (2, False)])
+def test_one_hot_node_in_twenty_is_named_and_two_make_the_run_invalid(name: str, hot: int, ok: bool) -> None:
+    log = healthy()
+    bins = {"worker_cpu": log.worker_cpu, "node_cpu": log.node_cpu, "node_memory": log.node_memory}[name]
+    for node in NODES[:hot]:
+        del bins[node]
+        for _ in range(20):
+            bins[node].add(99)
+    row = rows(log)[name]
+    assert row.ok is ok
+    assert row.nodes == tuple(NODES[:hot])
+    assert bool(row.message) is not ok
+
+
+def test_a_value_on_the_limit_is_within_it_and_a_tenth_above_is_not() -> None:
+    for percent, ok in ((90.0, True), (90.1, False), (250.0, False)):
+        log = healthy(seconds=1)
+        for node in NODES:
+            log.worker_cpu[node].bins.clear()
+            log.add_worker_cpu(node, percent)
+        assert rows(log)["worker_cpu"].ok is ok
+
+
+def test_loop_lag_is_pooled_over_the_fleet_and_judged_by_node_too() -> None:
+    log = healthy()
+    log.add_lag("pi-03", lag(*[200] * 5))
+    row = rows(log)["loop_lag_p99"]
+    assert row.ok
+    assert row.nodes == ("pi-03",)
+    log.add_lag("pi-07", lag(*[80] * 50))
+    row = rows(log)["loop_lag_p99"]
+    assert (row.ok, row.nodes) == (False, ("pi-03", "pi-07"))
+    assert row.message.startswith("loop_lag_p99 was ")
+
+
+def test_missing_samples_are_a_share_of_the_fleet_and_extra_ones_make_up_for_nothing() -> None:
+    log = healthy()
+    log.expect_samples("pi-00", 40, 20)
+    log.expect_samples("pi-01", 20, 40)
+    row = rows(log)["missing_samples"]
+    assert (row.ok, row.nodes) == (True, ("pi-00",))
+    assert row.observed_value == pytest.approx(100 * 20 / 460)
+    assert not rows(log, Limits(missing_samples_percent=4))["missing_samples"].ok
+
+
+def test_nodes_counts_the_fewest_at_one_time_and_names_the_lost() -> None:
+    log = healthy()
+    log.note_lost("pi-09")
+    log.note_lost("pi-02")
+    log.note_ready(19)
+    log.note_ready(20)
+    row = rows(log)["nodes"]
+    assert (row.ok, row.observed, row.nodes) == (True, "19", ("pi-02", "pi-09"))
+    log.note_ready(18)
+    row = rows(log)["nodes"]
+    assert not row.ok
+    assert row.message == "only 18 of 20 nodes were ready at one time, fewer than 19"
+
+
+def test_the_controller_may_peak_but_not_stay_high() -> None:
+    log = healthy()
+    for _ in range(98):
+        log.add_controller(50)
+    log.add_controller(100)
+    assert rows(log)["controller_cpu"].ok
+    for _ in range(20):
+        log.add_controller(99)
+    assert not rows(log)["controller_cpu"].ok
+
+
+def test_excluded_share_is_of_all_steady_requests_and_rounding_never_hides_a_break() -> None:
+    log = FitnessLog()
+    log.add_requests(fit=95_000_000, unfit=5_000_000)
+    assert rows(log)["excluded_share"].ok
+    log.add_requests(fit=0, unfit=1)
+    row = rows(log)["excluded_share"]
+    assert not row.ok
+    assert row.observed != "5 %"
+
+
+def test_the_log_is_bounded_however_long_the_run() -> None:
+    log = FitnessLog()
+    for tick in range(5000):
+        log.add_node("pi", tick % 1500 / 10 - 20, tick / 50)
+    assert len(log.node_cpu["pi"].bins) <= 1001
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((10, 50, 50, 50), []),
+        ((50, 90, 90, 90), []),
+        ((51, 50, 50, 50), ["loop lag 51 ms above 50 ms"]),
+        ((10, 95, 91, 99), ["worker CPU 95 % above 90 %", "node CPU 91 % above 90 %", "node memory 99 % above 90 %"]),
+        ((None, None, 50, 50), ["loop lag unknown", "worker CPU unknown"]),
+        ((float("nan"), 50, 50, 50), ["loop lag unknown"]),
+        ((10, 50, None, None), []),
+        ((10, 90.00001, 50, 50), ["worker CPU 90.00001 % above 90 %"]),
+    ],
+)
+def test_a_node_second_is_unfit_for_each_limit_it_breaks_or_may_have_broken(
+    values: tuple[float | None, ...], expected: list[str]
+) -> None:
+    lag_max_ms, worker_cpu, node_cpu, node_memory = values
+    reasons = unfit_reasons(
+        LIMITS,
+        lag_max_ms=lag_max_ms,
+        worker_cpu_percent=worker_cpu,
+        node_cpu_percent=node_cpu,
+        node_memory_percent=node_memory,
+    )
+    assert reasons == expected
+
+
+KEPT, BROKEN = ThresholdOutcome("r", 1, "1", ok=True), ThresholdOutcome("r", 1, "1", ok=False)
+FIT, UNFIT = ValidityOutcome("c", "", "", 1, ok=True), ValidityOutcome("c", "", "", 1, ok=False)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "validity", "aborted", "expected"),
+    [
+        pytest.param([KEPT], [FIT], None, Verdict.PASS, id="all well"),
+        pytest.param([], [FIT], None, Verdict.PASS, id="no thresholds"),
+        pytest.param([KEPT, BROKEN], [FIT], None, Verdict.FAIL, id="a broken threshold"),
+        pytest.param([KEPT], [FIT, UNFIT], None, Verdict.INVALID, id="an unfit generator"),
+        pytest.param([BROKEN], [UNFIT], None, Verdict.INVALID, id="unfit comes before broken"),
+        pytest.param([KEPT], [], None, Verdict.INVALID, id="nothing checked"),
+        pytest.param([BROKEN], [UNFIT], "fleet lost", Verdict.ABORTED, id="aborted comes first"),
+    ],
+)
+def test_the_verdict_is_the_gravest_thing_that_happened(
+    thresholds: list[ThresholdOutcome], validity: list[ValidityOutcome], aborted: str | None, expected: Verdict
+) -> None:
+    assert decide(thresholds, validity, aborted) is expected
+
+
+def test_each_verdict_has_its_exit_code() -> None:
+    assert [verdict.exit_code for verdict in Verdict] == [
+        ExitCode.PASS, ExitCode.FAIL, ExitCode.INVALID, ExitCode.ABORTED,
+    ]  # fmt: skip
+    assert f"{Verdict.INVALID}" == "INVALID"
