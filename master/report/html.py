@@ -1,0 +1,70 @@
+"""report.html: everything a run has to say, in one file that works offline.
+
+The page is allowed nothing but what is in it: its Content-Security-Policy forbids any network and any script whose hash it
+does not name. Names and errors come from the target and are hostile input; they reach the page through jinja2's escaping, or
+as JSON that can't end its script element.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from master.report import words
+from master.report.page import page
+from master.report.result import Result
+from master.store import Store
+
+
+def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> None:
+    """Write the report of a run. Raises OSError when `path` can't be written, sqlite3.Error when run.db can't be read."""
+    # A lone surrogate, as a broken name may hold, has no UTF-8.
+    path.write_text(render(result, store, scenario_yaml), encoding="utf-8", errors="replace")
+
+
+def render(result: Result, store: Store, scenario_yaml: str) -> str:
+    """The report as HTML."""
+    environment = Environment(
+        loader=PackageLoader("master.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        name: getattr(words, name) for name in ("clock", "count", "number", "duration", "moment", "shortened")
+    }
+    environment.globals |= {"counted": words.counted, "listed": words.listed, "NOTHING": words.NOTHING}
+    context = page(result, store, scenario_yaml)
+    script = _source(environment, "report.js")
+    scripts = [get_plotlyjs(), script] if context["drawn"] else [script]
+    context |= {
+        "style": Markup(_source(environment, "report.css")),  # noqa: S704  # our own file
+        "scripts": [Markup(text) for text in scripts],  # noqa: S704  # our own file, and plotly.js
+        "script_hashes": " ".join(f"'sha256-{_sha256(text)}'" for text in scripts),
+        "data": script_json(context.pop("data")),
+    }
+    return environment.get_template("report.html").render(context)
+
+
+def script_json(value: object) -> Markup:
+    """JSON that is safe within a script element: nothing in it can be taken for a tag, a comment or a line's end."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII, so U+2028 is escaped as well
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704  # made safe above
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,152 @@
+"""What stands on the report's page: everything the template asks for, read from run.db and the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from master.report import figures, words
+from master.report.figures import Figure, Timeline
+from master.report.result import Latency, Result
+from master.report.series import (
+    MAX_POINTS,
+    Axis,
+    FleetMap,
+    controller_lines,
+    fleet_map,
+    request_lines,
+    steady_spans,
+)
+from master.report.unfit import unfit_nodes
+from master.store import SecondRow, Store
+
+MAX_ROWS = 200
+"""Rows of events, errors and unfit nodes on the page; run.db has all of them."""
+
+MAX_ENDPOINTS = 1000
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One number at the top: its name, the number, and what it is of."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
+    """The template's variables; `data` is for the page's script."""
+    seconds = store.seconds()
+    start_s, end_s = store.extent()
+    axis = Axis.of(start_s, end_s, MAX_POINTS)
+    over_time = _over_time(store, axis, seconds) if axis.length else []
+    # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
+    fleet = fleet_map(store, start_s, seconds[-1].second + 1 if seconds else end_s)
+    maps = _maps(fleet)
+    events, errors, unfit = store.events(), store.errors(), unfit_nodes(store.unfit())
+    drawn = [*over_time, *maps]
+    return {
+        "result": result,
+        "judged": result.verdict in ("PASS", "FAIL"),
+        "key_figures": _key_figures(result),
+        "unfit_because": [row.message or row.check for row in result.validity if not row.ok],
+        "over_time": over_time,
+        "maps": maps,
+        "drawn": drawn,
+        "axis": axis,
+        "fleet": fleet,
+        "endpoints": result.endpoints[:MAX_ENDPOINTS],
+        "latencies": _latencies(result),
+        "errors": errors[:MAX_ROWS],
+        "errors_left": len(errors) - MAX_ROWS,
+        "events": events[:MAX_ROWS],
+        "events_left": len(events) - MAX_ROWS,
+        "unfit": unfit[:MAX_ROWS],
+        "unfit_nodes": len(unfit),
+        "unfit_left": len(unfit) - MAX_ROWS,
+        "unfit_seconds": sum(node.seconds for node in unfit),
+        "scenario_yaml": scenario_yaml,
+        "data": {
+            "charts": [figure.chart for figure in drawn],
+            "stages": _stages(seconds),
+            "start": start_s,
+            "end": end_s,
+        },
+    }
+
+
+def _over_time(store: Store, axis: Axis, seconds: list[SecondRow]) -> list[Figure]:
+    """The charts that have something to show."""
+    time = Timeline(axis, steady_spans(seconds))
+    drawn = []
+    requests = request_lines(store, axis)
+    if any(requests.total_per_s):
+        drawn.append(figures.rate_figure(requests, time))
+    if any(value is not None for value in requests.percentiles_ms["p50"]):
+        drawn.append(figures.latency_figure(requests, time))
+    if seconds:
+        users = axis.reduced(((row.second, row.users) for row in seconds), max)
+        drawn.append(figures.users_figure(users, time))
+    if lag_by_second := store.lag_by_second():
+        lag_ms = axis.reduced(lag_by_second.items(), max)
+        if any(value is not None for value in lag_ms):
+            drawn.append(figures.lag_figure(lag_ms, time))
+    if seconds:
+        ready = axis.reduced(((row.second, row.ready) for row in seconds), min)
+        hot = axis.reduced(((row.second, row.hot) for row in seconds), max)
+        lost = axis.reduced(((row.second, row.lost) for row in seconds), max)
+        drawn.append(figures.nodes_figure(ready, hot, lost, time))
+    if controller := controller_lines(store, axis):
+        drawn.append(figures.controller_figure(controller, time))
+    return drawn
+
+
+def _maps(fleet: FleetMap) -> list[Figure]:
+    drawn = []
+    if fleet.has_temperature:
+        drawn.append(figures.heat_map("temperature", "Temperature", fleet, fleet.temperature_c, figures.TEMPERATURE))
+    if fleet.has_samples:
+        drawn.append(figures.heat_map("cpu", "CPU", fleet, fleet.cpu_percent, figures.CPU))
+    return drawn
+
+
+def _stages(seconds: list[SecondRow]) -> list[tuple[int, str]]:
+    """When each part of each stage began, for the charts' tooltips."""
+    return [(next(rows).second, f"stage {stage}") for stage, rows in groupby(seconds, lambda row: row.stage)]
+
+
+def _key_figures(result: Result) -> list[list[KeyFigure]]:
+    """What was asked of the target, what it answered, and what asked."""
+    requests, users, latency_ms, nodes = result.requests, result.users, result.latency_ms, result.nodes
+    steady = f"over {words.duration(result.steady_s)} steady" if result.steady_s else "no steady part"
+    failed = f"{words.share(requests.failed / requests.total)} of all" if requests.total else "of none"
+    slowest = f"slowest {words.latency(latency_ms.max)}" if latency_ms.max is not None else ""
+    return [
+        [
+            KeyFigure("requests", words.count(requests.total), "the whole run, ramps included"),
+            KeyFigure("failed", words.count(requests.failed), failed),
+            KeyFigure("rate", words.rate(requests.rate if result.steady_s else None), steady),
+            KeyFigure("users at peak", words.count(users.peak), f"of {words.count(users.target)} asked for"),
+        ],
+        [
+            KeyFigure("latency p50", words.latency(latency_ms.p50)),
+            KeyFigure("latency p95", words.latency(latency_ms.p95)),
+            KeyFigure("latency p99", words.latency(latency_ms.p99)),
+            KeyFigure("latency p99.9", words.latency(latency_ms.p999), slowest),
+        ],
+        [
+            KeyFigure("nodes at peak", words.count(nodes.peak), f"of {words.count(nodes.expected)} expected"),
+            KeyFigure("nodes lost", words.count(nodes.lost), "for good or for a time"),
+            KeyFigure("quarantined", words.count(nodes.quarantined), "nodes"),
+            KeyFigure("set apart", words.share(result.excluded_share), "of requests: their node was unfit"),
+        ],
+    ]
+
+
+def _latencies(result: Result) -> list[tuple[str, Latency]]:
+    """With and without the requests set apart; nothing when there were none."""
+    if not result.excluded_share:
+        return []
+    return [("fit nodes only, as above", result.latency_ms), ("all nodes", result.latency_all_ms)]

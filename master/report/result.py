@@ -1,0 +1,139 @@
+"""result.json: the outcome of a run, schema `piswarm/result/1`.
+
+`requests` and each endpoint's `total` and `failed` count the whole run, ramps and stopping included, so that they can be held
+against what the target counted. Rates, percentiles, thresholds and validity speak of the steady part alone (the holds of the
+stages), and of requests measured while their node was fit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+SCHEMA = "piswarm/result/1"
+
+
+class Nodes(msgspec.Struct, kw_only=True):
+    """The fleet: how many nodes were expected, were ready at most, and were lost for good or for a time."""
+
+    expected: int
+    peak: int
+    lost: int
+    quarantined: int
+    simulated: bool
+
+
+class Users(msgspec.Struct, kw_only=True):
+    """Users: the most that the scenario asked for, and the most that ran."""
+
+    target: int
+    peak: int
+
+
+class Requests(msgspec.Struct, kw_only=True):
+    """Requests: all of the run, and per second over the steady part."""
+
+    total: int
+    failed: int
+    rate: float
+
+
+class Latency(msgspec.Struct, kw_only=True):
+    """Latency in ms over the steady part; None where nothing was measured."""
+
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p999: float | None
+    max: float | None
+
+
+class EndpointResult(msgspec.Struct, kw_only=True):
+    """One endpoint; times in ms."""
+
+    method: str
+    name: str
+    total: int
+    failed: int
+    rate: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+
+
+class ThresholdResult(msgspec.Struct, kw_only=True):
+    """One rule on the target: `observed` in base units (ms, share, 1/s), `observed_text` as people read it."""
+
+    rule: str
+    observed: float | None
+    observed_text: str
+    ok: bool
+    message: str
+
+
+class ValidityResult(msgspec.Struct, kw_only=True):
+    """One rule on the generator; `nodes` are the offenders by name, whether or not the fleet as a whole was fit."""
+
+    check: str
+    limit: str
+    observed: str
+    ok: bool
+    nodes: list[str]
+    message: str
+
+
+class Versions(msgspec.Struct, kw_only=True):
+    """What made the result."""
+
+    piswarm: str
+    locust: str
+    python: str
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """The outcome of one run. `verdict` is PASS, FAIL, INVALID or ABORTED; `reason` says why in one sentence."""
+
+    schema: str = SCHEMA
+    run_id: str
+    scenario: str
+    verdict: str
+    reason: str
+    started_at: str
+    """Wall clock at the beginning, ISO 8601 with offset; for display only."""
+    duration_s: float
+    steady_s: float
+    target: str
+    nodes: Nodes
+    users: Users
+    requests: Requests
+    latency_ms: Latency
+    endpoints: list[EndpointResult]
+    thresholds: list[ThresholdResult]
+    validity: list[ValidityResult]
+    excluded_share: float
+    latency_all_ms: Latency
+    """As `latency_ms`, with the requests measured by unfit nodes counted in."""
+    dropped_messages: dict[str, int]
+    """Messages and connections that the controller's port turned away, by reason."""
+    unreported_workers: list[str]
+    """Workers whose final report never came: what they measured last is missing from the totals."""
+    versions: Versions
+
+    def write(self, path: Path) -> None:
+        """Write as indented JSON."""
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+
+
+def read_result(path: Path) -> Result:
+    """Read a result.json. Raises OSError, or msgspec.MsgspecError when it is none."""
+    return msgspec.json.decode(path.read_bytes(), type=Result)
+
+
+def as_dict(result: Result) -> dict[str, Any]:
+    """The result as plain dictionaries and lists, as in the file."""
+    plain: dict[str, Any] = msgspec.to_builtins(result)
+    return plain

@@ -1,0 +1,168 @@
+"""What run.db holds, as lines and columns short enough to draw, however long the run was.
+
+Each point stands for `step_s` whole seconds. Requests in it are counted together and percentiles come from their merged
+histograms, so that nothing is an average of percentiles; lag, temperature, CPU and users are the largest value in it,
+ready nodes the smallest: what a reader looks for survives the thinning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from master.report.words import natural
+from master.store import CONTROLLER, SecondRow, Store
+from worker.histogram import Histogram
+
+MAX_POINTS = 1200
+"""Points of a line: more than a screen has columns."""
+
+MAX_COLUMNS = 600
+"""Columns of a heat map; with 500 nodes that is 300 000 cells, about 3 MB of report."""
+
+Values = list[float | None]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Equal spans of time from `start_s`: `length` of them, each of `step_s` seconds, the last one cut at `end_s`."""
+
+    start_s: int
+    end_s: int
+    step_s: int
+
+    @classmethod
+    def of(cls, start_s: int, end_s: int, most: int, at_least_s: int = 1) -> Axis:
+        """The finest axis over [start_s, end_s) with at most `most` spans, none shorter than `at_least_s`."""
+        return cls(start_s, end_s, max(at_least_s, math.ceil((end_s - start_s) / most)))
+
+    @property
+    def length(self) -> int:
+        """How many spans there are."""
+        return math.ceil((self.end_s - self.start_s) / self.step_s)
+
+    def index(self, second: int) -> int:
+        """The span that holds `second`."""
+        return (second - self.start_s) // self.step_s
+
+    def seconds_in(self, index: int) -> int:
+        """How many seconds a span covers: fewer than `step_s` only in the last one."""
+        return min(self.step_s, self.end_s - self.start_s - index * self.step_s)
+
+    def reduced(self, rows: Iterable[tuple[int, float]], reduce: Callable[[list[float]], float]) -> Values:
+        """One value per span from rows of (second, value), None where a span has none."""
+        found: list[list[float]] = [[] for _ in range(self.length)]
+        for second, value in rows:
+            if self.start_s <= second < self.end_s and math.isfinite(value):
+                found[self.index(second)].append(value)
+        return [reduce(values) if values else None for values in found]
+
+
+@dataclass
+class RequestLines:
+    """Requests over time: finished and failed ones per second, and percentiles in ms of those measured while fit."""
+
+    total_per_s: list[float]
+    failed_per_s: list[float]
+    percentiles_ms: dict[str, Values]
+
+
+PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+
+
+def request_lines(store: Store, axis: Axis) -> RequestLines:
+    """Read all requests once, with the histogram of one span in memory."""
+    lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, {name: [None] * axis.length for name in PERCENTILES})
+    for index, rows in groupby(store.requests(), lambda row: axis.index(row[0])):
+        total = failed = 0
+        fit_latency = Histogram()
+        for _, _, tally, fit in rows:
+            total += tally.total
+            failed += tally.failed
+            if fit:
+                fit_latency.merge(tally.histogram)
+        lines.total_per_s[index] = total / axis.seconds_in(index)
+        lines.failed_per_s[index] = failed / axis.seconds_in(index)
+        found = fit_latency.percentiles(PERCENTILES.values())
+        for line, value_ms in zip(lines.percentiles_ms.values(), found, strict=True):
+            line[index] = _rounded(value_ms, 3)
+    return lines
+
+
+def steady_spans(seconds: list[SecondRow]) -> list[tuple[int, int]]:
+    """The parts of the run that were held steady, as [start, end) in seconds."""
+    spans = []
+    for steady, rows in groupby(seconds, lambda row: row.steady):
+        members = list(rows)
+        if steady:
+            spans.append((members[0].second, members[-1].second + 1))
+    return spans
+
+
+@dataclass
+class FleetMap:
+    """Every node over time: rows of °C and of percent CPU, None where there is no sample; nodes sorted by name."""
+
+    axis: Axis
+    period_s: int
+    nodes: list[str] = field(default_factory=list)
+    temperature_c: list[Values] = field(default_factory=list)
+    cpu_percent: list[Values] = field(default_factory=list)
+
+    @property
+    def empty_cells(self) -> int:
+        """Cells of the map without any sample."""
+        return sum(row.count(None) for row in self.cpu_percent)
+
+    @property
+    def unknown_temperatures(self) -> int:
+        """Cells that have a sample, but none that knew its temperature."""
+        return sum(row.count(None) for row in self.temperature_c) - self.empty_cells
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether there is any sample."""
+        return any(value is not None for row in self.cpu_percent for value in row)
+
+    @property
+    def has_temperature(self) -> bool:
+        """Whether any node knew its temperature."""
+        return any(value is not None for row in self.temperature_c for value in row)
+
+
+def fleet_map(store: Store, start_s: int, end_s: int) -> FleetMap:
+    """Read the samples of all nodes within [start_s, end_s)."""
+    period_s = store.sample_period_s()
+    axis = Axis.of(start_s, end_s, MAX_COLUMNS, period_s)
+    fleet = FleetMap(axis, period_s)
+    for name in sorted(store.nodes(), key=natural):
+        if name == CONTROLLER:
+            continue
+        hottest: Values = [None] * axis.length
+        busiest: Values = [None] * axis.length
+        columns = ("temperature_c", "cpu_percent")
+        for index, temperature_c, cpu_percent in store.sample_peaks(name, columns, start_s, end_s, axis.step_s):
+            hottest[index] = _rounded(temperature_c, 1)
+            busiest[index] = _rounded(cpu_percent)
+        fleet.nodes.append(name)
+        fleet.temperature_c.append(hottest)
+        fleet.cpu_percent.append(busiest)
+    return fleet
+
+
+def controller_lines(store: Store, axis: Axis) -> dict[str, Values]:
+    """CPU and memory of the controller in percent, by name of the line; empty when it was not sampled."""
+    cpu: Values = [None] * axis.length
+    memory: Values = [None] * axis.length
+    columns = ("cpu_percent", "memory_percent")
+    for index, *values in store.sample_peaks(CONTROLLER, columns, axis.start_s, axis.end_s, axis.step_s):
+        cpu[index], memory[index] = (_rounded(value, 1) for value in values)
+    known = any(value is not None for value in cpu)
+    return {"CPU": cpu, "memory": memory} if known else {}
+
+
+def _rounded(value: float | None, digits: int | None = None) -> float | None:
+    """For JSON, which knows no infinity."""
+    return None if value is None or not math.isfinite(value) else round(value, digits)

@@ -1,0 +1,71 @@
+"""What the command prints when a run is over."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from master.report.result import Result
+from master.run.directory import RunDirectory
+
+STYLES = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold yellow", "ABORTED": "bold yellow"}
+SHOWN_NODES = 3
+
+
+def print_summary(console: Console, result: Result, directory: RunDirectory) -> None:
+    """Print the verdict, what it rests on, and where the rest is."""
+    latency = result.latency_ms
+    simulated = " simulated" if result.nodes.simulated else ""
+    figures = Table.grid(padding=(0, 2))
+    figures.add_column(style="dim")
+    latencies = (
+        ("p50", latency.p50),
+        ("p95", latency.p95),
+        ("p99", latency.p99),
+        ("p99.9", latency.p999),
+        ("max", latency.max),
+    )
+    for name, value in (
+        ("requests", f"{result.requests.total}, {result.requests.failed} failed, {result.requests.rate:.1f}/s"),
+        ("latency ms", "  ".join(f"{name} {_ms(value)}" for name, value in latencies)),
+        ("users", f"{result.users.peak} of {result.users.target}"),
+        ("nodes", f"{result.nodes.peak} of {result.nodes.expected}{simulated}, {result.nodes.lost} lost"),
+        ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
+    ):
+        figures.add_row(name, value)
+    console.print()
+    console.print(figures, highlight=False)
+    rules = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    for heading in ("", "threshold or check", "observed", "limit", "nodes beyond it"):
+        rules.add_column(heading)
+    for threshold in result.thresholds:
+        rules.add_row(_mark(threshold.ok), Text(threshold.rule), Text(threshold.observed_text))
+    for check in result.validity:
+        rules.add_row(_mark(check.ok), check.check, check.observed, check.limit, _some(check.nodes))
+    console.print()
+    console.print(rules, highlight=False)
+    console.print()
+    console.print(Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}"), soft_wrap=True)
+    console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _mark(ok: bool) -> Text:
+    return Text("ok", style="green") if ok else Text("broken", style="bold red")
+
+
+def _some(nodes: list[str]) -> str:
+    more = f" and {len(nodes) - SHOWN_NODES} more" if len(nodes) > SHOWN_NODES else ""
+    return ", ".join(nodes[:SHOWN_NODES]) + more
+
+
+def _short(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"

@@ -1,0 +1,325 @@
+"""run.db: everything a run measured, in SQLite, readable while the run is on.
+
+All times are seconds since the run began (the moment the first users were ordered); a `second` covers [second, second + 1).
+A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs of any rows merge without loss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import msgspec
+
+from master.scenario.rules import Endpoint
+from worker.histogram import Histogram, Tally
+from worker.wire import Facts, Reading
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (method, name));
+-- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure.
+CREATE TABLE requests (
+    second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
+    total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
+    PRIMARY KEY (second, endpoint, fit)
+) WITHOUT ROWID;
+CREATE TABLE seconds (
+    second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
+    ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL
+);
+CREATE TABLE nodes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT);
+CREATE TABLE samples (
+    node INTEGER NOT NULL REFERENCES nodes, second INTEGER NOT NULL,
+    cpu_percent REAL NOT NULL, memory_percent REAL NOT NULL, memory_used_bytes INTEGER NOT NULL, load_1min REAL NOT NULL,
+    temperature_c REAL, frequency_hz REAL, throttled INTEGER,
+    network_received_bytes INTEGER NOT NULL, network_sent_bytes INTEGER NOT NULL,
+    disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
+    PRIMARY KEY (node, second)
+) WITHOUT ROWID;
+-- How fit a node was to measure in one second; `unfit` lists the reasons, empty when it was fit.
+CREATE TABLE fitness (
+    node INTEGER NOT NULL REFERENCES nodes, second INTEGER NOT NULL,
+    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, unfit TEXT NOT NULL,
+    PRIMARY KEY (node, second)
+) WITHOUT ROWID;
+CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
+CREATE TABLE errors (
+    method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,
+    PRIMARY KEY (method, name, error)
+) WITHOUT ROWID;
+"""
+
+CONTROLLER = "controller"
+"""The name, among the nodes, of the controller's own machine."""
+MAX_ERRORS = 1000
+"""Different errors kept; further ones count under one name."""
+
+
+class SecondRow(NamedTuple):
+    """The state of the run in one second."""
+
+    second: int
+    stage: str
+    steady: bool
+    users: int
+    ready: int
+    hot: int
+    lost: int
+
+
+class FitnessRow(NamedTuple):
+    """How fit one node was in one second."""
+
+    node: str
+    second: int
+    lag_max_ms: float
+    worker_cpu_percent: float | None
+    requests: int
+    unfit: str
+
+
+class Event(NamedTuple):
+    """Something that happened: `kind` is one word such as `lost`, `node` is None when it concerns the whole run."""
+
+    offset_s: float
+    kind: str
+    node: str | None
+    detail: str
+
+
+class ErrorRow(NamedTuple):
+    """How often one error met one endpoint, and when first."""
+
+    method: str
+    name: str
+    error: str
+    occurrences: int
+    first_s: float
+
+
+class Store:
+    """One run.db, to write while the run is on and to read at any time."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Open an existing file, or create a new one. Raises sqlite3.Error when neither works."""
+        self._db = sqlite3.connect(path if create else f"{path.absolute().as_uri()}?mode=rw", uri=not create)
+        self._nodes: dict[str, int] = {}
+        self._endpoints: dict[Endpoint, int] = {}
+        self._errors: set[tuple[str, str, str]] = set()
+        if create:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.executescript(SCHEMA)
+        # A power cut may cost the last seconds, never the file; a commit then needs no fsync.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._nodes.update(self._db.execute("SELECT name, id FROM nodes"))
+        self._endpoints.update({(m, n): i for m, n, i in self._db.execute("SELECT method, name, id FROM endpoints")})
+
+    def close(self) -> None:
+        """Commit and close. What stays is one file, once nobody else has it open either."""
+        self._db.commit()
+        # Folding the log back in takes the file for oneself; while others read or write it, theirs is the turn.
+        self._db.execute("PRAGMA busy_timeout = 0")
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.close()
+
+    def commit(self) -> None:
+        """Make everything written so far visible to other readers."""
+        self._db.commit()
+
+    # Writing
+
+    def put_meta(self, key: str, value: object) -> None:
+        """Keep one fact about the run, as JSON."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def put_node(self, name: str, facts: Facts) -> None:
+        """Keep what a node says of itself."""
+        self._db.execute(
+            "UPDATE nodes SET simulated = ?, facts = ? WHERE id = ?",
+            (facts.simulated, msgspec.json.encode(facts).decode(), self._node(name)),
+        )
+
+    def add_requests(self, second: int, endpoint: Endpoint, tally: Tally, *, fit: bool) -> None:
+        """Add a tally to its second; what is there already is merged with it."""
+        if endpoint not in self._endpoints:
+            row = self._db.execute(
+                "INSERT INTO endpoints (method, name) VALUES (?, ?) RETURNING id", endpoint
+            ).fetchone()
+            self._endpoints[endpoint] = row[0]
+        key = (second, self._endpoints[endpoint], fit)
+        row = self._db.execute(
+            "SELECT total, failed, received_bytes, histogram FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",
+            key,
+        ).fetchone()
+        if row is not None:
+            before = Tally(row[0], row[1], row[2], Histogram.decode(row[3]))
+            before.merge(tally)
+            tally = before
+        self._db.execute(
+            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key, tally.total, tally.failed, tally.received_bytes, tally.histogram.encode()),
+        )
+
+    def put_second(self, row: SecondRow) -> None:
+        """Keep the state of the run in one second."""
+        self._db.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
+        """Keep readings, each with its node and second; of two in one second the later stays."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    self._node(node),
+                    second,
+                    reading.cpu_percent,
+                    reading.memory_percent,
+                    reading.memory_used_bytes,
+                    reading.load_1min,
+                    reading.temperature_c,
+                    reading.frequency_hz,
+                    reading.throttled,
+                    reading.network_received_bytes,
+                    reading.network_sent_bytes,
+                    reading.disk_read_bytes,
+                    reading.disk_written_bytes,
+                )
+                for node, second, reading in samples
+            ),
+        )
+
+    def put_fitness(self, rows: Iterable[FitnessRow]) -> None:
+        """Keep how fit nodes were."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?)",
+            ((self._node(row.node), *row[1:]) for row in rows),
+        )
+
+    def add_event(self, event: Event) -> None:
+        """Keep that something happened."""
+        self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", event)
+
+    def add_error(self, row: ErrorRow) -> None:
+        """Count errors; beyond MAX_ERRORS different ones they share one row."""
+        key = (row.method, row.name, row.error)
+        if key not in self._errors:
+            if len(self._errors) >= MAX_ERRORS:
+                row = ErrorRow("", "", f"further errors (only {MAX_ERRORS} different ones are kept)", *row[3:])
+            else:
+                self._errors.add(key)
+        self._db.execute(
+            "INSERT INTO errors VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET count = count + excluded.count, first_s = min(first_s, excluded.first_s)",
+            row,
+        )
+
+    def _node(self, name: str) -> int:
+        number = self._nodes.get(name)
+        if number is None:
+            number = self._db.execute("INSERT INTO nodes (name) VALUES (?) RETURNING id", (name,)).fetchone()[0]
+            self._nodes[name] = number
+        return number
+
+    # Reading
+
+    def meta(self, key: str) -> object:
+        """One fact about the run; None when it was not kept."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def requests(self) -> Iterator[tuple[int, Endpoint, Tally, bool]]:
+        """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it."""
+        rows = self._db.execute(
+            "SELECT second, method, endpoints.name, total, failed, received_bytes, histogram, fit FROM requests"
+            " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
+        )
+        for second, method, name, total, failed, received_bytes, histogram, fit in rows:
+            yield second, (method, name), Tally(total, failed, received_bytes, Histogram.decode(histogram)), bool(fit)
+
+    def seconds(self) -> list[SecondRow]:
+        """The state of the run, second by second."""
+        return [
+            SecondRow(second, stage, bool(steady), *rest)
+            for second, stage, steady, *rest in self._db.execute("SELECT * FROM seconds ORDER BY second")
+        ]
+
+    def nodes(self) -> dict[str, Facts | None]:
+        """All nodes by name, with what they said of themselves."""
+        return {
+            name: msgspec.json.decode(facts, type=Facts) if facts else None
+            for name, facts in self._db.execute("SELECT name, facts FROM nodes ORDER BY name")
+        }
+
+    def series(self, column: str) -> dict[str, dict[int, float | None]]:
+        """One column of `samples`, as second → value by node. Raises ValueError for a column that is none."""
+        if column not in Reading.__struct_fields__:
+            raise ValueError(f"samples have no {column}")
+        found: dict[str, dict[int, float | None]] = {}
+        query = f"SELECT name, second, {column} FROM samples JOIN nodes ON nodes.id = node ORDER BY name, second"  # noqa: S608  # a known name
+        for name, second, value in self._db.execute(query):
+            found.setdefault(name, {})[second] = value
+        return found
+
+    def extent(self) -> tuple[int, int]:
+        """The run's seconds as [first, end): of its state and requests, else of its samples; (0, 0) of nothing."""
+        ends_of = "SELECT min(second), max(second) + 1 FROM "
+        for tables in (("seconds", "requests"), ("samples",)):
+            ends = [self._db.execute(ends_of + table).fetchone() for table in tables]
+            found = [end for end in ends if end[0] is not None]
+            if found:
+                return min(first for first, _ in found), max(last for _, last in found)
+        return 0, 0
+
+    def sample_period_s(self) -> int:
+        """How many whole seconds lie between samples, judged by the first hundred of a few nodes; 1 without any."""
+        gaps: list[int] = []
+        for (node,) in self._db.execute("SELECT id FROM nodes ORDER BY id LIMIT 9").fetchall():
+            query = "SELECT second FROM samples WHERE node = ? ORDER BY second LIMIT 100"
+            gaps += [after - before for (before,), (after,) in pairwise(self._db.execute(query, (node,)))]
+        return math.ceil(median(gaps)) if gaps else 1
+
+    def sample_peaks(
+        self, node: str, columns: Sequence[str], start_s: int, end_s: int, step_s: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """The largest values of `columns` in each span of `step_s` seconds within [start_s, end_s), in order of time.
+
+        Yields the span's index and a value per column, None where it is unknown; spans without a sample are left out.
+        Node by node, so that a day of 500 nodes needs no more memory than a day of one.
+        """
+        if unknown := set(columns) - set(Reading.__struct_fields__):
+            raise ValueError(f"samples have no {', '.join(sorted(unknown))}")
+        peaks = ", ".join(f"max({column})" for column in columns)
+        query = (
+            f"SELECT (second - ?2) / ?4 AS span, {peaks} FROM samples"  # noqa: S608  # known names
+            " WHERE node = ?1 AND second >= ?2 AND second < ?3 GROUP BY span ORDER BY span"
+        )
+        return self._db.execute(query, (self._nodes.get(node), start_s, end_s, step_s))
+
+    def unfit(self) -> Iterator[FitnessRow]:
+        """Every node-second in which a node was not fit to measure, by node and second."""
+        rows = self._db.execute(
+            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit FROM fitness"
+            " JOIN nodes ON nodes.id = node WHERE unfit != '' ORDER BY name, second"
+        )
+        return (FitnessRow(*row) for row in rows)
+
+    def lag_by_second(self) -> dict[int, float]:
+        """The largest event-loop lag of any worker in each second, in ms."""
+        return dict(self._db.execute("SELECT second, max(lag_max_ms) FROM fitness GROUP BY second ORDER BY second"))
+
+    def events(self) -> list[Event]:
+        """What happened, in order."""
+        return [Event(*row) for row in self._db.execute("SELECT * FROM events ORDER BY offset_s")]
+
+    def errors(self) -> list[ErrorRow]:
+        """Errors, the most frequent first."""
+        return [ErrorRow(*row) for row in self._db.execute("SELECT * FROM errors ORDER BY count DESC, first_s")]

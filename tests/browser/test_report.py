@@ -1,0 +1,144 @@
+"""report.html in a real browser, without a network. Run by its path: `pytest tests/browser/test_report.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from report_example import SCENARIO_YAML, fill, nothing, result
+
+from master.report.html import write_report
+from master.store import Store
+
+CHROMIUM = Path("/usr/bin/chromium")
+WIDTHS_PX = (1280, 768, 390)
+CHARTS = ("rate", "latency", "users", "lag", "nodes", "controller", "temperature", "cpu")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}: apt install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("reports")
+    store = Store(directory / "run.db", create=True)
+    write_report(nothing(), store, SCENARIO_YAML, directory / "aborted.html")
+    fill(store, nodes=120, seconds=60)
+    write_report(result("INVALID"), store, SCENARIO_YAML, directory / "invalid.html")
+    store.close()
+    return {name: directory / f"{name}.html" for name in ("invalid", "aborted")}
+
+
+class Watched:
+    """A page, with everything it complained of and everything it asked the network for."""
+
+    def __init__(self, browser: Browser, path: Path, width_px: int, scheme: str = "light") -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        dark = "dark" if scheme == "dark" else "light"
+        self.page: Page = browser.new_page(viewport={"width": width_px, "height": 900}, color_scheme=dark, offline=True)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss())[1])
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+
+@pytest.mark.parametrize("name", ["invalid", "aborted"])
+@pytest.mark.parametrize("width_px", WIDTHS_PX)
+def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Path], name: str, width_px: int) -> None:
+    """Nothing is asked of the network, nothing complains, hostile names run nothing, and the page fits its window."""
+    watched = Watched(browser, reports[name], width_px)
+    page = watched.page
+    page.wait_for_load_state("networkidle")
+    assert watched.complaints == []
+    assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    page.close()
+
+
+def test_every_chart_is_drawn(browser: Browser, reports: dict[str, Path]) -> None:
+    """Each chart has its lines or its map, a title, a summary, and labels that don't meet."""
+    watched = Watched(browser, reports["invalid"], 1280)
+    page = watched.page
+    for name in CHARTS:
+        chart = page.locator(f"#{name}")
+        assert chart.locator("svg.main-svg").count() > 0, name
+        assert chart.locator(".scatterlayer path.js-line, .heatmaplayer image").count() > 0, name
+        for reference in ("aria-labelledby", "aria-describedby"):
+            assert page.locator(f"#{chart.get_attribute(reference)}").inner_text()
+    boxes = [label.bounding_box() for label in page.locator("#temperature .ytick text").all()]
+    edges = sorted((box["y"], box["y"] + box["height"]) for box in boxes if box)
+    assert len(edges) > 10
+    assert all(above[1] <= below[0] + 1 for above, below in pairwise(edges))
+    page.close()
+
+
+def test_a_click_sorts_the_endpoints(browser: Browser, reports: dict[str, Path]) -> None:
+    """Numbers sort as numbers, largest first, then the other way round; what is unknown is below all numbers."""
+    watched = Watched(browser, reports["invalid"], 1280)
+    page = watched.page
+    heading = page.locator(".sortable th").nth(5)
+    p50 = "rows => rows.map(row => row.cells[5].textContent)"
+    heading.get_by_role("button").click()
+    assert page.eval_on_selector_all(".sortable tbody tr", p50) == ["40.0", "2.00", "–"]
+    assert heading.get_attribute("aria-sort") == "descending"
+    heading.get_by_role("button").click()
+    assert page.eval_on_selector_all(".sortable tbody tr", p50) == ["–", "2.00", "40.0"]
+    assert heading.get_attribute("aria-sort") == "ascending"
+    page.close()
+
+
+def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[str, Path]) -> None:
+    """The tooltip has the time, the stage and every line's value; a zoom in one chart is a zoom in all."""
+    watched = Watched(browser, reports["invalid"], 1280)
+    page = watched.page
+    page.locator("#latency").scroll_into_view_if_needed()
+    box = page.locator("#latency").bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2
+    page.mouse.move(middle - 5, box["y"] + 60)
+    page.mouse.move(middle, box["y"] + 60)
+    tooltip = page.locator("#tooltip")
+    tooltip.wait_for(state="visible")
+    assert "stage 1 hold" in tooltip.inner_text()
+    assert "p99\n" in tooltip.inner_text()
+    page.mouse.down()
+    page.mouse.move(middle + 200, box["y"] + 60, steps=5)
+    page.mouse.up()
+    page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] > 20")
+    page.mouse.dblclick(middle, box["y"] + 60)
+    page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] === 0")
+    assert watched.complaints == []
+    page.close()
+
+
+def test_the_logarithmic_scale_can_be_had(browser: Browser, reports: dict[str, Path]) -> None:
+    """The latency chart switches its scale and says so."""
+    watched = Watched(browser, reports["invalid"], 768)
+    button = watched.page.get_by_role("button", name="logarithmic")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert watched.page.evaluate("document.getElementById('latency').layout.yaxis.type") == "log"
+    watched.page.close()
+
+
+def test_charts_follow_the_colour_scheme(browser: Browser, reports: dict[str, Path]) -> None:
+    """A reader's change between light and dark reaches the lines of the charts."""
+    watched = Watched(browser, reports["invalid"], 1280, "dark")
+    color = "document.getElementById('users').data[0].line.color"
+    dark = watched.page.evaluate(color)
+    watched.page.emulate_media(color_scheme="light")
+    watched.page.wait_for_function(f"{color} !== {dark!r}")
+    assert watched.complaints == []
+    watched.page.close()

@@ -1,0 +1,150 @@
+"""A small run to make reports of: every kind of row, and names as a hostile target would choose them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from master.report.result import (
+    EndpointResult,
+    Latency,
+    Nodes,
+    Requests,
+    Result,
+    ThresholdResult,
+    Users,
+    ValidityResult,
+    Versions,
+)
+from master.store import ErrorRow, Event, FitnessRow, SecondRow, Store
+from worker.histogram import Histogram, Tally
+from worker.wire import Facts, Reading
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028<!-- \u202e\x00"
+SCENARIO_YAML = "name: example # </pre></details><script>alert(3)</script>\n"
+
+FACTS = Facts(
+    simulated=True,
+    model="Raspberry Pi 4 Model B",
+    cpu_count=4,
+    memory_bytes=4 << 30,
+    os="Debian 13",
+    python="3.13.5",
+    piswarm="0.1.0",
+)
+
+
+def tally(*latencies_ms: float, failed: int = 0) -> Tally:
+    """A tally of these latencies."""
+    histogram = Histogram()
+    for latency_ms in latencies_ms:
+        histogram.add(latency_ms)
+    return Tally(len(latencies_ms), failed, 100 * len(latencies_ms), histogram)
+
+
+def reading(temperature_c: float | None = 50.0, cpu_percent: float = 20.0) -> Reading:
+    """A reading of these values."""
+    return Reading(
+        cpu_percent=cpu_percent,
+        memory_percent=30.0,
+        memory_used_bytes=1 << 30,
+        load_1min=1.0,
+        temperature_c=temperature_c,
+    )
+
+
+def fill(store: Store, *, nodes: int = 3, seconds: int = 30) -> None:
+    """A run with a ramp of 10 s, a lost node, a hot one, unfit seconds, errors and events."""
+    names = [f"pi{number}" for number in range(1, nodes + 1)]
+    for name in [*names, "controller"]:
+        store.put_node(name, FACTS)
+    for second in range(seconds):
+        store.put_second(
+            SecondRow(second, "1 ramp" if second < 10 else "1 hold", second >= 10, 5, nodes - 1, 0, second > 20)
+        )
+        store.add_requests(second, ("GET", "/a"), tally(1.0, 2.0, 3.0), fit=True)
+        store.add_requests(second, ("GET", HOSTILE), tally(40.0, failed=1), fit=True)
+        if second == 15:
+            store.add_requests(second, ("GET", "/a"), tally(900.0), fit=False)
+        store.put_samples(
+            (name, second, reading(50.0 + second, 20.0 + index))
+            for index, name in enumerate(names)
+            if not (index == 1 and second > 20)
+        )
+        store.put_samples([("controller", second, reading(None))])
+        unfit = "loop lag 84.2 ms above 50 ms, worker CPU unknown" if second == 15 else ""
+        store.put_fitness([FitnessRow(names[0], second, 84.2 if unfit else 3.0, None if unfit else 40.0, 4, unfit)])
+    store.add_event(Event(20.5, "lost", names[1], HOSTILE))
+    store.add_error(ErrorRow("GET", HOSTILE, f"no {HOSTILE}", seconds, 0.2))
+    store.commit()
+
+
+def result(verdict: str = "PASS") -> Result:
+    """The outcome that goes with it."""
+    latency_ms = Latency(p50=2.0, p90=3.0, p95=40.0, p99=40.0, p999=40.0, max=40.0)
+    return Result(
+        run_id="example-1",
+        scenario="example",
+        verdict=verdict,
+        reason=f"Because of {HOSTILE}.",
+        started_at="2026-05-04T03:02:01+02:00",
+        duration_s=30.0,
+        steady_s=20.0,
+        target="http://127.0.0.1:8000",
+        nodes=Nodes(expected=3, peak=3, lost=1, quarantined=0, simulated=True),
+        users=Users(target=5, peak=5),
+        requests=Requests(total=121, failed=30, rate=4.05),
+        latency_ms=latency_ms,
+        endpoints=[
+            EndpointResult(
+                method="GET", name=name, total=total, failed=failed, rate=total / 30, p50=p50, p95=p50, p99=p50, max=p50
+            )
+            for name, total, failed, p50 in (("/a", 91, 0, 2.0), (HOSTILE, 30, 30, 40.0), ("/never", 0, 0, None))
+        ],
+        thresholds=[
+            ThresholdResult(rule="p95 < 50 ms", observed=40.0, observed_text="40 ms", ok=True, message=""),
+            ThresholdResult(
+                rule="errors < 5 %", observed=0.25, observed_text="25 %", ok=False, message="errors was 25 %, above 5 %"
+            ),
+        ],
+        validity=[
+            ValidityResult(check="node_cpu", limit="≤ 90 %", observed="20 %", ok=True, nodes=[], message=""),
+            ValidityResult(
+                check="loop_lag_p99",
+                limit="≤ 50 ms",
+                observed="84 ms",
+                ok=False,
+                nodes=[f"pi{number}" for number in range(1, 8)],
+                message="loop_lag_p99 was 84 ms, above 50 ms",
+            ),
+        ],
+        excluded_share=0.0083,
+        latency_all_ms=msgspec.structs.replace(latency_ms, max=900.0),
+        dropped_messages={"unknown key": 2},
+        unreported_workers=["pi2_0"],
+        versions=Versions(piswarm="0.1.0", locust="2.47.0", python="3.13.5"),
+    )
+
+
+def nothing() -> Result:
+    """The outcome of a run that was aborted before it began."""
+    none = Latency(p50=None, p90=None, p95=None, p99=None, p999=None, max=None)
+    change: Callable[..., Result] = msgspec.structs.replace
+    return change(
+        result("ABORTED"),
+        reason="The target did not answer.",
+        duration_s=0.0,
+        steady_s=0.0,
+        nodes=Nodes(expected=3, peak=0, lost=0, quarantined=0, simulated=False),
+        users=Users(target=5, peak=0),
+        requests=Requests(total=0, failed=0, rate=0.0),
+        latency_ms=none,
+        latency_all_ms=none,
+        endpoints=[],
+        thresholds=[],
+        validity=[],
+        excluded_share=0.0,
+        dropped_messages={},
+        unreported_workers=[],
+    )

@@ -1,0 +1,231 @@
+"""report.html: what hostile names can't do, and what a reader finds."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from report_example import HOSTILE, SCENARIO_YAML, fill, nothing, result
+
+from master.report import words
+from master.report.html import script_json, write_report
+from master.report.page import MAX_ROWS
+from master.report.result import Result
+from master.store import Event, Store
+
+
+class Page(HTMLParser):
+    """The tags, texts and scripts of a page, as a browser would see them."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.scripts: list[tuple[str, str]] = []
+        self.text = ""
+        self._script: str | None = None
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        self._script = (dict(attrs).get("type") or "") if tag == "script" else None
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._script = None
+
+    def handle_data(self, data: str) -> None:
+        if self._script is not None:
+            self.scripts.append((self._script, data))
+        else:
+            self.text += data
+
+    def says(self, text: str) -> bool:
+        return text in re.sub(r"\s+", " ", self.text)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "run.db", create=True)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "report.html"
+
+
+def written(result: Result, store: Store, target: Path) -> tuple[str, Page]:
+    write_report(result, store, SCENARIO_YAML, target)
+    source = target.read_text(encoding="utf-8")
+    return source, Page(source)
+
+
+def test_hostile_names_are_text_and_nothing_else(store: Store, target: Path) -> None:
+    """Endpoint names, errors, events, reasons and the scenario bring in no element, no attribute and no script."""
+    fill(store)
+    _, page = written(result(), store, target)
+    assert "img" not in page.tags
+    assert page.tags.count("script") == 3
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert page.text.count("<script>alert(1)</script>") >= 4
+    assert "<script>alert(3)</script>" in page.text
+
+
+def test_json_can_not_leave_its_script_element() -> None:
+    """Embedded JSON holds no character that could end the element or a line, and reads back unchanged."""
+    text = str(script_json({"name": HOSTILE}))
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == {"name": HOSTILE}
+
+
+def test_a_hostile_node_name_stays_within_the_data(store: Store, target: Path) -> None:
+    """Names that reach the charts are escaped for the page and for Plotly's own markup."""
+    fill(store)
+    store.put_node("<b>pi</b></script>", msgspec.structs.replace(next(iter(store.nodes().values()))))
+    _, page = written(result(), store, target)
+    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    (temperature,) = [chart for chart in data["charts"] if chart["id"] == "temperature"]
+    assert "<b>pi</b></script>" in temperature["nodes"]
+    labels = temperature["layout"]["yaxis"]["ticktext"]
+    assert not any("<" in label for label in labels)
+
+
+def test_the_page_may_run_its_own_scripts_only(store: Store, target: Path) -> None:
+    """The policy forbids everything, then allows the page's scripts by the hash of exactly what stands there."""
+    fill(store)
+    source, page = written(result(), store, target)
+    policy = next(value for _, value in page.attributes if value and value.startswith("default-src"))
+    assert policy.startswith("default-src 'none'; ")
+    scripts = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"'sha256-(.*?)'", policy) == hashes
+    assert "unsafe-inline" not in policy.split("style-src")[0]
+
+
+def test_nothing_is_loaded_from_anywhere(store: Store, target: Path) -> None:
+    """No element of the page points elsewhere."""
+    fill(store)
+    _, page = written(result(), store, target)
+    assert [value for name, value in page.attributes if name in {"src", "href"}] == ["data:,"]
+
+
+def test_the_report_says_what_the_result_says(store: Store, target: Path) -> None:
+    """Verdict, figures, rules, checks, offenders, unfit nodes, dropped messages: each can be read."""
+    fill(store)
+    _, page = written(result("FAIL"), store, target)
+    for text in (
+        "FAIL",
+        "simulated nodes",
+        "2026-05-04 03:02:01 UTC+02:00",
+        "errors was 25 %, above 5 %",
+        "✗ broken",
+        "✓ held",
+        "✗ not fit",
+        "pi1, pi2, pi3 and 4 more",
+        "loop lag above 50 ms (1 s), worker CPU unknown (1 s)",
+        "fit nodes only, as above",
+        "unknown key: 2",
+        "1 worker never sent a final report",
+    ):
+        assert page.says(text), text
+
+
+def test_an_invalid_run_warns_of_its_own_figures(store: Store, target: Path) -> None:
+    """Figures of an unfit generator come with the word not to believe them, and why; no rule is judged by them."""
+    fill(store)
+    _, page = written(result("INVALID"), store, target)
+    assert page.says("These figures are shown but not to be believed, because:")
+    assert page.says("Not judged: the generator was not fit to measure")
+    assert page.says("✓ held, not judged")
+
+
+def test_a_run_that_never_began_has_words_in_place_of_charts(store: Store, target: Path) -> None:
+    """Nothing was measured: the report says so, draws nothing and needs no plotly.js."""
+    source, page = written(nothing(), store, target)
+    assert page.says("Nothing was recorded: the load never began.")
+    assert page.says("No request was finished")
+    assert not page.says("simulated")
+    assert "figure" not in page.tags
+    assert len(source) < 50_000
+
+
+def test_a_run_without_a_steady_part_has_no_rate(store: Store, target: Path) -> None:
+    """A ramp that was cut short has counts, but neither rate nor percentiles."""
+    fill(store, seconds=9)
+    cut = msgspec.structs.replace(nothing(), requests=result().requests, duration_s=9.0)
+    _, page = written(cut, store, target)
+    assert page.says("The run was never held steady, so it has no rate and no percentiles.")
+    assert page.says(f"rate{words.NOTHING}no steady part")
+
+
+def test_samples_alone_are_shown(store: Store, target: Path) -> None:
+    """A run that ended before its first second still shows the fleet as it waited."""
+    fill(store, seconds=5)
+    store._db.execute("DELETE FROM seconds")
+    store._db.execute("DELETE FROM requests")
+    _, page = written(nothing(), store, target)
+    assert page.says("One row for each of 3 nodes")
+    assert ("id", "temperature") in page.attributes
+    assert ("id", "rate") not in page.attributes
+
+
+def test_long_lists_are_cut_with_a_word_on_what_is_left(store: Store, target: Path) -> None:
+    """More events than fit are counted."""
+    for number in range(MAX_ROWS + 34):
+        store.add_event(Event(float(number), "tick", None, f"event {number:04}"))
+    _, page = written(nothing(), store, target)
+    assert page.says("34 more events not shown here")
+    assert f"event {MAX_ROWS - 1:04}" in page.text
+    assert f"event {MAX_ROWS:04}" not in page.text
+
+
+def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> None:
+    """A lone surrogate has no UTF-8; the report is written all the same."""
+    written(msgspec.structs.replace(nothing(), reason="bad \udcff byte"), store, target)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (words.number(0.01234), "0.0123"),
+        (words.number(4.368), "4.37"),
+        (words.number(99.96), "100.0"),
+        (words.number(1250.4), "1,250"),
+        (words.number(None), words.NOTHING),
+        (words.number(float("inf")), words.NOTHING),
+        (words.share(0.0018), "0.18 %"),
+        (words.share(0.000001), "< 0.001 %"),
+        (words.share(0.99999), "> 99.9 %"),
+        (words.share(1), "100 %"),
+        (words.duration(0), "0 s"),
+        (words.duration(4.25), "4.25 s"),
+        (words.duration(110.4), "1 min 50 s"),
+        (words.duration(86400), "1 d"),
+        (words.duration(90061), "1 d 1 h"),
+        (words.moment(83.9), "1:23"),
+        (words.moment(86399), "23:59:59"),
+        (words.moment(-3), "-0:03"),
+        (words.clock("not a time"), "not a time"),
+        (words.listed(["a", "b", "c"], 2), "a, b and 1 more"),
+        (words.counted(1, "node"), "1 node"),
+        (words.counted(1200, "node"), "1,200 nodes"),
+    ],
+)
+def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
+    """Three significant digits, one unit, no exponents; a number and its unit stay on one line."""
+    assert shown.replace("\u00a0", " ") == expected
+
+
+def test_nodes_sort_by_number() -> None:
+    """pi2 comes before pi10."""
+    assert sorted(["pi10", "pi2", "a", "10", "pi2b"], key=words.natural) == ["10", "a", "pi2", "pi2b", "pi10"]

@@ -1,0 +1,153 @@
+"""run.db: what is written comes back, late rows merge, and others can read while it is written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from report_example import FACTS, fill, reading, tally
+
+from master.store import MAX_ERRORS, ErrorRow, Event, FitnessRow, SecondRow, Store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(path, create=True)
+    yield store
+    store.close()
+
+
+def test_everything_comes_back_after_closing(path: Path) -> None:
+    """A closed run.db is one file that holds what was written, types and unknown values included."""
+    store = Store(path, create=True)
+    row = SecondRow(3, "1 hold", True, 10, 2, 1, 0)
+    store.put_second(row)
+    store.put_node("pi1", FACTS)
+    store.put_samples([("pi1", 3, reading(None, 40.0)), ("pi2", 3, reading(61.5))])
+    fitness = [FitnessRow("pi1", 3, 84.0, None, 7, "worker CPU unknown"), FitnessRow("pi2", 3, 2.0, 50.0, 9, "")]
+    store.put_fitness(fitness)
+    store.add_event(Event(3.5, "lost", None, "all of them"))
+    store.put_meta("note", {"a": [1, None]})
+    store.close()
+    assert [file.name for file in path.parent.iterdir()] == ["run.db"]
+
+    store = Store(path)
+    assert store.seconds() == [row]
+    assert store.nodes() == {"pi1": FACTS, "pi2": None}
+    assert store.series("temperature_c") == {"pi1": {3: None}, "pi2": {3: 61.5}}
+    assert list(store.unfit()) == fitness[:1]
+    assert store.lag_by_second() == {3: 84.0}
+    assert store.events() == [Event(3.5, "lost", None, "all of them")]
+    assert (store.meta("note"), store.meta("other")) == ({"a": [1, None]}, None)
+    store.close()
+
+
+def test_late_requests_merge_with_their_second(store: Store) -> None:
+    """A tally that comes late is merged, and fit and unfit ones stay apart."""
+    store.add_requests(5, ("GET", "/a"), tally(1.0, 2.0), fit=True)
+    store.add_requests(6, ("GET", "/a"), tally(9.0), fit=True)
+    store.add_requests(5, ("GET", "/a"), tally(300.0, failed=1), fit=True)
+    store.add_requests(5, ("GET", "/a"), tally(7.0), fit=False)
+    found = {(second, fit): part for second, _, part, fit in store.requests()}
+    assert list(found) == [(5, False), (5, True), (6, True)]
+    whole = found[5, True]
+    assert (whole.total, whole.failed, whole.received_bytes) == (3, 1, 300)
+    assert whole.histogram.buckets == tally(1.0, 2.0, 300.0).histogram.buckets
+    assert whole.histogram.max_ms == 300.0
+
+
+def test_of_two_samples_in_a_second_the_later_stays(store: Store) -> None:
+    """A node has one reading per second."""
+    store.put_samples([("pi1", 1, reading(50.0)), ("pi1", 1, reading(51.0))])
+    assert store.series("temperature_c") == {"pi1": {1: 51.0}}
+
+
+def test_another_connection_reads_while_it_is_written(path: Path, store: Store) -> None:
+    """A reader sees what was committed, holds up nobody, and may close while the writer goes on."""
+    store.add_requests(0, ("GET", "/a"), tally(1.0), fit=True)
+    store.commit()
+    store.add_requests(1, ("GET", "/a"), tally(1.0), fit=True)
+    reader = Store(path)
+    assert [second for second, *_ in reader.requests()] == [0]
+    store.commit()
+    assert [second for second, *_ in reader.requests()] == [0, 1]
+    reader.close()
+    store.add_requests(2, ("GET", "/a"), tally(1.0), fit=True)
+    store.commit()
+
+
+def test_the_writer_closes_while_another_reads(path: Path) -> None:
+    """A reader that is still there at the end of a run does no harm to it."""
+    store = Store(path, create=True)
+    store.add_requests(0, ("GET", "/a"), tally(1.0), fit=True)
+    store.commit()
+    reader = Store(path)
+    rows = reader.requests()
+    next(rows)
+    store.close()
+    reader.close()
+    again = Store(path)
+    assert len(list(again.requests())) == 1
+    again.close()
+
+
+def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+    """A directory's name that looks like part of a URI is a name all the same."""
+    path = tmp_path / "50 % of #1?.db"
+    Store(path, create=True).close()
+    Store(path).close()
+
+
+def test_a_file_that_is_not_there_is_not_made(path: Path) -> None:
+    """Opening what does not exist is an error."""
+    with pytest.raises(sqlite3.Error):
+        Store(path)
+    assert not path.exists()
+
+
+def test_errors_add_up_and_their_kinds_are_bounded(store: Store) -> None:
+    """The same error counts up; beyond the cap, further different ones share one row."""
+    for number in range(MAX_ERRORS + 5):
+        store.add_error(ErrorRow("GET", "/a", f"error {number}", 1, number + 1.0))
+    store.add_error(ErrorRow("GET", "/a", "error 7", 9, 0.5))
+    rows = store.errors()
+    assert len(rows) == MAX_ERRORS + 1
+    assert rows[0] == ErrorRow("GET", "/a", "error 7", 10, 0.5)
+    assert rows[1].error.startswith("further errors")
+    assert (rows[1].occurrences, rows[1].first_s) == (5, MAX_ERRORS + 1.0)
+
+
+def test_an_unknown_column_is_refused(store: Store) -> None:
+    """Columns are part of a query, so only known ones get there."""
+    with pytest.raises(ValueError, match="samples have no"):
+        store.series("name; DROP TABLE samples")
+    with pytest.raises(ValueError, match="samples have no"):
+        store.sample_peaks("pi1", ["cpu_percent", "1"], 0, 9, 1)
+
+
+def test_sample_peaks_are_the_largest_values_of_their_spans(store: Store) -> None:
+    """Spans start at the given second; unknown values don't hide known ones, and gaps are left out."""
+    values = {-1: 99.0, 2: 50.0, 3: None, 4: 47.0, 8: None, 11: 70.0, 12: 99.0}
+    store.put_samples(("pi1", second, reading(value)) for second, value in values.items())
+    assert list(store.sample_peaks("pi1", ["temperature_c", "cpu_percent"], 2, 12, 3)) == [
+        (0, 50.0, 20.0),
+        (2, None, 20.0),
+        (3, 70.0, 20.0),
+    ]
+    assert list(store.sample_peaks("pi9", ["cpu_percent"], 2, 12, 3)) == []
+
+
+def test_the_extent_is_that_of_the_run(store: Store) -> None:
+    """Seconds and requests say how long a run was; without them, samples do."""
+    assert store.extent() == (0, 0)
+    store.put_samples([("pi1", 4, reading()), ("pi1", 14, reading())])
+    assert (store.extent(), store.sample_period_s()) == ((4, 15), 10)
+    fill(store, seconds=8)
+    assert store.extent() == (0, 8)
