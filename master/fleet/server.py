@@ -1,0 +1,159 @@
+"""The controller's one port: a CURVE-encrypted ROUTER that lets in whom the allowlist names, as whom it names, and no one else."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from typing import Any
+
+import gevent
+import msgspec
+import zmq.green as zmq
+from locust.exception import RPCError
+from locust.rpc import Message
+from locust.rpc.zmqrpc import BaseSocket
+from zmq.utils import z85
+
+from master.errors import InputError
+from worker.curve import Endpoint, Keys
+from worker.wire import (
+    MAX_MESSAGE_BYTES,
+    WORKER_MESSAGES,
+    ControllerMessage,
+    decode_agent_message,
+    encode,
+    node_of,
+)
+
+AGENT = "agent"
+"""The type under which an agent's messages are handed on; the data is the decoded AgentMessage."""
+
+_ENVELOPE = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw, str | None])
+_WORKER_DATA = {kind: msgspec.msgpack.Decoder(data) for kind, data in WORKER_MESSAGES.items()}
+
+
+class Rejected(Exception):  # noqa: N818  # no error of ours: what a peer sent is dropped and counted
+    """A message that is not handed on; says why."""
+
+
+class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
+    """Receives from agents and workers, sends to both. What does not fit is dropped and counted in `drops` by reason."""
+
+    def __init__(self, host: str, port: int, keys: Keys, allowlist: dict[str, str]) -> None:
+        """Bind to `host`:`port` (0 takes a free port). `allowlist` maps a public key to its node's name; it may change later.
+
+        Raises InputError when the address can't be had.
+        """
+        # BaseSocket.__init__ is left out on purpose: its socket would neither encrypt nor share this context.
+        self.drops: Counter[str] = Counter()
+        self._context = zmq.Context()
+        self._gate = _Gate(self._context, allowlist, self.drops)
+        self.socket = self._context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 500)
+        self.socket.setsockopt(zmq.BACKLOG, 4096)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self.socket.setsockopt(zmq.SNDHWM, 10_000)
+        self.socket.setsockopt(zmq.RCVHWM, 100_000)
+        # A node that comes back over a new connection takes its identity along; its key has proved that it may.
+        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self.socket.curve_server = True
+        self.socket.curve_secretkey = keys.secret.encode()
+        self.socket.zap_domain = b"piswarm"
+        try:
+            self.socket.bind(f"tcp://{host}:{port or '*'}")
+        except zmq.ZMQError as error:
+            self.close(linger=0)
+            raise _bind_error(host, port, error) from None
+        address: str = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.port = int(address.rpartition(":")[2])
+        self.endpoint = Endpoint(address, keys.public)
+
+    def recv_from_client(self) -> tuple[str, Message]:
+        """The next message that is what it claims to be, with its sender's identity. Raises RPCError when the socket is gone."""
+        while True:
+            try:
+                frames = self.socket.recv_multipart(copy=False)
+            except zmq.ZMQError as error:
+                raise RPCError("the master's socket is closed") from error
+            try:
+                return _admit(frames)
+            except Rejected as reason:
+                self.drops[str(reason)] += 1
+
+    def send_to_agent(self, node: str, message: ControllerMessage) -> None:
+        """Send to a node's agent; dropped when it is not connected."""
+        self.socket.send_multipart([node.encode(), encode(message)])
+
+    def close(self, linger: int | None = None) -> None:
+        """Close the port and the gate behind it."""
+        self.socket.close(linger=linger)
+        self._gate.close()
+        self._context.term()
+
+
+def _admit(frames: list[Any]) -> tuple[str, Message]:
+    """Decode one message and hold it against the key that its connection was opened with. Raises Rejected."""
+    if len(frames) != 2:
+        raise Rejected("wrong number of frames")
+    try:
+        identity = frames[0].bytes.decode("ascii")
+    except UnicodeDecodeError:
+        raise Rejected("identity is no text") from None
+    node = frames[1].get("User-Id")
+    if node_of(identity) != node:
+        raise Rejected("identity of another node")
+    try:
+        if identity == node:
+            return identity, Message(AGENT, decode_agent_message(frames[1].buffer), node)
+        kind, data, claimed = _ENVELOPE.decode(frames[1].buffer)
+        decoder = _WORKER_DATA.get(kind)
+        if decoder is None:
+            raise Rejected("unknown message type")
+        if claimed != identity:
+            raise Rejected("identity of another node")
+        return identity, Message(kind, decoder.decode(data), identity)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Rejected("message can't be decoded") from None
+
+
+class _Gate:
+    """Answers ZeroMQ's question for each new connection (ZAP, RFC 27): whether its public key is allowed, and whose it is."""
+
+    def __init__(self, context: Any, allowlist: dict[str, str], drops: Counter[str]) -> None:
+        self._allowlist = allowlist
+        self._drops = drops
+        self._socket = context.socket(zmq.REP)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind("inproc://zeromq.zap.01")
+        self._greenlet = gevent.spawn(self._serve)
+
+    def close(self) -> None:
+        self._greenlet.kill()
+        self._socket.close(linger=0)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                version, request_id, _domain, _address, _identity, mechanism, *credentials = (
+                    self._socket.recv_multipart()
+                )
+            except ValueError:  # libzmq itself asks, so this can't be; but then the question still wants its answer
+                version, request_id, mechanism, credentials = b"1.0", b"", b"", []
+            node = None
+            if mechanism == b"CURVE" and credentials:
+                node = self._allowlist.get(z85.encode(credentials[0]).decode())
+            if node is None:
+                self._drops["connection with an unknown key"] += 1
+                answer = [b"400", b"unknown key", b"", b""]
+            else:
+                answer = [b"200", b"OK", node.encode(), b""]
+            self._socket.send_multipart([version, request_id, *answer])
+
+
+def _bind_error(host: str, port: int, error: zmq.ZMQError) -> InputError:
+    if error.errno == errno.EADDRINUSE:
+        return InputError(
+            f"port {port} on {host} is taken by another program",
+            hint="Stop that program (perhaps another run), choose another --port, or leave --port out to take a free one.",
+        )
+    return InputError(f"can't listen on {host}:{port}: {error.strerror}", hint="Check --host and --port.")

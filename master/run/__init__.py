@@ -1,0 +1,1 @@
+"""A run from beginning to end: its processes, its load, what arrives from the fleet, what a person sees of it."""

@@ -1,0 +1,38 @@
+"""The run directory: where a run's files are, and making sure at the start that they can be written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from master.errors import InputError
+
+
+class RunDirectory:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "run.db"
+        self.result = path / "result.json"
+        self.report = path / "report.html"
+        self.junit = path / "junit.xml"
+        self.scenario = path / "scenario.yml"
+        self.logs = path / "logs"
+
+    @classmethod
+    def create(cls, out: Path | None, scenario: str, started_at: datetime) -> RunDirectory:
+        """Make the directory `out`, or a new one below `runs/`. Raises InputError where that can't be done, or is in use."""
+        path = out or Path("runs") / f"{scenario}-{started_at:%Y%m%d-%H%M%S}"
+        hint = "Name another directory with --out."
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise InputError(f"the output directory {path} is not empty", hint=hint)
+            directory = cls(path.resolve())
+            directory.logs.mkdir()
+            (directory.path / ".writable").touch()
+            (directory.path / ".writable").unlink()
+        except OSError as error:
+            raise InputError(f"the output directory {path} can't be written: {error.strerror}", hint=hint) from None
+        return directory

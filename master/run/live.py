@@ -1,0 +1,179 @@
+"""What a person sees while a run is on: one calm view in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_INTERVAL_S = 5.0
+PLAIN_STEP_INTERVAL_S = 2.0
+"""How often the progress of one step, `step: how far`, is worth a line."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The run at one moment. Rate, errors and latencies are of the latest seconds that all workers have reported; None: none yet."""
+
+    phase: str
+    offset_s: float
+    left_s: float
+    users: int
+    users_planned: int
+    rate_per_s: float
+    error_share: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    simulated: bool
+    nodes_expected: int
+    nodes_ready: int
+    nodes_hot: int
+    nodes_lost: int
+
+
+class View(Protocol):
+    """Shows a run. A context manager: entered when there is something to show, left when the run is over."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Tell what is being done now."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the run as it is now; called about once a second."""
+
+
+def view_for(console: Console, title: str) -> View:
+    """The view that suits where the console writes to."""
+    return TerminalView(console, title) if console.is_terminal else PlainView(console)
+
+
+class PlainView:
+    """Lines for a log: each step, and the figures every few seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._due_s = 0.0
+        self._said = ("", 0.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        """Print the step, and its progress now and then."""
+        step, now_s = text.partition(":")[0], time.monotonic()
+        if step != self._said[0] or now_s - self._said[1] > PLAIN_STEP_INTERVAL_S:
+            self._print(text)
+            self._said = (step, now_s)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Print one line of figures, when it is time for one."""
+        if snapshot.offset_s < self._due_s:
+            return
+        self._due_s = snapshot.offset_s + PLAIN_INTERVAL_S
+        self._print(
+            f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "
+            f"users {snapshot.users}/{snapshot.users_planned}  {snapshot.rate_per_s:.0f} req/s  "
+            f"errors {snapshot.error_share:.2%}  p50/p95/p99 {_ms(snapshot.p50_ms)}/{_ms(snapshot.p95_ms)}/"
+            f"{_ms(snapshot.p99_ms)} ms  {_nodes(snapshot)} {snapshot.nodes_ready} ready {snapshot.nodes_hot} hot "
+            f"{snapshot.nodes_lost} lost"
+        )
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class TerminalView:
+    """One block that stays in place. It is gone when the run is over: what counts is printed then."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._title = title
+        self._step = ""
+        self._snapshot: Snapshot | None = None
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Show the step in the title line."""
+        self._step = text
+        self._draw()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Redraw with new figures."""
+        self._step, self._snapshot = "", snapshot
+        self._draw()
+
+    def _draw(self) -> None:
+        self._live.update(Group(*self._lines()), refresh=True)
+
+    def _lines(self) -> list[RenderableType]:
+        snapshot = self._snapshot
+        head = Text.assemble((self._title, "bold"), "  ", (self._step or (snapshot.phase if snapshot else ""), "cyan"))
+        if snapshot is None:
+            return [head]
+        total_s = snapshot.offset_s + snapshot.left_s
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(
+            ProgressBar(total=max(total_s, 1e-9), completed=snapshot.offset_s, width=48),
+            Text(f"{_clock(snapshot.left_s)} left", style="dim"),
+        )
+        figures = Table.grid(padding=(0, 3))
+        for _ in range(6):
+            figures.add_column(justify="right", min_width=8)
+        figures.add_row(
+            *(Text(name, style="dim") for name in ("users", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms"))
+        )
+        figures.add_row(
+            f"{snapshot.users}/{snapshot.users_planned}",
+            f"{snapshot.rate_per_s:.0f}",
+            Text(f"{snapshot.error_share:.2%}", style="red" if snapshot.error_share else ""),
+            _ms(snapshot.p50_ms),
+            _ms(snapshot.p95_ms),
+            _ms(snapshot.p99_ms),
+        )
+        nodes = Text.assemble(
+            (f"{_nodes(snapshot)}  ", "dim"),
+            f"{snapshot.nodes_ready}/{snapshot.nodes_expected} ready",
+            "   ",
+            (f"{snapshot.nodes_hot} hot", "yellow" if snapshot.nodes_hot else "dim"),
+            "   ",
+            (f"{snapshot.nodes_lost} lost", "red" if snapshot.nodes_lost else "dim"),
+        )
+        return [head, bar, Text(), figures, Text(), nodes]
+
+
+def _nodes(snapshot: Snapshot) -> str:
+    return "simulated nodes" if snapshot.simulated else "nodes"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"

@@ -1,0 +1,137 @@
+"""The load schedule: which stage a run is in at an offset, and which spans are steady. No clock; offsets are parameters.
+
+A plan is ramps and holds, one after the other. A real ramp may take longer than planned, since users start on nodes that
+may be slow or still joining; `Progress` is told when each hold really began and moves the rest of the plan accordingly.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from master.scenario import Stage
+from master.scenario.model import ramps_s
+
+Kind = Literal["ramp", "hold"]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One ramp or hold. Offsets are seconds since the first ramp began; `stage` counts from 0."""
+
+    start_s: float
+    end_s: float
+    kind: Kind
+    from_users: int
+    to_users: int
+    spawn_rate: float
+    stage: int
+
+    def users_at(self, offset_s: float) -> int:
+        """How many users there should be at `offset_s`: on the line between both ends, towards the start."""
+        done = int(max(0.0, offset_s - self.start_s) * self.spawn_rate)
+        if self.to_users >= self.from_users:
+            return min(self.from_users + done, self.to_users)
+        return max(self.from_users - done, self.to_users)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a run is: `users` are the planned ones, `stage_left_s` counts to the end of the stage, `left_s` of the run."""
+
+    stage: int
+    kind: Kind
+    users: int
+    stage_left_s: float
+    left_s: float
+
+
+class LoadSchedule:
+    """The plan of one run, from its stages. `segments` leaves out ramps and holds of no length."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = tuple(stages)
+        self.segments: list[Segment] = []
+        self.hold_starts_s: list[float] = []
+        offset_s, users = 0.0, 0
+        for index, (stage, ramp_s) in enumerate(zip(self.stages, ramps_s(self.stages), strict=True)):
+            held_from_s = offset_s + ramp_s
+            end_s = held_from_s + stage.hold_s
+            parts = (
+                Segment(offset_s, held_from_s, "ramp", users, stage.users, stage.spawn_rate, index),
+                Segment(held_from_s, end_s, "hold", stage.users, stage.users, stage.spawn_rate, index),
+            )
+            self.segments += [part for part in parts if part.end_s > part.start_s]
+            self.hold_starts_s.append(held_from_s)
+            offset_s, users = end_s, stage.users
+        self.total_s = offset_s
+        self._starts_s = [segment.start_s for segment in self.segments]
+
+    def at(self, offset_s: float) -> Position:
+        """Where the plan is at `offset_s`; its start before 0, its end after the last stage."""
+        return self._position(self._segment(offset_s), offset_s)
+
+    def before_hold(self, stage: int) -> Position:
+        """Where the plan is when the ramp of `stage` should be over but its hold has not begun."""
+        offset_s = self.hold_starts_s[stage]
+        left_s = self.total_s - offset_s
+        return Position(stage, "ramp", self.stages[stage].users, self.stages[stage].hold_s, left_s)
+
+    def _segment(self, offset_s: float) -> Segment:
+        return self.segments[max(0, bisect_right(self._starts_s, offset_s) - 1)]
+
+    def _position(self, segment: Segment, offset_s: float) -> Position:
+        offset_s = min(max(offset_s, 0.0), self.total_s)
+        stage_end_s = self.hold_starts_s[segment.stage] + self.stages[segment.stage].hold_s
+        return Position(
+            segment.stage,
+            segment.kind,
+            segment.users_at(offset_s),
+            max(0.0, stage_end_s - offset_s),
+            self.total_s - offset_s,
+        )
+
+
+class Progress:
+    """How far a run really is. For each stage in turn: ramp, call `hold_started`, hold for the stage's `hold_s`."""
+
+    def __init__(self, schedule: LoadSchedule) -> None:
+        self._schedule = schedule
+        self._holds_s: list[float] = []
+
+    def hold_started(self, offset_s: float) -> None:
+        """The next stage's users all run, and its hold begins at `offset_s`."""
+        if len(self._holds_s) == len(self._schedule.stages):
+            raise ValueError("every stage has been held already")
+        if self._holds_s and offset_s < self._holds_s[-1]:
+            raise ValueError(f"a hold can't start at {offset_s} s, before the one at {self._holds_s[-1]} s")
+        self._holds_s.append(offset_s)
+
+    def at(self, offset_s: float) -> Position:
+        """Where the run is: like the plan, later (or earlier) by what the ramps took, and never in a hold unannounced."""
+        held = len(self._holds_s)
+        planned_s = offset_s
+        if held:
+            planned_s -= self._holds_s[-1] - self._schedule.hold_starts_s[held - 1]
+        if held < len(self._schedule.stages) and planned_s >= self._schedule.hold_starts_s[held]:
+            return self._schedule.before_hold(held)
+        return self._schedule.at(planned_s)
+
+    def steady_spans(self, until_s: float) -> list[Span]:
+        """The holds with users that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run)."""
+        stages = self._schedule.stages
+        spans = [
+            (start_s, min(start_s + stage.hold_s, until_s))
+            for start_s, stage in zip(self._holds_s, stages, strict=False)
+            if stage.users
+        ]
+        return [(start_s, end_s) for start_s, end_s in spans if end_s > start_s]
+
+
+def whole_seconds(spans: Iterable[Span]) -> list[int]:
+    """The seconds (n to n + 1) that lie entirely in one of `spans`, in order: the ones to be judged."""
+    return sorted({second for start_s, end_s in spans for second in range(math.ceil(start_s), math.floor(end_s))})

@@ -1,0 +1,220 @@
+"""One run: target and fleet up, load by the scenario's stages, everything down again, verdict."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import gevent
+from locust import __version__ as locust_version
+from locust.env import Environment
+
+from master.errors import AbortError
+from master.fleet.master import FleetMaster
+from master.fleet.registry import NodeState, Registry
+from master.fleet.server import FleetServer
+from master.judge.outcome import Facts, conclude
+from master.report.html import write_report
+from master.report.junit import write_junit
+from master.report.result import Result
+from master.run.collect import Collector
+from master.run.directory import RunDirectory
+from master.run.live import View
+from master.run.processes import Processes, node_names
+from master.run.stop import StopOrder
+from master.run.watch import Watch
+from master.scenario import EMBEDDED, Scenario
+from master.store import CONTROLLER, Store
+from worker.catalogue import load_user_classes
+from worker.curve import new_keys
+
+FINAL_REPORTS_S = 15.0
+"""How long final reports may take beyond the time that users have to finish their tasks."""
+CHILDREN_END_S = 5.0
+"""How long processes that were told to quit may take, before they are ended."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, and where: `out` is the run directory (None: a new one below `runs/`), the port 0 takes a free one."""
+
+    scenario: Scenario
+    out: Path | None
+    started_at: datetime
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+class Run:
+    """Executes one plan, once."""
+
+    def __init__(self, plan: Plan, view: View) -> None:
+        self._plan = plan
+        self._scenario = plan.scenario
+        self._view = view
+        self._stop = StopOrder()
+        self._nodes = node_names(plan.scenario.nodes.expect)
+        self._keys = {name: new_keys() for name in [CONTROLLER, *self._nodes]}
+        self._registry = Registry(self._nodes, plan.scenario.sample_period_s)
+
+    def execute(self) -> tuple[Result, RunDirectory]:
+        """Run the scenario. However it ends, the run directory is complete and what was started has ended.
+
+        Raises InputError, with nothing left behind, when the operator's input keeps it from starting.
+        """
+        _allow_descriptors()
+        with ExitStack() as stack:
+            allowlist = {pair.public: name for name, pair in self._keys.items()}
+            server = FleetServer(self._plan.host, self._plan.port, new_keys(), allowlist)
+            stack.callback(server.close)
+            directory = RunDirectory.create(self._plan.out, self._scenario.name, self._plan.started_at)
+            directory.scenario.write_text(self._scenario.to_yaml())
+            store = Store(directory.database, create=True)
+            stack.callback(store.close)
+            self._collector = Collector(store, self._registry, self._scenario, welcome=server.send_to_agent)
+            self._processes = Processes(directory.logs)
+            stack.enter_context(self._view)
+            stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
+            target, unreported = self._load(server)
+            self._view.say("writing the report")
+            result = self._conclude(store, server, directory, target, unreported)
+            write_report(result, store, directory.scenario.read_text(), directory.report)
+        return result, directory
+
+    def _load(self, server: FleetServer) -> tuple[str, list[str]]:
+        """Bring everything up, put the load on, bring everything down; the target's URL, and workers without final report."""
+        scenario, target, unreported = self._scenario, self._scenario.target, []
+        environment = Environment(
+            user_classes=load_user_classes(scenario.users, scenario.locustfile), stop_timeout=scenario.stop_timeout_s
+        )
+        self._master = environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
+            FleetMaster, server=server, listener=self._collector
+        )
+        watch = Watch(scenario, self._registry, self._master, self._collector, self._processes, self._view, self._stop)
+        try:
+            environment.host = target = self._find_target()
+            self._start_fleet(server, target)
+            with watch.running():
+                self._wait_for_nodes()
+                self._drive()
+                unreported = self._finish()
+        except AbortError as error:
+            self._stop.give(f"{error.message}. {error.hint}".strip())
+        finally:
+            self._collector.end()
+            self._master.dismiss([f"{name}_0" for name in self._nodes], list(self._keys))
+            # Who was never taken in can't be told to quit over the wire, and need not be waited for.
+            self._processes.stop(CHILDREN_END_S if self._collector.began else 0.0)
+            self._master.close()
+        return target, unreported
+
+    def _find_target(self) -> str:
+        if self._scenario.target == EMBEDDED:
+            self._view.say("starting the embedded target")
+            return self._processes.start_target()
+        _reach(self._scenario.target)
+        return self._scenario.target
+
+    def _start_fleet(self, server: FleetServer, target: str) -> None:
+        self._processes.start_agent(self._keys[CONTROLLER], server.endpoint)
+        self._processes.start_racks(
+            {name: self._keys[name] for name in self._nodes},
+            server.endpoint,
+            users=self._scenario.users,
+            host=target,
+            seed=self._scenario.seed,
+            stop_timeout_s=self._scenario.stop_timeout_s,
+            locustfile=self._scenario.locustfile,
+        )
+
+    def _wait_for_nodes(self) -> None:
+        wanted = self._scenario.nodes
+        deadline_s = time.monotonic() + wanted.wait_s
+        while True:
+            counts = self._registry.count()
+            ready = counts[NodeState.READY] + counts[NodeState.HOT]
+            enough = ready >= wanted.min and self._collector.controller_present
+            late = time.monotonic() > deadline_s
+            if enough and (late or ready == wanted.expect):
+                return
+            if late:
+                raise AbortError(
+                    f"only {ready} of {wanted.expect} nodes were ready after {wanted.wait_s:.0f} s, {wanted.min} are needed",
+                    hint="See the logs in the run directory, or give nodes.wait more time.",
+                )
+            self._view.say(f"waiting for nodes: {ready} of {wanted.expect} ready")
+            if self._stop.wait(0.2):
+                raise AbortError(self._stop.reason or "stopped")
+
+    def _drive(self) -> None:
+        """Go through the stages; returns early when the run is to stop."""
+        self._collector.begin()
+        users = 0
+        for stage in self._scenario.load:
+            if stage.users != users:
+                ramp = self._master.ramp_to(stage.users, stage.spawn_rate)
+                gevent.wait([ramp, self._stop.event], count=1)
+                if ramp.ready() and not ramp.successful():
+                    self._stop.give(f"the ramp to {stage.users} users failed by a fault of ours: {ramp.exception!r}")
+            if self._stop.given:
+                return
+            users = stage.users
+            self._collector.progress.hold_started(self._collector.offset_s())
+            if self._stop.wait(stage.hold_s):
+                return
+
+    def _finish(self) -> list[str]:
+        """End the load; the workers that did not report to the end."""
+        self._collector.load_ended()
+        self._view.say("stopping: users finish their tasks, workers report")
+        unreported: list[str] = self._master.finish(self._scenario.stop_timeout_s + FINAL_REPORTS_S)
+        return unreported
+
+    def _conclude(
+        self, store: Store, server: FleetServer, directory: RunDirectory, target: str, unreported: list[str]
+    ) -> Result:
+        collector = self._collector
+        facts = Facts(
+            run_id=directory.path.name,
+            started_at=self._plan.started_at,
+            duration_s=collector.duration_s,
+            target=target,
+            steady_seconds=collector.steady_seconds(),
+            users_peak=collector.users_peak,
+            nodes_peak=self._registry.peak_ready,
+            nodes_lost=len(self._registry.ever_lost),
+            simulated=self._registry.simulated,
+            dropped_messages=dict(server.drops + collector.dropped),
+            unreported_workers=unreported,
+            locust_version=locust_version,
+            aborted=self._stop.reason,
+        )
+        result = conclude(self._scenario, store, collector.fitness, facts)
+        result.write(directory.result)
+        write_junit(result, directory.junit)
+        return result
+
+
+def _allow_descriptors() -> None:
+    """Each node takes two descriptors here, each user one at the target: let this process and its children have all there are."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _reach(url: str) -> None:
+    """Make sure that something listens at `url`. Raises AbortError when nothing does."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=5).close()
+    except OSError as error:
+        raise AbortError(
+            f"the target {url} can't be reached: {error.strerror or error}",
+            hint="Is it running, and is the URL right? No load was sent.",
+        ) from None

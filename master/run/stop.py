@@ -1,0 +1,55 @@
+"""The order to end a run before its time: anyone may give it, the first reason stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+from gevent.event import Event
+
+from master.errors import ExitCode
+
+
+class StopOrder:
+    """Whether the run is to end now, and why. Without a `reason` it ends early and in order (a rule asked for it)."""
+
+    def __init__(self) -> None:
+        self.event = Event()
+        self.reason: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether the run is to end."""
+        return bool(self.event.is_set())
+
+    def give(self, reason: str | None = None) -> None:
+        """End the run."""
+        if not self.given:
+            self.reason = reason
+            self.event.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the order is given, at most so long; whether it is."""
+        return bool(self.event.wait(timeout=timeout_s))
+
+    @contextmanager
+    def on_signals(self, at_once: Callable[[], None]) -> Iterator[None]:
+        """Within the block Ctrl-C, SIGTERM and SIGHUP give the order; a second one calls `at_once` and leaves."""
+
+        def interrupt() -> None:
+            if self.given:
+                at_once()
+                os._exit(ExitCode.ABORTED)
+            self.give("interrupted by the operator")
+
+        handlers = [
+            gevent.signal_handler(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        ]
+        try:
+            yield
+        finally:
+            for handler in handlers:
+                handler.cancel()

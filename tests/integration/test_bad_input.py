@@ -1,0 +1,100 @@
+"""Wrong input: one clear message that says what to do, the right exit status, nothing started and nothing left."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import Finished, Piswarm
+
+
+def assert_refused(finished: Finished, status: int, *words: str) -> None:
+    assert finished.status == status, finished.output
+    for word in words:
+        assert word in " ".join(finished.output.split()), finished.output
+    assert "Traceback" not in finished.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"thresold": []}, ["scenario.yml:1", "thresold", "thresholds"]),
+        ({"load": [{"users": 5, "spawn_rate": 1, "hold": "20 parsecs"}]}, ["scenario.yml:1", "20 parsecs"]),
+        ({"users": {"Visitr": 1}}, ["Visitr", "Visitor"]),
+        ({"thresholds": ["p95 < 5 apples"]}, ["p95 < 5 apples"]),
+        ({"nodes": {"expect": 0}}, ["expect"]),
+        ({"locustfile": "nowhere.py"}, ["nowhere.py"]),
+        ({"target": "ftp://example.org"}, ["ftp://example.org"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], words: list[str]) -> None:
+    """Each fault is named with its place, and nothing is started."""
+    finished = piswarm.run(piswarm.scenario(**changes))
+    assert_refused(finished, 2, *words)
+    assert not finished.directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--local", "0"], ["--local 0", "must be from 1"]),
+        (["--users", "-3"], ["--users -3"]),
+        (["--duration", "forever"], ["--duration"]),
+        (["--duration", "0.1s"], ["--duration", "ramps"]),
+        (["--target", "nonsense"], ["--target", "nonsense"]),
+        (["--port", "70000"], ["--port", "65535"]),
+        (["--colour", "red"], ["--colour"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
+)
+def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: list[str]) -> None:
+    """The message names the option."""
+    assert_refused(piswarm.run(piswarm.scenario(), *options), 2, *words)
+
+
+def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
+    """The message names the file."""
+    assert_refused(piswarm.run(tmp_path / "none.yml"), 2, "none.yml")
+
+
+def test_a_locustfile_that_does_not_import_is_the_operators_to_mend(piswarm: Piswarm, tmp_path: Path) -> None:
+    """What it raised is shown, with the file's name, and no traceback of ours."""
+    scenario = piswarm.scenario()
+    (tmp_path / "visitors.py").write_text("import no_such_module_at_all\n")
+    assert_refused(piswarm.run(scenario), 2, "visitors.py", "no_such_module_at_all")
+
+
+def test_an_output_directory_in_use_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
+    """Nothing of an earlier run is ever overwritten."""
+    (tmp_path / "run-1").mkdir()
+    (tmp_path / "run-1" / "result.json").write_text("precious")
+    finished = piswarm.run(piswarm.scenario())
+    assert_refused(finished, 2, "not empty", "--out")
+    assert (tmp_path / "run-1" / "result.json").read_text() == "precious"
+
+
+def test_an_output_directory_that_can_not_be_written_is_refused(piswarm: Piswarm) -> None:
+    """Said at the start, not after an hour of load."""
+    assert_refused(piswarm.run(piswarm.scenario(), "--out", "/proc/nowhere"), 2, "/proc/nowhere", "--out")
+
+
+def test_a_taken_port_is_refused(piswarm: Piswarm) -> None:
+    """The message says which port and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        finished = piswarm.run(piswarm.scenario(), "--port", str(port))
+    assert_refused(finished, 2, f"port {port}", "--port")
+    assert not finished.directory.exists()
+
+
+def test_a_target_that_is_not_there_aborts_the_run(piswarm: Piswarm) -> None:
+    """That is nobody's wrong input: exit status 4, no load sent, and a report that says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    finished = piswarm.run(piswarm.scenario(), "--target", f"http://127.0.0.1:{port}")
+    assert_refused(finished, 4, f"127.0.0.1:{port}", "can't be reached")
+    assert finished.result["verdict"] == "ABORTED"
+    assert finished.result["requests"]["total"] == 0

@@ -1,0 +1,227 @@
+"""`piswarm run`, as a user meets it: real processes, a real wire, a real target."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from processes import Piswarm, Target
+
+IN_LOAD = r"stage 1 of 1, hold"
+
+
+def test_what_the_result_counts_is_what_the_target_counted(piswarm: Piswarm, target: Target) -> None:
+    """Requests and failures are equal at every endpoint: none is lost and none counted twice."""
+    finished = piswarm.run(piswarm.scenario(), "--target", target.url)
+
+    assert finished.status == 0, finished.output
+    result = finished.result
+    counted = target.counts()
+    assert result["requests"]["total"] == sum(counted.values()) > 200
+    assert result["requests"]["failed"] == sum(count for (_, _, status), count in counted.items() if status >= 400) > 0
+    by_route = Counter[str]()
+    for (_, route, _), count in counted.items():
+        by_route[route] += count
+    by_name = {row["name"]: row["total"] for row in result["endpoints"]}
+    assert by_name == {"/health": by_route["/health"], "/missing": by_route["unmatched"]}
+
+
+def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
+    """All the files of a run are there, say the same, and can be read by what reads such files."""
+    finished = piswarm.run(piswarm.scenario())
+
+    result = finished.result
+    assert (finished.status, result["verdict"], result["schema"]) == (0, "PASS", "piswarm/result/1")
+    assert result["nodes"] == {"expected": 4, "peak": 4, "lost": 0, "quarantined": 0, "simulated": True}
+    assert result["users"] == {"target": 8, "peak": 8}
+    assert result["unreported_workers"] == []
+    assert {row["check"]: row["ok"] for row in result["validity"]} == dict.fromkeys(
+        [
+            "loop_lag_p99",
+            "worker_cpu",
+            "node_cpu",
+            "node_memory",
+            "controller_cpu",
+            "missing_samples",
+            "nodes",
+            "excluded_share",
+        ],
+        True,
+    )
+    assert "PASS" in finished.output
+    assert "report.html" in finished.output
+    suites = ET.parse(finished.directory / "junit.xml").getroot()
+    assert not suites.findall(".//failure")
+    assert "PASS" in (finished.directory / "report.html").read_text()
+    again = piswarm.run(finished.directory / "scenario.yml")
+    assert again.status == 0, again.output
+    with sqlite3.connect(finished.directory / "run.db") as database:
+        assert database.execute("SELECT sum(total) FROM requests").fetchone()[0] == result["requests"]["total"]
+        per_node = dict(database.execute("SELECT name, count(*) FROM samples JOIN nodes ON id = node GROUP BY name"))
+    database.close()
+    assert per_node.keys() == {"sim001", "sim002", "sim003", "sim004", "controller"}
+    assert min(per_node.values()) >= 4
+
+
+def test_a_broken_threshold_fails_the_run(piswarm: Piswarm) -> None:
+    """Exit status 1, and the rule is named on the screen, in the result and in junit.xml."""
+    rule = "GET /health p50 < 1 us"
+    finished = piswarm.run(piswarm.scenario(thresholds=[rule, "errors < 50 %"]))
+
+    assert finished.status == 1, finished.output
+    assert finished.result["verdict"] == "FAIL"
+    assert [row["ok"] for row in finished.result["thresholds"]] == [False, True]
+    assert rule in finished.output
+    failures = ET.parse(finished.directory / "junit.xml").getroot().findall(".//failure")
+    assert len(failures) == 1
+
+
+def test_a_rule_that_aborts_ends_the_run_before_its_time(piswarm: Piswarm) -> None:
+    """The run does not wait for the end of its stage, and is a FAIL, not an accident."""
+    finished = piswarm.run(
+        piswarm.scenario(
+            thresholds=["errors < 1 % over 2s, abort"], load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]
+        )
+    )
+
+    assert finished.status == 1, finished.output
+    assert finished.result["verdict"] == "FAIL"
+    assert finished.result["duration_s"] < 60
+
+
+def test_a_threshold_on_an_endpoint_that_never_appeared_does_not_pass(piswarm: Piswarm) -> None:
+    """A misspelt endpoint is no reason to be content."""
+    finished = piswarm.run(piswarm.scenario(thresholds=["GET /helth p95 < 1 s"]))
+
+    assert finished.status == 1
+    assert "GET /helth was never requested" in finished.result["thresholds"][0]["message"]
+
+
+def test_a_starved_generator_makes_the_run_invalid(piswarm: Piswarm) -> None:
+    """With the generator's CPU taken away, the figures are shown and not believed: exit status 3."""
+    started = piswarm.start(
+        piswarm.scenario(
+            load=[{"users": 8, "spawn_rate": 20, "hold": "8s"}],
+            validity={"loop_lag_p99": "50 ms", "controller_cpu": "100 %", "excluded_share": "5 %"},
+        )
+    )
+    started.wait_for(IN_LOAD)
+    racks = [process for process in started.family() if "worker.rack" in process.cmdline()]
+    with robbed_of_cpu(racks):
+        started.wait_for("stopping")
+    finished = started.finish()
+
+    assert finished.status == 3, finished.output
+    result = finished.result
+    assert result["verdict"] == "INVALID"
+    checks = {row["check"]: row for row in result["validity"]}
+    assert not checks["loop_lag_p99"]["ok"]
+    assert checks["loop_lag_p99"]["nodes"] == ["sim001", "sim002", "sim003", "sim004"]
+    assert result["excluded_share"] > 0.05
+    assert result["latency_all_ms"]["p50"] is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_in_order(piswarm: Piswarm, target: Target, number: signal.Signals) -> None:
+    """Exit status 4, the report is written, nothing counted is lost, and no process stays behind."""
+    started = piswarm.start(
+        piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]), "--target", target.url
+    )
+    started.wait_for(IN_LOAD)
+    family = started.family()
+    started.process.send_signal(number)
+    finished = started.finish()
+
+    assert finished.status == 4, finished.output
+    assert finished.result["verdict"] == "ABORTED"
+    assert "interrupted" in finished.result["reason"]
+    assert finished.result["requests"]["total"] == sum(target.counts().values()) > 0
+    assert "ABORTED" in (finished.directory / "report.html").read_text()
+    assert_gone(family)
+
+
+def test_interrupting_before_the_load_ends_in_order_too(piswarm: Piswarm) -> None:
+    """While nodes are still starting, Ctrl-C works as well."""
+    started = piswarm.start(piswarm.scenario())
+    started.wait_for("waiting for nodes")
+    family = started.family()
+    started.process.send_signal(signal.SIGINT)
+    finished = started.finish()
+
+    assert finished.status == 4, finished.output
+    assert finished.result["verdict"] == "ABORTED"
+    assert_gone(family)
+
+
+def test_a_killed_controller_leaves_no_process_behind(piswarm: Piswarm) -> None:
+    """kill -9 gives it no chance to end anything: what it started ends by itself."""
+    started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]))
+    started.wait_for(IN_LOAD)
+    family = started.family()
+    assert len(family) >= 4  # the command, the target, the agent, and a rack at least
+    started.process.kill()
+    started.process.communicate()
+
+    assert_gone(family)
+
+
+def test_a_rack_that_dies_is_seen_and_said(piswarm: Piswarm) -> None:
+    """Its nodes are lost, the run goes on, and its result is not believed."""
+    started = piswarm.start(
+        piswarm.scenario(nodes={"expect": 40}, load=[{"users": 40, "spawn_rate": 100, "hold": "15s"}])
+    )
+    started.wait_for(IN_LOAD)
+    racks = [process for process in started.family() if "worker.rack" in process.cmdline()]
+    assert len(racks) >= 2 or len(os.sched_getaffinity(0)) < 2
+    racks[0].kill()
+    finished = started.finish()
+
+    if len(racks) == 1:
+        assert finished.status == 4
+        return
+    assert finished.status == 3, finished.output
+    assert finished.result["nodes"]["lost"] == 40 // len(racks)
+    nodes = next(row for row in finished.result["validity"] if row["check"] == "nodes")
+    assert not nodes["ok"]
+    assert len(nodes["nodes"]) == finished.result["nodes"]["lost"]
+    with sqlite3.connect(finished.directory / "run.db") as database:
+        kinds = Counter(kind for (kind,) in database.execute("SELECT kind FROM events"))
+    database.close()
+    assert kinds["process ended"] == 1
+    assert kinds["lost"] == finished.result["nodes"]["lost"]
+
+
+@contextmanager
+def robbed_of_cpu(processes: list[psutil.Process]) -> Iterator[None]:
+    """Within the block the processes get no CPU for 150 ms out of every 200, however the system would share it out."""
+    over = threading.Event()
+
+    def rob() -> None:
+        while not over.is_set():
+            for process in processes:
+                process.suspend()
+            over.wait(0.15)
+            for process in processes:
+                process.resume()
+            over.wait(0.05)
+
+    robber = threading.Thread(target=rob)
+    robber.start()
+    try:
+        yield
+    finally:
+        over.set()
+        robber.join()
+
+
+def assert_gone(family: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive

@@ -1,0 +1,85 @@
+"""What comes together from the fleet: late reports, and which seconds can end a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from master.fleet.registry import Registry
+from master.run import collect
+from master.run.collect import CLOSED_AFTER_S, Collector
+from master.scenario import Nodes, Scenario, Stage, parse_threshold
+from master.store import Store
+from worker.histogram import Histogram
+from worker.wire import EndpointSecond, Report, UserShare, WorkerSecond
+
+START_S = 1000.0
+
+
+class Run:
+    """A collector for one node, at a time that the test sets; the worker's clock is ours."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *rules: str) -> None:
+        self.now_s = START_S
+        monkeypatch.setattr(collect, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        scenario = Scenario(
+            "test",
+            "embedded",
+            {"ApiUser": UserShare(weight=1)},
+            (Stage(users=10, spawn_rate=10, hold_s=60),),
+            nodes=Nodes(1, 1),
+            thresholds=tuple(parse_threshold(rule) for rule in rules),
+        )
+        self.store = Store(path, create=True)
+        self.collector = Collector(self.store, Registry(["pi1"], 1.0), scenario, welcome=lambda _node, _welcome: None)
+        self.collector.begin()
+
+    def answered(self, second: int, latency_ms: float) -> None:
+        """The worker reports one request of a second of the run."""
+        histogram = Histogram()
+        histogram.add(latency_ms)
+        entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
+        row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry])
+        self.collector.on_report("pi1_0", Report(self.now_s, {"ApiUser": 10}, [row], []))
+
+    def tick(self, offset_s: float) -> None:
+        self.now_s = START_S + offset_s
+        self.collector.tick(10)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    run = Run(tmp_path / "run.db", monkeypatch, "GET /x max < 100 ms over 2s, abort")
+    yield run
+    run.store.close()
+
+
+def test_a_report_that_comes_after_its_second_was_judged_is_kept_and_troubles_nobody(run: Run) -> None:
+    """A stalled worker's does. The second leaves the rule's window later as it was when it entered."""
+    run.collector.progress.hold_started(0)
+    for second in range(10):
+        run.now_s = START_S + second + 1
+        run.answered(second, 5.0)
+        run.tick(second + 1)
+    run.answered(9 - CLOSED_AFTER_S, 7.0)
+    for offset_s in range(11, 30):
+        run.tick(offset_s)
+    assert run.collector.broken_rule is None
+    assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 11
+
+
+@pytest.mark.parametrize(("hold_from_s", "ends"), [(0, True), (9, False)])
+def test_only_steady_seconds_can_end_a_run(run: Run, hold_from_s: float, ends: bool) -> None:
+    """While the load is on its way elsewhere, a slow answer breaks no rule."""
+    for second in range(10):
+        run.now_s = START_S + second + 1
+        if second == hold_from_s:
+            run.collector.progress.hold_started(hold_from_s)
+        run.answered(second, 500.0 if second < 8 else 5.0)
+        run.tick(second + 1)
+    for offset_s in range(11, 20):
+        run.tick(offset_s)
+    assert (run.collector.broken_rule is not None) is ends

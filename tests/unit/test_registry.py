@@ -1,0 +1,176 @@
+"""What the controller knows of a node, from its joining to its return."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from master.fleet.registry import KEPT_READINGS, Node, NodeState, Registry
+from worker.wire import Facts, Reading, Sample
+
+FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
+OURS_S = 5000.0
+"""How far our clock is ahead of the node's."""
+
+
+def sample(
+    number: int, temperature_c: float | None = 50.0, *, throttled: bool | None = False, late_s: float = 0.0
+) -> Sample:
+    """One due `number` seconds after the node's start."""
+    reading = Reading(
+        cpu_percent=number,
+        memory_percent=1,
+        memory_used_bytes=1,
+        load_1min=0,
+        temperature_c=temperature_c,
+        throttled=throttled,
+    )
+    return Sample(number, number, number + late_s, reading)
+
+
+def registry(*names: str, period_s: float = 1.0) -> Registry:
+    return Registry(names or ("pi1",), period_s)
+
+
+def state(fleet: Registry, name: str = "pi1") -> NodeState:
+    return fleet.nodes[name].state
+
+
+def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
+    """Its whole life, in the order in which things come in."""
+    fleet = registry()
+    assert state(fleet) is NodeState.JOINING
+    fleet.welcome("pi1", FACTS, OURS_S)
+    assert state(fleet) is NodeState.JOINING
+    fleet.nodes["pi1"].workers.add("pi1_0")
+    assert state(fleet) is NodeState.READY
+    assert fleet.sample("pi1", sample(1, 79.9), OURS_S + 1) == OURS_S + 1
+    assert state(fleet) is NodeState.READY
+    fleet.sample("pi1", sample(2, 80.0), OURS_S + 2)
+    assert state(fleet) is NodeState.HOT
+    fleet.sample("pi1", sample(3, 60.0), OURS_S + 3)
+    assert state(fleet) is NodeState.READY
+    assert fleet.find_lost(OURS_S + 9) == ["pi1"]
+    assert state(fleet) is NodeState.LOST
+    assert fleet.find_returned() == []
+    assert fleet.sample("pi1", sample(10), OURS_S + 10) == OURS_S + 10
+    assert state(fleet) is NodeState.READY
+    assert fleet.find_returned() == ["pi1"]
+    assert fleet.ever_lost == {"pi1"}
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "throttled", "expected"),
+    [
+        pytest.param(None, None, NodeState.READY, id="what has no sensors is not hot"),
+        pytest.param(79.9, False, NodeState.READY, id="just below the limit"),
+        pytest.param(80.0, False, NodeState.HOT, id="at the limit"),
+        pytest.param(60.0, True, NodeState.HOT, id="throttled for whatever reason"),
+        pytest.param(None, True, NodeState.HOT, id="throttled at an unknown temperature"),
+    ],
+)
+def test_a_node_is_hot_when_it_throttles_or_is_where_throttling_begins(
+    temperature_c: float | None, throttled: bool | None, expected: NodeState
+) -> None:
+    """By its latest reading alone."""
+    fleet = registry()
+    fleet.welcome("pi1", FACTS, OURS_S)
+    fleet.nodes["pi1"].workers.add("pi1_0")
+    fleet.sample("pi1", sample(0, 99.0, throttled=True), OURS_S)
+    fleet.sample("pi1", sample(1, temperature_c, throttled=throttled), OURS_S + 1)
+    assert state(fleet) is expected
+
+
+def test_a_worker_without_an_agent_makes_no_node() -> None:
+    """Nor does a node stay ready whose last worker has gone."""
+    fleet = registry()
+    fleet.nodes["pi1"].workers.add("pi1_0")
+    assert state(fleet) is NodeState.JOINING
+    fleet.welcome("pi1", FACTS, 0)
+    assert state(fleet) is NodeState.READY
+    fleet.nodes["pi1"].workers.discard("pi1_0")
+    assert state(fleet) is NodeState.JOINING
+
+
+@pytest.mark.parametrize(
+    ("period_s", "silence_s", "lost"),
+    [(1.0, 5.0, False), (1.0, 5.1, True), (0.2, 4.9, False), (0.2, 5.1, True), (10, 50, False), (10, 50.1, True)],
+)
+def test_a_node_is_lost_after_five_periods_of_silence_and_five_seconds_at_least(
+    period_s: float, silence_s: float, lost: bool
+) -> None:
+    """A short period must not turn a hiccup into a loss."""
+    fleet = registry(period_s=period_s)
+    fleet.welcome("pi1", FACTS, 100)
+    assert fleet.find_lost(100 + silence_s) == (["pi1"] if lost else [])
+
+
+def test_each_lost_node_is_named_once_until_it_returns() -> None:
+    """A node that never came is not lost, and one that is heard is not either."""
+    fleet = registry("pi1", "pi2", "pi3")
+    fleet.welcome("pi1", FACTS, 100)
+    fleet.welcome("pi2", FACTS, 104)
+    assert fleet.find_lost(108) == ["pi1"]
+    assert fleet.find_lost(108) == []
+    assert fleet.find_lost(110) == ["pi2"]
+    for now_s in (111, 112):
+        fleet.welcome("pi1", FACTS, now_s)
+    assert fleet.find_returned() == ["pi1"]
+    assert fleet.find_returned() == []
+    assert fleet.find_lost(120) == ["pi1"]
+    assert fleet.ever_lost == {"pi1", "pi2"}
+
+
+def test_a_fleet_is_simulated_when_any_of_its_nodes_is() -> None:
+    """Its results must not pass for those of real machines; who has not come says nothing."""
+    fleet = registry("pi1", "pi2", "pi3")
+    assert not fleet.simulated
+    fleet.welcome("pi1", FACTS, 100)
+    assert not fleet.simulated
+    fleet.welcome("pi2", msgspec.structs.replace(FACTS, simulated=True), 100)
+    assert fleet.simulated
+
+
+def test_the_count_has_each_node_in_one_state_and_remembers_the_most_that_were_ready() -> None:
+    """A hot node is ready too when it comes to the most."""
+    fleet = registry("pi1", "pi2", "pi3", "pi4")
+    for name in ("pi1", "pi2", "pi3"):
+        fleet.welcome(name, FACTS, 100)
+        fleet.nodes[name].workers.add(f"{name}_0")
+    fleet.sample("pi2", sample(1, 85.0), 101)
+    assert fleet.count() == {NodeState.JOINING: 1, NodeState.READY: 2, NodeState.HOT: 1, NodeState.LOST: 0}
+    assert fleet.find_lost(105.5) == ["pi1", "pi3"]
+    assert fleet.count() == {NodeState.JOINING: 1, NodeState.READY: 0, NodeState.HOT: 1, NodeState.LOST: 2}
+    assert fleet.peak_ready == 3
+
+
+def test_a_sample_has_the_time_at_which_it_was_due_by_our_clock() -> None:
+    """Neither a late message nor a late reading makes it a later one, once a swift one has come."""
+    node = Node("pi1")
+    assert node.add(sample(1), OURS_S + 1.5) == OURS_S + 1.5
+    assert node.add(sample(2), OURS_S + 2) == OURS_S + 2
+    assert node.add(sample(3), OURS_S + 9) == OURS_S + 3
+    assert node.add(sample(4, late_s=2.5), OURS_S + 9) == OURS_S + 4
+    assert node.seen_s == OURS_S + 9
+
+
+@pytest.mark.parametrize(
+    ("at_s", "within_s", "expected"),
+    [(3.0, 1.0, 3), (3.4, 1.0, 3), (3.6, 1.0, 4), (7.0, 3.0, 4), (7.1, 3.0, None), (-9.0, 3.0, None)],
+)
+def test_a_moments_reading_is_the_nearest_one(at_s: float, within_s: float, expected: int | None) -> None:
+    """None when the nearest is too far away to say anything."""
+    node = Node("pi1")
+    assert node.reading_at(OURS_S, within_s=1e9) is None
+    for number in (1, 2, 3, 4):
+        node.add(sample(number), OURS_S + number)
+    reading = node.reading_at(OURS_S + at_s, within_s=within_s)
+    assert (None if reading is None else reading.cpu_percent) == expected
+
+
+def test_only_the_latest_readings_are_kept() -> None:
+    """However long a run is."""
+    node = Node("pi1")
+    for number in range(1000):
+        node.add(sample(number), OURS_S + number)
+    assert len(node._readings) == KEPT_READINGS

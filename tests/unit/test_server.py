@@ -1,0 +1,348 @@
+"""The controller's port on loopback, with real encrypted peers: who is let in, as whom, and that nothing stops it."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+import zmq.green as zmq
+from gevent.queue import Queue
+from locust.exception import RPCError
+
+from master.errors import InputError
+from master.fleet.server import AGENT, FleetServer
+from worker.curve import Endpoint, Keys, connect, new_keys
+from worker.wire import (
+    MAX_MESSAGE_BYTES,
+    EndpointSecond,
+    ErrorCount,
+    Facts,
+    Hello,
+    Quit,
+    Reading,
+    Report,
+    Sample,
+    Welcome,
+    WorkerSecond,
+    decode_controller_message,
+    encode,
+)
+
+PI1, PI2, STRANGER = new_keys(), new_keys(), new_keys()
+HELLO = Hello(Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v"))
+SAMPLE = Sample(
+    7, 1.5, 1.6, Reading(cpu_percent=1, memory_percent=2, memory_used_bytes=3, load_1min=4, temperature_c=50.0)
+)
+REPORT = Report(
+    1.5,
+    {"ApiUser": 2},
+    [WorkerSecond(1, 12.5, 3.0, {5: 20}, [EndpointSecond("GET", "/", 2, 1, 100, 9.5, {9: 2})])],
+    [ErrorCount("GET", "/", "no", 1)],
+)
+UNKNOWN_KEY = "connection with an unknown key"
+OTHER_NODE = "identity of another node"
+UNDECODABLE = "message can't be decoded"
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Let the other side work until something holds."""
+    with gevent.Timeout(10):
+        while not holds():
+            gevent.sleep(0.005)
+
+
+class Port:
+    """A server that is listened to, and peers to connect to it."""
+
+    def __init__(self) -> None:
+        self.server = FleetServer("127.0.0.1", 0, new_keys(), {PI1.public: "pi1", PI2.public: "pi2"})
+        self.drops = self.server.drops
+        self._context = zmq.Context()
+        self._heard: Queue[Any] = Queue()
+        self._listener = gevent.spawn(self._listen)
+
+    def _listen(self) -> None:
+        while True:
+            self._heard.put(self.server.recv_from_client())
+
+    def peer(self, identity: str = "pi1", keys: Keys = PI1, server_key: str = "") -> Any:
+        here = self.server.endpoint
+        return connect(self._context, Endpoint(here.address, server_key or here.public_key), keys, identity)
+
+    def raw_peer(self, identity: bytes) -> Any:
+        """One whose identity is no text; without any, ZeroMQ makes one up."""
+        peer = self._context.socket(zmq.DEALER)
+        if identity:
+            peer.setsockopt(zmq.IDENTITY, identity)
+        peer.curve_serverkey = self.server.endpoint.public_key.encode()
+        peer.curve_publickey, peer.curve_secretkey = PI1.public.encode(), PI1.secret.encode()
+        peer.connect(self.server.endpoint.address)
+        return peer
+
+    def hear(self) -> tuple[str, str, Any]:
+        """The next message that is let through: its sender's identity, its type, its content."""
+        identity, message = self._heard.get(timeout=10)
+        assert message.node_id == identity
+        return identity, message.type, message.data
+
+    def hear_out(self, last: Any) -> int:
+        """How many messages are let through before `last` is."""
+        others = 0
+        while self.hear()[2] != last:
+            others += 1
+        return others
+
+    @property
+    def listening(self) -> bool:
+        return not self._listener.dead
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+        self._listener.kill()
+        self.server.close(linger=0)
+
+
+@pytest.fixture
+def port() -> Iterator[Port]:
+    port = Port()
+    yield port
+    assert port.listening
+    port.close()
+
+
+def test_an_agents_messages_come_through_typed(port: Port) -> None:
+    """Under its node's name, in the order they were sent."""
+    peer = port.peer()
+    peer.send(encode(HELLO))
+    peer.send(encode(SAMPLE))
+    assert port.hear() == ("pi1", AGENT, HELLO)
+    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    assert not port.drops
+
+
+def test_a_workers_messages_come_through_typed(port: Port) -> None:
+    """Any worker of the node may use the node's key."""
+    for identity in ("pi1_0", "pi1_11"):
+        peer = port.peer(identity)
+        for kind, data in (("client_ready", "2.47.0"), ("stats", REPORT), ("client_stopped", None)):
+            peer.send(encode((kind, data, identity)))
+            assert port.hear() == (identity, kind, data)
+    assert not port.drops
+
+
+def test_an_agent_hears_what_is_sent_to_it_alone(port: Port) -> None:
+    """And what is sent to one that is not connected troubles nobody."""
+    one, other = port.peer("pi1"), port.peer("pi2", PI2)
+    for peer in (one, other):
+        peer.send(encode(HELLO))
+        port.hear()
+    port.server.send_to_agent("pi3", Quit())
+    port.server.send_to_agent("pi1", Welcome(2.0))
+    port.server.send_to_agent("pi2", Quit())
+    assert decode_controller_message(one.recv()) == Welcome(2.0)
+    assert decode_controller_message(other.recv()) == Quit()
+
+
+def test_an_unknown_key_never_connects_and_is_counted(port: Port) -> None:
+    """Nothing that it sends is ever looked at."""
+    port.peer("pi1", STRANGER).send(encode(HELLO))
+    eventually(lambda: port.drops[UNKNOWN_KEY] > 0)
+    port.peer("pi2", PI2).send(encode(SAMPLE))
+    assert port.hear() == ("pi2", AGENT, SAMPLE)
+    assert set(port.drops) == {UNKNOWN_KEY}
+
+
+def test_who_has_not_the_controllers_key_reaches_nobody(port: Port) -> None:
+    """A peer's right key is worth nothing without it, and what was sent in plain text even less."""
+    port.peer("pi1", PI1, server_key=STRANGER.public).send(encode(HELLO))
+    plain = port._context.socket(zmq.DEALER)
+    plain.connect(port.server.endpoint.address)
+    plain.send(encode(HELLO))
+    port.peer("pi2", PI2).send(encode(SAMPLE))
+    assert port.hear() == ("pi2", AGENT, SAMPLE)
+    assert not port.drops
+
+
+def test_the_allowlist_may_change_while_it_is_in_use() -> None:
+    """A node that is enrolled later is let in at its next attempt."""
+    allowlist: dict[str, str] = {}
+    port = Port()
+    port.server._gate._allowlist = allowlist
+    port.peer("pi9", STRANGER).send(encode(HELLO))
+    eventually(lambda: port.drops[UNKNOWN_KEY] > 0)
+    allowlist[STRANGER.public] = "pi9"
+    port.peer("pi9", STRANGER).send(encode(HELLO))
+    assert port.hear() == ("pi9", AGENT, HELLO)
+    port.close()
+
+
+@pytest.mark.parametrize("identity", ["pi2", "pi2_0", "pi", "pi11", "pi1-0", "PI1"])
+def test_a_right_key_with_another_nodes_identity_is_dropped_and_counted(port: Port, identity: str) -> None:
+    """The key says who it is; what the peer calls itself must agree."""
+    port.peer(identity).send(encode(HELLO))
+    eventually(lambda: port.drops[OTHER_NODE] == 1)
+    port.peer("pi1").send(encode(SAMPLE))
+    assert port.hear() == ("pi1", AGENT, SAMPLE)
+
+
+@pytest.mark.parametrize("identity", [b"pi1\xff", b"\xff\xfe", "pi1ä".encode(), b""])
+def test_an_identity_that_is_no_text_is_dropped_and_counted(port: Port, identity: bytes) -> None:
+    """Among them those that ZeroMQ makes up for a peer without one."""
+    port.raw_peer(identity).send(encode(HELLO))
+    eventually(lambda: port.drops.total() == 1)
+    assert set(port.drops) <= {"identity is no text", OTHER_NODE}
+    port.peer("pi1").send(encode(SAMPLE))
+    assert port.hear() == ("pi1", AGENT, SAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("identity", "frames", "reason"),
+    [
+        pytest.param("pi1_0", [encode(("heartbeat", None, "pi1_0"))], "unknown message type", id="type"),
+        pytest.param("pi1_0", [encode(("agent", encode(HELLO), "pi1_0"))], "unknown message type", id="reserved type"),
+        pytest.param("pi1_0", [encode(("stats", REPORT, "pi1_1"))], OTHER_NODE, id="another worker's report"),
+        pytest.param("pi1_0", [encode(("stats", REPORT, None))], OTHER_NODE, id="nobody's report"),
+        pytest.param("pi1_0", [encode(("stats", {"a": 1}, "pi1_0"))], UNDECODABLE, id="wrong data"),
+        pytest.param("pi1_0", [encode(("stats", [1.5, {}], "pi1_0"))], UNDECODABLE, id="missing fields"),
+        pytest.param("pi1_0", [encode(("stats", [1.5, {}, [[-1]], []], "pi1_0"))], UNDECODABLE, id="wrong deep inside"),
+        pytest.param("pi1_0", [encode(("quit", "now", "pi1_0"))], UNDECODABLE, id="data where there is none"),
+        pytest.param("pi1_0", [encode(["stats"])], UNDECODABLE, id="half an envelope"),
+        pytest.param("pi1_0", [encode((1, None, "pi1_0"))], UNDECODABLE, id="a number for a type"),
+        pytest.param("pi1_0", [encode(HELLO)], UNDECODABLE, id="an agent's message from a worker"),
+        pytest.param("pi1_0", [b"\x93\xa5stats" + b"\x91" * 100_000 + b"\xc0"], UNDECODABLE, id="lists without end"),
+        pytest.param("pi1_0", [b"\x93\xa5stats\xdd\xff\xff\xff\xff"], UNDECODABLE, id="four billion elements to come"),
+        pytest.param("pi1_0", [b"\x93\xa4\xff\xff\xff\xff\xc0\xc0"], UNDECODABLE, id="a type that is no text"),
+        pytest.param("pi1", [encode(("stats", REPORT, "pi1"))], UNDECODABLE, id="a worker's message from an agent"),
+        pytest.param("pi1", [encode(Quit())], UNDECODABLE, id="an agent that gives orders"),
+        pytest.param("pi1", [encode(("Sample", 1, 1.5))], UNDECODABLE, id="a sample without reading"),
+        pytest.param("pi1", [encode(("Hello", {"model": 4}))], UNDECODABLE, id="facts of the wrong type"),
+        pytest.param("pi1", [b""], UNDECODABLE, id="nothing"),
+        pytest.param("pi1", [b"\xc1"], UNDECODABLE, id="the one byte that MessagePack leaves out"),
+        pytest.param("pi1", [b"", encode(HELLO)], "wrong number of frames", id="two frames"),
+        pytest.param("pi1", [encode(HELLO)] * 50, "wrong number of frames", id="fifty frames"),
+    ],
+)
+def test_what_is_no_message_is_dropped_and_counted_by_reason(
+    port: Port, identity: str, frames: list[bytes], reason: str
+) -> None:
+    """The connection stays, and the next good message on it comes through."""
+    peer = port.peer(identity)
+    peer.send_multipart(frames)
+    good = SAMPLE if identity == "pi1" else REPORT
+    peer.send(encode(SAMPLE if identity == "pi1" else ("stats", REPORT, identity)))
+    assert port.hear()[2] == good
+    assert port.drops == {reason: 1}
+
+
+def test_a_message_beyond_the_limit_costs_its_connection_only(port: Port) -> None:
+    """It is never taken in; the peer connects anew and is heard, and nobody else notices."""
+    peer, other = port.peer("pi1"), port.peer("pi2", PI2)
+    other.send(encode(HELLO))
+    assert port.hear() == ("pi2", AGENT, HELLO)
+    peer.send(bytes(MAX_MESSAGE_BYTES + 1))
+
+    def repeat() -> None:
+        while True:
+            peer.send(encode(SAMPLE))
+            gevent.sleep(0.05)
+
+    sender = gevent.spawn(repeat)
+    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    sender.kill()
+    other.send(encode(HELLO))
+    port.hear_out(HELLO)
+    assert not port.drops
+
+
+def test_a_message_just_within_the_limit_is_looked_at(port: Port) -> None:
+    """The limit is on the bytes, not on what they say."""
+    peer = port.peer()
+    peer.send(bytes(MAX_MESSAGE_BYTES - 100))
+    peer.send(encode(SAMPLE))
+    assert port.hear()[2] == SAMPLE
+    assert port.drops == {UNDECODABLE: 1}
+
+
+def test_a_node_that_comes_back_takes_its_name_along(port: Port) -> None:
+    """The old connection may still be open: a crashed node's is, for hours."""
+    old = port.peer()
+    old.send(encode(HELLO))
+    port.hear()
+    new = port.peer()
+    new.send(encode(SAMPLE))
+    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    port.server.send_to_agent("pi1", Quit())
+    assert decode_controller_message(new.recv()) == Quit()
+
+
+def mutated(dice: random.Random, good: bytes) -> bytes:
+    """`good` with a few bytes changed, cut out or put in; now and then something else altogether."""
+    frame = bytearray(good)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(frame) + 1)
+        match dice.randrange(5):
+            case 0:
+                frame[at : at + 1] = dice.randbytes(1)
+            case 1:
+                del frame[at : at + dice.randint(1, 8)]
+            case 2:
+                frame[at:at] = dice.randbytes(dice.randint(1, 8))
+            case 3:
+                # Bytes that begin MessagePack's numbers, texts, lists and maps with lengths to follow.
+                frame[at : at + 1] = bytes([dice.randint(0xC0, 0xDF)])
+            case _:
+                frame = bytearray(dice.randbytes(dice.randint(0, 40)))
+    return bytes(frame)
+
+
+@pytest.mark.parametrize(
+    ("identity", "goods"),
+    [
+        ("pi1", [encode(HELLO), encode(SAMPLE)]),
+        ("pi1_0", [encode(("stats", REPORT, "pi1_0")), encode(("client_ready", "2.47.0", "pi1_0"))]),
+    ],
+)
+def test_a_thousand_damaged_messages_are_each_dropped_or_decoded(port: Port, identity: str, goods: list[bytes]) -> None:
+    """None stops the port, none is lost count of, and the good message after them comes through."""
+    dice = random.Random(20_260_101)
+    last = Sample(123_456, 9.5, 9.6, SAMPLE.reading) if identity == "pi1" else Report(123_456.5, {}, [], [])
+    peer = port.peer(identity)
+    for _ in range(1000):
+        peer.send(mutated(dice, dice.choice(goods)))
+    peer.send(encode(last if identity == "pi1" else ("stats", last, identity)))
+    decoded = port.hear_out(last)
+    assert decoded + port.drops.total() == 1000
+    assert port.drops.total() > 500
+
+
+def test_a_port_that_is_taken_is_the_operators_to_free() -> None:
+    """The message names the port and what to do; nothing stays open."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port: int = other.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} on 127.0.0.1 is taken by another program") as caught:
+            FleetServer("127.0.0.1", port, new_keys(), {})
+    assert "--port" in caught.value.hint
+    server = FleetServer("127.0.0.1", port, new_keys(), {})
+    assert server.port == port
+    server.close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "not a host"])
+def test_an_address_that_is_not_this_machines_is_refused(host: str) -> None:
+    """It is the operator's input that is wrong."""
+    with pytest.raises(InputError, match=f"can't listen on {host}:0") as caught:
+        FleetServer(host, 0, new_keys(), {})
+    assert "--host" in caught.value.hint
+
+
+def test_whoever_listens_is_told_when_the_port_is_closed() -> None:
+    """With Locust's own kind of error, which its listener knows."""
+    server = FleetServer("127.0.0.1", 0, new_keys(), {})
+    server.socket.close(linger=0)
+    with pytest.raises(RPCError):
+        server.recv_from_client()
+    server.close()
