@@ -22,6 +22,7 @@ import psutil
 import zmq.green as zmq
 from gevent import monkey
 from gevent.pool import Group
+from locust import argument_parser
 from locust.env import Environment
 
 from worker.agent import Agent
@@ -112,6 +113,10 @@ class Rack:
     def __init__(self, orders: RackOrders) -> None:
         self._orders = orders
         self._users = load_user_classes(orders.users, orders.locustfile)
+        # Locust's own options at their defaults, for locustfiles that look at them; each runner would parse them for itself.
+        parser = argument_parser.get_empty_argument_parser(default_config_files=[])
+        argument_parser.setup_parser_arguments(parser)
+        self._options = parser.parse(args=[])
         self._context = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 4 * len(orders.nodes) + 64)
         self._lag = LoopLag()
@@ -145,7 +150,10 @@ class Rack:
 
     def _work(self, node: RackNode, recorder: Recorder) -> None:
         environment = Environment(
-            user_classes=list(self._users), host=self._orders.host, stop_timeout=self._orders.stop_timeout_s
+            user_classes=list(self._users),
+            host=self._orders.host,
+            stop_timeout=self._orders.stop_timeout_s,
+            parsed_options=self._options,
         )
         environment.stats = recorder
         environment.seed = self._orders.seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any, Protocol
 
 import gevent
@@ -24,6 +25,9 @@ from master.fleet.server import AGENT, FleetServer
 from worker.wire import AgentMessage, Quit, Report, UserException, node_of
 
 logger = logging.getLogger(__name__)
+
+REPORTED_AFTER_S = 3.0
+"""How long after its last order a ramp waits for the workers to say that their users run."""
 
 
 class Listener(Protocol):
@@ -49,6 +53,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
     """Drives the workers of a fleet. Whether a node lives is its agent's to say; Locust's statistics and heartbeats are unused."""
 
     server: Any
+    _users_dispatcher: Any
 
     def __init__(self, environment: Environment, *, server: FleetServer, listener: Listener) -> None:
         # The base opens a plain port of its own. Nothing yields between its return and the swap, so nobody is ever served there.
@@ -58,13 +63,48 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._listener = listener
         self._ramp: gevent.Greenlet | None = None
         self._all_stopped = Event()
+        self._ordered: dict[str, dict[str, int]] = {}
+        """The users that each worker was last told to run."""
 
     def ramp_to(self, users: int, spawn_rate: float) -> gevent.Greenlet:
         """Start or stop users until `users` run, `spawn_rate` per second; a ramp still under way is cut off."""
         if self._ramp is not None:
             self._ramp.kill()
-        self._ramp = gevent.spawn(self.start, users, spawn_rate)
+        self._ramp = gevent.spawn(self._go_to, users, spawn_rate)
         return self._ramp
+
+    def _go_to(self, users: int, spawn_rate: float) -> None:
+        # Stands in for MasterRunner.start, which orders every worker anew in every step, whether or not its users change,
+        # and stamps the orders with the wall clock.
+        self.target_user_count = users
+        if self._users_dispatcher is None:
+            active = self.clients.ready + self.clients.spawning + self.clients.running
+            self._users_dispatcher = self.environment.dispatcher_class(active, self.user_classes)
+        if self.state == STATE_INIT:
+            self.environment.events.test_start.fire(environment=self.environment)
+        self.update_state(STATE_SPAWNING)
+        self._users_dispatcher.new_dispatch(users, spawn_rate)
+        for wanted in self._users_dispatcher:
+            for worker, counts in wanted.items():
+                if counts != self._ordered.get(worker, dict.fromkeys(counts, 0)):
+                    self._ordered[worker] = dict(counts)
+                    self._order(worker, counts)
+        with gevent.Timeout(REPORTED_AFTER_S, False):  # gevent's way to say: just leave the block
+            while self.user_count != users:
+                gevent.sleep(0.05)
+        self.update_state(STATE_RUNNING)
+        self.environment.events.spawning_complete.fire(user_count=users)
+        self.send_message("spawning_complete", data={"user_count": users})
+
+    def _order(self, worker: str, users: dict[str, int]) -> None:
+        order = {
+            "timestamp": time.monotonic(),  # workers drop an order that is not later than the one before
+            "user_classes_count": users,
+            "host": self.environment.host,
+            "stop_timeout": self.environment.stop_timeout,
+            "parsed_options": {},
+        }
+        self._send("spawn", worker, order)
 
     def finish(self, timeout_s: float) -> list[str]:
         """Stop all users and wait for the final reports; returns the workers from which none came in time.

@@ -41,6 +41,8 @@ class Facts:
     users_peak: int
     nodes_peak: int
     nodes_lost: int
+    ready_s: float | None
+    """How long the fleet took to be ready, in seconds; None when it never was."""
     simulated: bool
     dropped_messages: dict[str, int]
     unreported_workers: list[str]
@@ -89,6 +91,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: Facts
         nodes=Nodes(
             expected=scenario.nodes.expect,
             peak=facts.nodes_peak,
+            ready_s=facts.ready_s,
             lost=facts.nodes_lost,
             quarantined=0,
             simulated=facts.simulated,

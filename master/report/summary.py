@@ -33,7 +33,10 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("requests", f"{result.requests.total}, {result.requests.failed} failed, {result.requests.rate:.1f}/s"),
         ("latency ms", "  ".join(f"{name} {_ms(value)}" for name, value in latencies)),
         ("users", f"{result.users.peak} of {result.users.target}"),
-        ("nodes", f"{result.nodes.peak} of {result.nodes.expected}{simulated}, {result.nodes.lost} lost"),
+        (
+            "nodes",
+            f"{result.nodes.peak} of {result.nodes.expected}{simulated}{_ready(result.nodes.ready_s)}, {result.nodes.lost} lost",
+        ),
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
@@ -51,6 +54,10 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     console.print()
     console.print(Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}"), soft_wrap=True)
     console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _ready(seconds: float | None) -> str:
+    return "" if seconds is None else f", ready in {seconds:.1f} s"
 
 
 def _mark(ok: bool) -> Text:

@@ -87,12 +87,16 @@ class Collector:
 
     def steady_seconds(self) -> list[int]:
         """The seconds to be judged: those wholly within a hold."""
-        return whole_seconds(self.progress.steady_spans(self._ended_s))
+        return whole_seconds(self._steady_spans())
 
     def _is_steady(self, second: int) -> bool:
-        return any(
-            start_s <= second and second + 1 <= end_s for start_s, end_s in self.progress.steady_spans(self._ended_s)
-        )
+        return any(start_s <= second and second + 1 <= end_s for start_s, end_s in self._steady_spans())
+
+    def _steady_spans(self) -> list[tuple[float, float]]:
+        # A worker's second counts for the one of ours that has more of it, so it may reach half a second beyond: without
+        # this margin the last second of a hold would have a part of what comes after it.
+        spans = self.progress.steady_spans(self._ended_s)
+        return [(start_s + 0.5, end_s - 0.5) for start_s, end_s in spans if end_s - start_s > 1]
 
     @property
     def controller_present(self) -> bool:
@@ -256,7 +260,7 @@ class Collector:
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and settle which samples are missing."""
         self._flush()
-        spans = self.progress.steady_spans(self._ended_s)
+        spans = self._steady_spans()
         # A span cuts the schedule at both ends, so one sample less than its length may be in it.
         due = sum(max(0, int((end_s - start_s) / self._period_s) - 2) for start_s, end_s in spans)
         for node in self._registry.nodes:

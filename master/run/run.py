@@ -59,6 +59,7 @@ class Run:
         self._scenario = plan.scenario
         self._view = view
         self._stop = StopOrder()
+        self._ready_s: float | None = None
         self._nodes = node_names(plan.scenario.nodes.expect)
         self._keys = {name: new_keys() for name in [CONTROLLER, *self._nodes]}
         self._registry = Registry(self._nodes, plan.scenario.sample_period_s)
@@ -135,13 +136,15 @@ class Run:
 
     def _wait_for_nodes(self) -> None:
         wanted = self._scenario.nodes
-        deadline_s = time.monotonic() + wanted.wait_s
+        started_s = time.monotonic()
+        deadline_s = started_s + wanted.wait_s
         while True:
             counts = self._registry.count()
             ready = counts[NodeState.READY] + counts[NodeState.HOT]
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
             if enough and (late or ready == wanted.expect):
+                self._ready_s = round(time.monotonic() - started_s, 3)
                 return
             if late:
                 raise AbortError(
@@ -189,6 +192,7 @@ class Run:
             users_peak=collector.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=len(self._registry.ever_lost),
+            ready_s=self._ready_s,
             simulated=self._registry.simulated,
             dropped_messages=dict(server.drops + collector.dropped),
             unreported_workers=unreported,

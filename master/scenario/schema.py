@@ -174,11 +174,18 @@ class ValidityShape(_Shape):
     excluded_share: Percent | None = None
 
 
+def _plain_text(value: str) -> str:
+    """Lines of printable characters. YAML folds others (a next-line character, say) into spaces, so they'd not be kept."""
+    if not value.replace("\n", "").isprintable():
+        raise ValueError("has characters that can't be printed: remove them")
+    return value
+
+
 class ScenarioShape(_Shape):
     """The whole file."""
 
     name: Annotated[str, AfterValidator(check_name)] | None = None
-    description: str = ""
+    description: Annotated[str, AfterValidator(_plain_text)] = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     target: Annotated[str, AfterValidator(check_target)]
     locustfile: Annotated[Path, PlainValidator(_existing)] | None = None

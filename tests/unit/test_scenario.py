@@ -86,7 +86,7 @@ stages = st.builds(
 scenarios = st.builds(
     Scenario,
     name=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True),
-    description=st.text(st.characters(codec="utf-8"), max_size=50),
+    description=st.text(st.characters(codec="utf-8").filter(str.isprintable) | st.just("\n"), max_size=50),
     seed=st.integers(0, 2**63 - 1),
     target=st.sampled_from(["embedded", "https://a.test", "http://[::1]:8080/x/"]),
     users=st.dictionaries(
