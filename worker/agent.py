@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from worker.curve import Endpoint, Keys, connect
+from worker.curve import Endpoint, Keys, connect, end_context
 from worker.lifeline import exit_with_parent, read_orders
 from worker.sensors import MachineSensors, Sensors
 from worker.wire import Hello, Quit, Sample, Welcome, decode_controller_message, encode
@@ -115,8 +115,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in worker.rack: the controller says when to end
     orders = read_orders(AgentOrders)
     exit_with_parent()
-    with zmq.Context() as context:
-        Agent(orders.node, orders.endpoint, orders.keys, MachineSensors(), context=context).run()
+    context = zmq.Context()
+    Agent(orders.node, orders.endpoint, orders.keys, MachineSensors(), context=context).run()
+    end_context(context)
     return 0
 
 

@@ -27,7 +27,7 @@ from locust.env import Environment
 
 from worker.agent import Agent
 from worker.catalogue import load_user_classes
-from worker.curve import Endpoint, Keys
+from worker.curve import Endpoint, Keys, end_context
 from worker.lifeline import exit_with_parent, read_orders
 from worker.looplag import LoopLag
 from worker.recorder import Recorder
@@ -36,6 +36,8 @@ from worker.simulated import SimulatedSensors
 from worker.wire import UserShare
 
 logger = logging.getLogger(__name__)
+
+_native_thread = monkey.get_original("_thread", "start_new_thread")
 
 
 class RackNode(msgspec.Struct, frozen=True):
@@ -134,7 +136,7 @@ class Rack:
         helpers.append(gevent.spawn(self._shares.run))
         nodes.join(raise_error=True)
         gevent.killall(helpers)
-        self._context.destroy(linger=500)
+        end_context(self._context, start_thread=_native_thread, sleep=gevent.sleep)
 
     def _agent(self, node: RackNode) -> GreenAgent:
         sensors = SimulatedSensors(
@@ -181,7 +183,7 @@ def main() -> int:
     # Ctrl-C reaches the whole terminal; how the run then ends is the controller's to say, over the wire.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = read_orders(RackOrders)
-    exit_with_parent(monkey.get_original("_thread", "start_new_thread"))
+    exit_with_parent(_native_thread)
     Rack(orders).run()
     return 0
 

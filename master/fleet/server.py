@@ -9,13 +9,14 @@ from typing import Any
 import gevent
 import msgspec
 import zmq.green as zmq
+from gevent import monkey
 from locust.exception import RPCError
 from locust.rpc import Message
 from locust.rpc.zmqrpc import BaseSocket
 from zmq.utils import z85
 
 from master.errors import InputError
-from worker.curve import Endpoint, Keys
+from worker.curve import Endpoint, Keys, end_context
 from worker.wire import (
     MAX_MESSAGE_BYTES,
     WORKER_MESSAGES,
@@ -88,7 +89,7 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """Close the port and the gate behind it."""
         self.socket.close(linger=linger)
         self._gate.close()
-        self._context.term()
+        end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
 
 
 def _admit(frames: list[Any]) -> tuple[str, Message]:

@@ -12,7 +12,7 @@ import pytest
 import zmq
 from processes import Piswarm, Target
 
-from worker.curve import Keys, new_keys
+from worker.curve import Keys, end_context, new_keys
 
 
 def free_port() -> int:
@@ -23,9 +23,9 @@ def free_port() -> int:
 
 @pytest.fixture
 def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    with zmq.Context() as context:
-        yield context
-        context.destroy(linger=0)
+    context = zmq.Context()
+    yield context
+    end_context(context)
 
 
 def knock(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from worker import agent
 from worker.agent import Agent, SampleClock
-from worker.curve import Endpoint, new_keys
+from worker.curve import Endpoint, end_context, new_keys
 from worker.wire import (
     AgentMessage,
     Facts,
@@ -124,7 +124,9 @@ class Controller:
 def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
     monkeypatch.setattr(agent, "HELLO_INTERVAL_S", 0.05)
     server = new_keys()
-    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+    context = zmq.Context()
+    with context.socket(zmq.ROUTER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
         socket.curve_server = True
         socket.curve_secretkey = server.secret.encode()
         port = socket.bind_to_random_port("tcp://127.0.0.1")
@@ -136,7 +138,7 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
         yield controller
         controller.say(encode(Quit()))
         thread.join(5)
-        context.destroy(linger=0)
+    end_context(context)
 
 
 def test_an_agent_says_hello_until_it_is_welcomed(controller: Controller) -> None:

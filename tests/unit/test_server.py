@@ -10,12 +10,13 @@ from typing import Any
 import gevent
 import pytest
 import zmq.green as zmq
+from gevent import monkey
 from gevent.queue import Queue
 from locust.exception import RPCError
 
 from master.errors import InputError
 from master.fleet.server import AGENT, FleetServer
-from worker.curve import Endpoint, Keys, connect, new_keys
+from worker.curve import Endpoint, Keys, connect, end_context, new_keys
 from worker.wire import (
     MAX_MESSAGE_BYTES,
     EndpointSecond,
@@ -62,6 +63,7 @@ class Port:
         self.server = FleetServer("127.0.0.1", 0, new_keys(), {PI1.public: "pi1", PI2.public: "pi2"})
         self.drops = self.server.drops
         self._context = zmq.Context()
+        self._peers: list[Any] = []
         self._heard: Queue[Any] = Queue()
         self._listener = gevent.spawn(self._listen)
 
@@ -71,11 +73,14 @@ class Port:
 
     def peer(self, identity: str = "pi1", keys: Keys = PI1, server_key: str = "") -> Any:
         here = self.server.endpoint
-        return connect(self._context, Endpoint(here.address, server_key or here.public_key), keys, identity)
+        peer = connect(self._context, Endpoint(here.address, server_key or here.public_key), keys, identity)
+        self._peers.append(peer)
+        return peer
 
     def raw_peer(self, identity: bytes) -> Any:
         """One whose identity is no text; without any, ZeroMQ makes one up."""
         peer = self._context.socket(zmq.DEALER)
+        self._peers.append(peer)
         if identity:
             peer.setsockopt(zmq.IDENTITY, identity)
         peer.curve_serverkey = self.server.endpoint.public_key.encode()
@@ -101,7 +106,9 @@ class Port:
         return not self._listener.dead
 
     def close(self) -> None:
-        self._context.destroy(linger=0)
+        for peer in self._peers:
+            peer.close(linger=0)
+        end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
         self._listener.kill()
         self.server.close(linger=0)
 
