@@ -259,16 +259,6 @@ class Store:
             for name, facts in self._db.execute("SELECT name, facts FROM nodes ORDER BY name")
         }
 
-    def series(self, column: str) -> dict[str, dict[int, float | None]]:
-        """One column of `samples`, as second → value by node. Raises ValueError for a column that is none."""
-        if column not in Reading.__struct_fields__:
-            raise ValueError(f"samples have no {column}")
-        found: dict[str, dict[int, float | None]] = {}
-        query = f"SELECT name, second, {column} FROM samples JOIN nodes ON nodes.id = node ORDER BY name, second"  # noqa: S608  # a known name
-        for name, second, value in self._db.execute(query):
-            found.setdefault(name, {})[second] = value
-        return found
-
     def extent(self) -> tuple[int, int]:
         """The run's seconds as [first, end): of its state and requests, else of its samples; (0, 0) of nothing."""
         ends_of = "SELECT min(second), max(second) + 1 FROM "

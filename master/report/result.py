@@ -8,7 +8,6 @@ stages), and of requests measured while their node was fit.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -130,14 +129,3 @@ class Result(msgspec.Struct, kw_only=True):
     def write(self, path: Path) -> None:
         """Write as indented JSON."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
-
-
-def read_result(path: Path) -> Result:
-    """Read a result.json. Raises OSError, or msgspec.MsgspecError when it is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Result)
-
-
-def as_dict(result: Result) -> dict[str, Any]:
-    """The result as plain dictionaries and lists, as in the file."""
-    plain: dict[str, Any] = msgspec.to_builtins(result)
-    return plain

@@ -78,6 +78,9 @@ class Run:
             directory.scenario.write_text(self._scenario.to_yaml())
             store = Store(directory.database, create=True)
             stack.callback(store.close)
+            store.put_meta("run", directory.path.name)
+            store.put_meta("started_at", self._plan.started_at.isoformat(timespec="seconds"))
+            store.put_meta("scenario", self._scenario.to_yaml())
             self._collector = Collector(store, self._registry, self._scenario, welcome=server.send_to_agent)
             self._processes = Processes(directory.logs)
             stack.enter_context(self._view)
@@ -200,6 +203,7 @@ class Run:
             aborted=self._stop.reason,
         )
         result = conclude(self._scenario, store, collector.fitness, facts)
+        store.put_meta("verdict", result.verdict)
         result.write(directory.result)
         write_junit(result, directory.junit)
         return result
