@@ -63,9 +63,8 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     def note_cut_off(self, users: int) -> None:
         """So many users were ended in the middle of a task: the target may have counted a request that nobody here has."""
         if users:
-            self._errors["", "user cut off", "its task outlasted the stop timeout; its last request is not counted"] = (
-                users
-            )
+            key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
+            self._errors[key] = self._errors.get(key, 0) + users
 
     def take(self, users: dict[str, int], *, final: bool = False) -> Report:
         """Everything not reported yet, and forget it. Only whole seconds, unless it is the `final` report."""

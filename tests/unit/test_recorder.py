@@ -205,3 +205,12 @@ def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
     recorder.clear_all()
     recorder.reset_all()
     assert recorder.take({}, final=True).seconds[0].endpoints[0].total == 1
+
+
+def test_users_cut_off_add_up_until_they_are_reported(recorder: Recorder) -> None:
+    """Two ramps down within one interval both count; nobody cut off is no error."""
+    for users in (3, 0, 2):
+        recorder.note_cut_off(users)
+    assert [(error.name, error.count) for error in recorder.take({}).errors] == [("user cut off", 5)]
+    recorder.note_cut_off(0)
+    assert recorder.take({}).errors == []
