@@ -6,7 +6,6 @@ It needs no Locust and no gevent. A rack of simulated nodes runs many of them as
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import time
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 import zmq
 
 from worker.curve import Endpoint, Keys, connect, end_context
-from worker.lifeline import exit_with_parent, read_orders
+from worker.lifeline import take_orders
 from worker.sensors import MachineSensors, Sensors
 from worker.wire import Hello, Quit, Sample, Welcome, decode_controller_message, encode
 
@@ -111,10 +110,7 @@ class AgentOrders(msgspec.Struct, frozen=True):
 
 def main() -> int:
     """Run the agent of this machine by the AgentOrders on standard input."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in worker.rack: the controller says when to end
-    orders = read_orders(AgentOrders)
-    exit_with_parent()
+    orders = take_orders(AgentOrders)
     context = zmq.Context()
     Agent(orders.node, orders.endpoint, orders.keys, MachineSensors(), context=context).run()
     end_context(context)

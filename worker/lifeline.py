@@ -7,7 +7,9 @@ it closes, the controller has ended, however it ended, and this process ends too
 from __future__ import annotations
 
 import _thread
+import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,13 +19,17 @@ import msgspec
 T = TypeVar("T")
 
 
-def read_orders(kind: type[T]) -> T:
-    """The orders, decoded as `kind`. Raises msgspec.MsgspecError when they are none."""
-    return msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
+def take_orders(
+    kind: type[T], start_thread: Callable[[Callable[[], None], tuple[()]], Any] = _thread.start_new_thread
+) -> T:
+    """Begin as a process of the controller's: the orders, decoded as `kind`. Raises msgspec.MsgspecError when they are none.
 
-
-def exit_with_parent(start_thread: Callable[[Callable[[], None], tuple[()]], Any] = _thread.start_new_thread) -> None:
-    """End this process at once when standard input closes. A gevent process hands over the unpatched `start_new_thread`."""
+    From then on this process ends at once when standard input closes. Ctrl-C in the terminal is ignored: how a run ends is
+    the controller's to say, over the wire. A gevent process hands over the unpatched `start_new_thread`.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
 
     def watch() -> None:
         while os.read(0, 4096):
@@ -31,3 +37,4 @@ def exit_with_parent(start_thread: Callable[[Callable[[], None], tuple[()]], Any
         os._exit(1)
 
     start_thread(watch, ())
+    return orders

@@ -9,8 +9,6 @@ from __future__ import annotations
 import locust  # first: it patches the standard library for gevent
 
 # isort: split
-import logging
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -28,14 +26,12 @@ from locust.env import Environment
 from worker.agent import Agent
 from worker.catalogue import load_user_classes
 from worker.curve import Endpoint, Keys, end_context
-from worker.lifeline import exit_with_parent, read_orders
+from worker.lifeline import take_orders
 from worker.looplag import LoopLag
 from worker.recorder import Recorder
 from worker.runner import FleetWorker
 from worker.simulated import SimulatedSensors
 from worker.wire import UserShare
-
-logger = logging.getLogger(__name__)
 
 _native_thread = monkey.get_original("_thread", "start_new_thread")
 
@@ -126,14 +122,13 @@ class Rack:
 
     def run(self) -> None:
         """Serve until the controller has ended the run for every node."""
-        helpers = [gevent.spawn(self._lag.run, gevent.sleep)]
         nodes = Group()
         for node in self._orders.nodes:
             recorder = Recorder(self._lag)
             self._shares.add(node.name, recorder)
             nodes.spawn(self._work, node, recorder)
             nodes.spawn(self._agent(node).run)
-        helpers.append(gevent.spawn(self._shares.run))
+        helpers = [gevent.spawn(self._lag.run, gevent.sleep), gevent.spawn(self._shares.run)]
         nodes.join(raise_error=True)
         gevent.killall(helpers)
         end_context(self._context, start_thread=_native_thread, sleep=gevent.sleep)
@@ -179,12 +174,7 @@ class Rack:
 
 def main() -> int:
     """Run a rack by the orders on standard input."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    # Ctrl-C reaches the whole terminal; how the run then ends is the controller's to say, over the wire.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = read_orders(RackOrders)
-    exit_with_parent(_native_thread)
-    Rack(orders).run()
+    Rack(take_orders(RackOrders, _native_thread)).run()
     return 0
 
 

@@ -86,8 +86,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def connect_to_master(self) -> None:
         """Present this worker and wait until the master knows it. Raises ConnectionError after a minute."""
         self.client_id = self._identity
-        self.client.close(linger=0)
-        self.client = self._connect()
+        self.reset_connection()
         self.client.send(Message("client_ready", __version__, self.client_id))
         if not self.connection_event.wait(timeout=CONNECT_TIMEOUT_S):
             raise ConnectionError(f"the master did not answer worker {self.client_id} within {CONNECT_TIMEOUT_S:.0f} s")

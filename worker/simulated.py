@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import random
 import time
 from collections.abc import Callable
 
 from worker import __version__
-from worker.sensors import MachineSensors
 from worker.thermal import BOARDS, ThermalModel
 from worker.wire import Facts, Reading
 
@@ -43,14 +43,14 @@ class SimulatedSensors:
 
     def facts(self) -> Facts:
         """The board's, with the software of this machine."""
-        real, board = MachineSensors().facts(), self._model.board
+        board = self._model.board
         return Facts(
             simulated=True,
             model=board.model,
             cpu_count=board.cores,
             memory_bytes=board.memory_bytes,
-            os=real.os,
-            python=real.python,
+            os=platform.platform(terse=True),
+            python=platform.python_version(),
             piswarm=__version__,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from worker.thermal import THROTTLE_FROM_C
@@ -21,6 +21,11 @@ class NodeState(Enum):
     READY = "ready"
     HOT = "hot"
     LOST = "lost"
+
+
+def usable(counts: Mapping[NodeState, int]) -> int:
+    """How many nodes can carry load: those that are ready, hot or not."""
+    return counts[NodeState.READY] + counts[NodeState.HOT]
 
 
 class Node:
@@ -117,5 +122,5 @@ class Registry:
         counts = dict.fromkeys(NodeState, 0)
         for node in self.nodes.values():
             counts[node.state] += 1
-        self.peak_ready = max(self.peak_ready, counts[NodeState.READY] + counts[NodeState.HOT])
+        self.peak_ready = max(self.peak_ready, usable(counts))
         return counts

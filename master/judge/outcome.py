@@ -30,7 +30,7 @@ from worker.histogram import Histogram, Tally
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """What the run knows of itself beyond what is in run.db."""
 
     run_id: str
@@ -62,7 +62,7 @@ class _Totals:
     """Latencies of the steady part measured while their node was not fit."""
 
 
-def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: Facts) -> Result:
+def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts) -> Result:
     """Judge the run by what is in run.db.
 
     Rates and errors count every request of the steady part; latencies only those of nodes that were fit to measure them.

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from master.fleet.registry import Node, NodeState, Registry
+from master.fleet.registry import Node, NodeState, Registry, usable
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import FitnessLog, unfit_reasons
 from master.run.load import LoadSchedule, Progress, whole_seconds
@@ -220,12 +220,9 @@ class Collector:
         offset_s = self.offset_s()
         second = int(offset_s)
         steady = self._is_steady(second)
-        hot = states[NodeState.HOT]
-        ready = states[NodeState.READY] + hot
+        ready, hot, lost = usable(states), states[NodeState.HOT], states[NodeState.LOST]
         phase = self.progress.at(offset_s)
-        self._store.put_second(
-            SecondRow(second, f"{phase.stage + 1} {phase.kind}", steady, users, ready, hot, states[NodeState.LOST])
-        )
+        self._store.put_second(SecondRow(second, f"{phase.stage + 1} {phase.kind}", steady, users, ready, hot, lost))
         self._users[second] = users
         if steady:
             self.fitness.note_ready(ready)

@@ -17,9 +17,9 @@ from locust.env import Environment
 
 from master.errors import AbortError
 from master.fleet.master import FleetMaster
-from master.fleet.registry import NodeState, Registry
+from master.fleet.registry import Registry, usable
 from master.fleet.server import FleetServer
-from master.judge.outcome import Facts, conclude
+from master.judge.outcome import RunFacts, conclude
 from master.report.html import write_report
 from master.report.junit import write_junit
 from master.report.result import Result
@@ -75,12 +75,13 @@ class Run:
             server = FleetServer(self._plan.host, self._plan.port, new_keys(), allowlist)
             stack.callback(server.close)
             directory = RunDirectory.create(self._plan.out, self._scenario.name, self._plan.started_at)
-            directory.scenario.write_text(self._scenario.to_yaml())
+            scenario_yaml = self._scenario.to_yaml()
+            directory.scenario.write_text(scenario_yaml)
             store = Store(directory.database, create=True)
             stack.callback(store.close)
             store.put_meta("run", directory.path.name)
             store.put_meta("started_at", self._plan.started_at.isoformat(timespec="seconds"))
-            store.put_meta("scenario", self._scenario.to_yaml())
+            store.put_meta("scenario", scenario_yaml)
             self._collector = Collector(store, self._registry, self._scenario, welcome=server.send_to_agent)
             self._processes = Processes(directory.logs)
             stack.enter_context(self._view)
@@ -88,7 +89,7 @@ class Run:
             target, unreported = self._load(server)
             self._view.say("writing the report")
             result = self._conclude(store, server, directory, target, unreported)
-            write_report(result, store, directory.scenario.read_text(), directory.report)
+            write_report(result, store, scenario_yaml, directory.report)
         return result, directory
 
     def _load(self, server: FleetServer) -> tuple[str, list[str]]:
@@ -142,8 +143,7 @@ class Run:
         started_s = time.monotonic()
         deadline_s = started_s + wanted.wait_s
         while True:
-            counts = self._registry.count()
-            ready = counts[NodeState.READY] + counts[NodeState.HOT]
+            ready = usable(self._registry.count())
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
             if enough and (late or ready == wanted.expect):
@@ -186,7 +186,7 @@ class Run:
         self, store: Store, server: FleetServer, directory: RunDirectory, target: str, unreported: list[str]
     ) -> Result:
         collector = self._collector
-        facts = Facts(
+        facts = RunFacts(
             run_id=directory.path.name,
             started_at=self._plan.started_at,
             duration_s=collector.duration_s,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gevent
 
 from master.fleet.master import FleetMaster
-from master.fleet.registry import NodeState, Registry
+from master.fleet.registry import NodeState, Registry, usable
 from master.run.collect import Collector
 from master.run.live import Snapshot, View
 from master.run.processes import Processes
@@ -62,7 +62,7 @@ class Watch:
         states = self.collector.tick(self.master.user_count)
         if self.collector.began and not self.stop.given:
             self._show(states)
-            if not states[NodeState.READY] + states[NodeState.HOT]:
+            if not usable(states):
                 self.stop.give("the whole fleet was lost")
         target_end = self.processes.target_end()
         if target_end is not None:
@@ -89,7 +89,7 @@ class Watch:
                 p99_ms=p99_ms,
                 simulated=self.registry.simulated,
                 nodes_expected=self.scenario.nodes.expect,
-                nodes_ready=states[NodeState.READY] + states[NodeState.HOT],
+                nodes_ready=usable(states),
                 nodes_hot=states[NodeState.HOT],
                 nodes_lost=states[NodeState.LOST],
             )
