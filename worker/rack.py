@@ -28,7 +28,7 @@ from worker.catalogue import load_user_classes
 from worker.curve import Endpoint, Keys, end_context
 from worker.lifeline import take_orders
 from worker.looplag import LoopLag
-from worker.recorder import Recorder
+from worker.recorder import Recorder, RequestEvent
 from worker.runner import FleetWorker
 from worker.simulated import SimulatedSensors
 from worker.wire import UserShare
@@ -153,6 +153,7 @@ class Rack:
             parsed_options=self._options,
         )
         environment.stats = recorder
+        environment.events.request = RequestEvent(recorder)
         environment.seed = self._orders.seed
         environment.first_account = node.number
         # Listeners that a locustfile registered on Locust's global events serve every worker of the process.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from locust.event import EventHook
 from locust.stats import RequestStats
 
 from worker.histogram import Tally
@@ -17,8 +18,31 @@ MAX_ERROR_LENGTH = 300
 MAX_NAME_LENGTH = 300
 
 
+class RequestEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
+    """Takes the place of Locust's request event: it counts each request by itself, then tells whoever listens.
+
+    A client that has no need of the listeners' many arguments, as long as there are none, calls `record` at once.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.record = recorder.record
+
+    def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
+        """Count the request, then call the listeners, as Locust's event does."""
+        self.record(
+            kwargs["request_type"],
+            kwargs["name"],
+            kwargs["response_time"] or 0.0,
+            kwargs["response_length"] or 0,
+            kwargs.get("exception"),
+        )
+        if self._handlers:
+            super().fire(reverse=reverse, **kwargs)
+
+
 class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
-    """Takes the place of Locust's statistics in a worker's environment, so that its runner records here.
+    """Takes the place of Locust's statistics in a worker's environment, so that its runner finds none of its own to send.
 
     Locust keeps its own unbounded, two-digit statistics by the wall clock; this keeps a mergeable histogram per second of
     the monotonic clock and endpoint, and hands every request over exactly once.
@@ -29,35 +53,46 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         self._lag = lag
         self._clock = clock
         self._seconds: dict[int, dict[tuple[str, str], Tally]] = {}
+        self._second = -1  # the one that `_tallies` is of
+        self._tallies: dict[tuple[str, str], Tally] = {}
         self._errors: dict[tuple[str, str, str], int] = {}
         self._reported_up_to = int(clock())
         self.requests_total = 0
         """All requests since the worker began; a simulated node's load is taken from it."""
 
-    def log_request(self, method: str, name: str, response_time: float, content_length: int) -> None:
-        """Count one request, failed or not; `response_time` in ms. Called by Locust for each request."""
-        method, name = _endpoint(method, name)
-        second = int(self._clock())
-        endpoints = self._seconds.get(second)
-        if endpoints is None:
-            endpoints = self._seconds[second] = {}
-        tally = endpoints.get((method, name))
+    def record(  # noqa: PLR0917  # names cost, and this is called for each request
+        self,
+        method: str,
+        name: str,
+        response_ms: float,
+        received_bytes: int,
+        error: Any = None,
+        now_s: float | None = None,
+    ) -> None:
+        """Count one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set."""
+        second = int(self._clock() if now_s is None else now_s)
+        if second != self._second:
+            self._second = second
+            self._tallies = self._seconds.setdefault(second, {})
+        tally = self._tallies.get((method, name))
         if tally is None:
-            tally = endpoints[method, name] = Tally()
+            tally = self._new_tally(method, name)
         tally.total += 1
-        tally.received_bytes += max(0, content_length or 0)
-        tally.histogram.add(response_time or 0.0)
+        tally.received_bytes += received_bytes
+        tally.histogram.add(response_ms)
         self.requests_total += 1
+        if error:
+            tally.failed += 1
+            self._note_error(method, name, error)
 
-    def log_error(self, method: str, name: str, error: Any) -> None:
-        """Mark the request just counted as failed. Called by Locust right after `log_request`."""
-        method, name = _endpoint(method, name)
-        # No greenlet switch lies between the two calls, but a second may begin: look in the latest one that has the endpoint.
-        second = max(second for second, endpoints in self._seconds.items() if (method, name) in endpoints)
-        self._seconds[second][method, name].failed += 1
-        key = (method, name, str(error)[:MAX_ERROR_LENGTH] if error else "unknown error")
+    def _new_tally(self, method: Any, name: Any) -> Tally:
+        tally = self._tallies[_endpoint(method, name)] = self._tallies.get(_endpoint(method, name)) or Tally()
+        return tally
+
+    def _note_error(self, method: Any, name: Any, error: Any) -> None:
+        key = (*_endpoint(method, name), str(error)[:MAX_ERROR_LENGTH] or repr(error)[:MAX_ERROR_LENGTH])
         if key not in self._errors and len(self._errors) >= MAX_ERRORS_PER_REPORT:
-            key = (method, name, f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")
+            key = (*key[:2], f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")
         self._errors[key] = self._errors.get(key, 0) + 1
 
     def note_cut_off(self, users: int) -> None:
@@ -73,6 +108,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         # Idle seconds too: their lag tells whether the worker was fit. A request counted after a final report comes late.
         due = set(range(self._reported_up_to, end)).union(second for second in self._seconds if second < end)
         seconds = [self._take_second(second) for second in sorted(due)]
+        self._second = -1  # what is counted from now on, in whatever second, belongs to the next report
         self._reported_up_to = max(end, self._reported_up_to)
         errors = [ErrorCount(*key, count) for key, count in self._errors.items()]
         self._errors.clear()

@@ -74,8 +74,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
         self._phase = phase
         self._closing = Event()
+        listeners = environment.events.request._handlers  # noqa: SLF001  # Locust has no public way to read them
+        own = list(listeners)
         # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
         super().__init__(environment, "127.0.0.1", 9)
+        listeners[:] = own  # without the base's, which would count each request a second time
 
     @property
     def recorder(self) -> Recorder:

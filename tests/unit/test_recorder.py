@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from worker.histogram import Histogram
 from worker.looplag import LagSecond, LoopLag
-from worker.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder
+from worker.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder, RequestEvent
 from worker.wire import Report
 
 
@@ -52,8 +52,6 @@ class Request:
     latency_ms: float
     received_bytes: int
     failed: bool
-    pause_s: float
-    """How long after counting it is marked as failed."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,6 @@ steps = st.lists(
         st.floats(0, 10_000),
         st.integers(0, 1000),
         st.booleans(),
-        st.sampled_from([0.0, 0.0, 0.5]),
     ),
     max_size=60,
 )
@@ -93,13 +90,12 @@ def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
                 assert final or all(row.second < int(clock()) for row in reports[-1].seconds)
             case Request():
                 second = int(clock())
-                recorder.log_request("GET", step.name, step.latency_ms, step.received_bytes)
+                error = ValueError("no") if step.failed else None
+                recorder.record("GET", step.name, step.latency_ms, step.received_bytes, error)
                 expected[second, step.name, "total"] += 1
                 expected[second, step.name, "bytes"] += step.received_bytes
                 latencies.setdefault((second, step.name), Histogram()).add(step.latency_ms)
                 if step.failed:
-                    clock.now_s += step.pause_s
-                    recorder.log_error("GET", step.name, "no")
                     expected[second, step.name, "failed"] += 1
                     errors[step.name] += 1
             case pause_s:
@@ -126,9 +122,9 @@ def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
 def test_a_second_is_reported_when_it_is_over_and_idle_ones_too(recorder: Recorder, clock: Clock) -> None:
     """Each with the lag and CPU of its own, which tell whether the worker was fit."""
     clock.now_s = 101.5
-    recorder.log_request("GET", "/", 5.0, 10)
+    recorder.record("GET", "/", 5.0, 10)
     clock.now_s = 103.9
-    recorder.log_request("GET", "/", 7.0, 10)
+    recorder.record("GET", "/", 7.0, 10)
     report = recorder.take({"User": 2})
     assert (report.sent_s, report.users) == (103.9, {"User": 2})
     assert [(row.second, len(row.endpoints)) for row in report.seconds] == [(100, 0), (101, 1), (102, 0)]
@@ -141,18 +137,16 @@ def test_a_second_is_reported_when_it_is_over_and_idle_ones_too(recorder: Record
 def test_the_final_report_has_the_second_that_is_not_over(recorder: Recorder, clock: Clock) -> None:
     """Nothing comes after it, so nothing may be held back."""
     clock.now_s = 100.25
-    recorder.log_request("GET", "/", 5.0, 10)
+    recorder.record("GET", "/", 5.0, 10)
     assert recorder.take({}).seconds == []
     assert [row.second for row in recorder.take({}, final=True).seconds] == [100]
 
 
-def test_a_failure_counts_where_its_request_does(recorder: Recorder, clock: Clock) -> None:
-    """A second may begin between counting a request and calling it failed."""
-    clock.now_s = 100.999
-    recorder.log_request("GET", "/a", 5.0, 0)
+def test_the_caller_may_say_when_a_request_ended(recorder: Recorder, clock: Clock) -> None:
+    """It counts in that second, with its failure."""
     clock.now_s = 101.001
-    recorder.log_request("GET", "/b", 5.0, 0)
-    recorder.log_error("GET", "/a", "late")
+    recorder.record("GET", "/a", 5.0, 0, "late", 100.999)
+    recorder.record("GET", "/b", 5.0, 0)
     report = recorder.take({}, final=True)
     assert [(row.second, entry.name, entry.failed) for row in report.seconds for entry in row.endpoints] == [
         (100, "/a", 1),
@@ -160,12 +154,19 @@ def test_a_failure_counts_where_its_request_does(recorder: Recorder, clock: Cloc
     ]
 
 
+def test_a_request_after_the_final_report_is_in_the_next(recorder: Recorder) -> None:
+    """Its second has been handed over, and begins anew."""
+    recorder.record("GET", "/", 5.0, 0)
+    recorder.take({}, final=True)
+    recorder.record("GET", "/", 5.0, 0)
+    assert [row.endpoints[0].total for row in recorder.take({}, final=True).seconds if row.endpoints] == [1]
+
+
 def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder) -> None:
     """What is beyond the cap counts together; the next report starts with none."""
     for number in range(MAX_ERRORS_PER_REPORT + 50):
         for _ in range(2):
-            recorder.log_request("GET", "/", 1.0, 0)
-            recorder.log_error("GET", "/", f"error {number}")
+            recorder.record("GET", "/", 1.0, 0, f"error {number}")
     errors = recorder.take({}).errors
     assert len(errors) == MAX_ERRORS_PER_REPORT + 1
     assert errors[-1].error.startswith("further errors")
@@ -174,34 +175,49 @@ def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder)
 
 
 @pytest.mark.parametrize(
-    ("error", "text"), [(ValueError("bad"), "bad"), ("x" * 999, "x" * MAX_ERROR_LENGTH), (None, "unknown error")]
+    ("error", "text"), [(ValueError("bad"), "bad"), ("x" * 999, "x" * MAX_ERROR_LENGTH), (ValueError(), "ValueError()")]
 )
 def test_an_error_is_told_in_bounded_text(recorder: Recorder, error: object, text: str) -> None:
     """Exceptions by their message, long ones cut, and one without words is still an error."""
-    recorder.log_request("GET", "/", 1.0, 0)
-    recorder.log_error("GET", "/", error)
+    recorder.record("GET", "/", 1.0, 0, error)
     assert [row.error for row in recorder.take({}).errors] == [text]
 
 
 def test_a_name_that_is_too_long_is_cut_for_request_and_failure_alike(recorder: Recorder) -> None:
     """A name beyond what the wire takes would cost the whole report."""
-    recorder.log_request("GET", "/" + "x" * 2000, 1.0, 0)
-    recorder.log_error("GET", "/" + "x" * 2000, "no")
+    for error in ("no", None):
+        recorder.record("GET", "/" + "x" * 2000, 1.0, 0, error)
     report = recorder.take({}, final=True)
     (entry,) = report.seconds[0].endpoints
-    assert (len(entry.name), entry.failed, report.errors[0].name) == (MAX_NAME_LENGTH, 1, entry.name)
+    assert (len(entry.name), entry.total, entry.failed) == (MAX_NAME_LENGTH, 2, 1)
+    assert report.errors[0].name == entry.name
 
 
-def test_what_locust_leaves_open_counts_as_nothing(recorder: Recorder) -> None:
+FIRED = {"request_type": "GET", "name": "/", "response_time": 2.0, "response_length": 7, "exception": None, "url": "x"}
+
+
+def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None:
+    """A listener gets all that was fired; one that fails harms neither the count nor the next listener."""
+    event = RequestEvent(recorder)
+    heard: list[dict[str, Any]] = []
+    event.add_listener(lambda **_: 1 / 0)
+    event.add_listener(lambda **told: heard.append(told))
+    event.fire(**FIRED)
+    (entry,) = recorder.take({}, final=True).seconds[0].endpoints
+    assert (entry.total, entry.failed, entry.received_bytes, entry.max_ms) == (1, 0, 7, 2.0)
+    assert heard == [FIRED]
+
+
+def test_what_is_left_open_counts_as_nothing(recorder: Recorder) -> None:
     """Neither a missing length nor a missing time keeps a request from being counted."""
-    recorder.log_request("GET", "/", None, None)  # type: ignore[arg-type]
+    RequestEvent(recorder).fire(**FIRED | {"response_time": None, "response_length": None})
     (entry,) = recorder.take({}, final=True).seconds[0].endpoints
     assert (entry.total, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 0, 0.0, {0: 1})
 
 
 def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
     """It asks for that at the start of a test and once the users are up."""
-    recorder.log_request("GET", "/", 1.0, 0)
+    recorder.record("GET", "/", 1.0, 0)
     recorder.clear_all()
     recorder.reset_all()
     assert recorder.take({}, final=True).seconds[0].endpoints[0].total == 1
