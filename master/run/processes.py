@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -19,9 +18,7 @@ from worker.curve import Endpoint, Keys
 from worker.rack import RackNode, RackOrders
 from worker.wire import UserShare
 
-NODES_PER_RACK = 125
-"""Most nodes in one process: with two sockets and two users each, it stays below 1024 descriptors, beyond which Locust's
-FastHttpUser loses keep-alive."""
+MAX_RACKS = 8
 FLEET = (("pi4", "heat sink"), ("pi5", "fan"))
 """What the simulated nodes are: boards and their cooling, in turn."""
 AMBIENT_C = 24.0
@@ -80,12 +77,12 @@ class Processes:
         stop_timeout_s: float,
         locustfile: Path | None,
     ) -> None:
-        """Start simulated nodes, one for each name in `keys`, in as few processes as carry them."""
+        """Start simulated nodes, one for each name in `keys`, in a process for each core."""
         nodes = [
             RackNode(name, number, node_keys, *FLEET[number % len(FLEET)])
             for number, (name, node_keys) in enumerate(keys.items())
         ]
-        racks = min(len(nodes), max(min(os.cpu_count() or 1, 8), math.ceil(len(nodes) / NODES_PER_RACK)))
+        racks = min(len(nodes), os.cpu_count() or 1, MAX_RACKS)
         for rack in range(racks):
             orders = RackOrders(
                 endpoint=endpoint,

@@ -128,4 +128,4 @@ def test_a_target_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         seen = swarm(f"http://127.0.0.1:{bound.getsockname()[1]}", 4, 0.5)
-    assert_all_go_on_trying_to_sign_in(seen, "no answer: ConnectionRefusedError")
+    assert_all_go_on_trying_to_sign_in(seen, "Connection refused by 127.0.0.1")

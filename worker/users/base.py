@@ -1,4 +1,4 @@
-"""The ground all users stand on: which HTTP client carries them, and what a signed-in user does over and over."""
+"""The ground all users stand on: their time limits, and what a signed-in user does over and over."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import time
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from locust import FastHttpUser, task
+from locust import task
 
+from worker import http
 from worker.users import replies
 from worker.users.accounts import USERS, AccountBook, Pool, password, user_random
 from worker.users.replies import Check, WrongReplyError
@@ -19,8 +20,8 @@ _book = AccountBook()
 _RENEW_AT = 0.9
 
 
-class HttpUser(FastHttpUser):  # type: ignore[misc]  # Locust's classes are untyped
-    """The one place that decides which HTTP client all users have. Timeouts in seconds."""
+class HttpUser(http.HttpUser):
+    """The one place that decides how patient all users are. Timeouts in seconds."""
 
     abstract = True
     connection_timeout = 5.0
@@ -98,11 +99,10 @@ class SignedInUser(HttpUser):
             method, path, name=name or path, headers=headers, data=body, catch_response=True
         ) as response:
             status = response.status_code
-            if not status:
-                response.failure(f"no answer: {response.error!r}")
-                return None
+            if response.content is None:
+                return None  # the failure, which the response knows, is counted
             try:
-                return replies.read(status, response.content or b"", expected, reply, check)
+                return replies.read(status, response.content, expected, reply, check)
             except WrongReplyError as error:
                 response.failure(str(error))
                 if status == 401:

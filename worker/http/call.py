@@ -1,0 +1,73 @@
+"""One request as it is now: redirects change what is asked, and its answer is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urljoin
+
+from worker.http.errors import RedirectError
+from worker.http.head import Head
+from worker.http.request import Body, Located, locate
+from worker.http.stream import Stream
+
+NO_BODY = Body()
+
+# Which of its headers a request loses when a redirect takes its body away, and when one leads to another origin.
+_OF_A_BODY = dict.fromkeys(("Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Expect"))
+_OF_AN_ORIGIN = dict.fromkeys(("Host", "Authorization", "Cookie", "Proxy-Authorization"))
+
+
+_SHOWN = 20
+
+
+class Call:
+    """What is asked, and what has come of it."""
+
+    # Set only where they differ, which for most requests they do not.
+    expects = False
+    """Whether the body, `rest`, is sent after "100 Continue" only."""
+    rest = b""
+    content = b""
+    """The body of the answer, as it came."""
+    stream: Stream | None = None
+    """What reads a streamed answer."""
+    started_s: float | None = None
+    """When the request was handed to a connection, or a connection was begun for it; on the monotonic clock."""
+    connect_s = 0.0
+    """Seconds spent on making connections."""
+    dropped: Mapping[str, None] | None = None
+    """Headers that redirects have taken away."""
+    history: tuple[tuple[Call, Head], ...] = ()
+    """The calls that were redirected, and their answers."""
+
+    def __init__(
+        self, method: str, located: Located, headers: Mapping[str, Any] | None, body: Body, streamed: bool
+    ) -> None:
+        self.method = method
+        self.located = located
+        self.headers = headers
+        self.body = body
+        self.streamed = streamed
+
+    def redirect(self, status: int, location: str) -> None:
+        """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError."""
+        try:
+            target = locate(urljoin(self.located.url, location))
+        except ValueError:
+            scheme = location.partition(":")[0][:_SHOWN] if ":" in location else "no"
+            raise RedirectError(f"a redirect to {scheme!r}, which is no http or https URL") from None
+        dropped = dict(self.dropped or {})
+        if status in {301, 302, 303}:
+            if self.method != "HEAD":
+                self.method = "GET"
+            self.body = NO_BODY
+            dropped.update(_OF_A_BODY)
+        elif self.body.upload is not None and not self.body.upload.repeatable:
+            raise RedirectError(f"redirect with status {status}, but the body can't be sent again")
+        if target.origin != self.located.origin:
+            dropped.update(_OF_AN_ORIGIN)
+        self.dropped = dropped
+        self.located = target
+        self.content = b""
+        self.expects = False

@@ -1,0 +1,178 @@
+"""Makes connections: name, address, TCP, a proxy's tunnel, TLS; all within one limit of time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import gevent
+from gevent.monkey import get_original
+from gevent.socket import getaddrinfo, wait_read, wait_write
+
+from worker.http.connection import Connection, Limits
+from worker.http.errors import BadAnswerError, HttpError
+from worker.http.reader import Reader
+from worker.http.tls import TlsCodec
+
+# Connections wait in the hub by themselves: they need the system's socket, also where gevent has put its own in its place.
+_Socket: type[socket.socket] = get_original("socket", "socket")
+_RECEIVE_BYTES = 64 * 1024
+
+_clock = time.monotonic
+
+
+class Origin(NamedTuple):
+    """Where a request goes: `scheme` is http or https, `host` without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+class Settings(NamedTuple):
+    """What is the same for all connections of a user. `connect_s` limits all of making one, in seconds."""
+
+    connect_s: float
+    limits: Limits
+    tls_context: Callable[[], ssl.SSLContext]
+    proxy: Origin | None
+
+
+def connect(origin: Origin, settings: Settings) -> Connection:
+    """An open connection to `origin`. Raises OSError, among them ssl.SSLError and TimeoutError, or HttpError of a proxy."""
+    return _Making(origin, settings).make()
+
+
+class _Making:
+    """One connection in the making."""
+
+    def __init__(self, origin: Origin, settings: Settings) -> None:
+        self._origin = origin
+        self._settings = settings
+        self._peer = settings.proxy or origin
+        self._peer_name = f"the proxy {self._peer}" if settings.proxy else str(self._peer)
+        self._due_s = _clock() + settings.connect_s
+
+    def make(self) -> Connection:
+        sock = self._open()
+        try:
+            tls = None
+            if self._origin.scheme == "https":
+                if self._settings.proxy is not None:
+                    self._tunnel(sock)
+                tls = TlsCodec(self._settings.tls_context(), self._origin.host)
+                self._shake_hands(sock, tls)
+            return Connection(sock, tls, self._settings.limits)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _open(self) -> socket.socket:
+        addresses = self._resolve()
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses, 1):
+            sock = _Socket(family, kind, protocol)
+            try:
+                # A silent first address must leave time for the next.
+                self._reach(sock, address, self._left_s() / (len(addresses) - tried + 1))
+            except BaseException as error:
+                sock.close()
+                if tried == len(addresses) or not isinstance(error, OSError):
+                    raise
+            else:
+                return sock
+        raise AssertionError("a name has at least one address")
+
+    def _resolve(self) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        host, port = self._peer.host, self._peer.port
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                socket.inet_pton(family, host)
+            except OSError:
+                continue
+            return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+        try:
+            with gevent.Timeout(self._left_s(), self._late("finding the address of")):
+                return list(getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except socket.gaierror as error:
+            raise socket.gaierror(error.errno, f"no address for {host!r}: {error.strerror}") from None
+        except UnicodeError:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name") from None
+
+    def _reach(self, sock: socket.socket, address: tuple[object, ...], wait_s: float) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        problem = sock.connect_ex(address)
+        if problem == errno.EINPROGRESS:
+            wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._late("connecting to"))
+            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if problem:
+            raise OSError(problem, f"{os.strerror(problem)} by {self._peer_name}")
+
+    def _tunnel(self, sock: socket.socket) -> None:
+        sock.sendall(f"CONNECT {self._origin} HTTP/1.1\r\nHost: {self._origin}\r\n\r\n".encode("ascii"))
+        reader = Reader(0)
+        reader.begin(bodiless=True, streamed=True)
+        try:
+            while reader.head is None:
+                data = self._receive(sock)
+                if not data:
+                    raise BadAnswerError("closed without an answer to CONNECT")
+                reader.feed(data)
+        except HttpError as error:
+            raise BadAnswerError(f"{self._peer_name}: {error}") from None
+        status = reader.head.status
+        if not 200 <= status < 300:
+            raise BadAnswerError(f"{self._peer_name} refused a tunnel to {self._origin} with status {status}")
+
+    def _shake_hands(self, sock: socket.socket, tls: TlsCodec) -> None:
+        received = b""
+        while True:
+            try:
+                done, answer = tls.shake_hands(received)
+            except ssl.SSLError as error:
+                raise self._refusal(error) from None
+            self._send(sock, answer)
+            if done:
+                return
+            received = self._receive(sock)
+            if not received:
+                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, f"{self._origin} closed within the TLS handshake")
+
+    def _refusal(self, error: ssl.SSLError) -> ssl.SSLError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return ssl.SSLCertVerificationError(
+                error.errno,
+                f"{self._origin}: certificate verify failed: {error.verify_message}"
+                " (ca_file trusts a CA of your own; insecure = True turns the check off)",
+            )
+        return type(error)(error.errno, f"TLS with {self._origin}: {error.strerror}")
+
+    def _send(self, sock: socket.socket, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[sock.send(left) :]
+            except BlockingIOError:
+                wait_write(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("talking to"))
+
+    def _receive(self, sock: socket.socket) -> bytes:
+        while True:
+            try:
+                return sock.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                wait_read(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("waiting for"))
+
+    def _left_s(self) -> float:
+        """Seconds left. At least a moment: what is ready at once is taken, though late."""
+        return max(0.001, self._due_s - _clock())
+
+    def _late(self, doing: str) -> TimeoutError:
+        return TimeoutError(f"{doing} {self._peer_name} took more than {self._settings.connect_s:g} s")

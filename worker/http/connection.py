@@ -1,0 +1,332 @@
+"""One connection to a server: sends a request, and wakes the user that waits when its answer is there.
+
+The hub watches the socket all the time, reads in its own callback, and switches to the waiting greenlet once, when the
+answer is complete. So a request costs one send, one receive and two switches; no call asks whether an idle connection
+still lives, since the hub learns at once when the server closes it; and no timer starts and stops with each request:
+one that runs already finds out, when it ends, whether the answer is late.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import gevent
+from gevent import getcurrent
+
+from worker.http.errors import BadAnswerError
+from worker.http.reader import Reader
+from worker.http.tls import TlsCodec
+
+READ, WRITE = 1, 2  # libev's, as gevent's loop takes them
+_RECEIVE_BYTES = 64 * 1024
+_CONTINUE_WAIT_S = 1.0  # for "100 Continue", as curl waits; RFC 9110 10.1.1 lets a client go on without it
+
+_clock = time.monotonic
+
+
+class Limits(NamedTuple):
+    """How long, in seconds, an answer may be silent and take in all, and how many bytes a whole body may have."""
+
+    silence_s: float
+    answer_s: float
+    max_body: int
+
+
+class Connection:
+    """An open, non-blocking `sock`, encrypted by `tls` if that is not None. Not safe for two requests at a time."""
+
+    __slots__ = (
+        "_awaiting",
+        "_endless",
+        "_error",
+        "_heard_s",
+        "_hub",
+        "_limits",
+        "_receive",
+        "_sock",
+        "_timer",
+        "_tls",
+        "_waiter",
+        "_watcher",
+        "asked_s",
+        "closed",
+        "reader",
+        "spoilt",
+    )
+
+    def __init__(self, sock: socket.socket, tls: TlsCodec | None, limits: Limits) -> None:
+        self._hub = gevent.get_hub()
+        self._sock = sock
+        self._receive = sock.recv
+        self._tls = tls
+        self._limits = limits
+        self._awaiting = False
+        self._waiter: Any = (
+            None  # the greenlet that waits in the hub for this connection, which alone may be switched to
+        )
+        self._error: BaseException | None = None
+        self._timer: Any = None
+        self._endless = False  # a stream takes as long as its reader does
+        self._heard_s = 0.0  # when the server last gave a sign of life; infinite while it owes none
+        self.asked_s = 0.0
+        """When the request was handed over, on the monotonic clock."""
+        self.reader = Reader(limits.max_body)
+        self.closed = False
+        self.spoilt = False
+        """A request was left unfinished on it: no other can follow."""
+        self._watcher = self._hub.loop.io(sock.fileno(), READ)
+        self._watcher.start(self._on_readable)
+
+    def ask(self, request: bytes, bodiless: bool, streamed: bool) -> None:
+        """Send a whole request and wait for its answer, which is in `reader`: all of it, or its head if it is `streamed`.
+
+        `bodiless` is an answer to HEAD. Raises FAILURES. Any error, and a kill of the greenlet, closes the connection.
+        """
+        try:
+            self._begin(bodiless, streamed)
+            self._send(request)
+            self._waiter = getcurrent()
+            while self._awaiting:
+                self._hub.switch()
+        except BaseException:
+            self._waiter = None
+            self.close()
+            raise
+        self._waiter = None
+        if self._error is not None:
+            raise self._error
+
+    def ask_with_body(
+        self, request: bytes, pieces: Iterable[bytes], bodiless: bool, streamed: bool, *, expects: bool
+    ) -> None:
+        """Like `ask`, with a body that comes in `pieces`; if the request `expects` "100 Continue", after that.
+
+        An answer that comes first ends the sending, and the connection, which is then in the middle of a request.
+        """
+        try:
+            self._begin(bodiless, streamed)
+            self._send(request)
+            if expects:
+                self._wait_to_continue()
+            self._send_pieces(pieces)
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def more(self) -> None:
+        """Wait for more of a streamed answer. Raises FAILURES."""
+        try:
+            self._awaiting = True
+            self._heard_s = _clock()
+            self._endless = True
+            self._set_timer()
+            self._watcher.start(self._on_readable)
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def is_alive(self) -> bool:
+        """Whether an idle connection can be used, with a look at what the hub had no time to see yet."""
+        if not self.closed:
+            self._on_readable()
+        return not self.closed
+
+    def close(self) -> None:
+        """End it, in whatever state."""
+        if self.closed:
+            return
+        self.closed = True
+        self._awaiting = False
+        self._watcher.stop()
+        self._watcher.close()
+        if self._timer is not None:
+            self._timer.close()
+            self._timer = None
+        self._sock.close()
+
+    def _begin(self, bodiless: bool, streamed: bool) -> None:
+        self.reader.begin(bodiless, streamed)
+        self._error = None
+        self.asked_s = self._heard_s = _clock()
+        self._endless = False
+        if self._timer is None:
+            self._set_timer()
+        self._awaiting = True
+
+    def _wait(self) -> None:
+        """Until the answer is there. Raises what came instead."""
+        self._waiter = getcurrent()
+        try:
+            while self._awaiting:
+                self._hub.switch()
+        finally:
+            self._waiter = None
+        if self._error is not None:
+            raise self._error
+
+    def _send(self, data: bytes) -> None:
+        """Give all of `data` to the system, unless an answer or an error comes first; the error may be the sending's own."""
+        if self._tls is not None:
+            data = self._tls.encrypt(data)
+        try:
+            sent = self._sock.send(data)
+            if sent == len(data):
+                return
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._sending_failed(error)
+            return
+        self._send_rest(memoryview(data)[sent:])
+
+    def _send_rest(self, left: memoryview) -> None:
+        self._waiter = getcurrent()
+        writable = self._hub.loop.io(self._sock.fileno(), WRITE)
+        writable.start(self._waiter.switch)
+        try:
+            while left and self._awaiting:
+                self._hub.switch()
+                try:
+                    if self._awaiting:
+                        left = left[self._sock.send(left) :]
+                        self._heard_s = _clock()
+                except BlockingIOError:
+                    pass
+                except OSError as error:
+                    self._sending_failed(error)
+                    return
+        finally:
+            self._waiter = None
+            self.spoilt = len(left) > 0
+            writable.stop()
+            writable.close()
+
+    def _sending_failed(self, error: OSError) -> None:
+        # The server may have answered before it closed (413, say): the answer counts, and if there is none, this error.
+        if self._error is None:
+            self._error = type(error)(error.errno, f"{error.strerror} while the request was sent")
+
+    def _send_pieces(self, pieces: Iterable[bytes]) -> None:
+        for piece in self._patiently(pieces):
+            if not self._awaiting or self._error is not None:
+                self.spoilt = True
+                return
+            if piece:
+                self._send(piece)
+
+    def _patiently(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """While the next piece is being made, the server owes nothing."""
+        each = iter(pieces)
+        while True:
+            self._heard_s = math.inf
+            piece = next(each, None)
+            self._heard_s = _clock()
+            if not self.closed:
+                self._set_timer()
+            if piece is None:
+                return
+            yield piece
+
+    def _wait_to_continue(self) -> None:
+        waiter = self._waiter = getcurrent()
+        patience = self._hub.loop.timer(_CONTINUE_WAIT_S)
+        patience.start(lambda: waiter.switch(patience))
+        try:
+            while self._awaiting and not self.reader.interims and self._hub.switch() is not patience:
+                pass
+        finally:
+            self._waiter = None
+            patience.close()
+
+    def _on_readable(self) -> None:
+        """In the hub: nothing may be raised from here."""
+        try:
+            data = self._receive(_RECEIVE_BYTES)
+            if self._tls is not None and data:
+                data = self._decrypt(self._tls, data)
+                if not data and not self._tls.ended:
+                    return
+            if not self._awaiting:
+                # The server has closed an idle connection, or says what nobody asked: nothing more may be sent on it.
+                self.close()
+            elif not data:
+                self._end()
+            elif self.reader.feed(data):
+                self._wake()
+            elif self._tls is not None and self._tls.ended:
+                self._end()
+            else:
+                self._heard_s = _clock()
+                if self.reader.interims and self._waiter is not None:
+                    self._waiter.switch()  # it may wait to continue
+        except (BlockingIOError, InterruptedError):
+            pass
+        except Exception as error:  # noqa: BLE001  # a mistake of ours, too, belongs to the one who waits
+            self._fail(error)
+
+    def _decrypt(self, tls: TlsCodec, data: bytes) -> bytes:
+        plain = tls.decrypt(data)
+        reply = tls.reply()
+        if reply and self._sock.send(reply) != len(reply):
+            raise ConnectionAbortedError("the server does not read what TLS has to answer")
+        return plain
+
+    def _end(self) -> None:
+        """The server has closed."""
+        begun = self.reader.begun
+        try:
+            self.reader.end()
+        except BadAnswerError as error:
+            self._fail(error if begun else ConnectionResetError(str(error)))
+        else:
+            self._finish(None)
+
+    def _fail(self, error: BaseException) -> None:
+        self._finish(self._error or error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._error = error
+        self.close()
+        if self._waiter is not None:
+            self._waiter.switch()
+
+    def _wake(self) -> None:
+        if not self.reader.complete:  # streamed: what comes next waits until it is asked for
+            self._watcher.stop()
+        self._error = None
+        self._awaiting = False
+        if self._waiter is not None:
+            self._waiter.switch()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.close()
+        self._timer = self._hub.loop.timer(max(0.0, min(self._due_s()) - _clock()))
+        self._timer.start(self._on_timer)
+
+    def _due_s(self) -> tuple[float, float]:
+        """When the server has been silent for too long, and when its answer took too long."""
+        limits = self._limits
+        return self._heard_s + limits.silence_s, math.inf if self._endless else self.asked_s + limits.answer_s
+
+    def _on_timer(self) -> None:
+        """In the hub: fail an answer that is late. The timer may also have outlived its request."""
+        self._timer.close()
+        self._timer = None
+        if not self._awaiting:
+            return
+        now_s = _clock()
+        silence_due_s, answer_due_s = self._due_s()
+        if now_s >= answer_due_s:
+            self._fail(TimeoutError(f"the answer was not complete within {self._limits.answer_s:g} s"))
+        elif now_s >= silence_due_s:
+            what = "the answer stalled for" if self.reader.begun else "no answer for"
+            self._fail(TimeoutError(f"{what} {self._limits.silence_s:g} s"))
+        else:
+            self._set_timer()

@@ -1,0 +1,75 @@
+"""The cookies of one user, on the standard library's jar; what they come to is worked out once, until they change."""
+
+from __future__ import annotations
+
+import time
+from email.message import Message
+from http.cookiejar import Cookie, CookieJar
+from typing import Any
+from urllib.request import Request
+
+from worker.http.head import Head
+
+_MAX_REMEMBERED = 64
+_MAX_COOKIES_PER_DOMAIN = 300  # browsers keep 180 (Chromium) of at least 50 (RFC 6265 6.1)
+
+
+class Cookies(CookieJar):
+    """A CookieJar that remembers which Cookie header it made for which URL."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filled = False
+        """Whether there may be cookies."""
+        self._made: dict[str, str | None] = {}
+        self._good_until_s = float("inf")
+
+    def header_for(self, url: str) -> str | None:
+        """The Cookie header for a request to `url`; None if there is none to send."""
+        if time.time() >= self._good_until_s:
+            self._forget()
+        if url not in self._made:
+            if len(self._made) >= _MAX_REMEMBERED:
+                self._made.clear()
+            request = Request(url)  # noqa: S310  # nothing is opened; the jar only understands such objects
+            self.add_cookie_header(request)
+            self._made[url] = request.get_header("Cookie")
+            self._good_until_s = min((cookie.expires for cookie in self if cookie.expires), default=float("inf"))
+        return self._made[url]
+
+    def extract(self, head: Head, url: str) -> None:
+        """Take what the server sets with the answer to a request to `url`."""
+        self.extract_cookies(_Answer(head), Request(url))  # type: ignore[arg-type]  # noqa: S310
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        """Add a cookie, or renew it; not a new one for a domain that has filled its share."""
+        of_domain: dict[str, dict[str, Cookie]] = self._cookies.get(cookie.domain, {})  # type: ignore[attr-defined]
+        known = cookie.name in of_domain.get(cookie.path, {})
+        if known or sum(len(names) for names in of_domain.values()) < _MAX_COOKIES_PER_DOMAIN:
+            super().set_cookie(cookie)
+            self.filled = True
+        self._forget()
+
+    def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
+        """Remove all cookies, or those of a domain, of a path, of a name."""
+        super().clear(domain, path, name)
+        self.filled = bool(self._cookies)  # type: ignore[attr-defined]
+        self._forget()
+
+    def _forget(self) -> None:
+        self._made.clear()
+        self._good_until_s = float("inf")
+
+
+class _Answer:
+    """A head as the jar wants it."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+
+    def info(self) -> Any:
+        message = Message()
+        for name, value in self._head.fields:
+            if name.lower() == "set-cookie":
+                message["Set-Cookie"] = value
+        return message

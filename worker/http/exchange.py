@@ -1,0 +1,211 @@
+"""One request on its way: over a connection of the pool, again if that was stale, and on to where redirects lead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+from worker.http.call import NO_BODY, Call
+from worker.http.connect import Settings
+from worker.http.connection import Connection
+from worker.http.cookies import Cookies
+from worker.http.errors import RedirectError
+from worker.http.head import Head
+from worker.http.pool import Lane, Pool
+from worker.http.request import IDEMPOTENT, Located, header_lines, request_line
+from worker.http.stream import Stream
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty
+
+_clock = time.monotonic
+
+
+class Exchange:
+    """Carries out the calls of one user."""
+
+    def __init__(
+        self, settings: Settings, pool: Pool, defaults: Mapping[str, Any], max_redirects: int, max_retries: int
+    ) -> None:
+        self.cookies = Cookies()
+        self.defaults = defaults
+        """Headers of every request."""
+        self.max_redirects = max_redirects
+        self._settings = settings
+        self._pool = pool
+        self._max_retries = max_retries
+        self._via_proxy = settings.proxy is not None
+        self._block: _Block | None = None
+        self._lane: Lane | None = None
+
+    def follow(self, call: Call, head: Head) -> Head:
+        """Go where `head` redirects to, until one does not. Raises FAILURES."""
+        while head.redirects:
+            if call.stream is not None:
+                call.stream.close()
+                call.stream = None
+            if len(call.history) == self.max_redirects:
+                raise RedirectError(f"more than {self.max_redirects} redirects")
+            call.history = (*call.history, (copy(call), head))
+            call.redirect(head.status, head.location)
+            head = self.send(call)
+        return head
+
+    def send(self, call: Call) -> Head:
+        """Send `call` as it is, and take the answer, or its head if it is streamed. Raises FAILURES."""
+        lane = self._lane
+        if lane is None or lane.origin is not call.located.origin:
+            lane = self._lane = self._pool.lane(call.located.origin)
+        request = self._bytes_of(call)
+        if lane.free:
+            lane.free -= 1
+        else:
+            lane.wait()
+        try:
+            connection = self._ask(call, lane, request)
+        except BaseException:
+            lane.leave(None)
+            raise
+        reader = connection.reader
+        head = reader.head
+        assert head is not None
+        if head.sets_cookies:
+            self.cookies.extract(head, call.located.url)
+        if not call.streamed:
+            call.content = reader.body
+            lane.leave(connection)
+        elif reader.complete:
+            call.content = reader.body or reader.take()
+            lane.leave(connection)
+        else:
+            call.stream = Stream(connection, lane, self._settings.limits.max_body)
+        return head
+
+    def _ask(self, call: Call, lane: Lane, request: bytes) -> Connection:
+        """The connection on which the request was answered. Raises FAILURES.
+
+        That the server has closed a connection in the meantime may show only when it is used: what may be sent twice is
+        sent again then, once, on a new one.
+        """
+        method = call.method
+        upload = call.body.upload
+        repeatable = method in IDEMPOTENT and (upload is None or upload.repeatable)
+        retries = self._max_retries
+        renewed = False
+        while True:
+            connection = None if renewed or not lane.idle else lane.take(surely=not repeatable)
+            reused = connection is not None
+            try:
+                if connection is None:
+                    connection = self._connect(call, lane)
+                if upload is None and not call.expects:
+                    connection.ask(request, method == "HEAD", call.streamed)
+                else:
+                    connection.ask_with_body(
+                        request,
+                        upload.pieces() if upload is not None else (call.rest,),
+                        method == "HEAD",
+                        call.streamed,
+                        expects=call.expects,
+                    )
+            except OSError as error:
+                stale = (
+                    reused
+                    and connection is not None
+                    and not connection.reader.begun
+                    and not isinstance(error, TimeoutError)
+                )
+                if not repeatable or not (stale or retries):
+                    raise
+                if stale:
+                    renewed = True
+                else:
+                    retries -= 1
+            else:
+                return connection
+            finally:
+                if call.started_s is None and connection is not None:
+                    call.started_s = connection.asked_s
+
+    def _connect(self, call: Call, lane: Lane) -> Connection:
+        begun_s = _clock()
+        if call.started_s is None:
+            call.started_s = begun_s
+        connection = lane.connect(self._settings)
+        call.connect_s += _clock() - begun_s
+        return connection
+
+    def _bytes_of(self, call: Call) -> bytes:
+        """The request line, the header, and the body unless it is sent apart."""
+        block = self._block
+        body = call.body
+        if (
+            block is None
+            or block.given != call.headers
+            or block.content_type != body.content_type
+            or block.origin is not call.located.origin
+            or call.dropped is not None
+        ):
+            block = _Block(call, self.defaults)
+            if call.dropped is None:
+                self._block = block
+        target = call.located.target if not self._via_proxy else self._target_via_proxy(call.located)
+        line = request_line(call.method, target)
+        if body is NO_BODY and not self.cookies.filled and call.method not in _WITH_BODY:
+            return line + block.ended
+        return self._with_body(line + block.lines, block, call)
+
+    def _with_body(self, lines: bytes, block: _Block, call: Call) -> bytes:
+        body = call.body
+        call.expects = block.expects
+        if self.cookies.filled and not block.has_cookie:
+            cookies = self.cookies.header_for(call.located.url)
+            if cookies is not None:
+                lines += header_lines({"Cookie": cookies})
+        if body.upload is not None:
+            if not block.has_length:
+                lines += header_lines(body.upload.headers)
+        elif body.content or call.method in _WITH_BODY:
+            if not block.has_length:
+                lines += b"Content-Length: %d\r\n" % len(body.content)
+            content = body.content
+            if block.chunked:
+                content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if content else b"0\r\n\r\n"
+            if block.expects:
+                call.rest = content
+            else:
+                return b"%b\r\n%b" % (lines, content)
+        return lines + b"\r\n"
+
+    def _target_via_proxy(self, located: Located) -> str:
+        return f"http://{located.host}{located.target}" if located.origin.scheme == "http" else located.target
+
+
+class _Block:
+    """The header lines that depend on neither target nor length, kept since the next request mostly has the same.
+
+    They are those of calls to `origin` with the headers `given` and a body of this `content_type`.
+    """
+
+    __slots__ = ("chunked", "content_type", "ended", "expects", "given", "has_cookie", "has_length", "lines", "origin")
+
+    def __init__(self, call: Call, defaults: Mapping[str, Any]) -> None:
+        self.origin = call.located.origin
+        self.content_type = call.body.content_type
+        self.given = None if call.headers is None else dict(call.headers)
+        host = {"Host": call.located.host}
+        self.lines = header_lines(
+            host,
+            defaults,
+            call.body.headers,
+            call.headers,
+            call.dropped,
+            host if "Host" in (call.dropped or ()) else None,
+        )
+        self.ended = self.lines + b"\r\n"
+        names = {line.split(b":", 1)[0].lower() for line in self.lines.split(b"\r\n")}
+        self.has_cookie = b"cookie" in names
+        self.chunked = b"\r\ntransfer-encoding: chunked\r\n" in self.lines.lower()
+        self.has_length = self.chunked or b"content-length" in names
+        self.expects = b"\r\nexpect: 100-continue\r\n" in self.lines.lower()

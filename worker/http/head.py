@@ -1,0 +1,114 @@
+"""The head of an answer: parsed once for equal bytes, since a server under load says the same again and again. Pure."""
+
+from __future__ import annotations
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from worker.http.errors import BadAnswerError
+
+BODILESS = frozenset({204, 304})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+END = b"\r\n\r\n"
+MAX_HEAD_BYTES = 64 * 1024
+"""Longer heads are refused. Servers take far less from a client (nginx 32 KiB, Apache 64 KiB in all)."""
+_SHOWN_BYTES = 20  # enough to tell what it is; what differs each time does not add up
+
+_MAX_REMEMBERED = 256
+_MAX_REMEMBERED_BYTES = 4096
+remembered: dict[bytes, Head] = {}
+"""Heads parsed before, by their bytes; bounded."""
+
+
+class Head:
+    """One parsed head, of its bytes up to and with the empty line."""
+
+    # What most heads don't have is set only where they do.
+    length: int | None = None
+    """The Content-Length."""
+    plain_length = -1
+    """The same where nothing else decides how long the body is, else -1."""
+    chunked = False
+    encoding = b""
+    """The content encodings, with commas between."""
+    redirects = False
+    """Whether it leads elsewhere, to its `location`."""
+    sets_cookies = False
+
+    def __init__(self, data: bytes, status: int) -> None:
+        self.status = status
+        self.keep_alive = data.startswith(_VERSION_1_1)
+        """Whether the server keeps the connection; a body that only ends with it is the reader's business."""
+        self._data = data
+        for line in data.lower().split(b"\r\n"):
+            name = line[: line.find(b":")]
+            if name in _NOTED:
+                self._note(name, line[len(name) + 1 :].strip())
+        if not self.chunked and self.length is not None and status >= 200 and status not in BODILESS:
+            self.plain_length = self.length
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Names and values in the server's spelling and order."""
+        _, *lines = self._data[: -len(END)].decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines)
+        return [(name, value.strip(" \t")) for name, _, value in pairs]
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads."""
+        found = (value for name, value in self.fields if name.lower() == "location")
+        return next(found).encode("latin-1").decode("utf-8", "replace")
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        match name:
+            case b"content-length":
+                self.length = int(value)  # the parser let nothing through but digits, and only once
+            case b"transfer-encoding":
+                self.chunked = value.endswith(b"chunked")
+            case b"connection":
+                tokens = {token.strip() for token in value.split(b",")}
+                self.keep_alive = b"close" not in tokens and (self.keep_alive or b"keep-alive" in tokens)
+            case b"content-encoding":
+                if value != b"identity":
+                    self.encoding = self.encoding + b"," + value if self.encoding else value
+            case b"location":
+                self.redirects = bool(value) and self.status in _REDIRECTS
+            case _:
+                self.sets_cookies = True
+
+
+_NOTED = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"content-encoding", b"location", b"set-cookie"}
+)
+_VERSION_1_1 = b"HTTP/1.1 "
+_VERSIONS = (_VERSION_1_1, b"HTTP/1.0 ")
+
+
+_NOBODY = object()  # the parser checks, and tells nobody: what matters here is in few of the lines
+
+
+def parse(data: bytes) -> Head:
+    """The head in `data`, which must hold it to its empty line and no more. Raises BadAnswerError for what is no HTTP/1 head."""
+    parser = HttpResponseParser(_NOBODY)
+    try:
+        parser.feed_data(data)
+    except HttpParserUpgrade:
+        raise BadAnswerError("the server switched to another protocol, which nobody asked for") from None
+    except HttpParserError as error:
+        raise BadAnswerError(f"not an HTTP answer ({error}): {data[:_SHOWN_BYTES]!r}") from None
+    if not data.startswith(_VERSIONS):
+        raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
+    head = Head(data, parser.get_status_code())
+    if len(data) <= _MAX_REMEMBERED_BYTES:
+        if len(remembered) >= _MAX_REMEMBERED:
+            remembered.clear()
+        remembered[data] = head
+    return head
+
+
+def refuse_early(data: bytes) -> None:
+    """Raise BadAnswerError if what has come of a head can't become one, however it goes on."""
+    if not data.startswith(b"HTTP/1."[: len(data)]):
+        raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
+    if len(data) > MAX_HEAD_BYTES:
+        raise BadAnswerError(f"the head of the answer exceeds {MAX_HEAD_BYTES} bytes")

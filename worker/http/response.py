@@ -1,0 +1,262 @@
+"""What a user gets back: the answer, and with catch_response the right to say how it counts."""
+
+from __future__ import annotations
+
+import json as standard_json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from charset_normalizer import detect
+from geventhttpclient.header import Headers
+from locust.exception import CatchResponseError, LocustError, ResponseError
+from requests.utils import get_encoding_from_headers
+
+from worker.http.call import Call
+from worker.http.errors import FAILURES
+from worker.http.head import Head
+from worker.http.request import header_lines
+from worker.http.stream import Stream
+
+
+class Request:
+    """What was sent: `method`, `url` (after redirects the last one), `body` in whole, and `headers`."""
+
+    def __init__(self, call: Call, defaults: Mapping[str, Any]) -> None:
+        self.method = call.method
+        self.url = call.located.url
+        self.body = call.body.content or None
+        self._layers = (defaults, call.body.headers, call.headers, call.dropped)
+
+    @property
+    def headers(self) -> Headers:
+        """All header fields but Host, Cookie and those that say how the body is sent."""
+        lines = header_lines(*self._layers).decode("latin-1").splitlines()
+        return Headers([tuple(line.split(": ", 1)) for line in lines])
+
+
+class Response:
+    """The answer to a request, or what came in its place: then `error` tells, status_code is 0 and content None."""
+
+    _stream: Stream | None = None
+    _headers: Headers | None = None
+    _encoding: str | None = None
+    elapsed_s = 0.0
+    """How long the request took in seconds, as it was reported."""
+
+    def __init__(
+        self,
+        call: Call,
+        head: Head | None,
+        content: bytes | None,
+        error: BaseException | None,
+        defaults: Mapping[str, Any],
+    ) -> None:
+        """`content` is decoded; `defaults` are the headers that each request has."""
+        self.error = error
+        """What made the request fail; a status of 400 or more does."""
+        self.status_code = 0 if head is None else head.status
+        self._call = call
+        self._head = head
+        self._content = content
+        self._defaults = defaults
+        if call.stream is not None:
+            self._stream = call.stream
+
+    @property
+    def request(self) -> Request:
+        """What was sent, to the last place if there were redirects."""
+        return Request(self._call, self._defaults)
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked, the last one if there were redirects."""
+        return self._call.located.url
+
+    @property
+    def history(self) -> list[Response]:
+        """The redirects that led here, first one first."""
+        return [Response(call, head, call.content, None, self._defaults) for call, head in self._call.history]
+
+    @property
+    def connect_s(self) -> float:
+        """Seconds of the response time that went into new connections."""
+        return self._call.connect_s
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is an answer with a status below 400."""
+        return 0 < self.status_code < 400
+
+    @property
+    def elapsed(self) -> timedelta:
+        """How long the request took, as it was reported."""
+        return timedelta(seconds=self.elapsed_s)
+
+    @property
+    def headers(self) -> Headers | None:
+        """The header fields, case-insensitive; several lines of one name are a list."""
+        if self._headers is None and self._head is not None:
+            self._headers = Headers(self._head.fields)
+        return self._headers
+
+    @property
+    def content(self) -> bytes | None:
+        """The body, decoded. Reads what is left of a streamed one. Raises FAILURES then."""
+        if self._content is None and self._stream is not None:
+            self._content = b"".join(self._pieces())
+        return self._content
+
+    @property
+    def encoding(self) -> str | None:
+        """The charset of `text`: as set, else as the server says, else as it looks."""
+        if self._encoding is None and self.content is not None:
+            headers: Any = self.headers or {}
+            self._encoding = get_encoding_from_headers(headers) or detect(self.content)["encoding"]
+        return self._encoding
+
+    @encoding.setter
+    def encoding(self, encoding: str | None) -> None:
+        self._encoding = encoding
+
+    @property
+    def text(self) -> str | None:
+        """The body as text; what does not fit the encoding is replaced."""
+        if self.content is None:
+            return None
+        if not self.content:
+            return ""
+        try:
+            return str(self.content, self.encoding or "utf-8", errors="replace")
+        except LookupError:  # the server names an encoding that does not exist
+            return str(self.content, "utf-8", errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises json.JSONDecodeError, or TypeError if there is no body."""
+        content = self.content
+        if content is not None:
+            try:
+                return msgspec.json.decode(content)
+            except msgspec.DecodeError:
+                pass  # other encodings, NaN and the like: the standard library's business, and so is the error
+        return standard_json.loads(self.text)  # type: ignore[arg-type]  # None raises what callers expect
+
+    def raise_for_status(self) -> None:
+        """Raise what made the request fail, if it did."""
+        if self.error is not None:
+            raise self.error
+
+    def iter_content(self, chunk_size: int = 1024, decode_content: bool = True) -> Iterator[bytes | str]:
+        """The body in pieces of at most `chunk_size` bytes, as text where it is UTF-8 and `decode_content` is set.
+
+        A failure ends it: the request counts as failed if it is not reported yet, else the failure is raised.
+        """
+        for piece in self._pieces():
+            for start in range(0, len(piece), chunk_size):
+                chunk = piece[start : start + chunk_size]
+                try:
+                    yield chunk.decode() if decode_content else chunk
+                except UnicodeDecodeError:
+                    yield chunk
+
+    def close(self) -> None:
+        """Leave the rest of a streamed body unread."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def success(self) -> None:
+        """Only with catch_response. Raises LocustError."""
+        raise LocustError(_NOT_CAUGHT)
+
+    def failure(self, exc: Any = None) -> None:  # noqa: ARG002  # as in a CaughtResponse
+        """Only with catch_response. Raises LocustError."""
+        raise LocustError(_NOT_CAUGHT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        self.close()
+        return None
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self._stream is None:
+            yield self._content or b""
+            return
+        try:
+            yield from self._stream
+        except FAILURES as error:
+            self.error = error
+            self._on_stream_failure(error)
+
+    def _on_stream_failure(self, error: BaseException) -> None:
+        raise error
+
+
+_NOT_CAUGHT = (
+    "to say how a request counts, pass catch_response=True and use the response in a with-block:"
+    " with self.client.get(..., catch_response=True) as response: ..."
+)
+
+
+class CaughtResponse(Response):
+    """A response that is reported when its with-block ends: by its status, unless the block said success or failure."""
+
+    _verdict: BaseException | bool | None = None
+    _entered = False
+    request_meta: dict[str, Any]
+    """What the request event will be fired with; a block may change it."""
+    report: Callable[..., None]
+
+    def success(self) -> None:
+        """It counts as successful, whatever its status. Raises LocustError outside a with-block."""
+        self._require_block()
+        self._verdict = True
+
+    def failure(self, exc: Any = None) -> None:
+        """It counts as failed because of `exc`, an exception or a message. Raises LocustError outside a with-block."""
+        self._require_block()
+        self._verdict = exc if isinstance(exc, BaseException) else CatchResponseError(exc)
+
+    def raise_for_status(self) -> None:
+        """Raise what made the request fail, if it did and the block did not say otherwise."""
+        if isinstance(self._verdict, BaseException):
+            raise self._verdict
+        if self._verdict is None:
+            super().raise_for_status()
+
+    def __enter__(self) -> Self:
+        self._entered = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if self._stream is not None:
+            self._stream.close()
+        verdict = self._verdict
+        if verdict is not None:
+            self._report(verdict if isinstance(verdict, BaseException) else None)
+            return kind is None
+        if error is None:
+            self._report(self.error)
+            return True
+        if isinstance(error, ResponseError):
+            self._report(error)
+            return True
+        return False
+
+    def _report(self, exception: BaseException | None) -> None:
+        self.request_meta["exception"] = exception
+        self.report(**self.request_meta)
+
+    def _require_block(self) -> None:
+        if not self._entered:
+            raise LocustError(_NOT_CAUGHT)
+
+    def _on_stream_failure(self, error: BaseException) -> None:
+        pass  # self.error has it, and the end of the block reports it

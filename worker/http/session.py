@@ -1,0 +1,211 @@
+"""One user's HTTP client: makes requests, follows redirects, keeps cookies, and reports each request once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from worker import __version__
+from worker.http.call import NO_BODY, Call
+from worker.http.connect import Settings
+from worker.http.cookies import Cookies
+from worker.http.decode import ACCEPTED, decode
+from worker.http.errors import FAILURES, HttpError, StatusError
+from worker.http.exchange import Exchange
+from worker.http.head import Head
+from worker.http.pool import Pool
+from worker.http.request import basic_auth, encode_body, locate, split_credentials, with_params
+from worker.http.response import CaughtResponse, Response
+
+_DEFAULTS = {"User-Agent": f"piswarm/{__version__}", "Accept-Encoding": ACCEPTED}
+
+_clock = time.monotonic
+
+
+class Session:
+    """What a user has as `client`; the calls are those of Locust's FastHttpSession.
+
+    The response time runs from the moment when the request is handed to its connection, the making of a new one
+    included, to the last byte of the answer, over all redirects. Waiting for a free connection and decoding are not in it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        settings: Settings,
+        pool: Pool,
+        request_event: Any,
+        user: Any = None,
+        default_headers: Mapping[str, Any] | None = None,
+        max_redirects: int = 30,
+        max_retries: int = 0,
+    ) -> None:
+        """`request_event` is fired for each request; see worker.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
+        self.base_url, authorization = split_credentials(base_url)
+        locate("", self.base_url)
+        self.user = user
+        self.request_name: str | None = None
+        """The name of requests that are given none."""
+        defaults = {**_DEFAULTS, **(authorization or {}), **(default_headers or {})}
+        self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
+        self._max_body = settings.limits.max_body
+        self._pool = pool
+        self._event = request_event
+        # An event that counts requests itself is spared the detour while nobody else listens.
+        self._record = getattr(request_event, "record", None)
+        self._listeners = request_event._handlers  # noqa: SLF001  # Locust has no public way to see whether there are any
+
+    @property
+    def cookiejar(self) -> Cookies:
+        """The user's cookies, in a jar of the standard library."""
+        return self._exchange.cookies
+
+    @contextmanager
+    def rename_request(self, name: str) -> Iterator[None]:
+        """Requests within the block are counted under `name`."""
+        self.request_name = name
+        try:
+            yield
+        finally:
+            self.request_name = None
+
+    def close(self) -> None:
+        """End the idle connections."""
+        self._pool.close()
+
+    def request(  # noqa: PLR0917  # the order is Locust's
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        data: Any = None,
+        catch_response: bool = False,
+        stream: bool = False,
+        headers: Mapping[str, Any] | None = None,
+        auth: tuple[str | bytes, str | bytes] | None = None,
+        json: Any = None,
+        allow_redirects: bool = True,
+        context: Mapping[str, Any] | None = None,
+        *,
+        params: Any = None,
+        files: Any = None,
+    ) -> Any:
+        """Send one request; a Response, or with `catch_response` a CaughtResponse. No failure of the target raises.
+
+        `url` is a path behind the base URL, or a whole URL; `name` is what the request is counted under, else the url as
+        given. `data`: text, bytes, a form as mapping or pairs, a file, or an iterable of bytes; `json`: anything that JSON
+        can say; `files`: as in requests. With `stream` the call returns at the head, and the body is read as it comes.
+        Raises ValueError for a url or header that can't be sent.
+        """
+        if auth is not None:
+            headers = {**(headers or {}), "Authorization": basic_auth(*auth)}
+        located = locate(with_params(url, params) if params else url, self.base_url)
+        call = Call(
+            method if method.isupper() else method.upper(),
+            located,
+            headers,
+            NO_BODY if data is None and json is None and not files else encode_body(data, json, files),
+            stream,
+        )
+        # Somebody may look at the event; if nobody does, the request is counted without it.
+        seen = catch_response or self._listeners or self._record is None
+        if seen:
+            event_context = {} if self.user is None else self.user.context()
+            start_time = time.time()
+        head: Head | None = None
+        content: bytes | None = None
+        error: BaseException | None = None
+        exchange = self._exchange
+        try:
+            head = exchange.send(call)
+            if head.redirects and allow_redirects and exchange.max_redirects:
+                head = exchange.follow(call, head)
+        except FAILURES as failure:
+            head = None
+            error = failure
+        now_s = _clock()
+        elapsed_s = now_s - call.started_s if call.started_s is not None else 0.0
+        length = 0
+        if head is not None:
+            if call.stream is not None:
+                length = head.length or 0
+            else:
+                content = call.content
+                if head.encoding:
+                    content, error = self._decode(head.encoding, content)
+                length = len(content or b"")
+            if head.status >= 400 and error is None:
+                error = StatusError(head.status)
+        response = (CaughtResponse if catch_response else Response)(call, head, content, error, exchange.defaults)
+        response.elapsed_s = elapsed_s
+        name = name or self.request_name or url
+        if not seen:
+            assert self._record is not None
+            self._record(method, name, elapsed_s * 1000, length, error, now_s)
+            return response
+        meta = {
+            "request_type": method,
+            "name": name,
+            "context": {**event_context, **context} if context else event_context,
+            "response": response,
+            "exception": error,
+            "start_time": start_time,
+            "url": located.url,
+            "response_length": length,
+            "response_time": elapsed_s * 1000,
+        }
+        if isinstance(response, CaughtResponse):
+            response.request_meta = meta
+            response.report = self._event.fire
+        else:
+            self._event.fire(**meta)
+        return response
+
+    def get(self, url: str, **kwargs: Any) -> Any:
+        """A GET request."""
+        return self.request("GET", url, **kwargs)
+
+    def head(self, url: str, **kwargs: Any) -> Any:
+        """A HEAD request."""
+        return self.request("HEAD", url, **kwargs)
+
+    def options(self, url: str, **kwargs: Any) -> Any:
+        """An OPTIONS request."""
+        return self.request("OPTIONS", url, **kwargs)
+
+    def delete(self, url: str, **kwargs: Any) -> Any:
+        """A DELETE request."""
+        return self.request("DELETE", url, **kwargs)
+
+    def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
+        """A POST request."""
+        return self.request("POST", url, data=data, json=json, **kwargs)
+
+    def put(self, url: str, data: Any = None, **kwargs: Any) -> Any:
+        """A PUT request."""
+        return self.request("PUT", url, data=data, **kwargs)
+
+    def patch(self, url: str, data: Any = None, **kwargs: Any) -> Any:
+        """A PATCH request."""
+        return self.request("PATCH", url, data=data, **kwargs)
+
+    def iter_lines(self, url: str, method: str = "GET", **kwargs: Any) -> Iterator[str]:
+        """A streamed request's body, line by line, without the line ends. Raises what made the request fail."""
+        response = self.request(method, url, stream=True, **kwargs)
+        response.raise_for_status()
+        left = b""
+        for piece in response.iter_content(chunk_size=1 << 16, decode_content=False):
+            *lines, left = (left + piece).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace")
+        if left:
+            yield left.decode(errors="replace")
+
+    def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
+        try:
+            return decode(content, encoding, self._max_body), None
+        except HttpError as error:
+            return None, error

@@ -1,0 +1,54 @@
+"""A body that is read while it comes, as fast as its reader takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from worker.http.connection import Connection
+from worker.http.decode import Decoding
+from worker.http.pool import Lane
+
+
+class Stream:
+    """The rest of a streamed answer on `connection`, decoded; holds a place in `lane` until it is read or closed."""
+
+    def __init__(self, connection: Connection, lane: Lane, max_piece: int) -> None:
+        self._connection: Connection | None = connection
+        self._lane = lane
+        head = connection.reader.head
+        assert head is not None
+        self._decoding = Decoding(head.encoding, max_piece) if head.encoding else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces as they come. Raises FAILURES."""
+        while (connection := self._connection) is not None:
+            reader = connection.reader
+            piece = reader.take()
+            try:
+                if not piece and not reader.complete:
+                    connection.more()
+                    continue
+                if self._decoding is not None:
+                    piece = self._decoding.feed(piece)
+                    if reader.complete:
+                        self._decoding.finish()
+            except BaseException:
+                self.close()
+                raise
+            if reader.complete:
+                self._leave()
+            yield piece
+
+    def close(self) -> None:
+        """Leave the rest unread; the connection ends if there is a rest."""
+        if self._connection is not None:
+            if not self._connection.reader.complete:
+                self._connection.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        self._lane.leave(connection)
+
+    def __del__(self) -> None:
+        self.close()

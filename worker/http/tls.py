@@ -1,0 +1,69 @@
+"""TLS as a codec: plain bytes in, encrypted bytes out and the other way round. No socket here."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import Callable
+
+_RECORDS_BYTES = 256 * 1024  # what one read takes out of the library at most; it is asked until it has no more
+
+
+@functools.lru_cache(maxsize=64)
+def shared_context(
+    factory: Callable[[], ssl.SSLContext] | None, ca_file: str | None, *, insecure: bool
+) -> ssl.SSLContext:
+    """The one context of all users with these settings: their `factory`'s, else one that verifies unless `insecure`.
+
+    Raises OSError if `ca_file` can't be read, ssl.SSLError if it holds no certificate.
+    """
+    if factory is not None:
+        return factory()
+    context = ssl.create_default_context(cafile=ca_file)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class TlsCodec:
+    """The client's end of one TLS connection with `host`."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self.ended = False
+        """The peer has said that no more will come."""
+
+    def shake_hands(self, received: bytes) -> tuple[bool, bytes]:
+        """One step of the handshake: is it done, and what to send now. Raises ssl.SSLError, also for a certificate refused."""
+        self._incoming.write(received)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False, self._outgoing.read()
+        return True, self._outgoing.read()
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """The records to send for `plain`."""
+        self._tls.write(plain)
+        return self._outgoing.read()
+
+    def decrypt(self, received: bytes) -> bytes:
+        """What the received records say, which may be nothing yet. Raises ssl.SSLError."""
+        self._incoming.write(received)
+        pieces = []
+        try:
+            while piece := self._tls.read(_RECORDS_BYTES):
+                pieces.append(piece)
+            self.ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        return b"".join(pieces)
+
+    def reply(self) -> bytes:
+        """What the protocol itself has to send after `decrypt`, such as the answer to a change of keys."""
+        return self._outgoing.read()

@@ -1,0 +1,93 @@
+"""The HTTP user: Locust's FastHttpUser in what it offers, with a client that costs a Pi less."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from locust import User
+from locust.exception import StopTest
+from locust.user.users import RestMixin
+
+from worker.http.connect import Origin, Settings
+from worker.http.connection import Limits
+from worker.http.pool import Pool, shared
+from worker.http.session import Session
+from worker.http.tls import shared_context
+
+
+class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are untyped
+    """A user whose `client` makes HTTP requests and keeps cookies and connections between them.
+
+    The attributes are set in a subclass; those that Locust's FastHttpUser has mean the same, but for `insecure`.
+    """
+
+    abstract = True
+
+    network_timeout: float = 60.0
+    """Seconds of silence after which a request fails."""
+    connection_timeout: float = 60.0
+    """Seconds for making a connection: finding the address, TCP, a proxy's tunnel and TLS together."""
+    response_timeout: float = 300.0
+    """Seconds for a request and its whole answer, however lively; a streamed body may take any time."""
+    max_body_bytes: int = 64 * 1024 * 1024
+    """The largest body that is read whole, as received and as decoded."""
+    max_redirects: int = 30
+    max_retries: int = 0
+    """How often a request that may be sent twice is sent again after a network failure."""
+    default_headers: Mapping[str, Any] | None = None
+    """Headers of every request."""
+    concurrency: int = 10
+    """How many requests to one server a user may have under way, if it uses greenlets of its own."""
+    client_pool: Any = None
+    """A worker.http.Pool that several users share. Locust's HTTPClientPool does, too; its concurrency is taken."""
+
+    insecure: bool = False
+    """True: a server's certificate is not verified. Unlike Locust's, this user verifies unless told not to."""
+    ca_file: str | None = None
+    """A file of CA certificates in PEM to trust in place of the system's."""
+    ssl_context_factory: Callable[[], ssl.SSLContext] | None = None
+    """Makes the one TLS context of all users of this class, in place of the two above."""
+    proxy_host: str | None = None
+    """An HTTP proxy for all requests, with proxy_port. The environment's proxies are not used."""
+    proxy_port: int | None = None
+
+    _settings: ClassVar[dict[type, Settings]] = {}
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        if self.host is None:
+            raise StopTest("No host: set it in the user class, in the scenario, or with --target.")
+        self.client = Session(
+            self.host,
+            settings=self._connection_settings(),
+            pool=Pool(self.concurrency) if self.client_pool is None else shared(self.client_pool),
+            request_event=environment.events.request,
+            user=self,
+            default_headers=self.default_headers,
+            max_redirects=self.max_redirects,
+            max_retries=self.max_retries,
+        )
+
+    def start(self, group: Any) -> Any:
+        """Run in a greenlet of `group`; when it ends, so do the user's connections."""
+        greenlet = super().start(group)
+        if self.client_pool is None:
+            greenlet.rawlink(self._close_client)
+        return greenlet
+
+    def _close_client(self, _greenlet: Any) -> None:
+        self.client.close()
+
+    def _connection_settings(self) -> Settings:
+        if (self.proxy_host is None) != (self.proxy_port is None):
+            raise StopTest("A proxy needs both proxy_host and proxy_port.")
+        factory = type(self).__dict__.get("ssl_context_factory") or type(self).ssl_context_factory
+        factory = getattr(factory, "__func__", factory)
+        return Settings(
+            connect_s=self.connection_timeout,
+            limits=Limits(self.network_timeout, self.response_timeout, self.max_body_bytes),
+            tls_context=lambda: shared_context(factory, self.ca_file, insecure=self.insecure),
+            proxy=None if self.proxy_host is None else Origin("http", self.proxy_host, self.proxy_port or 0),
+        )
