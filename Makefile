@@ -6,8 +6,11 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# Options of `make bench`, such as BENCH="--rounds 1 --seconds 1".
+BENCH ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test lint format lock clean
+.PHONY: help swarm-test test bench lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,6 +20,9 @@ swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a ver
 
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest
+
+bench: $(READY) ## Measure HTTP clients side by side on one core: ours, Locust's, wrk, k6; needs nginx
+	$(VENV)/bin/python tests/bench $(BENCH)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .
@@ -33,7 +39,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment and everything made by it
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or say: make PYTHON=/path/to/python"; exit 1; }

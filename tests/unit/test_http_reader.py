@@ -117,6 +117,7 @@ def test_garbage_is_refused_or_waits_for_more(garbage: bytes, cuts: list[int]) -
 REFUSED = {
     "another protocol": (b"SSH-2.0-OpenSSH_9.2\r\n", "not an HTTP/1 answer"),
     "HTTP/2": (b"HTTP/2.0 200 OK\r\n\r\n", "not an HTTP/1 answer"),
+    "lines that end in another way": (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "carriage return"),
     "a status of two digits": (b"HTTP/1.1 42 X\r\n\r\n", "not an HTTP answer"),
     "a header without a colon": (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "not an HTTP answer"),
     "a head without end": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD_BYTES, f"exceeds {MAX_HEAD_BYTES} bytes"),

@@ -235,6 +235,7 @@ class Connection:
 
     def _wait_to_continue(self) -> None:
         waiter = self._waiter = getcurrent()
+        self._heard_s = math.inf  # a server that does not know the question says nothing
         patience = self._hub.loop.timer(_CONTINUE_WAIT_S)
         patience.start(lambda: waiter.switch(patience))
         try:
@@ -242,6 +243,7 @@ class Connection:
                 pass
         finally:
             self._waiter = None
+            self._heard_s = _clock()
             patience.close()
 
     def _on_readable(self) -> None:

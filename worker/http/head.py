@@ -110,5 +110,7 @@ def refuse_early(data: bytes) -> None:
     """Raise BadAnswerError if what has come of a head can't become one, however it goes on."""
     if not data.startswith(b"HTTP/1."[: len(data)]):
         raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
+    if b"\n\n" in data:
+        raise BadAnswerError(f"not an HTTP/1 answer, its lines end without a carriage return: {data[:_SHOWN_BYTES]!r}")
     if len(data) > MAX_HEAD_BYTES:
         raise BadAnswerError(f"the head of the answer exceeds {MAX_HEAD_BYTES} bytes")

@@ -1,0 +1,120 @@
+"""Processes that are bound to a core, and the choice of the cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+END_S = 5.0
+TOPOLOGY = Path("/sys/devices/system/cpu")
+
+
+class BenchError(Exception):
+    """A measurement that could not be made, with whose fault it is."""
+
+
+class Cores(NamedTuple):
+    """Where the two sides run. `shared` says that both are threads of one physical core."""
+
+    generator: int
+    nginx: int
+    shared: bool
+
+
+def choose_cores() -> Cores | None:
+    """Two cores that this process may use, if possible not threads of the same physical one; None where there is only one."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(usable) < 2:
+        return None
+    first, *others = usable
+    siblings = _siblings(first)
+    apart = [core for core in others if core not in siblings]
+    return Cores(first, (apart or others)[0], shared=not apart)
+
+
+def _siblings(core: int) -> set[int]:
+    try:
+        text = (TOPOLOGY / f"cpu{core}/topology/thread_siblings_list").read_text()
+    except OSError:
+        return {core}  # not told: taken as a core of its own
+    found: set[int] = set()
+    for part in text.strip().split(","):
+        low, _, high = part.partition("-")
+        found.update(range(int(low), int(high or low) + 1))
+    return found
+
+
+@contextmanager
+def _on(core: int) -> Iterator[None]:
+    """What the calling thread starts meanwhile inherits its core: nothing need run in the child between fork and exec."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
+
+
+@contextmanager
+def _interruptions(action: Callable[..., object] | signal.Handlers) -> Iterator[None]:
+    usual = {number: signal.signal(number, action) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+class Children:
+    """The processes started meanwhile: when the `with` block ends, however it ends, so do they."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with _interruptions(signal.SIG_IGN):
+            for process in tuple(self._running):
+                self.end(process)
+
+    def start(self, command: Sequence[str], core: int, *, log: Path) -> subprocess.Popen[str]:
+        """Start `command` on `core`; what it complains of goes to `log`.
+
+        It gets a process group of its own: Ctrl-C in the terminal is ours to pass on.
+        """
+        held: list[object] = []
+        # An interruption waits until the process is one that we know of.
+        with _interruptions(lambda *_: held.append(_)), log.open("w") as complaints, _on(core):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                process_group=0,
+            )
+            self._running.add(process)
+        if held:
+            raise KeyboardInterrupt
+        return process
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """End `process`, if it has not ended, and wait until it is gone."""
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        self._running.discard(process)

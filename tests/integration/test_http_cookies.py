@@ -1,0 +1,218 @@
+"""The cookies of an HTTP user: which come back to the server, when, and that each user has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http.cookiejar import Cookie
+
+import pytest
+from http_server import Server, Visitor, redirect, reply
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        started.on("/", reply())
+        yield started
+
+
+@pytest.fixture
+def user(server: Server) -> Visitor:
+    return server.visitor()
+
+
+def cookies(server: Server) -> dict[str, str]:
+    """Those of the last request."""
+    header = server.requests[-1]["Cookie"]
+    return dict(pair.split("=", 1) for pair in header.split("; ")) if header else {}
+
+
+def set_by(server: Server, path: str, *values: str) -> None:
+    """Let an answer at `path` set cookies."""
+    server.on(path, reply("", *(f"Set-Cookie: {value}" for value in values)))
+
+
+def cookie(name: str, value: str, domain: str = "127.0.0.1", path: str = "/", expires: int | None = None) -> Cookie:
+    """One as a task would put it into the jar."""
+    return Cookie(
+        0, name, value, None, False, domain, False, False, path, True, False, expires, expires is None, None, None, {}
+    )  # fmt: skip
+
+
+def test_a_cookie_comes_back(server: Server, user: Visitor) -> None:
+    """With each request, whatever its method, until the server sets another."""
+    set_by(server, "/login", "session=abc; HttpOnly; SameSite=Lax")
+    user.client.post("/login")
+    for method in ("GET", "POST", "DELETE"):
+        user.client.request(method, "/")
+        assert cookies(server) == {"session": "abc"}
+    set_by(server, "/login", "session=def==")
+    user.client.post("/login")
+    user.client.get("/")
+    assert cookies(server) == {"session": "def=="}
+
+
+def test_each_line_sets_a_cookie(server: Server, user: Visitor) -> None:
+    """A comma in a date is no end of one."""
+    set_by(server, "/login", "a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", "b=2; Max-Age=3600", 'c="x y"')
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server) == {"a": "1", "b": "2", "c": '"x y"'}
+
+
+def test_a_failed_request_may_set_a_cookie_too(server: Server, user: Visitor) -> None:
+    server.on("/login", reply("", "Set-Cookie: a=1", status="401 Unauthorized"))
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server) == {"a": "1"}
+
+
+def test_cookies_of_one_user_are_not_those_of_another(server: Server, user: Visitor) -> None:
+    other = server.visitor()
+    server.on("/login", reply("", "Set-Cookie: who=first"), reply("", "Set-Cookie: who=second"))
+    user.client.get("/login")
+    other.client.get("/login")
+    server.visitor().client.get("/")
+    assert cookies(server) == {}
+    for visitor, name in ((user, "first"), (other, "second")):
+        visitor.client.get("/")
+        assert cookies(server) == {"who": name}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "comes"),
+    [
+        ("/shop", "/shop", True),
+        ("/shop", "/shop/cart", True),
+        ("/shop", "/shop?a=1", True),
+        ("/shop", "/shopping", False),
+        ("/shop", "/", False),
+        ("/", "/any/where", True),
+    ],
+)
+def test_a_cookie_stays_on_its_path(server: Server, user: Visitor, given: str, asked: str, *, comes: bool) -> None:
+    set_by(server, "/shop", f"a=1; Path={given}")
+    user.client.get("/shop")
+    user.client.get(asked)
+    assert cookies(server) == ({"a": "1"} if comes else {})
+
+
+def test_a_cookie_without_a_path_stays_where_it_was_set(server: Server, user: Visitor) -> None:
+    """In the folder of that request."""
+    set_by(server, "/shop/cart", "a=1")
+    user.client.get("/shop/cart")
+    for path, comes in (("/shop/pay", True), ("/", False)):
+        user.client.get(path)
+        assert cookies(server) == ({"a": "1"} if comes else {})
+
+
+@pytest.mark.parametrize("domain", ["example.com", ".example.com", "com"])
+def test_a_cookie_for_somebody_else_is_not_taken(server: Server, user: Visitor, domain: str) -> None:
+    set_by(server, "/login", f"a=1; Domain={domain}")
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server) == {}
+    assert list(user.client.cookiejar) == []
+
+
+def test_a_cookie_is_not_shown_to_another_host(server: Server, user: Visitor) -> None:
+    """Each host has its own, even of one name."""
+    with Server("127.0.0.2") as other:
+        set_by(other, "/login", "a=other")
+        set_by(server, "/login", "a=own")
+        user.client.get("/login")
+        user.client.get(other.url + "/login")
+        assert cookies(other) == {}
+        user.client.get(other.url + "/")
+        assert cookies(other) == {"a": "other"}
+        user.client.get("/")
+        assert cookies(server) == {"a": "own"}
+
+
+def test_a_secure_cookie_is_not_sent_in_the_clear(server: Server, user: Visitor) -> None:
+    set_by(server, "/login", "a=1; Secure", "b=2")
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server) == {"b": "2"}
+
+
+@pytest.mark.parametrize("end", ["Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_a_cookie_that_has_ended_is_gone(server: Server, user: Visitor, end: str) -> None:
+    """That is how servers delete them."""
+    set_by(server, "/login", "a=1", "b=2")
+    set_by(server, "/logout", f"a=; {end}")
+    user.client.get("/login")
+    user.client.get("/logout")
+    assert cookies(server) == {"a": "1", "b": "2"}
+    user.client.get("/")
+    assert cookies(server) == {"b": "2"}
+
+
+def test_the_jar_of_a_user_can_be_filled_and_emptied(server: Server, user: Visitor) -> None:
+    """By a task, at any time; it is the standard library's."""
+    jar = user.client.cookiejar
+    user.client.get("/")
+    jar.set_cookie(cookie("a", "1"))
+    jar.set_cookie(cookie("old", "2", expires=1))
+    jar.set_cookie(cookie("elsewhere", "3", domain="127.0.0.2"))
+    user.client.get("/")
+    assert cookies(server) == {"a": "1"}
+    assert {each.name for each in jar} == {"a", "elsewhere"}
+    jar.set_cookie(cookie("a", "4"))
+    user.client.get("/")
+    assert cookies(server) == {"a": "4"}
+    jar.clear("127.0.0.1", "/", "a")
+    user.client.get("/")
+    assert cookies(server) == {}
+    jar.set_cookie(cookie("a", "5"))
+    jar.clear()
+    user.client.get("/")
+    assert cookies(server) == {}
+    assert len(jar) == 0
+
+
+def test_session_cookies_can_be_dropped(server: Server, user: Visitor) -> None:
+    """As when a browser ends."""
+    set_by(server, "/login", "session=1", "kept=2; Max-Age=3600")
+    user.client.get("/login")
+    user.client.get("/")
+    user.client.cookiejar.clear_session_cookies()
+    user.client.get("/")
+    assert cookies(server) == {"kept": "2"}
+
+
+def test_a_cookie_header_of_the_task_is_sent(server: Server, user: Visitor) -> None:
+    """It stands for that request, once."""
+    user.client.get("/", headers={"Cookie": "own=1"})
+    assert cookies(server) == {"own": "1"}
+    set_by(server, "/login", "jar=1")
+    user.client.get("/login")
+    user.client.get("/", headers={"cookie": "own=1"})
+    assert cookies(server)["own"] == "1"
+    user.client.get("/")
+    assert cookies(server) == {"jar": "1"}
+
+
+def test_cookies_set_on_the_way_are_sent_on(server: Server, user: Visitor) -> None:
+    """At each step what has been set so far, to whom it belongs."""
+    with Server("127.0.0.2") as other:
+        server.on("/start", redirect(302, "/second", "Set-Cookie: a=1"))
+        server.on("/second", redirect(302, other.url + "/", "Set-Cookie: b=2", "Set-Cookie: a=; Max-Age=0"))
+        other.on("/", redirect(302, server.url + "/", "Set-Cookie: c=3"))
+        user.client.get("/start")
+        assert [request["Cookie"] for request in server.requests] == [None, "a=1", "b=2"]
+        assert [request["Cookie"] for request in other.requests] == [None]
+    assert {each.name for each in user.client.cookiejar} == {"b", "c"}
+
+
+def test_a_jar_that_is_full_still_renews_what_it_has(server: Server, user: Visitor) -> None:
+    """A server that sets a new cookie with each answer can't fill the memory, nor lose a user its session."""
+    set_by(server, "/login", "session=old")
+    user.client.get("/login")
+    for number in range(0, 1000, 20):
+        set_by(server, "/more", *(f"junk{each}=1" for each in range(number, number + 20)))
+        user.client.get("/more")
+    set_by(server, "/login", "session=new")
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server)["session"] == "new"

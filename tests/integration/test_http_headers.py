@@ -1,0 +1,143 @@
+"""The headers and credentials that an HTTP user sends, and what it refuses to send."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from http_server import Request, Server, Visitor, reply
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        started.on("/", reply("hello"))
+        yield started
+
+
+@pytest.fixture
+def user(server: Server) -> Visitor:
+    return server.visitor()
+
+
+def sent(server: Server) -> Request:
+    """The one request that came."""
+    assert len(server.requests) == 1
+    return server.requests[0]
+
+
+def test_headers_that_every_request_has(server: Server, user: Visitor) -> None:
+    """Host, who it is, and what it can unpack."""
+    user.client.get("/")
+    request = sent(server)
+    assert request.version == "HTTP/1.1"
+    assert request["Host"] == server.url.removeprefix("http://")
+    assert request["User-Agent"]
+    assert request["Accept-Encoding"] == "gzip, deflate, br"
+
+
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper])
+@pytest.mark.parametrize("name", ["User-Agent", "Accept-Encoding", "Host", "X-Own"])
+def test_a_given_header_wins_over_a_default(server: Server, name: str, spell: Any) -> None:
+    """That of the request over that of the class over the built-in one; each is sent once, in whatever case it came."""
+    user = server.visitor(default_headers={name: "of-the-class"})
+    user.client.get("/")
+    user.client.get("/", headers={spell(name): "of-the-request"})
+    assert [request[name] for request in server.requests] == ["of-the-class", "of-the-request"]
+
+
+def test_headers_of_a_task_are_left_as_they_are(user: Visitor) -> None:
+    """A dict may be used again."""
+    headers = {"X-Own": "1"}
+    user.client.post("/", json={}, headers=headers, auth=("a", "b"))
+    assert headers == {"X-Own": "1"}
+
+
+def test_a_number_is_a_header_as_well(server: Server, user: Visitor) -> None:
+    """As its text."""
+    user.client.get("/", headers={"X-Number": 7})
+    assert sent(server)["X-Number"] == "7"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Own": "a\r\nX-Smuggled: b"},
+        {"X-Own": "a\nX-Smuggled: b"},
+        {"X-Own": "a\rb"},
+        {"X-Own": "a\0b"},
+        {"X-Own: a\r\nX-Smuggled": "b"},
+        {"X Own": "a"},
+        {"": "a"},
+    ],
+)
+def test_a_header_that_would_become_more_than_one_is_refused(
+    server: Server, user: Visitor, headers: dict[str, str]
+) -> None:
+    """That is a mistake in the task, so it is raised there, and nothing is sent or counted."""
+    with pytest.raises(ValueError, match="header"):
+        user.client.get("/", headers=headers)
+    assert (server.connections, user.fired) == (0, [])
+    with pytest.raises(ValueError, match="header"):
+        server.visitor(default_headers=headers).client.get("/")
+
+
+@pytest.mark.parametrize("url", ["/a\r\nX-Smuggled: b", "/a b\nX-Smuggled: b", "/?q=\r\n\r\nGET / HTTP/1.1"])
+def test_a_url_can_not_smuggle_a_header(server: Server, user: Visitor, url: str) -> None:
+    """What it holds beyond one line is left out or encoded."""
+    user.client.get(url)
+    assert sent(server)["X-Smuggled"] is None
+
+
+@pytest.mark.parametrize("method", ["GET / HTTP/1.1\r\nX-Smuggled: b\r\n\r\n", "GE T", ""])
+def test_a_method_that_is_none_is_refused(server: Server, user: Visitor, method: str) -> None:
+    """In the task, before anything is sent."""
+    with pytest.raises(ValueError, match="method"):
+        user.client.request(method, "/")
+    assert server.connections == 0
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode("latin-1")).decode()
+
+
+def test_credentials(server: Server, user: Visitor) -> None:
+    """Given with a request, or in the host for all requests; the request's win, and none show in a name."""
+    user.client.get("/", auth=("Jörg", "a:b"))
+    assert sent(server)["Authorization"] == basic("Jörg:a:b")
+    owner = server.visitor(host=server.url.replace("//", "//me%40home:p%2Fw@"))
+    owner.client.get("/")
+    owner.client.get("/", auth=("you", "there"))
+    assert [request["Authorization"] for request in server.requests[1:]] == [basic("me@home:p/w"), basic("you:there")]
+    assert {event["url"] for event in owner.fired} == {server.url + "/"}
+    assert server.requests[1]["Host"] == server.url.removeprefix("http://")
+
+
+def test_nothing_of_one_request_is_left_in_the_next(server: Server, user: Visitor) -> None:
+    """Neither headers, nor a type, nor a length, however they alternate."""
+    user.client.get("/", headers={"X-Own": "1"})
+    user.client.post("/", json={"a": 1})
+    user.client.post("/", data=b"bytes", auth=("me", "secret"))
+    user.client.post("/", data={"a": 1}, headers={"X-Own": "2"})
+    user.client.get("/")
+    names = ["X-Own", "Content-Type", "Accept", "Authorization", "Content-Length"]
+    assert [[request[name] for name in names] for request in server.requests] == [
+        ["1", None, None, None, None],
+        [None, "application/json", "application/json", None, "7"],
+        [None, "application/octet-stream", None, basic("me:secret"), "5"],
+        ["2", "application/x-www-form-urlencoded; charset=utf-8", None, None, "3"],
+        [None, None, None, None, None],
+    ]
+
+
+def test_headers_changed_between_two_requests_are_sent_as_changed(server: Server, user: Visitor) -> None:
+    """A task may keep one dict and write into it."""
+    headers = {"X-Own": "1"}
+    user.client.get("/", headers=headers)
+    headers["X-Own"] = "2"
+    user.client.get("/", headers=headers)
+    del headers["X-Own"]
+    user.client.get("/", headers=headers)
+    assert [request["X-Own"] for request in server.requests] == ["1", "2", None]

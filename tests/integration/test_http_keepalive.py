@@ -1,0 +1,251 @@
+"""The connections of HTTP users: kept, replaced, limited, shared, and closed at the end."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from gevent.event import Event
+from gevent.pool import Group, Pool
+from geventhttpclient.client import HTTPClientPool
+from http_server import Exchange, HttpUser, Server, Visitor, drop, last, reply
+from locust import task
+from locust.env import Environment
+
+METHODS = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "PATCH"]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        started.on("/", reply("hello"))
+        yield started
+
+
+@pytest.fixture
+def user(server: Server) -> Visitor:
+    return server.visitor()
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    started = Group()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[int]:
+    """As many as the system lets this process have, which is told."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 12_000 if hard == resource.RLIM_INFINITY else min(hard, 12_000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield max(soft, wanted)
+    gc.collect()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def failures(user: Visitor) -> list[object]:
+    return [event["exception"] for event in user.fired]
+
+
+def test_one_connection_carries_all_requests(server: Server, user: Visitor) -> None:
+    """Whatever was asked and answered."""
+    server.on("/none", b"HTTP/1.1 204 No Content\r\n\r\n")
+    for _ in range(5):
+        user.client.get("/")
+        user.client.post("/", data=b"x" * 1000)
+        user.client.get("/missing")
+        user.client.request("DELETE", "/none")
+    assert len(server.requests) == 20
+    assert server.connections == 1
+    assert [request["Connection"] for request in server.requests if request["Connection"] != "keep-alive"] == [
+        None
+    ] * 20
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "connection: Close", "Connection: x, close"])
+def test_a_server_may_end_a_connection_with_its_answer(server: Server, user: Visitor, line: str) -> None:
+    """Also one that says so and does not do it."""
+    server.on("/", reply("hello", line), last(reply("hello", line)), reply("hello"))
+    for _ in range(4):
+        assert user.client.get("/").text == "hello"
+    assert server.connections == 3
+    assert failures(user) == [None] * 4
+
+
+def test_a_task_may_end_a_connection(server: Server, user: Visitor) -> None:
+    """The answer is taken whether the server then closes or not."""
+    for _ in range(2):
+        assert user.client.get("/", headers={"Connection": "close"}).text == "hello"
+    assert [request["Connection"] for request in server.requests] == ["close", "close"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_connection_closed_while_idle_is_replaced(server: Server, user: Visitor, method: str) -> None:
+    """Nothing of it shows, for requests that may be sent twice and for those that may not."""
+    server.on("/", last(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    for number in range(1, 4):
+        user.client.request(method, "/", data=b"x")
+        server.wait_until(lambda now: now.open == 0)
+        assert server.connections == len(server.requests) == number
+    assert failures(user) == [None] * 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_connection_that_breaks_when_it_is_used_again(server: Server, user: Visitor, method: str) -> None:
+    """What may be sent twice is, on a new one; the rest has failed, since the server may have done it."""
+    server.on("/drop", drop, b"HTTP/1.1 204 Fine\r\n\r\n")
+    user.client.get("/")
+    answer = user.client.request(method, "/drop", data=b"body")
+    if method in {"POST", "PATCH"}:
+        assert (answer.status_code, server.connections) == (0, 1)
+        assert isinstance(user.fired[1]["exception"], ConnectionError)
+    else:
+        assert (answer.status_code, server.connections) == (204, 2)
+        assert failures(user) == [None, None]
+        assert [request.body for request in server.requests[1:]] == [b"body", b"body"]
+    assert len(user.fired) == 2
+
+
+def test_a_request_is_sent_twice_at_most(server: Server, user: Visitor) -> None:
+    """A server that always hangs up is not hammered."""
+    server.on("/drop", drop)
+    user.client.get("/")
+    user.client.get("/drop")
+    assert isinstance(user.fired[1]["exception"], ConnectionError)
+    assert [request.target for request in server.requests] == ["/", "/drop", "/drop"]
+
+
+def test_retries_are_made_as_often_as_a_class_says(server: Server) -> None:
+    """Of requests that may be sent twice, and counted as one."""
+    server.on("/drop", drop, drop, reply("at last"))
+    user = server.visitor(max_retries=2)
+    assert user.client.get("/drop").text == "at last"
+    assert user.event["exception"] is None
+    server.on("/drop", drop, reply("never seen"))
+    assert user.client.post("/drop").status_code == 0
+
+
+def test_what_a_server_says_unasked_is_no_answer(server: Server, user: Visitor) -> None:
+    """Neither behind an answer nor on an idle connection: a request must never get the answer to another."""
+    server.on("/", reply("hello") + reply("smuggled"))
+    for _ in range(3):
+        user.client.get("/")
+        gevent.idle()
+    assert "smuggled" not in {event["response"].text for event in user.fired}
+
+
+@pytest.mark.parametrize("limit", [10, 3])
+def test_a_user_has_only_so_many_requests_under_way(server: Server, group: Group, limit: int) -> None:
+    """Ten by default, each on a connection of its own; those that wait get their turn."""
+    full, go = Event(), Event()
+
+    def answer(_at: Exchange) -> bytes:
+        if server.answering == limit:
+            full.set()
+        assert go.wait(10)
+        return reply("hello")
+
+    server.on("/", answer)
+    user = server.visitor() if limit == 10 else server.visitor(concurrency=limit)
+    for _ in range(20):
+        group.spawn(user.client.get, "/")
+    assert full.wait(10)
+    for _ in range(5):
+        gevent.idle()  # everything that could come has come
+    assert server.answering == server.most_at_once == limit
+    go.set()
+    group.join()
+    assert failures(user) == [None] * 20
+    assert server.most_at_once == server.connections == limit
+
+
+def test_users_may_share_a_pool(server: Server, group: Group) -> None:
+    """Locust's own class says how many connections there are."""
+    shared = HTTPClientPool(concurrency=1)
+    users = [server.visitor(client_pool=shared) for _ in range(2)]
+    for _ in range(3):
+        for user in users:
+            assert user.client.get("/").text == "hello"
+    for user in users:
+        group.spawn(user.client.get, "/")
+    group.join()
+    assert (server.connections, server.most_at_once) == (1, 1)
+    assert {event["exception"] for user in users for event in user.fired} == {None}
+
+
+def test_a_user_that_ends_closes_its_connections(server: Server, group: Group) -> None:
+    """Whether it stops by itself or is stopped."""
+
+    class Passerby(HttpUser):
+        host = server.url
+
+        @task
+        def look(self) -> None:
+            self.client.get("/")
+            server.wait_until(lambda now: len(now.requests) >= 3)
+            self.stop(force=self.number == 0)
+
+    environment = Environment(user_classes=[Passerby])
+    for number in range(3):
+        user = Passerby(environment)
+        user.number = number
+        user.start(group)
+    assert group.join(timeout=10)
+    server.wait_until(lambda now: now.open == 0)
+    assert server.connections == 3
+
+
+def test_a_user_that_nobody_has_any_more_closes_its_connections(server: Server) -> None:
+    """One that was never started, say."""
+    kind = type("Passerby", (HttpUser,), {"host": server.url})
+    user = kind(Environment())
+    user.client.get("/")
+    assert server.open == 1
+    del user
+    gc.collect()
+    server.wait_until(lambda now: now.open == 0)
+
+
+def test_keep_alive_does_not_end_at_descriptor_1024(server: Server, many_descriptors: int) -> None:
+    """Where select() ends."""
+    if many_descriptors < 1500:
+        pytest.skip(f"needs 1500 descriptors, and the system allows {many_descriptors}")
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1200)]
+    try:
+        assert max(taken) > 1024
+        user = server.visitor()
+        for _ in range(10):
+            assert user.client.get("/").text == "hello"
+        assert server.connections == 1
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def test_five_thousand_users_keep_a_connection_each(server: Server, many_descriptors: int) -> None:
+    """Client and server are one process here, so that each connection takes two descriptors."""
+    if many_descriptors < 10_500:
+        pytest.skip(f"needs 10500 descriptors, and the system allows {many_descriptors}")
+    kind = type("Passerby", (HttpUser,), {"host": server.url})
+    environment = Environment(user_classes=[kind])
+    counted = {True: 0, False: 0}
+
+    def count(exception: object, **_: object) -> None:
+        counted[exception is None] += 1
+
+    environment.events.request.add_listener(count)
+    users = [kind(environment) for _ in range(5000)]
+    pool = Pool(100)
+    for _ in range(3):
+        pool.map(lambda user: user.client.get("/"), users)
+    assert counted == {True: 15_000, False: 0}
+    assert server.connections == server.open == 5000
+    for user in users:
+        user.client.close()
+    server.wait_until(lambda now: now.open == 0)
