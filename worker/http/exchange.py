@@ -70,8 +70,6 @@ class Exchange:
         reader = connection.reader
         head = reader.head
         assert head is not None
-        if head.sets_cookies:
-            self.cookies.extract(head, call.located.url)
         if not call.streamed:
             call.content = reader.body
             lane.leave(connection)
@@ -80,6 +78,8 @@ class Exchange:
             lane.leave(connection)
         else:
             call.stream = Stream(connection, lane, self._settings.limits.max_body)
+        if head.sets_cookies:
+            self.cookies.extract(head, call.located.url)
         return head
 
     def _ask(self, call: Call, lane: Lane, request: bytes) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from locust import User
 from locust.exception import StopTest
@@ -53,8 +53,6 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
     """An HTTP proxy for all requests, with proxy_port. The environment's proxies are not used."""
     proxy_port: int | None = None
 
-    _settings: ClassVar[dict[type, Settings]] = {}
-
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         if self.host is None:
@@ -83,8 +81,7 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
     def _connection_settings(self) -> Settings:
         if (self.proxy_host is None) != (self.proxy_port is None):
             raise StopTest("A proxy needs both proxy_host and proxy_port.")
-        factory = type(self).__dict__.get("ssl_context_factory") or type(self).ssl_context_factory
-        factory = getattr(factory, "__func__", factory)
+        factory = type(self).ssl_context_factory  # of the class: what belongs to self is not the same for two users
         return Settings(
             connect_s=self.connection_timeout,
             limits=Limits(self.network_timeout, self.response_timeout, self.max_body_bytes),
