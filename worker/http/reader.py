@@ -202,14 +202,14 @@ class _Chunks:
     def __init__(self, head: bytes, pieces: list[bytes]) -> None:
         self.read = 0
         self._pieces = pieces
+        self._fed = bytearray()  # chunks may be of one byte each: a list of them would take forty times their size
         self._done = False
         self._idle_bytes = 0
         self._parser = HttpResponseParser(self)
         self._parser.feed_data(head)
 
     def on_body(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self.read += len(piece)
+        self._fed += piece
 
     def on_message_complete(self) -> None:
         self._done = True
@@ -220,7 +220,6 @@ class _Chunks:
 
     def feed(self, data: bytes) -> bool:
         """True when the body is complete. Raises BadAnswerError."""
-        before = self.read
         try:
             self._parser.feed_data(data)
         except HttpParserError as error:
@@ -228,7 +227,11 @@ class _Chunks:
                 raise BadAnswerError("the server sent more than its chunked body") from None
             raise BadAnswerError(f"invalid chunked body ({error})") from None
         # Chunk sizes, extensions and trailers may not go on for ever either.
-        self._idle_bytes = 0 if self.read > before else self._idle_bytes + len(data)
+        self._idle_bytes = 0 if self._fed else self._idle_bytes + len(data)
+        if self._fed:
+            self.read += len(self._fed)
+            self._pieces.append(bytes(self._fed))
+            self._fed.clear()
         if self._idle_bytes > MAX_HEAD_BYTES:
             raise BadAnswerError(f"more than {MAX_HEAD_BYTES} bytes of chunked encoding without any body")
         return self._done

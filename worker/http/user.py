@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from locust import User
@@ -81,6 +82,8 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
     def _connection_settings(self) -> Settings:
         if (self.proxy_host is None) != (self.proxy_port is None):
             raise StopTest("A proxy needs both proxy_host and proxy_port.")
+        if self.ca_file is not None and not Path(self.ca_file).is_file():
+            raise StopTest(f"ca_file {self.ca_file!r} is not a file.")
         factory = type(self).ssl_context_factory  # of the class: what belongs to self is not the same for two users
         return Settings(
             connect_s=self.connection_timeout,

@@ -1,0 +1,181 @@
+"""Requests through a proxy, and addresses of both kinds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+from certificates import Authority
+from gevent import socket
+from gevent.server import StreamServer
+from http_server import Server, Visitor, reply
+from locust.exception import StopTest
+from test_http_encryption import TlsServer
+
+
+class Proxy:
+    """Forwards what comes, by the rules of a proxy; `asked` holds the request lines. `refusal` is its answer to CONNECT."""
+
+    def __init__(self, refusal: bytes | None = None) -> None:
+        self.asked: list[str] = []
+        self.connections = 0
+        self._refusal = refusal
+        self._streams = StreamServer(("127.0.0.1", 0), self._serve)
+        self._streams.start()
+        self.port = self._streams.server_port
+
+    def stop(self) -> None:
+        self._streams.stop(timeout=0)
+
+    def _serve(self, client: socket.socket, _address: Any) -> None:
+        self.connections += 1
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(65536)
+        line = head.split(b"\r\n", 1)[0].decode()
+        self.asked.append(line)
+        method, target, _ = line.split(" ")
+        if method == "CONNECT":
+            if self._refusal is not None:
+                client.sendall(self._refusal)
+                client.close()
+                return
+            host, _, port = target.rpartition(":")
+            client.sendall(b"HTTP/1.1 200 Established\r\nVia: test\r\n\r\n")
+            head = b""
+        else:
+            host, _, port = target.removeprefix("http://").partition("/")[0].rpartition(":")
+        server = socket.create_connection((host, int(port)))
+        server.sendall(head)
+        pumps = [gevent.spawn(_pump, client, server), gevent.spawn(_pump, server, client)]
+        gevent.joinall(pumps)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    started = Proxy()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        started.on("/", reply("hello"))
+        yield started
+
+
+def through(proxy_port: int, server: Server, **attributes: Any) -> Visitor:
+    return server.visitor(proxy_host="127.0.0.1", proxy_port=proxy_port, **attributes)
+
+
+def test_a_plain_request_names_its_server_to_the_proxy(server: Server, proxy: Proxy) -> None:
+    """The whole URL stands in the request line, and one connection serves many."""
+    server.on(f"{server.url}/", reply("hello"))
+    user = through(proxy.port, server)
+    for _ in range(3):
+        assert user.client.get("/?a=1").text == "hello"
+    assert proxy.asked == [f"GET {server.url}/?a=1 HTTP/1.1"]
+    assert (proxy.connections, len(server.requests)) == (1, 3)
+    assert server.requests[0]["Host"] == server.url.removeprefix("http://")
+
+
+def test_an_encrypted_request_goes_through_a_tunnel(proxy: Proxy, tmp_path: Any) -> None:
+    """The certificate that counts is the server's, and the proxy sees nothing but its address."""
+    authority = Authority(tmp_path)
+    with TlsServer(authority.issue("127.0.0.1")) as server:
+        server.on("/", reply("secret"))
+        user = through(proxy.port, server, ca_file=str(authority.ca))
+        for _ in range(3):
+            assert user.client.get("/").text == "secret"
+        assert proxy.asked == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1"]
+        assert server.requests[0].target == "/"
+        stranger = through(proxy.port, server)
+        stranger.client.get("/")
+        assert "certificate verify failed" in str(stranger.event["exception"])
+
+
+@pytest.mark.parametrize("status", [407, 502])
+def test_a_tunnel_that_is_refused_is_a_failure(server: Server, status: int) -> None:
+    refusing = Proxy(refusal=b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+    user = through(refusing.port, server, host="https://shop.example")
+    user.client.get("/")
+    assert f"the proxy 127.0.0.1:{refusing.port} refused" in str(user.event["exception"])
+    assert str(status) in str(user.event["exception"])
+    refusing.stop()
+
+
+def test_a_proxy_that_is_not_there_is_named(server: Server) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        user = through(bound.getsockname()[1], server)
+        user.client.get("/")
+    assert isinstance(user.event["exception"], ConnectionRefusedError)
+    assert "by the proxy 127.0.0.1" in str(user.event["exception"])
+
+
+def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load test goes where it is told."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert server.visitor().client.get("/").text == "hello"
+
+
+def test_half_a_proxy_is_refused(server: Server) -> None:
+    with pytest.raises(StopTest, match="both proxy_host and proxy_port"):
+        server.visitor(proxy_host="127.0.0.1")
+
+
+def _has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6 loopback")
+
+
+@ipv6
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    with Server("::1") as server:
+        server.on("/", reply("six"))
+        port = server.url.rpartition(":")[2]
+        user = server.visitor(host=f"http://[::1]:{port}")
+        assert user.client.get("/").text == "six"
+        assert server.requests[0]["Host"] == f"[::1]:{port}"
+        assert user.client.get(f"http://[::1]:{port}/").text == "six"
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
+def test_a_name_with_several_addresses_is_tried_at_each(address: str) -> None:
+    """Whichever of the two localhost's server listens on."""
+    with Server(address) as server:
+        server.on("/", reply("here"))
+        port = server.url.rpartition(":")[2]
+        addresses = {each[4][0] for each in socket.getaddrinfo("localhost", int(port), type=socket.SOCK_STREAM)}
+        if address not in addresses:
+            pytest.skip(f"localhost is {' and '.join(sorted(addresses))} on this machine")
+        assert server.visitor(host=f"http://localhost:{port}").client.get("/").text == "here"
+
+
+def test_a_name_without_an_address_is_a_failure(server: Server) -> None:
+    user = server.visitor(host="http://no-such-host.invalid", connection_timeout=5)
+    user.client.get("/")
+    assert "no address for 'no-such-host.invalid'" in str(user.event["exception"])
