@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from worker.http.errors import BadAnswerError
@@ -39,10 +41,8 @@ class Head:
         self.keep_alive = data.startswith(_VERSION_1_1)
         """Whether the server keeps the connection; a body that only ends with it is the reader's business."""
         self._data = data
-        for line in data.lower().split(b"\r\n"):
-            name = line[: line.find(b":")]
-            if name in _NOTED:
-                self._note(name, line[len(name) + 1 :].strip())
+        for name, value in _noted(data.lower()):
+            self._note(name, value.rstrip())
         if not self.chunked and self.length is not None and status >= 200 and status not in BODILESS:
             self.plain_length = self.length
 
@@ -66,8 +66,11 @@ class Head:
             case b"transfer-encoding":
                 self.chunked = value.endswith(b"chunked")
             case b"connection":
-                tokens = {token.strip() for token in value.split(b",")}
-                self.keep_alive = b"close" not in tokens and (self.keep_alive or b"keep-alive" in tokens)
+                if value == b"keep-alive":
+                    self.keep_alive = True
+                else:
+                    tokens = {token.strip() for token in value.split(b",")}
+                    self.keep_alive = b"close" not in tokens and (self.keep_alive or b"keep-alive" in tokens)
             case b"content-encoding":
                 if value != b"identity":
                     self.encoding = self.encoding + b"," + value if self.encoding else value
@@ -77,9 +80,10 @@ class Head:
                 self.sets_cookies = True
 
 
-_NOTED = frozenset(
-    {b"content-length", b"transfer-encoding", b"connection", b"content-encoding", b"location", b"set-cookie"}
-)
+# The fields that matter here, of a head in small letters.
+_noted = re.compile(
+    rb"\n(con(?:tent-(?:length|encoding)|nection)|transfer-encoding|location|set-cookie):[ \t]*([^\r]*)"
+).findall
 _VERSION_1_1 = b"HTTP/1.1 "
 _VERSIONS = (_VERSION_1_1, b"HTTP/1.0 ")
 
