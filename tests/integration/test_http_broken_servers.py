@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from gevent import socket
 from http_server import Exchange, Server, Visitor, drop, last, redirect, reply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from worker.http.errors import BadAnswerError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -216,10 +219,54 @@ def test_a_thousand_cookies_are_not_all_kept(server: Server, user: Visitor) -> N
     assert user.client.get("/").text == "hello"
 
 
-def test_one_cookie_as_large_as_a_head_may_be(server: Server, user: Visitor) -> None:
-    server.on("/cookies", reply("", f"Set-Cookie: c={'v' * 60_000}"))
+def test_a_cookie_larger_than_browsers_take_is_not_kept(server: Server, user: Visitor) -> None:
+    """Three hundred of them would be sent with every request."""
+    server.on("/cookies", reply("", f"Set-Cookie: c={'v' * 60_000}", f"Set-Cookie: d={'v' * 4000}"))
     assert user.client.get("/cookies").ok
-    assert user.client.get("/").text == "hello"
+    assert [cookie.name for cookie in user.client.cookiejar] == ["d"]
+
+
+def test_redirects_far_and_wide_are_not_remembered(server: Server, user: Visitor) -> None:
+    """Neither their URLs nor their bodies, whatever a server makes up."""
+
+    def onward(_: Exchange) -> bytes:
+        path = f"/{len(server.requests)}{'x' * 40_000}"
+        server.on(path, onward)
+        return reply(bytes(MIB), f"Location: {path}", status="302 Found")
+
+    server.on("/start", onward)
+    tracemalloc.start()
+    try:
+        user.client.get("/start")
+        assert "more than 30 redirects" in str(user.event["exception"])
+        assert len(user.event["response"].history) == 30
+        server.requests.clear()
+        server._answers.clear()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 8 * MIB
+
+
+def test_lines_without_end_are_cut_off(server: Server, user: Visitor) -> None:
+    server.on("/lines", endless(b"HTTP/1.0 200 OK\r\n\r\nfirst\nsecond\n", b"x"))
+    lines = user.client.iter_lines("/lines")
+    assert [next(lines), next(lines)] == ["first", "second"]
+    with pytest.raises(BadAnswerError, match=f"more than {MAX_BODY} bytes"):
+        next(lines)
+    server.wait_until(lambda now: now.open == 0)
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "no-such", "unicode_escape"])
+def test_a_charset_that_can_not_be_used_is_replaced(server: Server, user: Visitor, charset: str) -> None:
+    server.on("/text", reply(b"hell\xf6 \\", f"Content-Type: text/plain; charset={charset}"))
+    assert user.client.get("/text").text.startswith("hell")
+
+
+def test_json_nested_beyond_all_depth_is_no_json(server: Server, user: Visitor) -> None:
+    server.on("/json", reply("[" * 200_000))
+    with pytest.raises(json.JSONDecodeError):
+        user.client.get("/json").json()
 
 
 answers = st.sampled_from(

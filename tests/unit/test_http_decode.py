@@ -76,6 +76,12 @@ def test_encodings_nobody_asked_for_are_refused(encoding: bytes) -> None:
         decode(b"x", encoding, LIMIT)
 
 
+def test_a_gzip_body_of_countless_members_is_refused() -> None:
+    """Each is twenty bytes that unpack to nothing, and would be copied again and again."""
+    with pytest.raises(BadAnswerError, match="members"):
+        decode(gzip.compress(b"") * 100_000, b"gzip", LIMIT)
+
+
 def test_an_empty_body_may_have_any_known_encoding() -> None:
     """Servers send the header with answers to HEAD and with empty ones."""
     assert decode(b"", b"gzip", LIMIT) == b""

@@ -53,7 +53,8 @@ class Call:
     def redirect(self, status: int, location: str) -> None:
         """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError."""
         try:
-            target = locate(urljoin(self.located.url, location))
+            # What a server makes up is not remembered.
+            target = locate.__wrapped__(urljoin(self.located.url, location))
         except ValueError:
             scheme = location.partition(":")[0][:_SHOWN] if ":" in location else "no"
             raise RedirectError(f"a redirect to {scheme!r}, which is no http or https URL") from None

@@ -11,7 +11,11 @@ from urllib.request import Request
 from worker.http.head import Head
 
 _MAX_REMEMBERED = 64
-_MAX_COOKIES_PER_DOMAIN = 300  # browsers keep 180 (Chromium) of at least 50 (RFC 6265 6.1)
+_MAX_REMEMBERED_LENGTH = 4096
+# Browsers keep 180 of 4096 bytes each (Chromium); RFC 6265 6.1 asks for 50 of that size at least.
+_MAX_COOKIES_PER_DOMAIN = 300
+_MAX_COOKIE_LENGTH = 4096
+_MAX_DOMAINS = 100
 
 
 class Cookies(CookieJar):
@@ -28,24 +32,33 @@ class Cookies(CookieJar):
         """The Cookie header for a request to `url`; None if there is none to send."""
         if time.time() >= self._good_until_s:
             self._forget()
-        if url not in self._made:
+        if url in self._made:
+            return self._made[url]
+        request = Request(url)  # noqa: S310  # nothing is opened; the jar only understands such objects
+        self.add_cookie_header(request)
+        header = request.get_header("Cookie")
+        if len(url) + len(header or "") <= _MAX_REMEMBERED_LENGTH:
             if len(self._made) >= _MAX_REMEMBERED:
                 self._made.clear()
-            request = Request(url)  # noqa: S310  # nothing is opened; the jar only understands such objects
-            self.add_cookie_header(request)
-            self._made[url] = request.get_header("Cookie")
+            self._made[url] = header
             self._good_until_s = min((cookie.expires for cookie in self if cookie.expires), default=float("inf"))
-        return self._made[url]
+        return header
 
     def extract(self, head: Head, url: str) -> None:
         """Take what the server sets with the answer to a request to `url`."""
         self.extract_cookies(_Answer(head), Request(url))  # type: ignore[arg-type]  # noqa: S310
 
     def set_cookie(self, cookie: Cookie) -> None:
-        """Add a cookie, or renew it; not a new one for a domain that has filled its share."""
-        of_domain: dict[str, dict[str, Cookie]] = self._cookies.get(cookie.domain, {})  # type: ignore[attr-defined]
-        known = cookie.name in of_domain.get(cookie.path, {})
-        if known or sum(len(names) for names in of_domain.values()) < _MAX_COOKIES_PER_DOMAIN:
+        """Add a cookie, or renew it; not one that is too large, nor a new one for a domain that has filled its share."""
+        domains: dict[str, dict[str, dict[str, Cookie]]] = self._cookies  # type: ignore[attr-defined]
+        paths = domains.get(cookie.domain, {})
+        known = cookie.name in paths.get(cookie.path, {})
+        room = (
+            sum(len(names) for names in paths.values()) < _MAX_COOKIES_PER_DOMAIN
+            if paths
+            else len(domains) < _MAX_DOMAINS
+        )
+        if (known or room) and len(cookie.name) + len(cookie.value or "") <= _MAX_COOKIE_LENGTH:
             super().set_cookie(cookie)
             self.filled = True
         self._forget()

@@ -11,6 +11,7 @@ from worker.http.errors import BadAnswerError
 
 ACCEPTED = "gzip, deflate, br"
 _MAX_ENCODINGS = 3
+_MAX_MEMBERS = 1000  # of one gzip body; each copies what follows it
 
 
 class _Decoder(Protocol):
@@ -82,6 +83,7 @@ class _Zlib:
         self._limit = limit
         self._inflate = None if window_bits is None else zlib.decompressobj(window_bits)
         self._held = b""
+        self._members = 1
 
     def feed(self, data: bytes) -> bytes:
         if self._window_bits is None:
@@ -94,6 +96,9 @@ class _Zlib:
         size = 0
         while data:
             if self._inflate is None or self._inflate.eof:
+                self._members += 1
+                if self._members > _MAX_MEMBERS:
+                    raise BadAnswerError(f"the {self._name} body has more than {_MAX_MEMBERS} members")
                 self._inflate = zlib.decompressobj(self._window_bits)
             try:
                 piece = self._inflate.decompress(data, self._limit + 1 - size)

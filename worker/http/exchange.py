@@ -19,6 +19,8 @@ from worker.http.stream import Stream
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty
 
+_MAX_PAST_BODY = 64 * 1024  # of each redirect's answer, which hardly anybody looks at
+
 _clock = time.monotonic
 
 
@@ -47,7 +49,9 @@ class Exchange:
                 call.stream = None
             if len(call.history) == self.max_redirects:
                 raise RedirectError(f"more than {self.max_redirects} redirects")
-            call.history = (*call.history, (copy(call), head))
+            past = copy(call)
+            past.content = past.content if len(past.content) <= _MAX_PAST_BODY else b""
+            call.history = (*call.history, (past, head))
             call.redirect(head.status, head.location)
             head = self.send(call)
         return head
@@ -151,7 +155,7 @@ class Exchange:
             if call.dropped is None:
                 self._block = block
         target = call.located.target if not self._via_proxy else self._target_via_proxy(call.located)
-        line = request_line(call.method, target)
+        line = (request_line if call.dropped is None else request_line.__wrapped__)(call.method, target)
         if body is NO_BODY and not self.cookies.filled and call.method not in _WITH_BODY:
             return line + block.ended
         return self._with_body(line + block.lines, block, call)

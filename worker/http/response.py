@@ -130,7 +130,7 @@ class Response:
             return ""
         try:
             return str(self.content, self.encoding or "utf-8", errors="replace")
-        except LookupError:  # the server names an encoding that does not exist
+        except (LookupError, UnicodeError):  # the server names an encoding that does not exist, or that can't be used
             return str(self.content, "utf-8", errors="replace")
 
     def json(self) -> Any:
@@ -139,9 +139,12 @@ class Response:
         if content is not None:
             try:
                 return msgspec.json.decode(content)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 pass  # other encodings, NaN and the like: the standard library's business, and so is the error
-        return standard_json.loads(self.text)  # type: ignore[arg-type]  # None raises what callers expect
+        try:
+            return standard_json.loads(self.text)  # type: ignore[arg-type]  # None raises what callers expect
+        except RecursionError:
+            raise standard_json.JSONDecodeError("nested too deeply", "", 0) from None
 
     def raise_for_status(self) -> None:
         """Raise what made the request fail, if it did."""

@@ -12,7 +12,7 @@ from worker.http.call import NO_BODY, Call
 from worker.http.connect import Settings
 from worker.http.cookies import Cookies
 from worker.http.decode import ACCEPTED, decode
-from worker.http.errors import FAILURES, HttpError, StatusError
+from worker.http.errors import FAILURES, BadAnswerError, HttpError, StatusError
 from worker.http.exchange import Exchange
 from worker.http.head import Head
 from worker.http.pool import Pool
@@ -193,16 +193,24 @@ class Session:
         return self.request("PATCH", url, data=data, **kwargs)
 
     def iter_lines(self, url: str, method: str = "GET", **kwargs: Any) -> Iterator[str]:
-        """A streamed request's body, line by line, without the line ends. Raises what made the request fail."""
+        """A streamed request's body, line by line, without the line ends.
+
+        Raises what made the request fail, and BadAnswerError for a line that is larger than a body may be.
+        """
         response = self.request(method, url, stream=True, **kwargs)
         response.raise_for_status()
-        left = b""
+        begun = bytearray()
         for piece in response.iter_content(chunk_size=1 << 16, decode_content=False):
-            *lines, left = (left + piece).split(b"\n")
-            for line in lines:
-                yield line.decode(errors="replace")
-        if left:
-            yield left.decode(errors="replace")
+            *ends, rest = piece.split(b"\n")
+            for end in ends:
+                yield (bytes(begun) + end).decode(errors="replace")
+                begun.clear()
+            begun += rest
+            if len(begun) > self._max_body:
+                response.close()
+                raise BadAnswerError(f"a line of more than {self._max_body} bytes")
+        if begun:
+            yield begun.decode(errors="replace")
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:

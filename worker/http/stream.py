@@ -15,12 +15,11 @@ class Stream:
     def __init__(self, connection: Connection, lane: Lane, max_piece: int) -> None:
         self._connection: Connection | None = connection
         self._lane = lane
-        head = connection.reader.head
-        assert head is not None
-        self._decoding = Decoding(head.encoding, max_piece) if head.encoding else None
+        self._max_piece = max_piece
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces as they come. Raises FAILURES."""
+        decoding: Decoding | None = None
         while (connection := self._connection) is not None:
             reader = connection.reader
             piece = reader.take()
@@ -28,10 +27,11 @@ class Stream:
                 if not piece and not reader.complete:
                     connection.more()
                     continue
-                if self._decoding is not None:
-                    piece = self._decoding.feed(piece)
+                if reader.head is not None and reader.head.encoding:
+                    decoding = decoding or Decoding(reader.head.encoding, self._max_piece)
+                    piece = decoding.feed(piece)
                     if reader.complete:
-                        self._decoding.finish()
+                        decoding.finish()
             except BaseException:
                 self.close()
                 raise
