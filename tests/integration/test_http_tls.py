@@ -266,11 +266,16 @@ def test_proxies_of_the_environment_are_not_used_for_tls(user: Visitor, monkeypa
     assert user.client.get("/").text == "hello"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the command openssl, which can change keys at will")
+@pytest.mark.skipif(
+    not (shutil.which("openssl") and shutil.which("stdbuf")),
+    reason="needs the commands openssl, which can change keys at will, and stdbuf, to hear of it at once",
+)
 def test_keys_may_be_changed_in_between(authority: Authority) -> None:
     """TLS 1.3 may renew them at any time, and the peer has to answer."""
     chain = str(authority.issue("127.0.0.1"))
     command = [
+        "stdbuf",
+        "-o0",
         "openssl",
         "s_server",
         "-accept",
@@ -280,8 +285,6 @@ def test_keys_may_be_changed_in_between(authority: Authority) -> None:
         "-key",
         chain,
         "-tls1_3",
-        "-naccept",
-        "1",
     ]
     process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, bufsize=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -22,6 +23,7 @@ from worker.http.tls import TlsCodec
 # Connections wait in the hub by themselves: they need the system's socket, also where gevent has put its own in its place.
 _Socket: type[socket.socket] = get_original("socket", "socket")
 _RECEIVE_BYTES = 64 * 1024
+_SHOWN = 40
 
 _clock = time.monotonic
 
@@ -78,16 +80,12 @@ class _Making:
     def _open(self) -> socket.socket:
         addresses = self._resolve()
         for tried, (family, kind, protocol, _, address) in enumerate(addresses, 1):
-            sock = _Socket(family, kind, protocol)
             try:
                 # A silent first address must leave time for the next.
-                self._reach(sock, address, self._left_s() / (len(addresses) - tried + 1))
-            except BaseException as error:
-                sock.close()
-                if tried == len(addresses) or not isinstance(error, OSError):
+                return self._reach(family, kind, protocol, address, self._left_s() / (len(addresses) - tried + 1))
+            except OSError:
+                if tried == len(addresses):
                     raise
-            else:
-                return sock
         raise AssertionError("a name has at least one address")
 
     def _resolve(self) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
@@ -99,27 +97,40 @@ class _Making:
                 continue
             return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
         try:
+            host.encode("idna")  # as the system will do, in another thread
             with gevent.Timeout(self._left_s(), self._late("finding the address of")):
                 return list(getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except socket.gaierror as error:
             raise socket.gaierror(error.errno, f"no address for {host!r}: {error.strerror}") from None
         except UnicodeError:
-            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name") from None
+            raise socket.gaierror(socket.EAI_NONAME, f"{host[:_SHOWN]!r} is not a host name") from None
 
-    def _reach(self, sock: socket.socket, address: tuple[object, ...], wait_s: float) -> None:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        problem = sock.connect_ex(address)
-        if problem == errno.EINPROGRESS:
-            wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._late("connecting to"))
-            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    def _reach(
+        self, family: int, kind: int, protocol: int, address: tuple[object, ...], wait_s: float
+    ) -> socket.socket:
+        try:
+            sock = _Socket(family, kind, protocol)
+        except OSError as error:
+            raise self._named(error) from None
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            problem = sock.connect_ex(address)
+            if problem == errno.EINPROGRESS:
+                wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._late("connecting to"))
+                problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except BaseException:
+            sock.close()
+            raise
         if problem:
-            raise OSError(problem, f"{os.strerror(problem)} by {self._peer_name}")
+            sock.close()
+            raise self._named(OSError(problem, os.strerror(problem)))
+        return sock
 
     def _tunnel(self, sock: socket.socket) -> None:
-        sock.sendall(f"CONNECT {self._origin} HTTP/1.1\r\nHost: {self._origin}\r\n\r\n".encode("ascii"))
+        self._send(sock, f"CONNECT {self._origin} HTTP/1.1\r\nHost: {self._origin}\r\n\r\n".encode("ascii"))
         reader = Reader(0)
-        reader.begin(bodiless=True, streamed=True)
+        reader.begin(bodiless=False, streamed=True)  # a refusal may come with a page
         try:
             while reader.head is None:
                 data = self._receive(sock)
@@ -138,6 +149,8 @@ class _Making:
             try:
                 done, answer = tls.shake_hands(received)
             except ssl.SSLError as error:
+                with contextlib.suppress(OSError):
+                    sock.send(tls.reply())  # why: for the server's log
                 raise self._refusal(error) from None
             self._send(sock, answer)
             if done:
@@ -162,6 +175,8 @@ class _Making:
                 left = left[sock.send(left) :]
             except BlockingIOError:
                 wait_write(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("talking to"))
+            except OSError as error:
+                raise self._named(error) from None
 
     def _receive(self, sock: socket.socket) -> bytes:
         while True:
@@ -169,6 +184,12 @@ class _Making:
                 return sock.recv(_RECEIVE_BYTES)
             except BlockingIOError:
                 wait_read(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("waiting for"))
+            except OSError as error:
+                raise self._named(error) from None
+
+    def _named(self, error: OSError) -> OSError:
+        """`error`, and whose it is."""
+        return OSError(error.errno, f"{error.strerror} by {self._peer_name}")
 
     def _left_s(self) -> float:
         """Seconds left. At least a moment: what is ready at once is taken, though late."""

@@ -47,6 +47,7 @@ class Connection:
         "_hub",
         "_limits",
         "_receive",
+        "_sending",
         "_sock",
         "_timer",
         "_tls",
@@ -65,6 +66,7 @@ class Connection:
         self._tls = tls
         self._limits = limits
         self._awaiting = False
+        self._sending = False
         self._waiter: Any = (
             None  # the greenlet that waits in the hub for this connection, which alone may be switched to
         )
@@ -121,6 +123,10 @@ class Connection:
     def more(self) -> None:
         """Wait for more of a streamed answer. Raises FAILURES."""
         try:
+            if self._tls is not None and self._tls.ended:
+                self.reader.end()  # nothing more can come, though the connection below is open
+                self.close()
+                return
             self._awaiting = True
             self._heard_s = _clock()
             self._endless = True
@@ -186,6 +192,7 @@ class Connection:
         self._send_rest(memoryview(data)[sent:])
 
     def _send_rest(self, left: memoryview) -> None:
+        self._sending = True
         self._waiter = getcurrent()
         writable = self._hub.loop.io(self._sock.fileno(), WRITE)
         writable.start(self._waiter.switch)
@@ -203,7 +210,8 @@ class Connection:
                     return
         finally:
             self._waiter = None
-            self.spoilt = len(left) > 0
+            self._sending = False
+            self.spoilt = self.spoilt or len(left) > 0
             writable.stop()
             writable.close()
 
@@ -252,7 +260,9 @@ class Connection:
             data = self._receive(_RECEIVE_BYTES)
             if self._tls is not None and data:
                 data = self._decrypt(self._tls, data)
-                if not data and not self._tls.ended:
+                if self._tls.ended:
+                    self.spoilt = True
+                elif not data:
                     return
             if not self._awaiting:
                 # The server has closed an idle connection, or says what nobody asked: nothing more may be sent on it.
@@ -268,14 +278,14 @@ class Connection:
                 if self.reader.interims and self._waiter is not None:
                     self._waiter.switch()  # it may wait to continue
         except (BlockingIOError, InterruptedError):
-            pass
+            pass  # nothing to read after all
         except Exception as error:  # noqa: BLE001  # a mistake of ours, too, belongs to the one who waits
             self._fail(error)
 
     def _decrypt(self, tls: TlsCodec, data: bytes) -> bytes:
         plain = tls.decrypt(data)
-        reply = tls.reply()
-        if reply and self._sock.send(reply) != len(reply):
+        # What TLS has to say itself, a change of keys say, waits for the end of a record that is half sent.
+        if not self._sending and (reply := tls.reply()) and self._sock.send(reply) != len(reply):
             raise ConnectionAbortedError("the server does not read what TLS has to answer")
         return plain
 

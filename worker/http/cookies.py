@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar
@@ -84,5 +85,13 @@ class _Answer:
         message = Message()
         for name, value in self._head.fields:
             if name.lower() == "set-cookie":
-                message["Set-Cookie"] = value
+                message["Set-Cookie"] = _without_odd_ages(value)
         return message
+
+
+def _without_odd_ages(line: str) -> str:
+    """Without a Max-Age that is no number of seconds, at which the jar would fail and lose the answer's other cookies, too."""
+    return ";".join(part for part in line.split(";") if not _is_odd_age(part))
+
+
+_is_odd_age = re.compile(r'\s*max-age\s*(?!=\s*"?-?\d{1,10}"?\s*$)', re.IGNORECASE).match

@@ -11,7 +11,8 @@ from worker.http.errors import BadAnswerError
 
 ACCEPTED = "gzip, deflate, br"
 _MAX_ENCODINGS = 3
-_MAX_MEMBERS = 1000  # of one gzip body; each copies what follows it
+_MAX_MEMBERS = 1000  # of one gzip body
+_WINDOW_BYTES = 64 * 1024
 
 
 class _Decoder(Protocol):
@@ -94,7 +95,10 @@ class _Zlib:
             self._window_bits = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
         pieces: list[bytes] = []
         size = 0
-        while data:
+        # In windows, since the library copies all that follows a member.
+        windows = [data[start : start + _WINDOW_BYTES] for start in range(0, len(data), _WINDOW_BYTES)][::-1]
+        while windows:
+            data = windows.pop()
             if self._inflate is None or self._inflate.eof:
                 self._members += 1
                 if self._members > _MAX_MEMBERS:
@@ -108,7 +112,8 @@ class _Zlib:
             size += len(piece)
             if size > self._limit:
                 raise _too_large(self._name, self._limit)
-            data = self._inflate.unused_data if self._inflate.eof else b""
+            if self._inflate.eof and self._inflate.unused_data:
+                windows.append(self._inflate.unused_data)
         return b"".join(pieces)
 
     def finish(self) -> None:

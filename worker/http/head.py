@@ -99,6 +99,8 @@ def parse(data: bytes) -> Head:
     except HttpParserUpgrade:
         raise BadAnswerError("the server switched to another protocol, which nobody asked for") from None
     except HttpParserError as error:
+        if data[9:12] == b"101":
+            raise BadAnswerError("the server switched to another protocol, which nobody asked for") from None
         raise BadAnswerError(f"not an HTTP answer ({error}): {data[:_SHOWN_BYTES]!r}") from None
     if not data.startswith(_VERSIONS):
         raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")

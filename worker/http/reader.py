@@ -84,7 +84,7 @@ class Reader:
                 # What nearly always comes: one head, seen before, and the body that it announces, in one piece.
                 end = data.find(END) + len(END)
                 head = heads.remembered.get(data[:end])
-                if head is not None and head.plain_length == len(data) - end and not self._bodiless:
+                if head is not None and head.plain_length == len(data) - end <= self._max_body and not self._bodiless:
                     self.head = head
                     self.body = data[end:]
                     self.complete = True
@@ -141,14 +141,14 @@ class Reader:
             self._pieces = []
             self._chunks = _Chunks(text, self._pieces)
             length = None
-        if length is not None and len(rest) == length:
+        if length is not None:
+            self._refuse_if_larger(length)
+        if len(rest) == length:
             self._left = 0
             self.body = rest
             self.complete = True
             self.reusable = head.keep_alive
             return True
-        if length is not None:
-            self._refuse_if_larger(length)
         self._left = length
         if self._pieces is None:
             self._pieces = []

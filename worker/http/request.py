@@ -55,7 +55,9 @@ def locate(url: str, base_url: str = "") -> Located:
         host = host.encode("idna").decode("ascii")
     if _is_unfit_value(host) or " " in host:
         raise ValueError(f"{url!r} has no host name")
-    port = parts.port or _PORTS[scheme]
+    port = _PORTS[scheme] if parts.port is None else parts.port
+    if port == 0:
+        raise ValueError(f"{url!r} has port 0, where nothing can be")
     origin = _origins.setdefault((scheme, host, port), Origin(scheme, host, port))
     if len(_origins) > _MAX_ORIGINS:
         _origins.clear()

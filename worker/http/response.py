@@ -113,8 +113,9 @@ class Response:
     def encoding(self) -> str | None:
         """The charset of `text`: as set, else as the server says, else as it looks."""
         if self._encoding is None and self.content is not None:
-            headers: Any = self.headers or {}
-            self._encoding = get_encoding_from_headers(headers) or detect(self.content)["encoding"]
+            types = self.headers.getlist("Content-Type") if self.headers is not None else []
+            said: Any = {"content-type": types[0]} if types else {}
+            self._encoding = get_encoding_from_headers(said) or detect(self.content)["encoding"]
         return self._encoding
 
     @encoding.setter

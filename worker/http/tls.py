@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-import functools
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 _RECORDS_BYTES = 256 * 1024  # what one read takes out of the library at most; it is asked until it has no more
 
 
-@functools.lru_cache(maxsize=64)
+_MAX_CONTEXTS = 64
+_contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
+
+
 def shared_context(
     factory: Callable[[], ssl.SSLContext] | None, ca_file: str | None, *, insecure: bool
 ) -> ssl.SSLContext:
     """The one context of all users with these settings: their `factory`'s, else one that verifies unless `insecure`.
 
-    Raises OSError if `ca_file` can't be read, ssl.SSLError if it holds no certificate.
+    A method is the same factory for all users of its class. Raises OSError if `ca_file` can't be read, and ssl.SSLError if
+    it holds no certificate.
     """
-    if factory is not None:
-        return factory()
-    context = ssl.create_default_context(cafile=ca_file)
+    key = (getattr(factory, "__func__", factory), ca_file, insecure)
+    context = _contexts.get(key)
+    if context is None:
+        if len(_contexts) >= _MAX_CONTEXTS:
+            _contexts.clear()
+        context = _contexts[key] = _context(ca_file, insecure=insecure) if factory is None else factory()
+    return context
+
+
+def _context(ca_file: str | None, *, insecure: bool) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise type(error)(error.errno, f"ca_file {ca_file}: {error.strerror}") from None
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,10 +85,16 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
             raise StopTest("A proxy needs both proxy_host and proxy_port.")
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise StopTest(f"ca_file {self.ca_file!r} is not a file.")
-        factory = type(self).ssl_context_factory  # of the class: what belongs to self is not the same for two users
         return Settings(
             connect_s=self.connection_timeout,
             limits=Limits(self.network_timeout, self.response_timeout, self.max_body_bytes),
-            tls_context=lambda: shared_context(factory, self.ca_file, insecure=self.insecure),
+            tls_context=lambda: shared_context(self._context_factory(), self.ca_file, insecure=self.insecure),
             proxy=None if self.proxy_host is None else Origin("http", self.proxy_host, self.proxy_port or 0),
         )
+
+    def _context_factory(self) -> Callable[[], ssl.SSLContext] | None:
+        """As Locust takes it: a method, or a function that wants no user; which of them, its parameters tell."""
+        own = type(self).ssl_context_factory
+        if own is None or inspect.signature(own).parameters:
+            return self.ssl_context_factory
+        return own
