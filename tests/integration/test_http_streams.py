@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -163,3 +164,13 @@ def test_a_stream_of_a_redirect_is_that_of_its_end(server: Server, user: Visitor
     server.on("/end", reply(TEXT))
     assert user.client.get("/start", stream=True).text == TEXT
     assert server.connections == 1
+
+
+def test_what_was_begun_as_a_stream_can_be_read_to_its_end(server: Server, user: Visitor) -> None:
+    """The encoding goes on where the first reader left it."""
+    body = random.Random(1).randbytes(300_000)
+    server.on("/packed", reply(gzip.compress(body), "Content-Encoding: gzip"))
+    answer = user.client.get("/packed", stream=True)
+    first = next(answer.iter_content(1 << 20, decode_content=False))
+    assert isinstance(first, bytes)
+    assert first + answer.content == body

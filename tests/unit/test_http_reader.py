@@ -119,6 +119,11 @@ REFUSED = {
     "HTTP/2": (b"HTTP/2.0 200 OK\r\n\r\n", "not an HTTP/1 answer"),
     "lines that end in another way": (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "carriage return"),
     "a status of two digits": (b"HTTP/1.1 42 X\r\n\r\n", "not an HTTP answer"),
+    "a status below 100": (b"HTTP/1.1 099 X\r\n\r\n", "not an HTTP/1 answer"),
+    "an encoding of the transfer that nobody knows": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "unknown transfer encoding",
+    ),
     "a header without a colon": (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "not an HTTP answer"),
     "a head without end": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD_BYTES, f"exceeds {MAX_HEAD_BYTES} bytes"),
     "a head that ends too late": (b"HTTP/1.1 200 OK\r\nA: %b\r\n\r\n" % (b"x" * MAX_HEAD_BYTES), "exceeds"),

@@ -64,7 +64,9 @@ class Head:
             case b"content-length":
                 self.length = int(value)  # the parser let nothing through but digits, and only once
             case b"transfer-encoding":
-                self.chunked = value.endswith(b"chunked")
+                if value != b"chunked":
+                    raise BadAnswerError(f"the unknown transfer encoding {value[:_SHOWN_BYTES]!r}")
+                self.chunked = True
             case b"connection":
                 if value == b"keep-alive":
                     self.keep_alive = True
@@ -102,7 +104,7 @@ def parse(data: bytes) -> Head:
         if data[9:12] == b"101":
             raise BadAnswerError("the server switched to another protocol, which nobody asked for") from None
         raise BadAnswerError(f"not an HTTP answer ({error}): {data[:_SHOWN_BYTES]!r}") from None
-    if not data.startswith(_VERSIONS):
+    if not data.startswith(_VERSIONS) or parser.get_status_code() < 100:
         raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
     head = Head(data, parser.get_status_code())
     if len(data) <= _MAX_REMEMBERED_BYTES:
@@ -112,11 +114,11 @@ def parse(data: bytes) -> Head:
     return head
 
 
-def refuse_early(data: bytes) -> None:
-    """Raise BadAnswerError if what has come of a head can't become one, however it goes on."""
+def refuse_early(data: bytes, known: int) -> None:
+    """Raise BadAnswerError if what has come of a head, `known` bytes of it before, can't become one, however it goes on."""
     if not data.startswith(b"HTTP/1."[: len(data)]):
         raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
-    if b"\n\n" in data:
+    if data.find(b"\n\n", max(0, known - 1)) >= 0:
         raise BadAnswerError(f"not an HTTP/1 answer, its lines end without a carriage return: {data[:_SHOWN_BYTES]!r}")
     if len(data) > MAX_HEAD_BYTES:
         raise BadAnswerError(f"the head of the answer exceeds {MAX_HEAD_BYTES} bytes")

@@ -120,13 +120,14 @@ class Reader:
         return taken
 
     def _feed_head(self, data: bytes) -> bool:
-        end = data.find(END) + len(END)
+        known = len(self._partial)
+        end = data.find(END, max(0, known - len(END))) + len(END)
         if end < len(END):
-            heads.refuse_early(data)
+            heads.refuse_early(data, known)
             self._partial = data
             return False
         if end > MAX_HEAD_BYTES:
-            heads.refuse_early(data[:end])
+            heads.refuse_early(data[:end], known)
         text = data[:end]
         head = heads.remembered.get(text) or heads.parse(text)
         status = head.status

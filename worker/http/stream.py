@@ -16,10 +16,10 @@ class Stream:
         self._connection: Connection | None = connection
         self._lane = lane
         self._max_piece = max_piece
+        self._decoding: Decoding | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces as they come. Raises FAILURES."""
-        decoding: Decoding | None = None
         while (connection := self._connection) is not None:
             reader = connection.reader
             piece = reader.take()
@@ -28,10 +28,11 @@ class Stream:
                     connection.more()
                     continue
                 if reader.head is not None and reader.head.encoding:
-                    decoding = decoding or Decoding(reader.head.encoding, self._max_piece)
-                    piece = decoding.feed(piece)
+                    if self._decoding is None:
+                        self._decoding = Decoding(reader.head.encoding, self._max_piece)
+                    piece = self._decoding.feed(piece)
                     if reader.complete:
-                        decoding.finish()
+                        self._decoding.finish()
             except BaseException:
                 self.close()
                 raise

@@ -1,0 +1,91 @@
+"""What a server can make a user keep, and what a task can make of it, has bounds."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import pytest
+from http_server import Exchange, Server, Visitor, reply
+
+from worker.http.errors import BadAnswerError
+
+OK = b"HTTP/1.1 200 OK\r\n"
+MIB = 1024 * 1024
+MAX_BODY = 2 * MIB
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        started.on("/", reply("hello"))
+        yield started
+
+
+@pytest.fixture
+def user(server: Server) -> Visitor:
+    return server.visitor(network_timeout=2, response_timeout=4, max_body_bytes=MAX_BODY)
+
+
+def endless(start: bytes, unit: bytes) -> Callable[[Exchange], None]:
+    """Sends as long as somebody takes it, up to 200 MB."""
+
+    def answer(at: Exchange) -> None:
+        at.send(start)
+        block = unit * (1 + 64 * 1024 // len(unit))
+        for _ in range(200 * MIB // len(block)):
+            at.send(block)
+        at.hang_up()
+
+    return answer
+
+
+def test_a_cookie_larger_than_browsers_take_is_not_kept(server: Server, user: Visitor) -> None:
+    """Three hundred of them would be sent with every request."""
+    server.on("/cookies", reply("", f"Set-Cookie: c={'v' * 60_000}", f"Set-Cookie: d={'v' * 4000}"))
+    assert user.client.get("/cookies").ok
+    assert [cookie.name for cookie in user.client.cookiejar] == ["d"]
+
+
+def test_redirects_far_and_wide_are_not_remembered(server: Server, user: Visitor) -> None:
+    """Neither their URLs nor their bodies, whatever a server makes up."""
+
+    def onward(_: Exchange) -> bytes:
+        path = f"/{len(server.requests)}{'x' * 40_000}"
+        server.on(path, onward)
+        return reply(bytes(MIB), f"Location: {path}", status="302 Found")
+
+    server.on("/start", onward)
+    tracemalloc.start()
+    try:
+        user.client.get("/start")
+        assert "more than 30 redirects" in str(user.event["exception"])
+        assert len(user.event["response"].history) == 30
+        server.requests.clear()
+        server._answers.clear()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 8 * MIB
+
+
+def test_lines_without_end_are_cut_off(server: Server, user: Visitor) -> None:
+    server.on("/lines", endless(b"HTTP/1.0 200 OK\r\n\r\nfirst\nsecond\n", b"x"))
+    lines = user.client.iter_lines("/lines")
+    assert [next(lines), next(lines)] == ["first", "second"]
+    with pytest.raises(BadAnswerError, match=f"more than {MAX_BODY} bytes"):
+        next(lines)
+    server.wait_until(lambda now: now.open == 0)
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "no-such", "unicode_escape"])
+def test_a_charset_that_can_not_be_used_is_replaced(server: Server, user: Visitor, charset: str) -> None:
+    server.on("/text", reply(b"hell\xf6 \\", f"Content-Type: text/plain; charset={charset}"))
+    assert user.client.get("/text").text.startswith("hell")
+
+
+def test_json_nested_beyond_all_depth_is_no_json(server: Server, user: Visitor) -> None:
+    server.on("/json", reply("[" * 200_000))
+    with pytest.raises(json.JSONDecodeError):
+        user.client.get("/json").json()
