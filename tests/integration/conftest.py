@@ -1,4 +1,4 @@
-"""What the integration tests share: the real command and the real target."""
+"""What the integration tests share: the real command, the real target, a server whose every byte a test gives, and a CA."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Authority
+from http_server import Server, Visitor, reply
 from processes import Piswarm, Target
 
 
@@ -18,3 +20,20 @@ def piswarm(tmp_path: Path) -> Piswarm:
 def target() -> Iterator[Target]:
     with Target() as started:
         yield started
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        started.on("/", reply("hello"))
+        yield started
+
+
+@pytest.fixture
+def user(server: Server) -> Visitor:
+    return server.visitor()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,18 +15,6 @@ import pytest
 from http_server import Exchange, Server, Visitor, chunked, last, reply
 
 TEXT = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " * 20
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
 
 
 def test_the_fields_of_an_answer(server: Server, user: Visitor) -> None:

@@ -15,18 +15,6 @@ from http_server import Exchange, Request, Server, Visitor, reply
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
-
-
 def sent(server: Server) -> Request:
     """The one request that came."""
     assert len(server.requests) == 1

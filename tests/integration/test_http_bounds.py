@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
 
 import pytest
 from http_server import Exchange, Server, Visitor, reply
+from test_http_hostile import endless
 
 from worker.http.errors import BadAnswerError
 
@@ -18,28 +18,8 @@ MAX_BODY = 2 * MIB
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
 def user(server: Server) -> Visitor:
     return server.visitor(network_timeout=2, response_timeout=4, max_body_bytes=MAX_BODY)
-
-
-def endless(start: bytes, unit: bytes) -> Callable[[Exchange], None]:
-    """Sends as long as somebody takes it, up to 200 MB."""
-
-    def answer(at: Exchange) -> None:
-        at.send(start)
-        block = unit * (1 + 64 * 1024 // len(unit))
-        for _ in range(200 * MIB // len(block)):
-            at.send(block)
-        at.hang_up()
-
-    return answer
 
 
 def test_a_cookie_larger_than_browsers_take_is_not_kept(server: Server, user: Visitor) -> None:

@@ -21,11 +21,6 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
-
-
-@pytest.fixture
 def nowhere(server: Server) -> Iterator[Visitor]:
     """A user whose port is bound and not listened on."""
     with socket.socket() as bound:

@@ -16,11 +16,6 @@ def server() -> Iterator[Server]:
         yield started
 
 
-@pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
-
-
 def cookies(server: Server) -> dict[str, str]:
     """Those of the last request."""
     header = server.requests[-1]["Cookie"]

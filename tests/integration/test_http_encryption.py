@@ -36,11 +36,6 @@ class TlsServer(Server):
         self.url = f"https://127.0.0.1:{self._streams.server_port}"
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"))
-
-
 @pytest.fixture
 def server(authority: Authority) -> Iterator[TlsServer]:
     with TlsServer(authority.issue("127.0.0.1", "localhost")) as started:

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from http_server import Request, Server, Visitor, reply
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
+from http_server import Request, Server, Visitor
 
 
 def sent(server: Server) -> Request:

@@ -25,13 +25,6 @@ AT_ONCE_MS = 5000
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
 def user(server: Server) -> Visitor:
     return server.visitor(max_body_bytes=2 * MIB)
 

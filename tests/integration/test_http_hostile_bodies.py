@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import brotli
@@ -20,13 +20,6 @@ from worker.http.errors import BadAnswerError
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MAX_BODY = 2 * MIB
 TOO_LARGE = f"exceeds {MAX_BODY} bytes"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
 
 
 @pytest.fixture

@@ -20,18 +20,6 @@ METHODS = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "PATCH"]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
-
-
-@pytest.fixture
 def group() -> Iterator[Group]:
     started = Group()
     yield started

@@ -71,13 +71,6 @@ def proxy() -> Iterator[Proxy]:
     started.stop()
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
 def through(proxy_port: int, server: Server, **attributes: Any) -> Visitor:
     return server.visitor(proxy_host="127.0.0.1", proxy_port=proxy_port, **attributes)
 

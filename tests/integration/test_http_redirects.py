@@ -17,11 +17,6 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
-
-
-@pytest.fixture
 def other() -> Iterator[Server]:
     """Another host, since a port alone makes another origin but not another home of cookies."""
     with Server("127.0.0.2") as started:

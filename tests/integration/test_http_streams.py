@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -13,18 +12,6 @@ from gevent.event import Event
 from http_server import Exchange, Server, Visitor, chunked, last, reply
 
 TEXT = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " * 20
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
-
-
-@pytest.fixture
-def user(server: Server) -> Visitor:
-    return server.visitor()
 
 
 def test_the_response_time_is_that_of_the_head(server: Server, user: Visitor) -> None:

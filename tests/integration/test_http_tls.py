@@ -23,11 +23,6 @@ OK = b"HTTP/1.1 200 OK\r\n"
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"))
-
-
 @pytest.fixture
 def server(authority: Authority) -> Iterator[TlsServer]:
     with TlsServer(authority.issue("127.0.0.1", "localhost")) as started:

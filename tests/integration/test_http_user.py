@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -15,13 +14,6 @@ from locust.exception import StopTest
 from locust.stats import StatsError
 
 METHODS = ["get", "post", "put", "patch", "delete", "head", "options"]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        started.on("/", reply("hello"))
-        yield started
 
 
 @pytest.mark.parametrize("method", METHODS)
