@@ -186,7 +186,7 @@ def test_a_user_killed_in_the_middle_of_a_request(server: Server, *, stream: boo
 def test_a_user_killed_while_it_connects(server: Server, deaf_url: str) -> None:
     user = server.visitor(host=deaf_url)
     greenlet = gevent.spawn(user.client.get, "/")
-    gevent.idle()
+    gevent.sleep(0.002)
     assert not greenlet.dead
     greenlet.kill()
     assert isinstance(greenlet.value, gevent.GreenletExit)
@@ -200,7 +200,7 @@ def test_a_kill_gives_the_place_of_a_request_back(server: Server) -> None:
     server.wait_until(lambda now: len(now.requests) == 1)
     second = gevent.spawn(user.client.get, "/")
     third = gevent.spawn(user.client.get, "/")
-    gevent.idle()
+    gevent.sleep(0.002)
     second.kill()
     first.kill()
     assert third.get(timeout=10).text == "hello"

@@ -133,7 +133,7 @@ def test_tls_may_come_in_crumbs(server: TlsServer, user: Visitor) -> None:
             while data := peer.recv(1 << 16):
                 for byte in data:
                     client.sendall(bytes([byte]))
-                    gevent.idle()  # the user sees this byte before the next
+                    gevent.sleep(0.002)  # the user sees this byte before the next
             upward.kill()
 
     between = StreamServer(("127.0.0.1", 0), crumble)
