@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -50,6 +50,8 @@ CREATE TABLE fitness (
     lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, unfit TEXT NOT NULL,
     PRIMARY KEY (node, second)
 ) WITHOUT ROWID;
+-- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
+CREATE TABLE reports (worker TEXT PRIMARY KEY, life INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
 CREATE TABLE errors (
     method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,
@@ -204,6 +206,13 @@ class Store:
             ((self._node(row.node), *row[1:]) for row in rows),
         )
 
+    def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:
+        """Keep which report of each worker, by life and number, was the last to be taken."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)",
+            ((worker, life, number) for worker, (life, number) in taken.items()),
+        )
+
     def add_event(self, event: Event) -> None:
         """Keep that something happened."""
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", event)
@@ -244,6 +253,10 @@ class Store:
         )
         for second, method, name, total, failed, received_bytes, histogram, fit in rows:
             yield second, (method, name), Tally(total, failed, received_bytes, Histogram.decode(histogram)), bool(fit)
+
+    def reports(self) -> dict[str, tuple[int, int]]:
+        """The last report of each worker that was taken, as life and number."""
+        return {worker: (life, number) for worker, life, number in self._db.execute("SELECT * FROM reports")}
 
     def seconds(self) -> list[SecondRow]:
         """The state of the run, second by second."""

@@ -1,26 +1,45 @@
-"""The agent: the one process per node that answers for it. It samples the node's hardware and holds its own connection.
+"""The agent: what answers for a node. It samples the node's hardware and holds its own connection to the controller.
 
-It needs no Locust and no gevent. A rack of simulated nodes runs many of them as greenlets, on a `zmq.green` context.
+It needs no Locust and no gevent, so that a busy worker never keeps it from being heard: on a node it is a process of its own,
+in a rack of simulated nodes one thread serves them all.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
+import contextlib
+import math
+import random
 import time
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import msgspec
 import zmq
 
-from worker.curve import Endpoint, Keys, connect, end_context
-from worker.lifeline import take_orders
-from worker.sensors import MachineSensors, Sensors
-from worker.wire import Hello, Quit, Sample, Welcome, decode_controller_message, encode
+from worker.curve import Endpoint, Keys, connect
+from worker.sensors import Sensors
+from worker.wire import (
+    ALIVE_INTERVAL_S,
+    AgentMessage,
+    Alive,
+    Answer,
+    Goodbye,
+    Hello,
+    Present,
+    Question,
+    Quit,
+    Sample,
+    Welcome,
+    decode_controller_message,
+    encode,
+)
 
-logger = logging.getLogger(__name__)
-
-HELLO_INTERVAL_S = 5.0
+HELLO_INTERVAL_S = 2.0
+HELLO_INTERVAL_MAX_S = 30.0
+WORKERS_INTERVAL_S = 0.2
+"""How often an agent looks after its worker processes."""
+LOOK_INTERVAL_S = 0.05
+"""How often the agents of one thread look whether something is due or has come, when there are several."""
 
 
 class SampleClock:
@@ -46,76 +65,136 @@ class SampleClock:
         return self._start_s + slot * self.period_s
 
 
+class Workers(Protocol):
+    """The worker processes that an agent answers for."""
+
+    def look(self, now_s: float) -> Iterable[AgentMessage]:
+        """Do what is due; what the controller is to know of it."""
+
+    def stop(self) -> None:
+        """End them."""
+
+
 class Agent:
-    """One node's agent: says hello until it is welcomed, then samples until it is told to quit."""
+    """One node's agent: says hello until it is welcomed, then samples until it is told to quit.
 
-    def __init__(self, node: str, endpoint: Endpoint, keys: Keys, sensors: Sensors, *, context: Any) -> None:
-        self._node = node
-        self._endpoint = endpoint
-        self._keys = keys
+    Hellos come further and further apart, up to half a minute, each at a time of its own: a fleet whose controller is
+    away doesn't knock as one when it is back. `step` never blocks.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        endpoint: Endpoint,
+        keys: Keys,
+        sensors: Sensors,
+        *,
+        context: Any,
+        workers: Workers | None = None,
+    ) -> None:
         self._sensors = sensors
-        self._context = context
+        self._facts = sensors.facts()
+        self._workers = workers
+        self._socket = connect(context, endpoint, keys, node)
         self._samples: SampleClock | None = None
+        self._dice = random.Random(node)  # noqa: S311  # no secret
+        self._hello_at_s = 0.0
+        self._hello_wait_s = HELLO_INTERVAL_S
+        self._alive_at_s = 0.0
+        self.done = False
+        """Told to quit by the controller."""
 
-    def run(self) -> None:
-        """Serve until the controller ends the run."""
-        socket = connect(self._context, self._endpoint, self._keys, self._node)
-        try:
-            hello_at_s = time.monotonic()
-            while True:
-                now_s = time.monotonic()
-                if self._samples is None:
-                    if now_s >= hello_at_s:
-                        socket.send(encode(Hello(self._sensors.facts())))
-                        hello_at_s = now_s + HELLO_INTERVAL_S
-                    wait_s = hello_at_s - now_s
-                else:
-                    wait_s = self._samples.wait_s(now_s)
-                    if wait_s <= 0:
-                        slot = self._samples.take(now_s)
-                        socket.send(encode(Sample(slot, self._samples.due_s(slot), now_s, self._sensors.read())))
-                        wait_s = self._samples.wait_s(time.monotonic())
-                frame = self.receive(socket, wait_s)
-                if frame is not None and not self._handle(frame):
-                    return
-        finally:
-            socket.close(linger=500)
+    @property
+    def socket(self) -> Any:
+        """Readable when the controller has said something."""
+        return self._socket
 
-    def receive(self, socket: Any, wait_s: float) -> bytes | None:
-        """The next message, waited for at most `wait_s` (and 1 ms at least); None when there was none."""
-        return bytes(socket.recv()) if socket.poll(max(1, int(wait_s * 1000))) else None
+    def step(self) -> float:
+        """Do all that is due now, and answer what has come; how long until something is due again, in seconds."""
+        while not self.done:
+            try:
+                self._handle(self._socket.recv(zmq.NOBLOCK))
+            except zmq.Again:
+                break
+        now_s = time.monotonic()
+        if self._workers is not None:
+            for message in self._workers.look(now_s):
+                self._send(message)
+        return min(self._say_what_is_due(now_s), WORKERS_INTERVAL_S if self._workers is not None else math.inf)
 
-    def _handle(self, frame: bytes) -> bool:
-        """Act on one message; False when it ends the agent."""
+    def _say_what_is_due(self, now_s: float) -> float:
+        if self._samples is None:
+            if now_s >= self._hello_at_s:
+                self._send(Hello(self._facts))
+                self._hello_at_s = now_s + self._hello_wait_s * self._dice.uniform(0.8, 1.2)
+                self._hello_wait_s = min(2 * self._hello_wait_s, HELLO_INTERVAL_MAX_S)
+            return self._hello_at_s - now_s
+        if self._samples.wait_s(now_s) <= 0:
+            slot = self._samples.take(now_s)
+            self._send(Sample(slot, self._samples.due_s(slot), now_s, self._sensors.read()))
+            self._alive_at_s = now_s + ALIVE_INTERVAL_S * 1.5
+        elif now_s >= self._alive_at_s:
+            self._send(Alive())
+            self._alive_at_s = now_s + ALIVE_INTERVAL_S
+        return min(self._samples.wait_s(now_s), self._alive_at_s - now_s)
+
+    def close(self) -> None:
+        """Say good-bye, unless the controller was the first to, and end the workers."""
+        if not self.done and self._samples is not None:
+            self._send(Goodbye())
+        if self._workers is not None:
+            self._workers.stop()
+        self._socket.close(linger=500)
+
+    def _send(self, message: AgentMessage) -> None:
+        # A controller that has been away for so long that its queue is full has no use for old samples.
+        with contextlib.suppress(zmq.Again):
+            self._socket.send(encode(message), zmq.NOBLOCK)
+
+    def _handle(self, frame: bytes) -> None:
         try:
             message = decode_controller_message(frame)
-        except msgspec.MsgspecError:
-            logger.warning("dropped a message from the controller that can't be decoded")
-            return True
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
         match message:
             case Welcome(period_s=period_s):
-                self._samples = SampleClock(time.monotonic(), period_s)
+                self._samples = SampleClock(time.monotonic(), max(0.01, period_s))
+                self._hello_wait_s = HELLO_INTERVAL_S
+            case Present():
+                self._samples = None
+                self._hello_at_s = 0.0
+            case Question(asked_s=asked_s):
+                self._send(Answer(asked_s, time.monotonic(), time.time()))
             case Quit():
-                return False
-        return True
+                self.done = True
 
 
-class AgentOrders(msgspec.Struct, frozen=True):
-    """All that an agent needs to know."""
+def serve(
+    agents: list[Agent], until: Callable[[], bool] = lambda: False, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Run agents until all were told to quit, or `until` says so; then close them.
 
-    node: str
-    endpoint: Endpoint
-    keys: Keys
-
-
-def main() -> int:
-    """Run the agent of this machine by the AgentOrders on standard input."""
-    orders = take_orders(AgentOrders)
-    context = zmq.Context()
-    Agent(orders.node, orders.endpoint, orders.keys, MachineSensors(), context=context).run()
-    end_context(context)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    A gevent process hands over the unpatched `sleep`, for this blocks its thread.
+    """
+    poller = zmq.Poller()
+    due_s = {}
+    for agent in agents:
+        poller.register(agent.socket, zmq.POLLIN)
+        due_s[agent] = 0.0
+    try:
+        while due_s and not until():
+            wait_s = min(due_s.values()) - time.monotonic()
+            if len(due_s) > 1:
+                # Looking at many sockets costs something, so it is not done for each of them by itself.
+                sleep(LOOK_INTERVAL_S)
+                wait_s = 0.0
+            heard = {socket for socket, _ in poller.poll(int(1000 * min(max(0.0, wait_s), 1.0)) + (wait_s > 0))}
+            now_s = time.monotonic()
+            for agent in [agent for agent, at_s in due_s.items() if at_s <= now_s or agent.socket in heard]:
+                due_s[agent] = now_s + agent.step()
+                if agent.done:
+                    poller.unregister(agent.socket)
+                    del due_s[agent]
+    finally:
+        for agent in agents:
+            agent.close()

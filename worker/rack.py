@@ -17,13 +17,14 @@ from typing import Any
 import gevent
 import msgspec
 import psutil
-import zmq.green as zmq
+import zmq
+import zmq.green
 from gevent import monkey
 from gevent.pool import Group
 from locust import argument_parser
 from locust.env import Environment
 
-from worker.agent import Agent
+from worker.agent import Agent, serve
 from worker.catalogue import load_user_classes
 from worker.curve import Endpoint, Keys, end_context
 from worker.lifeline import take_orders
@@ -34,6 +35,8 @@ from worker.simulated import SimulatedSensors
 from worker.wire import UserShare
 
 _native_thread = monkey.get_original("_thread", "start_new_thread")
+_native_sleep = monkey.get_original("time", "sleep")
+_native_lock = monkey.get_original("_thread", "allocate_lock")
 
 
 class RackNode(msgspec.Struct, frozen=True):
@@ -95,16 +98,6 @@ class Shares:
             before_s = now_s
 
 
-class GreenAgent(Agent):
-    """An agent that shares its process's event loop with others."""
-
-    def receive(self, socket: Any, wait_s: float) -> bytes | None:
-        """As in Agent, at a third of the cost: zmq.green's poll sets up a select of its own for each call."""
-        with gevent.Timeout(max(0.001, wait_s), False):  # gevent's way to say: just leave the block
-            return bytes(socket.recv())
-        return None
-
-
 class Rack:
     """The nodes of one process."""
 
@@ -115,7 +108,9 @@ class Rack:
         parser = argument_parser.get_empty_argument_parser(default_config_files=[])
         argument_parser.setup_parser_arguments(parser)
         self._options = parser.parse(args=[])
-        self._context = zmq.Context()
+        self._context = zmq.green.Context()
+        self._agents_context = zmq.Context()
+        self._agents_context.set(zmq.MAX_SOCKETS, 4 * len(orders.nodes) + 64)
         self._context.set(zmq.MAX_SOCKETS, 4 * len(orders.nodes) + 64)
         self._lag = LoopLag()
         self._shares = Shares()
@@ -123,17 +118,32 @@ class Rack:
     def run(self) -> None:
         """Serve until the controller has ended the run for every node."""
         nodes = Group()
+        agents = []
         for node in self._orders.nodes:
             recorder = Recorder(self._lag)
             self._shares.add(node.name, recorder)
             nodes.spawn(self._work, node, recorder)
-            nodes.spawn(self._agent(node).run)
+            agents.append(self._agent(node))
+        # In a thread of their own, so that a user who keeps the event loop busy doesn't make a node look dead.
+        agents_done = _native_lock()
+        agents_done.acquire()
+        _native_thread(self._serve_agents, (agents, agents_done))
         helpers = [gevent.spawn(self._lag.run, gevent.sleep), gevent.spawn(self._shares.run)]
         nodes.join(raise_error=True)
         gevent.killall(helpers)
+        while not agents_done.acquire(blocking=False):
+            gevent.sleep(0.02)
+        end_context(self._agents_context, start_thread=_native_thread, sleep=gevent.sleep)
         end_context(self._context, start_thread=_native_thread, sleep=gevent.sleep)
 
-    def _agent(self, node: RackNode) -> GreenAgent:
+    @staticmethod
+    def _serve_agents(agents: list[Agent], done: Any) -> None:
+        try:
+            serve(agents, sleep=_native_sleep)
+        finally:
+            done.release()
+
+    def _agent(self, node: RackNode) -> Agent:
         sensors = SimulatedSensors(
             node.name,
             board=node.board,
@@ -143,7 +153,7 @@ class Rack:
             cpu_s=lambda: self._shares.used_s(node.name),
             memory_bytes=lambda: self._shares.memory_bytes,
         )
-        return GreenAgent(node.name, self._orders.endpoint, node.keys, sensors, context=self._context)
+        return Agent(node.name, self._orders.endpoint, node.keys, sensors, context=self._agents_context)
 
     def _work(self, node: RackNode, recorder: Recorder) -> None:
         environment = Environment(

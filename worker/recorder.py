@@ -10,7 +10,7 @@ from locust.event import EventHook
 from locust.stats import RequestStats
 
 from worker.histogram import Tally
-from worker.looplag import LoopLag
+from worker.looplag import KEPT_SECONDS, LoopLag
 from worker.wire import EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
@@ -101,18 +101,24 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
             self._errors[key] = self._errors.get(key, 0) + users
 
-    def take(self, users: dict[str, int], *, final: bool = False) -> Report:
-        """Everything not reported yet, and forget it. Only whole seconds, unless it is the `final` report."""
+    def take(self, users: dict[str, int], *, number: int = 0, order: int = 0, final: bool = False) -> Report:
+        """Everything not reported yet, as report `number`, and forget it. Only whole seconds, unless `final`.
+
+        `users` and `order` go along as they are.
+        """
         now_s = self._clock()
         end = int(now_s) + 1 if final else int(now_s)
         # Idle seconds too: their lag tells whether the worker was fit. A request counted after a final report comes late.
-        due = set(range(self._reported_up_to, end)).union(second for second in self._seconds if second < end)
+        # Of an hour without a controller, nothing but the requests is told.
+        due = set(range(max(self._reported_up_to, end - KEPT_SECONDS), end)).union(
+            second for second in self._seconds if second < end
+        )
         seconds = [self._take_second(second) for second in sorted(due)]
         self._second = -1  # what is counted from now on, in whatever second, belongs to the next report
         self._reported_up_to = max(end, self._reported_up_to)
         errors = [ErrorCount(*key, count) for key, count in self._errors.items()]
         self._errors.clear()
-        return Report(sent_s=now_s, users=users, seconds=seconds, errors=errors)
+        return Report(number=number, order=order, sent_s=now_s, users=users, seconds=seconds, errors=errors)
 
     def _take_second(self, second: int) -> WorkerSecond:
         lag = self._lag.second(second)

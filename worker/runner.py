@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import random
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import gevent
+import zmq
 from gevent.event import Event
 from locust import __version__
 from locust.env import Environment
@@ -19,12 +23,21 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker.curve import Endpoint, Keys, connect
 from worker.recorder import Recorder
-from worker.wire import Report, encode
+from worker.wire import Ready, Report, encode
 
 logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 2.0
-CONNECT_TIMEOUT_S = 60.0
+SEND_AGAIN_S = 5.0
+"""A report that the controller has not taken by then is sent again."""
+IDLE_AFTER_S = 6.0
+"""Without a sign of life from the controller for so long, a worker ends its users: no load without a controller."""
+IDLE_GRACE_S = 2.0
+"""How long their tasks may take then."""
+PRESENT_INTERVAL_S = 2.0
+PRESENT_INTERVAL_MAX_S = 15.0
+FINAL_REPORT_S = 10.0
+"""How long a worker waits, after it has stopped, for the controller to take its last report."""
 
 
 class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
@@ -34,9 +47,9 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         # BaseSocket.__init__ is left out on purpose: it would open a context, with two threads, for this one socket.
         self.socket = connect(context, endpoint, keys, identity)
 
-    def send_report(self, report: Report, identity: str) -> None:
-        """Send a Report as the data of a message of type `stats`."""
-        self.socket.send(encode(("stats", report, identity)))
+    def send_typed(self, kind: str, data: Ready | Report, identity: str) -> None:
+        """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full."""
+        self.socket.send(encode((kind, data, identity)), zmq.NOBLOCK)
 
     def recv(self) -> Message:
         """The next message. Raises RPCError, after which the caller asks again; nothing else, whatever arrives."""
@@ -52,8 +65,12 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     """One worker of one node.
 
     It differs from its base in what it says to the master: no heartbeats (the node's agent answers for the node), no
-    logs, and one Report every REPORT_INTERVAL_S in place of Locust's statistics. A stop lets running tasks finish, for
-    at most the environment's `stop_timeout`, then sends the final report and only then says that it has stopped.
+    logs, and one Report every REPORT_INTERVAL_S in place of Locust's statistics. A report is kept until the controller has
+    taken it. A stop lets running tasks finish, for at most the environment's `stop_timeout`, then has the final report taken
+    and only then says that it has stopped.
+
+    A controller that is not heard any more ends the load, not the worker: it keeps what was not taken, and presents itself
+    until there is a controller again, at intervals that grow and are its own.
     """
 
     client: Any
@@ -74,6 +91,14 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
         self._phase = phase
         self._closing = Event()
+        self._life = random.SystemRandom().getrandbits(52)
+        self._number = 0
+        self._reports: OrderedDict[int, Report] = OrderedDict()  # those that are not taken yet
+        self._sent_again_s = 0.0
+        self._all_taken = Event()
+        self._ended = False  # its last report is made
+        self._heard_s = time.monotonic()
+        self._present = Event()  # the controller knows this worker
         listeners = environment.events.request._handlers  # noqa: SLF001  # Locust has no public way to read them
         own = list(listeners)
         # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
@@ -87,22 +112,60 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         return recorder
 
     def connect_to_master(self) -> None:
-        """Present this worker and wait until the master knows it. Raises ConnectionError after a minute."""
+        """Open the connection; the controller is sought from then on, however long it takes."""
         self.client_id = self._identity
         self.reset_connection()
-        self.client.send(Message("client_ready", __version__, self.client_id))
-        if not self.connection_event.wait(timeout=CONNECT_TIMEOUT_S):
-            raise ConnectionError(f"the master did not answer worker {self.client_id} within {CONNECT_TIMEOUT_S:.0f} s")
         self.connected = True
+        self.greenlet.spawn(self._seek_controller)
 
     def reset_connection(self) -> None:
         """Open the connection anew, encrypted as before."""
         self.client.close(linger=0)
         self.client = self._connect()
 
+    def _seek_controller(self) -> None:
+        """Whenever no controller knows this worker, present it until one does; without one, end the load."""
+        dice = random.Random(self._identity)  # noqa: S311  # no secret
+        wait_s = PRESENT_INTERVAL_S
+        while True:
+            if self._present.is_set():
+                wait_s = PRESENT_INTERVAL_S
+                left_s = self._heard_s + IDLE_AFTER_S - time.monotonic()
+                if left_s > 0:
+                    gevent.sleep(left_s)
+                else:
+                    self._present.clear()
+                    self._fall_idle()
+            else:
+                self._send("client_ready", Ready(__version__, self._life))
+                self._present.wait(wait_s * dice.uniform(0.8, 1.2))
+                wait_s = min(2 * wait_s, PRESENT_INTERVAL_MAX_S)
+
+    def _fall_idle(self) -> None:
+        if self.user_greenlets:
+            logger.warning("%s hears no controller: its users end", self._identity)
+            self.environment.stop_timeout = IDLE_GRACE_S
+            self.stop()
+            self.worker_state = STATE_INIT
+
     def handle_message(self, msg: Message) -> None:
         """Act on one message from the master. A stop runs beside the message loop, which it must not hold up."""
+        self._heard_s = time.monotonic()
         match msg.type:
+            case "ack":  # the controller knows this worker, and which of its reports it has taken
+                self.worker_index = msg.data["index"]
+                self.last_received_spawn_timestamp = 0
+                self._forget_reports(msg.data["taken"])
+                self._send_reports()
+                self._present.set()
+                self.connection_event.set()
+            case "taken":
+                self._forget_reports(msg.data)
+                if not self._present.is_set():
+                    self._send("client_ready", Ready(__version__, self._life))
+            case "present":
+                self._present.clear()
+                self._send("client_ready", Ready(__version__, self._life))
             case "stop":
                 self.greenlet.spawn(self._stop_and_report)
             case "quit":
@@ -112,7 +175,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     def _stop_and_report(self) -> None:
         self.stop()
-        self._send_stats(final=True)
+        self._ended = True
+        self._report(final=True)
+        with gevent.Timeout(FINAL_REPORT_S, False):  # gevent's way to say: just leave the block
+            while self._reports:
+                self._all_taken.wait()
         self.client.send(Message("client_stopped", None, self.client_id))
         self.worker_state = STATE_INIT
 
@@ -139,20 +206,47 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         gevent.killall(late)
         self.recorder.note_cut_off(len(late))
 
-    def _send_stats(self, *, final: bool = False) -> None:
-        report = self.recorder.take(dict(self.user_classes_count), final=final)
-        self.client.send_report(report, self.client_id)
+    def _report(self, *, final: bool = False) -> None:
+        self._number += 1
+        report = self.recorder.take(
+            dict(self.user_classes_count), number=self._number, order=self.last_received_spawn_timestamp, final=final
+        )
+        self._reports[self._number] = report
+        self._all_taken.clear()
+        self._send("stats", report)
+
+    def _forget_reports(self, up_to: int) -> None:
+        while self._reports and next(iter(self._reports)) <= up_to:
+            self._reports.popitem(last=False)
+        if not self._reports:
+            self._all_taken.set()
+
+    def _send_reports(self) -> None:
+        self._sent_again_s = time.monotonic()
+        for report in self._reports.values():
+            self._send("stats", report)
+
+    def _send(self, kind: str, data: Ready | Report) -> None:
+        # When nobody has read for long it is not sent: what counts is kept, and sent again.
+        with contextlib.suppress(zmq.Again):
+            self.client.send_typed(kind, data, self.client_id)
 
     def stats_reporter(self) -> None:
-        """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete."""
+        """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete.
+
+        Nothing is reported to a controller that is not there: what was counted stays counted.
+        """
         while True:
             now_s = time.monotonic()
             slot_s = 0.2 + 0.6 * self._phase + int(self._phase * 97) % int(REPORT_INTERVAL_S)
             gevent.sleep(REPORT_INTERVAL_S - (now_s - slot_s) % REPORT_INTERVAL_S)
-            try:
-                self._send_stats()
-            except RPCError:
-                logger.exception("a report could not be sent")
+            if self._present.is_set():
+                oldest = next(iter(self._reports.values()), None)
+                now_s = time.monotonic()
+                if oldest is not None and now_s - max(oldest.sent_s, self._sent_again_s) > SEND_AGAIN_S:
+                    self._send_reports()
+                if not self._ended:
+                    self._report()
 
     def wait_until_told_to_quit(self) -> None:
         """Block until the master ends the run, then stop everything."""

@@ -7,12 +7,11 @@ A node opens two kinds of connection to the controller's one port, each a CURVE-
   for every message type that a worker may send.
 
 Node names have no underscore, so an identity tells its node. Times on the wire are monotonic seconds of the sender's own
-clock, never wall clock; the receiver maps them to its own (see `ClockMap`).
+clock, never wall clock; the receiver maps them to its own.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any
 
 import msgspec
@@ -61,9 +60,44 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """An agent presents its node; repeated until it is welcomed."""
+    """An agent presents its node; repeated until it is welcomed, and when the controller asks for it."""
 
     facts: Facts
+
+
+class Alive(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A sign of life between samples that are more than ALIVE_INTERVAL_S apart."""
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The answer to a Question, at once: its time back, with the agent's own monotonic clock and its wall clock (Unix time)."""
+
+    asked_s: Seconds
+    answered_s: Seconds
+    wall_s: Seconds
+
+
+class WorkerEnded(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A worker process of the node has ended by itself.
+
+    `how` is its exit status with its last words; the agent starts it again in `again_in_s`. `crashing` says that it has
+    ended again and again within a short time.
+    """
+
+    worker: Text
+    how: Text
+    again_in_s: Seconds
+    crashing: bool
+
+
+class WorkerMended(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A worker that ended again and again has lived for a while."""
+
+    worker: Text
+
+
+class Goodbye(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The node leaves by its own will: its agent was told to end by someone else than the controller."""
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -85,12 +119,22 @@ class Welcome(msgspec.Struct, frozen=True, tag=True, array_like=True):
     period_s: float
 
 
+class Present(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The controller does not know the node (it began anew): say Hello."""
+
+
+class Question(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The controller asks for the agent's clocks, at `asked_s` by its own monotonic clock."""
+
+    asked_s: float
+
+
 class Quit(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The run is over: leave."""
 
 
-AgentMessage = Hello | Sample
-ControllerMessage = Welcome | Quit
+AgentMessage = Hello | Sample | Alive | Answer | WorkerEnded | WorkerMended | Goodbye
+ControllerMessage = Welcome | Present | Question | Quit
 
 
 class UserShare(msgspec.Struct, frozen=True):
@@ -136,8 +180,15 @@ class ErrorCount(msgspec.Struct, array_like=True):
 
 
 class Report(msgspec.Struct, array_like=True):
-    """What a worker did since its report before. Every request is in exactly one report."""
+    """What a worker did since its report before. Every request is in exactly one report.
 
+    `number` counts a worker's reports from 1. The worker keeps a report, and sends it again, until the controller has
+    said that it is taken, in order of number: what comes a second time is known by its number and not counted again.
+    """
+
+    number: Count
+    order: Count
+    """The last order that the worker has had from this controller; 0 for none."""
     sent_s: Seconds
     users: Users
     """Running users by class name."""
@@ -152,6 +203,13 @@ class UsersRunning(msgspec.Struct):
     user_count: Count
 
 
+class Ready(msgspec.Struct):
+    """A worker presents itself: its Locust version, and which life of the worker this is, a number drawn at its start."""
+
+    locust: Text
+    life: Count
+
+
 class UserException(msgspec.Struct):
     """An exception that a user's code let through."""
 
@@ -160,7 +218,7 @@ class UserException(msgspec.Struct):
 
 
 WORKER_MESSAGES: dict[str, Any] = {
-    "client_ready": str | int,
+    "client_ready": Ready,
     "client_stopped": None,
     "spawning": None,
     "spawning_complete": UsersRunning,
@@ -168,6 +226,9 @@ WORKER_MESSAGES: dict[str, Any] = {
     "exception": UserException,
     "quit": None,
 }
+
+ALIVE_INTERVAL_S = 1.0
+"""An agent is heard at least this often."""
 
 encode = msgspec.msgpack.encode
 decode_agent_message = msgspec.msgpack.Decoder(AgentMessage).decode
@@ -177,22 +238,3 @@ decode_controller_message = msgspec.msgpack.Decoder(ControllerMessage).decode
 def node_of(identity: str) -> str:
     """The node that an identity belongs to: `pi007` for both `pi007` (its agent) and `pi007_0` (a worker)."""
     return identity.partition("_")[0]
-
-
-class ClockMap:
-    """Maps a peer's monotonic clock to the receiver's, from one-way messages that carry their time of sending.
-
-    The difference between receipt and sending is the clocks' offset plus the way's delay; its minimum is the offset
-    plus the shortest delay seen, on a rack's network well below the one-second slots that are mapped with it.
-    """
-
-    def __init__(self) -> None:
-        self._offset_s = math.inf
-
-    def observe(self, sent_s: float, received_s: float) -> None:
-        """Learn from one message: when the peer sent it, by its clock, and when it came, by ours."""
-        self._offset_s = min(self._offset_s, received_s - sent_s)
-
-    def to_local(self, peer_s: float) -> float:
-        """The time of ours that corresponds to `peer_s` of the peer's. Only after the first `observe`."""
-        return peer_s + self._offset_s

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import gevent
@@ -12,7 +14,6 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import (
     STATE_INIT,
-    STATE_MISSING,
     STATE_RUNNING,
     STATE_SPAWNING,
     STATE_STOPPED,
@@ -21,13 +22,17 @@ from locust.runners import (
     WorkerNode,
 )
 
+from master.fleet.dispatch import Dispatch
 from master.fleet.server import AGENT, FleetServer
-from worker.wire import AgentMessage, Quit, Report, UserException, node_of
+from worker.wire import AgentMessage, Quit, Ready, Report, UserException, UserShare, node_of
 
 logger = logging.getLogger(__name__)
 
 REPORTED_AFTER_S = 3.0
 """How long after its last order a ramp waits for the workers to say that their users run."""
+RAMP_STEP_S = 0.1
+AGAIN_AFTER_S = 6.0
+"""An order that a worker's reports show no trace of after so long is given again."""
 
 
 class Listener(Protocol):
@@ -36,11 +41,14 @@ class Listener(Protocol):
     def on_agent(self, node: str, message: AgentMessage) -> None:
         """An agent has sent a message."""
 
-    def on_worker_joined(self, node: str, worker: str) -> None:
-        """A worker has presented itself."""
+    def on_worker_joined(self, node: str, worker: str, life: int) -> int:
+        """A worker has presented itself; the number of the last of its reports that was taken, 0 for none."""
 
     def on_worker_left(self, node: str, worker: str) -> None:
         """A worker has said good-bye in mid-run."""
+
+    def on_users(self, node: str, users: bool) -> None:
+        """Whether users are ordered to run on a node has changed."""
 
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
@@ -50,45 +58,67 @@ class Listener(Protocol):
 
 
 class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
-    """Drives the workers of a fleet. Whether a node lives is its agent's to say; Locust's statistics and heartbeats are unused."""
+    """Drives the workers of a fleet. Locust's dispatcher, statistics and heartbeats are unused.
+
+    Whether a node lives is its agent's to say.
+
+    An order tells a worker the users of each class that it shall run, so it may be given twice, or again to one that was away.
+    """
 
     server: Any
-    _users_dispatcher: Any
 
-    def __init__(self, environment: Environment, *, server: FleetServer, listener: Listener) -> None:
+    def __init__(
+        self, environment: Environment, *, server: FleetServer, listener: Listener, shares: Mapping[str, UserShare]
+    ) -> None:
         # The base opens a plain port of its own. Nothing yields between its return and the swap, so nobody is ever served there.
         super().__init__(environment, "127.0.0.1", 0)
         self.server.close(linger=0)
         self.server = server
         self._listener = listener
+        self._dispatch = Dispatch(shares)
         self._ramp: gevent.Greenlet | None = None
+        self._spawn_rate = 1.0
         self._all_stopped = Event()
-        self._ordered: dict[str, dict[str, int]] = {}
-        """The users that each worker was last told to run."""
+        self._workers_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._away: set[str] = set()
+        """Nodes that are lost, or may carry no load."""
+        self._orders = 0
+        self._ordered: dict[str, tuple[int, float]] = {}
+        """Each worker's last order: its number, and when it was given."""
+        self._lives: dict[str, int] = {}
+        self._finished: set[str] = set()
+        """Workers that have said that they are done."""
+        self._running = 0
+
+    @property
+    def user_count(self) -> int:
+        """How many users run, as the workers last said."""
+        return self._running
 
     def ramp_to(self, users: int, spawn_rate: float) -> gevent.Greenlet:
         """Start or stop users until `users` run, `spawn_rate` per second; a ramp still under way is cut off."""
         if self._ramp is not None:
             self._ramp.kill()
+        self._spawn_rate = spawn_rate
         self._ramp = gevent.spawn(self._go_to, users, spawn_rate)
         return self._ramp
 
     def _go_to(self, users: int, spawn_rate: float) -> None:
-        # Stands in for MasterRunner.start, which orders every worker anew in every step, whether or not its users change,
-        # and stamps the orders with the wall clock.
         self.target_user_count = users
-        if self._users_dispatcher is None:
-            active = self.clients.ready + self.clients.spawning + self.clients.running
-            self._users_dispatcher = self.environment.dispatcher_class(active, self.user_classes)
         if self.state == STATE_INIT:
             self.environment.events.test_start.fire(environment=self.environment)
         self.update_state(STATE_SPAWNING)
-        self._users_dispatcher.new_dispatch(users, spawn_rate)
-        for wanted in self._users_dispatcher:
-            for worker, counts in wanted.items():
-                if counts != self._ordered.get(worker, dict.fromkeys(counts, 0)):
-                    self._ordered[worker] = dict(counts)
-                    self._order(worker, counts)
+        began_s, start = time.monotonic(), self._dispatch.wanted
+        step_s = max(RAMP_STEP_S, 1 / spawn_rate)
+        due_s = began_s + step_s
+        while self._dispatch.wanted != users:
+            gevent.sleep(max(0.0, due_s - time.monotonic()))
+            due_s += step_s
+            passed = int((time.monotonic() - began_s) * spawn_rate + 1e-6)
+            now = min(users, start + passed) if users > start else max(users, start - passed)
+            self._order(self._dispatch.go_to(now))
+            if self._dispatch.wanted != now:
+                break  # the mix of users allows no more
         with gevent.Timeout(REPORTED_AFTER_S, False):  # gevent's way to say: just leave the block
             while self.user_count != users:
                 gevent.sleep(0.05)
@@ -96,31 +126,43 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self.environment.events.spawning_complete.fire(user_count=users)
         self.send_message("spawning_complete", data={"user_count": users})
 
-    def _order(self, worker: str, users: dict[str, int]) -> None:
-        order = {
-            "timestamp": time.monotonic(),  # workers drop an order that is not later than the one before
-            "user_classes_count": users,
-            "host": self.environment.host,
-            "stop_timeout": self.environment.stop_timeout,
-            "parsed_options": {},
-        }
-        self._send("spawn", worker, order)
+    def _order(self, workers: Iterable[str]) -> None:
+        for worker in workers:
+            self._orders += 1
+            self._ordered[worker] = (self._orders, time.monotonic())
+            order = {
+                "timestamp": self._orders,  # Locust's name for it; a worker drops an order that is not later than its last
+                "user_classes_count": self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0)),
+                "host": self.environment.host,
+                "stop_timeout": self.environment.stop_timeout,
+                "parsed_options": {},
+            }
+            self._send("spawn", worker, order)
+            node = node_of(worker)
+            self._listener.on_users(node, any(self._has_users(other) for other in self._workers_of[node]))
+
+    def _has_users(self, worker: str) -> bool:
+        return any(self._dispatch.users.get(worker, {}).values())
+
+    def level(self, span_s: float) -> None:
+        """Move users to workers that have too few, as many as the ramp's rate allows in `span_s`, one at least."""
+        if self.state == STATE_RUNNING:
+            self._order(self._dispatch.level(max(1, int(self._spawn_rate * span_s))))
 
     def finish(self, timeout_s: float) -> list[str]:
         """Stop all users and wait for the final reports; returns the workers from which none came in time.
 
-        Workers of lost nodes are told too, but not waited for.
+        Lost nodes are not waited for.
         """
         if self._ramp is not None:
             self._ramp.kill()
         self.update_state(STATE_STOPPING)
-        self._users_dispatcher = None
         for worker in list(self.clients):
             self._send("stop", worker)
         self._note_stopped()
         self._all_stopped.wait(timeout=timeout_s)
         self.update_state(STATE_STOPPED)
-        return sorted(self.clients)
+        return sorted(set(self._lives) - self._finished)
 
     def dismiss(self, workers: list[str], nodes: list[str]) -> None:
         """Tell every worker and every agent to end."""
@@ -134,22 +176,49 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self.greenlet.kill(block=True)
 
     def lose_node(self, node: str) -> int:
-        """A node is lost: it gets no more users. Returns how many workers it had."""
-        lost = [client for client in self.clients.values() if node_of(client.id) == node]
-        for client in lost:
-            client.state = STATE_MISSING
-            client.user_classes_count = {}
-            if self._users_dispatcher is not None:
-                self._users_dispatcher.remove_worker(client)
-        return len(lost)
+        """A node gets no more users, and those it had start elsewhere at once. Returns how many that were."""
+        self._away.add(node)
+        moved = sum(self._free(worker) for worker in self._workers_of[node])
+        self._listener.on_users(node, users=False)
+        self._note_stopped()
+        return moved
+
+    def forget_workers(self, node: str) -> None:
+        """The workers of a lost node are not known any more: should they come back, they have to present themselves."""
+        for worker in sorted(self._workers_of[node]):
+            self.lose_worker(worker)
+
+    def lose_worker(self, worker: str) -> int:
+        """A worker has ended; the users that it had start elsewhere at once. Returns how many that were."""
+        moved = self._free(worker)
+        if self.clients.pop(worker, None) is not None:
+            self._workers_of[node_of(worker)].discard(worker)
+            self._note_stopped()
+        return moved
+
+    def _free(self, worker: str) -> int:
+        moved = self._dispatch.remove(worker)
+        self._count_users(worker, {})
+        if self._on:
+            self._order(self._dispatch.fill())
+        return moved
+
+    def may_carry(self, node: str) -> bool:
+        """Whether a node may have users; not between `lose_node` and `regain_node`."""
+        return node not in self._away
 
     def regain_node(self, node: str) -> None:
-        """A lost node is back: from the next ramp on it gets users again."""
-        for client in self.clients.values():
-            if node_of(client.id) == node and client.state == STATE_MISSING:
-                client.state = STATE_RUNNING
-                if self._users_dispatcher is not None:
-                    self._users_dispatcher.add_worker(worker_node=client)
+        """A node may have users again. Those that it still runs end: others have taken them over; new ones come little by little."""
+        self._away.discard(node)
+        for worker in sorted(self._workers_of[node]):
+            self._take_in(worker)
+
+    def _take_in(self, worker: str) -> None:
+        self._dispatch.add(worker)
+        changed = {worker}
+        if self._on:
+            changed |= self._dispatch.fill()
+            self._order(changed)
 
     def handle_message(self, client_id: str, msg: Message) -> None:
         """Act on one message that the server has let through. Whatever it leads to, the next one is heard."""
@@ -160,52 +229,68 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             logger.exception("%s from %s", msg.type, client_id)
 
     def _act_on(self, client_id: str, msg: Message) -> None:
-        known = self.clients.get(client_id)
         match msg.type:
             case kind if kind == AGENT:
                 self._listener.on_agent(client_id, msg.data)
             case "client_ready":
-                self._welcome(client_id)
-            case _ if known is None:
-                logger.info("ignored %s from %s, which is no worker of this run", msg.type, client_id)
+                self._welcome(client_id, msg.data)
+            case _ if client_id not in self.clients:
+                if self.state != STATE_STOPPED:
+                    self._send("present", client_id)  # its controller was another one, or had given it up
             case "stats":
-                known.user_classes_count = msg.data.users
+                self._count_users(client_id, msg.data.users)
+                self._see_to_order(client_id, msg.data)
                 self._listener.on_report(client_id, msg.data)
-            case "spawning":
-                self._set_state(known, STATE_SPAWNING)
             case "spawning_complete":
-                self._set_state(known, STATE_RUNNING)
-                known.user_classes_count = msg.data.user_classes_count
+                self._count_users(client_id, msg.data.user_classes_count)
             case "exception":
                 self._listener.on_user_exception(client_id, msg.data)
             case "client_stopped" | "quit":
-                self._remove(client_id)
+                self._finished.add(client_id)
+                self.lose_worker(client_id)
                 if self.state != STATE_STOPPING:
                     self._listener.on_worker_left(node_of(client_id), client_id)
-                self._note_stopped()
 
-    def _welcome(self, worker: str) -> None:
-        self._send("ack", worker, {"index": self.get_worker_index(worker)})
-        node = self.clients[worker] = WorkerNode(worker)
-        node.state = STATE_INIT
-        if self._users_dispatcher is not None:
-            self._users_dispatcher.add_worker(worker_node=node)
-        self._listener.on_worker_joined(node_of(worker), worker)
+    def _welcome(self, worker: str, ready: Ready) -> None:
+        taken = self._listener.on_worker_joined(node_of(worker), worker, ready.life)
+        if self._lives.get(worker) != ready.life:
+            self._lives[worker] = ready.life
+            self.lose_worker(worker)  # the one of that name that there was
+        if worker not in self.clients:
+            self.clients[worker] = WorkerNode(worker)
+            self.clients[worker].user_classes_count = {}
+        self._workers_of[node_of(worker)].add(worker)
+        self._send("ack", worker, {"index": self.get_worker_index(worker), "taken": taken})
+        if self.state == STATE_STOPPING:
+            self._send("stop", worker)
+        elif node_of(worker) not in self._away:
+            self._take_in(worker)
 
-    @staticmethod
-    def _set_state(worker: WorkerNode, state: str) -> None:
-        if worker.state != STATE_MISSING:  # from there only its node's return leads back
-            worker.state = state
+    def tell_taken(self, worker: str, number: int) -> None:
+        """A worker's reports up to `number` are taken: it need not keep them."""
+        self._send("taken", worker, number)
+
+    def _count_users(self, worker: str, users: Mapping[str, int]) -> None:
+        client = self.clients.get(worker)
+        if client is not None:
+            counts = {} if node_of(worker) in self._away else dict(users)
+            self._running += sum(counts.values()) - sum(client.user_classes_count.values())
+            client.user_classes_count = counts
+
+    def _see_to_order(self, worker: str, report: Report) -> None:
+        """Give an order again that was lost, with a connection say."""
+        number, given_s = self._ordered.get(worker, (0, 0.0))
+        if report.order < number and time.monotonic() > given_s + AGAIN_AFTER_S and self._on:
+            self._order([worker])
+
+    @property
+    def _on(self) -> bool:
+        """Whether there is load to be ordered."""
+        return self.state in (STATE_SPAWNING, STATE_RUNNING)
 
     def _note_stopped(self) -> None:
-        if self.state == STATE_STOPPING and all(client.state == STATE_MISSING for client in self.clients.values()):
+        if self.state == STATE_STOPPING and all(node_of(worker) in self._away for worker in self.clients):
             self._all_stopped.set()
-
-    def _remove(self, worker: str) -> None:
-        client = self.clients[worker]
-        del self.clients[worker]
-        if self._users_dispatcher is not None:
-            self._users_dispatcher.remove_worker(client)
 
     def _send(self, kind: str, worker: str, data: Any = None) -> None:
         self.server.send_to_client(Message(kind, data, worker))

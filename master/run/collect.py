@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 
-from master.fleet.registry import Node, NodeState, Registry, usable
+from master.fleet.registry import Node, Registry
+from master.fleet.states import NodeState
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import FitnessLog, unfit_reasons
 from master.run.load import LoadSchedule, Progress, whole_seconds
@@ -15,12 +16,34 @@ from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, SecondRow, Store
 from worker.histogram import Histogram, Tally
-from worker.wire import AgentMessage, EndpointSecond, Hello, Reading, Report, Sample, UserException, Welcome, node_of
+from worker.wire import (
+    AgentMessage,
+    Alive,
+    Answer,
+    ControllerMessage,
+    EndpointSecond,
+    Goodbye,
+    Hello,
+    Present,
+    Question,
+    Reading,
+    Report,
+    Sample,
+    UserException,
+    Welcome,
+    WorkerEnded,
+    WorkerMended,
+    node_of,
+)
 
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
 KEPT_SECONDS = 15
 """Seconds of tallies kept in memory."""
+QUESTION_INTERVAL_S = 5
+"""How often each agent is asked for its clocks."""
+STEP_S = 1.0
+"""A node's wall clock that moves by more than this between two answers was set."""
 
 
 class Collector:
@@ -36,9 +59,9 @@ class Collector:
         registry: Registry,
         scenario: Scenario,
         *,
-        welcome: Callable[[str, Welcome], None],
+        tell: Callable[[str, ControllerMessage], None],
     ) -> None:
-        """`welcome` sends an agent its welcome."""
+        """`tell` sends a message to a node's agent."""
         self.progress = Progress(LoadSchedule(scenario.load))
         self.fitness = FitnessLog()
         self.users_peak = 0
@@ -55,7 +78,18 @@ class Collector:
         self._period_s = scenario.sample_period_s
         self._judge = Judge(threshold for threshold in scenario.thresholds if threshold.abort)
         self._judged_up_to = 0
-        self._welcome = welcome
+        self._tell = tell
+        self._taken: dict[str, tuple[int, int]] = store.reports()
+        """The life of each worker, and the number of its last report that was taken."""
+        self._untold: dict[str, tuple[int, int]] = {}
+        """Taken since the last commit: life and number by worker."""
+        self._committed: dict[str, int] = {}
+        """Kept for good, and to be told to the worker: the number of its last report."""
+        self.ended_workers: list[str] = []
+        """Workers of which their agents have said that they ended; whoever acts on it empties the list."""
+        self.cut_off: list[str] = []
+        """Workers that ended without a final report."""
+        self._due_to_ask: deque[str] = deque()
         self._began_s: float | None = None
         self._ended_s = math.inf
         self._pending: dict[tuple[int, Endpoint, bool], Tally] = {}
@@ -108,6 +142,12 @@ class Collector:
     def on_agent(self, node: str, message: AgentMessage) -> None:
         """An agent presents its node, or sends a sample."""
         now_s = time.monotonic()
+        known = self._controller if node == CONTROLLER else self._registry.nodes[node]
+        if known.facts is None and not isinstance(message, Hello):
+            self._tell(node, Present())  # it was another controller's until now
+            return
+        if node != CONTROLLER and not isinstance(message, Goodbye | Hello | Sample):
+            self._registry.heard(node, now_s)
         match message:
             case Hello(facts=facts):
                 if node == CONTROLLER:
@@ -115,9 +155,36 @@ class Collector:
                 else:
                     self._registry.welcome(node, facts, now_s)
                 self._store.put_node(node, facts)
-                self._welcome(node, Welcome(self._period_s))
+                self._tell(node, Welcome(self._period_s))
+                self._tell(node, Question(now_s))
             case Sample():
                 self._on_sample(node, message, now_s)
+            case Answer():
+                self._on_answer(known, message, now_s)
+            case WorkerEnded(worker=worker, how=how, again_in_s=again_in_s, crashing=crashing) if node != CONTROLLER:
+                if node_of(worker) == node:
+                    self.ended_workers.append(worker)
+                    self._registry.worker_went(node, worker)
+                    self._registry.note_crashing(node, crashing)
+                    again = "it ends again and again; " if crashing else ""
+                    self.event("worker ended", node, f"{worker}: {how}; {again}started again in {again_in_s:.1f} s")
+            case WorkerMended(worker=worker) if node != CONTROLLER:
+                self._registry.note_crashing(node, crashing=False)
+                self.event("worker mended", node, f"{worker} stays")
+            case Goodbye() if node != CONTROLLER:
+                self._registry.left(node)
+            case Alive():
+                pass
+
+    def _on_answer(self, node: Node, answer: Answer, now_s: float) -> None:
+        if not 0 <= now_s - answer.asked_s < 60:
+            self.dropped["an answer to what was not asked"] += 1
+            return
+        node.clock.observe_answer(answer.asked_s, answer.answered_s, now_s)
+        offset_s = answer.wall_s - (time.time() - (now_s - answer.asked_s) / 2)
+        before_s, node.wall_offset_s = node.wall_offset_s, offset_s
+        if before_s is not None and abs(offset_s - before_s) > STEP_S:
+            self.event("clock set", node.name, f"its wall clock moved by {offset_s - before_s:+.1f} s against ours")
 
     def _on_sample(self, node: str, sample: Sample, now_s: float) -> None:
         if node == CONTROLLER:
@@ -137,19 +204,31 @@ class Collector:
             self._received_samples[node] += 1
             self.fitness.add_node(node, reading.cpu_percent, reading.memory_percent)
 
-    def on_worker_joined(self, node: str, worker: str) -> None:
-        """A worker has presented itself."""
-        self._registry.nodes[node].workers.add(worker)
+    def on_worker_joined(self, node: str, worker: str, life: int) -> int:
+        """A worker has presented itself; the number of the last of its reports that was taken."""
+        self._registry.worker_came(node, worker)
+        known, taken = self._taken.get(worker, (life, 0))
+        if known != life:
+            self.cut_off.append(worker)  # what the one before had not reported is lost
+            taken = 0
+        self._taken[worker] = (life, taken)
+        return taken
 
     def on_worker_left(self, node: str, worker: str) -> None:
         """A worker has said good-bye in mid-run."""
-        self._registry.nodes[node].workers.discard(worker)
-        self.event("worker left", node, f"{worker} ended in mid-run; its users are gone")
+        self._registry.worker_went(node, worker)
+        self.event("worker left", node, f"{worker} ended in mid-run; its users went to others")
+
+    def on_users(self, node: str, users: bool) -> None:
+        """Whether users are ordered to run on a node has changed."""
+        self._registry.note_users(node, users)
 
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported: sort its seconds into ours, and set apart what it measured while unfit."""
         name = node_of(worker)
         node = self._registry.nodes[name]
+        if not self._take(worker, report.number):
+            return
         node.clock.observe(report.sent_s, time.monotonic())
         for error in report.errors:
             self._store.add_error(ErrorRow(error.method, error.name, error.error, error.count, self.offset_s()))
@@ -187,6 +266,16 @@ class Collector:
                     self.fitness.add_worker_cpu(name, row.cpu_percent)
                 self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
 
+    def _take(self, worker: str, number: int) -> bool:
+        """Whether the report of that number is new. If so it counts as taken, and with the next commit the worker is told."""
+        life, taken = self._taken[worker]
+        if number <= taken:
+            self._committed[worker] = taken  # it has not heard so
+            self.dropped["a report that came again"] += 1
+            return False
+        self._taken[worker] = self._untold[worker] = (life, number)
+        return True
+
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
         endpoint = (entry.method, entry.name)
         tally = Tally(entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms))
@@ -207,20 +296,35 @@ class Collector:
 
     # Once a second
 
-    def tick(self, users: int) -> dict[NodeState, int]:
-        """Write what has come since the tick before, with the state of the run now; returns the nodes' states."""
-        states = self._registry.count()
+    def tick(self, users: int, tell_taken: Callable[[str, int], None]) -> None:
+        """Write what has come since the tick before, with the state of the run now; then tell the workers what is kept."""
         self.users_peak = max(self.users_peak, users)
         if self._began_s is not None:
-            self._keep_second(states, users)
+            self._keep_second(users)
         self._flush()
-        return states
+        for worker, number in self._committed.items():
+            tell_taken(worker, number)
+        self._committed.clear()
+        self._ask_for_clocks()
 
-    def _keep_second(self, states: dict[NodeState, int], users: int) -> None:
+    def _ask_for_clocks(self) -> None:
+        """Ask a part of the agents each second, so that all are asked within QUESTION_INTERVAL_S."""
+        names = [CONTROLLER, *self._registry.nodes]
+        if not self._due_to_ask:
+            self._due_to_ask.extend(names)
+        for _ in range(-(-len(names) // QUESTION_INTERVAL_S)):
+            if self._due_to_ask:
+                node = self._due_to_ask.popleft()
+                if node == CONTROLLER or self._registry.nodes[node].facts is not None:
+                    self._tell(node, Question(time.monotonic()))
+
+    def _keep_second(self, users: int) -> None:
+        states = self._registry.counts
         offset_s = self.offset_s()
         second = int(offset_s)
         steady = self._is_steady(second)
-        ready, hot, lost = usable(states), states[NodeState.HOT], states[NodeState.LOST]
+        ready, hot = self._registry.usable, states[NodeState.HOT] + states[NodeState.THROTTLED]
+        lost = states[NodeState.LOST] + states[NodeState.GONE] + states[NodeState.QUARANTINED]
         phase = self.progress.at(offset_s)
         self._store.put_second(SecondRow(second, f"{phase.stage + 1} {phase.kind}", steady, users, ready, hot, lost))
         self._users[second] = users
@@ -249,10 +353,13 @@ class Collector:
             self._store.add_requests(second, endpoint, tally, fit=fit)
         self._store.put_samples(self._samples)
         self._store.put_fitness(self._fitness_rows)
+        self._store.put_reports(self._untold)
         self._pending.clear()
         self._samples.clear()
         self._fitness_rows.clear()
         self._store.commit()
+        self._committed |= {worker: number for worker, (_, number) in self._untold.items()}
+        self._untold.clear()
 
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and settle which samples are missing."""

@@ -13,8 +13,8 @@ import msgspec
 from master.errors import AbortError
 from master.run.child import Child
 from master.store import CONTROLLER
-from worker.agent import AgentOrders
 from worker.curve import Endpoint, Keys
+from worker.node import NodeOrders
 from worker.rack import RackNode, RackOrders
 from worker.wire import UserShare
 
@@ -63,8 +63,8 @@ class Processes:
 
     def start_agent(self, keys: Keys, endpoint: Endpoint) -> None:
         """Start the agent that samples this machine."""
-        orders = AgentOrders(CONTROLLER, endpoint, keys)
-        self._generators.append(Child("agent", "worker.agent", log=self._logs / "agent.log", orders=orders))
+        orders = NodeOrders(CONTROLLER, endpoint, keys)
+        self._generators.append(Child("agent", "worker.node", log=self._logs / "agent.log", orders=orders))
 
     def start_racks(
         self,

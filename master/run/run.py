@@ -17,7 +17,7 @@ from locust.env import Environment
 
 from master.errors import AbortError
 from master.fleet.master import FleetMaster
-from master.fleet.registry import Registry, usable
+from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.judge.outcome import RunFacts, conclude
 from master.report.html import write_report
@@ -62,7 +62,7 @@ class Run:
         self._ready_s: float | None = None
         self._nodes = node_names(plan.scenario.nodes.expect)
         self._keys = {name: new_keys() for name in [CONTROLLER, *self._nodes]}
-        self._registry = Registry(self._nodes, plan.scenario.sample_period_s)
+        self._registry = Registry(self._nodes)
 
     def execute(self) -> tuple[Result, RunDirectory]:
         """Run the scenario. However it ends, the run directory is complete and what was started has ended.
@@ -82,7 +82,7 @@ class Run:
             store.put_meta("run", directory.path.name)
             store.put_meta("started_at", self._plan.started_at.isoformat(timespec="seconds"))
             store.put_meta("scenario", scenario_yaml)
-            self._collector = Collector(store, self._registry, self._scenario, welcome=server.send_to_agent)
+            self._collector = Collector(store, self._registry, self._scenario, tell=server.send_to_agent)
             self._processes = Processes(directory.logs)
             stack.enter_context(self._view)
             stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
@@ -99,7 +99,7 @@ class Run:
             user_classes=load_user_classes(scenario.users, scenario.locustfile), stop_timeout=scenario.stop_timeout_s
         )
         self._master = environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
-            FleetMaster, server=server, listener=self._collector
+            FleetMaster, server=server, listener=self._collector, shares=scenario.users
         )
         watch = Watch(scenario, self._registry, self._master, self._collector, self._processes, self._view, self._stop)
         try:
@@ -143,7 +143,7 @@ class Run:
         started_s = time.monotonic()
         deadline_s = started_s + wanted.wait_s
         while True:
-            ready = usable(self._registry.count())
+            ready = self._registry.usable
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
             if enough and (late or ready == wanted.expect):
@@ -198,7 +198,7 @@ class Run:
             ready_s=self._ready_s,
             simulated=self._registry.simulated,
             dropped_messages=dict(server.drops + collector.dropped),
-            unreported_workers=unreported,
+            unreported_workers=sorted({*unreported, *collector.cut_off}),
             locust_version=locust_version,
             aborted=self._stop.reason,
         )

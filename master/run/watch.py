@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import gevent
 
 from master.fleet.master import FleetMaster
-from master.fleet.registry import NodeState, Registry, usable
+from master.fleet.registry import Registry
+from master.fleet.states import USABLE, NodeState
 from master.run.collect import Collector
 from master.run.live import Snapshot, View
 from master.run.processes import Processes
@@ -19,6 +20,16 @@ from master.scenario import Scenario
 
 LATEST_S = 5
 """The live figures are of so many of the latest complete seconds."""
+
+
+DEAF_S = 1.0
+"""A look that comes so late finds messages that nobody has read: nobody is to be called silent for that."""
+AWAY = (NodeState.LOST, NodeState.GONE, NodeState.QUARANTINED)
+WHY = {
+    NodeState.LOST: "its agent fell silent",
+    NodeState.GONE: "it said good-bye",
+    NodeState.QUARANTINED: "its workers end again and again",
+}
 
 
 @dataclass(frozen=True)
@@ -46,23 +57,28 @@ class Watch:
     def _watch(self) -> None:
         due_s = time.monotonic()
         while True:
-            self._look()
+            now_s = time.monotonic()
+            if now_s - due_s > DEAF_S:
+                self.registry.note_deaf(now_s)
+            self._look(now_s)
             due_s = max(due_s + 1, time.monotonic())
             gevent.sleep(due_s - time.monotonic())
 
-    def _look(self) -> None:
-        for node in self.registry.find_returned():
-            self.master.regain_node(node)
-            self.collector.event("returned", node, "its agent is heard again")
-        for node in self.registry.find_lost(time.monotonic()):
-            workers = self.master.lose_node(node)
-            self.collector.event("lost", node, f"its agent fell silent; the users of {workers} worker(s) count no more")
+    def _look(self, now_s: float) -> None:
+        self.registry.find_silent(now_s)
+        for worker in self.collector.ended_workers:
+            self.master.lose_worker(worker)
+        self.collector.ended_workers.clear()
+        changes, self.registry.changes = self.registry.changes, []
+        for node, before, after in changes:
+            self._act_on(node, before, after)
         for how in self.processes.generator_ends():
             self.collector.event("process ended", None, how)
-        states = self.collector.tick(self.master.user_count)
+        self.master.level(1.0)
+        self.collector.tick(self.master.user_count, self.master.tell_taken)
         if self.collector.began and not self.stop.given:
-            self._show(states)
-            if not usable(states):
+            self._show()
+            if not self.registry.usable:
                 self.stop.give("the whole fleet was lost")
         target_end = self.processes.target_end()
         if target_end is not None:
@@ -70,7 +86,19 @@ class Watch:
         if self.collector.broken_rule is not None:
             self.stop.give()
 
-    def _show(self, states: dict[NodeState, int]) -> None:
+    def _act_on(self, node: str, before: NodeState, after: NodeState) -> None:
+        """What a node's change of state means for the load."""
+        if after in AWAY and before not in AWAY:
+            moved = self.master.lose_node(node)
+            if after is not NodeState.QUARANTINED:
+                self.master.forget_workers(node)
+            self.collector.event(after.value, node, f"{WHY[after]}; {moved} user(s) went to other nodes")
+        elif after in USABLE and not self.master.may_carry(node):
+            self.master.regain_node(node)
+            self.collector.event("returned", node, "it is taken in again, and gets users little by little")
+
+    def _show(self) -> None:
+        states = self.registry.counts
         offset_s = self.collector.offset_s()
         position = self.collector.progress.at(offset_s)
         latest = self.collector.latest(LATEST_S)
@@ -89,8 +117,8 @@ class Watch:
                 p99_ms=p99_ms,
                 simulated=self.registry.simulated,
                 nodes_expected=self.scenario.nodes.expect,
-                nodes_ready=usable(states),
-                nodes_hot=states[NodeState.HOT],
-                nodes_lost=states[NodeState.LOST],
+                nodes_ready=self.registry.usable,
+                nodes_hot=states[NodeState.HOT] + states[NodeState.THROTTLED],
+                nodes_lost=sum(states[state] for state in AWAY),
             )
         )

@@ -87,7 +87,7 @@ def test_orders_with_keys_go_by_pipe_alone(piswarm: Piswarm) -> None:
     command, *children = started.family()
     for child in children:
         *_, module = (word for word in child.cmdline() if not word.startswith("-"))
-        assert module in {"worker.rack", "worker.agent", "master.target"}
+        assert module in {"worker.rack", "worker.node", "master.target"}
         assert child.environ() == command.environ()
     finished = started.finish()
     files = [path for path in finished.directory.rglob("*") if path.is_file()]

@@ -13,12 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import agent
-from worker.agent import Agent, SampleClock
+from worker.agent import Agent, SampleClock, serve
 from worker.curve import Endpoint, end_context, new_keys
 from worker.wire import (
     AgentMessage,
+    Alive,
+    Answer,
     Facts,
     Hello,
+    Present,
+    Question,
     Quit,
     Reading,
     Sample,
@@ -132,7 +136,7 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
         served = Agent("pi1", endpoint, new_keys(), KnownSensors(), context=context)
-        thread = threading.Thread(target=served.run, daemon=True)
+        thread = threading.Thread(target=serve, args=([served],), daemon=True)
         thread.start()
         controller = Controller(socket, thread)
         yield controller
@@ -171,7 +175,7 @@ def test_a_second_welcome_starts_the_numbers_anew(controller: Controller) -> Non
         pass
 
 
-def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller, caplog: pytest.LogCaptureFixture) -> None:
+def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller) -> None:
     """Bytes that are no message, messages that only agents send, and nothing at all."""
     assert isinstance(controller.hear(), Hello)
     garbage = [b"", b"\xc1", b"\x91\xa4Gone", encode(Hello(FACTS)), encode(("Welcome", "soon")), b"\x91" * 100_000]
@@ -179,9 +183,39 @@ def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller, caplog
         controller.say(frame)
     controller.say(encode(Welcome(0.02)))
     controller.samples(2)
-    assert [record.getMessage() for record in caplog.records] == [
-        "dropped a message from the controller that can't be decoded"
-    ] * len(garbage)
+
+
+def test_an_agent_that_a_new_controller_asks_for_presents_itself_again(controller: Controller) -> None:
+    """And samples again from its next welcome on."""
+    assert isinstance(controller.hear(), Hello)
+    controller.say(encode(Welcome(0.02)))
+    controller.samples(2)
+    controller.say(encode(Present()))
+    while not isinstance(controller.hear(), Hello):
+        pass
+    controller.say(encode(Welcome(0.02)))
+    while not isinstance(controller.hear(), Sample):
+        pass
+
+
+def test_between_samples_far_apart_an_agent_is_heard_every_second(controller: Controller) -> None:
+    """So that a long period does not make it look dead."""
+    assert isinstance(controller.hear(), Hello)
+    controller.say(encode(Welcome(60)))
+    assert isinstance(controller.samples(1)[0], Sample)
+    assert [controller.hear() for _ in range(2)] == [Alive()] * 2
+
+
+def test_an_agent_tells_its_clocks(controller: Controller) -> None:
+    """With the question's own time, so that the controller need not remember it."""
+    assert isinstance(controller.hear(), Hello)
+    asked_s, wall_s = time.monotonic(), time.time()
+    controller.say(encode(Question(asked_s)))
+    while not isinstance(answer := controller.hear(), Answer):
+        pass
+    assert answer.asked_s == asked_s
+    assert asked_s <= answer.answered_s <= time.monotonic()
+    assert wall_s - 0.1 <= answer.wall_s <= time.time() + 0.1
 
 
 @pytest.mark.parametrize("welcomed", [False, True])

@@ -24,6 +24,7 @@ class Run:
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *rules: str) -> None:
         self.now_s = START_S
+        self.told: list[tuple[str, int]] = []
         monkeypatch.setattr(collect, "time", SimpleNamespace(monotonic=lambda: self.now_s))
         scenario = Scenario(
             "test",
@@ -34,8 +35,10 @@ class Run:
             thresholds=tuple(parse_threshold(rule) for rule in rules),
         )
         self.store = Store(path, create=True)
-        self.collector = Collector(self.store, Registry(["pi1"], 1.0), scenario, welcome=lambda _node, _welcome: None)
+        self.collector = Collector(self.store, Registry(["pi1"]), scenario, tell=lambda _node, _message: None)
         self.collector.begin()
+        self.collector.on_worker_joined("pi1", "pi1_0", 1)
+        self._number = 0
 
     def answered(self, second: int, latency_ms: float) -> None:
         """The worker reports one request of a second of the run."""
@@ -43,11 +46,12 @@ class Run:
         histogram.add(latency_ms)
         entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
         row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry])
-        self.collector.on_report("pi1_0", Report(self.now_s, {"ApiUser": 10}, [row], []))
+        self._number += 1
+        self.collector.on_report("pi1_0", Report(self._number, 0, self.now_s, {"ApiUser": 10}, [row], []))
 
     def tick(self, offset_s: float) -> None:
         self.now_s = START_S + offset_s
-        self.collector.tick(10)
+        self.collector.tick(10, lambda worker, number: self.told.append((worker, number)))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from master.fleet.registry import KEPT_READINGS, Node, NodeState, Registry
+from master.fleet.registry import KEPT_READINGS, SILENCE_S, Node, Registry
+from master.fleet.states import NodeState
 from worker.wire import Facts, Reading, Sample
 
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
@@ -28,8 +29,8 @@ def sample(
     return Sample(number, number, number + late_s, reading)
 
 
-def registry(*names: str, period_s: float = 1.0) -> Registry:
-    return Registry(names or ("pi1",), period_s)
+def registry(*names: str) -> Registry:
+    return Registry(names or ("pi1",))
 
 
 def state(fleet: Registry, name: str = "pi1") -> NodeState:
@@ -42,7 +43,7 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
     assert state(fleet) is NodeState.JOINING
     fleet.welcome("pi1", FACTS, OURS_S)
     assert state(fleet) is NodeState.JOINING
-    fleet.nodes["pi1"].workers.add("pi1_0")
+    fleet.worker_came("pi1", "pi1_0")
     assert state(fleet) is NodeState.READY
     assert fleet.sample("pi1", sample(1, 79.9), OURS_S + 1) == OURS_S + 1
     assert state(fleet) is NodeState.READY
@@ -50,13 +51,31 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
     assert state(fleet) is NodeState.HOT
     fleet.sample("pi1", sample(3, 60.0), OURS_S + 3)
     assert state(fleet) is NodeState.READY
-    assert fleet.find_lost(OURS_S + 9) == ["pi1"]
+    fleet.note_users("pi1", users=True)
+    assert state(fleet) is NodeState.RUNNING
+    assert fleet.find_silent(OURS_S + 9) == ["pi1"]
     assert state(fleet) is NodeState.LOST
-    assert fleet.find_returned() == []
+    fleet.note_users("pi1", users=False)
     assert fleet.sample("pi1", sample(10), OURS_S + 10) == OURS_S + 10
+    assert state(fleet) is NodeState.JOINING  # its workers have to present themselves again
+    fleet.worker_came("pi1", "pi1_0")
     assert state(fleet) is NodeState.READY
-    assert fleet.find_returned() == ["pi1"]
     assert fleet.ever_lost == {"pi1"}
+    fleet.left("pi1")
+    assert state(fleet) is NodeState.GONE
+    assert fleet.find_silent(OURS_S + 99) == []
+    fleet.welcome("pi1", FACTS, OURS_S + 100)
+    assert [(before.value, after.value) for _, before, after in fleet.changes] == [
+        ("joining", "ready"),
+        ("ready", "hot"),
+        ("hot", "ready"),
+        ("ready", "running"),
+        ("running", "lost"),
+        ("lost", "joining"),
+        ("joining", "ready"),
+        ("ready", "gone"),
+        ("gone", "ready"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,17 +84,17 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
         pytest.param(None, None, NodeState.READY, id="what has no sensors is not hot"),
         pytest.param(79.9, False, NodeState.READY, id="just below the limit"),
         pytest.param(80.0, False, NodeState.HOT, id="at the limit"),
-        pytest.param(60.0, True, NodeState.HOT, id="throttled for whatever reason"),
-        pytest.param(None, True, NodeState.HOT, id="throttled at an unknown temperature"),
+        pytest.param(60.0, True, NodeState.THROTTLED, id="throttled for whatever reason"),
+        pytest.param(None, True, NodeState.THROTTLED, id="throttled at an unknown temperature"),
     ],
 )
-def test_a_node_is_hot_when_it_throttles_or_is_where_throttling_begins(
+def test_a_node_is_throttled_or_hot_where_throttling_begins(
     temperature_c: float | None, throttled: bool | None, expected: NodeState
 ) -> None:
     """By its latest reading alone."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, OURS_S)
-    fleet.nodes["pi1"].workers.add("pi1_0")
+    fleet.worker_came("pi1", "pi1_0")
     fleet.sample("pi1", sample(0, 99.0, throttled=True), OURS_S)
     fleet.sample("pi1", sample(1, temperature_c, throttled=throttled), OURS_S + 1)
     assert state(fleet) is expected
@@ -84,41 +103,56 @@ def test_a_node_is_hot_when_it_throttles_or_is_where_throttling_begins(
 def test_a_worker_without_an_agent_makes_no_node() -> None:
     """Nor does a node stay ready whose last worker has gone."""
     fleet = registry()
-    fleet.nodes["pi1"].workers.add("pi1_0")
+    fleet.worker_came("pi1", "pi1_0")
     assert state(fleet) is NodeState.JOINING
     fleet.welcome("pi1", FACTS, 0)
     assert state(fleet) is NodeState.READY
-    fleet.nodes["pi1"].workers.discard("pi1_0")
+    fleet.worker_went("pi1", "pi1_0")
     assert state(fleet) is NodeState.JOINING
 
 
-@pytest.mark.parametrize(
-    ("period_s", "silence_s", "lost"),
-    [(1.0, 5.0, False), (1.0, 5.1, True), (0.2, 4.9, False), (0.2, 5.1, True), (10, 50, False), (10, 50.1, True)],
-)
-def test_a_node_is_lost_after_five_periods_of_silence_and_five_seconds_at_least(
-    period_s: float, silence_s: float, lost: bool
-) -> None:
-    """A short period must not turn a hiccup into a loss."""
-    fleet = registry(period_s=period_s)
+@pytest.mark.parametrize(("silence_s", "lost"), [(SILENCE_S, False), (SILENCE_S + 0.1, True)])
+def test_a_node_is_lost_after_three_seconds_of_silence(silence_s: float, lost: bool) -> None:
+    """Whatever else the agent has to say, it is due to be heard every second."""
+    fleet = registry()
     fleet.welcome("pi1", FACTS, 100)
-    assert fleet.find_lost(100 + silence_s) == (["pi1"] if lost else [])
+    assert fleet.find_silent(100 + silence_s) == (["pi1"] if lost else [])
 
 
 def test_each_lost_node_is_named_once_until_it_returns() -> None:
     """A node that never came is not lost, and one that is heard is not either."""
     fleet = registry("pi1", "pi2", "pi3")
     fleet.welcome("pi1", FACTS, 100)
-    fleet.welcome("pi2", FACTS, 104)
-    assert fleet.find_lost(108) == ["pi1"]
-    assert fleet.find_lost(108) == []
-    assert fleet.find_lost(110) == ["pi2"]
+    fleet.welcome("pi2", FACTS, 102)
+    assert fleet.find_silent(104) == ["pi1"]
+    assert fleet.find_silent(104) == []
+    assert fleet.find_silent(106) == ["pi2"]
     for now_s in (111, 112):
-        fleet.welcome("pi1", FACTS, now_s)
-    assert fleet.find_returned() == ["pi1"]
-    assert fleet.find_returned() == []
-    assert fleet.find_lost(120) == ["pi1"]
+        fleet.heard("pi1", now_s)
+    assert fleet.find_silent(120) == ["pi1"]
     assert fleet.ever_lost == {"pi1", "pi2"}
+
+
+def test_what_the_controller_had_no_time_to_hear_is_nobodys_silence() -> None:
+    """It counts from when it listens again."""
+    fleet = registry()
+    fleet.welcome("pi1", FACTS, 100)
+    fleet.note_deaf(110)
+    assert fleet.find_silent(110) == []
+    assert fleet.find_silent(110 + SILENCE_S) == []
+    assert fleet.find_silent(110.1 + SILENCE_S) == ["pi1"]
+
+
+def test_a_node_whose_workers_crash_again_and_again_is_kept_apart_until_one_stays() -> None:
+    """It carries no load meanwhile."""
+    fleet = registry()
+    fleet.welcome("pi1", FACTS, 100)
+    fleet.worker_came("pi1", "pi1_0")
+    fleet.note_crashing("pi1", crashing=True)
+    assert state(fleet) is NodeState.QUARANTINED
+    assert fleet.usable == 0
+    fleet.note_crashing("pi1", crashing=False)
+    assert state(fleet) is NodeState.READY
 
 
 def test_a_fleet_is_simulated_when_any_of_its_nodes_is() -> None:
@@ -136,22 +170,22 @@ def test_the_count_has_each_node_in_one_state_and_remembers_the_most_that_were_r
     fleet = registry("pi1", "pi2", "pi3", "pi4")
     for name in ("pi1", "pi2", "pi3"):
         fleet.welcome(name, FACTS, 100)
-        fleet.nodes[name].workers.add(f"{name}_0")
+        fleet.worker_came(name, f"{name}_0")
     fleet.sample("pi2", sample(1, 85.0), 101)
-    assert fleet.count() == {NodeState.JOINING: 1, NodeState.READY: 2, NodeState.HOT: 1, NodeState.LOST: 0}
-    assert fleet.find_lost(105.5) == ["pi1", "pi3"]
-    assert fleet.count() == {NodeState.JOINING: 1, NodeState.READY: 0, NodeState.HOT: 1, NodeState.LOST: 2}
+    none = dict.fromkeys(NodeState, 0)
+    assert fleet.counts == none | {NodeState.JOINING: 1, NodeState.READY: 2, NodeState.HOT: 1}
+    assert fleet.find_silent(103.5) == ["pi1", "pi3"]
+    assert fleet.counts == none | {NodeState.JOINING: 1, NodeState.HOT: 1, NodeState.LOST: 2}
     assert fleet.peak_ready == 3
 
 
 def test_a_sample_has_the_time_at_which_it_was_due_by_our_clock() -> None:
     """Neither a late message nor a late reading makes it a later one, once a swift one has come."""
     node = Node("pi1")
-    assert node.add(sample(1), OURS_S + 1.5) == OURS_S + 1.5
-    assert node.add(sample(2), OURS_S + 2) == OURS_S + 2
-    assert node.add(sample(3), OURS_S + 9) == OURS_S + 3
-    assert node.add(sample(4, late_s=2.5), OURS_S + 9) == OURS_S + 4
-    assert node.seen_s == OURS_S + 9
+    assert node.add(sample(1), OURS_S + 1.5) == pytest.approx(OURS_S + 1.5)
+    assert node.add(sample(2), OURS_S + 2) == pytest.approx(OURS_S + 2)
+    assert node.add(sample(3), OURS_S + 9) == pytest.approx(OURS_S + 3, abs=0.002)
+    assert node.add(sample(4, late_s=2.5), OURS_S + 9) == pytest.approx(OURS_S + 4, abs=0.002)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from worker.wire import (
     Hello,
     Quit,
     Reading,
+    Ready,
     Report,
     Sample,
     Welcome,
@@ -39,11 +40,14 @@ SAMPLE = Sample(
     7, 1.5, 1.6, Reading(cpu_percent=1, memory_percent=2, memory_used_bytes=3, load_1min=4, temperature_c=50.0)
 )
 REPORT = Report(
+    1,
+    0,
     1.5,
     {"ApiUser": 2},
     [WorkerSecond(1, 12.5, 3.0, {5: 20}, [EndpointSecond("GET", "/", 2, 1, 100, 9.5, {9: 2})])],
     [ErrorCount("GET", "/", "no", 1)],
 )
+READY = Ready("2.47.0", 5)
 UNKNOWN_KEY = "connection with an unknown key"
 OTHER_NODE = "identity of another node"
 UNDECODABLE = "message can't be decoded"
@@ -135,7 +139,7 @@ def test_a_workers_messages_come_through_typed(port: Port) -> None:
     """Any worker of the node may use the node's key."""
     for identity in ("pi1_0", "pi1_11"):
         peer = port.peer(identity)
-        for kind, data in (("client_ready", "2.47.0"), ("stats", REPORT), ("client_stopped", None)):
+        for kind, data in (("client_ready", READY), ("stats", REPORT), ("client_stopped", None)):
             peer.send(encode((kind, data, identity)))
             assert port.hear() == (identity, kind, data)
     assert not port.drops
@@ -310,13 +314,13 @@ def mutated(dice: random.Random, good: bytes) -> bytes:
     ("identity", "goods"),
     [
         ("pi1", [encode(HELLO), encode(SAMPLE)]),
-        ("pi1_0", [encode(("stats", REPORT, "pi1_0")), encode(("client_ready", "2.47.0", "pi1_0"))]),
+        ("pi1_0", [encode(("stats", REPORT, "pi1_0")), encode(("client_ready", READY, "pi1_0"))]),
     ],
 )
 def test_a_thousand_damaged_messages_are_each_dropped_or_decoded(port: Port, identity: str, goods: list[bytes]) -> None:
     """None stops the port, none is lost count of, and the good message after them comes through."""
     dice = random.Random(20_260_101)
-    last = Sample(123_456, 9.5, 9.6, SAMPLE.reading) if identity == "pi1" else Report(123_456.5, {}, [], [])
+    last = Sample(123_456, 9.5, 9.6, SAMPLE.reading) if identity == "pi1" else Report(1, 0, 123_456.5, {}, [], [])
     peer = port.peer(identity)
     for _ in range(1000):
         peer.send(mutated(dice, dice.choice(goods)))

@@ -1,0 +1,149 @@
+"""Which worker runs how many users: sums are right, nobody is moved without need, and the mix is kept."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from master.fleet.dispatch import Dispatch, Mix
+from worker.wire import UserShare
+
+shares = st.dictionaries(
+    st.sampled_from("ABCDE"),
+    st.one_of(
+        st.builds(UserShare, weight=st.integers(1, 50).map(float)),
+        st.builds(UserShare, fixed_count=st.integers(1, 5)),
+    ),
+    min_size=1,
+)
+# What may happen to a fleet: workers come and go, and another number of users is wanted.
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 9)),
+        st.tuples(st.just("remove"), st.integers(0, 9)),
+        st.tuples(st.just("go_to"), st.integers(0, 60)),
+        st.tuples(st.just("level"), st.integers(0, 5)),
+    ),
+    max_size=30,
+)
+TWO_TO_ONE = {"A": UserShare(weight=2), "B": UserShare(weight=1)}
+
+
+def total(dispatch: Dispatch, worker: str) -> int:
+    return sum(dispatch.users[worker].values())
+
+
+@given(shares, st.integers(0, 100), st.integers(0, 100))
+def test_a_larger_mix_has_at_least_as_many_of_every_class(mix: dict[str, UserShare], one: int, other: int) -> None:
+    """So a ramp up never ends a user, and how the number was reached does not matter."""
+    straight, round_about = Mix(mix), Mix(mix)
+    straight.go_to(min(one, other))
+    small = dict(straight.counts)
+    straight.go_to(max(one, other))
+    assert all(straight.counts[name] >= count for name, count in small.items())
+    round_about.go_to(100)
+    round_about.go_to(max(one, other))
+    assert round_about.counts == straight.counts
+
+
+@given(st.integers(1, 1000), st.lists(st.integers(1, 20), min_size=1, max_size=5))
+def test_a_mix_by_weight_is_off_by_less_than_a_user_of_each_class(whole: int, weights: list[int]) -> None:
+    """Webster's method stays next to the exact share."""
+    mix = Mix({str(index): UserShare(weight=weight) for index, weight in enumerate(weights)})
+    mix.go_to(whole)
+    assert sum(mix.counts.values()) == whole
+    for index, weight in enumerate(weights):
+        assert mix.counts[str(index)] == pytest.approx(whole * weight / sum(weights), abs=len(weights))
+
+
+@given(shares, steps)
+def test_whatever_happens_all_users_that_are_wanted_have_one_place(
+    mix: dict[str, UserShare], happens: list[tuple[str, int]]
+) -> None:
+    """As long as there is a worker; and only workers that are named as changed have changed."""
+    dispatch = Dispatch(mix)
+    for what, number in happens:
+        before = {worker: dict(users) for worker, users in dispatch.users.items()}
+        changed: set[str] = set()
+        match what:
+            case "add":
+                dispatch.add(f"pi{number}_0")
+                changed = dispatch.fill()
+            case "remove":
+                had = sum(before.get(f"pi{number}_0", {}).values())
+                assert dispatch.remove(f"pi{number}_0") == had
+                changed = dispatch.fill()
+                # Nobody else lost a user; what was freed went elsewhere.
+                for worker, users in dispatch.users.items():
+                    assert all(users[name] >= count for name, count in before[worker].items())
+            case "go_to":
+                changed = dispatch.go_to(number)
+            case "level":
+                changed = dispatch.level(number)
+                moved = sum(max(0, total(dispatch, worker) - sum(before[worker].values())) for worker in before)
+                assert moved <= number
+        for worker, users in dispatch.users.items():
+            assert (users != before.get(worker, dict.fromkeys(users, 0))) == (worker in changed)
+        if dispatch.users:
+            assert dispatch.placed == dispatch.wanted
+            for name, count in dispatch._mix.counts.items():
+                assert sum(users[name] for users in dispatch.users.values()) == count
+
+
+@given(shares, st.integers(1, 9), st.integers(0, 60))
+def test_a_ramp_up_leaves_the_workers_at_most_one_user_apart(
+    mix: dict[str, UserShare], workers: int, users: int
+) -> None:
+    """With their classes mixed."""
+    dispatch = Dispatch(mix)
+    for number in range(workers):
+        dispatch.add(f"pi{number}_0")
+    for wanted in range(users + 1):
+        dispatch.go_to(wanted)
+    totals = [total(dispatch, worker) for worker in dispatch.users]
+    assert max(totals) - min(totals) <= 1
+
+
+def test_a_lost_workers_users_go_where_the_fewest_are_and_nobody_else_is_touched() -> None:
+    """Four workers with three users each; one goes."""
+    dispatch = Dispatch(TWO_TO_ONE)
+    for name in "abcd":
+        dispatch.add(name)
+    dispatch.go_to(12)
+    assert dispatch.remove("b") == 3
+    assert dispatch.placed == 9
+    assert dispatch.fill() == {"a", "c", "d"}
+    assert [total(dispatch, name) for name in "acd"] == [4, 4, 4]
+    assert dispatch.fill() == set()
+
+
+def test_a_worker_that_comes_back_gets_users_little_by_little_until_it_has_its_share() -> None:
+    """And then no more are moved: a difference of one is left alone."""
+    dispatch = Dispatch(TWO_TO_ONE)
+    for name in "abc":
+        dispatch.add(name)
+    dispatch.go_to(30)
+    dispatch.add("d")
+    assert dispatch.fill() == set()
+    moves = 0
+    while changed := dispatch.level(1):
+        assert "d" in changed
+        assert len(changed) == 2
+        moves += 1
+    assert moves == 7
+    assert sorted(total(dispatch, name) for name in "abcd") == [7, 7, 8, 8]
+    assert dispatch.level(100) == set()
+
+
+def test_a_fleet_that_is_all_lost_keeps_the_users_for_the_next_worker() -> None:
+    """They have no place until one comes."""
+    dispatch = Dispatch(TWO_TO_ONE)
+    dispatch.add("a")
+    dispatch.go_to(5)
+    dispatch.remove("a")
+    assert dispatch.fill() == set()
+    assert (dispatch.wanted, dispatch.placed) == (5, 0)
+    dispatch.add("b")
+    assert dispatch.fill() == {"b"}
+    assert total(dispatch, "b") == 5
