@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from master.errors import ExitCode, InputError, PiswarmError
 from worker import __version__
+
+if TYPE_CHECKING:
+    from master.report.result import Result
+    from master.run.directory import RunDirectory
+    from master.run.live import View
+    from master.scenario import Overrides, Scenario
 
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
@@ -72,40 +79,79 @@ def run(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port that the master listens on; 0 takes a free one.")
     ] = 0,
+    separate: Annotated[
+        bool,
+        typer.Option(
+            "--separate",
+            help="Give each simulated node processes of its own, as on a Pi: an agent, and a worker that it keeps alive "
+            "(about 100 MB a node).",
+        ),
+    ] = False,
 ) -> None:
     """Run a scenario and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
-    from master.report.summary import print_summary  # noqa: PLC0415
-    from master.run.live import view_for  # noqa: PLC0415
     from master.run.run import Plan, Run  # noqa: PLC0415
-    from master.scenario import Overrides, load_scenario, peek_locustfile  # noqa: PLC0415
+    from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration  # noqa: PLC0415
-    from worker.catalogue import user_classes  # noqa: PLC0415
 
-    locustfile = peek_locustfile(scenario)
-    try:
-        known = user_classes(locustfile)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{type(error).__name__}: {error}", file=locustfile, hint="Mend the locustfile.") from error
     try:
         duration_s = None if duration is None else parse_duration(duration)
     except ValueError as error:
         raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
     plan = Plan(
-        scenario=load_scenario(
-            scenario, known, Overrides(target=target, users=users, duration_s=duration_s, nodes=local)
-        ),
+        scenario=_read_scenario(scenario, Overrides(target=target, users=users, duration_s=duration_s, nodes=local)),
         out=out,
         started_at=datetime.now().astimezone(),
         host=host,
         port=port,
+        separate=separate,
     )
+    _show_result(plan.scenario.name, lambda view: Run(plan.scenario, view).execute(plan))
+
+
+@app.command(
+    epilog="Example: [bold]piswarm resume runs/swarm-20260301-120000[/bold]\n\n"
+    "Exit status: as for run; 2 when there is nothing to resume."
+)
+def resume(
+    directory: Annotated[Path, typer.Argument(help="The run directory.", show_default=False)],
+) -> None:
+    """Go on with a run whose controller was killed: what is left of its time, into the same directory and one report."""
+    import locust  # noqa: F401, PLC0415
+
+    from master.run.directory import RunDirectory  # noqa: PLC0415
+    from master.run.run import Run  # noqa: PLC0415
+    from master.scenario import Overrides  # noqa: PLC0415
+
+    found = RunDirectory(directory.resolve())
+    if not found.scenario.is_file() or not found.database.is_file():
+        raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
+    scenario = _read_scenario(found.scenario, Overrides())
+    _show_result(scenario.name, lambda view: Run(scenario, view).resume(found))
+
+
+def _read_scenario(file: Path, overrides: Overrides) -> Scenario:
+    from master.scenario import load_scenario, peek_locustfile  # noqa: PLC0415
+    from worker.catalogue import user_classes  # noqa: PLC0415
+
+    locustfile = peek_locustfile(file)
+    try:
+        known = user_classes(locustfile)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{type(error).__name__}: {error}", file=locustfile, hint="Mend the locustfile.") from error
+    return load_scenario(file, known, overrides)
+
+
+def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory]]) -> None:
+    from master.report.summary import print_summary  # noqa: PLC0415
+    from master.run.live import view_for  # noqa: PLC0415
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
-    result, directory = Run(plan, view_for(console, f"piswarm  {plan.scenario.name}")).execute()
+    result, directory = execute(view_for(console, f"piswarm  {name}"))
     print_summary(console, result, directory)
     raise typer.Exit(ExitCode[result.verdict])
 

@@ -44,10 +44,10 @@ CREATE TABLE samples (
     disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
     PRIMARY KEY (node, second)
 ) WITHOUT ROWID;
--- How fit a node was to measure in one second; `unfit` lists the reasons, empty when it was fit.
+-- How fit a node was to measure in one second; `unfit` lists the reasons, empty when it was fit; `lag` is a histogram.
 CREATE TABLE fitness (
     node INTEGER NOT NULL REFERENCES nodes, second INTEGER NOT NULL,
-    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, unfit TEXT NOT NULL,
+    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, unfit TEXT NOT NULL, lag BLOB NOT NULL,
     PRIMARY KEY (node, second)
 ) WITHOUT ROWID;
 -- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
@@ -86,6 +86,8 @@ class FitnessRow(NamedTuple):
     worker_cpu_percent: float | None
     requests: int
     unfit: str
+    lag: bytes = b""
+    """The encoded histogram of its event loop's lag; empty when it was not kept."""
 
 
 class Event(NamedTuple):
@@ -202,7 +204,7 @@ class Store:
     def put_fitness(self, rows: Iterable[FitnessRow]) -> None:
         """Keep how fit nodes were."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((self._node(row.node), *row[1:]) for row in rows),
         )
 
@@ -309,11 +311,24 @@ class Store:
 
     def unfit(self) -> Iterator[FitnessRow]:
         """Every node-second in which a node was not fit to measure, by node and second."""
+        return self._fitness("WHERE unfit != '' ORDER BY name, second")
+
+    def fitness(self) -> Iterator[FitnessRow]:
+        """Every node-second, in no order."""
+        return self._fitness("")
+
+    def _fitness(self, which: str) -> Iterator[FitnessRow]:
         rows = self._db.execute(
-            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit FROM fitness"
-            " JOIN nodes ON nodes.id = node WHERE unfit != '' ORDER BY name, second"
+            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag FROM fitness"  # noqa: S608
+            f" JOIN nodes ON nodes.id = node {which}"
         )
         return (FitnessRow(*row) for row in rows)
+
+    def sampled(self) -> Iterator[tuple[str, int, float, float]]:
+        """Every sample's node and second, with the node's CPU and memory in percent, in no order."""
+        return self._db.execute(
+            "SELECT name, second, cpu_percent, memory_percent FROM samples JOIN nodes ON nodes.id = node"
+        )
 
     def lag_by_second(self) -> dict[int, float]:
         """The largest event-loop lag of any worker in each second, in ms."""

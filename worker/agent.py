@@ -17,6 +17,7 @@ import msgspec
 import zmq
 
 from worker.curve import Endpoint, Keys, connect
+from worker.lifeline import note_contact
 from worker.sensors import Sensors
 from worker.wire import (
     ALIVE_INTERVAL_S,
@@ -156,6 +157,7 @@ class Agent:
             message = decode_controller_message(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
+        note_contact()
         match message:
             case Welcome(period_s=period_s):
                 self._samples = SampleClock(time.monotonic(), max(0.01, period_s))

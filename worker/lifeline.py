@@ -1,7 +1,8 @@
-"""How a process that the controller starts gets its orders, and how it learns that the controller is gone.
+"""How a process that the controller or an agent starts gets its orders, and how it learns that the one who started it is gone.
 
 Orders come as one line of JSON on standard input: keys stay out of argv and the environment. The pipe then stays open; when
-it closes, the controller has ended, however it ended, and this process ends too.
+it closes, the other end is no more, however it ended, and this process ends too: at once, or, if its orders say how long it
+may outlive the other, when no controller was heard for that time. So a controller that is started again finds its fleet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,22 +20,35 @@ import msgspec
 
 T = TypeVar("T")
 
+_heard_s = time.monotonic()
+
+
+def note_contact() -> None:
+    """A controller has been heard."""
+    global _heard_s  # noqa: PLW0603  # there is one process, and one life of it
+    _heard_s = time.monotonic()
+
 
 def take_orders(
-    kind: type[T], start_thread: Callable[[Callable[[], None], tuple[()]], Any] = _thread.start_new_thread
+    kind: type[T],
+    start_thread: Callable[[Callable[[], None], tuple[()]], Any] = _thread.start_new_thread,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Begin as a process of the controller's: the orders, decoded as `kind`. Raises msgspec.MsgspecError when they are none.
+    """Begin as a process that was started by another: the orders, decoded as `kind`. Raises msgspec.MsgspecError when they are none.
 
-    From then on this process ends at once when standard input closes. Ctrl-C in the terminal is ignored: how a run ends is
-    the controller's to say, over the wire. A gevent process hands over the unpatched `start_new_thread`.
+    From then on this process ends by itself (see above). Ctrl-C in the terminal is ignored: how a run ends is the
+    controller's to say, over the wire. A gevent process hands over the unpatched `start_new_thread` and `sleep`.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
+    outlive_s: float = getattr(orders, "outlive_s", 0.0)
 
     def watch() -> None:
         while os.read(0, 4096):
             pass
+        while time.monotonic() - _heard_s < outlive_s:
+            sleep(0.5)
         os._exit(1)
 
     start_thread(watch, ())

@@ -1,31 +1,77 @@
-"""The agent's process: answers for the machine that it runs on. Started as `python -m worker.node` with NodeOrders on standard input."""
+"""The agent's process: answers for a node, and keeps its worker alive. `python -m worker.node`, with NodeOrders on standard input."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-import msgspec
+import psutil
 import zmq
 
 from worker.agent import Agent, serve
-from worker.curve import Endpoint, Keys, end_context
+from worker.curve import end_context
 from worker.lifeline import take_orders
-from worker.sensors import MachineSensors
+from worker.orders import NodeOrders
+from worker.sensors import MachineSensors, Sensors
+from worker.simulated import SimulatedSensors
+from worker.supervisor import Supervisor
 
 
-class NodeOrders(msgspec.Struct, frozen=True):
-    """All that the agent of a machine needs to know."""
+class _Used:
+    """What the node's own processes use of this machine: for a simulated node, whose sensors can't measure the whole of it."""
 
-    node: str
-    endpoint: Endpoint
-    keys: Keys
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._seen: dict[int, float] = {}
+
+    def _processes(self) -> list[psutil.Process]:
+        found = []
+        for pid in [os.getpid(), *self._supervisor.pids]:
+            try:
+                found.append(psutil.Process(pid))
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def cpu_s(self) -> float:
+        """CPU seconds, those of workers that have ended included."""
+        for process in self._processes():
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            self._seen[process.pid] = times.user + times.system
+        return sum(self._seen.values())
+
+    def memory_bytes(self) -> int:
+        """Resident memory now."""
+        total = 0
+        for process in self._processes():
+            try:
+                total += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return total
 
 
 def main() -> int:
-    """Run the agent of this machine by the orders on standard input."""
+    """Run an agent by the orders on standard input, until the controller or SIGTERM ends it."""
     orders = take_orders(NodeOrders)
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    supervisor = Supervisor({f"{orders.node}_0": orders.worker} if orders.worker is not None else {})
+    sensors: Sensors
+    if orders.board is None:
+        sensors = MachineSensors()
+    else:
+        used = _Used(supervisor)
+        sensors = SimulatedSensors(
+            orders.node, orders.board, seed=orders.seed, cpu_s=used.cpu_s, memory_bytes=used.memory_bytes
+        )
     context = zmq.Context()
-    serve([Agent(orders.node, orders.endpoint, orders.keys, MachineSensors(), context=context)])
+    agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=supervisor)
+    serve([agent], until=lambda: bool(ended))
     end_context(context)
     return 0
 

@@ -1,6 +1,7 @@
-"""A rack of simulated nodes in one process: for each a real Locust worker and a real agent, on connections of their own.
+"""The workers of one process: a rack of simulated nodes with their agents, or the one worker of a node whose agent started it.
 
-Started by the controller as `python -m worker.rack`, with a RackOrders on standard input. What is shared between the nodes
+Started as `python -m worker.rack`, with RackOrders on standard input. In a rack each node has a real Locust worker and a real
+agent, on connections of their own. What is shared between the nodes
 is what one machine has to share: the process, its event loop and its ZeroMQ context.
 """
 
@@ -11,11 +12,9 @@ import locust  # first: it patches the standard library for gevent
 # isort: split
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import gevent
-import msgspec
 import psutil
 import zmq
 import zmq.green
@@ -26,40 +25,17 @@ from locust.env import Environment
 
 from worker.agent import Agent, serve
 from worker.catalogue import load_user_classes
-from worker.curve import Endpoint, Keys, end_context
+from worker.curve import end_context
 from worker.lifeline import take_orders
 from worker.looplag import LoopLag
+from worker.orders import RackNode, RackOrders
 from worker.recorder import Recorder, RequestEvent
 from worker.runner import FleetWorker
 from worker.simulated import SimulatedSensors
-from worker.wire import UserShare
 
 _native_thread = monkey.get_original("_thread", "start_new_thread")
 _native_sleep = monkey.get_original("time", "sleep")
 _native_lock = monkey.get_original("_thread", "allocate_lock")
-
-
-class RackNode(msgspec.Struct, frozen=True):
-    """One simulated node: its place in the fleet, its keys, and the board that it stands for."""
-
-    name: str
-    number: int
-    keys: Keys
-    board: str
-    cooling: str
-
-
-class RackOrders(msgspec.Struct, frozen=True):
-    """All that a rack needs to know."""
-
-    endpoint: Endpoint
-    nodes: list[RackNode]
-    users: Mapping[str, UserShare]
-    host: str
-    seed: int
-    ambient_c: float
-    stop_timeout_s: float
-    locustfile: str | None = None
 
 
 class Shares:
@@ -103,7 +79,7 @@ class Rack:
 
     def __init__(self, orders: RackOrders) -> None:
         self._orders = orders
-        self._users = load_user_classes(orders.users, orders.locustfile)
+        self._users = load_user_classes(orders.work.users, orders.work.locustfile)
         # Locust's own options at their defaults, for locustfiles that look at them; each runner would parse them for itself.
         parser = argument_parser.get_empty_argument_parser(default_config_files=[])
         argument_parser.setup_parser_arguments(parser)
@@ -123,7 +99,8 @@ class Rack:
             recorder = Recorder(self._lag)
             self._shares.add(node.name, recorder)
             nodes.spawn(self._work, node, recorder)
-            agents.append(self._agent(node))
+            if self._orders.agents:
+                agents.append(self._agent(node))
         # In a thread of their own, so that a user who keeps the event loop busy doesn't make a node look dead.
         agents_done = _native_lock()
         agents_done.acquire()
@@ -146,10 +123,8 @@ class Rack:
     def _agent(self, node: RackNode) -> Agent:
         sensors = SimulatedSensors(
             node.name,
-            board=node.board,
-            cooling=node.cooling,
-            ambient_c=self._orders.ambient_c,
-            seed=self._orders.seed,
+            node.board,
+            seed=self._orders.work.seed,
             cpu_s=lambda: self._shares.used_s(node.name),
             memory_bytes=lambda: self._shares.memory_bytes,
         )
@@ -158,13 +133,13 @@ class Rack:
     def _work(self, node: RackNode, recorder: Recorder) -> None:
         environment = Environment(
             user_classes=list(self._users),
-            host=self._orders.host,
-            stop_timeout=self._orders.stop_timeout_s,
+            host=self._orders.work.host,
+            stop_timeout=self._orders.work.stop_timeout_s,
             parsed_options=self._options,
         )
         environment.stats = recorder
         environment.events.request = RequestEvent(recorder)
-        environment.seed = self._orders.seed
+        environment.seed = self._orders.work.seed
         environment.first_account = node.number
         # Listeners that a locustfile registered on Locust's global events serve every worker of the process.
         for name, hook in vars(locust.events).items():
@@ -185,7 +160,7 @@ class Rack:
 
 def main() -> int:
     """Run a rack by the orders on standard input."""
-    Rack(take_orders(RackOrders, _native_thread)).run()
+    Rack(take_orders(RackOrders, _native_thread, _native_sleep)).run()
     return 0
 
 

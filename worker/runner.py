@@ -22,6 +22,7 @@ from locust.runners import STATE_INIT, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker.curve import Endpoint, Keys, connect
+from worker.lifeline import note_contact
 from worker.recorder import Recorder
 from worker.wire import Ready, Report, encode
 
@@ -151,6 +152,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def handle_message(self, msg: Message) -> None:
         """Act on one message from the master. A stop runs beside the message loop, which it must not hold up."""
         self._heard_s = time.monotonic()
+        note_contact()
         match msg.type:
             case "ack":  # the controller knows this worker, and which of its reports it has taken
                 self.worker_index = msg.data["index"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from worker import __version__
+from worker.orders import Board
 from worker.thermal import BOARDS, ThermalModel
 from worker.wire import Facts, Reading
 
@@ -26,16 +27,14 @@ class SimulatedSensors:
     def __init__(
         self,
         node: str,
+        stands_for: Board,
         *,
-        board: str,
-        cooling: str,
-        ambient_c: float,
         seed: int,
         cpu_s: Callable[[], float],
         memory_bytes: Callable[[], int],
     ) -> None:
         warmer_c = random.Random(f"{seed} {node}").uniform(0.0, 4.0)  # noqa: S311  # no secret
-        self._model = ThermalModel(BOARDS[board], cooling, ambient_c + warmer_c)
+        self._model = ThermalModel(BOARDS[stands_for.board], stands_for.cooling, stands_for.ambient_c + warmer_c)
         self._cpu_s = cpu_s
         self._memory_bytes = memory_bytes
         self._read_at_s = time.monotonic()

@@ -13,6 +13,7 @@ from master.judge.validity import FitnessLog, ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
 from master.report.result import (
     EndpointResult,
+    Gap,
     Latency,
     Nodes,
     Requests,
@@ -44,6 +45,8 @@ class RunFacts:
     ready_s: float | None
     """How long the fleet took to be ready, in seconds; None when it never was."""
     simulated: bool
+    gaps: Sequence[tuple[float, float]]
+    """When the run had no controller, in seconds since it began."""
     dropped_messages: dict[str, int]
     unreported_workers: list[str]
     locust_version: str
@@ -86,6 +89,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         reason=_reason(verdict, thresholds, validity, facts.aborted),
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
+        gaps=[Gap(from_s=round(from_s, 3), to_s=round(to_s, 3)) for from_s, to_s in facts.gaps],
         steady_s=steady_s,
         target=facts.target,
         nodes=Nodes(

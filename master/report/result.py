@@ -89,6 +89,13 @@ class ValidityResult(msgspec.Struct, kw_only=True):
     message: str
 
 
+class Gap(msgspec.Struct, kw_only=True):
+    """A span in which the run had no controller, in seconds since it began. Its requests are counted, as far as reported."""
+
+    from_s: float
+    to_s: float
+
+
 class Versions(msgspec.Struct, kw_only=True):
     """What made the result."""
 
@@ -109,6 +116,7 @@ class Result(msgspec.Struct, kw_only=True):
     """Wall clock at the beginning, ISO 8601 with offset; for display only."""
     duration_s: float
     steady_s: float
+    gaps: list[Gap]
     target: str
     nodes: Nodes
     users: Users

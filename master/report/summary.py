@@ -40,6 +40,8 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
+    for gap in result.gaps:
+        figures.add_row("gap", f"no controller from {gap.from_s:.1f} s to {gap.to_s:.1f} s")
     console.print()
     console.print(figures, highlight=False)
     rules = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,8 +10,57 @@ import sys
 from pathlib import Path
 
 import msgspec
+import psutil
 
 LAST_WORDS = 2000
+
+
+class ProcessRecord(msgspec.Struct, frozen=True):
+    """A process, by its id and the time of its start (Unix time), which together belong to no other."""
+
+    name: str
+    pid: int
+    started_s: float
+
+
+class Adopted:
+    """A process that another controller started, and that has outlived it. It is ended by signals."""
+
+    def __init__(self, record: ProcessRecord) -> None:
+        """Raises ProcessLookupError when it is no more."""
+        self.name = record.name
+        self.record = record
+        try:
+            self._process = psutil.Process(record.pid)
+            if abs(self._process.create_time() - record.started_s) > 1:
+                raise ProcessLookupError(record.pid)
+        except psutil.NoSuchProcess:
+            raise ProcessLookupError(record.pid) from None
+
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
+
+    @staticmethod
+    def last_words() -> str:
+        """How it ended, which only the one who started it is told."""
+        return "it was started by an earlier controller, so its exit status is not known"
+
+    def stop(self, timeout_s: float) -> None:
+        """Let it end by itself for `timeout_s`, then tell it to, then kill it."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for number in (None, signal.SIGTERM, signal.SIGKILL):
+                if number is not None:
+                    self._process.send_signal(number)
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    self._process.wait(timeout_s)
+                    return
+                timeout_s = 5.0
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process.kill()
 
 
 class Child:
@@ -49,9 +99,9 @@ class Child:
                 pass  # it has ended already; `ended` and its last words say so
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    def record(self) -> ProcessRecord:
+        """How another controller finds it again."""
+        return ProcessRecord(self.name, self._process.pid, psutil.Process(self._process.pid).create_time())
 
     def read_line(self) -> str:
         """The next line of its standard output; empty when it has ended."""
@@ -70,12 +120,13 @@ class Child:
         return f"{how}; {said.splitlines()[-1]}" if said else how
 
     def stop(self, timeout_s: float) -> None:
-        """Let it end by itself for `timeout_s`, then close its standard input, which ends it, then kill it."""
+        """Let it end by itself for `timeout_s`, then tell it to, then kill it."""
         assert self._process.stdin is not None
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.stdin.close()
+            self._process.terminate()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:

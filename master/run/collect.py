@@ -4,46 +4,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
-from master.fleet.registry import Node, Registry
+import msgspec
+
+from master.fleet.registry import Registry
 from master.fleet.states import NodeState
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import FitnessLog, unfit_reasons
-from master.run.load import LoadSchedule, Progress, whole_seconds
-from master.scenario import Scenario
+from master.run.agents import Agents
+from master.run.handover import STANDING, Standing, boot_id
+from master.run.load import LoadSchedule, Progress, Span, whole_seconds
+from master.run.recall import recall_fitness
+from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, SecondRow, Store
 from worker.histogram import Histogram, Tally
-from worker.wire import (
-    AgentMessage,
-    Alive,
-    Answer,
-    ControllerMessage,
-    EndpointSecond,
-    Goodbye,
-    Hello,
-    Present,
-    Question,
-    Reading,
-    Report,
-    Sample,
-    UserException,
-    Welcome,
-    WorkerEnded,
-    WorkerMended,
-    node_of,
-)
+from worker.wire import AgentMessage, ControllerMessage, EndpointSecond, Reading, Report, Sample, UserException, node_of
 
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
 KEPT_SECONDS = 15
 """Seconds of tallies kept in memory."""
-QUESTION_INTERVAL_S = 5
-"""How often each agent is asked for its clocks."""
-STEP_S = 1.0
-"""A node's wall clock that moves by more than this between two answers was set."""
 
 
 class Collector:
@@ -60,11 +43,18 @@ class Collector:
         scenario: Scenario,
         *,
         tell: Callable[[str, ControllerMessage], None],
+        earlier: Standing | None = None,
     ) -> None:
-        """`tell` sends a message to a node's agent."""
+        """`tell` sends a message to a node's agent. `earlier` is where the run stood when another controller left it."""
         self.progress = Progress(LoadSchedule(scenario.load))
         self.fitness = FitnessLog()
+        self.ready_s: float | None = None
+        """How long the fleet took to be ready, in seconds; None when it never was."""
         self.users_peak = 0
+        self.gaps: list[Span] = []
+        """When the run had no controller, in seconds since it began."""
+        self.began = False
+        """Whether there is load by this controller's order, or has been."""
         self.dropped: Counter[str] = Counter()
         """Parts of reports that were left out, by reason."""
         self.broken_rule: ThresholdOutcome | None = None
@@ -72,34 +62,62 @@ class Collector:
         self._recent: dict[int, dict[Endpoint, Tally]] = {}
         self._users: dict[int, int] = {}
         self._store = store
+        self.agents = Agents(registry, store, scenario.sample_period_s, self, tell)
         self._registry = registry
-        self._controller = Node(CONTROLLER)
         self._limits = scenario.validity
         self._period_s = scenario.sample_period_s
         self._judge = Judge(threshold for threshold in scenario.thresholds if threshold.abort)
         self._judged_up_to = 0
-        self._tell = tell
         self._taken: dict[str, tuple[int, int]] = store.reports()
         """The life of each worker, and the number of its last report that was taken."""
         self._untold: dict[str, tuple[int, int]] = {}
         """Taken since the last commit: life and number by worker."""
         self._committed: dict[str, int] = {}
         """Kept for good, and to be told to the worker: the number of its last report."""
-        self.ended_workers: list[str] = []
-        """Workers of which their agents have said that they ended; whoever acts on it empties the list."""
         self.cut_off: list[str] = []
         """Workers that ended without a final report."""
-        self._due_to_ask: deque[str] = deque()
         self._began_s: float | None = None
         self._ended_s = math.inf
         self._pending: dict[tuple[int, Endpoint, bool], Tally] = {}
         self._samples: list[tuple[str, int, Reading]] = []
         self._fitness_rows: list[FitnessRow] = []
         self._received_samples: Counter[str] = Counter()
+        self._left_off_s: float | None = None
+        if earlier is not None:
+            self._go_on(earlier, scenario)
+
+    def _go_on(self, earlier: Standing, scenario: Scenario) -> None:
+        self._began_s = earlier.began_now_s(time.monotonic(), time.time())
+        self._left_off_s = earlier.offset_s
+        self.progress = Progress(
+            LoadSchedule(earlier.remaining(scenario.load)), earlier.stage, tuple(earlier.steady_spans)
+        )
+        self.fitness, self._received_samples = recall_fitness(self._store, self._is_steady)
+        self.gaps = list(earlier.gaps)
+        self.ready_s, self.users_peak = earlier.ready_s, earlier.users_peak
+        self.cut_off = list(earlier.cut_off)
+        self.dropped.update(earlier.dropped)
+        self._registry.peak_ready = earlier.nodes_peak
+        self._registry.ever_lost.update(earlier.nodes_lost)
+        self._judged_up_to = int(earlier.offset_s) + 1
+        self._store.add_event(Event(earlier.offset_s, "controller lost", None, "nothing is known of the run from here"))
 
     def begin(self) -> None:
-        """The load begins now: from here on time counts, and telemetry is kept."""
-        self._began_s = time.monotonic()
+        """The load begins now, or goes on: from its first beginning on time counts, and telemetry is kept."""
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+        offset_s = self.offset_s()
+        self.progress.begin(offset_s)
+        if self._left_off_s is not None:
+            self.gaps.append((self._left_off_s, offset_s))
+            self.event("resumed", None, f"after {offset_s - self._left_off_s:.1f} s without a controller")
+        self._judged_up_to = int(offset_s)
+        self.began = True
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages that are still to be gone through."""
+        return self.progress.stages
 
     def offset_s(self) -> float:
         """Seconds since the load began; 0 before."""
@@ -109,11 +127,6 @@ class Collector:
     def duration_s(self) -> float:
         """How long the load was on, up to now or its end."""
         return min(self.offset_s(), self._ended_s)
-
-    @property
-    def began(self) -> bool:
-        """Whether the load has begun."""
-        return self._began_s is not None
 
     def load_ended(self) -> None:
         """The load ends now, by plan or not: what comes later is counted but not judged."""
@@ -135,60 +148,20 @@ class Collector:
     @property
     def controller_present(self) -> bool:
         """Whether the controller's own agent has come."""
-        return self._controller.facts is not None
+        return self.agents.controller.facts is not None
 
     # What arrives
 
     def on_agent(self, node: str, message: AgentMessage) -> None:
-        """An agent presents its node, or sends a sample."""
+        """An agent has said something."""
         now_s = time.monotonic()
-        known = self._controller if node == CONTROLLER else self._registry.nodes[node]
-        if known.facts is None and not isinstance(message, Hello):
-            self._tell(node, Present())  # it was another controller's until now
-            return
-        if node != CONTROLLER and not isinstance(message, Goodbye | Hello | Sample):
-            self._registry.heard(node, now_s)
-        match message:
-            case Hello(facts=facts):
-                if node == CONTROLLER:
-                    self._controller.facts = facts
-                else:
-                    self._registry.welcome(node, facts, now_s)
-                self._store.put_node(node, facts)
-                self._tell(node, Welcome(self._period_s))
-                self._tell(node, Question(now_s))
-            case Sample():
-                self._on_sample(node, message, now_s)
-            case Answer():
-                self._on_answer(known, message, now_s)
-            case WorkerEnded(worker=worker, how=how, again_in_s=again_in_s, crashing=crashing) if node != CONTROLLER:
-                if node_of(worker) == node:
-                    self.ended_workers.append(worker)
-                    self._registry.worker_went(node, worker)
-                    self._registry.note_crashing(node, crashing)
-                    again = "it ends again and again; " if crashing else ""
-                    self.event("worker ended", node, f"{worker}: {how}; {again}started again in {again_in_s:.1f} s")
-            case WorkerMended(worker=worker) if node != CONTROLLER:
-                self._registry.note_crashing(node, crashing=False)
-                self.event("worker mended", node, f"{worker} stays")
-            case Goodbye() if node != CONTROLLER:
-                self._registry.left(node)
-            case Alive():
-                pass
-
-    def _on_answer(self, node: Node, answer: Answer, now_s: float) -> None:
-        if not 0 <= now_s - answer.asked_s < 60:
-            self.dropped["an answer to what was not asked"] += 1
-            return
-        node.clock.observe_answer(answer.asked_s, answer.answered_s, now_s)
-        offset_s = answer.wall_s - (time.time() - (now_s - answer.asked_s) / 2)
-        before_s, node.wall_offset_s = node.wall_offset_s, offset_s
-        if before_s is not None and abs(offset_s - before_s) > STEP_S:
-            self.event("clock set", node.name, f"its wall clock moved by {offset_s - before_s:+.1f} s against ours")
+        sample = self.agents.hear(node, message, now_s)
+        if sample is not None:
+            self._on_sample(node, sample, now_s)
 
     def _on_sample(self, node: str, sample: Sample, now_s: float) -> None:
         if node == CONTROLLER:
-            due_s = self._controller.add(sample, now_s)
+            due_s = self.agents.controller.add(sample, now_s)
         else:
             due_s = self._registry.sample(node, sample, now_s)
         if self._began_s is None or due_s < self._began_s:
@@ -255,13 +228,14 @@ class Collector:
             if second + 1 > self._ended_s:
                 reasons = []  # users are stopping: what is measured now is counted, and judged by nobody
             requests = sum(entry.total for entry in row.endpoints)
+            lag = Histogram(row.lag_buckets, row.lag_max_ms)
             self._fitness_rows.append(
-                FitnessRow(name, second, row.lag_max_ms, row.cpu_percent, requests, ", ".join(reasons))
+                FitnessRow(name, second, row.lag_max_ms, row.cpu_percent, requests, ", ".join(reasons), lag.encode())
             )
             for entry in row.endpoints:
                 self._add(second, entry, fit=not reasons)
             if self._is_steady(second):
-                self.fitness.add_lag(name, Histogram(row.lag_buckets, row.lag_max_ms))
+                self.fitness.add_lag(name, lag)
                 if row.cpu_percent is not None:
                     self.fitness.add_worker_cpu(name, row.cpu_percent)
                 self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
@@ -299,24 +273,36 @@ class Collector:
     def tick(self, users: int, tell_taken: Callable[[str, int], None]) -> None:
         """Write what has come since the tick before, with the state of the run now; then tell the workers what is kept."""
         self.users_peak = max(self.users_peak, users)
-        if self._began_s is not None:
+        if self.began:
             self._keep_second(users)
+            self._store.put_meta(STANDING, msgspec.to_builtins(self._standing()))
         self._flush()
         for worker, number in self._committed.items():
             tell_taken(worker, number)
         self._committed.clear()
-        self._ask_for_clocks()
+        self.agents.ask_for_clocks()
 
-    def _ask_for_clocks(self) -> None:
-        """Ask a part of the agents each second, so that all are asked within QUESTION_INTERVAL_S."""
-        names = [CONTROLLER, *self._registry.nodes]
-        if not self._due_to_ask:
-            self._due_to_ask.extend(names)
-        for _ in range(-(-len(names) // QUESTION_INTERVAL_S)):
-            if self._due_to_ask:
-                node = self._due_to_ask.popleft()
-                if node == CONTROLLER or self._registry.nodes[node].facts is not None:
-                    self._tell(node, Question(time.monotonic()))
+    def _standing(self) -> Standing:
+        assert self._began_s is not None
+        offset_s = self.offset_s()
+        position = self.progress.at(offset_s)
+        return Standing(
+            boot=boot_id(),
+            began_s=self._began_s,
+            began_wall_s=time.time() - offset_s,
+            offset_s=offset_s,
+            stage=position.stage,
+            kind=position.kind,
+            stage_left_s=position.stage_left_s,
+            steady_spans=self.progress.steady_spans(min(offset_s, self._ended_s)),
+            gaps=self.gaps,
+            users_peak=self.users_peak,
+            nodes_peak=self._registry.peak_ready,
+            nodes_lost=sorted(self._registry.ever_lost),
+            ready_s=self.ready_s,
+            cut_off=self.cut_off,
+            dropped=dict(self.dropped),
+        )
 
     def _keep_second(self, users: int) -> None:
         states = self._registry.counts

@@ -19,6 +19,8 @@ class RunDirectory:
         self.junit = path / "junit.xml"
         self.scenario = path / "scenario.yml"
         self.logs = path / "logs"
+        self.keys = path / "keys.json"
+        """There only while the run is on; secret."""
 
     @classmethod
     def create(cls, out: Path | None, scenario: str, started_at: datetime) -> RunDirectory:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from master.scenario import Stage
@@ -97,11 +97,27 @@ class LoadSchedule:
 
 
 class Progress:
-    """How far a run really is. For each stage in turn: ramp, call `hold_started`, hold for the stage's `hold_s`."""
+    """How far a run really is. For each stage in turn: ramp, call `hold_started`, hold for the stage's `hold_s`.
 
-    def __init__(self, schedule: LoadSchedule) -> None:
+    A run that another controller began goes on here: `stages_done` stages were before those of the schedule, with the holds
+    `steady_before`, and the schedule begins with `begin`.
+    """
+
+    def __init__(self, schedule: LoadSchedule, stages_done: int = 0, steady_before: Sequence[Span] = ()) -> None:
         self._schedule = schedule
+        self._stages_done = stages_done
+        self._steady_before = [*steady_before]
+        self._start_s = 0.0
         self._holds_s: list[float] = []
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the schedule."""
+        return self._schedule.stages
+
+    def begin(self, offset_s: float) -> None:
+        """The first ramp of the schedule begins at `offset_s`."""
+        self._start_s = offset_s
 
     def hold_started(self, offset_s: float) -> None:
         """The next stage's users all run, and its hold begins at `offset_s`."""
@@ -114,12 +130,14 @@ class Progress:
     def at(self, offset_s: float) -> Position:
         """Where the run is: like the plan, later (or earlier) by what the ramps took, and never in a hold unannounced."""
         held = len(self._holds_s)
-        planned_s = offset_s
+        planned_s = offset_s - self._start_s
         if held:
-            planned_s -= self._holds_s[-1] - self._schedule.hold_starts_s[held - 1]
+            planned_s = offset_s - (self._holds_s[-1] - self._schedule.hold_starts_s[held - 1])
         if held < len(self._schedule.stages) and planned_s >= self._schedule.hold_starts_s[held]:
-            return self._schedule.before_hold(held)
-        return self._schedule.at(planned_s)
+            position = self._schedule.before_hold(held)
+        else:
+            position = self._schedule.at(planned_s)
+        return replace(position, stage=self._stages_done + position.stage)
 
     def steady_spans(self, until_s: float) -> list[Span]:
         """The holds with users that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run)."""
@@ -129,7 +147,7 @@ class Progress:
             for start_s, stage in zip(self._holds_s, stages, strict=False)
             if stage.users
         ]
-        return [(start_s, end_s) for start_s, end_s in spans if end_s > start_s]
+        return [*self._steady_before, *((start_s, end_s) for start_s, end_s in spans if end_s > start_s)]
 
 
 def whole_seconds(spans: Iterable[Span]) -> list[int]:

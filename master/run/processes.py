@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import gevent
 import msgspec
 
 from master.errors import AbortError
-from master.run.child import Child
+from master.run.child import Adopted, Child, ProcessRecord
 from master.store import CONTROLLER
 from worker.curve import Endpoint, Keys
-from worker.node import NodeOrders
-from worker.rack import RackNode, RackOrders
-from worker.wire import UserShare
+from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
 
 MAX_RACKS = 8
 FLEET = (("pi4", "heat sink"), ("pi5", "fan"))
 """What the simulated nodes are: boards and their cooling, in turn."""
 AMBIENT_C = 24.0
 TARGET_READY_S = 30.0
+OUTLIVE_S = 60.0
+"""How long the processes of a local run wait for another controller when theirs has died."""
 
 
 def node_names(count: int) -> list[str]:
@@ -38,64 +39,110 @@ class _Ready(msgspec.Struct):
     url: str
 
 
+class Started(msgspec.Struct, frozen=True):
+    """The processes of a run, for a controller that takes it over: `nodes` has the nodes of each."""
+
+    processes: list[ProcessRecord] = []
+    nodes: dict[str, list[str]] = {}
+    target: ProcessRecord | None = None
+    target_url: str = ""
+
+
 class Processes:
     """The processes of one run; each logs to a file of its own in `logs`."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._generators: list[Child] = []
-        self._target: Child | None = None
+        self._generators: list[Child | Adopted] = []
+        self._nodes: dict[str, list[str]] = {}
+        self._target: Child | Adopted | None = None
+        self._target_url = ""
+
+    @property
+    def started(self) -> Started:
+        """All that live, for a controller that may have to take over."""
+        target = None if self._target is None else self._target.record
+        return Started([child.record for child in self._generators], self._nodes, target, self._target_url)
+
+    def adopt(self, started: Started) -> set[str]:
+        """Take over what still lives of another controller's processes; the nodes that are among them."""
+        nodes: set[str] = set()
+        for record in started.processes:
+            try:
+                self._generators.append(Adopted(record))
+            except ProcessLookupError:
+                continue
+            self._nodes[record.name] = started.nodes.get(record.name, [])
+            nodes.update(self._nodes[record.name])
+        if started.target is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._target, self._target_url = Adopted(started.target), started.target_url
+        return nodes
 
     def start_target(self) -> str:
-        """Start the embedded target on a free port; its URL, once it serves. Raises AbortError when it does not."""
-        log = self._logs / "target.log"
-        self._target = Child("target", "master.target", "--until-stdin-closes", log=log, answers=True)
+        """Start the embedded target on a free port, unless it was adopted; its URL, once it serves.
+
+        Raises AbortError when it does not.
+        """
+        if self._target is not None:
+            return self._target_url
+        log = self._log("target")
+        self._target = target = Child(
+            "target", "master.target", "--until-stdin-closes", "--outlive", str(OUTLIVE_S), log=log, answers=True
+        )
         line = ""
         with gevent.Timeout(TARGET_READY_S, exception=False):
-            line = self._target.read_line()
+            line = target.read_line()
         try:
-            return msgspec.json.decode(line, type=_Ready).url
+            self._target_url = msgspec.json.decode(line, type=_Ready).url
         except msgspec.MsgspecError:
-            self._target.stop(0)
+            target.stop(0)
             raise AbortError(
-                f"the embedded target did not start: {self._target.last_words()}", hint=f"Its log is {log}."
+                f"the embedded target did not start: {target.last_words()}", hint=f"Its log is {log}."
             ) from None
+        return self._target_url
 
     def start_agent(self, keys: Keys, endpoint: Endpoint) -> None:
         """Start the agent that samples this machine."""
-        orders = NodeOrders(CONTROLLER, endpoint, keys)
-        self._generators.append(Child("agent", "worker.node", log=self._logs / "agent.log", orders=orders))
+        self._start("agent", "worker.node", NodeOrders(CONTROLLER, endpoint, keys, outlive_s=OUTLIVE_S), [CONTROLLER])
 
     def start_racks(
-        self,
-        keys: Mapping[str, Keys],
-        endpoint: Endpoint,
-        *,
-        users: Mapping[str, UserShare],
-        host: str,
-        seed: int,
-        stop_timeout_s: float,
-        locustfile: Path | None,
+        self, keys: Mapping[str, Keys], all_nodes: Sequence[str], endpoint: Endpoint, work: Work, *, separate: bool
     ) -> None:
-        """Start simulated nodes, one for each name in `keys`, in a process for each core."""
+        """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
+
+        `all_nodes` are those of the whole run, in order: a node's number among them says what it stands for.
+        """
+        numbers = {name: number for number, name in enumerate(all_nodes)}
         nodes = [
-            RackNode(name, number, node_keys, *FLEET[number % len(FLEET)])
-            for number, (name, node_keys) in enumerate(keys.items())
+            RackNode(name, numbers[name], node_keys, Board(*FLEET[numbers[name] % len(FLEET)], AMBIENT_C))
+            for name, node_keys in keys.items()
         ]
+        if separate:
+            for node in nodes:
+                worker = RackOrders(endpoint=endpoint, nodes=[node], work=work, agents=False)
+                orders = NodeOrders(
+                    node.name, endpoint, node.keys, work.seed, worker=worker, board=node.board, outlive_s=OUTLIVE_S
+                )
+                self._start(node.name, "worker.node", orders, [node.name])
+            return
         racks = min(len(nodes), os.cpu_count() or 1, MAX_RACKS)
         for rack in range(racks):
-            orders = RackOrders(
-                endpoint=endpoint,
-                nodes=nodes[rack::racks],
-                users=users,
-                host=host,
-                seed=seed,
-                ambient_c=AMBIENT_C,
-                stop_timeout_s=stop_timeout_s,
-                locustfile=None if locustfile is None else str(locustfile),
-            )
-            log = self._logs / f"rack-{rack + 1}.log"
-            self._generators.append(Child(f"rack {rack + 1}", "worker.rack", log=log, orders=orders))
+            held = nodes[rack::racks]
+            orders_ = RackOrders(endpoint=endpoint, nodes=held, work=work, agents=True, outlive_s=OUTLIVE_S)
+            self._start(f"rack-{rack + 1}", "worker.rack", orders_, [node.name for node in held])
+
+    def _start(self, name: str, module: str, orders: msgspec.Struct, nodes: Iterable[str]) -> None:
+        self._generators.append(Child(name, module, log=self._log(name), orders=orders))
+        self._nodes[name] = list(nodes)
+
+    def _log(self, name: str) -> Path:
+        """A file that is not there yet: what an earlier controller's processes said stays."""
+        path, number = self._logs / f"{name}.log", 1
+        while path.exists():
+            number += 1
+            path = self._logs / f"{name}-{number}.log"
+        return path
 
     def target_end(self) -> str | None:
         """How the target ended by itself; None while it lives, or where there is none."""

@@ -1,4 +1,4 @@
-"""One run: target and fleet up, load by the scenario's stages, everything down again, verdict."""
+"""One run: target and fleet up, load by the scenario's stages, everything down again, verdict; or the rest of one."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from master.report.junit import write_junit
 from master.report.result import Result
 from master.run.collect import Collector
 from master.run.directory import RunDirectory
+from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
 from master.run.live import View
 from master.run.processes import Processes, node_names
 from master.run.stop import StopOrder
@@ -33,6 +34,7 @@ from master.scenario import EMBEDDED, Scenario
 from master.store import CONTROLLER, Store
 from worker.catalogue import load_user_classes
 from worker.curve import new_keys
+from worker.orders import Work
 
 FINAL_REPORTS_S = 15.0
 """How long final reports may take beyond the time that users have to finish their tasks."""
@@ -42,54 +44,92 @@ CHILDREN_END_S = 5.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run, and where: `out` is the run directory (None: a new one below `runs/`), the port 0 takes a free one."""
+    """What to run, and where: `out` is the run directory (None: a new one below `runs/`), the port 0 takes a free one.
+
+    `separate` gives each simulated node processes of its own.
+    """
 
     scenario: Scenario
     out: Path | None
     started_at: datetime
     host: str = "127.0.0.1"
     port: int = 0
+    separate: bool = False
 
 
 class Run:
-    """Executes one plan, once."""
+    """Executes one run: a new one by its plan, or one that another controller left."""
 
-    def __init__(self, plan: Plan, view: View) -> None:
-        self._plan = plan
-        self._scenario = plan.scenario
+    def __init__(self, scenario: Scenario, view: View) -> None:
+        self._scenario = scenario
         self._view = view
         self._stop = StopOrder()
-        self._ready_s: float | None = None
-        self._nodes = node_names(plan.scenario.nodes.expect)
-        self._keys = {name: new_keys() for name in [CONTROLLER, *self._nodes]}
+        self._nodes = node_names(scenario.nodes.expect)
         self._registry = Registry(self._nodes)
 
-    def execute(self) -> tuple[Result, RunDirectory]:
+    def execute(self, plan: Plan) -> tuple[Result, RunDirectory]:
         """Run the scenario. However it ends, the run directory is complete and what was started has ended.
 
         Raises InputError, with nothing left behind, when the operator's input keeps it from starting.
         """
         _allow_descriptors()
         with ExitStack() as stack:
-            allowlist = {pair.public: name for name, pair in self._keys.items()}
-            server = FleetServer(self._plan.host, self._plan.port, new_keys(), allowlist)
-            stack.callback(server.close)
-            directory = RunDirectory.create(self._plan.out, self._scenario.name, self._plan.started_at)
-            scenario_yaml = self._scenario.to_yaml()
-            directory.scenario.write_text(scenario_yaml)
+            handover = Handover(
+                host=plan.host,
+                port=plan.port,
+                server_keys=new_keys(),
+                node_keys={name: new_keys() for name in [CONTROLLER, *self._nodes]},
+                separate=plan.separate,
+            )
+            server = self._open_port(stack, handover)
+            directory = RunDirectory.create(plan.out, self._scenario.name, plan.started_at)
+            file = HandoverFile.create(directory.keys, handover)
+            stack.callback(file.remove)
+            self._handover, self._file = handover, file
+            directory.scenario.write_text(self._scenario.to_yaml())
             store = Store(directory.database, create=True)
             stack.callback(store.close)
             store.put_meta("run", directory.path.name)
-            store.put_meta("started_at", self._plan.started_at.isoformat(timespec="seconds"))
-            store.put_meta("scenario", scenario_yaml)
-            self._collector = Collector(store, self._registry, self._scenario, tell=server.send_to_agent)
-            self._processes = Processes(directory.logs)
-            stack.enter_context(self._view)
-            stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
-            target, unreported = self._load(server)
-            self._view.say("writing the report")
-            result = self._conclude(store, server, directory, target, unreported)
-            write_report(result, store, scenario_yaml, directory.report)
+            store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
+            store.put_meta("scenario", self._scenario.to_yaml())
+            return self._go_through(stack, server, store, directory, None)
+
+    def resume(self, directory: RunDirectory) -> tuple[Result, RunDirectory]:
+        """Go on with a run whose controller died: same directory, what was left of its time, one result of it all.
+
+        Raises InputError when there is no such run, or it is still on.
+        """
+        _allow_descriptors()
+        with ExitStack() as stack:
+            file, handover = HandoverFile.take(directory.keys)
+            self._nodes = [name for name in handover.node_keys if name != CONTROLLER]
+            store = Store(directory.database)
+            stack.callback(store.close)
+            self._view.say("reading what was measured so far")
+            standing = read_standing(store.meta(STANDING), directory.path)
+            server = self._open_port(stack, handover)
+            stack.callback(file.remove)
+            self._handover, self._file = handover, file
+            return self._go_through(stack, server, store, directory, standing)
+
+    def _open_port(self, stack: ExitStack, handover: Handover) -> FleetServer:
+        allowlist = {pair.public: name for name, pair in handover.node_keys.items()}
+        server = FleetServer(handover.host, handover.port, handover.server_keys, allowlist)
+        stack.callback(server.close)
+        handover.port = server.port
+        return server
+
+    def _go_through(
+        self, stack: ExitStack, server: FleetServer, store: Store, directory: RunDirectory, earlier: Standing | None
+    ) -> tuple[Result, RunDirectory]:
+        self._collector = Collector(store, self._registry, self._scenario, tell=server.send_to_agent, earlier=earlier)
+        self._processes = Processes(directory.logs)
+        stack.enter_context(self._view)
+        stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
+        target, unreported = self._load(server)
+        self._view.say("writing the report")
+        result = self._conclude(store, server, directory, target, unreported)
+        write_report(result, store, self._scenario.to_yaml(), directory.report)
         return result, directory
 
     def _load(self, server: FleetServer) -> tuple[str, list[str]]:
@@ -102,6 +142,7 @@ class Run:
             FleetMaster, server=server, listener=self._collector, shares=scenario.users
         )
         watch = Watch(scenario, self._registry, self._master, self._collector, self._processes, self._view, self._stop)
+        self._adopted = self._processes.adopt(self._handover.started)
         try:
             environment.host = target = self._find_target()
             self._start_fleet(server, target)
@@ -113,7 +154,7 @@ class Run:
             self._stop.give(f"{error.message}. {error.hint}".strip())
         finally:
             self._collector.end()
-            self._master.dismiss([f"{name}_0" for name in self._nodes], list(self._keys))
+            self._master.dismiss([f"{name}_0" for name in self._nodes], list(self._handover.node_keys))
             # Who was never taken in can't be told to quit over the wire, and need not be waited for.
             self._processes.stop(CHILDREN_END_S if self._collector.began else 0.0)
             self._master.close()
@@ -127,16 +168,23 @@ class Run:
         return self._scenario.target
 
     def _start_fleet(self, server: FleetServer, target: str) -> None:
-        self._processes.start_agent(self._keys[CONTROLLER], server.endpoint)
-        self._processes.start_racks(
-            {name: self._keys[name] for name in self._nodes},
-            server.endpoint,
-            users=self._scenario.users,
+        """Start all nodes that are not there: in a run that goes on, some may have outlived its controller."""
+        keys, there = self._handover.node_keys, self._adopted
+        if CONTROLLER not in there:
+            self._processes.start_agent(keys[CONTROLLER], server.endpoint)
+        scenario = self._scenario
+        work = Work(
+            users=scenario.users,
             host=target,
-            seed=self._scenario.seed,
-            stop_timeout_s=self._scenario.stop_timeout_s,
-            locustfile=self._scenario.locustfile,
+            seed=scenario.seed,
+            stop_timeout_s=scenario.stop_timeout_s,
+            locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
         )
+        missing = {name: keys[name] for name in self._nodes if name not in there}
+        if missing:
+            self._processes.start_racks(missing, self._nodes, server.endpoint, work, separate=self._handover.separate)
+        self._handover.started = self._processes.started
+        self._file.write(self._handover)
 
     def _wait_for_nodes(self) -> None:
         wanted = self._scenario.nodes
@@ -147,7 +195,8 @@ class Run:
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
             if enough and (late or ready == wanted.expect):
-                self._ready_s = round(time.monotonic() - started_s, 3)
+                if self._collector.ready_s is None:
+                    self._collector.ready_s = round(time.monotonic() - started_s, 3)
                 return
             if late:
                 raise AbortError(
@@ -162,7 +211,7 @@ class Run:
         """Go through the stages; returns early when the run is to stop."""
         self._collector.begin()
         users = 0
-        for stage in self._scenario.load:
+        for stage in self._collector.stages:
             if stage.users != users:
                 ramp = self._master.ramp_to(stage.users, stage.spawn_rate)
                 gevent.wait([ramp, self._stop.event], count=1)
@@ -188,14 +237,15 @@ class Run:
         collector = self._collector
         facts = RunFacts(
             run_id=directory.path.name,
-            started_at=self._plan.started_at,
+            started_at=datetime.fromisoformat(str(store.meta("started_at"))),
             duration_s=collector.duration_s,
             target=target,
             steady_seconds=collector.steady_seconds(),
             users_peak=collector.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=len(self._registry.ever_lost),
-            ready_s=self._ready_s,
+            ready_s=collector.ready_s,
+            gaps=collector.gaps,
             simulated=self._registry.simulated,
             dropped_messages=dict(server.drops + collector.dropped),
             unreported_workers=sorted({*unreported, *collector.cut_off}),

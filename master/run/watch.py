@@ -66,9 +66,9 @@ class Watch:
 
     def _look(self, now_s: float) -> None:
         self.registry.find_silent(now_s)
-        for worker in self.collector.ended_workers:
+        for worker in self.collector.agents.ended_workers:
             self.master.lose_worker(worker)
-        self.collector.ended_workers.clear()
+        self.collector.agents.ended_workers.clear()
         changes, self.registry.changes = self.registry.changes, []
         for node, before, after in changes:
             self._act_on(node, before, after)

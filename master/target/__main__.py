@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,12 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             authority = Authority(
                 os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD, lifetime_s=options.token_lifetime
             )
-            _serve(Gateway(authority, storage, pool), listener, until_stdin_closes=options.until_stdin_closes)
+            _serve(
+                Gateway(authority, storage, pool),
+                listener,
+                until_stdin_closes=options.until_stdin_closes,
+                outlive_s=options.outlive,
+            )
         storage.close()
     return 0
 
 
-def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool) -> None:
+def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool, outlive_s: float) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -92,14 +98,20 @@ def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool) -
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     if until_stdin_closes:
-        threading.Thread(target=_wait_for_stdin, args=(stop,), daemon=True).start()
+        requests = lambda: server.server_state.total_requests  # noqa: E731  # uvicorn's own count
+        threading.Thread(target=_wait_for_stdin, args=(stop, requests, outlive_s), daemon=True).start()
     server.run([listener])
 
 
-def _wait_for_stdin(stop: Callable[[], None]) -> None:
+def _wait_for_stdin(stop: Callable[[], None], requests: Callable[[], int], outlive_s: float) -> None:
     # os.read takes no lock of a Python file, which a thread still waiting here at the end would hold.
     while os.read(0, 4096):
         pass
+    seen, idle_since_s = requests(), time.monotonic()
+    while time.monotonic() - idle_since_s < outlive_s:
+        time.sleep(0.5)
+        if requests() != seen:
+            seen, idle_since_s = requests(), time.monotonic()
     stop()
 
 
@@ -136,6 +148,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end when stdin does, so as never to outlive the parent"
+    )
+    parser.add_argument(
+        "--outlive",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="with --until-stdin-closes: end only when no request has come for so long since (default: at once)",
     )
     return parser.parse_args(arguments)
 

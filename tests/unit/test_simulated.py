@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from worker import simulated
+from worker.orders import Board
 from worker.simulated import SimulatedSensors
 from worker.thermal import BOARDS
 
@@ -27,9 +28,7 @@ class Machine:
     ) -> SimulatedSensors:
         return SimulatedSensors(
             node,
-            board=board,
-            cooling=cooling,
-            ambient_c=ambient_c,
+            Board(board, cooling, ambient_c),
             seed=seed,
             cpu_s=lambda: self.used_s,
             memory_bytes=lambda: MEMORY_BYTES,

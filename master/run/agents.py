@@ -1,0 +1,145 @@
+"""The controller's conversation with the agents: who presents itself, whose clock says what, whose workers end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Protocol
+
+from master.fleet.registry import Node, Registry
+from master.store import CONTROLLER, Store
+from worker.wire import (
+    AgentMessage,
+    Answer,
+    ControllerMessage,
+    Goodbye,
+    Hello,
+    Present,
+    Question,
+    Sample,
+    Welcome,
+    WorkerEnded,
+    WorkerMended,
+    node_of,
+)
+
+QUESTION_INTERVAL_S = 5
+"""How often each agent is asked for its clocks."""
+LONGEST_ANSWER_S = 60.0
+CLOCK_SET_S = 1.0
+"""A node's wall clock that moves by more than this between two answers was set."""
+PRESENT_INTERVAL_S = 1.0
+"""How often an agent that nobody knows is asked to present itself."""
+
+
+class Log(Protocol):
+    """Where what is worth keeping goes."""
+
+    def event(self, kind: str, node: str | None, detail: str) -> None:
+        """Something happened."""
+
+
+class Agents:
+    """All agents of the fleet, and the one of the controller's own machine."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        period_s: float,
+        log: Log,
+        tell: Callable[[str, ControllerMessage], None],
+    ) -> None:
+        """`tell` sends a message to a node's agent; nodes sample every `period_s`."""
+        self.controller = Node(CONTROLLER)
+        self.ended_workers: list[str] = []
+        """Workers of which their agents have said that they ended; whoever acts on it empties the list."""
+        self.restarts = 0
+        """How many of them are started again."""
+        self.dropped: Counter[str] = Counter()
+        self._registry = registry
+        self._store = store
+        self._period_s = period_s
+        self._log = log
+        self._tell = tell
+        self._due_to_ask: deque[str] = deque()
+        self._asked_to_present_s: dict[str, float] = {}
+
+    def hear(self, name: str, message: AgentMessage, now_s: float) -> Sample | None:
+        """Act on what an agent says; a sample is handed back, if its node is known."""
+        node = self.controller if name == CONTROLLER else self._registry.nodes[name]
+        if isinstance(message, Hello):
+            self._welcome(node, message, now_s)
+            return None
+        if node.facts is None:
+            self._ask_to_present(name, now_s)
+            return None
+        if isinstance(message, Sample):
+            return message
+        if isinstance(message, Answer):
+            self._on_answer(node, message, now_s)
+        if name != CONTROLLER:
+            self._on_node(name, message, now_s)
+        return None
+
+    def _welcome(self, node: Node, hello: Hello, now_s: float) -> None:
+        if node is self.controller:
+            node.facts = hello.facts
+        else:
+            self._registry.welcome(node.name, hello.facts, now_s)
+        self._store.put_node(node.name, hello.facts)
+        self._tell(node.name, Welcome(self._period_s))
+        self._tell(node.name, Question(now_s))
+
+    def _ask_to_present(self, name: str, now_s: float) -> None:
+        """It was another controller's until now. What it had to say is late by an unknown time, and left."""
+        if now_s - self._asked_to_present_s.get(name, 0.0) > PRESENT_INTERVAL_S:
+            self._asked_to_present_s[name] = now_s
+            self._tell(name, Present())
+
+    def _on_answer(self, node: Node, answer: Answer, now_s: float) -> None:
+        passed_s = now_s - answer.asked_s
+        if not 0 <= passed_s < LONGEST_ANSWER_S:
+            self.dropped["an answer to what was not asked"] += 1
+            return
+        node.clock.observe_answer(answer.asked_s, answer.answered_s, now_s)
+        offset_s = answer.wall_s - (time.time() - passed_s / 2)
+        before_s, node.wall_offset_s = node.wall_offset_s, offset_s
+        if before_s is not None and abs(offset_s - before_s) > CLOCK_SET_S:
+            moved = f"its wall clock moved by {offset_s - before_s:+.1f} s against ours"
+            self._log.event("clock set", node.name, moved)
+
+    def _on_node(self, name: str, message: AgentMessage, now_s: float) -> None:
+        if isinstance(message, Goodbye):
+            self._registry.left(name)
+            return
+        self._registry.heard(name, now_s)
+        if isinstance(message, WorkerEnded):
+            self._on_worker_ended(name, message)
+        elif isinstance(message, WorkerMended):
+            self._registry.note_crashing(name, crashing=False)
+            self._log.event("worker mended", name, f"{message.worker} stays")
+
+    def _on_worker_ended(self, name: str, end: WorkerEnded) -> None:
+        if node_of(end.worker) != name:
+            self.dropped["an end of another node's worker"] += 1
+            return
+        self.ended_workers.append(end.worker)
+        self.restarts += 1
+        self._registry.worker_went(name, end.worker)
+        self._registry.note_crashing(name, crashing=end.crashing)
+        again = "it ends again and again; " if end.crashing else ""
+        self._log.event(
+            "worker ended", name, f"{end.worker}: {end.how}; {again}started again in {end.again_in_s:.1f} s"
+        )
+
+    def ask_for_clocks(self) -> None:
+        """Once a second: ask a part of the agents, so that all are asked within QUESTION_INTERVAL_S."""
+        count = len(self._registry.nodes) + 1
+        if not self._due_to_ask:
+            self._due_to_ask.extend([CONTROLLER, *self._registry.nodes])
+        for _ in range(min(len(self._due_to_ask), -(-count // QUESTION_INTERVAL_S))):
+            name = self._due_to_ask.popleft()
+            if (self.controller if name == CONTROLLER else self._registry.nodes[name]).facts is not None:
+                self._tell(name, Question(time.monotonic()))

@@ -1,0 +1,36 @@
+"""What a controller that takes a run over has to know of how fit the generator was until then, from run.db."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from master.judge.validity import FitnessLog
+from master.store import CONTROLLER, Store
+from worker.histogram import Histogram
+
+
+def recall_fitness(store: Store, is_steady: Callable[[int], bool]) -> tuple[FitnessLog, Counter[str]]:
+    """The fitness of the seconds that `is_steady`, and how many samples of them have come from each node.
+
+    Reads every row: an hour of 500 nodes takes some seconds.
+    """
+    log, samples = FitnessLog(), Counter[str]()
+    for row in store.fitness():
+        if is_steady(row.second):
+            log.add_lag(row.node, Histogram.decode(row.lag))
+            if row.worker_cpu_percent is not None:
+                log.add_worker_cpu(row.node, row.worker_cpu_percent)
+            log.add_requests(0 if row.unfit else row.requests, row.requests if row.unfit else 0)
+    for node, second, cpu_percent, memory_percent in store.sampled():
+        if not is_steady(second):
+            continue
+        if node == CONTROLLER:
+            log.add_controller(cpu_percent)
+        else:
+            samples[node] += 1
+            log.add_node(node, cpu_percent, memory_percent)
+    for second_row in store.seconds():
+        if is_steady(second_row.second):
+            log.note_ready(second_row.ready)
+    return log, samples

@@ -1,0 +1,67 @@
+"""What the processes of a node are told when they are started, each by one line of JSON on its standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from worker.curve import Endpoint, Keys
+from worker.wire import UserShare
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What the workers of a run do: how much of which users, against which host."""
+
+    users: Mapping[str, UserShare]
+    host: str
+    seed: int
+    stop_timeout_s: float
+    locustfile: str | None = None
+
+
+class Board(msgspec.Struct, frozen=True):
+    """What a simulated node stands for: a model of Pi, how it is cooled, and the air around it."""
+
+    board: str
+    cooling: str
+    ambient_c: float
+
+
+class RackNode(msgspec.Struct, frozen=True):
+    """One simulated node: its place in the fleet, its keys, and the board that it stands for."""
+
+    name: str
+    number: int
+    keys: Keys
+    board: Board
+
+
+class RackOrders(msgspec.Struct, frozen=True):
+    """All that a process with one worker for each of its nodes needs to know.
+
+    With `agents` it is a rack of simulated nodes and answers for them as well; without, each node has an agent elsewhere
+    that does. It ends `outlive_s` after its standard input has closed, unless a controller is heard meanwhile.
+    """
+
+    endpoint: Endpoint
+    nodes: list[RackNode]
+    work: Work
+    agents: bool
+    outlive_s: float = 0.0
+
+
+class NodeOrders(msgspec.Struct, frozen=True):
+    """All that the agent of a node needs to know.
+
+    `worker` are the orders of the worker process that it keeps alive; without, it only tells how its machine is. Where a
+    `board` is given, it is a simulated node.
+    """
+
+    node: str
+    endpoint: Endpoint
+    keys: Keys
+    seed: int = 0
+    worker: RackOrders | None = None
+    board: Board | None = None
+    outlive_s: float = 0.0

@@ -1,0 +1,152 @@
+"""Keeping a node's worker processes alive: started again with back-off and jitter, and their ends told with their last words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from typing import IO
+
+import msgspec
+
+from worker.wire import WorkerEnded, WorkerMended
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+MENDED_AFTER_S = 30.0
+"""A worker that has lived for so long is well: the next end is a first one again."""
+CRASHES = 3
+"""So many ends, each before MENDED_AFTER_S, and a worker is said to crash again and again."""
+STOP_S = 3.0
+LAST_WORDS_BYTES = 4000
+LONGEST_WORDS = 500
+MOST_KEPT_BYTES = 1 << 20
+
+
+class Backoff:
+    """How long to wait before a process is started again. Pure but for its dice, which are seeded.
+
+    The wait doubles with each early end, up to LONGEST_WAIT_S, and is then drawn between half of it and all of it, so that
+    what failed together does not come back together.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self._dice = random.Random(seed)  # noqa: S311  # no secret
+        self.early_ends = 0
+
+    def after_end(self, lived_s: float) -> float:
+        """The process has ended after `lived_s`; how long to wait, in seconds."""
+        self.early_ends = 1 if lived_s >= MENDED_AFTER_S else self.early_ends + 1
+        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self.early_ends - 1, 20))
+        return longest_s * self._dice.uniform(0.5, 1.0)
+
+    @property
+    def crashing(self) -> bool:
+        """Whether it has ended early again and again."""
+        return self.early_ends >= CRASHES
+
+
+class _Worker:
+    """One worker process, or the wait for its next start."""
+
+    def __init__(self, name: str, orders: bytes, output: IO[bytes]) -> None:
+        self.name = name
+        self.backoff = Backoff(name)
+        self.start_at_s = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._orders = orders
+        self._output = output
+        self._started_s = 0.0
+        self._said_mended = True
+
+    def start(self, now_s: float) -> None:
+        self._forget_output()
+        # A session of its own, as for the agent: who ends the agent by Ctrl-C has it end its workers in order.
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.rack"],
+            stdin=subprocess.PIPE,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
+        self._started_s = now_s
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended already, which the next look finds
+            self.process.stdin.write(self._orders)
+            self.process.stdin.flush()
+
+    def look(self, now_s: float) -> WorkerEnded | WorkerMended | None:
+        if self.process is None:
+            if now_s >= self.start_at_s:
+                self.start(now_s)
+            return None
+        status = self.process.poll()
+        if status is None:
+            if os.fstat(self._output.fileno()).st_size > MOST_KEPT_BYTES:
+                self._forget_output()
+            if not self._said_mended and now_s - self._started_s >= MENDED_AFTER_S:
+                self._said_mended = True
+                return WorkerMended(self.name)
+            return None
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process = None
+        wait_s = self.backoff.after_end(now_s - self._started_s)
+        self.start_at_s = now_s + wait_s
+        self._said_mended = self._said_mended and not self.backoff.crashing
+        return WorkerEnded(self.name, self._last_words(status), wait_s, self.backoff.crashing)
+
+    def _forget_output(self) -> None:
+        # The process writes where this file's position is: they share it.
+        self._output.seek(0)
+        self._output.truncate()
+
+    def _last_words(self, status: int) -> str:
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        end = self._output.seek(0, 2)
+        self._output.seek(max(0, end - LAST_WORDS_BYTES))
+        said = self._output.read().decode(errors="replace").strip().splitlines()
+        return f"{how}; {said[-1].strip()}"[:LONGEST_WORDS] if said else how
+
+
+class Supervisor:
+    """The worker processes of one node (an agent's `Workers`). What they say is kept until they are started again."""
+
+    def __init__(self, orders: dict[str, msgspec.Struct]) -> None:
+        """`orders` are each worker's, by its name (`NODE_INDEX`), which goes to its standard input as a line of JSON."""
+        self._workers = [
+            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile())  # noqa: SIM115  # closed in `stop`
+            for name, text in orders.items()
+        ]
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that live."""
+        return [worker.process.pid for worker in self._workers if worker.process is not None]
+
+    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerMended]:
+        """Start what is due to be started; what has ended by itself, and what is well again."""
+        for worker in self._workers:
+            message = worker.look(now_s)
+            if message is not None:
+                yield message
+
+    def stop(self) -> None:
+        """End all of them: the closing of their standard input tells them to, and who doesn't hear it is killed."""
+        living = deque(worker.process for worker in self._workers if worker.process is not None)
+        for process in living:
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in living:
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for worker in self._workers:
+            worker.process = None
