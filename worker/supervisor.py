@@ -60,7 +60,7 @@ class _Worker:
         self.start_at_s = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._orders = orders
-        self._output = output
+        self.output = output
         self._started_s = 0.0
         self._said_mended = True
 
@@ -70,8 +70,8 @@ class _Worker:
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.rack"],
             stdin=subprocess.PIPE,
-            stdout=self._output,
-            stderr=self._output,
+            stdout=self.output,
+            stderr=self.output,
             start_new_session=True,
         )
         self._started_s = now_s
@@ -87,7 +87,7 @@ class _Worker:
             return None
         status = self.process.poll()
         if status is None:
-            if os.fstat(self._output.fileno()).st_size > MOST_KEPT_BYTES:
+            if os.fstat(self.output.fileno()).st_size > MOST_KEPT_BYTES:
                 self._forget_output()
             if not self._said_mended and now_s - self._started_s >= MENDED_AFTER_S:
                 self._said_mended = True
@@ -103,14 +103,14 @@ class _Worker:
 
     def _forget_output(self) -> None:
         # The process writes where this file's position is: they share it.
-        self._output.seek(0)
-        self._output.truncate()
+        self.output.seek(0)
+        self.output.truncate()
 
     def _last_words(self, status: int) -> str:
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-        end = self._output.seek(0, 2)
-        self._output.seek(max(0, end - LAST_WORDS_BYTES))
-        said = self._output.read().decode(errors="replace").strip().splitlines()
+        end = self.output.seek(0, 2)
+        self.output.seek(max(0, end - LAST_WORDS_BYTES))
+        said = self.output.read().decode(errors="replace").strip().splitlines()
         return f"{how}; {said[-1].strip()}"[:LONGEST_WORDS] if said else how
 
 
@@ -150,3 +150,4 @@ class Supervisor:
                 process.wait()
         for worker in self._workers:
             worker.process = None
+            worker.output.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 
 import msgspec
 
-from master.fleet.registry import Registry
+from master.fleet.registry import Node, Registry
 from master.fleet.states import NodeState
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import FitnessLog, unfit_reasons
@@ -21,10 +21,21 @@ from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, SecondRow, Store
 from worker.histogram import Histogram, Tally
-from worker.wire import AgentMessage, ControllerMessage, EndpointSecond, Reading, Report, Sample, UserException, node_of
+from worker.wire import (
+    AgentMessage,
+    ControllerMessage,
+    EndpointSecond,
+    Reading,
+    Report,
+    Sample,
+    UserException,
+    WorkerSecond,
+    node_of,
+)
 
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
+EARLY_REPORTS = 20
 KEPT_SECONDS = 15
 """Seconds of tallies kept in memory."""
 
@@ -82,6 +93,8 @@ class Collector:
         self._samples: list[tuple[str, int, Reading]] = []
         self._fitness_rows: list[FitnessRow] = []
         self._received_samples: Counter[str] = Counter()
+        self._early: dict[str, deque[tuple[str, Report]]] = {}
+        """Reports of nodes whose clock is not known yet."""
         self._left_off_s: float | None = None
         if earlier is not None:
             self._go_on(earlier, scenario)
@@ -158,6 +171,9 @@ class Collector:
         sample = self.agents.hear(node, message, now_s)
         if sample is not None:
             self._on_sample(node, sample, now_s)
+        if node in self._early and self._registry.nodes[node].clock.error_s is not None:
+            for worker, report in self._early.pop(node):
+                self.on_report(worker, report)
 
     def _on_sample(self, node: str, sample: Sample, now_s: float) -> None:
         if node == CONTROLLER:
@@ -200,6 +216,10 @@ class Collector:
         """A worker has reported: sort its seconds into ours, and set apart what it measured while unfit."""
         name = node_of(worker)
         node = self._registry.nodes[name]
+        if node.clock.error_s is None:
+            # It may have been kept for long, so that its own times say nothing yet. What gets lost here is sent again.
+            self._early.setdefault(name, deque(maxlen=EARLY_REPORTS)).append((worker, report))
+            return
         if not self._take(worker, report.number):
             return
         node.clock.observe(report.sent_s, time.monotonic())
@@ -212,33 +232,34 @@ class Collector:
             second = round(node.clock.to_local(row.second) - self._began_s)
             if second > self.offset_s() + 1:
                 self.dropped["a second that has not come yet"] += 1
-                continue
-            if second < 0:
-                if not row.endpoints:
-                    continue
-                second = 0  # requests before the load began can't be; should the clocks say so, none is lost
-            reading = node.reading_at(self._began_s + second + 0.5, within_s=2 * self._period_s + 1)
-            reasons = unfit_reasons(
-                self._limits,
-                lag_max_ms=row.lag_max_ms,
-                worker_cpu_percent=row.cpu_percent,
-                node_cpu_percent=reading.cpu_percent if reading else None,
-                node_memory_percent=reading.memory_percent if reading else None,
-            )
-            if second + 1 > self._ended_s:
-                reasons = []  # users are stopping: what is measured now is counted, and judged by nobody
-            requests = sum(entry.total for entry in row.endpoints)
-            lag = Histogram(row.lag_buckets, row.lag_max_ms)
-            self._fitness_rows.append(
-                FitnessRow(name, second, row.lag_max_ms, row.cpu_percent, requests, ", ".join(reasons), lag.encode())
-            )
-            for entry in row.endpoints:
-                self._add(second, entry, fit=not reasons)
-            if self._is_steady(second):
-                self.fitness.add_lag(name, lag)
-                if row.cpu_percent is not None:
-                    self.fitness.add_worker_cpu(name, row.cpu_percent)
-                self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
+            elif second >= 0 or row.endpoints:
+                # Requests before the load began can't be; should the clocks say so, none is lost.
+                self._on_worker_second(node, max(0, second), row)
+
+    def _on_worker_second(self, node: Node, second: int, row: WorkerSecond) -> None:
+        assert self._began_s is not None
+        reading = node.reading_at(self._began_s + second + 0.5, within_s=2 * self._period_s + 1)
+        reasons = unfit_reasons(
+            self._limits,
+            lag_max_ms=row.lag_max_ms,
+            worker_cpu_percent=row.cpu_percent,
+            node_cpu_percent=reading.cpu_percent if reading else None,
+            node_memory_percent=reading.memory_percent if reading else None,
+        )
+        if second + 1 > self._ended_s:
+            reasons = []  # users are stopping: what is measured now is counted, and judged by nobody
+        requests = sum(entry.total for entry in row.endpoints)
+        lag = Histogram(row.lag_buckets, row.lag_max_ms)
+        self._fitness_rows.append(
+            FitnessRow(node.name, second, row.lag_max_ms, row.cpu_percent, requests, ", ".join(reasons), lag.encode())
+        )
+        for entry in row.endpoints:
+            self._add(second, entry, fit=not reasons)
+        if self._is_steady(second):
+            self.fitness.add_lag(node.name, lag)
+            if row.cpu_percent is not None:
+                self.fitness.add_worker_cpu(node.name, row.cpu_percent)
+            self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
 
     def _take(self, worker: str, number: int) -> bool:
         """Whether the report of that number is new. If so it counts as taken, and with the next commit the worker is told."""

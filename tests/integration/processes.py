@@ -188,5 +188,16 @@ class Piswarm:
         )
         return Started(process, out)
 
+    def resume(self, directory: Path) -> Finished:
+        """Go on with the run that was in `directory`."""
+        process = subprocess.Popen(
+            [*PISWARM, "resume", str(directory)],
+            cwd=self._directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return Started(process, directory).finish()
+
     def run(self, scenario: Path, *options: str) -> Finished:
         return self.start(scenario, *options).finish()

@@ -8,15 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
-from master.run import collect
+from master.run import agents, collect
 from master.run.collect import CLOSED_AFTER_S, Collector
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker.histogram import Histogram
-from worker.wire import EndpointSecond, Report, UserShare, WorkerSecond
+from worker.wire import Answer, EndpointSecond, Facts, Hello, Report, UserShare, WorkerSecond
 
 START_S = 1000.0
+FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
 
 
 class Run:
@@ -25,7 +27,9 @@ class Run:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *rules: str) -> None:
         self.now_s = START_S
         self.told: list[tuple[str, int]] = []
-        monkeypatch.setattr(collect, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: self.now_s)
+        monkeypatch.setattr(collect, "time", clock)
+        monkeypatch.setattr(agents, "time", clock)
         scenario = Scenario(
             "test",
             "embedded",
@@ -37,6 +41,8 @@ class Run:
         self.store = Store(path, create=True)
         self.collector = Collector(self.store, Registry(["pi1"]), scenario, tell=lambda _node, _message: None)
         self.collector.begin()
+        self.collector.on_agent("pi1", Hello(FACTS))
+        self.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
         self.collector.on_worker_joined("pi1", "pi1_0", 1)
         self._number = 0
 
@@ -87,3 +93,44 @@ def test_only_steady_seconds_can_end_a_run(run: Run, hold_from_s: float, ends: b
     for offset_s in range(11, 20):
         run.tick(offset_s)
     assert (run.collector.broken_rule is not None) is ends
+
+
+def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again(run: Run) -> None:
+    """Only what has been committed: a controller that dies before has not taken it."""
+    run.answered(0, 5.0)
+    assert run.told == []
+    run.tick(1)
+    assert run.told == [("pi1_0", 1)]
+    run._number = 0  # the worker has not heard it
+    run.answered(0, 5.0)
+    run.tick(2)
+    assert run.told == [("pi1_0", 1)] * 2
+    assert run.collector.dropped == {"a report that came again": 1}
+    assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 1
+    assert run.store.reports() == {"pi1_0": (1, 1)}
+
+
+def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) -> None:
+    """And what the one before had not reported is known to be missing."""
+    run.answered(0, 5.0)
+    assert run.collector.on_worker_joined("pi1", "pi1_0", 1) == 1
+    assert run.collector.cut_off == []
+    assert run.collector.on_worker_joined("pi1", "pi1_0", 2) == 0
+    assert run.collector.cut_off == ["pi1_0"]
+    run._number = 0
+    run.answered(1, 5.0)
+    run.tick(2)
+    assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 2
+
+
+def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> None:
+    """It may have been kept for long while there was no controller: taken at once, it would count for another second."""
+    run.collector._registry.nodes["pi1"].clock = ClockMap()
+    run.now_s = START_S + 30
+    run.answered(3, 5.0)
+    run.tick(30)
+    assert run.told == []
+    run.collector.on_agent("pi1", Answer(START_S + 30, START_S + 30, 0))
+    run.tick(31)
+    assert run.told == [("pi1_0", 1)]
+    assert [second for second, _, _, _ in run.store.requests()] == [3]

@@ -1,0 +1,103 @@
+"""A node's worker processes are kept alive, at growing intervals, and how they ended is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import supervisor
+from worker.supervisor import CRASHES, LONGEST_WAIT_S, MENDED_AFTER_S, Backoff, Supervisor
+from worker.wire import WorkerEnded, WorkerMended
+
+
+@given(st.text(), st.lists(st.floats(0, 100), max_size=60))
+def test_a_process_is_never_started_again_at_once_nor_after_more_than_half_a_minute(
+    seed: str, lives_s: list[float]
+) -> None:
+    """However often it ends, and whatever its name."""
+    backoff = Backoff(seed)
+    for lived_s in lives_s:
+        assert 0.25 <= backoff.after_end(lived_s) <= LONGEST_WAIT_S
+
+
+def test_the_wait_doubles_until_the_process_stays() -> None:
+    """Within the jitter, which no two processes share."""
+    backoff = Backoff("pi1_0")
+    waits_s = [backoff.after_end(1.0) for _ in range(4)]
+    for wait_s, longest_s in zip(waits_s, (0.5, 1.0, 2.0, 4.0), strict=True):
+        assert longest_s / 2 <= wait_s <= longest_s
+    assert backoff.crashing
+    assert backoff.after_end(MENDED_AFTER_S) <= 0.5
+    assert not backoff.crashing
+    assert len({Backoff(f"pi{number}_0").after_end(1.0) for number in range(50)}) == 50
+
+
+class Orders(msgspec.Struct):
+    """No orders of a rack: a worker that gets them ends at once."""
+
+    nonsense: str = "x" * 10
+
+
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    monkeypatch.setattr(supervisor, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(supervisor, "STOP_S", 0.1)
+    kept = Supervisor({"pi1_0": Orders()})
+    yield kept
+    kept.stop()
+
+
+def until(
+    kept: Supervisor, enough: Callable[[list[WorkerEnded | WorkerMended]], bool]
+) -> list[WorkerEnded | WorkerMended]:
+    said: list[WorkerEnded | WorkerMended] = []
+    deadline_s = time.monotonic() + 60
+    while not enough(said):
+        assert time.monotonic() < deadline_s, said
+        said += kept.look(time.monotonic())
+        time.sleep(0.01)
+    return said
+
+
+def test_a_worker_that_ends_again_and_again_is_told_with_its_last_words(crashing: Supervisor) -> None:
+    """From the third time on as one that crashes; and it is tried again all the same."""
+    said = until(crashing, lambda said: len(said) == CRASHES)
+    assert all(isinstance(message, WorkerEnded) for message in said)
+    assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False] * (CRASHES - 1) + [
+        True
+    ]
+    for message in said:
+        assert isinstance(message, WorkerEnded)
+        assert message.worker == "pi1_0"
+        assert message.how.startswith("exit status 1; msgspec.ValidationError: ")
+
+
+def test_a_killed_worker_is_told_by_its_signal(crashing: Supervisor) -> None:
+    """It was killed before it could say anything."""
+    while not crashing.pids:
+        list(crashing.look(time.monotonic()))
+    os.kill(crashing.pids[0], signal.SIGKILL)
+    (said,) = until(crashing, lambda said: len(said) == 1)
+    assert isinstance(said, WorkerEnded)
+    assert said.how == f"signal {signal.SIGKILL}"
+
+
+def test_a_worker_is_mended_when_it_has_lived_for_a_while(
+    crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said once, and only of one that crashed."""
+    until(crashing, lambda said: len(said) == CRASHES)
+    while not crashing.pids:
+        list(crashing.look(time.monotonic()))
+    os.kill(crashing.pids[0], signal.SIGSTOP)  # so that it lives
+    monkeypatch.setattr(supervisor, "MENDED_AFTER_S", 0.05)
+    assert until(crashing, lambda said: len(said) == 1) == [WorkerMended("pi1_0")]
+    assert list(crashing.look(time.monotonic())) == []
+    os.kill(crashing.pids[0], signal.SIGKILL)
