@@ -96,7 +96,8 @@ class Agent:
         self._sensors = sensors
         self._facts = sensors.facts()
         self._workers = workers
-        self._socket = connect(context, endpoint, keys, node)
+        self._socket = connect(context, endpoint, keys)
+        self._identity = node.encode()
         self._samples: SampleClock | None = None
         self._dice = random.Random(node)  # noqa: S311  # no secret
         self._hello_at_s = 0.0
@@ -150,7 +151,7 @@ class Agent:
     def _send(self, message: AgentMessage) -> None:
         # A controller that has been away for so long that its queue is full has no use for old samples.
         with contextlib.suppress(zmq.Again):
-            self._socket.send(encode(message), zmq.NOBLOCK)
+            self._socket.send_multipart([self._identity, encode(message)], zmq.NOBLOCK)
 
     def _handle(self, frame: bytes) -> None:
         try:

@@ -38,13 +38,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     public_key: str
 
 
-def connect(context: Any, endpoint: Endpoint, keys: Keys, identity: str) -> Any:
-    """A DEALER socket of `context`, encrypted, connected to `endpoint` as `identity`.
+def connect(context: Any, endpoint: Endpoint, keys: Keys) -> Any:
+    """A DEALER socket of `context`, encrypted, connected to `endpoint`.
 
     `context` is a `zmq.Context` or, in a gevent process, a `zmq.green.Context`; the socket is of the same kind.
     """
     socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, identity.encode())
     socket.curve_serverkey = endpoint.public_key.encode()
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()

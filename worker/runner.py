@@ -46,11 +46,17 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
 
     def __init__(self, context: Any, endpoint: Endpoint, keys: Keys, identity: str) -> None:
         # BaseSocket.__init__ is left out on purpose: it would open a context, with two threads, for this one socket.
-        self.socket = connect(context, endpoint, keys, identity)
+        self.socket = connect(context, endpoint, keys)
+        self._identity = identity.encode()
 
     def send_typed(self, kind: str, data: Ready | Report, identity: str) -> None:
         """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full."""
-        self.socket.send(encode((kind, data, identity)), zmq.NOBLOCK)
+        self.socket.send_multipart([self._identity, encode((kind, data, identity))], zmq.NOBLOCK)
+
+    def send(self, msg: Message) -> None:
+        """Send one of Locust's own messages; it is dropped where the controller has been away for too long to queue it."""
+        with contextlib.suppress(zmq.Again):
+            self.socket.send_multipart([self._identity, msg.serialize()], zmq.NOBLOCK)
 
     def recv(self) -> Message:
         """The next message. Raises RPCError, after which the caller asks again; nothing else, whatever arrives."""

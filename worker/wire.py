@@ -6,7 +6,9 @@ A node opens two kinds of connection to the controller's one port, each a CURVE-
 - each *worker*, identity `NODE_INDEX`: speaks Locust's `[type, data, node_id]`, where WORKER_MESSAGES names the type of `data`
   for every message type that a worker may send.
 
-Node names have no underscore, so an identity tells its node. Times on the wire are monotonic seconds of the sender's own
+What a node sends has its identity in a frame before the message; the controller sends the message alone. Node names have no
+underscore, so an identity tells its node, and the key of the connection must be that node's. ZeroMQ's own identities are not
+used: a peer could take another's there before anyone has looked at its key. Times on the wire are monotonic seconds of the sender's own
 clock, never wall clock; the receiver maps them to its own.
 """
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import re
+import socket
 from collections import Counter
 from typing import Any
 
@@ -26,6 +30,7 @@ from worker.wire import (
     node_of,
 )
 
+_IDENTITY_END = re.compile("(_[0-9]{1,3})?")
 AGENT = "agent"
 """The type under which an agent's messages are handed on; the data is the decoded AgentMessage."""
 
@@ -47,6 +52,8 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """
         # BaseSocket.__init__ is left out on purpose: its socket would neither encrypt nor share this context.
         self.drops: Counter[str] = Counter()
+        self._routes: dict[str, tuple[bytes, int]] = {}
+        """The connection that each identity was last heard on: ZeroMQ's name for it, and its file descriptor."""
         self._context = zmq.Context()
         self._gate = _Gate(self._context, allowlist, self.drops)
         self.socket = self._context.socket(zmq.ROUTER)
@@ -55,8 +62,6 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         self.socket.setsockopt(zmq.SNDHWM, 10_000)
         self.socket.setsockopt(zmq.RCVHWM, 100_000)
-        # A node that comes back over a new connection takes its identity along; its key has proved that it may.
-        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self.socket.curve_server = True
         self.socket.curve_secretkey = keys.secret.encode()
         self.socket.zap_domain = b"piswarm"
@@ -77,13 +82,36 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
             except zmq.ZMQError as error:
                 raise RPCError("the master's socket is closed") from error
             try:
-                return _admit(frames)
+                identity, message = _admit(frames, self._gate.revoked)
             except Rejected as reason:
                 self.drops[str(reason)] += 1
+                continue
+            route = self._routes.get(identity)
+            if route is None or route[0] != frames[0].bytes:
+                self._routes[identity] = (frames[0].bytes, frames[-1].get(zmq.SRCFD))
+            return identity, message
 
     def send_to_agent(self, node: str, message: ControllerMessage) -> None:
         """Send to a node's agent; dropped when it is not connected."""
-        self.socket.send_multipart([node.encode(), encode(message)])
+        self._send(node, encode(message))
+
+    def send_to_client(self, msg: Message) -> None:
+        """Send to a worker; dropped when it is not connected."""
+        self._send(msg.node_id, msg.serialize())
+
+    def _send(self, identity: str, payload: bytes) -> None:
+        route = self._routes.get(identity)
+        if route is not None:
+            self.socket.send_multipart([route[0], payload])
+
+    def revoke(self, node: str) -> None:
+        """A node is trusted no more: its live connections are cut, and it gets no new one. Unknown ones are none."""
+        self._gate.forget(node)
+        for identity in [identity for identity in self._routes if node_of(identity) == node]:
+            _, descriptor = self._routes.pop(identity)
+            # ZeroMQ has no way to end one connection of a ROUTER; it takes a shut socket for a peer that has left.
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self, linger: int | None = None) -> None:
         """Close the port and the gate behind it."""
@@ -92,21 +120,23 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
 
 
-def _admit(frames: list[Any]) -> tuple[str, Message]:
+def _admit(frames: list[Any], revoked: set[str]) -> tuple[str, Message]:
     """Decode one message and hold it against the key that its connection was opened with. Raises Rejected."""
-    if len(frames) != 2:
+    if len(frames) != 3:
         raise Rejected("wrong number of frames")
     try:
-        identity = frames[0].bytes.decode("ascii")
+        identity = frames[1].bytes.decode("ascii")
     except UnicodeDecodeError:
         raise Rejected("identity is no text") from None
-    node = frames[1].get("User-Id")
-    if node_of(identity) != node:
+    node = frames[2].get("User-Id")
+    if node_of(identity) != node or not _IDENTITY_END.fullmatch(identity, len(node)):
         raise Rejected("identity of another node")
+    if node in revoked:
+        raise Rejected("message of a revoked node")  # sent before its connection was cut
     try:
         if identity == node:
-            return identity, Message(AGENT, decode_agent_message(frames[1].buffer), node)
-        kind, data, claimed = _ENVELOPE.decode(frames[1].buffer)
+            return identity, Message(AGENT, decode_agent_message(frames[2].buffer), node)
+        kind, data, claimed = _ENVELOPE.decode(frames[2].buffer)
         decoder = _WORKER_DATA.get(kind)
         if decoder is None:
             raise Rejected("unknown message type")
@@ -122,11 +152,17 @@ class _Gate:
 
     def __init__(self, context: Any, allowlist: dict[str, str], drops: Counter[str]) -> None:
         self._allowlist = allowlist
+        self.revoked: set[str] = set()
         self._drops = drops
         self._socket = context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind("inproc://zeromq.zap.01")
         self._greenlet = gevent.spawn(self._serve)
+
+    def forget(self, node: str) -> None:
+        for key in [key for key, name in self._allowlist.items() if name == node]:
+            del self._allowlist[key]
+        self.revoked.add(node)
 
     def close(self) -> None:
         self._greenlet.kill()

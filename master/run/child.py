@@ -74,13 +74,17 @@ class Child:
         log: Path,
         orders: msgspec.Struct | None = None,
         answers: bool = False,
+        outlives: bool = False,
     ) -> None:
         """Start it. `orders` are written to its standard input as one line of JSON.
+
+        One that `outlives` goes on for a while when its standard input has closed, and is ended by SIGTERM.
 
         What it says goes to `log`, except the standard output of a child that `answers`: that is for `read_line`.
         """
         self.name = name
         self._log = log
+        self._outlives = outlives
         with log.open("wb") as output:
             # A session of its own: Ctrl-C in the terminal reaches the controller alone, which then ends the run in order.
             self._process = subprocess.Popen(  # noqa: S603  # our own modules, by our own interpreter
@@ -126,7 +130,8 @@ class Child:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.stdin.close()
-            self._process.terminate()
+            if self._outlives:
+                self._process.terminate()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:

@@ -88,7 +88,13 @@ class Processes:
             return self._target_url
         log = self._log("target")
         self._target = target = Child(
-            "target", "master.target", "--until-stdin-closes", "--outlive", str(OUTLIVE_S), log=log, answers=True
+            "target",
+            "master.target",
+            "--until-stdin-closes",
+            f"--outlive={OUTLIVE_S}",
+            log=log,
+            answers=True,
+            outlives=True,
         )
         line = ""
         with gevent.Timeout(TARGET_READY_S, exception=False):
@@ -133,7 +139,7 @@ class Processes:
             self._start(f"rack-{rack + 1}", "worker.rack", orders_, [node.name for node in held])
 
     def _start(self, name: str, module: str, orders: msgspec.Struct, nodes: Iterable[str]) -> None:
-        self._generators.append(Child(name, module, log=self._log(name), orders=orders))
+        self._generators.append(Child(name, module, log=self._log(name), orders=orders, outlives=True))
         self._nodes[name] = list(nodes)
 
     def _log(self, name: str) -> Path:

@@ -41,6 +41,7 @@ def knock(
             peer.curve_secretkey = keys.secret.encode()
         peer.connect(f"tcp://127.0.0.1:{port}")
         for kind in ("client_ready", "quit", "client_stopped"):
+            peer.send(identity.encode(), zmq.SNDMORE)
             peer.send(msgspec.msgpack.encode((kind, "2.47.0", identity)))
         return bool(peer.poll(1500))
 

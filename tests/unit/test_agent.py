@@ -101,11 +101,12 @@ class Controller:
 
     socket: zmq.Socket[bytes]
     agent: threading.Thread
+    _route: bytes = b""
 
     def hear(self) -> AgentMessage:
         """The agent's next message."""
         assert self.socket.poll(5000), "the agent says nothing"
-        identity, frame = self.socket.recv_multipart()
+        self._route, identity, frame = self.socket.recv_multipart()
         assert identity == b"pi1"
         return decode_agent_message(frame)
 
@@ -121,7 +122,7 @@ class Controller:
         return heard
 
     def say(self, frame: bytes) -> None:
-        self.socket.send_multipart([b"pi1", frame])
+        self.socket.send_multipart([self._route, frame])
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_orders_come_as_one_line_on_standard_input(start: Callable[..., Child]) 
     """And nowhere else: not in the arguments, which everybody on the machine may read."""
     child = start("echo", orders=Orders("pi1", "s3cret"), answers=True)
     assert child.read_line() == 'got {"name":"pi1","secret":"s3cret"}\n'
-    process = psutil.Process(child.pid)
+    process = psutil.Process(child.record.pid)
     assert not [word for word in (*process.cmdline(), *process.environ().values()) if "s3cret" in word]
     child.stop(0)
     assert child.ended()
@@ -99,7 +99,7 @@ def test_last_words_name_the_signal_that_ended_it(start: Callable[..., Child]) -
     """The out-of-memory killer's, for one."""
     child = start("deaf", answers=True)
     child.read_line()
-    os.kill(child.pid, signal.SIGTERM)
+    os.kill(child.record.pid, signal.SIGTERM)
     ended(child)
     assert child.last_words() == "signal SIGTERM"
 

@@ -19,16 +19,23 @@ from master.fleet.server import AGENT, FleetServer
 from worker.curve import Endpoint, Keys, connect, end_context, new_keys
 from worker.wire import (
     MAX_MESSAGE_BYTES,
+    Alive,
+    Answer,
     EndpointSecond,
     ErrorCount,
     Facts,
+    Goodbye,
     Hello,
     Quit,
     Reading,
     Ready,
     Report,
     Sample,
+    UserException,
+    UsersRunning,
     Welcome,
+    WorkerEnded,
+    WorkerMended,
     WorkerSecond,
     decode_controller_message,
     encode,
@@ -47,7 +54,25 @@ REPORT = Report(
     [WorkerSecond(1, 12.5, 3.0, {5: 20}, [EndpointSecond("GET", "/", 2, 1, 100, 9.5, {9: 2})])],
     [ErrorCount("GET", "/", "no", 1)],
 )
+AGENT_MESSAGES = [
+    HELLO,
+    SAMPLE,
+    Alive(),
+    Answer(1.5, 2.5, 3.5),
+    WorkerEnded("pi1_0", "signal 9", 0.5, crashing=True),
+    WorkerMended("pi1_0"),
+    Goodbye(),
+]
 READY = Ready("2.47.0", 5)
+WORKER_DATA: list[tuple[str, Any]] = [
+    ("client_ready", READY),
+    ("stats", REPORT),
+    ("spawning", None),
+    ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
+    ("exception", UserException("boom", "Traceback …")),
+    ("client_stopped", None),
+    ("quit", None),
+]
 UNKNOWN_KEY = "connection with an unknown key"
 OTHER_NODE = "identity of another node"
 UNDECODABLE = "message can't be decoded"
@@ -60,6 +85,20 @@ def eventually(holds: Callable[[], bool]) -> None:
             gevent.sleep(0.005)
 
 
+class Peer:
+    """One connection to the port, which says who it is before each message."""
+
+    def __init__(self, socket: Any, identity: bytes) -> None:
+        self.socket = socket
+        self._identity = identity
+
+    def send(self, message: bytes) -> None:
+        self.socket.send_multipart([self._identity, message])
+
+    def recv(self) -> bytes:
+        return bytes(self.socket.recv())
+
+
 class Port:
     """A server that is listened to, and peers to connect to it."""
 
@@ -67,7 +106,7 @@ class Port:
         self.server = FleetServer("127.0.0.1", 0, new_keys(), {PI1.public: "pi1", PI2.public: "pi2"})
         self.drops = self.server.drops
         self._context = zmq.Context()
-        self._peers: list[Any] = []
+        self._peers: list[Peer] = []
         self._heard: Queue[Any] = Queue()
         self._listener = gevent.spawn(self._listen)
 
@@ -75,21 +114,11 @@ class Port:
         while True:
             self._heard.put(self.server.recv_from_client())
 
-    def peer(self, identity: str = "pi1", keys: Keys = PI1, server_key: str = "") -> Any:
+    def peer(self, identity: str | bytes = "pi1", keys: Keys = PI1, server_key: str = "") -> Peer:
         here = self.server.endpoint
-        peer = connect(self._context, Endpoint(here.address, server_key or here.public_key), keys, identity)
+        socket = connect(self._context, Endpoint(here.address, server_key or here.public_key), keys)
+        peer = Peer(socket, identity.encode() if isinstance(identity, str) else identity)
         self._peers.append(peer)
-        return peer
-
-    def raw_peer(self, identity: bytes) -> Any:
-        """One whose identity is no text; without any, ZeroMQ makes one up."""
-        peer = self._context.socket(zmq.DEALER)
-        self._peers.append(peer)
-        if identity:
-            peer.setsockopt(zmq.IDENTITY, identity)
-        peer.curve_serverkey = self.server.endpoint.public_key.encode()
-        peer.curve_publickey, peer.curve_secretkey = PI1.public.encode(), PI1.secret.encode()
-        peer.connect(self.server.endpoint.address)
         return peer
 
     def hear(self) -> tuple[str, str, Any]:
@@ -111,7 +140,7 @@ class Port:
 
     def close(self) -> None:
         for peer in self._peers:
-            peer.close(linger=0)
+            peer.socket.close(linger=0)
         end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
         self._listener.kill()
         self.server.close(linger=0)
@@ -202,8 +231,8 @@ def test_a_right_key_with_another_nodes_identity_is_dropped_and_counted(port: Po
 
 @pytest.mark.parametrize("identity", [b"pi1\xff", b"\xff\xfe", "pi1ä".encode(), b""])
 def test_an_identity_that_is_no_text_is_dropped_and_counted(port: Port, identity: bytes) -> None:
-    """Among them those that ZeroMQ makes up for a peer without one."""
-    port.raw_peer(identity).send(encode(HELLO))
+    """Among them none at all."""
+    port.peer(identity).send(encode(HELLO))
     eventually(lambda: port.drops.total() == 1)
     assert set(port.drops) <= {"identity is no text", OTHER_NODE}
     port.peer("pi1").send(encode(SAMPLE))
@@ -242,7 +271,7 @@ def test_what_is_no_message_is_dropped_and_counted_by_reason(
 ) -> None:
     """The connection stays, and the next good message on it comes through."""
     peer = port.peer(identity)
-    peer.send_multipart(frames)
+    peer.socket.send_multipart([identity.encode(), *frames])
     good = SAMPLE if identity == "pi1" else REPORT
     peer.send(encode(SAMPLE if identity == "pi1" else ("stats", REPORT, identity)))
     assert port.hear()[2] == good
@@ -290,6 +319,46 @@ def test_a_node_that_comes_back_takes_its_name_along(port: Port) -> None:
     assert decode_controller_message(new.recv()) == Quit()
 
 
+def test_who_takes_another_nodes_identity_gets_none_of_its_messages(port: Port) -> None:
+    """Not even one that has a key of its own: nothing is sent to where the identity was only claimed."""
+    victim, thief = port.peer("pi1"), port.peer("pi1", PI2)
+    victim.send(encode(HELLO))
+    port.hear()
+    thief.send(encode(HELLO))
+    thief.socket.setsockopt(zmq.RCVTIMEO, 300)
+    eventually(lambda: port.drops[OTHER_NODE] == 1)
+    port.server.send_to_agent("pi1", Quit())
+    assert decode_controller_message(victim.recv()) == Quit()
+    assert not thief.socket.poll(200)
+
+
+@pytest.mark.parametrize("identity", ["pi1_", "pi1_x", "pi1_0_0", "pi1_1234", "pi1_-1", "pi1_0 "])
+def test_a_node_has_no_more_names_than_workers(port: Port, identity: str) -> None:
+    """Or it could have the controller remember any number of them."""
+    port.peer(identity).send(encode(("client_ready", READY, identity)))
+    eventually(lambda: port.drops[OTHER_NODE] == 1)
+
+
+def test_a_revoked_node_is_cut_off_at_once(port: Port) -> None:
+    """Its live connection ends, it gets no new one, and no message of it is heard; another node's go on."""
+    peer, worker, other = port.peer("pi1"), port.peer("pi1_0"), port.peer("pi2", PI2)
+    peer.send(encode(HELLO))
+    worker.send(encode(("client_ready", READY, "pi1_0")))
+    other.send(encode(HELLO))
+    assert {port.hear()[0] for _ in range(3)} == {"pi1", "pi1_0", "pi2"}
+    monitor = peer.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    port.server.revoke("pi1")
+    with gevent.Timeout(10):
+        monitor.recv_multipart()
+    peer.socket.disable_monitor()
+    eventually(lambda: port.drops[UNKNOWN_KEY] > 0)  # it tries to come back
+    other.send(encode(SAMPLE))
+    assert port.hear() == ("pi2", AGENT, SAMPLE)
+    port.server.send_to_agent("pi2", Quit())
+    assert decode_controller_message(other.recv()) == Quit()
+    port.server.revoke("pi3")  # nobody's name
+
+
 def mutated(dice: random.Random, good: bytes) -> bytes:
     """`good` with a few bytes changed, cut out or put in; now and then something else altogether."""
     frame = bytearray(good)
@@ -313,21 +382,23 @@ def mutated(dice: random.Random, good: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("identity", "goods"),
     [
-        ("pi1", [encode(HELLO), encode(SAMPLE)]),
-        ("pi1_0", [encode(("stats", REPORT, "pi1_0")), encode(("client_ready", READY, "pi1_0"))]),
+        ("pi1", [encode(message) for message in AGENT_MESSAGES]),
+        ("pi1_0", [encode((kind, data, "pi1_0")) for kind, data in WORKER_DATA]),
     ],
 )
-def test_a_thousand_damaged_messages_are_each_dropped_or_decoded(port: Port, identity: str, goods: list[bytes]) -> None:
+def test_ten_thousand_damaged_messages_are_each_dropped_or_decoded(
+    port: Port, identity: str, goods: list[bytes]
+) -> None:
     """None stops the port, none is lost count of, and the good message after them comes through."""
     dice = random.Random(20_260_101)
     last = Sample(123_456, 9.5, 9.6, SAMPLE.reading) if identity == "pi1" else Report(1, 0, 123_456.5, {}, [], [])
     peer = port.peer(identity)
-    for _ in range(1000):
+    for _ in range(10_000):
         peer.send(mutated(dice, dice.choice(goods)))
     peer.send(encode(last if identity == "pi1" else ("stats", last, identity)))
     decoded = port.hear_out(last)
-    assert decoded + port.drops.total() == 1000
-    assert port.drops.total() > 500
+    assert decoded + port.drops.total() == 10_000
+    assert port.drops.total() > 5000
 
 
 def test_a_port_that_is_taken_is_the_operators_to_free() -> None:
