@@ -1,0 +1,57 @@
+"""A run as the controller keeps it: a Collector, its run.db in a directory for the moment, and the scenario they need."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from master.fleet.registry import Registry
+from master.run.collect import Collector
+from master.scenario import Nodes, Scenario, Stage
+from master.store import Store
+from worker.wire import Report, UserShare, Welcome
+
+
+class _Counting(Collector):
+    """A Collector that counts what is reported, whether or not it keeps it."""
+
+    requests_reported = 0
+
+    def on_report(self, worker: str, report: Report) -> None:
+        self.requests_reported += sum(entry.total for row in report.seconds for entry in row.endpoints)
+        super().on_report(worker, report)
+
+
+class Collected:
+    """What is kept of what the nodes send. As a context, it is gone at the end."""
+
+    def __init__(self, nodes: Sequence[str], *, users: int, hold_s: float) -> None:
+        self.server: Any = None
+        """Who sends agents their welcome."""
+        self._directory = tempfile.TemporaryDirectory(prefix="piswarm-faults-")
+        self.store = Store(Path(self._directory.name) / "run.db", create=True)
+        scenario = Scenario(
+            "faults",
+            "embedded",
+            {"Visitor": UserShare(weight=1)},
+            (Stage(users=users, spawn_rate=100, hold_s=hold_s),),
+            nodes=Nodes(len(nodes), 1),
+        )
+        self.collector = _Counting(self.store, Registry(nodes, 1.0), scenario, welcome=self._welcome)
+
+    def _welcome(self, node: str, message: Welcome) -> None:
+        self.server.send_to_agent(node, message)
+
+    def per_second(self) -> dict[int, int]:
+        """Requests by the run's second, as reports and thresholds read them."""
+        counts: dict[int, int] = {}
+        for second, _, tally, _ in self.store.requests():
+            counts[second] = counts.get(second, 0) + tally.total
+        return counts
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.store.close()
+        self._directory.cleanup()

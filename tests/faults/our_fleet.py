@@ -1,0 +1,103 @@
+"""A fleet master on its encrypted port, and racks of real workers and agents, on loopback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+import zmq.green as zmq
+from locust.env import Environment
+from visitor import Visitor
+
+from master.fleet.master import FleetMaster, Listener
+from master.fleet.server import FleetServer
+from worker.curve import Endpoint, Keys, connect, new_keys
+from worker.rack import Rack, RackNode, RackOrders
+from worker.wire import AgentMessage, Hello, Report, UserException, UserShare, Welcome
+
+HERE = Path(__file__).parent
+PERIOD_S = 1.0
+
+
+class Notes:
+    """A listener that keeps what came; it welcomes every agent."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        """Requests that were reported."""
+        self.server: Any = None
+
+    def on_agent(self, node: str, message: AgentMessage) -> None:
+        if isinstance(message, Hello):
+            self.server.send_to_agent(node, Welcome(PERIOD_S))
+
+    def on_worker_joined(self, node: str, worker: str) -> None:
+        pass
+
+    def on_worker_left(self, node: str, worker: str) -> None:
+        pass
+
+    def on_report(self, worker: str, report: Report) -> None:
+        del worker
+        self.requests += sum(entry.total for second in report.seconds for entry in second.endpoints)
+
+    def on_user_exception(self, worker: str, exception: UserException) -> None:
+        raise AssertionError(f"{worker}: {exception.msg}")
+
+
+class OurFleet:
+    """One FleetMaster on a free port, which knows the keys of so many nodes, and their racks."""
+
+    def __init__(self, nodes: int, listener: Listener | None = None) -> None:
+        self.notes = Notes()
+        self.keys = {f"pi{number}": new_keys() for number in range(1, nodes + 1)}
+        self.server = FleetServer("127.0.0.1", 0, new_keys(), {pair.public: name for name, pair in self.keys.items()})
+        self.notes.server = self.server
+        environment = Environment(user_classes=[Visitor], stop_timeout=5)
+        self.master = environment._create_runner(FleetMaster, server=self.server, listener=listener or self.notes)
+        self._context = zmq.Context()
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def rack(self, nodes: Sequence[str], port: int | None = None) -> None:
+        """Start these nodes in this process, by way of `port` if given; they need not be connected yet."""
+        gevent.spawn(Rack(self._orders(nodes, port)).run)
+
+    def rack_process(self, nodes: Sequence[str], ahead_s: float = 0.0) -> None:
+        """Start a process with these nodes, whose wall clock is ahead of ours. It ends with this one."""
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "elsewhere.py"), str(ahead_s), "worker.rack"], stdin=subprocess.PIPE
+        )
+        process.stdin.write(msgspec.json.encode(self._orders(nodes, None)) + b"\n")
+        process.stdin.flush()
+        self._processes.append(process)  # its standard input must stay open
+
+    def _orders(self, nodes: Sequence[str], port: int | None) -> RackOrders:
+        return RackOrders(
+            endpoint=Endpoint(f"tcp://127.0.0.1:{port or self.server.port}", self.server.endpoint.public_key),
+            nodes=[RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], "pi5", "fan") for name in nodes],
+            users={"Visitor": UserShare(weight=1)},
+            host="http://127.0.0.1",
+            seed=1,
+            ambient_c=25.0,
+            stop_timeout_s=5.0,
+            locustfile=str(HERE / "visitor.py"),
+        )
+
+    def peer(self, identity: str, keys: Keys | None) -> Any:
+        """A socket of somebody who has the master's address and public key, and these keys of his own (None: plain text)."""
+        if keys is not None:
+            return connect(self._context, self.server.endpoint, keys, identity)
+        peer = self._context.socket(zmq.DEALER)
+        peer.setsockopt(zmq.IDENTITY, identity.encode())
+        peer.connect(self.server.endpoint.address)
+        return peer
+
+    @property
+    def connected(self) -> int:
+        """How many workers the master knows."""
+        return len(self.master.clients)
