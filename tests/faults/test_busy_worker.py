@@ -5,12 +5,31 @@ from __future__ import annotations
 from itertools import pairwise
 
 from finding import Finding
+from our_run import finish, from_store, losses, running
 from stock_process import Command, StockProcesses
+
+from master.store import Store
 
 FAULT = "L9"
 TITLE = "a busy worker counts as dead"
 USERS = 4
 BUSY_S = 6.0
+BUSY = f"""
+from gevent import monkey
+from locust import constant, task
+from worker.http import HttpUser
+
+class Visitor(HttpUser):
+    wait_time = constant(0.1)
+    visits = 0
+
+    @task
+    def visit(self):
+        self.client.get("/health")
+        Visitor.visits += 1
+        if Visitor.visits == 40:  # about a second after the start of {USERS} users
+            monkey.get_original("time", "sleep")({BUSY_S})
+"""
 
 
 def stock() -> Finding:
@@ -35,5 +54,25 @@ def stock() -> Finding:
     return Finding(missing_s is None and state == "running", seen)
 
 
+def ours() -> Finding:
+    load = [{"users": USERS, "spawn_rate": 100, "hold": f"{BUSY_S + 3:.0f}s"}]
+    with running(BUSY, load=load, nodes={"expect": 1}) as run:
+        result = finish(run)
+        gone = from_store(run, losses)
+        seconds = from_store(run, Store.seconds)
+        busy_s = max(from_store(run, Store.lag_by_second).values()) / 1000
+        last_request = max(second for second, *_ in from_store(run, lambda store: list(store.requests())))
+    fewest = min(row.users for row in seconds if row.steady)
+    went_on = result["verdict"] != "ABORTED" and fewest == USERS and last_request > BUSY_S + 1
+    lost = "never lost" if not gone else f"lost after {gone[0].offset_s:.1f} s"
+    seen = f"a worker busy for {busy_s:.1f} s was {lost}; the run went on with {fewest} of {USERS} users"
+    return Finding(busy_s >= BUSY_S - 0.1 and not gone and went_on, seen)
+
+
 def test_stock_fails() -> None:
     assert not stock().holds
+
+
+def test_ours_holds() -> None:
+    holds, seen = ours()
+    assert holds, seen

@@ -1,19 +1,38 @@
 """L7: however long users may take to finish their tasks, the workers must still be there when they have.
 
-Stock workers look for a master's heartbeat for 60 s; here for 2 s, with a stop timeout of 4 s. Their users pause, and so
-end at once.
+Stock workers look for a master's heartbeat for 60 s; here for 2 s, with a stop timeout of 4 s. Users pause, and so end at
+once. Our runs stop all users in mid-run by a stage of no users, and the whole load at their end; this looks at both.
 """
 
 from __future__ import annotations
 
+import time
+
 from finding import Finding
+from our_run import finish, from_store, losses, running
 from stock_process import Command, StockProcesses, users_of
+
+from master.store import Store
 
 FAULT = "L7"
 TITLE = "a long stop timeout makes workers quit"
 WORKERS, USERS = 2, 6
 STOP_TIMEOUT_S = 4.0
 PATIENCE = {"MASTER_HEARTBEAT_TIMEOUT": 2.0, "HEARTBEAT_INTERVAL": 0.2}
+OUR_NODES, OUR_USERS = 4, 8
+OUR_STOP_TIMEOUT_S = 55.0
+"""The longest that a scenario may have."""
+PAUSING = """
+from locust import constant, task
+from worker.http import HttpUser
+
+class Visitor(HttpUser):
+    wait_time = constant(60)
+
+    @task
+    def visit(self):
+        self.client.get("/health")
+"""
 
 
 def stock() -> Finding:
@@ -34,5 +53,35 @@ def stock() -> Finding:
     )
 
 
+def ours() -> Finding:
+    """The users of four nodes stop for longer than an agent may be silent; then the same workers are to run them again."""
+    load = [
+        {"users": OUR_USERS, "spawn_rate": 100, "hold": "1s"},
+        {"users": 0, "spawn_rate": 100, "hold": "4s"},
+        {"users": OUR_USERS, "spawn_rate": 100, "hold": "2s"},
+    ]
+    nodes = {"expect": OUR_NODES}
+    with running(PAUSING, load=load, nodes=nodes, stop_timeout=f"{OUR_STOP_TIMEOUT_S:.0f}s") as run:
+        run.wait_for("stopping")
+        stopped_s = time.monotonic()
+        result = finish(run)
+        took_s = time.monotonic() - stopped_s
+        gone = from_store(run, losses)
+        last = [row for row in from_store(run, Store.seconds) if row.stage == "3 hold"]
+    left = min(row.ready + row.hot for row in last)
+    in_order = result["verdict"] != "ABORTED" and not result["unreported_workers"] and took_s < OUR_STOP_TIMEOUT_S
+    again = result["requests"]["total"] - OUR_USERS  # each user that is started makes one request, and pauses
+    seen = (
+        f"{left} of {OUR_NODES} workers were left after a stop with {OUR_STOP_TIMEOUT_S:.0f} s for it"
+        f" and ran {again} of {OUR_USERS} users again; the end took {took_s:.1f} s"
+    )
+    return Finding(left == OUR_NODES and again == OUR_USERS and not gone and in_order, seen)
+
+
 def test_stock_fails() -> None:
     assert not stock().holds
+
+
+def test_ours_holds() -> None:
+    holds, seen = ours()
+    assert holds, seen
