@@ -144,9 +144,12 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                     self._present.clear()
                     self._fall_idle()
             else:
-                self._send("client_ready", Ready(__version__, self._life))
+                self._present_self()
                 self._present.wait(wait_s * dice.uniform(0.8, 1.2))
                 wait_s = min(2 * wait_s, PRESENT_INTERVAL_MAX_S)
+
+    def _present_self(self) -> None:
+        self._send("client_ready", Ready(__version__, self._life, next(iter(self._reports), self._number + 1)))
 
     def _fall_idle(self) -> None:
         if self.user_greenlets:
@@ -170,10 +173,10 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             case "taken":
                 self._forget_reports(msg.data)
                 if not self._present.is_set():
-                    self._send("client_ready", Ready(__version__, self._life))
+                    self._present_self()
             case "present":
                 self._present.clear()
-                self._send("client_ready", Ready(__version__, self._life))
+                self._present_self()
             case "stop":
                 self.greenlet.spawn(self._stop_and_report)
             case "quit":

@@ -185,7 +185,8 @@ class Report(msgspec.Struct, array_like=True):
     """What a worker did since its report before. Every request is in exactly one report.
 
     `number` counts a worker's reports from 1. The worker keeps a report, and sends it again, until the controller has
-    said that it is taken, in order of number: what comes a second time is known by its number and not counted again.
+    said that it is taken. They are taken in order of number, without a gap: what comes a second time is known by its number
+    and not counted again, and what comes before its predecessor waits until the worker sends both again.
     """
 
     number: Count
@@ -206,10 +207,14 @@ class UsersRunning(msgspec.Struct):
 
 
 class Ready(msgspec.Struct):
-    """A worker presents itself: its Locust version, and which life of the worker this is, a number drawn at its start."""
+    """A worker presents itself: its Locust version, and which life of the worker this is, a number drawn at its start.
+
+    `first` is the number of the first report that it still has, or of its next one: those before were taken.
+    """
 
     locust: Text
     life: Count
+    first: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
 
 
 class UserException(msgspec.Struct):

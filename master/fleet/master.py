@@ -41,7 +41,7 @@ class Listener(Protocol):
     def on_agent(self, node: str, message: AgentMessage) -> None:
         """An agent has sent a message."""
 
-    def on_worker_joined(self, node: str, worker: str, life: int) -> int:
+    def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken, 0 for none."""
 
     def on_worker_left(self, node: str, worker: str) -> None:
@@ -252,7 +252,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                     self._listener.on_worker_left(node_of(client_id), client_id)
 
     def _welcome(self, worker: str, ready: Ready) -> None:
-        taken = self._listener.on_worker_joined(node_of(worker), worker, ready.life)
+        taken = self._listener.on_worker_joined(node_of(worker), worker, ready)
         if self._lives.get(worker) != ready.life:
             self._lives[worker] = ready.life
             self.lose_worker(worker)  # the one of that name that there was

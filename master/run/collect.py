@@ -26,6 +26,7 @@ from worker.wire import (
     ControllerMessage,
     EndpointSecond,
     Reading,
+    Ready,
     Report,
     Sample,
     UserException,
@@ -193,15 +194,15 @@ class Collector:
             self._received_samples[node] += 1
             self.fitness.add_node(node, reading.cpu_percent, reading.memory_percent)
 
-    def on_worker_joined(self, node: str, worker: str, life: int) -> int:
+    def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken."""
         self._registry.worker_came(node, worker)
-        known, taken = self._taken.get(worker, (life, 0))
-        if known != life:
+        known, taken = self._taken.get(worker, (ready.life, 0))
+        if known != ready.life:
             self.cut_off.append(worker)  # what the one before had not reported is lost
             taken = 0
-        self._taken[worker] = (life, taken)
-        return taken
+        self._taken[worker] = (ready.life, max(taken, ready.first - 1))
+        return self._taken[worker][1]
 
     def on_worker_left(self, node: str, worker: str) -> None:
         """A worker has said good-bye in mid-run."""
@@ -264,9 +265,10 @@ class Collector:
     def _take(self, worker: str, number: int) -> bool:
         """Whether the report of that number is new. If so it counts as taken, and with the next commit the worker is told."""
         life, taken = self._taken[worker]
-        if number <= taken:
-            self._committed[worker] = taken  # it has not heard so
-            self.dropped["a report that came again"] += 1
+        if number != taken + 1:
+            # It has not heard that this one is taken; or the one before was lost on its way, and both will come again.
+            self._committed[worker] = taken
+            self.dropped["a report that came again" if number <= taken else "a report ahead of a lost one"] += 1
             return False
         self._taken[worker] = self._untold[worker] = (life, number)
         return True

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gevent
+
+from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.run.collect import Collector
 from master.scenario import Nodes, Scenario, Stage
 from master.store import Store
-from worker.wire import Report, UserShare, Welcome
+from worker.wire import ControllerMessage, Report, UserShare
 
 
 class _Counting(Collector):
@@ -29,7 +32,7 @@ class Collected:
 
     def __init__(self, nodes: Sequence[str], *, users: int, hold_s: float) -> None:
         self.server: Any = None
-        """Who sends agents their welcome."""
+        """Who sends agents what they are told."""
         self._directory = tempfile.TemporaryDirectory(prefix="piswarm-faults-")
         self.store = Store(Path(self._directory.name) / "run.db", create=True)
         scenario = Scenario(
@@ -39,10 +42,20 @@ class Collected:
             (Stage(users=users, spawn_rate=100, hold_s=hold_s),),
             nodes=Nodes(len(nodes), 1),
         )
-        self.collector = _Counting(self.store, Registry(nodes, 1.0), scenario, welcome=self._welcome)
+        self.collector = _Counting(self.store, Registry(nodes), scenario, tell=self._tell)
 
-    def _welcome(self, node: str, message: Welcome) -> None:
+    def _tell(self, node: str, message: ControllerMessage) -> None:
         self.server.send_to_agent(node, message)
+
+    def tick_for(self, master: FleetMaster) -> None:
+        """From now on keep what came twice a second, and tell the workers so."""
+
+        def tick() -> None:
+            while True:
+                self.collector.tick(master.user_count, master.tell_taken)
+                gevent.sleep(0.5)
+
+        gevent.spawn(tick)
 
     def per_second(self) -> dict[int, int]:
         """Requests by the run's second, as reports and thresholds read them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,17 +18,40 @@ from visitor import Visitor
 from master.fleet.master import FleetMaster, Listener
 from master.fleet.server import FleetServer
 from worker.curve import Endpoint, Keys, connect, new_keys
-from worker.rack import Rack, RackNode, RackOrders
-from worker.wire import AgentMessage, Hello, Report, UserException, UserShare, Welcome
+from worker.orders import Board, RackNode, RackOrders, Work
+from worker.rack import Rack
+from worker.wire import AgentMessage, Hello, Ready, Report, UserException, UserShare, Welcome
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0
+SHARES = {"Visitor": UserShare(weight=1)}
+
+
+class Peer:
+    """One connection to the master's port, which says who it is before each message."""
+
+    def __init__(self, socket: Any, identity: str) -> None:
+        self._socket = socket
+        self._identity = identity.encode()
+
+    def send(self, message: bytes) -> None:
+        # Who is refused has nowhere to send to.
+        with contextlib.suppress(zmq.Again):
+            self._socket.send_multipart([self._identity, message], zmq.NOBLOCK)
+
+    def recv(self) -> bytes:
+        return self._socket.recv()
+
+    def poll(self, timeout_ms: int) -> int:
+        return self._socket.poll(timeout_ms)
 
 
 class Notes:
-    """A listener that keeps what came; it welcomes every agent."""
+    """A listener that keeps what came, each report once; it welcomes every agent, and tells workers what it has taken."""
 
     def __init__(self) -> None:
+        self._taken: dict[str, tuple[int, int]] = {}
+        self.master: Any = None
         self.requests = 0
         """Requests that were reported."""
         self.server: Any = None
@@ -36,14 +60,25 @@ class Notes:
         if isinstance(message, Hello):
             self.server.send_to_agent(node, Welcome(PERIOD_S))
 
-    def on_worker_joined(self, node: str, worker: str) -> None:
-        pass
+    def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
+        del node
+        known, taken = self._taken.get(worker, (ready.life, 0))
+        self._taken[worker] = (ready.life, taken if known == ready.life else 0)
+        return self._taken[worker][1]
 
     def on_worker_left(self, node: str, worker: str) -> None:
         pass
 
+    def on_users(self, node: str, users: bool) -> None:
+        pass
+
     def on_report(self, worker: str, report: Report) -> None:
-        del worker
+        life, taken = self._taken[worker]
+        new = report.number == taken + 1
+        self._taken[worker] = (life, taken + new)
+        self.master.tell_taken(worker, taken + new)
+        if not new:
+            return
         self.requests += sum(entry.total for second in report.seconds for entry in second.endpoints)
 
     def on_user_exception(self, worker: str, exception: UserException) -> None:
@@ -59,7 +94,10 @@ class OurFleet:
         self.server = FleetServer("127.0.0.1", 0, new_keys(), {pair.public: name for name, pair in self.keys.items()})
         self.notes.server = self.server
         environment = Environment(user_classes=[Visitor], stop_timeout=5)
-        self.master = environment._create_runner(FleetMaster, server=self.server, listener=listener or self.notes)
+        self.master = environment._create_runner(
+            FleetMaster, server=self.server, listener=listener or self.notes, shares=SHARES
+        )
+        self.notes.master = self.master
         self._context = zmq.Context()
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -79,23 +117,27 @@ class OurFleet:
     def _orders(self, nodes: Sequence[str], port: int | None) -> RackOrders:
         return RackOrders(
             endpoint=Endpoint(f"tcp://127.0.0.1:{port or self.server.port}", self.server.endpoint.public_key),
-            nodes=[RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], "pi5", "fan") for name in nodes],
-            users={"Visitor": UserShare(weight=1)},
-            host="http://127.0.0.1",
-            seed=1,
-            ambient_c=25.0,
-            stop_timeout_s=5.0,
-            locustfile=str(HERE / "visitor.py"),
+            nodes=[
+                RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], Board("pi5", "fan", 25.0))
+                for name in nodes
+            ],
+            work=Work(
+                users=SHARES,
+                host="http://127.0.0.1",
+                seed=1,
+                stop_timeout_s=5.0,
+                locustfile=str(HERE / "visitor.py"),
+            ),
+            agents=True,
         )
 
-    def peer(self, identity: str, keys: Keys | None) -> Any:
-        """A socket of somebody who has the master's address and public key, and these keys of his own (None: plain text)."""
+    def peer(self, identity: str, keys: Keys | None) -> Peer:
+        """Somebody who has the master's address and public key, and these keys of his own (None: plain text)."""
         if keys is not None:
-            return connect(self._context, self.server.endpoint, keys, identity)
-        peer = self._context.socket(zmq.DEALER)
-        peer.setsockopt(zmq.IDENTITY, identity.encode())
-        peer.connect(self.server.endpoint.address)
-        return peer
+            return Peer(connect(self._context, self.server.endpoint, keys), identity)
+        plain = self._context.socket(zmq.DEALER)
+        plain.connect(self.server.endpoint.address)
+        return Peer(plain, identity)
 
     @property
     def connected(self) -> int:

@@ -25,12 +25,12 @@ LOSSES = {"lost", "gone", "quarantined", "worker left", "process ended"}
 
 
 @contextmanager
-def running(locustfile: str, **scenario: Any) -> Iterator[Started]:
+def running(locustfile: str, *options: str, **scenario: Any) -> Iterator[Started]:
     """A run on the embedded target, of the users in `locustfile`, whose class is Visitor. What is left of it at the end is killed."""
     with tempfile.TemporaryDirectory(prefix="piswarm-faults-", ignore_cleanup_errors=True) as directory:
         piswarm = Piswarm(Path(directory))
         (Path(directory) / "users.py").write_text(locustfile)
-        started = piswarm.start(piswarm.scenario(locustfile="users.py", **scenario))
+        started = piswarm.start(piswarm.scenario(locustfile="users.py", **scenario), *options)
         try:
             yield started
         finally:
@@ -72,3 +72,23 @@ def wait_for(found: Callable[[], T | None], what: str, within_s: float = 20.0) -
             raise TimeoutError(f"{what}: not within {within_s:.0f} s")
         time.sleep(0.05)
     return thing
+
+
+def resume(started: Started) -> dict[str, Any]:
+    """Have another controller go on with a run whose own was killed; its result. Raises RuntimeError when it left none."""
+    finished = Piswarm(started.directory.parent).resume(started.directory)
+    if not (finished.directory / "result.json").exists():
+        raise RuntimeError(f"ended with {finished.status}:\n{finished.output}")
+    return finished.result
+
+
+def nodes_of(started: Started) -> list[list[psutil.Process]]:
+    """Of a run with `--separate`: each node's agent and its worker, in order of their names."""
+    agents = [child for child in started.family()[0].children() if "worker.node" in child.cmdline()]
+    return [[agent, *agent.children()] for agent in sorted(agents, key=lambda child: child.pid)[1:]]
+
+
+def users_after(started: Started, offset_s: float) -> dict[int, int]:
+    """How many users ran in each second of the run from one on, as far as it is known."""
+    rows = from_store(started, lambda store: store.seconds())
+    return {row.second: row.users for row in rows if row.second >= offset_s}

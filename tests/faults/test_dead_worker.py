@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from finding import Finding
+from kills import kill_nodes
 from stock_process import StockProcesses, users_of
 
 FAULT = "L3"
@@ -33,5 +34,15 @@ def stock() -> Finding:
     return Finding(lowest >= kept and restored, seen)
 
 
+def ours() -> Finding:
+    """A node with its agent and worker, which is all that there is of it."""
+    return kill_nodes(WORKERS, 1)
+
+
 def test_stock_fails() -> None:
     assert not stock().holds
+
+
+def test_ours_holds() -> None:
+    holds, seen = ours()
+    assert holds, seen

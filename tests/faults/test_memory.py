@@ -20,8 +20,8 @@ from our_fleet import OurFleet
 from stock_fleet import StockFleet
 from waiting import must_come
 
-from master.run import collect
-from worker.wire import EndpointSecond, ErrorCount, Facts, Hello, Reading, Report, Sample, WorkerSecond
+from master.run import agents, collect
+from worker.wire import Answer, EndpointSecond, ErrorCount, Facts, Hello, Reading, Ready, Report, Sample, WorkerSecond
 
 FAULT = "L8"
 TITLE = "the master's memory grows with every hour"
@@ -64,14 +64,15 @@ def on_stock() -> Finding:
 
 def on_ours() -> Finding:
     now = SimpleNamespace(s=0.0)
-    collect.time = SimpleNamespace(monotonic=lambda: now.s)
+    collect.time = agents.time = SimpleNamespace(monotonic=lambda: now.s, time=lambda: now.s)
     with closing(Collected(["pi1"], users=1, hold_s=2 * SPAN_S)) as run:
         fleet = OurFleet(1, run.collector)
         run.server = fleet.server
         agent, worker = (fleet.peer(name, fleet.keys["pi1"]) for name in ("pi1", "pi1_0"))
         facts = Facts(simulated=True, model="m", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
         agent.send(encode(Hello(facts)))
-        worker.send(encode(("client_ready", __version__, "pi1_0")))
+        agent.send(encode(Answer(0.0, 0.0, 0.0)))
+        worker.send(encode(("client_ready", Ready(__version__, 1, 1), "pi1_0")))
         must_come(lambda: fleet.connected == 1 and agent.poll(0), "the worker and its agent")
         run.collector.begin()
         run.collector.progress.hold_started(0)
@@ -87,13 +88,14 @@ def on_ours() -> Finding:
             for at_s in range(second, second + REPORT_S):
                 now.s = at_s + 1.0
                 agent.send(encode(_sample(at_s)))
-                run.collector.tick(1)
+                agent.send(encode(Answer(now.s, now.s, now.s)))
+                run.collector.tick(1, fleet.master.tell_taken)
             taken.clear()
             worker.send(encode(("stats", _report(second), "pi1_0")))
             assert taken.wait(10), f"the report of second {second} did not come"
 
         finding = found(report)
-        run.collector.tick(1)
+        run.collector.tick(1, fleet.master.tell_taken)
         stored = sum(run.per_second().values())
         assert stored == 2 * SPAN_S * len(ENDPOINTS), f"{stored} requests were kept"
     return finding
@@ -149,7 +151,7 @@ def _report(second: int) -> Report:
     for row in seconds:
         row.endpoints[0].failed = 1
     errors = [ErrorCount("GET", ENDPOINTS[0], _error(row.second), 1) for row in seconds]
-    return Report(second + REPORT_S, {"Visitor": 1}, seconds, errors)
+    return Report(second // REPORT_S + 1, 0, second + REPORT_S, {"Visitor": 1}, seconds, errors)
 
 
 def _sample(second: int) -> Sample:

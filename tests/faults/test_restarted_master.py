@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from finding import Finding
 from stock_process import StockProcesses
+from test_kill_controller import killed_and_resumed
 
 FAULT = "L5"
 TITLE = "a restarted master orphans its workers"
@@ -31,5 +32,14 @@ def stock() -> Finding:
     return Finding(known == WORKERS and not ended_s, seen)
 
 
+def ours() -> Finding:
+    return killed_and_resumed()
+
+
 def test_stock_fails() -> None:
     assert not stock().holds
+
+
+def test_ours_holds() -> None:
+    holds, seen = ours()
+    assert holds, seen

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from apart import apart
 from finding import Finding
+from our_fleet import OurFleet
 from stock_process import StockProcesses, users_of
+from waiting import comes, must_come
 
 FAULT = "L4"
 TITLE = "the second worker that joins gets no users"
 USERS, JOINING = 12, 2
 SHARE_WITHIN_S = 4.0
 """How long each waits for its users. Where they come, they come within a tenth of it."""
+OUR_USERS = 8
 
 
 def stock() -> Finding:
@@ -30,5 +34,36 @@ def stock() -> Finding:
     return Finding(all(users == share for users, share in shares), seen)
 
 
+def ours() -> Finding:
+    return apart(on_ours)
+
+
+def on_ours() -> Finding:
+    fleet = OurFleet(4)
+    fleet.rack(["pi1", "pi2"])
+    must_come(lambda: fleet.connected == 2, "the first workers")
+    fleet.master.ramp_to(OUR_USERS, 100).join()
+    fleet.rack(["pi3", "pi4"])
+    must_come(lambda: fleet.connected == 4, "those that join")
+
+    def joined() -> list[int]:
+        return [fleet.master.clients[f"pi{number}_0"].user_count for number in (3, 4)]
+
+    def shared() -> bool:
+        fleet.master.level(1.0)
+        return joined() == [OUR_USERS // 4] * 2
+
+    comes(shared, 15)
+    first, second = joined()
+    return Finding(
+        first == second == OUR_USERS // 4, f"those that joined got {first} and {second} of {OUR_USERS} users"
+    )
+
+
 def test_stock_fails() -> None:
     assert not stock().holds
+
+
+def test_ours_holds() -> None:
+    holds, seen = ours()
+    assert holds, seen

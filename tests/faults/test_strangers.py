@@ -17,7 +17,7 @@ from stock_fleet import HERE, StockFleet
 from waiting import comes, must_come
 
 from worker.curve import new_keys
-from worker.wire import EndpointSecond, Report, WorkerSecond
+from worker.wire import EndpointSecond, Ready, Report, WorkerSecond
 
 FAULT = "L2"
 TITLE = "a stranger without a key does as it likes"
@@ -98,7 +98,7 @@ def on_ours() -> Finding:
     for stranger in strangers:
         stranger.say("locustfile", {"version": __version__})
         for name in ("stranger", "pi1_0"):
-            stranger.say("client_ready", __version__, name)
+            stranger.say("client_ready", Ready(__version__, 1, 1), name)
             stranger.say("stats", _forged_report(), name)
             stranger.say("quit", None, name)
     comes(lambda: fleet.server.drops["connection with an unknown key"])
@@ -141,7 +141,7 @@ def _forged_statistics() -> dict[str, Any]:
 
 def _forged_report() -> Report:
     forged = EndpointSecond("GET", "/forged", FORGED, 0, 0, 1.0, {300: FORGED})
-    return Report(1.0, {}, [WorkerSecond(1, 1.0, 1.0, {1: 20}, [forged])], [])
+    return Report(1, 0, 1.0, {}, [WorkerSecond(1, 1.0, 1.0, {1: 20}, [forged])], [])
 
 
 def test_stock_fails() -> None:

@@ -48,6 +48,7 @@ def on_ours() -> Finding:
     with closing(Collected(nodes, users=USERS, hold_s=60)) as run:
         fleet = OurFleet(WORKERS, run.collector)
         run.server = fleet.server
+        run.tick_for(fleet.master)
         fleet.rack_process(nodes[:-1])
         fleet.rack_process(nodes[-1:], ahead_s=AHEAD_S)
         must_come(lambda: fleet.connected == WORKERS, "the workers")
@@ -58,7 +59,7 @@ def on_ours() -> Finding:
         end_s = run.collector.offset_s()
         unreported = fleet.master.finish(5)
         assert not unreported, unreported
-        run.collector.tick(0)
+        run.collector.tick(0, fleet.master.tell_taken)
         counts = run.per_second()
     whole = range(int(full_s) + 1, int(end_s))
     shown = sum(counts.get(second, 0) for second in whole) / len(whole)

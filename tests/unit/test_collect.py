@@ -15,7 +15,7 @@ from master.run.collect import CLOSED_AFTER_S, Collector
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker.histogram import Histogram
-from worker.wire import Answer, EndpointSecond, Facts, Hello, Report, UserShare, WorkerSecond
+from worker.wire import Answer, EndpointSecond, Facts, Hello, Ready, Report, UserShare, WorkerSecond
 
 START_S = 1000.0
 FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
@@ -43,7 +43,7 @@ class Run:
         self.collector.begin()
         self.collector.on_agent("pi1", Hello(FACTS))
         self.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
-        self.collector.on_worker_joined("pi1", "pi1_0", 1)
+        self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1))
         self._number = 0
 
     def answered(self, second: int, latency_ms: float) -> None:
@@ -110,12 +110,27 @@ def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again
     assert run.store.reports() == {"pi1_0": (1, 1)}
 
 
+def test_a_report_ahead_of_a_lost_one_waits_for_it(run: Run) -> None:
+    """Taken at once, it would have the worker forget the other."""
+    run._number = 1
+    run.answered(1, 5.0)
+    run.tick(2)
+    assert run.told == [("pi1_0", 0)]
+    run._number = 0
+    run.answered(0, 5.0)
+    run.answered(1, 5.0)
+    run.tick(3)
+    assert run.told[-1] == ("pi1_0", 2)
+    assert run.collector.dropped == {"a report ahead of a lost one": 1}
+    assert [second for second, _, _, _ in run.store.requests()] == [0, 1]
+
+
 def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) -> None:
     """And what the one before had not reported is known to be missing."""
     run.answered(0, 5.0)
-    assert run.collector.on_worker_joined("pi1", "pi1_0", 1) == 1
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2)) == 1
     assert run.collector.cut_off == []
-    assert run.collector.on_worker_joined("pi1", "pi1_0", 2) == 0
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1)) == 0
     assert run.collector.cut_off == ["pi1_0"]
     run._number = 0
     run.answered(1, 5.0)

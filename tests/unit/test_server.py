@@ -63,7 +63,7 @@ AGENT_MESSAGES = [
     WorkerMended("pi1_0"),
     Goodbye(),
 ]
-READY = Ready("2.47.0", 5)
+READY = Ready("2.47.0", 5, 1)
 WORKER_DATA: list[tuple[str, Any]] = [
     ("client_ready", READY),
     ("stats", REPORT),

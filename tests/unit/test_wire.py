@@ -73,7 +73,7 @@ AGENT_MESSAGES = [
 ]
 CONTROLLER_MESSAGES = [Welcome(1.0), Present(), Question(7.5), Quit()]
 WORKER_DATA: list[tuple[str, Any]] = [
-    ("client_ready", Ready("2.47.0", (1 << 52) - 1)),
+    ("client_ready", Ready("2.47.0", (1 << 52) - 1, 1)),
     ("client_stopped", None),
     ("spawning", None),
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
