@@ -36,6 +36,7 @@ def kill_nodes(nodes: int, killed: int) -> Finding:
     """Kill so many of the nodes, and see what becomes of all users."""
     users = USERS_EACH * nodes
     with running(VISITOR, "--separate", **run_of(nodes)) as started:
+        started.wait_for("stage 1 of 1")
         wait_for(lambda: users_after(started, 0).get(3) == users or None, "all users")
         victims = nodes_of(started)[:killed]
         at_s = max(users_after(started, 0))

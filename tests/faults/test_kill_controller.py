@@ -25,6 +25,7 @@ def killed_and_resumed() -> Finding:
     """A run of some nodes on a target of its own, whose controller is killed in the hold and resumed when all is quiet."""
     users = USERS_EACH * NODES
     with Target() as target, running(VISITOR, "--target", target.url, **run_of(NODES, 10)) as started:
+        started.wait_for("stage 1 of 1")
         wait_for(lambda: users_after(started, 0).get(3) == users or None, "all users")
         died_s = time.monotonic()
         started.process.kill()

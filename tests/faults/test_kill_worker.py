@@ -17,6 +17,7 @@ stock = None
 def ours() -> Finding:
     users = USERS_EACH * NODES
     with running(VISITOR, "--separate", **run_of(NODES, 18)) as started:
+        started.wait_for("stage 1 of 1")
         wait_for(lambda: users_after(started, 0).get(3) == users or None, "all users")
         _, worker = nodes_of(started)[0]
         died_s = time.monotonic()
