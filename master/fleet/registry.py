@@ -121,6 +121,11 @@ class Registry:
         self.nodes[name].condition.crashing = crashing
         self.settle(name)
 
+    def clocks_off(self, by_s: float) -> dict[str, float]:
+        """Nodes whose wall clock is off by more than `by_s`, and by how many seconds it is ahead of ours."""
+        offsets = ((name, node.wall_offset_s) for name, node in self.nodes.items())
+        return {name: offset_s for name, offset_s in offsets if offset_s is not None and abs(offset_s) > by_s}
+
     def note_deaf(self, now_s: float) -> None:
         """The controller itself had no time to listen until now: what was not heard meanwhile is nobody's silence."""
         self._deaf_until_s = now_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -12,6 +12,7 @@ from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import FitnessLog, ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
 from master.report.result import (
+    ClockOffset,
     EndpointResult,
     Gap,
     Latency,
@@ -47,6 +48,8 @@ class RunFacts:
     simulated: bool
     gaps: Sequence[tuple[float, float]]
     """When the run had no controller, in seconds since it began."""
+    clocks_off: Mapping[str, float]
+    """Nodes whose wall clock is off by more than a second, and by how many seconds it is ahead."""
     dropped_messages: dict[str, int]
     unreported_workers: list[str]
     locust_version: str
@@ -130,6 +133,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         ],
         excluded_share=round(fitness.requests_unfit / measured, 6) if measured else 0.0,
         latency_all_ms=_latency(with_unfit),
+        clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),

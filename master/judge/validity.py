@@ -71,6 +71,7 @@ class FitnessLog:
         self.node_cpu: defaultdict[str, _Percents] = defaultdict(_Percents)
         self.node_memory: defaultdict[str, _Percents] = defaultdict(_Percents)
         self.controller_cpu = _Percents()
+        self.clock_error_ms: dict[str, float] = {}
         self.samples_expected: Counter[str] = Counter()
         self.samples_missing: Counter[str] = Counter()
         self.fewest_ready: int | None = None
@@ -94,6 +95,10 @@ class FitnessLog:
     def add_controller(self, cpu_percent: float) -> None:
         """Add one second of the controller's machine: the share of all its cores in use."""
         self.controller_cpu.add(cpu_percent)
+
+    def add_clock_error(self, node: str, error_ms: float) -> None:
+        """Add by how much a time of `node`'s clock, told by ours, can have been wrong in one second."""
+        self.clock_error_ms[node] = max(error_ms, self.clock_error_ms.get(node, 0.0))
 
     def expect_samples(self, node: str, expected: int, received: int) -> None:
         """Add how many samples `node` should have sent in a span, and how many came. Too many make up for nothing."""
@@ -158,6 +163,9 @@ def check(limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int) 
         _percents("node_cpu", limits.node_cpu_percent, log.node_cpu),
         _percents("node_memory", limits.node_memory_percent, log.node_memory),
         _Limit("controller_cpu", limits.controller_cpu_percent).outcome(log.controller_cpu.within(_SHARE_WITHIN)),
+        _Limit("clock_error", limits.clock_error_ms, format_latency).outcome(
+            max(log.clock_error_ms.values(), default=None), log.clock_error_ms
+        ),
         _Limit("missing_samples", limits.missing_samples_percent).outcome(
             _percent(log.samples_missing.total(), log.samples_expected.total()),
             {node: _percent(log.samples_missing[node], expected) for node, expected in log.samples_expected.items()},

@@ -89,6 +89,13 @@ class ValidityResult(msgspec.Struct, kw_only=True):
     message: str
 
 
+class ClockOffset(msgspec.Struct, kw_only=True):
+    """A node whose wall clock was off by more than a second at the end, positive when ahead. No figure depends on it."""
+
+    node: str
+    offset_s: float
+
+
 class Gap(msgspec.Struct, kw_only=True):
     """A span in which the run had no controller, in seconds since it began. Its requests are counted, as far as reported."""
 
@@ -128,6 +135,7 @@ class Result(msgspec.Struct, kw_only=True):
     excluded_share: float
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
+    clocks_off: list[ClockOffset]
     dropped_messages: dict[str, int]
     """Messages and connections that the controller's port turned away, by reason."""
     unreported_workers: list[str]

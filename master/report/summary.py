@@ -40,6 +40,13 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
+    if result.clocks_off:
+        worst = max(result.clocks_off, key=lambda clock: abs(clock.offset_s))
+        many = len(result.clocks_off)
+        figures.add_row(
+            "clocks",
+            f"{many} node(s) off by more than 1 s, {worst.node} by {worst.offset_s:+.1f} s; no figure depends on it",
+        )
     for gap in result.gaps:
         figures.add_row("gap", f"no controller from {gap.from_s:.1f} s to {gap.to_s:.1f} s")
     console.print()

@@ -193,6 +193,9 @@ class Collector:
         else:
             self._received_samples[node] += 1
             self.fitness.add_node(node, reading.cpu_percent, reading.memory_percent)
+            error_s = self._registry.nodes[node].clock.error_s
+            if error_s is not None:
+                self.fitness.add_clock_error(node, 1000 * error_s)
 
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken."""

@@ -38,6 +38,7 @@ from worker.orders import Work
 
 FINAL_REPORTS_S = 15.0
 """How long final reports may take beyond the time that users have to finish their tasks."""
+CLOCK_OFF_S = 1.0
 CHILDREN_END_S = 5.0
 """How long processes that were told to quit may take, before they are ended."""
 
@@ -247,7 +248,8 @@ class Run:
             ready_s=collector.ready_s,
             gaps=collector.gaps,
             simulated=self._registry.simulated,
-            dropped_messages=dict(server.drops + collector.dropped),
+            clocks_off=self._registry.clocks_off(CLOCK_OFF_S),
+            dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.cut_off}),
             locust_version=locust_version,
             aborted=self._stop.reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import fields
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -75,4 +76,5 @@ def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
 
 def _limits(shape: ValidityShape) -> Limits:
     given = shape.model_dump(exclude_none=True)
-    return Limits(**{f"{key}_ms" if key == "loop_lag_p99" else f"{key}_percent": value for key, value in given.items()})
+    units = {field.name.rpartition("_")[0]: field.name for field in fields(Limits)}
+    return Limits(**{units[key]: value for key, value in given.items()})

@@ -62,6 +62,7 @@ class Limits:
     node_cpu_percent: float = 90.0
     node_memory_percent: float = 90.0
     controller_cpu_percent: float = 95.0
+    clock_error_ms: float = 250.0
     missing_samples_percent: float = 5.0
     excluded_share_percent: float = 5.0
 
@@ -114,6 +115,7 @@ class Scenario:
                 "node_cpu": format_percent(limits.node_cpu_percent),
                 "node_memory": format_percent(limits.node_memory_percent),
                 "controller_cpu": format_percent(limits.controller_cpu_percent),
+                "clock_error": format_latency(limits.clock_error_ms),
                 "missing_samples": format_percent(limits.missing_samples_percent),
                 "excluded_share": format_percent(limits.excluded_share_percent),
             },

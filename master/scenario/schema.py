@@ -170,6 +170,7 @@ class ValidityShape(_Shape):
     node_cpu: Percent | None = None
     node_memory: Percent | None = None
     controller_cpu: Percent | None = None
+    clock_error: Latency | None = None
     missing_samples: Percent | None = None
     excluded_share: Percent | None = None
 

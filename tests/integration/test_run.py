@@ -51,6 +51,7 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
             "node_cpu",
             "node_memory",
             "controller_cpu",
+            "clock_error",
             "missing_samples",
             "nodes",
             "excluded_share",

@@ -105,6 +105,7 @@ scenarios = st.builds(
         node_cpu_percent=percents,
         node_memory_percent=percents,
         controller_cpu_percent=percents,
+        clock_error_ms=st.floats(0, 3600e3),
         missing_samples_percent=percents,
         excluded_share_percent=percents,
     ),

@@ -33,6 +33,8 @@ def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
                 float("nan") if without == "node_cpu" else 50.04,
                 float("nan") if without == "node_memory" else 40,
             )
+        if without != "clock_error":
+            log.add_clock_error(node, 5.0)
         if without != "missing_samples":
             log.expect_samples(node, seconds, seconds)
     if without != "controller_cpu":
@@ -52,7 +54,7 @@ def test_a_healthy_generator_passes_every_check_and_names_no_node() -> None:
     found = rows(healthy())
     assert list(found) == [
         "loop_lag_p99", "worker_cpu", "node_cpu", "node_memory",
-        "controller_cpu", "missing_samples", "nodes", "excluded_share",
+        "controller_cpu", "clock_error", "missing_samples", "nodes", "excluded_share",
     ]  # fmt: skip
     assert all(row.ok and not row.nodes and not row.message for row in found.values())
     assert (found["worker_cpu"].limit, found["worker_cpu"].observed) == ("≤ 90 %", "60 %")
@@ -103,6 +105,16 @@ def test_loop_lag_is_pooled_over_the_fleet_and_judged_by_node_too() -> None:
     row = rows(log)["loop_lag_p99"]
     assert (row.ok, row.nodes) == (False, ("pi-03", "pi-07"))
     assert row.message.startswith("loop_lag_p99 was ")
+
+
+def test_one_clock_that_is_not_known_well_enough_makes_the_run_invalid() -> None:
+    """Its requests may count for another second than they were made in."""
+    log = healthy()
+    log.add_clock_error(NODES[3], 251.0)
+    log.add_clock_error(NODES[3], 2.0)
+    row = rows(log)["clock_error"]
+    assert (row.ok, row.observed, row.nodes) == (False, "251 ms", (NODES[3],))
+    assert rows(log, Limits(clock_error_ms=251))["clock_error"].ok
 
 
 def test_missing_samples_are_a_share_of_the_fleet_and_extra_ones_make_up_for_nothing() -> None:
