@@ -79,6 +79,14 @@ def run(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port that the master listens on; 0 takes a free one.")
     ] = 0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Serve the run's metrics for Prometheus on this port of loopback; 0 takes a free one.",
+        ),
+    ] = None,
     separate: Annotated[
         bool,
         typer.Option(
@@ -107,6 +115,7 @@ def run(
         host=host,
         port=port,
         separate=separate,
+        metrics_port=metrics_port,
     )
     _show_result(plan.scenario.name, lambda view: Run(plan.scenario, view).execute(plan))
 

@@ -20,6 +20,7 @@ from master.run.recall import recall_fitness
 from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, SecondRow, Store
+from master.web.metrics import RequestTotals
 from worker.histogram import Histogram, Tally
 from worker.wire import (
     AgentMessage,
@@ -67,6 +68,10 @@ class Collector:
         """When the run had no controller, in seconds since it began."""
         self.began = False
         """Whether there is load by this controller's order, or has been."""
+        self.totals = RequestTotals()
+        """Of this controller's part of the run."""
+        self.reports = 0
+        """Reports taken."""
         self.dropped: Counter[str] = Counter()
         """Parts of reports that were left out, by reason."""
         self.broken_rule: ThresholdOutcome | None = None
@@ -274,11 +279,13 @@ class Collector:
             self.dropped["a report that came again" if number <= taken else "a report ahead of a lost one"] += 1
             return False
         self._taken[worker] = self._untold[worker] = (life, number)
+        self.reports += 1
         return True
 
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
         endpoint = (entry.method, entry.name)
         tally = Tally(entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms))
+        self.totals.add(endpoint, entry.total, entry.failed, entry.received_bytes)
         self._pending.setdefault((second, endpoint, fit), Tally()).merge(tally)
         if second >= self._judged_up_to:  # what is judged already must not change any more
             self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)

@@ -32,6 +32,7 @@ from master.run.stop import StopOrder
 from master.run.watch import Watch
 from master.scenario import EMBEDDED, Scenario
 from master.store import CONTROLLER, Store
+from master.web.metrics import MetricsServer
 from worker.catalogue import load_user_classes
 from worker.curve import new_keys
 from worker.orders import Work
@@ -56,6 +57,8 @@ class Plan:
     host: str = "127.0.0.1"
     port: int = 0
     separate: bool = False
+    metrics_port: int | None = None
+    """Where Prometheus finds the run's metrics, on loopback; None for nowhere."""
 
 
 class Run:
@@ -65,6 +68,7 @@ class Run:
         self._scenario = scenario
         self._view = view
         self._stop = StopOrder()
+        self._metrics: MetricsServer | None = None
         self._nodes = node_names(scenario.nodes.expect)
         self._registry = Registry(self._nodes)
 
@@ -83,6 +87,9 @@ class Run:
                 separate=plan.separate,
             )
             server = self._open_port(stack, handover)
+            if plan.metrics_port is not None:
+                self._metrics = MetricsServer(plan.metrics_port)
+                stack.callback(self._metrics.close)
             directory = RunDirectory.create(plan.out, self._scenario.name, plan.started_at)
             file = HandoverFile.create(directory.keys, handover)
             stack.callback(file.remove)
@@ -126,14 +133,16 @@ class Run:
         self._collector = Collector(store, self._registry, self._scenario, tell=server.send_to_agent, earlier=earlier)
         self._processes = Processes(directory.logs)
         stack.enter_context(self._view)
+        if self._metrics is not None:
+            self._view.say(f"metrics on {self._metrics.url}")
         stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
-        target, unreported = self._load(server)
+        target, unreported = self._load(server, directory.path.name)
         self._view.say("writing the report")
         result = self._conclude(store, server, directory, target, unreported)
         write_report(result, store, self._scenario.to_yaml(), directory.report)
         return result, directory
 
-    def _load(self, server: FleetServer) -> tuple[str, list[str]]:
+    def _load(self, server: FleetServer, run: str) -> tuple[str, list[str]]:
         """Bring everything up, put the load on, bring everything down; the target's URL, and workers without final report."""
         scenario, target, unreported = self._scenario, self._scenario.target, []
         environment = Environment(
@@ -142,7 +151,17 @@ class Run:
         self._master = environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
             FleetMaster, server=server, listener=self._collector, shares=scenario.users
         )
-        watch = Watch(scenario, self._registry, self._master, self._collector, self._processes, self._view, self._stop)
+        watch = Watch(
+            scenario=scenario,
+            registry=self._registry,
+            master=self._master,
+            collector=self._collector,
+            processes=self._processes,
+            view=self._view,
+            stop=self._stop,
+            run=run,
+            metrics=self._metrics,
+        )
         self._adopted = self._processes.adopt(self._handover.started)
         try:
             environment.host = target = self._find_target()

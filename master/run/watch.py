@@ -17,6 +17,7 @@ from master.run.live import Snapshot, View
 from master.run.processes import Processes
 from master.run.stop import StopOrder
 from master.scenario import Scenario
+from master.web.metrics import LiveState, MetricsServer
 
 LATEST_S = 5
 """The live figures are of so many of the latest complete seconds."""
@@ -43,6 +44,9 @@ class Watch:
     processes: Processes
     view: View
     stop: StopOrder
+    run: str
+    """The name of its directory."""
+    metrics: MetricsServer | None
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -97,28 +101,46 @@ class Watch:
             self.master.regain_node(node)
             self.collector.event("returned", node, "it is taken in again, and gets users little by little")
 
+    def _publish(self, server: MetricsServer, snapshot: Snapshot) -> None:
+        collector = self.collector
+        latency_ms = {0.5: snapshot.p50_ms, 0.95: snapshot.p95_ms, 0.99: snapshot.p99_ms}
+        server.publish(
+            LiveState(
+                run=self.run,
+                users=snapshot.users,
+                users_planned=snapshot.users_planned,
+                nodes={state.value: count for state, count in self.registry.counts.items()},
+                requests=collector.totals.rows,
+                latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
+                dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
+                reports=collector.reports,
+                workers_restarted=collector.agents.restarts,
+            )
+        )
+
     def _show(self) -> None:
         states = self.registry.counts
         offset_s = self.collector.offset_s()
         position = self.collector.progress.at(offset_s)
         latest = self.collector.latest(LATEST_S)
         p50_ms, p95_ms, p99_ms = latest.histogram.percentiles((50, 95, 99))
-        self.view.show(
-            Snapshot(
-                phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind}",
-                offset_s=offset_s,
-                left_s=position.left_s,
-                users=self.master.user_count,
-                users_planned=position.users,
-                rate_per_s=latest.total / LATEST_S,
-                error_share=latest.failed / latest.total if latest.total else 0.0,
-                p50_ms=p50_ms,
-                p95_ms=p95_ms,
-                p99_ms=p99_ms,
-                simulated=self.registry.simulated,
-                nodes_expected=self.scenario.nodes.expect,
-                nodes_ready=self.registry.usable,
-                nodes_hot=states[NodeState.HOT] + states[NodeState.THROTTLED],
-                nodes_lost=sum(states[state] for state in AWAY),
-            )
+        snapshot = Snapshot(
+            phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind}",
+            offset_s=offset_s,
+            left_s=position.left_s,
+            users=self.master.user_count,
+            users_planned=position.users,
+            rate_per_s=latest.total / LATEST_S,
+            error_share=latest.failed / latest.total if latest.total else 0.0,
+            p50_ms=p50_ms,
+            p95_ms=p95_ms,
+            p99_ms=p99_ms,
+            simulated=self.registry.simulated,
+            nodes_expected=self.scenario.nodes.expect,
+            nodes_ready=self.registry.usable,
+            nodes_hot=states[NodeState.HOT] + states[NodeState.THROTTLED],
+            nodes_lost=sum(states[state] for state in AWAY),
         )
+        self.view.show(snapshot)
+        if self.metrics is not None:
+            self._publish(self.metrics, snapshot)

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import threading
+import urllib.request
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from processes import Piswarm, Target
+from prometheus_client.parser import text_string_to_metric_families
+
+from master.run.processes import OUTLIVE_S
 
 IN_LOAD = r"stage 1 of 1, hold"
 
@@ -164,7 +168,7 @@ def test_interrupting_before_the_load_ends_in_order_too(piswarm: Piswarm) -> Non
 
 
 def test_a_killed_controller_leaves_no_process_behind(piswarm: Piswarm) -> None:
-    """kill -9 gives it no chance to end anything: what it started ends by itself."""
+    """kill -9 gives it no chance to end anything: what it started waits for another for a while, and ends by itself."""
     started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]))
     started.wait_for(IN_LOAD)
     family = started.family()
@@ -172,7 +176,7 @@ def test_a_killed_controller_leaves_no_process_behind(piswarm: Piswarm) -> None:
     started.process.kill()
     started.process.communicate()
 
-    assert_gone(family)
+    assert_gone(family, timeout_s=OUTLIVE_S + 30)
 
 
 def test_a_rack_that_dies_is_seen_and_said(piswarm: Piswarm) -> None:
@@ -224,6 +228,26 @@ def robbed_of_cpu(processes: list[psutil.Process]) -> Iterator[None]:
         robber.join()
 
 
-def assert_gone(family: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(family, timeout=20)
+def assert_gone(family: list[psutil.Process], timeout_s: float = 20) -> None:
+    _, alive = psutil.wait_procs(family, timeout=timeout_s)
     assert not alive
+
+
+def test_prometheus_can_follow_a_run(piswarm: Piswarm) -> None:
+    """On a port of its own, only when asked for; its counts are those of the result."""
+    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "12s"}])
+    started = piswarm.start(scenario, "--metrics-port", "0")
+    url = started.wait_for("metrics on ").split()[-1]
+    started.wait_for("stage 1 of 1, hold")
+    started.wait_for("stage 1 of 1, hold")
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        page = answer.read().decode()
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    counted = {tuple(sample.labels.values()): sample.value for sample in families["piswarm_requests"].samples}
+    finished = started.finish()
+    assert finished.status in (0, 3), finished.output
+    totals = {(row["method"], row["name"]): row["total"] for row in finished.result["endpoints"]}
+    assert counted.keys() == totals.keys()
+    assert all(0 < count <= totals[endpoint] for endpoint, count in counted.items())
+    (users,) = families["piswarm_users"].samples
+    assert users.value == 4

@@ -1,0 +1,1 @@
+"""What the controller serves over HTTP while a run is on."""

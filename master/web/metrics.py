@@ -1,0 +1,171 @@
+"""The controller's own metrics for Prometheus: one page on a loopback port, drawn from the state that the run hands over."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from master.errors import InputError
+from master.scenario.rules import Endpoint
+from worker import __version__
+
+HOST = "127.0.0.1"
+MOST_CONNECTIONS = 16
+LONGEST_CONNECTION_S = 10.0
+MOST_ENDPOINTS = 1000
+"""Endpoints with figures of their own; further ones share a row."""
+OTHER: Endpoint = ("", "other endpoints")
+
+
+class RequestTotals:
+    """Requests since the run began, by endpoint: all, failed, and bytes received."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Endpoint, list[int]] = {}
+
+    def add(self, endpoint: Endpoint, total: int, failed: int, received_bytes: int) -> None:
+        """Count requests that were reported."""
+        if endpoint not in self.rows and len(self.rows) >= MOST_ENDPOINTS:
+            endpoint = OTHER
+        row = self.rows.setdefault(endpoint, [0, 0, 0])
+        row[0] += total
+        row[1] += failed
+        row[2] += received_bytes
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """A run at one moment."""
+
+    run: str = ""
+    users: int = 0
+    users_planned: int = 0
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    """How many are in each state."""
+    requests: Mapping[Endpoint, list[int]] = field(default_factory=dict)
+    """As RequestTotals.rows."""
+    latency_s: Mapping[float, float] = field(default_factory=dict)
+    """Percentiles of the latest seconds, by quantile (0 to 1)."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Messages and connections that were turned away, by reason."""
+    reports: int = 0
+    workers_restarted: int = 0
+
+
+class MetricsServer:
+    """Serves `/metrics` and `/health` on loopback. Nothing that a client does can hold up the run for long."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on `port`; 0 takes a free one. Raises InputError when it can't be had."""
+        self._state = LiveState()
+        self._registry = CollectorRegistry()
+        self._registry.register(_Page(lambda: self._state))
+        self._server = WSGIServer(
+            _listen(port), self._answer, log=None, error_log=None, spawn=Pool(MOST_CONNECTIONS), handler_class=_Handler
+        )
+        self._server.start()
+        self.url = f"http://{HOST}:{self._server.server_port}/metrics"
+
+    def publish(self, state: LiveState) -> None:
+        """Serve this state from now on."""
+        self._state = state
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.stop(timeout=1)
+
+    def _answer(
+        self, environ: Mapping[str, Any], start: Callable[[str, list[tuple[str, str]]], object]
+    ) -> Iterable[bytes]:
+        status, kind, body = self._page(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        # A connection for each request: one that stays open would keep its place from others.
+        start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), ("Connection", "close")])
+        return [body]
+
+    def _page(self, method: str, path: str) -> tuple[str, str, bytes]:
+        if path not in ("/metrics", "/health"):
+            return "404 Not Found", "text/plain", b"There are /metrics and /health.\n"
+        if method != "GET":
+            return "405 Method Not Allowed", "text/plain", b"Only GET.\n"
+        if path == "/health":
+            return "200 OK", "application/json", b'{"status":"ok"}\n'
+        return "200 OK", CONTENT_TYPE_LATEST, generate_latest(self._registry)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(MOST_CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        taken = "is taken by another program" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror}"
+        raise InputError(
+            f"port {port} on {HOST} {taken}", hint="Choose another --metrics-port; 0 takes a free one."
+        ) from None
+    return listener
+
+
+class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped here
+    """Ends a connection that takes too long, whatever it does."""
+
+    def handle(self) -> None:
+        with gevent.Timeout(LONGEST_CONNECTION_S, False):  # gevent's way to say: just leave the block
+            super().handle()
+
+    def log_error(self, msg: str, *args: object) -> None:
+        pass  # what a stranger sends is no news
+
+
+class _Page(Collector):
+    """The state as Prometheus metrics."""
+
+    def __init__(self, state: Callable[[], LiveState]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Any]:
+        state = self._state()
+        info = {"version": __version__, "run": state.run}
+        yield InfoMetricFamily("piswarm", "This controller and its run.", info)
+        yield GaugeMetricFamily("piswarm_users", "Users that run.", state.users)
+        yield GaugeMetricFamily("piswarm_users_planned", "Users that should run now.", state.users_planned)
+        nodes = GaugeMetricFamily("piswarm_nodes", "Nodes by state.", labels=["state"])
+        for name, count in state.nodes.items():
+            nodes.add_metric([name], count)
+        yield nodes
+        for place, (name, text) in enumerate(
+            (
+                ("piswarm_requests", "Requests that workers have reported."),
+                ("piswarm_requests_failed", "Those of them that failed."),
+                ("piswarm_received_bytes", "Bytes of their answers."),
+            )
+        ):
+            family = CounterMetricFamily(name, text, labels=["method", "name"])
+            for endpoint, row in state.requests.items():
+                family.add_metric(list(endpoint), row[place])
+            yield family
+        latency = GaugeMetricFamily(
+            "piswarm_latency_seconds", "Latency of the latest seconds, by quantile.", labels=["quantile"]
+        )
+        for quantile, value_s in state.latency_s.items():
+            latency.add_metric([f"{quantile:g}"], value_s)
+        yield latency
+        dropped = CounterMetricFamily(
+            "piswarm_dropped_messages", "Messages and connections turned away.", labels=["reason"]
+        )
+        for reason, count in state.dropped.items():
+            dropped.add_metric([reason], count)
+        yield dropped
+        yield CounterMetricFamily("piswarm_reports", "Reports of workers that were taken.", state.reports)
+        yield CounterMetricFamily("piswarm_workers_restarted", "Workers started again.", state.workers_restarted)

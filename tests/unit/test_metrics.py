@@ -1,0 +1,145 @@
+"""The controller's metrics over real sockets: what Prometheus reads, and that no client can hold the page up."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import gevent
+import pytest
+from gevent import socket as green
+from prometheus_client.parser import text_string_to_metric_families
+
+from master.errors import InputError
+from master.web import metrics
+from master.web.metrics import MOST_CONNECTIONS, MOST_ENDPOINTS, LiveState, MetricsServer, RequestTotals
+
+ODD = 'quote " slash \\ line\nend ' + "ü" * 280
+STATE = LiveState(
+    run="swarm-1",
+    users=7,
+    users_planned=9,
+    nodes={"ready": 3, "lost": 1},
+    requests={("GET", "/a"): [10, 2, 300], ("GET", ODD): [1, 0, 0]},
+    latency_s={0.5: 0.002, 0.99: 0.03},
+    dropped={"message can't be decoded": 4},
+    reports=12,
+    workers_restarted=1,
+)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricsServer]:
+    monkeypatch.setattr(metrics, "LONGEST_CONNECTION_S", 1.0)
+    server = MetricsServer(0)
+    server.publish(STATE)
+    yield server
+    server.close()
+
+
+def connect(server: MetricsServer) -> green.socket:
+    return green.create_connection(("127.0.0.1", urlsplit(server.url).port))
+
+
+def send(server: MetricsServer, request: bytes) -> bytes:
+    """The whole answer, until the server closes."""
+    with connect(server) as connection:
+        connection.sendall(request)
+        answer = b""
+        with gevent.Timeout(10):
+            while data := connection.recv(65536):
+                answer += data
+    return answer
+
+
+def scrape(server: MetricsServer) -> dict[tuple[str, tuple[str, ...]], float]:
+    head, _, body = send(server, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+def test_prometheus_reads_what_the_run_handed_over(server: MetricsServer) -> None:
+    """Names with odd characters too, and what is not known is left out."""
+    assert scrape(server) == {
+        ("piswarm_info", ("swarm-1", metrics.__version__)): 1,
+        ("piswarm_users", ()): 7,
+        ("piswarm_users_planned", ()): 9,
+        ("piswarm_nodes", ("ready",)): 3,
+        ("piswarm_nodes", ("lost",)): 1,
+        ("piswarm_requests_total", ("GET", "/a")): 10,
+        ("piswarm_requests_total", ("GET", ODD)): 1,
+        ("piswarm_requests_failed_total", ("GET", "/a")): 2,
+        ("piswarm_requests_failed_total", ("GET", ODD)): 0,
+        ("piswarm_received_bytes_total", ("GET", "/a")): 300,
+        ("piswarm_received_bytes_total", ("GET", ODD)): 0,
+        ("piswarm_latency_seconds", ("0.5",)): 0.002,
+        ("piswarm_latency_seconds", ("0.99",)): 0.03,
+        ("piswarm_dropped_messages_total", ("message can't be decoded",)): 4,
+        ("piswarm_reports_total", ()): 12,
+        ("piswarm_workers_restarted_total", ()): 1,
+    }
+    server.publish(LiveState())
+    assert scrape(server)["piswarm_users", ()] == 0
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /health", b"200"),
+        (b"GET /", b"404"),
+        (b"POST /metrics", b"405"),
+        (b"GET /metrics/../x", b"404"),
+        (b"GET /" + b"a" * 20_000, b"414"),
+        (b"\xff\xfe", b"400"),
+    ],
+)
+def test_anything_else_is_answered_by_its_status(server: MetricsServer, request_line: bytes, status: bytes) -> None:
+    """And the page stays."""
+    assert send(server, request_line + b" HTTP/1.1\r\nHost: a\r\n\r\n").split(b" ")[1] == status
+    assert scrape(server)
+
+
+def test_clients_that_say_nothing_lose_their_place(server: MetricsServer) -> None:
+    """All places taken by them, the next one waits for its turn, and gets it."""
+    silent = [connect(server) for _ in range(MOST_CONNECTIONS)]
+    slow = connect(server)
+    slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+    assert scrape(server)
+    for connection in (*silent, slow):
+        connection.close()
+
+
+def test_a_head_without_end_is_cut_off(server: MetricsServer) -> None:
+    """It is never taken in as a whole."""
+    with connect(server) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+
+        def send_for_ever() -> None:
+            while True:
+                connection.sendall(b"X-1: y\r\n" * 1000)
+
+        with gevent.Timeout(20), pytest.raises(OSError, match=r"Broken pipe|reset"):
+            send_for_ever()
+    assert scrape(server)
+
+
+def test_endpoints_beyond_the_most_share_a_row() -> None:
+    """So that a locustfile with a number in every name does not fill the controller."""
+    totals = RequestTotals()
+    for number in range(MOST_ENDPOINTS + 50):
+        totals.add(("GET", f"/{number}"), 2, 1, 3)
+    assert len(totals.rows) == MOST_ENDPOINTS + 1
+    assert totals.rows[metrics.OTHER] == [100, 50, 150]
+
+
+def test_a_port_that_is_taken_is_the_operators_to_choose_anew() -> None:
+    """The message names it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} on 127.0.0.1 is taken by another program"):
+            MetricsServer(port)
