@@ -24,7 +24,7 @@ test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest
 
 bench: $(READY) ## Measure HTTP clients side by side on one core: ours, Locust's, wrk, k6; needs nginx
-	$(VENV)/bin/python tests/bench $(BENCH)
+	$(VENV)/bin/python tests/bench/http $(BENCH)
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)

@@ -1,4 +1,4 @@
-"""Processes that are bound to a core, and the choice of the cores."""
+"""Processes that are bound to a core."""
 
 from __future__ import annotations
 
@@ -9,45 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 END_S = 5.0
-TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 class BenchError(Exception):
     """A measurement that could not be made, with whose fault it is."""
-
-
-class Cores(NamedTuple):
-    """Where the two sides run. `shared` says that both are threads of one physical core."""
-
-    generator: int
-    nginx: int
-    shared: bool
-
-
-def choose_cores() -> Cores | None:
-    """Two cores that this process may use, if possible not threads of the same physical one; None where there is only one."""
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(usable) < 2:
-        return None
-    first, *others = usable
-    siblings = _siblings(first)
-    apart = [core for core in others if core not in siblings]
-    return Cores(first, (apart or others)[0], shared=not apart)
-
-
-def _siblings(core: int) -> set[int]:
-    try:
-        text = (TOPOLOGY / f"cpu{core}/topology/thread_siblings_list").read_text()
-    except OSError:
-        return {core}  # not told: taken as a core of its own
-    found: set[int] = set()
-    for part in text.strip().split(","):
-        low, _, high = part.partition("-")
-        found.update(range(int(low), int(high or low) + 1))
-    return found
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from processes import ROOT
 
-BENCH = [sys.executable, "tests/bench"]
+BENCH = [sys.executable, "tests/bench/http"]
 TOOLS = ["piswarm HttpUser", "FastHttpUser", "Locust HttpUser", "wrk", "k6"]
 CASES = ["get", "post", "heads"]
 FAST, WRK = "FastHttpUser", "wrk"
@@ -111,7 +111,7 @@ def test_without_nginx_it_says_what_to_install_and_is_content(tmp_path: Path) ->
 def test_with_one_core_it_says_so_and_is_content() -> None:
     """Generator and nginx on one core would measure each other."""
     one_core = "import os, runpy; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-    command = [sys.executable, "-c", one_core + "runpy.run_path('tests/bench', run_name='__main__')"]
+    command = [sys.executable, "-c", one_core + "runpy.run_path('tests/bench/http', run_name='__main__')"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("skipped: two cores are needed")

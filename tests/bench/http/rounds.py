@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import psutil
 from cases import CASES, Case
-from children import BenchError, Children, Cores
+from children import BenchError, Children
+from machine import Cores
 from server import Nginx
 from tools import Load, Tool
 
@@ -68,7 +69,7 @@ class Bench:
     def __init__(self, nginx: Nginx, cores: Cores, load: Load, directory: Path, children: Children) -> None:
         self._children = children
         self._nginx = nginx
-        self._core = cores.generator
+        self._core = cores.measured
         self._load = load
         self._log = directory / "tool.log"
 

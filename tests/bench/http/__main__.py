@@ -1,35 +1,43 @@
-"""HTTP clients against the same nginx, in turn: `python tests/bench`."""
+"""HTTP clients against the same nginx, in turn: `python tests/bench/http`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
 
 import server
 from cases import CASES
-from children import BenchError, Children, Cores, choose_cores
+from children import BenchError, Children
+from command import (
+    EXIT_ABORTED,
+    EXIT_FAILED,
+    EXIT_INPUT,
+    OUT,
+    complain,
+    duration_s,
+    end_in_order,
+    open_console,
+    progress_on,
+    try_to_write,
+    whole_number,
+)
 from figures import row
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from machine import Cores, choose_cores, describe
 from rounds import Bench, Round, order
 from server import Nginx, find_nginx
-from show import document, machine, print_tables
+from show import document, print_tables
 from tools import K6, Load, Locust, Tool, Wrk
 
-LOG_WIDTH = 120
-"""Columns of output that goes to a file or a log, which has no width of its own."""
 USERS = 50
 NO_NGINX = "nginx is not installed; on Debian: apt install nginx-light wrk"
-EXIT_FAILED, EXIT_INPUT, EXIT_ABORTED = 1, 2, 4
-OUT = Path(__file__).parents[2] / "bench/http.json"
 
 FAST = "FastHttpUser"
 WRK = Wrk.name
@@ -56,16 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"skipped: {few if cores is None else NO_NGINX}")  # noqa: T201  # the operator reads it
         return 0
     try:
-        _try_to_write(options.out)
+        try_to_write(options.out)
     except OSError as error:
-        return _complain(f"can't write --out {options.out}: {error.strerror}; name another file", EXIT_INPUT)
-    signal.signal(signal.SIGTERM, _interrupt)  # so that nginx and the tool are ended then too
+        return complain(f"can't write --out {options.out}: {error.strerror}; name another file", EXIT_INPUT)
+    end_in_order()
     try:
         return _bench(program, cores, options)
     except BenchError as error:
-        return _complain(str(error), EXIT_FAILED)
+        return complain(str(error), EXIT_FAILED)
     except KeyboardInterrupt:
-        return _complain("interrupted; nothing was written", EXIT_ABORTED)
+        return complain("interrupted; nothing was written", EXIT_ABORTED)
 
 
 def _bench(program: str, cores: Cores, options: argparse.Namespace) -> int:
@@ -75,7 +83,7 @@ def _bench(program: str, cores: Cores, options: argparse.Namespace) -> int:
     present = [tool for tool in compared if tool.program() is not None]
     with tempfile.TemporaryDirectory(prefix="piswarm-bench-") as name, Children() as children:
         directory = Path(name)
-        nginx = Nginx(program, cores.nginx, directory, children)
+        nginx = Nginx(program, cores.other, directory, children)
         bench = Bench(nginx, cores, load, directory, children)
         rounds = _measure(bench, present, options.rounds)
         counting_us = bench.counting_us()
@@ -86,8 +94,8 @@ def _bench(program: str, cores: Cores, options: argparse.Namespace) -> int:
     ]
     versions = {tool.name: tool.version() if tool in present else None for tool in compared}
     versions["nginx"] = server.version(program)
-    here = machine(cores)
-    console = _console()
+    here = describe(cores, measured="generator", other="nginx")
+    console = open_console()
     print_tables(console, rows, here, load, options.rounds, counting_us)
     result = document(
         started=started, machine=here, versions=versions, load=load, rows=rows, rounds=rounds, counting_us=counting_us
@@ -99,10 +107,8 @@ def _bench(program: str, cores: Cores, options: argparse.Namespace) -> int:
 
 def _measure(bench: Bench, present: Sequence[Tool], count: int) -> list[Round]:
     """All rounds, with a line on stderr that says which one is on."""
-    console = _console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    # Drawn seldom: it runs on the cores that are measured.
-    bar = Progress(*columns, console=console, refresh_per_second=1, transient=True, disable=not console.is_terminal)
+    console = open_console(stderr=True)
+    bar = progress_on(console)
     done: list[Round] = []
     with bar:
         task = bar.add_task("", total=count * len(CASES) * len(present))
@@ -116,49 +122,24 @@ def _measure(bench: Bench, present: Sequence[Tool], count: int) -> list[Round]:
     return done
 
 
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
-    return console
-
-
-def _try_to_write(path: Path) -> None:
-    """Learn now, not when all is measured. What is there stays as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    path.open("a").close()
-    if new:
-        path.unlink()
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"bench: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
-    return status
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python tests/bench",
+        prog="python tests/bench/http",
         description=f"How many requests a second {USERS} users make on one core, with this project's HttpUser, Locust's two,\n"
         "wrk and k6 (what is installed of them), in turn against the same nginx on another core.",
-        epilog="example: python tests/bench --rounds 3 --seconds 2 --out /tmp/http.json\n\n"
+        epilog="example: python tests/bench/http --rounds 3 --seconds 2 --out /tmp/http.json\n\n"
         "exit status: 0 measured, or skipped for want of nginx or a second core; 1 a tool or nginx failed;\n"
         "2 wrong input; 4 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--rounds", type=_count, default=5, metavar="N", help="rounds of each tool (default: %(default)s)"
+        "--rounds", type=whole_number, default=5, metavar="N", help="rounds of each tool (default: %(default)s)"
     )
     parser.add_argument(
-        "--seconds", type=_seconds, default=3.0, metavar="S", help="measured in each round (default: %(default)g)"
+        "--seconds", type=duration_s, default=3.0, metavar="S", help="measured in each round (default: %(default)g)"
     )
     parser.add_argument(
-        "--warm-up", type=_seconds, default=1.0, metavar="S", help="before that, not measured (default: %(default)g)"
+        "--warm-up", type=duration_s, default=1.0, metavar="S", help="before that, not measured (default: %(default)g)"
     )
     parser.add_argument(
         "--only",
@@ -167,22 +148,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="TOOL",
         help="%(choices)s; repeatable",
     )
-    parser.add_argument("--out", type=Path, default=OUT, help="JSON file to write (default: bench/http.json)")
+    parser.add_argument(
+        "--out", type=Path, default=OUT / "http.json", help="JSON file to write (default: bench/http.json)"
+    )
     return parser.parse_args(arguments)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0.1 <= number <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 3600 seconds")
-    return number
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from cases import CASES
-from children import Cores
+from command import NONE, number
 from figures import Row
 from rich.console import Console
 from rich.table import Table
@@ -19,20 +16,6 @@ from rounds import Round
 from tools import Load
 
 SCHEMA = "piswarm/bench/http/1"
-NONE = "–"
-
-
-def machine(cores: Cores) -> dict[str, Any]:
-    """What it ran on."""
-    return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
-        "generator_core": cores.generator,
-        "nginx_core": cores.nginx,
-        "one_physical_core": cores.shared,
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-    }
 
 
 def document(
@@ -113,28 +96,14 @@ def _cells(row: Row) -> list[str]:
         row.tool,
         f"{row.rate:,.0f}",
         f"{_thousands(row.rate_min)}–{_thousands(row.rate_max)}k",
-        _number(row.cpu_us, ".1f"),
-        _number(row.ratio_fast, ".2f"),
-        _number(row.ratio_wrk, ".3f"),
-        _number(row.own_share, ".0%"),
-        _number(row.nginx_share, ".0%"),
+        number(row.cpu_us, ".1f"),
+        number(row.ratio_fast, ".2f"),
+        number(row.ratio_wrk, ".3f"),
+        number(row.own_share, ".0%"),
+        number(row.nginx_share, ".0%"),
         "nginx-bound" if row.nginx_bound else f"disturbed {row.disturbed}" if row.disturbed else "",
     ]
 
 
 def _thousands(value: float | None) -> str:
     return NONE if value is None else f"{value / 1000:.3g}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return NONE if value is None else format(value, form)
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    # x86 tells the model of each core, a Raspberry Pi that of the board at the end.
-    named = [line.partition(":")[2].strip() for line in lines if line.lower().startswith(("model name", "model\t"))]
-    return next((name for name in named if not name.isdigit()), platform.machine())
