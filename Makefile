@@ -6,13 +6,13 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-# Options of `make bench`, such as BENCH="--rounds 1 --seconds 1".
+# Options of `make bench` and `make bench-master`, such as BENCH="--rounds 1 --seconds 1".
 BENCH ?=
 # Options of `make faults`, such as FAULTS="--only L1,L2".
 FAULTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test bench faults lint format lock clean
+.PHONY: help swarm-test test bench bench-master faults lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test: $(READY) ## Run all tests that need no root
 
 bench: $(READY) ## Measure HTTP clients side by side on one core: ours, Locust's, wrk, k6; needs nginx
 	$(VENV)/bin/python tests/bench/http $(BENCH)
+
+bench-master: $(READY) ## Measure what a master costs with 500, 1000 and 2000 workers: ours, Locust's
+	$(VENV)/bin/python tests/bench/master $(BENCH)
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)

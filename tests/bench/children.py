@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,12 @@ END_S = 5.0
 
 class BenchError(Exception):
     """A measurement that could not be made, with whose fault it is."""
+
+
+def blame(what: str, log: Path) -> str:
+    """`what`, and the last line of what a process complained of."""
+    words = log.read_text(errors="replace").strip().splitlines()
+    return f"{what} ({words[-1]})" if words else what
 
 
 @contextmanager
@@ -53,7 +60,9 @@ class Children:
             for process in tuple(self._running):
                 self.end(process)
 
-    def start(self, command: Sequence[str], core: int, *, log: Path) -> subprocess.Popen[str]:
+    def start(
+        self, command: Sequence[str], core: int, *, log: Path, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         """Start `command` on `core`; what it complains of goes to `log`.
 
         It gets a process group of its own: Ctrl-C in the terminal is ours to pass on.
@@ -63,7 +72,7 @@ class Children:
         with _interruptions(lambda *_: held.append(_)), log.open("w") as complaints, _on(core):
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 text=True,
@@ -83,6 +92,8 @@ class Children:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
         self._running.discard(process)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import psutil
 from cases import CASES, Case
-from children import BenchError, Children
+from children import BenchError, Children, blame
 from machine import Cores
 from server import Nginx
 from tools import Load, Tool
@@ -103,13 +103,13 @@ class Bench:
             output, _ = process.communicate()
         total, faults = tool.outcome(output, process.returncode)
         if faults:
-            raise BenchError(self._blame("; ".join(faults[:3])))
+            raise BenchError(blame("; ".join(faults[:3]), self._log))
         served = self._nginx.served() - before
         # At the end each user may have one request on its way, which nginx served and nobody counted.
         if total is not None and abs(served - total) > self._load.users:
             raise BenchError(f"it counted {total} requests, nginx {served}: one of them is wrong")
         if not window.requests:
-            raise BenchError(self._blame("it did no request in the window"))
+            raise BenchError(blame("it did no request in the window", self._log))
         return window
 
     def _told(self, process: subprocess.Popen[str]) -> _Window:
@@ -127,7 +127,7 @@ class Bench:
         deadline = time.monotonic() + FIRST_REQUEST_S
         while self._nginx.served() == before:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise BenchError(self._blame("it did not begin to send"))
+                raise BenchError(blame("it did not begin to send", self._log))
             time.sleep(0.01)
         time.sleep(self._load.warm_up_s)
         try:
@@ -135,9 +135,9 @@ class Bench:
             time.sleep(self._load.window_s)
             close, close_cpu = self._reading(), psutil.Process(process.pid).cpu_times()
         except psutil.NoSuchProcess:
-            raise BenchError(self._blame("it ended too early")) from None
+            raise BenchError(blame("it ended too early", self._log)) from None
         if process.poll() is not None:
-            raise BenchError(self._blame("it ended too early"))
+            raise BenchError(blame("it ended too early", self._log))
         cpu_s = close_cpu.user + close_cpu.system - begin_cpu.user - begin_cpu.system
         return _Window(close.served - begin.served, close.at_s - begin.at_s, cpu_s, _share(begin, close))
 
@@ -148,13 +148,8 @@ class Bench:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("{"):
-            raise BenchError(self._blame("it ended before its figures"))
+            raise BenchError(blame("it ended before its figures", self._log))
         return json.loads(line)
-
-    def _blame(self, what: str) -> str:
-        """`what`, and the last line of the tool's own complaints."""
-        words = self._log.read_text(errors="replace").strip().splitlines()
-        return f"{what} ({words[-1]})" if words else what
 
     @contextmanager
     def _started(self, command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
