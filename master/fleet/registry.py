@@ -40,14 +40,16 @@ class Node:
         due_s = self.clock.to_local(sample.due_s)
         reading = sample.reading
         self._readings.append((due_s, reading))
-        self.condition.slowed = bool(reading.throttled)
-        self.condition.hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
         return due_s
 
     def reading_at(self, at_s: float, *, within_s: float) -> Reading | None:
         """The reading taken nearest to `at_s`, None when there is none so near."""
-        nearest = min(self._readings, key=lambda entry: abs(entry[0] - at_s), default=None)
-        return nearest[1] if nearest is not None and abs(nearest[0] - at_s) <= within_s else None
+        nearest = None
+        for due_s, reading in self._readings:
+            off_s = abs(due_s - at_s)
+            if off_s <= within_s:
+                nearest, within_s = reading, off_s
+        return nearest
 
 
 class Registry:
@@ -58,6 +60,8 @@ class Registry:
         self.counts = dict.fromkeys(NodeState, 0)
         """How many nodes are in each state."""
         self.counts[NodeState.JOINING] = len(self.nodes)
+        self.simulated = False
+        """Whether any node of the fleet is a simulated one."""
         self.ever_lost: set[str] = set()
         self.peak_ready = 0
         self.changes: list[tuple[str, NodeState, NodeState]] = []
@@ -66,60 +70,59 @@ class Registry:
         self._deaf_until_s = 0.0
 
     @property
-    def simulated(self) -> bool:
-        """Whether any node of the fleet is a simulated one."""
-        return any(node.facts is not None and node.facts.simulated for node in self.nodes.values())
-
-    @property
     def usable(self) -> int:
         """How many nodes can carry load."""
         return usable(self.counts)
 
     def welcome(self, name: str, facts: Facts, now_s: float) -> None:
         """An agent has presented its node."""
-        node = self.nodes[name]
-        node.facts = facts
-        node.condition.welcomed, node.condition.left = True, False
-        self.heard(name, now_s)
+        self.nodes[name].facts = facts
+        self.simulated = self.simulated or facts.simulated
+        self._hear(name, now_s)
+        self._note(name, welcomed=True, left=False, silent=False)
 
     def sample(self, name: str, sample: Sample, now_s: float) -> float:
         """A sample has come; returns when it was due, by the controller's clock."""
         due_s = self.nodes[name].add(sample, now_s)
-        self.heard(name, now_s)
+        reading = sample.reading
+        self._hear(name, now_s)
+        hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
+        self._note(name, silent=False, slowed=bool(reading.throttled), hot=hot)
         return due_s
 
     def heard(self, name: str, now_s: float) -> None:
         """An agent has given a sign of life."""
+        self._hear(name, now_s)
+        self._note(name, silent=False)
+
+    def _hear(self, name: str, now_s: float) -> None:
         self._heard_s[name] = now_s
         self._heard_s.move_to_end(name)
-        self.nodes[name].condition.silent = False
-        self.settle(name)
 
     def worker_came(self, name: str, worker: str) -> None:
         """A worker of the node has presented itself."""
-        self.nodes[name].workers.add(worker)
-        self.settle(name)
+        workers = self.nodes[name].workers
+        workers.add(worker)
+        self._note(name, workers=len(workers))
 
     def worker_went(self, name: str, worker: str) -> None:
         """A worker of the node is no more."""
-        self.nodes[name].workers.discard(worker)
-        self.settle(name)
+        workers = self.nodes[name].workers
+        workers.discard(worker)
+        self._note(name, workers=len(workers))
 
     def left(self, name: str) -> None:
         """The node has said good-bye."""
         self._heard_s.pop(name, None)
-        self.nodes[name].condition.left = True
-        self.settle(name)
+        self._note(name, left=True)
 
     def note_users(self, name: str, users: bool) -> None:
         """Whether users are ordered to run on the node."""
-        self.nodes[name].condition.users = users
-        self.settle(name)
+        self._note(name, users=users)
 
     def note_crashing(self, name: str, crashing: bool) -> None:
         """Whether the node's workers end again and again."""
-        self.nodes[name].condition.crashing = crashing
-        self.settle(name)
+        self._note(name, crashing=crashing)
 
     def clocks_off(self, by_s: float) -> dict[str, float]:
         """Nodes whose wall clock is off by more than `by_s`, and by how many seconds it is ahead of ours."""
@@ -138,21 +141,29 @@ class Registry:
             if now_s - max(heard_s, self._deaf_until_s) <= SILENCE_S:
                 break
             del self._heard_s[name]
-            self.nodes[name].condition.silent = True
             self.nodes[name].workers.clear()  # should they live, they will present themselves again
             self.ever_lost.add(name)
-            self.settle(name)
+            self._note(name, silent=True, workers=0)
             lost.append(name)
         return lost
 
-    def settle(self, name: str) -> None:
-        """Bring a node's state into line with its condition."""
+    def _note(self, name: str, **news: bool | int) -> None:
+        """What is new of a node's condition, and what follows from it. Mostly nothing is, and nothing does."""
         node = self.nodes[name]
         condition = node.condition
-        condition.workers = len(node.workers)
-        state = settle(node.state, condition)
+        changed = False
+        for what, value in news.items():
+            if getattr(condition, what) != value:
+                setattr(condition, what, value)
+                changed = True
+        if changed:
+            self._settle(node)
+
+    def _settle(self, node: Node) -> None:
+        """Bring a node's state into line with its condition."""
+        state = settle(node.state, node.condition)
         if state is not node.state:
-            self.changes.append((name, node.state, state))
+            self.changes.append((node.name, node.state, state))
             self.counts[node.state] -= 1
             self.counts[state] += 1
             node.state = state

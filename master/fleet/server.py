@@ -12,7 +12,8 @@ from typing import Any
 
 import gevent
 import msgspec
-import zmq.green as zmq
+import zmq
+import zmq.green
 from gevent import monkey
 from locust.exception import RPCError
 from locust.rpc import Message
@@ -20,6 +21,7 @@ from locust.rpc.zmqrpc import BaseSocket
 from zmq.utils import z85
 
 from master.errors import InputError
+from master.fleet.router import Router
 from worker.curve import Endpoint, Keys, end_context
 from worker.wire import (
     MAX_MESSAGE_BYTES,
@@ -56,7 +58,8 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """The connection that each identity was last heard on: ZeroMQ's name for it, and its file descriptor."""
         self._context = zmq.Context()
         self._gate = _Gate(self._context, allowlist, self.drops)
-        self.socket = self._context.socket(zmq.ROUTER)
+        self._router = Router(self._context)
+        self.socket = self._router.socket
         self.socket.setsockopt(zmq.LINGER, 500)
         self.socket.setsockopt(zmq.BACKLOG, 4096)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
@@ -78,7 +81,7 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """The next message that is what it claims to be, with its sender's identity. Raises RPCError when the socket is gone."""
         while True:
             try:
-                frames = self.socket.recv_multipart(copy=False)
+                frames = self._router.receive()
             except zmq.ZMQError as error:
                 raise RPCError("the master's socket is closed") from error
             try:
@@ -102,7 +105,7 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
     def _send(self, identity: str, payload: bytes) -> None:
         route = self._routes.get(identity)
         if route is not None:
-            self.socket.send_multipart([route[0], payload])
+            self._router.send(route[0], payload)
 
     def revoke(self, node: str) -> None:
         """A node is trusted no more: its live connections are cut, and it gets no new one. Unknown ones are none."""
@@ -115,7 +118,7 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
 
     def close(self, linger: int | None = None) -> None:
         """Close the port and the gate behind it."""
-        self.socket.close(linger=linger)
+        self._router.close(linger)
         self._gate.close()
         end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
 
@@ -154,7 +157,7 @@ class _Gate:
         self._allowlist = allowlist
         self.revoked: set[str] = set()
         self._drops = drops
-        self._socket = context.socket(zmq.REP)
+        self._socket = zmq.green.Context(shadow=context).socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind("inproc://zeromq.zap.01")
         self._greenlet = gevent.spawn(self._serve)

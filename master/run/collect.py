@@ -95,6 +95,8 @@ class Collector:
         """Workers that ended without a final report."""
         self._began_s: float | None = None
         self._ended_s = math.inf
+        self._spans: list[Span] = []
+        self._spans_of = (-1, math.inf)
         self._pending: dict[tuple[int, Endpoint, bool], Tally] = {}
         self._samples: list[tuple[str, int, Reading]] = []
         self._fitness_rows: list[FitnessRow] = []
@@ -158,11 +160,14 @@ class Collector:
     def _is_steady(self, second: int) -> bool:
         return any(start_s <= second and second + 1 <= end_s for start_s, end_s in self._steady_spans())
 
-    def _steady_spans(self) -> list[tuple[float, float]]:
-        # A worker's second counts for the one of ours that has more of it, so it may reach half a second beyond: without
-        # this margin the last second of a hold would have a part of what comes after it.
-        spans = self.progress.steady_spans(self._ended_s)
-        return [(start_s + 0.5, end_s - 0.5) for start_s, end_s in spans if end_s - start_s > 1]
+    def _steady_spans(self) -> list[Span]:
+        if self._spans_of != (self.progress.holds_begun, self._ended_s):  # asked for with all that arrives
+            self._spans_of = (self.progress.holds_begun, self._ended_s)
+            # A worker's second counts for the one of ours that has more of it, so it may reach half a second beyond:
+            # without this margin the last second of a hold would have a part of what comes after it.
+            spans = self.progress.steady_spans(self._ended_s)
+            self._spans = [(start_s + 0.5, end_s - 0.5) for start_s, end_s in spans if end_s - start_s > 1]
+        return self._spans
 
     @property
     def controller_present(self) -> bool:
@@ -283,12 +288,13 @@ class Collector:
         return True
 
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
-        endpoint = (entry.method, entry.name)
+        key = (second, (entry.method, entry.name), fit)
         tally = Tally(entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms))
-        self.totals.add(endpoint, entry.total, entry.failed, entry.received_bytes)
-        self._pending.setdefault((second, endpoint, fit), Tally()).merge(tally)
-        if second >= self._judged_up_to:  # what is judged already must not change any more
-            self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)
+        before = self._pending.get(key)
+        if before is None:
+            self._pending[key] = tally
+        else:
+            before.merge(tally)
 
     def on_user_exception(self, worker: str, exception: UserException) -> None:
         """A user's code has let an exception through: that is nobody's request, but it is an error to see."""
@@ -306,6 +312,7 @@ class Collector:
     def tick(self, users: int, tell_taken: Callable[[str, int], None]) -> None:
         """Write what has come since the tick before, with the state of the run now; then tell the workers what is kept."""
         self.users_peak = max(self.users_peak, users)
+        self._keep_requests()
         if self.began:
             self._keep_second(users)
             self._store.put_meta(STANDING, msgspec.to_builtins(self._standing()))
@@ -367,13 +374,19 @@ class Collector:
                 whole.merge(tally)
         return whole
 
-    def _flush(self) -> None:
+    def _keep_requests(self) -> None:
+        """What came since the last look, of all workers in one tally for each second and endpoint."""
         for (second, endpoint, fit), tally in self._pending.items():
             self._store.add_requests(second, endpoint, tally, fit=fit)
+            self.totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
+            if second >= self._judged_up_to:  # what is judged already must not change any more
+                self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)
+        self._pending.clear()
+
+    def _flush(self) -> None:
         self._store.put_samples(self._samples)
         self._store.put_fitness(self._fitness_rows)
         self._store.put_reports(self._untold)
-        self._pending.clear()
         self._samples.clear()
         self._fitness_rows.clear()
         self._store.commit()
@@ -382,6 +395,7 @@ class Collector:
 
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and settle which samples are missing."""
+        self._keep_requests()
         self._flush()
         spans = self._steady_spans()
         # A span cuts the schedule at both ends, so one sample less than its length may be in it.

@@ -115,6 +115,11 @@ class Progress:
         """The stages of the schedule."""
         return self._schedule.stages
 
+    @property
+    def holds_begun(self) -> int:
+        """How many stages of the schedule are or have been held."""
+        return len(self._holds_s)
+
     def begin(self, offset_s: float) -> None:
         """The first ramp of the schedule begins at `offset_s`."""
         self._start_s = offset_s

@@ -130,7 +130,17 @@ class FleetsMaster:
         view = view_for(Console(quiet=True), "bench")
         self._stop = StopOrder()
         processes = Processes(directory)
-        watch = Watch(scenario, self._registry, self._master, self._collector, processes, view, self._stop)
+        watch = Watch(
+            scenario=scenario,
+            registry=self._registry,
+            master=self._master,
+            collector=self._collector,
+            processes=processes,
+            view=view,
+            stop=self._stop,
+            run="bench",
+            metrics=None,
+        )
         stack.enter_context(watch.running())
 
     def ready(self) -> int:

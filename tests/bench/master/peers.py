@@ -304,7 +304,7 @@ class FleetWorker(Worker):
         self.socket.send_multipart([self._identity.encode(), frame], zmq.NOBLOCK)
 
     def present(self) -> None:
-        self.send(encode(("client_ready", Ready(locust.__version__, SEED), self._identity)))
+        self.send(encode(("client_ready", Ready(locust.__version__, SEED, 1), self._identity)))
 
     def answer(self, message: Message) -> None:
         match message.type:
