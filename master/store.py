@@ -11,7 +11,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -36,19 +36,20 @@ CREATE TABLE seconds (
     ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL
 );
 CREATE TABLE nodes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT);
+-- In order of time, as rows come: what a second adds stands together, on few pages, however long the run is already.
 CREATE TABLE samples (
-    node INTEGER NOT NULL REFERENCES nodes, second INTEGER NOT NULL,
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
     cpu_percent REAL NOT NULL, memory_percent REAL NOT NULL, memory_used_bytes INTEGER NOT NULL, load_1min REAL NOT NULL,
     temperature_c REAL, frequency_hz REAL, throttled INTEGER,
     network_received_bytes INTEGER NOT NULL, network_sent_bytes INTEGER NOT NULL,
     disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
-    PRIMARY KEY (node, second)
+    PRIMARY KEY (second, node)
 ) WITHOUT ROWID;
 -- How fit a node was to measure in one second; `unfit` lists the reasons, empty when it was fit; `lag` is a histogram.
 CREATE TABLE fitness (
-    node INTEGER NOT NULL REFERENCES nodes, second INTEGER NOT NULL,
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
     lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, unfit TEXT NOT NULL, lag BLOB NOT NULL,
-    PRIMARY KEY (node, second)
+    PRIMARY KEY (second, node)
 ) WITHOUT ROWID;
 -- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
 CREATE TABLE reports (worker TEXT PRIMARY KEY, life INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
@@ -183,8 +184,8 @@ class Store:
             "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    self._node(node),
                     second,
+                    self._node(node),
                     reading.cpu_percent,
                     reading.memory_percent,
                     reading.memory_used_bytes,
@@ -205,7 +206,7 @@ class Store:
         """Keep how fit nodes were."""
         self._db.executemany(
             "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((self._node(row.node), *row[1:]) for row in rows),
+            ((row.second, self._node(row.node), *row[2:]) for row in rows),
         )
 
     def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:
@@ -286,35 +287,42 @@ class Store:
 
     def sample_period_s(self) -> int:
         """How many whole seconds lie between samples, judged by the first hundred of a few nodes; 1 without any."""
-        gaps: list[int] = []
-        for (node,) in self._db.execute("SELECT id FROM nodes ORDER BY id LIMIT 9").fetchall():
-            query = "SELECT second FROM samples WHERE node = ? ORDER BY second LIMIT 100"
-            gaps += [after - before for (before,), (after,) in pairwise(self._db.execute(query, (node,)))]
+        seconds: dict[int, list[int]] = {}
+        query = (
+            "SELECT node, second FROM samples WHERE node IN (SELECT id FROM nodes ORDER BY id LIMIT 9)"
+            " ORDER BY second, node LIMIT 900"
+        )
+        for node, second in self._db.execute(query):
+            seconds.setdefault(node, []).append(second)
+        gaps = [after - before for each in seconds.values() for before, after in pairwise(each)]
         return math.ceil(median(gaps)) if gaps else 1
 
     def sample_peaks(
-        self, node: str, columns: Sequence[str], start_s: int, end_s: int, step_s: int
+        self, columns: Sequence[str], start_s: int, end_s: int, step_s: int, *, node: str | None = None
     ) -> Iterator[tuple[Any, ...]]:
-        """The largest values of `columns` in each span of `step_s` seconds within [start_s, end_s), in order of time.
+        """The largest values of `columns` in each span of `step_s` seconds within [start_s, end_s), of all nodes or one.
 
-        Yields the span's index and a value per column, None where it is unknown; spans without a sample are left out.
-        Node by node, so that a day of 500 nodes needs no more memory than a day of one.
+        Yields the span's index, the node's name and a value per column, None where it is unknown, in order of time; spans
+        without a sample are left out. Span by span, so that a day needs no more memory than an hour.
         """
         if unknown := set(columns) - set(Reading.__struct_fields__):
             raise ValueError(f"samples have no {', '.join(sorted(unknown))}")
         peaks = ", ".join(f"max({column})" for column in columns)
         query = (
-            f"SELECT (second - ?2) / ?4 AS span, {peaks} FROM samples"  # noqa: S608  # known names
-            " WHERE node = ?1 AND second >= ?2 AND second < ?3 GROUP BY span ORDER BY span"
+            f"SELECT ?1, name, {peaks} FROM samples JOIN nodes ON nodes.id = node"  # noqa: S608  # known names
+            " WHERE second >= ?2 AND second < ?3 AND (?4 IS NULL OR name = ?4) GROUP BY node"
         )
-        return self._db.execute(query, (self._nodes.get(node), start_s, end_s, step_s))
+        spans = enumerate(range(start_s, end_s, step_s))
+        return chain.from_iterable(
+            self._db.execute(query, (index, first_s, min(first_s + step_s, end_s), node)) for index, first_s in spans
+        )
 
     def unfit(self) -> Iterator[FitnessRow]:
         """Every node-second in which a node was not fit to measure, by node and second."""
         return self._fitness("WHERE unfit != '' ORDER BY name, second")
 
     def fitness(self) -> Iterator[FitnessRow]:
-        """Every node-second, in no order."""
+        """Every node-second, in order of time."""
         return self._fitness("")
 
     def _fitness(self, which: str) -> Iterator[FitnessRow]:

@@ -136,20 +136,15 @@ def fleet_map(store: Store, start_s: int, end_s: int) -> FleetMap:
     """Read the samples of all nodes within [start_s, end_s)."""
     period_s = store.sample_period_s()
     axis = Axis.of(start_s, end_s, MAX_COLUMNS, period_s)
-    fleet = FleetMap(axis, period_s)
-    for name in sorted(store.nodes(), key=natural):
-        if name == CONTROLLER:
-            continue
-        hottest: Values = [None] * axis.length
-        busiest: Values = [None] * axis.length
-        columns = ("temperature_c", "cpu_percent")
-        for index, temperature_c, cpu_percent in store.sample_peaks(name, columns, start_s, end_s, axis.step_s):
-            hottest[index] = _rounded(temperature_c, 1)
-            busiest[index] = _rounded(cpu_percent)
-        fleet.nodes.append(name)
-        fleet.temperature_c.append(hottest)
-        fleet.cpu_percent.append(busiest)
-    return fleet
+    columns = ("temperature_c", "cpu_percent")
+    names = sorted(set(store.nodes()) - {CONTROLLER}, key=natural)
+    hottest: dict[str, Values] = {name: [None] * axis.length for name in names}
+    busiest: dict[str, Values] = {name: [None] * axis.length for name in names}
+    for index, name, temperature_c, cpu_percent in store.sample_peaks(columns, start_s, end_s, axis.step_s):
+        if name != CONTROLLER:
+            hottest[name][index] = _rounded(temperature_c, 1)
+            busiest[name][index] = _rounded(cpu_percent)
+    return FleetMap(axis, period_s, names, [*hottest.values()], [*busiest.values()])
 
 
 def controller_lines(store: Store, axis: Axis) -> dict[str, Values]:
@@ -157,7 +152,7 @@ def controller_lines(store: Store, axis: Axis) -> dict[str, Values]:
     cpu: Values = [None] * axis.length
     memory: Values = [None] * axis.length
     columns = ("cpu_percent", "memory_percent")
-    for index, *values in store.sample_peaks(CONTROLLER, columns, axis.start_s, axis.end_s, axis.step_s):
+    for index, _, *values in store.sample_peaks(columns, axis.start_s, axis.end_s, axis.step_s, node=CONTROLLER):
         cpu[index], memory[index] = (_rounded(value, 1) for value in values)
     known = any(value is not None for value in cpu)
     return {"CPU": cpu, "memory": memory} if known else {}

@@ -25,7 +25,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def temperatures(store: Store, node: str) -> list[tuple[int, float | None]]:
-    return list(store.sample_peaks(node, ["temperature_c"], 0, 100, 1))
+    return [(index, value) for index, _, value in store.sample_peaks(["temperature_c"], 0, 100, 1, node=node)]
 
 
 def test_everything_comes_back_after_closing(path: Path) -> None:
@@ -133,19 +133,19 @@ def test_an_unknown_column_is_refused(store: Store) -> None:
     """Columns are part of a query, so only known ones get there."""
     for column in ("name; DROP TABLE samples", "1"):
         with pytest.raises(ValueError, match="samples have no"):
-            store.sample_peaks("pi1", ["cpu_percent", column], 0, 9, 1)
+            store.sample_peaks(["cpu_percent", column], 0, 9, 1)
 
 
 def test_sample_peaks_are_the_largest_values_of_their_spans(store: Store) -> None:
-    """Spans start at the given second; unknown values don't hide known ones, and gaps are left out."""
+    """Spans start at the given second; unknown values don't hide known ones, gaps are left out, and nodes stay apart."""
     values = {-1: 99.0, 2: 50.0, 3: None, 4: 47.0, 8: None, 11: 70.0, 12: 99.0}
     store.put_samples(("pi1", second, reading(value)) for second, value in values.items())
-    assert list(store.sample_peaks("pi1", ["temperature_c", "cpu_percent"], 2, 12, 3)) == [
-        (0, 50.0, 20.0),
-        (2, None, 20.0),
-        (3, 70.0, 20.0),
-    ]
-    assert list(store.sample_peaks("pi9", ["cpu_percent"], 2, 12, 3)) == []
+    store.put_samples([("pi2", 3, reading(60.0))])
+    columns = ["temperature_c", "cpu_percent"]
+    alone = [(0, "pi1", 50.0, 20.0), (2, "pi1", None, 20.0), (3, "pi1", 70.0, 20.0)]
+    assert list(store.sample_peaks(columns, 2, 12, 3, node="pi1")) == alone
+    assert list(store.sample_peaks(columns, 2, 12, 3)) == [alone[0], (0, "pi2", 60.0, 20.0), *alone[1:]]
+    assert list(store.sample_peaks(["cpu_percent"], 2, 12, 3, node="pi9")) == []
 
 
 def test_the_extent_is_that_of_the_run(store: Store) -> None:
