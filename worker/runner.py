@@ -29,6 +29,8 @@ from worker.wire import Ready, Report, encode
 logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 2.0
+IDLE_REPORT_INTERVAL_S = 4.0
+"""A worker that has no users, and nothing to tell, reports so often."""
 SEND_AGAIN_S = 5.0
 """A report that the controller has not taken by then is sent again."""
 IDLE_AFTER_S = 6.0
@@ -102,6 +104,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._number = 0
         self._reports: OrderedDict[int, Report] = OrderedDict()  # those that are not taken yet
         self._sent_again_s = 0.0
+        self._reported_s, self._requests_told = 0.0, 0  # when last, and how many in all
         self._all_taken = Event()
         self._ended = False  # its last report is made
         self._heard_s = time.monotonic()
@@ -219,6 +222,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     def _report(self, *, final: bool = False) -> None:
         self._number += 1
+        self._reported_s, self._requests_told = time.monotonic(), self.recorder.requests_total
         report = self.recorder.take(
             dict(self.user_classes_count), number=self._number, order=self.last_received_spawn_timestamp, final=final
         )
@@ -245,6 +249,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def stats_reporter(self) -> None:
         """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete.
 
+        While there is nothing to tell, every IDLE_REPORT_INTERVAL_S is enough.
         Nothing is reported to a controller that is not there: what was counted stays counted.
         """
         while True:
@@ -256,7 +261,8 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                 now_s = time.monotonic()
                 if oldest is not None and now_s - max(oldest.sent_s, self._sent_again_s) > SEND_AGAIN_S:
                     self._send_reports()
-                if not self._ended:
+                idle = not self.user_greenlets and self.recorder.requests_total == self._requests_told
+                if not self._ended and not (idle and now_s < self._reported_s + IDLE_REPORT_INTERVAL_S - 1):
                     self._report()
 
     def wait_until_told_to_quit(self) -> None:

@@ -293,7 +293,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self._all_stopped.set()
 
     def _send(self, kind: str, worker: str, data: Any = None) -> None:
-        self.server.send_to_client(Message(kind, data, worker))
+        self.server.send_to_worker(worker, kind, data)
 
     def heartbeat_worker(self) -> None:
         """Nothing: a node's agent answers for the node."""

@@ -98,9 +98,13 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """Send to a node's agent; dropped when it is not connected."""
         self._send(node, encode(message))
 
+    def send_to_worker(self, worker: str, kind: str, data: Any = None) -> None:
+        """Send one of Locust's messages to a worker; dropped when it is not connected."""
+        self._send(worker, encode((kind, data, worker)))
+
     def send_to_client(self, msg: Message) -> None:
-        """Send to a worker; dropped when it is not connected."""
-        self._send(msg.node_id, msg.serialize())
+        """The same, as Locust's own runner does it."""
+        self.send_to_worker(msg.node_id, msg.type, msg.data)
 
     def _send(self, identity: str, payload: bytes) -> None:
         route = self._routes.get(identity)

@@ -3,7 +3,7 @@
 Obeys lines on standard input, and answers each with a line of JSON; ends when standard input closes.
 
     ready SECONDS            wait until all workers are there, at most so long
-    begin                    time counts from now on
+    begin                    the load begins now
     users N RATE SECONDS     spread N users, RATE a second, and wait until all run, at most so long
     count                    the requests in all reports so far, the workers lost, and messages dropped
 """
@@ -62,7 +62,7 @@ class Master(Protocol):
         """How many workers are there."""
 
     def begin(self) -> None:
-        """Time counts from now on."""
+        """The load begins now."""
 
     def spread(self, users: int, spawn_rate: float) -> None:
         """Start users, on all workers."""
@@ -160,7 +160,7 @@ class FleetsMaster:
 
     def count(self) -> dict[str, Any]:
         requests = sum(tally.total for _, _, tally, _ in self._store.requests())
-        dropped = dict(self._server.drops + self._collector.dropped)
+        dropped = dict(self._server.drops + self._collector.dropped + self._collector.agents.dropped)
         return {"requests": requests, "lost": len(self._registry.ever_lost), "dropped": dropped}
 
 

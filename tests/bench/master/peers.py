@@ -32,8 +32,8 @@ from worker.agent import Agent
 from worker.curve import Endpoint, Keys, connect
 from worker.looplag import PROBES_PER_SECOND, LagSecond
 from worker.recorder import Recorder
-from worker.runner import PRESENT_INTERVAL_S, REPORT_INTERVAL_S
-from worker.wire import Facts, Reading, Ready, Report, UsersRunning, encode
+from worker.runner import IDLE_REPORT_INTERVAL_S, PRESENT_INTERVAL_S, REPORT_INTERVAL_S
+from worker.wire import Facts, Reading, Ready, Report, UsersRunning, WorkerSecond, encode
 
 USERS = 2
 """Users of a worker; each makes one request a second to every endpoint."""
@@ -181,8 +181,8 @@ class Worker:
     report_every_s: float
 
     def __init__(self, socket: Any, identity: str, number: int, record: Record) -> None:
-        self.reports = self.requests = 0
-        """Sent so far."""
+        self.requests = 0
+        """Reported so far."""
         self.endpoints = -1
         """In the last report; -1 before the first."""
         self.kept = True
@@ -225,7 +225,6 @@ class Worker:
         if self.record.closed:
             return
         content, requests, self.endpoints = self.record.latest(self._number, self._turn)
-        self.reports += 1
         self.requests += requests
         self.report(content)
 
@@ -246,7 +245,7 @@ class Worker:
         raise NotImplementedError
 
     def report(self, content: Any) -> None:
-        """Send a report."""
+        """Send a report, now or with the next one."""
         raise NotImplementedError
 
 
@@ -299,6 +298,9 @@ class FleetWorker(Worker):
     def __init__(self, socket: Any, identity: str, number: int, record: Record) -> None:
         super().__init__(socket, identity, number, record)
         self._order = 0
+        self._reports = 0
+        self._reported_s = 0.0
+        self._untold: list[WorkerSecond] = []
 
     def send(self, frame: bytes) -> None:
         self.socket.send_multipart([self._identity.encode(), frame], zmq.NOBLOCK)
@@ -313,7 +315,7 @@ class FleetWorker(Worker):
             case "present":
                 self.present()
             case "taken":
-                self.kept = message.data == self.reports
+                self.kept = message.data == self._reports
             case "spawn":
                 self.say("spawning")
                 self._order = message.data["timestamp"]
@@ -322,9 +324,16 @@ class FleetWorker(Worker):
                 self.send(encode(("spawning_complete", done, self._identity)))
 
     def report(self, content: Report) -> None:
+        self._untold += content.seconds
+        now_s = time.monotonic()
+        idle = not self._users and not any(second.endpoints for second in self._untold)
+        if idle and now_s < self._reported_s + IDLE_REPORT_INTERVAL_S - 1:
+            return
+        self._reports += 1
         mine = msgspec.structs.replace(
-            content, number=self.reports, order=self._order, sent_s=time.monotonic(), users=self._users
+            content, number=self._reports, order=self._order, sent_s=now_s, users=self._users, seconds=self._untold
         )
+        self._untold, self._reported_s = [], now_s
         self.send(encode(("stats", mine, self._identity)))
         self.kept = False
 

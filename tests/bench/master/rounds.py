@@ -199,11 +199,11 @@ class Bench:
         master.ask("ready", READY_S, within_s=READY_S + ANSWER_S)
         ready = begin.until(reading())
         peers.answer()
-        master.ask("begin")
         windows, ramp = {}, None
         for window, endpoints in LOADS.items():
             if endpoints and ramp is None:
                 begin = reading()
+                master.ask("begin")
                 master.ask("users", users, users / RAMP_S, RUNNING_S, within_s=RUNNING_S + ANSWER_S)
                 ramp = begin.until(reading())
             peers.ask("load", endpoints)
