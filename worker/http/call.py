@@ -33,7 +33,12 @@ class Call:
     stream: Stream | None = None
     """What reads a streamed answer."""
     started_s: float | None = None
-    """When the request was handed to a connection, or a connection was begun for it; on the monotonic clock."""
+    """When the request was handed to a connection, or a connection was begun for it; on the monotonic clock.
+
+    Set before that, it stays: the request is counted from then.
+    """
+    late_s = 0.0
+    """Seconds from `started_s`, if it was set before, until the request was made."""
     connect_s = 0.0
     """Seconds spent on making connections."""
     dropped: Mapping[str, None] | None = None

@@ -86,6 +86,11 @@ class Response:
         return self._call.connect_s
 
     @property
+    def late_s(self) -> float:
+        """Seconds of the response time before the request was made, because its task began late; what is left is the service time."""
+        return self._call.late_s
+
+    @property
     def ok(self) -> bool:
         """Whether there is an answer with a status below 400."""
         return 0 < self.status_code < 400

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from locust.user.task import LOCUST_STATE_WAITING
+
 from worker import __version__
 from worker.http.call import NO_BODY, Call
 from worker.http.connect import Settings
@@ -29,6 +31,7 @@ class Session:
 
     The response time runs from the moment when the request is handed to its connection, the making of a new one
     included, to the last byte of the answer, over all redirects. Waiting for a free connection and decoding are not in it.
+    The first request of a task that began late runs from when the task was due: see `intended_s`.
     """
 
     def __init__(
@@ -49,6 +52,13 @@ class Session:
         self.user = user
         self.request_name: str | None = None
         """The name of requests that are given none."""
+        self.intended_s: float | None = None
+        """When the task under way was due, on the monotonic clock, if it began late; set by worker.pacing.
+
+        The next request is counted from then, and takes it away. Whatever the task did before is in its response time, as
+        is all that may happen to the request: redirects, retries, failure. `late_s` of the response tells how much of it
+        went by before the request was made; `start_time` of the event is when it was made.
+        """
         defaults = {**_DEFAULTS, **(authorization or {}), **(default_headers or {})}
         self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
         self._max_body = settings.limits.max_body
@@ -76,7 +86,7 @@ class Session:
         """End the idle connections."""
         self._pool.close()
 
-    def request(  # noqa: PLR0917  # the order is Locust's
+    def request(  # noqa: PLR0912, PLR0917  # in one piece, since each request runs it; the order is Locust's
         self,
         method: str,
         url: str,
@@ -110,6 +120,8 @@ class Session:
             NO_BODY if data is None and json is None and not files else encode_body(data, json, files),
             stream,
         )
+        if self.intended_s is not None:
+            self._count_from_due(call)
         # Somebody may look at the event; if nobody does, the request is counted without it.
         seen = catch_response or self._listeners or self._record is None
         if seen:
@@ -211,6 +223,14 @@ class Session:
                 raise BadAnswerError(f"a line of more than {self._max_body} bytes")
         if begun:
             yield begun.decode(errors="replace")
+
+    def _count_from_due(self, call: Call) -> None:
+        if self.user is not None and self.user._state == LOCUST_STATE_WAITING:  # noqa: SLF001  # it has no public name
+            return  # not the task's: it has yet to begin, or the user was stopped before it did
+        due_s = call.started_s = self.intended_s
+        self.intended_s = None
+        assert due_s is not None
+        call.late_s = _clock() - due_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:
