@@ -8,8 +8,8 @@ import gevent
 import zmq
 from gevent.event import Event
 
-MOST_FRAMES = 4
-"""Of a longer message only so many frames are kept; no message of ours has more than three."""
+FRAMES = 3
+"""Of a message of ours: its connection's name, which the socket puts there, its sender's identity, and what it says."""
 MOST_IN_A_ROW = 100
 """After so many messages others have their turn."""
 PAUSE_S = 0.005
@@ -35,24 +35,32 @@ class Router:
         self._news = Event()
         self._watcher = gevent.get_hub().loop.io(self.socket.getsockopt(zmq.FD), 1)
 
-    def receive(self) -> list[zmq.Frame]:
-        """The frames of the next message, its connection's name first. Raises zmq.ZMQError once the socket is closed."""
+    def receive(self) -> tuple[bytes, bytes, zmq.Frame] | None:
+        """The FRAMES of the next message; None for one that has another number of them.
+
+        Raises zmq.ZMQError once the socket is closed.
+        """
         while True:
             if self._in_a_row >= MOST_IN_A_ROW:
                 self._in_a_row = 0
                 gevent.sleep(0)
             self._in_a_row += 1
             try:
-                frame = self.socket.recv(_NOW, copy=False)
+                route: bytes = self.socket.recv(_NOW)
             except zmq.Again:
                 self._wait()
                 continue
-            frames = [frame]
-            while frame.more:  # all frames of a message come together
-                frame = self.socket.recv(_NOW, copy=False)
-                if len(frames) < MOST_FRAMES:
-                    frames.append(frame)
-            return frames
+            # All frames of a message come together. That there is a second one is the socket's own doing: what a peer sends
+            # comes after the name of its connection.
+            frame: zmq.Frame = self.socket.recv(_NOW, copy=False)
+            if not frame.more:
+                return None
+            payload: zmq.Frame = self.socket.recv(_NOW, copy=False)
+            if not payload.more:
+                return route, frame.bytes, payload
+            while payload.more:
+                payload = self.socket.recv(_NOW, copy=False)
+            return None
 
     def _wait(self) -> None:
         came, self._in_a_row = self._in_a_row > 1, 0

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import msgspec
@@ -54,8 +54,10 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """
         # BaseSocket.__init__ is left out on purpose: its socket would neither encrypt nor share this context.
         self.drops: Counter[str] = Counter()
-        self._routes: dict[str, tuple[bytes, int]] = {}
-        """The connection that each identity was last heard on: ZeroMQ's name for it, and its file descriptor."""
+        self._routes: dict[str, _Sender] = {}
+        """Who was last heard under each identity."""
+        self._senders: dict[bytes, _Sender] = {}
+        """The same, by the name of the connection. The key of one does not change, so a sender is looked at once."""
         self._context = zmq.Context()
         self._gate = _Gate(self._context, allowlist, self.drops)
         self._router = Router(self._context)
@@ -81,18 +83,46 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """The next message that is what it claims to be, with its sender's identity. Raises RPCError when the socket is gone."""
         while True:
             try:
-                frames = self._router.receive()
+                received = self._router.receive()
             except zmq.ZMQError as error:
                 raise RPCError("the master's socket is closed") from error
             try:
-                identity, message = _admit(frames, self._gate.revoked)
+                return self._admit(received)
             except Rejected as reason:
                 self.drops[str(reason)] += 1
-                continue
-            route = self._routes.get(identity)
-            if route is None or route[0] != frames[0].bytes:
-                self._routes[identity] = (frames[0].bytes, frames[-1].get(zmq.SRCFD))
-            return identity, message
+
+    def _admit(self, received: tuple[bytes, bytes, zmq.Frame] | None) -> tuple[str, Message]:
+        """Who sent a message, and what it says. Raises Rejected."""
+        if received is None:
+            raise Rejected("wrong number of frames")
+        name, claim, payload = received
+        sender = self._senders.get(name)
+        if sender is None or sender.claim != claim:
+            sender = self._identify(name, claim, payload)
+        return sender.identity, _decode(sender, payload.buffer)
+
+    def _identify(self, name: bytes, claim: bytes, payload: zmq.Frame) -> _Sender:
+        """Hold what a connection claims to be against the key that it was opened with. Raises Rejected."""
+        try:
+            identity = claim.decode("ascii")
+        except UnicodeDecodeError:
+            raise Rejected("identity is no text") from None
+        node = str(payload.get("User-Id"))
+        if node_of(identity) != node or not _IDENTITY_END.fullmatch(identity, len(node)):
+            raise Rejected("identity of another node")
+        if node in self._gate.revoked:
+            raise Rejected("message of a revoked node")  # sent before its connection was cut
+        sender = _Sender(name, claim, identity, identity == node, payload.get(zmq.SRCFD))
+        self._forget(identity)
+        self._routes[identity] = self._senders[name] = sender
+        return sender
+
+    def _forget(self, identity: str) -> _Sender | None:
+        """The connection that an identity was last heard on counts as its no more."""
+        sender = self._routes.pop(identity, None)
+        if sender is not None:
+            self._senders.pop(sender.name, None)
+        return sender
 
     def send_to_agent(self, node: str, message: ControllerMessage) -> None:
         """Send to a node's agent; dropped when it is not connected."""
@@ -109,15 +139,16 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
     def _send(self, identity: str, payload: bytes) -> None:
         route = self._routes.get(identity)
         if route is not None:
-            self._router.send(route[0], payload)
+            self._router.send(route.name, payload)
 
     def revoke(self, node: str) -> None:
         """A node is trusted no more: its live connections are cut, and it gets no new one. Unknown ones are none."""
         self._gate.forget(node)
         for identity in [identity for identity in self._routes if node_of(identity) == node]:
-            _, descriptor = self._routes.pop(identity)
+            sender = self._forget(identity)
+            assert sender is not None
             # ZeroMQ has no way to end one connection of a ROUTER; it takes a shut socket for a peer that has left.
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sender.descriptor)) as connection:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def close(self, linger: int | None = None) -> None:
@@ -127,29 +158,31 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
 
 
-def _admit(frames: list[Any], revoked: set[str]) -> tuple[str, Message]:
-    """Decode one message and hold it against the key that its connection was opened with. Raises Rejected."""
-    if len(frames) != 3:
-        raise Rejected("wrong number of frames")
+class _Sender(NamedTuple):
+    """A connection, and who is at its other end."""
+
+    name: bytes
+    """ZeroMQ's, for the connection."""
+    claim: bytes
+    """What it says that it is."""
+    identity: str
+    is_agent: bool
+    descriptor: int
+
+
+def _decode(sender: _Sender, payload: memoryview) -> Message:
+    """What a message says. Raises Rejected."""
+    identity = sender.identity
     try:
-        identity = frames[1].bytes.decode("ascii")
-    except UnicodeDecodeError:
-        raise Rejected("identity is no text") from None
-    node = frames[2].get("User-Id")
-    if node_of(identity) != node or not _IDENTITY_END.fullmatch(identity, len(node)):
-        raise Rejected("identity of another node")
-    if node in revoked:
-        raise Rejected("message of a revoked node")  # sent before its connection was cut
-    try:
-        if identity == node:
-            return identity, Message(AGENT, decode_agent_message(frames[2].buffer), node)
-        kind, data, claimed = _ENVELOPE.decode(frames[2].buffer)
+        if sender.is_agent:
+            return Message(AGENT, decode_agent_message(payload), identity)
+        kind, data, claimed = _ENVELOPE.decode(payload)
         decoder = _WORKER_DATA.get(kind)
         if decoder is None:
             raise Rejected("unknown message type")
         if claimed != identity:
             raise Rejected("identity of another node")
-        return identity, Message(kind, decoder.decode(data), identity)
+        return Message(kind, decoder.decode(data), identity)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Rejected("message can't be decoded") from None
 
