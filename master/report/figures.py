@@ -66,10 +66,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Timeline:
-    """What all charts over time share: their axis, and the parts held steady as [start, end) in seconds."""
+    """What all charts over time share: their axis, and spans in seconds: [start, end) held steady, and those without a controller."""
 
     axis: Axis
     steady: list[tuple[int, int]]
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
 
 def time_figure(name: str, lines: Sequence[Line], time: Timeline, *, title: str, unit: str, summary: str) -> Figure:
@@ -81,7 +82,10 @@ def time_figure(name: str, lines: Sequence[Line], time: Timeline, *, title: str,
         "showlegend": False,
         "xaxis": _time_axis(time.axis) | ({"anchor": "y2"} if strip else {}),
         "yaxis": _value_axis(line for line in lines if not line.strip) | {"domain": [0.42, 1] if strip else [0, 1]},
-        "shapes": [_shade(start_s, end_s) for start_s, end_s in time.steady],
+        "shapes": [
+            *(_shade(start_s, end_s) for start_s, end_s in time.steady),
+            *(_shade(from_s, to_s, "--gap", "--gap-edge") for from_s, to_s in time.gaps),
+        ],
     }
     if strip:
         layout["yaxis2"] = _value_axis(line for line in lines if line.strip) | {"domain": [0, 0.28], "nticks": 3}
@@ -295,7 +299,8 @@ def _value_axis(lines: Iterable[Line]) -> Chart:
     }
 
 
-def _shade(start_s: int, end_s: int, color: str = "--steady") -> Chart:
+def _shade(start_s: float, end_s: float, color: str = "--steady", edge: str | None = None) -> Chart:
+    """A span of time; with an `edge` it can be seen however short it is."""
     return {
         "type": "rect",
         "layer": "below",
@@ -306,5 +311,5 @@ def _shade(start_s: int, end_s: int, color: str = "--steady") -> Chart:
         "y0": 0,
         "y1": 1,
         "fillcolor": color,
-        "line": {"width": 0},
+        "line": {"width": 0} if edge is None else {"width": 1, "color": edge},
     }

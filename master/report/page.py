@@ -8,7 +8,7 @@ from typing import Any
 
 from master.report import figures, words
 from master.report.figures import Figure, Timeline
-from master.report.result import Latency, Result
+from master.report.result import ClockOffset, Gap, Latency, Result
 from master.report.series import (
     MAX_POINTS,
     Axis,
@@ -26,6 +26,9 @@ MAX_ROWS = 200
 
 MAX_ENDPOINTS = 1000
 
+MAX_NAMED = 10
+"""Gaps, and nodes whose clock is off, that a sentence names; result.json has all of them."""
+
 
 @dataclass(frozen=True)
 class KeyFigure:
@@ -41,7 +44,8 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
     seconds = store.seconds()
     start_s, end_s = store.extent()
     axis = Axis.of(start_s, end_s, MAX_POINTS)
-    over_time = _over_time(store, axis, seconds) if axis.length else []
+    gaps = [(gap.from_s, gap.to_s) for gap in result.gaps]
+    over_time = _over_time(store, Timeline(axis, steady_spans(seconds), gaps), seconds) if axis.length else []
     # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
     fleet = fleet_map(store, start_s, seconds[-1].second + 1 if seconds else end_s)
     maps = _maps(fleet)
@@ -51,6 +55,8 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "result": result,
         "judged": result.verdict in ("PASS", "FAIL"),
         "key_figures": _key_figures(result),
+        "gaps": words.listed(_gaps(result.gaps), MAX_NAMED),
+        "clocks_off": words.listed(_clocks_off(result.clocks_off), MAX_NAMED),
         "unfit_because": [row.message or row.check for row in result.validity if not row.ok],
         "over_time": over_time,
         "maps": maps,
@@ -73,13 +79,14 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
             "stages": _stages(seconds),
             "start": start_s,
             "end": end_s,
+            "gaps": gaps,
         },
     }
 
 
-def _over_time(store: Store, axis: Axis, seconds: list[SecondRow]) -> list[Figure]:
+def _over_time(store: Store, time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
     """The charts that have something to show."""
-    time = Timeline(axis, steady_spans(seconds))
+    axis = time.axis
     drawn = []
     requests = request_lines(store, axis)
     if any(requests.total_per_s):
@@ -115,6 +122,19 @@ def _maps(fleet: FleetMap) -> list[Figure]:
 def _stages(seconds: list[SecondRow]) -> list[tuple[int, str]]:
     """When each part of each stage began, for the charts' tooltips."""
     return [(next(rows).second, f"stage {stage}") for stage, rows in groupby(seconds, lambda row: row.stage)]
+
+
+def _gaps(gaps: list[Gap]) -> list[str]:
+    return [
+        f"from {words.moment(gap.from_s)} to {words.moment(gap.to_s)} ({words.duration(gap.to_s - gap.from_s)})"
+        for gap in gaps
+    ]
+
+
+def _clocks_off(clocks: list[ClockOffset]) -> list[str]:
+    """The worst first."""
+    ordered = sorted(clocks, key=lambda clock: (-abs(clock.offset_s), words.natural(clock.node)))
+    return [f"{clock.node} ({words.ahead(clock.offset_s)})" for clock in ordered]
 
 
 def _key_figures(result: Result) -> list[list[KeyFigure]]:

@@ -92,12 +92,15 @@ def request_lines(store: Store, axis: Axis) -> RequestLines:
 
 
 def steady_spans(seconds: list[SecondRow]) -> list[tuple[int, int]]:
-    """The parts of the run that were held steady, as [start, end) in seconds."""
-    spans = []
-    for steady, rows in groupby(seconds, lambda row: row.steady):
-        members = list(rows)
-        if steady:
-            spans.append((members[0].second, members[-1].second + 1))
+    """The parts of the run that were held steady, as [start, end) in seconds. Seconds of which nothing is known are in none."""
+    spans: list[tuple[int, int]] = []
+    for row in seconds:
+        if not row.steady:
+            continue
+        if spans and spans[-1][1] == row.second:
+            spans[-1] = (spans[-1][0], row.second + 1)
+        else:
+            spans.append((row.second, row.second + 1))
     return spans
 
 

@@ -87,6 +87,11 @@ def clock(started_at: str) -> str:
         return started_at
 
 
+def ahead(offset_s: float) -> str:
+    """How a clock stands to ours: `1 h ahead`, `1.5 s behind`."""
+    return f"{duration(abs(offset_s))} {'behind' if offset_s < 0 else 'ahead'}"
+
+
 def shortened(text: str) -> str:
     """`text`, cut where it stops being readable in a table."""
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from report_example import SCENARIO_YAML, fill, nothing, result
 
 from master.report.html import write_report
+from master.report.result import ClockOffset, Gap
 from master.store import Store
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -34,7 +36,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     store = Store(directory / "run.db", create=True)
     write_report(nothing(), store, SCENARIO_YAML, directory / "aborted.html")
     fill(store, nodes=120, seconds=60)
-    write_report(result("INVALID"), store, SCENARIO_YAML, directory / "invalid.html")
+    invalid = msgspec.structs.replace(
+        result("INVALID"),
+        gaps=[Gap(from_s=22.0, to_s=22.5), Gap(from_s=40.0, to_s=52.5)],
+        clocks_off=[ClockOffset(node=f"pi{number}", offset_s=3600.0) for number in range(1, 100)],
+    )
+    write_report(invalid, store, SCENARIO_YAML, directory / "invalid.html")
     store.close()
     return {name: directory / f"{name}.html" for name in ("invalid", "aborted")}
 
@@ -120,6 +127,53 @@ def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[st
     page.mouse.dblclick(middle, box["y"] + 60)
     page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] === 0")
     assert watched.complaints == []
+    page.close()
+
+
+def labels(page: Page, chart: str) -> list[str]:
+    return page.eval_on_selector_all(f"#{chart} .annotation-text", "labels => labels.map(label => label.textContent)")
+
+
+def test_a_time_without_a_controller_is_labelled_where_there_is_room(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    """In every chart, within the gap; a short one once it is looked at closely. Pointing at it says so in place of a stage."""
+    watched = Watched(browser, reports["invalid"], 1280)
+    page = watched.page
+    assert {name: labels(page, name) for name in CHARTS} == {name: ["no controller"] for name in CHARTS}
+    page.locator("#latency").scroll_into_view_if_needed()
+    gap = page.locator("#latency .shapelayer path").last.bounding_box()
+    assert gap
+    x, y = gap["x"] + gap["width"] / 2, gap["y"] + 60
+    page.mouse.move(x - 5, y)
+    page.mouse.move(x, y)
+    tooltip = page.locator("#tooltip")
+    tooltip.wait_for(state="visible")
+    assert "no controller" in tooltip.inner_text()
+    page.evaluate("Plotly.relayout('rate', {'xaxis.range': [20, 25]})")
+    page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] === 20")
+    assert labels(page, "cpu") == ["no controller"]
+    page.evaluate("Plotly.relayout('rate', {'xaxis.range': [0, 20]})")
+    page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] === 0")
+    assert labels(page, "cpu") == []
+    assert watched.complaints == []
+    page.close()
+
+
+@pytest.mark.parametrize("width_px", WIDTHS_PX)
+def test_a_label_stays_within_its_gap(browser: Browser, reports: dict[str, Path], width_px: int) -> None:
+    """However narrow the window: upright, if need be."""
+    watched = Watched(browser, reports["invalid"], width_px)
+    page = watched.page
+    for name in ("rate", "users", "controller"):
+        gap = page.locator(f"#{name} .shapelayer path").last.bounding_box()
+        label = page.locator(f"#{name} .annotation-text").bounding_box()
+        assert gap
+        assert label
+        assert gap["x"] <= label["x"]
+        assert label["x"] + label["width"] <= gap["x"] + gap["width"]
+        assert gap["y"] <= label["y"]
+        assert label["y"] + label["height"] <= gap["y"] + gap["height"]
     page.close()
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
-import subprocess
-import sys
 import time
 from bisect import bisect
 from collections import Counter, defaultdict
@@ -18,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_clocks import Clocks, why_no_time_namespaces
 from noting_server import NotingServer
 from processes import Finished, Piswarm, Started
 
@@ -39,44 +37,6 @@ class Visitor(HttpUser):
     def visit(self):
         self.client.get("/" + self.environment.runner.client_id)
 """
-
-
-class Clocks:
-    """The clocks of a run's nodes; see clocks/sitecustomize.py."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def set_wall(self, node: str, ahead_s: float) -> None:
-        """From now on the node's wall clock is so far ahead of ours."""
-        new = self._folder / "new"
-        new.write_text(str(ahead_s))
-        new.replace(self._folder / f"{node}.wall")
-
-    def shift_monotonic(self, node: str, ahead_s: float) -> None:
-        """The node is to start with a monotonic clock so far ahead of ours."""
-        (self._folder / f"{node}.enter").write_text(json.dumps(into_time_namespace(ahead_s)))
-
-
-def into_time_namespace(ahead_s: float) -> list[str]:
-    """The command before a command that shifts its monotonic clock."""
-    shifts = [f"--monotonic={ahead_s:.0f}", f"--boottime={ahead_s:.0f}"]
-    return ["unshare", "--user", "--map-root-user", "--time", *shifts, "--"]
-
-
-def why_no_time_namespaces() -> str | None:
-    """What a command says that should run with another monotonic clock; None when it does."""
-    command = [*into_time_namespace(HOUR_S), sys.executable, "-c", "import time; print(time.monotonic())"]
-    before_s = time.monotonic()
-    try:
-        probe = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except OSError as error:
-        return str(error)
-    if probe.returncode:
-        return probe.stderr.strip()
-    return (
-        None if float(probe.stdout) >= before_s + HOUR_S else "the command is not in its namespace (Linux before 6.0)"
-    )
 
 
 @pytest.fixture
@@ -198,6 +158,13 @@ def monotonic_offsets(started: Started) -> dict[str, set[float]]:
     return found
 
 
+def shown(finished: Finished) -> dict[str, str]:
+    """Of which nodes the report says that their wall clocks are ahead or behind."""
+    page = (finished.directory / "report.html").read_text()
+    sentence = re.search(r"The wall clock of .*?</p>", page)
+    return dict(re.findall(r"(\w+) \([^)]+ (ahead|behind)\)", sentence[0] if sentence else ""))
+
+
 def clock_events(directory: Path) -> list[Event]:
     with closing(Store(directory / "run.db")) as store:
         return [event for event in store.events() if event.kind == "clock set"]
@@ -229,6 +196,7 @@ def test_nodes_an_hour_apart_are_measured_as_if_they_were_not(
     assert seen_s == {node: {ahead_s} for node, ahead_s in monotonic_s.items()} | {"sim005": {0.0}}
     assert_sound(finished, server, nodes=5, users=10)
     assert offsets(finished) == pytest.approx(wall_s, abs=1)
+    assert shown(finished) == {"sim001": "ahead", "sim002": "ahead", "sim003": "behind"}
     assert clock_events(finished.directory) == []
 
 
@@ -251,4 +219,5 @@ def test_a_clock_that_is_set_in_mid_run_is_told_and_changes_no_figure(
     }
     assert moved == pytest.approx(steps_s, abs=1)
     assert offsets(finished) == pytest.approx(steps_s, abs=1)
+    assert shown(finished) == {"sim001": "ahead", "sim002": "behind"}
     assert "clock set" in (finished.directory / "report.html").read_text()

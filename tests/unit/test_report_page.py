@@ -17,7 +17,7 @@ from report_example import HOSTILE, SCENARIO_YAML, fill, nothing, result
 from master.report import words
 from master.report.html import script_json, write_report
 from master.report.page import MAX_ROWS
-from master.report.result import Result
+from master.report.result import ClockOffset, Gap, Result
 from master.store import Event, Store
 
 
@@ -140,6 +140,46 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
         assert page.says(text), text
 
 
+def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Path) -> None:
+    """In words, and in every chart over time, on top of what was held steady."""
+    fill(store)
+    gap = Gap(from_s=12.25, to_s=21.5)
+    _, page = written(msgspec.structs.replace(result(), gaps=[gap]), store, target)
+    assert page.says("The run had no controller from 0:12 to 0:21 (9.25 s). Nothing of that time was judged;")
+    assert page.says("Here the run had no controller")
+    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    assert data["gaps"] == [[12.25, 21.5]]
+    charts = [chart for chart in data["charts"] if chart["kind"] == "time"]
+    assert len(charts) == 6
+    for chart in charts:
+        shapes = [(shape["fillcolor"], shape["x0"], shape["x1"]) for shape in chart["layout"]["shapes"]]
+        assert shapes == [("--steady", 10, 30), ("--gap", 12.25, 21.5)]
+        assert chart["layout"]["shapes"][1]["line"]["width"] == 1  # seen even where it is too short to have a width
+
+
+def test_the_worst_wall_clocks_are_named(store: Store, target: Path) -> None:
+    """The ten that are furthest off, which of them are behind, and how many more there are."""
+    fill(store)
+    clocks = [ClockOffset(node=f"pi{number}", offset_s=number * 1800.0) for number in range(1, 12)]
+    clocks.append(ClockOffset(node="pi12", offset_s=-86_400.0))
+    _, page = written(msgspec.structs.replace(result(), clocks_off=clocks), store, target)
+    text = page.text.replace("\u00a0", " ")
+    assert (
+        "The wall clock of 12 nodes was off by more than 1 s at the end; no figure depends on it: pi12 (1 d behind),"
+        in text
+    )
+    assert "pi11 (5 h 30 min ahead), pi10 (5 h ahead), pi9 " in text
+    assert "pi3 (1 h 30 min ahead) and 2 more." in text
+
+
+def test_a_run_in_order_says_nothing_of_gaps_and_clocks(store: Store, target: Path) -> None:
+    """Where there were none."""
+    fill(store)
+    _, page = written(result(), store, target)
+    assert not page.says("no controller")
+    assert not page.says("wall clock")
+
+
 def test_an_invalid_run_warns_of_its_own_figures(store: Store, target: Path) -> None:
     """Figures of an unfit generator come with the word not to believe them, and why; no rule is judged by them."""
     fill(store)
@@ -216,6 +256,8 @@ def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> N
         (words.moment(86399), "23:59:59"),
         (words.moment(-3), "-0:03"),
         (words.clock("not a time"), "not a time"),
+        (words.ahead(3600.0), "1 h ahead"),
+        (words.ahead(-1.5), "1.5 s behind"),
         (words.listed(["a", "b", "c"], 2), "a, b and 1 more"),
         (words.counted(1, "node"), "1 node"),
         (words.counted(1200, "node"), "1,200 nodes"),

@@ -108,6 +108,12 @@ def test_steady_parts_are_spans() -> None:
     assert steady_spans(rows) == [(2, 4), (6, 7)]
 
 
+def test_what_nothing_is_known_of_is_not_steady() -> None:
+    """A run goes on in a hold after its controller was lost in one: the seconds between are of neither span."""
+    rows = [SecondRow(second, "1 hold", True, 0, 0, 0, 0) for second in (3, 4, 9, 10)]
+    assert steady_spans(rows) == [(3, 5), (9, 11)]
+
+
 def test_unfit_seconds_add_up_by_kind_of_reason() -> None:
     """What was observed differs from second to second; the reason does not."""
     rows = [

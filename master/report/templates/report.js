@@ -6,6 +6,8 @@
   const TICK_STEPS_S = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000];
   const LOG_TICKS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)));
   const TICK_ROOM_PX = 70;
+  const GAP = "no controller";
+  const GAP_LENGTH_PX = 88, GAP_LINE_PX = 20; // of its label
   const touch = matchMedia("(hover: none)").matches;
   let shown = [report.start, report.end];
   let logarithmic = false;
@@ -43,6 +45,25 @@
     return { tickvals: values, ticktext: values.map(label) };
   }
 
+  // Each gap's label, upright where it is narrow, and none where there is no room. It is at the end of what is seen of the gap,
+  // for in the beginning users still ran.
+  function gapLabels(chart, layout) {
+    const [from, to] = shown;
+    const widthPx = layout.width - layout.margin.l - layout.margin.r;
+    const heightPx = layout.height - layout.margin.t - layout.margin.b;
+    const style = themed({ text: "--text", below: chart.kind === "map" ? "--page" : "--gap" });
+    return report.gaps.flatMap(([start, end]) => {
+      const left = Math.max(start, from), right = Math.min(end, to);
+      const roomPx = ((right - left) / (to - from)) * widthPx;
+      const upright = roomPx < GAP_LENGTH_PX;
+      if (roomPx < GAP_LINE_PX || (upright && heightPx < GAP_LENGTH_PX)) return [];
+      return [{
+        text: GAP, x: right, y: 1, xref: "x", yref: "paper", xanchor: "right", yanchor: "top", showarrow: false,
+        xshift: -2, yshift: -2, textangle: upright ? -90 : 0, font: { color: style.text, size: 12 }, bgcolor: style.below,
+      }];
+    });
+  }
+
   function layoutOf(chart, element) {
     const style = themed({ text: "--quiet", grid: "--grid", rule: "--rule" });
     const layout = themed(chart.layout);
@@ -60,6 +81,7 @@
       Object.assign(layout.yaxis, { type: "log", tickvals: LOG_TICKS, ticktext: LOG_TICKS.map((tick) => tick.toLocaleString("en")) });
       delete layout.yaxis.range;
     }
+    layout.annotations = gapLabels(chart, layout);
     return layout;
   }
 
@@ -113,6 +135,7 @@
   }
 
   function stageAt(second) {
+    if (report.gaps.some(([start, end]) => start <= second && second < end)) return GAP;
     const begun = report.stages.filter(([start]) => start <= second);
     return begun.length ? begun[begun.length - 1][1] : "";
   }
