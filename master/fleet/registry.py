@@ -13,6 +13,8 @@ from worker.wire import Facts, Reading, Sample
 SILENCE_S = 3.0
 """A node is lost when its agent, which is due every second, has been silent for so long."""
 KEPT_READINGS = 10
+MOST_BEYOND_S = 0.6
+"""A node's second may reach so far beyond the one of the run that it counts for."""
 
 
 def usable(counts: Mapping[NodeState, int]) -> int:
@@ -33,6 +35,8 @@ class Node:
         self.condition = Condition()
         self.state = NodeState.JOINING
         self._readings: deque[tuple[float, Reading]] = deque(maxlen=KEPT_READINGS)
+        self._ahead: int | None = None
+        """By how many seconds the run's count is ahead of the node's clock."""
 
     def add(self, sample: Sample, now_s: float) -> float:
         """Take a sample in; returns when it was due, by the controller's clock."""
@@ -45,11 +49,24 @@ class Node:
     def reading_at(self, at_s: float, *, within_s: float) -> Reading | None:
         """The reading taken nearest to `at_s`, None when there is none so near."""
         nearest = None
-        for due_s, reading in self._readings:
+        for due_s, reading in reversed(self._readings):
             off_s = abs(due_s - at_s)
             if off_s <= within_s:
                 nearest, within_s = reading, off_s
+            elif nearest is not None:
+                break  # they are in order of time
         return nearest
+
+    def second_of(self, second: int, began_s: float) -> int:
+        """Which of the run's seconds, that began at `began_s`, a second of the node's monotonic clock counts for.
+
+        It overlaps two of them. It is the one that has more of it, but where both have about half, the choice stays: else
+        two of the node's seconds would count for one of the run's, and none for the next, whenever the estimate wavers.
+        """
+        exact = self.clock.to_local(second) - began_s - second
+        if self._ahead is None or abs(exact - self._ahead) > MOST_BEYOND_S:
+            self._ahead = round(exact)
+        return second + self._ahead
 
 
 class Registry:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from master.fleet.registry import Node, Registry
+from master.fleet.registry import MOST_BEYOND_S, Node, Registry
 from master.fleet.states import NodeState
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import FitnessLog, unfit_reasons
@@ -163,10 +163,9 @@ class Collector:
     def _steady_spans(self) -> list[Span]:
         if self._spans_of != (self.progress.holds_begun, self._ended_s):  # asked for with all that arrives
             self._spans_of = (self.progress.holds_begun, self._ended_s)
-            # A worker's second counts for the one of ours that has more of it, so it may reach half a second beyond:
-            # without this margin the last second of a hold would have a part of what comes after it.
-            spans = self.progress.steady_spans(self._ended_s)
-            self._spans = [(start_s + 0.5, end_s - 0.5) for start_s, end_s in spans if end_s - start_s > 1]
+            # Without this margin the last second of a hold would have a part of what comes after it.
+            beyond_s, spans = MOST_BEYOND_S, self.progress.steady_spans(self._ended_s)
+            self._spans = [(first_s + beyond_s, end_s - beyond_s) for first_s, end_s in spans]
         return self._spans
 
     @property
@@ -242,8 +241,7 @@ class Collector:
         if self._began_s is None:
             return
         for row in report.seconds:
-            # A worker's second overlaps two of ours; it counts for the one that has more of it.
-            second = round(node.clock.to_local(row.second) - self._began_s)
+            second = node.second_of(row.second, self._began_s)
             if second > self.offset_s() + 1:
                 self.dropped["a second that has not come yet"] += 1
             elif second >= 0 or row.endpoints:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from master.fleet.registry import KEPT_READINGS, SILENCE_S, Node, Registry
+from master.fleet.clocks import ClockMap
+from master.fleet.registry import KEPT_READINGS, MOST_BEYOND_S, SILENCE_S, Node, Registry
 from master.fleet.states import NodeState
 from worker.wire import Facts, Reading, Sample
 
@@ -208,3 +211,16 @@ def test_only_the_latest_readings_are_kept() -> None:
     for number in range(1000):
         node.add(sample(number), OURS_S + number)
     assert len(node._readings) == KEPT_READINGS
+
+
+@given(st.floats(-0.05, 0.05), st.lists(st.floats(0, 0.09), min_size=1, max_size=30))
+def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: list[float]) -> None:
+    """Also where each overlaps two of the run's by half, and the estimate of the node's clock wavers."""
+    node = Node("pi1")
+    seconds = []
+    for second, way_s in enumerate(ways_s):
+        node.clock = ClockMap()
+        node.clock.observe_answer(second, second - 1000.5 + middle_s, second + way_s)
+        seconds.append(node.second_of(second, began_s=7.0))
+    assert seconds == list(range(seconds[0], seconds[0] + len(ways_s)))
+    assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MOST_BEYOND_S
