@@ -12,9 +12,27 @@ import pytest
 from processes import Finished, Piswarm, Started, Target
 
 from master.store import Event, Store
+from worker.supervisor import CRASHES
 
 USERS = 12
 MOVED_WITHIN_S = 5.0
+CRASHING_ON_SIM002 = """
+import os, sys
+from locust import constant, task
+from worker.http import HttpUser
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    def on_start(self):
+        if self.environment.runner.client_id == "sim002_0":
+            print("the camera is on fire", file=sys.stderr, flush=True)
+            os._exit(7)
+
+    @task
+    def health(self):
+        self.client.get("/health")
+"""
 
 
 def scenario(piswarm: Piswarm, hold: str = "20s", nodes: int = 3) -> Path:
@@ -136,6 +154,26 @@ def test_a_killed_worker_is_started_again_by_its_agent(piswarm: Piswarm, target:
     assert finished.result["unreported_workers"] == ["sim003_0"]
     users = users_over_time(started.directory)
     assert [users[second] for second in range(int(event.offset_s) + 8, max(users) - 4)].count(USERS) > 5
+
+
+def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: Piswarm, target: Target) -> None:
+    """It is told with its last words, tried again at growing intervals, and quarantined until a worker stays."""
+    file = scenario(piswarm, hold="25s")
+    (file.parent / "visitors.py").write_text(CRASHING_ON_SIM002)
+    started = piswarm.start(file, "--separate", "--target", target.url)
+    started.wait_for("stage 1 of 1, hold")
+    event, _ = wait_for_event(started.directory, "quarantined", "sim002")
+    assert event.detail.startswith("its workers end again and again; ")
+    finished = started.finish()
+    assert finished.status in (0, 3), finished.output
+    ends = [event.detail for event in events(started.directory) if event.kind == "worker ended"]
+    assert len(ends) >= CRASHES
+    assert all(end.startswith("sim002_0: exit status 7; the camera is on fire; ") for end in ends)
+    assert ["it ends again and again" in end for end in ends] == [place >= CRASHES - 1 for place in range(len(ends))]
+    # A node with no users has no reason to end: the worker that was started last stays, and nobody else lost a user.
+    users = users_over_time(started.directory)
+    assert [users[second] for second in range(int(event.offset_s) + 3, max(users) - 1)].count(USERS) > 5
+    assert "sim002" in (finished.directory / "report.html").read_text()
 
 
 @pytest.mark.parametrize("separate", [(), ("--separate",)])
