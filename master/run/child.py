@@ -13,6 +13,17 @@ import msgspec
 import psutil
 
 LAST_WORDS = 2000
+MAX_LOG_BYTES = 16 << 20
+KEPT_LOG_BYTES = 4 << 20
+"""Of a log that has grown too long, the beginning is kept: that is where trouble starts."""
+
+
+def cap_log(log: Path) -> None:
+    """Cut a log that has more than MAX_LOG_BYTES down to its first KEPT_LOG_BYTES, and say so in it."""
+    if log.stat().st_size > MAX_LOG_BYTES:
+        os.truncate(log, KEPT_LOG_BYTES)
+        with log.open("ab") as file:
+            file.write(f"\n[the log had grown to {MAX_LOG_BYTES >> 20} MiB; what stood here was cut out]\n".encode())
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):
@@ -80,12 +91,12 @@ class Child:
 
         One that `outlives` goes on for a while when its standard input has closed, and is ended by SIGTERM.
 
-        What it says goes to `log`, except the standard output of a child that `answers`: that is for `read_line`.
+        What it says goes to `log`, which nobody has written to, except the standard output of a child that `answers`: that is for `read_line`.
         """
         self.name = name
         self._log = log
         self._outlives = outlives
-        with log.open("wb") as output:
+        with log.open("ab") as output:  # appending, so that the log can be cut while it is written
             # A session of its own: Ctrl-C in the terminal reaches the controller alone, which then ends the run in order.
             self._process = subprocess.Popen(  # noqa: S603  # our own modules, by our own interpreter
                 [sys.executable, "-P", "-m", module, *arguments],

@@ -12,7 +12,7 @@ import gevent
 import msgspec
 
 from master.errors import AbortError
-from master.run.child import Adopted, Child, ProcessRecord
+from master.run.child import Adopted, Child, ProcessRecord, cap_log
 from master.store import CONTROLLER
 from worker.curve import Endpoint, Keys
 from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
@@ -149,6 +149,11 @@ class Processes:
             number += 1
             path = self._logs / f"{name}-{number}.log"
         return path
+
+    def cap_logs(self) -> None:
+        """Keep logs from growing for ever."""
+        for log in self._logs.glob("*.log"):
+            cap_log(log)
 
     def target_end(self) -> str | None:
         """How the target ended by itself; None while it lives, or where there is none."""

@@ -78,6 +78,7 @@ class Watch:
             self._act_on(node, before, after)
         for how in self.processes.generator_ends():
             self.collector.event("process ended", None, how)
+        self.processes.cap_logs()
         self.master.level(1.0)
         self.collector.tick(self.master.user_count, self.master.tell_taken)
         if self.collector.began and not self.stop.given:

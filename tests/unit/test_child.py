@@ -13,7 +13,8 @@ import msgspec
 import psutil
 import pytest
 
-from master.run.child import Child
+from master.run import child as child_module
+from master.run.child import Child, cap_log
 
 # Each reads its standard input to the end, as every child of ours does, unless the test is about one that does not.
 MODULES = {
@@ -24,6 +25,13 @@ MODULES = {
     "deaf": "import time\nprint('up', flush=True)\ntime.sleep(60)",
     "fails": "import sys\nprint('starting')\nsys.exit('no such user: nobody')",
     "silent": "",
+    "talks": (
+        "import sys\n"
+        "print('beginning', flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    print(line.strip() * 1000, flush=True)\n"
+        "print('end', flush=True)"
+    ),
     "parent": (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
@@ -151,3 +159,27 @@ def test_killing_ends_a_child_with_all_that_it_started(start: Callable[..., Chil
         while grandchild.status() != psutil.STATUS_ZOMBIE:  # where nobody asks for its end, it stays listed
             assert time.monotonic() < deadline_s, "it lives on"
             time.sleep(0.005)
+
+
+def test_a_log_that_grows_for_ever_is_cut_and_says_so(
+    start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beginning stays, and so does what comes after; the process writes on as before."""
+    monkeypatch.setattr(child_module, "MAX_LOG_BYTES", 30_000)
+    monkeypatch.setattr(child_module, "KEPT_LOG_BYTES", 5_000)
+    child, log = start("talks"), tmp_path / "talks.log"
+    for _ in range(20):
+        size = log.stat().st_size
+        child._process.stdin.write(b"word\n")
+        child._process.stdin.flush()
+        deadline_s = time.monotonic() + 10
+        while log.stat().st_size < size + 4001:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        cap_log(log)
+        assert log.stat().st_size <= 30_000
+    child.stop(0)
+    text = log.read_text()
+    assert text.startswith("beginning\nword")
+    assert text.count("what stood here was cut out]") == 1
+    assert text.endswith("word\nend\n")
