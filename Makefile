@@ -6,13 +6,13 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-# Options of `make bench` and `make bench-master`, such as BENCH="--rounds 1 --seconds 1".
+# Options of `make bench`, `make bench-master` and `make bench-memory`, such as BENCH="--rounds 1 --seconds 1".
 BENCH ?=
 # Options of `make faults`, such as FAULTS="--only L1,L2".
 FAULTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test bench bench-master faults lint format lock clean
+.PHONY: help swarm-test test bench bench-master bench-memory faults lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ bench: $(READY) ## Measure HTTP clients side by side on one core: ours, Locust's
 
 bench-master: $(READY) ## Measure what a master costs with 500, 1000 and 2000 workers: ours, Locust's
 	$(VENV)/bin/python tests/bench/master $(BENCH)
+
+bench-memory: $(READY) ## Measure what a controller holds over a played day of 500 nodes and 50 endpoints
+	$(VENV)/bin/python tests/bench/memory $(BENCH)
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)

@@ -35,8 +35,8 @@ from worker.wire import (
 FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="o", python="p", piswarm="v")
 BODIES = 64
 """Different seconds that workers report, in turn."""
-PERCENTS, LAGS = 20, 3
-"""How many different figures are shown for CPU and memory, and for the loop's lag: so few that the first hour has had all."""
+NODE_FIGURES, WORKER_FIGURES = 20, 3
+"""How many different figures the sensors show, and reports: so few that, soon, each node has shown all and nothing is new."""
 STRAYS = 10
 """Endpoints in a second that were never seen before, where there are any."""
 REPORTED_S = 2
@@ -171,14 +171,14 @@ class PlayedNode:
             names = (f"/items/{number}" for number in islice(self._numbers, STRAYS))
             strays = [EndpointSecond("GET", name, 1, 0, 300, 5.0, {431: 1}) for name in names]
             body = encode([*msgspec.msgpack.decode(body), *strays])
-        lag = 250 + random.randrange(LAGS)
+        lag = 250 + random.randrange(WORKER_FIGURES)
         buckets = {lag: 19, lag + 1: 1}
-        return second, self._percent(), 1.02 ** (lag + 1) / 1000, buckets, msgspec.Raw(body)
+        return second, self._percent(WORKER_FIGURES), 1.02 ** (lag + 1) / 1000, buckets, msgspec.Raw(body)
 
     def _reading(self) -> Reading:
         return Reading(
-            cpu_percent=self._percent(),
-            memory_percent=self._percent(),
+            cpu_percent=self._percent(NODE_FIGURES),
+            memory_percent=self._percent(NODE_FIGURES),
             memory_used_bytes=self._random.randrange(1 << 30),
             load_1min=self._random.random(),
             temperature_c=self._random.uniform(50.0, 81.0),
@@ -188,10 +188,10 @@ class PlayedNode:
             network_sent_bytes=self._random.randrange(1 << 20),
         )
 
-    def _percent(self) -> float:
+    def _percent(self, figures: int) -> float:
         """Below any limit but for one in ten."""
         random = self._random
-        return 95.0 if random.random() < 0.1 else random.randrange(PERCENTS) / 10
+        return 95.0 if random.random() < 0.1 else random.randrange(figures) / 10
 
     def _peer_s(self, now_s: float) -> float:
         self._drift = min(max(self._drift + self._random.gauss(0, 5e-6), -DRIFT), DRIFT)

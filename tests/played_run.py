@@ -87,11 +87,13 @@ class PlayedRun:
     def __init__(
         self, path: Path, *, nodes: int, traffic: Traffic, step_s: float, reporters: int, troubles: Troubles
     ) -> None:
-        """`path` is where its run.db goes.
+        """`path` is where its run.db goes. With fewer than five nodes, trouble may befall all at once, which ends a run.
 
         Time goes on by about `step_s` seconds, with a sample of every node and the reports of `reporters`, in turn.
         """
         self.now_s = self._due_s = 1000.0
+        self.samples = self.lost = 0
+        """Samples that nodes have sent, and how often one fell silent."""
         self._step_s = step_s
         self._reporters = reporters
         self._troubles = troubles
@@ -194,6 +196,7 @@ class PlayedRun:
             node.comes_back()
             del self._away[node.name]
         there = [node for node in self.nodes if node.name not in self._away]
+        self.samples += len(there)
         for node in [self._own, *there]:
             self._from_agent(node, node.agent_says(self.now_s))
         for node in there:
@@ -217,6 +220,7 @@ class PlayedRun:
             return
         self._trouble_s += TROUBLE_S
         if self._troubles.lost:
+            self.lost += 1
             self._away[self._random.choice(self.nodes).name] = self.now_s + max(AWAY_S, 1.5 * self._step_s)
         if self._troubles.clocks:
             self._random.choice(self.nodes).set_wall_clock()
