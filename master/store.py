@@ -64,6 +64,12 @@ CONTROLLER = "controller"
 """The name, among the nodes, of the controller's own machine."""
 MAX_ERRORS = 1000
 """Different errors kept; further ones count under one name."""
+MAX_ENDPOINTS = 1000
+"""Endpoints kept apart; requests to further ones count for one, OTHER."""
+OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept apart)")
+MAX_EVENTS = 10_000
+"""Events kept; of further ones the number is."""
+FURTHER_EVENTS = "further events"
 
 
 class SecondRow(NamedTuple):
@@ -119,6 +125,8 @@ class Store:
         self._nodes: dict[str, int] = {}
         self._endpoints: dict[Endpoint, int] = {}
         self._errors: set[tuple[str, str, str]] = set()
+        self._events = 0
+        self._further_event: Event | None = None
         if create:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(SCHEMA)
@@ -126,10 +134,12 @@ class Store:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._nodes.update(self._db.execute("SELECT name, id FROM nodes"))
         self._endpoints.update({(m, n): i for m, n, i in self._db.execute("SELECT method, name, id FROM endpoints")})
+        self._errors.update(self._db.execute("SELECT method, name, error FROM errors"))
+        (self._events,) = self._db.execute("SELECT count(*) FROM events").fetchone()
 
     def close(self) -> None:
         """Commit and close. What stays is one file, once nobody else has it open either."""
-        self._db.commit()
+        self.commit()
         # Folding the log back in takes the file for oneself; while others read or write it, theirs is the turn.
         self._db.execute("PRAGMA busy_timeout = 0")
         with contextlib.suppress(sqlite3.OperationalError):
@@ -138,6 +148,9 @@ class Store:
 
     def commit(self) -> None:
         """Make everything written so far visible to other readers."""
+        if self._further_event is not None:
+            self._put_further_events(self._further_event)
+            self._further_event = None
         self._db.commit()
 
     # Writing
@@ -153,14 +166,22 @@ class Store:
             (facts.simulated, msgspec.json.encode(facts).decode(), self._node(name)),
         )
 
-    def add_requests(self, second: int, endpoint: Endpoint, tally: Tally, *, fit: bool) -> None:
-        """Add a tally to its second; what is there already is merged with it."""
+    def counted_as(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint that requests to `endpoint` count for: itself, or OTHER when there are MAX_ENDPOINTS already."""
+        if endpoint in self._endpoints:
+            return endpoint
+        if len(self._endpoints) >= MAX_ENDPOINTS:
+            endpoint = OTHER
         if endpoint not in self._endpoints:
             row = self._db.execute(
                 "INSERT INTO endpoints (method, name) VALUES (?, ?) RETURNING id", endpoint
             ).fetchone()
             self._endpoints[endpoint] = row[0]
-        key = (second, self._endpoints[endpoint], fit)
+        return endpoint
+
+    def add_requests(self, second: int, endpoint: Endpoint, tally: Tally, *, fit: bool) -> None:
+        """Add a tally to its second; what is there already is merged with it."""
+        key = (second, self._endpoints[self.counted_as(endpoint)], fit)
         row = self._db.execute(
             "SELECT total, failed, received_bytes, histogram FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",
             key,
@@ -217,8 +238,17 @@ class Store:
         )
 
     def add_event(self, event: Event) -> None:
-        """Keep that something happened."""
-        self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", event)
+        """Keep that something happened; beyond MAX_EVENTS only how often."""
+        self._events += 1
+        if self._events <= MAX_EVENTS:
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", event)
+        else:
+            self._further_event = event
+
+    def _put_further_events(self, latest: Event) -> None:
+        more = f"{self._events - MAX_EVENTS}, the latest of which: {latest.kind} {latest.node or ''} {latest.detail}"
+        self._db.execute("DELETE FROM events WHERE kind = ?", (FURTHER_EVENTS,))
+        self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (latest.offset_s, FURTHER_EVENTS, None, more))
 
     def add_error(self, row: ErrorRow) -> None:
         """Count errors; beyond MAX_ERRORS different ones they share one row."""

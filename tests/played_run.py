@@ -73,8 +73,11 @@ class _Port:
     def send_to_agent(self, node: str, message: ControllerMessage) -> None:
         self._nodes[node].on_agent_told(message)
 
+    def send_to_worker(self, worker: str, kind: str, data: Any = None) -> None:
+        self._nodes[node_of(worker)].on_worker_told(kind, data)
+
     def send_to_client(self, message: Message) -> None:
-        self._nodes[node_of(message.node_id)].on_worker_told(message.type, message.data)
+        self.send_to_worker(message.node_id, message.type, message.data)
 
     @staticmethod
     def recv_from_client() -> None:

@@ -104,6 +104,8 @@ class Agents:
             self.dropped["an answer to what was not asked"] += 1
             return
         node.clock.observe_answer(answer.asked_s, answer.answered_s, now_s)
+        if passed_s > CLOCK_SET_S:
+            return  # it may be wrong by half of that, which is no news of the wall clock
         offset_s = answer.wall_s - (time.time() - passed_s / 2)
         before_s, node.wall_offset_s = node.wall_offset_s, offset_s
         if before_s is not None and abs(offset_s - before_s) > CLOCK_SET_S:

@@ -211,7 +211,9 @@ class Collector:
         self._registry.worker_came(node, worker)
         known, taken = self._taken.get(worker, (ready.life, 0))
         if known != ready.life:
-            self.cut_off.append(worker)  # what the one before had not reported is lost
+            # What the one before had not reported is lost.
+            if worker not in self.cut_off:
+                self.cut_off.append(worker)
             taken = 0
         self._taken[worker] = (ready.life, max(taken, ready.first - 1))
         return self._taken[worker][1]
@@ -286,7 +288,7 @@ class Collector:
         return True
 
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
-        key = (second, (entry.method, entry.name), fit)
+        key = (second, self._store.counted_as((entry.method, entry.name)), fit)
         tally = Tally(entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms))
         before = self._pending.get(key)
         if before is None:

@@ -22,9 +22,6 @@ from worker import __version__
 HOST = "127.0.0.1"
 MOST_CONNECTIONS = 16
 LONGEST_CONNECTION_S = 10.0
-MOST_ENDPOINTS = 1000
-"""Endpoints with figures of their own; further ones share a row."""
-OTHER: Endpoint = ("", "other endpoints")
 
 
 class RequestTotals:
@@ -35,8 +32,6 @@ class RequestTotals:
 
     def add(self, endpoint: Endpoint, total: int, failed: int, received_bytes: int) -> None:
         """Count requests that were reported."""
-        if endpoint not in self.rows and len(self.rows) >= MOST_ENDPOINTS:
-            endpoint = OTHER
         row = self.rows.setdefault(endpoint, [0, 0, 0])
         row[0] += total
         row[1] += failed

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from held import Held, held
 from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
@@ -14,8 +13,7 @@ from played_run import PlayedRun, Troubles
 from master.fleet.clocks import ClockMap
 from master.judge.validity import FitnessLog
 from master.run.collect import EARLY_REPORTS
-from master.store import MAX_ERRORS
-from master.web.metrics import MOST_ENDPOINTS, RequestTotals
+from master.store import MAX_ENDPOINTS, MAX_ERRORS
 from worker.histogram import LAST_BUCKET, Histogram
 
 NODES, ENDPOINTS = 6, 4
@@ -77,7 +75,6 @@ def test_twice_the_endpoints_need_at_most_twice_as_much(tmp_path: Path) -> None:
         assert once < twice < 2 * once
 
 
-@pytest.mark.xfail(strict=True, reason="Collector.cut_off gets an entry for every restart")
 def test_workers_that_are_started_again_and_again_need_no_more(tmp_path: Path) -> None:
     """Each time as a new life."""
     with played(tmp_path, restarts=True) as run:
@@ -89,27 +86,15 @@ def test_workers_that_are_started_again_and_again_need_no_more(tmp_path: Path) -
         assert_same(run.held(), before)
 
 
-@pytest.mark.xfail(strict=True, reason="Store and Judge keep the name of every endpoint there ever was")
 def test_endpoints_that_are_new_in_every_report_share_one_name_in_the_end(tmp_path: Path) -> None:
     """A target with a number in each URL, and a locustfile that gives them no name."""
     with played(tmp_path, stray=True) as run:
         run.hour()
-        assert len(run.collector.totals.rows) == MOST_ENDPOINTS + 1
+        assert len(run.collector.totals.rows) == MAX_ENDPOINTS + 1
         before = run.held()
         run.hour()
         assert_same(run.held(), before)
-        assert len({endpoint for _, endpoint, _, _ in run.store.requests()}) <= MOST_ENDPOINTS + 1
-
-
-def test_request_totals_have_an_upper_bound() -> None:
-    """Beyond it endpoints share a row."""
-    totals = RequestTotals()
-    for number in range(3 * MOST_ENDPOINTS):
-        totals.add(("GET", f"/{number}"), 2, 1, 10)
-    assert len(totals.rows) == MOST_ENDPOINTS + 1
-    assert [sum(row[place] for row in totals.rows.values()) for place in range(3)] == [
-        count * 3 * MOST_ENDPOINTS for count in (2, 1, 10)
-    ]
+        assert len({endpoint for _, endpoint, _, _ in run.store.requests()}) == MAX_ENDPOINTS + 1
 
 
 def test_fitness_of_a_node_has_an_upper_bound() -> None:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from master.errors import InputError
 from master.web import metrics
-from master.web.metrics import MOST_CONNECTIONS, MOST_ENDPOINTS, LiveState, MetricsServer, RequestTotals
+from master.web.metrics import MOST_CONNECTIONS, LiveState, MetricsServer
 
 ODD = 'quote " slash \\ line\nend ' + "ü" * 280
 STATE = LiveState(
@@ -126,15 +126,6 @@ def test_a_head_without_end_is_cut_off(server: MetricsServer) -> None:
         with gevent.Timeout(20), pytest.raises(OSError, match=r"Broken pipe|reset"):
             send_for_ever()
     assert scrape(server)
-
-
-def test_endpoints_beyond_the_most_share_a_row() -> None:
-    """So that a locustfile with a number in every name does not fill the controller."""
-    totals = RequestTotals()
-    for number in range(MOST_ENDPOINTS + 50):
-        totals.add(("GET", f"/{number}"), 2, 1, 3)
-    assert len(totals.rows) == MOST_ENDPOINTS + 1
-    assert totals.rows[metrics.OTHER] == [100, 50, 150]
 
 
 def test_a_port_that_is_taken_is_the_operators_to_choose_anew() -> None:

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 from report_example import FACTS, fill, reading, tally
 
-from master.store import MAX_ERRORS, ErrorRow, Event, FitnessRow, SecondRow, Store
+from master.store import (
+    FURTHER_EVENTS,
+    MAX_ENDPOINTS,
+    MAX_ERRORS,
+    MAX_EVENTS,
+    OTHER,
+    ErrorRow,
+    Event,
+    FitnessRow,
+    SecondRow,
+    Store,
+)
 
 
 @pytest.fixture
@@ -127,6 +138,33 @@ def test_errors_add_up_and_their_kinds_are_bounded(store: Store) -> None:
     assert rows[0] == ErrorRow("GET", "/a", "error 7", 10, 0.5)
     assert rows[1].error.startswith("further errors")
     assert (rows[1].occurrences, rows[1].first_s) == (5, MAX_ERRORS + 1.0)
+
+
+def test_endpoints_beyond_the_most_count_for_one(path: Path) -> None:
+    """So that a locustfile with a number in every name fills neither the controller nor the report; also after a resume."""
+    store = Store(path, create=True)
+    for number in range(MAX_ENDPOINTS + 3):
+        store.add_requests(1, ("GET", f"/{number}"), tally(1.0), fit=True)
+    store.close()
+    store = Store(path)
+    assert store.counted_as(("GET", "/7")) == ("GET", "/7")
+    assert store.counted_as(("GET", "/new")) == OTHER
+    found = {endpoint: tally.total for _, endpoint, tally, _ in store.requests()}
+    assert len(found) == MAX_ENDPOINTS + 1
+    assert found[OTHER] == 3
+    store.close()
+
+
+def test_events_beyond_the_most_are_counted(store: Store) -> None:
+    """The first are kept: that is where trouble starts."""
+    for number in range(MAX_EVENTS + 3):
+        store.add_event(Event(float(number), "lost", "pi1", f"time {number}"))
+    store.commit()
+    store.add_event(Event(1e6, "lost", "pi2", "for good"))
+    store.commit()
+    *kept, last = store.events()
+    assert [event.detail for event in kept] == [f"time {number}" for number in range(MAX_EVENTS)]
+    assert last == Event(1e6, FURTHER_EVENTS, None, "4, the latest of which: lost pi2 for good")
 
 
 def test_an_unknown_column_is_refused(store: Store) -> None:

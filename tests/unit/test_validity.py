@@ -90,7 +90,7 @@ def test_a_value_on_the_limit_is_within_it_and_a_tenth_above_is_not() -> None:
     for percent, ok in ((90.0, True), (90.1, False), (250.0, False)):
         log = healthy(seconds=1)
         for node in NODES:
-            log.worker_cpu[node].bins.clear()
+            del log.worker_cpu[node]
             log.add_worker_cpu(node, percent)
         assert rows(log)["worker_cpu"].ok is ok
 
