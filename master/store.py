@@ -72,6 +72,10 @@ MAX_EVENTS = 10_000
 FURTHER_EVENTS = "further events"
 
 
+_MOST = (1 << 63) - 1
+"""SQLite has no larger integers; only a peer that lies gets there."""
+
+
 class SecondRow(NamedTuple):
     """The state of the run in one second."""
 
@@ -192,11 +196,16 @@ class Store:
             tally = before
         self._db.execute(
             "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*key, tally.total, tally.failed, tally.received_bytes, tally.histogram.encode()),
+            (
+                *key,
+                *(min(n, _MOST) for n in (tally.total, tally.failed, tally.received_bytes)),
+                tally.histogram.encode(),
+            ),
         )
 
     def put_second(self, row: SecondRow) -> None:
         """Keep the state of the run in one second."""
+        row = row._replace(users=min(row.users, _MOST))
         self._db.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
@@ -227,7 +236,7 @@ class Store:
         """Keep how fit nodes were."""
         self._db.executemany(
             "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((row.second, self._node(row.node), *row[2:]) for row in rows),
+            ((row.second, self._node(row.node), *row[2:4], min(row.requests, _MOST), *row[5:]) for row in rows),
         )
 
     def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:

@@ -147,7 +147,7 @@ class PlayedNode:
         first = int(peer_s) - REPORTED_S
         seconds = [self._second(second) for second in range(first, first + REPORTED_S)]
         errors = [ErrorCount("GET", "/0", f"404 for order {next(self._numbers)}", 1) for _ in range(ERRORS)]
-        return self._data("stats", (self.taken + 1, self._order, peer_s, self.users, seconds, errors))
+        return self._data("stats", (self._life, self.taken + 1, self._order, peer_s, self.users, seconds, errors))
 
     def restart(self) -> AgentMessage:
         """The worker ends, and a new one will present itself; what the agent says of it."""

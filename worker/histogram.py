@@ -24,7 +24,7 @@ LAST_BUCKET = math.ceil(math.log(_HOUR_MS * 1000) / _LOG_GAMMA)  # anything long
 
 # What a histogram may be made of, wherever it comes from: a file, or a peer that is not to be believed.
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
-Buckets = dict[Annotated[int, msgspec.Meta(ge=0, le=LAST_BUCKET)], Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]]
+Buckets = dict[Annotated[int, msgspec.Meta(ge=0, le=LAST_BUCKET)], Annotated[int, msgspec.Meta(ge=1, le=1 << 32)]]
 
 
 class Histogram:
@@ -97,7 +97,10 @@ def _value_ms(bucket: int) -> float:
     return 2 * GAMMA**bucket / (GAMMA + 1) / 1000
 
 
-_decoder = msgspec.msgpack.Decoder(tuple[Milliseconds, Buckets])
+# What is kept is a sum of what came, so its counts may be larger than any that may come.
+_decoder = msgspec.msgpack.Decoder(
+    tuple[Milliseconds, dict[Annotated[int, msgspec.Meta(ge=0, le=LAST_BUCKET)], Annotated[int, msgspec.Meta(ge=1)]]]
+)
 
 
 class Tally:

@@ -16,6 +16,8 @@ from worker.wire import EndpointSecond, ErrorCount, Report, WorkerSecond
 MAX_ERRORS_PER_REPORT = 100
 MAX_ERROR_LENGTH = 300
 MAX_NAME_LENGTH = 300
+MAX_BYTES = 1 << 53
+"""More than this the wire does not take; it is 9 PB."""
 
 
 class RequestEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
@@ -34,7 +36,7 @@ class RequestEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
             kwargs["request_type"],
             kwargs["name"],
             kwargs["response_time"] or 0.0,
-            kwargs["response_length"] or 0,
+            _bytes(kwargs["response_length"]),
             kwargs.get("exception"),
         )
         if self._handlers:
@@ -90,7 +92,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         return tally
 
     def _note_error(self, method: Any, name: Any, error: Any) -> None:
-        key = (*_endpoint(method, name), str(error)[:MAX_ERROR_LENGTH] or repr(error)[:MAX_ERROR_LENGTH])
+        key = (*_endpoint(method, name), _text(error)[:MAX_ERROR_LENGTH] or _text(repr(error))[:MAX_ERROR_LENGTH])
         if key not in self._errors and len(self._errors) >= MAX_ERRORS_PER_REPORT:
             key = (*key[:2], f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")
         self._errors[key] = self._errors.get(key, 0) + 1
@@ -101,10 +103,12 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
             self._errors[key] = self._errors.get(key, 0) + users
 
-    def take(self, users: dict[str, int], *, number: int = 0, order: int = 0, final: bool = False) -> Report:
+    def take(
+        self, users: dict[str, int], *, life: int = 0, number: int = 0, order: int = 0, final: bool = False
+    ) -> Report:
         """Everything not reported yet, as report `number`, and forget it. Only whole seconds, unless `final`.
 
-        `users` and `order` go along as they are.
+        `users`, `life` and `order` go along as they are.
         """
         now_s = self._clock()
         end = int(now_s) + 1 if final else int(now_s)
@@ -118,7 +122,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         self._reported_up_to = max(end, self._reported_up_to)
         errors = [ErrorCount(*key, count) for key, count in self._errors.items()]
         self._errors.clear()
-        return Report(number=number, order=order, sent_s=now_s, users=users, seconds=seconds, errors=errors)
+        return Report(life=life, number=number, order=order, sent_s=now_s, users=users, seconds=seconds, errors=errors)
 
     def _take_second(self, second: int) -> WorkerSecond:
         lag = self._lag.second(second)
@@ -133,7 +137,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
                     name,
                     tally.total,
                     tally.failed,
-                    tally.received_bytes,
+                    min(tally.received_bytes, MAX_BYTES),
                     tally.histogram.max_ms,
                     tally.histogram.buckets,
                 )
@@ -150,4 +154,20 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
 
 def _endpoint(method: Any, name: Any) -> tuple[str, str]:
     """As the wire takes it: a locustfile may say anything, and none of it may cost a report."""
-    return str(method)[:MAX_NAME_LENGTH], str(name)[:MAX_NAME_LENGTH]
+    return _text(method)[:MAX_NAME_LENGTH], _text(name)[:MAX_NAME_LENGTH]
+
+
+def _text(what: Any) -> str:
+    """`what` as text that can be encoded: half of a surrogate pair, as a cut answer may have, becomes a question mark."""
+    try:
+        return str(what).encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001  # whatever a locustfile's own __str__ raises
+        return f"<{type(what).__name__} that can't be shown>"
+
+
+def _bytes(length: Any) -> int:
+    """A response's length as the wire takes it; what is none is 0."""
+    try:
+        return min(max(0, int(length or 0)), MAX_BYTES)
+    except (TypeError, ValueError, OverflowError):
+        return 0

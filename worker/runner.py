@@ -6,7 +6,7 @@ import contextlib
 import logging
 import random
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -180,6 +180,9 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             case "present":
                 self._present.clear()
                 self._present_self()
+            case "spawn":
+                self._ended = False  # another controller goes on with a run that had been stopped
+                super().handle_message(msg)
             case "stop":
                 self.greenlet.spawn(self._stop_and_report)
             case "quit":
@@ -197,8 +200,19 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self.client.send(Message("client_stopped", None, self.client_id))
         self.worker_state = STATE_INIT
 
+    def start_worker(self, user_classes_count: dict[str, int], **kwargs: Any) -> None:
+        """Run so many users of each class, beside those that were told to stop and have not ended their task yet."""
+        stopping = Counter(type(user).__name__ for user in self._users() if _is_stopping(user))
+        super().start_worker({name: count + stopping[name] for name, count in user_classes_count.items()}, **kwargs)
+
+    def _users(self) -> list[Any]:
+        # gevent empties the arguments of a greenlet that has ended
+        return [greenlet.args[0] for greenlet in list(self.user_greenlets) if greenlet.args]
+
     def stop_users(self, user_classes_stop_count: dict[str, int]) -> None:
         """Stop so many users of each class: those that pause at once, the others when their task is done.
+
+        Those that were told before are waited for as well.
 
         Locust kills a pausing user without telling it that it is to stop; when its pause ends in that very moment, the kill
         hits the request that it has just begun, and the target has counted one more than the generator.
@@ -207,7 +221,12 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         stopping = []
         for greenlet in list(self.user_greenlets):
             user = greenlet.args[0] if greenlet.args else None  # gevent empties the arguments of one that has ended
-            if user is None or not left.get(type(user).__name__, 0):
+            if user is None:
+                continue
+            if _is_stopping(user):
+                stopping.append(greenlet)
+                continue
+            if not left.get(type(user).__name__, 0):
                 continue
             left[type(user).__name__] -= 1
             stopping.append(greenlet)
@@ -224,7 +243,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._number += 1
         self._reported_s, self._requests_told = time.monotonic(), self.recorder.requests_total
         report = self.recorder.take(
-            dict(self.user_classes_count), number=self._number, order=self.last_received_spawn_timestamp, final=final
+            dict(self.user_classes_count),
+            life=self._life,
+            number=self._number,
+            order=self.last_received_spawn_timestamp,
+            final=final,
         )
         self._reports[self._number] = report
         self._all_taken.clear()
@@ -283,3 +306,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     def monitor_cpu_and_memory(self) -> None:
         """Nothing: LoopLag measures the process, the agent the node."""
+
+
+def _is_stopping(user: Any) -> bool:
+    return bool(user._state == LOCUST_STATE_STOPPING)  # noqa: SLF001  # Locust keeps a user's state there

@@ -26,10 +26,12 @@ MAX_MESSAGE_BYTES = 4 << 20
 
 # Bounds on what a peer may say; a message beyond them is not decoded.
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+Some = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
+"""A number of requests or users, of which no node has more."""
 Percent = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
-Users = Annotated[dict[Text, Count], msgspec.Meta(max_length=1000)]
+Users = Annotated[dict[Text, Some], msgspec.Meta(max_length=1000)]
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,8 +153,8 @@ class EndpointSecond(msgspec.Struct, array_like=True):
 
     method: Text
     name: Text
-    total: Count
-    failed: Count
+    total: Some
+    failed: Some
     received_bytes: Count
     max_ms: Milliseconds
     buckets: Buckets
@@ -178,17 +180,18 @@ class ErrorCount(msgspec.Struct, array_like=True):
     method: Text
     name: Text
     error: Text
-    count: Count
+    count: Some
 
 
 class Report(msgspec.Struct, array_like=True):
     """What a worker did since its report before. Every request is in exactly one report.
 
-    `number` counts a worker's reports from 1. The worker keeps a report, and sends it again, until the controller has
+    `life` is the worker's, as in Ready, and `number` counts its reports from 1. The worker keeps a report, and sends it again, until the controller has
     said that it is taken. They are taken in order of number, without a gap: what comes a second time is known by its number
     and not counted again, and what comes before its predecessor waits until the worker sends both again.
     """
 
+    life: Count
     number: Count
     order: Count
     """The last order that the worker has had from this controller; 0 for none."""
@@ -203,7 +206,7 @@ class UsersRunning(msgspec.Struct):
     """A worker's answer to a spawn order."""
 
     user_classes_count: Users
-    user_count: Count
+    user_count: Some
 
 
 class Ready(msgspec.Struct):
@@ -234,6 +237,8 @@ WORKER_MESSAGES: dict[str, Any] = {
     "quit": None,
 }
 
+MAX_WORKERS = 8
+"""Workers of one node: two for each core of a Pi."""
 ALIVE_INTERVAL_S = 1.0
 """An agent is heard at least this often."""
 

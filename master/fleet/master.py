@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 REPORTED_AFTER_S = 3.0
 """How long after its last order a ramp waits for the workers to say that their users run."""
 RAMP_STEP_S = 0.1
+STOP_AGAIN_S = 2.0
 AGAIN_AFTER_S = 6.0
 """An order that a worker's reports show no trace of after so long is given again."""
 
@@ -89,6 +90,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._finished: set[str] = set()
         """Workers that have said that they are done."""
         self._running = 0
+        self._stop_said_s: dict[str, float] = {}
 
     @property
     def user_count(self) -> int:
@@ -158,7 +160,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self._ramp.kill()
         self.update_state(STATE_STOPPING)
         for worker in list(self.clients):
-            self._send("stop", worker)
+            self._stop(worker)
         self._note_stopped()
         self._all_stopped.wait(timeout=timeout_s)
         self.update_state(STATE_STOPPED)
@@ -241,6 +243,8 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                 self._count_users(client_id, msg.data.users)
                 self._see_to_order(client_id, msg.data)
                 self._listener.on_report(client_id, msg.data)
+                if self.state == STATE_STOPPING:
+                    self._stop_again(client_id)
             case "spawning_complete":
                 self._count_users(client_id, msg.data.user_classes_count)
             case "exception":
@@ -255,6 +259,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         taken = self._listener.on_worker_joined(node_of(worker), worker, ready)
         if self._lives.get(worker) != ready.life:
             self._lives[worker] = ready.life
+            self._finished.discard(worker)
             self.lose_worker(worker)  # the one of that name that there was
         if worker not in self.clients:
             self.clients[worker] = WorkerNode(worker)
@@ -262,7 +267,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._workers_of[node_of(worker)].add(worker)
         self._send("ack", worker, {"index": self.get_worker_index(worker), "taken": taken})
         if self.state == STATE_STOPPING:
-            self._send("stop", worker)
+            self._stop(worker)
         elif node_of(worker) not in self._away:
             self._take_in(worker)
 
@@ -277,10 +282,23 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self._running += sum(counts.values()) - sum(client.user_classes_count.values())
             client.user_classes_count = counts
 
+    def _stop(self, worker: str) -> None:
+        self._stop_said_s[worker] = time.monotonic()
+        self._send("stop", worker)
+
+    def _stop_again(self, worker: str) -> None:
+        """A worker that still reports, with users, may not have heard it."""
+        client = self.clients.get(worker)
+        late = time.monotonic() > self._stop_said_s.get(worker, 0.0) + self.environment.stop_timeout + STOP_AGAIN_S
+        if late and client is not None and client.user_classes_count:
+            self._stop(worker)
+
     def _see_to_order(self, worker: str, report: Report) -> None:
         """Give an order again that was lost, with a connection say."""
         number, given_s = self._ordered.get(worker, (0, 0.0))
-        if report.order < number and time.monotonic() > given_s + AGAIN_AFTER_S and self._on:
+        if not number and self.state != STATE_STOPPING and any(report.users.values()):
+            self._order([worker])  # another controller's order: here it has been given none
+        elif report.order < number and time.monotonic() > given_s + AGAIN_AFTER_S and self._on:
             self._order([worker])
 
     @property

@@ -38,6 +38,12 @@ class Node:
         self._ahead: int | None = None
         """By how many seconds the run's count is ahead of the node's clock."""
 
+    def restart_clock(self) -> None:
+        """The agent is a new one, perhaps after a start of the whole node: what was known of its clock counts no more."""
+        self.clock = ClockMap()
+        self._ahead = None
+        self.wall_offset_s = None
+
     def add(self, sample: Sample, now_s: float) -> float:
         """Take a sample in; returns when it was due, by the controller's clock."""
         self.clock.observe(sample.sent_s, now_s)
@@ -94,9 +100,10 @@ class Registry:
     def welcome(self, name: str, facts: Facts, now_s: float) -> None:
         """An agent has presented its node."""
         self.nodes[name].facts = facts
+        self.nodes[name].restart_clock()
         self.simulated = self.simulated or facts.simulated
         self._hear(name, now_s)
-        self._note(name, welcomed=True, left=False, silent=False)
+        self._note(name, welcomed=True, left=False, silent=False, crashing=False)
 
     def sample(self, name: str, sample: Sample, now_s: float) -> float:
         """A sample has come; returns when it was due, by the controller's clock."""
@@ -131,7 +138,8 @@ class Registry:
     def left(self, name: str) -> None:
         """The node has said good-bye."""
         self._heard_s.pop(name, None)
-        self._note(name, left=True)
+        self.nodes[name].workers.clear()
+        self._note(name, left=True, workers=0)
 
     def note_users(self, name: str, users: bool) -> None:
         """Whether users are ordered to run on the node."""

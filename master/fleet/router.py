@@ -58,9 +58,16 @@ class Router:
             payload: zmq.Frame = self.socket.recv(_NOW, copy=False)
             if not payload.more:
                 return route, frame.bytes, payload
-            while payload.more:
-                payload = self.socket.recv(_NOW, copy=False)
+            self._skip_rest()
             return None
+
+    def _skip_rest(self) -> None:
+        frames = 0
+        while self.socket.getsockopt(zmq.RCVMORE):
+            self.socket.recv(_NOW)
+            frames += 1
+            if frames % MOST_IN_A_ROW == 0:
+                gevent.sleep(0)
 
     def _wait(self) -> None:
         came, self._in_a_row = self._in_a_row > 1, 0

@@ -25,6 +25,7 @@ from master.fleet.router import Router
 from worker.curve import Endpoint, Keys, end_context
 from worker.wire import (
     MAX_MESSAGE_BYTES,
+    MAX_WORKERS,
     WORKER_MESSAGES,
     ControllerMessage,
     decode_agent_message,
@@ -32,7 +33,7 @@ from worker.wire import (
     node_of,
 )
 
-_IDENTITY_END = re.compile("(_[0-9]{1,3})?")
+_IDENTITY_END = re.compile(f"(_[0-{MAX_WORKERS - 1}])?")
 AGENT = "agent"
 """The type under which an agent's messages are handed on; the data is the decoded AgentMessage."""
 
@@ -66,7 +67,8 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         self.socket.setsockopt(zmq.BACKLOG, 4096)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         self.socket.setsockopt(zmq.SNDHWM, 10_000)
-        self.socket.setsockopt(zmq.RCVHWM, 100_000)
+        # Of each connection. What does not fit waits at its sender's, and one that floods fills no memory here.
+        self.socket.setsockopt(zmq.RCVHWM, 16)
         self.socket.curve_server = True
         self.socket.curve_secretkey = keys.secret.encode()
         self.socket.zap_domain = b"piswarm"
@@ -112,7 +114,12 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
             raise Rejected("identity of another node")
         if node in self._gate.revoked:
             raise Rejected("message of a revoked node")  # sent before its connection was cut
-        sender = _Sender(name, claim, identity, identity == node, payload.get(zmq.SRCFD))
+        descriptor = payload.get(zmq.SRCFD)
+        try:
+            inode = os.fstat(descriptor).st_ino
+        except OSError:
+            inode = 0  # it has gone already
+        sender = _Sender(name, claim, identity, identity == node, descriptor, inode)
         self._forget(identity)
         self._routes[identity] = self._senders[name] = sender
         return sender
@@ -148,8 +155,11 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
             sender = self._forget(identity)
             assert sender is not None
             # ZeroMQ has no way to end one connection of a ROUTER; it takes a shut socket for a peer that has left.
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sender.descriptor)) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
+            # The peer may have gone, and its descriptor be another's: then the inode is another one.
+            with contextlib.suppress(OSError):
+                if os.fstat(sender.descriptor).st_ino == sender.inode:
+                    with socket.socket(fileno=os.dup(sender.descriptor)) as connection:
+                        connection.shutdown(socket.SHUT_RDWR)
 
     def close(self, linger: int | None = None) -> None:
         """Close the port and the gate behind it."""
@@ -168,6 +178,8 @@ class _Sender(NamedTuple):
     identity: str
     is_agent: bool
     descriptor: int
+    inode: int
+    """Of the descriptor; no other connection has it as long as this one lives."""
 
 
 def _decode(sender: _Sender, payload: memoryview) -> Message:

@@ -53,8 +53,8 @@ class Agents:
     ) -> None:
         """`tell` sends a message to a node's agent; nodes sample every `period_s`."""
         self.controller = Node(CONTROLLER)
-        self.ended_workers: list[str] = []
-        """Workers of which their agents have said that they ended; whoever acts on it empties the list."""
+        self.ended_workers: set[str] = set()
+        """Workers of which their agents have said that they ended; whoever acts on it empties the set."""
         self.restarts = 0
         """How many of them are started again."""
         self.dropped: Counter[str] = Counter()
@@ -127,7 +127,7 @@ class Agents:
         if node_of(end.worker) != name:
             self.dropped["an end of another node's worker"] += 1
             return
-        self.ended_workers.append(end.worker)
+        self.ended_workers.add(end.worker)
         self.restarts += 1
         self._registry.worker_went(name, end.worker)
         self._registry.note_crashing(name, crashing=end.crashing)

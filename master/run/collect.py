@@ -17,11 +17,13 @@ from master.run.agents import Agents
 from master.run.handover import STANDING, Standing, boot_id
 from master.run.load import LoadSchedule, Progress, Span, whole_seconds
 from master.run.recall import recall_fitness
+from master.run.receipts import Receipts
 from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, SecondRow, Store
 from master.web.metrics import RequestTotals
 from worker.histogram import Histogram, Tally
+from worker.looplag import PROBES_PER_SECOND
 from worker.wire import (
     AgentMessage,
     ControllerMessage,
@@ -37,7 +39,9 @@ from worker.wire import (
 
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
-EARLY_REPORTS = 20
+EARLY_REPORTS = 5
+MOST_PROBES = 2 * PROBES_PER_SECOND
+"""Of a worker's loop in one second; after a stall there is one more than planned."""
 KEPT_SECONDS = 15
 """Seconds of tallies kept in memory."""
 
@@ -66,14 +70,15 @@ class Collector:
         self.users_peak = 0
         self.gaps: list[Span] = []
         """When the run had no controller, in seconds since it began."""
+        self.stop_reason: str | None = None
+        """Why the load ended, if not by plan."""
         self.began = False
         """Whether there is load by this controller's order, or has been."""
         self.totals = RequestTotals()
         """Of this controller's part of the run."""
-        self.reports = 0
-        """Reports taken."""
         self.dropped: Counter[str] = Counter()
         """Parts of reports that were left out, by reason."""
+        self.receipts = Receipts(store.reports(), self.dropped)
         self.broken_rule: ThresholdOutcome | None = None
         """The rule that asks for the run to end now."""
         self._recent: dict[int, dict[Endpoint, Tally]] = {}
@@ -85,14 +90,6 @@ class Collector:
         self._period_s = scenario.sample_period_s
         self._judge = Judge(threshold for threshold in scenario.thresholds if threshold.abort)
         self._judged_up_to = 0
-        self._taken: dict[str, tuple[int, int]] = store.reports()
-        """The life of each worker, and the number of its last report that was taken."""
-        self._untold: dict[str, tuple[int, int]] = {}
-        """Taken since the last commit: life and number by worker."""
-        self._committed: dict[str, int] = {}
-        """Kept for good, and to be told to the worker: the number of its last report."""
-        self.cut_off: list[str] = []
-        """Workers that ended without a final report."""
         self._began_s: float | None = None
         self._ended_s = math.inf
         self._spans: list[Span] = []
@@ -101,6 +98,10 @@ class Collector:
         self._samples: list[tuple[str, int, Reading]] = []
         self._fitness_rows: list[FitnessRow] = []
         self._received_samples: Counter[str] = Counter()
+        self._sampled_s: dict[str, float] = {}
+        """When the latest sample of each node was due."""
+        self._measured: dict[str, int] = {}
+        """The latest second of its own clock that each worker has told its fitness of."""
         self._early: dict[str, deque[tuple[str, Report]]] = {}
         """Reports of nodes whose clock is not known yet."""
         self._left_off_s: float | None = None
@@ -116,12 +117,14 @@ class Collector:
         self.fitness, self._received_samples = recall_fitness(self._store, self._is_steady)
         self.gaps = list(earlier.gaps)
         self.ready_s, self.users_peak = earlier.ready_s, earlier.users_peak
-        self.cut_off = list(earlier.cut_off)
+        self.receipts.cut_off = list(earlier.cut_off)
+        self.stop_reason = earlier.reason
+        if earlier.ended_s is not None:
+            self._ended_s = earlier.ended_s
         self.dropped.update(earlier.dropped)
         self._registry.peak_ready = earlier.nodes_peak
         self._registry.ever_lost.update(earlier.nodes_lost)
         self._judged_up_to = int(earlier.offset_s) + 1
-        self._store.add_event(Event(earlier.offset_s, "controller lost", None, "nothing is known of the run from here"))
 
     def begin(self) -> None:
         """The load begins now, or goes on: from its first beginning on time counts, and telemetry is kept."""
@@ -130,7 +133,10 @@ class Collector:
         offset_s = self.offset_s()
         self.progress.begin(offset_s)
         if self._left_off_s is not None:
-            self.gaps.append((self._left_off_s, offset_s))
+            if self._ended_s == math.inf:
+                self.gaps.append((self._left_off_s, offset_s))
+            lost = Event(self._left_off_s, "controller lost", None, "nothing is known of the run from here")
+            self._store.add_event(lost)
             self.event("resumed", None, f"after {offset_s - self._left_off_s:.1f} s without a controller")
         self._judged_up_to = int(offset_s)
         self.began = True
@@ -149,9 +155,10 @@ class Collector:
         """How long the load was on, up to now or its end."""
         return min(self.offset_s(), self._ended_s)
 
-    def load_ended(self) -> None:
-        """The load ends now, by plan or not: what comes later is counted but not judged."""
-        self._ended_s = self.offset_s()
+    def load_ended(self, reason: str | None) -> None:
+        """The load ends now, by plan or for a `reason`: what comes later is counted but not judged."""
+        self._ended_s = min(self._ended_s, self.offset_s())
+        self.stop_reason = self.stop_reason or reason
 
     def steady_seconds(self) -> list[int]:
         """The seconds to be judged: those wholly within a hold."""
@@ -192,6 +199,11 @@ class Collector:
             due_s = self._registry.sample(node, sample, now_s)
         if self._began_s is None or due_s < self._began_s:
             return
+        # So that no node counts for more than the others, whatever it sends.
+        if not self._sampled_s.get(node, -math.inf) + self._period_s / 2 < due_s < now_s + 1:
+            self.dropped["a sample out of turn"] += 1
+            return
+        self._sampled_s[node] = due_s
         second = int(due_s - self._began_s)
         reading = sample.reading
         self._samples.append((node, second, reading))
@@ -209,14 +221,10 @@ class Collector:
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken."""
         self._registry.worker_came(node, worker)
-        known, taken = self._taken.get(worker, (ready.life, 0))
-        if known != ready.life:
-            # What the one before had not reported is lost.
-            if worker not in self.cut_off:
-                self.cut_off.append(worker)
-            taken = 0
-        self._taken[worker] = (ready.life, max(taken, ready.first - 1))
-        return self._taken[worker][1]
+        self.agents.ended_workers.discard(worker)  # that was the one before
+        if self.receipts.life_of(worker) != ready.life:
+            self._measured.pop(worker, None)
+        return self.receipts.join(worker, ready.life, ready.first)
 
     def on_worker_left(self, node: str, worker: str) -> None:
         """A worker has said good-bye in mid-run."""
@@ -235,7 +243,7 @@ class Collector:
             # It may have been kept for long, so that its own times say nothing yet. What gets lost here is sent again.
             self._early.setdefault(name, deque(maxlen=EARLY_REPORTS)).append((worker, report))
             return
-        if not self._take(worker, report.number):
+        if not self.receipts.take(worker, report.life, report.number):
             return
         node.clock.observe(report.sent_s, time.monotonic())
         for error in report.errors:
@@ -248,9 +256,9 @@ class Collector:
                 self.dropped["a second that has not come yet"] += 1
             elif second >= 0 or row.endpoints:
                 # Requests before the load began can't be; should the clocks say so, none is lost.
-                self._on_worker_second(node, max(0, second), row)
+                self._on_worker_second(worker, node, max(0, second), row)
 
-    def _on_worker_second(self, node: Node, second: int, row: WorkerSecond) -> None:
+    def _on_worker_second(self, worker: str, node: Node, second: int, row: WorkerSecond) -> None:
         assert self._began_s is not None
         reading = node.reading_at(self._began_s + second + 0.5, within_s=2 * self._period_s + 1)
         reasons = unfit_reasons(
@@ -260,32 +268,30 @@ class Collector:
             node_cpu_percent=reading.cpu_percent if reading else None,
             node_memory_percent=reading.memory_percent if reading else None,
         )
+        credible = sum(row.lag_buckets.values()) <= MOST_PROBES
+        if not credible:
+            reasons.append("loop lag not credible")
         if second + 1 > self._ended_s:
             reasons = []  # users are stopping: what is measured now is counted, and judged by nobody
         requests = sum(entry.total for entry in row.endpoints)
-        lag = Histogram(row.lag_buckets, row.lag_max_ms)
-        self._fitness_rows.append(
-            FitnessRow(node.name, second, row.lag_max_ms, row.cpu_percent, requests, ", ".join(reasons), lag.encode())
-        )
         for entry in row.endpoints:
             self._add(second, entry, fit=not reasons)
         if self._is_steady(second):
-            self.fitness.add_lag(node.name, lag)
-            if row.cpu_percent is not None:
-                self.fitness.add_worker_cpu(node.name, row.cpu_percent)
             self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
+        if row.second > self._measured.get(worker, -1):  # requests may come late, and tell of their second again
+            self._measured[worker] = row.second
+            lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
+            unfit = ", ".join(reasons)
+            self._keep_fitness(
+                FitnessRow(node.name, second, row.lag_max_ms, row.cpu_percent, requests, unfit, lag.encode()), lag
+            )
 
-    def _take(self, worker: str, number: int) -> bool:
-        """Whether the report of that number is new. If so it counts as taken, and with the next commit the worker is told."""
-        life, taken = self._taken[worker]
-        if number != taken + 1:
-            # It has not heard that this one is taken; or the one before was lost on its way, and both will come again.
-            self._committed[worker] = taken
-            self.dropped["a report that came again" if number <= taken else "a report ahead of a lost one"] += 1
-            return False
-        self._taken[worker] = self._untold[worker] = (life, number)
-        self.reports += 1
-        return True
+    def _keep_fitness(self, row: FitnessRow, lag: Histogram) -> None:
+        self._fitness_rows.append(row)
+        if self._is_steady(row.second):
+            self.fitness.add_lag(row.node, lag)
+            if row.worker_cpu_percent is not None:
+                self.fitness.add_worker_cpu(row.node, row.worker_cpu_percent)
 
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
         key = (second, self._store.counted_as((entry.method, entry.name)), fit)
@@ -317,9 +323,7 @@ class Collector:
             self._keep_second(users)
             self._store.put_meta(STANDING, msgspec.to_builtins(self._standing()))
         self._flush()
-        for worker, number in self._committed.items():
-            tell_taken(worker, number)
-        self._committed.clear()
+        self.receipts.acknowledge(tell_taken)
         self.agents.ask_for_clocks()
 
     def _standing(self) -> Standing:
@@ -333,15 +337,17 @@ class Collector:
             offset_s=offset_s,
             stage=position.stage,
             kind=position.kind,
-            stage_left_s=position.stage_left_s,
+            stage_left_s=min(position.stage_left_s, self.progress.hold_of(position.stage)),
             steady_spans=self.progress.steady_spans(min(offset_s, self._ended_s)),
             gaps=self.gaps,
             users_peak=self.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=sorted(self._registry.ever_lost),
             ready_s=self.ready_s,
-            cut_off=self.cut_off,
+            cut_off=self.receipts.cut_off,
             dropped=dict(self.dropped),
+            ended_s=None if self._ended_s == math.inf else self._ended_s,
+            reason=self.stop_reason,
         )
 
     def _keep_second(self, users: int) -> None:
@@ -376,22 +382,22 @@ class Collector:
 
     def _keep_requests(self) -> None:
         """What came since the last look, of all workers in one tally for each second and endpoint."""
-        for (second, endpoint, fit), tally in self._pending.items():
+        for key, tally in list(self._pending.items()):
+            second, endpoint, fit = key
             self._store.add_requests(second, endpoint, tally, fit=fit)
+            del self._pending[key]  # at once: should the next one fail, this one is not to be written a second time
             self.totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
             if second >= self._judged_up_to:  # what is judged already must not change any more
                 self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)
-        self._pending.clear()
 
     def _flush(self) -> None:
         self._store.put_samples(self._samples)
         self._store.put_fitness(self._fitness_rows)
-        self._store.put_reports(self._untold)
+        self._store.put_reports(self.receipts.uncommitted)
         self._samples.clear()
         self._fitness_rows.clear()
         self._store.commit()
-        self._committed |= {worker: number for worker, (_, number) in self._untold.items()}
-        self._untold.clear()
+        self.receipts.note_committed()
 
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and settle which samples are missing."""

@@ -112,16 +112,21 @@ class Standing(msgspec.Struct, kw_only=True):
     ready_s: float | None
     cut_off: list[str]
     dropped: dict[str, int]
+    ended_s: float | None = None
+    """When the load had ended, if it had."""
+    reason: str | None = None
+    """Why, if not by plan."""
 
     def began_now_s(self, now_s: float, now_wall_s: float) -> float:
         """When the run began by this machine's monotonic clock of now, even if it was started anew since."""
         return self.began_s if self.boot == boot_id() else now_s - (now_wall_s - self.began_wall_s)
 
     def remaining(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        """What is left of `stages`: the one it stood in, with the rest of its hold, and those after it."""
+        """What is left of `stages`: the one it stood in, with the rest of its hold, and those after it; no load once it had ended."""
+        if self.ended_s is not None:
+            return (Stage(users=0, spawn_rate=1.0, hold_s=0.0),)
         stage = stages[self.stage]
-        left_s = self.stage_left_s if self.kind == "hold" else stage.hold_s
-        return (Stage(stage.users, stage.spawn_rate, max(0.0, left_s)), *stages[self.stage + 1 :])
+        return (Stage(stage.users, stage.spawn_rate, max(0.0, self.stage_left_s)), *stages[self.stage + 1 :])
 
 
 def boot_id() -> str:

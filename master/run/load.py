@@ -73,6 +73,8 @@ class LoadSchedule:
 
     def at(self, offset_s: float) -> Position:
         """Where the plan is at `offset_s`; its start before 0, its end after the last stage."""
+        if not self.segments:
+            return Position(0, "hold", self.stages[-1].users, 0.0, 0.0)
         return self._position(self._segment(offset_s), offset_s)
 
     def before_hold(self, stage: int) -> Position:
@@ -114,6 +116,10 @@ class Progress:
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the schedule."""
         return self._schedule.stages
+
+    def hold_of(self, stage: int) -> float:
+        """How long a stage, counted from the run's first, is held by this schedule, in seconds."""
+        return self._schedule.stages[stage - self._stages_done].hold_s
 
     @property
     def holds_begun(self) -> int:

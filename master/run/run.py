@@ -15,7 +15,7 @@ import gevent
 from locust import __version__ as locust_version
 from locust.env import Environment
 
-from master.errors import AbortError
+from master.errors import AbortError, InputError
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
@@ -109,6 +109,10 @@ class Run:
         """
         _allow_descriptors()
         with ExitStack() as stack:
+            if not directory.database.exists():
+                raise InputError(
+                    f"{directory.path} has no {directory.database.name}, so there is nothing to go on with"
+                )
             file, handover = HandoverFile.take(directory.keys)
             self._nodes = [name for name in handover.node_keys if name != CONTROLLER]
             store = Store(directory.database)
@@ -246,7 +250,7 @@ class Run:
 
     def _finish(self) -> list[str]:
         """End the load; the workers that did not report to the end."""
-        self._collector.load_ended()
+        self._collector.load_ended(self._stop.reason)
         self._view.say("stopping: users finish their tasks, workers report")
         unreported: list[str] = self._master.finish(self._scenario.stop_timeout_s + FINAL_REPORTS_S)
         return unreported
@@ -269,9 +273,9 @@ class Run:
             simulated=self._registry.simulated,
             clocks_off=self._registry.clocks_off(CLOCK_OFF_S),
             dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
-            unreported_workers=sorted({*unreported, *collector.cut_off}),
+            unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),
             locust_version=locust_version,
-            aborted=self._stop.reason,
+            aborted=self._stop.reason or collector.stop_reason,
         )
         result = conclude(self._scenario, store, collector.fitness, facts)
         store.put_meta("verdict", result.verdict)

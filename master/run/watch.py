@@ -95,10 +95,10 @@ class Watch:
         """What a node's change of state means for the load."""
         if after in AWAY and before not in AWAY:
             moved = self.master.lose_node(node)
-            if after is not NodeState.QUARANTINED:
-                self.master.forget_workers(node)
             self.collector.event(after.value, node, f"{WHY[after]}; {moved} user(s) went to other nodes")
-        elif after in USABLE and not self.master.may_carry(node):
+        if after in (NodeState.LOST, NodeState.GONE):  # from quarantine too: the registry has forgotten them as well
+            self.master.forget_workers(node)
+        if after in USABLE and not self.master.may_carry(node):
             self.master.regain_node(node)
             self.collector.event("returned", node, "it is taken in again, and gets users little by little")
 
@@ -114,7 +114,7 @@ class Watch:
                 requests=collector.totals.rows,
                 latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
                 dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
-                reports=collector.reports,
+                reports=collector.receipts.taken,
                 workers_restarted=collector.agents.restarts,
             )
         )

@@ -151,7 +151,7 @@ def _report(second: int) -> Report:
     for row in seconds:
         row.endpoints[0].failed = 1
     errors = [ErrorCount("GET", ENDPOINTS[0], _error(row.second), 1) for row in seconds]
-    return Report(second // REPORT_S + 1, 0, second + REPORT_S, {"Visitor": 1}, seconds, errors)
+    return Report(1, second // REPORT_S + 1, 0, second + REPORT_S, {"Visitor": 1}, seconds, errors)
 
 
 def _sample(second: int) -> Sample:

@@ -141,7 +141,7 @@ def _forged_statistics() -> dict[str, Any]:
 
 def _forged_report() -> Report:
     forged = EndpointSecond("GET", "/forged", FORGED, 0, 0, 1.0, {300: FORGED})
-    return Report(1, 0, 1.0, {}, [WorkerSecond(1, 1.0, 1.0, {1: 20}, [forged])], [])
+    return Report(1, 1, 0, 1.0, {}, [WorkerSecond(1, 1.0, 1.0, {1: 20}, [forged])], [])
 
 
 def test_stock_fails() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -32,6 +34,20 @@ class Visitor(HttpUser):
     @task
     def health(self):
         self.client.get("/health")
+"""
+
+WITH_LONG_TASKS = """
+import time
+from locust import constant, task
+from worker.http import HttpUser
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def health(self):
+        self.client.get("/health")
+        time.sleep(4)
 """
 
 
@@ -207,6 +223,49 @@ def test_a_run_whose_controller_was_killed_is_resumed(
     assert [event.kind for event in events(started.directory)][:2] == ["controller lost", "resumed"]
     assert not (started.directory / "keys.json").exists()
     assert not [process for process in others if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_run_whose_controller_was_killed_when_the_load_had_ended_is_only_brought_to_its_end(
+    piswarm: Piswarm, target: Target
+) -> None:
+    """No user is started again, and what the workers had still to tell is waited for."""
+    file = scenario(piswarm, hold="4s")
+    (file.parent / "visitors.py").write_text(WITH_LONG_TASKS)
+    started = piswarm.start(file, "--target", target.url)
+    started.wait_for("stopping: ")
+    time.sleep(2.5)  # the tasks take longer, and where the run stands is kept once a second
+    started.process.kill()
+    started.process.communicate()
+    finished = piswarm.resume(started.directory)
+    assert finished.status in (0, 3), finished.output
+    assert_all_counted(finished, target)
+    assert finished.result["gaps"] == []
+    assert finished.result["duration_s"] < 10
+    assert not re.search("users [1-9]", finished.output)
+
+
+def test_users_that_are_wanted_again_while_they_end_their_task_are_started(piswarm: Piswarm, target: Target) -> None:
+    """Those that were told to stop do not count as running, however long their task takes."""
+    file = piswarm.scenario(
+        load=[
+            {"users": 12, "spawn_rate": 100, "hold": "3s"},
+            {"users": 4, "spawn_rate": 100, "hold": "1s"},
+            {"users": 12, "spawn_rate": 100, "hold": "9s"},
+        ],
+        nodes={"expect": 3},
+        thresholds=[],
+        stop_timeout="20s",
+    )
+    (file.parent / "visitors.py").write_text(WITH_LONG_TASKS)
+    started = piswarm.start(file, "--target", target.url)
+    finished = started.finish()
+    assert finished.status in (0, 3), finished.output
+    assert_all_counted(finished, target)
+    with closing(Store(started.directory / "run.db")) as store:
+        held = [row.users for row in store.seconds() if row.steady and row.stage.startswith("3")]
+    assert set(held[3:]) == {USERS}  # those that went on come first
+    # Each of them makes a request in 4 s, in two spans of about 3 and 10 s.
+    assert finished.result["requests"]["total"] >= USERS + 2 * USERS
 
 
 def test_what_can_not_be_resumed_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
 from master.run import agents, collect
-from master.run.collect import CLOSED_AFTER_S, Collector
+from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker.histogram import Histogram
-from worker.wire import Answer, EndpointSecond, Facts, Hello, Ready, Report, UserShare, WorkerSecond
+from worker.wire import Answer, EndpointSecond, Facts, Hello, Reading, Ready, Report, Sample, UserShare, WorkerSecond
 
 START_S = 1000.0
 FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
@@ -45,6 +47,7 @@ class Run:
         self.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
         self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1))
         self._number = 0
+        self.life = 1
 
     def answered(self, second: int, latency_ms: float) -> None:
         """The worker reports one request of a second of the run."""
@@ -53,11 +56,16 @@ class Run:
         entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
         row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry])
         self._number += 1
-        self.collector.on_report("pi1_0", Report(self._number, 0, self.now_s, {"ApiUser": 10}, [row], []))
+        self.collector.on_report("pi1_0", Report(self.life, self._number, 0, self.now_s, {"ApiUser": 10}, [row], []))
 
     def tick(self, offset_s: float) -> None:
         self.now_s = START_S + offset_s
         self.collector.tick(10, lambda worker, number: self.told.append((worker, number)))
+
+
+def sample(number: int, due_s: float, sent_s: float) -> Sample:
+    reading = Reading(cpu_percent=10.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0)
+    return Sample(number, due_s, sent_s, reading)
 
 
 @pytest.fixture
@@ -129,13 +137,89 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
     """And what the one before had not reported is known to be missing."""
     run.answered(0, 5.0)
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2)) == 1
-    assert run.collector.cut_off == []
+    assert run.collector.receipts.cut_off == []
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1)) == 0
-    assert run.collector.cut_off == ["pi1_0"]
-    run._number = 0
+    assert run.collector.receipts.cut_off == ["pi1_0"]
+    run.life, run._number = 2, 0
     run.answered(1, 5.0)
     run.tick(2)
     assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 2
+
+
+def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run) -> None:
+    """It may be late, on a connection that has died; taken, it would have the new worker forget its own of that number."""
+    run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1))
+    run.answered(0, 5.0)
+    run.tick(1)
+    assert run.told == []
+    assert run.collector.dropped == {"a report of an earlier life": 1}
+    run.life, run._number = 2, 0
+    run.answered(1, 5.0)
+    run.tick(2)
+    assert run.told == [("pi1_0", 1)]
+
+
+def test_a_worker_is_told_of_no_report_that_is_not_committed(run: Run) -> None:
+    """A controller that dies now has not got it."""
+    run.answered(0, 5.0)
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1)) == 0
+    run.tick(1)
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1)) == 1
+
+
+def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
+    """Samples that come out of turn are left out, and probes of a loop that nobody can have made make their second unfit."""
+    run.collector.progress.hold_started(0)
+    for number in range(100):
+        run.now_s = START_S + 5
+        run.collector.on_agent("pi1", sample(number, START_S + 4, run.now_s))
+        run.collector.on_agent("pi1", sample(number, START_S + 10 + number * 1000, run.now_s))
+    run.collector.on_agent("pi1", sample(1, START_S + 5, run.now_s))
+    assert run.collector.fitness.node_cpu["pi1"].bins[100] == 2
+    assert run.collector.dropped == {"a sample out of turn": 199}
+    row = WorkerSecond(
+        int(START_S) + 3, 10.0, 0.001, {1: MOST_PROBES + 1}, [EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7})]
+    )
+    run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {}, [row, row], []))
+    assert run.collector.fitness.lag["pi1"].count == 0
+    assert (run.collector.fitness.requests_fit, run.collector.fitness.requests_unfit) == (0, 14)
+    run.tick(6)
+    (found,) = run.store.fitness()
+    assert found.unfit == "loop lag not credible"
+
+
+def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
+    """Its monotonic clock began anew with it: by the old one's offset they would belong to seconds long past."""
+    run.now_s = START_S + 100
+    run.collector.on_agent("pi1", Hello(FACTS))
+    run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1))
+    row = WorkerSecond(9, 10.0, 1.0, {1: 20}, [EndpointSecond("GET", "/x", 1, 0, 0, 1.0, {1: 1})])
+    run.collector.on_report("pi1_0", Report(2, 1, 0, 10.0, {}, [row], []))
+    run.tick(100)
+    assert run.told == []
+    run.collector.on_agent("pi1", Answer(START_S + 100, 10.0, START_S))
+    run.tick(101)
+    assert [second for second, _, _, _ in run.store.requests()] == [99]
+
+
+def test_a_write_that_fails_is_not_done_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before it stays written once."""
+    run.now_s = START_S + 3
+    for second in range(3):
+        run.answered(second, 5.0)
+    add, calls = run.store.add_requests, []
+
+    def add_requests(*args: Any, **kwargs: Any) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise sqlite3.OperationalError("database is locked")
+        add(*args, **kwargs)
+
+    monkeypatch.setattr(run.store, "add_requests", add_requests)
+    with pytest.raises(sqlite3.OperationalError):
+        run.tick(4)
+    run.tick(5)
+    assert [(second, tally.total) for second, _, tally, _ in run.store.requests()] == [(0, 1), (1, 1), (2, 1)]
 
 
 def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from worker.histogram import Histogram
 from worker.looplag import LagSecond, LoopLag
 from worker.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder, RequestEvent
-from worker.wire import Report
+from worker.wire import Report, encode
 
 
 class Clock:
@@ -230,3 +231,37 @@ def test_users_cut_off_add_up_until_they_are_reported(recorder: Recorder) -> Non
     assert [(error.name, error.count) for error in recorder.take({}).errors] == [("user cut off", 5)]
     recorder.note_cut_off(0)
     assert recorder.take({}).errors == []
+
+
+class UnspeakableError(Exception):
+    """As a locustfile may have."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "error"),
+    [
+        pytest.param("/half \ud83d", 1, None, id="half of a surrogate pair in a name"),
+        pytest.param("/x", 1, ValueError("half \ud83d"), id="the same in an error"),
+        pytest.param("/x", 1, UnspeakableError(), id="an error that can't be shown"),
+        pytest.param("/x", 12.5, None, id="a length with a fraction"),
+        pytest.param("/x", -1, None, id="a length below nothing"),
+        pytest.param("/x", 1 << 60, None, id="a length beyond all"),
+        pytest.param("/x", float("nan"), None, id="a length that is none"),
+        pytest.param("/x", "many", None, id="a length in words"),
+    ],
+)
+def test_nothing_that_a_locustfile_says_costs_a_report(
+    recorder: Recorder, clock: Clock, name: str, length: Any, error: Exception | None
+) -> None:
+    """It is told in a way that the wire can take, as often as it comes."""
+    event = RequestEvent(recorder)
+    for _ in range(3):
+        event.fire(request_type="GET", name=name, response_time=1.0, response_length=length, exception=error)
+    clock.now_s += 1
+    report = recorder.take({})
+    (entry,) = [entry for second in report.seconds for entry in second.endpoints]
+    assert (entry.total, entry.failed) == (3, 3 if error else 0)
+    assert msgspec.msgpack.decode(encode(report), type=Report) == report

@@ -68,6 +68,8 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
     assert state(fleet) is NodeState.GONE
     assert fleet.find_silent(OURS_S + 99) == []
     fleet.welcome("pi1", FACTS, OURS_S + 100)
+    assert state(fleet) is NodeState.JOINING  # whatever workers it had left with it
+    fleet.worker_came("pi1", "pi1_0")
     assert [(before.value, after.value) for _, before, after in fleet.changes] == [
         ("joining", "ready"),
         ("ready", "hot"),
@@ -77,7 +79,8 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
         ("lost", "joining"),
         ("joining", "ready"),
         ("ready", "gone"),
-        ("gone", "ready"),
+        ("gone", "joining"),
+        ("joining", "ready"),
     ]
 
 
@@ -224,3 +227,14 @@ def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: l
         seconds.append(node.second_of(second, began_s=7.0))
     assert seconds == list(range(seconds[0], seconds[0] + len(ways_s)))
     assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MOST_BEYOND_S
+
+
+def test_a_restarted_node_is_quarantined_no_more() -> None:
+    """Its new agent knows nothing of the crashes, and would never say that they are over."""
+    fleet = registry()
+    fleet.welcome("pi1", FACTS, OURS_S)
+    fleet.worker_came("pi1", "pi1_0")
+    fleet.note_crashing("pi1", crashing=True)
+    assert state(fleet) is NodeState.QUARANTINED
+    fleet.welcome("pi1", FACTS, OURS_S + 60)
+    assert state(fleet) is NodeState.READY

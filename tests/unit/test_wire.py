@@ -51,6 +51,7 @@ KNOWN = Reading(
     disk_written_bytes=4,
 )
 REPORT = Report(
+    life=5,
     number=7,
     order=3,
     sent_s=12.25,
@@ -78,7 +79,7 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("spawning", None),
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
     ("stats", REPORT),
-    ("stats", Report(0, 0, 0.0, {}, [], [])),
+    ("stats", Report(0, 0, 0, 0.0, {}, [], [])),
     ("exception", UserException("boom", "Traceback …")),
     ("quit", None),
 ]

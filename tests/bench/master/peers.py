@@ -331,7 +331,13 @@ class FleetWorker(Worker):
             return
         self._reports += 1
         mine = msgspec.structs.replace(
-            content, number=self._reports, order=self._order, sent_s=now_s, users=self._users, seconds=self._untold
+            content,
+            life=SEED,
+            number=self._reports,
+            order=self._order,
+            sent_s=now_s,
+            users=self._users,
+            seconds=self._untold,
         )
         self._untold, self._reported_s = [], now_s
         self.send(encode(("stats", mine, self._identity)))
