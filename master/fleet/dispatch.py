@@ -1,8 +1,12 @@
 """Which worker runs how many users of which class. Pure.
 
-Users are placed one by one where the fewest are, and stay where they are: a ramp only adds or takes away, and the users of a
-worker that is lost are placed anew without touching anybody else's. Only `level` moves users, few at a time, towards workers
-that came later.
+Users are placed one by one where the fewest are for what the worker can carry, and stay where they are: a ramp only adds or
+takes away, and the users of a worker that is lost are placed anew without touching anybody else's. Only `level` moves users,
+few at a time, towards workers that came later or can carry more now.
+
+A worker with c times the capacity of another gets c times the users, as near as whole users allow: by Webster's method
+(Sainte-Laguë), the next user goes where (users + 1/2) / capacity is least, and the first to go is where (users - 1/2) /
+capacity is largest. A placement in which no move would better these two is as even as can be.
 """
 
 from __future__ import annotations
@@ -57,9 +61,7 @@ class Dispatch:
         self._mix = Mix(shares)
         self.users: dict[str, dict[str, int]] = {}
         self._placed: Counter[str] = Counter()
-        self._levels: dict[int, dict[str, None]] = {}
-        """The workers with so many users, in order of arrival; no level is empty."""
-        self._total: dict[str, int] = {}
+        self._ranks = _Ranks()
 
     @property
     def wanted(self) -> int:
@@ -71,12 +73,17 @@ class Dispatch:
         """How many there are; fewer than wanted only while no worker is there."""
         return self._placed.total()
 
-    def add(self, worker: str) -> None:
-        """A worker can take users from now on; it has none yet. One that is known keeps what it has."""
-        if worker not in self.users:
+    def add(self, worker: str, capacity: float = 1.0) -> None:
+        """A worker can take users from now on; it has none yet. One that is known keeps what it has, and has this capacity.
+
+        Capacities are above 0 and say how much a worker can carry, compared to the others. Many workers should share few
+        different ones: what is done here grows with how many there are.
+        """
+        if worker in self.users:
+            self._ranks.move(worker, self._ranks.total(worker), capacity)
+        else:
             self.users[worker] = dict.fromkeys(self._mix.counts, 0)
-            self._total[worker] = 0
-            self._levels.setdefault(0, {})[worker] = None
+            self._ranks.add(worker, capacity)
 
     def remove(self, worker: str) -> int:
         """A worker is no more; how many users it had. They have a place again after the next `go_to`."""
@@ -84,9 +91,7 @@ class Dispatch:
         if counts is None:
             return 0
         self._placed.subtract(counts)
-        total = self._total.pop(worker)
-        self._leave_level(worker, total)
-        return total
+        return self._ranks.remove(worker)
 
     def go_to(self, total: int) -> set[str]:
         """Want `total` users from now on and place them; the workers whose users change."""
@@ -110,25 +115,28 @@ class Dispatch:
         return changed
 
     def level(self, most: int) -> set[str]:
-        """Move at most `most` users from the fullest to the emptiest workers, while they are two or more apart.
+        """Move at most `most` users from the fullest to the emptiest workers, as long as that makes their load more even.
 
         Returns the workers whose users change.
         """
         changed: set[str] = set()
         for _ in range(most):
-            if not self._levels or max(self._levels) - min(self._levels) < 2:
+            pair = self._ranks.uneven()
+            if pair is None:
                 break
-            source = next(reversed(self._levels[max(self._levels)]))
-            goal = next(iter(self._levels[min(self._levels)]))
+            source, goal = pair
             less = self.users[goal]
-            name, _ = max(self.users[source].items(), key=lambda user: user[1] - less[user[0]])
+            name, _ = max(
+                ((name, count - less[name]) for name, count in self.users[source].items() if count),
+                key=lambda user: user[1],
+            )
             changed |= {self._change(source, name, -1), self._change(goal, name, 1)}
         return changed
 
     def _emptiest_for(self, name: str) -> str:
-        # Of those with the fewest users the first with the fewest of this class; the first without any ends the search.
+        # Of the emptiest the first with the fewest of this class; the first without any ends the search.
         best, fewest = "", -1
-        for worker in self._levels[min(self._levels)]:
+        for worker in self._ranks.emptiest():
             count = self.users[worker][name]
             if fewest < 0 or count < fewest:
                 best, fewest = worker, count
@@ -137,8 +145,8 @@ class Dispatch:
         return best
 
     def _fullest_with(self, name: str) -> str:
-        for total in sorted(self._levels, reverse=True):
-            counts = [(worker, self.users[worker][name]) for worker in reversed(self._levels[total])]
+        for workers in self._ranks.from_fullest():
+            counts = [(worker, self.users[worker][name]) for worker in reversed(workers)]
             worker, count = max(counts, key=lambda entry: entry[1])
             if count:
                 return worker
@@ -147,14 +155,70 @@ class Dispatch:
     def _change(self, worker: str, name: str, by: int) -> str:
         self.users[worker][name] += by
         self._placed[name] += by
-        total = self._total[worker]
-        self._leave_level(worker, total)
-        self._total[worker] = total + by
-        self._levels.setdefault(total + by, {})[worker] = None
+        self._ranks.move(worker, self._ranks.total(worker) + by)
         return worker
 
-    def _leave_level(self, worker: str, total: int) -> None:
-        level = self._levels[total]
-        del level[worker]
-        if not level:
-            del self._levels[total]
+
+_Rank = tuple[float, int]
+"""Workers of the same capacity, with the same number of users."""
+
+
+class _Ranks:
+    """Workers in groups that are alike: by capacity and number of users, each in order of arrival. No group is empty."""
+
+    def __init__(self) -> None:
+        self._groups: dict[_Rank, dict[str, None]] = {}
+        self._of: dict[str, _Rank] = {}
+
+    def total(self, worker: str) -> int:
+        return self._of[worker][1]
+
+    def add(self, worker: str, capacity: float) -> None:
+        self._put(worker, (capacity, 0))
+
+    def remove(self, worker: str) -> int:
+        capacity, total = rank = self._of.pop(worker)
+        del capacity
+        group = self._groups[rank]
+        del group[worker]
+        if not group:
+            del self._groups[rank]
+        return total
+
+    def move(self, worker: str, total: int, capacity: float | None = None) -> None:
+        rank = (self._of[worker][0] if capacity is None else capacity, total)
+        if rank != self._of[worker]:
+            self.remove(worker)
+            self._put(worker, rank)
+
+    def _put(self, worker: str, rank: _Rank) -> None:
+        self._of[worker] = rank
+        self._groups.setdefault(rank, {})[worker] = None
+
+    def emptiest(self) -> dict[str, None]:
+        """Those that the next user goes to."""
+        return self._groups[min(self._groups, key=_if_one_more)]
+
+    def from_fullest(self) -> list[dict[str, None]]:
+        """All groups, those that are to lose a user first in front."""
+        return [self._groups[rank] for rank in sorted(self._groups, key=_if_one_less, reverse=True)]
+
+    def uneven(self) -> tuple[str, str] | None:
+        """Who has too many, and who too few, such that a user from one to the other makes it better; None if all is even."""
+        if not self._groups:
+            return None
+        source = max(self._groups, key=_if_one_less)
+        goal = min(self._groups, key=_if_one_more)
+        if _if_one_less(source) <= _if_one_more(goal) * (1 + 1e-9):
+            return None
+        return next(reversed(self._groups[source])), next(iter(self._groups[goal]))
+
+
+def _if_one_more(rank: _Rank) -> float:
+    capacity, total = rank
+    return (total + 0.5) / capacity
+
+
+def _if_one_less(rank: _Rank) -> float:
+    capacity, total = rank
+    return (total - 0.5) / capacity

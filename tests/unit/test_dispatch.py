@@ -21,12 +21,14 @@ shares = st.dictionaries(
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 9)),
+        st.tuples(st.just("weigh"), st.integers(0, 9)),
         st.tuples(st.just("remove"), st.integers(0, 9)),
         st.tuples(st.just("go_to"), st.integers(0, 60)),
         st.tuples(st.just("level"), st.integers(0, 5)),
     ),
     max_size=30,
 )
+some_capacity = st.sampled_from([0.125, 0.5, 0.75, 1.0, 1.5, 2.0, 6.0])
 TWO_TO_ONE = {"A": UserShare(weight=2), "B": UserShare(weight=1)}
 
 
@@ -57,9 +59,9 @@ def test_a_mix_by_weight_is_off_by_less_than_a_user_of_each_class(whole: int, we
         assert mix.counts[str(index)] == pytest.approx(whole * weight / sum(weights), abs=len(weights))
 
 
-@given(shares, steps)
+@given(shares, steps, st.lists(some_capacity, min_size=1, max_size=4))
 def test_whatever_happens_all_users_that_are_wanted_have_one_place(
-    mix: dict[str, UserShare], happens: list[tuple[str, int]]
+    mix: dict[str, UserShare], happens: list[tuple[str, int]], capacities: list[float]
 ) -> None:
     """As long as there is a worker; and only workers that are named as changed have changed."""
     dispatch = Dispatch(mix)
@@ -70,6 +72,11 @@ def test_whatever_happens_all_users_that_are_wanted_have_one_place(
             case "add":
                 dispatch.add(f"pi{number}_0")
                 changed = dispatch.fill()
+            case "weigh":
+                # A known worker that can carry more or less now loses and gains nobody until users are moved.
+                if f"pi{number}_0" in dispatch.users:
+                    dispatch.add(f"pi{number}_0", capacities[number % len(capacities)])
+                assert dispatch.fill() == set()
             case "remove":
                 had = sum(before.get(f"pi{number}_0", {}).values())
                 assert dispatch.remove(f"pi{number}_0") == had
@@ -147,3 +154,65 @@ def test_a_fleet_that_is_all_lost_keeps_the_users_for_the_next_worker() -> None:
     dispatch.add("b")
     assert dispatch.fill() == {"b"}
     assert total(dispatch, "b") == 5
+
+
+@given(st.lists(some_capacity, min_size=1, max_size=9), st.integers(0, 200))
+def test_users_are_shared_out_by_capacity(capacities: list[float], users: int) -> None:
+    """Webster's method stays next to the exact share, whether users are placed so or moved there."""
+    placed, moved = Dispatch(TWO_TO_ONE), Dispatch(TWO_TO_ONE)
+    for number, capacity in enumerate(capacities):
+        placed.add(str(number), capacity)
+        moved.add(str(number))
+    placed.go_to(users)
+    moved.go_to(users)
+    for number, capacity in enumerate(capacities):
+        moved.add(str(number), capacity)
+    moved.level(1000)
+    for dispatch in (placed, moved):
+        for number, capacity in enumerate(capacities):
+            exact = users * capacity / sum(capacities)
+            assert total(dispatch, str(number)) == pytest.approx(exact, abs=max(1.0, len(capacities) / 2))
+        assert dispatch.level(1000) == set()
+
+
+@given(
+    st.lists(some_capacity, min_size=2, max_size=9),
+    st.lists(some_capacity, min_size=2, max_size=9),
+    st.integers(0, 200),
+)
+def test_no_user_is_moved_that_need_not_be_and_none_back(before: list[float], after: list[float], users: int) -> None:
+    """When capacities change, a worker either gains users or loses some, and each move is of one user."""
+    dispatch = Dispatch(TWO_TO_ONE)
+    for number, capacity in enumerate(before):
+        dispatch.add(str(number), capacity)
+    dispatch.go_to(users)
+    for number, capacity in enumerate(after[: len(before)]):
+        dispatch.add(str(number), capacity)
+    had = {worker: total(dispatch, worker) for worker in dispatch.users}
+    way = {worker: [count] for worker, count in had.items()}
+    moves = 0
+    while dispatch.level(1):
+        moves += 1
+        assert moves <= users
+        for worker, counts in way.items():
+            counts.append(total(dispatch, worker))
+    for counts in way.values():
+        assert counts in (sorted(counts), sorted(counts, reverse=True))
+    assert moves == sum(max(0, total(dispatch, worker) - count) for worker, count in had.items())
+
+
+def test_a_node_that_can_carry_less_loses_users_and_gets_them_back() -> None:
+    """As many as it had, a few at a time."""
+    dispatch = Dispatch(TWO_TO_ONE)
+    for name in "abcd":
+        dispatch.add(name)
+    dispatch.go_to(40)
+    dispatch.add("b", 0.5)
+    first = dispatch.level(2)
+    assert "b" in first
+    assert total(dispatch, "b") == 8
+    dispatch.level(100)
+    assert [total(dispatch, name) for name in "abcd"] in ([12, 6, 11, 11], [11, 6, 12, 11], [11, 6, 11, 12])
+    dispatch.add("b", 1.0)
+    dispatch.level(100)
+    assert [total(dispatch, name) for name in "abcd"] == [10, 10, 10, 10]
