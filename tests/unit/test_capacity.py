@@ -1,0 +1,83 @@
+"""A hot node carries less until it bears it, and gets it back slowly; by itself and with the thermal model."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity
+from worker.thermal import BOARDS, THROTTLE_FROM_C, ThermalModel
+
+COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1
+
+
+def look(capacity: Capacity, now_s: float, temperature_c: float | None, *, slowed: bool = False) -> bool:
+    hot = temperature_c is not None and temperature_c >= THROTTLE_FROM_C
+    return capacity.look(now_s, temperature_c, hot=hot, slowed=slowed)
+
+
+def test_a_hot_node_carries_a_step_less_at_intervals() -> None:
+    """At once first, then not more often than its temperature can follow."""
+    capacity = Capacity(2.0)
+    changes = [second for second in range(25) if look(capacity, second, HOT_C)]
+    assert changes == [0, LESS_EVERY_S, 2 * LESS_EVERY_S]
+    assert capacity.value == pytest.approx(2.0 / STEP**3)
+
+
+def test_one_that_its_firmware_holds_down_carries_two_steps_less() -> None:
+    """Whatever its temperature, which may not be known."""
+    capacity = Capacity()
+    assert look(capacity, 0, None, slowed=True)
+    assert capacity.value == pytest.approx(1 / STEP**2)
+
+
+def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
+    """Never more than it had."""
+    capacity = Capacity()
+    for second in range(1000):
+        look(capacity, second, HOT_C)
+    assert capacity.value == pytest.approx(STEP**-MOST_STEPS)
+    changes = [second for second in range(1000, 2000) if look(capacity, second, COOL_C)]
+    assert len(changes) == MOST_STEPS
+    assert {after - before for before, after in pairwise(changes)} == {MORE_EVERY_S}
+    assert (capacity.value, capacity.reduced) == (1.0, False)
+
+
+def test_between_hot_and_cool_and_without_knowledge_nothing_changes() -> None:
+    """So that a node near the limit does not have its users moved back and forth."""
+    capacity = Capacity()
+    assert look(capacity, 0, HOT_C)
+    for second in range(1, 500):
+        assert not look(capacity, second, WARM_C if second % 2 else None)
+    assert capacity.reduced
+
+
+@given(st.lists(st.tuples(st.floats(0, 60), st.one_of(st.none(), st.floats(20, 100)), st.booleans()), max_size=60))
+def test_whatever_it_meets_it_stays_within_its_bounds(meets: list[tuple[float, float | None, bool]]) -> None:
+    """And says so when it changes."""
+    capacity, now_s = Capacity(3.0), 0.0
+    for passed_s, temperature_c, slowed in meets:
+        now_s += passed_s
+        before = capacity.value
+        assert look(capacity, now_s, temperature_c, slowed=slowed) == (capacity.value != before)
+        assert 2.999 * STEP**-MOST_STEPS <= capacity.value <= 3.0
+
+
+def test_a_bare_pi_under_full_load_finds_what_it_bears_and_stays_there() -> None:
+    """The load follows the capacity, the temperature the load: after a while it is hot no more, and changes are few."""
+    model, capacity = ThermalModel(BOARDS["pi4"], "bare", 30.0), Capacity()
+    throttled_s, changes = [], []
+    for second in range(3 * 3600):
+        model.step(1.0, capacity.value)
+        if look(capacity, second, model.temperature_c, slowed=model.throttled):
+            changes.append(second)
+        if model.throttled:
+            throttled_s.append(second)
+    late = [second for second in throttled_s if second > 3600]
+    assert throttled_s
+    assert len(late) < 0.05 * 2 * 3600
+    assert len([second for second in changes if second > 3600]) <= 2 * 12
+    assert 0.25 < capacity.value < 0.6
