@@ -88,7 +88,15 @@ class PlayedRun:
     """A run in its one hold, wired as `master.run.run` does it. A context manager: time is its own within the block."""
 
     def __init__(
-        self, path: Path, *, nodes: int, traffic: Traffic, step_s: float, reporters: int, troubles: Troubles
+        self,
+        path: Path,
+        *,
+        nodes: int,
+        traffic: Traffic,
+        step_s: float,
+        reporters: int,
+        troubles: Troubles,
+        users_per_node: int = 2,
     ) -> None:
         """`path` is where its run.db goes. With fewer than five nodes, trouble may befall all at once, which ends a run.
 
@@ -116,7 +124,7 @@ class PlayedRun:
             "played",
             "http://127.0.0.1:9",
             SHARES,
-            (Stage(users=2 * nodes, spawn_rate=2.0 * nodes, hold_s=1e6),),
+            (Stage(users=users_per_node * nodes, spawn_rate=float(users_per_node * nodes), hold_s=1e6),),
             nodes=Nodes(nodes, 1),
             thresholds=tuple(parse_threshold(rule) for rule in RULES),
             sample_period_s=step_s,
@@ -164,18 +172,18 @@ class PlayedRun:
 
     def _begin(self) -> None:
         """All nodes join, and the first hold begins."""
-        self._step(1.0)
-        self._step(1.0)
+        self.step(1.0)
+        self.step(1.0)
         assert self.registry.usable == len(self.nodes)
         self.collector.begin()
         stage = self._scenario.load[0]
         ramp = self.master.ramp_to(stage.users, stage.spawn_rate)
         gevent.sleep(0)  # it begins now, so that all its users are due after the next step
-        self._step(1.0)
+        self.step(1.0)
         with gevent.Timeout(ORDERED_S):
             while not all(node.users for node in self.nodes):
                 gevent.sleep(0.01)
-        self._step(1.0, len(self.nodes))
+        self.step(1.0, len(self.nodes))
         ramp.get()
         self.collector.progress.hold_started(self.collector.offset_s())
 
@@ -185,13 +193,14 @@ class PlayedRun:
         for step in range(steps):
             if step < steps - 4:
                 self._make_trouble()
-            self._step((HOUR_S - CALM_S) / steps)
+            self.step((HOUR_S - CALM_S) / steps)
         for _ in range(int(CALM_S)):
-            self._step(1.0)
+            self.step(1.0)
         assert not self.stop.given, self.stop.reason
         assert self.registry.usable == len(self.nodes)
 
-    def _step(self, seconds: float, reporters: int | None = None) -> None:
+    def step(self, seconds: float, reporters: int | None = None) -> None:
+        """So much time passes, at the end of which nodes say what is due, and the controller looks."""
         self._due_s += seconds
         self.now_s = self._due_s
         back = [self._played[name] for name, until_s in self._away.items() if until_s <= self.now_s]

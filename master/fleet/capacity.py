@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
+from master.fleet.registry import Node
+from master.fleet.states import USABLE
+
 STEP = 2**0.25
 """Capacities differ by whole steps, so that many nodes share few of them and a small change moves nobody."""
 MOST_STEPS = 12
@@ -12,6 +17,27 @@ MORE_EVERY_S = 30.0
 """When it is cool again it carries a step more each time, far slower than it may heat up."""
 COOL_BELOW_C = 75.0
 """Five degrees below where a Pi's firmware begins to lower the clock: between the two nothing changes."""
+
+
+class Capacities:
+    """Of all nodes. Only those that are hot, or carry less than they could, cost anything."""
+
+    def __init__(self) -> None:
+        self._reduced: dict[str, Capacity] = {}
+
+    def look(self, now_s: float, hot: Iterable[Node], nodes: Mapping[str, Node]) -> Iterator[tuple[Node, Capacity]]:
+        """See how the `hot` nodes are now, and those that carry less; those whose capacity has changed."""
+        for node in hot:
+            self._reduced.setdefault(node.name, Capacity())
+        for name, capacity in list(self._reduced.items()):
+            node = nodes[name]
+            condition = node.condition
+            if node.state not in USABLE:
+                continue  # nothing is heard of it that counts
+            if capacity.look(now_s, node.temperature_c, hot=condition.hot, slowed=condition.slowed):
+                yield node, capacity
+            if not (capacity.reduced or condition.hot or condition.slowed):
+                del self._reduced[name]
 
 
 class Capacity:

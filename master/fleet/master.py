@@ -81,6 +81,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._spawn_rate = 1.0
         self._all_stopped = Event()
         self._workers_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._capacities: dict[str, float] = {}
         self._away: set[str] = set()
         """Nodes that are lost, or may carry no load."""
         self._orders = 0
@@ -215,8 +216,15 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         for worker in sorted(self._workers_of[node]):
             self._take_in(worker)
 
+    def set_capacity(self, node: str, capacity: float) -> None:
+        """How much a node is to carry compared to others; 1 unless told. `level` moves users accordingly, little by little."""
+        self._capacities[node] = capacity
+        for worker in self._workers_of[node]:
+            if worker in self._dispatch.users:
+                self._dispatch.add(worker, capacity)
+
     def _take_in(self, worker: str) -> None:
-        self._dispatch.add(worker)
+        self._dispatch.add(worker, self._capacities.get(node_of(worker), 1.0))
         changed = {worker}
         if self._on:
             changed |= self._dispatch.fill()

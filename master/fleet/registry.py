@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 
 from master.fleet.clocks import ClockMap
-from master.fleet.states import USABLE, Condition, NodeState, settle
+from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
 from worker.thermal import THROTTLE_FROM_C
 from worker.wire import Facts, Reading, Sample
 
@@ -63,6 +63,11 @@ class Node:
                 break  # they are in order of time
         return nearest
 
+    @property
+    def temperature_c(self) -> float | None:
+        """By its latest reading; None where it is not known."""
+        return self._readings[-1][1].temperature_c if self._readings else None
+
     def second_of(self, second: int, began_s: float) -> int:
         """Which of the run's seconds, that began at `began_s`, a second of the node's monotonic clock counts for.
 
@@ -87,6 +92,8 @@ class Registry:
         """Whether any node of the fleet is a simulated one."""
         self.ever_lost: set[str] = set()
         self.peak_ready = 0
+        self.hot: set[str] = set()
+        """Nodes that are too warm, or that their firmware holds down."""
         self.changes: list[tuple[str, NodeState, NodeState]] = []
         """Nodes that have changed their state since the list was last emptied: name, before, after."""
         self._heard_s: OrderedDict[str, float] = OrderedDict()  # the longest silent first
@@ -189,6 +196,10 @@ class Registry:
         state = settle(node.state, node.condition)
         if state is not node.state:
             self.changes.append((node.name, node.state, state))
+            if state in HOT:
+                self.hot.add(node.name)
+            else:
+                self.hot.discard(node.name)
             self.counts[node.state] -= 1
             self.counts[state] += 1
             node.state = state

@@ -67,6 +67,7 @@ TABLE: dict[tuple[NodeState, NodeEvent], NodeState] = {
 
 USABLE = frozenset(_WORKING)
 """The states in which a node can carry load."""
+HOT = frozenset({_S.HOT, _S.THROTTLED})
 
 
 def step(state: NodeState, event: NodeEvent) -> NodeState:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import gevent
 
+from master.fleet.capacity import Capacities
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
@@ -47,6 +48,7 @@ class Watch:
     run: str
     """The name of its directory."""
     metrics: MetricsServer | None
+    capacities: Capacities = field(default_factory=Capacities)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -79,6 +81,7 @@ class Watch:
         for how in self.processes.generator_ends():
             self.collector.event("process ended", None, how)
         self.processes.cap_logs()
+        self._follow_heat(now_s)
         self.master.level(1.0)
         self.collector.tick(self.master.user_count, self.master.tell_taken)
         if self.collector.began and not self.stop.given:
@@ -90,6 +93,14 @@ class Watch:
             self.stop.give(f"the embedded target ended in mid-run: {target_end}")
         if self.collector.broken_rule is not None:
             self.stop.give()
+
+    def _follow_heat(self, now_s: float) -> None:
+        """Let hot nodes carry less until they bear it, and more again when they are cool."""
+        nodes = self.registry.nodes
+        for node, capacity in self.capacities.look(now_s, (nodes[name] for name in self.registry.hot), nodes):
+            self.master.set_capacity(node.name, capacity.value)
+            degrees = "temperature unknown" if node.temperature_c is None else f"{node.temperature_c:.0f} °C"
+            self.collector.event("capacity", node.name, f"it is to carry {capacity.value:.0%} of its load ({degrees})")
 
     def _act_on(self, node: str, before: NodeState, after: NodeState) -> None:
         """What a node's change of state means for the load."""
