@@ -50,7 +50,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     fan_step: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
     """The step that the system has set the fan to; 0 is off."""
     conditions: Conditions = 0
-    """At this moment."""
+    """At this moment; of up to 8 s ago where only `vcgencmd` can be asked, which is so of the clock as well."""
     conditions_lately: Conditions = 0
     """At any moment since the sample before that the node knows of."""
     conditions_since_start: Conditions = 0

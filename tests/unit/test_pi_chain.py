@@ -10,6 +10,9 @@ import pytest
 from worker.conditions import THROTTLED, UNDER_VOLTAGE, state, told
 from worker.pi.chain import FAILURES, NOTHING, REST_S, Chain, chain_for
 from worker.pi.firmware import Firmware, ProbeError
+from worker.pi.mailbox import Mailbox
+from worker.pi.sysfs import Sysfs
+from worker.pi.vcgencmd import Vcgencmd
 
 
 class PlayedProbe:
@@ -125,6 +128,12 @@ def test_what_is_no_pi_is_asked_nothing(tmp_path: Path) -> None:
     assert chain_for("x86_64", tmp_path).read(0) == NOTHING
     assert chain_for("Orange Pi 5", tmp_path).read(0) == NOTHING
     assert not (tmp_path / "was-run").exists()
+
+
+def test_a_pi_is_asked_by_its_device_first_then_by_the_program_then_by_files(tmp_path: Path) -> None:
+    """What is cheap and complete comes before what is dear, and that before what can't tell health."""
+    chain = chain_for("Raspberry Pi 5 Model B Rev 1.0", tmp_path)
+    assert [type(probe) for probe in chain._probes] == [Mailbox, Vcgencmd, Sysfs]
 
 
 def test_without_any_probe_nothing_is_known() -> None:
