@@ -6,13 +6,13 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-# Options of `make bench`, `make bench-master` and `make bench-memory`, such as BENCH="--rounds 1 --seconds 1".
+# Options of `make bench` and its siblings, such as BENCH="--rounds 1 --seconds 1".
 BENCH ?=
 # Options of `make faults`, such as FAULTS="--only L1,L2".
 FAULTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test bench bench-master bench-memory faults lint format lock clean
+.PHONY: help swarm-test test bench bench-master bench-memory bench-agent faults lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ bench-master: $(READY) ## Measure what a master costs with 500, 1000 and 2000 wo
 
 bench-memory: $(READY) ## Measure what a controller holds over a played day of 500 nodes and 50 endpoints
 	$(VENV)/bin/python tests/bench/memory $(BENCH)
+
+bench-agent: $(READY) ## Measure what an agent takes of a node's core, and how late its samples are
+	$(VENV)/bin/python tests/bench/agent $(BENCH)
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)

@@ -40,9 +40,16 @@ CREATE TABLE nodes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated
 CREATE TABLE samples (
     second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
     cpu_percent REAL NOT NULL, memory_percent REAL NOT NULL, memory_used_bytes INTEGER NOT NULL, load_1min REAL NOT NULL,
-    temperature_c REAL, frequency_hz REAL, throttled INTEGER,
+    temperature_c REAL, frequency_hz REAL, fan_rpm INTEGER, fan_step INTEGER,
+    -- Four conditions each: bits 0 to 3 say which hold, bits 4 to 7 which are known; of the moment, since the sample before, ever.
+    conditions INTEGER NOT NULL, conditions_lately INTEGER NOT NULL, conditions_since_start INTEGER NOT NULL,
     network_received_bytes INTEGER NOT NULL, network_sent_bytes INTEGER NOT NULL,
     disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
+    -- The conditions since the sample before one by one, for reading; NULL where unknown. They take no room.
+    under_voltage INTEGER AS (CASE WHEN conditions_lately & 16 THEN conditions_lately & 1 END) VIRTUAL,
+    frequency_capped INTEGER AS (CASE WHEN conditions_lately & 32 THEN conditions_lately >> 1 & 1 END) VIRTUAL,
+    throttled INTEGER AS (CASE WHEN conditions_lately & 64 THEN conditions_lately >> 2 & 1 END) VIRTUAL,
+    soft_limited INTEGER AS (CASE WHEN conditions_lately & 128 THEN conditions_lately >> 3 & 1 END) VIRTUAL,
     PRIMARY KEY (second, node)
 ) WITHOUT ROWID;
 -- How fit a node was to measure in one second; `unfit` lists the reasons, empty when it was fit; `lag` is a histogram.
@@ -211,7 +218,7 @@ class Store:
     def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
         """Keep readings, each with its node and second; of two in one second the later stays."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     second,
@@ -222,7 +229,11 @@ class Store:
                     reading.load_1min,
                     reading.temperature_c,
                     reading.frequency_hz,
-                    reading.throttled,
+                    reading.fan_rpm,
+                    reading.fan_step,
+                    reading.conditions,
+                    reading.conditions_lately,
+                    reading.conditions_since_start,
                     reading.network_received_bytes,
                     reading.network_sent_bytes,
                     reading.disk_read_bytes,

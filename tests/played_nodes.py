@@ -187,7 +187,9 @@ class PlayedNode:
             load_1min=self._random.random(),
             temperature_c=self._random.uniform(50.0, 81.0),
             frequency_hz=1.5e9,
-            throttled=False,
+            conditions=0xF0,
+            conditions_lately=0xF0,
+            conditions_since_start=0xF0,
             network_received_bytes=self._random.randrange(1 << 20),
             network_sent_bytes=self._random.randrange(1 << 20),
         )

@@ -1,19 +1,20 @@
-"""What a machine's own sensors say, read with psutil."""
+"""What a machine's own sensors say."""
 
 from __future__ import annotations
 
-import platform
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
 from worker import __version__
+from worker.conditions import Accumulator
+from worker.counters import open_counters
+from worker.facts import read_model, read_revision, read_software
+from worker.pi.chain import chain_for
+from worker.warmth import Warmth
 from worker.wire import Facts, Reading
-
-_CPU_SENSORS = ("cpu_thermal", "cpu-thermal", "soc_thermal", "coretemp", "k10temp")
-_THERMAL_ZONE = Path("/sys/class/thermal/thermal_zone0/temp")
-_MODEL = Path("/proc/device-tree/model")
 
 
 class Sensors(Protocol):
@@ -29,52 +30,54 @@ class Sensors(Protocol):
 class MachineSensors:
     """The sensors of the machine this process runs on."""
 
-    def __init__(self) -> None:
-        psutil.cpu_percent()  # the first call only sets the point to measure from
+    def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
+        """`root` is where the machine's files are; what Linux does not tell, psutil does."""
+        self._root = root
+        self._clock = clock
+        self._model = read_model(root)
+        self._counters = open_counters(root)
+        self._firmware = chain_for(self._model, root)
+        self._warmth = Warmth(root)
+        self._conditions = Accumulator()
 
     def facts(self) -> Facts:
         """What does not change about this machine."""
         return Facts(
             simulated=False,
-            model=_MODEL.read_text().rstrip("\0") if _MODEL.exists() else platform.machine(),
-            cpu_count=psutil.cpu_count() or 1,
-            memory_bytes=psutil.virtual_memory().total,
-            os=platform.platform(terse=True),
-            python=platform.python_version(),
+            model=self._model,
+            cpu_count=os.cpu_count() or 1,
+            memory_bytes=self._counters.memory_bytes,
             piswarm=__version__,
+            revision=read_revision(self._root),
+            **read_software(self._root),
         )
 
     def read(self) -> Reading:
-        """The state now; what the machine has no sensor for is None."""
-        memory = psutil.virtual_memory()
-        network = psutil.net_io_counters()
-        disk = psutil.disk_io_counters()
-        frequency = psutil.cpu_freq()
+        """The state now; what the machine has no sensor for is None. Never waits for a probe."""
+        now_s = self._clock()
+        counters = self._counters.read()
+        firmware = self._firmware.read(now_s)
+        lately, since_start = self._conditions.add(firmware.conditions, firmware.occurred)
+        temperature_c = firmware.temperature_c
         return Reading(
-            cpu_percent=psutil.cpu_percent(),
-            memory_percent=memory.percent,
-            memory_used_bytes=memory.total - memory.available,
-            load_1min=psutil.getloadavg()[0],
-            temperature_c=cpu_temperature_c(),
-            frequency_hz=frequency.current * 1e6 if frequency else None,
-            network_received_bytes=network.bytes_recv if network else 0,
-            network_sent_bytes=network.bytes_sent if network else 0,
-            disk_read_bytes=disk.read_bytes if disk else 0,
-            disk_written_bytes=disk.write_bytes if disk else 0,
+            cpu_percent=counters.cpu_percent,
+            memory_percent=counters.memory_percent,
+            memory_used_bytes=counters.memory_used_bytes,
+            load_1min=os.getloadavg()[0],
+            temperature_c=self._warmth.temperature_c(now_s) if temperature_c is None else temperature_c,
+            frequency_hz=firmware.clock_hz,
+            fan_rpm=self._warmth.fan_rpm(now_s),
+            fan_step=self._warmth.fan_step(now_s),
+            conditions=firmware.conditions,
+            conditions_lately=lately,
+            conditions_since_start=since_start,
+            network_received_bytes=counters.network_received_bytes,
+            network_sent_bytes=counters.network_sent_bytes,
+            disk_read_bytes=counters.disk_read_bytes,
+            disk_written_bytes=counters.disk_written_bytes,
         )
 
-
-def cpu_temperature_c() -> float | None:
-    """The CPU's temperature in °C, chosen by the sensor's name; None where the machine does not say.
-
-    psutil leaves out thermal zones as soon as any hwmon chip reports a temperature, so a clock chip can hide the SoC:
-    the first thermal zone, which is the SoC on every Pi, is asked next.
-    """
-    sensors = psutil.sensors_temperatures()
-    for name in _CPU_SENSORS:
-        if sensors.get(name):
-            return float(sensors[name][0].current)
-    try:
-        return int(_THERMAL_ZONE.read_text()) / 1000
-    except (OSError, ValueError):
-        return None
+    def close(self) -> None:
+        """Let go of what the probes have open."""
+        self._firmware.close()
+        self._warmth.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import random
 import time
 from collections.abc import Callable
 
 from worker import __version__
+from worker.conditions import THROTTLED, Accumulator, told
+from worker.facts import read_software
 from worker.orders import Board
 from worker.thermal import BOARDS, ThermalModel
 from worker.wire import Facts, Reading
@@ -39,6 +40,7 @@ class SimulatedSensors:
         self._memory_bytes = memory_bytes
         self._read_at_s = time.monotonic()
         self._used_s = cpu_s()
+        self._conditions = Accumulator()
 
     def facts(self) -> Facts:
         """The board's, with the software of this machine."""
@@ -48,9 +50,8 @@ class SimulatedSensors:
             model=board.model,
             cpu_count=board.cores,
             memory_bytes=board.memory_bytes,
-            os=platform.platform(terse=True),
-            python=platform.python_version(),
             piswarm=__version__,
+            **read_software(),
         )
 
     def read(self) -> Reading:
@@ -64,6 +65,9 @@ class SimulatedSensors:
         self._read_at_s, self._used_s = now_s, used_s
         self._model.step(passed_s, utilisation)
         memory_used_bytes = _OS_MEMORY_BYTES + self._memory_bytes()
+        # The model knows heat alone: its supply is good, and it has no lower limit.
+        now = told(THROTTLED if self._model.throttled else 0)
+        lately, since_start = self._conditions.add(now, None)
         return Reading(
             cpu_percent=100 * utilisation,
             memory_percent=100 * memory_used_bytes / board.memory_bytes,
@@ -71,5 +75,7 @@ class SimulatedSensors:
             load_1min=utilisation * board.cores,
             temperature_c=self._model.temperature_c,
             frequency_hz=self._model.frequency_hz,
-            throttled=self._model.throttled,
+            conditions=now,
+            conditions_lately=lately,
+            conditions_since_start=since_start,
         )

@@ -32,6 +32,9 @@ Percent = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 Users = Annotated[dict[Text, Some], msgspec.Meta(max_length=1000)]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Conditions = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
+"""What holds a Pi back: bits 0 to 3 say what holds, bits 4 to 7 what of it is known (worker/conditions.py); 0 is unknown."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +47,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     load_1min: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
     temperature_c: Annotated[float, msgspec.Meta(ge=-100, le=300)] | None = None
     frequency_hz: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
-    throttled: bool | None = None
+    """The CPU's true clock, measured; what the system has merely asked for is no reading."""
+    fan_rpm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+    fan_step: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    """The step that the system has set the fan to; 0 is off."""
+    conditions: Conditions = 0
+    """At this moment; of up to 8 s ago where only `vcgencmd` can be asked, which is so of the clock as well."""
+    conditions_lately: Conditions = 0
+    """At any moment since the sample before that the node knows of."""
+    conditions_since_start: Conditions = 0
+    """At any moment since the agent began."""
     network_received_bytes: Count = 0
     network_sent_bytes: Count = 0
     disk_read_bytes: Count = 0
@@ -55,12 +67,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What does not change while a node is connected."""
 
     simulated: bool
-    model: Text
+    model: Word
     cpu_count: Count
     memory_bytes: Count
-    os: Text
-    python: Text
-    piswarm: Text
+    os: Word
+    """By the name that it gives itself, such as "Debian GNU/Linux 13 (trixie)"."""
+    python: Word
+    piswarm: Word
+    kernel: Word = "unknown"
+    revision: Word = "unknown"
+    """A Pi's board revision, such as "c03115"."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
+from worker.conditions import SLOWING, holds
 from worker.thermal import THROTTLE_FROM_C
 from worker.wire import Facts, Reading, Sample
 
@@ -118,7 +119,7 @@ class Registry:
         reading = sample.reading
         self._hear(name, now_s)
         hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
-        self._note(name, silent=False, slowed=bool(reading.throttled), hot=hot)
+        self._note(name, silent=False, slowed=holds(reading.conditions_lately, SLOWING), hot=hot)
         return due_s
 
     def heard(self, name: str, now_s: float) -> None:

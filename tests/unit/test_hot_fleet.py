@@ -10,6 +10,7 @@ from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
 from master.fleet.capacity import MORE_EVERY_S, MOST_STEPS
+from worker.conditions import THROTTLED, told
 from worker.thermal import BOARDS, THROTTLE_FROM_C, ThermalModel
 from worker.wire import Reading
 
@@ -30,7 +31,7 @@ def sensors(users: Callable[[], int], cooling: str, air: dict[str, float]) -> Ca
             memory_used_bytes=1,
             load_1min=1.0,
             temperature_c=model.temperature_c,
-            throttled=model.throttled,
+            conditions_lately=told(THROTTLED if model.throttled else 0),
         )
 
     return read

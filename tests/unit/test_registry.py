@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import KEPT_READINGS, MOST_BEYOND_S, SILENCE_S, Node, Registry
 from master.fleet.states import NodeState
+from worker.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, told
 from worker.wire import Facts, Reading, Sample
 
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
@@ -27,7 +28,7 @@ def sample(
         memory_used_bytes=1,
         load_1min=0,
         temperature_c=temperature_c,
-        throttled=throttled,
+        conditions_lately=told(THROTTLED if throttled else 0, 0 if throttled is None else ALL),
     )
     return Sample(number, number, number + late_s, reading)
 
@@ -103,6 +104,28 @@ def test_a_node_is_throttled_or_hot_where_throttling_begins(
     fleet.worker_came("pi1", "pi1_0")
     fleet.sample("pi1", sample(0, 99.0, throttled=True), OURS_S)
     fleet.sample("pi1", sample(1, temperature_c, throttled=throttled), OURS_S + 1)
+    assert state(fleet) is expected
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        pytest.param(told(FREQUENCY_CAPPED), NodeState.THROTTLED, id="a capped clock is held down"),
+        pytest.param(told(SOFT_LIMITED), NodeState.THROTTLED, id="so is one at a board's lower limit"),
+        pytest.param(told(THROTTLED, THROTTLED), NodeState.THROTTLED, id="though nothing else is known"),
+        pytest.param(told(UNDER_VOLTAGE), NodeState.READY, id="a weak supply alone slows nothing down"),
+        pytest.param(ALL, NodeState.READY, id="what is not known to be so is not so"),
+    ],
+)
+def test_a_node_is_throttled_when_its_clock_is_held_down_for_whatever_reason(
+    conditions: int, expected: NodeState
+) -> None:
+    """At any moment since the sample before."""
+    fleet = registry()
+    fleet.welcome("pi1", FACTS, OURS_S)
+    fleet.worker_came("pi1", "pi1_0")
+    reading = msgspec.structs.replace(sample(0).reading, conditions_lately=conditions)
+    fleet.sample("pi1", Sample(0, 0, 0, reading), OURS_S)
     assert state(fleet) is expected
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from worker import simulated
+from worker.conditions import THROTTLED, UNDER_VOLTAGE, state, told
 from worker.orders import Board
 from worker.simulated import SimulatedSensors
 from worker.thermal import BOARDS
@@ -83,7 +84,7 @@ def test_a_throttled_board_needs_more_of_itself_for_the_same_work(machine: Machi
     for _ in range(1800):
         machine.work(1, 1.0)
         hot = sensors.read()
-    assert hot.throttled
+    assert state(hot.conditions, THROTTLED) is True
     assert hot.temperature_c is not None
     assert hot.temperature_c > 80
     assert hot.frequency_hz is not None
@@ -92,12 +93,26 @@ def test_a_throttled_board_needs_more_of_itself_for_the_same_work(machine: Machi
     assert sensors.read().cpu_percent == pytest.approx(25 * PI4.max_hz / hot.frequency_hz)
 
 
+def test_a_board_that_was_throttled_remembers_it(machine: Machine) -> None:
+    """When it has cooled, only since the start; the supply of a model is always good."""
+    sensors = machine.sensors(ambient_c=40)
+    for _ in range(1800):
+        machine.work(1, 1.0)
+        sensors.read()
+    for _ in range(60):
+        machine.work(60, 0.0)
+        cool = sensors.read()
+    assert (cool.conditions, cool.conditions_lately) == (told(0), told(0))
+    assert cool.conditions_since_start == told(THROTTLED)
+    assert state(cool.conditions_since_start, UNDER_VOLTAGE) is False
+
+
 def test_a_cool_board_runs_at_full_clock(machine: Machine) -> None:
     """And its memory is what the system and the node's share of this process need."""
     sensors = machine.sensors()
     machine.work(1, 0.1)
     reading = sensors.read()
-    assert (reading.throttled, reading.frequency_hz) == (False, PI4.max_hz)
+    assert (reading.conditions, reading.frequency_hz) == (told(0), PI4.max_hz)
     assert reading.memory_used_bytes == MEMORY_BYTES + (180 << 20)
     assert reading.memory_percent == pytest.approx(100 * reading.memory_used_bytes / PI4.memory_bytes)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from report_example import FACTS, fill, reading, tally
 
@@ -77,6 +79,27 @@ def test_late_requests_merge_with_their_second(store: Store) -> None:
     assert (whole.total, whole.failed, whole.received_bytes) == (3, 1, 300)
     assert whole.histogram.buckets == tally(1.0, 2.0, 300.0).histogram.buckets
     assert whole.histogram.max_ms == 300.0
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        (0x00, (None, None, None, None)),
+        (0xF0, (0, 0, 0, 0)),
+        (0xFA, (0, 1, 0, 1)),
+        (0x55, (1, None, 1, None)),
+        (0x0F, (None,) * 4),
+    ],
+)
+def test_what_holds_a_node_back_can_be_read_one_by_one(
+    store: Store, path: Path, conditions: int, expected: tuple[int | None, ...]
+) -> None:
+    """By anyone with SQLite; what is unknown is NULL."""
+    store.put_samples([("pi1", 1, msgspec.structs.replace(reading(), conditions_lately=conditions))])
+    store.commit()
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        columns = "under_voltage, frequency_capped, throttled, soft_limited"
+        assert other.execute(f"SELECT {columns} FROM samples").fetchall() == [expected]
 
 
 def test_of_two_samples_in_a_second_the_later_stays(store: Store) -> None:

@@ -44,7 +44,11 @@ KNOWN = Reading(
     load_1min=8.25,
     temperature_c=81.5,
     frequency_hz=1.5e9,
-    throttled=True,
+    fan_rpm=1468,
+    fan_step=4,
+    conditions=0xF4,
+    conditions_lately=0xF5,
+    conditions_since_start=0xFF,
     network_received_bytes=1,
     network_sent_bytes=2,
     disk_read_bytes=3,
@@ -129,6 +133,32 @@ def test_a_time_that_is_none_is_refused(no_time_s: float) -> None:
         wire.decode_agent_message(wire.encode(Sample(0, no_time_s, 1.0, UNKNOWN)))
     with pytest.raises(msgspec.ValidationError):
         wire.decode_agent_message(wire.encode(Sample(0, 1.0, no_time_s, UNKNOWN)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("conditions", -1),
+        ("conditions_lately", 0x100),
+        ("conditions_since_start", None),
+        ("conditions", True),
+        ("fan_rpm", -1),
+        ("fan_step", 1e6),
+        ("temperature_c", 1e9),
+    ],
+)
+def test_a_reading_beyond_what_sensors_can_say_is_refused(field: str, value: Any) -> None:
+    """A node is not believed just because its key is known."""
+    reading = {**msgspec.to_builtins(UNKNOWN), field: value}
+    with pytest.raises(msgspec.ValidationError):
+        wire.decode_agent_message(wire.encode(["Sample", 0, 1.0, 1.0, reading]))
+
+
+@pytest.mark.parametrize("field", ["model", "os", "python", "kernel", "revision"])
+def test_facts_without_words_are_refused(field: str) -> None:
+    """What is not known is said to be unknown."""
+    with pytest.raises(msgspec.ValidationError):
+        wire.decode_agent_message(wire.encode(["Hello", {**msgspec.to_builtins(FACTS), field: ""}]))
 
 
 @pytest.mark.parametrize(

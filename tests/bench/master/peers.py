@@ -366,7 +366,9 @@ class _Sensors:
             load_1min=0.2,
             temperature_c=50.0,
             frequency_hz=2.4e9,
-            throttled=False,
+            conditions=0xF0,
+            conditions_lately=0xF0,
+            conditions_since_start=0xF0,
         )
 
 

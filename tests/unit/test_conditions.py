@@ -1,0 +1,116 @@
+"""Four conditions in one number, each true, false or unknown, and what has held over time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.conditions import (
+    ALL,
+    FREQUENCY_CAPPED,
+    SOFT_LIMITED,
+    THROTTLED,
+    UNDER_VOLTAGE,
+    UNKNOWN,
+    Accumulator,
+    either,
+    holds,
+    state,
+    told,
+)
+
+EACH = (UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, SOFT_LIMITED)
+numbers = st.integers(0, 0xFF)
+words = st.integers(0, ALL)
+
+
+def states(conditions: int) -> list[bool | None]:
+    return [state(conditions, which) for which in EACH]
+
+
+def test_nothing_told_is_nothing_known() -> None:
+    """And not that all is well."""
+    assert states(UNKNOWN) == [None] * 4
+    assert states(told(0)) == [False] * 4
+    assert states(told(THROTTLED, THROTTLED | UNDER_VOLTAGE)) == [False, None, True, None]
+
+
+@given(words, words)
+def test_what_is_told_is_what_is_read(holding: int, known: int) -> None:
+    """In one byte."""
+    conditions = told(holding, known)
+    assert 0 <= conditions <= 0xFF
+    assert states(conditions) == [bool(holding & which) if known & which else None for which in EACH]
+
+
+@given(numbers, words)
+def test_only_what_is_known_holds(conditions: int, which: int) -> None:
+    """Whatever a peer sends."""
+    assert holds(conditions, which) == any(state(conditions, each) is True for each in EACH if each & which)
+
+
+def either_of(one: bool | None, other: bool | None) -> bool | None:
+    if one or other:
+        return True
+    return None if None in (one, other) else False
+
+
+@given(numbers, numbers)
+def test_at_one_time_or_another_unknown_is_not_false(one: int, other: int) -> None:
+    """True outweighs it, false does not."""
+    expected = [either_of(a, b) for a, b in zip(states(one), states(other), strict=True)]
+    assert states(either(one, other)) == expected
+    assert either(one, other) == either(other, one)
+
+
+def test_what_has_held_once_has_held_since_the_start() -> None:
+    """And since the sample before only in the next one."""
+    accumulator = Accumulator()
+    assert accumulator.add(told(0), None) == (told(0), told(0))
+    assert accumulator.add(told(THROTTLED), None) == (told(THROTTLED), told(THROTTLED))
+    assert accumulator.add(told(0), None) == (told(0), told(THROTTLED))
+
+
+def test_a_gap_in_what_is_known_stays_unknown_for_ever() -> None:
+    """Nobody can say that nothing happened in it; but the time before the first answer is no gap."""
+    accumulator = Accumulator()
+    assert accumulator.add(UNKNOWN, None) == (UNKNOWN, UNKNOWN)
+    assert accumulator.add(told(0), None)[1] == told(0)
+    assert accumulator.add(UNKNOWN, None)[1] == UNKNOWN
+    assert accumulator.add(told(0), None)[1] == UNKNOWN
+    assert accumulator.add(told(SOFT_LIMITED), None)[1] == told(SOFT_LIMITED, SOFT_LIMITED)
+
+
+@pytest.mark.parametrize(
+    ("occurred", "lately"),
+    [
+        pytest.param([0, UNDER_VOLTAGE], told(UNDER_VOLTAGE), id="risen: it was in between"),
+        pytest.param([UNDER_VOLTAGE], told(0), id="at the first sample it may be of any time"),
+        pytest.param([UNDER_VOLTAGE, UNDER_VOLTAGE], told(0), id="still set: it may be the old one"),
+        pytest.param([UNDER_VOLTAGE, 0], told(0), id="cleared by the driver"),
+        pytest.param([None, UNDER_VOLTAGE], told(0), id="after an unknown one it may be of any time"),
+        pytest.param([UNDER_VOLTAGE, 0, UNDER_VOLTAGE], told(UNDER_VOLTAGE), id="once more"),
+    ],
+)
+def test_a_short_event_between_two_samples_is_seen_by_its_bit(occurred: list[int | None], lately: int) -> None:
+    """The firmware's bit that says "has occurred", which others clear, is believed when it rises."""
+    accumulator = Accumulator()
+    for each in occurred:
+        found = accumulator.add(told(0), each)
+    assert found == (lately, lately)
+
+
+@given(st.lists(st.tuples(numbers, st.none() | words)))
+def test_since_the_start_is_never_better_than_since_the_sample_before(samples: list[tuple[int, int | None]]) -> None:
+    """What is true now has been true, and what is unknown now is not known to have been false."""
+    accumulator = Accumulator()
+    for now, occurred in samples:
+        lately, since_start = accumulator.add(now, occurred)
+        for which in EACH:
+            if state(now, which):
+                assert state(lately, which)
+            if state(lately, which):
+                assert state(since_start, which)
+            if state(lately, which) is None:
+                assert state(since_start, which) is not False

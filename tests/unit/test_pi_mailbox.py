@@ -1,0 +1,156 @@
+"""The mailbox property interface: messages to the word, and every way in which it can fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.conditions import THROTTLED, UNDER_VOLTAGE, told
+from worker.pi.firmware import Firmware, ProbeError
+from worker.pi.mailbox import (
+    GET_CLOCK_RATE_MEASURED,
+    GET_TEMPERATURE,
+    GET_THROTTLED,
+    Mailbox,
+    answer,
+    ioctl_number,
+    question,
+)
+
+WELL = {GET_THROTTLED: (0,), GET_CLOCK_RATE_MEASURED: (3, 1_500_345_728), GET_TEMPERATURE: (0, 43_329)}
+
+
+class PlayedFirmware:
+    """Answers messages as the firmware does; what it has no answer to it leaves as it is."""
+
+    def __init__(self, answers: dict[int, tuple[int, ...]]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[int, ...]] = []
+
+    def __call__(self, descriptor: int, number: int, message: bytearray) -> int:
+        os.fstat(descriptor)
+        assert number == ioctl_number()
+        size, status, tag, room, answered, *values = struct.unpack(f"<{len(message) // 4}I", message)
+        assert values.pop() == 0
+        assert (size, status, room, answered) == (len(message), 0, 4 * len(values), 0)
+        self.asked.append((tag, *values))
+        struct.pack_into("<I", message, 4, 0x80000000)
+        if (found := self.answers.get(tag)) is not None:
+            struct.pack_into(f"<{1 + len(found)}I", message, 16, 0x80000000 | 4 * len(found), *found)
+        return 0
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    path = tmp_path / "vcio"
+    path.touch()
+    return path
+
+
+def test_the_request_number_depends_on_the_size_of_a_pointer() -> None:
+    """As the kernel's macro makes it: 64-bit and 32-bit systems have different ones."""
+    assert (ioctl_number(8), ioctl_number(4)) == (0xC0086400, 0xC0046400)
+
+
+def test_a_question_is_laid_out_as_the_firmware_wants_it() -> None:
+    """Little-endian words: size, status, tag, room, 0, values, end."""
+    assert question(GET_CLOCK_RATE_MEASURED, 3, 0).hex(" ", 4) == (
+        "20000000 00000000 47000300 08000000 00000000 03000000 00000000 00000000"
+    )
+
+
+def test_a_board_says_how_it_is(device: Path) -> None:
+    """And nobody's bits are cleared by asking: the mask is 0."""
+    firmware = PlayedFirmware(WELL)
+    assert Mailbox(device, firmware).read(0.0) == Firmware(told(0), 0, 1_500_345_728.0, 43.329)
+    assert firmware.asked == [(GET_THROTTLED, 0), (GET_CLOCK_RATE_MEASURED, 3, 0), (GET_TEMPERATURE, 0, 0)]
+
+
+def test_now_and_has_occurred_are_told_apart(device: Path) -> None:
+    """Bits 0 to 3, and 16 to 19."""
+    firmware = PlayedFirmware({**WELL, GET_THROTTLED: (0x50004,)})
+    found = Mailbox(device, firmware).read(0.0)
+    assert (found.conditions, found.occurred) == (told(THROTTLED), THROTTLED | UNDER_VOLTAGE)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        pytest.param({GET_THROTTLED: (0,)}, (None, None), id="a firmware that knows neither"),
+        pytest.param({**WELL, GET_CLOCK_RATE_MEASURED: (3, 0)}, (None, 43.329), id="a clock that stands still"),
+        pytest.param({**WELL, GET_CLOCK_RATE_MEASURED: (4, 10**9)}, (None, 43.329), id="another clock"),
+        pytest.param({**WELL, GET_TEMPERATURE: (0, 0xFFFFFFFF)}, (1_500_345_728.0, None), id="no temperature"),
+    ],
+)
+def test_what_is_not_said_is_unknown(
+    device: Path, answers: dict[int, tuple[int, ...]], expected: tuple[float | None, float | None]
+) -> None:
+    """The rest is told all the same."""
+    found = Mailbox(device, PlayedFirmware(answers)).read(0.0)
+    assert (found.conditions, found.clock_hz, found.temperature_c) == (told(0), *expected)
+
+
+def test_a_firmware_that_does_not_know_the_question_has_not_answered(device: Path) -> None:
+    """An answer of zeros would be taken for health."""
+    with pytest.raises(ProbeError, match="does not know 0x00030046"):
+        Mailbox(device, PlayedFirmware({})).read(0.0)
+
+
+@given(st.binary(max_size=64), st.integers(1, 3))
+def test_garbage_is_no_answer(message: bytes, count: int) -> None:
+    """Unless it happens to be one: then it is one to the question that was asked."""
+    try:
+        values = answer(message, GET_THROTTLED, count)
+    except ProbeError:
+        return
+    assert len(values) == count
+    assert struct.unpack_from("<2I", message, 4) == (0x80000000, GET_THROTTLED)
+
+
+@contextmanager
+def anybody() -> Iterator[None]:
+    """A user who may not open everything, also where the tests are run by root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_who_may_not_open_the_device_learns_nothing(device: Path) -> None:
+    """As on a node whose user is not in the group `video`."""
+    device.chmod(0)
+    with anybody(), pytest.raises(ProbeError, match=os.strerror(errno.EACCES)):
+        Mailbox(device).read(0.0)
+
+
+@pytest.mark.parametrize(("there", "number"), [(False, errno.ENOENT), (True, errno.ENOTTY)])
+def test_what_is_no_device_says_nothing(device: Path, there: bool, number: int) -> None:
+    """Nothing by that name, or a file that is no device."""
+    if not there:
+        device.unlink()
+    with pytest.raises(ProbeError, match=os.strerror(number)):
+        Mailbox(device).read(0.0)
+
+
+def test_after_closing_it_is_opened_again(device: Path) -> None:
+    """And a descriptor is never left open."""
+    before = psutil.Process().num_fds()
+    mailbox = Mailbox(device, PlayedFirmware(WELL))
+    for _ in range(3):
+        assert mailbox.read(0.0).conditions == told(0)
+        mailbox.close()
+        mailbox.close()
+    assert psutil.Process().num_fds() == before
