@@ -26,7 +26,7 @@ needs_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs
 
 def make_command(options: str) -> list[str]:
     """What `make bench-master BENCH=options` runs, with this Python."""
-    make = ["make", "--dry-run", "--old-file=.venv/.ready", "bench-master", f"BENCH={options}"]
+    make = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.ready", "bench-master", f"BENCH={options}"]
     said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     python, *words = said.splitlines()[-1].split()
     assert python == ".venv/bin/python"
