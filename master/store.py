@@ -35,7 +35,11 @@ CREATE TABLE seconds (
     second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
     ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL
 );
-CREATE TABLE nodes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT);
+-- `state`, `wall_offset_s` (how far its wall clock is ahead of the controller's) and `capacity` are the latest.
+CREATE TABLE nodes (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT,
+    state TEXT, wall_offset_s REAL, capacity REAL
+);
 -- In order of time, as rows come: what a second adds stands together, on few pages, however long the run is already.
 CREATE TABLE samples (
     second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
@@ -52,11 +56,12 @@ CREATE TABLE samples (
     soft_limited INTEGER AS (CASE WHEN conditions_lately & 128 THEN conditions_lately >> 3 & 1 END) VIRTUAL,
     PRIMARY KEY (second, node)
 ) WITHOUT ROWID;
--- How fit a node was to measure in one second; `unfit` lists the reasons, empty when it was fit; `lag` is a histogram.
+-- How fit a worker and its node were to measure in one second; `unfit` lists the reasons, empty when fit; `lag` is a histogram.
 CREATE TABLE fitness (
-    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
-    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, unfit TEXT NOT NULL, lag BLOB NOT NULL,
-    PRIMARY KEY (second, node)
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
+    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER NOT NULL, unfit TEXT NOT NULL,
+    lag BLOB NOT NULL,
+    PRIMARY KEY (second, node, worker)
 ) WITHOUT ROWID;
 -- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
 CREATE TABLE reports (worker TEXT PRIMARY KEY, life INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
@@ -96,7 +101,7 @@ class SecondRow(NamedTuple):
 
 
 class FitnessRow(NamedTuple):
-    """How fit one node was in one second."""
+    """How fit one worker of a node was in one second."""
 
     node: str
     second: int
@@ -106,6 +111,20 @@ class FitnessRow(NamedTuple):
     unfit: str
     lag: bytes = b""
     """The encoded histogram of its event loop's lag; empty when it was not kept."""
+    users: int = 0
+    """Users that it ran, as it last said."""
+    worker: int = 0
+    """Its number among the node's workers."""
+
+
+class NodeRow(NamedTuple):
+    """How one node is now."""
+
+    name: str
+    state: str | None
+    wall_offset_s: float | None
+    capacity: float | None
+    """What it is to carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot. None: it was not measured."""
 
 
 class Event(NamedTuple):
@@ -246,8 +265,28 @@ class Store:
     def put_fitness(self, rows: Iterable[FitnessRow]) -> None:
         """Keep how fit nodes were."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((row.second, self._node(row.node), *row[2:4], min(row.requests, _MOST), *row[5:]) for row in rows),
+            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    row.second,
+                    self._node(row.node),
+                    row.worker,
+                    row.lag_max_ms,
+                    row.worker_cpu_percent,
+                    min(row.requests, _MOST),
+                    min(row.users, _MOST),
+                    row.unfit,
+                    row.lag,
+                )
+                for row in rows
+            ),
+        )
+
+    def put_node_rows(self, rows: Iterable[NodeRow]) -> None:
+        """Keep how nodes are now."""
+        self._db.executemany(
+            "UPDATE nodes SET state = ?, wall_offset_s = ?, capacity = ? WHERE id = ?",
+            ((*row[1:], self._node(row.name)) for row in rows),
         )
 
     def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:
@@ -325,6 +364,11 @@ class Store:
             for name, facts in self._db.execute("SELECT name, facts FROM nodes ORDER BY name")
         }
 
+    def node_rows(self) -> list[NodeRow]:
+        """How all nodes are, or were at last."""
+        rows = self._db.execute("SELECT name, state, wall_offset_s, capacity FROM nodes ORDER BY name")
+        return [NodeRow(*row) for row in rows]
+
     def extent(self) -> tuple[int, int]:
         """The run's seconds as [first, end): of its state and requests, else of its samples; (0, 0) of nothing."""
         ends_of = "SELECT min(second), max(second) + 1 FROM "
@@ -377,7 +421,7 @@ class Store:
 
     def _fitness(self, which: str) -> Iterator[FitnessRow]:
         rows = self._db.execute(
-            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag FROM fitness"  # noqa: S608
+            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker FROM fitness"  # noqa: S608
             f" JOIN nodes ON nodes.id = node {which}"
         )
         return (FitnessRow(*row) for row in rows)

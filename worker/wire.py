@@ -77,6 +77,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     kernel: Word = "unknown"
     revision: Word = "unknown"
     """A Pi's board revision, such as "c03115"."""
+    capacity: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
+    """How much load it can carry, in cores of a Raspberry Pi 4 at full clock; None when it was not measured."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -266,3 +268,8 @@ decode_controller_message = msgspec.msgpack.Decoder(ControllerMessage).decode
 def node_of(identity: str) -> str:
     """The node that an identity belongs to: `pi007` for both `pi007` (its agent) and `pi007_0` (a worker)."""
     return identity.partition("_")[0]
+
+
+def number_of(worker: str) -> int:
+    """A worker's number among those of its node: 0 for `pi007_0`. Raises ValueError for what is no worker's identity."""
+    return int(worker.partition("_")[2])

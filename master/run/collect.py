@@ -35,6 +35,7 @@ from worker.wire import (
     UserException,
     WorkerSecond,
     node_of,
+    number_of,
 )
 
 CLOSED_AFTER_S = 4
@@ -256,9 +257,9 @@ class Collector:
                 self.dropped["a second that has not come yet"] += 1
             elif second >= 0 or row.endpoints:
                 # Requests before the load began can't be; should the clocks say so, none is lost.
-                self._on_worker_second(worker, node, max(0, second), row)
+                self._on_worker_second(worker, node, max(0, second), row, sum(report.users.values()))
 
-    def _on_worker_second(self, worker: str, node: Node, second: int, row: WorkerSecond) -> None:
+    def _on_worker_second(self, worker: str, node: Node, second: int, row: WorkerSecond, users: int) -> None:
         assert self._began_s is not None
         reading = node.reading_at(self._began_s + second + 0.5, within_s=2 * self._period_s + 1)
         reasons = unfit_reasons(
@@ -283,7 +284,18 @@ class Collector:
             lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
             unfit = ", ".join(reasons)
             self._keep_fitness(
-                FitnessRow(node.name, second, row.lag_max_ms, row.cpu_percent, requests, unfit, lag.encode()), lag
+                FitnessRow(
+                    node.name,
+                    second,
+                    row.lag_max_ms,
+                    row.cpu_percent,
+                    requests,
+                    unfit,
+                    lag.encode(),
+                    users,
+                    number_of(worker),
+                ),
+                lag,
             )
 
     def _keep_fitness(self, row: FitnessRow, lag: Histogram) -> None:
