@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
 
-from master.fleet.registry import Node
-from master.fleet.states import USABLE
+from worker.wire import Facts
 
-STEP = 2**0.25
+_STEPS_PER_DOUBLING = 4
+STEP = 2 ** (1 / _STEPS_PER_DOUBLING)
 """Capacities differ by whole steps, so that many nodes share few of them and a small change moves nobody."""
 MOST_STEPS = 12
 """A hot node keeps an eighth of its load at least: without any it would be cool, and nobody would know what it bears."""
@@ -19,29 +19,13 @@ COOL_BELOW_C = 75.0
 """Five degrees below where a Pi's firmware begins to lower the clock: between the two nothing changes."""
 
 
-class Capacities:
-    """Of all nodes. Only those that are hot, or carry less than they could, cost anything."""
-
-    def __init__(self) -> None:
-        self._reduced: dict[str, Capacity] = {}
-
-    def look(self, now_s: float, hot: Iterable[Node], nodes: Mapping[str, Node]) -> Iterator[tuple[Node, Capacity]]:
-        """See how the `hot` nodes are now, and those that carry less; those whose capacity has changed."""
-        for node in hot:
-            self._reduced.setdefault(node.name, Capacity())
-        for name, capacity in list(self._reduced.items()):
-            node = nodes[name]
-            condition = node.condition
-            if node.state not in USABLE:
-                continue  # nothing is heard of it that counts
-            if capacity.look(now_s, node.temperature_c, hot=condition.hot, slowed=condition.slowed):
-                yield node, capacity
-            if not (capacity.reduced or condition.hot or condition.slowed):
-                del self._reduced[name]
+def measured(facts: Facts) -> float:
+    """What a node can carry when it is cool, in cores of a Raspberry Pi 4; where it was not measured, its own cores count as such."""
+    return facts.capacity if facts.capacity is not None else float(max(1, facts.cpu_count))
 
 
 class Capacity:
-    """One node's, compared to that of a node with capacity 1.
+    """One node's, in cores of a Raspberry Pi 4 at full clock, to the nearest step.
 
     A node that is too warm or held down by its firmware carries less and less until it bears it, and gets it back step by
     step when it has been cool. What is not known changes nothing.
@@ -49,19 +33,28 @@ class Capacity:
 
     def __init__(self, full: float = 1.0) -> None:
         """`full` is what it can carry when it is cool, above 0."""
-        self.full = full
+        self._full_steps = _steps(full)
         self._steps = 0
         self._changed_s: float | None = None
 
     @property
     def value(self) -> float:
         """What it is to carry now, above 0."""
-        return self.full * STEP**-self._steps
+        return _capacity(self._full_steps - self._steps)
+
+    @property
+    def share(self) -> float:
+        """What it is to carry of what it could when cool: above 0, at most 1."""
+        return _capacity(-self._steps)
 
     @property
     def reduced(self) -> bool:
         """Whether it is to carry less than it could when cool."""
         return self._steps > 0
+
+    def refit(self, full: float) -> None:
+        """It can carry `full` when it is cool, as it says now: it may have started anew. How warm it is stays as it was."""
+        self._full_steps = _steps(full)
 
     def look(self, now_s: float, temperature_c: float | None, *, hot: bool, slowed: bool) -> bool:
         """See how it is now, once a second or so; whether its capacity has changed.
@@ -80,3 +73,11 @@ class Capacity:
         self._changed_s = now_s
         self._steps = min(MOST_STEPS, max(0, self._steps + steps))
         return True
+
+
+def _steps(capacity: float) -> int:
+    return round(_STEPS_PER_DOUBLING * math.log2(capacity))
+
+
+def _capacity(steps: int) -> float:
+    return float(2 ** (steps / _STEPS_PER_DOUBLING))

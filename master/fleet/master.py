@@ -24,7 +24,7 @@ from locust.runners import (
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.server import AGENT, FleetServer
-from worker.wire import AgentMessage, Quit, Ready, Report, UserException, UserShare, node_of
+from worker.wire import AgentMessage, Hello, Quit, Ready, Report, UserException, UserShare, node_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ class Listener(Protocol):
 
     def on_agent(self, node: str, message: AgentMessage) -> None:
         """An agent has sent a message."""
+
+    def capacity_of(self, node: str) -> float:
+        """How much a node is to carry now, compared to others; above 0."""
 
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken, 0 for none."""
@@ -81,7 +84,6 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._spawn_rate = 1.0
         self._all_stopped = Event()
         self._workers_of: defaultdict[str, set[str]] = defaultdict(set)
-        self._capacities: dict[str, float] = {}
         self._away: set[str] = set()
         """Nodes that are lost, or may carry no load."""
         self._orders = 0
@@ -181,7 +183,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
     def lose_node(self, node: str) -> int:
         """A node gets no more users, and those it had start elsewhere at once. Returns how many that were."""
         self._away.add(node)
-        moved = sum(self._free(worker) for worker in self._workers_of[node])
+        moved = self._free(node, sorted(self._workers_of[node]))
         self._listener.on_users(node, users=False)
         self._note_stopped()
         return moved
@@ -193,15 +195,18 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
 
     def lose_worker(self, worker: str) -> int:
         """A worker has ended; the users that it had start elsewhere at once. Returns how many that were."""
-        moved = self._free(worker)
+        moved = self._free(node_of(worker), [worker])
         if self.clients.pop(worker, None) is not None:
             self._workers_of[node_of(worker)].discard(worker)
             self._note_stopped()
         return moved
 
-    def _free(self, worker: str) -> int:
-        moved = self._dispatch.remove(worker)
-        self._count_users(worker, {})
+    def _free(self, node: str, workers: Iterable[str]) -> int:
+        moved = 0
+        for worker in workers:
+            moved += self._dispatch.remove(worker)
+            self._count_users(worker, {})
+        self.follow_capacity(node)
         if self._on:
             self._order(self._dispatch.fill())
         return moved
@@ -216,15 +221,15 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         for worker in sorted(self._workers_of[node]):
             self._take_in(worker)
 
-    def set_capacity(self, node: str, capacity: float) -> None:
-        """How much a node is to carry compared to others; 1 unless told. `level` moves users accordingly, little by little."""
-        self._capacities[node] = capacity
-        for worker in self._workers_of[node]:
-            if worker in self._dispatch.users:
-                self._dispatch.add(worker, capacity)
+    def follow_capacity(self, node: str) -> None:
+        """What a node is to carry has changed: its workers share it, and `level` moves users accordingly, little by little."""
+        workers = [worker for worker in sorted(self._workers_of[node]) if worker in self._dispatch.users]
+        for worker in workers:
+            self._dispatch.add(worker, self._listener.capacity_of(node) / len(workers))
 
     def _take_in(self, worker: str) -> None:
-        self._dispatch.add(worker, self._capacities.get(node_of(worker), 1.0))
+        self._dispatch.add(worker)
+        self.follow_capacity(node_of(worker))
         changed = {worker}
         if self._on:
             changed |= self._dispatch.fill()
@@ -242,6 +247,8 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         match msg.type:
             case kind if kind == AGENT:
                 self._listener.on_agent(client_id, msg.data)
+                if isinstance(msg.data, Hello):
+                    self.follow_capacity(client_id)
             case "client_ready":
                 self._welcome(client_id, msg.data)
             case _ if client_id not in self.clients:

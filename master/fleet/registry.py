@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from master.fleet.capacity import Capacity, measured
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
 from worker.conditions import SLOWING, holds
@@ -35,6 +36,8 @@ class Node:
         """By how much the node's wall clock is ahead of the controller's; None while it is not known."""
         self.condition = Condition()
         self.state = NodeState.JOINING
+        self.capacity = Capacity()
+        """What it is to carry, compared to others."""
         self._readings: deque[tuple[float, Reading]] = deque(maxlen=KEPT_READINGS)
         self._ahead: int | None = None
         """By how many seconds the run's count is ahead of the node's clock."""
@@ -93,8 +96,10 @@ class Registry:
         """Whether any node of the fleet is a simulated one."""
         self.ever_lost: set[str] = set()
         self.peak_ready = 0
-        self.hot: set[str] = set()
-        """Nodes that are too warm, or that their firmware holds down."""
+        self.touched: set[str] = set()
+        """Nodes of which something that lasts has changed since the set was last emptied: state, capacity, wall clock."""
+        self._hot: set[str] = set()  # too warm, or held down by their firmware
+        self._reduced: set[str] = set()  # to carry less than they could when cool
         self.changes: list[tuple[str, NodeState, NodeState]] = []
         """Nodes that have changed their state since the list was last emptied: name, before, after."""
         self._heard_s: OrderedDict[str, float] = OrderedDict()  # the longest silent first
@@ -107,8 +112,11 @@ class Registry:
 
     def welcome(self, name: str, facts: Facts, now_s: float) -> None:
         """An agent has presented its node."""
-        self.nodes[name].facts = facts
-        self.nodes[name].restart_clock()
+        node = self.nodes[name]
+        node.facts = facts
+        node.capacity.refit(measured(facts))
+        node.restart_clock()
+        self.touched.add(name)
         self.simulated = self.simulated or facts.simulated
         self._hear(name, now_s)
         self._note(name, welcomed=True, left=False, silent=False, crashing=False)
@@ -166,6 +174,18 @@ class Registry:
         """The controller itself had no time to listen until now: what was not heard meanwhile is nobody's silence."""
         self._deaf_until_s = now_s
 
+    def follow_heat(self, now_s: float) -> Iterator[Node]:
+        """Once a second: let hot nodes carry less, and cool ones more again; those whose capacity has changed."""
+        for name in [*self._hot, *(self._reduced - self._hot)]:
+            node = self.nodes[name]
+            if node.state not in USABLE:
+                continue  # nothing is heard of it that counts
+            condition = node.condition
+            if node.capacity.look(now_s, node.temperature_c, hot=condition.hot, slowed=condition.slowed):
+                self.touched.add(name)
+                (self._reduced.add if node.capacity.reduced else self._reduced.discard)(name)
+                yield node
+
     def find_silent(self, now_s: float) -> list[str]:
         """Nodes that have just been silent for too long, and so are lost now; each is named once until it is heard."""
         lost = []
@@ -198,9 +218,10 @@ class Registry:
         if state is not node.state:
             self.changes.append((node.name, node.state, state))
             if state in HOT:
-                self.hot.add(node.name)
+                self._hot.add(node.name)
             else:
-                self.hot.discard(node.name)
+                self._hot.discard(node.name)
+            self.touched.add(node.name)
             self.counts[node.state] -= 1
             self.counts[state] += 1
             node.state = state

@@ -27,6 +27,8 @@ from worker.wire import (
 QUESTION_INTERVAL_S = 5
 """How often each agent is asked for its clocks."""
 LONGEST_ANSWER_S = 60.0
+OFFSET_TOLD_S = 0.01
+"""A change of a wall clock's offset that is worth telling."""
 CLOCK_SET_S = 1.0
 """A node's wall clock that moves by more than this between two answers was set."""
 PRESENT_INTERVAL_S = 1.0
@@ -108,6 +110,8 @@ class Agents:
             return  # it may be wrong by half of that, which is no news of the wall clock
         offset_s = answer.wall_s - (time.time() - passed_s / 2)
         before_s, node.wall_offset_s = node.wall_offset_s, offset_s
+        if node is not self.controller and (before_s is None or abs(offset_s - before_s) > OFFSET_TOLD_S):
+            self._registry.touched.add(node.name)
         if before_s is not None and abs(offset_s - before_s) > CLOCK_SET_S:
             moved = f"its wall clock moved by {offset_s - before_s:+.1f} s against ours"
             self._log.event("clock set", node.name, moved)

@@ -20,7 +20,7 @@ from master.run.recall import recall_fitness
 from master.run.receipts import Receipts
 from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
-from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, SecondRow, Store
+from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, NodeRow, SecondRow, Store
 from master.web.metrics import RequestTotals
 from worker.histogram import Histogram, Tally
 from worker.looplag import PROBES_PER_SECOND
@@ -219,6 +219,10 @@ class Collector:
             if error_s is not None:
                 self.fitness.add_clock_error(node, 1000 * error_s)
 
+    def capacity_of(self, node: str) -> float:
+        """How much a node is to carry now, compared to others."""
+        return self._registry.nodes[node].capacity.value
+
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken."""
         self._registry.worker_came(node, worker)
@@ -403,6 +407,11 @@ class Collector:
                 self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)
 
     def _flush(self) -> None:
+        nodes = [self._registry.nodes[name] for name in self._registry.touched]
+        self._store.put_node_rows(
+            NodeRow(node.name, node.state.value, node.wall_offset_s, node.capacity.value) for node in nodes
+        )
+        self._registry.touched.clear()
         self._store.put_samples(self._samples)
         self._store.put_fitness(self._fitness_rows)
         self._store.put_reports(self.receipts.uncommitted)

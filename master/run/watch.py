@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import gevent
 
-from master.fleet.capacity import Capacities
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
@@ -48,7 +47,6 @@ class Watch:
     run: str
     """The name of its directory."""
     metrics: MetricsServer | None
-    capacities: Capacities = field(default_factory=Capacities)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -96,11 +94,11 @@ class Watch:
 
     def _follow_heat(self, now_s: float) -> None:
         """Let hot nodes carry less until they bear it, and more again when they are cool."""
-        nodes = self.registry.nodes
-        for node, capacity in self.capacities.look(now_s, (nodes[name] for name in self.registry.hot), nodes):
-            self.master.set_capacity(node.name, capacity.value)
+        for node in self.registry.follow_heat(now_s):
+            self.master.follow_capacity(node.name)
             degrees = "temperature unknown" if node.temperature_c is None else f"{node.temperature_c:.0f} °C"
-            self.collector.event("capacity", node.name, f"it is to carry {capacity.value:.0%} of its load ({degrees})")
+            share = f"it is to carry {node.capacity.share:.0%} of what it can when cool ({degrees})"
+            self.collector.event("capacity", node.name, share)
 
     def _act_on(self, node: str, before: NodeState, after: NodeState) -> None:
         """What a node's change of state means for the load."""

@@ -7,9 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity
+from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity, measured
 from worker.thermal import BOARDS, THROTTLE_FROM_C, ThermalModel
+from worker.wire import Facts
 
 COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1
 
@@ -39,7 +41,7 @@ def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
     capacity = Capacity()
     for second in range(1000):
         look(capacity, second, HOT_C)
-    assert capacity.value == pytest.approx(STEP**-MOST_STEPS)
+    assert capacity.share == pytest.approx(STEP**-MOST_STEPS)
     changes = [second for second in range(1000, 2000) if look(capacity, second, COOL_C)]
     assert len(changes) == MOST_STEPS
     assert {after - before for before, after in pairwise(changes)} == {MORE_EVERY_S}
@@ -58,12 +60,13 @@ def test_between_hot_and_cool_and_without_knowledge_nothing_changes() -> None:
 @given(st.lists(st.tuples(st.floats(0, 60), st.one_of(st.none(), st.floats(20, 100)), st.booleans()), max_size=60))
 def test_whatever_it_meets_it_stays_within_its_bounds(meets: list[tuple[float, float | None, bool]]) -> None:
     """And says so when it changes."""
-    capacity, now_s = Capacity(3.0), 0.0
+    capacity, now_s = Capacity(2.0), 0.0
     for passed_s, temperature_c, slowed in meets:
         now_s += passed_s
         before = capacity.value
         assert look(capacity, now_s, temperature_c, slowed=slowed) == (capacity.value != before)
-        assert 2.999 * STEP**-MOST_STEPS <= capacity.value <= 3.0
+        assert STEP ** -(MOST_STEPS + 1e-6) <= capacity.share <= 1
+        assert capacity.value == pytest.approx(2.0 * capacity.share)
 
 
 def test_a_bare_pi_under_full_load_finds_what_it_bears_and_stays_there() -> None:
@@ -81,3 +84,24 @@ def test_a_bare_pi_under_full_load_finds_what_it_bears_and_stays_there() -> None
     assert len(late) < 0.05 * 2 * 3600
     assert len([second for second in changes if second > 3600]) <= 2 * 12
     assert 0.25 < capacity.value < 0.6
+
+
+def test_nodes_that_are_almost_alike_share_a_capacity() -> None:
+    """What dispatch does grows with how many different ones there are."""
+    assert {Capacity(full).value for full in (3.7, 3.9, 4.0, 4.1, 4.3)} == {4.0}
+    assert Capacity(0.44 * 4).value < Capacity(4).value < Capacity(8).value
+
+
+def test_a_node_that_was_not_measured_counts_by_its_cores() -> None:
+    """As those of a Pi 4."""
+    facts = Facts(simulated=False, model="m", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
+    assert measured(facts) == 4
+    assert measured(replace(facts, capacity=1.7)) == 1.7
+
+
+def test_a_hot_node_that_starts_anew_is_still_hot() -> None:
+    """Only what it can carry when cool is measured anew."""
+    capacity = Capacity(4.0)
+    look(capacity, 0, HOT_C)
+    capacity.refit(8.0)
+    assert capacity.value == pytest.approx(8.0 / STEP)
