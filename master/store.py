@@ -426,10 +426,11 @@ class Store:
         )
         return (FitnessRow(*row) for row in rows)
 
-    def sampled(self) -> Iterator[tuple[str, int, float, float]]:
-        """Every sample's node and second, with the node's CPU and memory in percent, in no order."""
+    def sampled(self) -> Iterator[tuple[str, int, float, float, float | None, int]]:
+        """Every sample's node and second, with CPU and memory in percent, temperature and conditions lately, in no order."""
         return self._db.execute(
-            "SELECT name, second, cpu_percent, memory_percent FROM samples JOIN nodes ON nodes.id = node"
+            "SELECT name, second, cpu_percent, memory_percent, temperature_c, conditions_lately FROM samples"
+            " JOIN nodes ON nodes.id = node"
         )
 
     def lag_by_second(self) -> dict[int, float]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
+from master.judge.fitness import FitnessLog
 from master.judge.thresholds import Judge, ThresholdOutcome
-from master.judge.validity import FitnessLog, ValidityOutcome, check
+from master.judge.validity import ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
 from master.report.result import (
     ClockOffset,
@@ -221,7 +222,9 @@ def _reason(
         case Verdict.ABORTED:
             return aborted or ""
         case Verdict.INVALID:
-            return "The generator was not fit to measure: " + "; ".join(row.message for row in validity if not row.ok)
+            return "The generator was not fit to measure: " + "; ".join(
+                row.message for row in validity if row.ok is False
+            )
         case Verdict.FAIL:
             return "Broken: " + "; ".join(
                 f"{row.rule} ({row.message or row.observed_text})" for row in thresholds if not row.ok

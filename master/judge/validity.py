@@ -1,153 +1,40 @@
 """Judging the generator: whether it was fit to measure. Without that, its figures say nothing about the target.
 
-Two levels. A single node-second that breaks a limit is set apart: what the node measured in it does not count
-(`unfit_reasons`). The whole run is invalid when too much is set apart, or when the limits are broken by more than the odd
-node (`check`). What isn't known is never taken for healthy.
+Two levels. What a node measured in a single second in which it was unfit does not count (`master.judge.fitness`). The whole
+run is invalid when too much is set apart, or when the limits are broken by more than the odd node (`check`). What isn't known
+is never taken for healthy.
 """
 
 from __future__ import annotations
 
-import math
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import add
 
+from master.judge.fitness import FitnessLog, Percents
 from master.scenario import Limits
-from master.scenario.units import format_latency, format_percent, rounded
+from master.scenario.units import format_latency, format_percent, format_temperature, rounded
 from worker.histogram import Histogram
 
-__all__ = ["FitnessLog", "Limits", "ValidityOutcome", "check", "unfit_reasons"]
-
 _SHARE_WITHIN = 95.0  # percent of node-seconds that must keep a limit; the rest is what `excluded_share` allows for
-_BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
 
 
 @dataclass(frozen=True, slots=True)
 class ValidityOutcome:
-    """One check of a run. `observed_value` is in the limit's unit: ms, percent or nodes; None without data.
+    """One check of a run. `observed_value` is in the limit's unit: ms, percent, °C or nodes; None without data.
 
-    `nodes` are all offenders, sorted. A check can be ok and yet name some.
+    `ok` is None where nobody can know: none of the nodes has a sensor for it, and none is a Raspberry Pi that should. `nodes` are all offenders, sorted. A check can be ok and yet name some.
     """
 
     check: str
     limit: str
     observed: str
     observed_value: float | None
-    ok: bool
+    ok: bool | None
     nodes: tuple[str, ...] = ()
     message: str = ""
-
-
-class _Percents:
-    """How often each percentage occurred, to a tenth: 1001 counters however long the run."""
-
-    def __init__(self) -> None:
-        # 4 KB from the start; as a dict it would grow to ten times that over the first hours.
-        self.bins = array("I", bytes(4 * (100 * _BINS_PER_PERCENT + 1)))
-
-    def add(self, percent: float) -> None:
-        """Count one value; what is above 100 counts as 100. Not-a-number is no value and isn't counted."""
-        if not math.isnan(percent):
-            self.bins[math.ceil(min(max(percent, 0.0), 100.0) * _BINS_PER_PERCENT - 1e-6)] += 1
-
-    def within(self, percent: float) -> float | None:
-        """What `percent` of the values stayed at or below; None without values."""
-        rank = max(1, math.ceil(percent / 100 * sum(self.bins) - 1e-9))
-        for bin_, count in enumerate(self.bins):
-            rank -= count
-            if rank <= 0:
-                return bin_ / _BINS_PER_PERCENT
-        return None
-
-
-class FitnessLog:
-    """What is known of the generator's fitness over the steady part of a run. Only steady seconds are added.
-
-    The memory is bounded by the number of nodes, not by the length of the run.
-    """
-
-    def __init__(self) -> None:
-        self.lag: defaultdict[str, Histogram] = defaultdict(Histogram)
-        self.worker_cpu: defaultdict[str, _Percents] = defaultdict(_Percents)
-        self.node_cpu: defaultdict[str, _Percents] = defaultdict(_Percents)
-        self.node_memory: defaultdict[str, _Percents] = defaultdict(_Percents)
-        self.controller_cpu = _Percents()
-        self.clock_error_ms: dict[str, float] = {}
-        self.samples_expected: Counter[str] = Counter()
-        self.samples_missing: Counter[str] = Counter()
-        self.fewest_ready: int | None = None
-        self.lost: set[str] = set()
-        self.requests_fit = 0
-        self.requests_unfit = 0
-
-    def add_lag(self, node: str, lag: Histogram) -> None:
-        """Add probes of how late the event loops of `node`'s workers ran."""
-        self.lag[node].merge(lag)
-
-    def add_worker_cpu(self, node: str, percent: float) -> None:
-        """Add one worker-second: the share of one core that a worker of `node` used."""
-        self.worker_cpu[node].add(percent)
-
-    def add_node(self, node: str, cpu_percent: float, memory_percent: float) -> None:
-        """Add one node-second: the shares of all cores and of the memory in use. Not-a-number where not known."""
-        self.node_cpu[node].add(cpu_percent)
-        self.node_memory[node].add(memory_percent)
-
-    def add_controller(self, cpu_percent: float) -> None:
-        """Add one second of the controller's machine: the share of all its cores in use."""
-        self.controller_cpu.add(cpu_percent)
-
-    def add_clock_error(self, node: str, error_ms: float) -> None:
-        """Add by how much a time of `node`'s clock, told by ours, can have been wrong in one second."""
-        self.clock_error_ms[node] = max(error_ms, self.clock_error_ms.get(node, 0.0))
-
-    def expect_samples(self, node: str, expected: int, received: int) -> None:
-        """Add how many samples `node` should have sent in a span, and how many came. Too many make up for nothing."""
-        self.samples_expected[node] += expected
-        self.samples_missing[node] += max(0, expected - received)
-
-    def note_ready(self, nodes_ready: int) -> None:
-        """Note how many nodes are ready now."""
-        self.fewest_ready = nodes_ready if self.fewest_ready is None else min(self.fewest_ready, nodes_ready)
-
-    def note_lost(self, node: str) -> None:
-        """Note that `node` went away while it was needed."""
-        self.lost.add(node)
-
-    def add_requests(self, fit: int, unfit: int) -> None:
-        """Add requests measured while their node was fit, and those set apart because it wasn't."""
-        self.requests_fit += fit
-        self.requests_unfit += unfit
-
-
-def unfit_reasons(
-    limits: Limits,
-    *,
-    lag_max_ms: float | None,
-    worker_cpu_percent: float | None,
-    node_cpu_percent: float | None,
-    node_memory_percent: float | None,
-) -> list[str]:
-    """Why one node-second is unfit, for people; empty when it is fit. None or not-a-number: not known.
-
-    The loop's lag and the workers' CPU must be known, since they are what falsifies latencies directly and come from the
-    workers together with the statistics. A sample of the node itself may come late: the missing_samples check sees to it.
-    """
-    reasons = []
-    for name, value, limit, show, needed in (
-        ("loop lag", lag_max_ms, limits.loop_lag_p99_ms, format_latency, True),
-        ("worker CPU", worker_cpu_percent, limits.worker_cpu_percent, format_percent, True),
-        ("node CPU", node_cpu_percent, limits.node_cpu_percent, format_percent, False),
-        ("node memory", node_memory_percent, limits.node_memory_percent, format_percent, False),
-    ):
-        if value is None or math.isnan(value):
-            if needed:
-                reasons.append(f"{name} unknown")
-        elif value > limit:
-            reasons.append(f"{name} {show(_rounded(value, limit))} above {show(limit)}")
-    return reasons
 
 
 def check(limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int) -> list[ValidityOutcome]:
@@ -165,6 +52,9 @@ def check(limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int) 
         _percents("worker_cpu", limits.worker_cpu_percent, log.worker_cpu),
         _percents("node_cpu", limits.node_cpu_percent, log.node_cpu),
         _percents("node_memory", limits.node_memory_percent, log.node_memory),
+        _temperature(limits, log),
+        _throttling(limits, log),
+        _under_voltage(limits, log),
         _Limit("controller_cpu", limits.controller_cpu_percent).outcome(log.controller_cpu.within(_SHARE_WITHIN)),
         _Limit("clock_error", limits.clock_error_ms, format_latency).outcome(
             max(log.clock_error_ms.values(), default=None), log.clock_error_ms
@@ -199,12 +89,50 @@ class _Limit:
         return ValidityOutcome(self.check, limit, text, observed, ok, nodes, message)
 
 
-def _percents(name: str, most: float, by_node: Mapping[str, _Percents]) -> ValidityOutcome:
-    pooled = _Percents()
+def _percents(
+    name: str, most: float, by_node: Mapping[str, Percents], show: Callable[[float], str] = format_percent
+) -> ValidityOutcome:
+    pooled = Percents()
     for percents in by_node.values():
         pooled.bins = array("I", map(add, pooled.bins, percents.bins))
     own = {node: percents.within(_SHARE_WITHIN) for node, percents in by_node.items()}
-    return _Limit(name, most).outcome(pooled.within(_SHARE_WITHIN), own)
+    return _Limit(name, most, show).outcome(pooled.within(_SHARE_WITHIN), own)
+
+
+def _temperature(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    if not log.temperature_c:
+        return _unknown("node_temperature", f"≤ {format_temperature(limits.node_temperature_c)}")
+    return _percents("node_temperature", limits.node_temperature_c, log.temperature_c, format_temperature)
+
+
+def _throttling(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    """The share of node-seconds with the clock held down; those of a Pi that could have told and did not count as well."""
+    owed = Counter[str]() if limits.throttling_may_be_unknown else log.throttling_owed
+    row = _share("throttling", limits.throttling_percent, log.held_back + owed, log.throttling_told + owed, log.seconds)
+    if row.ok is False and owed.total():
+        shown = format_percent(_shortened(100 * owed.total() / log.seconds.total()))
+        told = "is the agent let at /dev/vcio (group video)?"
+        return replace(row, message=f"{row.message}; for {shown} it is unknown whether a Pi was: {told}")
+    return row
+
+
+def _under_voltage(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    return _share("under_voltage", limits.under_voltage_percent, log.under_voltage, log.under_voltage_told, log.seconds)
+
+
+def _share(name: str, most: float, held: Counter[str], told: Counter[str], seconds: Counter[str]) -> ValidityOutcome:
+    """A condition that may hold in a share of the node-seconds."""
+    if seconds and not told.total():
+        return _unknown(name, f"≤ {format_percent(most)}")
+    return _Limit(name, most).outcome(
+        _percent(held.total(), seconds.total()),
+        {node: _percent(held[node], of) for node, of in seconds.items()},
+    )
+
+
+def _unknown(name: str, limit: str) -> ValidityOutcome:
+    message = "unknown: no node has a sensor for it"
+    return ValidityOutcome(name, limit, "unknown", None, ok=None, message=message)
 
 
 def _nodes(log: FitnessLog, expected: int, least: int) -> ValidityOutcome:
@@ -224,6 +152,10 @@ def _no_data(name: str, limit: str, nodes: tuple[str, ...]) -> ValidityOutcome:
 
 def _percent(part: int, whole: int) -> float | None:
     return 100 * part / whole if whole else None
+
+
+def _shortened(percent: float) -> float:
+    return float(f"{percent:.3g}")
 
 
 def _rounded(value: float, most: float) -> float:

@@ -30,11 +30,11 @@ def decide(
     """ABORTED when there is a reason in `aborted`; else INVALID, FAIL or PASS, in that order of precedence.
 
     An unfit generator comes before a broken threshold: what it measured is no evidence against the target. One that nothing
-    was checked of is not known to be fit.
+    is known of is not known to be fit.
     """
     if aborted:
         return Verdict.ABORTED
-    checks = [outcome.ok for outcome in validity]
+    checks = [outcome.ok for outcome in validity if outcome.ok is not None]
     if not checks or not all(checks):
         return Verdict.INVALID
     return Verdict.PASS if all(outcome.ok for outcome in thresholds) else Verdict.FAIL

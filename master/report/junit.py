@@ -71,6 +71,8 @@ def _check(result: Result, row: ValidityResult) -> ET.Element:
     if row.ok:
         return _case(result, "validity", row.check)
     detail = f"limit {row.limit}, observed {row.observed}"
+    if row.ok is None:
+        return _case(result, "validity", row.check, ("skipped", row.message, detail))
     if row.nodes:
         detail += f"\nnodes: {listed(row.nodes, 50)}"
     return _case(result, "validity", row.check, ("failure", row.message or f"{row.check} is not kept", detail))

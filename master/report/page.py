@@ -57,7 +57,7 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "key_figures": _key_figures(result),
         "gaps": words.listed(_gaps(result.gaps), MAX_NAMED),
         "clocks_off": words.listed(_clocks_off(result.clocks_off), MAX_NAMED),
-        "unfit_because": [row.message or row.check for row in result.validity if not row.ok],
+        "unfit_because": [row.message or row.check for row in result.validity if row.ok is False],
         "over_time": over_time,
         "maps": maps,
         "drawn": drawn,

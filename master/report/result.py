@@ -79,12 +79,15 @@ class ThresholdResult(msgspec.Struct, kw_only=True):
 
 
 class ValidityResult(msgspec.Struct, kw_only=True):
-    """One rule on the generator; `nodes` are the offenders by name, whether or not the fleet as a whole was fit."""
+    """One rule on the generator; `nodes` are the offenders by name, whether or not the fleet as a whole was fit.
+
+    `ok` is null where nobody can know, since no node has a sensor for it, and none is a Raspberry Pi, which should.
+    """
 
     check: str
     limit: str
     observed: str
-    ok: bool
+    ok: bool | None
     nodes: list[str]
     message: str
 

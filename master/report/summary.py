@@ -69,7 +69,9 @@ def _ready(seconds: float | None) -> str:
     return "" if seconds is None else f", ready in {seconds:.1f} s"
 
 
-def _mark(ok: bool) -> Text:
+def _mark(ok: bool | None) -> Text:
+    if ok is None:
+        return Text("unknown", style="dim")
     return Text("ok", style="green") if ok else Text("broken", style="bold red")
 
 

@@ -11,8 +11,8 @@ import msgspec
 
 from master.fleet.registry import MOST_BEYOND_S, Node, Registry
 from master.fleet.states import NodeState
+from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import Judge, ThresholdOutcome
-from master.judge.validity import FitnessLog, unfit_reasons
 from master.run.agents import Agents
 from master.run.handover import STANDING, Standing, boot_id
 from master.run.load import LoadSchedule, Progress, Span, whole_seconds
@@ -214,8 +214,9 @@ class Collector:
             self.fitness.add_controller(reading.cpu_percent)
         else:
             self._received_samples[node] += 1
-            self.fitness.add_node(node, reading.cpu_percent, reading.memory_percent)
-            error_s = self._registry.nodes[node].clock.error_s
+            known = self._registry.nodes[node]
+            self.fitness.add_node(node, NodeCondition.of(reading, known.facts))
+            error_s = known.clock.error_s
             if error_s is not None:
                 self.fitness.add_clock_error(node, 1000 * error_s)
 
@@ -270,8 +271,8 @@ class Collector:
             self._limits,
             lag_max_ms=row.lag_max_ms,
             worker_cpu_percent=row.cpu_percent,
-            node_cpu_percent=reading.cpu_percent if reading else None,
-            node_memory_percent=reading.memory_percent if reading else None,
+            clock_error_ms=None if node.clock.error_s is None else 1000 * node.clock.error_s,
+            node=NodeCondition.of(reading, node.facts) if reading else None,
         )
         credible = sum(row.lag_buckets.values()) <= MOST_PROBES
         if not credible:

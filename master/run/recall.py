@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from master.judge.validity import FitnessLog
+from master.judge.fitness import FitnessLog, NodeCondition, is_pi
 from master.store import CONTROLLER, Store
 from worker.histogram import Histogram
 
@@ -22,14 +22,15 @@ def recall_fitness(store: Store, is_steady: Callable[[int], bool]) -> tuple[Fitn
             if row.worker_cpu_percent is not None:
                 log.add_worker_cpu(row.node, row.worker_cpu_percent)
             log.add_requests(0 if row.unfit else row.requests, row.requests if row.unfit else 0)
-    for node, second, cpu_percent, memory_percent in store.sampled():
+    pis = {name for name, facts in store.nodes().items() if is_pi(facts)}
+    for node, second, cpu_percent, memory_percent, temperature_c, conditions in store.sampled():
         if not is_steady(second):
             continue
         if node == CONTROLLER:
             log.add_controller(cpu_percent)
         else:
             samples[node] += 1
-            log.add_node(node, cpu_percent, memory_percent)
+            log.add_node(node, NodeCondition(cpu_percent, memory_percent, temperature_c, conditions, node in pis))
     for second_row in store.seconds():
         if is_steady(second_row.second):
             log.note_ready(second_row.ready)

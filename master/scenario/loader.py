@@ -76,5 +76,6 @@ def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
 
 def _limits(shape: ValidityShape) -> Limits:
     given = shape.model_dump(exclude_none=True)
-    units = {field.name.rpartition("_")[0]: field.name for field in fields(Limits)}
+    units = {field.name.rpartition("_")[0]: field.name for field in fields(Limits) if field.type != "bool"}
+    units |= {field.name: field.name for field in fields(Limits) if field.type == "bool"}
     return Limits(**{units[key]: value for key, value in given.items()})

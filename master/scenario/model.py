@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from master.scenario.rules import Threshold
-from master.scenario.units import format_duration, format_latency, format_percent
+from master.scenario.units import format_duration, format_latency, format_percent, format_temperature
 from worker.wire import UserShare
 
 EMBEDDED = "embedded"
@@ -61,6 +61,13 @@ class Limits:
     worker_cpu_percent: float = 90.0
     node_cpu_percent: float = 90.0
     node_memory_percent: float = 90.0
+    node_temperature_c: float = 80.0
+    """From there a Raspberry Pi's firmware lowers the clock."""
+    throttling_percent: float = 5.0
+    """Of all node-seconds; so for under-voltage."""
+    under_voltage_percent: float = 5.0
+    throttling_may_be_unknown: bool = False
+    """Whether a Raspberry Pi of which it is not known whether it is throttled may count as fit."""
     controller_cpu_percent: float = 95.0
     clock_error_ms: float = 250.0
     missing_samples_percent: float = 5.0
@@ -114,6 +121,10 @@ class Scenario:
                 "worker_cpu": format_percent(limits.worker_cpu_percent),
                 "node_cpu": format_percent(limits.node_cpu_percent),
                 "node_memory": format_percent(limits.node_memory_percent),
+                "node_temperature": format_temperature(limits.node_temperature_c),
+                "throttling": format_percent(limits.throttling_percent),
+                "throttling_may_be_unknown": limits.throttling_may_be_unknown,
+                "under_voltage": format_percent(limits.under_voltage_percent),
                 "controller_cpu": format_percent(limits.controller_cpu_percent),
                 "clock_error": format_latency(limits.clock_error_ms),
                 "missing_samples": format_percent(limits.missing_samples_percent),

@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from master.scenario.model import EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
 from master.scenario.suggest import did_you_mean
-from master.scenario.units import format_duration, parse_duration, parse_latency, parse_percent
+from master.scenario.units import format_duration, parse_duration, parse_latency, parse_percent, parse_temperature
 from worker.wire import UserShare
 
 MOST_USERS = 10_000_000
@@ -123,6 +123,7 @@ def _duration(least_s: float, most_s: float) -> Callable[[object], float]:
 Duration = Annotated[float, PlainValidator(parse_duration)]
 Latency = Annotated[float, PlainValidator(parse_latency)]
 Percent = Annotated[float, PlainValidator(parse_percent)]
+Temperature = Annotated[float, PlainValidator(parse_temperature)]
 
 
 class _Shape(BaseModel):
@@ -169,6 +170,10 @@ class ValidityShape(_Shape):
     worker_cpu: Percent | None = None
     node_cpu: Percent | None = None
     node_memory: Percent | None = None
+    node_temperature: Temperature | None = None
+    throttling: Percent | None = None
+    throttling_may_be_unknown: bool | None = None
+    under_voltage: Percent | None = None
     controller_cpu: Percent | None = None
     clock_error: Latency | None = None
     missing_samples: Percent | None = None

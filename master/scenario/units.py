@@ -92,6 +92,7 @@ _LATENCY = _Kind(
 )
 _PERCENT = _Kind("a percentage", {"%": Fraction(1)}, "5 %", 100.0, "100 %")
 _SHARE = _Kind("a percentage", {"%": Fraction(1, 100)}, "5 %", 1.0, "100 %")
+_TEMPERATURE = _Kind("a temperature", {"°C": Fraction(1), "C": Fraction(1)}, "35 °C", 150.0, "150 °C")
 _RATE = _Kind("a rate", {"/s": Fraction(1), "/min": Fraction(1, 60)}, "600/s", 1e9, "1000000000/s")
 
 
@@ -113,6 +114,11 @@ def parse_percent(value: object) -> float:
 def parse_share(value: object) -> float:
     """A share (0 to 1), from `5 %`."""
     return _SHARE.parse(value)
+
+
+def parse_temperature(value: object) -> float:
+    """Degrees Celsius (0 to 150), from `35 °C`, `35 C`."""
+    return _TEMPERATURE.parse(value)
 
 
 def parse_rate(value: object) -> float:
@@ -142,6 +148,11 @@ def format_percent(percent: float) -> str:
 def format_share(share: float) -> str:
     """A share (0 to 1) as a percentage: exact."""
     return f"{_plain(share, shift=2)} %"
+
+
+def format_temperature(temperature_c: float) -> str:
+    """`35 °C`: exact."""
+    return f"{_plain(temperature_c)} °C"
 
 
 def format_rate(rate_per_s: float) -> str:

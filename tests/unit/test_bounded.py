@@ -11,7 +11,7 @@ from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
 from master.fleet.clocks import ClockMap
-from master.judge.validity import FitnessLog
+from master.judge.fitness import FitnessLog, NodeCondition
 from master.run.collect import EARLY_REPORTS
 from master.store import MAX_ENDPOINTS, MAX_ERRORS
 from worker.histogram import LAST_BUCKET, Histogram
@@ -103,7 +103,7 @@ def test_fitness_of_a_node_has_an_upper_bound() -> None:
     sizes = []
     for _ in range(2):
         for tenth in range(-10, 1100):
-            log.add_node("pi1", tenth / 10, tenth / 10)
+            log.add_node("pi1", NodeCondition(tenth / 10, tenth / 10, tenth / 10))
             log.add_worker_cpu("pi1", tenth / 10)
         for bucket in range(LAST_BUCKET + 1):
             log.add_lag("pi1", Histogram({bucket: 1}, 1.0))

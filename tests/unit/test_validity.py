@@ -3,12 +3,15 @@
 import pytest
 
 from master.errors import ExitCode
+from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import ThresholdOutcome
-from master.judge.validity import FitnessLog, Limits, ValidityOutcome, check, unfit_reasons
+from master.judge.validity import Limits, ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
+from worker.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
 from worker.histogram import Histogram
 
 LIMITS = Limits()
+WELL = told(0)
 NODES = [f"pi-{number:02}" for number in range(20)]
 
 
@@ -17,6 +20,10 @@ def lag(*values_ms: float) -> Histogram:
     for value_ms in values_ms:
         histogram.add(value_ms)
     return histogram
+
+
+def pi(cpu: float = 50, memory: float = 40, temperature_c: float | None = 60, conditions: int = WELL) -> NodeCondition:
+    return NodeCondition(cpu, memory, temperature_c, conditions, is_pi=True)
 
 
 def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
@@ -28,11 +35,8 @@ def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
                 log.add_lag(node, lag(1, 2, 3))
             if without != "worker_cpu":
                 log.add_worker_cpu(node, 60)
-            log.add_node(
-                node,
-                float("nan") if without == "node_cpu" else 50.04,
-                float("nan") if without == "node_memory" else 40,
-            )
+            cpu = float("nan") if without == "node_cpu" else 50.04
+            log.add_node(node, pi(cpu, float("nan") if without == "node_memory" else 40))
         if without != "clock_error":
             log.add_clock_error(node, 5.0)
         if without != "missing_samples":
@@ -53,7 +57,7 @@ def rows(log: FitnessLog, limits: Limits = LIMITS, least: int = 19) -> dict[str,
 def test_a_healthy_generator_passes_every_check_and_names_no_node() -> None:
     found = rows(healthy())
     assert list(found) == [
-        "loop_lag_p99", "worker_cpu", "node_cpu", "node_memory",
+        "loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "throttling", "under_voltage",
         "controller_cpu", "clock_error", "missing_samples", "nodes", "excluded_share",
     ]  # fmt: skip
     assert all(row.ok and not row.nodes and not row.message for row in found.values())
@@ -63,7 +67,10 @@ def test_a_healthy_generator_passes_every_check_and_names_no_node() -> None:
     assert found["loop_lag_p99"].observed_value == pytest.approx(3, rel=0.01)
 
 
-@pytest.mark.parametrize("name", list(rows(healthy())))
+SENSORS = ("node_temperature", "throttling", "under_voltage")
+
+
+@pytest.mark.parametrize("name", [name for name in rows(healthy()) if name not in SENSORS])
 def test_a_check_without_data_is_never_ok(name: str) -> None:
     found = rows(healthy(without=name))
     assert [row.check for row in found.values() if not row.ok] == [name]
@@ -165,38 +172,104 @@ def test_excluded_share_is_of_all_steady_requests_and_rounding_never_hides_a_bre
 def test_the_log_is_bounded_however_long_the_run() -> None:
     log = FitnessLog()
     for tick in range(5000):
-        log.add_node("pi", tick % 1500 / 10 - 20, tick / 50)
+        log.add_node("pi", pi(tick % 1500 / 10 - 20, tick / 50))
     assert len(log.node_cpu["pi"].bins) <= 1001
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ((10, 50, 50, 50), []),
-        ((50, 90, 90, 90), []),
-        ((51, 50, 50, 50), ["loop lag 51 ms above 50 ms"]),
-        ((10, 95, 91, 99), ["worker CPU 95 % above 90 %", "node CPU 91 % above 90 %", "node memory 99 % above 90 %"]),
-        ((None, None, 50, 50), ["loop lag unknown", "worker CPU unknown"]),
-        ((float("nan"), 50, 50, 50), ["loop lag unknown"]),
-        ((10, 50, None, None), []),
-        ((10, 90.00001, 50, 50), ["worker CPU 90.00001 % above 90 %"]),
+        ((10, 50, 5), []),
+        ((50, 90, 250), []),
+        ((51, 50, 5), ["loop lag 51 ms above 50 ms"]),
+        ((10, 95, 300), ["worker CPU 95 % above 90 %", "clock error 300 ms above 250 ms"]),
+        ((None, None, None), ["loop lag unknown", "worker CPU unknown", "clock error unknown"]),
+        ((float("nan"), 50, 5), ["loop lag unknown"]),
+        ((10, 90.00001, 5), ["worker CPU 90.00001 % above 90 %"]),
     ],
 )
-def test_a_node_second_is_unfit_for_each_limit_it_breaks_or_may_have_broken(
+def test_a_second_is_unfit_for_each_limit_its_worker_breaks_or_may_have_broken(
     values: tuple[float | None, ...], expected: list[str]
 ) -> None:
-    lag_max_ms, worker_cpu, node_cpu, node_memory = values
+    lag_max_ms, worker_cpu, clock_error_ms = values
     reasons = unfit_reasons(
-        LIMITS,
-        lag_max_ms=lag_max_ms,
-        worker_cpu_percent=worker_cpu,
-        node_cpu_percent=node_cpu,
-        node_memory_percent=node_memory,
+        LIMITS, lag_max_ms=lag_max_ms, worker_cpu_percent=worker_cpu, clock_error_ms=clock_error_ms, node=pi()
     )
     assert reasons == expected
 
 
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (pi(), []),
+        (None, ["no sample of the node"]),
+        (pi(91, 99), ["node CPU 91 % above 90 %", "node memory 99 % above 90 %"]),
+        (pi(temperature_c=80), []),
+        (pi(temperature_c=80.5), ["temperature 80.5 °C above 80 °C"]),
+        (pi(conditions=told(THROTTLED)), ["throttled"]),
+        (pi(conditions=told(THROTTLED | FREQUENCY_CAPPED | UNDER_VOLTAGE)), ["throttled", "under-voltage"]),
+        (pi(conditions=told(FREQUENCY_CAPPED)), ["frequency capped"]),
+        (pi(conditions=told(SOFT_LIMITED)), []),
+        (pi(conditions=told(0, UNDER_VOLTAGE)), ["throttling unknown"]),
+        (pi(temperature_c=None, conditions=UNKNOWN), ["throttling unknown"]),
+        (pi(conditions=told(0, THROTTLED)), []),  # a Zero says nothing of its supply
+        (NodeCondition(50, 40), []),  # no Raspberry Pi
+    ],
+)
+def test_a_second_is_unfit_for_what_holds_its_node_back_or_may_have(
+    node: NodeCondition | None, expected: list[str]
+) -> None:
+    """Unknown is no state of health: where it could be known, it makes the second unfit."""
+    assert unfit_reasons(LIMITS, lag_max_ms=1, worker_cpu_percent=1, clock_error_ms=1, node=node) == expected
+
+
+def test_a_pi_that_can_not_tell_is_fit_only_where_the_scenario_allows_it() -> None:
+    """It stays unknown, whoever allows it."""
+    allowed = Limits(throttling_may_be_unknown=True)
+    mute = pi(conditions=UNKNOWN)
+    assert unfit_reasons(allowed, lag_max_ms=1, worker_cpu_percent=1, clock_error_ms=1, node=mute) == []
+    log = FitnessLog()
+    for _ in range(20):
+        log.add_node("pi-00", mute)
+    demanded, free = rows(log)["throttling"], rows(log, allowed)["throttling"]
+    assert (demanded.ok, demanded.nodes, demanded.observed) == (False, ("pi-00",), "100 %")
+    assert "unknown whether a Pi was" in demanded.message
+    assert (free.ok, free.observed) == (None, "unknown")
+
+
+def test_what_no_node_has_a_sensor_for_is_unknown_and_neither_fit_nor_unfit() -> None:
+    """A fleet of ordinary machines."""
+    log = FitnessLog()
+    log.add_node("server", NodeCondition(50, 40))
+    found = rows(log)
+    assert {name: (found[name].ok, found[name].observed) for name in SENSORS} == dict.fromkeys(
+        SENSORS, (None, "unknown")
+    )
+
+
+@pytest.mark.parametrize(("bad", "ok"), [(1, True), (2, False)])
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("throttling", pi(conditions=told(THROTTLED))),
+        ("under_voltage", pi(conditions=told(UNDER_VOLTAGE))),
+        ("node_temperature", pi(temperature_c=84)),
+    ],
+)
+def test_a_held_back_node_in_twenty_is_named_and_two_make_the_run_invalid(
+    name: str, condition: NodeCondition, bad: int, ok: bool
+) -> None:
+    log = FitnessLog()
+    for number, node in enumerate(NODES):
+        for _ in range(20):
+            log.add_node(node, condition if number < bad else pi())
+    row = rows(log)[name]
+    assert (row.ok, row.nodes) == (ok, tuple(NODES[:bad]))
+    assert bool(row.message) is not ok
+
+
 KEPT, BROKEN = ThresholdOutcome("r", 1, "1", ok=True), ThresholdOutcome("r", 1, "1", ok=False)
+UNKNOWABLE = ValidityOutcome("c", "", "", None, ok=None)
 FIT, UNFIT = ValidityOutcome("c", "", "", 1, ok=True), ValidityOutcome("c", "", "", 1, ok=False)
 
 
@@ -209,6 +282,8 @@ FIT, UNFIT = ValidityOutcome("c", "", "", 1, ok=True), ValidityOutcome("c", "", 
         pytest.param([KEPT], [FIT, UNFIT], None, Verdict.INVALID, id="an unfit generator"),
         pytest.param([BROKEN], [UNFIT], None, Verdict.INVALID, id="unfit comes before broken"),
         pytest.param([KEPT], [], None, Verdict.INVALID, id="nothing checked"),
+        pytest.param([KEPT], [FIT, UNKNOWABLE], None, Verdict.PASS, id="what nobody can know"),
+        pytest.param([KEPT], [UNKNOWABLE], None, Verdict.INVALID, id="nothing known"),
         pytest.param([BROKEN], [UNFIT], "fleet lost", Verdict.ABORTED, id="aborted comes first"),
     ],
 )

@@ -1,0 +1,201 @@
+"""How fit the generator was: second by second, and over a run. Pure.
+
+A node-second that breaks a limit, or of which it isn't known that it kept one, is unfit: what the node measured in it is set
+apart (`unfit_reasons`). `FitnessLog` gathers what `master.judge.validity` judges a whole run by.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter, defaultdict
+from typing import NamedTuple
+
+from master.scenario import Limits
+from master.scenario.units import format_latency, format_percent, format_temperature, rounded
+from worker.conditions import FREQUENCY_CAPPED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state
+from worker.histogram import Histogram
+from worker.wire import Facts, Reading
+
+_BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
+
+
+class NodeCondition(NamedTuple):
+    """What a sample says of its node's fitness."""
+
+    cpu_percent: float
+    memory_percent: float
+    temperature_c: float | None = None
+    conditions: int = UNKNOWN
+    """What held it back at any moment since the sample before, see worker.conditions."""
+    is_pi: bool = False
+    """Whether it is a Raspberry Pi, whose firmware can tell whether it is throttled."""
+
+    @classmethod
+    def of(cls, reading: Reading, facts: Facts | None) -> NodeCondition:
+        """That of one sample of a node that says `facts` of itself."""
+        return cls(
+            reading.cpu_percent,
+            reading.memory_percent,
+            reading.temperature_c,
+            reading.conditions_lately,
+            is_pi(facts),
+        )
+
+
+def is_pi(facts: Facts | None) -> bool:
+    """Whether a node is a Raspberry Pi, by its model."""
+    return facts is not None and facts.model.startswith("Raspberry Pi")
+
+
+class Percents:
+    """How often each percentage occurred, to a tenth: 1001 counters however long the run."""
+
+    def __init__(self) -> None:
+        # 4 KB from the start; as a dict it would grow to ten times that over the first hours.
+        self.bins = array("I", bytes(4 * (100 * _BINS_PER_PERCENT + 1)))
+
+    def add(self, percent: float) -> None:
+        """Count one value; what is above 100 counts as 100. Not-a-number is no value and isn't counted."""
+        if not math.isnan(percent):
+            self.bins[math.ceil(min(max(percent, 0.0), 100.0) * _BINS_PER_PERCENT - 1e-6)] += 1
+
+    def within(self, percent: float) -> float | None:
+        """What `percent` of the values stayed at or below; None without values."""
+        rank = max(1, math.ceil(percent / 100 * sum(self.bins) - 1e-9))
+        for bin_, count in enumerate(self.bins):
+            rank -= count
+            if rank <= 0:
+                return bin_ / _BINS_PER_PERCENT
+        return None
+
+
+class FitnessLog:
+    """What is known of the generator's fitness over the steady part of a run. Only steady seconds are added.
+
+    The memory is bounded by the number of nodes, not by the length of the run.
+    """
+
+    def __init__(self) -> None:
+        self.lag: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self.worker_cpu: defaultdict[str, Percents] = defaultdict(Percents)
+        self.node_cpu: defaultdict[str, Percents] = defaultdict(Percents)
+        self.node_memory: defaultdict[str, Percents] = defaultdict(Percents)
+        self.temperature_c: defaultdict[str, Percents] = defaultdict(Percents)
+        self.seconds: Counter[str] = Counter()
+        """Node-seconds of which there is a sample."""
+        self.held_back: Counter[str] = Counter()
+        """Of these, those with the clock held down by throttling or a capped frequency."""
+        self.throttling_told: Counter[str] = Counter()
+        """Those of which it is known whether they were."""
+        self.throttling_owed: Counter[str] = Counter()
+        """Those of which it is not, though the node is a Raspberry Pi, which can tell."""
+        self.under_voltage: Counter[str] = Counter()
+        self.under_voltage_told: Counter[str] = Counter()
+        self.controller_cpu = Percents()
+        self.clock_error_ms: dict[str, float] = {}
+        self.samples_expected: Counter[str] = Counter()
+        self.samples_missing: Counter[str] = Counter()
+        self.fewest_ready: int | None = None
+        self.lost: set[str] = set()
+        self.requests_fit = 0
+        self.requests_unfit = 0
+
+    def add_lag(self, node: str, lag: Histogram) -> None:
+        """Add probes of how late the event loops of `node`'s workers ran."""
+        self.lag[node].merge(lag)
+
+    def add_worker_cpu(self, node: str, percent: float) -> None:
+        """Add one worker-second: the share of one core that a worker of `node` used."""
+        self.worker_cpu[node].add(percent)
+
+    def add_node(self, node: str, condition: NodeCondition) -> None:
+        """Add one node-second."""
+        self.node_cpu[node].add(condition.cpu_percent)
+        self.node_memory[node].add(condition.memory_percent)
+        if condition.temperature_c is not None:
+            self.temperature_c[node].add(condition.temperature_c)
+        self.seconds[node] += 1
+        throttled = _throttled(condition.conditions)
+        self.held_back[node] += throttled is True
+        self.throttling_told[node] += throttled is not None
+        self.throttling_owed[node] += throttled is None and condition.is_pi
+        under_voltage = state(condition.conditions, UNDER_VOLTAGE)
+        self.under_voltage[node] += under_voltage is True
+        self.under_voltage_told[node] += under_voltage is not None
+
+    def add_controller(self, cpu_percent: float) -> None:
+        """Add one second of the controller's machine: the share of all its cores in use."""
+        self.controller_cpu.add(cpu_percent)
+
+    def add_clock_error(self, node: str, error_ms: float) -> None:
+        """Add by how much a time of `node`'s clock, told by ours, can have been wrong in one second."""
+        self.clock_error_ms[node] = max(error_ms, self.clock_error_ms.get(node, 0.0))
+
+    def expect_samples(self, node: str, expected: int, received: int) -> None:
+        """Add how many samples `node` should have sent in a span, and how many came. Too many make up for nothing."""
+        self.samples_expected[node] += expected
+        self.samples_missing[node] += max(0, expected - received)
+
+    def note_ready(self, nodes_ready: int) -> None:
+        """Note how many nodes are ready now."""
+        self.fewest_ready = nodes_ready if self.fewest_ready is None else min(self.fewest_ready, nodes_ready)
+
+    def note_lost(self, node: str) -> None:
+        """Note that `node` went away while it was needed."""
+        self.lost.add(node)
+
+    def add_requests(self, fit: int, unfit: int) -> None:
+        """Add requests measured while their node was fit, and those set apart because it wasn't."""
+        self.requests_fit += fit
+        self.requests_unfit += unfit
+
+
+def unfit_reasons(
+    limits: Limits,
+    *,
+    lag_max_ms: float | None,
+    worker_cpu_percent: float | None,
+    clock_error_ms: float | None,
+    node: NodeCondition | None,
+) -> list[str]:
+    """Why one second of one worker is unfit, for people; empty when it is fit. None or not-a-number: not known.
+
+    The loop's lag and the worker's CPU must be known, since they are what falsifies latencies directly; so must the node's
+    sample and, of a Raspberry Pi, whether it was throttled. Its temperature need not: a Pi that is too hot is throttled. The
+    3 Model B+'s limit at 60 °C, which takes a seventh of its clock, makes nothing unfit: what that does shows as lag and CPU.
+    """
+    reasons = []
+    for name, value, limit, show, needed in (
+        ("loop lag", lag_max_ms, limits.loop_lag_p99_ms, format_latency, True),
+        ("worker CPU", worker_cpu_percent, limits.worker_cpu_percent, format_percent, True),
+        ("clock error", clock_error_ms, limits.clock_error_ms, format_latency, True),
+        ("node CPU", node and node.cpu_percent, limits.node_cpu_percent, format_percent, False),
+        ("node memory", node and node.memory_percent, limits.node_memory_percent, format_percent, False),
+        ("temperature", node and node.temperature_c, limits.node_temperature_c, format_temperature, False),
+    ):
+        if value is None or math.isnan(value):
+            if needed:
+                reasons.append(f"{name} unknown")
+        elif value > limit:
+            reasons.append(f"{name} {show(_shown(value, limit))} above {show(limit)}")
+    if node is None:
+        reasons.append("no sample of the node")
+        return reasons
+    throttled = _throttled(node.conditions)
+    if throttled:
+        reasons.append("throttled" if holds(node.conditions, THROTTLED) else "frequency capped")
+    elif throttled is None and node.is_pi and not limits.throttling_may_be_unknown:
+        reasons.append("throttling unknown")
+    if holds(node.conditions, UNDER_VOLTAGE):
+        reasons.append("under-voltage")
+    return reasons
+
+
+def _throttled(conditions: int) -> bool | None:
+    """Whether the clock was held down by heat or supply; None when that is unknown."""
+    return True if holds(conditions, THROTTLED | FREQUENCY_CAPPED) else state(conditions, THROTTLED)
+
+
+def _shown(value: float, limit: float) -> float:
+    return rounded(value, lambda short: short <= limit)
