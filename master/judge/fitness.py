@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
-from worker.conditions import FREQUENCY_CAPPED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state
+from worker.conditions import FREQUENCY_CAPPED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
 from worker.histogram import Histogram
 from worker.wire import Facts, Reading
 
+_WELL = told(0)
 _BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
 
 
@@ -86,12 +87,12 @@ class FitnessLog:
         """Node-seconds of which there is a sample."""
         self.held_back: Counter[str] = Counter()
         """Of these, those with the clock held down by throttling or a capped frequency."""
-        self.throttling_told: Counter[str] = Counter()
-        """Those of which it is known whether they were."""
+        self.throttling_untold: Counter[str] = Counter()
+        """Those of which it is not known whether they were."""
         self.throttling_owed: Counter[str] = Counter()
-        """Those of which it is not, though the node is a Raspberry Pi, which can tell."""
+        """Of these, those of a Raspberry Pi, which can tell."""
         self.under_voltage: Counter[str] = Counter()
-        self.under_voltage_told: Counter[str] = Counter()
+        self.under_voltage_untold: Counter[str] = Counter()
         self.controller_cpu = Percents()
         self.clock_error_ms: dict[str, float] = {}
         self.samples_expected: Counter[str] = Counter()
@@ -116,13 +117,14 @@ class FitnessLog:
         if condition.temperature_c is not None:
             self.temperature_c[node].add(condition.temperature_c)
         self.seconds[node] += 1
-        throttled = _throttled(condition.conditions)
+        if condition.conditions == _WELL:
+            return  # as nearly always, with nothing to be counted
+        throttled, under_voltage = _throttled(condition.conditions), state(condition.conditions, UNDER_VOLTAGE)
         self.held_back[node] += throttled is True
-        self.throttling_told[node] += throttled is not None
+        self.throttling_untold[node] += throttled is None
         self.throttling_owed[node] += throttled is None and condition.is_pi
-        under_voltage = state(condition.conditions, UNDER_VOLTAGE)
         self.under_voltage[node] += under_voltage is True
-        self.under_voltage_told[node] += under_voltage is not None
+        self.under_voltage_untold[node] += under_voltage is None
 
     def add_controller(self, cpu_percent: float) -> None:
         """Add one second of the controller's machine: the share of all its cores in use."""

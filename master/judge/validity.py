@@ -108,7 +108,9 @@ def _temperature(limits: Limits, log: FitnessLog) -> ValidityOutcome:
 def _throttling(limits: Limits, log: FitnessLog) -> ValidityOutcome:
     """The share of node-seconds with the clock held down; those of a Pi that could have told and did not count as well."""
     owed = Counter[str]() if limits.throttling_may_be_unknown else log.throttling_owed
-    row = _share("throttling", limits.throttling_percent, log.held_back + owed, log.throttling_told + owed, log.seconds)
+    row = _share(
+        "throttling", limits.throttling_percent, log.held_back + owed, log.throttling_untold - owed, log.seconds
+    )
     if row.ok is False and owed.total():
         shown = format_percent(_shortened(100 * owed.total() / log.seconds.total()))
         told = "is the agent let at /dev/vcio (group video)?"
@@ -117,12 +119,14 @@ def _throttling(limits: Limits, log: FitnessLog) -> ValidityOutcome:
 
 
 def _under_voltage(limits: Limits, log: FitnessLog) -> ValidityOutcome:
-    return _share("under_voltage", limits.under_voltage_percent, log.under_voltage, log.under_voltage_told, log.seconds)
+    return _share(
+        "under_voltage", limits.under_voltage_percent, log.under_voltage, log.under_voltage_untold, log.seconds
+    )
 
 
-def _share(name: str, most: float, held: Counter[str], told: Counter[str], seconds: Counter[str]) -> ValidityOutcome:
+def _share(name: str, most: float, held: Counter[str], untold: Counter[str], seconds: Counter[str]) -> ValidityOutcome:
     """A condition that may hold in a share of the node-seconds."""
-    if seconds and not told.total():
+    if seconds and untold.total() == seconds.total():
         return _unknown(name, f"≤ {format_percent(most)}")
     return _Limit(name, most).outcome(
         _percent(held.total(), seconds.total()),

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
@@ -16,6 +17,7 @@ from master.run import agents, collect
 from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
+from worker.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
 from worker.histogram import Histogram
 from worker.wire import Answer, EndpointSecond, Facts, Hello, Reading, Ready, Report, Sample, UserShare, WorkerSecond
 
@@ -66,6 +68,15 @@ class Run:
 def sample(number: int, due_s: float, sent_s: float) -> Sample:
     reading = Reading(cpu_percent=10.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0)
     return Sample(number, due_s, sent_s, reading)
+
+
+def pi_sample(number: int, conditions: int) -> Sample:
+    """Of a Raspberry Pi, with what held it back since the one before; one a second, in the middle of it."""
+    now_s = START_S + number + 0.5
+    reading = Reading(
+        cpu_percent=10.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0, conditions_lately=conditions
+    )
+    return Sample(number, now_s, now_s, reading)
 
 
 @pytest.fixture
@@ -233,3 +244,57 @@ def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> N
     run.tick(31)
     assert run.told == [("pi1_0", 1)]
     assert [second for second, _, _, _ in run.store.requests()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("model", "conditions", "unfit"),
+    [
+        ("Raspberry Pi 4 Model B", told(THROTTLED), "throttled"),
+        ("Raspberry Pi 4 Model B", told(UNDER_VOLTAGE), "under-voltage"),
+        ("Raspberry Pi 4 Model B", UNKNOWN, "throttling unknown"),
+        ("Raspberry Pi 4 Model B", told(0), ""),
+        ("a server", UNKNOWN, ""),
+    ],
+)
+def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
+    run: Run, model: str, conditions: int, unfit: str
+) -> None:
+    """In the second in which it was, and in no other; with the users that it ran."""
+    run.collector.on_agent("pi1", Hello(replace(FACTS, model=model)))
+    run.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
+    run.collector.progress.hold_started(0)
+    for second in range(9):
+        run.now_s = START_S + second + 0.5
+        run.collector.on_agent("pi1", pi_sample(second, conditions if second == 4 else told(0)))
+        run.now_s = START_S + second + 1
+        run.answered(second, 5.0)
+        run.tick(second + 1)
+    expected = {second: unfit if second == 4 else "" for second in range(9)}
+    if model == "a server":
+        expected = dict.fromkeys(range(9), "")
+    rows = list(run.store.fitness())
+    assert {row.second: row.unfit for row in rows} == expected
+    assert {row.users for row in rows} == {10}
+    assert [second for second, _, _, fit in run.store.requests() if not fit] == ([4] if unfit else [])
+    if unfit:
+        assert (run.collector.fitness.requests_unfit, run.collector.fitness.requests_fit) == (1, 7)
+
+
+def test_a_second_without_a_sample_of_its_node_is_set_apart(run: Run) -> None:
+    """Nobody knows how the node was."""
+    run.collector.progress.hold_started(0)
+    for second in range(3):
+        run.now_s = START_S + second + 1
+        run.answered(second, 5.0)
+    run.tick(3)
+    assert {row.unfit for row in run.store.unfit()} == {"no sample of the node"}
+
+
+def test_how_a_node_is_now_is_kept(run: Run) -> None:
+    """Its state, its wall clock's offset, and what it is to carry; written when it changes."""
+    run.tick(1)
+    (row,) = run.store.node_rows()
+    assert (row.name, row.state, row.wall_offset_s, row.capacity) == ("pi1", "ready", 0.0, 4.0)
+    run.collector.on_users("pi1", users=True)
+    run.tick(2)
+    assert run.store.node_rows()[0].state == "running"
