@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from master.scenario.document import Document, Place
+from master.document import Document, Place
 from master.scenario.schema import NodesShape, ScenarioShape, StageShape, ValidityShape
 from master.scenario.suggest import did_you_mean
 

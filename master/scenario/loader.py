@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from master.scenario.document import Document, read_document
+from master.document import Document, read_document
 from master.scenario.explain import note_findings
 from master.scenario.model import Limits, Nodes, Scenario, Stage, mix_fault
 from master.scenario.overrides import Overrides, override

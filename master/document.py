@@ -1,6 +1,6 @@
 """A YAML file as plain data, with the line of everything in it.
 
-Only what a scenario needs is let in: mappings with text keys, lists, and scalars. Anchors, aliases, merge keys and tags are
+Only what plain data needs is let in: mappings with text keys, lists, and scalars. Anchors, aliases, merge keys and tags are
 refused, which also leaves no way to make a small file grow large.
 """
 
@@ -15,7 +15,7 @@ import yaml
 from master.errors import InputError
 
 LARGEST_BYTES = 1_000_000
-_DEEPEST = 20  # nested collections; a scenario has three
+_DEEPEST = 20  # nested collections; a scenario has three, an inventory of nested groups two for each level
 _LONGEST_SCALAR = 10_000  # characters
 _CORE = "tag:yaml.org,2002:"
 _ALIAS = "!alias"
@@ -38,27 +38,36 @@ class Fault:
 
 @dataclass
 class Document:
-    """A file's data. `unread` are the places whose value is wrong as YAML; None stands there."""
+    """A file's data. `unread` are the places whose value is wrong as YAML; None stands there.
+
+    Where `lenient`, nothing as a value is None, and no fault: an inventory is full of hosts with nothing to say of them.
+    Otherwise a value that is missing is a fault. Dates are refused in a lenient file, text in another.
+    """
 
     file: Path
     data: object = None
     lines: dict[Place, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     unread: set[Place] = field(default_factory=set)
+    lenient: bool = False
 
     def fault(self, place: Place, text: str, line: int | None = None) -> None:
         """Note what is wrong at `place`, on its own line unless told another. Silent where the YAML itself was wrong."""
         if any(place[: len(bad)] == bad for bad in self.unread):
             return
+        self.faults.append(Fault(self.line_of(place) if line is None else line, place_text(place), text))
+
+    def line_of(self, place: Place) -> int:
+        """The line on which the thing at `place` stands, or what holds it where nothing stands there."""
         known = next(place[:length] for length in range(len(place), -1, -1) if place[:length] in self.lines)
-        self.faults.append(Fault(self.lines[known] if line is None else line, place_text(place), text))
+        return self.lines[known]
 
     def raise_faults(self) -> None:
         """Raise all faults as one InputError, by line; do nothing when there are none."""
         faults = sorted(set(self.faults))
         if not faults:
             return
-        hint = "correct the scenario file; nothing was started"
+        hint = "correct the file; nothing was started"
         if len(faults) == 1:
             raise InputError(str(faults[0]), file=self.file, line=faults[0].line, hint=hint)
         rows = [f"  {self.file}:{fault.line}: {fault}" for fault in faults]
@@ -70,8 +79,11 @@ def place_text(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
-def read_document(file: Path) -> Document:
-    """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result."""
+def read_document(file: Path, *, lenient: bool = False) -> Document:
+    """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result.
+
+    `lenient` takes values that are missing, and an empty file as an empty mapping (see Document).
+    """
     text = _read_text(file)
     loader = _Loader(text)
     try:
@@ -79,10 +91,12 @@ def read_document(file: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(file, error) from None
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
-        raise InputError("the file is empty", file=file, line=1, hint="a scenario needs target, users and load")
+        if lenient:
+            return Document(file, {}, lines={(): 1}, lenient=True)
+        raise InputError("the file is empty", file=file, line=1)
     if not isinstance(root, yaml.MappingNode):
         raise InputError("the file is no mapping of keys to values", file=file, line=_line(root.start_mark))
-    document = Document(file, lines={(): _line(root.start_mark)})
+    document = Document(file, lines={(): _line(root.start_mark)}, lenient=lenient)
     for name, line in loader.anchors_seen:
         document.fault((), f"anchors (&{name}) are not supported: write the value out where it is needed", line)
     document.data = _Builder(loader, document).mapping(root, ())
@@ -93,15 +107,13 @@ def _read_text(file: Path) -> str:
     """The file's text, once it is known to be a regular file of reasonable size in printable UTF-8."""
     try:
         if not file.is_file():
-            raise InputError(
-                "is not a file" if file.exists() else "no such file", file=file, hint="name a scenario file"
-            )
+            raise InputError("is not a file" if file.exists() else "no such file", file=file, hint="name a YAML file")
         with file.open("rb") as stream:
             content = stream.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"can't be read: {error}", file=file) from None
     if len(content) > LARGEST_BYTES:
-        raise InputError("is larger than 1 MB, which no scenario is", file=file, line=1)
+        raise InputError("is larger than 1 MB", file=file, line=1)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -120,7 +132,7 @@ def _syntax_error(file: Path, error: yaml.MarkedYAMLError) -> InputError:
     if problem == _TAB:
         problem = "a tab where YAML allows only spaces"
     elif problem == "but found another document":
-        problem = "a second document: a scenario file holds one"
+        problem = "a second document: such a file holds one"
     elif error.context:
         problem = f"{problem} ({error.context})"
     return InputError(f"not YAML: {problem}", file=file, line=1 if mark is None else _line(mark))
@@ -211,8 +223,12 @@ class _Builder:
         kind = node.tag.removeprefix(_CORE)
         if node.tag == _ALIAS:
             raise _ScalarError(f"aliases (*{node.value}) are not supported: write the value out")
+        if kind == "null" and self._document.lenient:
+            return None
         if kind == "null":
             raise _ScalarError("is empty: give it a value, or leave it out")
+        if kind == "timestamp" and self._document.lenient:
+            raise _ScalarError("dates are not supported: quote it, to make it text")
         if not isinstance(node, yaml.ScalarNode) or kind not in _SCALARS:
             raise _ScalarError(f"tags (!{kind.lstrip('!')}) are not supported")
         if len(node.value) > _LONGEST_SCALAR:
@@ -230,5 +246,5 @@ class _ScalarError(ValueError):
     """A scalar that is refused, with the message for the operator."""
 
 
-# A date is text here: nothing in a scenario is a point in time.
+# A date is text here unless it was refused: nothing in a scenario is a point in time.
 _SCALARS = frozenset({"str", "int", "float", "bool", "timestamp", "value"})
