@@ -1,0 +1,130 @@
+"""Reads an inventory through ansible-core: whatever Ansible reads, templates, vaults and plugins included."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from master.deploy.host import Named
+from master.deploy.patterns import PatternError
+from master.deploy.tree import ALL, Found
+from master.errors import InputError
+
+# What a host needs is taken from its templates; what else it has is handed on as it is written.
+_TEMPLATED = ("ansible_host", "ansible_user", "ansible_port", "ansible_ssh_private_key_file")
+_OURS = "piswarm_"
+_MAGIC = frozenset(
+    {
+        "ansible_facts",
+        "group_names",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
+    }
+)
+
+
+def is_installed() -> bool:
+    """Whether this Python has ansible-core."""
+    return importlib.util.find_spec("ansible.inventory") is not None if importlib.util.find_spec("ansible") else False
+
+
+class AnsibleSource:
+    """An inventory as Ansible reads it, with the settings that Ansible finds (ansible.cfg, ANSIBLE_…)."""
+
+    def __init__(self, file: Path) -> None:
+        """Read `file`. Raises InputError when no plugin of Ansible can."""
+        from ansible.errors import AnsibleError  # noqa: PLC0415
+        from ansible.inventory.manager import InventoryManager  # noqa: PLC0415
+        from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
+        from ansible.vars.manager import VariableManager  # noqa: PLC0415
+
+        from ansible import constants  # noqa: PLC0415 # half a second, spared where it is not asked
+
+        self._file = file
+        self._error: type[Exception] = AnsibleError
+        loader = DataLoader()
+        # group_vars beside the working directory are a playbook's, not this inventory's.
+        loader.set_basedir(str(file.parent.resolve()))
+        # Otherwise what nothing can read is a warning, and an inventory without hosts.
+        constants.INVENTORY_ANY_UNPARSED_IS_FAILED = True
+        try:
+            self._manager = InventoryManager(loader=loader, sources=[str(file)])
+            self._variables = VariableManager(loader=loader, inventory=self._manager)
+        except AnsibleError as error:
+            raise InputError(f"Ansible can't read it: {error}", file=file) from None
+        self._loader = loader
+        self._magic = _MAGIC | self._variables.get_vars(include_hostvars=False).keys()
+
+    def select(self, pattern: str) -> list[Named]:
+        """The hosts that `pattern` means, in the order of the file. Raises PatternError, and InputError for their variables."""
+        from ansible.inventory.manager import split_host_pattern  # noqa: PLC0415
+
+        manager = self._manager
+        try:
+            for term in split_host_pattern(pattern):
+                bare = term.lstrip("&!")
+                named = any(fnmatch.fnmatchcase(group, bare) for group in manager.groups)
+                if not named and not any(not host.implicit for host in manager.get_hosts(bare)):
+                    raise PatternError(f"{bare!r} is no host and no group")
+            chosen = {host.name for host in manager.get_hosts(pattern) if not host.implicit}
+        except self._error as error:
+            raise PatternError(f"{pattern!r}: {error}") from None
+        return [self._named(name, host) for name, host in manager.hosts.items() if name in chosen]
+
+    def _named(self, name: str, host: Any) -> Named:
+        try:
+            variables = self._variables.get_vars(host=host, include_hostvars=False)
+            found = {key: self._found(value) for key, value in variables.items() if key not in self._magic}
+            found |= self._templates(variables)
+        except self._error as error:
+            raise InputError(f"{name}: Ansible can't tell its variables: {error}", file=self._file) from None
+        groups = tuple(str(group.name) for group in host.get_groups() if group.name != ALL)
+        return Named(str(name), groups, {str(key): at for key, at in found.items()}, self._file)
+
+    def _templates(self, variables: Mapping[str, Any]) -> dict[str, Found]:
+        """The variables that are needed, with their templates filled in."""
+        from ansible.template import Templar  # noqa: PLC0415
+
+        wanted = [key for key in variables if key in _TEMPLATED or key.startswith(_OURS)]
+        wanted = [key for key in wanted if isinstance(variables[key], str) and "{" in variables[key]]
+        if not wanted:
+            return {}
+        templar = Templar(loader=self._loader, variables=variables)
+        return {key: self._found(templar.template(variables[key]), variables[key]) for key in wanted}
+
+    def _found(self, value: Any, written: Any = None) -> Found:
+        file, line = _origin(value if written is None else written)
+        return Found(_plain(value), self._file if file is None else file, line)
+
+
+def _origin(value: Any) -> tuple[Path | None, int | None]:
+    """Where Ansible read `value`, as far as it says."""
+    try:
+        from ansible._internal._datatag._tags import Origin  # noqa: PLC0415 # from 2.19 on
+    except ImportError:
+        place = getattr(value, "ansible_pos", None)
+        return (Path(place[0]), int(place[1])) if place else (None, None)
+    origin = Origin.get_tag(value)
+    if origin is None or not origin.path:
+        return None, None
+    return Path(origin.path), origin.line_num
+
+
+def _plain(value: Any) -> object:
+    """Ansible's marked values as Python's own."""
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return "".join(value)  # str() would give a marked one back
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    return value

@@ -1,0 +1,205 @@
+"""One host as the controller needs it, made from its inventory variables and checked. Pure.
+
+Ansible's own variables say how to reach it: `ansible_host`, `ansible_user`, `ansible_port`, `ansible_ssh_private_key_file`.
+Ours say what to make of it: `piswarm_weight`, `piswarm_workers`, `piswarm_model`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from master.deploy.tree import Found
+from master.errors import InputError
+
+DEFAULT_PORT = 22
+MOST_WORKERS = 64
+"""Per node; Locust workers beyond the number of cores only get in each other's way."""
+MOST_WEIGHT = 1000.0
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+# Not to begin with a hyphen: it would be an option of ssh.
+_ADDRESS = re.compile(r"[A-Za-z0-9:][A-Za-z0-9._:%-]{0,254}")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the inventory. Its name is its node's name."""
+
+    name: str
+    address: str
+    user: str | None
+    """None: whoever runs the deployment, or what ~/.ssh/config says."""
+    port: int
+    key_file: Path | None
+    """A path as Ansible takes it: `~` is the home directory, a relative one begins at the working directory."""
+    weight: float | None
+    """How much load it carries relative to others; None: as much as it is measured to carry."""
+    workers: int | None
+    """Locust workers on it; None: one per core."""
+    model: str | None
+    """What the operator says it is, such as "Raspberry Pi 4B"."""
+    groups: tuple[str, ...]
+    """All groups around it, by name, without `all`."""
+    variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """All others of its variables."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A host as a reader found it: name, groups, merged variables, and where it is written."""
+
+    name: str
+    groups: tuple[str, ...]
+    variables: Mapping[str, Found]
+    file: Path
+    line: int | None = None
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing wrong: where and what. Line 0 where it is not known."""
+
+    file: Path
+    line: int
+    text: str
+
+
+def hosts_of(found: Iterable[Named]) -> tuple[Host, ...]:
+    """Each of `found` as a Host, in the same order. Raises InputError with the faults of all, each with file and line."""
+    faults: list[Fault] = []
+    hosts = []
+    reached: dict[tuple[str, int], str] = {}
+    for named in found:
+        host = _host(named, faults)
+        other = reached.setdefault((host.address, host.port), host.name)
+        if other != host.name:
+            at = named.variables.get("ansible_host")
+            text = f"{host.name} has the address and port of {other}: {host.address}, port {host.port}"
+            faults.append(_fault(text, at or named))
+        hosts.append(host)
+    raise_faults(faults)
+    return tuple(hosts)
+
+
+def raise_faults(faults: Iterable[Fault]) -> None:
+    """Raise all of `faults` as one InputError; do nothing when there are none."""
+    ordered = sorted(set(faults))
+    if not ordered:
+        return
+    hint = "correct the inventory; nothing was started"
+    if len(ordered) == 1:
+        raise InputError(ordered[0].text, file=ordered[0].file, line=ordered[0].line or None, hint=hint)
+    rows = [f"  {fault.file}{f':{fault.line}' if fault.line else ''}: {fault.text}" for fault in ordered]
+    raise InputError("\n".join([f"{len(ordered)} faults in the inventory", *rows]), hint=hint)
+
+
+def _fault(text: str, at: Found | Named) -> Fault:
+    return Fault(at.file, at.line or 0, text)
+
+
+def _host(named: Named, faults: list[Fault]) -> Host:
+    """The host; what is wrong with it is added to `faults`, and a default stands in its place."""
+    name = named.name
+    if "_" in name:
+        faults.append(
+            _fault(f"{name}: no '_' in a node's name, where it parts the node from its workers; use '-'", named)
+        )
+    elif not _NAME.fullmatch(name):
+        text = f"{name[:80]!r} as a node's name: up to 63 letters, digits, '-' and '.', beginning and ending with none of these"
+        faults.append(_fault(text, named))
+    left = dict(named.variables)
+    taken: dict[str, Any] = {}
+    for variable, (read, wanted) in _READ.items():
+        at = left.pop(variable, None)
+        if at is None:
+            continue
+        try:
+            taken[variable] = read(at.value)
+        except (ValueError, TypeError):
+            faults.append(_fault(f"{variable} of {name}: {_shown(at.value)} is not {wanted}", at))
+    for variable, at in left.items():
+        near = variable.startswith("piswarm_") and difflib.get_close_matches(variable, _READ, n=1, cutoff=0.85)
+        if near:
+            faults.append(_fault(f"{variable} of {name} means nothing; did you mean {near[0]!r}?", at))
+    return Host(
+        name=name,
+        address=taken.get("ansible_host", name),
+        user=taken.get("ansible_user"),
+        port=taken.get("ansible_port", DEFAULT_PORT),
+        key_file=taken.get("ansible_ssh_private_key_file"),
+        weight=taken.get("piswarm_weight"),
+        workers=taken.get("piswarm_workers"),
+        model=taken.get("piswarm_model"),
+        groups=tuple(sorted(named.groups)),
+        variables=MappingProxyType({variable: at.value for variable, at in left.items()}),
+    )
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else repr(value)[:80]
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError
+        return value
+
+    return read
+
+
+def _whole(most: int) -> Callable[[object], int]:
+    """A whole number from 1 to `most`; as text too, which is what a template or a quoted number gives."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _weight(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError
+    weight = float(value)
+    if not 0 < weight <= MOST_WEIGHT:
+        raise ValueError
+    return weight
+
+
+def _key_file(value: object) -> Path:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError
+    path = Path(value)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # the home directory of nobody known
+        raise ValueError from None
+
+
+def _model(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 100 or not value.isprintable():
+        raise ValueError
+    return value
+
+
+# How each variable is read, and the words for what it should have been.
+_READ: dict[str, tuple[Callable[[object], object], str]] = {
+    "ansible_host": (_matching(_ADDRESS), "a host name or an address"),
+    "ansible_user": (_matching(_USER), "a user's name"),
+    "ansible_port": (_whole(65535), "a port from 1 to 65535"),
+    "ansible_ssh_private_key_file": (_key_file, "a file's path"),
+    "piswarm_weight": (_weight, f"a number above 0, up to {MOST_WEIGHT:g}"),
+    "piswarm_workers": (_whole(MOST_WORKERS), f"a whole number from 1 to {MOST_WORKERS}"),
+    "piswarm_model": (_model, "a short text"),
+}

@@ -1,0 +1,131 @@
+"""What an inventory can have wrong, and what only Ansible can read, is refused with file, line and reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from master.deploy.inventory import read_inventory
+from master.errors import InputError
+
+
+def refusal(file: Path, pattern: str = "all", limit: str = "") -> str:
+    with pytest.raises(InputError) as caught:
+        read_inventory(file, reader="plain").hosts(pattern, limit=limit)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("w:\n  hosts:\n    pi_1:\n", 3, "no '_' in a node's name"),
+        ("w:\n  hosts:\n    pi1: {ansible_port: 70000}\n", 3, "ansible_port of pi1: 70000 is not a port"),
+        ("w:\n  hosts:\n    pi1: {ansible_port: yes}\n", 3, "True is not a port"),
+        ("w:\n  hosts:\n    pi1:\n      ansible_host: -oProxyCommand=x\n", 4, "is not a host name"),
+        ("w:\n  hosts:\n    pi1:\n  vars: {ansible_user: 'a b'}\n", 4, "is not a user's name"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    piswarm_weight: 0\n", 4, "0 is not a number above 0"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    piswarm_weight: .nan\n", 4, "nan is not a number above 0"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    piswarm_workers: 2.5\n", 4, "2.5 is not a whole number from 1 to 64"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    piswarm_worker: 2\n", 4, "did you mean 'piswarm_workers'?"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    piswarm_model:\n", 4, "nothing is not a short text"),
+        ("w:\n  hosts:\n    pi1:\n    pi2: {ansible_host: pi1}\n", 4, "pi2 has the address and port of pi1"),
+        ("w:\n  hosts:\n    pi[01:500]:\n", 3, "01 has leading zeros"),
+        ("w:\n  hosts:\n    pi[5:1]:\n", 3, "ends before it begins"),
+        ("w:\n  hosts:\n    pi[1:5:0]:\n", 3, "a step of 0"),
+        ("w:\n  hosts:\n    pi[:5]:\n", 3, "is no range"),
+        ("w:\n  hosts:\n    pi[1:99999999999]:\n", 3, "more than 10000 hosts"),
+        ("w:\n  hosts:\n    p[1:999]i[1:999]:\n", 3, "stands for 998001 hosts"),
+        ("w:\n  hosts:\n    pi[1:3:\n", 3, "is no host name"),
+        ("w:\n  hosts: {pi1: \n", 3, "not YAML"),
+        ("w:\n  hosts:\n    'pi 1':\n", 3, "is no host name"),
+        ("w:\n  hosts:\n    17:\n", 3, "keys must be text"),
+        ("w:\n  hosts: pi1\n", 2, "must be a mapping"),
+        ("w:\n  host:\n    pi1:\n", 2, "means nothing here"),
+        ("w x:\n  hosts:\n", 1, "no name for a group"),
+        ("w:\n  hosts: {w: }\n", 2, "both a group and a host"),
+        ("a:\n  children: {b: {children: {a: }}}\n", 1, "a group can't be in itself"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    site: '{{ x }}'\n", 4, "is a template"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    a: [b, {c: 'x{% if %}'}]\n", 4, "a[1].c: is a template"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    key: !vault |\n      $ANSIBLE_VAULT;1.1\n", 4, "tags (!vault)"),
+        ("w:\n  hosts: {pi1: &a {x: 1}}\n", 2, "anchors (&a)"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    since: 2026-01-02\n", 4, "dates are not supported"),
+        ("w:\n  hosts: {pi1: }\n  vars:\n    groups: 2\n", 4, "Ansible sets by itself"),
+        ("w:\n  hosts: {pi1: {x: 1, x: 2}}\n", 2, "given twice"),
+        ("plugin: aws_ec2\n", 1, "configures an inventory plugin"),
+        ("[workers]\npi1\n", 1, "is an ini inventory"),
+        ("#!/bin/sh\necho {}\n", 1, "is a program"),
+        ("$ANSIBLE_VAULT;1.1;AES256\n6161\n", 1, "encrypted by ansible-vault"),
+        ("- pi1\n", 1, "no mapping"),
+        ("# none\n", 1, "holds no group"),
+        ("w: {children: {ungrouped: }}\n", 1, "ungrouped can have no children"),
+    ],
+)
+def test_refused_with_line_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
+    """The operator finds it without searching."""
+    file = tmp_path / "fleet.yml"
+    file.write_text(text)
+    message = refusal(file)
+    assert message.startswith(f"{file}:{line}: ")
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("workres", "'workres' is no host and no group"),
+        ("workers:!rack_x", "'rack_x' is no host and no group"),
+        ("workers:!pi9*", "'pi9*' is no host and no group"),
+        ("~pi.*", "regular expressions can't be read without ansible-core"),
+        ("@failed.txt", "files of hosts can't be read without ansible-core"),
+        ("workers[0:3]", "subscripts can't be read without ansible-core"),
+        ("workers:22", "separate the terms with commas"),
+        ("fe80::1", "separate the terms with commas"),
+        ("localhost", "'localhost' is no host and no group"),
+        ("!", "'!' names nothing"),
+        ("workers:!workers", "means no host"),
+    ],
+)
+def test_a_pattern_that_can_not_be_followed_is_refused(tmp_path: Path, pattern: str, reason: str) -> None:
+    """A misspelt exclusion above all: it would exclude nothing."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("workers: {hosts: {pi1: , pi2: }}\n")
+    assert reason in refusal(file, pattern)
+    assert reason in refusal(file, limit=pattern) or "means no host" in refusal(file, limit=pattern)
+
+
+def test_files_of_variables_are_named(tmp_path: Path) -> None:
+    """With the line in them, also when it is a host's value that is wrong."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("w: {hosts: {pi1: }}\n")
+    (tmp_path / "group_vars").mkdir()
+    variables = tmp_path / "group_vars" / "w.yml"
+    variables.write_text("a: 1\nb: '{{ a }}'\n")
+    assert f"{variables}:2: b: is a template" in refusal(file)
+    variables.write_text("a: 1\nansible_port: x\n")
+    assert f"{variables}:2: ansible_port of pi1: 'x' is not a port" in refusal(file)
+    variables.write_text("$ANSIBLE_VAULT;1.1;AES256\n")
+    assert f"{variables}:1: is encrypted" in refusal(file)
+
+
+def test_all_faults_come_at_once(tmp_path: Path) -> None:
+    """Over all hosts that were asked for; others of the inventory may be named as they like."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("w: {hosts: {pi_1: , pi2: {ansible_port: 0}}}\nother:\n  hosts: {my_server: }\n")
+    message = refusal(file, "w")
+    assert message.startswith("2 faults in the inventory")
+    assert "pi_1" in message
+    assert "my_server" not in message
+
+
+def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
+    """Nor a directory, an ini file, or a program."""
+    assert "no such file" in refusal(tmp_path / "none.yml")
+    assert "is a directory" in refusal(tmp_path)
+    ini = tmp_path / "fleet.ini"
+    ini.write_text("pi1\n")
+    assert "ends in .ini" in refusal(ini)
+    program = tmp_path / "fleet.yml"
+    program.write_text("w: {hosts: {pi1: }}\n")
+    program.chmod(0o755)
+    assert "is a program" in refusal(program)
