@@ -51,6 +51,9 @@ format: $(READY) ## Format the code
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --all-extras \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	# What goes to the nodes: the plain dependencies, in the versions that are tested here.
+	uv pip compile --universal --python-version 3.11 --generate-hashes --only-binary :all: --constraints requirements.lock \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements-node.lock
 
 clean: ## Remove the environment and everything made by it
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench

@@ -1,0 +1,238 @@
+"""Makes a release: one compressed archive of unpacked packages per platform, named by the hash of what is in it.
+
+A node needs no network, compiler, pip or environment: it unpacks the archive into an empty directory, verifies it
+(`.release/verify.py`), and starts `PYTHONPATH=<release> python3 -P -m worker.node`.
+
+The archive is a gzip-compressed tar: `tar` and `gzip` are there on every Debian and Raspberry Pi OS, as zlib is in its Python,
+where `zstd` is not. Names are sorted; times, modes and owners are fixed. The name comes from the manifest, that is from every
+file's path, size and SHA-256, and so does not depend on the compressor.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+import worker
+from master.deploy import contents, verify
+from master.deploy.lockfile import Pin, read_lock
+from master.deploy.platforms import Platform
+from master.deploy.wheels import BuildError, Progress, wheels_for
+
+ARCHIVE = "release.tar.gz"
+_RECORD = "bundle.json"
+_FORMAT = 1  # raised when the same input gives another release
+_LEVEL = 6  # of gzip; 9 takes three times as long for 0.4 % less
+_MTIME_S = 315_532_800  # 1 January 1980, the oldest time that a wheel can hold
+_WAIT_S = 0.2
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A release, ready to be sent."""
+
+    name: str
+    """Of its directory on a node: the first 16 digits of `digest`."""
+    digest: str
+    """SHA-256 of its manifest, in hexadecimal; what `.release/verify.py --digest` is given."""
+    platform: Platform
+    version: str
+    """Of piswarm."""
+    archive: Path
+    archive_sha256: str
+    archive_bytes: int
+    unpacked_bytes: int
+    files: int
+    is_new: bool
+    """Whether it was built just now, rather than found in the cache."""
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """What the cache remembers of a bundle."""
+
+    digest: str
+    version: str
+    archive_sha256: str
+    archive_bytes: int
+    unpacked_bytes: int
+    files: int
+
+
+def build(
+    platform: Platform,
+    lock_file: Path,
+    cache: Path,
+    *,
+    progress: Progress = lambda _: None,
+    package: Path | None = None,
+    deadline_s: float = 600.0,
+) -> Bundle:
+    """The release for `platform`, from `cache` where it was made before; `package` is our own, the one in use unless given.
+
+    Several processes may build at once. `progress` is told of each step that may take more than a second. pip ends after
+    `deadline_s`. Raises InputError for a wrong lock file, BuildError for all that keeps a release from being made.
+    """
+    package = Path(worker.__file__).parent if package is None else package
+    pins = read_lock(lock_file).for_platform(platform)
+    own = contents.files_of_package(package)
+    key = _key(platform, pins, own)
+    directory = cache / "releases" / f"{platform.arch}-{platform.python}-{key[:16]}"
+    try:
+        bundle = _cached(directory, platform)
+        if bundle is not None:
+            return bundle
+        with _alone(cache / "locks" / f"{platform.arch}-{platform.python}", progress):
+            bundle = _cached(directory, platform)
+            if bundle is not None:
+                return bundle
+            wheels = wheels_for(pins, platform, cache / "wheels", progress, deadline_s=deadline_s)
+            progress(f"packing the release for {platform}")
+            files = contents.files_of_wheels(wheels)
+            clash = sorted(own.keys() & files.keys())
+            if clash:
+                raise BuildError(f"a wheel brings {clash[0]}, which is our own")
+            files |= own
+            contents.check_machine(files, platform)
+            record = _write(directory, files, platform, pins)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise BuildError(
+            f"the release can't be made: {where}{error.strerror}", hint=f"check the cache: {cache}"
+        ) from None
+    return _bundle(directory, platform, record, is_new=True)
+
+
+def _key(platform: Platform, pins: tuple[Pin, ...], own: contents.Files) -> str:
+    """What a release is made from, as one hash."""
+    digest = hashlib.sha256()
+    for part in (_FORMAT, _LEVEL, platform, contents.LEFT_OUT, *(pin.requirement for pin in pins)):
+        digest.update(f"{part}\n".encode())
+    digest.update(_verify_source())
+    for path, data in sorted(own.items()):
+        digest.update(f"{path}\0{hashlib.sha256(data).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _verify_source() -> bytes:
+    return Path(verify.__file__).read_bytes()
+
+
+def _cached(directory: Path, platform: Platform) -> Bundle | None:
+    """The bundle in `directory`, if it is whole."""
+    try:
+        record = msgspec.json.decode((directory / _RECORD).read_bytes(), type=_Record)
+        with (directory / ARCHIVE).open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != record.archive_sha256:
+                return None
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return _bundle(directory, platform, record, is_new=False)
+
+
+def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: bool) -> Bundle:
+    return Bundle(
+        name=record.digest[: verify.NAME_DIGITS],
+        digest=record.digest,
+        platform=platform,
+        version=record.version,
+        archive=directory / ARCHIVE,
+        archive_sha256=record.archive_sha256,
+        archive_bytes=record.archive_bytes,
+        unpacked_bytes=record.unpacked_bytes,
+        files=record.files,
+        is_new=is_new,
+    )
+
+
+@contextmanager
+def _alone(lock: Path, progress: Progress) -> Iterator[None]:
+    """Be the only one that holds `lock`, which its holder's end releases, however it ends."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as stream:
+        told = False
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    progress("waiting for another process that makes this release")
+                    told = True
+                time.sleep(_WAIT_S)
+        yield
+
+
+def _write(directory: Path, files: dict[str, bytes], platform: Platform, pins: tuple[Pin, ...]) -> _Record:
+    """Write the archive and what is known of it, beside `directory`, and put them there when they are whole."""
+    files[verify.VERIFY] = _verify_source()
+    files[verify.MANIFEST] = manifest = _manifest(files, platform, pins)
+    partial = directory.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with (partial / ARCHIVE).open("wb") as stream:
+            _pack(files, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with (partial / ARCHIVE).open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        record = _Record(
+            digest=hashlib.sha256(manifest).hexdigest(),
+            version=worker.__version__,
+            archive_sha256=sha256,
+            archive_bytes=(partial / ARCHIVE).stat().st_size,
+            unpacked_bytes=sum(map(len, files.values())),
+            files=len(files),
+        )
+        (partial / _RECORD).write_bytes(msgspec.json.encode(record))
+        shutil.rmtree(directory, ignore_errors=True)  # a broken one, or there would have been nothing to do
+        partial.rename(directory)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return record
+
+
+def _manifest(files: contents.Files, platform: Platform, pins: tuple[Pin, ...]) -> bytes:
+    listed = {path: [len(data), hashlib.sha256(data).hexdigest()] for path, data in files.items()}
+    manifest = {
+        "schema": verify.SCHEMA,
+        "piswarm": worker.__version__,
+        "arch": platform.arch,
+        "python": platform.python,
+        "packages": {pin.name: pin.version for pin in pins},
+        "files": listed,
+    }
+    return json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _pack(files: contents.Files, stream: IO[bytes]) -> None:
+    """Write the same bytes for the same files, whatever their order, the time, and who asks."""
+    directories = {parent.as_posix() for path in files for parent in Path(path).parents} - {"."}
+    with (
+        gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=stream, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        for path in sorted([*directories, *files]):
+            entry = tarfile.TarInfo(path)
+            entry.mtime = _MTIME_S
+            if path in files:
+                entry.mode, entry.size = 0o644, len(files[path])
+                archive.addfile(entry, io.BytesIO(files[path]))
+            else:
+                entry.mode, entry.type = 0o755, tarfile.DIRTYPE
+                archive.addfile(entry)

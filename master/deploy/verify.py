@@ -1,0 +1,114 @@
+"""Whether a release is whole: every file as its manifest says, and nothing beside. Plain Python 3.11 with nothing installed.
+
+A copy of this file is in every release; on a node: `python3 -I RELEASE/.release/verify.py [--digest SHA256] [--compiled]`.
+It ends with 0 and one line when the release is whole; with 1, and what is wrong, when it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+SCHEMA = "piswarm/release/1"
+DIRECTORY = ".release"
+MANIFEST = f"{DIRECTORY}/manifest.json"
+VERIFY = f"{DIRECTORY}/verify.py"
+NAME_DIGITS = 16
+"""Digits of a manifest's SHA-256 that name the release: enough that no two of a fleet are ever alike."""
+COMPLETE = ".complete"
+"""Set by the deployment beside the release's own files, once it was found whole."""
+_COMPILED = re.compile(r"__pycache__/([^/]+)\.cpython-[0-9]+\.pyc")
+_MOST_SHOWN = 20
+
+
+def problems(root: Path, *, digest: str | None = None, compiled: bool = False, here: bool = True) -> list[str]:
+    """What is wrong with the release in `root`, at most some 20 things; nothing when it is whole.
+
+    `digest` is the SHA-256 that its manifest must have, `compiled` lets the byte code be that Python itself has left beside
+    the sources, `here` asks whether this machine and this Python are the ones that it was made for.
+    """
+    try:
+        content = (root / MANIFEST).read_bytes()
+        manifest = json.loads(content)
+        files = {str(path): (int(size), str(sha256)) for path, (size, sha256) in manifest["files"].items()}
+        made_for = str(manifest["arch"]), str(manifest["python"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return [f"{MANIFEST}: can't be read: {error}"]
+    found = []
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        found.append(f"{MANIFEST}: is another release's")
+    if manifest.get("schema") != SCHEMA:
+        found.append(f"{MANIFEST}: schema {manifest.get('schema')!r}, where {SCHEMA!r} is known")
+    if here:
+        machine = platform.machine(), f"{sys.version_info.major}.{sys.version_info.minor}"
+        if machine != made_for:
+            found.append(
+                f"made for {made_for[0]} and Python {made_for[1]}; this is {machine[0]} with Python {machine[1]}"
+            )
+    for path, (size, sha256) in files.items():
+        fault = _fault(root / path, size, sha256)
+        if fault:
+            found.append(f"{path}: {fault}")
+            if len(found) > _MOST_SHOWN:
+                return [*found, "and more"]
+    for path in _present(root):
+        if path in files or path in (MANIFEST, COMPLETE) or (compiled and _source(path) in files):
+            continue
+        found.append(f"{path}: does not belong to the release")
+        if len(found) > _MOST_SHOWN:
+            return [*found, "and more"]
+    return found
+
+
+def _fault(path: Path, size: int, sha256: str) -> str:
+    try:
+        if path.is_symlink():
+            return "is a link"
+        if path.stat().st_size != size:
+            return f"{path.stat().st_size} bytes instead of {size}"
+        with path.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return str(error.strerror)
+    return "" if content == sha256 else "has another content"
+
+
+def _present(root: Path) -> list[str]:
+    """All that is no directory below `root`."""
+    found = []
+    for directory, names, files in os.walk(root):
+        links = [name for name in names if (Path(directory) / name).is_symlink()]
+        found += [(Path(directory) / name).relative_to(root).as_posix() for name in [*files, *links]]
+    return sorted(found)
+
+
+def _source(path: str) -> str:
+    """The source that byte code at `path` is made of: `a/b.py` for `a/__pycache__/b.cpython-313.pyc`."""
+    return _COMPILED.sub(r"\1.py", path)
+
+
+def main() -> int:
+    """Verify the release that this file is in."""
+    parser = argparse.ArgumentParser(description="Verify the release that this file is in.")
+    parser.add_argument("--digest", help="the SHA-256 that its manifest must have")
+    parser.add_argument("--compiled", action="store_true", help="byte code beside the sources may be there")
+    options = parser.parse_args()
+    root = Path(__file__).resolve().parents[1]
+    found = problems(root, digest=options.digest, compiled=options.compiled)
+    for text in found:
+        sys.stderr.write(f"{text}\n")
+    if not found:
+        sys.stdout.write(f"{hashlib.sha256((root / MANIFEST).read_bytes()).hexdigest()} is whole\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
