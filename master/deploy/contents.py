@@ -18,7 +18,6 @@ LEFT_OUT = (
     "gevent/testing/",
     "gevent/tests/",
     "greenlet/tests/",
-    "psutil/tests/",
     "zope/interface/tests/",
     "zope/interface/common/tests/",
     # Locust's web page, which only its own master serves.

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,9 +57,11 @@ def wheels_for(
     asked = f"{platform.arch}\n{platform.python}\n{' '.join(platform.pip_platforms)}\n{requirements}"
     directory = cache / f"{platform.arch}-{platform.python}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
     if not directory.is_dir():
-        partial = directory.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        for left in cache.glob(f"{platform.arch}-{platform.python}-*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+        # A new name each time: the pip of a build that was killed may be at work still.
+        partial = Path(tempfile.mkdtemp(".partial", f"{directory.name}-", cache))
         (partial / "requirements.txt").write_text(requirements)
         _download(partial, platform, len(pins), progress, deadline_s)
         _check(partial, pins)
@@ -123,9 +126,9 @@ def _download(directory: Path, platform: Platform, count: int, progress: Progres
             fetched = 0
             for line in pip.stdout:
                 said.append(line.rstrip())
-                if line.startswith("Collecting "):
+                if line.startswith(("Collecting ", "Processing ")):  # the latter from a directory
                     fetched += 1
-                    progress(f"wheel {fetched} of {count}: {line.split()[1]}")
+                    progress(f"wheel {fetched} of {count}: {line.split()[1].rpartition('/')[2]}")
         except BaseException:
             pip.kill()
             raise

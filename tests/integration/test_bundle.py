@@ -1,0 +1,247 @@
+"""Making releases of small wheels by the real pip: reproducible, cached, and what goes wrong is said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from wheels import make_wheel, shared_library
+
+from master.deploy.bundle import Bundle, build
+from master.deploy.platforms import Platform
+from master.deploy.wheels import BuildError
+
+PI = Platform("aarch64", "3.13")
+PI_TAG = "cp313-cp313-manylinux_2_28_aarch64"
+BUILD = """
+import os, signal, sys
+from pathlib import Path
+from master.deploy.bundle import build
+from master.deploy.platforms import Platform
+from master.errors import PiswarmError
+lock, cache, package, deadly = sys.argv[1:]
+def progress(text):
+    print(text, flush=True)
+    if deadly and text.startswith(deadly):
+        os.kill(os.getpid(), signal.SIGKILL)
+try:
+    print(build(Platform("aarch64", "3.13"), Path(lock), Path(cache), package=Path(package), progress=progress).digest)
+except PiswarmError as error:
+    sys.exit(f"{error}; {error.hint}")
+"""
+
+
+@dataclass
+class Workshop:
+    """An index with two packages, a lock file, our own package, and a cache."""
+
+    root: Path
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "requirements-node.lock"
+
+    @property
+    def package(self) -> Path:
+        return self.root / "own" / "worker"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    def build(self, cache: str = "cache") -> Bundle:
+        return build(PI, self.lock, self.root / cache, package=self.package, progress=self.said.append)
+
+    def start(self, deadly: str = "", cache: Path | None = None, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """A build in a process of its own, which kills itself at the step that begins with `deadly`."""
+        arguments = [str(self.lock), str(cache or self.cache), str(self.package), deadly]
+        command = [*before, sys.executable, "-c", BUILD, *arguments]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    shop = Workshop(tmp_path)
+    pure = {
+        "pure/__init__.py": "x = 1\n",
+        "pure-1.0.data/scripts/pure": "#!python\n",
+        "pure-1.0.data/purelib/more.py": "\n",
+    }
+    text = make_wheel(shop.index, "pure", {**pure, "pure/__pycache__/x.cpython-313.pyc": b"x", "pure/tests/x.py": ""})
+    text += make_wheel(shop.index, "fast", {"fast.so": shared_library("aarch64")}, PI_TAG)
+    make_wheel(shop.index, "fast", {"fast.so": shared_library("x86_64")}, PI_TAG.replace("aarch64", "x86_64"))
+    shop.lock.write_text(text)
+    shop.package.mkdir(parents=True)
+    (shop.package / "__init__.py").write_text("")
+    (shop.package / "node.py").write_text("print('up')\n")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shop.index))
+    return shop
+
+
+def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
+    """No scripts, no byte code, no lists of installed files; fixed owner, times and modes, in order."""
+    bundle = workshop.build()
+    with tarfile.open(bundle.archive) as archive:
+        entries = archive.getmembers()
+    assert [entry.name for entry in entries if entry.isfile()] == [
+        ".release/manifest.json", ".release/verify.py",
+        "fast-1.0.dist-info/METADATA", "fast-1.0.dist-info/WHEEL", "fast.so", "more.py",
+        "pure-1.0.dist-info/METADATA", "pure-1.0.dist-info/WHEEL", "pure/__init__.py", "pure/tests/x.py",
+        "worker/__init__.py", "worker/node.py",
+    ]  # fmt: skip
+    assert {(entry.uid, entry.gid, entry.mtime, entry.uname) for entry in entries} == {(0, 0, 315532800, "")}
+    assert {entry.mode for entry in entries if entry.isfile()} == {0o644}
+    assert {entry.mode for entry in entries if entry.isdir()} == {0o755}
+    assert (bundle.name, bundle.files) == (bundle.digest[:16], 12)
+    assert workshop.said[0] == "fetching 2 wheels for aarch64, Python 3.13"
+    assert workshop.said[-1].startswith("packing")
+
+
+def test_the_same_input_gives_the_same_bytes(workshop: Workshop) -> None:
+    """Whenever, wherever, and under whatever mask of modes."""
+    first = workshop.build()
+    moved = workshop.root / "moved" / "worker"
+    moved.mkdir(parents=True)
+    for path in sorted(workshop.package.iterdir(), reverse=True):
+        (moved / path.name).write_bytes(path.read_bytes())
+        os.utime(moved / path.name, (1, 1))
+    mask = os.umask(0o077)
+    try:
+        second = build(PI, workshop.lock, workshop.root / "other", package=moved)
+    finally:
+        os.umask(mask)
+    assert (second.digest, second.archive_sha256) == (first.digest, first.archive_sha256)
+    assert second.archive.read_bytes() == first.archive.read_bytes()
+    assert second.archive != first.archive
+
+
+def test_what_was_built_is_found_again(workshop: Workshop) -> None:
+    """With no index to ask; and another version of our own package is made with the wheels that are there."""
+    first = workshop.build()
+    shutil.rmtree(workshop.index)
+    again = workshop.build()
+    assert (first.is_new, again.is_new, again.digest) == (True, False, first.digest)
+    (workshop.package / "node.py").write_text("print('up again')\n")
+    changed = workshop.build()
+    assert changed.is_new
+    assert changed.digest != first.digest
+    (workshop.package / "node.py").write_text("print('up')\n")
+    assert workshop.build().digest == first.digest
+
+
+def test_a_broken_archive_in_the_cache_is_made_again(workshop: Workshop) -> None:
+    """As a disk that was full, or a power cut, may have left it."""
+    first = workshop.build()
+    whole = first.archive.read_bytes()
+    first.archive.write_bytes(whole[:-100])
+    again = workshop.build()
+    assert again.is_new
+    assert again.archive.read_bytes() == whole
+
+
+@pytest.mark.parametrize("step", ["fetching", "wheel 2", "packing"])
+def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(workshop: Workshop, step: str) -> None:
+    """The next one makes the release as if nothing had been."""
+    killed = workshop.start(deadly=step)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert not list(workshop.cache.glob("releases/*/bundle.json"))
+    assert workshop.build().digest == workshop.build("other").digest
+
+
+def test_builds_at_once_do_each_other_no_harm(workshop: Workshop) -> None:
+    """One makes the release, the others wait for it; all come to the same."""
+    builds = [workshop.start() for _ in range(3)]
+    outputs = [one.communicate(timeout=120)[0] for one in builds]
+    assert [one.returncode for one in builds] == [0, 0, 0], outputs
+    assert {output.splitlines()[-1] for output in outputs} == {workshop.build().digest}
+    assert sum("packing" in output for output in outputs) == 1
+
+
+def refusal(workshop: Workshop) -> str:
+    with pytest.raises(BuildError) as caught:
+        workshop.build()
+    assert not list(workshop.cache.glob("releases/*"))
+    return f"{caught.value}; {caught.value.hint}"
+
+
+def test_a_wheel_that_was_changed_is_refused(workshop: Workshop) -> None:
+    """At the index, by pip; in the cache, by us."""
+    workshop.build()
+    (cached,) = workshop.cache.glob("wheels/*/pure-*.whl")
+    cached.write_bytes(cached.read_bytes() + b"x")
+    shutil.rmtree(workshop.cache / "releases")
+    assert "pure-1.0-py3-none-any.whl has not a hash of the lock file; remove " in refusal(workshop)
+    shutil.rmtree(workshop.cache)
+    original = workshop.index / cached.name
+    original.write_bytes(original.read_bytes() + b"x")
+    assert "a file has not the hash that the lock file pins" in refusal(workshop)
+
+
+def test_an_index_that_can_not_be_reached(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is named as the cause, with what pip said."""
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    message = refusal(workshop)
+    assert "the package index can't be reached" in message
+    assert "check the network" in message
+
+
+def test_a_wheel_that_there_is_not(workshop: Workshop) -> None:
+    """For this platform, for instance."""
+    (workshop.index / f"fast-1.0-{PI_TAG}.whl").unlink()
+    assert "the package index has no such wheel" in refusal(workshop)
+
+
+def test_a_library_for_another_machine(workshop: Workshop) -> None:
+    """Whatever its wheel's name says."""
+    pinned = make_wheel(workshop.index, "liar", {"liar/x.so": shared_library("x86_64")})
+    workshop.lock.write_text(workshop.lock.read_text() + pinned)
+    assert "liar/x.so is not for aarch64" in refusal(workshop)
+
+
+def test_wheels_that_do_not_go_together(workshop: Workshop) -> None:
+    """Two of one file, a file of our own, a path that leads out of the release, and no wheel at all."""
+    text = workshop.lock.read_text()
+    for path, reason in (
+        ("pure/__init__.py", "both bring pure/__init__.py, and differ"),
+        ("worker/node.py", "a wheel brings worker/node.py, which is our own"),
+        ("../x.py", "would lie outside of the release"),
+    ):
+        workshop.lock.write_text(text + make_wheel(workshop.index, "odd", {path: "y"}))
+        assert reason in refusal(workshop)
+
+
+def test_a_full_disk(workshop: Workshop) -> None:
+    """A small file system of its own, where this machine lets us mount one."""
+    cache = workshop.root / "small"
+    cache.mkdir()
+    mount = f'mount -t tmpfs -o size=200k tmpfs {cache} && exec "$@"'
+    alone = ("unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh")
+    try:
+        subprocess.run([*alone, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    (workshop.package / "large.bin").write_bytes(os.urandom(400_000))
+    full = workshop.start(cache=cache, before=alone)
+    output, _ = full.communicate(timeout=60)
+    assert full.returncode == 1
+    assert "No space left on device" in output
+    assert "check the cache" in output

@@ -1,0 +1,117 @@
+"""A release is whole, or what is wrong with it is named; by a program that needs nothing but Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from master.deploy import verify
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    root = tmp_path / "release"
+    (root / "worker" / "pi").mkdir(parents=True)
+    (root / ".release").mkdir()
+    files = {
+        "worker/__init__.py": b"",
+        "worker/node.py": b"print('up')\n",
+        "worker/pi/chain.py": b"x = 1\n",
+        verify.VERIFY: Path(verify.__file__).read_bytes(),
+    }
+    for path, data in files.items():
+        (root / path).write_bytes(data)
+    manifest = {
+        "schema": verify.SCHEMA,
+        "arch": platform.machine(),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "files": {path: [len(data), hashlib.sha256(data).hexdigest()] for path, data in files.items()},
+    }
+    (root / verify.MANIFEST).write_text(json.dumps(manifest))
+    return root
+
+
+def digest(release: Path) -> str:
+    return hashlib.sha256((release / verify.MANIFEST).read_bytes()).hexdigest()
+
+
+def test_a_whole_release(release: Path) -> None:
+    """Also once it is marked as complete."""
+    assert verify.problems(release, digest=digest(release)) == []
+    (release / ".complete").touch()
+    assert verify.problems(release, digest=digest(release)) == []
+
+
+def test_the_program_on_a_node(release: Path) -> None:
+    """Ends with 0 and the manifest's hash, or with 1 and what is wrong."""
+    command = [sys.executable, "-I", str(release / verify.VERIFY), "--digest", digest(release)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{digest(release)} is whole\n", "")
+    (release / "worker/node.py").write_bytes(b"print('no')\n")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "worker/node.py: has another content\n")
+
+
+def test_each_thing_that_is_wrong_is_named(release: Path) -> None:
+    """All at once."""
+    (release / "worker/node.py").write_bytes(b"print('up')")
+    (release / "worker/__init__.py").unlink()
+    (release / "worker/pi/chain.py").unlink()
+    (release / "worker/pi/chain.py").symlink_to("../node.py")
+    (release / "extra.py").touch()
+    (release / "outside").symlink_to("/etc")
+    assert verify.problems(release) == [
+        "worker/__init__.py: is missing",
+        "worker/node.py: 11 bytes instead of 12",
+        "worker/pi/chain.py: is a link",
+        "extra.py: does not belong to the release",
+        "outside: does not belong to the release",
+    ]
+
+
+def test_byte_code_is_let_pass_only_where_asked_and_beside_its_source(release: Path) -> None:
+    """Python leaves it there when it imports."""
+    subprocess.run(
+        [sys.executable, "-c", "import worker.node"], cwd=release, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    assert verify.problems(release)
+    assert verify.problems(release, compiled=True) == []
+    (release / "worker/__pycache__/other.cpython-311.pyc").touch()
+    assert verify.problems(release, compiled=True) == [
+        "worker/__pycache__/other.cpython-311.pyc: does not belong to the release"
+    ]
+
+
+def test_another_release_or_another_machine(release: Path) -> None:
+    """A sound release that is not the one that is wanted here."""
+    assert verify.problems(release, digest="0" * 64) == [".release/manifest.json: is another release's"]
+    manifest = json.loads((release / verify.MANIFEST).read_text())
+    (release / verify.MANIFEST).write_text(json.dumps({**manifest, "arch": "riscv64", "python": "3.9"}))
+    (wrong,) = verify.problems(release)
+    assert wrong.startswith("made for riscv64 and Python 3.9; this is ")
+    assert verify.problems(release, here=False) == []
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"files": {"a": 1}}', '{"files": []}'])
+def test_a_manifest_that_is_none(release: Path, text: str | None) -> None:
+    """Or is not there."""
+    if text is None:
+        (release / verify.MANIFEST).unlink()
+    else:
+        (release / verify.MANIFEST).write_text(text)
+    (wrong,) = verify.problems(release)
+    assert wrong.startswith(".release/manifest.json: can't be read: ")
+
+
+def test_a_release_with_everything_wrong_is_told_in_few_words(release: Path) -> None:
+    """A node must not fill a screen, nor a log."""
+    for number in range(1000):
+        (release / f"{number}.py").touch()
+    assert len(verify.problems(release)) < 25
