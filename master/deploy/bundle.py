@@ -39,6 +39,8 @@ _FORMAT = 1  # raised when the same input gives another release
 _LEVEL = 6  # of gzip; 9 takes several times as long for 0.7 % less
 _MTIME_S = 315_532_800  # 1 January 1980, the oldest time that a wheel can hold
 _WAIT_S = 0.2
+KEPT = 5
+"""Releases, and sets of wheels, that the cache keeps for each platform: those last used. About 10 MB each."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ def build(
             files |= own
             contents.check_machine(files, platform)
             record = _write(directory, files, platform, pins)
+            os.utime(wheels[0].parent)
+            for kind in ("releases", "wheels"):
+                _forget(cache / kind, platform)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise BuildError(
@@ -140,6 +145,7 @@ def _cached(directory: Path, platform: Platform) -> Bundle | None:
                 return None
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    os.utime(directory)
     return _bundle(directory, platform, record, is_new=False)
 
 
@@ -156,6 +162,13 @@ def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: boo
         files=record.files,
         is_new=is_new,
     )
+
+
+def _forget(directory: Path, platform: Platform) -> None:
+    """Remove what has not been used for longest."""
+    found = sorted(directory.glob(f"{platform.arch}-{platform.python}-*"), key=lambda path: path.stat().st_mtime)
+    for old in found[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

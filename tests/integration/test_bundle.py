@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel, shared_library
 
-from master.deploy.bundle import Bundle, build
+from master.deploy.bundle import KEPT, Bundle, build
 from master.deploy.platforms import Platform
 from master.deploy.wheels import BuildError
 
@@ -143,6 +143,20 @@ def test_what_was_built_is_found_again(workshop: Workshop) -> None:
     assert changed.digest != first.digest
     (workshop.package / "node.py").write_text("print('up')\n")
     assert workshop.build().digest == first.digest
+
+
+def test_the_cache_keeps_what_was_used_last(workshop: Workshop) -> None:
+    """So that a controller's disk does not fill with every change of our own code."""
+    first = workshop.build()
+    for number in range(KEPT):
+        os.utime(first.archive.parent, (number, number))  # long ago
+        (workshop.package / "node.py").write_text(f"print({number})\n")
+        newest = workshop.build()
+    kept = {path.name for path in workshop.cache.glob("releases/*")}
+    assert len(kept) == KEPT
+    assert newest.archive.parent.name in kept
+    assert first.archive.parent.name not in kept
+    assert len(list(workshop.cache.glob("wheels/*"))) == 1
 
 
 def test_a_broken_archive_in_the_cache_is_made_again(workshop: Workshop) -> None:
