@@ -30,7 +30,8 @@ _MAGIC = frozenset(
 
 def is_installed() -> bool:
     """Whether this Python has ansible-core."""
-    return importlib.util.find_spec("ansible.inventory") is not None if importlib.util.find_spec("ansible") else False
+    spec = importlib.util.find_spec("ansible")
+    return spec is not None and spec.origin is not None  # a mere directory of that name, such as ours, has no origin
 
 
 class AnsibleSource:

@@ -15,7 +15,7 @@ from master.deploy.patterns import PatternError
 from master.deploy.plain import PlainSource
 from master.errors import InputError
 
-pytest.importorskip("ansible.inventory", reason="ansible-core is not installed: nothing to compare with")
+pytest.importorskip("ansible.inventory.manager", reason="ansible-core is not installed: nothing to compare with")
 
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
