@@ -99,12 +99,16 @@ class FitnessLog:
         self.samples_missing: Counter[str] = Counter()
         self.fewest_ready: int | None = None
         self.lost: set[str] = set()
+        self.lag_when_fit = Histogram()
+        """Of all workers, in the seconds in which they were fit."""
         self.requests_fit = 0
         self.requests_unfit = 0
 
-    def add_lag(self, node: str, lag: Histogram) -> None:
-        """Add probes of how late the event loops of `node`'s workers ran."""
+    def add_lag(self, node: str, lag: Histogram, *, fit: bool) -> None:
+        """Add one worker-second's probes of how late the event loop ran, and whether it was `fit` in all."""
         self.lag[node].merge(lag)
+        if fit:
+            self.lag_when_fit.merge(lag)
 
     def add_worker_cpu(self, node: str, percent: float) -> None:
         """Add one worker-second: the share of one core that a worker of `node` used."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
+from master.judge.doubt import check_doubt
 from master.judge.fitness import FitnessLog
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import ValidityOutcome, check
@@ -77,7 +78,10 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     judge = Judge(scenario.thresholds)
     totals = _read(store, facts.steady_seconds, judge)
     thresholds = judge.outcomes()
-    validity = check(scenario.validity, fitness, scenario.nodes.expect, scenario.nodes.min)
+    validity = [
+        *check(scenario.validity, fitness, scenario.nodes.expect, scenario.nodes.min),
+        check_doubt(scenario.thresholds, thresholds, fitness.lag_when_fit),
+    ]
     verdict = decide(thresholds, validity, facts.aborted)
     steady_s = len(facts.steady_seconds)
     everything = _together(totals.whole)
@@ -134,6 +138,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         ],
         excluded_share=round(fitness.requests_unfit / measured, 6) if measured else 0.0,
         latency_all_ms=_latency(with_unfit),
+        generator_lag_ms=_latency(fitness.lag_when_fit),
         clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,

@@ -138,6 +138,8 @@ class Result(msgspec.Struct, kw_only=True):
     excluded_share: float
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
+    generator_lag_ms: Latency
+    """How late the workers' event loops looked while they were fit: a latency is measured late by as much, never early."""
     clocks_off: list[ClockOffset]
     dropped_messages: dict[str, int]
     """Messages and connections that the controller's port turned away, by reason."""

@@ -306,7 +306,7 @@ class Collector:
     def _keep_fitness(self, row: FitnessRow, lag: Histogram) -> None:
         self._fitness_rows.append(row)
         if self._is_steady(row.second):
-            self.fitness.add_lag(row.node, lag)
+            self.fitness.add_lag(row.node, lag, fit=not row.unfit)
             if row.worker_cpu_percent is not None:
                 self.fitness.add_worker_cpu(row.node, row.worker_cpu_percent)
 
