@@ -10,6 +10,7 @@ import psutil
 import zmq
 
 from worker.agent import Agent, serve
+from worker.calibration import state_folder
 from worker.curve import end_context
 from worker.lifeline import take_orders
 from worker.orders import NodeOrders
@@ -68,6 +69,8 @@ def main() -> int:
     sensors: Sensors
     if orders.board is None:
         sensors = MachineSensors()
+        if orders.worker is not None:  # who only tells how its machine is carries no load
+            sensors.calibrate(state_folder(os.environ))
     else:
         used = _Used(supervisor)
         sensors = SimulatedSensors(

@@ -28,8 +28,8 @@ T = TypeVar("T")
 class AgentProcess:
     """An agent that answers for this machine, for the length of a `with` block. Its worker has no users."""
 
-    def __init__(self, state: Path) -> None:
-        """`state` is the folder that the agent may keep things in."""
+    def __init__(self, state: Path, *, carries_load: bool = True) -> None:
+        """`state` is the folder that the agent may keep things in; without `carries_load` it has no worker."""
         server, keys = new_keys(), new_keys()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -40,7 +40,7 @@ class AgentProcess:
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
         work = Work({"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
         node = RackNode(NODE, 0, keys, Board("pi4", "bare", 24.0))
-        worker = RackOrders(endpoint, [node], work, agents=False)
+        worker = RackOrders(endpoint, [node], work, agents=False) if carries_load else None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "worker.node"],
             cwd=ROOT,

@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from agent_process import AgentProcess, until
 
+from worker.calibration import FILE, Kept, Machine, believed
 from worker.priority import STEP
 from worker.wire import Alive, Goodbye, Sample, Welcome, WorkerEnded
 
@@ -117,3 +119,25 @@ def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None
     agent.hear_a(Goodbye)
     assert agent.process.wait(30) == 0
     assert not worker.is_running()
+
+
+def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:
+    """The second time it is what the file says, as long as that is of this machine."""
+    with AgentProcess(tmp_path) as agent:
+        facts = agent.introduce().facts
+    machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
+    file = tmp_path / FILE
+    if facts.capacity is None:  # the rounds differed, on a machine that has other work
+        assert not file.exists()
+    else:
+        assert believed(file.read_bytes(), machine) == facts.capacity
+    file.write_bytes(msgspec.json.encode(Kept(machine, 1.25)))
+    with AgentProcess(tmp_path) as agent:
+        assert agent.introduce().facts.capacity == 1.25
+
+
+def test_an_agent_that_carries_no_load_measures_none(tmp_path: Path) -> None:
+    """As the controller's own."""
+    with AgentProcess(tmp_path, carries_load=False) as agent:
+        assert agent.introduce().facts.capacity is None
+    assert not list(tmp_path.iterdir())
