@@ -10,12 +10,15 @@ import psutil
 import zmq
 
 from worker.agent import Agent, serve
+from worker.calibration import state_folder
 from worker.curve import end_context
 from worker.lifeline import take_orders
 from worker.orders import NodeOrders
+from worker.priority import raised, unraised
 from worker.sensors import MachineSensors, Sensors
 from worker.simulated import SimulatedSensors
 from worker.supervisor import Supervisor
+from worker.wakeup import woken_by_signals
 
 
 class _Used:
@@ -60,10 +63,14 @@ def main() -> int:
     orders = take_orders(NodeOrders)
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
-    supervisor = Supervisor({f"{orders.node}_0": orders.worker} if orders.worker is not None else {})
+    # Before ZeroMQ starts its threads, so that they have it too. Simulated nodes share a machine: none goes ahead of the others.
+    priority = raised() if orders.board is None else unraised()
+    supervisor = Supervisor({f"{orders.node}_0": orders.worker} if orders.worker is not None else {}, priority)
     sensors: Sensors
     if orders.board is None:
         sensors = MachineSensors()
+        if orders.worker is not None:  # who only tells how its machine is carries no load
+            sensors.calibrate(state_folder(os.environ))
     else:
         used = _Used(supervisor)
         sensors = SimulatedSensors(
@@ -71,7 +78,8 @@ def main() -> int:
         )
     context = zmq.Context()
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=supervisor)
-    serve([agent], until=lambda: bool(ended))
+    with woken_by_signals() as woken:
+        serve([agent], until=lambda: bool(ended), woken=woken)
     end_context(context)
     return 0
 
