@@ -58,6 +58,13 @@ def share(value: float) -> str:
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{_UNBROKEN}%"
 
 
+def frequency(value_hz: float) -> str:
+    """`1.80 GHz`, `600 MHz`."""
+    if value_hz < 1e9:
+        return f"{number(value_hz / 1e6)}{_UNBROKEN}MHz"
+    return f"{value_hz / 1e9:.2f}{_UNBROKEN}GHz"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `1 min 50 s`, `24 h`, `2 d 3 h`: the two largest units."""
     whole = round(seconds)

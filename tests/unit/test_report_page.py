@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from report_example import HOSTILE, SCENARIO_YAML, fill, nothing, result
+from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, result
 
 from master.report import words
 from master.report.html import script_json, write_report
@@ -95,7 +95,7 @@ def test_a_hostile_node_name_stays_within_the_data(store: Store, target: Path) -
     _, page = written(result(), store, target)
     (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
     (temperature,) = [chart for chart in data["charts"] if chart["id"] == "temperature"]
-    assert "<b>pi</b></script>" in temperature["nodes"]
+    assert "<b>pi</b></script>" in data["fleet"]["nodes"]
     labels = temperature["layout"]["yaxis"]["ticktext"]
     assert not any("<" in label for label in labels)
 
@@ -138,6 +138,32 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
         "1 worker never sent a final report",
     ):
         assert page.says(text), text
+
+
+def test_what_held_nodes_back_is_told(store: Store, target: Path) -> None:
+    """How long, as far as it is known, with heat, clock and users; of what the fleet is made; who can't tell."""
+    fill_hot(store, nodes=12, seconds=100)
+    _, page = written(result(), store, target)
+    for text in (
+        "3 nodes of 12 were held back, or came to 80 °C",
+        "Whether it was throttled is unknown of 1 node: pi3.",
+        "Longest held back or at 80 °C: pi1, for 46 s.",
+        "7Raspberry Pi 4 Model B simulatedDebian 136.12.47+rpt-rpi-v83.13.5",
+        "pi5Raspberry Pi Zero 2 W0 sunknown0 s10 s61.0 °C800 MHz (80 %)444",
+        "pi1Raspberry Pi 4 Model B30 s0 s0 s0 s84.0 °C720 MHz (40 %)424",
+    ):
+        assert page.says(text), text
+    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    assert [chart["id"] for chart in data["charts"]][-5:] == ["together", "temperature", "clock", "node-users", "cpu"]
+
+
+def test_a_fleet_that_was_never_held_back_is_not_called_well(store: Store, target: Path) -> None:
+    """Where nobody could tell, that is what the report says."""
+    fill(store, seconds=10)
+    _, page = written(result(), store, target)
+    assert page.says("No node is known to have been held back, or to have come to 80 °C.")
+    assert page.says("Whether it was throttled is unknown of 3 nodes: pi1, pi2, pi3.")
+    assert page.says("No node knows its clock.")
 
 
 def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from report_example import FACTS, fill, reading, tally
 
-from master.report.series import MAX_COLUMNS, MAX_POINTS, Axis, controller_lines, fleet_map, request_lines, steady_spans
+from master.report.fleet import MAX_COLUMNS, fleet_map
+from master.report.series import MAX_POINTS, Axis, controller_lines, request_lines, steady_spans
 from master.report.unfit import unfit_nodes
 from master.store import FitnessRow, SecondRow, Store
 
