@@ -28,6 +28,9 @@ from master.store import SecondRow, Store
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
 
+SETTING_APART = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory")
+"""The checks whose limits set a single second of a worker apart as well."""
+
 MAX_ENDPOINTS = 1000
 
 MAX_NAMED = 10
@@ -83,6 +86,10 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "fleet": fleet,
         "endpoints": result.endpoints[:MAX_ENDPOINTS],
         "latencies": _latencies(result),
+        "differences": _differences(result),
+        "set_apart": words.share(result.excluded_share),
+        "set_apart_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
+        "unfit_limits": [f"{row.check} {row.limit}" for row in result.validity if row.check in SETTING_APART],
         "errors": errors[:MAX_ROWS],
         "errors_left": len(errors) - MAX_ROWS,
         "events": events[:MAX_ROWS],
@@ -207,3 +214,10 @@ def _latencies(result: Result) -> list[tuple[str, Latency]]:
     if not result.excluded_share:
         return []
     return [("fit nodes only, as above", result.latency_ms), ("all nodes", result.latency_all_ms)]
+
+
+def _differences(result: Result) -> list[str]:
+    """By how much each percentile would be more with the requests set apart."""
+    fit, everything = result.latency_ms, result.latency_all_ms
+    names = ("p50", "p90", "p95", "p99", "p999", "max")
+    return [words.difference(getattr(fit, name), getattr(everything, name)) for name in names]

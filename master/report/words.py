@@ -86,6 +86,20 @@ def moment(second: float) -> str:
     return f"-{text}" if second <= -1 else text
 
 
+def spans(found: Sequence[tuple[float, float]], further: int = 0) -> str:
+    """`0:12–0:48, 1:00–1:11 and 3 more`."""
+    text = ", ".join(f"{moment(start_s)}–{moment(end_s)}" for start_s, end_s in found)
+    return f"{text} and {count(further)} more" if further else text
+
+
+def difference(before: float | None, after: float | None) -> str:
+    """`+3.20`, `-0.100`, `0`: by how much `after` is more."""
+    if before is None or after is None:
+        return NOTHING
+    text = number(abs(after - before))
+    return text if text in ("0", NOTHING) else f"{'+' if after > before else '-'}{text}"
+
+
 def clock(started_at: str) -> str:
     """A wall-clock time in ISO 8601 as `2026-11-21 01:48:45 UTC+02:00`; as it is when it can't be read."""
     try:

@@ -17,7 +17,7 @@ from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, resu
 from master.report import words
 from master.report.html import script_json, write_report
 from master.report.page import MAX_ROWS
-from master.report.result import ClockOffset, Gap, Result
+from master.report.result import ClockOffset, Gap, Result, ValidityResult
 from master.store import Event, Store
 
 
@@ -138,6 +138,26 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
         "1 worker never sent a final report",
     ):
         assert page.says(text), text
+
+
+def test_requests_set_apart_are_told_with_what_they_would_change(store: Store, target: Path) -> None:
+    """Who measured them and when, the percentiles with and without them, and how many may be set apart."""
+    fill(store)
+    limit = ValidityResult(check="excluded_share", limit="≤ 5 %", observed="0.83 %", ok=True, nodes=[], message="")
+    outcome = result()
+    outcome.validity.append(limit)
+    _, page = written(outcome, store, target)
+    for text in (
+        "0.83 % of the requests of the steady part were set apart; the limit is ≤ 5 %, and beyond it a run is INVALID.",
+        "beyond one of these: node_cpu ≤ 90 %, loop_lag_p99 ≤ 50 ms; or when its loop lag or CPU is not known.",
+        "all nodes2.003.0040.040.040.0900",
+        "difference00000+860",
+        "pi1loop lag above 50 ms (1 s), worker CPU unknown (1 s)10:15–0:16484.2",
+    ):
+        assert page.says(text), text
+    _, page = written(msgspec.structs.replace(outcome, excluded_share=0.0), store, target)
+    assert page.says("No request of the steady part was set apart, so all percentiles are of all requests;")
+    assert not page.says("difference")
 
 
 def test_what_held_nodes_back_is_told(store: Store, target: Path) -> None:
@@ -282,6 +302,14 @@ def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> N
         (words.moment(86399), "23:59:59"),
         (words.moment(-3), "-0:03"),
         (words.clock("not a time"), "not a time"),
+        (words.spans([(12, 48), (60, 71)]), "0:12–0:48, 1:00–1:11"),
+        (words.spans([(12, 48)], 3), "0:12–0:48 and 3 more"),
+        (words.difference(40.0, 900.0), "+860"),
+        (words.difference(3.2, 3.1), "-0.100"),
+        (words.difference(2.0, 2.0), "0"),
+        (words.difference(None, 2.0), words.NOTHING),
+        (words.frequency(1.8e9), "1.80 GHz"),
+        (words.frequency(6e8), "600 MHz"),
         (words.ahead(3600.0), "1 h ahead"),
         (words.ahead(-1.5), "1.5 s behind"),
         (words.listed(["a", "b", "c"], 2), "a, b and 1 more"),
