@@ -127,6 +127,21 @@ class NodeRow(NamedTuple):
     """What it is to carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot. None: it was not measured."""
 
 
+class SampleGroup(NamedTuple):
+    """Those samples of a node within some span that told the same conditions, in one row."""
+
+    node: str
+    conditions: int
+    """Since the sample before each; see worker.conditions."""
+    samples: int
+    hot: int
+    """Samples at or above the temperature asked for."""
+    highest_c: float | None
+    highest_cpu_percent: float
+    lowest_hz: float | None
+    highest_hz: float | None
+
+
 class Event(NamedTuple):
     """Something that happened: `kind` is one word such as `lost`, `node` is None when it concerns the whole run."""
 
@@ -409,6 +424,27 @@ class Store:
         spans = enumerate(range(start_s, end_s, step_s))
         return chain.from_iterable(
             self._db.execute(query, (index, first_s, min(first_s + step_s, end_s), node)) for index, first_s in spans
+        )
+
+    def sample_groups(self, start_s: int, end_s: int, *, hot_c: float) -> Iterator[SampleGroup]:
+        """The samples of all nodes within [start_s, end_s), by node and by what held it back; `hot` counts from `hot_c` on."""
+        rows = self._db.execute(
+            "SELECT name, conditions_lately, count(*), count(CASE WHEN temperature_c >= ?3 THEN 1 END), max(temperature_c),"
+            " max(cpu_percent), min(frequency_hz), max(frequency_hz) FROM samples JOIN nodes ON nodes.id = node"
+            " WHERE second >= ?1 AND second < ?2 GROUP BY node, conditions_lately",
+            (start_s, end_s, hot_c),
+        )
+        return (SampleGroup(*row) for row in rows)
+
+    def fewest_users(self, start_s: int, end_s: int) -> Iterator[tuple[str, int]]:
+        """The fewest users that each node ran in [start_s, end_s): the fewest of each of its workers, added up.
+
+        Seconds that a worker has not told of count for nothing; nodes of which there are no others are left out.
+        """
+        return self._db.execute(
+            "SELECT name, sum(fewest) FROM (SELECT node, min(users) AS fewest FROM fitness"
+            " WHERE second >= ?1 AND second < ?2 GROUP BY node, worker) JOIN nodes ON nodes.id = node GROUP BY node",
+            (start_s, end_s),
         )
 
     def unfit(self) -> Iterator[FitnessRow]:

@@ -20,9 +20,12 @@ from master.store import (
     ErrorRow,
     Event,
     FitnessRow,
+    SampleGroup,
     SecondRow,
     Store,
 )
+from worker import conditions
+from worker.wire import Reading
 
 
 @pytest.fixture
@@ -216,3 +219,28 @@ def test_the_extent_is_that_of_the_run(store: Store) -> None:
     assert (store.extent(), store.sample_period_s()) == ((4, 15), 10)
     fill(store, seconds=8)
     assert store.extent() == (0, 8)
+
+
+def test_samples_are_grouped_by_what_held_a_node_back(store: Store) -> None:
+    """With the extremes of each group, as far as they are known, and how many were hot."""
+    throttled = conditions.told(conditions.THROTTLED)
+
+    def sample(second: int, temperature_c: float | None, lately: int, hz: float | None) -> tuple[str, int, Reading]:
+        return "pi1", second, msgspec.structs.replace(reading(temperature_c), conditions_lately=lately, frequency_hz=hz)
+
+    store.put_samples([sample(1, 70.0, 0xF0, 1.8e9), sample(2, 81.0, 0xF0, 1.7e9), sample(3, 84.0, throttled, 1.0e9)])
+    store.put_samples([sample(4, None, 0, None), sample(9, 99.0, 0xF0, 0.6e9)])
+    assert sorted(store.sample_groups(1, 9, hot_c=80.0), key=lambda group: group.conditions) == [
+        SampleGroup("pi1", 0, 1, 0, None, 20.0, None, None),
+        SampleGroup("pi1", 0xF0, 2, 1, 81.0, 20.0, 1.7e9, 1.8e9),
+        SampleGroup("pi1", throttled, 1, 1, 84.0, 20.0, 1.0e9, 1.0e9),
+    ]
+
+
+def test_the_fewest_users_of_a_node_are_those_of_all_its_workers(store: Store) -> None:
+    """Seconds that a worker has not told of are no zeros."""
+    told = [("pi1", 1, 4, 0), ("pi1", 1, 3, 1), ("pi1", 2, 2, 0), ("pi2", 1, 0, 0), ("pi3", 9, 5, 0)]
+    store.put_fitness(
+        FitnessRow(node, second, 1.0, 1.0, 0, "", users=users, worker=worker) for node, second, users, worker in told
+    )
+    assert dict(store.fewest_users(0, 9)) == {"pi1": 5, "pi2": 0}
