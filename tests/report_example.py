@@ -8,6 +8,7 @@ import msgspec
 
 from master.report.result import (
     EndpointResult,
+    Excluded,
     Latency,
     Nodes,
     Requests,
@@ -184,6 +185,16 @@ def result(verdict: str = "PASS") -> Result:
             ),
         ],
         excluded_share=0.0083,
+        excluded=[
+            Excluded(
+                node="pi1",
+                seconds=8,
+                requests=32,
+                reasons={"loop lag above 50 ms": 8},
+                spans_s=[(20, 28)],
+                further_spans=0,
+            )
+        ],
         latency_all_ms=msgspec.structs.replace(latency_ms, max=900.0),
         generator_lag_ms=Latency(p50=0.4, p90=1.1, p95=1.6, p99=3.0, p999=12.0, max=31.0),
         dropped_messages={"unknown key": 2},
@@ -213,6 +224,7 @@ def nothing() -> Result:
         thresholds=[],
         validity=[],
         excluded_share=0.0,
+        excluded=[],
         dropped_messages={},
         unreported_workers=[],
     )

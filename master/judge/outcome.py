@@ -16,6 +16,7 @@ from master.judge.verdict import Verdict, decide
 from master.report.result import (
     ClockOffset,
     EndpointResult,
+    Excluded,
     Gap,
     Latency,
     Nodes,
@@ -26,6 +27,7 @@ from master.report.result import (
     ValidityResult,
     Versions,
 )
+from master.report.unfit import unfit_nodes
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Store
@@ -137,6 +139,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             for row in validity
         ],
         excluded_share=round(fitness.requests_unfit / measured, 6) if measured else 0.0,
+        excluded=_excluded(store, facts.steady_seconds),
         latency_all_ms=_latency(with_unfit),
         generator_lag_ms=_latency(fitness.lag_when_fit),
         clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
@@ -177,6 +180,21 @@ def _read(store: Store, steady_seconds: Sequence[int], judge: Judge) -> _Totals:
                 totals.steady.setdefault(endpoint, Tally()).merge(tally)
     judge_idle(max(steady, default=-1) + 1)
     return totals
+
+
+def _excluded(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
+    steady = set(steady_seconds)
+    return [
+        Excluded(
+            node=node.name,
+            seconds=node.seconds,
+            requests=node.requests,
+            reasons=node.reasons,
+            spans_s=node.spans,
+            further_spans=node.further_spans,
+        )
+        for node in unfit_nodes(row for row in store.unfit() if row.second in steady)
+    ]
 
 
 def _by_second(store: Store) -> Iterator[tuple[int, list[tuple[Endpoint, Tally, bool]]]]:

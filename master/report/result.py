@@ -92,6 +92,19 @@ class ValidityResult(msgspec.Struct, kw_only=True):
     message: str
 
 
+class Excluded(msgspec.Struct, kw_only=True):
+    """A node that was not fit to measure for some of the steady part: when, why, and how much was set apart for it."""
+
+    node: str
+    seconds: int
+    requests: int
+    reasons: dict[str, int]
+    """Seconds by reason; one second may have several."""
+    spans_s: list[tuple[int, int]]
+    """The seconds of the run, each span from its first to the one after its last; the first few spans."""
+    further_spans: int
+
+
 class ClockOffset(msgspec.Struct, kw_only=True):
     """A node whose wall clock was off by more than a second at the end, positive when ahead. No figure depends on it."""
 
@@ -136,6 +149,8 @@ class Result(msgspec.Struct, kw_only=True):
     thresholds: list[ThresholdResult]
     validity: list[ValidityResult]
     excluded_share: float
+    excluded: list[Excluded]
+    """The nodes whose requests make up that share, the longest unfit first."""
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
     generator_lag_ms: Latency
