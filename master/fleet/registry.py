@@ -95,6 +95,7 @@ class Registry:
         self.simulated = False
         """Whether any node of the fleet is a simulated one."""
         self.ever_lost: set[str] = set()
+        self.ever_quarantined: set[str] = set()
         self.peak_ready = 0
         self.touched: set[str] = set()
         """Nodes of which something that lasts has changed since the set was last emptied: state, capacity, wall clock."""
@@ -222,6 +223,8 @@ class Registry:
             else:
                 self._hot.discard(node.name)
             self.touched.add(node.name)
+            if state is NodeState.QUARANTINED:
+                self.ever_quarantined.add(node.name)
             self.counts[node.state] -= 1
             self.counts[state] += 1
             node.state = state

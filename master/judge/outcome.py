@@ -47,6 +47,7 @@ class RunFacts:
     users_peak: int
     nodes_peak: int
     nodes_lost: int
+    nodes_quarantined: int
     ready_s: float | None
     """How long the fleet took to be ready, in seconds; None when it never was."""
     simulated: bool
@@ -107,7 +108,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             peak=facts.nodes_peak,
             ready_s=facts.ready_s,
             lost=facts.nodes_lost,
-            quarantined=0,
+            quarantined=facts.nodes_quarantined,
             simulated=facts.simulated,
         ),
         users=Users(target=scenario.max_users, peak=facts.users_peak),

@@ -15,7 +15,7 @@ SCHEMA = "piswarm/result/1"
 
 
 class Nodes(msgspec.Struct, kw_only=True):
-    """The fleet: how many nodes were expected, were ready at most, and were lost for good or for a time.
+    """The fleet: how many nodes were expected, were ready at most, and were lost or quarantined for good or for a time.
 
     `ready_s` is how long it took from the start of the fleet until the load could begin; None when it never could.
     """

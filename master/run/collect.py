@@ -125,6 +125,7 @@ class Collector:
         self.dropped.update(earlier.dropped)
         self._registry.peak_ready = earlier.nodes_peak
         self._registry.ever_lost.update(earlier.nodes_lost)
+        self._registry.ever_quarantined.update(earlier.nodes_quarantined)
         self._judged_up_to = int(earlier.offset_s) + 1
 
     def begin(self) -> None:
@@ -360,6 +361,7 @@ class Collector:
             users_peak=self.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=sorted(self._registry.ever_lost),
+            nodes_quarantined=sorted(self._registry.ever_quarantined),
             ready_s=self.ready_s,
             cut_off=self.receipts.cut_off,
             dropped=dict(self.dropped),

@@ -268,6 +268,7 @@ class Run:
             users_peak=collector.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=len(self._registry.ever_lost),
+            nodes_quarantined=len(self._registry.ever_quarantined),
             ready_s=collector.ready_s,
             gaps=collector.gaps,
             simulated=self._registry.simulated,

@@ -261,3 +261,4 @@ def test_a_restarted_node_is_quarantined_no_more() -> None:
     assert state(fleet) is NodeState.QUARANTINED
     fleet.welcome("pi1", FACTS, OURS_S + 60)
     assert state(fleet) is NodeState.READY
+    assert fleet.ever_quarantined == {"pi1"}
