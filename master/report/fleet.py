@@ -15,21 +15,13 @@ from typing import Self
 from master.report.series import Axis, Values, rounded
 from master.report.words import natural
 from master.store import CONTROLLER, SampleGroup, Store
-from worker.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, either, holds, state
+from worker.conditions import ALL, either, holds, state
 from worker.facts import UNKNOWN
 from worker.thermal import THROTTLE_FROM_C
 from worker.wire import Facts
 
 MAX_COLUMNS = 600
 """Columns of a heat map; with 500 nodes that is 300 000 cells, 1.6 MB of report at most for each map."""
-
-CONDITIONS = {
-    THROTTLED: "throttled",
-    UNDER_VOLTAGE: "under-voltage",
-    FREQUENCY_CAPPED: "capped",
-    SOFT_LIMITED: "soft limit",
-}
-"""What holds a node back, by the names that a reader sees, those that matter most first."""
 
 EDGE_S = 3
 """The users at the beginning and at the end of the steady part are the fewest within so many seconds of it."""

@@ -9,7 +9,7 @@ from typing import Any
 from master.report import figures, words
 from master.report.boards import boards
 from master.report.figures import Figure, Timeline
-from master.report.fleet import CONDITIONS, FleetMap, fleet_map
+from master.report.fleet import FleetMap, fleet_map
 from master.report.heldback import held_back, held_back_row, shown_first, throttling_unknown
 from master.report.result import ClockOffset, Gap, Latency, Result
 from master.report.series import (
@@ -79,7 +79,7 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "held_back_left": len(held) - MAX_ROWS,
         "throttling_unknown": never_known,
         "throttling_at_times_unknown": not_always_known,
-        "conditions": list(CONDITIONS.values()),
+        "conditions": list(words.CONDITIONS.values()),
         "maps": maps,
         "drawn": drawn,
         "axis": axis,

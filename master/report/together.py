@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from master.report import words
 from master.report.figures import BOTTOM_PX, LEFT_PX, RIGHT_PX, Chart, Figure, Timeline, shade, time_axis
-from master.report.fleet import CONDITIONS, FleetMap
+from master.report.fleet import FleetMap
 from master.report.heldback import MOST_SHOWN, held_back
 
 PANEL_PX, BETWEEN_PX, LANE_PX, TOP_PX = 128, 30, 18, 24
@@ -41,8 +41,8 @@ def together_figure(fleet: FleetMap, time: Timeline, shown: list[int]) -> Figure
         "kind": "together",
         "shown": shown,
         "most": MOST_SHOWN,
-        "names": list(CONDITIONS.values()),
-        "bits": list(CONDITIONS),
+        "names": list(words.CONDITIONS.values()),
+        "bits": list(words.CONDITIONS),
         "throttles_from_c": THROTTLES_FROM_C,
         "panels": [
             {
