@@ -24,7 +24,9 @@ MAX_COLUMNS = 600
 """Columns of a heat map; with 500 nodes that is 300 000 cells, 1.6 MB of report at most for each map."""
 
 EDGE_S = 3
-"""The users at the beginning and at the end of the steady part are the fewest within so many seconds of it."""
+"""The users at the beginning and at the end of the steady part are the fewest of so many seconds there."""
+TOLD_LATE_S = 3
+"""What a worker reports of users is of the moment when it reports, up to 3 s after a second: of the last ones it says too few."""
 
 Spans = Sequence[tuple[int, int]]
 
@@ -184,6 +186,7 @@ def fleet_map(store: Store, start_s: int, end_s: int, steady: Spans = ()) -> Fle
         for group in store.sample_groups(first_s, last_s, hot_c=THROTTLE_FROM_C):
             if group.node in tracks:
                 tracks[group.node].add(index, group)
+    steady = [(first_s, max(first_s + 1, last_s - TOLD_LATE_S)) for first_s, last_s in steady]
     for index, first_s, last_s, is_steady in _pieces(axis, steady):
         for name, users in store.fewest_users(first_s, last_s):
             if name in tracks:

@@ -59,7 +59,7 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
     events, errors, unfit = store.events(), store.errors(), unfit_nodes(store.unfit())
     maps, rows = _maps(fleet)
     shown = shown_first(fleet, {node.name: node.seconds for node in unfit})
-    together = together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown) if shown else None
+    together = together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None
     held = held_back(fleet)
     never_known, not_always_known = throttling_unknown(fleet)
     drawn = [*over_time, *([together] if together else []), *maps]
