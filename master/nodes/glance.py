@@ -24,8 +24,8 @@ NOT_A_NODE = "controller"
 STANDING = "standing"
 """Under which name the controller keeps, once a second, where the run stands."""
 
-LOOK_BACK_S = (10, 300)
-"""How far back samples are looked for: the second time for nodes that are silent, and where samples are rare."""
+LATELY_S, LOOK_BACK_S = 10, 300
+"""How far back the latest samples are looked for, and those of silent nodes, or all where samples are rare."""
 USERS_WITHIN_S = 12
 """Workers without users report every 4 s, and what they tell is up to 2 s on its way."""
 WORKER_GONE_S = 6
@@ -126,23 +126,29 @@ def _add_sample(row: NodeNow, sample: _Sample, offset_s: float | None, period_s:
 def _latest_samples(db: sqlite3.Connection, wanted: set[int]) -> tuple[dict[int, _Sample], float]:
     """The latest sample of each node by its number, and how long samples are apart; an end of the key is all that is read."""
     (last,) = db.execute("SELECT max(second) FROM samples").fetchone()
-    found: dict[int, _Sample] = {}
-    period_s = 1.0
     if last is None:
-        return found, period_s
-    for back_s in LOOK_BACK_S:
-        # Beside max(), SQLite gives the other columns of the row that has it.
-        rows = db.execute(
-            "SELECT node, count(*), min(second), max(second), cpu_percent, memory_percent, temperature_c, frequency_hz,"
-            " conditions_lately FROM samples WHERE second > ? GROUP BY node",
-            (last - back_s,),
-        ).fetchall()
-        found = {number: _Sample(*rest) for number, _, _, *rest in rows}
-        apart_s = [(latest - first) / (often - 1) for _, often, first, latest, *_ in rows if often > 1]
-        period_s = min(apart_s, default=period_s)
-        if apart_s and wanted <= found.keys():
-            break
-    return found, period_s
+        return {}, 1.0
+    found, period_s = _samples_since(db, last - LATELY_S)
+    if period_s is None:  # they are rare
+        found, period_s = _samples_since(db, last - LOOK_BACK_S)
+    elif missing := wanted - found.keys():
+        found |= _samples_since(db, last - LOOK_BACK_S, missing)[0]
+    return found, period_s or 1.0
+
+
+def _samples_since(
+    db: sqlite3.Connection, second: int, only: set[int] | None = None
+) -> tuple[dict[int, _Sample], float | None]:
+    """The latest sample after `second` of all nodes, or of some, which among many others is faster; and the least time between two."""
+    # Beside max(), SQLite gives the other columns of the row that has it.
+    rows = db.execute(
+        "SELECT node, count(*), min(second), max(second), cpu_percent, memory_percent, temperature_c, frequency_hz,"
+        " conditions_lately FROM samples WHERE second > ?1 AND (?2 IS NULL OR node IN (SELECT value FROM json_each(?2)))"
+        " GROUP BY node",
+        (second, None if only is None else json.dumps([*only])),
+    ).fetchall()
+    apart_s = [(latest - first) / (often - 1) for _, often, first, latest, *_ in rows if often > 1]
+    return {number: _Sample(*rest) for number, _, _, *rest in rows}, min(apart_s, default=None)
 
 
 def _latest_users(db: sqlite3.Connection) -> dict[int, int]:

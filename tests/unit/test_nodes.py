@@ -100,7 +100,7 @@ def test_a_look_finds_the_latest_of_each_node(store: Store, tmp_path: Path) -> N
 def test_silent_nodes_are_looked_for_further_back_but_not_for_ever(store: Store, tmp_path: Path) -> None:
     """What is older stays unknown, so that a look takes as long after a day as after a minute."""
     last = 10_000
-    for name, second in (("now", last), ("silent", last - 100), ("lost", last - LOOK_BACK_S[-1])):
+    for name, second in (("now", last), ("silent", last - 100), ("lost", last - LOOK_BACK_S)):
         store.put_node(name, PI4)
         store.put_samples([(name, second, told())])
     store.put_samples([("now", last - 1, told())])
