@@ -6,10 +6,10 @@ A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
@@ -82,7 +82,8 @@ OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept apart)
 MAX_EVENTS = 10_000
 """Events kept; of further ones the number is."""
 FURTHER_EVENTS = "further events"
-
+FOLD_TRIES, FOLD_AGAIN_S = 5, 0.05
+"""How often, and how long apart, a run.db that is closed asks those who read it for the file."""
 
 _MOST = (1 << 63) - 1
 """SQLite has no larger integers; only a peer that lies gets there."""
@@ -185,10 +186,15 @@ class Store:
     def close(self) -> None:
         """Commit and close. What stays is one file, once nobody else has it open either."""
         self.commit()
-        # Folding the log back in takes the file for oneself; while others read or write it, theirs is the turn.
+        # Folding the log back in takes the file for oneself, which SQLite does not wait for. Who looks once a second has the
+        # file for some milliseconds; while others read or write it for longer, theirs is the turn.
         self._db.execute("PRAGMA busy_timeout = 0")
-        with contextlib.suppress(sqlite3.OperationalError):
-            self._db.execute("PRAGMA journal_mode = DELETE")
+        for _ in range(FOLD_TRIES):
+            try:
+                self._db.execute("PRAGMA journal_mode = DELETE")
+                break
+            except sqlite3.OperationalError:
+                time.sleep(FOLD_AGAIN_S)
         self._db.close()
 
     def commit(self) -> None:

@@ -15,7 +15,7 @@ from typing import Self
 from master.report.series import Axis, Values, rounded
 from master.report.words import natural
 from master.store import CONTROLLER, SampleGroup, Store
-from worker.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, either, holds, state
+from worker.conditions import ALL, either, holds, state
 from worker.facts import UNKNOWN
 from worker.thermal import THROTTLE_FROM_C
 from worker.wire import Facts
@@ -23,16 +23,10 @@ from worker.wire import Facts
 MAX_COLUMNS = 600
 """Columns of a heat map; with 500 nodes that is 300 000 cells, 1.6 MB of report at most for each map."""
 
-CONDITIONS = {
-    THROTTLED: "throttled",
-    UNDER_VOLTAGE: "under-voltage",
-    FREQUENCY_CAPPED: "capped",
-    SOFT_LIMITED: "soft limit",
-}
-"""What holds a node back, by the names that a reader sees, those that matter most first."""
-
 EDGE_S = 3
-"""The users at the beginning and at the end of the steady part are the fewest within so many seconds of it."""
+"""The users at the beginning and at the end of the steady part are the fewest of so many seconds there."""
+TOLD_LATE_S = 3
+"""What a worker reports of users is of the moment when it reports, up to 3 s after a second: of the last ones it says too few."""
 
 Spans = Sequence[tuple[int, int]]
 
@@ -192,6 +186,7 @@ def fleet_map(store: Store, start_s: int, end_s: int, steady: Spans = ()) -> Fle
         for group in store.sample_groups(first_s, last_s, hot_c=THROTTLE_FROM_C):
             if group.node in tracks:
                 tracks[group.node].add(index, group)
+    steady = [(first_s, max(first_s + 1, last_s - TOLD_LATE_S)) for first_s, last_s in steady]
     for index, first_s, last_s, is_steady in _pieces(axis, steady):
         for name, users in store.fewest_users(first_s, last_s):
             if name in tracks:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from master.report import words
-from master.report.fleet import CONDITIONS, FleetMap, NodeTrack
+from master.report.fleet import FleetMap, NodeTrack
 from worker.conditions import THROTTLED
 from worker.facts import UNKNOWN
 
@@ -21,7 +21,7 @@ class HeldBackRow:
     node: str
     model: str
     seconds: list[str]
-    """Of each of CONDITIONS, or that they are not known."""
+    """Of each of words.CONDITIONS, or that they are not known."""
     highest: str
     lowest_clock: str
     users: list[str]
@@ -39,7 +39,7 @@ def held_back_row(track: NodeTrack, period_s: int) -> HeldBackRow:
     return HeldBackRow(
         track.name,
         track.model,
-        [seconds_text(track.held(which), track.unknown(which), track.samples, period_s) for which in CONDITIONS],
+        [seconds_text(track.held(which), track.unknown(which), track.samples, period_s) for which in words.CONDITIONS],
         UNKNOWN if track.highest_c is None else f"{track.highest_c:.1f}\u00a0°C",
         _clock_text(track),
         [

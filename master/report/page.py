@@ -9,7 +9,7 @@ from typing import Any
 from master.report import figures, words
 from master.report.boards import boards
 from master.report.figures import Figure, Timeline
-from master.report.fleet import CONDITIONS, FleetMap, fleet_map
+from master.report.fleet import FleetMap, fleet_map
 from master.report.heldback import held_back, held_back_row, shown_first, throttling_unknown
 from master.report.result import ClockOffset, Gap, Latency, Result
 from master.report.series import (
@@ -59,7 +59,7 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
     events, errors, unfit = store.events(), store.errors(), unfit_nodes(store.unfit())
     maps, rows = _maps(fleet)
     shown = shown_first(fleet, {node.name: node.seconds for node in unfit})
-    together = together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown) if shown else None
+    together = together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None
     held = held_back(fleet)
     never_known, not_always_known = throttling_unknown(fleet)
     drawn = [*over_time, *([together] if together else []), *maps]
@@ -79,7 +79,7 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "held_back_left": len(held) - MAX_ROWS,
         "throttling_unknown": never_known,
         "throttling_at_times_unknown": not_always_known,
-        "conditions": list(CONDITIONS.values()),
+        "conditions": list(words.CONDITIONS.values()),
         "maps": maps,
         "drawn": drawn,
         "axis": axis,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from master.report import words
 from master.report.figures import BOTTOM_PX, LEFT_PX, RIGHT_PX, Chart, Figure, Timeline, shade, time_axis
-from master.report.fleet import CONDITIONS, FleetMap
+from master.report.fleet import FleetMap
 from master.report.heldback import MOST_SHOWN, held_back
 
 PANEL_PX, BETWEEN_PX, LANE_PX, TOP_PX = 128, 30, 18, 24
@@ -16,8 +16,8 @@ PANELS = 3
 THROTTLES_FROM_C = 80
 
 
-def together_figure(fleet: FleetMap, time: Timeline, shown: list[int]) -> Figure:
-    """The chart, with the rows `shown` at first."""
+def together_figure(fleet: FleetMap, time: Timeline, shown: list[int], *, unfit: bool = False) -> Figure:
+    """The chart, with the rows `shown` at first; `unfit` says that some of them were unfit to measure."""
     temperatures_c = [track.highest_c for track in fleet.tracks if track.highest_c is not None]
     clocks = [value for track in fleet.tracks for value in track.clock_percent if value is not None]
     users = [value for track in fleet.tracks for value in track.users if value is not None]
@@ -41,8 +41,8 @@ def together_figure(fleet: FleetMap, time: Timeline, shown: list[int]) -> Figure
         "kind": "together",
         "shown": shown,
         "most": MOST_SHOWN,
-        "names": list(CONDITIONS.values()),
-        "bits": list(CONDITIONS),
+        "names": list(words.CONDITIONS.values()),
+        "bits": list(words.CONDITIONS),
         "throttles_from_c": THROTTLES_FROM_C,
         "panels": [
             {
@@ -74,17 +74,18 @@ def together_figure(fleet: FleetMap, time: Timeline, shown: list[int]) -> Figure
         "layout": layout,
     }
     height_px = TOP_PX + PANELS * (PANEL_PX + BETWEEN_PX) + LANE_PX * len(shown) + BOTTOM_PX
-    return Figure("together", "Side by side", "", _summary(fleet), height_px, chart)
+    return Figure("together", "Side by side", "", _summary(fleet, unfit=unfit), height_px, chart)
 
 
 def _around(values: list[float], low: float, high: float) -> list[float]:
     return [min([low, *values]) - 2, max([high, *values]) + 2]
 
 
-def _summary(fleet: FleetMap) -> str:
+def _summary(fleet: FleetMap, *, unfit: bool) -> str:
     worst = held_back(fleet)
     if not worst:
-        return "No node is known to have been held back. Shown are the warmest."
+        shown = "those that were unfit the longest, and one that stayed fit" if unfit else "the warmest"
+        return f"No node is known to have been held back. Shown are {shown}."
     first = worst[0]
     longest = f"{first.name}, for {words.duration(max(first.held_back, first.hot) * fleet.period_s)}"
     return (

@@ -7,11 +7,21 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from worker.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
+
 NOTHING = "–"
 """Stands where nothing was measured, so that it can't be taken for a zero."""
 
 LONGEST_TEXT = 300
 """Characters shown of a text that the target or a user's code chose, such as a name or an error."""
+
+CONDITIONS = {
+    THROTTLED: "throttled",
+    UNDER_VOLTAGE: "under-voltage",
+    FREQUENCY_CAPPED: "capped",
+    SOFT_LIMITED: "soft limit",
+}
+"""What holds a node back, those that matter most first."""
 
 _UNBROKEN = "\u00a0"  # a number and its unit stay on one line
 

@@ -86,11 +86,11 @@ def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
 
 
 def test_users_of_the_ramp_are_not_the_fewest_of_the_steady_part(store: Store) -> None:
-    """Also where a column holds seconds of both."""
+    """Also where a column holds seconds of both; nor the zeros that a last report says of the seconds before it."""
     store.put_second(SecondRow(1199, "1 hold", True, 1, 1, 0, 0))
     store.put_node("pi1", PI4)
     store.put_fitness(
-        FitnessRow("pi1", second, 1.0, 1.0, 0, "", users=min(second, 5) if second < 1199 else 0)
+        FitnessRow("pi1", second, 1.0, 1.0, 0, "", users=min(second, 5) if second < 1197 else 0)
         for second in range(1200)
     )
     one = fleet_map(store, 0, 1200, [(5, 1199)]).tracks[0]
@@ -130,8 +130,9 @@ def test_of_a_fleet_in_order_the_warmest_are_shown(store: Store) -> None:
         store.put_samples([(f"pi{number}", 0, reading(40.0 + number))])
     fleet = fleet_map(store, 0, 1)
     assert [fleet.nodes[index] for index in shown_first(fleet, {})] == ["pi4", "pi3", "pi2"]
-    figure = together_figure(fleet, Timeline(fleet.axis, []), [0])
-    assert "No node is known to have been held back." in figure.summary
+    time = Timeline(fleet.axis, [])
+    assert together_figure(fleet, time, [0]).summary.endswith("been held back. Shown are the warmest.")
+    assert "unfit the longest" in together_figure(fleet, time, [0], unfit=True).summary
 
 
 @pytest.mark.parametrize(

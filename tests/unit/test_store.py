@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from report_example import FACTS, fill, reading, tally
 
 from master.store import (
+    FOLD_AGAIN_S,
     FURTHER_EVENTS,
     MAX_ENDPOINTS,
     MAX_ERRORS,
@@ -138,6 +140,20 @@ def test_the_writer_closes_while_another_reads(path: Path) -> None:
     again = Store(path)
     assert len(list(again.requests())) == 1
     again.close()
+
+
+def test_a_short_look_at_the_end_leaves_one_file(path: Path) -> None:
+    """Who looks for some milliseconds just when a run ends is waited for: its log is folded in."""
+    store = Store(path, create=True)
+    store.put_meta("verdict", "PASS")
+    store.commit()
+    reader = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    assert reader.execute("SELECT value FROM meta").fetchall() == [('"PASS"',)]
+    leaving = threading.Timer(FOLD_AGAIN_S, reader.close)
+    leaving.start()
+    store.close()
+    leaving.join()
+    assert [file.name for file in path.parent.iterdir()] == ["run.db"]
 
 
 def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
