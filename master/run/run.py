@@ -23,6 +23,7 @@ from master.judge.outcome import RunFacts, conclude
 from master.report.html import write_report
 from master.report.junit import write_junit
 from master.report.result import Result
+from master.run.boards import boards_of
 from master.run.collect import Collector
 from master.run.directory import RunDirectory
 from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
@@ -206,7 +207,8 @@ class Run:
         )
         missing = {name: keys[name] for name in self._nodes if name not in there}
         if missing:
-            self._processes.start_racks(missing, self._nodes, server.endpoint, work, separate=self._handover.separate)
+            boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, self._nodes)
+            self._processes.start_racks(missing, boards, server.endpoint, work, separate=self._handover.separate)
         self._handover.started = self._processes.started
         self._file.write(self._handover)
 
