@@ -273,6 +273,7 @@ class Run:
             ready_s=collector.ready_s,
             gaps=collector.gaps,
             simulated=self._registry.simulated,
+            slowed=not self._handover.separate,
             clocks_off=self._registry.clocks_off(CLOCK_OFF_S),
             dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),
