@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 from worker.histogram import Histogram
 
@@ -20,6 +21,13 @@ class LagSecond:
     def __init__(self) -> None:
         self.histogram = Histogram()
         self.cpu_percent: float | None = None
+
+
+class Lags(Protocol):
+    """What knows how fit a worker was, second by second."""
+
+    def second(self, second: int) -> LagSecond:
+        """The record of one second of the monotonic clock."""
 
 
 class LoopLag:

@@ -10,7 +10,7 @@ from locust.event import EventHook
 from locust.stats import RequestStats
 
 from worker.histogram import Tally
-from worker.looplag import KEPT_SECONDS, LoopLag
+from worker.looplag import KEPT_SECONDS, Lags
 from worker.wire import EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
@@ -50,7 +50,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     the monotonic clock and endpoint, and hands every request over exactly once.
     """
 
-    def __init__(self, lag: LoopLag, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lag: Lags, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(use_response_times_cache=False)
         self._lag = lag
         self._clock = clock

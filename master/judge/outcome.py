@@ -51,6 +51,8 @@ class RunFacts:
     ready_s: float | None
     """How long the fleet took to be ready, in seconds; None when it never was."""
     simulated: bool
+    slowed: bool
+    """Whether simulated nodes were slowed by what requests would cost on their boards."""
     gaps: Sequence[tuple[float, float]]
     """When the run had no controller, in seconds since it began."""
     clocks_off: Mapping[str, float]
@@ -110,6 +112,10 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             lost=facts.nodes_lost,
             quarantined=facts.nodes_quarantined,
             simulated=facts.simulated,
+            thermal_speed=scenario.rack.thermal_speed,
+            request_cpu_ms=1000 * scenario.rack.request_cpu_s
+            if scenario.rack.request_cpu_s is not None and facts.slowed
+            else None,
         ),
         users=Users(target=scenario.max_users, peak=facts.users_peak),
         requests=Requests(

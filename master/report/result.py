@@ -26,6 +26,20 @@ class Nodes(msgspec.Struct, kw_only=True):
     lost: int
     quarantined: int
     simulated: bool
+    thermal_speed: float = 1.0
+    """How many times faster than real ones simulated boards warmed up and cooled down."""
+    request_cpu_ms: float | None = None
+    """CPU that a request was taken to cost on a Pi 4's core, on simulated nodes; None where it was what it cost here."""
+
+    @property
+    def supposed(self) -> str:
+        """What the scenario had simulated nodes be that real ones are not, in words; empty when it was nothing."""
+        said = []
+        if self.simulated and self.thermal_speed != 1:
+            said.append(f"boards warm up and cool down {self.thermal_speed:g} times as fast as real ones")
+        if self.simulated and self.request_cpu_ms is not None:
+            said.append(f"a request is taken to cost {self.request_cpu_ms:g} ms of a Pi 4's core")
+        return ", and ".join(said)
 
 
 class Users(msgspec.Struct, kw_only=True):

@@ -33,6 +33,8 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
+    if result.nodes.supposed:
+        figures.add_row("simulated", result.nodes.supposed)
     if result.clocks_off:
         worst = max(result.clocks_off, key=lambda clock: abs(clock.offset_s))
         many = len(result.clocks_off)

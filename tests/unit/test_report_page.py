@@ -203,6 +203,18 @@ def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Pa
         assert chart["layout"]["shapes"][1]["line"]["width"] == 1  # seen even where it is too short to have a width
 
 
+def test_what_simulated_nodes_were_supposed_to_be_is_told(store: Store, target: Path) -> None:
+    """Boards that heat faster than real ones, and requests that cost what the scenario says; never of real nodes."""
+    fill(store)
+    nodes = msgspec.structs.replace(result().nodes, thermal_speed=10.0, request_cpu_ms=200.0)
+    _, page = written(msgspec.structs.replace(result(), nodes=nodes), store, target)
+    assert page.says(
+        "a thermal model; boards warm up and cool down 10 times as fast as real ones, and a request is taken to cost 200 ms of a Pi 4's core"
+    )
+    assert not msgspec.structs.replace(nodes, simulated=False).supposed
+    assert not result().nodes.supposed
+
+
 def test_the_worst_wall_clocks_are_named(store: Store, target: Path) -> None:
     """The ten that are furthest off, which of them are behind, and how many more there are."""
     fill(store)
