@@ -30,7 +30,8 @@ class Session:
     """What a user has as `client`; the calls are those of Locust's FastHttpSession.
 
     The response time runs from the moment when the request is handed to its connection, the making of a new one
-    included, to the last byte of the answer, over all redirects. Waiting for a free connection and decoding are not in it.
+    included, until the last byte of the answer has reached this machine (see worker.http.arrival), over all redirects.
+    Waiting for a free connection and decoding are not in it.
     The first request of a task that began late runs from when the task was due: see `intended_s`.
     """
 
@@ -139,7 +140,9 @@ class Session:
             head = None
             error = failure
         now_s = _clock()
-        elapsed_s = now_s - call.started_s if call.started_s is not None else 0.0
+        # An answer counts from when this machine had it; a failure from when it was noticed.
+        ended_s = now_s if head is None or call.answered_s is None else call.answered_s
+        elapsed_s = ended_s - call.started_s if call.started_s is not None else 0.0
         length = 0
         if head is not None:
             if call.stream is not None:
