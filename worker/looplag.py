@@ -39,6 +39,19 @@ class LoopLag:
         self._cpu_clock = cpu_clock
         self._seconds: OrderedDict[int, LagSecond] = OrderedDict()
         self._marked_s, self._used_s = clock(), cpu_clock()
+        self._carried: tuple[int, int] = (-1, -1)
+        self._worst_ms = 0.0  # of what was last carried
+
+    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+        """What happens now may be late for any lag since `since_s`: the largest counts in this second, unless it is below `least_ms`."""
+        seconds = (int(since_s), int(now_s))
+        if seconds != self._carried:
+            first = max(seconds[0], seconds[1] - KEPT_SECONDS)
+            known = (self._seconds.get(second) for second in range(first, seconds[1]))
+            self._carried = seconds
+            self._worst_ms = max((entry.histogram.max_ms for entry in known if entry is not None), default=0.0)
+        if self._worst_ms >= least_ms and self._worst_ms > self._at(seconds[1]).histogram.max_ms:
+            self._at(seconds[1]).histogram.add(self._worst_ms)
 
     def second(self, second: int) -> LagSecond:
         """The record of one second of the monotonic clock; empty when it is unknown or more than two minutes past.

@@ -12,7 +12,8 @@ first request of each is counted from when its task was due (see `Session.intend
 other clients' requests are made as the schedule has it, and counted as the client counts them.
 
 A task is late because the one before it was. That the generator's own event loop wakes a user late is no latency of the
-target; it is measured as loop lag.
+target; it is measured as loop lag. Users that have fallen behind for such a lag make up for it like for any other, so it
+counts in each second in which they do (see `LoopLag.carry`).
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Schedule:
         """When the task under way was due."""
         self.missed = 0
         """Tasks that were due too long ago to be made up for."""
+        self.in_time_s = start_s
+        """When the latest task that did not begin late was due."""
         self._number = 0
         self._start_s = start_s
         self._period_s = period_s
@@ -67,6 +70,8 @@ class Schedule:
         self._number = number + missed
         self.missed += missed
         self.due_s = self._due_s(self._number)
+        if self.due_s >= now_s:
+            self.in_time_s = self.due_s
         return missed
 
     def _due_s(self, number: int) -> float:
@@ -110,6 +115,7 @@ class Pacing:
         client: Any = getattr(holder, "client", None)
         if hasattr(client, "intended_s"):
             client.intended_s = schedule.due_s if wait_s < 0 else None
+            client.behind_since_s = schedule.in_time_s
         return wait_s if wait_s > 0 else 0.0
 
     def start_after(self, on_start: Callable[[], None], user: Any) -> None:

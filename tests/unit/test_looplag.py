@@ -96,3 +96,37 @@ def test_only_the_latest_seconds_are_kept() -> None:
     for second in (1001, 9999):
         assert loop.lag.second(second).histogram.count == 0
         assert loop.lag.second(second).cpu_percent is None
+
+
+def stalled_at_1004() -> Loop:
+    """A loop that stood still for 300 ms in second 1004, seen ten seconds later."""
+    loop = Loop()
+    stalls = iter([0.3])
+    loop.run(14, lambda now_s: next(stalls, 0.0) if now_s >= 1004.5 else 0.0)
+    return loop
+
+
+def test_a_lag_counts_again_where_it_still_makes_requests_late() -> None:
+    """Once, in the second in which one of them ends, and not in those that have nothing to do with it."""
+    loop = stalled_at_1004()
+    largest_ms = loop.lag.second(1004).histogram.max_ms
+    for _ in range(3):
+        loop.lag.carry(1004.2, 1006.7, 1.0)
+    carried = loop.lag.second(1006).histogram
+    assert (carried.max_ms, carried.count) == (largest_ms, PROBES_PER_SECOND + 1)
+    assert loop.lag.second(1005).histogram.max_ms == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("since_s", "least_ms"), [(1005.0, 0.0), (1004.0, 400.0)], ids=["since after it", "far less than the lateness"]
+)
+def test_a_lag_that_is_not_why_requests_are_late_stays_where_it_was(since_s: float, least_ms: float) -> None:
+    loop = stalled_at_1004()
+    loop.lag.carry(since_s, 1006.7, least_ms)
+    assert loop.lag.second(1006).histogram.max_ms == pytest.approx(0, abs=1e-6)
+
+
+def test_a_lateness_of_an_hour_is_looked_for_no_further_than_what_is_kept() -> None:
+    loop = stalled_at_1004()
+    loop.lag.carry(0.0, 1006.7, 0.0)
+    assert loop.lag.second(1006).histogram.max_ms == loop.lag.second(1004).histogram.max_ms

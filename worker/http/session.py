@@ -60,6 +60,8 @@ class Session:
         is all that may happen to the request: redirects, retries, failure. `late_s` of the response tells how much of it
         went by before the request was made; `start_time` of the event is when it was made.
         """
+        self.behind_since_s: float | None = None
+        """When a task of the user last began in time, set as `intended_s` is."""
         defaults = {**_DEFAULTS, **(authorization or {}), **(default_headers or {})}
         self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
         self._max_body = settings.limits.max_body
@@ -67,6 +69,7 @@ class Session:
         self._event = request_event
         # An event that counts requests itself is spared the detour while nobody else listens.
         self._record = getattr(request_event, "record", None)
+        self._note_behind = getattr(request_event, "note_behind", None)
         self._listeners = request_event._handlers  # noqa: SLF001  # Locust has no public way to see whether there are any
 
     @property
@@ -140,9 +143,7 @@ class Session:
             head = None
             error = failure
         now_s = _clock()
-        # An answer counts from when this machine had it; a failure from when it was noticed.
-        ended_s = now_s if head is None or call.answered_s is None else call.answered_s
-        elapsed_s = ended_s - call.started_s if call.started_s is not None else 0.0
+        elapsed_s = self._elapsed_s(call, head, now_s)
         length = 0
         if head is not None:
             if call.stream is not None:
@@ -234,6 +235,14 @@ class Session:
         self.intended_s = None
         assert due_s is not None
         call.late_s = _clock() - due_s
+
+    def _elapsed_s(self, call: Call, head: Head | None, now_s: float) -> float:
+        """What the request took: an answer until this machine had it, a failure until now, when it was noticed."""
+        if call.started_s is None:
+            return 0.0
+        if call.late_s and self._note_behind is not None and self.behind_since_s is not None:
+            self._note_behind(self.behind_since_s, now_s, call.late_s * 1000)
+        return (now_s if head is None or call.answered_s is None else call.answered_s) - call.started_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:
