@@ -12,7 +12,8 @@ first request of each is counted from when its task was due (see `Session.intend
 other clients' requests are made as the schedule has it, and counted as the client counts them.
 
 A task is late because the one before it was. That the generator's own event loop wakes a user late is no latency of the
-target; it is measured as loop lag. Users that have fallen behind for such a lag make up for it like for any other, so it
+target; it is measured as loop lag. Nor is it that answers lie unread before a task can go on: where the system tells for
+how long they did, a late task counts from so much later than it was due. Users that have fallen behind for such a lag make up for it like for any other, so it
 counts in each second in which they do (see `LoopLag.carry`).
 """
 
@@ -114,7 +115,10 @@ class Pacing:
         wait_s = schedule.due_s - now_s
         client: Any = getattr(holder, "client", None)
         if hasattr(client, "intended_s"):
-            client.intended_s = schedule.due_s if wait_s < 0 else None
+            if wait_s < 0:
+                client.intended_s = min(now_s, schedule.due_s + client.unread_s)
+            else:
+                client.intended_s, client.unread_s = None, 0.0
             client.behind_since_s = schedule.in_time_s
         return wait_s if wait_s > 0 else 0.0
 

@@ -21,7 +21,7 @@ from worker.http.connection import Limits
 from worker.http.pool import Pool
 from worker.http.session import Session
 from worker.looplag import LoopLag
-from worker.pacing import constant_pacing, constant_throughput
+from worker.pacing import Schedule, constant_pacing, constant_throughput
 from worker.recorder import Recorder, RequestEvent
 
 LATE_S = 7.0
@@ -304,3 +304,19 @@ def test_requests_behind_the_schedule_for_a_lag_count_that_lag_in_their_second(s
     assert user.client.get("/").late_s >= 0.3
     assert max(lag.second(int(now_s) + more).histogram.max_ms for more in (0, 1)) == 300
     user.client.close()
+
+
+def test_what_answers_lay_unread_makes_no_task_late(server: Server) -> None:
+    """A late task counts from when it was due, less what the process was late to read since the last task in time."""
+    user = server.visitor(wait_time=constant_pacing(PERIOD_S))
+    user.pacing_schedule = Schedule(time.monotonic() - 1.0, PERIOD_S, LATE_S)
+    user.client.unread_s = 0.25
+    user.wait_time()
+    assert user.client.intended_s == pytest.approx(user.pacing_schedule.due_s + 0.25)
+    user.client.unread_s = 3600.0
+    user.wait_time()
+    assert user.client.intended_s is not None
+    assert user.client.get("/").late_s < 0.5  # from the end of the task before, and no later
+    user.pacing_schedule = Schedule(time.monotonic(), 60.0, LATE_S)
+    user.wait_time()
+    assert (user.client.intended_s, user.client.unread_s) == (None, 0.0)

@@ -62,6 +62,8 @@ class Session:
         """
         self.behind_since_s: float | None = None
         """When a task of the user last began in time, set as `intended_s` is."""
+        self.unread_s = 0.0
+        """For how long answers had reached this machine and were not read, since then; it is worker.pacing that takes it away."""
         defaults = {**_DEFAULTS, **(authorization or {}), **(default_headers or {})}
         self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
         self._max_body = settings.limits.max_body
@@ -242,7 +244,10 @@ class Session:
             return 0.0
         if call.late_s and self._note_behind is not None and self.behind_since_s is not None:
             self._note_behind(self.behind_since_s, now_s, call.late_s * 1000)
-        return (now_s if head is None or call.answered_s is None else call.answered_s) - call.started_s
+        if head is None or call.answered_s is None:
+            return now_s - call.started_s
+        self.unread_s += now_s - call.answered_s
+        return call.answered_s - call.started_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:
