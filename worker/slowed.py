@@ -35,6 +35,7 @@ class SlowedLag:
         self._process = process
         self._cores = cores
         self._waits_ms: OrderedDict[int, list[float]] = OrderedDict()
+        self._carried = (-1, -1)
 
     def note(self, now_s: float, wait_s: float) -> None:
         """At `now_s` the node would have come to it so late."""
@@ -45,6 +46,17 @@ class SlowedLag:
                 self._waits_ms.popitem(last=False)
         probe = int(now_s % 1 * PROBES_PER_SECOND)
         waits_ms[probe] = max(waits_ms[probe], 1000 * wait_s)
+
+    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+        """As Lags says, of its process and of its cores."""
+        self._process.carry(since_s, now_s, least_ms)
+        seconds = (int(since_s), int(now_s))
+        if seconds != self._carried:  # once for all that are behind since then
+            self._carried = seconds
+            known = (waits_ms for second, waits_ms in self._waits_ms.items() if seconds[0] <= second < seconds[1])
+            worst_ms = max(map(max, known), default=0.0)
+            if worst_ms >= least_ms:
+                self.note(now_s, worst_ms / 1000)
 
     def second(self, second: int) -> LagSecond:
         """As Lags says. CPU is that of a worker of the node, of which each core has one."""

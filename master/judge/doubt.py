@@ -1,9 +1,9 @@
 """Whether a threshold on latency came out as it did because of the target, or perhaps only because of the generator. Pure.
 
-A latency is measured late by as much as the worker's event loop was late to look: what is measured is T + E, the target's
-time and the generator's lag, and never too small. So a `p95 < 50 ms` that holds does hold, while one that is broken by a little
+What is measured is T + E, the target's time and what the generator added, which is never below 0: by sending late, and with
+clients other than worker.http by reading late. So a `p95 < 50 ms` that holds does hold, while one that is broken by a little
 may be the generator's doing. How much of it may be follows from the lag of the fit seconds, whose distribution is known from
-probes at fixed times, as if one more request had become readable then. By the union bound, for any split of the tail,
+probes at fixed times, as if one more request had been on its way then. By the union bound, for any split of the tail,
 
     q(T + E, p) <= q(T, p1) + q(E, p2)        where (1 - p1) + (1 - p2) = 1 - p
 

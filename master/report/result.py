@@ -168,7 +168,7 @@ class Result(msgspec.Struct, kw_only=True):
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
     generator_lag_ms: Latency
-    """How late the workers' event loops looked while they were fit: a latency is measured late by as much, never early."""
+    """How late the workers' event loops looked while they were fit: no more than this can be in a latency beside the target's time."""
     clocks_off: list[ClockOffset]
     dropped_messages: dict[str, int]
     """Messages and connections that the controller's port turned away, by reason."""

@@ -24,7 +24,10 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     for name, value in (
         ("requests", f"{result.requests.total}, {result.requests.failed} failed, {result.requests.rate:.1f}/s"),
         ("latency ms", _percentiles(result.latency_ms)),
-        ("own lag ms", f"{_percentiles(result.generator_lag_ms)}: by so much latencies may be too high"),
+        (
+            "own lag ms",
+            f"{_percentiles(result.generator_lag_ms)}: so much may be in latencies beside the target's time",
+        ),
         ("users", f"{result.users.peak} of {result.users.target}"),
         (
             "nodes",

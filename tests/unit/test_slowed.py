@@ -32,6 +32,12 @@ class Process:
 
     cpu_percent: float | None = 10.0
 
+    def __init__(self) -> None:
+        self.carried: list[tuple[float, float, float]] = []
+
+    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+        self.carried.append((since_s, now_s, least_ms))
+
     def second(self, second: int) -> LagSecond:
         del second
         lag = LagSecond()
@@ -257,3 +263,15 @@ def test_a_scenario_may_say_what_a_request_costs() -> None:
         found[board] = cores.request_s
         assert busy_s(cores) == pytest.approx(100 * cores.request_s)
     assert found == pytest.approx({"pi4": 0.02, "pi5": 0.01, "zero2w": 0.045})
+
+
+def test_a_wait_counts_again_where_users_are_still_behind_for_it(cores: VirtualCores) -> None:
+    """As a stall of the process does; one that is too short to matter does not."""
+    process = Process()
+    lag = SlowedLag(process, cores)
+    lag.note(START_S + 1.5, 0.3)
+    lag.carry(START_S + 1, START_S + 3.2, least_ms=400)
+    lag.carry(START_S, START_S + 4.2, least_ms=100)
+    lag.carry(START_S + 5, START_S + 5.2, least_ms=100)
+    assert [lag.second(int(START_S) + second).histogram.max_ms for second in range(1, 6)] == [300, 2, 2, 300, 2]
+    assert len(process.carried) == 3
