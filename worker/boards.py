@@ -71,6 +71,11 @@ class Board:
     soft_limit_c: float | None = None
     """The lowest of `steps`, if the firmware calls that one a soft limit."""
 
+    @property
+    def capacity(self) -> float:
+        """How much load it can carry when it is cool, in cores of a Pi 4 at full clock."""
+        return self.cores * BOARDS["pi4"].cpu_s_per_x86_cpu_s / self.cpu_s_per_x86_cpu_s
+
 
 def _coolings(**resistances_c_per_w: float | tuple[float, ...]) -> dict[str, Cooling]:
     return {

@@ -73,7 +73,7 @@ class SimulatedSensors:
             cpu_count=board.cores,
             memory_bytes=board.memory_bytes,
             piswarm=__version__,
-            capacity=board.cores * BOARDS["pi4"].cpu_s_per_x86_cpu_s / board.cpu_s_per_x86_cpu_s,
+            capacity=board.capacity,
             **read_software(),
         )
 

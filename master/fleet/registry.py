@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 
-from master.fleet.capacity import Capacity, measured
+from master.fleet.capacity import Capacity, full_capacity
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
 from worker.conditions import SLOWING, holds
@@ -115,7 +115,7 @@ class Registry:
         """An agent has presented its node."""
         node = self.nodes[name]
         node.facts = facts
-        node.capacity.refit(measured(facts))
+        node.capacity.refit(full_capacity(facts))
         node.restart_clock()
         self.touched.add(name)
         self.simulated = self.simulated or facts.simulated
