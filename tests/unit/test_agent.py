@@ -252,6 +252,7 @@ def test_an_agent_that_is_woken_looks_after_its_workers(controller: Controller) 
     """And does not otherwise, unless they say that something will be due."""
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(0.02)))
+    controller.samples(1)  # its first look, which comes after its hello, is over
     controller.workers.ended.append("pi1_0")
     controller.samples(5)
     assert controller.workers.ended == ["pi1_0"]

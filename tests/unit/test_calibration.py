@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pi_boards import lay_out
 
 from worker import calibration
+from worker.boards import BOARDS
 from worker.calibration import (
     FILE,
     LIMIT_S,
@@ -28,6 +29,7 @@ from worker.calibration import (
     measure,
     state_folder,
 )
+from worker.cores import VirtualCores
 from worker.orders import Board
 from worker.sensors import MachineSensors
 from worker.simulated import SimulatedSensors
@@ -206,7 +208,8 @@ def test_a_boards_own_firmware_is_asked_whether_it_is_held_back(
 @pytest.mark.parametrize(("board", "capacity"), [("pi4", 4.0), ("pi5", 8.0), ("zero2w", 16 / 9)])
 def test_a_simulated_nodes_capacity_is_its_boards(board: str, capacity: float) -> None:
     """Nothing is measured: a rack of them shares this machine."""
-    sensors = SimulatedSensors("sim1", Board(board, "bare", 24.0), seed=1, cpu_s=lambda: 0.0, memory_bytes=lambda: 0)
+    cores = VirtualCores(BOARDS[board].cores, 0.0)
+    sensors = SimulatedSensors(Board(board, "bare", 24.0), load=cores, memory_bytes=lambda: 0)
     assert sensors.facts().capacity == pytest.approx(capacity)
 
 
