@@ -7,7 +7,7 @@ from truth_cases import CASES
 from truth_processes import choose_cores
 from truth_rows import show
 
-SHOWN = ("healthy", "busy-4", "duty", "stutter", "one-node", "target-stall", "behind")
+SHOWN = ("healthy", "busy-4", "duty", "stutter", "one-node", "behind")
 CORES = choose_cores()
 
 
