@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
-from worker.conditions import FREQUENCY_CAPPED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
+from worker.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
 from worker.histogram import Histogram
 from worker.wire import Facts, Reading
 
@@ -200,7 +200,7 @@ def unfit_reasons(
 
 def _throttled(conditions: int) -> bool | None:
     """Whether the clock was held down by heat or supply; None when that is unknown."""
-    return True if holds(conditions, THROTTLED | FREQUENCY_CAPPED) else state(conditions, THROTTLED)
+    return True if holds(conditions, HELD_DOWN) else state(conditions, THROTTLED)
 
 
 def _shown(value: float, limit: float) -> float:

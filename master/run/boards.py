@@ -9,7 +9,7 @@ from master.scenario import Rack
 from worker.boards import BOARDS, KINDS
 from worker.orders import Board
 
-WEAK_SUPPLY = (0.2, 0.5)
+WEAK_SUPPLY = (0.05, 0.35)
 """A weak supply sags between these shares of the power by which a busy board draws more than one at rest."""
 
 

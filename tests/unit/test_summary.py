@@ -34,6 +34,7 @@ def printed(what: Result, path: Path) -> str:
 def test_what_simulated_nodes_were_supposed_to_be_is_told_where_it_was_anything(
     tmp_path: Path, thermal_speed: float, request_cpu_ms: float | None, says: str
 ) -> None:
+    """A speed of the model other than the real one, and what a request costs; nothing where both are as they are."""
     nodes = msgspec.structs.replace(result().nodes, thermal_speed=thermal_speed, request_cpu_ms=request_cpu_ms)
     text = printed(msgspec.structs.replace(result(), nodes=nodes), tmp_path)
     assert says in " ".join(text.split())
