@@ -111,7 +111,7 @@ def test_a_node_is_throttled_or_hot_where_throttling_begins(
     ("conditions", "expected"),
     [
         pytest.param(told(FREQUENCY_CAPPED), NodeState.THROTTLED, id="a capped clock is held down"),
-        pytest.param(told(SOFT_LIMITED), NodeState.THROTTLED, id="so is one at a board's lower limit"),
+        pytest.param(told(SOFT_LIMITED), NodeState.READY, id="at a board's lower limit it is steady"),
         pytest.param(told(THROTTLED, THROTTLED), NodeState.THROTTLED, id="though nothing else is known"),
         pytest.param(told(UNDER_VOLTAGE), NodeState.READY, id="a weak supply alone slows nothing down"),
         pytest.param(ALL, NodeState.READY, id="what is not known to be so is not so"),
