@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -41,11 +42,13 @@ class Node:
         self._readings: deque[tuple[float, Reading]] = deque(maxlen=KEPT_READINGS)
         self._ahead: int | None = None
         """By how many seconds the run's count is ahead of the node's clock."""
+        self._samples_ahead_s: float | None = None
 
     def restart_clock(self) -> None:
         """The agent is a new one, perhaps after a start of the whole node: what was known of its clock counts no more."""
         self.clock = ClockMap()
         self._ahead = None
+        self._samples_ahead_s = None
         self.wall_offset_s = None
 
     def add(self, sample: Sample, now_s: float) -> float:
@@ -71,6 +74,17 @@ class Node:
     def temperature_c(self) -> float | None:
         """By its latest reading; None where it is not known."""
         return self._readings[-1][1].temperature_c if self._readings else None
+
+    def second_of_sample(self, due_s: float, began_s: float) -> int:
+        """Which of the run's seconds a sample is of, that was due at `due_s` by the node's own clock.
+
+        Samples are due at exact intervals, so the choice stays where the estimate of the clock wavers: else two of them would be of
+        one second, and none of the next.
+        """
+        exact_s = self.clock.to_local(due_s) - began_s - due_s
+        if self._samples_ahead_s is None or abs(exact_s - self._samples_ahead_s) > MOST_BEYOND_S:
+            self._samples_ahead_s = exact_s
+        return math.floor(due_s + self._samples_ahead_s)
 
     def second_of(self, second: int, began_s: float) -> int:
         """Which of the run's seconds, that began at `began_s`, a second of the node's monotonic clock counts for.

@@ -252,6 +252,18 @@ def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: l
     assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MOST_BEYOND_S
 
 
+@given(st.lists(st.floats(0.0, 0.4), min_size=3, max_size=40), st.integers(0, 63))
+def test_each_sample_is_of_a_second_of_its_own(ways_s: list[float], phase: int) -> None:
+    """However long messages take, and so whatever the estimate of the clock does meanwhile."""
+    node = Node("pi1")
+    seconds = []
+    for number, way_s in enumerate(ways_s):
+        due_s = 500 + phase / 64 + number
+        node.clock.observe(due_s, due_s + 100 + way_s)
+        seconds.append(node.second_of_sample(due_s, began_s=590.25))
+    assert seconds == list(range(seconds[0], seconds[0] + len(ways_s)))
+
+
 def test_a_restarted_node_is_quarantined_no_more() -> None:
     """Its new agent knows nothing of the crashes, and would never say that they are over."""
     fleet = registry()
