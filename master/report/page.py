@@ -28,7 +28,7 @@ from master.store import SecondRow, Store
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
 
-SETTING_APART = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory")
+SETTING_APART = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "clock_error")
 """The checks whose limits set a single second of a worker apart as well."""
 
 MAX_ENDPOINTS = 1000
