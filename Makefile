@@ -10,9 +10,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 BENCH ?=
 # Options of `make faults`, such as FAULTS="--only L1,L2".
 FAULTS ?=
+# Options of `make truth`, such as TRUTH="--only healthy,duty".
+TRUTH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test bench bench-master bench-memory bench-agent faults lint format lock clean
+.PHONY: help swarm-test test bench bench-master bench-memory bench-agent faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +39,9 @@ bench-agent: $(READY) ## Measure what an agent takes of a node's core, and how l
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)
+
+truth: $(READY) ## Show that a run's figures are true, or that it says that they are not
+	$(VENV)/bin/python tests/truth $(TRUTH)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .

@@ -6,10 +6,10 @@ A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
@@ -82,7 +82,8 @@ OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept apart)
 MAX_EVENTS = 10_000
 """Events kept; of further ones the number is."""
 FURTHER_EVENTS = "further events"
-
+FOLD_TRIES, FOLD_AGAIN_S = 5, 0.05
+"""How often, and how long apart, a run.db that is closed asks those who read it for the file."""
 
 _MOST = (1 << 63) - 1
 """SQLite has no larger integers; only a peer that lies gets there."""
@@ -125,6 +126,21 @@ class NodeRow(NamedTuple):
     wall_offset_s: float | None
     capacity: float | None
     """What it is to carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot. None: it was not measured."""
+
+
+class SampleGroup(NamedTuple):
+    """Those samples of a node within some span that told the same conditions, in one row."""
+
+    node: str
+    conditions: int
+    """Since the sample before each; see worker.conditions."""
+    samples: int
+    hot: int
+    """Samples at or above the temperature asked for."""
+    highest_c: float | None
+    highest_cpu_percent: float
+    lowest_hz: float | None
+    highest_hz: float | None
 
 
 class Event(NamedTuple):
@@ -170,10 +186,15 @@ class Store:
     def close(self) -> None:
         """Commit and close. What stays is one file, once nobody else has it open either."""
         self.commit()
-        # Folding the log back in takes the file for oneself; while others read or write it, theirs is the turn.
+        # Folding the log back in takes the file for oneself, which SQLite does not wait for. Who looks once a second has the
+        # file for some milliseconds; while others read or write it for longer, theirs is the turn.
         self._db.execute("PRAGMA busy_timeout = 0")
-        with contextlib.suppress(sqlite3.OperationalError):
-            self._db.execute("PRAGMA journal_mode = DELETE")
+        for _ in range(FOLD_TRIES):
+            try:
+                self._db.execute("PRAGMA journal_mode = DELETE")
+                break
+            except sqlite3.OperationalError:
+                time.sleep(FOLD_AGAIN_S)
         self._db.close()
 
     def commit(self) -> None:
@@ -409,6 +430,27 @@ class Store:
         spans = enumerate(range(start_s, end_s, step_s))
         return chain.from_iterable(
             self._db.execute(query, (index, first_s, min(first_s + step_s, end_s), node)) for index, first_s in spans
+        )
+
+    def sample_groups(self, start_s: int, end_s: int, *, hot_c: float) -> Iterator[SampleGroup]:
+        """The samples of all nodes within [start_s, end_s), by node and by what held it back; `hot` counts from `hot_c` on."""
+        rows = self._db.execute(
+            "SELECT name, conditions_lately, count(*), count(CASE WHEN temperature_c >= ?3 THEN 1 END), max(temperature_c),"
+            " max(cpu_percent), min(frequency_hz), max(frequency_hz) FROM samples JOIN nodes ON nodes.id = node"
+            " WHERE second >= ?1 AND second < ?2 GROUP BY node, conditions_lately",
+            (start_s, end_s, hot_c),
+        )
+        return (SampleGroup(*row) for row in rows)
+
+    def fewest_users(self, start_s: int, end_s: int) -> Iterator[tuple[str, int]]:
+        """The fewest users that each node ran in [start_s, end_s): the fewest of each of its workers, added up.
+
+        Seconds that a worker has not told of count for nothing; nodes of which there are no others are left out.
+        """
+        return self._db.execute(
+            "SELECT name, sum(fewest) FROM (SELECT node, min(users) AS fewest FROM fitness"
+            " WHERE second >= ?1 AND second < ?2 GROUP BY node, worker) JOIN nodes ON nodes.id = node GROUP BY node",
+            (start_s, end_s),
         )
 
     def unfit(self) -> Iterator[FitnessRow]:

@@ -8,6 +8,7 @@ import msgspec
 
 from master.report.result import (
     EndpointResult,
+    Excluded,
     Latency,
     Nodes,
     Requests,
@@ -18,6 +19,7 @@ from master.report.result import (
     Versions,
 )
 from master.store import ErrorRow, Event, FitnessRow, SecondRow, Store
+from worker import conditions
 from worker.histogram import Histogram, Tally
 from worker.wire import Facts, Reading
 
@@ -80,6 +82,67 @@ def fill(store: Store, *, nodes: int = 3, seconds: int = 30) -> None:
     store.commit()
 
 
+PI4 = msgspec.structs.replace(FACTS, kernel="6.12.47+rpt-rpi-v8")
+PI5 = msgspec.structs.replace(PI4, model="Raspberry Pi 5 Model B")
+ZERO = msgspec.structs.replace(PI4, model="Raspberry Pi Zero 2 W", python="3.11.2", os="Debian 12")
+FULL_HZ = {PI4.model: 1.8e9, PI5.model: 2.4e9, ZERO.model: 1.0e9}
+
+
+def fill_hot(store: Store, *, nodes: int = 12, seconds: int = 300) -> None:
+    """A run that is held steady from a tenth on, in which some nodes are held back and carry less.
+
+    pi1 is throttled by heat from 40 % to 70 % of the time and has half of its users then; pi2's supply is weak from 50 % to
+    55 %, which caps and throttles it; pi3 knows neither its clock nor what holds it back; pi4 is silent from 60 % to 75 %;
+    pi5, a Zero, can't know that its supply is good, and comes to its soft limit at the end. The others bear it all.
+    """
+    names = [f"pi{number}" for number in range(1, nodes + 1)]
+    for number, name in enumerate(names, 1):
+        store.put_node(name, ZERO if number == 5 else PI5 if number % 3 == 0 else PI4)
+    store.put_node("controller", FACTS)
+    for second in range(seconds):
+        part = second / seconds
+        steady = part >= 0.1
+        stage = "1 hold" if steady else "1 ramp"
+        planned = 4 if steady else int(40 * part)
+        store.put_second(SecondRow(second, stage, steady, planned * nodes, nodes, 0.4 <= part < 0.7, 0))
+        store.add_requests(second, ("GET", "/a"), tally(1.0, 2.0, 3.0), fit=True)
+        for number, name in enumerate(names, 1):
+            if number == 4 and 0.6 <= part < 0.75:
+                continue
+            facts = ZERO if number == 5 else PI5 if number % 3 == 0 else PI4
+            store.put_samples([(name, second, hot_reading(number, part, FULL_HZ[facts.model]))])
+            halved = number == 1 and 0.45 <= part < 0.8
+            unfit = "node CPU 97 % above 90 %" if number == 2 and 0.5 <= part < 0.55 else ""
+            row = FitnessRow(name, second, 3.0, 40.0, 4, unfit, users=planned // 2 if halved else planned)
+            store.put_fitness([row])
+    store.commit()
+
+
+def hot_reading(number: int, part: float, full_hz: float) -> Reading:
+    """What node `number` of the run of `fill_hot` reads after a `part` (0 to 1) of it."""
+    temperature_c, slowed, holding, known = 48.0 + number % 7 + 8 * min(1.0, 3 * part), 1.0, 0, 15
+    if number == 1:
+        temperature_c = 55 + 29 * min(1.0, part / 0.4) if part < 0.7 else 84 - 40 * (part - 0.7)
+        if 0.4 <= part < 0.7:
+            slowed, holding = 0.4, conditions.THROTTLED
+    elif number == 2 and 0.5 <= part < 0.55:
+        slowed = 0.6
+        holding = conditions.UNDER_VOLTAGE | conditions.FREQUENCY_CAPPED | conditions.THROTTLED
+    elif number == 3:
+        known = 0
+    elif number == 5:
+        known = 15 ^ conditions.UNDER_VOLTAGE
+        if part >= 0.9:
+            slowed, holding = 0.8, conditions.SOFT_LIMITED
+    told = conditions.told(holding, known)
+    return msgspec.structs.replace(
+        reading(temperature_c, 90.0 if holding else 30.0),
+        frequency_hz=slowed * full_hz if known else None,
+        conditions=told,
+        conditions_lately=told,
+    )
+
+
 def result(verdict: str = "PASS") -> Result:
     """The outcome that goes with it."""
     latency_ms = Latency(p50=2.0, p90=3.0, p95=40.0, p99=40.0, p999=40.0, max=40.0)
@@ -122,7 +185,18 @@ def result(verdict: str = "PASS") -> Result:
             ),
         ],
         excluded_share=0.0083,
+        excluded=[
+            Excluded(
+                node="pi1",
+                seconds=8,
+                requests=32,
+                reasons={"loop lag above 50 ms": 8},
+                spans_s=[(20, 28)],
+                further_spans=0,
+            )
+        ],
         latency_all_ms=msgspec.structs.replace(latency_ms, max=900.0),
+        generator_lag_ms=Latency(p50=0.4, p90=1.1, p95=1.6, p99=3.0, p999=12.0, max=31.0),
         dropped_messages={"unknown key": 2},
         unreported_workers=["pi2_0"],
         versions=Versions(piswarm="0.1.0", locust="2.47.0", python="3.13.5"),
@@ -145,10 +219,12 @@ def nothing() -> Result:
         requests=Requests(total=0, failed=0, rate=0.0),
         latency_ms=none,
         latency_all_ms=none,
+        generator_lag_ms=none,
         endpoints=[],
         thresholds=[],
         validity=[],
         excluded_share=0.0,
+        excluded=[],
         dropped_messages={},
         unreported_workers=[],
     )

@@ -6,8 +6,8 @@ in a rack of simulated nodes one thread serves them all.
 
 from __future__ import annotations
 
-import contextlib
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -37,8 +37,8 @@ from worker.wire import (
 
 HELLO_INTERVAL_S = 2.0
 HELLO_INTERVAL_MAX_S = 30.0
-WORKERS_INTERVAL_S = 0.2
-"""How often an agent looks after its worker processes."""
+LOOK_EARLY_S = 0.5
+"""By so much earlier than it must an agent looks after its workers when it is awake anyhow, which saves waking for that alone."""
 LOOK_INTERVAL_S = 0.05
 """How often the agents of one thread look whether something is due or has come, when there are several."""
 
@@ -70,7 +70,10 @@ class Workers(Protocol):
     """The worker processes that an agent answers for."""
 
     def look(self, now_s: float) -> Iterable[AgentMessage]:
-        """Do what is due; what the controller is to know of it."""
+        """Do what is due, which the end of a process makes of it; what the controller is to know of it."""
+
+    def wait_s(self, now_s: float) -> float:
+        """How long until something is due though no process ends, in seconds."""
 
     def stop(self) -> None:
         """End them."""
@@ -103,6 +106,7 @@ class Agent:
         self._hello_at_s = 0.0
         self._hello_wait_s = HELLO_INTERVAL_S
         self._alive_at_s = 0.0
+        self._look_at_s = math.inf if workers is None else 0.0
         self.done = False
         """Told to quit by the controller."""
 
@@ -111,18 +115,24 @@ class Agent:
         """Readable when the controller has said something."""
         return self._socket
 
-    def step(self) -> float:
-        """Do all that is due now, and answer what has come; how long until something is due again, in seconds."""
-        while not self.done:
+    def step(self, *, heard: bool = True, woken: bool = False) -> float:
+        """Do all that is due now, and answer what has come; how long until something is due again, in seconds.
+
+        Without `heard` nothing has come; `woken` says that a worker may have ended.
+        """
+        while heard and not self.done:
             try:
                 self._handle(self._socket.recv(zmq.NOBLOCK))
             except zmq.Again:
                 break
         now_s = time.monotonic()
-        if self._workers is not None:
+        # What is on a schedule comes first: starting a process takes a while.
+        wait_s = self._say_what_is_due(now_s)
+        if self._workers is not None and (woken or now_s >= self._look_at_s - LOOK_EARLY_S):
             for message in self._workers.look(now_s):
                 self._send(message)
-        return min(self._say_what_is_due(now_s), WORKERS_INTERVAL_S if self._workers is not None else math.inf)
+            self._look_at_s = now_s + self._workers.wait_s(now_s)
+        return min(wait_s, self._look_at_s - now_s)
 
     def _say_what_is_due(self, now_s: float) -> float:
         if self._samples is None:
@@ -150,8 +160,11 @@ class Agent:
 
     def _send(self, message: AgentMessage) -> None:
         # A controller that has been away for so long that its queue is full has no use for old samples.
-        with contextlib.suppress(zmq.Again):
-            self._socket.send_multipart([self._identity, encode(message)], zmq.NOBLOCK)
+        try:
+            self._socket.send(self._identity, zmq.NOBLOCK | zmq.SNDMORE)
+            self._socket.send(encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            pass
 
     def _handle(self, frame: bytes) -> None:
         try:
@@ -173,17 +186,24 @@ class Agent:
 
 
 def serve(
-    agents: list[Agent], until: Callable[[], bool] = lambda: False, sleep: Callable[[float], None] = time.sleep
+    agents: list[Agent],
+    until: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
+    woken: int | None = None,
 ) -> None:
     """Run agents until all were told to quit, or `until` says so; then close them.
 
-    A gevent process hands over the unpatched `sleep`, for this blocks its thread.
+    When the descriptor `woken` is readable, it is emptied, `until` is asked, and every agent looks what is due: an agent with
+    workers needs one that tells of their ends (worker/wakeup.py). A gevent process hands over the unpatched `sleep`, for this
+    blocks its thread.
     """
     poller = zmq.Poller()
     due_s = {}
     for agent in agents:
         poller.register(agent.socket, zmq.POLLIN)
         due_s[agent] = 0.0
+    if woken is not None:
+        poller.register(woken, zmq.POLLIN)
     try:
         while due_s and not until():
             wait_s = min(due_s.values()) - time.monotonic()
@@ -192,9 +212,12 @@ def serve(
                 sleep(LOOK_INTERVAL_S)
                 wait_s = 0.0
             heard = {socket for socket, _ in poller.poll(int(1000 * min(max(0.0, wait_s), 1.0)) + (wait_s > 0))}
+            told = woken in heard
+            if woken is not None and told:
+                os.read(woken, 4096)
             now_s = time.monotonic()
-            for agent in [agent for agent, at_s in due_s.items() if at_s <= now_s or agent.socket in heard]:
-                due_s[agent] = now_s + agent.step()
+            for agent in [agent for agent, at_s in due_s.items() if told or at_s <= now_s or agent.socket in heard]:
+                due_s[agent] = now_s + agent.step(heard=agent.socket in heard, woken=told)
                 if agent.done:
                     poller.unregister(agent.socket)
                     del due_s[agent]

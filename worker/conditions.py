@@ -18,7 +18,9 @@ SOFT_LIMITED = 8
 """The Arm clock is held down because of a lower limit that some boards have (60 °C on a 3 Model B+)."""
 
 ALL = UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED | SOFT_LIMITED
-SLOWING = FREQUENCY_CAPPED | THROTTLED | SOFT_LIMITED
+HELD_DOWN = FREQUENCY_CAPPED | THROTTLED
+"""Those in which the clock is no one's to foresee: what makes a node unfit, and sheds its users."""
+SLOWING = HELD_DOWN | SOFT_LIMITED
 """Those in which the same work takes longer."""
 UNKNOWN = 0
 

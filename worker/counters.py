@@ -5,6 +5,8 @@ On Linux they are read from /proc: psutil opens its files anew and makes a thing
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,7 +15,7 @@ import psutil
 from worker.files import KeptFile
 
 SECTOR_BYTES = 512
-"""What /proc/diskstats counts in, whatever a disk's own sectors are (kernel documentation, iostats)."""
+"""What the kernel counts in, whatever a disk's own sectors are (kernel documentation, iostats)."""
 
 
 class Counters(NamedTuple):
@@ -45,7 +47,7 @@ class Jiffies(NamedTuple):
 
 def parse_stat(text: bytes) -> Jiffies:
     """The first line of /proc/stat. Raises ValueError when it is no such line."""
-    fields = text.partition(b"\n")[0].split()
+    fields = text.partition(b"\n")[0].split(None, 9)
     if len(fields) < 9 or fields[0] != b"cpu":
         raise ValueError("no line of CPU times")
     # user, nice, system, idle, iowait, irq, softirq, steal; then guests, which user and nice have in them already
@@ -54,16 +56,17 @@ def parse_stat(text: bytes) -> Jiffies:
     return Jiffies(total - ticks[3] - ticks[4], total)
 
 
+_MEMORY_BYTES = 256
+"""What is asked for comes first, a line each of 28 bytes: MemTotal, MemFree, MemAvailable (Linux, fs/proc/meminfo.c)."""
+_MEMORY = re.compile(rb"^MemTotal: +(\d+) kB\n(?:.*\n){0,3}?MemAvailable: +(\d+) kB$", re.MULTILINE)
+
+
 def parse_meminfo(text: bytes) -> tuple[int, int]:
     """Bytes of memory in all, and those available without swapping. Raises ValueError when one is missing."""
-    found = {}
-    for line in text.splitlines():
-        name, _, value = line.partition(b":")
-        if name in (b"MemTotal", b"MemAvailable"):
-            found[name] = int(value.split()[0]) * 1024
-    if len(found) < 2 or not found[b"MemTotal"]:
+    found = _MEMORY.search(text)
+    if found is None or not (total := int(found[1])):
         raise ValueError("no line of memory")
-    return found[b"MemTotal"], min(found[b"MemAvailable"], found[b"MemTotal"])
+    return total * 1024, min(int(found[2]), total) * 1024
 
 
 def parse_net_dev(text: bytes) -> tuple[int, int]:
@@ -71,22 +74,19 @@ def parse_net_dev(text: bytes) -> tuple[int, int]:
     received = sent = 0
     for line in text.splitlines():
         _, colon, rest = line.rpartition(b":")
-        fields = rest.split()
+        fields = rest.split(None, 9)
         if colon and len(fields) >= 9 and fields[0].isdigit() and fields[8].isdigit():
             received += int(fields[0])
             sent += int(fields[8])
     return received, sent
 
 
-def parse_diskstats(text: bytes, disks: set[bytes]) -> tuple[int, int]:
-    """Bytes read and written by `disks` together."""
-    read = written = 0
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) >= 10 and fields[2] in disks and fields[5].isdigit() and fields[9].isdigit():
-            read += int(fields[5])
-            written += int(fields[9])
-    return read * SECTOR_BYTES, written * SECTOR_BYTES
+def parse_disk(text: bytes) -> tuple[int, int]:
+    """Bytes read from and written to the disk whose `stat` this is."""
+    fields = text.split(None, 7)
+    if len(fields) < 7 or not (fields[2].isdigit() and fields[6].isdigit()):
+        return 0, 0
+    return int(fields[2]) * SECTOR_BYTES, int(fields[6]) * SECTOR_BYTES
 
 
 def cpu_percent(before: Jiffies, now: Jiffies) -> float:
@@ -103,18 +103,22 @@ class ProcCounters:
         self._stat = KeptFile(root / "proc/stat")
         self._meminfo = KeptFile(root / "proc/meminfo")
         self._net_dev = KeptFile(root / "proc/net/dev")
-        self._diskstats = KeptFile(root / "proc/diskstats")
-        self._disks = _real_disks(root)
+        # Their own files: /proc/diskstats has a line for each partition, loop and RAM disk as well, on a Pi about 30.
+        self._disks = [KeptFile(folder / "stat") for folder in _real_disks(root)]
         self._before = parse_stat(self._stat.head())
-        self.memory_bytes, _ = parse_meminfo(self._meminfo.head())
+        self.memory_bytes, _ = parse_meminfo(self._meminfo.head(_MEMORY_BYTES))
 
     def read(self) -> Counters:
         """The counters now."""
         now = parse_stat(self._stat.head())
         percent, self._before = cpu_percent(self._before, now), now
-        total, available = parse_meminfo(self._meminfo.head())
-        received, sent = parse_net_dev(_all(self._net_dev))
-        read, written = parse_diskstats(_all(self._diskstats), self._disks)
+        total, available = parse_meminfo(self._meminfo.head(_MEMORY_BYTES))
+        received, sent = parse_net_dev(_said(self._net_dev.all))
+        read = written = 0
+        for disk in self._disks:
+            read_here, written_here = parse_disk(_said(disk.head))
+            read += read_here
+            written += written_here
         used = total - available
         return Counters(percent, 100 * used / total, used, received, sent, read, written)
 
@@ -150,15 +154,15 @@ def open_counters(root: Path = Path("/")) -> ProcCounters | PsutilCounters:
         return PsutilCounters()
 
 
-def _real_disks(root: Path) -> set[bytes]:
+def _real_disks(root: Path) -> list[Path]:
     """Those that are devices: what is on top of others (loop, dm, md, zram) would count their bytes twice."""
     folder = root / "sys/block"
-    names = [disk.name for disk in folder.iterdir()] if folder.is_dir() else []
-    return {name.encode() for name in names if (folder / name / "device").exists()}
+    disks = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [disk for disk in disks if (disk / "device").exists()]
 
 
-def _all(file: KeptFile) -> bytes:
+def _said(read: Callable[[], bytes]) -> bytes:
     try:
-        return file.all()
+        return read()
     except OSError:
         return b""

@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 from worker.histogram import Histogram
 
-PROBES_PER_SECOND = 20
+PROBE_INTERVAL_S = 0.04721
+"""Two probes are 0.9442 of 100 ms apart, the period of a CPU quota: what stops a process once a period is met at ever other
+places, no two further than 6 ms apart within a second. At 50 ms a probe would meet it at the same two for ever."""
+PROBES_PER_SECOND = 22
+"""At most, in a second without stalls; else 21."""
 KEPT_SECONDS = 120
 
 
@@ -22,10 +27,20 @@ class LagSecond:
         self.cpu_percent: float | None = None
 
 
+class Lags(Protocol):
+    """What knows how fit a worker was, second by second."""
+
+    def second(self, second: int) -> LagSecond:
+        """The record of one second of the monotonic clock."""
+
+    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+        """What happens now may be late for any lag since `since_s`: the largest counts in this second, unless it is below `least_ms`."""
+
+
 class LoopLag:
     """Asks the event loop to be woken on a fixed schedule and records how late each wake-up came.
 
-    A request that becomes readable while the loop is busy is timed late by the same amount. When a stall swallows whole
+    What becomes due or readable while the loop is busy is looked at late by the same amount. When a stall swallows whole
     probes, each of them counts with the wait it would have met, in the second in which it was due (the schedule does not
     move: no coordinated omission); the longest of them counts again where the stall ends, since that is where the
     requests that it delayed are counted. All workers of one process share one instance, as they share its loop.
@@ -39,6 +54,19 @@ class LoopLag:
         self._cpu_clock = cpu_clock
         self._seconds: OrderedDict[int, LagSecond] = OrderedDict()
         self._marked_s, self._used_s = clock(), cpu_clock()
+        self._carried: tuple[int, int] = (-1, -1)
+        self._worst_ms = 0.0  # of what was last carried
+
+    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+        """As Lags says."""
+        seconds = (int(since_s), int(now_s))
+        if seconds != self._carried:
+            first = max(seconds[0], seconds[1] - KEPT_SECONDS)
+            known = (self._seconds.get(second) for second in range(first, seconds[1]))
+            self._carried = seconds
+            self._worst_ms = max((entry.histogram.max_ms for entry in known if entry is not None), default=0.0)
+        if self._worst_ms >= least_ms and self._worst_ms > self._at(seconds[1]).histogram.max_ms:
+            self._at(seconds[1]).histogram.add(self._worst_ms)
 
     def second(self, second: int) -> LagSecond:
         """The record of one second of the monotonic clock; empty when it is unknown or more than two minutes past.
@@ -52,7 +80,7 @@ class LoopLag:
 
     def run(self, sleep: Callable[[float], None]) -> None:
         """Probe for ever; `sleep` is the event loop's own (seconds)."""
-        interval_s = 1 / PROBES_PER_SECOND
+        interval_s = PROBE_INTERVAL_S
         due_s = self._clock() + interval_s
         while True:
             sleep(max(0.0, due_s - self._clock()))

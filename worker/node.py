@@ -1,21 +1,30 @@
-"""The agent's process: answers for a node, and keeps its worker alive. `python -m worker.node`, with NodeOrders on standard input."""
+"""The agent's process: answers for a node, and keeps its worker alive. `python -m worker.node`, with NodeOrders on standard input.
+
+A simulated node that has processes of its own has the thermal model alone: heat changes what it tells, not how fast its worker
+is, which runs as fast as this machine lets it (`worker/cores.py` is for racks).
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 
 import psutil
 import zmq
 
 from worker.agent import Agent, serve
+from worker.boards import BOARDS
+from worker.calibration import state_folder
 from worker.curve import end_context
 from worker.lifeline import take_orders
 from worker.orders import NodeOrders
+from worker.priority import raised, unraised
 from worker.sensors import MachineSensors, Sensors
-from worker.simulated import SimulatedSensors
+from worker.simulated import MeasuredLoad, SimulatedSensors
 from worker.supervisor import Supervisor
+from worker.wakeup import woken_by_signals
 
 
 class _Used:
@@ -60,18 +69,22 @@ def main() -> int:
     orders = take_orders(NodeOrders)
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
-    supervisor = Supervisor({f"{orders.node}_0": orders.worker} if orders.worker is not None else {})
+    # Before ZeroMQ starts its threads, so that they have it too. Simulated nodes share a machine: none goes ahead of the others.
+    priority = raised() if orders.board is None else unraised()
+    supervisor = Supervisor({f"{orders.node}_0": orders.worker} if orders.worker is not None else {}, priority)
     sensors: Sensors
     if orders.board is None:
         sensors = MachineSensors()
+        if orders.worker is not None:  # who only tells how its machine is carries no load
+            sensors.calibrate(state_folder(os.environ))
     else:
         used = _Used(supervisor)
-        sensors = SimulatedSensors(
-            orders.node, orders.board, seed=orders.seed, cpu_s=used.cpu_s, memory_bytes=used.memory_bytes
-        )
+        load = MeasuredLoad(BOARDS[orders.board.board], used.cpu_s, time.monotonic())
+        sensors = SimulatedSensors(orders.board, load=load, memory_bytes=used.memory_bytes)
     context = zmq.Context()
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=supervisor)
-    serve([agent], until=lambda: bool(ended))
+    with woken_by_signals() as woken:
+        serve([agent], until=lambda: bool(ended), woken=woken)
     end_context(context)
     return 0
 

@@ -21,11 +21,17 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
-    """What a simulated node stands for: a model of Pi, how it is cooled, and the air around it."""
+    """What a simulated node stands for: a model of Pi, how it is cooled, and the air around it (see worker/boards.py)."""
 
     board: str
     cooling: str
     ambient_c: float
+    supply_w: float | None = None
+    """What can be drawn before its supply sags; None is as much as it likes."""
+    thermal_speed: float = 1.0
+    """How many times faster than a real one it warms up and cools down."""
+    request_cpu_s: float | None = None
+    """CPU that a request costs on a Pi 4's core at full clock; None is what it costs here, scaled to the board."""
 
 
 class RackNode(msgspec.Struct, frozen=True):
@@ -61,7 +67,6 @@ class NodeOrders(msgspec.Struct, frozen=True):
     node: str
     endpoint: Endpoint
     keys: Keys
-    seed: int = 0
     worker: RackOrders | None = None
     board: Board | None = None
     outlive_s: float = 0.0

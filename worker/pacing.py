@@ -12,7 +12,9 @@ first request of each is counted from when its task was due (see `Session.intend
 other clients' requests are made as the schedule has it, and counted as the client counts them.
 
 A task is late because the one before it was. That the generator's own event loop wakes a user late is no latency of the
-target; it is measured as loop lag.
+target; it is measured as loop lag. Nor is it that answers lie unread before a task can go on: where the system tells for
+how long they did, a late task counts from so much later than it was due. Users that have fallen behind for such a lag make up for it like for any other, so it
+counts in each second in which they do (see `LoopLag.carry`).
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class Schedule:
         """When the task under way was due."""
         self.missed = 0
         """Tasks that were due too long ago to be made up for."""
+        self.in_time_s = start_s
+        """When the latest task that did not begin late was due."""
         self._number = 0
         self._start_s = start_s
         self._period_s = period_s
@@ -67,6 +71,8 @@ class Schedule:
         self._number = number + missed
         self.missed += missed
         self.due_s = self._due_s(self._number)
+        if self.due_s >= now_s:
+            self.in_time_s = self.due_s
         return missed
 
     def _due_s(self, number: int) -> float:
@@ -109,7 +115,11 @@ class Pacing:
         wait_s = schedule.due_s - now_s
         client: Any = getattr(holder, "client", None)
         if hasattr(client, "intended_s"):
-            client.intended_s = schedule.due_s if wait_s < 0 else None
+            if wait_s < 0:
+                client.intended_s = min(now_s, schedule.due_s + client.unread_s)
+            else:
+                client.intended_s, client.unread_s = None, 0.0
+            client.behind_since_s = schedule.in_time_s
         return wait_s if wait_s > 0 else 0.0
 
     def start_after(self, on_start: Callable[[], None], user: Any) -> None:

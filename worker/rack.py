@@ -2,7 +2,8 @@
 
 Started as `python -m worker.rack`, with RackOrders on standard input. In a rack each node has a real Locust worker and a real
 agent, on connections of their own. What is shared between the nodes
-is what one machine has to share: the process, its event loop and its ZeroMQ context.
+is what one machine has to share: the process, its event loop and its ZeroMQ context. How fast a Pi's cores would be is simulated
+(`worker/slowed.py`): a node whose board could not keep up is slower than this machine.
 """
 
 from __future__ import annotations
@@ -24,54 +25,90 @@ from locust import argument_parser
 from locust.env import Environment
 
 from worker.agent import Agent, serve
+from worker.boards import BOARDS
 from worker.catalogue import load_user_classes
+from worker.cores import VirtualCores
 from worker.curve import end_context
 from worker.lifeline import take_orders
 from worker.looplag import LoopLag
-from worker.orders import RackNode, RackOrders
+from worker.orders import Board, RackNode, RackOrders
 from worker.recorder import Recorder, RequestEvent
 from worker.runner import FleetWorker
 from worker.simulated import SimulatedSensors
+from worker.slowed import SlowedRecorder
 
 _native_thread = monkey.get_original("_thread", "start_new_thread")
 _native_sleep = monkey.get_original("time", "sleep")
 _native_lock = monkey.get_original("_thread", "allocate_lock")
 
 
+ENOUGH_REQUESTS = 20
+"""A second with fewer says little of what a request costs this process."""
+LATELY = 0.2
+"""How much of what a request is taken to cost comes from the latest second."""
+
+
+class _Share:
+    """One node's part of what is used."""
+
+    def __init__(self, recorder: Recorder, cores: VirtualCores, board: Board) -> None:
+        self.recorder = recorder
+        self.cores = cores
+        self.factor = BOARDS[board.board].cpu_s_per_x86_cpu_s
+        self.fixed = board.request_cpu_s is not None
+        if board.request_cpu_s is not None:
+            cores.request_s = board.request_cpu_s * self.factor / BOARDS["pi4"].cpu_s_per_x86_cpu_s
+        self.seen = 0
+
+    def new_requests(self) -> int:
+        """Requests since the last call."""
+        new = self.recorder.requests_total - self.seen
+        self.seen += new
+        return new
+
+
 class Shares:
-    """Shares what this process uses out among its nodes: memory evenly, CPU time as one request a second plus their requests."""
+    """Shares what this process uses out among its nodes: memory evenly, CPU time as one request a second plus their requests.
+
+    The CPU is charged to the cores of the board that each node stands for: what its requests are taken to cost as they end,
+    by what they have cost lately or by what the scenario says, and what is left once a second.
+    """
 
     def __init__(self) -> None:
-        self._recorders: dict[str, Recorder] = {}
-        self._seen: dict[str, int] = {}
-        self._used_s: dict[str, float] = {}
+        self._shares: list[_Share] = []
         self._process = psutil.Process()
+        self._request_s: float | None = None
         self.memory_bytes = 0
         """One node's share."""
 
-    def add(self, node: str, recorder: Recorder) -> None:
-        """From now on `node` has a share, by what `recorder` counts."""
-        self._recorders[node], self._seen[node], self._used_s[node] = recorder, 0, 0.0
-
-    def used_s(self, node: str) -> float:
-        """CPU seconds attributed to `node` so far."""
-        return self._used_s[node]
+    def add(self, recorder: Recorder, cores: VirtualCores, board: Board) -> None:
+        """From now on a node that stands for `board` has a share, by what `recorder` counts."""
+        self._shares.append(_Share(recorder, cores, board))
 
     def run(self) -> None:
-        """Share out once a second, for ever."""
+        """Share out once a second, at its end, for ever."""
         before_s = time.process_time()
         while True:
-            self.memory_bytes = self._process.memory_info().rss // len(self._recorders)
-            gevent.sleep(1)
-            now_s = time.process_time()
-            weights = {}
-            for node, recorder in self._recorders.items():
-                weights[node] = 1 + recorder.requests_total - self._seen[node]
-                self._seen[node] = recorder.requests_total
-            second_s = (now_s - before_s) / sum(weights.values())
-            for node, weight in weights.items():
-                self._used_s[node] += weight * second_s
-            before_s = now_s
+            self.memory_bytes = self._process.memory_info().rss // len(self._shares)
+            gevent.sleep(1 - time.monotonic() % 1)
+            used_s = time.process_time()
+            self.charge(used_s - before_s, time.monotonic())
+            before_s = used_s
+
+    def charge(self, used_s: float, now_s: float) -> None:
+        """Share out the CPU seconds used since the last call."""
+        requests = [share.new_requests() for share in self._shares]
+        part_s = used_s / (len(requests) + sum(requests))
+        for share, ended in zip(self._shares, requests, strict=True):
+            charged = ended if share.fixed else ended * share.cores.request_s / (share.factor * part_s or 1.0)
+            share.cores.take(now_s, max(0.0, 1 + ended - charged) * part_s * share.factor)
+            share.cores.mark(now_s)
+        if sum(requests) >= ENOUGH_REQUESTS:
+            before_s = part_s if self._request_s is None else self._request_s
+            self._request_s = before_s + LATELY * (part_s - before_s)
+        for share in self._shares:
+            if self._request_s is not None and not share.fixed:
+                share.cores.request_s = self._request_s * share.factor
 
 
 class Rack:
@@ -96,16 +133,22 @@ class Rack:
         nodes = Group()
         agents = []
         for node in self._orders.nodes:
-            recorder = Recorder(self._lag)
-            self._shares.add(node.name, recorder)
-            nodes.spawn(self._work, node, recorder)
+            recorder: Recorder
             if self._orders.agents:
-                agents.append(self._agent(node))
+                cores = VirtualCores(BOARDS[node.board.board].cores, time.monotonic())
+                recorder = SlowedRecorder(self._lag, cores)
+                self._shares.add(recorder, cores, node.board)
+                agents.append(self._agent(node, cores))
+            else:
+                recorder = Recorder(self._lag)
+            nodes.spawn(self._work, node, recorder)
         # In a thread of their own, so that a user who keeps the event loop busy doesn't make a node look dead.
         agents_done = _native_lock()
         agents_done.acquire()
         _native_thread(self._serve_agents, (agents, agents_done))
-        helpers = [gevent.spawn(self._lag.run, gevent.sleep), gevent.spawn(self._shares.run)]
+        helpers = [gevent.spawn(self._lag.run, gevent.sleep)]
+        if agents:
+            helpers.append(gevent.spawn(self._shares.run))
         nodes.join(raise_error=True)
         gevent.killall(helpers)
         while not agents_done.acquire(blocking=False):
@@ -120,14 +163,8 @@ class Rack:
         finally:
             done.release()
 
-    def _agent(self, node: RackNode) -> Agent:
-        sensors = SimulatedSensors(
-            node.name,
-            node.board,
-            seed=self._orders.work.seed,
-            cpu_s=lambda: self._shares.used_s(node.name),
-            memory_bytes=lambda: self._shares.memory_bytes,
-        )
+    def _agent(self, node: RackNode, cores: VirtualCores) -> Agent:
+        sensors = SimulatedSensors(node.board, load=cores, memory_bytes=lambda: self._shares.memory_bytes)
         return Agent(node.name, self._orders.endpoint, node.keys, sensors, context=self._agents_context)
 
     def _work(self, node: RackNode, recorder: Recorder) -> None:

@@ -10,12 +10,14 @@ from locust.event import EventHook
 from locust.stats import RequestStats
 
 from worker.histogram import Tally
-from worker.looplag import KEPT_SECONDS, LoopLag
+from worker.looplag import KEPT_SECONDS, Lags
 from worker.wire import EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
 MAX_ERROR_LENGTH = 300
 MAX_NAME_LENGTH = 300
+MINOR = 0.01
+"""A lag that is less than this share of a lateness is no matter to it: the histograms are no better."""
 MAX_BYTES = 1 << 53
 """More than this the wire does not take; it is 9 PB."""
 
@@ -29,6 +31,7 @@ class RequestEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.record = recorder.record
+        self.note_behind = recorder.note_behind
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Count the request, then call the listeners, as Locust's event does."""
@@ -50,7 +53,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     the monotonic clock and endpoint, and hands every request over exactly once.
     """
 
-    def __init__(self, lag: LoopLag, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lag: Lags, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(use_response_times_cache=False)
         self._lag = lag
         self._clock = clock
@@ -96,6 +99,13 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         if key not in self._errors and len(self._errors) >= MAX_ERRORS_PER_REPORT:
             key = (*key[:2], f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")
         self._errors[key] = self._errors.get(key, 0) + 1
+
+    def note_behind(self, since_s: float, now_s: float, late_ms: float) -> None:
+        """A request that ends now counts `late_ms` from before it was made: its user is behind its schedule since `since_s`.
+
+        What of that is the process's own lateness is the process's lag in this second, too.
+        """
+        self._lag.carry(since_s, now_s, MINOR * late_ms)
 
     def note_cut_off(self, users: int) -> None:
         """So many users were ended in the middle of a task: the target may have counted a request that nobody here has."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from worker import __version__
-from worker.conditions import Accumulator
+from worker.calibration import Machine, capacity_of
+from worker.conditions import SLOWING, Accumulator, holds
 from worker.counters import open_counters
 from worker.facts import read_model, read_revision, read_software
 from worker.pi.chain import chain_for
@@ -39,6 +40,16 @@ class MachineSensors:
         self._firmware = chain_for(self._model, root)
         self._warmth = Warmth(root)
         self._conditions = Accumulator()
+        self._capacity: float | None = None
+
+    def calibrate(self, folder: Path | None) -> None:
+        """Find out the machine's capacity, by what is kept in `folder` or by a measurement of about 0.3 s."""
+        facts = self.facts()
+        machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
+        self._capacity = capacity_of(machine, folder, self._is_held_back)
+
+    def _is_held_back(self) -> bool:
+        return holds(self._firmware.read(self._clock()).conditions, SLOWING)
 
     def facts(self) -> Facts:
         """What does not change about this machine."""
@@ -49,6 +60,7 @@ class MachineSensors:
             memory_bytes=self._counters.memory_bytes,
             piswarm=__version__,
             revision=read_revision(self._root),
+            capacity=self._capacity,
             **read_software(self._root),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import subprocess
@@ -14,6 +15,7 @@ from typing import IO
 
 import msgspec
 
+from worker.priority import Priority, unraised
 from worker.wire import WorkerEnded, WorkerMended
 
 FIRST_WAIT_S = 0.5
@@ -26,6 +28,8 @@ STOP_S = 3.0
 LAST_WORDS_BYTES = 4000
 LONGEST_WORDS = 500
 MOST_KEPT_BYTES = 1 << 20
+OUTPUT_INTERVAL_S = 5.0
+"""At least so often it is seen to that what a worker says stays below MOST_KEPT_BYTES."""
 
 
 class Backoff:
@@ -54,12 +58,13 @@ class Backoff:
 class _Worker:
     """One worker process, or the wait for its next start."""
 
-    def __init__(self, name: str, orders: bytes, output: IO[bytes]) -> None:
+    def __init__(self, name: str, orders: bytes, output: IO[bytes], priority: Priority) -> None:
         self.name = name
         self.backoff = Backoff(name)
         self.start_at_s = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._orders = orders
+        self._priority = priority
         self.output = output
         self._started_s = 0.0
         self._said_mended = True
@@ -67,13 +72,14 @@ class _Worker:
     def start(self, now_s: float) -> None:
         self._forget_output()
         # A session of its own, as for the agent: who ends the agent by Ctrl-C has it end its workers in order.
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.rack"],
-            stdin=subprocess.PIPE,
-            stdout=self.output,
-            stderr=self.output,
-            start_new_session=True,
-        )
+        with self._priority.laid_down():
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "worker.rack"],
+                stdin=subprocess.PIPE,
+                stdout=self.output,
+                stderr=self.output,
+                start_new_session=True,
+            )
         self._started_s = now_s
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended already, which the next look finds
@@ -101,6 +107,13 @@ class _Worker:
         self._said_mended = self._said_mended and not self.backoff.crashing
         return WorkerEnded(self.name, self._last_words(status), wait_s, self.backoff.crashing)
 
+    def wait_s(self, now_s: float) -> float:
+        if self.process is None:
+            return max(0.0, self.start_at_s - now_s)
+        if self._said_mended:
+            return OUTPUT_INTERVAL_S
+        return min(OUTPUT_INTERVAL_S, max(0.0, self._started_s + MENDED_AFTER_S - now_s))
+
     def _forget_output(self) -> None:
         # The process writes where this file's position is: they share it.
         self.output.seek(0)
@@ -115,12 +128,19 @@ class _Worker:
 
 
 class Supervisor:
-    """The worker processes of one node (an agent's `Workers`). What they say is kept until they are started again."""
+    """The worker processes of one node (an agent's `Workers`). What they say is kept until they are started again.
 
-    def __init__(self, orders: dict[str, msgspec.Struct]) -> None:
-        """`orders` are each worker's, by its name (`NODE_INDEX`), which goes to its standard input as a line of JSON."""
+    Nothing here waits for them to end: who serves the agent is told by SIGCHLD (worker/wakeup.py), and then looks.
+    """
+
+    def __init__(self, orders: dict[str, msgspec.Struct], priority: Priority | None = None) -> None:
+        """`orders` are each worker's, by its name (`NODE_INDEX`), which goes to its standard input as a line of JSON.
+
+        Workers get the usual niceness of `priority`, which is that of the thread that looks after them.
+        """
+        priority = priority or unraised()
         self._workers = [
-            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile())  # noqa: SIM115  # closed in `stop`
+            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile(), priority)  # noqa: SIM115  # closed in `stop`
             for name, text in orders.items()
         ]
 
@@ -135,6 +155,10 @@ class Supervisor:
             message = worker.look(now_s)
             if message is not None:
                 yield message
+
+    def wait_s(self, now_s: float) -> float:
+        """How long until one is to be looked at though none has ended, in seconds."""
+        return min((worker.wait_s(now_s) for worker in self._workers), default=math.inf)
 
     def stop(self) -> None:
         """End all of them: the closing of their standard input tells them to, and who doesn't hear it is killed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from worker.boards import BOARDS
 from worker.wire import Facts
 
 _STEPS_PER_DOUBLING = 4
@@ -19,9 +20,16 @@ COOL_BELOW_C = 75.0
 """Five degrees below where a Pi's firmware begins to lower the clock: between the two nothing changes."""
 
 
-def measured(facts: Facts) -> float:
-    """What a node can carry when it is cool, in cores of a Raspberry Pi 4; where it was not measured, its own cores count as such."""
-    return facts.capacity if facts.capacity is not None else float(max(1, facts.cpu_count))
+def full_capacity(facts: Facts) -> float:
+    """What a node can carry when it is cool, in cores of a Raspberry Pi 4 at full clock.
+
+    As it has measured; else by its model, where that is known; else each of its cores counts as one.
+    """
+    if facts.capacity is not None:
+        return facts.capacity
+    # What the firmware calls itself goes on after the model, with its revision.
+    known = (board.capacity for board in BOARDS.values() if facts.model.startswith(board.model))
+    return next(known, float(max(1, facts.cpu_count)))
 
 
 class Capacity:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 
-from master.fleet.capacity import Capacity, measured
+from master.fleet.capacity import Capacity, full_capacity
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
-from worker.conditions import SLOWING, holds
+from worker.conditions import HELD_DOWN, holds
 from worker.thermal import THROTTLE_FROM_C
 from worker.wire import Facts, Reading, Sample
 
@@ -41,11 +42,13 @@ class Node:
         self._readings: deque[tuple[float, Reading]] = deque(maxlen=KEPT_READINGS)
         self._ahead: int | None = None
         """By how many seconds the run's count is ahead of the node's clock."""
+        self._samples_ahead_s: float | None = None
 
     def restart_clock(self) -> None:
         """The agent is a new one, perhaps after a start of the whole node: what was known of its clock counts no more."""
         self.clock = ClockMap()
         self._ahead = None
+        self._samples_ahead_s = None
         self.wall_offset_s = None
 
     def add(self, sample: Sample, now_s: float) -> float:
@@ -72,6 +75,17 @@ class Node:
         """By its latest reading; None where it is not known."""
         return self._readings[-1][1].temperature_c if self._readings else None
 
+    def second_of_sample(self, due_s: float, began_s: float) -> int:
+        """Which of the run's seconds a sample is of, that was due at `due_s` by the node's own clock.
+
+        Samples are due at exact intervals, so the choice stays where the estimate of the clock wavers: else two of them would be of
+        one second, and none of the next.
+        """
+        exact_s = self.clock.to_local(due_s) - began_s - due_s
+        if self._samples_ahead_s is None or abs(exact_s - self._samples_ahead_s) > MOST_BEYOND_S:
+            self._samples_ahead_s = exact_s
+        return math.floor(due_s + self._samples_ahead_s)
+
     def second_of(self, second: int, began_s: float) -> int:
         """Which of the run's seconds, that began at `began_s`, a second of the node's monotonic clock counts for.
 
@@ -95,6 +109,7 @@ class Registry:
         self.simulated = False
         """Whether any node of the fleet is a simulated one."""
         self.ever_lost: set[str] = set()
+        self.ever_quarantined: set[str] = set()
         self.peak_ready = 0
         self.touched: set[str] = set()
         """Nodes of which something that lasts has changed since the set was last emptied: state, capacity, wall clock."""
@@ -114,7 +129,7 @@ class Registry:
         """An agent has presented its node."""
         node = self.nodes[name]
         node.facts = facts
-        node.capacity.refit(measured(facts))
+        node.capacity.refit(full_capacity(facts))
         node.restart_clock()
         self.touched.add(name)
         self.simulated = self.simulated or facts.simulated
@@ -127,7 +142,7 @@ class Registry:
         reading = sample.reading
         self._hear(name, now_s)
         hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
-        self._note(name, silent=False, slowed=holds(reading.conditions_lately, SLOWING), hot=hot)
+        self._note(name, silent=False, slowed=holds(reading.conditions_lately, HELD_DOWN), hot=hot)
         return due_s
 
     def heard(self, name: str, now_s: float) -> None:
@@ -222,6 +237,8 @@ class Registry:
             else:
                 self._hot.discard(node.name)
             self.touched.add(node.name)
+            if state is NodeState.QUARANTINED:
+                self.ever_quarantined.add(node.name)
             self.counts[node.state] -= 1
             self.counts[state] += 1
             node.state = state

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
-from worker.conditions import FREQUENCY_CAPPED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
+from worker.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
 from worker.histogram import Histogram
 from worker.wire import Facts, Reading
 
@@ -99,12 +99,16 @@ class FitnessLog:
         self.samples_missing: Counter[str] = Counter()
         self.fewest_ready: int | None = None
         self.lost: set[str] = set()
+        self.lag_when_fit = Histogram()
+        """Of all workers, in the seconds in which they were fit."""
         self.requests_fit = 0
         self.requests_unfit = 0
 
-    def add_lag(self, node: str, lag: Histogram) -> None:
-        """Add probes of how late the event loops of `node`'s workers ran."""
+    def add_lag(self, node: str, lag: Histogram, *, fit: bool) -> None:
+        """Add one worker-second's probes of how late the event loop ran, and whether it was `fit` in all."""
         self.lag[node].merge(lag)
+        if fit:
+            self.lag_when_fit.merge(lag)
 
     def add_worker_cpu(self, node: str, percent: float) -> None:
         """Add one worker-second: the share of one core that a worker of `node` used."""
@@ -196,7 +200,7 @@ def unfit_reasons(
 
 def _throttled(conditions: int) -> bool | None:
     """Whether the clock was held down by heat or supply; None when that is unknown."""
-    return True if holds(conditions, THROTTLED | FREQUENCY_CAPPED) else state(conditions, THROTTLED)
+    return True if holds(conditions, HELD_DOWN) else state(conditions, THROTTLED)
 
 
 def _shown(value: float, limit: float) -> float:

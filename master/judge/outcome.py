@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
+from master.judge.doubt import check_doubt
 from master.judge.fitness import FitnessLog
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import ValidityOutcome, check
@@ -15,6 +16,7 @@ from master.judge.verdict import Verdict, decide
 from master.report.result import (
     ClockOffset,
     EndpointResult,
+    Excluded,
     Gap,
     Latency,
     Nodes,
@@ -25,6 +27,7 @@ from master.report.result import (
     ValidityResult,
     Versions,
 )
+from master.report.unfit import unfit_nodes
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Store
@@ -44,9 +47,12 @@ class RunFacts:
     users_peak: int
     nodes_peak: int
     nodes_lost: int
+    nodes_quarantined: int
     ready_s: float | None
     """How long the fleet took to be ready, in seconds; None when it never was."""
     simulated: bool
+    slowed: bool
+    """Whether simulated nodes were slowed by what requests would cost on their boards."""
     gaps: Sequence[tuple[float, float]]
     """When the run had no controller, in seconds since it began."""
     clocks_off: Mapping[str, float]
@@ -77,7 +83,10 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     judge = Judge(scenario.thresholds)
     totals = _read(store, facts.steady_seconds, judge)
     thresholds = judge.outcomes()
-    validity = check(scenario.validity, fitness, scenario.nodes.expect, scenario.nodes.min)
+    validity = [
+        *check(scenario.validity, fitness, scenario.nodes.expect, scenario.nodes.min),
+        check_doubt(scenario.thresholds, thresholds, fitness.lag_when_fit),
+    ]
     verdict = decide(thresholds, validity, facts.aborted)
     steady_s = len(facts.steady_seconds)
     everything = _together(totals.whole)
@@ -101,8 +110,12 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             peak=facts.nodes_peak,
             ready_s=facts.ready_s,
             lost=facts.nodes_lost,
-            quarantined=0,
+            quarantined=facts.nodes_quarantined,
             simulated=facts.simulated,
+            thermal_speed=scenario.rack.thermal_speed,
+            request_cpu_ms=1000 * scenario.rack.request_cpu_s
+            if scenario.rack.request_cpu_s is not None and facts.slowed
+            else None,
         ),
         users=Users(target=scenario.max_users, peak=facts.users_peak),
         requests=Requests(
@@ -133,7 +146,9 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             for row in validity
         ],
         excluded_share=round(fitness.requests_unfit / measured, 6) if measured else 0.0,
+        excluded=_excluded(store, facts.steady_seconds),
         latency_all_ms=_latency(with_unfit),
+        generator_lag_ms=_latency(fitness.lag_when_fit),
         clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,
@@ -172,6 +187,21 @@ def _read(store: Store, steady_seconds: Sequence[int], judge: Judge) -> _Totals:
                 totals.steady.setdefault(endpoint, Tally()).merge(tally)
     judge_idle(max(steady, default=-1) + 1)
     return totals
+
+
+def _excluded(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
+    steady = set(steady_seconds)
+    return [
+        Excluded(
+            node=node.name,
+            seconds=node.seconds,
+            requests=node.requests,
+            reasons=node.reasons,
+            spans_s=node.spans,
+            further_spans=node.further_spans,
+        )
+        for node in unfit_nodes(row for row in store.unfit() if row.second in steady)
+    ]
 
 
 def _by_second(store: Store) -> Iterator[tuple[int, list[tuple[Endpoint, Tally, bool]]]]:

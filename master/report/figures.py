@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from master.report import words
-from master.report.series import Axis, FleetMap, RequestLines, Values
+from master.report.fleet import FleetMap
+from master.report.series import Axis, RequestLines, Values
 
 Chart = dict[str, Any]
 
@@ -80,11 +81,11 @@ def time_figure(name: str, lines: Sequence[Line], time: Timeline, *, title: str,
         "margin": {"l": LEFT_PX, "r": RIGHT_PX, "t": TOP_PX, "b": BOTTOM_PX},
         "hovermode": "x",
         "showlegend": False,
-        "xaxis": _time_axis(time.axis) | ({"anchor": "y2"} if strip else {}),
+        "xaxis": time_axis(time.axis) | ({"anchor": "y2"} if strip else {}),
         "yaxis": _value_axis(line for line in lines if not line.strip) | {"domain": [0.42, 1] if strip else [0, 1]},
         "shapes": [
-            *(_shade(start_s, end_s) for start_s, end_s in time.steady),
-            *(_shade(from_s, to_s, "--gap", "--gap-edge") for from_s, to_s in time.gaps),
+            *(shade(start_s, end_s) for start_s, end_s in time.steady),
+            *(shade(from_s, to_s, "--gap", "--gap-edge") for from_s, to_s in time.gaps),
         ],
     }
     if strip:
@@ -200,10 +201,23 @@ class Scale:
 # Fixed, so that a colour means the same in every report. The firmware throttles from 80 °C, in full at 85 °C.
 TEMPERATURE = Scale("°C", 30, 85, INFERNO)
 CPU = Scale("%", 0, 100, VIRIDIS)
+# A Pi's lowest clock is a third of its highest (600 of 1800 MHz on a Pi 4).
+CLOCK = Scale("%", 30, 100, VIRIDIS)
 
 
-def heat_map(name: str, title: str, fleet: FleetMap, rows: list[Values], scale: Scale) -> Figure:
-    """All nodes over time; cells without a sample show what is below, a grey that is on neither scale."""
+def users_scale(rows: list[Values]) -> Scale:
+    """For users, of which each run has its own number."""
+    return Scale("users", 0, max([1, *(int(value) for row in rows for value in row if value is not None)]), VIRIDIS)
+
+
+def heat_map(
+    name: str, title: str, fleet: FleetMap, rows: list[Values], scale: Scale, *, lowest: bool = False
+) -> Figure:
+    """All nodes over time, of which the highest are named, or the `lowest`.
+
+    Cells without a sample show what is below, a grey that is on no scale. The page has `rows` beside the chart, under its
+    name, since other charts show them too.
+    """
     axis = fleet.axis
     plot_px = max(60, min(len(rows) * 18, TALLEST_MAP_PX))
     closest = len(rows) * LABEL_PX / plot_px
@@ -214,8 +228,8 @@ def heat_map(name: str, title: str, fleet: FleetMap, rows: list[Values], scale: 
     layout: Chart = {
         "margin": {"l": max(LEFT_PX, 14 + 7 * longest), "r": RIGHT_PX, "t": 44, "b": BOTTOM_PX},
         "hovermode": "closest",
-        "shapes": [_shade(axis.start_s, axis.end_s, "--missing")],
-        "xaxis": _time_axis(axis) | {"showgrid": False},
+        "shapes": [shade(axis.start_s, axis.end_s, "--missing")],
+        "xaxis": time_axis(axis) | {"showgrid": False},
         "yaxis": {
             "autorange": "reversed",
             "fixedrange": True,
@@ -229,7 +243,6 @@ def heat_map(name: str, title: str, fleet: FleetMap, rows: list[Values], scale: 
         "type": "heatmap",
         "x0": axis.start_s + axis.step_s / 2,
         "dx": axis.step_s,
-        "z": rows,
         "zmin": scale.low,
         "zmax": scale.high,
         "hoverinfo": "none",
@@ -237,12 +250,21 @@ def heat_map(name: str, title: str, fleet: FleetMap, rows: list[Values], scale: 
         "colorscale": [[index / (len(scale.colors) - 1), color] for index, color in enumerate(scale.colors)],
         "colorbar": _color_bar(scale),
     }
-    chart = {"id": name, "kind": "map", "unit": scale.unit, "nodes": fleet.nodes, "data": [data], "layout": layout}
-    return Figure(name, title, scale.unit, _hottest(fleet, rows, scale.unit), plot_px + 44 + BOTTOM_PX, chart)
+    chart = {"id": name, "kind": "map", "unit": scale.unit, "data": [data], "layout": layout}
+    return Figure(
+        name,
+        title,
+        "" if scale.unit == "users" else scale.unit,
+        _extremes(fleet, rows, scale.unit, lowest=lowest),
+        plot_px + 44 + BOTTOM_PX,
+        chart,
+    )
 
 
 def _color_bar(scale: Scale) -> Chart:
-    ticks = list(range(scale.low, scale.high + 1, 10 if scale.high - scale.low < 60 else 20))
+    span = scale.high - scale.low
+    step = next((step for step in (1, 2, 5, 10, 20, 50, 100) if span / step <= 6), math.ceil(span / 6))
+    ticks = list(range(scale.low, scale.high + 1, step))
     return {
         "orientation": "h",
         "thickness": 8,
@@ -259,18 +281,19 @@ def _color_bar(scale: Scale) -> Chart:
     }
 
 
-def _hottest(fleet: FleetMap, rows: list[Values], unit: str) -> str:
+def _extremes(fleet: FleetMap, rows: list[Values], unit: str, *, lowest: bool) -> str:
+    sign = -1 if lowest else 1
     peaks = []
     for node, row in zip(fleet.nodes, rows, strict=True):
-        known = [(value, -index) for index, value in enumerate(row) if value is not None]
+        known = [(sign * value, -index) for index, value in enumerate(row) if value is not None]
         if known:
             value, index = max(known)
             peaks.append((value, node, words.moment(fleet.axis.start_s - index * fleet.axis.step_s)))
     peaks.sort(key=lambda peak: -peak[0])
     if not peaks:
         return "No node sent a value."
-    first = [f"{node} {value:g}\u00a0{unit} at {when}" for value, node, when in peaks[:3]]
-    return f"Highest: {'; '.join(first)}."
+    first = [f"{node} {sign * value:g}\u00a0{unit} at {when}" for value, node, when in peaks[:3]]
+    return f"{'Lowest' if lowest else 'Highest'}: {'; '.join(first)}."
 
 
 def _label(node: str) -> str:
@@ -283,7 +306,8 @@ def _peak(values: Sequence[float | None], time: Timeline) -> tuple[float, str]:
     return value, words.moment(time.axis.start_s - index * time.axis.step_s)
 
 
-def _time_axis(axis: Axis) -> Chart:
+def time_axis(axis: Axis) -> Chart:
+    """The axis of time, which the page's script writes the moments on."""
     return {"range": [axis.start_s, axis.end_s], "zeroline": False, "showgrid": True}
 
 
@@ -299,7 +323,7 @@ def _value_axis(lines: Iterable[Line]) -> Chart:
     }
 
 
-def _shade(start_s: float, end_s: float, color: str = "--steady", edge: str | None = None) -> Chart:
+def shade(start_s: float, end_s: float, color: str = "--steady", edge: str | None = None) -> Chart:
     """A span of time; with an `edge` it can be seen however short it is."""
     return {
         "type": "rect",

@@ -38,7 +38,7 @@ def render(result: Result, store: Store, scenario_yaml: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(words, name) for name in ("clock", "count", "number", "duration", "moment", "shortened")
+        name: getattr(words, name) for name in ("clock", "count", "number", "duration", "moment", "shortened", "spans")
     }
     environment.globals |= {"counted": words.counted, "listed": words.listed, "NOTHING": words.NOTHING}
     context = page(result, store, scenario_yaml)

@@ -7,22 +7,29 @@ from itertools import groupby
 from typing import Any
 
 from master.report import figures, words
+from master.report.boards import boards
 from master.report.figures import Figure, Timeline
+from master.report.fleet import FleetMap, fleet_map
+from master.report.heldback import held_back, held_back_row, shown_first, throttling_unknown
 from master.report.result import ClockOffset, Gap, Latency, Result
 from master.report.series import (
     MAX_POINTS,
     Axis,
-    FleetMap,
+    Values,
     controller_lines,
-    fleet_map,
     request_lines,
+    runs,
     steady_spans,
 )
+from master.report.together import together_figure
 from master.report.unfit import unfit_nodes
 from master.store import SecondRow, Store
 
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
+
+SETTING_APART = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "clock_error")
+"""The checks whose limits set a single second of a worker apart as well."""
 
 MAX_ENDPOINTS = 1000
 
@@ -45,12 +52,17 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
     start_s, end_s = store.extent()
     axis = Axis.of(start_s, end_s, MAX_POINTS)
     gaps = [(gap.from_s, gap.to_s) for gap in result.gaps]
-    over_time = _over_time(store, Timeline(axis, steady_spans(seconds), gaps), seconds) if axis.length else []
+    steady = steady_spans(seconds)
+    over_time = _over_time(store, Timeline(axis, steady, gaps), seconds) if axis.length else []
     # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
-    fleet = fleet_map(store, start_s, seconds[-1].second + 1 if seconds else end_s)
-    maps = _maps(fleet)
+    fleet = fleet_map(store, start_s, seconds[-1].second + 1 if seconds else end_s, steady)
     events, errors, unfit = store.events(), store.errors(), unfit_nodes(store.unfit())
-    drawn = [*over_time, *maps]
+    maps, rows = _maps(fleet)
+    shown = shown_first(fleet, {node.name: node.seconds for node in unfit})
+    together = together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None
+    held = held_back(fleet)
+    never_known, not_always_known = throttling_unknown(fleet)
+    drawn = [*over_time, *([together] if together else []), *maps]
     return {
         "result": result,
         "judged": result.verdict in ("PASS", "FAIL"),
@@ -59,12 +71,25 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "clocks_off": words.listed(_clocks_off(result.clocks_off), MAX_NAMED),
         "unfit_because": [row.message or row.check for row in result.validity if row.ok is False],
         "over_time": over_time,
+        "boards": boards(fleet.tracks),
+        "together": together,
+        "shown_nodes": [fleet.nodes[index] for index in shown],
+        "held_back": [held_back_row(track, fleet.period_s) for track in held[:MAX_ROWS]],
+        "held_back_nodes": len(held),
+        "held_back_left": len(held) - MAX_ROWS,
+        "throttling_unknown": never_known,
+        "throttling_at_times_unknown": not_always_known,
+        "conditions": list(words.CONDITIONS.values()),
         "maps": maps,
         "drawn": drawn,
         "axis": axis,
         "fleet": fleet,
         "endpoints": result.endpoints[:MAX_ENDPOINTS],
         "latencies": _latencies(result),
+        "differences": _differences(result),
+        "set_apart": words.share(result.excluded_share),
+        "set_apart_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
+        "unfit_limits": [f"{row.check} {row.limit}" for row in result.validity if row.check in SETTING_APART],
         "errors": errors[:MAX_ROWS],
         "errors_left": len(errors) - MAX_ROWS,
         "events": events[:MAX_ROWS],
@@ -80,6 +105,14 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
             "start": start_s,
             "end": end_s,
             "gaps": gaps,
+            "fleet": {
+                "nodes": fleet.nodes,
+                "start": fleet.axis.start_s,
+                "step": fleet.axis.step_s,
+                "full_hz": [track.full_hz for track in fleet.tracks],
+                "conditions": [runs(track.conditions) for track in fleet.tracks],
+                "rows": rows,
+            },
         },
     }
 
@@ -110,13 +143,24 @@ def _over_time(store: Store, time: Timeline, seconds: list[SecondRow]) -> list[F
     return drawn
 
 
-def _maps(fleet: FleetMap) -> list[Figure]:
+def _maps(fleet: FleetMap) -> tuple[list[Figure], dict[str, list[Values]]]:
+    """The heat maps that have something to show; and what all of them would show, in runs, by their names."""
+    rows = {
+        "temperature": fleet.temperature_c,
+        "clock": fleet.clock_percent,
+        "node-users": fleet.users,
+        "cpu": fleet.cpu_percent,
+    }
     drawn = []
     if fleet.has_temperature:
-        drawn.append(figures.heat_map("temperature", "Temperature", fleet, fleet.temperature_c, figures.TEMPERATURE))
+        drawn.append(figures.heat_map("temperature", "Temperature", fleet, rows["temperature"], figures.TEMPERATURE))
+    if fleet.has_clock:
+        drawn.append(figures.heat_map("clock", "Clock", fleet, rows["clock"], figures.CLOCK, lowest=True))
+    if fleet.has_users:
+        drawn.append(figures.heat_map("node-users", "Users", fleet, fleet.users, figures.users_scale(fleet.users)))
     if fleet.has_samples:
-        drawn.append(figures.heat_map("cpu", "CPU", fleet, fleet.cpu_percent, figures.CPU))
-    return drawn
+        drawn.append(figures.heat_map("cpu", "CPU", fleet, rows["cpu"], figures.CPU))
+    return drawn, {name: [runs(row) for row in values] for name, values in rows.items()}
 
 
 def _stages(seconds: list[SecondRow]) -> list[tuple[int, str]]:
@@ -170,3 +214,10 @@ def _latencies(result: Result) -> list[tuple[str, Latency]]:
     if not result.excluded_share:
         return []
     return [("fit nodes only, as above", result.latency_ms), ("all nodes", result.latency_all_ms)]
+
+
+def _differences(result: Result) -> list[str]:
+    """By how much each percentile would be more with the requests set apart."""
+    fit, everything = result.latency_ms, result.latency_all_ms
+    names = ("p50", "p90", "p95", "p99", "p999", "max")
+    return [words.difference(getattr(fit, name), getattr(everything, name)) for name in names]

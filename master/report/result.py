@@ -15,7 +15,7 @@ SCHEMA = "piswarm/result/1"
 
 
 class Nodes(msgspec.Struct, kw_only=True):
-    """The fleet: how many nodes were expected, were ready at most, and were lost for good or for a time.
+    """The fleet: how many nodes were expected, were ready at most, and were lost or quarantined for good or for a time.
 
     `ready_s` is how long it took from the start of the fleet until the load could begin; None when it never could.
     """
@@ -26,6 +26,20 @@ class Nodes(msgspec.Struct, kw_only=True):
     lost: int
     quarantined: int
     simulated: bool
+    thermal_speed: float = 1.0
+    """How many times faster than real ones simulated boards warmed up and cooled down."""
+    request_cpu_ms: float | None = None
+    """CPU that a request was taken to cost on a Pi 4's core, on simulated nodes; None where it was what it cost here."""
+
+    @property
+    def supposed(self) -> str:
+        """What the scenario had simulated nodes be that real ones are not, in words; empty when it was nothing."""
+        said = []
+        if self.simulated and self.thermal_speed != 1:
+            said.append(f"boards warm up and cool down {self.thermal_speed:g} times as fast as real ones")
+        if self.simulated and self.request_cpu_ms is not None:
+            said.append(f"a request is taken to cost {self.request_cpu_ms:g} ms of a Pi 4's core")
+        return ", and ".join(said)
 
 
 class Users(msgspec.Struct, kw_only=True):
@@ -92,6 +106,19 @@ class ValidityResult(msgspec.Struct, kw_only=True):
     message: str
 
 
+class Excluded(msgspec.Struct, kw_only=True):
+    """A node that was not fit to measure for some of the steady part: when, why, and how much was set apart for it."""
+
+    node: str
+    seconds: int
+    requests: int
+    reasons: dict[str, int]
+    """Seconds by reason; one second may have several."""
+    spans_s: list[tuple[int, int]]
+    """The seconds of the run, each span from its first to the one after its last; the first few spans."""
+    further_spans: int
+
+
 class ClockOffset(msgspec.Struct, kw_only=True):
     """A node whose wall clock was off by more than a second at the end, positive when ahead. No figure depends on it."""
 
@@ -136,8 +163,12 @@ class Result(msgspec.Struct, kw_only=True):
     thresholds: list[ThresholdResult]
     validity: list[ValidityResult]
     excluded_share: float
+    excluded: list[Excluded]
+    """The nodes whose requests make up that share, the longest unfit first."""
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
+    generator_lag_ms: Latency
+    """How late the workers' event loops looked while they were fit: no more than this can be in a latency beside the target's time."""
     clocks_off: list[ClockOffset]
     dropped_messages: dict[str, int]
     """Messages and connections that the controller's port turned away, by reason."""

@@ -2,25 +2,22 @@
 
 Each point stands for `step_s` whole seconds. Requests in it are counted together and percentiles come from their merged
 histograms, so that nothing is an average of percentiles; lag, temperature, CPU and users are the largest value in it,
-ready nodes the smallest: what a reader looks for survives the thinning.
+ready nodes the smallest: what a reader looks for survives the thinning. What is known of each node is in `fleet`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from master.report.words import natural
 from master.store import CONTROLLER, SecondRow, Store
 from worker.histogram import Histogram
 
 MAX_POINTS = 1200
 """Points of a line: more than a screen has columns."""
-
-MAX_COLUMNS = 600
-"""Columns of a heat map; with 500 nodes that is 300 000 cells, about 3 MB of report."""
 
 Values = list[float | None]
 
@@ -87,7 +84,7 @@ def request_lines(store: Store, axis: Axis) -> RequestLines:
         lines.failed_per_s[index] = failed / axis.seconds_in(index)
         found = fit_latency.percentiles(PERCENTILES.values())
         for line, value_ms in zip(lines.percentiles_ms.values(), found, strict=True):
-            line[index] = _rounded(value_ms, 3)
+            line[index] = rounded(value_ms, 3)
     return lines
 
 
@@ -104,63 +101,26 @@ def steady_spans(seconds: list[SecondRow]) -> list[tuple[int, int]]:
     return spans
 
 
-@dataclass
-class FleetMap:
-    """Every node over time: rows of °C and of percent CPU, None where there is no sample; nodes sorted by name."""
-
-    axis: Axis
-    period_s: int
-    nodes: list[str] = field(default_factory=list)
-    temperature_c: list[Values] = field(default_factory=list)
-    cpu_percent: list[Values] = field(default_factory=list)
-
-    @property
-    def empty_cells(self) -> int:
-        """Cells of the map without any sample."""
-        return sum(row.count(None) for row in self.cpu_percent)
-
-    @property
-    def unknown_temperatures(self) -> int:
-        """Cells that have a sample, but none that knew its temperature."""
-        return sum(row.count(None) for row in self.temperature_c) - self.empty_cells
-
-    @property
-    def has_samples(self) -> bool:
-        """Whether there is any sample."""
-        return any(value is not None for row in self.cpu_percent for value in row)
-
-    @property
-    def has_temperature(self) -> bool:
-        """Whether any node knew its temperature."""
-        return any(value is not None for row in self.temperature_c for value in row)
-
-
-def fleet_map(store: Store, start_s: int, end_s: int) -> FleetMap:
-    """Read the samples of all nodes within [start_s, end_s)."""
-    period_s = store.sample_period_s()
-    axis = Axis.of(start_s, end_s, MAX_COLUMNS, period_s)
-    columns = ("temperature_c", "cpu_percent")
-    names = sorted(set(store.nodes()) - {CONTROLLER}, key=natural)
-    hottest: dict[str, Values] = {name: [None] * axis.length for name in names}
-    busiest: dict[str, Values] = {name: [None] * axis.length for name in names}
-    for index, name, temperature_c, cpu_percent in store.sample_peaks(columns, start_s, end_s, axis.step_s):
-        if name != CONTROLLER:
-            hottest[name][index] = _rounded(temperature_c, 1)
-            busiest[name][index] = _rounded(cpu_percent)
-    return FleetMap(axis, period_s, names, [*hottest.values()], [*busiest.values()])
-
-
 def controller_lines(store: Store, axis: Axis) -> dict[str, Values]:
     """CPU and memory of the controller in percent, by name of the line; empty when it was not sampled."""
     cpu: Values = [None] * axis.length
     memory: Values = [None] * axis.length
     columns = ("cpu_percent", "memory_percent")
     for index, _, *values in store.sample_peaks(columns, axis.start_s, axis.end_s, axis.step_s, node=CONTROLLER):
-        cpu[index], memory[index] = (_rounded(value, 1) for value in values)
+        cpu[index], memory[index] = (rounded(value, 1) for value in values)
     known = any(value is not None for value in cpu)
     return {"CPU": cpu, "memory": memory} if known else {}
 
 
-def _rounded(value: float | None, digits: int | None = None) -> float | None:
-    """For JSON, which knows no infinity."""
+def rounded(value: float | None, digits: int | None = None) -> float | None:
+    """For JSON, which knows no infinity: None in its place."""
     return None if value is None or not math.isfinite(value) else round(value, digits)
+
+
+def runs(values: Iterable[float | None]) -> list[Any]:
+    """Shorter for the page: three or more equal values in a row become one pair of the value and how often it stands there."""
+    found: list[Any] = []
+    for value, group in groupby(values):
+        often = sum(1 for _ in group)
+        found += [value] * often if often < 3 else [[value, often]]
+    return found

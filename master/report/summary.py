@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from master.report.result import Result
+from master.report.result import Latency, Result
 from master.run.directory import RunDirectory
 
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold yellow", "ABORTED": "bold yellow"}
@@ -18,20 +18,16 @@ SHOWN_NODES = 3
 
 def print_summary(console: Console, result: Result, directory: RunDirectory) -> None:
     """Print the verdict, what it rests on, and where the rest is."""
-    latency = result.latency_ms
     simulated = " simulated" if result.nodes.simulated else ""
     figures = Table.grid(padding=(0, 2))
     figures.add_column(style="dim")
-    latencies = (
-        ("p50", latency.p50),
-        ("p95", latency.p95),
-        ("p99", latency.p99),
-        ("p99.9", latency.p999),
-        ("max", latency.max),
-    )
     for name, value in (
         ("requests", f"{result.requests.total}, {result.requests.failed} failed, {result.requests.rate:.1f}/s"),
-        ("latency ms", "  ".join(f"{name} {_ms(value)}" for name, value in latencies)),
+        ("latency ms", _percentiles(result.latency_ms)),
+        (
+            "own lag ms",
+            f"{_percentiles(result.generator_lag_ms)}: so much may be in latencies beside the target's time",
+        ),
         ("users", f"{result.users.peak} of {result.users.target}"),
         (
             "nodes",
@@ -40,6 +36,8 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
+    if result.nodes.supposed:
+        figures.add_row("simulated", result.nodes.supposed)
     if result.clocks_off:
         worst = max(result.clocks_off, key=lambda clock: abs(clock.offset_s))
         many = len(result.clocks_off)
@@ -63,6 +61,17 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     console.print()
     console.print(Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}"), soft_wrap=True)
     console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _percentiles(latency: Latency) -> str:
+    shown = (
+        ("p50", latency.p50),
+        ("p95", latency.p95),
+        ("p99", latency.p99),
+        ("p99.9", latency.p999),
+        ("max", latency.max),
+    )
+    return "  ".join(f"{name} {_ms(value)}" for name, value in shown)
 
 
 def _ready(seconds: float | None) -> str:

@@ -9,27 +9,47 @@ from dataclasses import dataclass, field
 from master.report.words import natural
 from master.store import FitnessRow
 
+MAX_SPANS = 6
+"""Spans that are told of one node; of further ones the number is."""
+
 
 @dataclass
 class UnfitNode:
-    """One node's unfit seconds within [first_s, end_s), with the seconds of each reason and the requests set apart."""
+    """One node's unfit seconds, with those of each reason, and the requests that were set apart for them."""
 
     name: str
-    first_s: int
-    end_s: int = 0
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    """When it was unfit, as [start, end), in order of time; MAX_SPANS at most."""
+    further_spans: int = 0
     seconds: int = 0
     requests: int = 0
     lag_max_ms: float = 0.0
     reasons: dict[str, int] = field(default_factory=dict)
+    _end_s: int = -1
+    _reasons_now: set[str] = field(default_factory=set)
 
     def add(self, row: FitnessRow) -> None:
-        """Count one unfit second."""
-        self.end_s = row.second + 1
-        self.seconds += 1
+        """Count what one worker of the node measured in an unfit second; rows come in order of time."""
+        if row.second >= self._end_s:
+            self._add_second(row.second)
         self.requests += row.requests
         self.lag_max_ms = max(self.lag_max_ms, row.lag_max_ms)
-        for reason in dict.fromkeys(kind(text) for text in row.unfit.split(", ")):
-            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        for reason in {kind(text): None for text in row.unfit.split(", ")}:
+            if reason not in self._reasons_now:
+                self._reasons_now.add(reason)
+                self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def _add_second(self, second: int) -> None:
+        self.seconds += 1
+        self._reasons_now.clear()
+        follows = self._end_s == second
+        self._end_s = second + 1
+        if not follows and len(self.spans) == MAX_SPANS:
+            self.further_spans += 1
+        elif not follows:
+            self.spans.append((second, second + 1))
+        elif not self.further_spans:
+            self.spans[-1] = (self.spans[-1][0], second + 1)
 
 
 def kind(reason: str) -> str:
@@ -41,5 +61,5 @@ def unfit_nodes(rows: Iterable[FitnessRow]) -> list[UnfitNode]:
     """One entry per node of `rows` (which are in order of time), the longest unfit first."""
     found: dict[str, UnfitNode] = {}
     for row in rows:
-        found.setdefault(row.node, UnfitNode(row.node, row.second)).add(row)
+        found.setdefault(row.node, UnfitNode(row.node)).add(row)
     return sorted(found.values(), key=lambda node: (-node.seconds, natural(node.name)))

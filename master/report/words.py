@@ -7,11 +7,21 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from worker.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
+
 NOTHING = "–"
 """Stands where nothing was measured, so that it can't be taken for a zero."""
 
 LONGEST_TEXT = 300
 """Characters shown of a text that the target or a user's code chose, such as a name or an error."""
+
+CONDITIONS = {
+    THROTTLED: "throttled",
+    UNDER_VOLTAGE: "under-voltage",
+    FREQUENCY_CAPPED: "capped",
+    SOFT_LIMITED: "soft limit",
+}
+"""What holds a node back, those that matter most first."""
 
 _UNBROKEN = "\u00a0"  # a number and its unit stay on one line
 
@@ -58,6 +68,13 @@ def share(value: float) -> str:
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{_UNBROKEN}%"
 
 
+def frequency(value_hz: float) -> str:
+    """`1.80 GHz`, `600 MHz`."""
+    if value_hz < 1e9:
+        return f"{number(value_hz / 1e6)}{_UNBROKEN}MHz"
+    return f"{value_hz / 1e9:.2f}{_UNBROKEN}GHz"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `1 min 50 s`, `24 h`, `2 d 3 h`: the two largest units."""
     whole = round(seconds)
@@ -77,6 +94,20 @@ def moment(second: float) -> str:
     hours, minutes = divmod(minutes, 60)
     text = f"{hours}:{minutes:02}:{rest_s:02}" if hours else f"{minutes}:{rest_s:02}"
     return f"-{text}" if second <= -1 else text
+
+
+def spans(found: Sequence[tuple[float, float]], further: int = 0) -> str:
+    """`0:12–0:48, 1:00–1:11 and 3 more`."""
+    text = ", ".join(f"{moment(start_s)}–{moment(end_s)}" for start_s, end_s in found)
+    return f"{text} and {count(further)} more" if further else text
+
+
+def difference(before: float | None, after: float | None) -> str:
+    """`+3.20`, `-0.100`, `0`: by how much `after` is more."""
+    if before is None or after is None:
+        return NOTHING
+    text = number(abs(after - before))
+    return text if text in ("0", NOTHING) else f"{'+' if after > before else '-'}{text}"
 
 
 def clock(started_at: str) -> str:

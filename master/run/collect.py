@@ -125,6 +125,7 @@ class Collector:
         self.dropped.update(earlier.dropped)
         self._registry.peak_ready = earlier.nodes_peak
         self._registry.ever_lost.update(earlier.nodes_lost)
+        self._registry.ever_quarantined.update(earlier.nodes_quarantined)
         self._judged_up_to = int(earlier.offset_s) + 1
 
     def begin(self) -> None:
@@ -194,10 +195,8 @@ class Collector:
                 self.on_report(worker, report)
 
     def _on_sample(self, node: str, sample: Sample, now_s: float) -> None:
-        if node == CONTROLLER:
-            due_s = self.agents.controller.add(sample, now_s)
-        else:
-            due_s = self._registry.sample(node, sample, now_s)
+        known = self.agents.controller if node == CONTROLLER else self._registry.nodes[node]
+        due_s = known.add(sample, now_s) if node == CONTROLLER else self._registry.sample(node, sample, now_s)
         if self._began_s is None or due_s < self._began_s:
             return
         # So that no node counts for more than the others, whatever it sends.
@@ -205,7 +204,7 @@ class Collector:
             self.dropped["a sample out of turn"] += 1
             return
         self._sampled_s[node] = due_s
-        second = int(due_s - self._began_s)
+        second = max(0, known.second_of_sample(sample.due_s, self._began_s))
         reading = sample.reading
         self._samples.append((node, second, reading))
         if not self._is_steady(second):
@@ -214,7 +213,6 @@ class Collector:
             self.fitness.add_controller(reading.cpu_percent)
         else:
             self._received_samples[node] += 1
-            known = self._registry.nodes[node]
             self.fitness.add_node(node, NodeCondition.of(reading, known.facts))
             error_s = known.clock.error_s
             if error_s is not None:
@@ -306,7 +304,7 @@ class Collector:
     def _keep_fitness(self, row: FitnessRow, lag: Histogram) -> None:
         self._fitness_rows.append(row)
         if self._is_steady(row.second):
-            self.fitness.add_lag(row.node, lag)
+            self.fitness.add_lag(row.node, lag, fit=not row.unfit)
             if row.worker_cpu_percent is not None:
                 self.fitness.add_worker_cpu(row.node, row.worker_cpu_percent)
 
@@ -360,6 +358,7 @@ class Collector:
             users_peak=self.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=sorted(self._registry.ever_lost),
+            nodes_quarantined=sorted(self._registry.ever_quarantined),
             ready_s=self.ready_s,
             cut_off=self.receipts.cut_off,
             dropped=dict(self.dropped),

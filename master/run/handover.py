@@ -109,6 +109,7 @@ class Standing(msgspec.Struct, kw_only=True):
     users_peak: int
     nodes_peak: int
     nodes_lost: list[str]
+    nodes_quarantined: list[str]
     ready_s: float | None
     cut_off: list[str]
     dropped: dict[str, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import gevent
@@ -18,9 +18,6 @@ from worker.curve import Endpoint, Keys
 from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
 
 MAX_RACKS = 8
-FLEET = (("pi4", "heat sink"), ("pi5", "fan"))
-"""What the simulated nodes are: boards and their cooling, in turn."""
-AMBIENT_C = 24.0
 TARGET_READY_S = 30.0
 OUTLIVE_S = 60.0
 """How long the processes of a local run wait for another controller when theirs has died."""
@@ -113,22 +110,19 @@ class Processes:
         self._start("agent", "worker.node", NodeOrders(CONTROLLER, endpoint, keys, outlive_s=OUTLIVE_S), [CONTROLLER])
 
     def start_racks(
-        self, keys: Mapping[str, Keys], all_nodes: Sequence[str], endpoint: Endpoint, work: Work, *, separate: bool
+        self, keys: Mapping[str, Keys], boards: Mapping[str, Board], endpoint: Endpoint, work: Work, *, separate: bool
     ) -> None:
         """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
 
-        `all_nodes` are those of the whole run, in order: a node's number among them says what it stands for.
+        `boards` has what each node of the whole run stands for, in order of their numbers (see master/run/boards.py).
         """
-        numbers = {name: number for number, name in enumerate(all_nodes)}
-        nodes = [
-            RackNode(name, numbers[name], node_keys, Board(*FLEET[numbers[name] % len(FLEET)], AMBIENT_C))
-            for name, node_keys in keys.items()
-        ]
+        numbers = {name: number for number, name in enumerate(boards)}
+        nodes = [RackNode(name, numbers[name], node_keys, boards[name]) for name, node_keys in keys.items()]
         if separate:
             for node in nodes:
                 worker = RackOrders(endpoint=endpoint, nodes=[node], work=work, agents=False)
                 orders = NodeOrders(
-                    node.name, endpoint, node.keys, work.seed, worker=worker, board=node.board, outlive_s=OUTLIVE_S
+                    node.name, endpoint, node.keys, worker=worker, board=node.board, outlive_s=OUTLIVE_S
                 )
                 self._start(node.name, "worker.node", orders, [node.name])
             return

@@ -23,6 +23,7 @@ from master.judge.outcome import RunFacts, conclude
 from master.report.html import write_report
 from master.report.junit import write_junit
 from master.report.result import Result
+from master.run.boards import boards_of
 from master.run.collect import Collector
 from master.run.directory import RunDirectory
 from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
@@ -206,7 +207,8 @@ class Run:
         )
         missing = {name: keys[name] for name in self._nodes if name not in there}
         if missing:
-            self._processes.start_racks(missing, self._nodes, server.endpoint, work, separate=self._handover.separate)
+            boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, self._nodes)
+            self._processes.start_racks(missing, boards, server.endpoint, work, separate=self._handover.separate)
         self._handover.started = self._processes.started
         self._file.write(self._handover)
 
@@ -268,9 +270,11 @@ class Run:
             users_peak=collector.users_peak,
             nodes_peak=self._registry.peak_ready,
             nodes_lost=len(self._registry.ever_lost),
+            nodes_quarantined=len(self._registry.ever_quarantined),
             ready_s=collector.ready_s,
             gaps=collector.gaps,
             simulated=self._registry.simulated,
+            slowed=not self._handover.separate,
             clocks_off=self._registry.clocks_off(CLOCK_OFF_S),
             dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),

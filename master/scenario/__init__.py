@@ -4,7 +4,7 @@ Nothing here knows a socket, a clock or Locust; the load schedule, thresholds an
 """
 
 from master.scenario.loader import load_scenario, peek_locustfile
-from master.scenario.model import EMBEDDED, Limits, Nodes, Scenario, Stage
+from master.scenario.model import EMBEDDED, Limits, Nodes, Rack, Scenario, Stage
 from master.scenario.overrides import Overrides
 from master.scenario.rules import Threshold, parse_threshold
 
@@ -13,6 +13,7 @@ __all__ = [
     "Limits",
     "Nodes",
     "Overrides",
+    "Rack",
     "Scenario",
     "Stage",
     "Threshold",

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from master.document import Document, Place
-from master.scenario.schema import NodesShape, ScenarioShape, StageShape, ValidityShape
+from master.scenario.schema import NodesShape, RackShape, ScenarioShape, StageShape, ValidityShape
 from master.scenario.suggest import did_you_mean
 
 # Which shape a place has, list positions left out.
@@ -16,6 +16,7 @@ _SHAPES: Mapping[Place, type[BaseModel]] = {
     (): ScenarioShape,
     ("load",): StageShape,
     ("nodes",): NodesShape,
+    ("rack",): RackShape,
     ("validity",): ValidityShape,
 }
 _WANTED = {

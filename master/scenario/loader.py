@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from master.document import Document, read_document
 from master.scenario.explain import note_findings
-from master.scenario.model import Limits, Nodes, Scenario, Stage, mix_fault
+from master.scenario.model import Limits, Nodes, Rack, Scenario, Stage, mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name
 
@@ -67,6 +67,14 @@ def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
         users=shape.users,
         load=load,
         nodes=Nodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),
+        fleet=shape.fleet,
+        rack=Rack(
+            shape.rack.ambient,
+            shape.rack.spread,
+            shape.rack.weak_supply,
+            shape.rack.request_cpu,
+            shape.rack.thermal_speed,
+        ),
         thresholds=tuple(shape.thresholds),
         validity=_limits(shape.validity),
         sample_period_s=shape.sample_period,

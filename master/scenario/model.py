@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -53,6 +53,25 @@ class Nodes:
     wait_s: float = 60.0
 
 
+DEFAULT_FLEET: Mapping[str, float] = {"pi4-heatsink": 1, "pi5-cooled": 1}
+"""What simulated nodes stand for unless told: kinds of worker.boards.KINDS, by weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rack:
+    """What simulated nodes stand in. `spread_c` is from the coolest place, which has `ambient_c`, to the warmest.
+
+    `request_cpu_s` is the CPU that a request costs on a Pi 4's core at full clock; None is what it costs this machine, scaled.
+    Boards warm up and cool down `thermal_speed` times as fast as real ones.
+    """
+
+    ambient_c: float = 24.0
+    spread_c: float = 4.0
+    weak_supply_percent: float = 0.0
+    request_cpu_s: float | None = None
+    thermal_speed: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Where the generator stops being fit to measure."""
@@ -85,6 +104,8 @@ class Scenario:
     description: str = ""
     seed: int = 0
     nodes: Nodes = Nodes()
+    fleet: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_FLEET))
+    rack: Rack = Rack()
     thresholds: tuple[Threshold, ...] = ()
     validity: Limits = Limits()
     sample_period_s: float = 1.0
@@ -115,6 +136,8 @@ class Scenario:
                 for stage in self.load
             ],
             "nodes": {"expect": self.nodes.expect, "min": self.nodes.min, "wait": format_duration(self.nodes.wait_s)},
+            "fleet": {kind: _number(weight) for kind, weight in self.fleet.items()},
+            "rack": _rack(self.rack),
             "thresholds": [threshold.text for threshold in self.thresholds],
             "validity": {
                 "loop_lag_p99": format_latency(limits.loop_lag_p99_ms),
@@ -136,6 +159,18 @@ class Scenario:
         if self.locustfile is None:
             del content["locustfile"]
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _rack(rack: Rack) -> dict[str, object]:
+    content: dict[str, object] = {
+        "ambient": format_temperature(rack.ambient_c),
+        "spread": format_temperature(rack.spread_c),
+        "weak_supply": format_percent(rack.weak_supply_percent),
+        "thermal_speed": _number(rack.thermal_speed),
+    }
+    if rack.request_cpu_s is not None:
+        content["request_cpu"] = format_duration(rack.request_cpu_s)
+    return content
 
 
 def _share(share: UserShare) -> float | str:

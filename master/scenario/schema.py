@@ -24,15 +24,24 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from master.scenario.model import EMBEDDED
+from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
 from master.scenario.suggest import did_you_mean
-from master.scenario.units import format_duration, parse_duration, parse_latency, parse_percent, parse_temperature
+from master.scenario.units import (
+    format_duration,
+    format_temperature,
+    parse_duration,
+    parse_latency,
+    parse_percent,
+    parse_temperature,
+)
+from worker.boards import BOARDS, KINDS
 from worker.wire import UserShare
 
 MOST_USERS = 10_000_000
 MOST_NODES = 100_000
 _MOST_SPAWN_RATE = 1_000_000  # users per second
+_MOST_WEIGHT = 1e9
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -120,10 +129,29 @@ def _duration(least_s: float, most_s: float) -> Callable[[object], float]:
     return parse
 
 
+def _temperature(least_c: float, most_c: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        degrees = parse_temperature(value)
+        if not least_c <= degrees <= most_c:
+            raise ValueError(f"{value!r} is not from {format_temperature(least_c)} to {format_temperature(most_c)}")
+        return degrees
+
+    return parse
+
+
+def _known_kind(name: str) -> str:
+    if name not in KINDS:
+        suggestion = did_you_mean(f"{name}-bare" if name in BOARDS else name, KINDS)
+        raise ValueError(f"unknown kind of node{suggestion} (known: {', '.join(KINDS)})")
+    return name
+
+
 Duration = Annotated[float, PlainValidator(parse_duration)]
 Latency = Annotated[float, PlainValidator(parse_latency)]
 Percent = Annotated[float, PlainValidator(parse_percent)]
 Temperature = Annotated[float, PlainValidator(parse_temperature)]
+Kind = Annotated[str, AfterValidator(_known_kind)]
+Weight = Annotated[float, Field(gt=0, le=_MOST_WEIGHT)]
 
 
 class _Shape(BaseModel):
@@ -163,6 +191,16 @@ class NodesShape(_Shape):
         return least
 
 
+class RackShape(_Shape):
+    """The `rack` section: what simulated nodes stand in."""
+
+    ambient: Annotated[float, PlainValidator(_temperature(-40, 70))] = 24.0
+    spread: Annotated[float, PlainValidator(_temperature(0, 40))] = 4.0
+    weak_supply: Percent = 0.0
+    request_cpu: Annotated[float, PlainValidator(_duration(0.00001, 10))] | None = None
+    thermal_speed: Annotated[float, Field(ge=1, le=100)] = 1.0
+
+
 class ValidityShape(_Shape):
     """The `validity` section; what is left out keeps the default of `Limits`."""
 
@@ -198,6 +236,8 @@ class ScenarioShape(_Shape):
     users: dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]]
     load: list[StageShape]
     nodes: NodesShape = NodesShape()
+    fleet: dict[Kind, Weight] = dict(DEFAULT_FLEET)
+    rack: RackShape = RackShape()
     thresholds: list[Annotated[Threshold, PlainValidator(parse_threshold)]] = []
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
@@ -209,6 +249,13 @@ class ScenarioShape(_Shape):
         if not users:
             raise ValueError("names no user class: give at least one, e.g. {ApiUser: 1}")
         return users
+
+    @field_validator("fleet")
+    @classmethod
+    def _some_fleet(cls, fleet: dict[str, float]) -> dict[str, float]:
+        if not fleet:
+            raise ValueError("names no kind of node: give at least one, e.g. {pi4-bare: 1}")
+        return fleet
 
     @field_validator("load")
     @classmethod

@@ -1,4 +1,4 @@
-"""Quantities as people write them: `90s`, `1h30m`, `5 %`, `100 ms`, `600/s`.
+"""Quantities as people write them: `90s`, `1h30m`, `5 %`, `100 ms`, `600/s`, `35 °C`.
 
 Every parser takes whatever the YAML file held and raises ValueError with a message for the operator. Arithmetic is exact
 (fractions), so that formatting a value and parsing it again gives the same float.
@@ -69,8 +69,8 @@ class _Kind:
         return total
 
     def _wrong(self, value: object) -> ValueError:
-        listed = ", ".join(unit for unit in self.units if unit.isascii())
-        units = listed if len(self.units) == 1 else f"one of {listed}"
+        listed = [unit for unit in self.units if unit.isascii()]
+        units = listed[0] if len(listed) == 1 else f"one of {', '.join(listed)}"
         return ValueError(f"{value!r:.60} is not {self.noun}: write a number and {units}, e.g. {self.example}")
 
 
@@ -92,7 +92,14 @@ _LATENCY = _Kind(
 )
 _PERCENT = _Kind("a percentage", {"%": Fraction(1)}, "5 %", 100.0, "100 %")
 _SHARE = _Kind("a percentage", {"%": Fraction(1, 100)}, "5 %", 1.0, "100 %")
-_TEMPERATURE = _Kind("a temperature", {"°C": Fraction(1), "C": Fraction(1)}, "35 °C", 150.0, "150 °C")
+_TEMPERATURE = _Kind(
+    "a temperature",
+    # The degree sign, what keyboards produce in its place, and the one letter for both.
+    dict.fromkeys(("C", "\u00b0C", "\u00baC", "\u2103"), Fraction(1)),
+    "35 °C",
+    1000.0,
+    "1000 °C",
+)
 _RATE = _Kind("a rate", {"/s": Fraction(1), "/min": Fraction(1, 60)}, "600/s", 1e9, "1000000000/s")
 
 
@@ -117,8 +124,11 @@ def parse_share(value: object) -> float:
 
 
 def parse_temperature(value: object) -> float:
-    """Degrees Celsius (0 to 150), from `35 °C`, `35 C`."""
-    return _TEMPERATURE.parse(value)
+    """Degrees Celsius, from `35 °C`, `-5 C`."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.startswith("-"):
+        return _TEMPERATURE.parse(value)
+    return -_TEMPERATURE.parse(text.removeprefix("-").lstrip())
 
 
 def parse_rate(value: object) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from report_example import SCENARIO_YAML, fill, nothing, result
+from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
 
 from master.report.html import write_report
 from master.report.result import ClockOffset, Gap
@@ -18,6 +18,7 @@ from master.store import Store
 CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS_PX = (1280, 768, 390)
 CHARTS = ("rate", "latency", "users", "lag", "nodes", "controller", "temperature", "cpu")
+NODE_CHARTS = ("together", "temperature", "clock", "node-users", "cpu")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}: apt install chromium")
 
@@ -43,7 +44,11 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     write_report(invalid, store, SCENARIO_YAML, directory / "invalid.html")
     store.close()
-    return {name: directory / f"{name}.html" for name in ("invalid", "aborted")}
+    store = Store(directory / "hot.db", create=True)
+    fill_hot(store, nodes=40, seconds=200)
+    write_report(result(), store, SCENARIO_YAML, directory / "hot.html")
+    store.close()
+    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot")}
 
 
 class Watched:
@@ -61,7 +66,7 @@ class Watched:
         self.page.goto(path.as_uri())
 
 
-@pytest.mark.parametrize("name", ["invalid", "aborted"])
+@pytest.mark.parametrize("name", ["invalid", "aborted", "hot"])
 @pytest.mark.parametrize("width_px", WIDTHS_PX)
 def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Path], name: str, width_px: int) -> None:
     """Nothing is asked of the network, nothing complains, hostile names run nothing, and the page fits its window."""
@@ -196,3 +201,67 @@ def test_charts_follow_the_colour_scheme(browser: Browser, reports: dict[str, Pa
     watched.page.wait_for_function(f"{color} !== {dark!r}")
     assert watched.complaints == []
     watched.page.close()
+
+
+def test_heat_clock_and_users_are_drawn_together(browser: Browser, reports: dict[str, Path]) -> None:
+    """A line for each node in each panel, its lane below, all on one axis of time; and a map of all nodes for each."""
+    watched = Watched(browser, reports["hot"], 1280)
+    page = watched.page
+    for name in NODE_CHARTS:
+        assert page.locator(f"#{name} svg.main-svg").count() > 0, name
+        assert page.locator(f"#{name} .scatterlayer path.js-line, #{name} .heatmaplayer image").count() > 0, name
+    shown = page.evaluate("document.getElementById('together').layout.yaxis4.ticktext")
+    assert shown == ["pi1", "pi5", "pi2", "pi13"]
+    assert page.locator("#together .scatterlayer path.js-line").count() == 3 * len(shown)
+    assert [text.split(",")[0] for text in labels(page, "together")] == ["temperature", "clock", "users", "held back"]
+    lanes = "document.getElementById('together').data.at(-1).z"
+    assert page.evaluate(f"{lanes}[0].slice(78, 82)") == [0, 0, 2, 2]
+    assert page.evaluate(f"{lanes}[1].slice(178, 182)") == [None, None, 1, 1]
+    assert page.evaluate(f"{lanes}[2].slice(98, 102)") == [0, 0, 3, 3]
+    assert watched.complaints == []
+    page.close()
+
+
+def test_other_nodes_can_be_chosen(browser: Browser, reports: dict[str, Path]) -> None:
+    """Any of the fleet, without a network; up to six. A gap in what is known of one is a gap in its line."""
+    watched = Watched(browser, reports["hot"], 1280)
+    page = watched.page
+    add = page.get_by_label("Add a node")
+    for name in ("pi4", "pi3"):
+        add.select_option(name)
+    assert add.is_disabled()
+    names = "document.getElementById('together').layout.yaxis4.ticktext"
+    assert page.evaluate(names) == ["pi1", "pi5", "pi2", "pi13", "pi4", "pi3"]
+    line = "document.getElementById('together').data.filter(trace => trace.name === 'pi4').map(trace => trace.y[125])"
+    assert page.evaluate(line) == [None, None, None]
+    page.get_by_role("button", name="take pi5 out").click()
+    assert page.evaluate(names) == ["pi1", "pi2", "pi13", "pi4", "pi3"]
+    assert add.is_enabled()
+    for _ in range(4):
+        page.get_by_role("button", name="take ").first.click()
+    assert page.evaluate(names) == ["pi3"]
+    assert page.get_by_role("button", name="take ").count() == 0
+    assert watched.complaints == []
+    page.close()
+
+
+def test_pointing_at_nodes_tells_heat_clock_users_and_conditions(browser: Browser, reports: dict[str, Path]) -> None:
+    """Of each node shown, at that moment; what is not known is said to be."""
+    watched = Watched(browser, reports["hot"], 1280)
+    page = watched.page
+    page.get_by_label("Add a node").select_option("pi3")
+    page.locator("#together").scroll_into_view_if_needed()
+    inside = page.locator("#together .draglayer .xy .drag").first.bounding_box()
+    assert inside
+    x, y = inside["x"] + inside["width"] / 2, inside["y"] + inside["height"] / 2
+    page.mouse.move(x - 5, y)
+    page.mouse.move(x, y)
+    tooltip = page.locator("#tooltip")
+    tooltip.wait_for(state="visible")
+    text = tooltip.inner_text().replace("\n", " ")
+    assert "pi1 84 °C · 40 % (0.72 GHz) · 2 users throttled" in text
+    assert "pi5 61 °C · 100 % (1 GHz) · 4 users not known: under-voltage" in text
+    assert "pi13 62 °C · 100 % (1.8 GHz) · 4 users not held back" in text
+    assert "clock not known · 4 users not known if held back" in text
+    assert watched.complaints == []
+    page.close()

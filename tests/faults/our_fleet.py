@@ -118,7 +118,7 @@ class OurFleet:
         return RackOrders(
             endpoint=Endpoint(f"tcp://127.0.0.1:{port or self.server.port}", self.server.endpoint.public_key),
             nodes=[
-                RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], Board("pi5", "fan", 25.0))
+                RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], Board("pi5", "cooled", 25.0))
                 for name in nodes
             ],
             work=Work(

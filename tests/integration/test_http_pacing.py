@@ -21,7 +21,7 @@ from worker.http.connection import Limits
 from worker.http.pool import Pool
 from worker.http.session import Session
 from worker.looplag import LoopLag
-from worker.pacing import constant_pacing, constant_throughput
+from worker.pacing import Schedule, constant_pacing, constant_throughput
 from worker.recorder import Recorder, RequestEvent
 
 LATE_S = 7.0
@@ -289,3 +289,34 @@ def test_any_user_of_locust_keeps_its_schedule() -> None:
         wait_until(lambda: len(user.begun_s) >= 9)
     assert user.begun_s[4] - user.begun_s[1] < 3 * PERIOD_S
     assert user.begun_s[8] - started_s >= 8 * PERIOD_S - 0.01
+
+
+def test_requests_behind_the_schedule_for_a_lag_count_that_lag_in_their_second(server: Server) -> None:
+    """The generator stood still, and what its user makes up for afterwards is late for that, not for the target."""
+    lag = LoopLag()
+    now_s = time.monotonic()
+    lag._at(int(now_s) - 1).histogram.add(300)
+    kind = type("Paced", (Visitor,), {"host": server.url, "wait_time": constant_pacing(PERIOD_S)})
+    environment = Environment(user_classes=[kind])
+    environment.events.request = RequestEvent(Recorder(lag))
+    user = kind(environment)
+    user.client.intended_s, user.client.behind_since_s = now_s - 0.3, now_s - 1
+    assert user.client.get("/").late_s >= 0.3
+    assert max(lag.second(int(now_s) + more).histogram.max_ms for more in (0, 1)) == 300
+    user.client.close()
+
+
+def test_what_answers_lay_unread_makes_no_task_late(server: Server) -> None:
+    """A late task counts from when it was due, less what the process was late to read since the last task in time."""
+    user = server.visitor(wait_time=constant_pacing(PERIOD_S))
+    user.pacing_schedule = Schedule(time.monotonic() - 1.0, PERIOD_S, LATE_S)
+    user.client.unread_s = 0.25
+    user.wait_time()
+    assert user.client.intended_s == pytest.approx(user.pacing_schedule.due_s + 0.25)
+    user.client.unread_s = 3600.0
+    user.wait_time()
+    assert user.client.intended_s is not None
+    assert user.client.get("/").late_s < 0.5  # from the end of the task before, and no later
+    user.pacing_schedule = Schedule(time.monotonic(), 60.0, LATE_S)
+    user.wait_time()
+    assert (user.client.intended_s, user.client.unread_s) == (None, 0.0)

@@ -182,6 +182,7 @@ def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: 
     assert event.detail.startswith("its workers end again and again; ")
     finished = started.finish()
     assert finished.status in (0, 3), finished.output
+    assert finished.result["nodes"]["quarantined"] == 1
     ends = [event.detail for event in events(started.directory) if event.kind == "worker ended"]
     assert len(ends) >= CRASHES
     assert all(end.startswith("sim002_0: exit status 7; the camera is on fire; ") for end in ends)

@@ -45,7 +45,15 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
     result = finished.result
     assert (finished.status, result["verdict"], result["schema"]) == (0, "PASS", "piswarm/result/1")
     assert 0 < result["nodes"].pop("ready_s") < 60
-    assert result["nodes"] == {"expected": 4, "peak": 4, "lost": 0, "quarantined": 0, "simulated": True}
+    assert result["nodes"] == {
+        "expected": 4,
+        "peak": 4,
+        "lost": 0,
+        "quarantined": 0,
+        "simulated": True,
+        "thermal_speed": 1.0,
+        "request_cpu_ms": None,
+    }
     assert result["users"] == {"target": 8, "peak": 8}
     assert result["unreported_workers"] == []
     assert {row["check"]: row["ok"] for row in result["validity"]} == dict.fromkeys(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from worker.wire import (
     Reading,
     Sample,
     Welcome,
+    WorkerEnded,
     decode_agent_message,
     encode,
 )
@@ -95,12 +98,33 @@ class KnownSensors:
         return Reading(cpu_percent=self.reads, memory_percent=1, memory_used_bytes=1, load_1min=0)
 
 
+class NotedWorkers:
+    """Workers that end when they are said to."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def look(self, now_s: float) -> Iterator[WorkerEnded]:
+        del now_s
+        while self.ended:
+            yield WorkerEnded(self.ended.pop(), "exit status 0", 0.5, crashing=False)
+
+    def wait_s(self, now_s: float) -> float:
+        del now_s
+        return math.inf
+
+    def stop(self) -> None:
+        self.ended.append("stopped")
+
+
 @dataclass
 class Controller:
     """The other end: what the agent says, and what it is told."""
 
     socket: zmq.Socket[bytes]
     agent: threading.Thread
+    workers: NotedWorkers
+    woken: int
     _route: bytes = b""
 
     def hear(self) -> AgentMessage:
@@ -136,13 +160,18 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
         socket.curve_secretkey = server.secret.encode()
         port = socket.bind_to_random_port("tcp://127.0.0.1")
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
-        served = Agent("pi1", endpoint, new_keys(), KnownSensors(), context=context)
-        thread = threading.Thread(target=serve, args=([served],), daemon=True)
+        workers = NotedWorkers()
+        served = Agent("pi1", endpoint, new_keys(), KnownSensors(), context=context, workers=workers)
+        readable, writable = os.pipe()
+        thread = threading.Thread(target=serve, args=([served],), kwargs={"woken": readable}, daemon=True)
         thread.start()
-        controller = Controller(socket, thread)
+        controller = Controller(socket, thread, workers, writable)
         yield controller
         controller.say(encode(Quit()))
         thread.join(5)
+        assert workers.ended == ["stopped"]
+        os.close(writable)
+        os.close(readable)
     end_context(context)
 
 
@@ -217,6 +246,20 @@ def test_an_agent_tells_its_clocks(controller: Controller) -> None:
     assert answer.asked_s == asked_s
     assert asked_s <= answer.answered_s <= time.monotonic()
     assert wall_s - 0.1 <= answer.wall_s <= time.time() + 0.1
+
+
+def test_an_agent_that_is_woken_looks_after_its_workers(controller: Controller) -> None:
+    """And does not otherwise, unless they say that something will be due."""
+    assert isinstance(controller.hear(), Hello)
+    controller.say(encode(Welcome(0.02)))
+    controller.samples(1)  # its first look, which comes after its hello, is over
+    controller.workers.ended.append("pi1_0")
+    controller.samples(5)
+    assert controller.workers.ended == ["pi1_0"]
+    os.write(controller.woken, b"!!")
+    while not isinstance(message := controller.hear(), WorkerEnded):
+        pass
+    assert message.worker == "pi1_0"
 
 
 @pytest.mark.parametrize("welcomed", [False, True])

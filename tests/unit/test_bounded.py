@@ -106,7 +106,7 @@ def test_fitness_of_a_node_has_an_upper_bound() -> None:
             log.add_node("pi1", NodeCondition(tenth / 10, tenth / 10, tenth / 10))
             log.add_worker_cpu("pi1", tenth / 10)
         for bucket in range(LAST_BUCKET + 1):
-            log.add_lag("pi1", Histogram({bucket: 1}, 1.0))
+            log.add_lag("pi1", Histogram({bucket: 1}, 1.0), fit=True)
         sizes.append(held([log]))
     assert sizes[0] == sizes[1]
     assert len(log.node_cpu["pi1"].bins) == len(log.node_memory["pi1"].bins) == len(log.worker_cpu["pi1"].bins) == 1001

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity, measured
+from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity, full_capacity
 from worker.thermal import BOARDS, THROTTLE_FROM_C, ThermalModel
 from worker.wire import Facts
 
@@ -93,10 +93,12 @@ def test_nodes_that_are_almost_alike_share_a_capacity() -> None:
 
 
 def test_a_node_that_was_not_measured_counts_by_its_cores() -> None:
-    """As those of a Pi 4."""
+    """As those of a Pi 4, unless its model is known to have others."""
     facts = Facts(simulated=False, model="m", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
-    assert measured(facts) == 4
-    assert measured(replace(facts, capacity=1.7)) == 1.7
+    assert full_capacity(facts) == 4
+    assert full_capacity(replace(facts, capacity=1.7)) == 1.7
+    assert full_capacity(replace(facts, model="Raspberry Pi Zero 2 W Rev 1.0")) == pytest.approx(4 * 4 / 9)
+    assert full_capacity(replace(facts, model="Raspberry Pi 5 Model B Rev 1.1")) == 8
 
 
 def test_a_hot_node_that_starts_anew_is_still_hot() -> None:

@@ -18,7 +18,7 @@ from worker.counters import (
     PsutilCounters,
     cpu_percent,
     open_counters,
-    parse_diskstats,
+    parse_disk,
     parse_meminfo,
     parse_net_dev,
     parse_stat,
@@ -63,7 +63,7 @@ def test_memory_that_is_not_told_is_refused(text: bytes) -> None:
 
 PARSERS: list[Callable[[bytes], Any]] = [
     parse_net_dev,
-    lambda text: parse_diskstats(text, {b"sda"}),
+    parse_disk,
 ]
 
 
@@ -91,7 +91,7 @@ def test_what_lies_on_a_disk_is_not_counted_beside_it(tmp_path: Path) -> None:
     assert (counters.disk_read_bytes, counters.disk_written_bytes) == (9_834_562 * 512, 5_213_848 * 512)
 
 
-@pytest.mark.parametrize("missing", ["proc/net/dev", "proc/diskstats"])
+@pytest.mark.parametrize("missing", ["proc/net/dev", "sys/block/mmcblk0/stat"])
 def test_a_machine_that_does_not_count_has_none(tmp_path: Path, missing: str) -> None:
     """As in some containers."""
     root = lay_out("5", tmp_path)

@@ -54,7 +54,7 @@ def run(tmp_path: Path, air: dict[str, float]) -> Iterator[PlayedRun]:
         troubles=NOBODY,
         users_per_node=USERS_PER_NODE,
     )
-    for node, cooling in zip(run.nodes, ("bare", "fan", "fan", "fan"), strict=True):
+    for node, cooling in zip(run.nodes, ("bare", "cooled", "cooled", "cooled"), strict=True):
         node.reading = sensors(lambda node=node: sum(node.users.values()), cooling, air)
     with run:
         yield run

@@ -18,6 +18,9 @@ RULES = [
     ("master.target", "worker"),
     ("master.deploy", "locust"),
     ("master.deploy", "gevent"),
+    ("master.nodes", "locust"),
+    ("master.nodes", "gevent"),
+    ("master.nodes", "master.store"),
     ("master.scenario", "locust"),
     ("master.scenario", "gevent"),
 ]

@@ -188,3 +188,13 @@ def test_a_bound_that_is_none_is_refused(max_behind_s: float) -> None:
 def test_a_rate_that_is_none_is_refused(tasks_per_s: float) -> None:
     with pytest.raises(ValueError, match="rate"):
         constant_throughput(tasks_per_s)
+
+
+def test_a_schedule_knows_since_when_its_user_is_behind() -> None:
+    """That is when its last task in time was due; with the first that is in time again, it is that one."""
+    schedule = Schedule(100.0, 1.0, 60.0)
+    seen = []
+    for now_s in (100.5, 103.5, 103.6, 103.7, 103.8):
+        schedule.advance(now_s)
+        seen.append((schedule.due_s, schedule.in_time_s))
+    assert seen == [(101, 101), (102, 101), (103, 101), (104, 104), (105, 105)]

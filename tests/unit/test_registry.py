@@ -111,7 +111,7 @@ def test_a_node_is_throttled_or_hot_where_throttling_begins(
     ("conditions", "expected"),
     [
         pytest.param(told(FREQUENCY_CAPPED), NodeState.THROTTLED, id="a capped clock is held down"),
-        pytest.param(told(SOFT_LIMITED), NodeState.THROTTLED, id="so is one at a board's lower limit"),
+        pytest.param(told(SOFT_LIMITED), NodeState.READY, id="at a board's lower limit it is steady"),
         pytest.param(told(THROTTLED, THROTTLED), NodeState.THROTTLED, id="though nothing else is known"),
         pytest.param(told(UNDER_VOLTAGE), NodeState.READY, id="a weak supply alone slows nothing down"),
         pytest.param(ALL, NodeState.READY, id="what is not known to be so is not so"),
@@ -252,6 +252,18 @@ def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: l
     assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MOST_BEYOND_S
 
 
+@given(st.lists(st.floats(0.0, 0.4), min_size=3, max_size=40), st.integers(0, 63))
+def test_each_sample_is_of_a_second_of_its_own(ways_s: list[float], phase: int) -> None:
+    """However long messages take, and so whatever the estimate of the clock does meanwhile."""
+    node = Node("pi1")
+    seconds = []
+    for number, way_s in enumerate(ways_s):
+        due_s = 500 + phase / 64 + number
+        node.clock.observe(due_s, due_s + 100 + way_s)
+        seconds.append(node.second_of_sample(due_s, began_s=590.25))
+    assert seconds == list(range(seconds[0], seconds[0] + len(ways_s)))
+
+
 def test_a_restarted_node_is_quarantined_no_more() -> None:
     """Its new agent knows nothing of the crashes, and would never say that they are over."""
     fleet = registry()
@@ -261,3 +273,4 @@ def test_a_restarted_node_is_quarantined_no_more() -> None:
     assert state(fleet) is NodeState.QUARANTINED
     fleet.welcome("pi1", FACTS, OURS_S + 60)
     assert state(fleet) is NodeState.READY
+    assert fleet.ever_quarantined == {"pi1"}

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from report_example import HOSTILE, SCENARIO_YAML, fill, nothing, result
+from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, result
 
 from master.report import words
 from master.report.html import script_json, write_report
 from master.report.page import MAX_ROWS
-from master.report.result import ClockOffset, Gap, Result
+from master.report.result import ClockOffset, Gap, Result, ValidityResult
 from master.store import Event, Store
 
 
@@ -95,7 +95,7 @@ def test_a_hostile_node_name_stays_within_the_data(store: Store, target: Path) -
     _, page = written(result(), store, target)
     (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
     (temperature,) = [chart for chart in data["charts"] if chart["id"] == "temperature"]
-    assert "<b>pi</b></script>" in temperature["nodes"]
+    assert "<b>pi</b></script>" in data["fleet"]["nodes"]
     labels = temperature["layout"]["yaxis"]["ticktext"]
     assert not any("<" in label for label in labels)
 
@@ -140,6 +140,52 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
         assert page.says(text), text
 
 
+def test_requests_set_apart_are_told_with_what_they_would_change(store: Store, target: Path) -> None:
+    """Who measured them and when, the percentiles with and without them, and how many may be set apart."""
+    fill(store)
+    limit = ValidityResult(check="excluded_share", limit="≤ 5 %", observed="0.83 %", ok=True, nodes=[], message="")
+    outcome = result()
+    outcome.validity.append(limit)
+    _, page = written(outcome, store, target)
+    for text in (
+        "0.83 % of the requests of the steady part were set apart; the limit is ≤ 5 %, and beyond it a run is INVALID.",
+        "beyond one of these: node_cpu ≤ 90 %, loop_lag_p99 ≤ 50 ms; or when its loop lag or CPU is not known.",
+        "all nodes2.003.0040.040.040.0900",
+        "difference00000+860",
+        "pi1loop lag above 50 ms (1 s), worker CPU unknown (1 s)10:15–0:16484.2",
+    ):
+        assert page.says(text), text
+    _, page = written(msgspec.structs.replace(outcome, excluded_share=0.0), store, target)
+    assert page.says("No request of the steady part was set apart, so all percentiles are of all requests;")
+    assert not page.says("difference")
+
+
+def test_what_held_nodes_back_is_told(store: Store, target: Path) -> None:
+    """How long, as far as it is known, with heat, clock and users; of what the fleet is made; who can't tell."""
+    fill_hot(store, nodes=12, seconds=100)
+    _, page = written(result(), store, target)
+    for text in (
+        "3 nodes of 12 were held back, or came to 80 °C",
+        "Whether it was throttled is unknown of 1 node: pi3.",
+        "Longest held back or at 80 °C: pi1, for 46 s.",
+        "7Raspberry Pi 4 Model B simulatedDebian 136.12.47+rpt-rpi-v83.13.5",
+        "pi5Raspberry Pi Zero 2 W0 sunknown0 s10 s61.0 °C800 MHz (80 %)444",
+        "pi1Raspberry Pi 4 Model B30 s0 s0 s0 s84.0 °C720 MHz (40 %)424",
+    ):
+        assert page.says(text), text
+    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    assert [chart["id"] for chart in data["charts"]][-5:] == ["together", "temperature", "clock", "node-users", "cpu"]
+
+
+def test_a_fleet_that_was_never_held_back_is_not_called_well(store: Store, target: Path) -> None:
+    """Where nobody could tell, that is what the report says."""
+    fill(store, seconds=10)
+    _, page = written(result(), store, target)
+    assert page.says("No node is known to have been held back, or to have come to 80 °C.")
+    assert page.says("Whether it was throttled is unknown of 3 nodes: pi1, pi2, pi3.")
+    assert page.says("No node knows its clock.")
+
+
 def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Path) -> None:
     """In words, and in every chart over time, on top of what was held steady."""
     fill(store)
@@ -155,6 +201,18 @@ def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Pa
         shapes = [(shape["fillcolor"], shape["x0"], shape["x1"]) for shape in chart["layout"]["shapes"]]
         assert shapes == [("--steady", 10, 30), ("--gap", 12.25, 21.5)]
         assert chart["layout"]["shapes"][1]["line"]["width"] == 1  # seen even where it is too short to have a width
+
+
+def test_what_simulated_nodes_were_supposed_to_be_is_told(store: Store, target: Path) -> None:
+    """Boards that heat faster than real ones, and requests that cost what the scenario says; never of real nodes."""
+    fill(store)
+    nodes = msgspec.structs.replace(result().nodes, thermal_speed=10.0, request_cpu_ms=200.0)
+    _, page = written(msgspec.structs.replace(result(), nodes=nodes), store, target)
+    assert page.says(
+        "a thermal model; boards warm up and cool down 10 times as fast as real ones, and a request is taken to cost 200 ms of a Pi 4's core"
+    )
+    assert not msgspec.structs.replace(nodes, simulated=False).supposed
+    assert not result().nodes.supposed
 
 
 def test_the_worst_wall_clocks_are_named(store: Store, target: Path) -> None:
@@ -256,6 +314,14 @@ def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> N
         (words.moment(86399), "23:59:59"),
         (words.moment(-3), "-0:03"),
         (words.clock("not a time"), "not a time"),
+        (words.spans([(12, 48), (60, 71)]), "0:12–0:48, 1:00–1:11"),
+        (words.spans([(12, 48)], 3), "0:12–0:48 and 3 more"),
+        (words.difference(40.0, 900.0), "+860"),
+        (words.difference(3.2, 3.1), "-0.100"),
+        (words.difference(2.0, 2.0), "0"),
+        (words.difference(None, 2.0), words.NOTHING),
+        (words.frequency(1.8e9), "1.80 GHz"),
+        (words.frequency(6e8), "600 MHz"),
         (words.ahead(3600.0), "1 h ahead"),
         (words.ahead(-1.5), "1.5 s behind"),
         (words.listed(["a", "b", "c"], 2), "a, b and 1 more"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from report_example import FACTS, fill, reading, tally
 
-from master.report.series import MAX_COLUMNS, MAX_POINTS, Axis, controller_lines, fleet_map, request_lines, steady_spans
-from master.report.unfit import unfit_nodes
+from master.report.fleet import MAX_COLUMNS, fleet_map
+from master.report.series import MAX_POINTS, Axis, controller_lines, request_lines, steady_spans
+from master.report.unfit import MAX_SPANS, unfit_nodes
 from master.store import FitnessRow, SecondRow, Store
 
 
@@ -122,7 +123,25 @@ def test_unfit_seconds_add_up_by_kind_of_reason() -> None:
         FitnessRow("pi2", 9, 1200.0, 40.0, 5, "loop lag 1.2 s above 50 ms"),
     ]
     first, second = unfit_nodes(rows)
-    assert (first.name, first.seconds, first.first_s, first.end_s, first.requests) == ("pi2", 2, 4, 10, 15)
+    assert (first.name, first.seconds, first.spans, first.requests) == ("pi2", 2, [(4, 5), (9, 10)], 15)
     assert first.lag_max_ms == 1200.0
     assert first.reasons == {"loop lag above 50 ms": 2, "worker CPU unknown": 1}
     assert second.reasons == {"worker CPU above 90 %": 1}
+
+
+def test_an_unfit_second_of_two_workers_is_one_second() -> None:
+    """It counts once, with the requests of both and each reason once."""
+    reason = "node CPU 97 % above 90 %"
+    (node,) = unfit_nodes(
+        FitnessRow("pi1", second, 1.0, 1.0, 10, reason, worker=worker) for second in (3, 4, 5) for worker in (0, 1)
+    )
+    assert (node.seconds, node.spans, node.requests, node.reasons) == (3, [(3, 6)], 60, {"node CPU above 90 %": 3})
+
+
+def test_the_spans_told_of_a_node_are_bounded() -> None:
+    """Of further ones the number is told, the first stay as they are."""
+    unfit = [second for second in range(100) if second % 4 < 2]
+    (node,) = unfit_nodes(FitnessRow("pi1", second, 1.0, 1.0, 0, "worker CPU unknown") for second in unfit)
+    assert node.seconds == 50
+    assert node.spans == [(start, start + 2) for start in range(0, 4 * MAX_SPANS, 4)]
+    assert node.further_spans == 25 - MAX_SPANS

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from master.errors import InputError
 from master.run.load import LoadSchedule
-from master.scenario import Limits, Nodes, Overrides, Scenario, Stage, load_scenario, parse_threshold
+from master.scenario import Limits, Nodes, Overrides, Rack, Scenario, Stage, load_scenario, parse_threshold
 from master.scenario.overrides import override
+from worker.boards import KINDS
 from worker.wire import UserShare
 
 DATA = Path(__file__).parent / "data" / "scenarios"
@@ -41,6 +42,8 @@ def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
     }
     assert read.load == (Stage(100, 50, 90), Stage(1000, 12.5, 1200), Stage(0, 100, 0))
     assert read.nodes == Nodes(500, 475, 120)
+    assert read.fleet == {"pi4-bare": 200, "pi5-cooled": 250, "zero2w": 50.5}
+    assert read.rack == Rack(35, 10, 2.5, 0.02, 10)
     assert [threshold.text for threshold in read.thresholds] == [
         "rate >= 600/s",
         "POST /auth/login p95 < 100 ms",
@@ -97,6 +100,15 @@ scenarios = st.builds(
     ),
     load=st.lists(stages, min_size=1, max_size=5).map(tuple),
     nodes=st.builds(Nodes, expect=st.just(500), min=st.integers(1, 500), wait_s=seconds),
+    fleet=st.dictionaries(st.sampled_from(sorted(KINDS)), st.floats(0.001, 1000), min_size=1, max_size=4),
+    rack=st.builds(
+        Rack,
+        ambient_c=st.floats(-40, 70),
+        spread_c=st.floats(0, 40),
+        weak_supply_percent=percents,
+        request_cpu_s=st.none() | st.floats(0.00001, 10),
+        thermal_speed=st.floats(1, 100),
+    ),
     thresholds=st.just((parse_threshold("POST /a: {b} # c p95 < 100 ms"), parse_threshold("errors <= 0.1%"))),
     validity=st.builds(
         Limits,

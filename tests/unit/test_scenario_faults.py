@@ -168,6 +168,40 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
             {"nodes": "{expekt: 2}"}, 5, "unknown key; did you mean 'expect'? (known: expect, min, wait)", id="a typo"
         ),
         pytest.param(
+            {"fleet": "{pi4: 1}"}, 5, "fleet.pi4: unknown kind of node; did you mean 'pi4-bare'?", id="a board alone"
+        ),
+        pytest.param({"fleet": "{pi5-case: 1}"}, 5, "(known: zero2w, zero2w-bare, ", id="a cooling that it can't have"),
+        pytest.param({"fleet": "\n  pi4-bare: 1\n  pi5-cold: 2"}, 7, "mean 'pi5-cooled'?", id="a kind misspelt"),
+        pytest.param(
+            {"fleet": "{zero2w: 0}"}, 5, "fleet.zero2w: must be more than 0, not 0", id="a kind without weight"
+        ),
+        pytest.param({"fleet": "{zero2w: .inf}"}, 5, "fleet.zero2w: must be", id="an infinite weight of a kind"),
+        pytest.param({"fleet": '{zero2w: "= 3"}'}, 5, "fleet.zero2w: must be a number", id="a fixed count of a kind"),
+        pytest.param({"fleet": "{}"}, 5, "fleet: names no kind of node", id="a fleet of nothing"),
+        pytest.param({"fleet": "[zero2w]"}, 5, "fleet: must be a mapping", id="a fleet as a list"),
+        pytest.param(
+            {"rack": "{ambiant: 35 °C}"}, 5, "rack.ambiant: unknown key; did you mean 'ambient'?", id="a rack's typo"
+        ),
+        pytest.param(
+            {"rack": "{ambient: 35}"}, 5, "rack.ambient: 35 has no unit: say the unit, e.g. 35 °C", id="bare degrees"
+        ),
+        pytest.param({"rack": "{ambient: 95 F}"}, 5, "rack.ambient: '95 F' is not a temperature", id="other degrees"),
+        pytest.param(
+            {"rack": "{ambient: 71 °C}"}, 5, "'71 °C' is not from -40 °C to 70 °C", id="air too hot for any Pi"
+        ),
+        pytest.param(
+            {"rack": "{spread: -1 °C}"}, 5, "rack.spread: '-1 °C' is not from 0 °C to 40 °C", id="a spread below 0"
+        ),
+        pytest.param({"rack": "{weak_supply: 101 %}"}, 5, "more than a percentage may be", id="more than all supplies"),
+        pytest.param({"rack": "{request_cpu: 0s}"}, 5, "'0s' is not from 0.00001s to 10s", id="a request for nothing"),
+        pytest.param({"rack": "{request_cpu: 11s}"}, 5, "'11s' is not from 0.00001s to 10s", id="a request too dear"),
+        pytest.param(
+            {"rack": "{thermal_speed: 0.5}"}, 5, "rack.thermal_speed: must be at least 1", id="a slower model"
+        ),
+        pytest.param(
+            {"rack": "{thermal_speed: 101}"}, 5, "rack.thermal_speed: must be at most 100", id="a model too fast"
+        ),
+        pytest.param(
             {"thresholds": "errors < 5 %"}, 5, "thresholds: must be a list", id="a rule that is not in a list"
         ),
         pytest.param(

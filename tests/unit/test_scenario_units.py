@@ -28,6 +28,11 @@ from master.scenario import units
         (units.parse_latency, "800 us", 0.8),
         (units.parse_latency, "800 \u00b5s", 0.8),
         (units.parse_latency, "800\u03bcs", 0.8),
+        (units.parse_temperature, "35 °C", 35),
+        (units.parse_temperature, "35.5C", 35.5),
+        (units.parse_temperature, "35 \u00baC", 35),
+        (units.parse_temperature, "35\u2103", 35),
+        (units.parse_temperature, " -5 °C", -5),
         (units.parse_rate, "600/s", 600),
         (units.parse_rate, "30/min", 0.5),
         (units.parse_rate, "0.3 /s", 0.3),
@@ -65,6 +70,12 @@ def test_a_quantity_is_read_in_its_base_unit(parse: Callable[[object], float], t
         (units.parse_latency, "5 %", "write a number and one of us, ms, s"),
         (units.parse_percent, "101 %", "more than a percentage may be (100 %)"),
         (units.parse_percent, "5", "say the unit, e.g. 5 %"),
+        (units.parse_temperature, 35, "35 has no unit: say the unit, e.g. 35 °C"),
+        (units.parse_temperature, -5, "5 has no unit: say the unit, e.g. 35 °C"),
+        (units.parse_temperature, "--5 °C", "'-5 °C' is negative"),
+        (units.parse_temperature, "95 F", "is not a temperature: write a number and C, e.g. 35 °C"),
+        (units.parse_temperature, "2000 °C", "more than a temperature may be (1000 °C)"),
+        (units.parse_temperature, True, "True is not a temperature"),
         (units.parse_rate, "100 ms", "is not a rate: write a number and one of /s, /min"),
     ],
 )
@@ -84,6 +95,7 @@ def test_what_is_no_quantity_is_refused_with_the_value_and_the_units_allowed(
         (units.parse_percent, units.format_percent, 100),
         (units.parse_share, units.format_share, 1),
         (units.parse_rate, units.format_rate, 1e9),
+        (units.parse_temperature, units.format_temperature, 1000),
     ],
 )
 @given(st.data())

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from worker import simulated
+from worker.boards import BOARDS
 from worker.conditions import THROTTLED, UNDER_VOLTAGE, state, told
+from worker.cores import VirtualCores
 from worker.orders import Board
-from worker.simulated import SimulatedSensors
-from worker.thermal import BOARDS
+from worker.simulated import MeasuredLoad, SimulatedSensors
 
 PI4 = BOARDS["pi4"]
 MEMORY_BYTES = 50 << 20
@@ -25,13 +26,18 @@ class Machine:
         monkeypatch.setattr(simulated, "time", SimpleNamespace(monotonic=lambda: self.now_s))
 
     def sensors(
-        self, node: str = "sim001", board: str = "pi4", cooling: str = "bare", ambient_c: float = 24.0, seed: int = 0
+        self,
+        board: str = "pi4",
+        cooling: str = "bare",
+        ambient_c: float = 24.0,
+        *,
+        cores: VirtualCores | None = None,
+        supply_w: float | None = None,
+        thermal_speed: float = 1.0,
     ) -> SimulatedSensors:
         return SimulatedSensors(
-            node,
-            Board(board, cooling, ambient_c),
-            seed=seed,
-            cpu_s=lambda: self.used_s,
+            Board(board, cooling, ambient_c, supply_w, thermal_speed),
+            load=cores or MeasuredLoad(BOARDS[board], lambda: self.used_s, self.now_s),
             memory_bytes=lambda: MEMORY_BYTES,
         )
 
@@ -117,27 +123,61 @@ def test_a_cool_board_runs_at_full_clock(machine: Machine) -> None:
     assert reading.memory_percent == pytest.approx(100 * reading.memory_used_bytes / PI4.memory_bytes)
 
 
-def temperature_c(machine: Machine, node: str, seed: int) -> float:
-    temperature_c = machine.sensors(node, seed=seed).read().temperature_c
-    assert temperature_c is not None
-    return temperature_c
+def test_a_fan_and_a_weak_supply_are_in_the_reading(machine: Machine) -> None:
+    """A Pi 5's cooler turns when it is warm; what is too much for its supply is told."""
+    sensors = machine.sensors("pi5", "cooled", ambient_c=30, supply_w=5.0)
+    machine.work(1, 0.0)
+    rest = sensors.read()
+    assert (rest.fan_step, rest.fan_rpm, rest.conditions) == (1, 2400, told(0))
+    machine.work(10, 20.0)
+    busy = sensors.read()
+    assert state(busy.conditions, UNDER_VOLTAGE) is True
+    assert busy.frequency_hz == BOARDS["pi5"].floor_hz
+    assert (machine.sensors("pi4", "cooled").read().fan_step, machine.sensors().read().fan_rpm) == (None, None)
 
 
-def test_each_node_stands_in_air_of_its_own_up_to_four_degrees_warmer(machine: Machine) -> None:
-    """The same for the same seed and name, so that a run can be repeated."""
-    nodes = [f"sim{number:03}" for number in range(200)]
-    rises_c = [temperature_c(machine, node, seed=1) - (24 + 13.0 * PI4.idle_w) for node in nodes]
-    assert min(rises_c) >= 0
-    assert max(rises_c) <= 4
-    assert max(rises_c) - min(rises_c) > 3
-    assert temperature_c(machine, "sim001", seed=1) == temperature_c(machine, "sim001", seed=1)
-    assert temperature_c(machine, "sim001", seed=1) != temperature_c(machine, "sim001", seed=2)
+def test_a_zero_knows_nothing_of_its_voltage(machine: Machine) -> None:
+    """Which is not the same as well."""
+    reading = machine.sensors("zero2w").read()
+    assert state(reading.conditions, UNDER_VOLTAGE) is None
+    assert state(reading.conditions_since_start, UNDER_VOLTAGE) is None
+    assert state(reading.conditions, THROTTLED) is False
+
+
+def test_a_faster_model_is_as_hot_in_a_tenth_of_the_time(machine: Machine) -> None:
+    """The load counts by the time that really passes."""
+    real, faster = machine.sensors(), machine.sensors(thermal_speed=10.0)
+    for second in range(100):
+        machine.work(1, 0.5)
+        reading = real.read()
+        if second < 10:
+            early = faster.read()
+            assert early.cpu_percent == pytest.approx(50)
+    assert early.temperature_c == pytest.approx(reading.temperature_c)
+
+
+def test_virtual_cores_are_slowed_by_the_heat_that_they_make(machine: Machine) -> None:
+    """Their busy share is the node's CPU: the work of one core keeps more of them busy when the clock is held down."""
+    cores = VirtualCores(4, machine.now_s)
+    sensors = machine.sensors(ambient_c=42, cores=cores)
+    speeds = []
+    for _ in range(900):
+        speeds.append(cores.speed)
+        for _ in range(20):
+            machine.work(0.05, 0.0)
+            cores.take(machine.now_s, 0.05)
+        cores.mark(machine.now_s)
+        reading = sensors.read()
+        assert reading.cpu_percent == pytest.approx(25 / speeds[-1], abs=2.6)  # what is begun keeps its speed
+        assert reading.frequency_hz == cores.speed * PI4.max_hz
+    assert speeds[0] == 1
+    assert min(speeds) < 0.9
 
 
 @pytest.mark.parametrize("board", list(BOARDS))
 def test_a_simulated_node_says_that_it_is_simulated_and_what_it_stands_for(machine: Machine, board: str) -> None:
     """The board's figures, not this machine's."""
-    facts = machine.sensors(board=board, cooling=next(iter(BOARDS[board].resistance_c_per_w))).facts()
+    facts = machine.sensors(board, cooling=next(iter(BOARDS[board].coolings))).facts()
     assert facts.simulated
     assert (facts.model, facts.cpu_count, facts.memory_bytes) == (
         BOARDS[board].model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from report_example import FACTS, fill, reading, tally
 
 from master.store import (
+    FOLD_AGAIN_S,
     FURTHER_EVENTS,
     MAX_ENDPOINTS,
     MAX_ERRORS,
@@ -20,9 +22,12 @@ from master.store import (
     ErrorRow,
     Event,
     FitnessRow,
+    SampleGroup,
     SecondRow,
     Store,
 )
+from worker import conditions
+from worker.wire import Reading
 
 
 @pytest.fixture
@@ -137,6 +142,20 @@ def test_the_writer_closes_while_another_reads(path: Path) -> None:
     again.close()
 
 
+def test_a_short_look_at_the_end_leaves_one_file(path: Path) -> None:
+    """Who looks for some milliseconds just when a run ends is waited for: its log is folded in."""
+    store = Store(path, create=True)
+    store.put_meta("verdict", "PASS")
+    store.commit()
+    reader = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    assert reader.execute("SELECT value FROM meta").fetchall() == [('"PASS"',)]
+    leaving = threading.Timer(FOLD_AGAIN_S, reader.close)
+    leaving.start()
+    store.close()
+    leaving.join()
+    assert [file.name for file in path.parent.iterdir()] == ["run.db"]
+
+
 def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
     """A directory's name that looks like part of a URI is a name all the same."""
     path = tmp_path / "50 % of #1?.db"
@@ -216,3 +235,28 @@ def test_the_extent_is_that_of_the_run(store: Store) -> None:
     assert (store.extent(), store.sample_period_s()) == ((4, 15), 10)
     fill(store, seconds=8)
     assert store.extent() == (0, 8)
+
+
+def test_samples_are_grouped_by_what_held_a_node_back(store: Store) -> None:
+    """With the extremes of each group, as far as they are known, and how many were hot."""
+    throttled = conditions.told(conditions.THROTTLED)
+
+    def sample(second: int, temperature_c: float | None, lately: int, hz: float | None) -> tuple[str, int, Reading]:
+        return "pi1", second, msgspec.structs.replace(reading(temperature_c), conditions_lately=lately, frequency_hz=hz)
+
+    store.put_samples([sample(1, 70.0, 0xF0, 1.8e9), sample(2, 81.0, 0xF0, 1.7e9), sample(3, 84.0, throttled, 1.0e9)])
+    store.put_samples([sample(4, None, 0, None), sample(9, 99.0, 0xF0, 0.6e9)])
+    assert sorted(store.sample_groups(1, 9, hot_c=80.0), key=lambda group: group.conditions) == [
+        SampleGroup("pi1", 0, 1, 0, None, 20.0, None, None),
+        SampleGroup("pi1", 0xF0, 2, 1, 81.0, 20.0, 1.7e9, 1.8e9),
+        SampleGroup("pi1", throttled, 1, 1, 84.0, 20.0, 1.0e9, 1.0e9),
+    ]
+
+
+def test_the_fewest_users_of_a_node_are_those_of_all_its_workers(store: Store) -> None:
+    """Seconds that a worker has not told of are no zeros."""
+    told = [("pi1", 1, 4, 0), ("pi1", 1, 3, 1), ("pi1", 2, 2, 0), ("pi2", 1, 0, 0), ("pi3", 9, 5, 0)]
+    store.put_fitness(
+        FitnessRow(node, second, 1.0, 1.0, 0, "", users=users, worker=worker) for node, second, users, worker in told
+    )
+    assert dict(store.fewest_users(0, 9)) == {"pi1": 5, "pi2": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import supervisor
-from worker.supervisor import CRASHES, LONGEST_WAIT_S, MENDED_AFTER_S, Backoff, Supervisor
+from worker.supervisor import CRASHES, LONGEST_WAIT_S, MENDED_AFTER_S, OUTPUT_INTERVAL_S, Backoff, Supervisor
 from worker.wire import WorkerEnded, WorkerMended
 
 
@@ -101,3 +102,42 @@ def test_a_worker_is_mended_when_it_has_lived_for_a_while(
     assert until(crashing, lambda said: len(said) == 1) == [WorkerMended("pi1_0")]
     assert list(crashing.look(time.monotonic())) == []
     os.kill(crashing.pids[0], signal.SIGKILL)
+
+
+def test_between_looks_there_is_time_until_something_is_due_of_itself(
+    crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once for the first start; then to see what was said; after a crash until the next start; of one that crashed until it is well."""
+    now_s = time.monotonic()
+    assert crashing.wait_s(now_s) == 0
+    list(crashing.look(now_s))
+    assert crashing.wait_s(now_s) == OUTPUT_INTERVAL_S
+    (ended,) = until(crashing, lambda said: len(said) == 1)
+    assert isinstance(ended, WorkerEnded)
+    assert 0 <= crashing.wait_s(time.monotonic()) <= ended.again_in_s
+    until(crashing, lambda said: len(said) == CRASHES - 1)
+    while not crashing.pids:
+        list(crashing.look(time.monotonic()))
+    os.kill(crashing.pids[0], signal.SIGSTOP)  # so that it lives
+    started_s = time.monotonic()
+    monkeypatch.setattr(supervisor, "MENDED_AFTER_S", 1.0)
+    assert 0 < crashing.wait_s(started_s) <= 1.0
+    assert crashing.wait_s(started_s + 1.0) == 0
+    os.kill(crashing.pids[0], signal.SIGKILL)
+
+
+def test_no_worker_needs_no_look() -> None:
+    """As of the controller's own agent."""
+    assert Supervisor({}).wait_s(0.0) == math.inf
+
+
+def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while it lives."""
+    list(crashing.look(time.monotonic()))
+    os.kill(crashing.pids[0], signal.SIGSTOP)
+    monkeypatch.setattr(supervisor, "MOST_KEPT_BYTES", 1000)
+    output = crashing._workers[0].output
+    output.write(b"x" * 1001)
+    output.flush()
+    list(crashing.look(time.monotonic()))
+    assert os.fstat(output.fileno()).st_size == 0

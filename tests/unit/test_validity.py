@@ -32,7 +32,7 @@ def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
     for node in NODES:
         for _ in range(seconds):
             if without != "loop_lag_p99":
-                log.add_lag(node, lag(1, 2, 3))
+                log.add_lag(node, lag(1, 2, 3), fit=True)
             if without != "worker_cpu":
                 log.add_worker_cpu(node, 60)
             cpu = float("nan") if without == "node_cpu" else 50.04
@@ -104,11 +104,11 @@ def test_a_value_on_the_limit_is_within_it_and_a_tenth_above_is_not() -> None:
 
 def test_loop_lag_is_pooled_over_the_fleet_and_judged_by_node_too() -> None:
     log = healthy()
-    log.add_lag("pi-03", lag(*[200] * 5))
+    log.add_lag("pi-03", lag(*[200] * 5), fit=True)
     row = rows(log)["loop_lag_p99"]
     assert row.ok
     assert row.nodes == ("pi-03",)
-    log.add_lag("pi-07", lag(*[80] * 50))
+    log.add_lag("pi-07", lag(*[80] * 50), fit=True)
     row = rows(log)["loop_lag_p99"]
     assert (row.ok, row.nodes) == (False, ("pi-03", "pi-07"))
     assert row.message.startswith("loop_lag_p99 was ")

@@ -37,6 +37,8 @@ class Call:
 
     Set before that, it stays: the request is counted from then.
     """
+    answered_s: float | None = None
+    """When the last byte of the answer, or of a streamed one's head, had reached this machine; on the monotonic clock."""
     late_s = 0.0
     """Seconds from `started_s`, if it was set before, until the request was made."""
     connect_s = 0.0

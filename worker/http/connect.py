@@ -15,6 +15,7 @@ import gevent
 from gevent.monkey import get_original
 from gevent.socket import getaddrinfo, wait_read, wait_write
 
+from worker.http.arrival import note_arrivals
 from worker.http.connection import Connection, Limits
 from worker.http.errors import BadAnswerError, HttpError
 from worker.http.reader import Reader
@@ -115,6 +116,7 @@ class _Making:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            note_arrivals(sock)
             problem = sock.connect_ex(address)
             if problem == errno.EINPROGRESS:
                 wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._late("connecting to"))

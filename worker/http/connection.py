@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import gevent
 from gevent import getcurrent
 
+from worker.http.arrival import EXTRA_BYTES, arrival_s
 from worker.http.errors import BadAnswerError
 from worker.http.reader import Reader
 from worker.http.tls import TlsCodec
@@ -53,6 +54,7 @@ class Connection:
         "_tls",
         "_waiter",
         "_watcher",
+        "answered_s",
         "asked_s",
         "closed",
         "reader",
@@ -62,7 +64,7 @@ class Connection:
     def __init__(self, sock: socket.socket, tls: TlsCodec | None, limits: Limits) -> None:
         self._hub = gevent.get_hub()
         self._sock = sock
-        self._receive = sock.recv
+        self._receive = sock.recvmsg
         self._tls = tls
         self._limits = limits
         self._awaiting = False
@@ -76,6 +78,8 @@ class Connection:
         self._heard_s = 0.0  # when the server last gave a sign of life; infinite while it owes none
         self.asked_s = 0.0
         """When the request was handed over, on the monotonic clock."""
+        self.answered_s = 0.0
+        """When the last byte of the answer, or of a streamed one's head, was there."""
         self.reader = Reader(limits.max_body)
         self.closed = False
         self.spoilt = False
@@ -257,7 +261,7 @@ class Connection:
     def _on_readable(self) -> None:
         """In the hub: nothing may be raised from here."""
         try:
-            data = self._receive(_RECEIVE_BYTES)
+            data, extra, _, _ = self._receive(_RECEIVE_BYTES, EXTRA_BYTES)
             if self._tls is not None and data:
                 data = self._decrypt(self._tls, data)
                 if self._tls.ended:
@@ -270,6 +274,7 @@ class Connection:
             elif not data:
                 self._end()
             elif self.reader.feed(data):
+                self.answered_s = arrival_s(extra, self.asked_s)
                 self._wake()
             elif self._tls is not None and self._tls.ended:
                 self._end()
@@ -304,6 +309,7 @@ class Connection:
 
     def _finish(self, error: BaseException | None) -> None:
         self._error = error
+        self.answered_s = _clock()
         self.close()
         if self._waiter is not None:
             self._waiter.switch()

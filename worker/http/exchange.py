@@ -74,6 +74,7 @@ class Exchange:
         reader = connection.reader
         head = reader.head
         assert head is not None
+        call.answered_s = connection.answered_s
         if not call.streamed:
             call.content = reader.body
             lane.leave(connection)

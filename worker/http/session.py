@@ -30,7 +30,8 @@ class Session:
     """What a user has as `client`; the calls are those of Locust's FastHttpSession.
 
     The response time runs from the moment when the request is handed to its connection, the making of a new one
-    included, to the last byte of the answer, over all redirects. Waiting for a free connection and decoding are not in it.
+    included, until the last byte of the answer has reached this machine (see worker.http.arrival), over all redirects.
+    Waiting for a free connection and decoding are not in it.
     The first request of a task that began late runs from when the task was due: see `intended_s`.
     """
 
@@ -59,6 +60,10 @@ class Session:
         is all that may happen to the request: redirects, retries, failure. `late_s` of the response tells how much of it
         went by before the request was made; `start_time` of the event is when it was made.
         """
+        self.behind_since_s: float | None = None
+        """When a task of the user last began in time, set as `intended_s` is."""
+        self.unread_s = 0.0
+        """For how long answers had reached this machine and were not read, since then; it is worker.pacing that takes it away."""
         defaults = {**_DEFAULTS, **(authorization or {}), **(default_headers or {})}
         self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
         self._max_body = settings.limits.max_body
@@ -66,6 +71,7 @@ class Session:
         self._event = request_event
         # An event that counts requests itself is spared the detour while nobody else listens.
         self._record = getattr(request_event, "record", None)
+        self._note_behind = getattr(request_event, "note_behind", None)
         self._listeners = request_event._handlers  # noqa: SLF001  # Locust has no public way to see whether there are any
 
     @property
@@ -139,7 +145,7 @@ class Session:
             head = None
             error = failure
         now_s = _clock()
-        elapsed_s = now_s - call.started_s if call.started_s is not None else 0.0
+        elapsed_s = self._elapsed_s(call, head, now_s)
         length = 0
         if head is not None:
             if call.stream is not None:
@@ -231,6 +237,17 @@ class Session:
         self.intended_s = None
         assert due_s is not None
         call.late_s = _clock() - due_s
+
+    def _elapsed_s(self, call: Call, head: Head | None, now_s: float) -> float:
+        """What the request took: an answer until this machine had it, a failure until now, when it was noticed."""
+        if call.started_s is None:
+            return 0.0
+        if call.late_s and self._note_behind is not None and self.behind_since_s is not None:
+            self._note_behind(self.behind_since_s, now_s, call.late_s * 1000)
+        if head is None or call.answered_s is None:
+            return now_s - call.started_s
+        self.unread_s += now_s - call.answered_s
+        return call.answered_s - call.started_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:

@@ -11,6 +11,13 @@
   const touch = matchMedia("(hover: none)").matches;
   let shown = [report.start, report.end];
   let logarithmic = false;
+  const fleet = report.fleet;
+  const KNOWN_SHIFT = 4; // conditions: what holds in the low bits, what is known above them
+  const LANES = ["--free", "--capped", "--throttled", "--under-voltage"];
+
+  function unpacked(row) {
+    return row.flatMap((entry) => (Array.isArray(entry) ? Array(entry[1]).fill(entry[0]) : [entry]));
+  }
 
   function moment(second, withHours) {
     const whole = Math.floor(second), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
@@ -28,7 +35,7 @@
     const style = getComputedStyle(document.documentElement);
     const replace = (part) => {
       if (typeof part === "string") return part.startsWith("--") ? style.getPropertyValue(part).trim() : part;
-      if (Array.isArray(part)) return typeof part[0] === "number" || part[0] === null ? part : part.map(replace);
+      if (Array.isArray(part)) return typeof part[1] !== "string" && (typeof part[0] === "number" || part[0] === null) ? part : part.map(replace);
       if (part === null || typeof part !== "object") return part;
       return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, key === "z" ? inner : replace(inner)]));
     };
@@ -75,14 +82,144 @@
     layout.plot_bgcolor = layout.plot_bgcolor || "rgba(0,0,0,0)";
     layout.font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: style.text };
     layout.dragmode = touch ? false : "zoom";
-    for (const key of ["xaxis", "yaxis", "yaxis2"]) if (layout[key]) layout[key] = { ...base, ...layout[key] };
+    for (const key of ["xaxis", "yaxis", "yaxis2", "yaxis3", "yaxis4"]) if (layout[key]) layout[key] = { ...base, ...layout[key] };
     Object.assign(layout.xaxis, timeTicks(widthPx - layout.margin.l), { range: [...shown], ticks: "outside", ticklen: 4 });
     if (chart.id === "latency" && logarithmic) {
       Object.assign(layout.yaxis, { type: "log", tickvals: LOG_TICKS, ticktext: LOG_TICKS.map((tick) => tick.toLocaleString("en")) });
       delete layout.yaxis.range;
     }
-    layout.annotations = gapLabels(chart, layout);
+    layout.annotations = [...(chart.titles || []), ...gapLabels(chart, layout)];
     return layout;
+  }
+
+  // Which conditions hold by name, true, false or null for unknown; null where there is no sample.
+  function conditionsAt(chart, node, index) {
+    const told = fleet.conditions[node][index];
+    if (told === null) return null;
+    return Object.fromEntries(chart.names.map((name, at) => {
+      const bit = chart.bits[at];
+      return [name, (told >> KNOWN_SHIFT) & bit ? Boolean(told & bit) : null];
+    }));
+  }
+
+  function laneOf(conditions) {
+    if (conditions === null) return null;
+    if (conditions["under-voltage"]) return 3;
+    if (conditions["throttled"]) return 2;
+    const values = Object.values(conditions);
+    if (values.includes(true)) return 1;
+    return values.includes(null) ? null : 0;
+  }
+
+  function conditionWords(conditions) {
+    if (conditions === null) return "no sample";
+    const entries = Object.entries(conditions);
+    const holding = entries.filter(([, holds]) => holds).map(([name]) => name);
+    const unknown = entries.filter(([, holds]) => holds === null).map(([name]) => name);
+    if (unknown.length === entries.length) return "not known if held back";
+    return [...holding, ...(unknown.length ? [`not known: ${unknown.join(", ")}`] : [])].join("; ") || "not held back";
+  }
+
+  // Spans in which some of the nodes shown were under one condition; the more of them, the stronger.
+  function shades(chart, name, bottom) {
+    const found = [];
+    for (let index = 0; index < fleet.length; index += 1) {
+      const many = chart.shown.filter((node) => { const told = conditionsAt(chart, node, index); return told !== null && told[name]; }).length;
+      const start = fleet.start + index * fleet.step, last = found[found.length - 1];
+      if (!many) continue;
+      if (last && last.x1 === start && last.many === many) last.x1 = start + fleet.step;
+      else found.push({ x0: start, x1: start + fleet.step, many });
+    }
+    return found.map(({ x0, x1, many }) => ({
+      type: "rect", layer: "below", xref: "x", yref: "paper", x0, x1, y0: bottom, y1: 1, line: { width: 0 },
+      fillcolor: `--${name}`, opacity: 0.1 + 0.22 * many / chart.shown.length,
+    }));
+  }
+
+  // Lines for the nodes shown in panels above each other, and a lane for each below them.
+  function compose(chart) {
+    const { panel, between, lane, top, bottom } = chart.sizes;
+    const lanesPx = lane * chart.shown.length, insidePx = chart.panels.length * (panel + between) + lanesPx;
+    const element = document.getElementById(chart.id);
+    element.style.height = `${top + insidePx + bottom}px`;
+    const layout = { ...chart.plain, shapes: [...chart.plain.shapes], margin: { ...chart.plain.margin } };
+    const grey = { type: "rect", layer: "below", xref: "x", yref: "paper", line: { width: 0 }, fillcolor: "--missing" };
+    layout.shapes.push({ ...grey, x0: report.start, x1: report.end, y0: 0, y1: lanesPx / insidePx });
+    const lanesEnd = (lanesPx + between) / insidePx;
+    layout.shapes.push(...shades(chart, "throttled", lanesEnd), ...shades(chart, "under-voltage", lanesEnd));
+    layout.shapes.push({
+      type: "line", xref: "paper", yref: "y", x0: 0, x1: 1, y0: chart.throttles_from_c, y1: chart.throttles_from_c,
+      line: { width: 1, dash: "dot", color: "--throttled" },
+    });
+    const names = chart.shown.map((node) => fleet.nodes[node]);
+    const short = names.map((name) => (name.length > 12 ? `…${name.slice(-11)}` : name));
+    layout.margin.l = Math.max(layout.margin.l, 14 + 7 * Math.max(0, ...short.map((name) => name.length)));
+    const time = { x0: fleet.start + fleet.step / 2, dx: fleet.step, hoverinfo: "none" };
+    chart.titles = [];
+    chart.data = chart.panels.flatMap(({ rows, title, steps, known }, number) => {
+      const key = number ? `yaxis${number + 1}` : "yaxis";
+      const low = (lanesPx + between + (chart.panels.length - 1 - number) * (panel + between)) / insidePx;
+      layout[key] = { ...layout[key], domain: [low, low + panel / insidePx] };
+      chart.titles.push({
+        text: known ? title : `${title}: not known of any node`, x: 0, y: low + panel / insidePx, xref: "paper", yref: "paper",
+        xanchor: "left", yanchor: "bottom", showarrow: false, font: { size: 12 },
+      });
+      return chart.shown.map((node, at) => {
+        const values = fleet.rows[rows][node];
+        const alone = (value, index) => value !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;
+        return {
+          ...time, type: "scatter", mode: "lines+markers", name: names[at], y: values, yaxis: number ? `y${number + 1}` : "y",
+          line: { color: `--node-${chart.colors.get(node)}`, width: 1.75, shape: steps ? "hvh" : "linear" },
+          marker: { color: `--node-${chart.colors.get(node)}`, size: values.map((value, index) => (alone(value, index) ? 4 : 0)) },
+        };
+      });
+    });
+    chart.titles.push({
+      text: "held back", x: 0, y: lanesPx / insidePx, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom",
+      showarrow: false, font: { size: 12 },
+    });
+    const lanes = chart.shown.map((node) => fleet.conditions[node].map((_, index) => laneOf(conditionsAt(chart, node, index))));
+    const last = LANES.length - 1;
+    chart.data.push({
+      ...time, type: "heatmap", z: lanes, zmin: -0.5, zmax: last + 0.5, showscale: false, ygap: 3, yaxis: "y4", hoverongaps: true,
+      colorscale: LANES.flatMap((color, at) => [[at / (last + 1), color], [(at + 1) / (last + 1), color]]),
+    });
+    layout.yaxis4 = {
+      ...layout.yaxis4, domain: [0, lanesPx / insidePx], tickvals: [...names.keys()],
+      ticktext: short.map((name) => name.replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`)),
+    };
+    chart.layout = layout;
+  }
+
+  function choose(chart) {
+    for (const node of [...chart.colors.keys()]) if (!chart.shown.includes(node)) chart.colors.delete(node);
+    const taken = [...chart.colors.values()];
+    const free = Array.from({ length: chart.most }, (_, at) => at + 1).filter((color) => !taken.includes(color));
+    for (const node of chart.shown) if (!chart.colors.has(node)) chart.colors.set(node, free.shift());
+    compose(chart);
+    document.getElementById("together-keys").replaceChildren(...chart.shown.map((node) => {
+      const item = document.createElement("li"), line = document.createElement("span"), remove = document.createElement("button");
+      line.className = "swatch";
+      line.style.background = `var(--node-${chart.colors.get(node)})`;
+      remove.type = "button";
+      remove.className = "screen";
+      remove.textContent = "×";
+      remove.setAttribute("aria-label", `take ${fleet.nodes[node]} out`);
+      remove.hidden = chart.shown.length === 1;
+      remove.addEventListener("click", () => {
+        chart.shown = chart.shown.filter((other) => other !== node);
+        choose(chart);
+        draw(chart);
+      });
+      item.append(line, fleet.nodes[node], remove);
+      return item;
+    }));
+    const select = document.getElementById("together-add");
+    const full = chart.shown.length >= chart.most;
+    select.disabled = full;
+    const option = (text, value) => Object.assign(document.createElement("option"), { textContent: text, value });
+    const rest = [...fleet.nodes.keys()].filter((node) => !chart.shown.includes(node));
+    select.replaceChildren(option(full ? `${chart.most} at most` : "…", ""), ...rest.map((node) => option(fleet.nodes[node], node)));
   }
 
   function draw(chart) {
@@ -148,16 +285,34 @@
       const trace = chart.data[0], start = trace.x0 + (column - 0.5) * trace.dx;
       const value = trace.z[row][column];
       showCursor(start + trace.dx / 2);
-      showTooltip(hover.event, [[moment(start), stageAt(start)], [chart.nodes[row], value === null ? "not known" : quantity(value, chart.unit)]]);
+      const text = value === null ? "not known" : chart.id === "clock" ? clockText(row, value) : quantity(value, chart.unit);
+      showTooltip(hover.event, [[moment(start), stageAt(start)], [fleet.nodes[row], text]]);
       return;
     }
     const { x0, dx } = chart.data[0];
     const index = Math.round((point.x - x0) / dx);
     showCursor(point.x);
+    if (chart.kind === "together") {
+      const start = x0 + (index - 0.5) * dx;
+      showTooltip(hover.event, [[moment(start), stageAt(start)], ...chart.shown.flatMap((node) => togetherRows(chart, node, index))]);
+      return;
+    }
     showTooltip(hover.event, [
       [moment(point.x), stageAt(point.x)],
       ...chart.data.map((trace) => [trace.name, quantity(trace.y[index], chart.unit)]),
     ]);
+  }
+
+  function togetherRows(chart, node, index) {
+    const values = chart.panels.map(({ rows, unit, name }) => {
+      const value = fleet.rows[rows][node][index];
+      return value === null ? `${name} not known` : rows === "clock" ? clockText(node, value) : quantity(value, unit);
+    });
+    return [[fleet.nodes[node], values.join(" · ")], ["", conditionWords(conditionsAt(chart, node, index))]];
+  }
+
+  function clockText(node, percent) {
+    return `${percent} % (${quantity((fleet.full_hz[node] * percent) / 1e11, "GHz")})`;
   }
 
   function onRelayout(change) {
@@ -191,7 +346,22 @@
   document.querySelectorAll(".sortable th button").forEach((button) => {
     button.addEventListener("click", () => sort(button.closest("th")));
   });
+  for (const name of Object.keys(fleet.rows)) fleet.rows[name] = fleet.rows[name].map(unpacked);
+  fleet.conditions = fleet.conditions.map(unpacked);
+  fleet.length = fleet.conditions.length ? fleet.conditions[0].length : 0;
   for (const chart of report.charts) {
+    if (chart.kind === "map") chart.data[0].z = fleet.rows[chart.id];
+    if (chart.kind === "together") {
+      Object.assign(chart, { plain: chart.layout, colors: new Map() });
+      choose(chart);
+      const select = document.getElementById("together-add");
+      select.addEventListener("change", () => {
+        if (select.value === "") return;
+        chart.shown = [...chart.shown, Number(select.value)];
+        choose(chart);
+        draw(chart);
+      });
+    }
     draw(chart);
     const element = document.getElementById(chart.id);
     element.on("plotly_hover", (hover) => onHover(chart, hover));

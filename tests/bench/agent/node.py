@@ -54,7 +54,7 @@ class Bench:
         with self._limit(START_S):
             orders = self._orders(self._line())
             self._agent = children.start(
-                [sys.executable, "-m", "worker.node"],
+                ["env", f"STATE_DIRECTORY={directory}", sys.executable, "-m", "worker.node"],
                 cores.measured,
                 log=directory / "agent.log",
                 stdin=subprocess.PIPE,

@@ -1,0 +1,106 @@
+"""A real agent's process with its worker, and the controller's end of its connection."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+import psutil
+import zmq
+from processes import ROOT
+
+from worker.curve import Endpoint, end_context, new_keys
+from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
+from worker.wire import AgentMessage, ControllerMessage, Hello, UserShare, decode_agent_message, encode
+
+NODE = "pi001"
+LIMIT_S = 60.0
+T = TypeVar("T")
+
+
+class AgentProcess:
+    """An agent that answers for this machine, for the length of a `with` block. Its worker has no users."""
+
+    def __init__(self, state: Path, *, carries_load: bool = True) -> None:
+        """`state` is the folder that the agent may keep things in; without `carries_load` it has no worker."""
+        server, keys = new_keys(), new_keys()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.curve_server = True
+        self._socket.curve_secretkey = server.secret.encode()
+        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
+        work = Work({"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
+        node = RackNode(NODE, 0, keys, Board("pi4", "bare", 24.0))
+        worker = RackOrders(endpoint, [node], work, agents=False) if carries_load else None
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "worker.node"],
+            cwd=ROOT,
+            env={**os.environ, "STATE_DIRECTORY": str(state)},
+            stdin=subprocess.PIPE,
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(msgspec.json.encode(NodeOrders(NODE, endpoint, keys, worker=worker)) + b"\n")
+        self.process.stdin.flush()
+        self._route = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        assert self.process.stdin is not None
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self._socket.close()
+        end_context(self._context)
+
+    @property
+    def itself(self) -> psutil.Process:
+        return psutil.Process(self.process.pid)
+
+    def worker(self) -> psutil.Process:
+        """Its worker's process, as soon as there is one that runs."""
+        return until(
+            lambda: next((child for child in self.itself.children() if "worker.rack" in child.cmdline()), None)
+        )
+
+    def hear(self) -> AgentMessage:
+        """The agent's next message; what the worker says is passed over."""
+        while True:
+            assert self._socket.poll(1000 * LIMIT_S), "the agent says nothing"
+            route, identity, frame = self._socket.recv_multipart()
+            if identity == NODE.encode():
+                self._route = route
+                return decode_agent_message(frame)
+
+    def hear_a(self, kind: type[T]) -> T:
+        """The agent's next message of this kind."""
+        while not isinstance(message := self.hear(), kind):
+            pass
+        return message
+
+    def say(self, message: ControllerMessage) -> None:
+        """To the agent, after it has been heard."""
+        self._socket.send_multipart([self._route, encode(message)])
+
+    def introduce(self) -> Hello:
+        """Hear its first words."""
+        return self.hear_a(Hello)
+
+
+def until(found: Callable[[], T | None]) -> T:
+    """What `found` finds, as soon as it does."""
+    deadline_s = time.monotonic() + LIMIT_S
+    while (what := found()) is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    return what

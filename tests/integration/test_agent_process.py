@@ -1,0 +1,143 @@
+"""The agent as a process: its schedule while the machine is busy, and how it learns that its worker has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+from agent_process import AgentProcess, until
+
+from worker.calibration import FILE, Kept, Machine, believed
+from worker.priority import STEP
+from worker.wire import Alive, Goodbye, Sample, Welcome, WorkerEnded
+
+PERIOD_S = 0.05
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[AgentProcess]:
+    with AgentProcess(tmp_path) as agent:
+        agent.introduce()
+        yield agent
+
+
+@contextlib.contextmanager
+def all_cores_busy(niceness: int) -> Iterator[None]:
+    """Two processes for each core that only count, at this niceness."""
+    burning = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * len(os.sched_getaffinity(0)))
+    ]
+    try:
+        for process in burning:
+            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+        yield
+    finally:
+        for process in burning:
+            process.kill()
+            process.wait()
+
+
+def samples(agent: AgentProcess, count: int) -> list[Sample]:
+    return [agent.hear_a(Sample) for _ in range(count)]
+
+
+def assert_on_schedule(heard: Sequence[Sample]) -> None:
+    """Each has the number of a slot of one and the same schedule, and was taken within that slot."""
+    first = heard[0]
+    for before, sample in itertools.pairwise(heard):
+        assert sample.number > before.number
+        assert sample.due_s == pytest.approx(first.due_s + (sample.number - first.number) * PERIOD_S, abs=1e-6)
+        assert sample.due_s - 1e-6 <= sample.sent_s <= sample.due_s + PERIOD_S + 1e-6
+
+
+def test_the_schedule_does_not_drift_while_every_core_is_busy(agent: AgentProcess) -> None:
+    """Processes that have the agent's own priority, two to a core: what is late is told as late, and what is missing by its number."""
+    agent.say(Welcome(PERIOD_S))
+    before = samples(agent, 5)
+    with all_cores_busy(agent.itself.nice()):
+        during = samples(agent, 60)
+    after = samples(agent, 5)
+    assert_on_schedule([*before, *during, *after])
+
+
+def test_slots_that_the_agent_slept_through_are_told_by_their_numbers(agent: AgentProcess) -> None:
+    """And those after them lie where they would have lain."""
+    agent.say(Welcome(PERIOD_S))
+    before = samples(agent, 3)
+    agent.itself.suspend()
+    until(lambda: agent.itself.status() == psutil.STATUS_STOPPED or None)
+    stopped_s = time.monotonic()
+    until(lambda: time.monotonic() > stopped_s + 10 * PERIOD_S or None)
+    resumed_s = time.monotonic()
+    agent.itself.resume()
+    heard = [*before, *samples(agent, 3)]
+    while heard[-1].due_s < resumed_s:
+        heard += samples(agent, 1)
+    assert_on_schedule(heard)
+    slept = range(heard[0].number, heard[-1].number)
+    due_s = {number: heard[0].due_s + (number - heard[0].number) * PERIOD_S for number in slept}
+    missing = [number for number in slept if stopped_s < due_s[number] < resumed_s - PERIOD_S]
+    assert len(missing) >= 8
+    assert not {sample.number for sample in heard} & set(missing)
+
+
+def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
+    """Not when the agent would look next of itself, which it does every 5 s and with signs of life in between."""
+    agent.say(Welcome(60.0))
+    samples(agent, 1)
+    for _ in range(2):
+        agent.worker().kill()
+        heard = [agent.hear()]
+        while not isinstance(heard[-1], WorkerEnded):
+            heard.append(agent.hear())
+        assert sum(isinstance(message, Alive) for message in heard) <= 2
+
+
+def test_a_worker_has_the_priority_that_the_agent_was_started_with(agent: AgentProcess) -> None:
+    """The agent's own is higher where that is allowed, and the same elsewhere."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert agent.worker().nice() == usual
+    allowed = subprocess.run(["nice", "-n", f"-{STEP}", "nice"], check=True, capture_output=True).stdout
+    assert (agent.itself.nice() < usual) == (int(allowed) < usual)
+
+
+def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None:
+    """And ends its worker."""
+    agent.say(Welcome(60.0))
+    samples(agent, 1)
+    worker = agent.worker()
+    agent.process.terminate()
+    agent.hear_a(Goodbye)
+    assert agent.process.wait(30) == 0
+    assert not worker.is_running()
+
+
+def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:
+    """The second time it is what the file says, as long as that is of this machine."""
+    with AgentProcess(tmp_path) as agent:
+        facts = agent.introduce().facts
+    machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
+    file = tmp_path / FILE
+    if facts.capacity is None:  # the rounds differed, on a machine that has other work
+        assert not file.exists()
+    else:
+        assert believed(file.read_bytes(), machine) == facts.capacity
+    file.write_bytes(msgspec.json.encode(Kept(machine, 1.25)))
+    with AgentProcess(tmp_path) as agent:
+        assert agent.introduce().facts.capacity == 1.25
+
+
+def test_an_agent_that_carries_no_load_measures_none(tmp_path: Path) -> None:
+    """As the controller's own."""
+    with AgentProcess(tmp_path, carries_load=False) as agent:
+        assert agent.introduce().facts.capacity is None
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,37 @@
+"""A process that is kept from reading an answer does not count that for the target's time."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import gevent
+import pytest
+from gevent.monkey import get_original
+from http_server import Visitor
+from locust.env import Environment
+from processes import Target
+
+BLOCKED_S = 0.5
+ATTEMPTS = 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel notes when a piece of a connection came")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_that_lay_in_the_kernel_counts_from_when_it_came(target: Target, *, streamed: bool) -> None:
+    """The target, a process of its own, answers at once; the event loop is blocked before it can see that."""
+    kind = type("Passerby", (Visitor,), {"host": target.url})
+    visitor = kind(Environment(user_classes=[kind]))
+    visitor.client.get("/health")  # makes the connection, and the first use of the kernel's notes takes it a moment
+    measured_s = []
+    for _ in range(ATTEMPTS):  # on a busy machine the target may be late itself
+        begun_s = time.monotonic()
+        asking = gevent.spawn(visitor.client.get, "/health", stream=streamed)
+        gevent.sleep(0)  # it has asked
+        get_original("time", "sleep")(BLOCKED_S)
+        measured_s.append(asking.get().elapsed_s)
+        assert time.monotonic() - begun_s >= BLOCKED_S
+        assert asking.value.content
+    visitor.client.close()
+    assert min(measured_s) < BLOCKED_S / 2
+    assert [event["response_time"] / 1000 for event in visitor.fired][1:] == measured_s

@@ -1,0 +1,99 @@
+"""The proof of the central claim, that the figures of a run are true or it says that they are not: `python tests/truth`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rich.console import Console
+from truth_cases import CASES, Case
+from truth_processes import choose_cores
+from truth_rows import Row, cells, show, table
+
+LOG_WIDTH = 200
+"""Columns of output that goes to a file or a log, which has no width of its own."""
+EXIT_LIES, EXIT_INPUT, EXIT_ABORTED = 1, 2, 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show each case, then print the table. Returns the exit status."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)  # so that what was started is ended, or goes on, then too
+    known = [case.name for case in CASES]
+    if unknown := sorted(set(options.only or []) - set(known)):
+        return _complain(f"there is no case {', '.join(unknown)}; choose from {', '.join(known)}", EXIT_INPUT)
+    cores = choose_cores()
+    if cores is None:
+        return _complain("it takes two cores: the target must not be what is starved", EXIT_INPUT)
+    wanted = [case for case in CASES if options.only is None or case.name in options.only]
+    try:
+        rows = [_show(case, cores, verbose=options.verbose) for case in wanted]
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_ABORTED)
+    _console().print(table(rows))
+    return EXIT_LIES if any(row.fault and not row.case.known for row in rows) else 0
+
+
+def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
+    """One case, with its attempts on stderr."""
+    console = _console(stderr=True)
+    console.print(f"{case.name}: {case.title}", markup=False)
+    for row in show(case, cores):
+        _, verdict, apart, truth, measured, _, off, _ = cells(row)
+        console.print(
+            f"  {verdict}, {apart} apart, truth {truth}, measured {measured} ms, {off}  ({row.took_s:.0f} s)",
+            markup=False,
+        )
+        if row.fault or row.spoilt:
+            console.print(f"  {row.spoilt and 'spoilt: '}{row.spoilt or row.fault}", markup=False, soft_wrap=True)
+        if verbose:
+            figures = row.figures
+            console.print(
+                f"  {'; '.join(map(str, figures.compared))}\n  late {figures.target_late:.3%}, found {figures.found:.2%},"
+                f" off seconds {figures.seconds_off}, unfit {dict(figures.unfit_nodes)}, {dict(figures.reasons)}\n  "
+                + "; ".join(f"{each['check']} {each['observed']}" for each in figures.result["validity"]),
+                markup=False,
+                soft_wrap=True,
+            )
+    return row
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    return console
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"truth: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
+    return status
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python tests/truth",
+        description="Runs piswarm against a target that knows its own service times, with generators fit and unfit: figures must\n"
+        "be true within 1 % + 0.2 ms, or be called INVALID, or be set apart.",
+        epilog="example: python tests/truth --only healthy,stutter\n\n"
+        "exit status: 0 every case holds, but for those known to lie; 1 one does not; 2 wrong input, or only one core; 4 interrupted",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", type=_names, metavar="A,B", help="these cases alone")
+    parser.add_argument("--verbose", action="store_true", help="print every figure of each attempt")
+    return parser.parse_args(arguments)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The judge is judged: a run that tells what is not true is found out, with figures made up for it."""
+
+from __future__ import annotations
+
+import pytest
+from truth_cases import CASES, Case
+from truth_figures import Asked, Compared, Figures, asked, percentile, truth_of_schedule
+from truth_rows import Row
+from truth_target import Served
+
+HEALTHY, APART, NAMED = Case("a", "", "VALID"), Case("b", "", "APART"), Case("c", "", "NAMED", node="sim002")
+
+
+def row(case: Case, status: int, measured: float, **changes: object) -> Row:
+    """A run whose every figure is `measured` where the truth is 100 ms."""
+    told = {"reason": "for a reason", "verdict": "PASS", "excluded_share": 0.1, "validity": [{"nodes": ["sim002"]}]}
+    compared = [Compared(name, 100.0, measured) for name in ("p50", "p90", "p95", "p99", "/fixed p99")]
+    figures = {"unfit_nodes": {"sim002": 5}, "target_late": 0.0, "found": 1.0, **changes}
+    return Row(case, status, Figures(told, compared, compared, **figures), 1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("measured", [98.9 + 0.01, 100.0, 101.1])
+def test_what_is_within_one_percent_and_a_fifth_of_a_millisecond_is_true(measured: float) -> None:
+    assert (row(HEALTHY, 0, measured).lies, row(HEALTHY, 0, measured).fault) == (False, "")
+
+
+@pytest.mark.parametrize("measured", [98.7, 101.3, 200.0])
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_run_that_calls_itself_valid_with_figures_that_are_not_true_lies(measured: float, status: int) -> None:
+    for case in (HEALTHY, APART, NAMED):
+        assert row(case, status, measured).lies
+        assert row(case, status, measured).fault.startswith("LIES: p50 100.0 → ")
+
+
+def test_a_run_that_calls_itself_invalid_does_not_lie_but_a_case_may_ask_for_more() -> None:
+    assert not row(HEALTHY, 3, 200.0).lies
+    assert row(HEALTHY, 3, 100.0).fault == "too careful: for a reason"
+    assert row(APART, 3, 200.0).fault == "what is left is not true"
+    assert row(NAMED, 3, 100.0).fault == ""
+    assert row(NAMED, 3, 100.0, unfit_nodes={"sim001": 5}).fault == "sim002 is not named"
+
+
+def test_a_run_whose_truth_is_not_known_is_spoilt() -> None:
+    assert row(HEALTHY, 0, 100.0).spoilt == ""
+    assert row(HEALTHY, 0, 100.0, target_late=0.2).spoilt
+    assert row(HEALTHY, 0, 100.0, found=0.9).spoilt
+
+
+def test_percentiles_are_by_nearest_rank() -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    assert [percentile(values, percent) for percent in (50, 99, 99.9)] == [50.0, 99.0, 100.0]
+
+
+def served(asker: str, number: int, arrived_s: float, took_s: float, ended_before_s: float = 0.0) -> Served:
+    mark = f"{asker},{number},{ended_before_s}"
+    return Served("/fixed", mark, arrived_s, arrived_s, arrived_s + took_s, arrived_s + took_s)
+
+
+def test_a_request_ended_when_the_next_of_its_asker_says_so() -> None:
+    found = asked([served("sim001_0.7", 2, 11.0, 0.1, 10.5), served("sim001_0.7", 1, 10.0, 0.1)])
+    assert [(each.node, each.number, each.ended_s) for each in found] == [("sim001", 1, 10.5)]
+
+
+def test_the_truth_of_a_schedule_does_not_depend_on_when_the_generator_asked() -> None:
+    """A target that takes 2.5 s once, with a task due every second: the next two are late for that. Whoever asks still later is not."""
+
+    def met(arrivals_s: tuple[float, ...], took_s: tuple[float, ...]) -> list[float]:
+        chain = [
+            Asked("/fixed", "sim001", "a", number, served("a", number, at_s, takes_s), 0.0)
+            for number, (at_s, takes_s) in enumerate(zip(arrivals_s, took_s, strict=True), 1)
+        ]
+        truth = truth_of_schedule(chain, 1.0)
+        return [truth[id(each)] for each in chain]
+
+    stalled = [500, 2500, 2000, 1500, 1000, 500]
+    took_s = (0.5, 2.5, 0.5, 0.5, 0.5, 0.5)
+    assert met((10, 11, 13.5, 14, 14.5, 15), took_s) == pytest.approx(stalled)
+    assert met((10, 11, 13.6, 14.3, 14.9, 15.8), took_s) == pytest.approx(stalled)
+    assert met((10, 11, 15, 15.5), (0.5,) * 4) == pytest.approx([500] * 4)
+
+
+def test_cases_have_names_of_their_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)

@@ -1,0 +1,175 @@
+"""The cases: generators fit and unfit, what is done to them, and what must come out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from truth_processes import HERE, Run, Target, busy, duty_cycle, stop_until
+
+HOLD_S = 20
+"""Of most cases."""
+BEGINS_S = 3.0
+"""A disturbance of a part of the hold begins so long after the hold."""
+
+Disturb = Callable[[Run, Target, int], None]
+"""Called when the hold has begun, with the run, the target and the generator's core; for as long as it does something."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case. Whatever it is, a run that calls itself valid must have figures that are true.
+
+    What it `must` be beside that: VALID; INVALID; APART (something is set apart, and what is left is true even where the run
+    is INVALID for it); NAMED (the same, and `node` is among the offenders); or EITHER.
+    """
+
+    name: str
+    title: str
+    must: str
+    disturb: Disturb = lambda *_: None
+    users: dict[str, Any] = field(default_factory=lambda: {"Visitor": 1})
+    load_users: int = 40
+    nodes: int = 6
+    validity: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    period_s: float | None = None
+    node: str | None = None
+    stalled_s: float = 0.0
+    """How long its target is told to stall."""
+    known: str = ""
+    """Why it is known to lie; such a case is shown, and fails nothing."""
+
+    def scenario(self, url: str) -> dict[str, Any]:
+        """Its scenario file's content. The limits are the defaults, but for those of the case."""
+        return {
+            "name": f"truth-{self.name}",
+            "target": url,
+            "locustfile": str(HERE / "truth_users.py"),
+            "users": self.users,
+            "load": [{"users": self.load_users, "spawn_rate": 40, "hold": f"{HOLD_S}s"}],
+            "nodes": {"expect": self.nodes},
+            "thresholds": ["errors < 1 %"],
+            # What else runs on the machine must not be what calls a run INVALID: a neighbour is to be noticed by what it does.
+            "validity": {"controller_cpu": "100 %", **self.validity},
+        }
+
+
+def _busy(processes: int) -> Disturb:
+    def disturb(_run: Run, _target: Target, core: int) -> None:
+        with busy(core, processes):
+            time.sleep(HOLD_S)
+
+    return disturb
+
+
+def _duty(on_s: float, off_s: float, for_s: float = HOLD_S, after_s: float = 0.0) -> Disturb:
+    def disturb(run: Run, _target: Target, _core: int) -> None:
+        time.sleep(after_s)
+        with duty_cycle(run.racks(), on_s, off_s):
+            time.sleep(for_s)
+
+    return disturb
+
+
+def _one_node(run: Run, _target: Target, _core: int) -> None:
+    time.sleep(BEGINS_S)
+    with duty_cycle(run.worker_of("sim002"), 0.03, 0.07):
+        time.sleep(HOLD_S)
+
+
+def _controller(run: Run, _target: Target, _core: int) -> None:
+    with duty_cycle([run.controller], 0.1, 0.9):
+        time.sleep(HOLD_S - BEGINS_S)
+
+
+def _stall_target(_run: Run, target: Target, _core: int) -> None:
+    time.sleep(HOLD_S / 2)
+    target.stall(_STALL_S)
+
+
+def _to_the_boundary(for_s: float, every_s: int) -> Disturb:
+    """Every so many seconds a stop that ends just before a second of the monotonic clock does."""
+
+    def disturb(run: Run, _target: Target, _core: int) -> None:
+        racks, begun_s = run.racks(), int(time.monotonic())
+        for second in range(begun_s + 3, begun_s + HOLD_S - 1, every_s):
+            time.sleep(max(0.0, second - for_s - time.monotonic()))
+            stop_until(racks, second - _BEFORE_S)
+
+    return disturb
+
+
+_STALL_S = 2.0
+_BEFORE_S = 0.004
+"""Time for a process to find out that it goes on, before the second ends."""
+_A_THIRD = {"excluded_share": "30 %"}
+_PACED = {"Paced": 1}
+
+CASES = [
+    Case("healthy", "nothing is wrong", "VALID"),
+    Case("separate", "nothing is wrong, each node has processes of its own", "VALID", nodes=4, options=("--separate",)),
+    Case("busy-1", "1 busy process on the generator's core", "EITHER", _busy(1)),
+    Case("busy-4", "4 busy processes on the generator's core", "EITHER", _busy(4)),
+    Case("duty", "stopped 70 ms of every 100", "INVALID", _duty(0.03, 0.07)),
+    Case("duty-short", "stopped 40 ms of every 200", "EITHER", _duty(0.16, 0.04)),
+    Case(
+        "duty-part", "stopped 70 ms of every 100, for 3 s", "APART", _duty(0.03, 0.07, 3, BEGINS_S), validity=_A_THIRD
+    ),
+    Case("blocked", "user code blocks 150 ms every 3 s", "EITHER", users={"Visitor": 1, "LongBlocker": "= 1"}),
+    Case("stutter", "user code blocks 20–45 ms again and again", "EITHER", users={"Visitor": 1, "ShortBlocker": "= 6"}),
+    Case(
+        "one-node",
+        "one node of 4 stopped 70 ms of every 100",
+        "NAMED",
+        _one_node,
+        nodes=4,
+        options=("--separate",),
+        validity=_A_THIRD,
+        node="sim002",
+    ),
+    Case(
+        "boundary",
+        "stopped 150 ms up to the end of every other second",
+        "EITHER",
+        _to_the_boundary(0.15, 2),
+        validity={"excluded_share": "70 %", "loop_lag_p99": "140 ms"},
+    ),
+    Case("controller", "the controller stopped 900 ms of every second", "EITHER", _controller),
+    Case(
+        "target-stall",
+        "the target stalls for 2 s, users are on a schedule",
+        "VALID",
+        _stall_target,
+        users=_PACED,
+        period_s=0.1,
+        stalled_s=_STALL_S,
+        known="users behind their schedule catch up at the generator's pace, about 1 ms a task behind the truth",
+    ),
+    Case(
+        "behind",
+        "stopped 170 ms up to the end of a second, users are on a tight schedule",
+        "EITHER",
+        _to_the_boundary(0.17, HOLD_S),
+        users={"Tight": 1},
+        load_users=20,
+        period_s=0.03,
+        validity=_A_THIRD,
+    ),
+    Case(
+        "stutter-locust",
+        "as stutter, with Locust's own client",
+        "EITHER",
+        users={"LocustVisitor": 1, "ShortBlocker": "= 6"},
+        known="Locust's clients count an answer from when they came to read it",
+    ),
+    Case(
+        "stutter-connect",
+        "as stutter, with a connection for each request",
+        "EITHER",
+        users={"Stranger": 1, "ShortBlocker": "= 6"},
+        known="when a connection was there is noted by no kernel",
+    ),
+]

@@ -1,0 +1,212 @@
+"""The truth of a run, from what the target noted, beside what the run says in result.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from truth_target import Served
+
+from master.fleet.registry import MOST_BEYOND_S
+from master.run.handover import STANDING
+from master.run.load import whole_seconds
+from master.store import Store
+
+RELATIVE, ABSOLUTE_MS = 0.01, 0.2
+"""A figure is true when it is within 1 % + 0.2 ms of the truth; buckets alone take 0.99 %."""
+JUDGED = ("p50", "p90", "p95", "p99")
+PERCENTS = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
+LATE_S = 0.005
+MOST_LATE = 0.01
+"""The target was fit when no more than this share of its requests were read or answered later than LATE_S. That lateness
+is in the truth itself; what is not is what it can't see, between its clock and its answer's way into the kernel."""
+RATIO_COUNTED = 0.98
+"""At least this share of what the run counted must be found in the target's record."""
+
+
+class Asked(NamedTuple):
+    """One request as the target saw it, with when its asker had its answer."""
+
+    path: str
+    node: str
+    asker: str
+    number: int
+    served: Served
+    ended_s: float
+
+    @property
+    def service_ms(self) -> float:
+        """From the last byte's arrival to the answer's first byte."""
+        return 1000 * (self.served.answered_s - self.served.arrived_s)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One figure: the truth and what was measured, in ms."""
+
+    name: str
+    truth: float
+    measured: float | None
+
+    @property
+    def off(self) -> float:
+        """By how much of the truth it is wrong, beyond the absolute part of the bound."""
+        return math.inf if self.measured is None else (self.measured - self.truth) / self.truth
+
+    @property
+    def true(self) -> bool:
+        """Whether it is within the bound."""
+        return self.measured is not None and abs(self.measured - self.truth) <= RELATIVE * self.truth + ABSOLUTE_MS
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.truth:.1f} → {'–' if self.measured is None else f'{self.measured:.1f}'}"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a run says beside what was so."""
+
+    result: dict[str, Any]
+    compared: Sequence[Compared]
+    """Of the requests that were not set apart: overall, then by endpoint."""
+    everything: Sequence[Compared]
+    """Those set apart counted in."""
+    unfit_nodes: Mapping[str, int]
+    """Steady seconds that were set apart, by node."""
+    target_late: float
+    """The share of requests that the target itself was late for."""
+    found: float
+    """Of the requests that the run counted in the steady part, the share that the target's record has."""
+    seconds_off: int = 0
+    """Requests that the run counts in another second than their marks say."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def target_fit(self) -> bool:
+        """Whether the truth can be believed."""
+        return self.target_late <= MOST_LATE and self.found >= RATIO_COUNTED
+
+    @property
+    def all_true(self) -> bool:
+        """Whether every judged figure is."""
+        return all(each.true for each in self.compared if each.name.split()[-1] in JUDGED)
+
+    def of(self, name: str) -> Compared:
+        """One figure by its name, such as `p99`."""
+        return next(each for each in self.compared if each.name == name)
+
+
+def asked(served: Iterable[Served]) -> list[Asked]:
+    """What was served, in order of asker and number. The last of each asker is left out: nobody told when it ended."""
+    by_asker: defaultdict[str, dict[int, tuple[Served, float]]] = defaultdict(dict)
+    for each in served:
+        asker, number, ended_before_s = each.mark.split(",")
+        by_asker[asker][int(number)] = each, float(ended_before_s)
+    return [
+        Asked(each.path, asker.partition("_")[0], asker, number, each, chain[number + 1][1])
+        for asker, chain in by_asker.items()
+        for number, (each, _) in sorted(chain.items())
+        if number + 1 in chain
+    ]
+
+
+def truth_of_schedule(requests: Sequence[Asked], period_s: float) -> dict[int, float]:
+    """What users on a schedule meet, in ms by `id` of the request: an open model, from the target's record alone.
+
+    Task n of a user is due at the arrival of its first request + n × period. It begins then, or when the answer before it has
+    come if that is later, takes as long as the target took, and is counted from when it was due. When the generator really
+    asked is nowhere in it.
+    """
+    met = {}
+    chains: defaultdict[str, list[Asked]] = defaultdict(list)
+    for each in requests:
+        chains[each.asker].append(each)
+    for chain in chains.values():
+        assert chain[0].number == 1
+        ended_s = 0.0
+        for each in chain:
+            due_s = chain[0].served.arrived_s + (each.number - 1) * period_s
+            ended_s = max(due_s, ended_s) + each.service_ms / 1000
+            met[id(each)] = 1000 * (ended_s - due_s)
+    return met
+
+
+def compare(
+    directory: Path, served: Sequence[Served], period_s: float | None = None, *, stalled_s: float = 0.0
+) -> Figures:
+    """Hold result.json against the target's record; with a `period_s` against the open model's truth.
+
+    `stalled_s` is how long the target was told to stall: it is not to be called late for that.
+    """
+    result = json.loads((directory / "result.json").read_text())
+    with closing(Store(directory / "run.db")) as store:
+        standing: Any = store.meta(STANDING)
+        rows = list(store.fitness())
+    spans = [(first_s + MOST_BEYOND_S, end_s - MOST_BEYOND_S) for first_s, end_s in standing["steady_spans"]]
+    steady = set(whole_seconds(spans))
+    assert len(steady) == result["steady_s"], (spans, result["steady_s"])
+    requests = asked(served)
+    assert requests, f"nothing was asked; {result['reason']}"
+    met = truth_of_schedule(requests, period_s) if period_s else {id(each): each.service_ms for each in requests}
+    counted = {(row.node, row.second): row.requests for row in rows if row.second in steady}
+    unfit = {(row.node, row.second) for row in rows if row.second in steady and row.unfit}
+    ahead = {node: _ahead(node, requests, counted, standing["began_s"]) for node in {row.node for row in rows}}
+    placed = [(each, (each.node, math.floor(each.ended_s) + ahead[each.node])) for each in requests]
+    inside = [(each, place) for each, place in placed if place in counted]
+    fit = [(each.path, met[id(each)]) for each, place in inside if place not in unfit]
+    every = [(each.path, met[id(each)]) for each, _ in inside]
+    found = Counter(place for _, place in inside)
+    late = sum(_late(each.served, stalled_s) for each, _ in inside)
+    return Figures(
+        result=result,
+        compared=_compared(fit, result, "latency_ms"),
+        everything=_compared(every, result, "latency_all_ms")[: len(PERCENTS)],
+        unfit_nodes=Counter(node for node, _ in unfit),
+        target_late=late / max(1, len(inside)),
+        found=len(inside) / max(1, sum(counted.values())),
+        seconds_off=sum(max(0, number - counted[place]) for place, number in found.items()),
+        reasons=Counter(
+            row.unfit.split(" above")[0].rsplit(" ", 2)[0] for row in rows if row.second in steady and row.unfit
+        ),
+    )
+
+
+def _ahead(node: str, requests: Sequence[Asked], counted: Mapping[tuple[str, int], int], began_s: float) -> int:
+    """By how much the run's seconds of a node are ahead of the clock's: of the two that may be, the one that fits the counts."""
+    seconds = Counter(math.floor(each.ended_s) for each in requests if each.node == node)
+
+    def misfit(ahead: int) -> int:
+        return sum(abs(seconds[second - ahead] - number) for (name, second), number in counted.items() if name == node)
+
+    return min((-math.floor(began_s), -math.ceil(began_s)), key=misfit)
+
+
+def _late(served: Served, stalled_s: float) -> bool:
+    if stalled_s:
+        return False  # what waits for the stall's end is late by plan, and so is the rush after it
+    return served.read_s - served.arrived_s > LATE_S or served.answered_s - served.due_s > LATE_S
+
+
+def _compared(requests: Sequence[tuple[str, float]], result: dict[str, Any], key: str) -> list[Compared]:
+    compared = [
+        Compared(name, percentile([met for _, met in requests], percent), result[key][name])
+        for name, percent in PERCENTS.items()
+    ]
+    for endpoint in result["endpoints"]:
+        own = [met for path, met in requests if path == endpoint["name"]]
+        compared += [
+            Compared(f"{endpoint['name']} {name}", percentile(own, PERCENTS[name]), endpoint[name])
+            for name in ("p50", "p95", "p99")
+        ]
+    return compared
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """By nearest rank over raw values; not-a-number without any."""
+    return sorted(values)[max(1, math.ceil(percent / 100 * len(values) - 1e-9)) - 1] if values else math.nan

@@ -1,0 +1,205 @@
+"""What a case starts: the target on one core, the command `piswarm run` on another; and what it does to the latter."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from truth_target import Served, read_record
+
+HERE = Path(__file__).parent
+PISWARM = [sys.executable, "-m", "master.cli"]
+RUN_ENDS_S = 120.0
+"""A run that has not ended by then is ended."""
+
+
+def choose_cores() -> tuple[int, int] | None:
+    """A core for the target and one for the generator; None where there is only one."""
+    cores = sorted(os.sched_getaffinity(0))
+    return (cores[0], cores[-1]) if len(cores) > 1 else None
+
+
+def start(command: Sequence[str], core: int, **options: Any) -> subprocess.Popen[str]:
+    """Start a command on a core, in a session of its own: Ctrl-C in the terminal is ours to pass on."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        return subprocess.Popen(command, text=True, start_new_session=True, **options)
+    finally:
+        os.sched_setaffinity(0, usual)
+
+
+class Target:
+    """The target process, for the length of a `with` block."""
+
+    def __init__(self, directory: Path, core: int) -> None:
+        self._record = directory / "target.tsv"
+        self._process = start(
+            [sys.executable, str(HERE / "truth_target.py"), str(self._record)],
+            core,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, -10)  # as root: neighbours are to disturb it less
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def stall(self, seconds: float) -> None:
+        """Neither read nor answer for so long."""
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+
+    def served(self) -> list[Served]:
+        """End it; all that it served."""
+        self._end()
+        return read_record(self._record)
+
+    def _end(self) -> None:
+        if self._process.returncode is None:
+            self._process.stdin.close()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process.stdout.close()
+
+
+class Run:
+    """A `piswarm run`, for the length of a `with` block: when that ends, so does all that the run has started."""
+
+    def __init__(self, directory: Path, core: int, scenario: dict[str, Any], *options: str) -> None:
+        self.directory = directory / "run"
+        file = directory / "scenario.yml"
+        file.write_text(json.dumps(scenario))  # JSON is YAML
+        command = [*PISWARM, "run", str(file), "--out", str(self.directory), *options]
+        self._log = (directory / "run.log").open("w+")
+        self._process = start(command, core, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self._begun: dict[int, psutil.Process] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._process.poll() is None:
+            self._note_family()
+            for process in self._begun.values():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.wait()
+        self._log.close()
+
+    @property
+    def output(self) -> str:
+        """What it has said so far."""
+        return Path(self._log.name).read_text()
+
+    def wait_for(self, text: str, within_s: float = 60.0) -> None:
+        """Until it says so. Raises TimeoutError, or RuntimeError when it ends first."""
+        deadline_s = time.monotonic() + within_s
+        while text not in self.output:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the run ended without saying {text!r}:\n{self.output}")
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"the run did not say {text!r}:\n{self.output}")
+            time.sleep(0.1)
+
+    def finish(self) -> int:
+        """Wait for its end; the exit status."""
+        return self._process.wait(RUN_ENDS_S)
+
+    @property
+    def controller(self) -> psutil.Process:
+        """The command itself."""
+        return psutil.Process(self._process.pid)
+
+    def _note_family(self) -> list[psutil.Process]:
+        family = [self.controller, *self.controller.children(recursive=True)]
+        self._begun.update((process.pid, process) for process in family)
+        return family
+
+    def racks(self) -> list[psutil.Process]:
+        """The processes that the workers run in."""
+        return [each for each in self._note_family() if "worker.rack" in each.cmdline()]
+
+    def worker_of(self, node: str) -> list[psutil.Process]:
+        """The worker process of a node that has processes of its own: its agent logs by the node's name."""
+        agents = [each for each in self._note_family() if _log_of(each) == f"{node}.log"]
+        return [each for each in self.racks() if each.parent() in agents]
+
+
+def _log_of(process: psutil.Process) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process.pid}/fd/2").readlink().name
+    return ""
+
+
+@contextmanager
+def busy(core: int, processes: int) -> Iterator[None]:
+    """So many processes that use all of a core that they can get."""
+    running = [
+        start([sys.executable, "-c", "import os\nwhile os.getppid() != 1: pass"], core) for _ in range(processes)
+    ]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def duty_cycle(processes: Sequence[psutil.Process], on_s: float, off_s: float) -> Iterator[None]:
+    """Stop and continue processes in turn. `processes` are those of a Run; in the end they go on."""
+    over = threading.Event()
+
+    def alternate() -> None:
+        while not over.is_set():
+            _signal(processes, signal.SIGSTOP)
+            time.sleep(off_s)
+            _signal(processes, signal.SIGCONT)
+            over.wait(on_s)
+
+    thread = threading.Thread(target=alternate)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        _signal(processes, signal.SIGCONT)
+
+
+def stop_until(processes: Sequence[psutil.Process], at_s: float) -> None:
+    """Stop processes until a moment of the monotonic clock, to a fraction of a millisecond."""
+    _signal(processes, signal.SIGSTOP)
+    try:
+        time.sleep(max(0.0, at_s - 0.01 - time.monotonic()))
+        while time.monotonic() < at_s:
+            pass
+    finally:
+        _signal(processes, signal.SIGCONT)
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

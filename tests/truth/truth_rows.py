@@ -1,0 +1,143 @@
+"""Showing a case, and the table of what was seen."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+from rich.table import Table
+from rich.text import Text
+from truth_cases import Case
+from truth_figures import JUDGED, Figures, compare
+from truth_processes import Run, Target
+
+ATTEMPTS = 3
+"""How often a case is run when its truth could not be told, or a neighbour on this machine spoilt it."""
+EXIT_PASS, EXIT_FAIL, EXIT_INVALID = 0, 1, 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case as it came out. `status` is the run's exit status."""
+
+    case: Case
+    status: int
+    figures: Figures
+    took_s: float
+    attempt: int = 1
+    """Which attempt it was; those before were spoilt."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the run says that its figures are true."""
+        return self.status in (EXIT_PASS, EXIT_FAIL)
+
+    @property
+    def lies(self) -> bool:
+        """Whether it says so, and they are not."""
+        return self.valid and not self.figures.all_true
+
+    @property
+    def fault(self) -> str:
+        """What is wrong, for people; empty when it holds."""
+        case, figures = self.case, self.figures
+        told, named = figures.result, {node for row in figures.result["validity"] for node in row["nodes"]}
+        wrong = [each for each in figures.compared if each.name.split()[-1] in JUDGED and not each.true]
+        faults = {
+            "LIES: " + ", ".join(f"{each} ({each.off:+.1%})" for each in wrong[:3]): self.lies,
+            f"too careful: {told['reason']}": case.must == "VALID" and not self.valid,
+            "was to be INVALID": case.must == "INVALID" and self.valid,
+            "nothing was set apart": case.must == "APART" and not told["excluded_share"],
+            "what is left is not true": case.must in ("APART", "NAMED") and not figures.all_true,
+            f"{case.node} is not named": case.must == "NAMED" and not {case.node} <= named & set(figures.unfit_nodes),
+        }
+        return next((fault for fault, seen in faults.items() if seen), "")
+
+    @property
+    def spoilt(self) -> str:
+        """Why another attempt would tell more, for people; empty when it would not."""
+        if not self.figures.target_fit:
+            return f"the target was late for {self.figures.target_late:.2%} of its requests ({self.figures.found:.1%} found)"
+        if self.case.must == "VALID" and not self.valid:
+            return self.figures.result["reason"]
+        return ""
+
+
+def show(case: Case, cores: tuple[int, int]) -> Iterator[Row]:
+    """Run a case; again, up to ATTEMPTS times, while it is spoilt. Every attempt is a row, the last one counts."""
+    for attempt in range(1, ATTEMPTS + 1):
+        row = _show_once(case, cores, attempt)
+        yield row
+        if not row.spoilt:
+            return
+
+
+def _show_once(case: Case, cores: tuple[int, int], attempt: int) -> Row:
+    of_target, of_generator = cores
+    begun_s = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="piswarm-truth-") as path,
+        Target(Path(path), of_target) as target,
+        Run(Path(path), of_generator, case.scenario(target.url), "--local", str(case.nodes), *case.options) as run,
+    ):
+        run.wait_for("stage 1 of 1, hold")
+        with _meanwhile(case, run, target, of_generator):
+            status = run.finish()
+        if status not in (EXIT_PASS, EXIT_FAIL, EXIT_INVALID):
+            raise RuntimeError(f"the run ended with status {status}:\n{run.output}")
+        figures = compare(run.directory, target.served(), case.period_s, stalled_s=case.stalled_s)
+    return Row(case, status, figures, time.monotonic() - begun_s, attempt)
+
+
+@contextmanager
+def _meanwhile(case: Case, run: Run, target: Target, core: int) -> Iterator[None]:
+    """Disturb in a thread of its own; what that raises is raised here."""
+    raised: list[BaseException] = []
+
+    def disturb() -> None:
+        try:
+            case.disturb(run, target, core)
+        except BaseException as error:  # noqa: BLE001  # it is raised below
+            raised.append(error)
+
+    thread = Thread(target=disturb)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """All rows for people; a fault is red."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("case", "verdict", "apart", "truth p50, p99", "measured", "with unfit", "off", ""):
+        shown.add_column(heading, overflow="fold")
+    for row in rows:
+        style = "red" if row.fault and not row.case.known else ""
+        shown.add_row(*(Text(cell, style) for cell in cells(row)))
+    return shown
+
+
+def cells(row: Row) -> list[str]:
+    """One row as texts; times in ms."""
+    figures = row.figures
+    p50, p99 = figures.of("p50"), figures.of("p99")
+    every = figures.result["latency_all_ms"]
+    return [
+        row.case.name,
+        figures.result["verdict"],
+        f"{figures.result['excluded_share']:.1%}",
+        f"{p50.truth:.2f}, {p99.truth:.1f}",
+        f"{p50.measured or float('nan'):.2f}, {p99.measured or float('nan'):.1f}",
+        f"{every['p50'] or float('nan'):.2f}, {every['p99'] or float('nan'):.1f}",
+        f"{p50.off:+.1%}, {p99.off:+.1%}",
+        f"{row.fault} (known: {row.case.known})" if row.fault and row.case.known else row.fault or "holds",
+    ]

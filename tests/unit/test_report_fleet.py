@@ -1,0 +1,190 @@
+"""The nodes in the report: heat, clock, users and what held them back, thinned without losing what a reader looks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from report_example import FACTS, PI4, PI5, fill_hot, hot_reading, reading
+
+from master.report.boards import boards
+from master.report.figures import Timeline
+from master.report.fleet import FleetMap, NodeTrack, fleet_map
+from master.report.heldback import held_back, held_back_row, seconds_text, shown_first, throttling_unknown
+from master.report.series import runs
+from master.report.together import together_figure
+from master.store import FitnessRow, SecondRow, Store
+from worker import conditions
+from worker.conditions import SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
+from worker.wire import Reading
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "run.db", create=True)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def fleet(store: Store) -> FleetMap:
+    fill_hot(store, nodes=8, seconds=100)
+    return fleet_map(store, 0, 100, [(10, 100)])
+
+
+def track(fleet: FleetMap, name: str) -> NodeTrack:
+    return fleet.tracks[fleet.nodes.index(name)]
+
+
+def told(second: int, lately: int, hz: float | None = 1.8e9) -> tuple[str, int, Reading]:
+    return "pi1", second, msgspec.structs.replace(reading(), conditions_lately=lately, frequency_hz=hz)
+
+
+def test_heat_clock_and_users_move_together(fleet: FleetMap) -> None:
+    """A node that is throttled by heat shows it in the same columns as its clock, and its users a little later."""
+    one = track(fleet, "pi1")
+    assert [index for index, value in enumerate(one.conditions) if value and value & THROTTLED] == [*range(40, 70)]
+    assert [index for index, percent in enumerate(one.clock_percent) if percent == 40] == [*range(40, 70)]
+    assert [index for index, users in enumerate(one.users) if users == 2 and index > 20] == [*range(45, 80)]
+    assert (one.users_first, one.users_fewest, one.users_last) == (4, 2, 4)
+    assert one.temperature_c[50] == one.highest_c == 84.0
+    assert (one.held(THROTTLED), one.unknown(THROTTLED), one.held_back, one.samples) == (30, 0, 30, 100)
+    assert one.hot == len([*range(35, 70), *range(70, 81)])
+
+
+def test_what_is_unknown_is_neither_zero_nor_well(fleet: FleetMap) -> None:
+    """No sample, no clock, no conditions: None in the rows, `unknown` in words."""
+    silent, blind = track(fleet, "pi4"), track(fleet, "pi3")
+    for row in (silent.temperature_c, silent.clock_percent, silent.users, silent.conditions):
+        assert [index for index, value in enumerate(row) if value is None] == [*range(60, 75)]
+    assert blind.clock_percent == [None] * 100
+    assert blind.unknown(THROTTLED) == 100
+    assert set(held_back_row(blind, 1).seconds) == {"unknown"}
+    assert held_back_row(blind, 1).lowest_clock == "unknown"
+    assert throttling_unknown(fleet) == (["pi3"], [])
+
+
+def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
+    """The lowest clock, the fewest users, and a condition that held for one second in 144; what it hides is not well."""
+    store.put_second(SecondRow(86399, "1 hold", True, 1, 1, 0, 0))
+    store.put_node("pi1", PI4)
+    store.put_samples(
+        [told(0, 0xF0), told(40000, conditions.told(THROTTLED), 0.6e9), told(40001, 0xF0), told(40002, 0)]
+    )
+    store.put_fitness(FitnessRow("pi1", second, 1.0, 1.0, 0, "", users=3) for second in range(39900, 40100))
+    store.put_fitness([FitnessRow("pi1", 40003, 1.0, 1.0, 0, "", users=1)])
+    one = fleet_map(store, 0, 86400).tracks[0]
+    index = 40000 // 144
+    assert (len(one.users), one.clock_percent[index], one.users[index]) == (600, 33, 1)
+    assert conditions.state(one.conditions[index] or 0, THROTTLED) is True
+    assert conditions.state(one.conditions[index] or 0, UNDER_VOLTAGE) is None
+    assert one.conditions[0] == 0xF0
+    assert one.conditions[1] is None
+
+
+def test_users_of_the_ramp_are_not_the_fewest_of_the_steady_part(store: Store) -> None:
+    """Also where a column holds seconds of both; nor the zeros that a last report says of the seconds before it."""
+    store.put_second(SecondRow(1199, "1 hold", True, 1, 1, 0, 0))
+    store.put_node("pi1", PI4)
+    store.put_fitness(
+        FitnessRow("pi1", second, 1.0, 1.0, 0, "", users=min(second, 5) if second < 1197 else 0)
+        for second in range(1200)
+    )
+    one = fleet_map(store, 0, 1200, [(5, 1199)]).tracks[0]
+    assert (one.users[2], one.users[599]) == (4, 0)
+    assert (one.users_first, one.users_fewest, one.users_last) == (5, 5, 5)
+
+
+def test_the_clock_is_measured_by_the_best_of_its_model(store: Store) -> None:
+    """A node that was slowed down from the beginning does not show what it could do; another one of its model does."""
+    for name, facts, hz in (("pi1", PI4, 0.9e9), ("pi2", PI4, 1.8e9), ("pi3", PI5, 2.4e9)):
+        store.put_node(name, facts)
+        store.put_samples([(name, 0, told(0, 0xF0, hz)[2])])
+    fleet = fleet_map(store, 0, 1)
+    assert fleet.clock_percent == [[50], [100], [100]]
+
+
+def test_the_worst_are_shown_first_with_one_to_compare(fleet: FleetMap) -> None:
+    """Held back, hot or unfit the longest; and one of the same model that bore it."""
+    assert [track.name for track in held_back(fleet)] == ["pi1", "pi5", "pi2"]
+    shown = [fleet.nodes[index] for index in shown_first(fleet, {"pi7": 9, "pi2": 3})]
+    assert shown[:4] == ["pi1", "pi5", "pi7", "pi2"]
+    assert len(shown) == 5
+    other = track(fleet, shown[-1])
+    assert (other.model, other.held_back, other.hot) == (PI4.model, 0, 0)
+
+
+def test_no_more_are_shown_than_can_be_told_apart(fleet: FleetMap) -> None:
+    """Five in trouble, and one to compare."""
+    assert len(shown_first(fleet, {f"pi{number}": number for number in range(1, 8)})) == 6
+
+
+def test_of_a_fleet_in_order_the_warmest_are_shown(store: Store) -> None:
+    """And of one without any sample nothing."""
+    store.put_node("pi1", PI4)
+    assert shown_first(fleet_map(store, 0, 5), {}) == []
+    for number in (1, 2, 3, 4):
+        store.put_samples([(f"pi{number}", 0, reading(40.0 + number))])
+    fleet = fleet_map(store, 0, 1)
+    assert [fleet.nodes[index] for index in shown_first(fleet, {})] == ["pi4", "pi3", "pi2"]
+    time = Timeline(fleet.axis, [])
+    assert together_figure(fleet, time, [0]).summary.endswith("been held back. Shown are the warmest.")
+    assert "unfit the longest" in together_figure(fleet, time, [0], unfit=True).summary
+
+
+@pytest.mark.parametrize(
+    ("held", "unknown", "samples", "text"),
+    [
+        (0, 0, 90, "0 s"),
+        (12, 0, 90, "24 s"),
+        (12, 30, 90, "24 s, unknown for 1 min"),
+        (0, 30, 90, "0 s, unknown for 1 min"),
+        (0, 90, 90, "unknown"),
+        (0, 0, 0, "unknown"),
+    ],
+)
+def test_seconds_of_a_condition_as_far_as_known(held: int, unknown: int, samples: int, text: str) -> None:
+    """Each sample stands for two seconds here."""
+    assert seconds_text(held, unknown, samples, 2).replace("\u00a0", " ") == text
+
+
+def test_the_table_says_what_held_a_node_back(fleet: FleetMap) -> None:
+    """In words, with the extremes; a Zero can't know that its supply was good."""
+    row = held_back_row(track(fleet, "pi5"), fleet.period_s)
+    plain = [text.replace("\u00a0", " ") for text in [*row.seconds, row.highest, row.lowest_clock, *row.users]]
+    assert plain == ["0 s", "unknown", "0 s", "10 s", "61.0 °C", "800 MHz (80 %)", "4", "4", "4"]
+    assert hot_reading(5, 0.95, 1e9).conditions_lately == conditions.told(SOFT_LIMITED, 15 ^ UNDER_VOLTAGE)
+
+
+def test_equal_nodes_are_counted_together(store: Store) -> None:
+    """By board, system, kernel and Python; what a node never said is unknown."""
+    for name in ("pi10", "pi2"):
+        store.put_node(name, PI4)
+    store.put_node("pi3", msgspec.structs.replace(PI4, kernel="6.1"))
+    store.put_node("controller", FACTS)
+    store.put_samples([("pi9", 0, reading())])
+    found = [
+        (group.model, group.kernel, group.simulated, group.nodes) for group in boards(fleet_map(store, 0, 1).tracks)
+    ]
+    assert found == [
+        (PI4.model, PI4.kernel, True, ["pi2", "pi10"]),
+        (PI4.model, "6.1", True, ["pi3"]),
+        ("unknown", "unknown", None, ["pi9"]),
+    ]
+
+
+def test_runs_of_equal_values_are_short() -> None:
+    """Others stay as they are, so that no row gets longer."""
+    assert runs([1, 1, 2, None, None, None, 3]) == [1, 1, 2, [None, 3], 3]
+    assert runs([]) == []
+
+
+def test_the_chart_carries_no_rows_of_its_own(fleet: FleetMap) -> None:
+    """It shows what the maps show, so that any node can be chosen at no further size."""
+    chart = together_figure(fleet, Timeline(fleet.axis, [(10, 100)]), [0, 4]).chart
+    assert len(json.dumps(chart)) < 3000
+    assert chart["shown"] == [0, 4]
+    assert [panel["known"] for panel in chart["panels"]] == [True, True, True]

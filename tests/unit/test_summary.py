@@ -1,0 +1,42 @@
+"""What the command prints when a run is over."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from report_example import result
+from rich.console import Console
+
+from master.report.result import Result
+from master.report.summary import print_summary
+from master.run.directory import RunDirectory
+
+
+def printed(what: Result, path: Path) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_summary(console, what, RunDirectory(path))
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    return " ".join(output.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    ("thermal_speed", "request_cpu_ms", "says"),
+    [
+        (10.0, None, "simulated boards warm up and cool down 10 times as fast as real ones"),
+        (1.0, 20.0, "simulated a request is taken to cost 20 ms of a Pi 4's core"),
+        (1.0, None, "7.5 s, 1 lost"),
+    ],
+)
+def test_what_simulated_nodes_were_supposed_to_be_is_told_where_it_was_anything(
+    tmp_path: Path, thermal_speed: float, request_cpu_ms: float | None, says: str
+) -> None:
+    """A speed of the model other than the real one, and what a request costs; nothing where both are as they are."""
+    nodes = msgspec.structs.replace(result().nodes, thermal_speed=thermal_speed, request_cpu_ms=request_cpu_ms)
+    text = printed(msgspec.structs.replace(result(), nodes=nodes), tmp_path)
+    assert says in " ".join(text.split())
+    assert ("boards warm" in text) is (thermal_speed != 1)
+    assert ("is taken to cost" in text) is (request_cpu_ms is not None)

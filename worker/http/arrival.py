@@ -1,0 +1,45 @@
+"""When an answer reached this machine, by the kernel's own note of it.
+
+A process that is kept from running (a busy core, a throttled one, user code that blocks the event loop) reads an answer
+later than it came. That is no doing of the target's, so a response time ends when the kernel had the answer's last byte.
+Linux notes it on request for each piece that comes (SO_TIMESTAMPNS, by the wall clock); elsewhere the time of reading is
+all there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import time
+
+EXTRA_BYTES = 64
+"""Room for the note beside what is received: a header of 16 bytes, and two numbers."""
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
+_timespec = struct.Struct("@ll").unpack  # of the kernel's own word length, as the number above promises
+
+_clock = time.monotonic
+_wall_clock = time.time
+
+
+def note_arrivals(sock: socket.socket) -> None:
+    """Ask the kernel to note when what `sock` receives comes; where it can't, nothing is noted."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+
+
+def arrival_s(extra: list[tuple[int, int, bytes]], asked_s: float) -> float:
+    """When the last byte of what was just received came, on the monotonic clock; now, if the kernel did not note it.
+
+    `extra` is what `recvmsg` gave beside the bytes. How long ago it was is told by the wall clock: should that have been
+    set in between, so that the answer came before it was `asked_s` for, or is yet to come, the note says nothing.
+    """
+    now_s = _clock()
+    if extra:
+        seconds, nanoseconds = _timespec(extra[0][2])
+        ago_s: float = _wall_clock() - seconds - nanoseconds * 1e-9
+        if 0.0 < ago_s < now_s - asked_s:
+            return now_s - ago_s
+    return now_s
