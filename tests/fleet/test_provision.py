@@ -1,0 +1,107 @@
+"""Bare machines become nodes and a controller, over real SSH. Hosts: PISWARM_FLEET_INVENTORY names an inventory of such as may be changed.
+
+Its groups are `workers` and `controller`, its user may become root. The tests build on each other, in this order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ANSIBLE = Path(__file__).parents[2] / "ansible"
+RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+LIMIT_S = 900
+
+
+@pytest.fixture(scope="module")
+def inventory() -> Path:
+    named = os.environ.get("PISWARM_FLEET_INVENTORY")
+    if not named:
+        pytest.skip("PISWARM_FLEET_INVENTORY names no inventory")
+    return Path(named).resolve()
+
+
+def tool(name: str) -> str:
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def provision(inventory: Path, *options: str) -> dict[str, int]:
+    """How many tasks changed something, by host. None is to fail on any."""
+    done = subprocess.run(
+        [tool("ansible-playbook"), "-i", str(inventory), "provision.yml", *options],
+        cwd=ANSIBLE,
+        env={**os.environ, "NO_COLOR": "1"},
+        text=True,
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    found = {host: tuple(map(int, counts)) for host, *counts in RECAP.findall(done.stdout)}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found
+    assert all(not unreachable and not failed for _, unreachable, failed in found.values())
+    return {host: changed for host, (changed, _, _) in found.items()}
+
+
+def said(inventory: Path, pattern: str, script: str) -> str:
+    """What a shell script says on each of the hosts that `pattern` means, as root."""
+    done = subprocess.run(
+        [tool("ansible"), pattern, "-i", str(inventory), "-b", "-m", "ansible.builtin.raw", "-a", script],
+        cwd=ANSIBLE,
+        env={**os.environ, "NO_COLOR": "1"},
+        text=True,
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(3 * LIMIT_S)
+def test_a_dry_run_works_on_a_bare_host_and_says_what_it_would_do(inventory: Path) -> None:
+    assert all(provision(inventory, "--check", "--diff").values())
+
+
+@pytest.mark.timeout(3 * LIMIT_S)
+def test_a_second_run_changes_nothing_and_a_dry_run_then_finds_nothing_to_do(inventory: Path) -> None:
+    provision(inventory)
+    assert set(provision(inventory).values()) == {0}
+    assert set(provision(inventory, "--check", "--diff").values()) == {0}
+
+
+@pytest.mark.timeout(LIMIT_S)
+def test_what_was_changed_by_hand_is_put_right(inventory: Path) -> None:
+    """Also where only the kernel's own value was changed, and no file."""
+    said(inventory, "workers", "sysctl -qw net.ipv4.ip_local_port_range='32768 60999' && chmod 755 /etc/piswarm")
+    changed = provision(inventory, "--limit", "workers")
+    assert set(changed.values()) == {2}
+    assert "1024\t65535" in said(inventory, "workers", "cat /proc/sys/net/ipv4/ip_local_port_range")
+
+
+@pytest.mark.timeout(LIMIT_S)
+def test_the_workers_user_has_no_shell_no_password_and_no_sudo(inventory: Path) -> None:
+    told = said(inventory, "workers", "getent passwd piswarm; getent shadow piswarm; sudo -l -U piswarm")
+    assert told.count(":/usr/sbin/nologin") == told.count("piswarm:!:") == told.count("is not allowed to run sudo") > 0
+
+
+@pytest.mark.timeout(LIMIT_S)
+def test_without_a_release_the_agent_does_not_start_and_the_cause_is_told(inventory: Path) -> None:
+    """Unless one has been deployed."""
+    script = (
+        "test -e /opt/piswarm/current || { systemctl start piswarm-agent.service; test $? -ne 0 || echo STARTED;"
+        " systemctl status piswarm-agent.service; }; true"
+    )
+    told = said(inventory, "workers", script)
+    assert "STARTED" not in told
+    assert "enabled" in said(inventory, "workers", "systemctl is-enabled piswarm-agent.service")
