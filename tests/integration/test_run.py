@@ -56,17 +56,22 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
     }
     assert result["users"] == {"target": 8, "peak": 8}
     assert result["unreported_workers"] == []
+    assert result["excluded"] == []
     assert {row["check"]: row["ok"] for row in result["validity"]} == dict.fromkeys(
         [
             "loop_lag_p99",
             "worker_cpu",
             "node_cpu",
             "node_memory",
+            "node_temperature",
+            "throttling",
+            "under_voltage",
             "controller_cpu",
             "clock_error",
             "missing_samples",
             "nodes",
             "excluded_share",
+            "doubtful_thresholds",
         ],
         True,
     )
