@@ -1,4 +1,7 @@
-"""K4: the controller is killed and resumed: the fleet falls idle meanwhile, and no request is lost or counted twice."""
+"""K4: the controller is killed and resumed: the fleet falls idle meanwhile, and no request is lost or counted twice.
+
+`tests/integration/test_kills.py` tests it.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,3 @@ def killed_and_resumed() -> Finding:
     )
     held = idle_s < IDLE_WITHIN_S and made == counted and result["nodes"]["peak"] == NODES
     return Finding(held and not result["unreported_workers"], seen)
-
-
-def test_ours_holds() -> None:
-    holds, seen = ours()
-    assert holds, seen

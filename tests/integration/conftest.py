@@ -12,8 +12,10 @@ from processes import Piswarm, Target
 
 
 @pytest.fixture
-def piswarm(tmp_path: Path) -> Piswarm:
-    return Piswarm(tmp_path)
+def piswarm(tmp_path: Path) -> Iterator[Piswarm]:
+    started = Piswarm(tmp_path)
+    yield started
+    started.close()
 
 
 @pytest.fixture

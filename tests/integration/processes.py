@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -158,6 +159,23 @@ class Piswarm:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._runs = 0
+        self._started: list[Started] = []
+
+    def close(self) -> None:
+        """End what a test that failed has left."""
+        for started in self._started:
+            if started.process.poll() is None:
+                family = started.family()
+                started.process.terminate()
+                try:
+                    started.process.communicate(timeout=30)
+                except subprocess.TimeoutExpired:
+                    for process in family:
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            process.kill()
+                    started.process.communicate()
+            elif started.process.stdout is not None:
+                started.process.stdout.close()
 
     def scenario(self, **changes: Any) -> Path:
         """A scenario file: the locustfile's visitors on the embedded target, with `changes`."""
@@ -186,7 +204,8 @@ class Piswarm:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return Started(process, out)
+        self._started.append(Started(process, out))
+        return self._started[-1]
 
     def resume(self, directory: Path) -> Finished:
         """Go on with the run that was in `directory`."""
@@ -197,7 +216,8 @@ class Piswarm:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return Started(process, directory).finish()
+        self._started.append(Started(process, directory))
+        return self._started[-1].finish()
 
     def run(self, scenario: Path, *options: str) -> Finished:
         return self.start(scenario, *options).finish()

@@ -24,7 +24,7 @@ needs_cores = pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reaso
 
 def make_command(options: str) -> list[str]:
     """What `make bench-agent BENCH=options` runs, with this Python."""
-    make = ["make", "--dry-run", "--old-file=.venv/.ready", "bench-agent", f"BENCH={options}"]
+    make = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.ready", "bench-agent", f"BENCH={options}"]
     said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     python, *words = said.splitlines()[-1].split()
     assert python == ".venv/bin/python"

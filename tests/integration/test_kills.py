@@ -53,7 +53,10 @@ class Visitor(HttpUser):
 
 def scenario(piswarm: Piswarm, hold: str = "20s", nodes: int = 3) -> Path:
     return piswarm.scenario(
-        load=[{"users": USERS, "spawn_rate": 20, "hold": hold}], nodes={"expect": nodes, "min": 1}, thresholds=[]
+        load=[{"users": USERS, "spawn_rate": 20, "hold": hold}],
+        nodes={"expect": nodes, "min": 1},
+        fleet={"pi4-cooled": 1},  # alike, so that each has as many users as the others
+        thresholds=[],
     )
 
 
