@@ -1,0 +1,28 @@
+set -eu
+umask 022
+export LC_ALL=C
+root=$1 token=$2
+shift 2
+
+# Let only the lock's holder go on.
+held() {
+    [ "$(sed -n 's/^token=//p' lock 2>/dev/null)" = "$token" ] || exit 75
+}
+
+# Let the link $1 mean $2, or be gone when that is empty, at once.
+point() {
+    if [ -z "$2" ]; then
+        rm -f "$1"
+    elif [ "$(readlink "$1" || true)" != "$2" ]; then
+        rm -f "$1.$token"
+        ln -s "$2" "$1.$token"
+        mv -T "$1.$token" "$1"
+    fi
+}
+
+# Let the file $1 say $2, at once.
+note() {
+    printf '%s\n' "$2" >"$1.$token"
+    mv -T "$1.$token" "$1"
+}
+
