@@ -25,7 +25,8 @@ _CHUNK_BYTES = 32768
 """Of an archive; the most that one SSH packet carries."""
 _MOST_OUTPUT = 4 << 20
 _MOST_SHOWN = 400
-_FULL = ("No space left on device", "Disk quota exceeded")
+_FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
+"""What programs say of a full disk; the last is tar's, which a disk leaves with half of a block."""
 _LOCK_LOST = 75
 """The exit status of a step that found another's lock (EX_TEMPFAIL)."""
 
@@ -140,8 +141,9 @@ class Connection:
 def failed(output: Output) -> HostFailure:
     """What a command that did not end with 0 means. Pure."""
     said = (output.stderr.strip() or output.stdout.strip())[-_MOST_SHOWN:]
-    if any(text in output.stderr for text in _FULL):
-        return HostFailure(Cause.DISK, said.splitlines()[0])
+    full = [line for line in output.stderr.splitlines() if any(text in line for text in _FULL)]
+    if full:
+        return HostFailure(Cause.DISK, full[0][-_MOST_SHOWN:])
     if output.status == _LOCK_LOST:
         return HostFailure(Cause.LOCKED, "another deployment has taken over")
     if "sudo:" in output.stderr:

@@ -89,11 +89,14 @@ def show() -> None:
     found = now.get("state", "inactive")
     if found != "inactive" and not lives(now["supervisor"]):
         found = "failed"
-    print("LoadState=loaded")
-    print(f"ActiveState={found}")
-    print(f"NRestarts={now.get('restarts', 0)}")
-    print(f"MainPID={now.get('pid', 0)}")
-    print(f"ActiveEnterTimestampMonotonic={int(now.get('at', 0) * 1e6)}")
+    said = {
+        "LoadState": "loaded",
+        "ActiveState": found,
+        "NRestarts": now.get("restarts", 0),
+        "MainPID": now.get("pid", 0),
+        "ActiveEnterTimestampMonotonic": int(now.get("at", 0) * 1e6),
+    }
+    sys.stdout.write("".join(f"{name}={value}\n" for name, value in said.items()))
 
 
 def main() -> None:
@@ -112,7 +115,8 @@ def main() -> None:
             supervise()
         case ["logs", lines]:
             log = HERE / "log"
-            print("\n".join(log.read_text().splitlines()[-int(lines) :] if log.exists() else []))
+            found = log.read_text().splitlines() if log.exists() else []
+            sys.stdout.write("".join(f"{line}\n" for line in found[-int(lines) :]))
         case _:
             sys.exit(2)
 

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -21,17 +23,21 @@ from wheels import make_wheel
 from master.deploy.bundle import Bundle, build
 from master.deploy.deploy import Deployment, Wishes
 from master.deploy.enroll import meet, trust
-from master.deploy.fleet import Fleet, Limits, Place, Watcher
+from master.deploy.fleet import Fleet, Limits, Place, Watcher, Work
 from master.deploy.inventory import read_inventory
 from master.deploy.known_hosts import read_known_hosts
-from master.deploy.platforms import PYTHONS, Platform
+from master.deploy.platforms import ARCHITECTURES, PYTHONS, Platform
 from master.deploy.results import Report, Result
 from master.deploy.rollout import Budget
 from master.deploy.steps import Wellness
 
 ROOT = Path(__file__).parents[2]
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
+PATH = f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin"
+HERE = (os.uname().machine, f"{sys.version_info.major}.{sys.version_info.minor}")
 WAIT_S = 30.0
+Something = TypeVar("Something")
 NODE = """
 import signal, sys, time
 print("up:", {version!r}, flush=True)
@@ -52,7 +58,7 @@ if directory is not None:
 """
 
 
-def wait_for(condition, what: str, wait_s: float = WAIT_S):
+def wait_for(condition: Callable[[], Something], what: str, wait_s: float = WAIT_S) -> Something:
     """What `condition` gives, once that is something."""
     until = time.monotonic() + wait_s
     while not (found := condition()):
@@ -103,6 +109,8 @@ class SshHost:
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.directory}/host_key\nPidFile {self.directory}/pid\n"
             f"AuthorizedKeysFile {self.authorized}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nMaxStartups 200\nUseDNS no\nLogLevel ERROR\n"
+            # Not what this machine's user has made of their shell, which may take long.
+            f"SetEnv HOME={self.directory} PATH={PATH}\n"
         )
         with (self.directory / "sshd.log").open("ab") as log:
             self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stdout=log, stderr=log)
@@ -141,12 +149,13 @@ class SshHost:
                 continue
 
     def service(self, *words: str) -> str:
-        done = subprocess.run([str(self.root / "service-program"), *words], capture_output=True, text=True, check=True)
+        command = [str(self.root / "service-program"), *words]
+        done = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, check=True)
         return done.stdout
 
     def link(self, name: str = "current") -> str:
         try:
-            return os.readlink(self.root / name).removeprefix("releases/")
+            return (self.root / name).readlink().name
         except FileNotFoundError:
             return ""
 
@@ -261,7 +270,7 @@ class Rack:
         )
         return deployment.run()
 
-    def each(self, work, *, limit: str = "") -> list[Result]:
+    def each(self, work: Work, *, limit: str = "") -> list[Result]:
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
         return self.fleet().each("testing", hosts, work)
 
@@ -281,11 +290,8 @@ def rack_in(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Rack:
         pytest.skip("needs sshd (Debian: openssh-server)")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    version = subprocess.run(
-        ["python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True, check=True
-    )
-    if version.stdout.strip() not in PYTHONS:
-        pytest.skip(f"no release is made for this machine's Python {version.stdout.strip()}")
+    if HERE[0] not in ARCHITECTURES or HERE[1] not in PYTHONS:
+        pytest.skip(f"no release is made for {HERE[0]} with Python {HERE[1]}")
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

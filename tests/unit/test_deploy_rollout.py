@@ -53,7 +53,8 @@ def test_a_budget_is_used_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hosts", "allowed"), [("3", 500, 3), ("10%", 500, 50), ("10%", 8, 0), ("0", 9, 0), ("29%", 100, 29), ("100 %", 4, 4)]
+    ("text", "hosts", "allowed"),
+    [("3", 500, 3), ("10%", 500, 50), ("10%", 8, 0), ("0", 9, 0), ("29%", 100, 29), ("100 %", 4, 4)],
 )
 def test_budgets(text: str, hosts: int, allowed: int) -> None:
     """A number, or a share that is rounded down."""
