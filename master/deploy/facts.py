@@ -111,10 +111,22 @@ def parse_unit(text: str) -> Unit:
     return unit_of(shown, _float(values.get("uptime", "")))
 
 
-def parse_lock(text: str) -> str:
-    """Who holds the lock that was refused, from its own lines. Pure."""
+@dataclass(frozen=True)
+class Held:
+    """A lock as its host shows it to somebody else."""
+
+    token: str
+    by: str
+    """The process that holds it (master/deploy/whose.py)."""
+    text: str
+    """Who that is, in words."""
+
+
+def parse_lock(text: str) -> Held:
+    """The lock that another one was refused for. Pure."""
     values = dict(line.partition("=")[::2] for line in text.splitlines())
-    return f"held by {values.get('holder', 'somebody')} since {values.get('since', 'some time')}"
+    words = f"held by {values.get('holder', 'somebody')} since {values.get('since', 'some time')}"
+    return Held(values.get("token", ""), values.get("by", ""), words)
 
 
 def _release(target: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from master.deploy import scripts
+from master.deploy import scripts, whose
 from master.deploy.connection import Connection, Output
 from master.deploy.facts import Facts, facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.failures import Cause, HostFailure
@@ -75,16 +75,26 @@ class Session:
         """What the agent said last. Raises HostFailure."""
         return self._connection.run(self._service.logs(lines), timeout_s=self.left_s()).stdout
 
+    def _try_to_lock(self, holder: str, since: str, valid_s: str, over: str) -> Output:
+        words = holder, since, valid_s, whose.process(), over
+        command = scripts.command("lock", self._root, self._token, *words)
+        return self._connection.run(command, timeout_s=self.left_s(), check=False)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the only one who changes the host. Raises HostFailure, with who else is."""
         holder = f"{getpass.getuser()} at {socket.gethostname()}, process {os.getpid()}"
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         valid_s = str(int(self._until_s - time.monotonic() + _AFTER_S))
-        command = scripts.command("lock", self._root, self._token, holder, since, valid_s)
-        output = self._connection.run(command, timeout_s=self.left_s(), check=False)
+        output = self._try_to_lock(holder, since, valid_s, "none")
         if output.status == _LOCKED:
-            raise HostFailure(Cause.LOCKED, parse_lock(output.stdout))
+            held = parse_lock(output.stdout)
+            if not whose.is_over(held.by):
+                raise HostFailure(Cause.LOCKED, held.text)
+            # A controller that was killed, or whose connection was cut, could not give it back.
+            output = self._try_to_lock(holder, since, valid_s, held.token)
+        if output.status == _LOCKED:
+            raise HostFailure(Cause.LOCKED, parse_lock(output.stdout).text)
         if output.status != 0:
             raise HostFailure(Cause.COMMAND, f"it can't be locked: {output.stderr.strip()[-200:]}")
         try:

@@ -130,9 +130,7 @@ def test_a_connection_that_is_cut_in_mid_upload(rack: Rack) -> None:
     assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.CUT, Step.UPLOAD)
     assert 0 < report.hosts[0].bytes_sent < 40_000_000
     assert host.runs() == "one"
-    # The lock is still that of the deployment that was cut off: nobody told the host that it is over.
-    assert "held by" in rack.deploy("two", limit="pi001").hosts[0].message
-    (host.root / "lock").unlink()
+    assert (host.root / "lock").exists()  # nobody could give it back; who took it knows that this is over
     assert rack.deploy("two", limit="pi001").ok
     assert host.runs() == "two"
     assert not [name for name in host.releases() if name.startswith(".")]
@@ -274,9 +272,6 @@ def test_a_controller_that_is_killed_between_switch_and_well(rack: Rack) -> None
     finally:
         controller.kill()
         controller.communicate()
-    # As if its time were over: a killed controller can't give it back.
-    wait_for(lambda: not rack.hosts[0].family("sh"), "what it had begun")
-    (rack.hosts[0].root / "lock").unlink()
     report = rack.deploy("bad", body, limit="pi001")
     assert by_host(report)["pi001"][:2] == (Outcome.FAILED, Cause.UNWELL)
     assert f"rolled back to {old}" in report.hosts[0].message

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from master.deploy import whose
 from master.deploy.facts import facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.service import Program, Systemd, Unit
@@ -116,8 +117,23 @@ def test_a_unit_that_nobody_knows() -> None:
 
 def test_who_holds_a_lock() -> None:
     """As the refusal prints it."""
-    assert parse_lock("token=1\nholder=ops at c, process 1\nsince=noon\n") == "held by ops at c, process 1 since noon"
-    assert parse_lock("") == "held by somebody since some time"
+    held = parse_lock("token=1\nholder=ops at c, process 1\nsince=noon\nby=a:b:c:d\n")
+    assert (held.token, held.by, held.text) == ("1", "a:b:c:d", "held by ops at c, process 1 since noon")
+    assert parse_lock("").text == "held by somebody since some time"
+
+
+def test_whether_a_holder_is_over() -> None:
+    """A process that has ended is, and this one; one that runs is not, nor anyone of another machine."""
+    assert whose.is_over(whose.process())
+    with subprocess.Popen(["sleep", "60"]) as other:
+        boot, namespace, *_ = whose.process().split(":")
+        by = f"{boot}:{namespace}:{other.pid}:{whose._began(other.pid)}"
+        assert not whose.is_over(by)
+        assert whose.is_over(f"{boot}:{namespace}:{other.pid}:1")  # its number was another's before
+        other.kill()
+    assert whose.is_over(by)
+    for unknown in ("", "a:b", f"another:{namespace}:1:1", f"{boot}:another:1:1", f"{boot}:{namespace}:x:1"):
+        assert not whose.is_over(unknown)
 
 
 def test_only_changing_the_unit_needs_sudo() -> None:

@@ -4,8 +4,10 @@ export LC_ALL=C
 root=$1 token=$2
 shift 2
 
-# Let only the lock's holder go on.
+# Let only the lock's holder go on, and one script at a time: one whose connection was cut may still be running.
 held() {
+    exec 9>>guard
+    flock -w 30 9 || exit 75
     [ "$(sed -n 's/^token=//p' lock 2>/dev/null)" = "$token" ] || exit 75
 }
 
