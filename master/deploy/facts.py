@@ -72,7 +72,7 @@ def parse_facts(text: str) -> Facts:
     for line in text.splitlines():
         key, equals, value = line.partition("=")
         if key == "release":
-            name, _, placed = value.partition(" ")
+            name, _, placed = value.removeprefix("releases/").replace("/.complete", "", 1).partition(" ")
             if _NAME.fullmatch(name) and placed.isdecimal():
                 releases[name] = int(placed)
             elif _ENTRY.fullmatch(name):
@@ -89,7 +89,7 @@ def parse_facts(text: str) -> Facts:
     public_key = values.get("public_key", "")
     return Facts(
         arch=values["arch"],
-        python=values.get("python", ""),
+        python=_minor(values.get("python", "")),
         root=values.get("root", "missing"),
         free_bytes=int(_float(values.get("free_kib", ""))) * 1024,
         current=_release(values.get("current", "")),
@@ -127,6 +127,12 @@ def parse_lock(text: str) -> Held:
     values = dict(line.partition("=")[::2] for line in text.splitlines())
     words = f"held by {values.get('holder', 'somebody')} since {values.get('since', 'some time')}"
     return Held(values.get("token", ""), values.get("by", ""), words)
+
+
+def _minor(version: str) -> str:
+    """`3.13` of `Python 3.13.5`."""
+    found = re.match(r"Python ([0-9]+\.[0-9]+)\b", version)
+    return found[1] if found else ""
 
 
 def _release(target: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,12 +85,13 @@ class Fleet:
         self._config.load_ssh_config()
         self._open: set[Connection] = set()
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._interrupts: list[None] = []
+        self._heeded = False
 
     @property
     def stopped(self) -> bool:
         """Whether the operator wants it to end."""
-        return self._stop.is_set()
+        return bool(self._interrupts)
 
     def each(
         self,
@@ -105,31 +108,37 @@ class Fleet:
         a safe place; on a second one their connections are cut.
         """
         self._watcher.expect(title, len(hosts))
-        with ThreadPoolExecutor(self._limits.pool, "host") as executor:
+        with self._interruptible(), ThreadPoolExecutor(self._limits.pool, "host") as executor:
             futures = {executor.submit(self._one, host, work, why_not): host.name for host in hosts}
-            results = self._gather(futures, done)
+            results = {}
+            waiting = set(futures)
+            while waiting:
+                ended, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                self._heed()
+                for future in ended:
+                    results[futures[future]] = future.result()
+                    done(future.result())
         return [results[host.name] for host in hosts]
 
-    def _gather(self, futures: dict[Future[Result], str], done: Callable[[Result], None]) -> dict[str, Result]:
-        results: dict[str, Result] = {}
-        waiting = set(futures)
-        while waiting:
-            try:
-                ended, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    done(future.result())
-                    results[futures[future]] = future.result()
-            except KeyboardInterrupt:
-                if self._stop.is_set():
-                    self._watcher.say("cutting the connections")
-                    self._abort()
-                else:
-                    self._stop.set()
-                    self._watcher.say(
-                        "stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off"
-                    )
-                waiting = {future for future in futures if futures[future] not in results}
-        return results
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Count each Ctrl-C instead of raising it, wherever this thread is; in another thread than the main one, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: self._interrupts.append(None))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _heed(self) -> None:
+        """Do what the operator wants by now."""
+        if self._interrupts and not self._heeded:
+            self._heeded = True
+            self._watcher.say("stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off")
+        if len(self._interrupts) > 1:
+            self._abort()
 
     def _abort(self) -> None:
         with self._lock:
@@ -138,7 +147,7 @@ class Fleet:
 
     def _one(self, host: Host, work: Work, why_not: Callable[[], str]) -> Result:
         """One host, from beginning to end. Never raises."""
-        reason = "interrupted" if self._stop.is_set() else why_not()
+        reason = "interrupted" if self.stopped else why_not()
         task = Task(host)
         if reason:
             return failure(host.name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
@@ -154,8 +163,9 @@ class Fleet:
         return result
 
     def _connected(self, host: Host, work: Work, task: Task) -> Result:
-        connection = Connection(host, self._known, config=self._config, connect_s=self._limits.connect_s)
-        with self._lock:
+        with self._lock:  # a Config fills itself while it is read, which two threads must not see of each other
+            config = self._config.clone()
+            connection = Connection(host, self._known, config=config, connect_s=self._limits.connect_s)
             self._open.add(connection)
         try:
             with connection:

@@ -74,7 +74,11 @@ def test_a_host_that_lies_gets_nothing_done(line: str, value: str, read: object)
 
 def test_entries_that_are_no_names_are_left_out() -> None:
     """They would be removed by name."""
-    text = (DATA / "fresh.txt").read_text().replace("end=", "part=a b\npart=$(x)\npart=-rf\nrelease=zz 1\nend=")
+    text = (
+        (DATA / "fresh.txt")
+        .read_text()
+        .replace("end=", "part=a b\npart=$(x)\npart=-rf\nrelease=releases/zz/.complete 1\nend=")
+    )
     assert parse_facts(text).parts == ("zz",)
 
 

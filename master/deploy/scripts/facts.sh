@@ -1,29 +1,30 @@
 # Arguments: the command that shows the unit. Prints key=value lines; the last one says that they are all there.
+# It is asked of every host each time, so that it starts as few processes as can be.
+line() {
+    value=
+    [ ! -r "$2" ] || read -r value _ <"$2" || true
+    echo "$1=$value"
+}
 echo "arch=$(uname -m)"
-echo "python=$(python3 -I -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)"
-echo "boot=$(cat /proc/sys/kernel/random/boot_id)"
-echo "uptime=$(cut -d' ' -f1 /proc/uptime)"
+echo "python=$(python3 -V 2>/dev/null || true)"
+line boot /proc/sys/kernel/random/boot_id
+line uptime /proc/uptime
 if cd "$root" 2>/dev/null; then
     [ -w . ] && echo root=writable || echo root=read-only
-    echo "free_kib=$(df -Pk . | awk 'NR == 2 { print $4 }')"
+    echo "free_kib=$(df -Pk . | { read -r _ && read -r _ _ _ free _ && echo "$free"; })"
     for link in current previous; do
-        echo "$link=$(readlink "$link" || true)"
+        [ ! -L "$link" ] || echo "$link=$(readlink "$link")"
     done
-    for file in started well; do
-        [ ! -e "$file" ] || echo "$file=$(head -n 1 "$file")"
-    done
-    [ ! -e keys/node.public ] || echo "public_key=$(head -n 1 keys/node.public)"
+    line started started
+    line well well
+    line public_key keys/node.public
     for release in releases/* releases/.[!.]*; do
         [ -d "$release" ] || continue
-        if [ -e "$release/.complete" ]; then
-            echo "release=${release#releases/} $(stat -c %Y "$release/.complete")"
-        else
-            echo "part=${release#releases/}"
-        fi
+        [ -e "$release/.complete" ] && stat -c "release=%n %Y" "$release/.complete" || echo "part=${release#releases/}"
     done
-    [ ! -e lock ] || sed 's/^/lock./' lock
+    [ ! -e lock ] || while read -r entry; do echo "lock.$entry"; done <lock
 else
     echo root=missing
 fi
-sh -c "$1" 2>&1 | sed 's/^/unit./'
+sh -c "$1" 2>&1 | while read -r entry; do echo "unit.$entry"; done
 echo end=

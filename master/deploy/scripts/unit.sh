@@ -1,3 +1,4 @@
 # Arguments: the command that shows the unit.
-echo "uptime=$(cut -d' ' -f1 /proc/uptime)"
-sh -c "$1" 2>&1 | sed 's/^/unit./'
+read -r uptime _ </proc/uptime
+echo "uptime=$uptime"
+sh -c "$1" 2>&1 | while read -r entry; do echo "unit.$entry"; done
