@@ -257,12 +257,12 @@ class Rack:
             lock.write_text(make_wheel(self.directory / "index", "pure", {"pure/__init__.py": "x = 1\n"}))
         return build(platform, lock, self.directory / "cache", package=self.package(version, body))
 
-    def deploy(self, version: str, body: str = "", *, limit: str = "", **wishes: object) -> Report:
+    def deploy(self, version: str, body: str = "", *, limit: str = "", host_s: float = 120, **wishes: object) -> Report:
         """Deploy as `fab deploy-workers` does."""
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
         chosen = {"budget": Budget(0, is_share=False), "wellness": Wellness(0.4, 15)} | wishes
         deployment = Deployment(
-            self.fleet(),
+            self.fleet(host_s),
             hosts,
             lambda platform: self.build(version, platform, body),
             place=self.place,
@@ -274,8 +274,8 @@ class Rack:
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
         return self.fleet().each("testing", hosts, work)
 
-    def fleet(self) -> Fleet:
-        return Fleet(read_known_hosts(self.place.known_hosts), Limits(connect_s=5, host_s=120), Watcher())
+    def fleet(self, host_s: float = 120) -> Fleet:
+        return Fleet(read_known_hosts(self.place.known_hosts), Limits(connect_s=5, host_s=host_s), Watcher())
 
     def close(self) -> None:
         for host in self.hosts:

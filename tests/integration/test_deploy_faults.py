@@ -119,6 +119,7 @@ def test_a_connection_that_is_cut_in_mid_upload(rack: Rack) -> None:
     """Leaves what ran before; the next deployment takes it up again, and clears away what was left."""
     rack.deploy("one")
     rack.pad_bytes = 40_000_000
+    rack.build("two", Platform(*HERE))
     host = rack.hosts[0]
 
     def cut() -> None:
@@ -153,6 +154,32 @@ def test_an_unpacking_that_is_killed(rack: Rack) -> None:
     assert host.runs() == "one"
     assert rack.deploy("two", limit="pi001").ok
     assert host.runs() == "two"
+
+
+def test_a_host_that_hangs(rack: Rack) -> None:
+    """Has its time, and no more; what hangs there keeps others from the host until it has ended."""
+    rack.deploy("one")
+    rack.pad_bytes = 40_000_000
+    rack.build("two", Platform(*HERE))
+    host = rack.hosts[0]
+
+    def hang() -> None:
+        wait_for(lambda: part_of(host), "an upload")
+        (tar,) = (one for one in wait_for(lambda: host.family("tar"), "tar") if one.ppid() in parents(host))
+        tar.suspend()
+        wait_for(lambda: host.family("flock"), "the one who gives back the lock")
+        tar.resume()
+
+    with meanwhile(hang):
+        report = rack.deploy("two", limit="pi001", host_s=4)
+    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.TIMEOUT, Step.UPLOAD)
+    assert not (host.root / "lock").exists()
+    assert host.runs() == "one"
+    assert rack.deploy("two", limit="pi001").ok
+
+
+def parents(host: SshHost) -> set[int]:
+    return {process.pid for process in host.family("sh")}
 
 
 def test_a_full_disk(rack: Rack) -> None:

@@ -7,7 +7,7 @@ shift 2
 # Let only the lock's holder go on, and one script at a time: one whose connection was cut may still be running.
 held() {
     exec 9>>guard
-    flock -w 30 9 || exit 75
+    flock -w 20 9 || { echo "something that was begun earlier is still running" >&2; exit 1; }
     [ "$(sed -n 's/^token=//p' lock 2>/dev/null)" = "$token" ] || exit 75
 }
 
