@@ -1,0 +1,187 @@
+"""The operator's commands for a fleet of real nodes: `fab --list`, and `fab --help TASK` for one of them.
+
+Each ends with 0, with 1 when any host failed, or with 2 when the input was wrong.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import Task, task
+
+from master.deploy import actions
+from master.deploy.command import Command, Options, told
+from master.deploy.deploy import Wishes
+from master.deploy.fleet import Limits
+from master.deploy.rollout import parse_budget
+from master.deploy.service import Verb
+from master.deploy.steps import Wellness
+from master.errors import InputError
+
+INVENTORY = os.environ.get("PISWARM_INVENTORY", "ansible/inventory/lab.yml")
+PLAYBOOK = Path("ansible/site.yml")
+
+COMMON = {
+    "inventory": (INVENTORY, "the inventory; PISWARM_INVENTORY names another one for all tasks"),
+    "limit": ("", "only these hosts, as for Ansible: pi001, rack_a, 'workers:!rack_b'"),
+    "state": (".piswarm", "directory of known_hosts, allowlist.json and the cache of releases"),
+    "json": (False, "print the result as JSON"),
+    "pool": (32, "hosts worked on at once"),
+    "connect": (10, "seconds to wait for a connection"),
+}
+HELP = {
+    "dry_run": "show what would be done, and change nothing",
+    "settle": "seconds that an agent must stay up to count as well",
+    "yes": "do not ask",
+}
+
+
+def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Task]:
+    """A task on the hosts of an inventory: the options that all take, then those of the function's own, after its Command."""
+
+    def decorate(body: Callable[..., int]) -> Task:
+        own = list(inspect.signature(body).parameters.values())[1:]
+        defaults = {name: default for name, (default, _) in COMMON.items()} | {"deadline": deadline}
+
+        def run(_: Context, **given: Any) -> None:
+            with told():
+                common = {name: given.pop(name) for name in defaults}
+                limits = Limits(common["connect"], common["deadline"], max(1, common["pool"]))
+                where = Path(common["inventory"]), common["limit"], Path(common["state"])
+                sys.exit(body(Command(Options(*where, json=common["json"], limits=limits)), **given))
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        own = [parameter.replace(kind=kind) for parameter in own]
+        parameters = [inspect.Parameter(name, kind, default=value) for name, value in defaults.items()]
+        run.__signature__ = inspect.Signature([inspect.Parameter("context", kind), *own, *parameters])  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        texts = {name: text for name, (_, text) in COMMON.items()} | {"deadline": "seconds that one host may take"}
+        texts |= {parameter.name: words.get(parameter.name) or HELP[parameter.name] for parameter in own}
+        return task(help=texts, auto_shortflags=False)(run)
+
+    return decorate
+
+
+@fleet_task(
+    600,
+    canaries="hosts that go first; one of them that fails stops all",
+    batch="hosts of a batch; the next one begins when it is done",
+    budget="how many hosts may fail before no further one is begun: 3, or 10%",
+    keep="releases kept on a host, 2 at least",
+)
+def deploy_workers(
+    fleet: Command,
+    *,
+    dry_run: bool = False,
+    canaries: int = 1,
+    batch: int = 32,
+    budget: str = "10%",
+    keep: int = 3,
+    settle: int = 3,
+) -> int:
+    """Bring this release to the workers; only what differs is done."""
+    wellness = Wellness(settle_s=settle)
+    return fleet.deploy(Wishes(canaries, max(1, batch), parse_budget(budget), max(2, keep), wellness, dry_run))
+
+
+@fleet_task(600)
+def rollback_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
+    """Switch the workers back to the release that they ran before."""
+    return fleet.each("rollback", actions.rollback(Wellness(settle_s=settle), dry_run=dry_run))
+
+
+@fleet_task(60)
+def status(fleet: Command) -> int:
+    """Show release, agent and lock of each worker."""
+    return fleet.each("status", actions.status)
+
+
+def _act(fleet: Command, verb: Verb, settle: int, *, dry_run: bool) -> int:
+    return fleet.each(verb, actions.act(verb, Wellness(settle_s=settle), dry_run=dry_run))
+
+
+@fleet_task(120)
+def start_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
+    """Start the agents that do not run."""
+    return _act(fleet, "start", settle, dry_run=dry_run)
+
+
+@fleet_task(120)
+def stop_workers(fleet: Command, dry_run: bool = False) -> int:
+    """Stop the agents, until they are started or their host is."""
+    return _act(fleet, "stop", 0, dry_run=dry_run)
+
+
+@fleet_task(120)
+def restart_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
+    """Restart the agents, and wait until they are well."""
+    return _act(fleet, "restart", settle, dry_run=dry_run)
+
+
+@fleet_task(60, lines="lines of each host")
+def logs(fleet: Command, lines: int = 20) -> int:
+    """Show what the agents said last, each line with its host."""
+    return fleet.logs(max(1, lines))
+
+
+@fleet_task(60, yes="trust the keys that are shown, without asking")
+def enroll(fleet: Command, yes: bool = False) -> int:
+    """Show the host keys of new workers, trust them, and let their nodes in."""
+    return fleet.enroll(yes=yes)
+
+
+@fleet_task(60, node="the worker's name in the inventory")
+def revoke(fleet: Command, node: str) -> int:
+    """Trust a worker no more: neither its host key nor its node key."""
+    return fleet.revoke(node)
+
+
+@fleet_task(300)
+def remove_workers(fleet: Command, dry_run: bool = False, yes: bool = False) -> int:
+    """Stop the agents, and remove releases and keys from the workers."""
+    if not dry_run and not yes:
+        fleet.confirm(f"Remove everything from {len(fleet.hosts)} hosts?")
+    return fleet.remove(dry_run=dry_run)
+
+
+@fleet_task(3600, check="show what would be changed, and change nothing")
+def provision(fleet: Command, check: bool = False) -> int:
+    """Prepare the hosts by the Ansible playbook: users, directories, unit, tuning."""
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    program = str(beside) if beside.exists() else shutil.which("ansible-playbook")
+    if program is None:
+        raise InputError("ansible-playbook is not installed", hint="install ansible-core in this environment")
+    if not PLAYBOOK.exists():
+        raise InputError("no such playbook", file=PLAYBOOK, hint="run fab where piswarm's own files are")
+    known = fleet.place.known_hosts.resolve()
+    # Ansible trusts the same keys as fab, and no others.
+    strict = f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes"
+    words = [program, "--inventory", str(fleet.options.inventory), str(PLAYBOOK)]
+    words += ["--limit", fleet.options.limit] if fleet.options.limit else []
+    words += ["--check", "--diff"] if check else []
+    environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}
+    return 1 if subprocess.run(words, env=environment, check=False).returncode else 0  # noqa: S603  # the operator's own words
+
+
+namespace = Collection(
+    deploy_workers,
+    rollback_workers,
+    status,
+    start_workers,
+    stop_workers,
+    restart_workers,
+    logs,
+    enroll,
+    revoke,
+    remove_workers,
+    provision,
+)

@@ -1,0 +1,184 @@
+"""What `fab` does, from its options to its exit status: 0, or 1 when any host failed, or 2 when the input was wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.prompt import Confirm
+from rich.table import Table
+
+from master.deploy import actions
+from master.deploy.allowlist import read_allowlist
+from master.deploy.bundle import Bundle, build
+from master.deploy.deploy import Deployment, Wishes
+from master.deploy.enroll import Met, let_nodes_in, meet, refused, revoke, trust
+from master.deploy.fleet import Fleet, Limits, Place, Work
+from master.deploy.host import Host
+from master.deploy.inventory import read_inventory
+from master.deploy.known_hosts import read_known_hosts
+from master.deploy.platforms import Platform
+from master.deploy.results import Outcome, Report, Result
+from master.deploy.service import root_of, service_of
+from master.deploy.view import Screen, plain, show_report
+from master.errors import InputError, PiswarmError
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK_FILE = ROOT / "requirements-node.lock"
+GROUP = "workers"
+_WIDE = 1000
+"""Columns of what is no terminal: no line is cut."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all tasks take."""
+
+    inventory: Path
+    limit: str = ""
+    state: Path = Path(".piswarm")
+    """The directory of what the controller knows of its fleet."""
+    json: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show errors as messages, and end with their exit status."""
+    try:
+        yield
+    except PiswarmError as error:
+        sys.stderr.write(f"error: {error.message}\n" + (f"  do: {error.hint}\n" if error.hint else ""))
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+class Command:
+    """One task: the hosts that are meant, and the ways to reach and show them. Raises InputError where the input is wrong."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.hosts: tuple[Host, ...] = read_inventory(options.inventory).hosts(GROUP, limit=options.limit)
+        for host in self.hosts:  # so that what is wrong is said before anything is done
+            root_of(host)
+            service_of(host)
+        self.place = Place(options.state)
+        console = Console(stderr=options.json)
+        self.console = console if console.is_terminal else Console(stderr=options.json, width=_WIDE)
+        self.screen = Screen(self.console)
+
+    def fleet(self) -> Fleet:
+        """Connections that trust what is enrolled by now."""
+        return Fleet(read_known_hosts(self.place.known_hosts), self.options.limits, self.screen)
+
+    def each(self, action: str, work: Work) -> int:
+        """Do `work` on all hosts, and show what came of it; the exit status."""
+        fleet = self.fleet()
+        with self.screen.shown():
+            began_s = time.monotonic()
+            results = fleet.each(action, self.hosts, work)
+        return self.finish(Report(action=action, duration_s=time.monotonic() - began_s, hosts=results))
+
+    def finish(self, report: Report) -> int:
+        """Show `report`; the exit status."""
+        if self.options.json:
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+        else:
+            show_report(report, self.console)
+        return 0 if report.ok else 1
+
+    def deploy(self, wishes: Wishes, builder: Callable[[Platform], Bundle] | None = None) -> int:
+        """Bring the release to the hosts; the exit status. `builder` makes releases, of this copy of piswarm unless given."""
+
+        def made(platform: Platform) -> Bundle:
+            return build(platform, LOCK_FILE, self.place.cache, progress=self.screen.say)
+
+        deployment = Deployment(self.fleet(), self.hosts, builder or made, place=self.place, wishes=wishes)
+        with self.screen.shown():
+            report = deployment.run()
+        return self.finish(report)
+
+    def remove(self, *, dry_run: bool) -> int:
+        """Remove all that was deployed, and let those nodes in no more, for their keys are gone; the exit status."""
+        fleet = self.fleet()
+        began_s = time.monotonic()
+        with self.screen.shown():
+            results = fleet.each("remove", self.hosts, actions.remove(dry_run=dry_run))
+        gone = tuple(result.host for result in results if result.outcome is Outcome.CHANGED)
+        allowlist = read_allowlist(self.place.allowlist)
+        if allowlist.nodes.keys() & set(gone):
+            allowlist.changed({}, gone).write(self.place.allowlist)
+        return self.finish(Report(action="remove", duration_s=time.monotonic() - began_s, hosts=results))
+
+    def logs(self, lines: int) -> int:
+        """Show what the agents said last, host by host; the exit status."""
+        found: dict[str, str] = {}
+        fleet = self.fleet()
+        began_s = time.monotonic()
+        results = fleet.each("logs", self.hosts, actions.logs(lines, found.__setitem__))
+        report = Report(action="logs", duration_s=time.monotonic() - began_s, hosts=results)
+        for host in self.hosts:
+            for line in found.get(host.name, "").splitlines():
+                sys.stdout.write(f"{host.name}: {plain(line)}\n")
+        for result in report.hosts:
+            if not result.ok:
+                sys.stderr.write(f"{result.host}: {result.cause}: {plain(result.message)}\n  do: {result.hint}\n")
+        return 0 if report.ok else 1
+
+    def enroll(self, *, yes: bool) -> int:
+        """Show the keys of hosts that are not known yet, ask, trust them, and let their nodes in; the exit status."""
+        began_s = time.monotonic()
+        known = read_known_hosts(self.place.known_hosts)
+        met = meet(self.hosts, known, connect_s=self.options.limits.connect_s)
+        new = [one for one in met if one.is_new]
+        if new:
+            self._show_keys(new)
+            if not yes:
+                self.confirm(f"Trust {'this key' if len(new) == 1 else f'these {len(new)} keys'}?")
+            trust(met, known)
+        turned_down = {one.host: refused(one) for one in met if one.problem is not None}
+        rest = [host for host in self.hosts if host.name not in turned_down]
+        results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.place)}
+        ordered: Sequence[Result] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
+        return self.finish(Report(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
+
+    def confirm(self, question: str) -> None:
+        """Ask the operator. Raises InputError unless the answer is yes."""
+        if not sys.stdin.isatty():
+            raise InputError(
+                f"nobody is there to be asked: {question}", hint="look at what it is about, then say --yes"
+            )
+        if not Confirm.ask(question, console=self.console):
+            raise InputError("not agreed to; nothing was changed")
+
+    def _show_keys(self, new: Sequence[Met]) -> None:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for heading in (
+            "host",
+            "address",
+            "kind",
+            "fingerprint (on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)",
+        ):
+            table.add_column(heading, no_wrap=True)
+        for one in new:
+            if one.key is not None:
+                table.add_row(one.host, one.place, one.key.kind, one.key.fingerprint)
+        self.console.print(table)
+
+    def revoke(self, node: str) -> int:
+        """Trust `node` no more; the exit status."""
+        for host in self.hosts:
+            if host.name == node:
+                had_host_key, had_node_key = revoke(host, self.place)
+                words = [name for name, had in (("host key", had_host_key), ("node key", had_node_key)) if had]
+                self.console.print(f"{node}: {' and '.join(words) + ' removed' if words else 'was not enrolled'}")
+                return 0
+        raise InputError(f"{node} is no host of the group {GROUP}", file=self.options.inventory)

@@ -1,0 +1,184 @@
+"""Brings one release to many hosts: look at all, then change those that differ, canaries first, then batch by batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from master.deploy.allowlist import Allowlist, read_allowlist
+from master.deploy.bundle import Bundle
+from master.deploy.facts import Facts
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.fleet import Fleet, Place, Task
+from master.deploy.host import Host
+from master.deploy.plan import KEPT, Plan, Step, plan, platform_of
+from master.deploy.platforms import Platform
+from master.deploy.results import Outcome, Report, Result, failure
+from master.deploy.rollout import Budget, Rollout
+from master.deploy.session import Session
+from master.deploy.steps import Wellness, carry_out
+
+Builder = Callable[[Platform], Bundle]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How careful a roll-out is."""
+
+    canaries: int = 1
+    batch: int = 32
+    budget: Budget = field(default_factory=lambda: Budget(10, is_share=True))
+    kept: int = KEPT
+    wellness: Wellness = field(default_factory=Wellness)
+    dry_run: bool = False
+
+
+class Deployment:
+    """One deployment, from looking at the hosts to what became of each."""
+
+    def __init__(self, fleet: Fleet, hosts: Sequence[Host], builder: Builder, *, place: Place, wishes: Wishes) -> None:
+        self._fleet = fleet
+        self._hosts = list(hosts)
+        self._builder = builder
+        self._place = place
+        self._wishes = wishes
+        self._allowlist = read_allowlist(place.allowlist)
+        self._facts: dict[str, Facts] = {}
+        self._keys: dict[str, str] = {}
+        self._bundles: dict[Platform, Bundle] = {}
+
+    def run(self) -> Report:
+        """Do it. Raises PiswarmError for what concerns no single host; nothing was changed then."""
+        began_s = time.monotonic()
+        results = {result.host: result for result in self._fleet.each("looking", self._hosts, self._look)}
+        self._build()
+        differing = []
+        for host in self._hosts:
+            if host.name in self._facts and results[host.name].ok:
+                results[host.name] = judged = self._judge(results[host.name], self._facts[host.name])
+                if judged.outcome is Outcome.DIFFERS:
+                    differing.append(host)
+        stopped = ""
+        if not self._wishes.dry_run:
+            self._enroll()
+            stopped = self._roll_out(differing, results)
+        ordered = [results[host.name] for host in self._hosts]
+        return Report(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
+
+    def _look(self, session: Session, task: Task) -> Result:
+        task.told(Step.FACTS)
+        facts = session.facts()
+        platform_of(facts)
+        self._facts[session.host.name] = facts
+        return Result(
+            host=session.host.name, outcome=Outcome.UNCHANGED, before=facts.current, duration_s=task.duration_s
+        )
+
+    def _build(self) -> None:
+        for platform in sorted({platform_of(facts) for facts in self._facts.values()}):
+            self._bundles[platform] = self._builder(platform)
+
+    def _judge(self, seen: Result, facts: Facts) -> Result:
+        """What is to be done to a host that was looked at."""
+        try:
+            wanted, bundle = self._plan(seen.host, facts)
+        except HostFailure as error:
+            return failure(seen.host, error, Step.FACTS, duration_s=seen.duration_s)
+        outcome = Outcome.DIFFERS if wanted.steps else Outcome.UNCHANGED
+        return Result(
+            host=seen.host,
+            outcome=outcome,
+            before=facts.current,
+            after=bundle.name,
+            differs=wanted.reasons,
+            duration_s=seen.duration_s,
+        )
+
+    def _plan(self, name: str, facts: Facts) -> tuple[Plan, Bundle]:
+        bundle = self._bundles[platform_of(facts)]
+        if facts.public_key:
+            self._check_key(name, facts.public_key)
+        return plan(facts, bundle, kept=self._wishes.kept), bundle
+
+    def _check_key(self, name: str, public_key: str) -> None:
+        problem = self._allowlist.problem(name, public_key)
+        if problem:
+            hint = f"make sure that it is the right machine, then: fab revoke {name}, and fab enroll --limit {name}"
+            raise HostFailure(Cause.HOST_KEY, problem, hint)
+
+    def _roll_out(self, hosts: Sequence[Host], results: dict[str, Result]) -> str:
+        rollout = Rollout(
+            [host.name for host in hosts],
+            canaries=self._wishes.canaries,
+            batch=self._wishes.batch,
+            allowed=self._wishes.budget.allowed(len(self._hosts)),
+            failed=sum(not result.ok for result in results.values()),
+        )
+
+        def note(result: Result) -> None:
+            results[result.host] = result
+            if result.cause is not Cause.SKIPPED:
+                rollout.note(result.host, ok=result.ok)
+
+        by_name = {host.name: host for host in hosts}
+        done = 0
+        while batch := rollout.next_batch():
+            title = f"hosts {done + 1} to {done + len(batch)} of {len(hosts)}"
+            chosen = [by_name[name] for name in batch]
+            self._fleet.each(title, chosen, self._change, why_not=lambda: rollout.stopped, done=note)
+            done += len(batch)
+            self._enroll()
+        reason = "interrupted" if self._fleet.stopped else rollout.stopped
+        for name in by_name:
+            if results[name].outcome is Outcome.DIFFERS:
+                results[name] = failure(name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
+        return reason if any(result.outcome is Outcome.SKIPPED for result in results.values()) else ""
+
+    def _change(self, session: Session, task: Task) -> Result:
+        """Change one host. It is looked at again, with its lock held: it may have been changed since."""
+        name = session.host.name
+        task.told(Step.LOCK)
+        with session.locked():
+            task.told(Step.FACTS)
+            facts = session.facts()
+            wanted, bundle = self._plan(name, facts)
+            made = carry_out(
+                session,
+                wanted,
+                facts,
+                bundle,
+                wellness=self._wishes.wellness,
+                told=task.told,
+                go_on=lambda: not self._fleet.stopped,
+                check_key=lambda key: self._check_key(name, key),
+            )
+        if made or facts.public_key:
+            self._keys[name] = made or facts.public_key
+        return Result(
+            host=name,
+            outcome=Outcome.CHANGED if wanted.steps else Outcome.UNCHANGED,
+            before=facts.current,
+            after=bundle.name,
+            differs=wanted.reasons,
+            bytes_sent=task.sent,
+            duration_s=task.duration_s,
+        )
+
+    def _enroll(self) -> None:
+        """Let in the nodes whose keys are known by now."""
+        for name, facts in self._facts.items():
+            if facts.public_key:
+                self._keys.setdefault(name, facts.public_key)
+        self._allowlist = let_in(self._allowlist, self._keys, self._place)
+
+
+def let_in(allowlist: Allowlist, keys: dict[str, str], place: Place) -> Allowlist:
+    """Add those of `keys` that there is nothing against; the list as it is then. Raises OSError."""
+    changed = allowlist
+    for name, key in keys.items():
+        if not changed.problem(name, key):
+            changed = changed.changed({name: key})
+    if changed != allowlist:
+        changed.write(place.allowlist)
+    return changed

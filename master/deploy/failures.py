@@ -1,0 +1,55 @@
+"""What can go wrong with one host, each with what to do about it. A host that fails never stops the others by itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a host failed."""
+
+    UNREACHABLE = "unreachable"
+    HOST_KEY = "host key"
+    AUTH = "not let in"
+    TIMEOUT = "too slow"
+    CUT = "connection lost"
+    COMMAND = "command failed"
+    SUDO = "sudo refused"
+    DISK = "disk full"
+    UNFIT = "not prepared"
+    LOCKED = "locked"
+    DAMAGED = "damaged on the way"
+    UNWELL = "not well"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "not started"
+    OURS = "fault of piswarm"
+
+
+class HostFailure(Exception):  # noqa: N818  # it is the failure of a host, told in a table; not an error of this program
+    """A host failed. `message` says what was seen, `hint` what to do."""
+
+    def __init__(self, cause: Cause, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.message = message
+        self.hint = hint or HINTS[cause]
+
+
+HINTS = {
+    Cause.UNREACHABLE: "is it on, and on the network? then run the same again",
+    Cause.HOST_KEY: "make sure that it is the right machine, then: fab enroll --limit HOST",
+    Cause.AUTH: "check ansible_user and ansible_ssh_private_key_file in the inventory",
+    Cause.TIMEOUT: "run the same again; give it longer with --deadline",
+    Cause.CUT: "run the same again: it goes on where it was",
+    Cause.COMMAND: "see the message; then run the same again",
+    Cause.SUDO: "let the deploy user run systemctl for the unit: fab provision --limit HOST",
+    Cause.DISK: "make room on the host, then run the same again",
+    Cause.UNFIT: "prepare the host: fab provision --limit HOST",
+    Cause.LOCKED: "wait for the other deployment, or until its lock runs out",
+    Cause.DAMAGED: "run the same again; if it stays, check the host's SD card",
+    Cause.UNWELL: "see what the agent says: fab logs --limit HOST",
+    Cause.INTERRUPTED: "run the same again: it goes on where it was",
+    Cause.SKIPPED: "correct what failed first, then run the same again",
+    Cause.OURS: "please report it, with the message",
+}
+"""What to do, where nothing better is known."""

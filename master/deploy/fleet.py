@@ -1,0 +1,197 @@
+"""The same work on many hosts at once, in a bounded pool, each with a time limit of its own; Ctrl-C ends it in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import fabric
+
+from master.deploy.connection import CONNECT_S, Connection
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.host import Host
+from master.deploy.known_hosts import KnownHosts
+from master.deploy.plan import Step
+from master.deploy.results import Result, failure
+from master.deploy.session import Session
+
+POOL = 32
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is waited for, in seconds, and how many hosts are worked on at once."""
+
+    connect_s: float = CONNECT_S
+    host_s: float = 600.0
+    """For all that is done to one host, once it was begun."""
+    pool: int = POOL
+
+
+@dataclass
+class Task:
+    """What the work on one host tells of itself; read by whoever shows it."""
+
+    host: Host
+    step: Step = Step.CONNECT
+    sent: int = 0
+    begun_s: float = field(default_factory=time.monotonic)
+
+    def told(self, step: Step, sent: int = 0) -> None:
+        """It is at `step`."""
+        self.step = step
+        self.sent = max(self.sent, sent)
+
+    @property
+    def duration_s(self) -> float:
+        """Since it was begun."""
+        return time.monotonic() - self.begun_s
+
+
+Work = Callable[[Session, Task], Result]
+
+
+class Watcher:
+    """Is told how it goes, from several threads. This one does not mind."""
+
+    def say(self, text: str) -> None:
+        """Something begins that takes a while."""
+
+    def expect(self, title: str, hosts: int) -> None:
+        """So many hosts are worked on from now on."""
+
+    def began(self, task: Task) -> None:
+        """Work on a host begins; `task` says where it is, from then on."""
+
+    def ended(self, task: Task, result: Result) -> None:
+        """Work on a host has ended."""
+
+
+class Fleet:
+    """Connects to hosts and works on them. After `stop`, hosts not yet begun are skipped."""
+
+    def __init__(self, known: KnownHosts, limits: Limits, watcher: Watcher) -> None:
+        self._known = known
+        self._limits = limits
+        self._watcher = watcher
+        self._config = fabric.Config()
+        self._config.load_ssh_config()
+        self._open: set[Connection] = set()
+        self._lock = threading.Lock()
+        self._interrupts: list[None] = []
+        self._heeded = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the operator wants it to end."""
+        return bool(self._interrupts)
+
+    def each(
+        self,
+        title: str,
+        hosts: Sequence[Host],
+        work: Work,
+        *,
+        why_not: Callable[[], str] = lambda: "",
+        done: Callable[[Result], None] = lambda _: None,
+    ) -> list[Result]:
+        """What `work` makes of each of `hosts`, in their order. `done` is called in this thread, as they end.
+
+        A host is not begun when `why_not` gives a reason. On Ctrl-C, no further host is begun, and those that are go on to
+        a safe place; on a second one their connections are cut.
+        """
+        self._watcher.expect(title, len(hosts))
+        with self._interruptible(), ThreadPoolExecutor(self._limits.pool, "host") as executor:
+            futures = {executor.submit(self._one, host, work, why_not): host.name for host in hosts}
+            results = {}
+            waiting = set(futures)
+            while waiting:
+                ended, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                self._heed()
+                for future in ended:
+                    results[futures[future]] = future.result()
+                    done(future.result())
+        return [results[host.name] for host in hosts]
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Count each Ctrl-C instead of raising it, wherever this thread is; in another thread than the main one, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: self._interrupts.append(None))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _heed(self) -> None:
+        """Do what the operator wants by now."""
+        if self._interrupts and not self._heeded:
+            self._heeded = True
+            self._watcher.say("stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off")
+        if len(self._interrupts) > 1:
+            self._abort()
+
+    def _abort(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                connection.abort()
+
+    def _one(self, host: Host, work: Work, why_not: Callable[[], str]) -> Result:
+        """One host, from beginning to end. Never raises."""
+        reason = "interrupted" if self.stopped else why_not()
+        task = Task(host)
+        if reason:
+            return failure(host.name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
+        self._watcher.began(task)
+        try:
+            result = self._connected(host, work, task)
+        except HostFailure as error:
+            result = failure(host.name, error, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
+        except Exception as error:  # noqa: BLE001  # a fault of ours on one host must not keep the others from their end
+            ours = HostFailure(Cause.OURS, f"{type(error).__name__}: {error}")
+            result = failure(host.name, ours, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
+        self._watcher.ended(task, result)
+        return result
+
+    def _connected(self, host: Host, work: Work, task: Task) -> Result:
+        with self._lock:  # a Config fills itself while it is read, which two threads must not see of each other
+            config = self._config.clone()
+            connection = Connection(host, self._known, config=config, connect_s=self._limits.connect_s)
+            self._open.add(connection)
+        try:
+            with connection:
+                return work(Session(connection, self._limits.host_s), task)
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the controller keeps what it knows of its fleet. Secret keys are not among it."""
+
+    directory: Path
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys that are trusted."""
+        return self.directory / "known_hosts"
+
+    @property
+    def allowlist(self) -> Path:
+        """The nodes' public keys."""
+        return self.directory / "allowlist.json"
+
+    @property
+    def cache(self) -> Path:
+        """Releases, and what they are made of."""
+        return self.directory / "cache"

@@ -1,0 +1,30 @@
+set -eu
+umask 022
+export LC_ALL=C
+root=$1 token=$2
+shift 2
+
+# Let only the lock's holder go on, and one script at a time: one whose connection was cut may still be running.
+held() {
+    exec 9>>guard
+    flock -w 20 9 || { echo "something that was begun earlier is still running" >&2; exit 1; }
+    [ "$(sed -n 's/^token=//p' lock 2>/dev/null)" = "$token" ] || exit 75
+}
+
+# Let the link $1 mean $2, or be gone when that is empty, at once.
+point() {
+    if [ -z "$2" ]; then
+        rm -f "$1"
+    elif [ "$(readlink "$1" || true)" != "$2" ]; then
+        rm -f "$1.$token"
+        ln -s "$2" "$1.$token"
+        mv -T "$1.$token" "$1"
+    fi
+}
+
+# Let the file $1 say $2, at once.
+note() {
+    printf '%s\n' "$2" >"$1.$token"
+    mv -T "$1.$token" "$1"
+}
+

@@ -1,0 +1,30 @@
+# Arguments: the command that shows the unit. Prints key=value lines; the last one says that they are all there.
+# It is asked of every host each time, so that it starts as few processes as can be.
+line() {
+    value=
+    [ ! -r "$2" ] || read -r value _ <"$2" || true
+    echo "$1=$value"
+}
+echo "arch=$(uname -m)"
+echo "python=$(python3 -V 2>/dev/null || true)"
+line boot /proc/sys/kernel/random/boot_id
+line uptime /proc/uptime
+if cd "$root" 2>/dev/null; then
+    [ -w . ] && echo root=writable || echo root=read-only
+    echo "free_kib=$(df -Pk . | { read -r _ && read -r _ _ _ free _ && echo "$free"; })"
+    for link in current previous; do
+        [ ! -L "$link" ] || echo "$link=$(readlink "$link")"
+    done
+    line started started
+    line well well
+    line public_key keys/node.public
+    for release in releases/* releases/.[!.]*; do
+        [ -d "$release" ] || continue
+        [ -e "$release/.complete" ] && stat -c "release=%n %Y" "$release/.complete" || echo "part=${release#releases/}"
+    done
+    [ ! -e lock ] || while read -r entry; do echo "lock.$entry"; done <lock
+else
+    echo root=missing
+fi
+sh -c "$1" 2>&1 | while read -r entry; do echo "unit.$entry"; done
+echo end=

@@ -1,0 +1,4 @@
+# Arguments: the release's name.
+cd "$root"
+held
+note well "$1"

@@ -1,0 +1,4 @@
+# Arguments: the release's name, the SHA-256 of its manifest.
+cd "$root"
+held
+python3 -I "releases/.$1.$token/.release/verify.py" --digest "$2"

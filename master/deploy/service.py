@@ -1,0 +1,138 @@
+"""How a host's agent is started, stopped and looked at: by systemd, or by a program that speaks as little of it as is needed.
+
+`piswarm_service: /path/of/program` in the inventory names such a program, for hosts without systemd. It is called with `start`,
+`stop`, `restart`, `logs LINES` or `show`; the last prints the lines that `systemctl show` would, of PROPERTIES.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from master.deploy.host import Host
+from master.errors import InputError
+
+UNIT = "piswarm-agent.service"
+PROPERTIES = ("LoadState", "ActiveState", "NRestarts", "MainPID", "ActiveEnterTimestampMonotonic")
+Verb = Literal["start", "stop", "restart"]
+
+_PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,200}")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How the agent's unit is at a moment."""
+
+    is_there: bool
+    state: str
+    """`active`, `activating`, `inactive` or `failed`."""
+    restarts: int
+    """By itself, since it was last started."""
+    since_s: float
+    """For how long it has been in that state, if it is active; 0 where that is unknown."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the agent runs, as far as its host's service manager knows."""
+        return self.state == "active"
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it runs since it was last started, without having ended meanwhile."""
+        return self.is_active and self.restarts == 0
+
+    def __str__(self) -> str:
+        if not self.is_there:
+            return "not there"
+        return f"{self.state}, restarted {self.restarts} times" if self.restarts else self.state
+
+
+class Service(Protocol):
+    """The commands of one service manager, as shell text."""
+
+    def show(self) -> str:
+        """Prints PROPERTIES, as `systemctl show` does."""
+
+    def act(self, verb: Verb) -> str:
+        """Starts, stops or restarts the agent, and ends when that is done."""
+
+    def logs(self, lines: int) -> str:
+        """Prints the last lines that the agent said."""
+
+
+@dataclass(frozen=True)
+class Systemd:
+    """The unit that the Ansible role installs. A deploy user other than root needs sudo for three commands, named in README."""
+
+    sudo: bool
+
+    def show(self) -> str:
+        """As anybody may."""
+        return f"systemctl show {UNIT} {' '.join(f'-p {name}' for name in PROPERTIES)}"
+
+    def act(self, verb: Verb) -> str:
+        """By `sudo -n`, which asks for no password and fails where one is needed."""
+        return f"{'sudo -n ' if self.sudo else ''}systemctl {verb} {UNIT}"
+
+    def logs(self, lines: int) -> str:
+        """As members of the group `systemd-journal` may."""
+        return f"journalctl --no-pager --quiet --output short-iso -n {lines} -u {UNIT}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of the host's own."""
+
+    path: str
+
+    def show(self) -> str:
+        """See the module."""
+        return f"{shlex.quote(self.path)} show"
+
+    def act(self, verb: Verb) -> str:
+        """See the module."""
+        return f"{shlex.quote(self.path)} {verb}"
+
+    def logs(self, lines: int) -> str:
+        """See the module."""
+        return f"{shlex.quote(self.path)} logs {lines}"
+
+
+def service_of(host: Host) -> Service:
+    """What manages the agent of `host`. Raises InputError."""
+    named = host.variables.get("piswarm_service", "systemd")
+    if named == "systemd":
+        return Systemd(sudo=host.user != "root")
+    return Program(_path(host, "piswarm_service", named))
+
+
+def root_of(host: Host) -> str:
+    """The directory on `host` that releases are in. Raises InputError."""
+    return _path(host, "piswarm_root", host.variables.get("piswarm_root", "/opt/piswarm"))
+
+
+def _path(host: Host, variable: str, value: object) -> str:
+    if not isinstance(value, str) or not _PATH.fullmatch(value) or ".." in value or value.count("/") < 2:
+        text = f"{variable} of {host.name}: {value!r} is no absolute path of letters, digits and . _ / + - below a directory"
+        raise InputError(text, hint="correct the inventory; nothing was started")
+    return value.rstrip("/")
+
+
+def unit_of(shown: Mapping[str, str], uptime_s: float) -> Unit:
+    """The unit from what `show` printed; a line that is missing is as if it were not there. Pure."""
+
+    def number(name: str) -> int:
+        text = shown.get(name, "")
+        return int(text) if text.isdecimal() else 0
+
+    began_us = number("ActiveEnterTimestampMonotonic")
+    state = shown.get("ActiveState", "unknown")
+    return Unit(
+        is_there=shown.get("LoadState") == "loaded",
+        state=state,
+        restarts=number("NRestarts"),
+        since_s=max(0.0, uptime_s - began_us / 1e6) if state == "active" and began_us else 0.0,
+    )

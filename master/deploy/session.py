@@ -1,0 +1,107 @@
+"""A host that is connected to: its scripts, its lock, and the time that is left for it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from master.deploy import scripts, whose
+from master.deploy.connection import Connection, Output
+from master.deploy.facts import Facts, facts_command, parse_facts, parse_lock, parse_unit
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.service import Unit, Verb, root_of, service_of
+
+_SHORT_S = 30.0
+"""For what a healthy Pi does in far less than a second, under load or on a dying SD card."""
+_LOCKED = 73
+_AFTER_S = 120.0
+"""How much longer than its host's deadline a lock holds: for switching back."""
+
+
+class Session:
+    """What the steps of a deployment do, on one host. `deadline_s` is for all of it, from now on."""
+
+    def __init__(self, connection: Connection, deadline_s: float) -> None:
+        self.host = connection.host
+        self._connection = connection
+        self._root = root_of(self.host)
+        self._service = service_of(self.host)
+        self._token = secrets.token_hex(8)  # no secret, but nobody else's
+        self._deadline_s = deadline_s
+        self._until_s = time.monotonic() + deadline_s
+
+    def left_s(self, most_s: float = _SHORT_S) -> float:
+        """How long the next step may take. Raises HostFailure when the host's time is up."""
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            raise HostFailure(Cause.TIMEOUT, f"it was not done within the {self._deadline_s:.0f} s of a host")
+        return min(most_s, left_s)
+
+    def extend(self, more_s: float) -> None:
+        """Give it `more_s` from now on at least."""
+        self._until_s = max(self._until_s, time.monotonic() + more_s)
+
+    def facts(self) -> Facts:
+        """How the host is. Raises HostFailure."""
+        output = self._connection.run(facts_command(self._root, self._service), timeout_s=self.left_s())
+        return parse_facts(output.stdout)
+
+    def unit(self) -> Unit:
+        """How its agent's unit is. Raises HostFailure."""
+        return parse_unit(self.script("unit", self._service.show()).stdout)
+
+    def script(self, name: str, *arguments: str, most_s: float = _SHORT_S) -> Output:
+        """Run one of the scripts. Raises HostFailure."""
+        command = scripts.command(name, self._root, self._token, *arguments)
+        return self._connection.run(command, timeout_s=self.left_s(most_s))
+
+    def send(self, archive: Path, release: str, progress: Callable[[int], None], *, most_s: float) -> None:
+        """Stream `archive` into what is to be `release`. Raises HostFailure."""
+        command = scripts.command("unpack", self._root, self._token, release)
+        self._connection.stream(archive, command, timeout_s=self.left_s(most_s), progress=progress)
+
+    def act(self, verb: Verb, release: str = "", *, most_s: float = 60.0) -> None:
+        """Start, stop or restart the agent, with `release`, which is noted. Raises HostFailure."""
+        self.script("act", self._service.act(verb), release, most_s=most_s)
+
+    def logs(self, lines: int) -> str:
+        """What the agent said last. Raises HostFailure."""
+        return self._connection.run(self._service.logs(lines), timeout_s=self.left_s()).stdout
+
+    def _try_to_lock(self, holder: str, since: str, valid_s: str, over: str) -> Output:
+        words = holder, since, valid_s, whose.process(), over
+        command = scripts.command("lock", self._root, self._token, *words)
+        return self._connection.run(command, timeout_s=self.left_s(), check=False)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one who changes the host. Raises HostFailure, with who else is."""
+        holder = f"{getpass.getuser()} at {socket.gethostname()}, process {os.getpid()}"
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        valid_s = str(int(self._until_s - time.monotonic() + _AFTER_S))
+        output = self._try_to_lock(holder, since, valid_s, "none")
+        if output.status == _LOCKED:
+            held = parse_lock(output.stdout)
+            if not whose.is_over(held.by):
+                raise HostFailure(Cause.LOCKED, held.text)
+            # A controller that was killed, or whose connection was cut, could not give it back.
+            output = self._try_to_lock(holder, since, valid_s, held.token)
+        if output.status == _LOCKED:
+            raise HostFailure(Cause.LOCKED, parse_lock(output.stdout).text)
+        if output.status != 0:
+            raise HostFailure(Cause.COMMAND, f"it can't be locked: {output.stderr.strip()[-200:]}")
+        try:
+            yield
+        finally:
+            try:
+                self.extend(_SHORT_S)
+                self.script("unlock")
+            except HostFailure:
+                pass  # what was seen before matters more; the lock runs out, and says whose it was

@@ -1,0 +1,194 @@
+"""Carrying out a plan on one host. Until SWITCH, nothing that runs is touched; after it, the agent is well or switched back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from master.deploy.bundle import Bundle
+from master.deploy.facts import Facts
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.plan import Plan, Step
+from master.deploy.session import Session
+
+_LOOK_S = 0.3
+_LAST_LINES = 5
+_BACK_S = 90.0
+"""For switching back, whatever time the host has used."""
+
+STEP_S = {
+    Step.UPLOAD: 300.0,  # 12 MB at 40 KB/s: a Wi-Fi that hardly works
+    Step.VERIFY: 60.0,
+    Step.TRY: 180.0,  # byte code of some 1000 modules; a Zero 2 W takes about 30 s
+    Step.PLACE: 60.0,
+    Step.RESTART: 60.0,
+    Step.PRUNE: 60.0,
+}
+"""The most that a step may take, in seconds; others take a moment. The host's deadline ends them too."""
+
+Told = Callable[[Step, int], None]
+"""Is told of each step when it begins, and of the bytes sent so far while an archive is sent."""
+
+
+@dataclass(frozen=True)
+class Wellness:
+    """When an agent counts as well: it is active for `settle_s` without having ended, at most `most_s` after its start.
+
+    What only the controller's master can tell, that the node is ready, is not asked.
+    """
+
+    settle_s: float = 3.0
+    most_s: float = 45.0
+
+
+def carry_out(
+    session: Session,
+    plan: Plan,
+    facts: Facts,
+    bundle: Bundle,
+    *,
+    wellness: Wellness,
+    told: Told,
+    go_on: Callable[[], bool],
+    check_key: Callable[[str], None],
+) -> str:
+    """Do what `plan` says, with the host's lock held; the node's public key, where it was made.
+
+    `go_on` is asked between the steps up to SWITCH; from there on, it is brought to an end. `check_key` raises HostFailure
+    for a node key that can't be. Raises HostFailure: the host runs what it ran before, or it says that it does not.
+    """
+    public_key = ""
+    ahead = [step for step in plan.steps if step not in (Step.SWITCH, Step.RESTART, Step.WELL, Step.PRUNE)]
+    for step in ahead:
+        _ask(go_on)
+        told(step, 0)
+        match step:
+            case Step.UPLOAD:
+                session.send(bundle.archive, bundle.name, lambda sent: told(Step.UPLOAD, sent), most_s=STEP_S[step])
+            case Step.VERIFY:
+                _verify(session, bundle)
+            case Step.TRY:
+                _try(session, bundle)
+            case Step.PLACE:
+                session.script("place", bundle.name, most_s=STEP_S[step])
+            case Step.KEYS:
+                public_key = session.script("keys", bundle.name).stdout.strip()
+                check_key(public_key)
+    _ask(go_on)
+    if any(step in plan.steps for step in (Step.SWITCH, Step.RESTART, Step.WELL)):
+        if facts.current != bundle.name:
+            former = Former(facts.current, facts.previous)
+        else:  # switched by a deployment that was cut off
+            former = Former(facts.previous if facts.previous in facts.releases else "", "")
+        change(session, bundle.name, former, plan.steps, wellness=wellness, told=told)
+    if plan.doomed:
+        told(Step.PRUNE, 0)
+        session.script("prune", *plan.doomed, most_s=STEP_S[Step.PRUNE])
+    return public_key
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a host is switched back to: its release, and the one before that; empty for none."""
+
+    current: str
+    previous: str
+
+
+def change(
+    session: Session, name: str, former: Former, steps: tuple[Step, ...], *, wellness: Wellness, told: Told
+) -> None:
+    """Switch to the release `name`, restart the agent and wait until it is well, of which `steps` has what is needed.
+
+    When that fails, the agent is started again with `former`, and HostFailure raised all the same.
+    """
+    # Half a change is the worst of all: what has begun in time is given the time to end.
+    session.extend(_BACK_S)
+    try:
+        if Step.SWITCH in steps:
+            told(Step.SWITCH, 0)
+            session.script("switch", name)
+        if Step.RESTART in steps:
+            told(Step.RESTART, 0)
+            _restart(session, name)
+        if Step.WELL in steps:
+            told(Step.WELL, 0)
+            wait_until_well(session, wellness)
+            session.script("note-well", name)
+    except HostFailure as failure:
+        if failure.cause in (Cause.CUT, Cause.LOCKED):
+            raise  # nobody there to be told, or somebody else's turn: the next deployment finds out what is missing
+        back = _switch_back(session, former, wellness)
+        raise HostFailure(failure.cause, f"{failure.message}; {back}", failure.hint) from None
+
+
+def wait_until_well(session: Session, wellness: Wellness) -> None:
+    """Wait until the agent is well. Raises HostFailure, with what it said last, when it is not."""
+    until_s = time.monotonic() + wellness.most_s
+    while True:
+        unit = session.unit()
+        if unit.is_well and unit.since_s >= wellness.settle_s:
+            return
+        if unit.restarts or unit.state in ("failed", "inactive") or not unit.is_there:
+            raise _unwell(session, f"the agent does not stay up ({unit})")
+        if time.monotonic() > until_s:
+            raise _unwell(session, f"the agent is still {unit} after {wellness.most_s:.0f} s")
+        time.sleep(_LOOK_S)
+
+
+def _ask(go_on: Callable[[], bool]) -> None:
+    if not go_on():
+        raise HostFailure(Cause.INTERRUPTED, "stopped before the switch; it runs what it ran before")
+
+
+def _verify(session: Session, bundle: Bundle) -> None:
+    try:
+        session.script("verify", bundle.name, bundle.digest, most_s=STEP_S[Step.VERIFY])
+    except HostFailure as failure:
+        if failure.cause is not Cause.COMMAND:
+            raise
+        raise HostFailure(Cause.DAMAGED, failure.message) from None
+
+
+def _try(session: Session, bundle: Bundle) -> None:
+    try:
+        session.script("try", bundle.name, most_s=STEP_S[Step.TRY])
+    except HostFailure as failure:
+        if failure.cause is not Cause.COMMAND:
+            raise
+        last = failure.message.splitlines()[-1]
+        hint = "the release does not fit this host: see what is missing there; nothing was switched"
+        raise HostFailure(Cause.UNFIT, f"its modules can't be imported there: {last}", hint) from None
+
+
+def _restart(session: Session, name: str) -> None:
+    try:
+        session.act("restart", name, most_s=STEP_S[Step.RESTART])
+    except HostFailure as failure:
+        if failure.cause is not Cause.COMMAND:
+            raise
+        raise _unwell(session, f"the agent does not start: {failure.message}") from None
+
+
+def _unwell(session: Session, text: str) -> HostFailure:
+    try:
+        said = session.logs(_LAST_LINES).strip().splitlines()
+    except HostFailure:
+        said = []
+    return HostFailure(Cause.UNWELL, f"{text}; it last said: {said[-1].strip()[:200]}" if said else text)
+
+
+def _switch_back(session: Session, former: Former, wellness: Wellness) -> str:
+    """Bring `former` back; how that went, in words."""
+    session.extend(_BACK_S)
+    try:
+        session.script("back", *(f"releases/{name}" if name else "" for name in (former.current, former.previous)))
+        if not former.current:
+            session.act("stop")
+            return "stopped, since there is no former release"
+        session.act("restart", former.current)
+        wait_until_well(session, wellness)
+    except HostFailure as failure:
+        return f"switched back to {former.current or 'none'}, which failed too: {failure.message}"
+    return f"rolled back to {former.current}"

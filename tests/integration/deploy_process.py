@@ -1,0 +1,26 @@
+"""A controller in a process of its own, to be interrupted or killed: `deploy_process.py RACK VERSION HOSTS-IN-A-BATCH`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from ssh_hosts import Rack
+
+from master.deploy.command import Command, Options, told
+from master.deploy.deploy import Wishes
+from master.deploy.rollout import Budget
+from master.deploy.steps import Wellness
+
+
+def main() -> None:
+    rack = Rack(Path(sys.argv[1]))
+    with told():
+        command = Command(Options(rack.inventory, state=rack.place.directory, json=True))
+        wishes = Wishes(batch=int(sys.argv[3]), budget=Budget(0, is_share=False), wellness=Wellness(0.4, 15))
+        sys.exit(command.deploy(wishes, lambda platform: rack.build(sys.argv[2], platform, json.loads(sys.argv[4]))))
+
+
+if __name__ == "__main__":
+    main()

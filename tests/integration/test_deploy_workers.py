@@ -1,0 +1,118 @@
+"""Deploying a small agent to hosts over real SSH: what is done, what is left alone, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ssh_hosts import Rack, rack_in
+
+from master.deploy import actions
+from master.deploy.allowlist import read_allowlist
+from master.deploy.failures import Cause
+from master.deploy.plan import Step
+from master.deploy.results import Outcome, Report
+from master.deploy.steps import Wellness
+
+WELL = Wellness(0.4, 15)
+
+
+@pytest.fixture
+def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
+    rack = rack_in(tmp_path, monkeypatch)
+    try:
+        rack.add(2)
+        rack.enroll()
+        yield rack
+    finally:
+        rack.close()
+
+
+def outcomes(report: Report) -> list[Outcome]:
+    return [result.outcome for result in report.hosts]
+
+
+def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) -> None:
+    """New hosts get the release, run it, and are let in; then not one byte is sent."""
+    first = rack.deploy("one")
+    assert outcomes(first) == [Outcome.CHANGED] * 2, first
+    assert all(result.bytes_sent > 1000 for result in first.hosts)
+    for host in rack.hosts:
+        host.check_whole()
+        assert host.runs() == "one"
+        assert not (host.root / "lock").exists()
+        assert (host.root / "releases" / host.link() / "worker/__pycache__").is_dir()
+        assert (host.root / "keys").stat().st_mode & 0o777 == 0o700
+    keys = [(host.root / "keys/node.public").read_text().strip() for host in rack.hosts]
+    assert read_allowlist(rack.place.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
+    assert rack.place.allowlist.stat().st_mode & 0o777 == 0o600
+    again = rack.deploy("one")
+    assert outcomes(again) == [Outcome.UNCHANGED] * 2
+    assert sum(result.bytes_sent for result in again.hosts) == 0
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would_be(rack: Rack) -> None:
+    """Not even a lock or a directory."""
+    before = sorted(str(path) for host in rack.hosts for path in host.root.rglob("*"))
+    report = rack.deploy("one", dry_run=True)
+    assert outcomes(report) == [Outcome.DIFFERS] * 2
+    assert report.hosts[0].differs == "release is not there, node has no key, runs another release"
+    after = sorted(str(path) for host in rack.hosts for path in host.root.rglob("*") if "service" not in path.parts)
+    assert after == [path for path in before if "/service/" not in path]
+    assert not rack.place.allowlist.exists()
+
+
+def test_an_upgrade_and_back_again(rack: Rack) -> None:
+    """The former release stays, and going back sends nothing; three are kept."""
+    for version in ("one", "two", "three", "four"):
+        assert rack.deploy(version, limit="pi001").ok
+    host = rack.hosts[0]
+    assert host.runs() == "four"
+    assert len(host.releases()) == 3
+    assert host.link("previous") in host.releases()
+    (back,) = rack.each(actions.rollback(WELL), limit="pi001")
+    assert (back.outcome, back.bytes_sent) == (Outcome.CHANGED, 0)
+    assert host.runs() == "three"
+    (seen,) = rack.each(actions.status, limit="pi001")
+    assert seen.ok, seen
+
+
+def test_a_host_without_a_former_release_can_not_go_back(rack: Rack) -> None:
+    """It says so, and stays as it is."""
+    rack.deploy("one", limit="pi001")
+    (back,) = rack.each(actions.rollback(WELL), limit="pi001")
+    assert (back.outcome, back.message) == (Outcome.FAILED, "no former release is there")
+    assert rack.hosts[0].runs() == "one"
+
+
+def test_stop_start_and_restart(rack: Rack) -> None:
+    """And deploying starts an agent that was stopped, for it is to run."""
+    rack.deploy("one")
+    for verb, runs in (("stop", ""), ("start", "one"), ("restart", "one"), ("stop", "")):
+        results = rack.each(actions.act(verb, WELL))
+        assert [result.outcome for result in results] == [Outcome.CHANGED] * 2, results
+        assert [host.runs() for host in rack.hosts] == [runs] * 2
+    assert [result.outcome for result in rack.each(actions.act("stop", WELL))] == [Outcome.UNCHANGED] * 2
+    assert [result.ok for result in rack.each(actions.status)] == [False] * 2
+    report = rack.deploy("one")
+    assert outcomes(report) == [Outcome.CHANGED] * 2
+    assert sum(result.bytes_sent for result in report.hosts) == 0
+    assert [host.runs() for host in rack.hosts] == ["one"] * 2
+
+
+def test_removal_leaves_what_the_playbook_made_and_no_more(rack: Rack) -> None:
+    """The agent is stopped; a node key that is made anew is not let in unasked."""
+    before = sorted(path.name for path in rack.hosts[0].root.iterdir())
+    rack.deploy("one")
+    said: dict[str, str] = {}
+    rack.each(actions.logs(3, said.__setitem__))
+    assert [text.splitlines()[-1] for text in said.values()] == ["up: one", "up: one"]
+    assert all(result.outcome is Outcome.CHANGED for result in rack.each(actions.remove()))
+    for host in rack.hosts:
+        assert sorted(path.name for path in host.root.iterdir()) == sorted({*before, "service"})
+        assert host.runs() == ""
+    refused = rack.deploy("one", limit="pi001").hosts[0]
+    assert (refused.cause, refused.step) == (Cause.HOST_KEY, Step.KEYS)
+    assert "fab revoke pi001" in refused.hint
+    assert rack.hosts[0].link() == ""

@@ -1,0 +1,128 @@
+"""Many hosts at once: bounded, each to its own end, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from master.deploy.failures import Cause
+from master.deploy.fleet import Fleet, Limits, Task, Watcher
+from master.deploy.host import Host
+from master.deploy.known_hosts import HostKey, KnownHosts, place
+from master.deploy.results import Result
+from master.deploy.session import Session
+
+KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
+
+
+def host(number: int, port: int) -> Host:
+    address = f"127.0.{number // 250}.{number % 250 + 1}"
+    return Host(f"pi{number:03}", address, "ops", port, None, None, None, None, ())
+
+
+def no_work(_: Session, task: Task) -> Result:
+    raise AssertionError(f"{task.host.name} was connected to")
+
+
+class Counting(Watcher):
+    """How many hosts were worked on at the same time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+        self.first = threading.Event()
+
+    def began(self, _: Task) -> None:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.first.set()
+
+    def ended(self, _: Task, __: Result) -> None:
+        with self.lock:
+            self.now -= 1
+
+
+@contextmanager
+def nobody() -> Iterator[int]:
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@contextmanager
+def silent() -> Iterator[tuple[int, socket.socket]]:
+    """A port at which somebody listens, and says nothing."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(64)
+        yield server.getsockname()[1], server
+
+
+def fleet(hosts: list[Host], watcher: Watcher, limits: Limits) -> Fleet:
+    keys = {place(one.address, one.port): KEY for one in hosts}
+    return Fleet(KnownHosts(None, keys), limits, watcher)  # type: ignore[arg-type]  # it is never written
+
+
+def test_hosts_at_once_do_each_other_no_harm() -> None:
+    """All are told apart, in their order, and no more than the pool are worked on at the same time."""
+    with nobody() as port:
+        hosts = [host(number, port) for number in range(120)]
+        watcher = Counting()
+        results = fleet(hosts, watcher, Limits(connect_s=5, pool=16)).each("testing", hosts, no_work)
+    assert {result.cause for result in results} == {Cause.UNREACHABLE}, results
+    assert [result.host for result in results] == [one.name for one in hosts]
+    assert 1 < watcher.most <= 16
+
+
+def test_a_host_that_says_nothing_takes_its_time_and_no_more() -> None:
+    """It listens, and is no SSH server."""
+    with silent() as (port, _):
+        (result,) = fleet([host(0, port)], Watcher(), Limits(connect_s=0.5)).each("testing", [host(0, port)], no_work)
+    assert result.cause is Cause.UNREACHABLE
+    assert "port" in result.message
+
+
+def test_a_host_that_is_no_ssh_server() -> None:
+    """Is told from one that is down."""
+    with silent() as (port, server):
+
+        def answer() -> None:
+            link, _ = server.accept()
+            with link:
+                link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        (result,) = fleet([host(0, port)], Watcher(), Limits(connect_s=2)).each("testing", [host(0, port)], no_work)
+        thread.join()
+    assert result.cause is Cause.UNREACHABLE
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_begins_no_further_host(times: int) -> None:
+    """Those that were begun come to their end; a second Ctrl-C cuts them off."""
+    with silent() as (port, _):
+        hosts = [host(number, port) for number in range(5)]
+        watcher = Counting()
+        many = fleet(hosts, watcher, Limits(connect_s=1, pool=1))
+
+        def interrupt() -> None:
+            for _ in range(times):
+                watcher.first.wait()
+                os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        results = many.each("testing", hosts, no_work)
+        thread.join()
+    assert many.stopped
+    assert results[0].cause is Cause.UNREACHABLE
+    assert {(result.cause, result.message) for result in results[1:]} == {(Cause.SKIPPED, "interrupted")}

@@ -1,0 +1,114 @@
+"""What is trusted: host keys, the keys of nodes, and how both are kept."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from master.deploy.allowlist import SCHEMA, Allowlist, read_allowlist
+from master.deploy.known_hosts import HostKey, KnownHosts, place, read_known_hosts
+from master.errors import InputError
+from worker.curve import Keys
+from worker.keys import node_keys
+
+KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
+
+
+def test_known_hosts_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """By name and port, for nobody but their owner."""
+    file = tmp_path / "new" / "known_hosts"
+    KnownHosts(file, {}).changed({place("pi001", 22): KEY, place("::1", 2222): KEY}).write()
+    assert file.stat().st_mode & 0o777 == 0o600
+    known = read_known_hosts(file)
+    assert known.key("pi001", 22) == known.key("::1", 2222) == KEY
+    assert known.key("pi001", 2222) is None
+    assert file.read_text().startswith("[::1]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI")
+    known.changed({}, [place("pi001", 22)]).write()
+    assert read_known_hosts(file).key("pi001", 22) is None
+    assert [path.name for path in file.parent.iterdir()] == ["known_hosts"]
+
+
+def test_openssh_agrees_on_file_and_fingerprint(tmp_path: Path) -> None:
+    """What is shown at enrolling is what `ssh-keygen -l` shows on the host."""
+    file = tmp_path / "known_hosts"
+    KnownHosts(file, {}).changed({place("10.0.0.1", 2222): KEY}).write()
+    try:
+        shown = subprocess.run(["ssh-keygen", "-lf", str(file)], capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError:
+        pytest.skip("needs ssh-keygen (Debian: openssh-client)")
+    assert KEY.fingerprint in shown
+    assert "[10.0.0.1]:2222" in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pi001 ssh-ed25519",
+        "pi001 ssh-ed25519 !!!!",
+        "* ssh-ed25519 " + base64.b64encode(KEY.blob).decode(),
+        "@cert-authority * ssh-ed25519 AAAA",
+        "|1|abc=|def= ssh-ed25519 AAAA",
+        "pi001 ssh-dss AAAA",
+    ],
+)
+def test_lines_that_would_trust_more_than_one_host(tmp_path: Path, line: str) -> None:
+    """Or nobody: are refused, by number."""
+    file = tmp_path / "known_hosts"
+    file.write_text(f"# ours\n{line}\n")
+    with pytest.raises(InputError, match=r"known_hosts:2: is no line of one host"):
+        read_known_hosts(file)
+
+
+def test_an_allowlist_is_replaced_whole(tmp_path: Path) -> None:
+    """With mode 0600; no file lets nobody in."""
+    file = tmp_path / "allowlist.json"
+    assert read_allowlist(file).nodes == {}
+    read_allowlist(file).changed({"pi002": "b" * 40, "pi001": "a" * 40}).write(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    found = read_allowlist(file)
+    assert list(found.nodes) == ["pi001", "pi002"]
+    assert found.changed({}, ("pi001",)).nodes == {"pi002": "b" * 40}
+    file.write_text(file.read_text()[:-20])
+    with pytest.raises(InputError, match="can't be read"):
+        read_allowlist(file)
+
+
+def test_a_key_belongs_to_one_node() -> None:
+    """And a node keeps its key."""
+    listed = Allowlist(SCHEMA, {"pi001": "a" * 40})
+    assert listed.problem("pi001", "a" * 40) == ""
+    assert listed.problem("pi002", "b" * 40) == ""
+    assert listed.problem("pi001", "b" * 40) == "its node key is another than the one enrolled"
+    assert "that of pi001 too: a copied SD card?" in listed.problem("pi002", "a" * 40)
+
+
+def test_a_node_makes_its_keys_once(tmp_path: Path) -> None:
+    """The command prints the public half; the secret one is in no output, and for its owner alone."""
+    folder = tmp_path / "keys"
+    command = [sys.executable, "-m", "worker.keys", str(folder)]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    keys = node_keys(folder)
+    assert first.stdout == f"{keys.public}\n"
+    assert keys.secret not in first.stdout + first.stderr
+    assert len(keys.public) == len(keys.secret) == 40
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "node.json").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in folder.iterdir()) == ["node.json", "node.public"]
+    (folder / "node.public").unlink()  # as a power cut between the two may leave it
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == first.stdout
+    assert isinstance(keys, Keys)
+
+
+def test_keys_that_are_broken_are_not_replaced(tmp_path: Path) -> None:
+    """Nobody but the operator decides that a node is another one from now on."""
+    (tmp_path / "node.json").write_text("{")
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.keys", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "holds no keys" in done.stderr
+    assert (tmp_path / "node.json").read_text() == "{"

@@ -1,0 +1,74 @@
+"""The node's own key pair: `python3 -m worker.keys DIRECTORY` makes it unless it is there, and prints the public half.
+
+The secret half is in `node.json` (mode 0600) and leaves the node never; `node.public` beside it is for everybody.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from worker.curve import Keys, new_keys
+
+PAIR = "node.json"
+PUBLIC = "node.public"
+
+
+def node_keys(directory: Path) -> Keys:
+    """The key pair in `directory`, made when there is none. Raises OSError, or ValueError when what is there is none.
+
+    A pair is never half written, and never replaced: a node that lost its keys has to be enrolled again.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        keys = msgspec.json.decode((directory / PAIR).read_bytes(), type=Keys)
+    except FileNotFoundError:
+        keys = new_keys()
+        _write(directory / PAIR, msgspec.json.encode(keys) + b"\n", 0o600)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{directory / PAIR} holds no keys: {error}") from None
+    public = f"{keys.public}\n".encode()
+    try:
+        current = (directory / PUBLIC).read_bytes()
+    except FileNotFoundError:
+        current = b""
+    if current != public:
+        _write(directory / PUBLIC, public, 0o644)
+    return keys
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Whole and on the disk, or not at all."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(content)
+            stream.flush()
+            os.fsync(descriptor)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def main() -> int:
+    """Print the public key of the node whose keys are in the directory named."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python3 -m worker.keys DIRECTORY\n")
+        return 2
+    try:
+        keys = node_keys(Path(sys.argv[1]))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{keys.public}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
