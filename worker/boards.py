@@ -72,9 +72,14 @@ class Board:
     """The lowest of `steps`, if the firmware calls that one a soft limit."""
 
     @property
+    def cpu_s_per_pi4_cpu_s(self) -> float:
+        """How much longer its core takes than a Pi 4's, both at full clock."""
+        return self.cpu_s_per_x86_cpu_s / BOARDS["pi4"].cpu_s_per_x86_cpu_s
+
+    @property
     def capacity(self) -> float:
         """How much load it can carry when it is cool, in cores of a Pi 4 at full clock."""
-        return self.cores * BOARDS["pi4"].cpu_s_per_x86_cpu_s / self.cpu_s_per_x86_cpu_s
+        return self.cores / self.cpu_s_per_pi4_cpu_s
 
 
 def _coolings(**resistances_c_per_w: float | tuple[float, ...]) -> dict[str, Cooling]:

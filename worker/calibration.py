@@ -19,18 +19,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated
 
 import msgspec
 
+from worker.boards import BOARDS
 from worker.histogram import Histogram
-from worker.wire import EndpointSecond, encode
+from worker.wire import Capacity, EndpointSecond, encode
 
-PI4_UNIT_S = 4.0 * 23.3e-6
+PI4_UNIT_S = BOARDS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
 """CPU time of one core of a Pi 4 at full clock for a unit of work.
 
-Estimated, never measured on a Pi: 23.3 µs on an Intel Xeon at 2.5 GHz with Python 3.11 (the median of 30 measurements), and a Pi 4's core takes 4.0 times as
-long for the same Python (worker/thermal.py, ± 30 %). It only scales the unit: how nodes compare with each other does not
+Estimated, never measured on a Pi: 23.3 µs on an Intel Xeon at 2.5 GHz with Python 3.11 (the median of 30 measurements), and
+how much longer a Pi 4's core takes for the same Python. It only scales the unit: how nodes compare with each other does not
 depend on it.
 """
 ROUNDS = 5
@@ -42,8 +42,6 @@ MOST_APART = 1.15
 """Rounds agree when the slowest but one took no more than so many times as long as the fastest but one."""
 MOST_BYTES = 4096
 FILE = "capacity.json"
-
-Capacity = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -54,10 +54,11 @@ class _Share:
     def __init__(self, recorder: Recorder, cores: VirtualCores, board: Board) -> None:
         self.recorder = recorder
         self.cores = cores
-        self.factor = BOARDS[board.board].cpu_s_per_x86_cpu_s
+        model = BOARDS[board.board]
+        self.factor = model.cpu_s_per_x86_cpu_s
         self.fixed = board.request_cpu_s is not None
         if board.request_cpu_s is not None:
-            cores.request_s = board.request_cpu_s * self.factor / BOARDS["pi4"].cpu_s_per_x86_cpu_s
+            cores.request_s = board.request_cpu_s * model.cpu_s_per_pi4_cpu_s
         self.seen = 0
 
     def new_requests(self) -> int:

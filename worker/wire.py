@@ -33,6 +33,8 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 Users = Annotated[dict[Text, Some], msgspec.Meta(max_length=1000)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Capacity = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+"""How much load a node can carry, in cores of a Raspberry Pi 4 at full clock."""
 Conditions = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 """What holds a Pi back: bits 0 to 3 say what holds, bits 4 to 7 what of it is known (worker/conditions.py); 0 is unknown."""
 
@@ -77,8 +79,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     kernel: Word = "unknown"
     revision: Word = "unknown"
     """A Pi's board revision, such as "c03115"."""
-    capacity: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
-    """How much load it can carry, in cores of a Raspberry Pi 4 at full clock; None when it was not measured."""
+    capacity: Capacity | None = None
+    """When it is cool; None when it was not measured."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):

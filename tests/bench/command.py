@@ -1,17 +1,21 @@
-"""What the benches' commands have in common: their exit statuses, what they print to, and how they read their options."""
+"""What the benches' commands have in common: how they go through, what they print to, and how they read their options."""
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
+from children import BenchError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-EXIT_FAILED, EXIT_INPUT, EXIT_ABORTED = 1, 2, 4
+sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep what they share
+
+import terminal
+from terminal import EXIT_ABORTED, EXIT_FAILED, EXIT_INPUT, end_in_order
+
 OUT = Path(__file__).parents[2] / "bench"
 """Where results go that nobody gave another place."""
 NONE = "–"
@@ -21,10 +25,7 @@ LOG_WIDTH = 120
 
 def open_console(*, stderr: bool = False) -> Console:
     """Prints figures without colouring them."""
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
-    return console
+    return terminal.open_console(LOG_WIDTH, stderr=stderr)
 
 
 def progress_on(console: Console) -> Progress:
@@ -48,19 +49,24 @@ def try_to_write(path: Path) -> None:
         path.unlink()
 
 
-def end_in_order() -> None:
-    """From now on SIGTERM does what Ctrl-C does, so that the processes of the bench are ended then too."""
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def complain(message: str, status: int) -> int:
     """Tell the operator; returns `status`."""
-    print(f"bench: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
-    return status
+    return terminal.complain("bench", message, status)
+
+
+def carry_out(bench: Callable[[], int], out: Path) -> int:
+    """Measure by `bench`, which writes to `out`; the exit status, however it ends."""
+    try:
+        try_to_write(out)
+    except OSError as error:
+        return complain(f"can't write --out {out}: {error.strerror}; name another file", EXIT_INPUT)
+    end_in_order()
+    try:
+        return bench()
+    except BenchError as error:
+        return complain(str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        return complain("interrupted; nothing was written", EXIT_ABORTED)
 
 
 def whole_number(text: str) -> int:

@@ -12,28 +12,27 @@ del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 # isort: split
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from rich.console import Console
+sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep what they share
+
 from rows import Fault, Outcome, Row, Side, document, find_faults, run, table
+from terminal import EXIT_ABORTED, EXIT_FAILED, EXIT_INPUT, complain, end_in_order, open_console
 
 LOG_WIDTH = 160
 """Columns of output that goes to a file or a log, which has no width of its own."""
-EXIT_UNEXPECTED, EXIT_INPUT, EXIT_ABORTED = 1, 2, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show each fault on both sides, then print the table. Returns the exit status."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)  # so that what was started is ended then too
+    end_in_order()
     try:
         return _show_all(options)
     except KeyboardInterrupt:
-        return _complain("interrupted", EXIT_ABORTED)
+        return complain("faults", "interrupted", EXIT_ABORTED)
 
 
 def _show_all(options: argparse.Namespace) -> int:
@@ -41,13 +40,13 @@ def _show_all(options: argparse.Namespace) -> int:
     wanted = options.only or [each.fault for each in faults]
     if unknown := sorted(set(wanted) - {each.fault for each in faults}):
         known = ", ".join(each.fault for each in faults)
-        return _complain(f"there is no fault {', '.join(unknown)}; choose from {known}", EXIT_INPUT)
+        return complain("faults", f"there is no fault {', '.join(unknown)}; choose from {known}", EXIT_INPUT)
     rows = [_show(each) for each in faults if each.fault in wanted]
     if options.json:
         print(json.dumps(document(rows), indent=2, ensure_ascii=False))  # noqa: T201  # what was asked for
     else:
-        _console().print(table(rows))
-    return 0 if all(row.as_expected for row in rows) else EXIT_UNEXPECTED
+        open_console(LOG_WIDTH).print(table(rows))
+    return 0 if all(row.as_expected for row in rows) else EXIT_FAILED
 
 
 def _show(fault: Fault) -> Row:
@@ -57,7 +56,7 @@ def _show(fault: Fault) -> Row:
 
 def _run(fault: Fault, name: str, side: Side) -> Outcome:
     """One side, with a line on stderr before and after it."""
-    console = _console(stderr=True)
+    console = open_console(LOG_WIDTH, stderr=True)
     console.print(f"{fault.fault:3} {name:5}  … ", end="", markup=False)
     try:
         outcome = run(side)
@@ -68,22 +67,6 @@ def _run(fault: Fault, name: str, side: Side) -> Outcome:
     if outcome.error is not None and "\n" in outcome.error:
         console.print(outcome.error.partition("\n")[2], markup=False, soft_wrap=True)
     return outcome
-
-
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
-    return console
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"faults: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
-    return status
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from processes import ROOT
+from benches import Bench, wait_for_child
 
-BENCH = [sys.executable, "tests/bench/agent"]
+BENCH = Bench("agent")
 SAMPLES, PERIOD_S = 4, 0.2
 LOADS = ["idle", "busy", "busy, niced"]
 
 needs_cores = pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reason="needs two cores")
 
 
-def make_command(options: str) -> list[str]:
-    """What `make bench-agent BENCH=options` runs, with this Python."""
-    make = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.ready", "bench-agent", f"BENCH={options}"]
-    said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    python, *words = said.splitlines()[-1].split()
-    assert python == ".venv/bin/python"
-    return [sys.executable, *words]
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, Any]]:
     """One small run by the Makefile's command: what it printed to both outputs, and its document."""
-    out = tmp_path_factory.mktemp("bench") / "new" / "agent.json"
-    command = make_command(f"--samples {SAMPLES} --period {PERIOD_S} --out {out}")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout, done.stderr, json.loads(out.read_text())
+    return BENCH.measure(tmp_path_factory.mktemp("bench"), f"--samples {SAMPLES} --period {PERIOD_S}")
 
 
 @needs_cores
@@ -79,37 +63,11 @@ def test_an_agent_loads_no_gevent(measured: tuple[str, str, dict[str, Any]]) -> 
     assert measured[2]["loaded_though_it_must_not"] == []
 
 
-def bench(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BENCH, *options], cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run that has begun."""
-    process = subprocess.Popen(
-        [*BENCH, "--out", str(tmp_path / "agent.json")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    with BENCH.started("--out", str(tmp_path / "agent.json")) as process:
         yield process
-        process.kill()
-
-
-def wait_for(command: subprocess.Popen[str], word: str) -> psutil.Process:
-    """The process of the bench that has `word` in its command line, as soon as there is one."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for child in psutil.Process(command.pid).children(recursive=True):
-            try:
-                if any(word in part for part in child.cmdline()):
-                    return child
-            except psutil.NoSuchProcess:
-                continue
-        time.sleep(0.05)
-    raise AssertionError(f"no {word} was started")
 
 
 @needs_cores
@@ -118,7 +76,7 @@ def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
     """Nor a document."""
-    processes = [wait_for(started, word) for word in ("controller.py", "worker.node", "worker.rack")]
+    processes = [wait_for_child(started, word) for word in ("controller.py", "worker.node", "worker.rack")]
     started.send_signal(number)
     _, complaint = started.communicate(timeout=30)
     assert started.returncode == 4
@@ -130,7 +88,7 @@ def test_interrupted_it_leaves_no_process_behind(
 @needs_cores
 def test_a_node_that_falls_silent_is_told(started: subprocess.Popen[str], tmp_path: Path) -> None:
     """There is no document of half a measurement."""
-    wait_for(started, "controller.py").kill()
+    wait_for_child(started, "controller.py").kill()
     _, complaint = started.communicate(timeout=30)
     assert started.returncode == 1
     assert "bench: the node fell silent" in complaint
@@ -146,7 +104,7 @@ def test_a_node_that_falls_silent_is_told(started: subprocess.Popen[str], tmp_pa
 )
 def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint: str) -> None:
     """Before anything is started."""
-    done = bench(*options)
+    done = BENCH.run(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
 
@@ -155,6 +113,6 @@ def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
     """Not after three minutes."""
     (tmp_path / "file").touch()
-    done = bench("--out", str(tmp_path / "file" / "agent.json"))
+    done = BENCH.run("--out", str(tmp_path / "file" / "agent.json"))
     assert done.returncode == 2
     assert "can't write --out" in done.stderr

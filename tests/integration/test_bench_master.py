@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -15,36 +14,21 @@ from typing import Any
 
 import psutil
 import pytest
+from benches import Bench, wait_for_child
 from processes import ROOT
 
-BENCH = [sys.executable, "tests/bench/master"]
+BENCH = Bench("master")
 MASTERS = ["stock", "ours"]
 WINDOWS = {"idle": 0, "loaded_1": 1, "loaded_10": 10}
 
 needs_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 
 
-def make_command(options: str) -> list[str]:
-    """What `make bench-master BENCH=options` runs, with this Python."""
-    make = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.ready", "bench-master", f"BENCH={options}"]
-    said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    python, *words = said.splitlines()[-1].split()
-    assert python == ".venv/bin/python"
-    return [sys.executable, *words]
-
-
-def bench(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BENCH, *options], cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     """One small run by the Makefile's command: what it printed, and its document."""
-    out = tmp_path_factory.mktemp("bench") / "new" / "master.json"
-    command = make_command(f"--workers 20 --rounds 1 --seconds 1 --out {out}")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout, json.loads(out.read_text())
+    printed, _, document = BENCH.measure(tmp_path_factory.mktemp("bench"), "--workers 20 --rounds 1 --seconds 1")
+    return printed, document
 
 
 @needs_cores
@@ -92,27 +76,10 @@ def test_summary_follows_from_the_raw_figures(measured: tuple[str, dict[str, Any
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run that has begun."""
-    process = subprocess.Popen(
-        [*BENCH, "--workers", "5", "--rounds", "1", "--seconds", "60", "--out", str(tmp_path / "master.json")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    with BENCH.started(
+        "--workers", "5", "--rounds", "1", "--seconds", "60", "--out", str(tmp_path / "master.json")
+    ) as process:
         yield process
-        process.kill()
-
-
-def wait_for_child(parent: psutil.Process, script: str) -> psutil.Process:
-    """The child that runs `script`, as soon as there is one."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for child in parent.children():
-            if any(word.endswith(script) for word in child.cmdline()):
-                return child
-        time.sleep(0.05)
-    raise AssertionError(f"no {script} was started")
 
 
 @needs_cores
@@ -121,8 +88,7 @@ def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
     """Neither the master nor its workers."""
-    command = psutil.Process(started.pid)
-    family = [wait_for_child(command, script) for script in ("masters.py", "crowd.py")]
+    family = [wait_for_child(started, script) for script in ("masters.py", "crowd.py")]
     started.send_signal(number)
     _, complaint = started.communicate(timeout=20)
     assert started.returncode == 4
@@ -134,9 +100,8 @@ def test_interrupted_it_leaves_no_process_behind(
 @needs_cores
 def test_a_master_that_dies_has_no_figures(started: subprocess.Popen[str], tmp_path: Path) -> None:
     """It has a reason in their place; the other one is measured all the same, unless it dies too. The status is 1."""
-    command = psutil.Process(started.pid)
     for kind in MASTERS:
-        peers, master = (wait_for_child(command, script) for script in ("crowd.py", "masters.py"))
+        peers, master = (wait_for_child(started, script) for script in ("crowd.py", "masters.py"))
         assert kind in master.cmdline()
         master.kill()
         gone, _ = psutil.wait_procs([master, peers], timeout=20)
@@ -170,7 +135,7 @@ def test_more_workers_than_open_files_allow_are_refused() -> None:
 )
 def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint: str) -> None:
     """Before anything is started."""
-    done = bench(*options)
+    done = BENCH.run(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
 
@@ -179,7 +144,7 @@ def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
     """Not after a quarter of an hour."""
     (tmp_path / "file").touch()
-    done = bench("--out", str(tmp_path / "file" / "master.json"))
+    done = BENCH.run("--out", str(tmp_path / "file" / "master.json"))
     assert done.returncode == 2
     assert "can't write --out" in done.stderr
     assert "Traceback" not in done.stderr

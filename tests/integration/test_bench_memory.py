@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,31 +12,18 @@ from typing import Any
 
 import psutil
 import pytest
-from processes import ROOT
+from benches import Bench, wait_for_child
 
-BENCH = [sys.executable, "tests/bench/memory"]
+BENCH = Bench("memory")
 NODES, ENDPOINTS, HOURS = 5, 3, 4
 
 needs_cores = pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reason="needs two cores")
 
 
-def make_command(options: str) -> list[str]:
-    """What `make bench-memory BENCH=options` runs, with this Python."""
-    make = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.ready", "bench-memory", f"BENCH={options}"]
-    said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    python, *words = said.splitlines()[-1].split()
-    assert python == ".venv/bin/python"
-    return [sys.executable, *words]
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, Any]]:
     """One small run by the Makefile's command: what it printed to both outputs, and its document."""
-    out = tmp_path_factory.mktemp("bench") / "new" / "memory.json"
-    command = make_command(f"--hours {HOURS} --nodes {NODES} --endpoints {ENDPOINTS} --out {out}")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout, done.stderr, json.loads(out.read_text())
+    return BENCH.measure(tmp_path_factory.mktemp("bench"), f"--hours {HOURS} --nodes {NODES} --endpoints {ENDPOINTS}")
 
 
 @needs_cores
@@ -88,40 +73,17 @@ def test_growth_follows_from_the_hours(measured: tuple[str, str, dict[str, Any]]
 def test_too_few_hours_have_no_growth(tmp_path: Path) -> None:
     """Two points would make a line of anything."""
     out = tmp_path / "memory.json"
-    done = bench("--hours", "1", "--nodes", "5", "--endpoints", "1", "--out", str(out))
+    done = BENCH.run("--hours", "1", "--nodes", "5", "--endpoints", "1", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "too few hours" in done.stdout
     assert json.loads(out.read_text())["growth_per_hour"] is None
 
 
-def bench(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BENCH, *options], cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run that has begun."""
-    process = subprocess.Popen(
-        [*BENCH, "--nodes", "5", "--out", str(tmp_path / "memory.json")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    with BENCH.started("--nodes", "5", "--out", str(tmp_path / "memory.json")) as process:
         yield process
-        process.kill()
-
-
-def wait_for_controller(command: subprocess.Popen[str]) -> psutil.Process:
-    """The process that is measured, as soon as there is one."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for child in psutil.Process(command.pid).children():
-            if any(word.endswith("day.py") for word in child.cmdline()):
-                return child
-        time.sleep(0.05)
-    raise AssertionError("no controller was started")
 
 
 @needs_cores
@@ -130,7 +92,7 @@ def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
     """Nor a document."""
-    controller = wait_for_controller(started)
+    controller = wait_for_child(started, "day.py")
     started.send_signal(number)
     _, complaint = started.communicate(timeout=20)
     assert started.returncode == 4
@@ -142,7 +104,7 @@ def test_interrupted_it_leaves_no_process_behind(
 @needs_cores
 def test_a_controller_that_dies_is_told(started: subprocess.Popen[str], tmp_path: Path) -> None:
     """After which hour; there is no document of half a day."""
-    wait_for_controller(started).kill()
+    wait_for_child(started, "day.py").kill()
     _, complaint = started.communicate(timeout=20)
     assert started.returncode == 1
     assert "bench: the controller ended after hour 0" in complaint
@@ -152,7 +114,7 @@ def test_a_controller_that_dies_is_told(started: subprocess.Popen[str], tmp_path
 @pytest.mark.parametrize(("option", "least"), [("--hours", 1), ("--nodes", 5), ("--endpoints", 1)])
 def test_wrong_input_is_refused_with_what_is_wrong(option: str, least: int) -> None:
     """Before anything is started."""
-    done = bench(option, str(least - 1))
+    done = BENCH.run(option, str(least - 1))
     assert done.returncode == 2
     assert f"argument {option}: {least - 1} is less than {least}" in done.stderr
 
@@ -161,7 +123,7 @@ def test_wrong_input_is_refused_with_what_is_wrong(option: str, least: int) -> N
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
     """Not after three minutes."""
     (tmp_path / "file").touch()
-    done = bench("--out", str(tmp_path / "file" / "memory.json"))
+    done = BENCH.run("--out", str(tmp_path / "file" / "memory.json"))
     assert done.returncode == 2
     assert "can't write --out" in done.stderr
     assert "Traceback" not in done.stderr

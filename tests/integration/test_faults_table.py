@@ -46,6 +46,7 @@ class Faults:
         self._folder.mkdir()
         for name in PROGRAM:
             shutil.copy(FAULTS / name, self._folder)
+        shutil.copy(FAULTS.parent / "terminal.py", folder)
 
     def add(self, fault: str, stock: str = FAILS, ours: str = HOLDS) -> None:
         (self._folder / f"test_made_up_{fault}.py").write_text(FILE.format(fault=fault, stock=stock, ours=ours))

@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
 
-from rich.console import Console
+sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep what they share
+
+from terminal import EXIT_ABORTED, EXIT_FAILED, EXIT_INPUT, complain, end_in_order, open_console
 from truth_cases import CASES, Case
 from truth_processes import choose_cores
 from truth_rows import Row, cells, show, table
 
 LOG_WIDTH = 200
 """Columns of output that goes to a file or a log, which has no width of its own."""
-EXIT_LIES, EXIT_INPUT, EXIT_ABORTED = 1, 2, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show each case, then print the table. Returns the exit status."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)  # so that what was started is ended, or goes on, then too
+    end_in_order()
     known = [case.name for case in CASES]
     if unknown := sorted(set(options.only or []) - set(known)):
-        return _complain(f"there is no case {', '.join(unknown)}; choose from {', '.join(known)}", EXIT_INPUT)
+        return complain("truth", f"there is no case {', '.join(unknown)}; choose from {', '.join(known)}", EXIT_INPUT)
     cores = choose_cores()
     if cores is None:
-        return _complain("it takes two cores: the target must not be what is starved", EXIT_INPUT)
+        return complain("truth", "it takes two cores: the target must not be what is starved", EXIT_INPUT)
     wanted = [case for case in CASES if options.only is None or case.name in options.only]
     try:
         rows = [_show(case, cores, verbose=options.verbose) for case in wanted]
     except KeyboardInterrupt:
-        return _complain("interrupted", EXIT_ABORTED)
-    _console().print(table(rows))
-    return EXIT_LIES if any(row.fault and not row.case.known for row in rows) else 0
+        return complain("truth", "interrupted", EXIT_ABORTED)
+    open_console(LOG_WIDTH).print(table(rows))
+    return EXIT_FAILED if any(row.fault and not row.case.known for row in rows) else 0
 
 
 def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
     """One case, with its attempts on stderr."""
-    console = _console(stderr=True)
+    console = open_console(LOG_WIDTH, stderr=True)
     console.print(f"{case.name}: {case.title}", markup=False)
     for row in show(case, cores):
         _, verdict, apart, truth, measured, _, off, _ = cells(row)
@@ -59,22 +59,6 @@ def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
                 soft_wrap=True,
             )
     return row
-
-
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
-    return console
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"truth: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
-    return status
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity, full_capacity
-from worker.thermal import BOARDS, THROTTLE_FROM_C, ThermalModel
+from worker.boards import BOARDS
+from worker.thermal import THROTTLE_FROM_C, ThermalModel
 from worker.wire import Facts
 
 COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1

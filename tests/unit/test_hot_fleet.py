@@ -10,8 +10,9 @@ from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
 from master.fleet.capacity import MORE_EVERY_S, MOST_STEPS
+from worker.boards import BOARDS
 from worker.conditions import THROTTLED, told
-from worker.thermal import BOARDS, THROTTLE_FROM_C, ThermalModel
+from worker.thermal import THROTTLE_FROM_C, ThermalModel
 from worker.wire import Reading
 
 NODES, USERS_PER_NODE = 4, 20

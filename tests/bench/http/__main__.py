@@ -15,20 +15,8 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what t
 
 import server
 from cases import CASES
-from children import BenchError, Children
-from command import (
-    EXIT_ABORTED,
-    EXIT_FAILED,
-    EXIT_INPUT,
-    OUT,
-    complain,
-    duration_s,
-    end_in_order,
-    open_console,
-    progress_on,
-    try_to_write,
-    whole_number,
-)
+from children import Children
+from command import EXIT_FAILED, OUT, carry_out, duration_s, open_console, progress_on, whole_number
 from figures import row
 from machine import Cores, choose_cores, describe
 from rounds import Bench, Round, order
@@ -63,17 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         few = "two cores are needed, one for the generator and one for nginx (bound to them, which only Linux does)"
         print(f"skipped: {few if cores is None else NO_NGINX}")  # noqa: T201  # the operator reads it
         return 0
-    try:
-        try_to_write(options.out)
-    except OSError as error:
-        return complain(f"can't write --out {options.out}: {error.strerror}; name another file", EXIT_INPUT)
-    end_in_order()
-    try:
-        return _bench(program, cores, options)
-    except BenchError as error:
-        return complain(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return complain("interrupted; nothing was written", EXIT_ABORTED)
+    return carry_out(lambda: _bench(program, cores, options), options.out)
 
 
 def _bench(program: str, cores: Cores, options: argparse.Namespace) -> int:

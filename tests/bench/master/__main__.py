@@ -15,18 +15,16 @@ import zmq
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
 
-from children import BenchError, Children
+from children import Children
 from command import (
-    EXIT_ABORTED,
     EXIT_FAILED,
     EXIT_INPUT,
     OUT,
+    carry_out,
     complain,
     duration_s,
-    end_in_order,
     open_console,
     progress_on,
-    try_to_write,
     whole_number,
 )
 from figures import row
@@ -46,17 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if max(options.workers) > most:
         advice = "raise the limit on open files (ulimit -Hn), or ask for fewer with --workers"
         return complain(f"{max(options.workers)} workers don't fit, at most {most} do: {advice}", EXIT_INPUT)
-    try:
-        try_to_write(options.out)
-    except OSError as error:
-        return complain(f"can't write --out {options.out}: {error.strerror}; name another file", EXIT_INPUT)
-    end_in_order()
-    try:
-        return _bench(cores, options)
-    except BenchError as error:
-        return complain(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return complain("interrupted; nothing was written", EXIT_ABORTED)
+    return carry_out(lambda: _bench(cores, options), options.out)
 
 
 def _bench(cores: Cores, options: argparse.Namespace) -> int:

@@ -16,18 +16,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
 
 from children import BenchError, Children, blame
-from command import (
-    EXIT_ABORTED,
-    EXIT_FAILED,
-    EXIT_INPUT,
-    OUT,
-    complain,
-    end_in_order,
-    open_console,
-    progress_on,
-    try_to_write,
-    whole_number,
-)
+from command import OUT, carry_out, open_console, progress_on, whole_number
 from figures import Hour, growth
 from machine import Cores, choose_cores, describe
 from show import Day, document, print_table
@@ -46,17 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if cores is None:
         print("skipped: two cores are needed, so that nobody disturbs the one that is measured")  # noqa: T201
         return 0
-    try:
-        try_to_write(options.out)
-    except OSError as error:
-        return complain(f"can't write --out {options.out}: {error.strerror}; name another file", EXIT_INPUT)
-    end_in_order()
-    try:
-        return _bench(cores, options)
-    except BenchError as error:
-        return complain(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return complain("interrupted; nothing was written", EXIT_ABORTED)
+    return carry_out(lambda: _bench(cores, options), options.out)
 
 
 def _bench(cores: Cores, options: argparse.Namespace) -> int:
