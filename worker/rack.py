@@ -29,6 +29,7 @@ from worker.boards import BOARDS
 from worker.catalogue import load_user_classes
 from worker.cores import VirtualCores
 from worker.curve import end_context
+from worker.garbage import LongLived
 from worker.lifeline import take_orders
 from worker.looplag import LoopLag
 from worker.orders import Board, RackNode, RackOrders
@@ -128,6 +129,7 @@ class Rack:
         self._context.set(zmq.MAX_SOCKETS, 4 * len(orders.nodes) + 64)
         self._lag = LoopLag()
         self._shares = Shares()
+        self._workers: list[FleetWorker] = []
 
     def run(self) -> None:
         """Serve until the controller has ended the run for every node."""
@@ -147,7 +149,8 @@ class Rack:
         agents_done = _native_lock()
         agents_done.acquire()
         _native_thread(self._serve_agents, (agents, agents_done))
-        helpers = [gevent.spawn(self._lag.run, gevent.sleep)]
+        long_lived = LongLived(lambda: sum(len(worker.user_greenlets) for worker in self._workers))
+        helpers = [gevent.spawn(self._lag.run, gevent.sleep), gevent.spawn(long_lived.run, gevent.sleep)]
         if agents:
             helpers.append(gevent.spawn(self._shares.run))
         nodes.join(raise_error=True)
@@ -192,6 +195,7 @@ class Rack:
             index=0,
             phase=node.number * 0.618034 % 1,
         )
+        self._workers.append(worker)
         environment.events.init.fire(environment=environment, runner=worker, web_ui=None)
         worker.wait_until_told_to_quit()
 
