@@ -66,6 +66,16 @@ def run(
             help="Simulate this many nodes on this machine. [dim]\\[default: as many as the scenario expects][/dim]"
         ),
     ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(help="Run on the real nodes of this inventory: the hosts of its group `workers`, once deployed."),
+    ] = None,
+    limit: Annotated[
+        str, typer.Option(help="Only these nodes of the inventory, as for Ansible: 'pi[001:010]', 'workers:!rack_a'.")
+    ] = "",
+    state: Annotated[
+        Path, typer.Option(help="The directory with the keys of the controller and its nodes, made by `fab enroll`.")
+    ] = Path(".piswarm"),
     users: Annotated[
         int | None, typer.Option(help="Scale every stage so that the largest has this many users.")
     ] = None,
@@ -76,10 +86,22 @@ def run(
         Path | None,
         typer.Option(help="Run directory; must be empty or new. [dim]\\[default: a new one in runs/][/dim]"),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address that the master listens on.")] = "127.0.0.1",
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address that the master listens on. [dim]\\[default: 127.0.0.1; with --inventory its "
+            "piswarm_controller][/dim]"
+        ),
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port that the master listens on; 0 takes a free one.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port that the master listens on; 0 takes a free one. [dim]\\[default: 0; with --inventory that of its "
+            "piswarm_controller][/dim]",
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -101,6 +123,7 @@ def run(
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
+    from master.run.roster import read_roster  # noqa: PLC0415
     from master.run.run import Plan, Run  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration  # noqa: PLC0415
@@ -109,13 +132,22 @@ def run(
         duration_s = None if duration is None else parse_duration(duration)
     except ValueError as error:
         raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
+    if inventory is not None and (local is not None or separate):
+        raise InputError(
+            f"--inventory and {'--separate' if local is None else '--local'} exclude each other",
+            hint="Real nodes, or simulated ones: name one of the two.",
+        )
+    roster = None if inventory is None else read_roster(inventory, limit, state)
+    nodes = local if roster is None else len(roster.members)
+    overrides = Overrides(target=target, users=users, duration_s=duration_s, nodes=nodes)
     plan = Plan(
-        scenario=_read_scenario(scenario, Overrides(target=target, users=users, duration_s=duration_s, nodes=local)),
+        scenario=_read_scenario(scenario, overrides),
         out=out,
         started_at=datetime.now().astimezone(),
         host=host,
         port=port,
         separate=separate,
+        roster=roster,
         metrics_port=metrics_port,
     )
     _show_result(plan.scenario.name, lambda view: Run(plan.scenario, view).execute(plan))

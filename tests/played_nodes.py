@@ -47,6 +47,7 @@ DRIFT = 80e-6
 """By how much a node's clock may run fast or slow; it wanders between both."""
 WALL_AHEAD_S = 1e6
 """By how much wall clocks are ahead of the controller's monotonic one."""
+RUN = "played"
 DELAY_S = 0.005
 """How long a message is on its way."""
 
@@ -141,7 +142,7 @@ class PlayedNode:
         if not self._ready:
             return None
         self._ready = False
-        return self._data("client_ready", Ready("2.47.0", self._life, self.taken + 1))
+        return self._data("client_ready", Ready("2.47.0", self._life, self.taken + 1, RUN))
 
     def reports(self, now_s: float) -> Any:
         """The worker's next report: its latest whole seconds, and errors."""

@@ -23,7 +23,7 @@ from gevent.event import Event
 from held import Held, held
 from locust.env import Environment
 from locust.rpc import Message
-from played_nodes import DELAY_S, WALL_AHEAD_S, PlayedNode, Traffic
+from played_nodes import DELAY_S, RUN, WALL_AHEAD_S, PlayedNode, Traffic
 from rich.console import Console
 
 from master.fleet.master import FleetMaster
@@ -143,7 +143,7 @@ class PlayedRun:
                 # The port that Locust opens first, and the master closes at once, leaves its context to the garbage collector.
                 warnings.simplefilter("ignore", ResourceWarning)
                 self.master = environment._create_runner(
-                    FleetMaster, server=port, listener=self.collector, shares=self._scenario.users
+                    FleetMaster, server=port, listener=self.collector, shares=self._scenario.users, run=RUN
                 )
                 gc.collect()
             stack.callback(self.master.close)

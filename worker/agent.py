@@ -24,6 +24,8 @@ from worker.wire import (
     AgentMessage,
     Alive,
     Answer,
+    Assign,
+    Assignment,
     Goodbye,
     Hello,
     Present,
@@ -37,6 +39,9 @@ from worker.wire import (
 
 HELLO_INTERVAL_S = 2.0
 HELLO_INTERVAL_MAX_S = 30.0
+FORGET_RUN_S = 600.0
+"""An agent that stays keeps the workers of a run so long though no controller is heard: one that is started anew finds them, and
+what they have not been able to tell."""
 LOOK_EARLY_S = 0.5
 """By so much earlier than it must an agent looks after its workers when it is awake anyhow, which saves waking for that alone."""
 LOOK_INTERVAL_S = 0.05
@@ -69,6 +74,9 @@ class SampleClock:
 class Workers(Protocol):
     """The worker processes that an agent answers for."""
 
+    def take_on(self, assignment: Assignment) -> None:
+        """From the next look on do this, and nothing else."""
+
     def look(self, now_s: float) -> Iterable[AgentMessage]:
         """Do what is due, which the end of a process makes of it; what the controller is to know of it."""
 
@@ -76,14 +84,14 @@ class Workers(Protocol):
         """How long until something is due though no process ends, in seconds."""
 
     def stop(self) -> None:
-        """End them."""
+        """End them; they may be given something to do again."""
 
 
 class Agent:
-    """One node's agent: says hello until it is welcomed, then samples until it is told to quit.
+    """One node's agent: says hello until it is welcomed, then samples until it is told to quit; one that `stays` begins anew then.
 
     Hellos come further and further apart, up to half a minute, each at a time of its own: a fleet whose controller is
-    away doesn't knock as one when it is back. `step` never blocks.
+    away doesn't knock as one when it is back. `step` blocks only while workers are ended.
     """
 
     def __init__(
@@ -95,11 +103,14 @@ class Agent:
         *,
         context: Any,
         workers: Workers | None = None,
+        stays: bool = False,
     ) -> None:
         self._sensors = sensors
         self._facts = sensors.facts()
         self._workers = workers
-        self._socket = connect(context, endpoint, keys)
+        self._stays = stays
+        self._connect: Callable[[], Any] = lambda: connect(context, endpoint, keys)
+        self._socket: Any = self._connect()
         self._identity = node.encode()
         self._samples: SampleClock | None = None
         self._dice = random.Random(node)  # noqa: S311  # no secret
@@ -109,11 +120,17 @@ class Agent:
         self._look_at_s = math.inf if workers is None else 0.0
         self.done = False
         """Told to quit by the controller."""
+        self._heard_s = time.monotonic()
 
     @property
     def socket(self) -> Any:
-        """Readable when the controller has said something."""
+        """Readable when the controller has said something. Another one after a `step` that has opened a new connection."""
         return self._socket
+
+    @property
+    def in_run(self) -> bool:
+        """Whether a controller has taken the node in, for a run."""
+        return self._samples is not None
 
     def step(self, *, heard: bool = True, woken: bool = False) -> float:
         """Do all that is due now, and answer what has come; how long until something is due again, in seconds.
@@ -126,6 +143,8 @@ class Agent:
             except zmq.Again:
                 break
         now_s = time.monotonic()
+        if self._stays and self.in_run and now_s > self._heard_s + FORGET_RUN_S:
+            self._leave_run()
         # What is on a schedule comes first: starting a process takes a while.
         wait_s = self._say_what_is_due(now_s)
         if self._workers is not None and (woken or now_s >= self._look_at_s - LOOK_EARLY_S):
@@ -137,6 +156,9 @@ class Agent:
     def _say_what_is_due(self, now_s: float) -> float:
         if self._samples is None:
             if now_s >= self._hello_at_s:
+                if self._hello_wait_s >= HELLO_INTERVAL_MAX_S:
+                    # What waits to be sent is old, and would all be heard at once when there is a controller again.
+                    self._connect_anew()
                 self._send(Hello(self._facts))
                 self._hello_at_s = now_s + self._hello_wait_s * self._dice.uniform(0.8, 1.2)
                 self._hello_wait_s = min(2 * self._hello_wait_s, HELLO_INTERVAL_MAX_S)
@@ -149,6 +171,18 @@ class Agent:
             self._send(Alive())
             self._alive_at_s = now_s + ALIVE_INTERVAL_S
         return min(self._samples.wait_s(now_s), self._alive_at_s - now_s)
+
+    def _leave_run(self) -> None:
+        """There is no run any more: end the workers, and wait for another one."""
+        if self._workers is not None:
+            self._workers.stop()
+        self._samples = None
+        self._hello_at_s, self._hello_wait_s = 0.0, HELLO_INTERVAL_S
+        self._connect_anew()
+
+    def _connect_anew(self) -> None:
+        self._socket.close(linger=0)
+        self._socket = self._connect()
 
     def close(self) -> None:
         """Say good-bye, unless the controller was the first to, and end the workers."""
@@ -172,15 +206,22 @@ class Agent:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         note_contact()
+        self._heard_s = time.monotonic()
         match message:
             case Welcome(period_s=period_s):
-                self._samples = SampleClock(time.monotonic(), max(0.01, period_s))
+                self._samples = SampleClock(self._heard_s, max(0.01, period_s))
                 self._hello_wait_s = HELLO_INTERVAL_S
+            case Assign(assignment=assignment):
+                if self._workers is not None:
+                    self._workers.take_on(assignment)
+                    self._look_at_s = 0.0
             case Present():
                 self._samples = None
                 self._hello_at_s = 0.0
             case Question(asked_s=asked_s):
                 self._send(Answer(asked_s, time.monotonic(), time.time()))
+            case Quit() if self._stays:
+                self._leave_run()
             case Quit():
                 self.done = True
 
@@ -198,8 +239,9 @@ def serve(
     blocks its thread.
     """
     poller = zmq.Poller()
-    due_s = {}
+    due_s, sockets = {}, {}
     for agent in agents:
+        sockets[agent] = agent.socket
         poller.register(agent.socket, zmq.POLLIN)
         due_s[agent] = 0.0
     if woken is not None:
@@ -218,6 +260,10 @@ def serve(
             now_s = time.monotonic()
             for agent in [agent for agent, at_s in due_s.items() if told or at_s <= now_s or agent.socket in heard]:
                 due_s[agent] = now_s + agent.step(heard=agent.socket in heard, woken=told)
+                if agent.socket is not sockets[agent]:
+                    poller.unregister(sockets[agent])
+                    sockets[agent] = agent.socket
+                    poller.register(agent.socket, zmq.POLLIN)
                 if agent.done:
                     poller.unregister(agent.socket)
                     del due_s[agent]

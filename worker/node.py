@@ -1,4 +1,6 @@
-"""The agent's process: answers for a node, and keeps its worker alive. `python -m worker.node`, with NodeOrders on standard input.
+"""The agent of a run's own node: answers for it, and keeps its workers alive. `python -m worker.node`, with NodeOrders on standard input.
+
+It lives as long as the run. A node of a standing fleet has an agent that waits for runs (worker/service.py).
 
 A simulated node that has processes of its own has the thermal model alone: heat changes what it tells, not how fast its worker
 is, which runs as fast as this machine lets it (`worker/cores.py` is for racks).
@@ -15,6 +17,7 @@ import psutil
 import zmq
 
 from worker.agent import Agent, serve
+from worker.assigned import AssignedWorkers
 from worker.boards import BOARDS
 from worker.calibration import state_folder
 from worker.curve import end_context
@@ -25,7 +28,6 @@ from worker.sensors import MachineSensors, Sensors
 from worker.simulated import MeasuredLoad, SimulatedSensors
 from worker.supervisor import Supervisor
 from worker.wakeup import woken_by_signals
-from worker.watchdog import Watchdog
 
 
 class _Used:
@@ -72,26 +74,21 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     # Before ZeroMQ starts its threads, so that they have it too. Simulated nodes share a machine: none goes ahead of the others.
     priority = raised() if orders.board is None else unraised()
-    supervisor = Supervisor({f"{orders.node}_0": orders.worker} if orders.worker is not None else {}, priority)
+    supervisor = Supervisor(priority)
     sensors: Sensors
     if orders.board is None:
         sensors = MachineSensors()
-        if orders.worker is not None:  # who only tells how its machine is carries no load
+        if orders.carries_load:
             sensors.calibrate(state_folder(os.environ))
     else:
         used = _Used(supervisor)
         load = MeasuredLoad(BOARDS[orders.board.board], used.cpu_s, time.monotonic())
         sensors = SimulatedSensors(orders.board, load=load, memory_bytes=used.memory_bytes)
     context = zmq.Context()
-    agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=supervisor)
-    watchdog = Watchdog(os.environ)
-
-    def over() -> bool:
-        watchdog.look(time.monotonic())  # asked at each turn of the loop, and no turn takes longer than a second
-        return bool(ended)
-
+    workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor)
+    agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=workers)
     with woken_by_signals() as woken:
-        serve([agent], until=over, woken=woken)
+        serve([agent], until=lambda: bool(ended), woken=woken)
     end_context(context)
     return 0
 

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from worker.curve import Endpoint, Keys
-from worker.wire import UserShare
-
-
-class Work(msgspec.Struct, frozen=True):
-    """What the workers of a run do: how much of which users, against which host."""
-
-    users: Mapping[str, UserShare]
-    host: str
-    seed: int
-    stop_timeout_s: float
-    locustfile: str | None = None
+from worker.wire import Work
 
 
 class Board(msgspec.Struct, frozen=True):
@@ -35,12 +23,16 @@ class Board(msgspec.Struct, frozen=True):
 
 
 class RackNode(msgspec.Struct, frozen=True):
-    """One simulated node: its place in the fleet, its keys, and the board that it stands for."""
+    """One worker: its node's name and keys, its place among all workers of the fleet, and its number among those of its node.
+
+    A simulated node of a rack stands for a `board`, which a worker whose agent is elsewhere needs not know.
+    """
 
     name: str
     number: int
     keys: Keys
-    board: Board
+    index: int = 0
+    board: Board | None = None
 
 
 class RackOrders(msgspec.Struct, frozen=True):
@@ -58,15 +50,14 @@ class RackOrders(msgspec.Struct, frozen=True):
 
 
 class NodeOrders(msgspec.Struct, frozen=True):
-    """All that the agent of a node needs to know.
+    """All that the agent of a node needs to know; what its workers do it hears from the controller.
 
-    `worker` are the orders of the worker process that it keeps alive; without, it only tells how its machine is. Where a
-    `board` is given, it is a simulated node.
+    One that carries no load only tells how its machine is. Where a `board` is given, it is a simulated node.
     """
 
     node: str
     endpoint: Endpoint
     keys: Keys
-    worker: RackOrders | None = None
     board: Board | None = None
+    carries_load: bool = True
     outlive_s: float = 0.0

@@ -138,10 +138,11 @@ class Rack:
         for node in self._orders.nodes:
             recorder: Recorder
             if self._orders.agents:
+                assert node.board is not None
                 cores = VirtualCores(BOARDS[node.board.board].cores, time.monotonic())
                 recorder = SlowedRecorder(self._lag, cores)
                 self._shares.add(recorder, cores, node.board)
-                agents.append(self._agent(node, cores))
+                agents.append(self._agent(node, node.board, cores))
             else:
                 recorder = Recorder(self._lag)
             nodes.spawn(self._work, node, recorder)
@@ -167,8 +168,8 @@ class Rack:
         finally:
             done.release()
 
-    def _agent(self, node: RackNode, cores: VirtualCores) -> Agent:
-        sensors = SimulatedSensors(node.board, load=cores, memory_bytes=lambda: self._shares.memory_bytes)
+    def _agent(self, node: RackNode, board: Board, cores: VirtualCores) -> Agent:
+        sensors = SimulatedSensors(board, load=cores, memory_bytes=lambda: self._shares.memory_bytes)
         return Agent(node.name, self._orders.endpoint, node.keys, sensors, context=self._agents_context)
 
     def _work(self, node: RackNode, recorder: Recorder) -> None:
@@ -192,7 +193,8 @@ class Rack:
             endpoint=self._orders.endpoint,
             keys=node.keys,
             node=node.name,
-            index=0,
+            index=node.index,
+            run=self._orders.work.run,
             phase=node.number * 0.618034 % 1,
         )
         self._workers.append(worker)

@@ -93,12 +93,14 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         keys: Keys,
         node: str,
         index: int,
+        run: str,
         phase: float = 0.0,
     ) -> None:
-        """`phase` (0 to 1) spreads the reports of a fleet over the interval."""
+        """`run` is the name of the run that it works for; `phase` (0 to 1) spreads the reports of a fleet over the interval."""
         self._identity = f"{node}_{index}"
         self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
         self._phase = phase
+        self._run = run
         self._closing = Event()
         self._life = random.SystemRandom().getrandbits(52)
         self._number = 0
@@ -152,7 +154,8 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                 wait_s = min(2 * wait_s, PRESENT_INTERVAL_MAX_S)
 
     def _present_self(self) -> None:
-        self._send("client_ready", Ready(__version__, self._life, next(iter(self._reports), self._number + 1)))
+        first = next(iter(self._reports), self._number + 1)
+        self._send("client_ready", Ready(__version__, self._life, first, self._run))
 
     def _fall_idle(self) -> None:
         if self.user_greenlets:

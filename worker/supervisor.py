@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 import msgspec
@@ -133,14 +133,19 @@ class Supervisor:
     Nothing here waits for them to end: who serves the agent is told by SIGCHLD (worker/wakeup.py), and then looks.
     """
 
-    def __init__(self, orders: dict[str, msgspec.Struct], priority: Priority | None = None) -> None:
-        """`orders` are each worker's, by its name (`NODE_INDEX`), which goes to its standard input as a line of JSON.
+    def __init__(self, priority: Priority | None = None) -> None:
+        """Workers get the usual niceness of `priority`, which is that of the thread that looks after them."""
+        self._priority = priority or unraised()
+        self._workers: list[_Worker] = []
 
-        Workers get the usual niceness of `priority`, which is that of the thread that looks after them.
+    def keep(self, orders: Mapping[str, msgspec.Struct]) -> None:
+        """From the next look on there are these workers and no others: those that there were are killed.
+
+        `orders` are each one's, by its name (`NODE_INDEX`), which goes to its standard input as a line of JSON.
         """
-        priority = priority or unraised()
+        self.stop(0.0)
         self._workers = [
-            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile(), priority)  # noqa: SIM115  # closed in `stop`
+            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile(), self._priority)  # noqa: SIM115  # closed in `stop`
             for name, text in orders.items()
         ]
 
@@ -160,18 +165,18 @@ class Supervisor:
         """How long until one is to be looked at though none has ended, in seconds."""
         return min((worker.wait_s(now_s) for worker in self._workers), default=math.inf)
 
-    def stop(self) -> None:
-        """End all of them: the closing of their standard input tells them to, and who doesn't hear it is killed."""
+    def stop(self, grace_s: float = STOP_S) -> None:
+        """End all of them: the closing of their standard input tells them to, and who has not heard it in time is killed."""
         living = deque(worker.process for worker in self._workers if worker.process is not None)
         for process in living:
             assert process.stdin is not None
             process.stdin.close()
         for process in living:
             try:
-                process.wait(STOP_S)
+                process.wait(grace_s)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
         for worker in self._workers:
-            worker.process = None
             worker.output.close()
+        self._workers = []

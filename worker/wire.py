@@ -14,6 +14,7 @@ clock, never wall clock; the receiver maps them to its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -22,7 +23,10 @@ from worker.histogram import Buckets, Milliseconds
 
 MAX_MESSAGE_BYTES = 4 << 20
 """Larger messages end the sender's connection; a report of 60 busy seconds stays below 1 MB."""
-
+MAX_WORKERS = 8
+"""Workers of one node: two for each core of a Pi."""
+MAX_LOCUSTFILE = 1 << 20
+"""Characters of an operator's own Locust file."""
 
 # Bounds on what a peer may say; a message beyond them is not decoded.
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
@@ -137,10 +141,50 @@ class Sample(msgspec.Struct, frozen=True, tag=True, array_like=True):
     reading: Reading
 
 
+class UserShare(msgspec.Struct, frozen=True):
+    """How many users are of one class: by a weight, or a fixed count. The other of the two is 0."""
+
+    weight: float = 0
+    fixed_count: int = 0
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What the workers of a run do: how much of which users, against which host."""
+
+    run: Text
+    """The run's name. A worker of another run is none of its own."""
+    users: Mapping[str, UserShare]
+    host: str
+    seed: int
+    stop_timeout_s: float
+    locustfile: str | None = None
+    """A path on the worker's machine."""
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """What an agent is to have its workers do."""
+
+    work: Work
+    number: Count
+    """The node's place in the fleet, from 0."""
+    nodes: Annotated[int, msgspec.Meta(ge=1)]
+    """How many nodes the fleet has."""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] | None = None
+    """None: one for each core."""
+    locustfile: Annotated[str, msgspec.Meta(max_length=MAX_LOCUSTFILE)] | None = None
+    """The operator's own Locust file, as text, where the node has it not; then `work` names none."""
+
+
 class Welcome(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The controller takes the node in: sample every `period_s` from now on."""
 
     period_s: float
+
+
+class Assign(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Have workers that do this, and nothing else. It may come again: they go on with what they do already."""
+
+    assignment: Assignment
 
 
 class Present(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -154,18 +198,11 @@ class Question(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Quit(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The run is over: leave."""
+    """The run is over: end the workers, and leave, or wait for another run."""
 
 
 AgentMessage = Hello | Sample | Alive | Answer | WorkerEnded | WorkerMended | Goodbye
-ControllerMessage = Welcome | Present | Question | Quit
-
-
-class UserShare(msgspec.Struct, frozen=True):
-    """How many users are of one class: by a weight, or a fixed count. The other of the two is 0."""
-
-    weight: float = 0
-    fixed_count: int = 0
+ControllerMessage = Welcome | Assign | Present | Question | Quit
 
 
 class EndpointSecond(msgspec.Struct, array_like=True):
@@ -238,6 +275,8 @@ class Ready(msgspec.Struct):
     locust: Text
     life: Count
     first: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
+    run: Text
+    """The run that it works for."""
 
 
 class UserException(msgspec.Struct):
@@ -257,8 +296,6 @@ WORKER_MESSAGES: dict[str, Any] = {
     "quit": None,
 }
 
-MAX_WORKERS = 8
-"""Workers of one node: two for each core of a Pi."""
 ALIVE_INTERVAL_S = 1.0
 """An agent is heard at least this often."""
 

@@ -72,14 +72,22 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
     server: Any
 
     def __init__(
-        self, environment: Environment, *, server: FleetServer, listener: Listener, shares: Mapping[str, UserShare]
+        self,
+        environment: Environment,
+        *,
+        server: FleetServer,
+        listener: Listener,
+        shares: Mapping[str, UserShare],
+        run: str,
     ) -> None:
+        """`run` is the run's name: workers of another one are not taken in."""
         # The base opens a plain port of its own. Nothing yields between its return and the swap, so nobody is ever served there.
         super().__init__(environment, "127.0.0.1", 0)
         self.server.close(linger=0)
         self.server = server
         self._listener = listener
         self._dispatch = Dispatch(shares)
+        self._run = run
         self._ramp: gevent.Greenlet | None = None
         self._spawn_rate = 1.0
         self._all_stopped = Event()
@@ -169,12 +177,13 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self.update_state(STATE_STOPPED)
         return sorted(set(self._lives) - self._finished)
 
-    def dismiss(self, workers: list[str], nodes: list[str]) -> None:
-        """Tell every worker and every agent to end."""
-        for worker in workers:
-            self._send("quit", worker)
-        for node in nodes:
-            self.server.send_to_agent(node, Quit())
+    def dismiss(self) -> None:
+        """Tell every worker and every agent that the run is over."""
+        for identity in self.server.identities:
+            if identity == node_of(identity):
+                self.server.send_to_agent(identity, Quit())
+            else:
+                self._send("quit", identity)
 
     def close(self) -> None:
         """End the runner's greenlets; the port stays its owner's."""
@@ -271,6 +280,9 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                     self._listener.on_worker_left(node_of(client_id), client_id)
 
     def _welcome(self, worker: str, ready: Ready) -> None:
+        if ready.run != self._run:
+            self.server.drops["worker of another run"] += 1  # its agent ends it, as soon as it has heard of this run
+            return
         taken = self._listener.on_worker_joined(node_of(worker), worker, ready)
         if self._lives.get(worker) != ready.life:
             self._lives[worker] = ready.life

@@ -101,8 +101,10 @@ class Node:
 class Registry:
     """All nodes of the fleet, by name. What is asked for once a second costs nothing for nodes that have not changed."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], weights: Mapping[str, float] | None = None) -> None:
+        """`weights` are what some of the nodes carry by the operator's will, in cores of a Pi 4, whatever they have measured."""
         self.nodes = {name: Node(name) for name in names}
+        self._weights = weights or {}
         self.counts = dict.fromkeys(NodeState, 0)
         """How many nodes are in each state."""
         self.counts[NodeState.JOINING] = len(self.nodes)
@@ -129,7 +131,7 @@ class Registry:
         """An agent has presented its node."""
         node = self.nodes[name]
         node.facts = facts
-        node.capacity.refit(full_capacity(facts))
+        node.capacity.refit(self._weights.get(name) or full_capacity(facts))
         node.restart_clock()
         self.touched.add(name)
         self.simulated = self.simulated or facts.simulated

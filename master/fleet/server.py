@@ -72,8 +72,9 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         self.socket.curve_server = True
         self.socket.curve_secretkey = keys.secret.encode()
         self.socket.zap_domain = b"piswarm"
+        self.socket.setsockopt(zmq.IPV6, ":" in host)
         try:
-            self.socket.bind(f"tcp://{host}:{port or '*'}")
+            self.socket.bind(f"tcp://{f'[{host}]' if ':' in host else host}:{port or '*'}")
         except zmq.ZMQError as error:
             self.close(linger=0)
             raise _bind_error(host, port, error) from None
@@ -130,6 +131,11 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         if sender is not None:
             self._senders.pop(sender.name, None)
         return sender
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Who was heard, agents and workers."""
+        return tuple(self._routes)
 
     def send_to_agent(self, node: str, message: ControllerMessage) -> None:
         """Send to a node's agent; dropped when it is not connected."""

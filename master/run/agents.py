@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from master.fleet.registry import Node, Registry
 from master.store import CONTROLLER, Store
 from worker.wire import (
+    MAX_WORKERS,
     AgentMessage,
     Answer,
+    Assign,
+    Assignment,
     ControllerMessage,
     Goodbye,
     Hello,
@@ -67,10 +70,34 @@ class Agents:
         self._tell = tell
         self._due_to_ask: deque[str] = deque()
         self._asked_to_present_s: dict[str, float] = {}
+        self._assignments: Mapping[str, Assignment] = {}
+        self._ended = False
+
+    def assign(self, assignments: Mapping[str, Assignment]) -> None:
+        """From now on the workers of these nodes have this to do; of those that are here already, at once."""
+        self._assignments = assignments
+        for name in assignments:
+            if self._registry.nodes[name].facts is not None:
+                self._tell_assignment(name)
+
+    def workers_missing(self) -> int:
+        """How many workers have been assigned and have not come."""
+        return sum(self._missing_of(name, assignment) for name, assignment in self._assignments.items())
+
+    def _missing_of(self, name: str, assignment: Assignment) -> int:
+        node = self._registry.nodes[name]
+        cores = 1 if node.facts is None else min(node.facts.cpu_count, MAX_WORKERS)
+        return max(0, (assignment.workers or cores) - len(node.workers))
+
+    def end(self) -> None:
+        """The run is over: who presents itself now, as agents do that wait for another one, is not taken in."""
+        self._ended = True
 
     def hear(self, name: str, message: AgentMessage, now_s: float) -> Sample | None:
         """Act on what an agent says; a sample is handed back, if its node is known."""
         node = self.controller if name == CONTROLLER else self._registry.nodes[name]
+        if self._ended:
+            return None
         if isinstance(message, Hello):
             self._welcome(node, message, now_s)
             return None
@@ -92,7 +119,12 @@ class Agents:
             self._registry.welcome(node.name, hello.facts, now_s)
         self._store.put_node(node.name, hello.facts)
         self._tell(node.name, Welcome(self._period_s))
+        self._tell_assignment(node.name)
         self._tell(node.name, Question(now_s))
+
+    def _tell_assignment(self, name: str) -> None:
+        if name in self._assignments:
+            self._tell(name, Assign(self._assignments[name]))
 
     def _ask_to_present(self, name: str, now_s: float) -> None:
         """It was another controller's until now. What it had to say is late by an unknown time, and left."""

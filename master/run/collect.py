@@ -422,6 +422,7 @@ class Collector:
 
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and settle which samples are missing."""
+        self.agents.end()
         self._keep_requests()
         self._flush()
         spans = self._steady_spans()

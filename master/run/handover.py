@@ -16,7 +16,9 @@ import msgspec
 from master.errors import InputError
 from master.run.load import Span
 from master.run.processes import Started
+from master.run.roster import Roster
 from master.scenario import Stage
+from master.store import CONTROLLER
 from worker.curve import Keys
 
 STANDING = "standing"
@@ -29,11 +31,32 @@ class Handover(msgspec.Struct):
 
     host: str
     port: int
-    server_keys: Keys
+    server_keys: Keys | None
+    """Made for this run; None where a roster has nodes that know the controller by its own."""
     node_keys: dict[str, Keys]
-    """By node, the controller's own machine among them."""
+    """Of the agent on the controller's own machine, and of simulated nodes."""
     separate: bool
+    roster: Roster | None = None
+    """The real nodes; None where all are simulated."""
     started: Started = Started()
+
+    @property
+    def nodes(self) -> list[str]:
+        """All nodes of the run."""
+        return [name for name in self.node_keys if name != CONTROLLER] if self.roster is None else self.roster.names
+
+    @property
+    def allowlist(self) -> dict[str, str]:
+        """Whom each public key belongs to that is let in."""
+        made = {pair.public: name for name, pair in self.node_keys.items()}
+        return made if self.roster is None else made | self.roster.allowlist
+
+    def controller_keys(self) -> Keys:
+        """The keys of the controller's port. Raises InputError when they can't be read."""
+        if self.server_keys is not None:
+            return self.server_keys
+        assert self.roster is not None
+        return self.roster.controller_keys()
 
 
 class HandoverFile:

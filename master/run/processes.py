@@ -15,7 +15,8 @@ from master.errors import AbortError
 from master.run.child import Adopted, Child, ProcessRecord, cap_log
 from master.store import CONTROLLER
 from worker.curve import Endpoint, Keys
-from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
+from worker.orders import Board, NodeOrders, RackNode, RackOrders
+from worker.wire import Work
 
 MAX_RACKS = 8
 TARGET_READY_S = 30.0
@@ -76,8 +77,8 @@ class Processes:
                 self._target, self._target_url = Adopted(started.target), started.target_url
         return nodes
 
-    def start_target(self) -> str:
-        """Start the embedded target on a free port, unless it was adopted; its URL, once it serves.
+    def start_target(self, host: str) -> str:
+        """Start the embedded target on a free port of the address `host`, unless it was adopted; its URL, once it serves.
 
         Raises AbortError when it does not.
         """
@@ -89,6 +90,7 @@ class Processes:
             "master.target",
             "--until-stdin-closes",
             f"--outlive={OUTLIVE_S}",
+            f"--host={host}",
             log=log,
             answers=True,
             outlives=True,
@@ -107,25 +109,23 @@ class Processes:
 
     def start_agent(self, keys: Keys, endpoint: Endpoint) -> None:
         """Start the agent that samples this machine."""
-        self._start("agent", "worker.node", NodeOrders(CONTROLLER, endpoint, keys, outlive_s=OUTLIVE_S), [CONTROLLER])
+        orders = NodeOrders(CONTROLLER, endpoint, keys, carries_load=False, outlive_s=OUTLIVE_S)
+        self._start("agent", "worker.node", orders, [CONTROLLER])
 
     def start_racks(
         self, keys: Mapping[str, Keys], boards: Mapping[str, Board], endpoint: Endpoint, work: Work, *, separate: bool
     ) -> None:
         """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
 
-        `boards` has what each node of the whole run stands for, in order of their numbers (see master/run/boards.py).
+        The workers of separate ones do what their agents are told. `boards` has what each node of the whole run stands for, in order of their numbers (see master/run/boards.py).
         """
-        numbers = {name: number for number, name in enumerate(boards)}
-        nodes = [RackNode(name, numbers[name], node_keys, boards[name]) for name, node_keys in keys.items()]
         if separate:
-            for node in nodes:
-                worker = RackOrders(endpoint=endpoint, nodes=[node], work=work, agents=False)
-                orders = NodeOrders(
-                    node.name, endpoint, node.keys, worker=worker, board=node.board, outlive_s=OUTLIVE_S
-                )
-                self._start(node.name, "worker.node", orders, [node.name])
+            for name, node_keys in keys.items():
+                orders = NodeOrders(name, endpoint, node_keys, board=boards[name], outlive_s=OUTLIVE_S)
+                self._start(name, "worker.node", orders, [name])
             return
+        numbers = {name: number for number, name in enumerate(boards)}
+        nodes = [RackNode(name, numbers[name], node_keys, board=boards[name]) for name, node_keys in keys.items()]
         racks = min(len(nodes), os.cpu_count() or 1, MAX_RACKS)
         for rack in range(racks):
             held = nodes[rack::racks]

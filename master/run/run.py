@@ -29,6 +29,7 @@ from master.run.directory import RunDirectory
 from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
 from master.run.live import View
 from master.run.processes import Processes, node_names
+from master.run.roster import Roster, assignments
 from master.run.stop import StopOrder
 from master.run.watch import Watch
 from master.scenario import EMBEDDED, Scenario
@@ -36,8 +37,9 @@ from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
 from worker.catalogue import load_user_classes
 from worker.curve import new_keys
-from worker.orders import Work
+from worker.wire import Work
 
+LOOPBACK = "127.0.0.1"
 FINAL_REPORTS_S = 15.0
 """How long final reports may take beyond the time that users have to finish their tasks."""
 CLOCK_OFF_S = 1.0
@@ -47,17 +49,19 @@ CHILDREN_END_S = 5.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run, and where: `out` is the run directory (None: a new one below `runs/`), the port 0 takes a free one.
+    """What to run, and where: `out` is the run directory (None: a new one below `runs/`).
 
-    `separate` gives each simulated node processes of its own.
+    The master listens on `host` and `port`; 0 takes a free one, None is what the nodes of the `roster` know, or a free one on
+    loopback. Without a roster all nodes are simulated, with processes of their own if they are `separate`.
     """
 
     scenario: Scenario
     out: Path | None
     started_at: datetime
-    host: str = "127.0.0.1"
-    port: int = 0
+    host: str | None = None
+    port: int | None = None
     separate: bool = False
+    roster: Roster | None = None
     metrics_port: int | None = None
     """Where Prometheus finds the run's metrics, on loopback; None for nowhere."""
 
@@ -70,8 +74,6 @@ class Run:
         self._view = view
         self._stop = StopOrder()
         self._metrics: MetricsServer | None = None
-        self._nodes = node_names(scenario.nodes.expect)
-        self._registry = Registry(self._nodes)
 
     def execute(self, plan: Plan) -> tuple[Result, RunDirectory]:
         """Run the scenario. However it ends, the run directory is complete and what was started has ended.
@@ -80,12 +82,16 @@ class Run:
         """
         _allow_descriptors()
         with ExitStack() as stack:
+            roster = plan.roster
+            simulated = node_names(self._scenario.nodes.expect) if roster is None else []
+            host, port = (LOOPBACK, 0) if roster is None else (roster.host, roster.port)
             handover = Handover(
-                host=plan.host,
-                port=plan.port,
-                server_keys=new_keys(),
-                node_keys={name: new_keys() for name in [CONTROLLER, *self._nodes]},
+                host=host if plan.host is None else plan.host,
+                port=port if plan.port is None else plan.port,
+                server_keys=new_keys() if roster is None else None,
+                node_keys={name: new_keys() for name in [CONTROLLER, *simulated]},
                 separate=plan.separate,
+                roster=roster,
             )
             server = self._open_port(stack, handover)
             if plan.metrics_port is not None:
@@ -115,7 +121,6 @@ class Run:
                     f"{directory.path} has no {directory.database.name}, so there is nothing to go on with"
                 )
             file, handover = HandoverFile.take(directory.keys)
-            self._nodes = [name for name in handover.node_keys if name != CONTROLLER]
             store = Store(directory.database)
             stack.callback(store.close)
             self._view.say("reading what was measured so far")
@@ -126,10 +131,10 @@ class Run:
             return self._go_through(stack, server, store, directory, standing)
 
     def _open_port(self, stack: ExitStack, handover: Handover) -> FleetServer:
-        allowlist = {pair.public: name for name, pair in handover.node_keys.items()}
-        server = FleetServer(handover.host, handover.port, handover.server_keys, allowlist)
+        server = FleetServer(handover.host, handover.port, handover.controller_keys(), handover.allowlist)
         stack.callback(server.close)
         handover.port = server.port
+        self._registry = Registry(handover.nodes, {} if handover.roster is None else handover.roster.weights)
         return server
 
     def _go_through(
@@ -154,7 +159,7 @@ class Run:
             user_classes=load_user_classes(scenario.users, scenario.locustfile), stop_timeout=scenario.stop_timeout_s
         )
         self._master = environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
-            FleetMaster, server=server, listener=self._collector, shares=scenario.users
+            FleetMaster, server=server, listener=self._collector, shares=scenario.users, run=run
         )
         watch = Watch(
             scenario=scenario,
@@ -170,7 +175,7 @@ class Run:
         self._adopted = self._processes.adopt(self._handover.started)
         try:
             environment.host = target = self._find_target()
-            self._start_fleet(server, target)
+            self._start_fleet(server, target, run)
             with watch.running():
                 self._wait_for_nodes()
                 self._drive()
@@ -179,7 +184,7 @@ class Run:
             self._stop.give(f"{error.message}. {error.hint}".strip())
         finally:
             self._collector.end()
-            self._master.dismiss([f"{name}_0" for name in self._nodes], list(self._handover.node_keys))
+            self._master.dismiss()
             # Who was never taken in can't be told to quit over the wire, and need not be waited for.
             self._processes.stop(CHILDREN_END_S if self._collector.began else 0.0)
             self._master.close()
@@ -188,27 +193,34 @@ class Run:
     def _find_target(self) -> str:
         if self._scenario.target == EMBEDDED:
             self._view.say("starting the embedded target")
-            return self._processes.start_target()
+            return self._processes.start_target(LOOPBACK if self._handover.roster is None else self._handover.host)
         _reach(self._scenario.target)
         return self._scenario.target
 
-    def _start_fleet(self, server: FleetServer, target: str) -> None:
-        """Start all nodes that are not there: in a run that goes on, some may have outlived its controller."""
+    def _start_fleet(self, server: FleetServer, target: str, run: str) -> None:
+        """Start all simulated nodes that are not there: in a run that goes on, some may have outlived its controller.
+
+        Real nodes are there, waiting for a run.
+        """
         keys, there = self._handover.node_keys, self._adopted
         if CONTROLLER not in there:
             self._processes.start_agent(keys[CONTROLLER], server.endpoint)
         scenario = self._scenario
         work = Work(
+            run=run,
             users=scenario.users,
             host=target,
             seed=scenario.seed,
             stop_timeout_s=scenario.stop_timeout_s,
             locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
         )
-        missing = {name: keys[name] for name in self._nodes if name not in there}
+        handover = self._handover
+        if handover.roster is not None or handover.separate:
+            self._collector.agents.assign(assignments(work, handover.nodes, handover.roster))
+        missing = {name: pair for name, pair in keys.items() if name != CONTROLLER and name not in there}
         if missing:
-            boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, self._nodes)
-            self._processes.start_racks(missing, boards, server.endpoint, work, separate=self._handover.separate)
+            boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, handover.nodes)
+            self._processes.start_racks(missing, boards, server.endpoint, work, separate=handover.separate)
         self._handover.started = self._processes.started
         self._file.write(self._handover)
 
@@ -217,19 +229,22 @@ class Run:
         started_s = time.monotonic()
         deadline_s = started_s + wanted.wait_s
         while True:
-            ready = self._registry.usable
+            ready, absent = self._registry.usable, self._collector.agents.workers_missing()
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
-            if enough and (late or ready == wanted.expect):
+            if enough and (late or (ready == wanted.expect and not absent)):
                 if self._collector.ready_s is None:
                     self._collector.ready_s = round(time.monotonic() - started_s, 3)
                 return
             if late:
                 raise AbortError(
                     f"only {ready} of {wanted.expect} nodes were ready after {wanted.wait_s:.0f} s, {wanted.min} are needed",
-                    hint="See the logs in the run directory, or give nodes.wait more time.",
+                    hint="See the logs in the run directory, or give nodes.wait more time."
+                    if self._handover.roster is None
+                    else "See fab status and fab logs for what the others say, or give nodes.wait more time.",
                 )
-            self._view.say(f"waiting for nodes: {ready} of {wanted.expect} ready")
+            coming = f", {absent} worker(s) still to come" if absent else ""
+            self._view.say(f"waiting for nodes: {ready} of {wanted.expect} ready{coming}")
             if self._stop.wait(0.2):
                 raise AbortError(self._stop.reason or "stopped")
 
@@ -274,7 +289,7 @@ class Run:
             ready_s=collector.ready_s,
             gaps=collector.gaps,
             simulated=self._registry.simulated,
-            slowed=not self._handover.separate,
+            slowed=self._handover.roster is None and not self._handover.separate,
             clocks_off=self._registry.clocks_off(CLOCK_OFF_S),
             dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),

@@ -16,7 +16,7 @@ class Overrides:
     """Options that win over the file; None leaves the file's value.
 
     `users` is the peak that all stages are scaled to, `duration_s` the length of all ramps and holds together, `nodes` the
-    number of nodes to expect (of `--local`).
+    number of nodes to expect (of `--local`, or of an inventory).
     """
 
     target: str | None = None

@@ -18,12 +18,13 @@ from visitor import Visitor
 from master.fleet.master import FleetMaster, Listener
 from master.fleet.server import FleetServer
 from worker.curve import Endpoint, Keys, connect, new_keys
-from worker.orders import Board, RackNode, RackOrders, Work
+from worker.orders import Board, RackNode, RackOrders
 from worker.rack import Rack
-from worker.wire import AgentMessage, Hello, Ready, Report, UserException, UserShare, Welcome
+from worker.wire import AgentMessage, Hello, Ready, Report, UserException, UserShare, Welcome, Work
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0
+RUN = "faults"
 SHARES = {"Visitor": UserShare(weight=1)}
 
 
@@ -95,7 +96,7 @@ class OurFleet:
         self.notes.server = self.server
         environment = Environment(user_classes=[Visitor], stop_timeout=5)
         self.master = environment._create_runner(
-            FleetMaster, server=self.server, listener=listener or self.notes, shares=SHARES
+            FleetMaster, server=self.server, listener=listener or self.notes, shares=SHARES, run=RUN
         )
         self.notes.master = self.master
         self._context = zmq.Context()
@@ -118,10 +119,11 @@ class OurFleet:
         return RackOrders(
             endpoint=Endpoint(f"tcp://127.0.0.1:{port or self.server.port}", self.server.endpoint.public_key),
             nodes=[
-                RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], Board("pi5", "cooled", 25.0))
+                RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], board=Board("pi5", "cooled", 25.0))
                 for name in nodes
             ],
             work=Work(
+                run=RUN,
                 users=SHARES,
                 host="http://127.0.0.1",
                 seed=1,

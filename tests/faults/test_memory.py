@@ -16,7 +16,7 @@ from finding import Finding
 from gevent.event import Event
 from locust import __version__
 from locust.stats import RequestStats
-from our_fleet import OurFleet
+from our_fleet import RUN, OurFleet
 from stock_fleet import StockFleet
 from waiting import must_come
 
@@ -72,7 +72,7 @@ def on_ours() -> Finding:
         facts = Facts(simulated=True, model="m", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
         agent.send(encode(Hello(facts)))
         agent.send(encode(Answer(0.0, 0.0, 0.0)))
-        worker.send(encode(("client_ready", Ready(__version__, 1, 1), "pi1_0")))
+        worker.send(encode(("client_ready", Ready(__version__, 1, 1, RUN), "pi1_0")))
         must_come(lambda: fleet.connected == 1 and agent.poll(0), "the worker and its agent")
         run.collector.begin()
         run.collector.progress.hold_started(0)

@@ -11,7 +11,7 @@ from apart import apart
 from finding import Finding
 from locust import __version__
 from locust.stats import RequestStats
-from our_fleet import OurFleet
+from our_fleet import RUN, OurFleet
 from relay import Relay
 from stock_fleet import HERE, StockFleet
 from waiting import comes, must_come
@@ -98,7 +98,7 @@ def on_ours() -> Finding:
     for stranger in strangers:
         stranger.say("locustfile", {"version": __version__})
         for name in ("stranger", "pi1_0"):
-            stranger.say("client_ready", Ready(__version__, 1, 1), name)
+            stranger.say("client_ready", Ready(__version__, 1, 1, RUN), name)
             stranger.say("stats", _forged_report(), name)
             stranger.say("quit", None, name)
     comes(lambda: fleet.server.drops["connection with an unknown key"])

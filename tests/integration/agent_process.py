@@ -17,19 +17,31 @@ import zmq
 from processes import ROOT
 
 from worker.curve import Endpoint, end_context, new_keys
-from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
-from worker.wire import AgentMessage, ControllerMessage, Hello, UserShare, decode_agent_message, encode
+from worker.orders import NodeOrders
+from worker.wire import (
+    AgentMessage,
+    Assign,
+    Assignment,
+    ControllerMessage,
+    Hello,
+    UserShare,
+    Welcome,
+    Work,
+    decode_agent_message,
+    encode,
+)
 
 NODE = "pi001"
 LIMIT_S = 60.0
+WORK = Work("test", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
 T = TypeVar("T")
 
 
 class AgentProcess:
-    """An agent that answers for this machine, for the length of a `with` block. Its worker has no users."""
+    """An agent that answers for this machine, for the length of a `with` block."""
 
     def __init__(self, state: Path, *, carries_load: bool = True) -> None:
-        """`state` is the folder that the agent may keep things in; without `carries_load` it has no worker."""
+        """`state` is the folder that the agent may keep things in."""
         server, keys = new_keys(), new_keys()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -38,9 +50,6 @@ class AgentProcess:
         self._socket.curve_secretkey = server.secret.encode()
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
-        work = Work({"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
-        node = RackNode(NODE, 0, keys, Board("pi4", "bare", 24.0))
-        worker = RackOrders(endpoint, [node], work, agents=False) if carries_load else None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "worker.node"],
             cwd=ROOT,
@@ -48,7 +57,9 @@ class AgentProcess:
             stdin=subprocess.PIPE,
         )
         assert self.process.stdin is not None
-        self.process.stdin.write(msgspec.json.encode(NodeOrders(NODE, endpoint, keys, worker=worker)) + b"\n")
+        self.process.stdin.write(
+            msgspec.json.encode(NodeOrders(NODE, endpoint, keys, carries_load=carries_load)) + b"\n"
+        )
         self.process.stdin.flush()
         self._route = b""
 
@@ -91,6 +102,11 @@ class AgentProcess:
     def say(self, message: ControllerMessage) -> None:
         """To the agent, after it has been heard."""
         self._socket.send_multipart([self._route, encode(message)])
+
+    def welcome(self, period_s: float) -> None:
+        """Take it in, with one worker, which gets no users."""
+        self.say(Welcome(period_s))
+        self.say(Assign(Assignment(WORK, 0, 1, workers=1)))
 
     def introduce(self) -> Hello:
         """Hear its first words."""

@@ -18,7 +18,7 @@ from agent_process import AgentProcess, until
 
 from worker.calibration import FILE, Kept, Machine, believed
 from worker.priority import STEP
-from worker.wire import Alive, Goodbye, Sample, Welcome, WorkerEnded
+from worker.wire import Alive, Goodbye, Sample, WorkerEnded
 
 PERIOD_S = 0.05
 
@@ -61,7 +61,7 @@ def assert_on_schedule(heard: Sequence[Sample]) -> None:
 
 def test_the_schedule_does_not_drift_while_every_core_is_busy(agent: AgentProcess) -> None:
     """Processes that have the agent's own priority, two to a core: what is late is told as late, and what is missing by its number."""
-    agent.say(Welcome(PERIOD_S))
+    agent.welcome(PERIOD_S)
     before = samples(agent, 5)
     with all_cores_busy(agent.itself.nice()):
         during = samples(agent, 60)
@@ -71,7 +71,7 @@ def test_the_schedule_does_not_drift_while_every_core_is_busy(agent: AgentProces
 
 def test_slots_that_the_agent_slept_through_are_told_by_their_numbers(agent: AgentProcess) -> None:
     """And those after them lie where they would have lain."""
-    agent.say(Welcome(PERIOD_S))
+    agent.welcome(PERIOD_S)
     before = samples(agent, 3)
     agent.itself.suspend()
     until(lambda: agent.itself.status() == psutil.STATUS_STOPPED or None)
@@ -92,7 +92,7 @@ def test_slots_that_the_agent_slept_through_are_told_by_their_numbers(agent: Age
 
 def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
     """Not when the agent would look next of itself, which it does every 5 s and with signs of life in between."""
-    agent.say(Welcome(60.0))
+    agent.welcome(60.0)
     samples(agent, 1)
     for _ in range(2):
         agent.worker().kill()
@@ -105,6 +105,7 @@ def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
 def test_a_worker_has_the_priority_that_the_agent_was_started_with(agent: AgentProcess) -> None:
     """The agent's own is higher where that is allowed, and the same elsewhere."""
     usual = os.getpriority(os.PRIO_PROCESS, 0)
+    agent.welcome(60.0)
     assert agent.worker().nice() == usual
     allowed = subprocess.run(["nice", "-n", f"-{STEP}", "nice"], check=True, capture_output=True).stdout
     assert (agent.itself.nice() < usual) == (int(allowed) < usual)
@@ -112,7 +113,7 @@ def test_a_worker_has_the_priority_that_the_agent_was_started_with(agent: AgentP
 
 def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None:
     """And ends its worker."""
-    agent.say(Welcome(60.0))
+    agent.welcome(60.0)
     samples(agent, 1)
     worker = agent.worker()
     agent.process.terminate()

@@ -26,8 +26,7 @@ from master.deploy.bundle import Bundle, build
 from master.deploy.platforms import ARCHITECTURES, PYTHONS, Platform
 from master.deploy.wheels import BuildError
 from worker.curve import Endpoint, Keys
-from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
-from worker.wire import UserShare
+from worker.orders import NodeOrders
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements-node.lock"
@@ -146,9 +145,7 @@ def test_an_agent_and_its_worker_run_from_it(release: Path, controller: subproce
     """Over the real wire, with nothing of this environment: `python3 -P -m worker.node`, and what it starts."""
     door = hear(controller, "address")
     endpoint, keys = Endpoint(door["address"], door["server"]), Keys(door["public"], door["secret"])
-    work = Work({"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
-    node = RackNode("pi001", 0, keys, Board("pi4", "bare", 24.0))
-    orders = NodeOrders("pi001", endpoint, keys, worker=RackOrders(endpoint, [node], work, agents=False))
+    orders = NodeOrders("pi001", endpoint, keys)
     with (tmp_path / "agent.log").open("wb") as log:
         agent = subprocess.Popen(
             [PYTHON, "-P", "-m", "worker.node"],

@@ -47,7 +47,7 @@ class Run:
         self.collector.begin()
         self.collector.on_agent("pi1", Hello(FACTS))
         self.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
-        self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1))
+        self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run"))
         self._number = 0
         self.life = 1
 
@@ -147,9 +147,9 @@ def test_a_report_ahead_of_a_lost_one_waits_for_it(run: Run) -> None:
 def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) -> None:
     """And what the one before had not reported is known to be missing."""
     run.answered(0, 5.0)
-    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2)) == 1
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2, "run")) == 1
     assert run.collector.receipts.cut_off == []
-    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1)) == 0
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run")) == 0
     assert run.collector.receipts.cut_off == ["pi1_0"]
     run.life, run._number = 2, 0
     run.answered(1, 5.0)
@@ -159,7 +159,7 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
 
 def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run) -> None:
     """It may be late, on a connection that has died; taken, it would have the new worker forget its own of that number."""
-    run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1))
+    run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run"))
     run.answered(0, 5.0)
     run.tick(1)
     assert run.told == []
@@ -173,9 +173,9 @@ def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run
 def test_a_worker_is_told_of_no_report_that_is_not_committed(run: Run) -> None:
     """A controller that dies now has not got it."""
     run.answered(0, 5.0)
-    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1)) == 0
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run")) == 0
     run.tick(1)
-    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1)) == 1
+    assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run")) == 1
 
 
 def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
@@ -203,7 +203,7 @@ def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
     """Its monotonic clock began anew with it: by the old one's offset they would belong to seconds long past."""
     run.now_s = START_S + 100
     run.collector.on_agent("pi1", Hello(FACTS))
-    run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1))
+    run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run"))
     row = WorkerSecond(9, 10.0, 1.0, {1: 20}, [EndpointSecond("GET", "/x", 1, 0, 0, 1.0, {1: 1})])
     run.collector.on_report("pi1_0", Report(2, 1, 0, 10.0, {}, [row], []))
     run.tick(100)

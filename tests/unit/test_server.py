@@ -64,7 +64,7 @@ AGENT_MESSAGES = [
     WorkerMended("pi1_0"),
     Goodbye(),
 ]
-READY = Ready("2.47.0", 5, 1)
+READY = Ready("2.47.0", 5, 1, "run")
 WORKER_DATA: list[tuple[str, Any]] = [
     ("client_ready", READY),
     ("stats", REPORT),

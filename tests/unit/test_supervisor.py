@@ -50,7 +50,8 @@ class Orders(msgspec.Struct):
 def crashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     monkeypatch.setattr(supervisor, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(supervisor, "STOP_S", 0.1)
-    kept = Supervisor({"pi1_0": Orders()})
+    kept = Supervisor()
+    kept.keep({"pi1_0": Orders()})
     yield kept
     kept.stop()
 
@@ -128,7 +129,7 @@ def test_between_looks_there_is_time_until_something_is_due_of_itself(
 
 def test_no_worker_needs_no_look() -> None:
     """As of the controller's own agent."""
-    assert Supervisor({}).wait_s(0.0) == math.inf
+    assert Supervisor().wait_s(0.0) == math.inf
 
 
 def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from worker.wire import (
     WORKER_MESSAGES,
     Alive,
     Answer,
+    Assign,
+    Assignment,
     EndpointSecond,
     ErrorCount,
     Facts,
@@ -25,8 +27,10 @@ from worker.wire import (
     Report,
     Sample,
     UserException,
+    UserShare,
     UsersRunning,
     Welcome,
+    Work,
     WorkerEnded,
     WorkerMended,
     WorkerSecond,
@@ -76,9 +80,19 @@ AGENT_MESSAGES = [
     WorkerMended("pi1_0"),
     Goodbye(),
 ]
-CONTROLLER_MESSAGES = [Welcome(1.0), Present(), Question(7.5), Quit()]
+WORK = Work(
+    "run", {"ApiUser": UserShare(weight=1.5), "NodeUser": UserShare(fixed_count=3)}, "http://[::1]:8080", 7, 10.0
+)
+CONTROLLER_MESSAGES = [
+    Welcome(1.0),
+    Assign(Assignment(WORK, 0, 1)),
+    Assign(Assignment(WORK, 499, 500, workers=8, locustfile="from locust import User  # Bändiger\n")),
+    Present(),
+    Question(7.5),
+    Quit(),
+]
 WORKER_DATA: list[tuple[str, Any]] = [
-    ("client_ready", Ready("2.47.0", (1 << 52) - 1, 1)),
+    ("client_ready", Ready("2.47.0", (1 << 52) - 1, 1, "run")),
     ("client_stopped", None),
     ("spawning", None),
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),

@@ -15,9 +15,11 @@ from typing import Any
 
 from master.fleet.server import AGENT, FleetServer
 from worker.curve import new_keys
-from worker.wire import Hello, Question, Sample, Welcome
+from worker.wire import Assign, Assignment, Hello, Question, Sample, UserShare, Welcome, Work
 
 NODE = "pi001"
+WORK = Work("bench", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
+"""Users of which none is started, and so a target that nobody asks."""
 QUESTION_EVERY = 5
 """Samples between two questions for the agent's clocks, as a run asks them."""
 
@@ -34,6 +36,7 @@ def main() -> None:
         match message.data:
             case Hello():
                 server.send_to_agent(NODE, Welcome(period_s))
+                server.send_to_agent(NODE, Assign(Assignment(WORK, 0, 1, workers=1)))
             case Sample(number=number, due_s=due_s, sent_s=sent_s):
                 say(number=number, due_s=due_s, sent_s=sent_s, received_s=time.monotonic())
                 if number % QUESTION_EVERY == 0:

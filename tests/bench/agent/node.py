@@ -21,13 +21,10 @@ from figures import Sampled, Window, lateness, missing
 from machine import Cores
 
 from worker.curve import Endpoint, Keys
-from worker.orders import Board, NodeOrders, RackNode, RackOrders, Work
-from worker.wire import UserShare
+from worker.orders import NodeOrders
 
 HERE = Path(__file__).parent
 NODE = "pi001"
-NOWHERE = "http://127.0.0.1:9"
-"""The target of users that are never started."""
 LOADS = {"idle": (), "busy": (), "busy, niced": ("nice", "-n", "10")}
 """What runs on every core meanwhile: nothing, or a process that only counts, started by these words."""
 BURN = (sys.executable, "-c", "while True: pass")
@@ -67,10 +64,7 @@ class Bench:
 
     def _orders(self, door: dict[str, str]) -> NodeOrders:
         endpoint, keys = Endpoint(door["address"], door["server"]), Keys(door["public"], door["secret"])
-        work = Work({"ApiUser": UserShare(weight=1)}, NOWHERE, 0, 0.0)
-        # The worker only wants to know a board; the agent's sensors are this machine's.
-        worker = RackOrders(endpoint, [RackNode(NODE, 0, keys, Board("pi4", "bare", 24.0))], work, agents=False)
-        return NodeOrders(NODE, endpoint, keys, worker=worker)
+        return NodeOrders(NODE, endpoint, keys)
 
     def measure(self, load: str, count: int) -> Window:
         """One window of `count` samples. Raises BenchError."""

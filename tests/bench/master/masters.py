@@ -26,7 +26,7 @@ from typing import Any, Protocol
 import gevent
 from gevent.fileobject import FileObject
 from locust.env import Environment
-from peers import Door
+from peers import RUN, Door
 from rich.console import Console
 
 from master.fleet.master import FleetMaster
@@ -124,7 +124,7 @@ class FleetsMaster:
         self._collector = Collector(self._store, self._registry, scenario, tell=self._server.send_to_agent)
         environment = Environment(user_classes=load_user_classes(scenario.users), host=NOWHERE)
         self._master = environment._create_runner(
-            FleetMaster, server=self._server, listener=self._collector, shares=scenario.users
+            FleetMaster, server=self._server, listener=self._collector, shares=scenario.users, run=RUN
         )
         stack.callback(self._master.close)
         view = view_for(Console(quiet=True), "bench")

@@ -40,6 +40,7 @@ USERS = 2
 VARIANTS = 16
 """Workers of the same second say one of so many different things: making them up for each would cost more than sending them."""
 RECEIVED_BYTES = 2000
+RUN = "bench"
 SEED = 20_260_101
 
 
@@ -306,7 +307,7 @@ class FleetWorker(Worker):
         self.socket.send_multipart([self._identity.encode(), frame], zmq.NOBLOCK)
 
     def present(self) -> None:
-        self.send(encode(("client_ready", Ready(locust.__version__, SEED, 1), self._identity)))
+        self.send(encode(("client_ready", Ready(locust.__version__, SEED, 1, RUN), self._identity)))
 
     def answer(self, message: Message) -> None:
         match message.type:

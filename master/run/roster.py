@@ -1,0 +1,122 @@
+"""The real nodes of a run: which hosts of an inventory, by which keys they are known, and where they find the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from master.deploy.inventory import read_inventory
+from master.deploy.trust import controller_keys, read_allowlist
+from master.errors import InputError
+from worker.curve import Keys
+from worker.wire import MAX_LOCUSTFILE, Assignment, Work
+
+GROUP = "workers"
+"""The group of an inventory whose hosts are nodes, for Ansible, the deployment and the runs."""
+_SHOWN = 5
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One node: the public key that it was enrolled with, and what the inventory says of it."""
+
+    name: str
+    public_key: str
+    workers: int | None = None
+    """None: one for each core."""
+    weight: float | None = None
+    """How much load it carries, in cores of a Raspberry Pi 4 at full clock; None: as it has measured."""
+
+
+class Roster(msgspec.Struct, frozen=True):
+    """All nodes of a run, the address of this machine that they know, and the directory with the keys that they trust."""
+
+    members: list[Member]
+    host: str
+    port: int
+    state: str
+
+    @property
+    def names(self) -> list[str]:
+        """The nodes, in the inventory's order."""
+        return [member.name for member in self.members]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the nodes that have one."""
+        return {member.name: member.weight for member in self.members if member.weight is not None}
+
+    @property
+    def allowlist(self) -> dict[str, str]:
+        """Which public key is which node's."""
+        return {member.public_key: member.name for member in self.members}
+
+    def controller_keys(self) -> Keys:
+        """The controller's own keys. Raises InputError."""
+        return controller_keys(Path(self.state))
+
+
+def read_roster(inventory: Path, limit: str, state: Path) -> Roster:
+    """The nodes of `inventory`, only those of `limit` where it is given. `state` is the directory that `fab` keeps its keys in.
+
+    Raises InputError: also when a node was not enrolled, or they know the controller by different addresses.
+    """
+    hosts = read_inventory(inventory).hosts(GROUP, limit=limit)
+    addresses = {host.controller for host in hosts}
+    if None in addresses:
+        nameless = _some([host.name for host in hosts if host.controller is None])
+        raise InputError(
+            f"no piswarm_controller for {nameless}",
+            file=inventory,
+            hint="Say there by which address of this machine the nodes reach it, then run fab deploy-workers.",
+        )
+    if len(addresses) > 1:
+        shown = _some(sorted(str(address) for address in addresses))
+        raise InputError(
+            f"the nodes know the controller by different addresses: {shown}",
+            file=inventory,
+            hint="One run has one controller: correct piswarm_controller, or use --limit.",
+        )
+    host, _, port = str(addresses.pop()).removeprefix("tcp://").rpartition(":")
+    enrolled = {node: key for key, node in read_allowlist(state).items()}
+    strangers = [found.name for found in hosts if found.name not in enrolled]
+    if strangers:
+        raise InputError(
+            f"{_some(strangers)} not enrolled: {state} has no key of {'it' if len(strangers) == 1 else 'them'}",
+            hint="Run fab enroll and fab deploy-workers, or leave them out with --limit.",
+        )
+    members = [Member(found.name, enrolled[found.name], found.workers, found.weight) for found in hosts]
+    return Roster(members, host.strip("[]"), int(port), str(state.resolve()))
+
+
+def assignments(work: Work, nodes: Sequence[str], roster: Roster | None) -> dict[str, Assignment]:
+    """What each of all `nodes` of a run is to have its workers do; simulated ones have one worker each. Raises InputError.
+
+    Real nodes get the text of the operator's own Locust file, since they have no copy of it.
+    """
+    if roster is None:
+        return {name: Assignment(work, number, len(nodes), workers=1) for number, name in enumerate(nodes)}
+    text = None
+    if work.locustfile is not None:
+        text = _read_locustfile(Path(work.locustfile))
+        work = msgspec.structs.replace(work, locustfile=None)
+    return {
+        member.name: Assignment(work, number, len(nodes), member.workers, text)
+        for number, member in enumerate(roster.members)
+    }
+
+
+def _read_locustfile(file: Path) -> str:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"can't be read as text: {error}", file=file) from None
+    if len(text) > MAX_LOCUSTFILE:
+        raise InputError(f"has {len(text)} characters, where nodes take {MAX_LOCUSTFILE}", file=file)
+    return text
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

@@ -1,0 +1,111 @@
+"""Real agents on loopback that wait for runs, and the inventory and keys by which `piswarm run --inventory` finds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import psutil
+from processes import ROOT
+
+from master.deploy.allowlist import SCHEMA, Allowlist
+from master.deploy.trust import Place, controller_keys
+from worker.curve import Endpoint
+from worker.keys import node_keys
+from worker.settings import KEYS, SETTINGS, NodeSettings
+
+LIMIT_S = 60.0
+
+
+class StandingFleet:
+    """Nodes pi1, pi2, …, each an agent of its own, for the length of a `with` block."""
+
+    def __init__(self, directory: Path, nodes: int, variables: dict[str, dict[str, Any]] | None = None) -> None:
+        """`variables` are what the inventory says of some of the nodes, by name."""
+        self.names = [f"pi{number}" for number in range(1, nodes + 1)]
+        self.state = directory / "state"
+        self.inventory = directory / "inventory.json"
+        self._directory = directory
+        self._agents: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        endpoint = Endpoint(f"tcp://127.0.0.1:{self.port}", controller_keys(self.state).public)
+        keys = {}
+        for name in self.names:
+            folder = self.folder(name)
+            keys[name] = node_keys(folder / KEYS).public
+            (folder / SETTINGS).write_bytes(msgspec.json.encode(NodeSettings(name, endpoint)))
+        Allowlist(SCHEMA, keys).write(Place(self.state).allowlist)
+        hosts = {
+            name: {"ansible_host": f"127.0.0.{number}", **(variables or {}).get(name, {})}
+            for number, name in enumerate(self.names, 10)
+        }
+        group = {"hosts": hosts, "vars": {"piswarm_controller": f"127.0.0.1:{self.port}", "piswarm_workers": 1}}
+        self.inventory.write_text(json.dumps({"workers": group}))  # JSON is YAML
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of `piswarm run`."""
+        return ("--inventory", str(self.inventory), "--state", str(self.state))
+
+    def folder(self, name: str) -> Path:
+        """What is /etc/piswarm on a real node."""
+        return self._directory / name
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start the agents of these nodes."""
+        for name in names:
+            with (self._directory / f"{name}.log").open("ab") as log:
+                self._agents[name] = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "worker.service", str(self.folder(name))],
+                    cwd=ROOT,
+                    env={**os.environ, "PYTHONPATH": str(ROOT), "STATE_DIRECTORY": str(self.folder(name))},
+                    stdout=log,
+                    stderr=log,
+                )
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """The agent of a node, and its workers."""
+        agent = psutil.Process(self._agents[name].pid)
+        return [agent, *agent.children()]
+
+    def kill(self, name: str) -> None:
+        """All of a node at once, as when its power is cut."""
+        for process in self.family(name):
+            process.kill()
+        self._agents.pop(name).wait()
+
+    def wait_until_idle(self) -> None:
+        """Until no node has a worker any more."""
+        deadline_s = time.monotonic() + LIMIT_S
+        while any(len(self.family(name)) > 1 for name in self._agents):
+            assert time.monotonic() < deadline_s, "workers live on after their run"
+            time.sleep(0.05)
+
+    def log(self, name: str) -> str:
+        """What an agent has said."""
+        return (self._directory / f"{name}.log").read_text()
+
+    def __enter__(self) -> Self:
+        self.start(self.names)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for agent in self._agents.values():
+            agent.terminate()
+        for agent in self._agents.values():
+            try:
+                agent.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                agent.kill()
+                agent.wait()

@@ -1,0 +1,74 @@
+"""The worker processes of a node: those that the controller has assigned it, and none while there is no run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from worker.curve import Endpoint, Keys
+from worker.orders import RackNode, RackOrders
+from worker.supervisor import Supervisor
+from worker.wire import MAX_WORKERS, Assignment, WorkerEnded, WorkerMended
+
+
+class AssignedWorkers:
+    """An agent's `Workers`: each a process of its own, kept alive by a Supervisor."""
+
+    def __init__(self, node: str, endpoint: Endpoint, keys: Keys, supervisor: Supervisor) -> None:
+        self._node = node
+        self._endpoint = endpoint
+        self._keys = keys
+        self._supervisor = supervisor
+        self._locustfile: tempfile.TemporaryDirectory[str] | None = None
+        self.assignment: Assignment | None = None
+        """What they do; None while there is nothing to be done."""
+
+    def take_on(self, assignment: Assignment) -> None:
+        """From the next look on there are workers for this, and no others. What they do already they go on with."""
+        if assignment == self.assignment:
+            return
+        self.assignment = assignment
+        work = assignment.work
+        # The old ones go first, and with them the file that they may be reading.
+        self._supervisor.keep({})
+        self._forget_locustfile()
+        if assignment.locustfile is not None:
+            self._locustfile = tempfile.TemporaryDirectory(prefix="piswarm-")
+            path = Path(self._locustfile.name) / "locustfile.py"
+            path.write_text(assignment.locustfile, "utf-8")
+            work = msgspec.structs.replace(work, locustfile=str(path))
+        count = assignment.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+        self._supervisor.keep(
+            {
+                f"{self._node}_{index}": RackOrders(
+                    endpoint=self._endpoint,
+                    nodes=[RackNode(self._node, assignment.number + index * assignment.nodes, self._keys, index=index)],
+                    work=work,
+                    agents=False,
+                )
+                for index in range(count)
+            }
+        )
+
+    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerMended]:
+        """Start what is due to be started; what has ended by itself, and what is well again."""
+        return self._supervisor.look(now_s)
+
+    def wait_s(self, now_s: float) -> float:
+        """How long until one is to be looked at though none has ended, in seconds."""
+        return self._supervisor.wait_s(now_s)
+
+    def stop(self) -> None:
+        """The run is over for them: end them in order."""
+        self._supervisor.stop()
+        self._forget_locustfile()
+        self.assignment = None
+
+    def _forget_locustfile(self) -> None:
+        if self._locustfile is not None:
+            self._locustfile.cleanup()
+            self._locustfile = None
