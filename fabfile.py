@@ -28,7 +28,8 @@ from master.deploy.steps import Wellness
 from master.errors import InputError
 
 INVENTORY = os.environ.get("PISWARM_INVENTORY", "ansible/inventory/lab.yml")
-PLAYBOOK = Path("ansible/site.yml")
+PLAYBOOK = Path("ansible/provision.yml")
+ANSIBLE_SETTINGS = Path("ansible/ansible.cfg")
 
 COMMON = {
     "inventory": (INVENTORY, "the inventory; PISWARM_INVENTORY names another one for all tasks"),
@@ -168,7 +169,8 @@ def provision(fleet: Command, check: bool = False) -> int:
     words = [program, "--inventory", str(fleet.options.inventory), str(PLAYBOOK)]
     words += ["--limit", fleet.options.limit] if fleet.options.limit else []
     words += ["--check", "--diff"] if check else []
-    environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}
+    environment = {"ANSIBLE_CONFIG": str(ANSIBLE_SETTINGS), **os.environ}
+    environment |= {"ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}
     return 1 if subprocess.run(words, env=environment, check=False).returncode else 0  # noqa: S603  # the operator's own words
 
 
