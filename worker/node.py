@@ -25,7 +25,6 @@ from worker.sensors import MachineSensors, Sensors
 from worker.simulated import MeasuredLoad, SimulatedSensors
 from worker.supervisor import Supervisor
 from worker.wakeup import woken_by_signals
-from worker.watchdog import Watchdog
 
 
 class _Used:
@@ -84,14 +83,8 @@ def main() -> int:
         sensors = SimulatedSensors(orders.board, load=load, memory_bytes=used.memory_bytes)
     context = zmq.Context()
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=supervisor)
-    watchdog = Watchdog(os.environ)
-
-    def over() -> bool:
-        watchdog.look(time.monotonic())  # asked at each turn of the loop, and no turn takes longer than a second
-        return bool(ended)
-
     with woken_by_signals() as woken:
-        serve([agent], until=over, woken=woken)
+        serve([agent], until=lambda: bool(ended), woken=woken)
     end_context(context)
     return 0
 
