@@ -28,12 +28,13 @@ from master.deploy.steps import Wellness
 from master.errors import InputError
 
 INVENTORY = os.environ.get("PISWARM_INVENTORY", "ansible/inventory/lab.yml")
-PLAYBOOK = Path("ansible/site.yml")
+PLAYBOOK = Path("ansible/provision.yml")
+ANSIBLE_SETTINGS = Path("ansible/ansible.cfg")
 
 COMMON = {
     "inventory": (INVENTORY, "the inventory; PISWARM_INVENTORY names another one for all tasks"),
     "limit": ("", "only these hosts, as for Ansible: pi001, rack_a, 'workers:!rack_b'"),
-    "state": (".piswarm", "directory of known_hosts, allowlist.json and the cache of releases"),
+    "state": (".piswarm", "directory of the controller's keys, known_hosts, allowlist.json and the cache of releases"),
     "json": (False, "print the result as JSON"),
     "pool": (32, "hosts worked on at once"),
     "connect": (10, "seconds to wait for a connection"),
@@ -127,10 +128,10 @@ def restart_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> i
     return _act(fleet, "restart", settle, dry_run=dry_run)
 
 
-@fleet_task(60, lines="lines of each host")
-def logs(fleet: Command, lines: int = 20) -> int:
+@fleet_task(60, lines="lines of each host", follow="go on with what they say from now on, until Ctrl-C")
+def logs(fleet: Command, lines: int = 20, follow: bool = False) -> int:
     """Show what the agents said last, each line with its host."""
-    return fleet.logs(max(1, lines))
+    return fleet.logs(max(1, lines), follow=follow)
 
 
 @fleet_task(60, yes="trust the keys that are shown, without asking")
@@ -147,7 +148,7 @@ def revoke(fleet: Command, node: str) -> int:
 
 @fleet_task(300)
 def remove_workers(fleet: Command, dry_run: bool = False, yes: bool = False) -> int:
-    """Stop the agents, and remove releases and keys from the workers."""
+    """Stop the agents, and remove all that was put on the workers."""
     if not dry_run and not yes:
         fleet.confirm(f"Remove everything from {len(fleet.hosts)} hosts?")
     return fleet.remove(dry_run=dry_run)
@@ -168,7 +169,8 @@ def provision(fleet: Command, check: bool = False) -> int:
     words = [program, "--inventory", str(fleet.options.inventory), str(PLAYBOOK)]
     words += ["--limit", fleet.options.limit] if fleet.options.limit else []
     words += ["--check", "--diff"] if check else []
-    environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}
+    environment = {"ANSIBLE_CONFIG": str(ANSIBLE_SETTINGS), **os.environ}
+    environment |= {"ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}
     return 1 if subprocess.run(words, env=environment, check=False).returncode else 0  # noqa: S603  # the operator's own words
 
 

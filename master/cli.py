@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from master.report.result import Result
     from master.run.directory import RunDirectory
     from master.run.live import View
+    from master.run.roster import Roster
     from master.scenario import Overrides, Scenario
 
 LOG_WIDTH = 120
@@ -120,10 +121,16 @@ def run(
     ] = False,
 ) -> None:
     """Run a scenario and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
+    if inventory is not None and (local is not None or separate):
+        raise InputError(
+            f"--inventory and {'--separate' if local is None else '--local'} exclude each other",
+            hint="Real nodes, or simulated ones: name one of the two.",
+        )
+    # Before the standard library is patched: Ansible, which may read the inventory, looks closely at it.
+    roster = None if inventory is None else _read_roster(inventory, limit, state)
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
-    from master.run.roster import read_roster  # noqa: PLC0415
     from master.run.run import Plan, Run  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration  # noqa: PLC0415
@@ -132,12 +139,6 @@ def run(
         duration_s = None if duration is None else parse_duration(duration)
     except ValueError as error:
         raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
-    if inventory is not None and (local is not None or separate):
-        raise InputError(
-            f"--inventory and {'--separate' if local is None else '--local'} exclude each other",
-            hint="Real nodes, or simulated ones: name one of the two.",
-        )
-    roster = None if inventory is None else read_roster(inventory, limit, state)
     nodes = local if roster is None else len(roster.members)
     overrides = Overrides(target=target, users=users, duration_s=duration_s, nodes=nodes)
     plan = Plan(
@@ -211,6 +212,12 @@ def nodes(
         command.watch(found, pick, Console())
     else:
         command.show_once(found, pick)
+
+
+def _read_roster(inventory: Path, limit: str, state: Path) -> Roster:
+    from master.run.roster import read_roster  # noqa: PLC0415
+
+    return read_roster(inventory, limit, state)
 
 
 def _read_scenario(file: Path, overrides: Overrides) -> Scenario:

@@ -44,6 +44,7 @@ def connect(context: Any, endpoint: Endpoint, keys: Keys) -> Any:
     `context` is a `zmq.Context` or, in a gevent process, a `zmq.green.Context`; the socket is of the same kind.
     """
     socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.IPV6, "[" in endpoint.address)
     socket.curve_serverkey = endpoint.public_key.encode()
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()

@@ -1,6 +1,6 @@
 """The node's own key pair: `python3 -m worker.keys DIRECTORY` makes it unless it is there, and prints the public half.
 
-The secret half is in `node.json` (mode 0600) and leaves the node never; `node.public` beside it is for everybody.
+The secret half is in `node.secret` (mode 0600) and leaves the node never; `node.public` beside it is for everybody.
 """
 
 from __future__ import annotations
@@ -10,12 +10,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
+import zmq
 
 from worker.curve import Keys, new_keys
 
-PAIR = "node.json"
+SECRET = "node.secret"  # noqa: S105  # a file's name
 PUBLIC = "node.public"
+
+
+def read_keys(directory: Path) -> Keys:
+    """The key pair in `directory`. Raises OSError, or ValueError when what is there is none."""
+    try:
+        secret = (directory / SECRET).read_text("ascii").strip()
+        return Keys(zmq.curve_public(secret.encode()).decode(), secret)
+    except (ValueError, zmq.ZMQError):
+        # What is there is not shown: it may be most of a key.
+        raise ValueError(f"{directory / SECRET} holds no secret key") from None
 
 
 def node_keys(directory: Path) -> Keys:
@@ -25,12 +35,10 @@ def node_keys(directory: Path) -> Keys:
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        keys = msgspec.json.decode((directory / PAIR).read_bytes(), type=Keys)
+        keys = read_keys(directory)
     except FileNotFoundError:
         keys = new_keys()
-        _write(directory / PAIR, msgspec.json.encode(keys) + b"\n", 0o600)
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"{directory / PAIR} holds no keys: {error}") from None
+        _write(directory / SECRET, f"{keys.secret}\n".encode(), 0o600)
     public = f"{keys.public}\n".encode()
     try:
         current = (directory / PUBLIC).read_bytes()

@@ -27,15 +27,21 @@ class Watchdog:
         meant = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self._interval_s = int(limit) / 1e6 / PARTS if meant and limit.isdecimal() and int(limit) else math.inf
         self._due_s = -math.inf if address else math.inf
-        self._words = b"READY=1\nWATCHDOG=1"
+        self._words = "READY=1\nWATCHDOG=1"
+        self._status = ""
 
-    def look(self, now_s: float) -> None:
-        """Tell it, if it is time to: the first call says that the process is up. Never blocks, never fails."""
-        if now_s < self._due_s:
+    def look(self, now_s: float, status: str = "") -> None:
+        """Tell it, if it is time to, or `status` is another one: what the process does, in one line of words for people.
+
+        The first call says that the process is up. Never blocks, never fails.
+        """
+        if now_s < self._due_s and (status == self._status or not self._address):
             return
+        words = f"{self._words}\nSTATUS={status}" if status != self._status else self._words
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
             told.setblocking(False)
-            told.sendto(self._words, self._address)
+            told.sendto(words.encode(), self._address)
             # What could not be told is told at the next look.
             self._due_s = now_s + self._interval_s
-            self._words = b"WATCHDOG=1"
+            self._words = "WATCHDOG=1"
+            self._status = status

@@ -12,6 +12,8 @@ from master.deploy.service import Verb
 from master.deploy.session import Session
 from master.deploy.steps import Former, Wellness, change, wait_until_well
 
+_NOTHING = "nothing is there"
+
 
 def status(session: Session, task: Task) -> Result:
     """How the host is. It fails when it is not prepared, or its agent does not run."""
@@ -21,6 +23,8 @@ def status(session: Session, task: Task) -> Result:
     words = [f"agent {facts.unit}"]
     if facts.unit.is_active and facts.unit.since_s:
         words[0] += f" for {_span(facts.unit.since_s)}"
+    if facts.unit.says:
+        words.append(facts.unit.says)
     if facts.current and facts.started != facts.current:
         words.append("switched, but not restarted")
     if not facts.public_key:
@@ -34,11 +38,17 @@ def status(session: Session, task: Task) -> Result:
     return _result(task, facts.current, "; ".join(words), changed=False)
 
 
-def logs(lines: int, show: Callable[[str, str], None]) -> Work:
-    """Gives the last `lines` of each host to `show`, with its name."""
+def logs(
+    lines: int, show: Callable[[str, str], None], *, follow: bool = False, go_on: Callable[[], bool] = lambda: True
+) -> Work:
+    """Gives the last `lines` of each host to `show`, with its name; with `follow` also those to come, one by one, while `go_on`."""
 
     def work(session: Session, task: Task) -> Result:
-        show(session.host.name, session.logs(lines))
+        name = session.host.name
+        if follow:
+            session.follow(lines, lambda line: show(name, line), go_on)
+        else:
+            show(name, session.logs(lines))
         return _result(task, None, "", changed=False)
 
     return work
@@ -92,24 +102,33 @@ def rollback(wellness: Wellness, *, dry_run: bool = False) -> Work:
 
 
 def remove(*, dry_run: bool = False) -> Work:
-    """Stops the agent, and removes releases, keys and links; what the playbook made is the playbook's to remove."""
+    """Stops the agent, and removes all that was put there: by deployments, and by provisioning where who deploys may become root."""
 
     def work(session: Session, task: Task) -> Result:
         task.told(Step.FACTS)
         facts = session.facts()
-        if facts.root == "missing":
-            return _result(task, "", "nothing is there", changed=False)
+        deployed = bool(facts.releases or facts.parts or facts.current or facts.public_key or facts.settings)
         if dry_run:
-            words = f"would go: {len(facts.releases)} releases, {'a node key' if facts.public_key else 'no node key'}"
-            return _result(task, facts.current, words, changed=False, outcome=Outcome.DIFFERS)
-        task.told(Step.LOCK)
-        with session.locked():
-            if facts.unit.is_there:
-                task.told(Step.RESTART)
-                session.act("stop")
-            task.told(Step.PRUNE)
-            session.script("remove", most_s=120.0)
-        return _result(task, facts.current, "removed", changed=True, after="")
+            words = f"would go: {_number(len(facts.releases), 'release')}, {'a node key' if facts.public_key else 'no node key'}"
+            differs = deployed or facts.root != "missing" or facts.unit.is_there
+            outcome = Outcome.DIFFERS if differs else Outcome.UNCHANGED
+            return _result(task, facts.current, words if differs else _NOTHING, changed=False, outcome=outcome)
+        if facts.root != "missing":
+            task.told(Step.LOCK)
+            with session.locked():
+                if facts.unit.is_there and facts.unit.state != "inactive":
+                    task.told(Step.RESTART)
+                    session.act("stop")
+                task.told(Step.PRUNE)
+                session.script("remove", most_s=120.0)
+        task.told(Step.PRUNE)
+        left = session.sweep()
+        after = session.facts()
+        changed = deployed or (facts.root, facts.unit.is_there) != (after.root, after.unit.is_there)
+        words = "removed" if changed else _NOTHING
+        if left:
+            words = f"{words}; left, since only root may take it away: {left} (as a user who may become root: fab remove-workers)"
+        return _result(task, facts.current, words, changed=changed, after="")
 
     return work
 
@@ -131,6 +150,10 @@ def _result(
         differs=words,
         duration_s=task.duration_s,
     )
+
+
+def _number(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _span(seconds: float) -> str:

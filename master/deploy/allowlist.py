@@ -40,7 +40,7 @@ class Allowlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         replace(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
-def read_allowlist(file: Path) -> Allowlist:
+def allowlist_in(file: Path) -> Allowlist:
     """Read `file`; no file lets nobody in. Raises InputError."""
     try:
         found = msgspec.json.decode(file.read_bytes(), type=Allowlist)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,17 +17,18 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from master.deploy import actions
-from master.deploy.allowlist import read_allowlist
+from master.deploy.allowlist import allowlist_in
 from master.deploy.bundle import Bundle, build
 from master.deploy.deploy import Deployment, Wishes
 from master.deploy.enroll import Met, let_nodes_in, meet, refused, revoke, trust
-from master.deploy.fleet import Fleet, Limits, Place, Work
+from master.deploy.fleet import Fleet, Limits, Watcher, Work
 from master.deploy.host import Host
 from master.deploy.inventory import read_inventory
 from master.deploy.known_hosts import read_known_hosts
 from master.deploy.platforms import Platform
 from master.deploy.results import Outcome, Report, Result
-from master.deploy.service import root_of, service_of
+from master.deploy.service import layout_of
+from master.deploy.trust import Place
 from master.deploy.view import Screen, plain, show_report
 from master.errors import InputError, PiswarmError
 
@@ -61,6 +64,12 @@ def told() -> Iterator[None]:
         sys.exit(130)
 
 
+def _say(host: str, line: str) -> None:
+    """One line of a host's, at once: several threads say theirs."""
+    sys.stdout.write(f"{host}: {plain(line)}\n")
+    sys.stdout.flush()
+
+
 class Command:
     """One task: the hosts that are meant, and the ways to reach and show them. Raises InputError where the input is wrong."""
 
@@ -68,8 +77,7 @@ class Command:
         self.options = options
         self.hosts: tuple[Host, ...] = read_inventory(options.inventory).hosts(GROUP, limit=options.limit)
         for host in self.hosts:  # so that what is wrong is said before anything is done
-            root_of(host)
-            service_of(host)
+            layout_of(host)
         self.place = Place(options.state)
         console = Console(stderr=options.json)
         self.console = console if console.is_terminal else Console(stderr=options.json, width=_WIDE)
@@ -113,25 +121,28 @@ class Command:
         with self.screen.shown():
             results = fleet.each("remove", self.hosts, actions.remove(dry_run=dry_run))
         gone = tuple(result.host for result in results if result.outcome is Outcome.CHANGED)
-        allowlist = read_allowlist(self.place.allowlist)
+        allowlist = allowlist_in(self.place.allowlist)
         if allowlist.nodes.keys() & set(gone):
             allowlist.changed({}, gone).write(self.place.allowlist)
         return self.finish(Report(action="remove", duration_s=time.monotonic() - began_s, hosts=results))
 
-    def logs(self, lines: int) -> int:
-        """Show what the agents said last, host by host; the exit status."""
+    def logs(self, lines: int, *, follow: bool) -> int:
+        """Show what the agents said last, host by host, or with `follow` as it comes, until Ctrl-C; the exit status."""
         found: dict[str, str] = {}
-        fleet = self.fleet()
-        began_s = time.monotonic()
-        results = fleet.each("logs", self.hosts, actions.logs(lines, found.__setitem__))
-        report = Report(action="logs", duration_s=time.monotonic() - began_s, hosts=results)
+        limits = self.options.limits
+        if follow:  # of all of them at once, for as long as it takes
+            limits = dataclasses.replace(limits, pool=len(self.hosts), host_s=math.inf)
+        fleet = Fleet(read_known_hosts(self.place.known_hosts), limits, Watcher())
+        show = _say if follow else found.__setitem__
+        work = actions.logs(lines, show, follow=follow, go_on=lambda: not fleet.stopped)
+        results = fleet.each("logs", self.hosts, work)
         for host in self.hosts:
             for line in found.get(host.name, "").splitlines():
-                sys.stdout.write(f"{host.name}: {plain(line)}\n")
-        for result in report.hosts:
+                _say(host.name, line)
+        for result in results:
             if not result.ok:
                 sys.stderr.write(f"{result.host}: {result.cause}: {plain(result.message)}\n  do: {result.hint}\n")
-        return 0 if report.ok else 1
+        return 0 if all(result.ok for result in results) else 1
 
     def enroll(self, *, yes: bool) -> int:
         """Show the keys of hosts that are not known yet, ask, trust them, and let their nodes in; the exit status."""

@@ -23,6 +23,7 @@ from master.deploy.known_hosts import KnownHosts, place
 CONNECT_S = 10.0
 _CHUNK_BYTES = 32768
 """Of an archive; the most that one SSH packet carries."""
+_LOOK_S = 0.3
 _MOST_OUTPUT = 4 << 20
 _MOST_SHOWN = 400
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
@@ -108,6 +109,34 @@ class Connection:
     def stream(self, file: Path, command: str, *, timeout_s: float, progress: Callable[[int], None]) -> Output:
         """Run `command` with the content of `file` on its standard input; `progress` is told how many bytes have gone."""
         return self._exchange(command, file, progress, timeout_s=timeout_s, check=True)
+
+    def follow(self, command: str, show: Callable[[str], None], go_on: Callable[[], bool]) -> None:
+        """Run `command`, and give `show` each line that it says, while `go_on`; then its standard input ends, and it is left.
+
+        Raises HostFailure: also when it ends by itself.
+        """
+        try:
+            channel = self._fabric.transport.open_session(timeout=self._connect_s)
+            try:
+                channel.set_combine_stderr(combine=True)
+                channel.settimeout(_LOOK_S)
+                channel.exec_command(command)
+                rest = b""
+                while go_on():
+                    try:
+                        part = channel.recv(_CHUNK_BYTES)
+                    except TimeoutError:
+                        continue
+                    if not part:
+                        raise HostFailure(Cause.CUT, "what was followed has ended")
+                    *lines, rest = (rest + part).split(b"\n")
+                    for line in lines:
+                        show(line.decode("utf-8", "replace"))
+                    rest = rest[-_CHUNK_BYTES:]
+            finally:
+                channel.close()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise HostFailure(Cause.CUT, f"the connection was lost: {error or type(error).__name__}") from None
 
     def _exchange(
         self, command: str, file: Path | None, progress: Callable[[int], None], *, timeout_s: float, check: bool

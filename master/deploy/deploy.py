@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from master.deploy.allowlist import Allowlist, read_allowlist
+from master.deploy.allowlist import Allowlist, allowlist_in
 from master.deploy.bundle import Bundle
 from master.deploy.facts import Facts
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.fleet import Fleet, Place, Task
+from master.deploy.fleet import Fleet, Task
 from master.deploy.host import Host
 from master.deploy.plan import KEPT, Plan, Step, plan, platform_of
 from master.deploy.platforms import Platform
 from master.deploy.results import Outcome, Report, Result, failure
 from master.deploy.rollout import Budget, Rollout
 from master.deploy.session import Session
+from master.deploy.settings import check_controllers, settings_of
 from master.deploy.steps import Wellness, carry_out
+from master.deploy.trust import Place, controller_keys
 
 Builder = Callable[[Platform], Bundle]
 
@@ -38,12 +40,17 @@ class Deployment:
     """One deployment, from looking at the hosts to what became of each."""
 
     def __init__(self, fleet: Fleet, hosts: Sequence[Host], builder: Builder, *, place: Place, wishes: Wishes) -> None:
+        """Raises InputError, before anything is done, for hosts that do not know their controller and for files that are not ours."""
+        check_controllers(hosts)
         self._fleet = fleet
         self._hosts = list(hosts)
         self._builder = builder
         self._place = place
         self._wishes = wishes
-        self._allowlist = read_allowlist(place.allowlist)
+        self._allowlist = allowlist_in(place.allowlist)
+        # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
+        public_key = "" if wishes.dry_run and not place.controller.exists() else controller_keys(place.directory).public
+        self._settings = {host.name: settings_of(host, public_key) for host in hosts}
         self._facts: dict[str, Facts] = {}
         self._keys: dict[str, str] = {}
         self._bundles: dict[Platform, Bundle] = {}
@@ -99,7 +106,7 @@ class Deployment:
         bundle = self._bundles[platform_of(facts)]
         if facts.public_key:
             self._check_key(name, facts.public_key)
-        return plan(facts, bundle, kept=self._wishes.kept), bundle
+        return plan(facts, bundle, self._settings[name].digest, kept=self._wishes.kept), bundle
 
     def _check_key(self, name: str, public_key: str) -> None:
         problem = self._allowlist.problem(name, public_key)
@@ -148,6 +155,7 @@ class Deployment:
                 wanted,
                 facts,
                 bundle,
+                self._settings[name],
                 wellness=self._wishes.wellness,
                 told=task.told,
                 go_on=lambda: not self._fleet.stopped,

@@ -12,15 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import paramiko
 
-from master.deploy.allowlist import read_allowlist
+from master.deploy.allowlist import allowlist_in
 from master.deploy.deploy import let_in
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.fleet import POOL, Fleet, Place, Task
+from master.deploy.fleet import POOL, Fleet, Task
 from master.deploy.host import Host
 from master.deploy.known_hosts import HostKey, KnownHosts, place, read_known_hosts
 from master.deploy.plan import Step
 from master.deploy.results import Outcome, Result, failure
 from master.deploy.session import Session
+from master.deploy.trust import Place
 
 _KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512")
 
@@ -103,7 +104,7 @@ def trust(met: Sequence[Met], known: KnownHosts) -> KnownHosts:
 def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place) -> list[Result]:
     """Ask the enrolled `hosts` for the public keys of their nodes, and let those in that have one."""
     keys: dict[str, str] = {}
-    allowlist = read_allowlist(where.allowlist)
+    allowlist = allowlist_in(where.allowlist)
 
     def ask(session: Session, task: Task) -> Result:
         task.told(Step.FACTS)
@@ -135,7 +136,7 @@ def refused(met: Met) -> Result:
 def revoke(host: Host, where: Place) -> tuple[bool, bool]:
     """Trust neither the host key nor the node key of `host` any more; whether each was there. Raises OSError, InputError."""
     known = read_known_hosts(where.known_hosts)
-    allowlist = read_allowlist(where.allowlist)
+    allowlist = allowlist_in(where.allowlist)
     had_host_key = known.key(host.address, host.port) is not None
     had_node_key = host.name in allowlist.nodes
     # The node's first: it is what lets in.

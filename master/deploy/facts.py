@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from master.deploy import scripts
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.service import Service, Unit, unit_of
+from master.deploy.service import Layout, Service, Unit, unit_of
 
 _NAME = re.compile(r"[0-9a-f]{16}")
 _ENTRY = re.compile(r"[A-Za-z0-9.][A-Za-z0-9._-]{0,80}")
+_DIGEST = re.compile(r"[0-9a-f]{64}\b")
 _PUBLIC_KEY = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")  # Z85
 
 
@@ -54,14 +55,18 @@ class Facts:
     """What is below releases/ and is none."""
     public_key: str
     """Of the node; empty where it has none yet."""
+    etc: str
+    """`writable`, `read-only` or `missing`: the node's own directory, to its owner; `refused` where he can't be acted for."""
+    settings: str
+    """SHA-256 of the node's settings; empty where it has none yet."""
     unit: Unit
     lock: Lock | None
     """None: nobody's, or one that has ended."""
 
 
-def facts_command(root: str, service: Service) -> str:
+def facts_command(layout: Layout, service: Service) -> str:
     """The command that prints what `parse_facts` reads."""
-    return scripts.command("facts", root, "", service.show())
+    return scripts.command("facts", layout, "", service.show())
 
 
 def parse_facts(text: str) -> Facts:
@@ -99,6 +104,8 @@ def parse_facts(text: str) -> Facts:
         releases=releases,
         parts=tuple(sorted(parts)),
         public_key=public_key if _PUBLIC_KEY.fullmatch(public_key) else "",
+        etc=values.get("etc", "missing"),
+        settings=_first(_DIGEST, values.get("settings", "")),
         unit=unit_of(shown, uptime_s),
         lock=_lock(values, uptime_s),
     )
@@ -133,6 +140,11 @@ def _minor(version: str) -> str:
     """`3.13` of `Python 3.13.5`."""
     found = re.match(r"Python ([0-9]+\.[0-9]+)\b", version)
     return found[1] if found else ""
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text)
+    return found[0] if found else ""
 
 
 def _release(target: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import fabric
 
@@ -173,25 +172,3 @@ class Fleet:
         finally:
             with self._lock:
                 self._open.discard(connection)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the controller keeps what it knows of its fleet. Secret keys are not among it."""
-
-    directory: Path
-
-    @property
-    def known_hosts(self) -> Path:
-        """The host keys that are trusted."""
-        return self.directory / "known_hosts"
-
-    @property
-    def allowlist(self) -> Path:
-        """The nodes' public keys."""
-        return self.directory / "allowlist.json"
-
-    @property
-    def cache(self) -> Path:
-        """Releases, and what they are made of."""
-        return self.directory / "cache"

@@ -1,12 +1,13 @@
 """One host as the controller needs it, made from its inventory variables and checked. Pure.
 
 Ansible's own variables say how to reach it: `ansible_host`, `ansible_user`, `ansible_port`, `ansible_ssh_private_key_file`.
-Ours say what to make of it: `piswarm_weight`, `piswarm_workers`, `piswarm_model`.
+Ours say what to make of it: `piswarm_weight`, `piswarm_workers`, `piswarm_model`; `piswarm_controller` says how it reaches the controller.
 """
 
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,15 +17,17 @@ from typing import Any
 
 from master.deploy.tree import Found
 from master.errors import InputError
+from worker.wire import MAX_WORKERS
 
 DEFAULT_PORT = 22
-MOST_WORKERS = 64
-"""Per node; Locust workers beyond the number of cores only get in each other's way."""
+CONTROLLER_PORT = 5557
+"""Where nothing else is said."""
 MOST_WEIGHT = 1000.0
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 # Not to begin with a hyphen: it would be an option of ssh.
 _ADDRESS = re.compile(r"[A-Za-z0-9:][A-Za-z0-9._:%-]{0,254}")
+_CONTROLLER = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
 
@@ -47,6 +50,8 @@ class Host:
     """What the operator says it is, such as "Raspberry Pi 4B"."""
     groups: tuple[str, ...]
     """All groups around it, by name, without `all`."""
+    controller: str | None = None
+    """The ZeroMQ address by which it reaches the controller, such as `tcp://192.0.2.1:5557`."""
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     """All others of its variables."""
 
@@ -138,6 +143,7 @@ def _host(named: Named, faults: list[Fault]) -> Host:
         workers=taken.get("piswarm_workers"),
         model=taken.get("piswarm_model"),
         groups=tuple(sorted(named.groups)),
+        controller=taken.get("piswarm_controller"),
         variables=MappingProxyType({variable: at.value for variable, at in left.items()}),
     )
 
@@ -193,6 +199,15 @@ def _model(value: object) -> str:
     return value
 
 
+def _controller(value: object) -> str:
+    found = _CONTROLLER.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not 1 <= (port := int(found[2] or CONTROLLER_PORT)) <= 65535:
+        raise ValueError
+    if found[1].startswith("["):
+        ipaddress.IPv6Address(found[1][1:-1])  # a ValueError, where it is none
+    return f"tcp://{found[1]}:{port}"
+
+
 # How each variable is read, and the words for what it should have been.
 _READ: dict[str, tuple[Callable[[object], object], str]] = {
     "ansible_host": (_matching(_ADDRESS), "a host name or an address"),
@@ -200,6 +215,7 @@ _READ: dict[str, tuple[Callable[[object], object], str]] = {
     "ansible_port": (_whole(65535), "a port from 1 to 65535"),
     "ansible_ssh_private_key_file": (_key_file, "a file's path"),
     "piswarm_weight": (_weight, f"a number above 0, up to {MOST_WEIGHT:g}"),
-    "piswarm_workers": (_whole(MOST_WORKERS), f"a whole number from 1 to {MOST_WORKERS}"),
+    "piswarm_workers": (_whole(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
     "piswarm_model": (_model, "a short text"),
+    "piswarm_controller": (_controller, "an address such as 192.0.2.1, 192.0.2.1:5557 or [2001:db8::1]:5557"),
 }

@@ -1,7 +1,7 @@
 """What is to be done to a host, from what it is and what it should be. Pure: nothing is asked, and nothing is done.
 
     facts ─► plan ─► UPLOAD VERIFY TRY PLACE   the release is there, beside the old one, and nobody uses it
-                  ─► KEYS                      the node has its key pair
+                  ─► KEYS CONFIGURE            the node has its key pair, and knows its controller
                   ─► SWITCH RESTART WELL       the agent runs it, or it is switched back
                   ─► PRUNE                     releases that are not needed any more are gone
 
@@ -37,6 +37,7 @@ class Step(StrEnum):
     TRY = "try imports"
     PLACE = "place"
     KEYS = "node key"
+    CONFIGURE = "settings"
     SWITCH = "switch"
     RESTART = "restart"
     WELL = "wait until well"
@@ -57,6 +58,7 @@ class Plan:
         words = {
             Step.UPLOAD: "release is not there",
             Step.KEYS: "node has no key",
+            Step.CONFIGURE: "settings differ",
             Step.SWITCH: "runs another release",
             Step.RESTART: "agent is not running it",
             Step.WELL: "not seen well yet",
@@ -77,8 +79,8 @@ def platform_of(facts: Facts) -> Platform:
         raise HostFailure(Cause.UNFIT, text, "install 64-bit Raspberry Pi OS bookworm or trixie") from None
 
 
-def plan(facts: Facts, bundle: Bundle, *, kept: int = KEPT) -> Plan:
-    """What makes the host run `bundle`. Raises HostFailure for a host on which that can't end well."""
+def plan(facts: Facts, bundle: Bundle, settings: str, *, kept: int = KEPT) -> Plan:
+    """What makes the host run `bundle`, with settings of the digest `settings`. Raises HostFailure where that can't end well."""
     check(facts)
     is_there = bundle.name in facts.releases
     steps = []
@@ -90,12 +92,14 @@ def plan(facts: Facts, bundle: Bundle, *, kept: int = KEPT) -> Plan:
         steps += [Step.UPLOAD, Step.VERIFY, Step.TRY, Step.PLACE]
     if not facts.public_key:
         steps.append(Step.KEYS)
+    if facts.settings != settings:
+        steps.append(Step.CONFIGURE)
     if facts.current != bundle.name:
         steps.append(Step.SWITCH)
     runs_it = facts.current == facts.started == bundle.name and is_there and facts.unit.is_active
     # Who was never seen well, and has ended by itself meanwhile, gets another chance.
     in_doubt = facts.well != bundle.name and not facts.unit.is_well
-    if not runs_it or in_doubt:
+    if not runs_it or in_doubt or Step.CONFIGURE in steps:
         steps.append(Step.RESTART)
     if Step.RESTART in steps or facts.well != bundle.name:
         steps.append(Step.WELL)
@@ -121,6 +125,11 @@ def check(facts: Facts) -> None:
         raise HostFailure(Cause.UNFIT, "the directory for releases can't be written to by who logged in")
     if not facts.unit.is_there:
         raise HostFailure(Cause.UNFIT, "the agent's unit is not there")
+    if facts.etc == "refused":
+        text = "the node's own directory can't be looked at: who logged in may not act as its owner, piswarm"
+        raise HostFailure(Cause.SUDO, text, "let the deploy user act as piswarm: fab provision --limit HOST")
+    if facts.etc != "writable":
+        raise HostFailure(Cause.UNFIT, f"the node's own directory is {facts.etc}")
 
 
 def rollback_to(facts: Facts) -> str:

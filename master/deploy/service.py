@@ -1,7 +1,7 @@
 """How a host's agent is started, stopped and looked at: by systemd, or by a program that speaks as little of it as is needed.
 
 `piswarm_service: /path/of/program` in the inventory names such a program, for hosts without systemd. It is called with `start`,
-`stop`, `restart`, `logs LINES` or `show`; the last prints the lines that `systemctl show` would, of PROPERTIES.
+`stop`, `restart`, `logs LINES`, `logs LINES follow` or `show`; the last prints the lines that `systemctl show` would, of PROPERTIES.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from master.deploy.host import Host
 from master.errors import InputError
 
 UNIT = "piswarm-agent.service"
-PROPERTIES = ("LoadState", "ActiveState", "NRestarts", "MainPID", "ActiveEnterTimestampMonotonic")
+ROOT = "/opt/piswarm"
+ETC = "/etc/piswarm"
+USER = "piswarm"
+"""Whom agent and workers run as."""
+PROPERTIES = ("LoadState", "ActiveState", "StatusText", "NRestarts", "MainPID", "ActiveEnterTimestampMonotonic")
 Verb = Literal["start", "stop", "restart"]
 
 _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,200}")
@@ -33,6 +37,8 @@ class Unit:
     """By itself, since it was last started."""
     since_s: float
     """For how long it has been in that state, if it is active; 0 where that is unknown."""
+    says: str = ""
+    """What the agent itself says that it does, if it is active."""
 
     @property
     def is_active(self) -> bool:
@@ -59,8 +65,8 @@ class Service(Protocol):
     def act(self, verb: Verb) -> str:
         """Starts, stops or restarts the agent, and ends when that is done."""
 
-    def logs(self, lines: int) -> str:
-        """Prints the last lines that the agent said."""
+    def logs(self, lines: int, *, follow: bool = False) -> str:
+        """Prints the last lines that the agent said; with `follow` goes on for ever, and is one simple command."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,9 @@ class Systemd:
         """By `sudo -n`, which asks for no password and fails where one is needed."""
         return f"{'sudo -n ' if self.sudo else ''}systemctl {verb} {UNIT}"
 
-    def logs(self, lines: int) -> str:
+    def logs(self, lines: int, *, follow: bool = False) -> str:
         """As members of the group `systemd-journal` may."""
-        return f"journalctl --no-pager --quiet --output short-iso -n {lines} -u {UNIT}"
+        return f"journalctl --no-pager --quiet --output short-iso -n {lines} -u {UNIT}{' --follow' if follow else ''}"
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,21 @@ class Program:
         """See the module."""
         return f"{shlex.quote(self.path)} {verb}"
 
-    def logs(self, lines: int) -> str:
+    def logs(self, lines: int, *, follow: bool = False) -> str:
         """See the module."""
-        return f"{shlex.quote(self.path)} logs {lines}"
+        return f"{shlex.quote(self.path)} logs {lines}{' follow' if follow else ''}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are on a host."""
+
+    root: str
+    """The directory of the releases; it belongs to who deploys."""
+    etc: str
+    """The node's own directory: its settings and keys."""
+    owner: str
+    """Whose that is; empty for who deploys."""
 
 
 def service_of(host: Host) -> Service:
@@ -109,9 +127,16 @@ def service_of(host: Host) -> Service:
     return Program(_path(host, "piswarm_service", named))
 
 
-def root_of(host: Host) -> str:
-    """The directory on `host` that releases are in. Raises InputError."""
-    return _path(host, "piswarm_root", host.variables.get("piswarm_root", "/opt/piswarm"))
+def layout_of(host: Host) -> Layout:
+    """Where things are on `host`: with systemd where the playbook puts them. Raises InputError."""
+    by_systemd = isinstance(service_of(host), Systemd)
+    found = {}
+    for variable, default in (("piswarm_root", ROOT), ("piswarm_etc", ETC)):
+        found[variable] = _path(host, variable, host.variables.get(variable, default))
+        if by_systemd and found[variable] != default:
+            text = f"{variable} of {host.name}: the agent's unit knows {default} alone"
+            raise InputError(text, hint="leave it out; it is for hosts with a piswarm_service of their own")
+    return Layout(found["piswarm_root"], found["piswarm_etc"], USER if by_systemd else "")
 
 
 def _path(host: Host, variable: str, value: object) -> str:
@@ -135,4 +160,5 @@ def unit_of(shown: Mapping[str, str], uptime_s: float) -> Unit:
         state=state,
         restarts=number("NRestarts"),
         since_s=max(0.0, uptime_s - began_us / 1e6) if state == "active" and began_us else 0.0,
+        says=shown.get("StatusText", "")[:200] if state == "active" else "",
     )

@@ -16,7 +16,7 @@ from master.deploy import scripts, whose
 from master.deploy.connection import Connection, Output
 from master.deploy.facts import Facts, facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.service import Unit, Verb, root_of, service_of
+from master.deploy.service import Unit, Verb, layout_of, service_of
 
 _SHORT_S = 30.0
 """For what a healthy Pi does in far less than a second, under load or on a dying SD card."""
@@ -31,7 +31,7 @@ class Session:
     def __init__(self, connection: Connection, deadline_s: float) -> None:
         self.host = connection.host
         self._connection = connection
-        self._root = root_of(self.host)
+        self._layout = layout_of(self.host)
         self._service = service_of(self.host)
         self._token = secrets.token_hex(8)  # no secret, but nobody else's
         self._deadline_s = deadline_s
@@ -50,7 +50,7 @@ class Session:
 
     def facts(self) -> Facts:
         """How the host is. Raises HostFailure."""
-        output = self._connection.run(facts_command(self._root, self._service), timeout_s=self.left_s())
+        output = self._connection.run(facts_command(self._layout, self._service), timeout_s=self.left_s())
         return parse_facts(output.stdout)
 
     def unit(self) -> Unit:
@@ -59,12 +59,12 @@ class Session:
 
     def script(self, name: str, *arguments: str, most_s: float = _SHORT_S) -> Output:
         """Run one of the scripts. Raises HostFailure."""
-        command = scripts.command(name, self._root, self._token, *arguments)
+        command = scripts.command(name, self._layout, self._token, *arguments)
         return self._connection.run(command, timeout_s=self.left_s(most_s))
 
     def send(self, archive: Path, release: str, progress: Callable[[int], None], *, most_s: float) -> None:
         """Stream `archive` into what is to be `release`. Raises HostFailure."""
-        command = scripts.command("unpack", self._root, self._token, release)
+        command = scripts.command("unpack", self._layout, self._token, release)
         self._connection.stream(archive, command, timeout_s=self.left_s(most_s), progress=progress)
 
     def act(self, verb: Verb, release: str = "", *, most_s: float = 60.0) -> None:
@@ -75,9 +75,23 @@ class Session:
         """What the agent said last. Raises HostFailure."""
         return self._connection.run(self._service.logs(lines), timeout_s=self.left_s()).stdout
 
+    def sweep(self) -> str:
+        """Take away what provisioning left, as far as who logged in may; what is left of it, in words. Raises HostFailure."""
+        said = self.script("sweep", most_s=120.0).stdout
+        return next((line.removeprefix("left=") for line in said.splitlines() if line.startswith("left=")), "").strip()
+
+    def follow(self, lines: int, show: Callable[[str], None], go_on: Callable[[], bool]) -> None:
+        """Give `show` what the agent said last and says from now on, line by line, while `go_on`. Raises HostFailure."""
+        # When nobody listens any more, standard input ends, and with it what would else wait for the next line.
+        command = (
+            "exec 3<&0; { cat <&3; kill $$; } >/dev/null 2>&1 & exec 3<&-; "
+            f"exec {self._service.logs(lines, follow=True)} </dev/null"
+        )
+        self._connection.follow(command, show, go_on)
+
     def _try_to_lock(self, holder: str, since: str, valid_s: str, over: str) -> Output:
         words = holder, since, valid_s, whose.process(), over
-        command = scripts.command("lock", self._root, self._token, *words)
+        command = scripts.command("lock", self._layout, self._token, *words)
         return self._connection.run(command, timeout_s=self.left_s(), check=False)
 
     @contextmanager

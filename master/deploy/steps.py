@@ -11,6 +11,7 @@ from master.deploy.facts import Facts
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.plan import Plan, Step
 from master.deploy.session import Session
+from master.deploy.settings import Settings
 
 _LOOK_S = 0.3
 _LAST_LINES = 5
@@ -47,6 +48,7 @@ def carry_out(
     plan: Plan,
     facts: Facts,
     bundle: Bundle,
+    settings: Settings,
     *,
     wellness: Wellness,
     told: Told,
@@ -75,9 +77,11 @@ def carry_out(
             case Step.KEYS:
                 public_key = session.script("keys", bundle.name).stdout.strip()
                 check_key(public_key)
+            case Step.CONFIGURE:
+                session.script("configure", settings.text)
     _ask(go_on)
     if any(step in plan.steps for step in (Step.SWITCH, Step.RESTART, Step.WELL)):
-        if facts.current != bundle.name:
+        if facts.current != bundle.name or facts.well == bundle.name:
             former = Former(facts.current, facts.previous)
         else:  # switched by a deployment that was cut off
             former = Former(facts.previous if facts.previous in facts.releases else "", "")

@@ -62,6 +62,8 @@ class Agents:
         """Workers of which their agents have said that they ended; whoever acts on it empties the set."""
         self.restarts = 0
         """How many of them are started again."""
+        self.last_end = ""
+        """Which worker ended last, and how; empty while none has."""
         self.dropped: Counter[str] = Counter()
         self._registry = registry
         self._store = store
@@ -164,6 +166,7 @@ class Agents:
             self.dropped["an end of another node's worker"] += 1
             return
         self.ended_workers.add(end.worker)
+        self.last_end = f"{end.worker}: {end.how}"
         self.restarts += 1
         self._registry.worker_went(name, end.worker)
         self._registry.note_crashing(name, crashing=end.crashing)

@@ -237,8 +237,10 @@ class Run:
                     self._collector.ready_s = round(time.monotonic() - started_s, 3)
                 return
             if late:
+                ended = self._collector.agents.last_end
                 raise AbortError(
-                    f"only {ready} of {wanted.expect} nodes were ready after {wanted.wait_s:.0f} s, {wanted.min} are needed",
+                    f"only {ready} of {wanted.expect} nodes were ready after {wanted.wait_s:.0f} s, {wanted.min} are needed"
+                    + (f"; a worker has ended: {ended}" if ended else ""),
                     hint="See the logs in the run directory, or give nodes.wait more time."
                     if self._handover.roster is None
                     else "See fab status and fab logs for what the others say, or give nodes.wait more time.",

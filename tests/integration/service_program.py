@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+ETC = str(ROOT.parent / "etc")
 HERE = ROOT / "service"
 STATE = HERE / "state.json"
 AGAIN_S = 0.1
@@ -50,7 +51,9 @@ def supervise() -> None:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "current"), "PYTHONDONTWRITEBYTECODE": "1"}
     while not ended:
         with (HERE / "log").open("ab") as log:
-            agent = subprocess.Popen(["python3", "-P", "-m", "worker.node"], env=environment, stdout=log, stderr=log)
+            agent = subprocess.Popen(
+                ["python3", "-P", "-m", "worker.service", ETC], env=environment, stdout=log, stderr=log
+            )
         note(supervisor=os.getpid(), state="active", restarts=restarts, pid=agent.pid)
         while agent.poll() is None and not ended:
             time.sleep(0.02)
@@ -84,6 +87,11 @@ def stop() -> None:
     note(supervisor=0, state="inactive", restarts=0, pid=0)
 
 
+def said_last(lines: int) -> list[str]:
+    log = HERE / "log"
+    return log.read_text().splitlines()[-lines:] if log.exists() else []
+
+
 def show() -> None:
     now = state()
     found = now.get("state", "inactive")
@@ -93,6 +101,7 @@ def show() -> None:
         "LoadState": "loaded",
         "ActiveState": found,
         "NRestarts": now.get("restarts", 0),
+        "StatusText": "".join(said_last(1)),
         "MainPID": now.get("pid", 0),
         "ActiveEnterTimestampMonotonic": int(now.get("at", 0) * 1e6),
     }
@@ -114,9 +123,9 @@ def main() -> None:
         case ["supervise"]:
             supervise()
         case ["logs", lines]:
-            log = HERE / "log"
-            found = log.read_text().splitlines() if log.exists() else []
-            sys.stdout.write("".join(f"{line}\n" for line in found[-int(lines) :]))
+            sys.stdout.write("".join(f"{line}\n" for line in said_last(int(lines))))
+        case ["logs", lines, "follow"]:
+            os.execlp("tail", "tail", "-n", lines, "-f", str(HERE / "log"))
         case _:
             sys.exit(2)
 

@@ -1,4 +1,4 @@
-"""The agent as its unit starts it: orders from a file, and signs of life for systemd, whose socket is played here."""
+"""The agent as its unit starts it: settings and keys from its directory, and signs of life for systemd, whose socket is played here."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import psutil
 from processes import ROOT
 
 from worker.curve import Endpoint, new_keys
-from worker.orders import NodeOrders
+from worker.keys import node_keys
+from worker.settings import NodeSettings
 
 LIMIT_S = 60.0
 
 
 def test_it_says_that_it_is_up_and_then_again_and_again_that_it_is_alive(tmp_path: Path) -> None:
-    """No controller is there, and the file on standard input is at its end from the start: with `outlive_s` it lives on."""
-    orders = tmp_path / "orders.json"
-    endpoint = Endpoint("tcp://127.0.0.1:9", new_keys().public)
-    orders.write_bytes(msgspec.json.encode(NodeOrders("pi001", endpoint, new_keys(), outlive_s=1e9)) + b"\n")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, orders.open("rb") as stream:
+    """No controller is there, which does not keep it from being up; what it does is told in words."""
+    settings = NodeSettings("pi001", Endpoint("tcp://127.0.0.1:9", new_keys().public))
+    (tmp_path / "node.json").write_bytes(msgspec.json.encode(settings) + b"\n")
+    node_keys(tmp_path / "keys")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(LIMIT_S)
         agent = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.node"],
+            [sys.executable, "-P", "-m", "worker.service", str(tmp_path)],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -36,14 +37,26 @@ def test_it_says_that_it_is_up_and_then_again_and_again_that_it_is_alive(tmp_pat
                 "NOTIFY_SOCKET": str(tmp_path / "notify"),
                 "WATCHDOG_USEC": "100000",
             },
-            stdin=stream,
+            stdin=subprocess.DEVNULL,
         )
         try:
-            assert manager.recv(200) == b"READY=1\nWATCHDOG=1"
-            assert [manager.recv(200) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+            first, *others = (manager.recv(200).decode().splitlines() for _ in range(4))
+            assert first[:2] == ["READY=1", "WATCHDOG=1"]
+            assert first[2].startswith("STATUS=")
+            assert all("WATCHDOG=1" in words for words in others)
             agent.terminate()
             assert agent.wait(LIMIT_S) == 0
         finally:
             if psutil.pid_exists(agent.pid):
                 agent.kill()
                 agent.wait()
+
+
+def test_a_node_that_was_told_nothing_yet_says_so(tmp_path: Path) -> None:
+    """In one line, and ends: nothing would come of waiting."""
+    command = [sys.executable, "-P", "-m", "worker.service", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "node.json" in done.stderr

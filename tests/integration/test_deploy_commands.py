@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_hosts import HERE, Rack, rack_in
+from ssh_hosts import HERE, Rack, rack_in, wait_for
 
-from master.deploy.allowlist import read_allowlist
+from master.deploy.allowlist import allowlist_in
 from master.deploy.bundle import build
 from master.deploy.platforms import Platform
 from master.deploy.wheels import BuildError
@@ -105,9 +106,9 @@ def test_nodes_are_let_in_and_revoked(rack: Rack) -> None:
     assert rack.deploy("one").ok
     rack.place.allowlist.unlink()
     assert fab(rack, "enroll").returncode == 0
-    assert sorted(read_allowlist(rack.place.allowlist).nodes) == ["pi001", "pi002"]
+    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi001", "pi002"]
     assert fab(rack, "revoke", "pi002").stdout == "pi002: host key and node key removed\n"
-    assert sorted(read_allowlist(rack.place.allowlist).nodes) == ["pi001"]
+    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi001"]
     done = fab(rack, "status")
     assert done.returncode == 1
     assert "pi002 failed at connect: host key: the key of 127.0.0.1 is not known yet" in done.stdout
@@ -131,7 +132,25 @@ def test_status_logs_and_removal(rack: Rack) -> None:
     gone = fab(rack, "remove-workers", "--yes", "--limit", "pi001")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert [host.runs() for host in rack.hosts] == ["", "one"]
-    assert sorted(read_allowlist(rack.place.allowlist).nodes) == ["pi002"]
+    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi002"]
+
+
+def test_logs_that_are_followed(rack: Rack) -> None:
+    """What was said, and what is said then, of all hosts at once; Ctrl-C ends it, and nothing is left on the hosts."""
+    rack.enroll()
+    assert rack.deploy("one").ok
+    where = ["--inventory", str(rack.inventory), "--state", str(rack.place.directory)]
+    command = [sys.executable, "-m", "fabric", "logs", "--follow", "--lines", "1", *where]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as followed:
+        assert followed.stdout is not None
+        assert {followed.stdout.readline() for _ in rack.hosts} == {"pi001: up: one\n", "pi002: up: one\n"}
+        rack.hosts[1].service("restart")
+        assert followed.stdout.readline() == "pi002: up: one\n"
+        followed.send_signal(signal.SIGINT)
+        rest, _ = followed.communicate(timeout=60)
+        assert (followed.returncode, rest) == (0, "")
+    for host in rack.hosts:
+        wait_for(lambda host=host: not host.family("tail"), "the end of what was followed")
 
 
 @pytest.mark.parametrize(
@@ -161,12 +180,13 @@ def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureReq
         pytest.skip(f"needs the package index once: {error.message.splitlines()[0]}")
     rack.enroll()
     rack.place.cache.symlink_to(cache)
-    # The agent waits for its orders, which no master gives here: what is seen is all before it is started.
+    # No controller is there: the agent says hello for ever, which is well.
     first = fab(rack, "deploy-workers", "--json", "--limit", "pi001")
     (result,) = json.loads(first.stdout)["hosts"]
     host = rack.hosts[0]
     assert result["bytes_sent"] == bundle.archive_bytes, first.stderr
+    assert first.returncode == 0, result
     assert bundle.name in host.releases()
     host.check_whole()
-    assert (host.root / "keys" / "node.json").stat().st_mode & 0o777 == 0o600
+    assert (host.etc / "keys" / "node.secret").stat().st_mode & 0o777 == 0o600
     assert (host.root / "releases" / bundle.name / "locust" / "__pycache__").is_dir()

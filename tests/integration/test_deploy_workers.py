@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from ssh_hosts import Rack, rack_in
+from ssh_hosts import Rack, SshHost, rack_in
 
 from master.deploy import actions
-from master.deploy.allowlist import read_allowlist
+from master.deploy.allowlist import allowlist_in
 from master.deploy.failures import Cause
 from master.deploy.plan import Step
 from master.deploy.results import Outcome, Report
 from master.deploy.steps import Wellness
+from master.deploy.trust import controller_keys
+from master.errors import InputError
 
 WELL = Wellness(0.4, 15)
 
@@ -43,9 +46,9 @@ def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) ->
         assert host.runs() == "one"
         assert not (host.root / "lock").exists()
         assert (host.root / "releases" / host.link() / "worker/__pycache__").is_dir()
-        assert (host.root / "keys").stat().st_mode & 0o777 == 0o700
-    keys = [(host.root / "keys/node.public").read_text().strip() for host in rack.hosts]
-    assert read_allowlist(rack.place.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
+        assert (host.etc / "keys").stat().st_mode & 0o777 == 0o700
+    keys = [(host.etc / "keys/node.public").read_text().strip() for host in rack.hosts]
+    assert allowlist_in(rack.place.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
     assert rack.place.allowlist.stat().st_mode & 0o777 == 0o600
     again = rack.deploy("one")
     assert outcomes(again) == [Outcome.UNCHANGED] * 2
@@ -57,10 +60,53 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be(rack: Rack) -> None:
     before = sorted(str(path) for host in rack.hosts for path in host.root.rglob("*"))
     report = rack.deploy("one", dry_run=True)
     assert outcomes(report) == [Outcome.DIFFERS] * 2
-    assert report.hosts[0].differs == "release is not there, node has no key, runs another release"
+    assert report.hosts[0].differs == "release is not there, node has no key, settings differ, runs another release"
     after = sorted(str(path) for host in rack.hosts for path in host.root.rglob("*") if "service" not in path.parts)
     assert after == [path for path in before if "/service/" not in path]
     assert not rack.place.allowlist.exists()
+    assert not rack.place.controller.exists()
+
+
+def test_settings_of_a_node_that_change(rack: Rack) -> None:
+    """Are told, and its agent is started anew with them; no release is sent, and the others are left alone."""
+    rack.deploy("one")
+    host = rack.hosts[0]
+    told = msgspec.json.decode((host.etc / "node.json").read_bytes())
+    keys = controller_keys(rack.place.directory)
+    assert told == {"node": "pi001", "controller": {"address": "tcp://127.0.0.1:5557", "public_key": keys.public}}
+    assert keys.secret not in (host.etc / "node.json").read_text()
+    rack.write_inventory(piswarm_controller="[::1]:6000")
+    before = pid_of(host)
+    report = rack.deploy("one", limit="pi001")
+    assert (report.hosts[0].outcome, report.hosts[0].bytes_sent) == (Outcome.CHANGED, 0)
+    assert report.hosts[0].differs.startswith("settings differ")
+    assert "tcp://[::1]:6000" in (host.etc / "node.json").read_text()
+    assert pid_of(host) != before
+    assert rack.deploy("one", limit="pi001").hosts[0].outcome is Outcome.UNCHANGED
+
+
+def pid_of(host: SshHost) -> str:
+    return next(line for line in host.service("show").splitlines() if line.startswith("MainPID="))
+
+
+def test_settings_that_were_written_but_not_taken_up(rack: Rack) -> None:
+    """As by a deployment that was cut off between both: the agent is started anew."""
+    rack.deploy("one")
+    host = rack.hosts[0]
+    before = pid_of(host)
+    (host.root / "started").unlink()
+    assert rack.deploy("one", limit="pi001").hosts[0].outcome is Outcome.CHANGED
+    assert pid_of(host) != before
+
+
+def test_hosts_that_can_not_reach_the_controller(rack: Rack) -> None:
+    """Are named with the variable that is missing, before anything is done."""
+    rack.write_inventory(piswarm_controller=None)
+    for dry_run in (False, True):
+        with pytest.raises(InputError, match="piswarm_controller") as caught:
+            rack.deploy("one", dry_run=dry_run)
+        assert "pi001" in caught.value.message
+    assert not rack.hosts[0].releases()
 
 
 def test_an_upgrade_and_back_again(rack: Rack) -> None:
@@ -76,6 +122,8 @@ def test_an_upgrade_and_back_again(rack: Rack) -> None:
     assert host.runs() == "three"
     (seen,) = rack.each(actions.status, limit="pi001")
     assert seen.ok, seen
+    assert seen.differs.startswith("agent active")
+    assert seen.differs.endswith("up: three")
 
 
 def test_a_host_without_a_former_release_can_not_go_back(rack: Rack) -> None:
@@ -111,7 +159,9 @@ def test_removal_leaves_what_the_playbook_made_and_no_more(rack: Rack) -> None:
     assert all(result.outcome is Outcome.CHANGED for result in rack.each(actions.remove()))
     for host in rack.hosts:
         assert sorted(path.name for path in host.root.iterdir()) == sorted({*before, "service"})
+        assert list(host.etc.iterdir()) == []
         assert host.runs() == ""
+    assert [result.outcome for result in rack.each(actions.remove())] == [Outcome.UNCHANGED] * 2
     refused = rack.deploy("one", limit="pi001").hosts[0]
     assert (refused.cause, refused.step) == (Cause.HOST_KEY, Step.KEYS)
     assert "fab revoke pi001" in refused.hint

@@ -25,7 +25,11 @@ def fleet(tmp_path: Path) -> Iterator[StandingFleet]:
 
 def plan(piswarm: Piswarm, hold: str = "5s", users: int = 6, **changes: Any) -> Path:
     load = [{"users": users, "spawn_rate": 20, "hold": hold}]
-    return piswarm.scenario(load=load, nodes={"expect": 10, "min": 1}, **changes)
+    # All nodes are this machine, which has other work.
+    busy = {"node_cpu": "100 %", "node_memory": "100 %", "worker_cpu": "100 %", "missing_samples": "100 %"}
+    lag = {"loop_lag_p99": "20 s", "controller_cpu": "100 %", "excluded_share": "100 %", "clock_error": "10 s"}
+    nodes = {"expect": 10, "min": 1}
+    return piswarm.scenario(**({"load": load, "nodes": nodes, "validity": {**busy, **lag}} | changes))
 
 
 def workers_of(finished: Finished) -> set[str]:
@@ -112,7 +116,8 @@ def test_workers_of_a_run_whose_controller_was_killed_are_no_part_of_the_next(
     finished = piswarm.start(plan(piswarm, users=3), *fleet.options).finish(90)
     assert finished.status == 0, finished.output
     assert finished.result["users"]["peak"] == 3
-    assert set(finished.result["dropped_messages"]) <= {"worker of another run"}
+    # The agent of this machine that the first controller had, with keys of that run alone, still looks for it.
+    assert set(finished.result["dropped_messages"]) <= {"worker of another run", "connection with an unknown key"}
     fleet.wait_until_idle()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from master.deploy import whose
 from master.deploy.facts import facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.service import Program, Systemd, Unit
+from master.deploy.service import Layout, Program, Systemd, Unit
 
 DATA = Path(__file__).parent / "data" / "hosts"
 
@@ -28,7 +29,8 @@ def test_a_host_that_runs_a_release() -> None:
     assert seen.releases == {"00112233445566aa": 1772323200, "ffeeddccbbaa9988": 1772236800}
     assert seen.parts == (".0123456789abcdef.77aa",)
     assert seen.public_key == "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
-    assert seen.unit == Unit(is_there=True, state="active", restarts=2, since_s=86400.0)
+    assert seen.unit == Unit(is_there=True, state="active", restarts=2, since_s=86400.0, says="waiting for runs")
+    assert (seen.etc, len(seen.settings)) == ("writable", 64)
     assert str(seen.lock) == "held by ops at controller-1, process 812 since 2026-03-01 12:00:00 UTC; runs out in 90 s"
 
 
@@ -40,9 +42,9 @@ def test_a_lock_from_before_a_reboot_is_nobodys() -> None:
 def test_hosts_with_nothing_on_them() -> None:
     """Whether they were prepared shows."""
     bare, fresh = facts("bare"), facts("fresh")
-    assert (bare.root, bare.unit.is_there) == ("missing", False)
+    assert (bare.root, bare.etc, bare.unit.is_there) == ("missing", "missing", False)
     assert (fresh.root, fresh.unit.is_there, fresh.unit.is_active) == ("writable", True, False)
-    assert (fresh.current, fresh.releases, fresh.lock, fresh.public_key) == ("", {}, None, "")
+    assert (fresh.current, fresh.releases, fresh.lock, fresh.public_key, fresh.settings) == ("", {}, None, "", "")
 
 
 @pytest.mark.parametrize("text", [(DATA / "cut.txt").read_text(), "", "bash: sh: command not found\n"])
@@ -60,6 +62,7 @@ def test_what_is_not_whole_is_refused(text: str) -> None:
         ("current=", "releases/../x", ""),
         ("started=", "x; rm -rf /", ""),
         ("public_key=", "short", ""),
+        ("settings=", "5e88 -", ""),
         ("free_kib=", "lots", 0),
     ],
 )
@@ -68,7 +71,12 @@ def test_a_host_that_lies_gets_nothing_done(line: str, value: str, read: object)
     text = (DATA / "fresh.txt").read_text().replace("end=\n", "")
     text = "\n".join(old for old in text.splitlines() if not old.startswith(line)) + f"\n{line}{value}\nend=\n"
     seen = parse_facts(text)
-    names = {"public_key=": seen.public_key, "started=": seen.started, "free_kib=": seen.free_bytes}
+    names = {
+        "public_key=": seen.public_key,
+        "started=": seen.started,
+        "settings=": seen.settings,
+        "free_kib=": seen.free_bytes,
+    }
     assert names.get(line, seen.current) == read
 
 
@@ -94,7 +102,11 @@ def test_the_command_says_what_is_there(tmp_path: Path) -> None:
     show = tmp_path / "show"
     show.write_text("#!/bin/sh\necho LoadState=loaded; echo ActiveState=active; echo NRestarts=0\n")
     show.chmod(0o755)
-    command = facts_command(str(root), Program(str(show)))
+    etc = tmp_path / "its own"
+    (etc / "keys").mkdir(parents=True)
+    (etc / "keys/node.public").write_text("k" * 40 + "\n")
+    (etc / "node.json").write_text("{}\n")
+    command = facts_command(Layout(str(root), str(etc), ""), Program(str(show)))
     output = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     seen = parse_facts(output.stdout)
     assert output.stderr == ""
@@ -103,14 +115,23 @@ def test_the_command_says_what_is_there(tmp_path: Path) -> None:
     )  # fmt: skip
     assert list(seen.releases) == ["00112233445566aa"]
     assert seen.parts == (".0011223344556677.1",)
+    assert (seen.etc, seen.public_key) == ("writable", "k" * 40)
+    assert seen.settings == hashlib.sha256(b"{}\n").hexdigest()
     assert seen.free_bytes > 0
     assert seen.python
     assert seen.unit.is_well
     missing = subprocess.run(
-        ["sh", "-c", facts_command(str(tmp_path / "none"), Program(str(show)))],
+        ["sh", "-c", facts_command(Layout(str(tmp_path / "none"), str(tmp_path / "none"), ""), Program(str(show)))],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert parse_facts(missing.stdout).root == "missing"
+    assert (parse_facts(missing.stdout).root, parse_facts(missing.stdout).etc) == ("missing", "missing")
+
+
+def test_a_directory_of_somebody_whom_one_may_not_act_for(tmp_path: Path) -> None:
+    """Is told from one that is not there."""
+    command = facts_command(Layout(str(tmp_path), str(tmp_path), "nobody-of-that-name"), Program("/bin/true"))
+    output = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert parse_facts(output.stdout).etc == "refused"
 
 
 def test_a_unit_that_nobody_knows() -> None:

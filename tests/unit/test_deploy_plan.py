@@ -15,6 +15,7 @@ from master.deploy.platforms import Platform
 
 DATA = Path(__file__).parent / "data" / "hosts"
 NEW, NOW, OLD = "00112233445566aa", "1111111111111111", "2222222222222222"
+SETTINGS = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
 BUNDLE = Bundle(
     name=NEW, digest=NEW * 4, platform=Platform("aarch64", "3.13"), version="1", archive=Path("x"), archive_sha256="",
     archive_bytes=10, unpacked_bytes=30_000_000, files=1, is_new=False,
@@ -41,7 +42,7 @@ def unit(**changes: object):  # noqa: ANN201
         ("an agent that was restarted at times", host(unit=unit(restarts=9)), ()),
         ("another release", host(current=NOW, releases={NOW: 2}), (*FETCH, *CHANGE)),
         ("a bare host", host(current="", previous="", started="", well="", releases={}, public_key="",
-                             unit=unit(state="inactive")), (*FETCH, Step.KEYS, *CHANGE)),
+                             settings="", unit=unit(state="inactive")), (*FETCH, Step.KEYS, Step.CONFIGURE, *CHANGE)),
         ("the release is there, but not in use", host(current=NOW), CHANGE),
         ("cut off before the restart", host(started=NOW, well=NOW), (Step.RESTART, Step.WELL)),
         ("cut off before it was seen well", host(well=NOW, unit=unit(restarts=0)), (Step.WELL,)),
@@ -49,6 +50,8 @@ def unit(**changes: object):  # noqa: ANN201
         ("a stopped agent", host(unit=unit(state="inactive")), (Step.RESTART, Step.WELL)),
         ("an agent that does not stay up", host(unit=unit(state="activating")), (Step.RESTART, Step.WELL)),
         ("no key", host(public_key=""), (Step.KEYS,)),
+        ("other settings", host(settings="0" * 64), (Step.CONFIGURE, Step.RESTART, Step.WELL)),
+        ("no settings, which an agent that runs may have lost", host(settings=""), (Step.CONFIGURE, Step.RESTART, Step.WELL)),
         ("leftovers of an upload", host(parts=(".x",)), (Step.PRUNE,)),
         ("more than three", host(releases={NEW: 5, NOW: 4, OLD: 3, "3" * 16: 2}), (Step.PRUNE,)),
         ("the current one has lost its mark", host(releases={NOW: 2}), (*FETCH, Step.RESTART, Step.WELL)),
@@ -56,14 +59,20 @@ def unit(**changes: object):  # noqa: ANN201
 )  # fmt: skip
 def test_only_what_differs_is_done(what: str, facts: Facts, steps: tuple[Step, ...]) -> None:
     """In this order."""
-    assert plan(facts, BUNDLE).steps == steps, what
+    assert plan(facts, BUNDLE, SETTINGS).steps == steps, what
 
 
 def test_the_differences_in_words() -> None:
     """Those that follow from others are left out."""
-    assert plan(host(), BUNDLE).reasons == ""
-    assert plan(host(current=NOW, public_key=""), BUNDLE).reasons == "node has no key, runs another release"
-    assert plan(host(unit=unit(state="failed")), BUNDLE).reasons == "agent is not running it, not seen well yet"
+    assert plan(host(), BUNDLE, SETTINGS).reasons == ""
+    assert plan(host(current=NOW, public_key=""), BUNDLE, SETTINGS).reasons == "node has no key, runs another release"
+    assert (
+        plan(host(settings=""), BUNDLE, SETTINGS).reasons
+        == "settings differ, agent is not running it, not seen well yet"
+    )
+    assert (
+        plan(host(unit=unit(state="failed")), BUNDLE, SETTINGS).reasons == "agent is not running it, not seen well yet"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,26 +81,28 @@ def test_the_differences_in_words() -> None:
         (host(root="missing"), Cause.UNFIT),
         (host(root="read-only"), Cause.UNFIT),
         (host(unit=unit(is_there=False)), Cause.UNFIT),
+        (host(etc="missing"), Cause.UNFIT),
+        (host(etc="refused"), Cause.SUDO),
         (host(current=NOW, releases={NOW: 1}, free_bytes=50_000_000), Cause.DISK),
     ],
 )
 def test_what_can_not_end_well_is_not_begun(facts: Facts, cause: Cause) -> None:
     """And not one byte is sent."""
     with pytest.raises(HostFailure) as caught:
-        plan(facts, BUNDLE)
+        plan(facts, BUNDLE, SETTINGS)
     assert caught.value.cause is cause
 
 
 def test_a_full_disk_does_not_matter_to_a_release_that_is_there() -> None:
     """It needs no room."""
-    assert plan(host(current=NOW, free_bytes=0), BUNDLE).steps == CHANGE
+    assert plan(host(current=NOW, free_bytes=0), BUNDLE, SETTINGS).steps == CHANGE
 
 
 def test_current_and_previous_are_kept_however_old() -> None:
     """And of the others the newest."""
     facts = host(releases={NEW: 9, NOW: 1, OLD: 2, "3" * 16: 3, "4" * 16: 4}, current=NOW)
-    assert plan(facts, BUNDLE).doomed == (OLD, "3" * 16)
-    assert plan(facts, BUNDLE, kept=2).doomed == (OLD, "3" * 16, "4" * 16)
+    assert plan(facts, BUNDLE, SETTINGS).doomed == (OLD, "3" * 16)
+    assert plan(facts, BUNDLE, SETTINGS, kept=2).doomed == (OLD, "3" * 16, "4" * 16)
 
 
 def test_one_that_is_to_come_counts() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy.allowlist import SCHEMA, Allowlist, read_allowlist
+from master.deploy.allowlist import SCHEMA, Allowlist, allowlist_in
 from master.deploy.known_hosts import HostKey, KnownHosts, place, read_known_hosts
+from master.deploy.trust import Place, controller_keys, read_allowlist
 from master.errors import InputError
 from worker.curve import Keys
 from worker.keys import node_keys
@@ -66,15 +67,15 @@ def test_lines_that_would_trust_more_than_one_host(tmp_path: Path, line: str) ->
 def test_an_allowlist_is_replaced_whole(tmp_path: Path) -> None:
     """With mode 0600; no file lets nobody in."""
     file = tmp_path / "allowlist.json"
-    assert read_allowlist(file).nodes == {}
-    read_allowlist(file).changed({"pi002": "b" * 40, "pi001": "a" * 40}).write(file)
+    assert allowlist_in(file).nodes == {}
+    allowlist_in(file).changed({"pi002": "b" * 40, "pi001": "a" * 40}).write(file)
     assert file.stat().st_mode & 0o777 == 0o600
-    found = read_allowlist(file)
+    found = allowlist_in(file)
     assert list(found.nodes) == ["pi001", "pi002"]
     assert found.changed({}, ("pi001",)).nodes == {"pi002": "b" * 40}
     file.write_text(file.read_text()[:-20])
     with pytest.raises(InputError, match="can't be read"):
-        read_allowlist(file)
+        allowlist_in(file)
 
 
 def test_a_key_belongs_to_one_node() -> None:
@@ -96,8 +97,8 @@ def test_a_node_makes_its_keys_once(tmp_path: Path) -> None:
     assert keys.secret not in first.stdout + first.stderr
     assert len(keys.public) == len(keys.secret) == 40
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert (folder / "node.json").stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in folder.iterdir()) == ["node.json", "node.public"]
+    assert (folder / "node.secret").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in folder.iterdir()) == ["node.public", "node.secret"]
     (folder / "node.public").unlink()  # as a power cut between the two may leave it
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == first.stdout
     assert isinstance(keys, Keys)
@@ -105,10 +106,42 @@ def test_a_node_makes_its_keys_once(tmp_path: Path) -> None:
 
 def test_keys_that_are_broken_are_not_replaced(tmp_path: Path) -> None:
     """Nobody but the operator decides that a node is another one from now on."""
-    (tmp_path / "node.json").write_text("{")
+    (tmp_path / "node.secret").write_text("{" * 9)
     done = subprocess.run(
         [sys.executable, "-m", "worker.keys", str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "holds no keys" in done.stderr
-    assert (tmp_path / "node.json").read_text() == "{"
+    assert "holds no secret key" in done.stderr
+    assert "{{" not in done.stderr
+    assert (tmp_path / "node.secret").read_text() == "{" * 9
+
+
+def test_a_controller_makes_its_keys_once(tmp_path: Path) -> None:
+    """At first need, for nobody but their owner; of several processes at once, the first one's count for all."""
+    state = tmp_path / "state"
+    program = (
+        "import sys, pathlib, master.deploy.trust as t; print(t.controller_keys(pathlib.Path(sys.argv[1])).public)"
+    )
+    asked = [
+        subprocess.Popen([sys.executable, "-c", program, str(state)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = {process.communicate()[0].strip() for process in asked}
+    keys = controller_keys(state)
+    assert said == {keys.public}
+    file = Place(state).controller
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in state.iterdir()] == ["controller.json"]
+    content = file.read_text()
+    file.write_text(content[:-30])
+    with pytest.raises(InputError, match="holds no key pair") as caught:
+        controller_keys(state)
+    assert keys.secret[:10] not in f"{caught.value}"
+    assert file.read_text() == content[:-30]
+
+
+def test_who_is_let_in_is_known_by_key(tmp_path: Path) -> None:
+    """As the controller's port asks."""
+    assert read_allowlist(tmp_path) == {}
+    Allowlist(SCHEMA, {"pi001": "a" * 40, "pi002": "b" * 40}).write(Place(tmp_path).allowlist)
+    assert read_allowlist(tmp_path) == {"a" * 40: "pi001", "b" * 40: "pi002"}

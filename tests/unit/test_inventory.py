@@ -74,6 +74,24 @@ def test_a_host_has_what_its_variables_say_of_it(fleet: Path, reader: Reader) ->
     assert (hosts["lone"].groups, hosts["lone"].port, hosts["lone"].workers) == (("ungrouped",), 22, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("192.0.2.1", "tcp://192.0.2.1:5557"),
+        ("controller-1.lab:6000", "tcp://controller-1.lab:6000"),
+        ("'[2001:db8::1]'", "tcp://[2001:db8::1]:5557"),
+        ("'[::1]:5557'", "tcp://[::1]:5557"),
+    ],
+)
+def test_by_which_address_a_node_reaches_the_controller(
+    tmp_path: Path, reader: Reader, written: str, address: str
+) -> None:
+    """With the usual port where none is given."""
+    file = tmp_path / "inventory.yml"
+    file.write_text(f"workers:\n  hosts: {{pi1: }}\n  vars:\n    piswarm_controller: {written}\n")
+    assert by_name(file, reader)["pi1"].controller == address
+
+
 def test_the_nearer_variable_wins(fleet: Path, reader: Reader) -> None:
     """A host's over its group's, a child's over its parent's, any over those of all."""
     hosts = by_name(fleet, reader)

@@ -97,3 +97,13 @@ def test_an_address_may_be_in_the_abstract_namespace() -> None:
 def test_nothing_is_told_where_nobody_asks() -> None:
     Watchdog({}).look(0.0)
     Watchdog({"WATCHDOG_USEC": "20000000"}).look(0.0)
+
+
+def test_what_the_process_does_is_told_when_it_changes(manager: Manager) -> None:
+    """Without waiting for the next sign of life; where there is no watchdog too."""
+    watchdog = Watchdog({"NOTIFY_SOCKET": manager.address})
+    watchdog.look(0.0, "waiting")
+    watchdog.look(0.1, "waiting")
+    watchdog.look(0.2, "running")
+    assert manager.told() == ["READY=1\nWATCHDOG=1\nSTATUS=waiting", "WATCHDOG=1\nSTATUS=running"]
+    Watchdog({}).look(0.0, "nobody asks")

@@ -1,8 +1,21 @@
 set -eu
 umask 022
 export LC_ALL=C
-root=$1 token=$2
-shift 2
+token=$1 root=$2 etc=$3 owner=$4
+shift 4
+
+# Do something as the owner of the node's own directory, whom who deploys may act for.
+as_owner() {
+    if [ -z "$owner" ]; then
+        "$@"
+        return
+    fi
+    case $(id -un) in
+    "$owner") "$@" ;;
+    root) runuser -u "$owner" -- "$@" ;;
+    *) sudo -n -u "$owner" -- "$@" ;;
+    esac
+}
 
 # Let only the lock's holder go on, and one script at a time: one whose connection was cut may still be running.
 held() {

@@ -17,7 +17,6 @@ if cd "$root" 2>/dev/null; then
     done
     line started started
     line well well
-    line public_key keys/node.public
     for release in releases/* releases/.[!.]*; do
         [ -d "$release" ] || continue
         [ -e "$release/.complete" ] && stat -c "release=%n %Y" "$release/.complete" || echo "part=${release#releases/}"
@@ -26,5 +25,12 @@ if cd "$root" 2>/dev/null; then
 else
     echo root=missing
 fi
+# The node's own directory is closed to all but its owner.
+as_owner sh -c '
+    cd "$1" 2>/dev/null || { echo etc=missing; exit; }
+    [ ! -r keys/node.public ] || { read -r key <keys/node.public && echo "public_key=$key"; }
+    [ ! -r node.json ] || echo "settings=$(sha256sum <node.json)"
+    [ -w . ] && echo etc=writable || echo etc=read-only
+' sh "$etc" 2>/dev/null || echo etc=refused
 sh -c "$1" 2>&1 | while read -r entry; do echo "unit.$entry"; done
 echo end=

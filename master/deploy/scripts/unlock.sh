@@ -1,5 +1,5 @@
 # A host that was emptied has neither lock nor guard any more.
-cd "$root"
+cd "$root" 2>/dev/null || exit 0
 [ -e lock ] || exit 0
 held
 rm -f lock
