@@ -43,7 +43,7 @@ class Host:
     key_file: Path | None
     """A path as Ansible takes it: `~` is the home directory, a relative one begins at the working directory."""
     weight: float | None
-    """How much load it carries relative to others; None: as much as it is measured to carry."""
+    """How much load it carries, in cores of a Raspberry Pi 4 at full clock; None: as much as it is measured to carry."""
     workers: int | None
     """Locust workers on it; None: one per core."""
     model: str | None
