@@ -252,13 +252,14 @@ def test_more_load_and_warmer_air_make_a_hotter_board(
     wavers_c = FAN_HYSTERESIS_C if kind == "pi5-cooled" else 3 * STEP_HYSTERESIS_C
     less, more = sorted((one, other))
     cool, busy, warm = model(kind, ambient_c), model(kind, ambient_c), model(kind, ambient_c + warmer_c)
+    # From here a lower clock may be set off, and be left again before the next look.
+    lowered_from_c = min((from_c for from_c, _ in cool.board.steps), default=THROTTLE_FROM_C)
+    hottest_c = ambient_c
     for _ in range(20):
-        run(cool, 60, less)
-        run(busy, 60, more)
-        run(warm, 60, less)
+        hottest_c = max(hottest_c, *run(cool, 60, less), *run(busy, 60, more), *run(warm, 60, less))
         assert busy.temperature_c >= cool.temperature_c - wavers_c
         assert warm.temperature_c >= cool.temperature_c - wavers_c
-        if not (busy.throttled or warm.throttled or cool.throttled) and kind != "pi5-cooled":
+        if hottest_c < lowered_from_c and kind != "pi5-cooled":
             assert busy.temperature_c >= cool.temperature_c - 1e-9
             assert warm.temperature_c - cool.temperature_c == pytest.approx(warmer_c)
 
