@@ -26,6 +26,9 @@ from worker.supervisor import Supervisor
 from worker.wakeup import woken_by_signals
 from worker.watchdog import Watchdog
 
+IN_RUN = "in run"
+"""How what it says of itself begins while a controller has taken the node into a run."""
+
 
 def main() -> int:
     """Answer for the node whose directory is named, until SIGTERM."""
@@ -53,7 +56,7 @@ def main() -> int:
     def over() -> bool:
         run = workers.assignment.work.run if workers.assignment is not None else None
         # Asked at each turn of the loop, and no turn takes longer than a second, or than the end of workers does.
-        watchdog.look(time.monotonic(), waits if run is None else f"in run {run} of {settings.controller.address}")
+        watchdog.look(time.monotonic(), waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
         return bool(ended)
 
     with woken_by_signals() as woken:

@@ -73,7 +73,7 @@ def act(verb: Verb, wellness: Wellness, *, dry_run: bool = False) -> Work:
             session.act(verb, facts.current if verb != "stop" else "")
             if verb != "stop":
                 task.told(Step.WELL)
-                wait_until_well(session, wellness)
+                wait_until_well(session, wellness, in_run=facts.unit.is_in_run)
         return _result(task, facts.current, f"agent {verb}ed" if verb != "stop" else "agent stopped", changed=True)
 
     return work
@@ -95,7 +95,8 @@ def rollback(wellness: Wellness, *, dry_run: bool = False) -> Work:
             name = rollback_to(facts)
             former = Former(facts.current, facts.previous)
             steps = (Step.SWITCH, Step.RESTART, Step.WELL)
-            change(session, name, former, steps, wellness=wellness, told=task.told)
+            in_run = facts.unit.is_in_run
+            change(session, name, former, steps, in_run=in_run, wellness=wellness, told=task.told)
         return _result(task, facts.current, "rolled back", changed=True, after=name)
 
     return work

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from master.deploy.host import Host
 from master.errors import InputError
+from worker.service import IN_RUN
 
 UNIT = "piswarm-agent.service"
 ROOT = "/opt/piswarm"
@@ -44,6 +45,11 @@ class Unit:
     def is_active(self) -> bool:
         """Whether the agent runs, as far as its host's service manager knows."""
         return self.state == "active"
+
+    @property
+    def is_in_run(self) -> bool:
+        """Whether a controller has taken the node into a run, as the agent says."""
+        return self.says.startswith(IN_RUN)
 
     @property
     def is_well(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from master.deploy.bundle import Bundle
 from master.deploy.facts import Facts
 from master.deploy.failures import Cause, HostFailure
+from master.deploy.host import Host
 from master.deploy.plan import Plan, Step
 from master.deploy.session import Session
 from master.deploy.settings import Settings
@@ -36,7 +38,7 @@ Told = Callable[[Step, int], None]
 class Wellness:
     """When an agent counts as well: it is active for `settle_s` without having ended, at most `most_s` after its start.
 
-    What only the controller's master can tell, that the node is ready, is not asked.
+    One whose node was in a run has to be taken in again by the master, if there still is one.
     """
 
     settle_s: float = 3.0
@@ -85,7 +87,8 @@ def carry_out(
             former = Former(facts.current, facts.previous)
         else:  # switched by a deployment that was cut off
             former = Former(facts.previous if facts.previous in facts.releases else "", "")
-        change(session, bundle.name, former, plan.steps, wellness=wellness, told=told)
+        in_run = facts.unit.is_in_run
+        change(session, bundle.name, former, plan.steps, in_run=in_run, wellness=wellness, told=told)
     if plan.doomed:
         told(Step.PRUNE, 0)
         session.script("prune", *plan.doomed, most_s=STEP_S[Step.PRUNE])
@@ -101,11 +104,18 @@ class Former:
 
 
 def change(
-    session: Session, name: str, former: Former, steps: tuple[Step, ...], *, wellness: Wellness, told: Told
+    session: Session,
+    name: str,
+    former: Former,
+    steps: tuple[Step, ...],
+    *,
+    in_run: bool,
+    wellness: Wellness,
+    told: Told,
 ) -> None:
     """Switch to the release `name`, restart the agent and wait until it is well, of which `steps` has what is needed.
 
-    When that fails, the agent is started again with `former`, and HostFailure raised all the same.
+    `in_run` says whether the node is in a run. When that fails, the agent is started again with `former`, and HostFailure raised all the same.
     """
     # Half a change is the worst of all: what has begun in time is given the time to end.
     session.extend(_BACK_S)
@@ -118,7 +128,7 @@ def change(
             _restart(session, name)
         if Step.WELL in steps:
             told(Step.WELL, 0)
-            wait_until_well(session, wellness)
+            wait_until_well(session, wellness, in_run=in_run)
             session.script("note-well", name)
     except HostFailure as failure:
         if failure.cause in (Cause.CUT, Cause.LOCKED):
@@ -127,18 +137,34 @@ def change(
         raise HostFailure(failure.cause, f"{failure.message}; {back}", failure.hint) from None
 
 
-def wait_until_well(session: Session, wellness: Wellness) -> None:
-    """Wait until the agent is well. Raises HostFailure, with what it said last, when it is not."""
+def wait_until_well(session: Session, wellness: Wellness, *, in_run: bool) -> None:
+    """Wait until the agent is well, which of a node that was `in_run` the master has to say, as long as there is one.
+
+    Raises HostFailure, with what the agent said last, when it is not.
+    """
     until_s = time.monotonic() + wellness.most_s
     while True:
         unit = session.unit()
-        if unit.is_well and unit.since_s >= wellness.settle_s:
+        settled = unit.is_well and unit.since_s >= wellness.settle_s
+        if settled and (not in_run or unit.is_in_run or not _has_master(session.host)):
             return
         if unit.restarts or unit.state in ("failed", "inactive") or not unit.is_there:
             raise _unwell(session, f"the agent does not stay up ({unit})")
+        if time.monotonic() > until_s and settled:
+            raise _unwell(session, f"the master has not taken it into its run again within {wellness.most_s:.0f} s")
         if time.monotonic() > until_s:
             raise _unwell(session, f"the agent is still {unit} after {wellness.most_s:.0f} s")
         time.sleep(_LOOK_S)
+
+
+def _has_master(host: Host) -> bool:
+    """Whether a master listens where the host's node looks for it."""
+    address, _, port = (host.controller or "").removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_connection((address.strip("[]"), int(port)), timeout=_LOOK_S).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _ask(go_on: Callable[[], bool]) -> None:
@@ -192,7 +218,7 @@ def _switch_back(session: Session, former: Former, wellness: Wellness) -> str:
             session.act("stop")
             return "stopped, since there is no former release"
         session.act("restart", former.current)
-        wait_until_well(session, wellness)
+        wait_until_well(session, wellness, in_run=False)
     except HostFailure as failure:
         return f"switched back to {former.current or 'none'}, which failed too: {failure.message}"
     return f"rolled back to {former.current}"

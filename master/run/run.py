@@ -193,7 +193,9 @@ class Run:
     def _find_target(self) -> str:
         if self._scenario.target == EMBEDDED:
             self._view.say("starting the embedded target")
-            return self._processes.start_target(LOOPBACK if self._handover.roster is None else self._handover.roster.host)
+            return self._processes.start_target(
+                LOOPBACK if self._handover.roster is None else self._handover.roster.host
+            )
         _reach(self._scenario.target)
         return self._scenario.target
 
