@@ -14,7 +14,7 @@ FAULTS ?=
 TRUTH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test bench bench-master bench-memory bench-agent faults truth lint format lock clean
+.PHONY: help swarm-test test test-fleet bench bench-master bench-memory bench-agent faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a ver
 
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest
+
+test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap
+	$(VENV)/bin/pytest tests/fleet
 
 bench: $(READY) ## Measure HTTP clients side by side on one core: ours, Locust's, wrk, k6; needs nginx
 	$(VENV)/bin/python tests/bench/http $(BENCH)

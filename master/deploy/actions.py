@@ -114,7 +114,9 @@ def remove(*, dry_run: bool = False) -> Work:
             differs = deployed or facts.root != "missing" or facts.unit.is_there
             outcome = Outcome.DIFFERS if differs else Outcome.UNCHANGED
             return _result(task, facts.current, words if differs else _NOTHING, changed=False, outcome=outcome)
-        if facts.root != "missing":
+        if facts.lock is not None:
+            raise HostFailure(Cause.LOCKED, str(facts.lock))
+        if facts.root == "writable":
             task.told(Step.LOCK)
             with session.locked():
                 if facts.unit.is_there and facts.unit.state != "inactive":

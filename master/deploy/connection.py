@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,10 @@ CONNECT_S = 10.0
 _CHUNK_BYTES = 32768
 """Of an archive; the most that one SSH packet carries."""
 _LOOK_S = 0.3
+_UNHEARD_S = 30.0
+"""So long what was sent may stay without an answer from the host's network before the connection counts as lost."""
+_GRACE_S = 3.0
+"""How long after its deadline a stream is cut that does not end by itself."""
 _MOST_OUTPUT = 4 << 20
 _MOST_SHOWN = 400
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
@@ -88,6 +93,10 @@ class Connection:
             if failure is None:
                 raise
             raise failure from None
+        if hasattr(
+            socket, "TCP_USER_TIMEOUT"
+        ):  # on Linux; else it takes a quarter of an hour until a link that is cut is noticed
+            self._fabric.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNHEARD_S * 1000))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -108,7 +117,23 @@ class Connection:
 
     def stream(self, file: Path, command: str, *, timeout_s: float, progress: Callable[[int], None]) -> Output:
         """Run `command` with the content of `file` on its standard input; `progress` is told how many bytes have gone."""
-        return self._exchange(command, file, progress, timeout_s=timeout_s, check=True)
+        late = threading.Event()
+
+        def cut() -> None:
+            late.set()
+            self.abort()
+
+        # What waits for room in a socket's buffer, Paramiko lets wait for ever.
+        timer = threading.Timer(timeout_s + _GRACE_S, cut)
+        timer.start()
+        try:
+            return self._exchange(command, file, progress, timeout_s=timeout_s, check=True)
+        except HostFailure:
+            if late.is_set():
+                raise HostFailure(Cause.TIMEOUT, f"no end after {timeout_s:.0f} s") from None
+            raise
+        finally:
+            timer.cancel()
 
     def follow(self, command: str, show: Callable[[str], None], go_on: Callable[[], bool]) -> None:
         """Run `command`, and give `show` each line that it says, while `go_on`; then its standard input ends, and it is left.

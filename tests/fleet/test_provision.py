@@ -1,18 +1,23 @@
-"""Bare machines become nodes and a controller, over real SSH. Hosts: PISWARM_FLEET_INVENTORY names an inventory of such as may be changed.
+"""Bare machines become nodes and a controller, over real SSH: those of a lab, or of an inventory whose hosts may be changed.
 
-Its groups are `workers` and `controller`, its user may become root. The tests build on each other, in this order.
+PISWARM_FLEET_INVENTORY names such an inventory: its groups are `workers` and `controller`, its user may become root. The tests build on
+each other, in this order.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hosts import NETWORK
+from labs import Lab
 
 ANSIBLE = Path(__file__).parents[2] / "ansible"
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
@@ -20,11 +25,25 @@ LIMIT_S = 900
 
 
 @pytest.fixture(scope="module")
-def inventory() -> Path:
+def inventory(lab_of: Callable[..., Lab]) -> Path:
     named = os.environ.get("PISWARM_FLEET_INVENTORY")
-    if not named:
-        pytest.skip("PISWARM_FLEET_INVENTORY names no inventory")
-    return Path(named).resolve()
+    if named:
+        return Path(named).resolve()
+    lab = lab_of("trixie-amd64", "bookworm-amd64", "trixie-amd64")
+    controller, *workers = ({host.name: {"ansible_host": host.address}} for host in lab.hosts)
+    content = {
+        "vars": {
+            "ansible_user": "pi",
+            "ansible_ssh_private_key_file": str(lab.key),
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
+        },
+        "children": {
+            "controller": {"hosts": controller, "vars": {"controller_networks": [f"{NETWORK}.0/24"]}},
+            "workers": {"hosts": workers[0] | workers[1]},
+        },
+    }
+    lab.inventory.write_text(json.dumps({"all": content}))
+    return lab.inventory
 
 
 def tool(name: str) -> str:

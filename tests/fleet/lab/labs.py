@@ -1,0 +1,118 @@
+"""Hosts on a bridge that goes nowhere, with what an operator needs to reach them: a key, known_hosts, an inventory. Needs root."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from hosts import BRIDGE, GROUP, HERE, NETWORK, LabHost, do, hierarchies, removed, wait_for
+from rootfs import CanNotError, cache, rootfs
+
+
+def why_not() -> str:
+    """Why this machine can't have a lab; empty when it can."""
+    missing = [
+        name for name in ("systemd-nspawn", "ip", "tc", "unshare", "ssh", "ssh-keygen") if shutil.which(name) is None
+    ]
+    if os.getuid() != 0:
+        return "needs root"
+    if missing:
+        return f"needs {', '.join(missing)} (Debian: systemd-container, iproute2, openssh-client)"
+    if not any(os.access(group, os.W_OK) for group in hierarchies()):
+        return "needs cgroups that can be written to"
+    return ""
+
+
+@dataclass
+class Lab:
+    """Some hosts. One lab at a time on a machine."""
+
+    hosts: list[LabHost] = field(default_factory=list)
+    directory: Path = field(default_factory=lambda: cache() / "lab")
+    _lock: IO[str] | None = None
+
+    @property
+    def key(self) -> Path:
+        """The operator's, who is `pi` on every host."""
+        return self.directory / "key"
+
+    @property
+    def known_hosts(self) -> Path:
+        """With the keys that the hosts were made with."""
+        return self.directory / "known_hosts"
+
+    @property
+    def inventory(self) -> Path:
+        return self.directory / "inventory.yml"
+
+    def up(self, kinds: Sequence[str]) -> None:
+        """Start a host of each of `kinds`, and wait until they can be reached. What another lab has left is cleared away."""
+        reason = why_not()
+        if reason:
+            raise CanNotError(reason)
+        for kind in kinds:
+            rootfs(kind)
+        self._take()
+        self._clear()
+        self.directory.mkdir(mode=0o700, parents=True)
+        do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
+        do("ip", "link", "add", BRIDGE, "type", "bridge")
+        do("ip", "addr", "add", f"{HERE}/24", "dev", BRIDGE)
+        do("ip", "link", "set", BRIDGE, "up")
+        for number, kind in enumerate(kinds, 1):
+            host = LabHost(f"pi{number:03}", f"{NETWORK}.{10 + number}", kind, self.directory)
+            host.make(self.key)
+            self.hosts.append(host)
+            host.power_on()
+        self.known_hosts.write_text("".join(f"{host.address} {host.public_key}\n" for host in self.hosts))
+        self.write_inventory()
+        for host in self.hosts:
+            wait_for(host.answers, f"sshd of {host.name}; see {host.directory / 'log'}")
+
+    def down(self) -> None:
+        """End all hosts of the lab, also of one whose process is gone, and leave nothing of it."""
+        self._clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _clear(self) -> None:
+        kept = {host.name: host for host in self.hosts}
+        for directory in sorted((self.directory / "hosts").glob("*")):
+            host = kept.get(directory.name) or LabHost(directory.name, "", "", self.directory)
+            host.power_off()
+            host.forget()
+        do("ip", "link", "del", BRIDGE, check=False)
+        for hierarchy in hierarchies():
+            removed(hierarchy / GROUP)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.hosts = []
+
+    def write_inventory(self, each: dict[str, dict[str, object]] | None = None, **others: object) -> None:
+        """All hosts as workers, with `others` for all of them and `each` for one."""
+        hosts = {host.name: {"ansible_host": host.address} | (each or {}).get(host.name, {}) for host in self.hosts}
+        common = {
+            "ansible_user": "pi",
+            "ansible_ssh_private_key_file": str(self.key),
+            "piswarm_controller": HERE,
+            "clock_servers": [HERE],
+        } | others
+        self.inventory.write_text(
+            json.dumps({"all": {"children": {"workers": {"hosts": hosts, "vars": common}}}}, indent=1)
+        )
+
+    def _take(self) -> None:
+        """Be the only lab; whoever holds it is told."""
+        cache().mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = (cache() / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CanNotError("another lab is up on this machine") from None
