@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from worker import __version__
 from worker.histogram import Histogram
 from worker.wire import (
     WORKER_MESSAGES,
@@ -32,7 +33,7 @@ from worker.wire import (
     encode,
 )
 
-FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="o", python="p", piswarm="v")
+FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="o", python="p", piswarm=__version__)
 BODIES = 64
 """Different seconds that workers report, in turn."""
 NODE_FIGURES, WORKER_FIGURES = 20, 3

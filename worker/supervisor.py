@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import IO
@@ -171,9 +172,10 @@ class Supervisor:
         for process in living:
             assert process.stdin is not None
             process.stdin.close()
+        until_s = time.monotonic() + grace_s
         for process in living:
             try:
-                process.wait(grace_s)
+                process.wait(max(0.0, until_s - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from master.fleet.registry import Node, Registry
 from master.store import CONTROLLER, Store
+from worker import __version__
 from worker.wire import (
     MAX_WORKERS,
     AgentMessage,
@@ -120,6 +121,11 @@ class Agents:
         else:
             self._registry.welcome(node.name, hello.facts, now_s)
         self._store.put_node(node.name, hello.facts)
+        if hello.facts.piswarm != __version__:
+            versions = (
+                f"it runs piswarm {hello.facts.piswarm}, the controller {__version__}: deploy the controller's to it"
+            )
+            self._log.event("other version", node.name, versions)
         self._tell(node.name, Welcome(self._period_s))
         self._tell_assignment(node.name)
         self._tell(node.name, Question(now_s))

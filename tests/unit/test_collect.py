@@ -17,12 +17,13 @@ from master.run import agents, collect
 from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
+from worker import __version__
 from worker.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
 from worker.histogram import Histogram
 from worker.wire import Answer, EndpointSecond, Facts, Hello, Reading, Ready, Report, Sample, UserShare, WorkerSecond
 
 START_S = 1000.0
-FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
+FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm=__version__)
 
 
 class Run:

@@ -28,6 +28,7 @@ from locust.runners import (
 )
 from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 
+from worker import __version__
 from worker.agent import Agent
 from worker.curve import Endpoint, Keys, connect
 from worker.looplag import PROBES_PER_SECOND, LagSecond
@@ -356,7 +357,7 @@ class _Sensors:
             memory_bytes=8 << 30,
             os="Linux-6.12",
             python="3.13.5",
-            piswarm="0",
+            piswarm=__version__,
         )
 
     def read(self) -> Reading:

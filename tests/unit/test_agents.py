@@ -1,0 +1,113 @@
+"""The controller's conversation with agents: whom it takes in, and what it has their workers do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from master.fleet.registry import Registry
+from master.run.agents import Agents
+from master.store import CONTROLLER, Store
+from worker import __version__
+from worker.wire import (
+    Assign,
+    Assignment,
+    ControllerMessage,
+    Facts,
+    Hello,
+    Question,
+    UserShare,
+    Welcome,
+    Work,
+    WorkerEnded,
+)
+
+FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm=__version__)
+WORK = Work("run", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
+NODES = ("pi1", "pi2")
+ASSIGNMENTS = {name: Assignment(WORK, number, len(NODES)) for number, name in enumerate(NODES)}
+
+
+class Told:
+    """All that the agents were told, and what is worth keeping."""
+
+    def __init__(self, directory: Path) -> None:
+        self.messages: list[tuple[str, ControllerMessage]] = []
+        self.events: list[tuple[str, str | None, str]] = []
+        self.store = Store(directory / "run.db", create=True)
+        self.registry = Registry(NODES)
+        self.agents = Agents(self.registry, self.store, 1.0, self, lambda *message: self.messages.append(message))
+
+    def event(self, kind: str, node: str | None, detail: str) -> None:
+        self.events.append((kind, node, detail))
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    told = Told(tmp_path)
+    yield told
+    told.store.close()
+
+
+def test_a_node_that_comes_is_given_something_to_do(told: Told) -> None:
+    told.agents.assign(ASSIGNMENTS)
+    told.agents.hear("pi2", Hello(FACTS), 5.0)
+    assert told.messages == [("pi2", Welcome(1.0)), ("pi2", Assign(ASSIGNMENTS["pi2"])), ("pi2", Question(5.0))]
+
+
+def test_who_was_there_before_there_was_something_to_do_is_told_then(told: Told) -> None:
+    """And who comes again is told again."""
+    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    assert not [message for _, message in told.messages if isinstance(message, Assign)]
+    told.agents.assign(ASSIGNMENTS)
+    assert told.messages[-1] == ("pi1", Assign(ASSIGNMENTS["pi1"]))
+    told.agents.hear("pi1", Hello(FACTS), 6.0)
+    assert [message for _, message in told.messages if isinstance(message, Assign)] == 2 * [Assign(ASSIGNMENTS["pi1"])]
+
+
+def test_the_controllers_own_agent_has_nothing_to_do(told: Told) -> None:
+    told.agents.assign(ASSIGNMENTS)
+    told.agents.hear(CONTROLLER, Hello(FACTS), 5.0)
+    assert told.messages == [(CONTROLLER, Welcome(1.0)), (CONTROLLER, Question(5.0))]
+
+
+@pytest.mark.parametrize(("wanted", "cores", "missing"), [(None, 4, 4), (None, 64, 8), (3, 4, 3)])
+def test_workers_are_missing_until_all_have_come(told: Told, wanted: int | None, cores: int, missing: int) -> None:
+    """One for each core, but no more than a node may have, where nobody has said how many; of a node that is away, one at least."""
+    told.agents.assign({"pi1": Assignment(WORK, 0, 1, wanted)})
+    assert told.agents.workers_missing() == (wanted or 1)
+    told.agents.hear("pi1", Hello(msgspec.structs.replace(FACTS, cpu_count=cores)), 5.0)
+    assert told.agents.workers_missing() == missing
+    for index in range(missing):
+        told.registry.worker_came("pi1", f"pi1_{index}")
+    assert told.agents.workers_missing() == 0
+
+
+def test_nobody_is_taken_in_when_the_run_is_over(told: Told) -> None:
+    """Agents that wait for the next run present themselves at once."""
+    told.agents.assign(ASSIGNMENTS)
+    told.agents.end()
+    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    assert told.messages == []
+    assert told.registry.usable == 0
+
+
+def test_how_a_worker_ended_last_is_known(told: Told) -> None:
+    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    assert told.agents.last_end == ""
+    told.agents.hear("pi1", WorkerEnded("pi1_0", "exit status 1; no such module", 1.0, crashing=False), 6.0)
+    assert told.agents.last_end == "pi1_0: exit status 1; no such module"
+
+
+def test_a_node_with_another_version_is_told_of(told: Told) -> None:
+    """It may measure in another way."""
+    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    assert told.events == []
+    told.agents.hear("pi2", Hello(msgspec.structs.replace(FACTS, piswarm="0.0.1")), 5.0)
+    ((kind, node, detail),) = told.events
+    assert (kind, node) == ("other version", "pi2")
+    assert "0.0.1" in detail
+    assert __version__ in detail
