@@ -1,0 +1,227 @@
+"""An agent that stays, as on a real node: it waits for one run after the other, and for a controller that is away."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import zmq
+
+from worker import agent
+from worker.agent import Agent, serve
+from worker.curve import Endpoint, end_context, new_keys
+from worker.wire import (
+    AgentMessage,
+    Assign,
+    Assignment,
+    ControllerMessage,
+    Facts,
+    Hello,
+    Present,
+    Quit,
+    Reading,
+    Sample,
+    UserShare,
+    Welcome,
+    Work,
+    WorkerEnded,
+    decode_agent_message,
+    encode,
+)
+
+FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
+LIMIT_S = 20.0
+
+
+def assignment(run: str) -> Assignment:
+    return Assignment(Work(run, {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0), 0, 1)
+
+
+class Sensors:
+    def facts(self) -> Facts:
+        return FACTS
+
+    def read(self) -> Reading:
+        return Reading(cpu_percent=1.0, memory_percent=1, memory_used_bytes=1, load_1min=0)
+
+
+class Workers:
+    """Notes which run they are for; None while they have nothing to do."""
+
+    def __init__(self) -> None:
+        self.run: str | None = None
+        self.ended = 0
+
+    def take_on(self, assignment: Assignment) -> None:
+        self.run = assignment.work.run
+
+    def look(self, now_s: float) -> Iterator[WorkerEnded]:
+        del now_s
+        return iter(())
+
+    def wait_s(self, now_s: float) -> float:
+        del now_s
+        return math.inf
+
+    def stop(self) -> None:
+        self.run = None
+        self.ended += 1
+
+
+class Place:
+    """Where controllers come and go, each with the same keys on the same port; and the agent that looks for them there."""
+
+    def __init__(self) -> None:
+        self._server = new_keys()
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] | None = None
+        self._route = b""
+        self.open()
+        assert self._socket is not None
+        self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.workers = Workers()
+        endpoint = Endpoint(self._address, self._server.public)
+        context = zmq.Context()
+        self.agent = Agent("pi1", endpoint, new_keys(), Sensors(), context=context, workers=self.workers, stays=True)
+        self._agents_context = context
+        self._ended = threading.Event()
+        self._readable, self._writable = os.pipe()
+        self._thread = threading.Thread(
+            target=serve,
+            args=([self.agent],),
+            kwargs={"until": self._ended.is_set, "woken": self._readable},
+            daemon=True,
+        )
+        self._thread.start()
+
+    def open(self) -> None:
+        """A controller comes."""
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.curve_server = True
+        self._socket.curve_secretkey = self._server.secret.encode()
+        if self._route or hasattr(self, "_address"):
+            self._socket.bind(self._address)
+        else:
+            self._socket.bind_to_random_port("tcp://127.0.0.1")
+
+    def shut(self) -> None:
+        """It goes, without a word."""
+        assert self._socket is not None
+        self._socket.close()
+
+    def heard(self, wait_s: float) -> AgentMessage | None:
+        """What the agent says next; None when it says nothing for so long."""
+        assert self._socket is not None
+        if not self._socket.poll(int(1000 * wait_s)):
+            return None
+        self._route, identity, frame = self._socket.recv_multipart()
+        assert identity == b"pi1"
+        return decode_agent_message(frame)
+
+    def hear(self, kind: type[AgentMessage]) -> None:
+        """Its words, up to one of that kind."""
+        until_s = time.monotonic() + LIMIT_S
+        while not isinstance(self.heard(1.0), kind):
+            assert time.monotonic() < until_s, f"no {kind.__name__}"
+
+    def say(self, message: ControllerMessage) -> None:
+        assert self._socket is not None
+        self._socket.send_multipart([self._route, encode(message)])
+
+    def begin(self, run: str) -> None:
+        """Take the agent into a run."""
+        self.say(Welcome(0.05))
+        self.say(Assign(assignment(run)))
+        self.hear(Sample)
+        self.until(lambda: self.workers.run == run)
+
+    @staticmethod
+    def until(condition: Callable[[], bool]) -> None:
+        until_s = time.monotonic() + LIMIT_S
+        while not condition():
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._ended.set()
+        os.write(self._writable, b"x")
+        self._thread.join(LIMIT_S)
+        assert not self._thread.is_alive()
+        os.close(self._readable)
+        os.close(self._writable)
+        self.shut()
+        end_context(self._agents_context)
+        end_context(self._context)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(agent, "HELLO_INTERVAL_S", 0.02)
+    monkeypatch.setattr(agent, "HELLO_INTERVAL_MAX_S", 0.08)
+    place = Place()
+    yield place
+    place.close()
+
+
+def test_one_run_after_the_other(place: Place) -> None:
+    """A run that is over ends its workers, and not the agent."""
+    for run in ("first", "second"):
+        place.hear(Hello)
+        place.begin(run)
+        place.say(Quit())
+        place.until(lambda: place.workers.run is None)
+    place.hear(Hello)
+    assert place.workers.ended == 2
+    assert not place.agent.done
+
+
+def test_a_controller_that_is_heard_no_more_is_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while, in which another one could go on with the run; then whoever comes is presented a node without workers."""
+    place.hear(Hello)
+    place.begin("first")
+    place.shut()
+    assert place.workers.run == "first"
+    monkeypatch.setattr(agent, "FORGET_RUN_S", 0.2)
+    place.until(lambda: place.workers.run is None)
+    assert not place.agent.in_run
+    place.open()
+    place.hear(Hello)
+    place.begin("second")
+
+
+def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
+    """They are left alone until it says what they are to do."""
+    place.hear(Hello)
+    place.begin("first")
+    place.shut()
+    place.open()
+    place.hear(Sample)
+    place.say(Present())
+    place.hear(Hello)
+    assert place.workers.run == "first"
+    assert not place.workers.ended
+    place.begin("second")
+
+
+def test_who_comes_late_is_not_met_by_all_that_was_said_before(place: Place) -> None:
+    """Each of a night's hellos would be welcomed."""
+    place.hear(Hello)
+    place.shut()
+    sockets = {place.agent.socket}  # with each but the first few a hello has been said
+
+    def enough() -> bool:
+        sockets.add(place.agent.socket)
+        return len(sockets) > 15
+
+    place.until(enough)
+    place.open()
+    place.hear(Hello)
+    said = 1
+    while place.heard(0.04) is not None:  # less than the least time between two
+        said += 1
+    assert said <= 5
