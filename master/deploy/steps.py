@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from master.deploy.session import Session
 from master.deploy.settings import Settings
 
 _LOOK_S = 0.3
-_LAST_LINES = 5
+_LAST_LINES = 20
+_OF_SYSTEMD = re.compile(r" systemd\[[0-9]+\]: ")
+"""In a line of the journal: what systemd says of the agent, which knows less than what the agent itself said before."""
 _BACK_S = 90.0
 """For switching back, whatever time the host has used."""
 
@@ -206,7 +209,8 @@ def _unwell(session: Session, text: str) -> HostFailure:
         said = session.logs(_LAST_LINES).strip().splitlines()
     except HostFailure:
         said = []
-    return HostFailure(Cause.UNWELL, f"{text}; it last said: {said[-1].strip()[:200]}" if said else text)
+    own = [line for line in said if not _OF_SYSTEMD.search(line)] or said
+    return HostFailure(Cause.UNWELL, f"{text}; it last said: {own[-1].strip()[-200:]}" if own else text)
 
 
 def _switch_back(session: Session, former: Former, wellness: Wellness) -> str:
