@@ -214,6 +214,7 @@ class ValidityShape(_Shape):
     under_voltage: Percent | None = None
     controller_cpu: Percent | None = None
     clock_error: Latency | None = None
+    latency_error: Percent | None = None
     missing_samples: Percent | None = None
     excluded_share: Percent | None = None
 

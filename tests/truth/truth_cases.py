@@ -158,18 +158,23 @@ CASES = [
         period_s=0.03,
         validity=_A_THIRD,
     ),
+    Case("locust", "few users of Locust's own client", "VALID", users={"LocustVisitor": 1}, load_users=8),
     Case(
         "stutter-locust",
         "as stutter, with Locust's own client",
-        "EITHER",
+        "INVALID",
         users={"LocustVisitor": 1, "ShortBlocker": "= 6"},
-        known="Locust's clients count an answer from when they came to read it",
+    ),
+    Case(
+        "twitch-locust",
+        "user code blocks 10–20 ms now and then, with Locust's own client",
+        "INVALID",
+        users={"LocustVisitor": 1, "ShorterBlocker": "= 6"},
     ),
     Case(
         "stutter-connect",
         "as stutter, with a connection for each request",
         "EITHER",
         users={"Stranger": 1, "ShortBlocker": "= 6"},
-        known="when a connection was there is noted by no kernel",
     ),
 ]
