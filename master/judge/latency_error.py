@@ -150,9 +150,9 @@ def check_latency_error(
     message = ""
     if not ok:
         message = (
-            f"the generator's lag has made p{worst.percent:g} too high by about {_about(worst.measured_ms - worst.own_ms)},"
-            f" {shown}, above {format_percent(most_percent)}, where a client of its own timed {own:.0f} requests;"
-            " worker.http's HttpUser is free of it"
+            f"latency_error was {shown}, above {format_percent(most_percent)}: of {_about(worst.measured_ms)} there, about"
+            f" {_about(worst.measured_ms - worst.own_ms)} is the lag of the workers' event loops, since {own:.0f} requests were"
+            " ended by their own clocks (the kernel ends those of worker.http's HttpUser)"
         )
     return ValidityOutcome("latency_error", limit, shown, error, ok=ok, nodes=tuple(nodes), message=message)
 
