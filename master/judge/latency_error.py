@@ -16,7 +16,7 @@ matter: E is nearly always 0, and E is always the same.
 
 This takes T and E to be independent. They are not where answers come because of a stall: users that were all woken by its end ask
 together, and a stall of their own making may meet their answers more often than by chance. Nor is in E what the client itself takes
-for an answer. So the error is told too low rather than too high: in `make truth`, where the lag is worst, as about 60 % of what it is.
+for an answer. So the error is told too low rather than too high: in `make truth`, where the lag is worst, as 40 to 90 % of what it is.
 """
 
 from __future__ import annotations
