@@ -25,10 +25,12 @@ from worker.wire import Facts, Reading
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (method, name));
--- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure.
+-- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `own_clock`
+-- of them were ended by a worker's own clock, not by its kernel's note.
 CREATE TABLE requests (
     second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
     total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
+    own_clock INTEGER NOT NULL,
     PRIMARY KEY (second, endpoint, fit)
 ) WITHOUT ROWID;
 CREATE TABLE seconds (
@@ -60,7 +62,7 @@ CREATE TABLE samples (
 CREATE TABLE fitness (
     second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
     lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER NOT NULL, unfit TEXT NOT NULL,
-    lag BLOB NOT NULL,
+    lag BLOB NOT NULL, own_clock INTEGER NOT NULL,
     PRIMARY KEY (second, node, worker)
 ) WITHOUT ROWID;
 -- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
@@ -116,6 +118,8 @@ class FitnessRow(NamedTuple):
     """Users that it ran, as it last said."""
     worker: int = 0
     """Its number among the node's workers."""
+    own_clock: int = 0
+    """Of its requests, those whose response time was ended by its own clock."""
 
 
 class NodeRow(NamedTuple):
@@ -234,19 +238,20 @@ class Store:
         """Add a tally to its second; what is there already is merged with it."""
         key = (second, self._endpoints[self.counted_as(endpoint)], fit)
         row = self._db.execute(
-            "SELECT total, failed, received_bytes, histogram FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",
+            "SELECT total, failed, received_bytes, histogram, own_clock FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",
             key,
         ).fetchone()
         if row is not None:
-            before = Tally(row[0], row[1], row[2], Histogram.decode(row[3]))
+            before = Tally(row[0], row[1], row[2], Histogram.decode(row[3]), row[4])
             before.merge(tally)
             tally = before
         self._db.execute(
-            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *key,
                 *(min(n, _MOST) for n in (tally.total, tally.failed, tally.received_bytes)),
                 tally.histogram.encode(),
+                min(tally.own_clock, _MOST),
             ),
         )
 
@@ -286,7 +291,7 @@ class Store:
     def put_fitness(self, rows: Iterable[FitnessRow]) -> None:
         """Keep how fit nodes were."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     row.second,
@@ -298,6 +303,7 @@ class Store:
                     min(row.users, _MOST),
                     row.unfit,
                     row.lag,
+                    min(row.own_clock, _MOST),
                 )
                 for row in rows
             ),
@@ -361,11 +367,12 @@ class Store:
     def requests(self) -> Iterator[tuple[int, Endpoint, Tally, bool]]:
         """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it."""
         rows = self._db.execute(
-            "SELECT second, method, endpoints.name, total, failed, received_bytes, histogram, fit FROM requests"
+            "SELECT second, method, endpoints.name, total, failed, received_bytes, histogram, own_clock, fit FROM requests"
             " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
         )
-        for second, method, name, total, failed, received_bytes, histogram, fit in rows:
-            yield second, (method, name), Tally(total, failed, received_bytes, Histogram.decode(histogram)), bool(fit)
+        for second, method, name, total, failed, received_bytes, histogram, own_clock, fit in rows:
+            tally = Tally(total, failed, received_bytes, Histogram.decode(histogram), own_clock)
+            yield second, (method, name), tally, bool(fit)
 
     def reports(self) -> dict[str, tuple[int, int]]:
         """The last report of each worker that was taken, as life and number."""
@@ -463,7 +470,7 @@ class Store:
 
     def _fitness(self, which: str) -> Iterator[FitnessRow]:
         rows = self._db.execute(
-            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker FROM fitness"  # noqa: S608
+            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker, own_clock FROM fitness"  # noqa: S608
             f" JOIN nodes ON nodes.id = node {which}"
         )
         return (FitnessRow(*row) for row in rows)

@@ -104,21 +104,31 @@ _decoder = msgspec.msgpack.Decoder(
 
 
 class Tally:
-    """What happened at one endpoint in one span of time: requests, failures, bytes received, latencies of all requests."""
+    """What happened at one endpoint in one span of time: requests, failures, bytes received, latencies of all requests.
 
-    __slots__ = ("failed", "histogram", "received_bytes", "total")
+    Of the requests, the response times of `own_clock` were ended by the worker's own clock, not by its kernel's note.
+    """
+
+    __slots__ = ("failed", "histogram", "own_clock", "received_bytes", "total")
 
     def __init__(
-        self, total: int = 0, failed: int = 0, received_bytes: int = 0, histogram: Histogram | None = None
+        self,
+        total: int = 0,
+        failed: int = 0,
+        received_bytes: int = 0,
+        histogram: Histogram | None = None,
+        own_clock: int = 0,
     ) -> None:
         self.total = total
         self.failed = failed
         self.received_bytes = received_bytes
         self.histogram = Histogram() if histogram is None else histogram
+        self.own_clock = own_clock
 
     def merge(self, other: Tally) -> None:
         """Add `other` to this one."""
         self.total += other.total
         self.failed += other.failed
         self.received_bytes += other.received_bytes
+        self.own_clock += other.own_clock
         self.histogram.merge(other.histogram)

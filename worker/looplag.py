@@ -79,7 +79,7 @@ class LoopLag:
         return entry
 
     def run(self, sleep: Callable[[float], None]) -> None:
-        """Probe for ever; `sleep` is the event loop's own (seconds)."""
+        """Probe for ever; `sleep` (seconds) must wait in the event loop, and be no later than an answer on a socket would be."""
         interval_s = PROBE_INTERVAL_S
         due_s = self._clock() + interval_s
         while True:

@@ -25,6 +25,7 @@ from locust import argument_parser
 from locust.env import Environment
 
 from worker.agent import Agent, serve
+from worker.alarm import exact_sleep
 from worker.boards import BOARDS
 from worker.catalogue import load_user_classes
 from worker.cores import VirtualCores
@@ -151,7 +152,7 @@ class Rack:
         agents_done.acquire()
         _native_thread(self._serve_agents, (agents, agents_done))
         long_lived = LongLived(lambda: sum(len(worker.user_greenlets) for worker in self._workers))
-        helpers = [gevent.spawn(self._lag.run, gevent.sleep), gevent.spawn(long_lived.run, gevent.sleep)]
+        helpers = [gevent.spawn(self._lag.run, exact_sleep()), gevent.spawn(long_lived.run, gevent.sleep)]
         if agents:
             helpers.append(gevent.spawn(self._shares.run))
         nodes.join(raise_error=True)

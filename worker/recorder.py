@@ -34,13 +34,18 @@ class RequestEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
         self.note_behind = recorder.note_behind
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
-        """Count the request, then call the listeners, as Locust's event does."""
+        """Count the request, then call the listeners, as Locust's event does.
+
+        Its response time counts as ended by the process's own clock, unless it is what the response says of itself
+        (`ended_ms` of worker.http's): whoever else fires this measured in the user's greenlet, after the event loop.
+        """
         self.record(
             kwargs["request_type"],
             kwargs["name"],
             kwargs["response_time"] or 0.0,
             _bytes(kwargs["response_length"]),
             kwargs.get("exception"),
+            own_clock=kwargs["response_time"] != getattr(kwargs.get("response"), "ended_ms", None),
         )
         if self._handlers:
             super().fire(reverse=reverse, **kwargs)
@@ -73,8 +78,12 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         received_bytes: int,
         error: Any = None,
         now_s: float | None = None,
+        own_clock: bool = False,
     ) -> None:
-        """Count one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set."""
+        """Count one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
+
+        `own_clock` says that a late event loop has made `response_ms` longer: it was not the kernel that ended it.
+        """
         second = int(self._clock() if now_s is None else now_s)
         if second != self._second:
             self._second = second
@@ -86,6 +95,8 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         tally.received_bytes += received_bytes
         tally.histogram.add(response_ms)
         self.requests_total += 1
+        if own_clock:
+            tally.own_clock += 1
         if error:
             tally.failed += 1
             self._note_error(method, name, error)
@@ -150,6 +161,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
                     min(tally.received_bytes, MAX_BYTES),
                     tally.histogram.max_ms,
                     tally.histogram.buckets,
+                    tally.own_clock,
                 )
                 for (method, name), tally in self._seconds.pop(second, {}).items()
             ],

@@ -103,11 +103,12 @@ class SlowedRecorder(Recorder):
         received_bytes: int,
         error: Any = None,
         now_s: float | None = None,
+        own_clock: bool = False,
     ) -> None:
         """Count one request; called in the greenlet of the user that made it, which goes on when a Pi's would."""
         if now_s is None:
             now_s = self._clock()
-        _record(self, method, name, response_ms, received_bytes, error, now_s)
+        _record(self, method, name, response_ms, received_bytes, error, now_s, own_clock)
         wait_s = self._charge(now_s)
         if wait_s < NOTICED_S:
             return

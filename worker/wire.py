@@ -215,6 +215,8 @@ class EndpointSecond(msgspec.Struct, array_like=True):
     received_bytes: Count
     max_ms: Milliseconds
     buckets: Buckets
+    own_clock: Some = 0
+    """Of `total`, those whose response time was ended by the worker's own clock, and so is longer by its loop's lag."""
 
 
 class WorkerSecond(msgspec.Struct, array_like=True):

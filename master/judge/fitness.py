@@ -71,6 +71,30 @@ class Percents:
         return None
 
 
+class LagByRequest:
+    """How late requests were ended: a share of them for each bucket of lag."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.buckets: defaultdict[int, float] = defaultdict(float)
+        """How many of the requests have the lag of each bucket of a histogram."""
+
+    def add(self, lag: Histogram, requests: int) -> None:
+        """So many requests met the lag of these probes."""
+        probes = lag.count
+        if not probes:
+            return
+        self.requests += requests
+        for bucket, count in lag.buckets.items():
+            self.buckets[bucket] += requests * count / probes
+
+    def merge(self, other: LagByRequest) -> None:
+        """Add the requests of `other` to these."""
+        self.requests += other.requests
+        for bucket, requests in other.buckets.items():
+            self.buckets[bucket] += requests
+
+
 class FitnessLog:
     """What is known of the generator's fitness over the steady part of a run. Only steady seconds are added.
 
@@ -101,14 +125,21 @@ class FitnessLog:
         self.lost: set[str] = set()
         self.lag_when_fit = Histogram()
         """Of all workers, in the seconds in which they were fit."""
+        self.lag_by_request: defaultdict[str, LagByRequest] = defaultdict(LagByRequest)
+        """The same by node, of seconds with requests that were ended by the worker's own clock, and as often as there were such."""
         self.requests_fit = 0
         self.requests_unfit = 0
 
-    def add_lag(self, node: str, lag: Histogram, *, fit: bool) -> None:
-        """Add one worker-second's probes of how late the event loop ran, and whether it was `fit` in all."""
+    def add_lag(self, node: str, lag: Histogram, *, fit: bool, own_clock: int = 0) -> None:
+        """Add one worker-second's probes of how late the event loop ran, and whether it was `fit` in all.
+
+        `own_clock` of its requests were ended by its own clock, so that their response times are longer by that lag.
+        """
         self.lag[node].merge(lag)
         if fit:
             self.lag_when_fit.merge(lag)
+            if own_clock:
+                self.lag_by_request[node].add(lag, own_clock)
 
     def add_worker_cpu(self, node: str, percent: float) -> None:
         """Add one worker-second: the share of one core that a worker of `node` used."""

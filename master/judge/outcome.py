@@ -10,6 +10,7 @@ from itertools import groupby
 
 from master.judge.doubt import check_doubt
 from master.judge.fitness import FitnessLog
+from master.judge.latency_error import check_latency_error
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.validity import ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
@@ -85,6 +86,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     thresholds = judge.outcomes()
     validity = [
         *check(scenario.validity, fitness, scenario.nodes.expect, scenario.nodes.min),
+        check_latency_error(scenario.validity.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
         check_doubt(scenario.thresholds, thresholds, fitness.lag_when_fit),
     ]
     verdict = decide(thresholds, validity, facts.aborted)

@@ -86,6 +86,7 @@ def _take_off(tally: Tally, part: Tally) -> None:
     tally.total -= part.total
     tally.failed -= part.failed
     tally.received_bytes -= part.received_bytes
+    tally.own_clock -= part.own_clock
     buckets = tally.histogram.buckets
     for bucket, count in part.histogram.buckets.items():
         left = buckets[bucket] - count

@@ -297,6 +297,7 @@ class Collector:
                     lag.encode(),
                     users,
                     number_of(worker),
+                    sum(entry.own_clock for entry in row.endpoints),
                 ),
                 lag,
             )
@@ -304,13 +305,15 @@ class Collector:
     def _keep_fitness(self, row: FitnessRow, lag: Histogram) -> None:
         self._fitness_rows.append(row)
         if self._is_steady(row.second):
-            self.fitness.add_lag(row.node, lag, fit=not row.unfit)
+            self.fitness.add_lag(row.node, lag, fit=not row.unfit, own_clock=row.own_clock)
             if row.worker_cpu_percent is not None:
                 self.fitness.add_worker_cpu(row.node, row.worker_cpu_percent)
 
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
         key = (second, self._store.counted_as((entry.method, entry.name)), fit)
-        tally = Tally(entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms))
+        tally = Tally(
+            entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms), entry.own_clock
+        )
         before = self._pending.get(key)
         if before is None:
             self._pending[key] = tally

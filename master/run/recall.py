@@ -18,7 +18,7 @@ def recall_fitness(store: Store, is_steady: Callable[[int], bool]) -> tuple[Fitn
     log, samples = FitnessLog(), Counter[str]()
     for row in store.fitness():
         if is_steady(row.second):
-            log.add_lag(row.node, Histogram.decode(row.lag), fit=not row.unfit)
+            log.add_lag(row.node, Histogram.decode(row.lag), fit=not row.unfit, own_clock=row.own_clock)
             if row.worker_cpu_percent is not None:
                 log.add_worker_cpu(row.node, row.worker_cpu_percent)
             log.add_requests(0 if row.unfit else row.requests, row.requests if row.unfit else 0)

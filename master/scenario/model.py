@@ -89,6 +89,8 @@ class Limits:
     """Whether a Raspberry Pi of which it is not known whether it is throttled may count as fit."""
     controller_cpu_percent: float = 95.0
     clock_error_ms: float = 250.0
+    latency_error_percent: float = 1.0
+    """Of p50 to p99, beside 0.2 ms."""
     missing_samples_percent: float = 5.0
     excluded_share_percent: float = 5.0
 
@@ -150,6 +152,7 @@ class Scenario:
                 "under_voltage": format_percent(limits.under_voltage_percent),
                 "controller_cpu": format_percent(limits.controller_cpu_percent),
                 "clock_error": format_latency(limits.clock_error_ms),
+                "latency_error": format_percent(limits.latency_error_percent),
                 "missing_samples": format_percent(limits.missing_samples_percent),
                 "excluded_share": format_percent(limits.excluded_share_percent),
             },

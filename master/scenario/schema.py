@@ -31,6 +31,7 @@ from master.scenario.units import (
     format_duration,
     format_temperature,
     parse_duration,
+    parse_excess,
     parse_latency,
     parse_percent,
     parse_temperature,
@@ -149,6 +150,7 @@ def _known_kind(name: str) -> str:
 Duration = Annotated[float, PlainValidator(parse_duration)]
 Latency = Annotated[float, PlainValidator(parse_latency)]
 Percent = Annotated[float, PlainValidator(parse_percent)]
+Excess = Annotated[float, PlainValidator(parse_excess)]
 Temperature = Annotated[float, PlainValidator(parse_temperature)]
 Kind = Annotated[str, AfterValidator(_known_kind)]
 Weight = Annotated[float, Field(gt=0, le=_MOST_WEIGHT)]
@@ -214,6 +216,7 @@ class ValidityShape(_Shape):
     under_voltage: Percent | None = None
     controller_cpu: Percent | None = None
     clock_error: Latency | None = None
+    latency_error: Excess | None = None
     missing_samples: Percent | None = None
     excluded_share: Percent | None = None
 

@@ -91,6 +91,7 @@ _LATENCY = _Kind(
     "3600 s",
 )
 _PERCENT = _Kind("a percentage", {"%": Fraction(1)}, "5 %", 100.0, "100 %")
+_EXCESS = _Kind("a percentage", {"%": Fraction(1)}, "5 %", 10_000.0, "10000 %")
 _SHARE = _Kind("a percentage", {"%": Fraction(1, 100)}, "5 %", 1.0, "100 %")
 _TEMPERATURE = _Kind(
     "a temperature",
@@ -116,6 +117,11 @@ def parse_latency(value: object) -> float:
 def parse_percent(value: object) -> float:
     """Percent (0 to 100), from `5 %`."""
     return _PERCENT.parse(value)
+
+
+def parse_excess(value: object) -> float:
+    """Percent of something that may be exceeded many times over, from `150 %`."""
+    return _EXCESS.parse(value)
 
 
 def parse_share(value: object) -> float:

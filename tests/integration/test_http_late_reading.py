@@ -35,3 +35,30 @@ def test_an_answer_that_lay_in_the_kernel_counts_from_when_it_came(target: Targe
     visitor.client.close()
     assert min(measured_s) < BLOCKED_S / 2
     assert [event["response_time"] / 1000 for event in visitor.fired][1:] == measured_s
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel tells the round trip")
+def test_a_connection_that_was_there_and_not_looked_at_counts_from_when_it_was(target: Target) -> None:
+    """The event loop is blocked before it can see that the connection is made."""
+    kind = type("Passerby", (Visitor,), {"host": target.url})
+    visitor = kind(Environment(user_classes=[kind]))
+    visitor.client.get("/health")
+    responses = []
+    for _ in range(ATTEMPTS):
+        visitor.client.close()  # ends the idle connection
+        begun_s = time.monotonic()
+        asking = gevent.spawn(visitor.client.get, "/health")
+        gevent.sleep(0)  # it has begun to connect
+        get_original("time", "sleep")(BLOCKED_S)
+        responses.append(asking.get())
+        assert time.monotonic() - begun_s >= BLOCKED_S
+    visitor.client.close()
+    assert min(response.elapsed_s for response in responses) < BLOCKED_S / 2
+    assert all(0 < response.connect_s <= response.elapsed_s == response.ended_ms / 1000 for response in responses)
+
+
+def test_a_failure_is_ended_by_the_process() -> None:
+    """It is noticed when it is."""
+    kind = type("Passerby", (Visitor,), {"host": "http://127.0.0.1:1"})
+    visitor = kind(Environment(user_classes=[kind]))
+    assert visitor.client.get("/health").ended_ms is None

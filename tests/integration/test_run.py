@@ -71,6 +71,7 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
             "missing_samples",
             "nodes",
             "excluded_share",
+            "latency_error",
             "doubtful_thresholds",
         ],
         True,

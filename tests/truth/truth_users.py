@@ -110,3 +110,10 @@ class ShortBlocker(_Blocker):
 
     wait_time = between(0.3, 0.6)
     least_s, most_s = 0.020, 0.045
+
+
+class ShorterBlocker(_Blocker):
+    """The same for less than anybody would call a stall."""
+
+    wait_time = between(0.5, 1.0)
+    least_s, most_s = 0.010, 0.020

@@ -15,6 +15,7 @@ from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
 from master.run import agents, collect
 from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
+from master.run.recall import recall_fitness
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker import __version__
@@ -198,6 +199,28 @@ def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
     run.tick(6)
     (found,) = run.store.fitness()
     assert found.unfit == "loop lag not credible"
+
+
+def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(run: Run) -> None:
+    """Of those that a worker's own clock ended, as often as there were such."""
+    run.collector.progress.hold_started(0)
+    run.tick(0)
+    for second in range(3, 6):
+        run.now_s = START_S + second + 0.9
+        run.collector.on_agent("pi1", sample(second, START_S + second, run.now_s))
+        entries = [
+            EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7}, 5),
+            EndpointSecond("GET", "/y", 2, 0, 0, 1.0, {1: 2}),
+        ]
+        row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 15, 9: 5}, entries)
+        run.collector.on_report("pi1_0", Report(1, second - 2, 0, run.now_s, {}, [row], []))
+    run.tick(7)
+    recalled, _ = recall_fitness(run.store, run.collector._is_steady)
+    for fitness in (run.collector.fitness, recalled):
+        assert {node: (lag.requests, dict(lag.buckets)) for node, lag in fitness.lag_by_request.items()} == {
+            "pi1": (15, {1: 11.25, 9: 3.75})
+        }
+    assert sum(tally.own_clock for _, _, tally, _ in run.store.requests()) == 15
 
 
 def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
+import time
 
 import pytest
 
@@ -38,3 +40,17 @@ def test_what_the_kernel_did_not_note_counts_from_its_reading() -> None:
 def test_a_note_from_before_a_change_of_the_wall_clock_says_nothing(ago_s: float) -> None:
     """The answer can't have come before it was asked for, nor later than now."""
     assert arrival.arrival_s(noted(ago_s), ASKED_S) == NOW_S
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel tells the round trip")
+def test_the_round_trip_of_a_connection_is_known_once_there_is_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as sock:
+        assert arrival.round_trip_s(sock) is None
+        begun_s = time.monotonic()
+        sock.connect(server.getsockname())
+        assert 0 < (arrival.round_trip_s(sock) or 0.0) <= time.monotonic() - begun_s
+
+
+def test_what_is_no_tcp_connection_has_no_round_trip() -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        assert arrival.round_trip_s(sock) is None

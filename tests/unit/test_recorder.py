@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -214,6 +215,32 @@ def test_what_is_left_open_counts_as_nothing(recorder: Recorder) -> None:
     RequestEvent(recorder).fire(**FIRED | {"response_time": None, "response_length": None})
     (entry,) = recorder.take({}, final=True).seconds[0].endpoints
     assert (entry.total, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 0, 0.0, {0: 1})
+
+
+@pytest.mark.parametrize(
+    ("ended_ms", "own_clock"),
+    [
+        pytest.param(2.0, 0, id="ended by the kernel"),
+        pytest.param(None, 1, id="ended by the process"),
+        pytest.param(1.5, 1, id="another time than the client's"),
+    ],
+)
+def test_the_event_takes_a_time_for_the_kernels_only_if_the_response_says_so(
+    recorder: Recorder, ended_ms: float | None, own_clock: int
+) -> None:
+    """Locust's responses say nothing of the kind, nor do events without any."""
+    event = RequestEvent(recorder)
+    event.fire(**FIRED | {"response": SimpleNamespace(ended_ms=ended_ms)})
+    event.fire(**FIRED | {"response": object(), "name": "/locust"})
+    event.fire(**FIRED | {"name": "/none"})
+    recorder.record("GET", "/kernel", 5.0, 10)
+    entries = recorder.take({}, final=True).seconds[0].endpoints
+    assert {entry.name: entry.own_clock for entry in entries} == {
+        "/": own_clock,
+        "/locust": 1,
+        "/none": 1,
+        "/kernel": 0,
+    }
 
 
 def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:

@@ -118,6 +118,7 @@ scenarios = st.builds(
         node_memory_percent=percents,
         controller_cpu_percent=percents,
         clock_error_ms=st.floats(0, 3600e3),
+        latency_error_percent=st.floats(0, 10_000),
         missing_samples_percent=percents,
         excluded_share_percent=percents,
     ),

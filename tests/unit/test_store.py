@@ -27,6 +27,7 @@ from master.store import (
     Store,
 )
 from worker import conditions
+from worker.histogram import Tally
 from worker.wire import Reading
 
 
@@ -53,7 +54,10 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
     store.put_second(row)
     store.put_node("pi1", FACTS)
     store.put_samples([("pi1", 3, reading(None, 40.0)), ("pi2", 3, reading(61.5))])
-    fitness = [FitnessRow("pi1", 3, 84.0, None, 7, "worker CPU unknown"), FitnessRow("pi2", 3, 2.0, 50.0, 9, "")]
+    fitness = [
+        FitnessRow("pi1", 3, 84.0, None, 7, "worker CPU unknown"),
+        FitnessRow("pi2", 3, 2.0, 50.0, 9, "", own_clock=8),
+    ]
     store.put_fitness(fitness)
     store.add_event(Event(3.5, "lost", None, "all of them"))
     store.put_meta("note", {"a": [1, None]})
@@ -66,10 +70,17 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
     assert temperatures(store, "pi1") == [(3, None)]
     assert temperatures(store, "pi2") == [(3, 61.5)]
     assert list(store.unfit()) == fitness[:1]
+    assert list(store.fitness()) == fitness
     assert store.lag_by_second() == {3: 84.0}
     assert store.events() == [Event(3.5, "lost", None, "all of them")]
     assert (store.meta("note"), store.meta("other")) == ({"a": [1, None]}, None)
     store.close()
+
+
+def test_how_many_requests_a_workers_own_clock_ended_is_kept_and_added_up(store: Store) -> None:
+    store.add_requests(5, ("GET", "/a"), Tally(9, own_clock=7), fit=True)
+    store.add_requests(5, ("GET", "/a"), Tally(4, own_clock=2), fit=True)
+    assert [(part.total, part.own_clock) for _, _, part, _ in store.requests()] == [(13, 9)]
 
 
 def test_late_requests_merge_with_their_second(store: Store) -> None:

@@ -66,7 +66,9 @@ REPORT = Report(
     users={"ApiUser": 3, "Bändiger": 0},
     seconds=[
         WorkerSecond(10, None, 0.0, {}, []),
-        WorkerSecond(11, 37.5, 4.25, {0: 1, 400: 19}, [EndpointSecond("GET", "/ü", 3, 1, 900, 80.5, {300: 2, 501: 1})]),
+        WorkerSecond(
+            11, 37.5, 4.25, {0: 1, 400: 19}, [EndpointSecond("GET", "/ü", 3, 1, 900, 80.5, {300: 2, 501: 1}, 2)]
+        ),
     ],
     errors=[ErrorCount("GET", "/ü", "status 500", 1)],
 )

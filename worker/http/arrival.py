@@ -3,7 +3,7 @@
 A process that is kept from running (a busy core, a throttled one, user code that blocks the event loop) reads an answer
 later than it came. That is no doing of the target's, so a response time ends when the kernel had the answer's last byte.
 Linux notes it on request for each piece that comes (SO_TIMESTAMPNS, by the wall clock); elsewhere the time of reading is
-all there is.
+all there is. So it is with a new connection: how long its round trip took, the kernel knows as well (TCP_INFO).
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ import time
 EXTRA_BYTES = 64
 """Room for the note beside what is received: a header of 16 bytes, and two numbers."""
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
+_ROUND_TRIP_AT, _SENT_AGAIN_AT, _TCP_INFO_BYTES = (
+    68,
+    100,
+    104,
+)  # in struct tcp_info of linux/tcp.h, which only ever grows
+_u32 = struct.Struct("@I").unpack_from
 _timespec = struct.Struct("@ll").unpack  # of the kernel's own word length, as the number above promises
 
 _clock = time.monotonic
@@ -43,3 +49,20 @@ def arrival_s(extra: list[tuple[int, int, bytes]], asked_s: float) -> float:
         if 0.0 < ago_s < now_s - asked_s:
             return now_s - ago_s
     return now_s
+
+
+def round_trip_s(sock: socket.socket) -> float | None:
+    """How long the other end took to answer when `sock`, used for nothing yet, was connected; None where nobody knows.
+
+    Nobody does when a packet had to be sent again: then the round trip is that of none of them for certain.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+    if len(told) < _TCP_INFO_BYTES or _u32(told, _SENT_AGAIN_AT)[0]:
+        return None
+    microseconds: int = _u32(told, _ROUND_TRIP_AT)[0]
+    return microseconds / 1e6 or None

@@ -39,10 +39,16 @@ class Call:
     """
     answered_s: float | None = None
     """When the last byte of the answer, or of a streamed one's head, had reached this machine; on the monotonic clock."""
+    noted = False
+    """Whether that is by the kernel's note, and not when it was read."""
     late_s = 0.0
     """Seconds from `started_s`, if it was set before, until the request was made."""
     connect_s = 0.0
-    """Seconds spent on making connections."""
+    """Seconds spent on making connections, less `unlooked_s`."""
+    unlooked_s = 0.0
+    """For how long, while they were made, the process did not look at what had come; `started_s` is so much later."""
+    connects_noted = True
+    """Whether the kernel told all of that."""
     dropped: Mapping[str, None] | None = None
     """Headers that redirects have taken away."""
     history: tuple[tuple[Call, Head], ...] = ()

@@ -15,7 +15,7 @@ import gevent
 from gevent.monkey import get_original
 from gevent.socket import getaddrinfo, wait_read, wait_write
 
-from worker.http.arrival import note_arrivals
+from worker.http.arrival import EXTRA_BYTES, arrival_s, note_arrivals, round_trip_s
 from worker.http.connection import Connection, Limits
 from worker.http.errors import BadAnswerError, HttpError
 from worker.http.reader import Reader
@@ -63,6 +63,9 @@ class _Making:
         self._peer = settings.proxy or origin
         self._peer_name = f"the proxy {self._peer}" if settings.proxy else str(self._peer)
         self._due_s = _clock() + settings.connect_s
+        self._late_s = 0.0  # for how long what had come was not looked at, where that held up the next step
+        self._noted = True  # whether the kernel told that of every step
+        self._unread_s = 0.0  # the same of what was received last
 
     def make(self) -> Connection:
         sock = self._open()
@@ -73,7 +76,7 @@ class _Making:
                     self._tunnel(sock)
                 tls = TlsCodec(self._settings.tls_context(), self._origin.host)
                 self._shake_hands(sock, tls)
-            return Connection(sock, tls, self._settings.limits)
+            return Connection(sock, tls, self._settings.limits, self._late_s if self._noted else None)
         except BaseException:
             sock.close()
             raise
@@ -85,6 +88,7 @@ class _Making:
                 # A silent first address must leave time for the next.
                 return self._reach(family, kind, protocol, address, self._left_s() / (len(addresses) - tried + 1))
             except OSError:
+                self._noted = False
                 if tried == len(addresses):
                     raise
         raise AssertionError("a name has at least one address")
@@ -97,6 +101,7 @@ class _Making:
             except OSError:
                 continue
             return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+        self._noted = False
         try:
             host.encode("idna")  # as the system will do, in another thread
             with gevent.Timeout(self._left_s(), self._late("finding the address of")):
@@ -117,10 +122,12 @@ class _Making:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             note_arrivals(sock)
+            begun_s = _clock()
             problem = sock.connect_ex(address)
             if problem == errno.EINPROGRESS:
                 wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._late("connecting to"))
                 problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                self._note_reached(sock, begun_s)
         except BaseException:
             sock.close()
             raise
@@ -128,6 +135,13 @@ class _Making:
             sock.close()
             raise self._named(OSError(problem, os.strerror(problem)))
         return sock
+
+    def _note_reached(self, sock: socket.socket, begun_s: float) -> None:
+        took_s = round_trip_s(sock)
+        if took_s is None:
+            self._noted = False
+        else:
+            self._late_s += max(0.0, _clock() - begun_s - took_s)
 
     def _tunnel(self, sock: socket.socket) -> None:
         self._send(sock, f"CONNECT {self._origin} HTTP/1.1\r\nHost: {self._origin}\r\n\r\n".encode("ascii"))
@@ -139,6 +153,7 @@ class _Making:
                 if not data:
                     raise BadAnswerError("closed without an answer to CONNECT")
                 reader.feed(data)
+            self._late_s += self._unread_s
         except HttpError as error:
             raise BadAnswerError(f"{self._peer_name}: {error}") from None
         status = reader.head.status
@@ -154,6 +169,9 @@ class _Making:
                 with contextlib.suppress(OSError):
                     sock.send(tls.reply())  # why: for the server's log
                 raise self._refusal(error) from None
+            if answer or done:
+                self._late_s += self._unread_s
+                self._unread_s = 0.0
             self._send(sock, answer)
             if done:
                 return
@@ -181,13 +199,18 @@ class _Making:
                 raise self._named(error) from None
 
     def _receive(self, sock: socket.socket) -> bytes:
+        asked_s = _clock()
         while True:
             try:
-                return sock.recv(_RECEIVE_BYTES)
+                data, extra, _, _ = sock.recvmsg(_RECEIVE_BYTES, EXTRA_BYTES)
             except BlockingIOError:
                 wait_read(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("waiting for"))
             except OSError as error:
                 raise self._named(error) from None
+            else:
+                self._noted = self._noted and bool(extra)
+                self._unread_s = _clock() - arrival_s(extra, asked_s)
+                return data
 
     def _named(self, error: OSError) -> OSError:
         """`error`, and whose it is."""

@@ -57,11 +57,15 @@ class Connection:
         "answered_s",
         "asked_s",
         "closed",
+        "made_late_s",
+        "noted",
         "reader",
         "spoilt",
     )
 
-    def __init__(self, sock: socket.socket, tls: TlsCodec | None, limits: Limits) -> None:
+    def __init__(
+        self, sock: socket.socket, tls: TlsCodec | None, limits: Limits, made_late_s: float | None = None
+    ) -> None:
         self._hub = gevent.get_hub()
         self._sock = sock
         self._receive = sock.recvmsg
@@ -80,7 +84,11 @@ class Connection:
         """When the request was handed over, on the monotonic clock."""
         self.answered_s = 0.0
         """When the last byte of the answer, or of a streamed one's head, was there."""
+        self.noted = False
+        """Whether that is by the kernel's note, and not when it was read."""
         self.reader = Reader(limits.max_body)
+        self.made_late_s = made_late_s
+        """For how long, while it was made, the process did not look at what had come; None: the kernel did not tell."""
         self.closed = False
         self.spoilt = False
         """A request was left unfinished on it: no other can follow."""
@@ -275,6 +283,7 @@ class Connection:
                 self._end()
             elif self.reader.feed(data):
                 self.answered_s = arrival_s(extra, self.asked_s)
+                self.noted = bool(extra)
                 self._wake()
             elif self._tls is not None and self._tls.ended:
                 self._end()
@@ -310,6 +319,7 @@ class Connection:
     def _finish(self, error: BaseException | None) -> None:
         self._error = error
         self.answered_s = _clock()
+        self.noted = False
         self.close()
         if self._waiter is not None:
             self._waiter.switch()

@@ -75,6 +75,7 @@ class Exchange:
         head = reader.head
         assert head is not None
         call.answered_s = connection.answered_s
+        call.noted = connection.noted
         if not call.streamed:
             call.content = reader.body
             lane.leave(connection)
@@ -138,7 +139,13 @@ class Exchange:
         if call.started_s is None:
             call.started_s = begun_s
         connection = lane.connect(self._settings)
-        call.connect_s += _clock() - begun_s
+        late_s = connection.made_late_s
+        if late_s is None:
+            call.connects_noted = False
+            late_s = 0.0
+        call.started_s += late_s
+        call.unlooked_s += late_s
+        call.connect_s += _clock() - begun_s - late_s
         return connection
 
     def _bytes_of(self, call: Call) -> bytes:

@@ -45,6 +45,8 @@ class Response:
     _encoding: str | None = None
     elapsed_s = 0.0
     """How long the request took in seconds, as it was reported."""
+    ended_ms: float | None = None
+    """The same in ms, if the kernel noted its end; None when that was told by the process's own clock, late as it may be."""
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class Session:
 
     The response time runs from the moment when the request is handed to its connection, the making of a new one
     included, until the last byte of the answer has reached this machine (see worker.http.arrival), over all redirects.
+    Not in it is for how long the process did not look at a connection that was there already.
     Waiting for a free connection and decoding are not in it.
     The first request of a task that began late runs from when the task was due: see `intended_s`.
     """
@@ -159,10 +160,12 @@ class Session:
                 error = StatusError(head.status)
         response = (CaughtResponse if catch_response else Response)(call, head, content, error, exchange.defaults)
         response.elapsed_s = elapsed_s
+        noted = head is not None and call.noted and call.connects_noted and not call.history
+        response.ended_ms = elapsed_s * 1000 if noted else None
         name = name or self.request_name or url
         if not seen:
             assert self._record is not None
-            self._record(method, name, elapsed_s * 1000, length, error, now_s)
+            self._record(method, name, elapsed_s * 1000, length, error, now_s, not noted)
             return response
         meta = {
             "request_type": method,
@@ -246,7 +249,7 @@ class Session:
             self._note_behind(self.behind_since_s, now_s, call.late_s * 1000)
         if head is None or call.answered_s is None:
             return now_s - call.started_s
-        self.unread_s += now_s - call.answered_s
+        self.unread_s += now_s - call.answered_s + call.unlooked_s
         return call.answered_s - call.started_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:

@@ -1,0 +1,220 @@
+"""How much of the measured percentiles is the generator's lag: as good as if one had known the target's own times."""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import bisect_right
+from collections.abc import Callable
+
+import pytest
+
+from master.judge.fitness import FitnessLog, LagByRequest
+from master.judge.latency_error import Spread, check_latency_error, lags_met, without
+from master.judge.validity import ValidityOutcome
+from worker.histogram import Histogram, Tally
+from worker.looplag import LoopLag
+
+REQUESTS = 20_000
+PROBES = 21 * 120
+Draw = Callable[[random.Random], float]
+
+
+def histogram(values_ms: list[float]) -> Histogram:
+    made = Histogram()
+    for value_ms in values_ms:
+        made.add(value_ms)
+    return made
+
+
+def mixture(dice: random.Random) -> float:
+    return 12 + dice.lognormvariate(2.8, 0.45) if dice.random() < 0.94 else dice.lognormvariate(4.87, 0.25)
+
+
+TARGETS: dict[str, Draw] = {
+    "a mixture": mixture,
+    "always 20 ms": lambda _: 20.0,
+    "a millisecond": lambda dice: dice.lognormvariate(0.3, 0.6),
+}
+
+
+def stalls(share: float, least_ms: float, most_ms: float) -> Draw:
+    """What is left of a stall that is met by chance, in a loop that is always 0.1 ms late."""
+
+    def draw(dice: random.Random) -> float:
+        if dice.random() >= share:
+            return 0.1
+        length_ms = next(
+            length for length in iter(lambda: dice.uniform(least_ms, most_ms), None) if dice.random() < length / most_ms
+        )
+        return 0.1 + dice.random() * length_ms
+
+    return draw
+
+
+LAGS: dict[str, Draw] = {
+    "idle": stalls(0, 1, 1),
+    "at work": stalls(0.15, 0.3, 3),
+    "stalls of 20 to 45 ms, two fifths of the time": stalls(0.4, 20, 45),
+    "stalls of 10 ms now and then": stalls(0.05, 10, 10),
+    "always 5 ms": lambda _: 5.0,
+    "half a millisecond in the mean": lambda dice: dice.expovariate(2.0),
+}
+
+
+def lag_of(draw: Draw, dice: random.Random, requests: int = REQUESTS) -> LagByRequest:
+    made = LagByRequest()
+    made.add(histogram([draw(dice) for _ in range(PROBES)]), requests)
+    return made
+
+
+def judged(
+    target: Draw, lag: Draw, own_clock: int = REQUESTS, most_percent: float = 1.0, seed: int = 1
+) -> ValidityOutcome:
+    dice = random.Random(seed)
+    measured = histogram([target(dice) + lag(dice) for _ in range(REQUESTS)])
+    tallies = [Tally(REQUESTS, histogram=measured, own_clock=own_clock), Tally()]
+    return check_latency_error(most_percent, tallies, {"pi1": lag_of(lag, dice, own_clock)})
+
+
+@pytest.mark.parametrize("lag", LAGS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_left_without_the_lag_has_the_percentiles_of_the_target(target: str, lag: str) -> None:
+    """To three of a hundred in rank, since a target that always takes the same has a cliff beside each of its percentiles.
+
+    The last hundredth, of which the probes know least, is at least nothing that was not measured.
+    """
+    dice = random.Random(7)
+    own_ms = [TARGETS[target](dice) for _ in range(REQUESTS)]
+    measured = histogram([own + LAGS[lag](dice) for own in own_ms])
+    found = Spread(without(measured.buckets, lags_met(lag_of(LAGS[lag], dice), 1.0)))
+    own_ms.sort()
+    for percent in (50.0, 90.0, 95.0):
+        found_ms = found.percentile(percent)
+        least, most = (100 * bisect_right(own_ms, found_ms * factor) / REQUESTS for factor in (0.98, 1.02))
+        assert least - 3 <= percent <= most + 3
+        assert least < 100 or found_ms <= own_ms[-1] * 1.02
+    assert found.percentile(99) <= Spread(measured.buckets).percentile(99)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("target", "lag", "ok"),
+    [
+        ("a mixture", "idle", True),
+        ("a mixture", "at work", True),
+        ("a mixture", "stalls of 20 to 45 ms, two fifths of the time", False),
+        ("a mixture", "stalls of 10 ms now and then", True),
+        ("a mixture", "always 5 ms", False),
+        ("always 20 ms", "idle", True),
+        ("always 20 ms", "stalls of 10 ms now and then", False),
+        ("always 20 ms", "always 5 ms", False),
+        ("a millisecond", "idle", True),
+        ("a millisecond", "at work", False),
+        ("a millisecond", "half a millisecond in the mean", False),
+    ],
+)
+def test_a_percentile_that_is_too_high_by_more_than_the_limit_is_found(
+    target: str, lag: str, ok: bool, seed: int
+) -> None:
+    row = judged(TARGETS[target], LAGS[lag], seed=seed)
+    assert (row.check, row.ok, row.limit) == ("latency_error", ok, "≤ 1 %")
+    assert row.nodes == (() if ok else ("pi1",))
+    assert (" at p" in row.observed) is bool(row.observed_value)
+    assert bool(row.message) is not ok
+
+
+def test_the_limit_is_the_scenarios() -> None:
+    stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
+    observed = judged(mixture, stutter).observed_value
+    assert observed is not None
+    assert 20 < observed < 60
+    assert judged(mixture, stutter, most_percent=observed).ok
+    assert not judged(mixture, stutter, most_percent=observed - 0.1).ok
+
+
+@pytest.mark.parametrize("own_clock", [0, 3, 50])
+def test_what_the_kernel_ended_is_no_matter_to_the_lag(own_clock: int) -> None:
+    """A failed request now and then, which is noticed when it is, makes nothing of its endpoint doubtful."""
+    row = judged(mixture, LAGS["stalls of 20 to 45 ms, two fifths of the time"], own_clock)
+    assert (row.ok, row.observed, row.nodes) == (True, "0 %", ())
+
+
+def test_a_small_endpoint_of_another_client_is_judged_beside_a_large_one_of_ours() -> None:
+    dice = random.Random(3)
+    stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
+    own = Tally(500, histogram=histogram([mixture(dice) + stutter(dice) for _ in range(500)]), own_clock=500)
+    ours = Tally(REQUESTS, histogram=histogram([mixture(dice) for _ in range(REQUESTS)]), own_clock=2)
+    assert not check_latency_error(1.0, [own, ours], {"pi1": lag_of(stutter, dice, 502)}).ok
+
+
+def test_a_node_that_stutters_among_healthy_ones_is_named() -> None:
+    dice = random.Random(4)
+    healthy, stutter = LAGS["idle"], LAGS["stalls of 20 to 45 ms, two fifths of the time"]
+    lags = {f"pi{number:02}": lag_of(healthy, dice, 1000) for number in range(1, 20)}
+    lags["pi20"] = lag_of(stutter, dice, 20)
+    measured = histogram([mixture(dice) + healthy(dice) for _ in range(REQUESTS)])
+    row = check_latency_error(1.0, [Tally(REQUESTS, histogram=measured, own_clock=REQUESTS)], lags)
+    assert (row.ok, row.nodes) == (True, ("pi20",))
+
+
+def test_a_lag_that_nobody_knows_is_not_taken_for_none() -> None:
+    tally = Tally(1, histogram=histogram([5.0]), own_clock=1)
+    row = check_latency_error(1.0, [tally], {})
+    assert (row.ok, row.observed, row.observed_value) == (False, "no data", None)
+    assert check_latency_error(1.0, [Tally(1, own_clock=1)], {}).ok  # nothing of it was measured by a fit node
+
+
+def test_the_lag_counts_for_as_many_requests_as_met_it() -> None:
+    """A second with a hundred requests, and one with one; the worker was unfit in a third."""
+    log = FitnessLog()
+    log.add_lag("pi1", histogram([1.0] * 20), fit=True, own_clock=99)
+    log.add_lag("pi1", histogram([40.0] * 10 + [1.0] * 10), fit=True, own_clock=2)
+    log.add_lag("pi1", histogram([80.0] * 20), fit=False, own_clock=1000)
+    log.add_lag("pi2", histogram([9.0] * 20), fit=True)
+    (lag,) = log.lag_by_request.values()
+    assert (lag.requests, sorted(lag.buckets.values())) == (101, [1.0, 100.0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_probes_of_the_loop_meet_stalls_as_requests_do(seed: int) -> None:
+    """Whatever the lengths: the mean is that of renewal theory, share × E[s²] / 2 E[s], and the shares above any lag agree."""
+    dice = random.Random(seed)
+    now_s, stall_s, until_s = 0.0, [], 2000.0
+    while now_s < until_s:
+        begins_s = now_s + dice.expovariate(2.5)
+        now_s = begins_s + dice.choice((0.005, 0.02, dice.uniform(0.02, 0.09)))
+        stall_s.append((begins_s, now_s))
+    begins = [begin_s for begin_s, _ in stall_s]
+
+    def wakes_s(due_s: float) -> float:
+        """When what comes at `due_s` is looked at."""
+        place = bisect_right(begins, due_s) - 1
+        return max(due_s, stall_s[place][1]) if place >= 0 else due_s
+
+    clock_s = 0.0
+    lag = LoopLag(clock=lambda: clock_s, cpu_clock=lambda: 0.0)
+    probes = Histogram()
+
+    class Over(Exception):  # noqa: N818
+        pass
+
+    def sleep(seconds: float) -> None:
+        nonlocal clock_s
+        before = int(clock_s)
+        clock_s = wakes_s(clock_s + seconds)
+        if clock_s >= until_s:
+            raise Over
+        for second in range(before - 1, int(clock_s) - 1):  # those are complete
+            probes.merge(lag.second(second).histogram)
+
+    with pytest.raises(Over):
+        lag.run(sleep)
+    met_ms = [1000 * (wakes_s(at_s) - at_s) for at_s in (dice.random() * until_s for _ in range(40_000))]
+    lengths_s = [end_s - begin_s for begin_s, end_s in stall_s]
+    mean_ms = 1000 * math.fsum(length_s**2 for length_s in lengths_s) / 2 / until_s
+    assert math.fsum(met_ms) / len(met_ms) == pytest.approx(mean_ms, rel=0.05)
+    for lag_ms in (1.0, 5.0, 10.0, 20.0, 40.0):
+        bucket = next(bucket for bucket in range(2000) if 1.02**bucket / 1000 > lag_ms)
+        shown = sum(count for at, count in probes.buckets.items() if at > bucket) / probes.count
+        assert shown == pytest.approx(sum(met > 1.02**bucket / 1000 for met in met_ms) / len(met_ms), abs=0.01)
