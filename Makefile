@@ -23,7 +23,8 @@ swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a ver
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
 
 test: $(READY) ## Run all tests that need no root
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/browser
+	$(VENV)/bin/pytest tests/truth tests/faults
 
 test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap
 	$(VENV)/bin/pytest tests/fleet
