@@ -31,6 +31,8 @@ def inventory(lab_of: Callable[..., Lab]) -> Path:
         return Path(named).resolve()
     lab = lab_of("trixie-amd64", "bookworm-amd64", "trixie-amd64")
     controller, *workers = ({host.name: {"ansible_host": host.address}} for host in lab.hosts)
+    # No others than its hosts have: there is no network to fetch them from.
+    of_controller = {"controller_networks": [f"{NETWORK}.0/24"], "controller_packages": ["nftables"]}
     content = {
         "vars": {
             "ansible_user": "pi",
@@ -38,7 +40,7 @@ def inventory(lab_of: Callable[..., Lab]) -> Path:
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
         },
         "children": {
-            "controller": {"hosts": controller, "vars": {"controller_networks": [f"{NETWORK}.0/24"]}},
+            "controller": {"hosts": controller, "vars": of_controller},
             "workers": {"hosts": workers[0] | workers[1]},
         },
     }
