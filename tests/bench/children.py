@@ -1,4 +1,4 @@
-"""Processes that are bound to a core."""
+"""Processes that end with their bench, bound to a core where that matters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +26,11 @@ def blame(what: str, log: Path) -> str:
 
 
 @contextmanager
-def _on(core: int) -> Iterator[None]:
+def _on(core: int | None) -> Iterator[None]:
     """What the calling thread starts meanwhile inherits its core: nothing need run in the child between fork and exec."""
+    if core is None:
+        yield
+        return
     usual = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -61,11 +64,18 @@ class Children:
                 self.end(process)
 
     def start(
-        self, command: Sequence[str], core: int, *, log: Path, stdin: int = subprocess.DEVNULL
+        self,
+        command: Sequence[str],
+        core: int | None,
+        *,
+        log: Path,
+        stdin: int = subprocess.DEVNULL,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
-        """Start `command` on `core`; what it complains of goes to `log`.
+        """Start `command` on `core`, or on any for None; what it complains of goes to `log`.
 
-        It gets a process group of its own: Ctrl-C in the terminal is ours to pass on.
+        Directory and environment are this process's own unless given. It gets a process group of its own: Ctrl-C in the terminal is ours to pass on.
         """
         held: list[object] = []
         # An interruption waits until the process is one that we know of.
@@ -76,6 +86,8 @@ class Children:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 text=True,
+                cwd=directory,
+                env=environment,
                 process_group=0,
             )
             self._running.add(process)

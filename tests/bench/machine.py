@@ -43,12 +43,15 @@ def _siblings(core: int) -> set[int]:
 
 def describe(cores: Cores, *, measured: str, other: str) -> dict[str, Any]:
     """What it ran on, as a document tells it; `measured` and `other` name the two sides."""
+    sides = {f"{measured}_core": cores.measured, f"{other}_core": cores.other, "one_physical_core": cores.shared}
+    return describe_all() | sides
+
+
+def describe_all() -> dict[str, Any]:
+    """What it ran on, where it was bound to no core."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        f"{measured}_core": cores.measured,
-        f"{other}_core": cores.other,
-        "one_physical_core": cores.shared,
         "kernel": platform.release(),
         "python": platform.python_version(),
     }

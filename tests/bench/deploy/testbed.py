@@ -1,0 +1,150 @@
+"""The hosts that are deployed to: those of a lab on this machine, prepared, and two releases that differ in one file."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import tarfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from children import BenchError
+from commands import Operator
+from hosts import BRIDGE, LabHost
+from labs import Lab, why_not
+from rootfs import CanNotError
+
+KIND = "trixie-amd64"
+_CHANGED = "\n# one file of the release is another\n"
+_AT_ONCE = 8
+_LEVEL = 6  # of gzip, as for our own archive
+# The node's keys and settings stay, which a playbook would not make.
+_RESET = """
+systemctl stop piswarm-agent.service
+cd /opt/piswarm && rm -rf releases/* releases/.[!.]* current previous started well lock guard release.tar.gz
+sync -f .
+"""
+
+
+class SkipError(Exception):
+    """This machine has no hosts to deploy to; the text says why."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One of the two, and the playbook's archive of it."""
+
+    name: str
+    archive: Path
+    is_changed: bool
+
+
+class Testbed:
+    """Hosts of a lab, with whom deploys to them. Its files are below `directory`."""
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.directory = directory
+        self.lab = lab
+        self.operator = Operator(lab, directory / "copy")
+
+    def prepare(self) -> tuple[Release, Release]:
+        """Enroll the hosts, provision them, make both releases, and deploy once, which gives each node its keys and settings."""
+        try:
+            self.operator.done("enroll", "--yes")
+            self.operator.done("provision")
+            plain = self._release(is_changed=False)
+            self.operator.done("deploy-workers", "--canaries", "0", "--batch", "500")
+            return plain, self._release(is_changed=True)
+        except AssertionError as error:
+            raise BenchError(f"the hosts can't be prepared: {error}") from None
+
+    def choose(self, release: Release) -> None:
+        """Let `fab` deploy that one."""
+        self.operator.restore("__init__.py")
+        if release.is_changed:
+            self.operator.change("__init__.py", _CHANGED)
+
+    def _release(self, *, is_changed: bool) -> Release:
+        release = Release("", Path(), is_changed)
+        self.choose(release)
+        first = self.lab.hosts[0].name
+        name = self.operator.report("deploy-workers", "--dry-run", "--limit", first)["hosts"][first]["after"]
+        archive = self.directory / f"{name}.tar.gz"
+        _repack(self._ours(name), archive, name)
+        return Release(name, archive, is_changed)
+
+    def _ours(self, name: str) -> Path:
+        for record in (self.operator.state / "cache/releases").glob("*/bundle.json"):
+            if json.loads(record.read_text())["digest"].startswith(name):
+                return record.with_name("release.tar.gz")
+        raise BenchError(f"the cache has no release {name}")
+
+    def reset(self, names: Sequence[str]) -> None:
+        """Take from these hosts all that a release is, and stop their agents."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda host: host.root(_RESET), self._hosts(names)))
+
+    def lacking(self, names: Sequence[str], release: Release) -> list[str]:
+        """Those of the hosts that have not switched to `release`, as their disks say."""
+        return [host.name for host in self._hosts(names) if _switched(host) != release.name]
+
+    def _hosts(self, names: Sequence[str]) -> list[LabHost]:
+        return [host for host in self.lab.hosts if host.name in names]
+
+
+def _switched(host: LabHost) -> str:
+    """The release that it runs, or will with the next start; empty for none that is whole."""
+    root = host.directory / "upper/opt/piswarm"
+    try:
+        name = (root / "current").readlink().name
+    except OSError:
+        return ""
+    return name if (root / "releases" / name / ".complete").exists() else ""
+
+
+def _repack(ours: Path, archive: Path, name: str) -> None:
+    """Our archive as the playbook takes it: below the release's name, and with the mark that the unit looks for, at its end."""
+    with tarfile.open(ours) as source, tarfile.open(archive, "w:gz", compresslevel=_LEVEL) as target:
+        for entry in source:
+            entry.name = f"{name}/{entry.name}"
+            target.addfile(entry, source.extractfile(entry))
+        target.addfile(tarfile.TarInfo(f"{name}/.complete"), io.BytesIO())
+
+
+def wire_bytes() -> tuple[int, int]:
+    """What has gone to the hosts and has come from them, since the lab is up."""
+    counts = Path(f"/sys/class/net/{BRIDGE}/statistics")
+    return int((counts / "tx_bytes").read_text()), int((counts / "rx_bytes").read_text())
+
+
+@contextmanager
+def lab_of(count: int) -> Iterator[Lab]:
+    """A lab with so many hosts; when the block ends, however it ends, it is gone. Raises SkipError."""
+    reason = why_not()
+    if reason:
+        raise SkipError(reason)
+    lab = Lab()
+    try:
+        lab.up([KIND] * count)
+        yield lab
+    except CanNotError as error:
+        # Nothing was begun, and another's lab may be up.
+        raise SkipError(str(error)) from None
+    except BaseException:
+        _down(lab)
+        raise
+    _down(lab)
+
+
+def _down(lab: Lab) -> None:
+    """End it. Half of a lab is worse than an interruption that waits for a moment."""
+    usual = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        lab.down()
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)

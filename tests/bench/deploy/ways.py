@@ -1,0 +1,99 @@
+"""The two ways to deploy: their commands, and whether what they say is what should have come of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from children import BenchError
+from testbed import Release, Testbed
+
+HERE = Path(__file__).parent
+PLAYBOOK = HERE / "playbook.yml"
+_RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+OURS = ("--json", "--canaries", "0", "--batch", "500", "--pool", "32", "--settle", "0")
+"""As the playbook goes: no host ahead of the others, no two batches, and an agent counts as well as soon as it says that it is up."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command that is to be measured."""
+
+    words: tuple[str, ...]
+    directory: Path
+    environment: Mapping[str, str]
+
+
+def ansible_playbook() -> str | None:
+    """The program, that of this Python's environment first; None where there is none."""
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    return str(beside) if beside.exists() else shutil.which("ansible-playbook")
+
+
+class Ours:
+    """`fab deploy-workers`."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
+
+    def order(self, names: Sequence[str], release: Release) -> Order:
+        """The command that brings `release` to the hosts of these names."""
+        self._testbed.choose(release)
+        operator = self._testbed.operator
+        where = ("--inventory", str(operator.lab.inventory), "--state", str(operator.state), "--limit", ",".join(names))
+        path = os.pathsep.join([str(operator.directory), *filter(None, [os.environ.get("PYTHONPATH")])])
+        words = (sys.executable, "-m", "fabric", "deploy-workers", *OURS, *where)
+        return Order(words, operator.directory, {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"})
+
+    def judge(self, said: str, names: Sequence[str], *, changed: bool) -> int:
+        """Bytes of archives that were sent. Raises BenchError where it has not done what it should."""
+        if not said.startswith("{"):
+            raise BenchError("fab has ended without a report")
+        hosts = json.loads(said)["hosts"]
+        wanted = "changed" if changed else "unchanged"
+        wrong = [host for host in hosts if host["outcome"] != wanted]
+        if wrong or len(hosts) != len(names):
+            first = f"{wrong[0]['host']} {wrong[0]['outcome']} {wrong[0]['message']}" if wrong else ""
+            raise BenchError(f"fab: {len(hosts)} hosts, {len(wrong)} not {wanted}: {first}")
+        return sum(host["bytes_sent"] for host in hosts)
+
+
+class Ansible:
+    """A playbook."""
+
+    def __init__(self, testbed: Testbed, playbook: Path) -> None:
+        self._testbed = testbed
+        self._playbook = playbook
+        self._sockets = testbed.directory / "cp"  # short: the path of a socket has 107 letters at most
+
+    def order(self, names: Sequence[str], release: Release) -> Order:
+        """The command that brings `release` to the hosts of these names."""
+        program = ansible_playbook()
+        assert program is not None
+        known = self._testbed.operator.state / "known_hosts"
+        strict = f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes"
+        given = json.dumps({"release": release.name, "archive": str(release.archive)})
+        where = ("--inventory", str(self._testbed.lab.inventory), "--limit", ",".join(names), "--extra-vars", given)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
+            "ANSIBLE_SSH_EXTRA_ARGS": strict,
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._sockets),
+            "NO_COLOR": "1",
+        }
+        return Order((program, str(self._playbook), *where), self._testbed.directory, environment)
+
+    def judge(self, said: str, names: Sequence[str], *, changed: bool) -> None:
+        """Raises BenchError where it has not done what it should."""
+        found = {host: tuple(map(int, counts)) for host, *counts in _RECAP.findall(said)}
+        for name in names:
+            changes, unreachable, failed = found.get(name, (0, 1, 0))
+            if unreachable or failed or bool(changes) is not changed:
+                words = "unreachable" if unreachable else "failed" if failed else f"{changes} changes"
+                raise BenchError(f"ansible-playbook: {name}: {words}")
