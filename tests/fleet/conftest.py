@@ -32,5 +32,5 @@ def lab_of() -> Iterator[Callable[..., Lab]]:
     try:
         yield up
     finally:
-        if lab.hosts:
+        if lab.is_ours:
             lab.down()

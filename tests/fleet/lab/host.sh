@@ -5,6 +5,8 @@ directory=$1 rootfs=$2 name=$3 netns=$4 signal=$5
 shift 5
 # In groups of its own, or machines would share the one that their payload is put into.
 for group; do echo $$ >"$group/cgroup.procs"; done
+# Its own network's settings are its own.
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 mount --make-rprivate /
 mount -t overlay overlay -o "lowerdir=$rootfs,upperdir=$directory/upper,workdir=$directory/work" "$directory/root"
 while :; do

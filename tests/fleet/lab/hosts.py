@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -150,7 +151,7 @@ class LabHost:
             self.process = None
         for hierarchy in hierarchies():
             for group in sorted((hierarchy / GROUP / self.name).rglob("**/"), reverse=True):
-                wait_for(lambda group=group: removed(group), f"the end of {group}", 10)
+                wait_for(partial(removed, group), f"the end of {group}", 10)
 
     def forget(self) -> None:
         """Take its network and its disk away, once it is off."""

@@ -51,15 +51,32 @@ class Lab:
     def inventory(self) -> Path:
         return self.directory / "inventory.yml"
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this process that has it."""
+        return self._lock is not None
+
     def up(self, kinds: Sequence[str]) -> None:
-        """Start a host of each of `kinds`, and wait until they can be reached. What another lab has left is cleared away."""
+        """Start a host of each of `kinds`, and wait until they can be reached. What another lab has left is cleared away.
+
+        Raises CanNotError, also while another process has a lab; what has been started by then is ended.
+        """
         reason = why_not()
         if reason:
             raise CanNotError(reason)
-        for kind in kinds:
-            rootfs(kind)
         self._take()
-        self._clear()
+        try:
+            self._clear()
+            for kind in kinds:
+                rootfs(kind)
+            self._start(kinds)
+        except BaseException:
+            self.down()
+            raise
+
+    def _start(self, kinds: Sequence[str]) -> None:
+        if do("ip", "link", "show", BRIDGE, check=False).returncode == 0:
+            raise CanNotError("another lab, with another cache, is up on this machine")
         self.directory.mkdir(mode=0o700, parents=True)
         do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
         do("ip", "link", "add", BRIDGE, "type", "bridge")
@@ -76,9 +93,12 @@ class Lab:
             wait_for(host.answers, f"sshd of {host.name}; see {host.directory / 'log'}")
 
     def down(self) -> None:
-        """End all hosts of the lab, also of one whose process is gone, and leave nothing of it."""
-        self._clear()
-        if self._lock is not None:
+        """End all hosts, also of a lab whose process is gone, and leave nothing of it. Raises CanNotError while another has one."""
+        self._take()
+        assert self._lock is not None
+        try:
+            self._clear()
+        finally:
             self._lock.close()
             self._lock = None
 
@@ -88,7 +108,8 @@ class Lab:
             host = kept.get(directory.name) or LabHost(directory.name, "", "", self.directory)
             host.power_off()
             host.forget()
-        do("ip", "link", "del", BRIDGE, check=False)
+        if self.directory.exists():
+            do("ip", "link", "del", BRIDGE, check=False)
         for hierarchy in hierarchies():
             removed(hierarchy / GROUP)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -108,11 +129,14 @@ class Lab:
         )
 
     def _take(self) -> None:
-        """Be the only lab; whoever holds it is told."""
+        """Be the only one."""
+        if self._lock is not None:
+            return
         cache().mkdir(parents=True, exist_ok=True)
-        if self._lock is None:
-            self._lock = (cache() / "lock").open("w")
+        lock = (cache() / "lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             raise CanNotError("another lab is up on this machine") from None
+        self._lock = lock
