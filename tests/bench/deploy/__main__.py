@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-TESTS = Path(__file__).parents[2]
-# Where the benches keep what they share, and where the lab is.
-sys.path.extend([str(TESTS / "bench"), str(TESTS / "fleet"), str(TESTS / "fleet/lab")])
+sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
+sys.path.append(str(Path(__file__).parents[2] / "fleet"))
+sys.path.append(str(Path(__file__).parents[2] / "fleet/lab"))
 
 from cases import WAYS, Round, order
 from children import Children
@@ -66,7 +66,7 @@ def _bench(options: argparse.Namespace) -> int:
         with lab_of(max(options.hosts)) as lab, Children() as children:
             says.print("preparing them: enroll, provision, deploy once")
             testbed = Testbed(lab, Path(name))
-            bench = Bench(testbed, children, testbed.prepare(), options.playbook.resolve())
+            bench = Bench(testbed, children, testbed.prepare(), options.playbook.resolve(), trial=options.trial)
             rounds = _measure(bench, options, loads)
     rows = rows_of(rounds)
     facts = {
@@ -74,6 +74,7 @@ def _bench(options: argparse.Namespace) -> int:
         "papers": on_paper(rows),
         "machine": describe_all(),
         "versions": {"ours": f"piswarm {version('piswarm')}", "ansible": f"ansible-core {version('ansible-core')}"},
+        "trial": options.trial,
         "loads": loads,
     }
     print_table(console, rounds=options.rounds, **facts)
@@ -129,6 +130,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=PLAYBOOK,
         metavar="FILE",
         help="another playbook (default: tests/bench/deploy/playbook.yml)",
+    )
+    parser.add_argument(
+        "--trial",
+        action="store_true",
+        help="have the playbook also verify each file and import each module before the switch, as fab does",
     )
     parser.add_argument(
         "--out", type=Path, default=OUT / "deploy.json", help="JSON file to write (default: bench/deploy.json)"

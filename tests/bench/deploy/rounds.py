@@ -20,12 +20,23 @@ LIMIT_S = 1800
 class Bench:
     """Deploys to a testbed by both ways, and tells what each deployment took."""
 
-    def __init__(self, testbed: Testbed, children: Children, releases: tuple[Release, Release], playbook: Path) -> None:
+    def __init__(
+        self,
+        testbed: Testbed,
+        children: Children,
+        releases: tuple[Release, Release],
+        playbook: Path,
+        *,
+        trial: bool,
+    ) -> None:
         self._testbed = testbed
         self._children = children
         self._plain, self._changed = releases
         self._log = testbed.directory / "log"
-        self._ways: dict[str, Ours | Ansible] = {"ours": Ours(testbed), "ansible": Ansible(testbed, playbook)}
+        self._ways: dict[str, Ours | Ansible] = {
+            "ours": Ours(testbed),
+            "ansible": Ansible(testbed, playbook, trial=trial),
+        }
 
     def measure(self, number: int, count: int, way: str) -> Iterator[Round]:
         """All cases, one after the other; what follows one that failed is not measured."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from children import BenchError
 from commands import Operator
 from hosts import BRIDGE, LabHost
-from labs import Lab, why_not
+from labs import Lab
 from rootfs import CanNotError
 
 KIND = "trixie-amd64"
@@ -124,20 +124,15 @@ def wire_bytes() -> tuple[int, int]:
 @contextmanager
 def lab_of(count: int) -> Iterator[Lab]:
     """A lab with so many hosts; when the block ends, however it ends, it is gone. Raises SkipError."""
-    reason = why_not()
-    if reason:
-        raise SkipError(reason)
     lab = Lab()
     try:
         lab.up([KIND] * count)
         yield lab
     except CanNotError as error:
-        # Nothing was begun, and another's lab may be up.
         raise SkipError(str(error)) from None
-    except BaseException:
-        _down(lab)
-        raise
-    _down(lab)
+    finally:
+        if lab.is_ours:
+            _down(lab)
 
 
 def _down(lab: Lab) -> None:

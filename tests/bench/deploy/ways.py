@@ -65,11 +65,11 @@ class Ours:
 
 
 class Ansible:
-    """A playbook."""
+    """A playbook; `trial` has it do its tasks of that tag too."""
 
-    def __init__(self, testbed: Testbed, playbook: Path) -> None:
+    def __init__(self, testbed: Testbed, playbook: Path, *, trial: bool) -> None:
         self._testbed = testbed
-        self._playbook = playbook
+        self._words = (str(playbook), *(("--tags", "all,trial") if trial else ()))
         self._sockets = testbed.directory / "cp"  # short: the path of a socket has 107 letters at most
 
     def order(self, names: Sequence[str], release: Release) -> Order:
@@ -87,7 +87,7 @@ class Ansible:
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._sockets),
             "NO_COLOR": "1",
         }
-        return Order((program, str(self._playbook), *where), self._testbed.directory, environment)
+        return Order((program, *self._words, *where), self._testbed.directory, environment)
 
     def judge(self, said: str, names: Sequence[str], *, changed: bool) -> None:
         """Raises BenchError where it has not done what it should."""
