@@ -29,6 +29,7 @@ from command import (
     whole_number,
 )
 from figures import on_paper, rows_of
+from labs import why_not
 from machine import describe_all
 from rounds import Bench
 from show import NAMES, document, print_table
@@ -46,13 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(f"{max(options.hosts)} hosts don't fit into a lab, at most {MOST} do", EXIT_INPUT)
     if not options.playbook.is_file():
         return complain(f"no such playbook: {options.playbook}", EXIT_INPUT)
+    reason = why_not()
+    if reason:
+        print(f"skipped: no hosts of a lab: {reason}")  # noqa: T201
+        return 0
     if ansible_playbook() is None:
         print("skipped: ansible-playbook is not installed (pip install ansible-core)")  # noqa: T201
         return 0
     try:
         return carry_out(lambda: _bench(options), options.out)
-    except SkipError as reason:
-        print(f"skipped: no hosts of a lab: {reason}")  # noqa: T201
+    except SkipError as error:
+        print(f"skipped: no hosts of a lab: {error}")  # noqa: T201
         return 0
 
 
