@@ -58,7 +58,9 @@ class Bench:
         """What it took, and how much of archives was sent, as far as that is told."""
         order = self._ways[way].order(names, release)
         to_before, from_before = wire_bytes()
+        used_before_s = self._testbed.cpu_s(names)
         took, said = self._run(order)
+        used_s = self._testbed.cpu_s(names) - used_before_s
         to_after, from_after = wire_bytes()
         try:
             sent = self._ways[way].judge(said, names, changed=changed)
@@ -67,7 +69,7 @@ class Bench:
         lacking = self._testbed.lacking(names, release)
         if lacking:
             raise BenchError(f"{', '.join(lacking)}: the release {release.name} is not there, or not switched to")
-        return Cost(took["seconds"], took["cpu_s"], to_after - to_before, from_after - from_before), sent
+        return Cost(took["seconds"], took["cpu_s"], used_s, to_after - to_before, from_after - from_before), sent
 
     def _run(self, order: Order) -> tuple[dict[str, float], str]:
         """What a command took, and what it said."""

@@ -18,6 +18,7 @@ NAMES = {"ours": "fab", "ansible": "playbook"}
 COLUMNS = {
     "seconds": ("\ns", ".2f"),
     "cpu_s": ("controller\nCPU s", ".2f"),
+    "hosts_cpu_s": ("hosts\nCPU s", ".2f"),
     "to_hosts_mb": ("to hosts\nMB", ".3f"),
     "from_hosts_mb": ("from hosts\nMB", ".3f"),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from children import BenchError
 from commands import Operator
-from hosts import BRIDGE, LabHost
+from hosts import BRIDGE, GROUP, LabHost, hierarchies
 from labs import Lab
 from rootfs import CanNotError
 
@@ -92,8 +92,24 @@ class Testbed:
         """Those of the hosts that have not switched to `release`, as their disks say."""
         return [host.name for host in self._hosts(names) if _switched(host) != release.name]
 
+    def cpu_s(self, names: Sequence[str]) -> float:
+        """What these hosts have used since they are up, as their cgroups say."""
+        return sum(_used_s(name) for name in names)
+
     def _hosts(self, names: Sequence[str]) -> list[LabHost]:
         return [host for host in self.lab.hosts if host.name in names]
+
+
+def _used_s(name: str) -> float:
+    for hierarchy in hierarchies():
+        try:
+            said = (hierarchy / GROUP / name / "cpu.stat").read_text()
+        except OSError:
+            continue
+        found = dict(line.split() for line in said.splitlines())
+        if "usage_usec" in found:
+            return int(found["usage_usec"]) / 1e6
+    raise BenchError(f"no cgroup says what {name} uses")
 
 
 def _switched(host: LabHost) -> str:
