@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from labs import why_not
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 
-from benches import Bench
+from benches import Bench, wait_for_child
 
 BENCH = Bench("deploy")
 CASES = ["first", "again", "upgrade"]
@@ -72,17 +70,15 @@ def test_where_nothing_has_changed_no_archive_goes_over_the_wire(measured: tuple
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_no_host_behind(tmp_path: Path, number: signal.Signals) -> None:
-    """While it prepares them."""
-    with BENCH.started("--hosts", "1", "--rounds", "1", "--out", str(tmp_path / "deploy.json")) as process:
-        until_s = time.monotonic() + LIMIT_S / 2
-        bridge = Path(f"/sys/class/net/{BRIDGE}")
-        while not bridge.exists():
-            assert process.poll() is None
-            assert time.monotonic() < until_s
-            time.sleep(0.1)
-        os.kill(process.pid, number)
+    """Nor what was at work on them."""
+    out = tmp_path / "deploy.json"
+    with BENCH.started("--hosts", "1", "--rounds", "1", "--out", str(out)) as process:
+        ansible = wait_for_child(process, "provision.yml")
+        family = [ansible, *ansible.children(recursive=True)]
+        process.send_signal(number)
         _, complaint = process.communicate(timeout=LIMIT_S / 2)
     assert process.returncode == 4
     assert complaint.endswith("bench: interrupted; nothing was written\n")
-    assert not bridge.exists()
-    assert not (tmp_path / "deploy.json").exists()
+    assert not any(each.is_running() for each in family)
+    assert not Path(f"/sys/class/net/{BRIDGE}").exists()
+    assert not out.exists()

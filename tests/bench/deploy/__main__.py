@@ -33,8 +33,8 @@ from labs import why_not
 from machine import describe_all
 from rounds import Bench
 from show import NAMES, document, print_table
-from testbed import SkipError, Testbed, lab_of
-from ways import PLAYBOOK, ansible_playbook
+from testbed import SkipError, Testbed, ansible_playbook, lab_of
+from ways import PLAYBOOK
 
 MOST = 200
 """Hosts: the lab's network has so many addresses."""
@@ -70,8 +70,8 @@ def _bench(options: argparse.Namespace) -> int:
         says.print(f"starting {max(options.hosts)} hosts")
         with lab_of(max(options.hosts)) as lab, Children() as children:
             says.print("preparing them: enroll, provision, deploy once")
-            testbed = Testbed(lab, Path(name))
-            bench = Bench(testbed, children, testbed.prepare(), options.playbook.resolve(), trial=options.trial)
+            testbed = Testbed(lab, Path(name), children)
+            bench = Bench(testbed, testbed.prepare(), options.playbook.resolve(), trial=options.trial)
             rounds = _measure(bench, options, loads)
     rows = rows_of(rounds)
     facts = {
