@@ -14,7 +14,7 @@ FAULTS ?=
 TRUTH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test test-fleet bench bench-master bench-memory bench-agent faults truth lint format lock clean
+.PHONY: help swarm-test test test-fleet bench bench-master bench-memory bench-agent bench-deploy faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ bench-memory: $(READY) ## Measure what a controller holds over a played day of 5
 
 bench-agent: $(READY) ## Measure what an agent takes of a node's core, and how late its samples are
 	$(VENV)/bin/python tests/bench/agent $(BENCH)
+
+bench-deploy: $(READY) ## Measure what a deployment to 8 and 32 hosts of a lab costs: fab, an Ansible playbook; needs what test-fleet does
+	$(VENV)/bin/python tests/bench/deploy $(BENCH)
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)

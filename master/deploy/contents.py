@@ -22,6 +22,13 @@ LEFT_OUT = (
     "zope/interface/common/tests/",
     # Locust's web page, which only its own master serves.
     "locust/webui/",
+    # For Locust files that are tests of pytest's, which Locust's own command alone can load; 430 files.
+    "_pytest/",
+    "iniconfig/",
+    "pluggy/",
+    "pygments/",
+    "pytest/",
+    "pytest_locust/",
 )
 """Parts of packages that no node needs. A test imports all the rest, and runs a worker."""
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-TESTS = Path(__file__).parents[2]
-# Where the benches keep what they share, and where the lab is.
-sys.path.extend([str(TESTS / "bench"), str(TESTS / "fleet"), str(TESTS / "fleet/lab")])
+sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
+sys.path.append(str(Path(__file__).parents[2] / "fleet"))
+sys.path.append(str(Path(__file__).parents[2] / "fleet/lab"))
 
 from cases import WAYS, Round, order
 from children import Children
@@ -29,11 +29,12 @@ from command import (
     whole_number,
 )
 from figures import on_paper, rows_of
+from labs import why_not
 from machine import describe_all
 from rounds import Bench
 from show import NAMES, document, print_table
-from testbed import SkipError, Testbed, lab_of
-from ways import PLAYBOOK, ansible_playbook
+from testbed import SkipError, Testbed, ansible_playbook, lab_of
+from ways import PLAYBOOK
 
 MOST = 200
 """Hosts: the lab's network has so many addresses."""
@@ -46,13 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(f"{max(options.hosts)} hosts don't fit into a lab, at most {MOST} do", EXIT_INPUT)
     if not options.playbook.is_file():
         return complain(f"no such playbook: {options.playbook}", EXIT_INPUT)
+    reason = why_not()
+    if reason:
+        print(f"skipped: no hosts of a lab: {reason}")  # noqa: T201
+        return 0
     if ansible_playbook() is None:
         print("skipped: ansible-playbook is not installed (pip install ansible-core)")  # noqa: T201
         return 0
     try:
         return carry_out(lambda: _bench(options), options.out)
-    except SkipError as reason:
-        print(f"skipped: no hosts of a lab: {reason}")  # noqa: T201
+    except SkipError as error:
+        print(f"skipped: no hosts of a lab: {error}")  # noqa: T201
         return 0
 
 
@@ -65,8 +70,8 @@ def _bench(options: argparse.Namespace) -> int:
         says.print(f"starting {max(options.hosts)} hosts")
         with lab_of(max(options.hosts)) as lab, Children() as children:
             says.print("preparing them: enroll, provision, deploy once")
-            testbed = Testbed(lab, Path(name))
-            bench = Bench(testbed, children, testbed.prepare(), options.playbook.resolve())
+            testbed = Testbed(lab, Path(name), children)
+            bench = Bench(testbed, testbed.prepare(), options.playbook.resolve(), trial=options.trial)
             rounds = _measure(bench, options, loads)
     rows = rows_of(rounds)
     facts = {
@@ -74,6 +79,7 @@ def _bench(options: argparse.Namespace) -> int:
         "papers": on_paper(rows),
         "machine": describe_all(),
         "versions": {"ours": f"piswarm {version('piswarm')}", "ansible": f"ansible-core {version('ansible-core')}"},
+        "trial": options.trial,
         "loads": loads,
     }
     print_table(console, rounds=options.rounds, **facts)
@@ -129,6 +135,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=PLAYBOOK,
         metavar="FILE",
         help="another playbook (default: tests/bench/deploy/playbook.yml)",
+    )
+    parser.add_argument(
+        "--trial",
+        action="store_true",
+        help="have the playbook also verify each file and import each module before the switch, as fab does",
     )
     parser.add_argument(
         "--out", type=Path, default=OUT / "deploy.json", help="JSON file to write (default: bench/deploy.json)"

@@ -20,6 +20,8 @@ class Cost:
 
     seconds: float
     cpu_s: float
+    hosts_cpu_s: float
+    """Of all that ran on the hosts meanwhile, all hosts together."""
     to_hosts_bytes: int
     """On the wire, to all hosts together, as the bridge's interface counts it: archives, commands, and what SSH adds to them."""
     from_hosts_bytes: int

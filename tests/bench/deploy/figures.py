@@ -14,6 +14,7 @@ PAPER = 500
 FIGURES: dict[str, Callable[[Cost], float]] = {
     "seconds": lambda cost: cost.seconds,
     "cpu_s": lambda cost: cost.cpu_s,
+    "hosts_cpu_s": lambda cost: cost.hosts_cpu_s,
     "to_hosts_mb": lambda cost: cost.to_hosts_bytes / 1e6,
     "from_hosts_mb": lambda cost: cost.from_hosts_bytes / 1e6,
 }

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cases import CASES, Cost, Round
-from children import BenchError, Children, blame
+from children import BenchError, blame
 from testbed import Release, Testbed, wire_bytes
-from ways import Ansible, Order, Ours
-
-COSTS = Path(__file__).with_name("costs.py")
-LIMIT_S = 1800
+from ways import Ansible, Ours
 
 
 class Bench:
     """Deploys to a testbed by both ways, and tells what each deployment took."""
 
-    def __init__(self, testbed: Testbed, children: Children, releases: tuple[Release, Release], playbook: Path) -> None:
+    def __init__(
+        self,
+        testbed: Testbed,
+        releases: tuple[Release, Release],
+        playbook: Path,
+        *,
+        trial: bool,
+    ) -> None:
         self._testbed = testbed
-        self._children = children
         self._plain, self._changed = releases
-        self._log = testbed.directory / "log"
-        self._ways: dict[str, Ours | Ansible] = {"ours": Ours(testbed), "ansible": Ansible(testbed, playbook)}
+        self._ways: dict[str, Ours | Ansible] = {
+            "ours": Ours(testbed),
+            "ansible": Ansible(testbed, playbook, trial=trial),
+        }
 
     def measure(self, number: int, count: int, way: str) -> Iterator[Round]:
         """All cases, one after the other; what follows one that failed is not measured."""
@@ -47,34 +49,15 @@ class Bench:
         """What it took, and how much of archives was sent, as far as that is told."""
         order = self._ways[way].order(names, release)
         to_before, from_before = wire_bytes()
-        took, said = self._run(order)
+        used_before_s = self._testbed.cpu_s(names)
+        took, said = self._testbed.run(order)
+        used_s = self._testbed.cpu_s(names) - used_before_s
         to_after, from_after = wire_bytes()
         try:
             sent = self._ways[way].judge(said, names, changed=changed)
         except BenchError as failure:
-            raise BenchError(blame(str(failure), self._log)) from None
+            raise BenchError(blame(str(failure), self._testbed.log)) from None
         lacking = self._testbed.lacking(names, release)
         if lacking:
             raise BenchError(f"{', '.join(lacking)}: the release {release.name} is not there, or not switched to")
-        return Cost(took["seconds"], took["cpu_s"], to_after - to_before, from_after - from_before), sent
-
-    def _run(self, order: Order) -> tuple[dict[str, float], str]:
-        """What a command took, and what it said."""
-        result = self._testbed.directory / "costs.json"
-        result.unlink(missing_ok=True)
-        process = self._children.start(
-            [sys.executable, str(COSTS), str(result), *order.words],
-            None,
-            log=self._log,
-            directory=order.directory,
-            environment=order.environment,
-        )
-        try:
-            said, _ = process.communicate(timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
-            raise BenchError(f"no end after {LIMIT_S} s: {order.words[0]}") from None
-        finally:
-            self._children.end(process)
-        if not result.exists():
-            raise BenchError(blame("it was not measured", self._log))
-        return json.loads(result.read_text()), said
+        return Cost(took["seconds"], took["cpu_s"], used_s, to_after - to_before, from_after - from_before), sent

@@ -18,6 +18,7 @@ NAMES = {"ours": "fab", "ansible": "playbook"}
 COLUMNS = {
     "seconds": ("\ns", ".2f"),
     "cpu_s": ("controller\nCPU s", ".2f"),
+    "hosts_cpu_s": ("hosts\nCPU s", ".2f"),
     "to_hosts_mb": ("to hosts\nMB", ".3f"),
     "from_hosts_mb": ("from hosts\nMB", ".3f"),
 }
@@ -31,6 +32,7 @@ def document(
     rows: Sequence[Row],
     papers: Sequence[Paper],
     rounds: Sequence[Round],
+    trial: bool,
     loads: Sequence[float],
 ) -> dict[str, Any]:
     """All there is to know, the raw figures of each round included."""
@@ -40,6 +42,7 @@ def document(
         "machine": machine,
         "versions": versions,
         "cases": CASES,
+        "playbook_tries": trial,
         "load_before_rounds": loads,
         "summary": [asdict(row) for row in rows],
         "on_paper": [
@@ -57,6 +60,7 @@ def print_table(
     machine: Mapping[str, Any],
     versions: Mapping[str, str],
     rounds: int,
+    trial: bool,
     loads: Sequence[float],
 ) -> None:
     """One line for each number of hosts, case and way, and what one must know to read them."""
@@ -87,7 +91,7 @@ def print_table(
     used = "; ".join(versions.values())
     where = f"{machine['cpu']}, {machine['cores']} cores, which controller and hosts share"
     console.print(f"{where}. {rounds} rounds in turn; medians. {used}.", markup=False, soft_wrap=True)
-    for note in _notes(rows, papers, loads):
+    for note in _notes(rows, papers, loads, trial=trial):
         console.print(note, markup=False, soft_wrap=True)
 
 
@@ -100,11 +104,12 @@ def _times(row: Row, name: str) -> str:
     return f"{row.times[name]:.1f}" if name in row.times else NONE
 
 
-def _notes(rows: Sequence[Row], papers: Sequence[Paper], loads: Sequence[float]) -> list[str]:
+def _notes(rows: Sequence[Row], papers: Sequence[Paper], loads: Sequence[float], *, trial: bool) -> list[str]:
+    beyond = "Both verify each file and import" if trial else "fab also verifies each file and imports"
     notes = [
         *(f"{case}: {words}." for case, words in CASES.items()),
         "times: how many times as much the playbook takes, the median of each round's ratio.",
-        "Both make no archive and no keys meanwhile: these were there. fab also verifies each file and imports each module before the switch.",
+        f"Neither makes an archive or keys meanwhile: these were there. {beyond} each module before the switch.",
     ]
     again = [row.release_bytes for row in rows if row.case == "again" and row.release_bytes is not None]
     if again:

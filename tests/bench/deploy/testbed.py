@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from children import BenchError
+from children import BenchError, Children, blame
 from commands import Operator
-from hosts import BRIDGE, LabHost
-from labs import Lab, why_not
+from hosts import BRIDGE, GROUP, LabHost, hierarchies
+from labs import Lab
 from rootfs import CanNotError
 
+COSTS = Path(__file__).with_name("costs.py")
+LIMIT_S = 1800
 KIND = "trixie-amd64"
 _CHANGED = "\n# one file of the release is another\n"
 _AT_ONCE = 8
@@ -28,6 +35,21 @@ systemctl stop piswarm-agent.service
 cd /opt/piswarm && rm -rf releases/* releases/.[!.]* current previous started well lock guard release.tar.gz
 sync -f .
 """
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command, and what it is to run in."""
+
+    words: tuple[str, ...]
+    directory: Path
+    environment: Mapping[str, str]
+
+
+def ansible_playbook() -> str | None:
+    """The program, that of this Python's environment first; None where there is none."""
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    return str(beside) if beside.exists() else shutil.which("ansible-playbook")
 
 
 class SkipError(Exception):
@@ -46,8 +68,11 @@ class Release:
 class Testbed:
     """Hosts of a lab, with whom deploys to them. Its files are below `directory`."""
 
-    def __init__(self, lab: Lab, directory: Path) -> None:
+    def __init__(self, lab: Lab, directory: Path, children: Children) -> None:
         self.directory = directory
+        self.log = directory / "log"
+        """What the last command complained of."""
+        self._children = children
         self.lab = lab
         self.operator = Operator(lab, directory / "copy")
 
@@ -55,12 +80,56 @@ class Testbed:
         """Enroll the hosts, provision them, make both releases, and deploy once, which gives each node its keys and settings."""
         try:
             self.operator.done("enroll", "--yes")
-            self.operator.done("provision")
+            self._provision()
             plain = self._release(is_changed=False)
             self.operator.done("deploy-workers", "--canaries", "0", "--batch", "500")
             return plain, self._release(is_changed=True)
         except AssertionError as error:
             raise BenchError(f"the hosts can't be prepared: {error}") from None
+
+    def _provision(self) -> None:
+        """By the parts of the playbook that a deployment needs; all of it would take twice as long."""
+        ansible = self.operator.directory / "ansible"
+        order = self.ansible(ansible / "ansible.cfg", str(ansible / "provision.yml"), "--tags", "base,worker")
+        _, said = self.run(order)
+        if not re.search(r"unreachable=0 +failed=0", said) or re.search(r"(unreachable|failed)=[1-9]", said):
+            raise BenchError(blame(f"the hosts can't be prepared: {said[-2000:]}", self.log))
+
+    def ansible(self, settings: Path, *words: str) -> Order:
+        """`ansible-playbook` with these settings, for the lab's hosts, whose keys it checks as `fab` does."""
+        program = ansible_playbook()
+        assert program is not None
+        known = self.operator.state / "known_hosts"
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "ANSIBLE_CONFIG": str(settings),
+            "ANSIBLE_SSH_EXTRA_ARGS": f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes",
+            # Short: the path of a socket has 107 letters at most.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.directory / "cp"),
+            "NO_COLOR": "1",
+        }
+        return Order((program, "--inventory", str(self.lab.inventory), *words), self.directory, environment)
+
+    def run(self, order: Order) -> tuple[dict[str, float], str]:
+        """What a command took, and what it said. It is ended, with all that it has started, when this process is."""
+        result = self.directory / "costs.json"
+        result.unlink(missing_ok=True)
+        process = self._children.start(
+            [sys.executable, str(COSTS), str(result), *order.words],
+            None,
+            log=self.log,
+            directory=order.directory,
+            environment=order.environment,
+        )
+        try:
+            said, _ = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"no end after {LIMIT_S} s: {order.words[0]}") from None
+        finally:
+            self._children.end(process)
+        if not result.exists():
+            raise BenchError(blame("it was not measured", self.log))
+        return json.loads(result.read_text()), said
 
     def choose(self, release: Release) -> None:
         """Let `fab` deploy that one."""
@@ -92,8 +161,24 @@ class Testbed:
         """Those of the hosts that have not switched to `release`, as their disks say."""
         return [host.name for host in self._hosts(names) if _switched(host) != release.name]
 
+    def cpu_s(self, names: Sequence[str]) -> float:
+        """What these hosts have used since they are up, as their cgroups say."""
+        return sum(_used_s(name) for name in names)
+
     def _hosts(self, names: Sequence[str]) -> list[LabHost]:
         return [host for host in self.lab.hosts if host.name in names]
+
+
+def _used_s(name: str) -> float:
+    for hierarchy in hierarchies():
+        try:
+            said = (hierarchy / GROUP / name / "cpu.stat").read_text()
+        except OSError:
+            continue
+        found = dict(line.split() for line in said.splitlines())
+        if "usage_usec" in found:
+            return int(found["usage_usec"]) / 1e6
+    raise BenchError(f"no cgroup says what {name} uses")
 
 
 def _switched(host: LabHost) -> str:
@@ -124,20 +209,15 @@ def wire_bytes() -> tuple[int, int]:
 @contextmanager
 def lab_of(count: int) -> Iterator[Lab]:
     """A lab with so many hosts; when the block ends, however it ends, it is gone. Raises SkipError."""
-    reason = why_not()
-    if reason:
-        raise SkipError(reason)
     lab = Lab()
     try:
         lab.up([KIND] * count)
         yield lab
     except CanNotError as error:
-        # Nothing was begun, and another's lab may be up.
         raise SkipError(str(error)) from None
-    except BaseException:
-        _down(lab)
-        raise
-    _down(lab)
+    finally:
+        if lab.is_ours:
+            _down(lab)
 
 
 def _down(lab: Lab) -> None:

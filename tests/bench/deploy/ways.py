@@ -5,35 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from children import BenchError
-from testbed import Release, Testbed
+from testbed import Order, Release, Testbed
 
-HERE = Path(__file__).parent
-PLAYBOOK = HERE / "playbook.yml"
+PLAYBOOK = Path(__file__).with_name("playbook.yml")
+SETTINGS = Path(__file__).with_name("ansible.cfg")
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 OURS = ("--json", "--canaries", "0", "--batch", "500", "--pool", "32", "--settle", "0")
 """As the playbook goes: no host ahead of the others, no two batches, and an agent counts as well as soon as it says that it is up."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """A command that is to be measured."""
-
-    words: tuple[str, ...]
-    directory: Path
-    environment: Mapping[str, str]
-
-
-def ansible_playbook() -> str | None:
-    """The program, that of this Python's environment first; None where there is none."""
-    beside = Path(sys.executable).with_name("ansible-playbook")
-    return str(beside) if beside.exists() else shutil.which("ansible-playbook")
 
 
 class Ours:
@@ -65,29 +48,16 @@ class Ours:
 
 
 class Ansible:
-    """A playbook."""
+    """A playbook; `trial` has it do its tasks of that tag too."""
 
-    def __init__(self, testbed: Testbed, playbook: Path) -> None:
+    def __init__(self, testbed: Testbed, playbook: Path, *, trial: bool) -> None:
         self._testbed = testbed
-        self._playbook = playbook
-        self._sockets = testbed.directory / "cp"  # short: the path of a socket has 107 letters at most
+        self._words = (str(playbook), *(("--tags", "all,trial") if trial else ()))
 
     def order(self, names: Sequence[str], release: Release) -> Order:
         """The command that brings `release` to the hosts of these names."""
-        program = ansible_playbook()
-        assert program is not None
-        known = self._testbed.operator.state / "known_hosts"
-        strict = f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes"
         given = json.dumps({"release": release.name, "archive": str(release.archive)})
-        where = ("--inventory", str(self._testbed.lab.inventory), "--limit", ",".join(names), "--extra-vars", given)
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-            "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
-            "ANSIBLE_SSH_EXTRA_ARGS": strict,
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._sockets),
-            "NO_COLOR": "1",
-        }
-        return Order((program, str(self._playbook), *where), self._testbed.directory, environment)
+        return self._testbed.ansible(SETTINGS, *self._words, "--limit", ",".join(names), "--extra-vars", given)
 
     def judge(self, said: str, names: Sequence[str], *, changed: bool) -> None:
         """Raises BenchError where it has not done what it should."""
