@@ -114,7 +114,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python tests/bench/deploy",
         description="What a deployment costs on hosts of a lab on this machine: `fab deploy-workers`, and an Ansible playbook that does the same,\n"
         "in turn. Three cases each: a first release, nothing changed, one file changed. Needs root, Debian, systemd-container,\n"
-        "debootstrap and ansible-core. The default takes about half an hour.",
+        "debootstrap and ansible-core. The default takes about 40 minutes.",
         epilog="example: python tests/bench/deploy --hosts 4 --rounds 1 --out /tmp/deploy.json\n\n"
         "exit status: 0 measured, or skipped where there can be no lab; 1 a deployment failed; 2 wrong input; 4 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,

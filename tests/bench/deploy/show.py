@@ -90,7 +90,9 @@ def print_table(
     console.print()
     used = "; ".join(versions.values())
     where = f"{machine['cpu']}, {machine['cores']} cores, which controller and hosts share"
-    console.print(f"{where}. {rounds} rounds in turn; medians. {used}.", markup=False, soft_wrap=True)
+    console.print(
+        f"{where}. {rounds} round{'' if rounds == 1 else 's'} in turn; medians. {used}.", markup=False, soft_wrap=True
+    )
     for note in _notes(rows, papers, loads, trial=trial):
         console.print(note, markup=False, soft_wrap=True)
 
@@ -121,5 +123,6 @@ def _notes(rows: Sequence[Row], papers: Sequence[Paper], loads: Sequence[float],
             "controller's cores too, which real ones do not."
         )
     if loads and max(loads) > 1:
-        notes.append(f"Others used the machine too: the load average before a round was up to {max(loads):.1f}.")
+        words = "before the first one that of what prepared the hosts"
+        notes.append(f"The load average before a round was up to {max(loads):.1f}; {words}, else that of others too.")
     return notes
