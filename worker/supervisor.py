@@ -56,6 +56,13 @@ class Backoff:
         return self.early_ends >= CRASHES
 
 
+def hang_up(process: subprocess.Popen[bytes]) -> None:
+    """Close its standard input. What it has not read, because it ended before, is lost with it."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+
+
 class _Worker:
     """One worker process, or the wait for its next start."""
 
@@ -100,8 +107,7 @@ class _Worker:
                 self._said_mended = True
                 return WorkerMended(self.name)
             return None
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        hang_up(self.process)
         self.process = None
         wait_s = self.backoff.after_end(now_s - self._started_s)
         self.start_at_s = now_s + wait_s
@@ -170,8 +176,7 @@ class Supervisor:
         """End all of them: the closing of their standard input tells them to, and who has not heard it in time is killed."""
         living = deque(worker.process for worker in self._workers if worker.process is not None)
         for process in living:
-            assert process.stdin is not None
-            process.stdin.close()
+            hang_up(process)
         until_s = time.monotonic() + grace_s
         for process in living:
             try:

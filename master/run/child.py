@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from worker.supervisor import hang_up
+
 LAST_WORDS = 2000
 MAX_LOG_BYTES = 16 << 20
 KEPT_LOG_BYTES = 4 << 20
@@ -136,19 +138,17 @@ class Child:
 
     def stop(self, timeout_s: float) -> None:
         """Let it end by itself for `timeout_s`, then tell it to, then kill it."""
-        assert self._process.stdin is not None
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self._process.stdin.close()
+            hang_up(self._process)
             if self._outlives:
                 self._process.terminate()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
                 self.kill()
-        if not self._process.stdin.closed:
-            self._process.stdin.close()
+        hang_up(self._process)
         if self._process.stdout is not None:
             self._process.stdout.close()
 

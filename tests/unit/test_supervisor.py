@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -79,6 +82,23 @@ def test_a_worker_that_ends_again_and_again_is_told_with_its_last_words(crashing
         assert isinstance(message, WorkerEnded)
         assert message.worker == "pi1_0"
         assert message.how.startswith("exit status 1; msgspec.ValidationError: ")
+
+
+def test_a_worker_that_ends_before_it_has_read_its_orders_is_told_of(
+    crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written to it troubles nobody."""
+    start = subprocess.Popen
+
+    def start_and_wait(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = start(*words, **options)
+        process.wait()
+        return process
+
+    monkeypatch.setattr(supervisor.sys, "executable", shutil.which("true"))
+    monkeypatch.setattr(supervisor.subprocess, "Popen", start_and_wait)
+    said = until(crashing, lambda said: len(said) == 2)
+    assert all(isinstance(message, WorkerEnded) and message.how == "exit status 0" for message in said)
 
 
 def test_a_killed_worker_is_told_by_its_signal(crashing: Supervisor) -> None:
