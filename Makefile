@@ -13,6 +13,9 @@ FAULTS ?=
 # Options of `make truth`, such as TRUTH="--only healthy,duty".
 TRUTH ?=
 
+# What `make test-fleet` runs, such as FLEET=tests/fleet/test_real_run.py.
+FLEET ?= tests/fleet
+
 .DEFAULT_GOAL := help
 .PHONY: help swarm-test test test-fleet bench bench-master bench-memory bench-agent bench-deploy faults truth lint format lock clean
 
@@ -27,7 +30,7 @@ test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest tests/truth tests/faults
 
 test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap
-	$(VENV)/bin/pytest tests/fleet
+	$(VENV)/bin/pytest $(FLEET)
 
 bench: $(READY) ## Measure HTTP clients side by side on one core: ours, Locust's, wrk, k6; needs nginx
 	$(VENV)/bin/python tests/bench/http $(BENCH)

@@ -30,7 +30,7 @@ SCENARIO = {
     "target": "embedded",
     "locustfile": "visitors.py",
     "users": {"Visitor": 1},
-    "nodes": {"expect": 4, "min": 3, "wait": "5m"},
+    "nodes": {"expect": 2, "min": 1, "wait": "5m"},
     "thresholds": ["errors < 1 %", "rate >= 10/s"],
     # The hosts share this machine's cores with each other, with their controller and its target, and may be emulated.
     "validity": {
