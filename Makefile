@@ -13,6 +13,8 @@ FAULTS ?=
 # Options of `make truth`, such as TRUTH="--only healthy,duty".
 TRUTH ?=
 
+# How many tests run at once; those of truth and faults are alone. Most wait for processes rather than for a core.
+SIDE_BY_SIDE ?= 4
 # What `make test-fleet` runs, such as FLEET=tests/fleet/test_real_run.py.
 FLEET ?= tests/fleet
 
@@ -26,7 +28,7 @@ swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a ver
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
 
 test: $(READY) ## Run all tests that need no root
-	$(VENV)/bin/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/browser
+	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile tests/unit tests/integration tests/browser
 	$(VENV)/bin/pytest tests/truth tests/faults
 
 test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap

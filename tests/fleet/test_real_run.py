@@ -164,7 +164,7 @@ def test_a_run_from_bare_hosts_to_a_verdict(operator: Operator, run: Callable[[s
 
 def test_a_node_that_loses_its_power_and_boots_is_taken_in_again(operator: Operator, run: Callable[[str], Run]) -> None:
     """Its users are elsewhere meanwhile, and nobody has to start anything on it."""
-    started = run("90s")
+    started = run("60s")
     started.wait_for("stage 1 of 1, hold")
     host = operator.lab.hosts[1]
     host.power_off()
@@ -184,7 +184,7 @@ def test_a_release_that_is_deployed_in_mid_run_waits_until_each_node_is_in_it_ag
 ) -> None:
     """One host after the other, and the run goes on."""
     operator.change("__init__.py", "\n# another release\n")
-    started = run("120s")
+    started = run("75s")
     started.wait_for("stage 1 of 1, hold")
     report = operator.report("deploy-workers", "--batch", "1")
     assert {host["outcome"] for host in report["hosts"].values()} == {"changed"}, report
