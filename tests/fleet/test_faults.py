@@ -149,8 +149,8 @@ def test_a_disk_that_fills_up_in_mid_upload(slow: Fleet) -> None:
     # A disk of its own, for this machine's is not to be filled. What is mounted over it stays as it is.
     room = "mount -t tmpfs -o size=900m,mode=755 room /opt/piswarm && chown {0} /opt/piswarm"
     slow.host.root(
-        f"mkdir /root/before && cp -a /opt/piswarm/. /root/before/ && {room.format(DEPLOYER)}"
-        " && cp -a /root/before/. /opt/piswarm/ && rm -r /root/before && systemctl restart piswarm-agent.service"
+        f"mkdir /srv/before && cp -a /opt/piswarm/. /srv/before/ && {room.format(DEPLOYER)}"
+        " && cp -a /srv/before/. /opt/piswarm/ && rm -r /srv/before && systemctl restart piswarm-agent.service"
     )
     try:
         deployment = slow.begin()
@@ -196,19 +196,19 @@ def runs_now(host: LabHost) -> str:
 def test_rights_that_are_missing(fleet: Fleet) -> None:
     """Without that to act for the agent's user nothing is begun; without that to restart, the host is switched back."""
     fleet.new_release()
-    fleet.host.root(f"cp -p {SUDOERS} /root/rights")
+    fleet.host.root(f"cp -p {SUDOERS} /srv/rights")
     try:
         fleet.host.root(f"sed -i '/(piswarm)/d' {SUDOERS}")
         result = fleet.deploy()
         assert (result["step"], result["cause"], result["bytes_sent"]) == ("facts", "sudo refused", 0), result
         assert "fab provision" in result["hint"]
         fleet.check_old()
-        fleet.host.root(f"cp -p /root/rights {SUDOERS} && sed -i '/systemctl/d; /(root)/d' {SUDOERS} && visudo -qc")
+        fleet.host.root(f"cp -p /srv/rights {SUDOERS} && sed -i '/systemctl/d; /(root)/d' {SUDOERS} && visudo -qc")
         result = fleet.deploy()
         assert (result["step"], result["cause"]) == ("restart", "sudo refused"), result
         fleet.check_old()
     finally:
-        fleet.host.root(f"cp -p /root/rights {SUDOERS} && rm /root/rights")
+        fleet.host.root(f"cp -p /srv/rights {SUDOERS} && rm /srv/rights")
     fleet.check_again()
 
 
