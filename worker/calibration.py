@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ import msgspec
 
 from worker.boards import BOARDS
 from worker.histogram import Histogram
+from worker.whole import write_whole
 from worker.wire import Capacity, EndpointSecond, encode
 
 PI4_UNIT_S = BOARDS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
@@ -104,7 +104,7 @@ def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], b
         return None
     if folder is not None:
         with contextlib.suppress(OSError):  # it is measured again next time
-            _write(folder / FILE, msgspec.json.encode(Kept(machine, capacity)))
+            write_whole(folder / FILE, msgspec.json.encode(Kept(machine, capacity)))
     return capacity
 
 
@@ -175,18 +175,3 @@ def _read(path: Path) -> bytes:
         return b""
     finally:
         os.close(descriptor)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put a file of its owner's alone there, whole or not at all. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -5,14 +5,13 @@ The secret half is in `node.secret` (mode 0600) and leaves the node never; `node
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import zmq
 
 from worker.curve import Keys, new_keys
+from worker.whole import write_whole
 
 SECRET = "node.secret"  # noqa: S105  # a file's name
 PUBLIC = "node.public"
@@ -38,30 +37,15 @@ def node_keys(directory: Path) -> Keys:
         keys = read_keys(directory)
     except FileNotFoundError:
         keys = new_keys()
-        _write(directory / SECRET, f"{keys.secret}\n".encode(), 0o600)
+        write_whole(directory / SECRET, f"{keys.secret}\n".encode())
     public = f"{keys.public}\n".encode()
     try:
         current = (directory / PUBLIC).read_bytes()
     except FileNotFoundError:
         current = b""
     if current != public:
-        _write(directory / PUBLIC, public, 0o644)
+        write_whole(directory / PUBLIC, public, 0o644)
     return keys
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Whole and on the disk, or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(descriptor, mode)
-            stream.write(content)
-            stream.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def main() -> int:

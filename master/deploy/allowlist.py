@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from master.deploy.known_hosts import replace
 from master.errors import InputError
+from worker.whole import write_whole
 
 SCHEMA = "piswarm/allowlist/1"
 
@@ -37,7 +37,7 @@ class Allowlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def write(self, file: Path) -> None:
         """Put it in place of `file`. Raises OSError."""
-        replace(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        write_whole(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def allowlist_in(file: Path) -> Allowlist:

@@ -23,7 +23,7 @@ from master.deploy.deploy import Deployment, Wishes
 from master.deploy.enroll import Met, let_nodes_in, meet, refused, revoke, trust
 from master.deploy.fleet import Fleet, Limits, Watcher, Work
 from master.deploy.host import Host
-from master.deploy.inventory import read_inventory
+from master.deploy.inventory import GROUP, read_inventory
 from master.deploy.known_hosts import read_known_hosts
 from master.deploy.platforms import Platform
 from master.deploy.results import Outcome, Report, Result
@@ -34,7 +34,6 @@ from master.errors import InputError, PiswarmError
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK_FILE = ROOT / "requirements-node.lock"
-GROUP = "workers"
 _WIDE = 1000
 """Columns of what is no terminal: no line is cut."""
 

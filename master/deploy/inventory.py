@@ -15,6 +15,8 @@ from master.deploy.patterns import PatternError
 from master.deploy.plain import PlainSource
 from master.errors import InputError
 
+GROUP = "workers"
+"""The group of an inventory whose hosts are nodes, for Ansible, the deployment and the runs."""
 Reader = Literal["auto", "ansible", "plain"]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from master.errors import InputError
+from worker.whole import write_whole
 
 _TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 
@@ -58,7 +57,7 @@ class KnownHosts:
         lines = [
             f"{name} {key.kind} {base64.b64encode(key.blob).decode()}\n" for name, key in sorted(self._keys.items())
         ]
-        replace(self.file, "".join(lines).encode())
+        write_whole(self.file, "".join(lines).encode())
 
 
 def read_known_hosts(file: Path) -> KnownHosts:
@@ -86,18 +85,3 @@ def read_known_hosts(file: Path) -> KnownHosts:
             )
         keys[name] = HostKey(kind, blob)
     return KnownHosts(file, keys)
-
-
-def replace(file: Path, content: bytes) -> None:
-    """Write `file` so that others see the old content or the new, never half, and only its owner may read it. Raises OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -10,6 +10,7 @@ import msgspec
 
 from master.deploy.host import Host
 from master.errors import InputError
+from master.report.words import listed
 from worker.curve import Endpoint
 from worker.settings import NodeSettings
 
@@ -38,8 +39,7 @@ def check_controllers(hosts: Iterable[Host]) -> None:
     """Raise InputError, naming them, where some of `hosts` do not know how to reach the controller."""
     without = [host.name for host in hosts if host.controller is None]
     if without:
-        shown = ", ".join(without[:5]) + (f" and {len(without) - 5} more" if len(without) > 5 else "")
         raise InputError(
-            f"{VARIABLE} is not given for {shown}",
+            f"no {VARIABLE} for {listed(without, 5)}",
             hint=f"say in the inventory how the nodes reach the controller, such as {VARIABLE}: 192.0.2.1",
         )

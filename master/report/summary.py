@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from master.report.result import Latency, Result
+from master.report.words import listed
 from master.run.directory import RunDirectory
 
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold yellow", "ABORTED": "bold yellow"}
@@ -55,7 +56,7 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     for threshold in result.thresholds:
         rules.add_row(_mark(threshold.ok), Text(threshold.rule), Text(threshold.observed_text))
     for check in result.validity:
-        rules.add_row(_mark(check.ok), check.check, check.observed, check.limit, _some(check.nodes))
+        rules.add_row(_mark(check.ok), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES))
     console.print()
     console.print(rules, highlight=False)
     console.print()
@@ -82,11 +83,6 @@ def _mark(ok: bool | None) -> Text:
     if ok is None:
         return Text("unknown", style="dim")
     return Text("ok", style="green") if ok else Text("broken", style="bold red")
-
-
-def _some(nodes: list[str]) -> str:
-    more = f" and {len(nodes) - SHOWN_NODES} more" if len(nodes) > SHOWN_NODES else ""
-    return ", ".join(nodes[:SHOWN_NODES]) + more
 
 
 def _short(path: Path) -> str:

@@ -117,7 +117,8 @@ class Processes:
     ) -> None:
         """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
 
-        The workers of separate ones do what their agents are told. `boards` has what each node of the whole run stands for, in order of their numbers (see master/run/boards.py).
+        The workers of separate ones do what their agents are told. `boards` has what each node of the whole run stands for, in
+        order of their numbers (see master/run/boards.py).
         """
         if separate:
             for name, node_keys in keys.items():

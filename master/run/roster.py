@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from master.deploy.inventory import read_inventory
+from master.deploy.inventory import GROUP, read_inventory
+from master.deploy.settings import check_controllers
 from master.deploy.trust import controller_keys, read_allowlist
 from master.errors import InputError
+from master.report.words import listed
 from worker.curve import Keys
 from worker.wire import MAX_LOCUSTFILE, Assignment, Work
 
-GROUP = "workers"
-"""The group of an inventory whose hosts are nodes, for Ansible, the deployment and the runs."""
 _SHOWN = 5
 
 
@@ -63,16 +63,10 @@ def read_roster(inventory: Path, limit: str, state: Path) -> Roster:
     Raises InputError: also when a node was not enrolled, or they know the controller by different addresses.
     """
     hosts = read_inventory(inventory).hosts(GROUP, limit=limit)
+    check_controllers(hosts)
     addresses = {host.controller for host in hosts}
-    if None in addresses:
-        nameless = _some([host.name for host in hosts if host.controller is None])
-        raise InputError(
-            f"no piswarm_controller for {nameless}",
-            file=inventory,
-            hint="Say there by which address of this machine the nodes reach it, then run fab deploy-workers.",
-        )
     if len(addresses) > 1:
-        shown = _some(sorted(str(address) for address in addresses))
+        shown = listed(sorted(str(address) for address in addresses), _SHOWN)
         raise InputError(
             f"the nodes know the controller by different addresses: {shown}",
             file=inventory,
@@ -83,7 +77,7 @@ def read_roster(inventory: Path, limit: str, state: Path) -> Roster:
     strangers = [found.name for found in hosts if found.name not in enrolled]
     if strangers:
         raise InputError(
-            f"{_some(strangers)} not enrolled: {state} has no key of {'it' if len(strangers) == 1 else 'them'}",
+            f"{listed(strangers, _SHOWN)} not enrolled: {state} has no key of {'it' if len(strangers) == 1 else 'them'}",
             hint="Run fab enroll and fab deploy-workers, or leave them out with --limit.",
         )
     members = [Member(found.name, enrolled[found.name], found.workers, found.weight) for found in hosts]
@@ -115,8 +109,3 @@ def _read_locustfile(file: Path) -> str:
     if len(text) > MAX_LOCUSTFILE:
         raise InputError(f"has {len(text)} characters, where nodes take {MAX_LOCUSTFILE}", file=file)
     return text
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
