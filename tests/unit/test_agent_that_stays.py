@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import threading
@@ -104,10 +105,22 @@ class Place:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.curve_server = True
         self._socket.curve_secretkey = self._server.secret.encode()
-        if self._route or hasattr(self, "_address"):
-            self._socket.bind(self._address)
+        if hasattr(self, "_address"):
+            self.until(self._bound)
         else:
             self._socket.bind_to_random_port("tcp://127.0.0.1")
+
+    def _bound(self) -> bool:
+        """Whether the port is had again: a thread of the library's lets go of it, some time after the socket before was closed."""
+        assert self._socket is not None
+        try:
+            self._socket.bind(self._address)
+        except zmq.ZMQError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        else:
+            return True
 
     def shut(self) -> None:
         """It goes, without a word."""
