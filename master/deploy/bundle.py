@@ -3,32 +3,28 @@
 A node needs no network, compiler, pip or environment: it unpacks the archive into an empty directory, verifies it
 (`.release/verify.py`), and starts `PYTHONPATH=<release> python3 -P -m worker.node`.
 
-The archive is a gzip-compressed tar: `tar` and `gzip` are there on every Debian and Raspberry Pi OS, as zlib is in its Python,
-where `zstd` is not. Names are sorted; times, modes and owners are fixed. The name comes from the manifest, that is from every
-file's path, size and SHA-256, and so does not depend on the compressor.
+The name comes from the manifest, that is from every file's path, size and SHA-256, and so does not depend on the compressor.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import gzip
 import hashlib
-import io
 import json
 import os
 import shutil
-import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 import worker
-from master.deploy import contents, verify
+from master.deploy import archive, contents, verify
+from master.deploy.delta import MOST, Delta, make_delta
 from master.deploy.lockfile import Pin, read_lock
 from master.deploy.platforms import Platform
 from master.deploy.wheels import BuildError, Progress, wheels_for
@@ -36,8 +32,6 @@ from master.deploy.wheels import BuildError, Progress, wheels_for
 ARCHIVE = "release.tar.gz"
 _RECORD = "bundle.json"
 _FORMAT = 1  # raised when the same input gives another release
-_LEVEL = 6  # of gzip; 9 takes several times as long for 0.7 % less
-_MTIME_S = 315_532_800  # 1 January 1980, the oldest time that a wheel can hold
 _WAIT_S = 0.2
 KEPT = 5
 """Releases, and sets of wheels, that the cache keeps for each platform: those last used. About 10 MB each."""
@@ -61,6 +55,8 @@ class Bundle:
     files: int
     is_new: bool
     """Whether it was built just now, rather than found in the cache."""
+    deltas: tuple[Delta, ...] = ()
+    """For hosts that have another release."""
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -81,11 +77,12 @@ def build(
     *,
     progress: Progress = lambda _: None,
     package: Path | None = None,
+    bases: Sequence[str] = (),
     deadline_s: float = 600.0,
 ) -> Bundle:
     """The release for `platform`, from `cache` where it was made before; `package` is our own, the one in use unless given.
 
-    Several processes may build at once. `progress` is told of each step that may take more than a second. pip ends after
+    For the first few of the releases `bases` that are in the cache too, there are deltas, where these are worth it. Several processes may build at once. `progress` is told of each step that may take more than a second. pip ends after
     `deadline_s`. Raises InputError for a wrong lock file, BuildError for all that keeps a release from being made.
     """
     package = Path(worker.__file__).parent if package is None else package
@@ -95,36 +92,57 @@ def build(
     directory = cache / "releases" / f"{platform.arch}-{platform.python}-{key[:16]}"
     try:
         bundle = _cached(directory, platform)
-        if bundle is not None:
-            return bundle
-        with _alone(cache / "locks" / f"{platform.arch}-{platform.python}", progress):
-            bundle = _cached(directory, platform)
-            if bundle is not None:
-                return bundle
-            wheels = wheels_for(pins, platform, cache / "wheels", progress, deadline_s=deadline_s)
-            progress(f"packing the release for {platform}")
-            files = contents.files_of_wheels(wheels)
-            clash = sorted(own.keys() & files.keys())
-            if clash:
-                raise BuildError(f"a wheel brings {clash[0]}, which is our own")
-            files |= own
-            contents.check_machine(files, platform)
-            record = _write(directory, files, platform, pins)
-            os.utime(wheels[0].parent)
-            for kind in ("releases", "wheels"):
-                _forget(cache / kind, platform)
+        if bundle is None:
+            with _alone(cache / "locks" / f"{platform.arch}-{platform.python}", progress):
+                bundle = _cached(directory, platform)
+                if bundle is None:
+                    wheels = wheels_for(pins, platform, cache / "wheels", progress, deadline_s=deadline_s)
+                    progress(f"packing the release for {platform}")
+                    bundle = _packed(directory, wheels, own, platform, pins)
+                    for kind in ("releases", "wheels"):
+                        _forget(cache / kind, platform)
+        return replace(bundle, deltas=_deltas(bundle, bases, progress))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise BuildError(
             f"the release can't be made: {where}{error.strerror}", hint=f"check the cache: {cache}"
         ) from None
+
+
+def _packed(
+    directory: Path, wheels: Sequence[Path], own: contents.Files, platform: Platform, pins: tuple[Pin, ...]
+) -> Bundle:
+    """The bundle of `wheels` and `own`, put into `directory`. Raises BuildError."""
+    files = contents.files_of_wheels(wheels)
+    clash = sorted(own.keys() & files.keys())
+    if clash:
+        raise BuildError(f"a wheel brings {clash[0]}, which is our own")
+    files |= own
+    contents.check_machine(files, platform)
+    record = _write(directory, files, platform, pins)
+    os.utime(wheels[0].parent)
     return _bundle(directory, platform, record, is_new=True)
+
+
+def _deltas(bundle: Bundle, bases: Sequence[str], progress: Progress) -> tuple[Delta, ...]:
+    """For the first few of `bases`. One that can't be made is none: the whole will do."""
+    platform = bundle.platform
+    cached = {}
+    for directory in bundle.archive.parents[1].glob(f"{platform.arch}-{platform.python}-*"):
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            cached[_name(_recorded(directory))] = directory / ARCHIVE
+    deltas = []
+    for base in [base for base in bases if base in cached and base != bundle.name][:MOST]:
+        progress(f"comparing the release for {platform} with {base}")
+        with contextlib.suppress(OSError, ValueError):
+            deltas.append(make_delta(base, cached[base], bundle.archive))
+    return tuple(delta for delta in deltas if delta is not None)
 
 
 def _key(platform: Platform, pins: tuple[Pin, ...], own: contents.Files) -> str:
     """What a release is made from, as one hash."""
     digest = hashlib.sha256()
-    for part in (_FORMAT, _LEVEL, platform, contents.LEFT_OUT, *(pin.requirement for pin in pins)):
+    for part in (_FORMAT, archive.LEVEL, platform, contents.LEFT_OUT, *(pin.requirement for pin in pins)):
         digest.update(f"{part}\n".encode())
     digest.update(_verify_source())
     for path, data in sorted(own.items()):
@@ -136,10 +154,19 @@ def _verify_source() -> bytes:
     return Path(verify.__file__).read_bytes()
 
 
+def _recorded(directory: Path) -> _Record:
+    """What is remembered of the bundle in `directory`. Raises OSError, or DecodeError."""
+    return msgspec.json.decode((directory / _RECORD).read_bytes(), type=_Record)
+
+
+def _name(record: _Record) -> str:
+    return record.digest[: verify.NAME_DIGITS]
+
+
 def _cached(directory: Path, platform: Platform) -> Bundle | None:
     """The bundle in `directory`, if it is whole."""
     try:
-        record = msgspec.json.decode((directory / _RECORD).read_bytes(), type=_Record)
+        record = _recorded(directory)
         with (directory / ARCHIVE).open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != record.archive_sha256:
                 return None
@@ -151,7 +178,7 @@ def _cached(directory: Path, platform: Platform) -> Bundle | None:
 
 def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: bool) -> Bundle:
     return Bundle(
-        name=record.digest[: verify.NAME_DIGITS],
+        name=_name(record),
         digest=record.digest,
         platform=platform,
         version=record.version,
@@ -197,10 +224,7 @@ def _write(directory: Path, files: dict[str, bytes], platform: Platform, pins: t
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        with (partial / ARCHIVE).open("wb") as stream:
-            _pack(files, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+        archive.write(files, partial / ARCHIVE)
         with (partial / ARCHIVE).open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         record = _Record(
@@ -231,21 +255,3 @@ def _manifest(files: contents.Files, platform: Platform, pins: tuple[Pin, ...]) 
         "files": listed,
     }
     return json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _pack(files: contents.Files, stream: IO[bytes]) -> None:
-    """Write the same bytes for the same files, whatever their order, the time, and who asks."""
-    directories = {parent.as_posix() for path in files for parent in Path(path).parents} - {"."}
-    with (
-        gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=stream, mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as archive,
-    ):
-        for path in sorted([*directories, *files]):
-            entry = tarfile.TarInfo(path)
-            entry.mtime = _MTIME_S
-            if path in files:
-                entry.mode, entry.size = 0o644, len(files[path])
-                archive.addfile(entry, io.BytesIO(files[path]))
-            else:
-                entry.mode, entry.type = 0o755, tarfile.DIRTYPE
-                archive.addfile(entry)

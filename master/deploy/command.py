@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from rich.table import Table
 from master.deploy import actions
 from master.deploy.allowlist import allowlist_in
 from master.deploy.bundle import Bundle, build
-from master.deploy.deploy import Deployment, Wishes
+from master.deploy.deploy import Builder, Deployment, Wishes
 from master.deploy.enroll import Met, let_nodes_in, meet, refused, revoke, trust
 from master.deploy.fleet import Fleet, Limits, Watcher, Work
 from master.deploy.host import Host
@@ -102,11 +102,11 @@ class Command:
             show_report(report, self.console)
         return 0 if report.ok else 1
 
-    def deploy(self, wishes: Wishes, builder: Callable[[Platform], Bundle] | None = None) -> int:
+    def deploy(self, wishes: Wishes, builder: Builder | None = None) -> int:
         """Bring the release to the hosts; the exit status. `builder` makes releases, of this copy of piswarm unless given."""
 
-        def made(platform: Platform) -> Bundle:
-            return build(platform, LOCK_FILE, self.place.cache, progress=self.screen.say)
+        def made(platform: Platform, bases: Sequence[str]) -> Bundle:
+            return build(platform, LOCK_FILE, self.place.cache, bases=bases, progress=self.screen.say)
 
         deployment = Deployment(self.fleet(), self.hosts, builder or made, place=self.place, wishes=wishes)
         with self.screen.shown():

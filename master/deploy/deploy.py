@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,8 @@ from master.deploy.settings import check_controllers, settings_of
 from master.deploy.steps import Wellness, carry_out
 from master.deploy.trust import Place, controller_keys
 
-Builder = Callable[[Platform], Bundle]
+Builder = Callable[[Platform, Sequence[str]], Bundle]
+"""Makes the release for a platform, with deltas to it from the releases that are named, as far as that is worth it."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,11 @@ class Deployment:
         )
 
     def _build(self) -> None:
-        for platform in sorted({platform_of(facts) for facts in self._facts.values()}):
-            self._bundles[platform] = self._builder(platform)
+        found: dict[Platform, Counter[str]] = {}
+        for facts in self._facts.values():
+            found.setdefault(platform_of(facts), Counter()).update(facts.releases)
+        for platform, releases in sorted(found.items()):
+            self._bundles[platform] = self._builder(platform, [name for name, _ in releases.most_common()])
 
     def _judge(self, seen: Result, facts: Facts) -> Result:
         """What is to be done to a host that was looked at."""

@@ -62,9 +62,9 @@ class Session:
         command = scripts.command(name, self._layout, self._token, *arguments)
         return self._connection.run(command, timeout_s=self.left_s(most_s))
 
-    def send(self, archive: Path, release: str, progress: Callable[[int], None], *, most_s: float) -> None:
-        """Stream `archive` into what is to be `release`. Raises HostFailure."""
-        command = scripts.command("unpack", self._layout, self._token, release)
+    def send(self, archive: Path, release: str, base: str, progress: Callable[[int], None], *, most_s: float) -> None:
+        """Stream `archive` into what is to be `release`, with what it lacks from the release `base`. Raises HostFailure."""
+        command = scripts.command("unpack", self._layout, self._token, release, base)
         self._connection.stream(archive, command, timeout_s=self.left_s(most_s), progress=progress)
 
     def act(self, verb: Verb, release: str = "", *, most_s: float = 60.0) -> None:

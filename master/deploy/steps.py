@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from master.deploy.bring import Told, bring
 from master.deploy.bundle import Bundle
 from master.deploy.facts import Facts
 from master.deploy.failures import Cause, HostFailure
@@ -22,19 +23,8 @@ _OF_SYSTEMD = re.compile(r" systemd\[[0-9]+\]: ")
 """In a line of the journal: what systemd says of the agent, which knows less than what the agent itself said before."""
 _BACK_S = 90.0
 """For switching back, whatever time the host has used."""
-
-STEP_S = {
-    Step.UPLOAD: 300.0,  # 12 MB at 40 KB/s: a Wi-Fi that hardly works
-    Step.VERIFY: 60.0,
-    Step.TRY: 180.0,  # byte code of some 1000 modules; a Zero 2 W takes about 30 s
-    Step.PLACE: 60.0,
-    Step.RESTART: 60.0,
-    Step.PRUNE: 60.0,
-}
-"""The most that a step may take, in seconds; others take a moment. The host's deadline ends them too."""
-
-Told = Callable[[Step, int], None]
-"""Is told of each step when it begins, and of the bytes sent so far while an archive is sent."""
+_STEP_S = 60.0
+"""The most that restarting and pruning may take, in seconds; others take a moment. The host's deadline ends them too."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +56,21 @@ def carry_out(
     for a node key that can't be. Raises HostFailure: the host runs what it ran before, or it says that it does not.
     """
     public_key = ""
-    ahead = [step for step in plan.steps if step not in (Step.SWITCH, Step.RESTART, Step.WELL, Step.PRUNE)]
-    for step in ahead:
-        _ask(go_on)
-        told(step, 0)
-        match step:
-            case Step.UPLOAD:
-                session.send(bundle.archive, bundle.name, lambda sent: told(Step.UPLOAD, sent), most_s=STEP_S[step])
-            case Step.VERIFY:
-                _verify(session, bundle)
-            case Step.TRY:
-                _try(session, bundle)
-            case Step.PLACE:
-                session.script("place", bundle.name, most_s=STEP_S[step])
-            case Step.KEYS:
-                public_key = session.script("keys", bundle.name).stdout.strip()
-                check_key(public_key)
-            case Step.CONFIGURE:
-                session.script("configure", settings.text)
+
+    def tell(step: Step, sent: int = 0) -> None:
+        if not sent:
+            _ask(go_on)
+        told(step, sent)
+
+    if Step.UPLOAD in plan.steps:
+        bring(session, bundle, facts, tell)
+    if Step.KEYS in plan.steps:
+        tell(Step.KEYS)
+        public_key = session.script("keys", bundle.name).stdout.strip()
+        check_key(public_key)
+    if Step.CONFIGURE in plan.steps:
+        tell(Step.CONFIGURE)
+        session.script("configure", settings.text)
     _ask(go_on)
     if any(step in plan.steps for step in (Step.SWITCH, Step.RESTART, Step.WELL)):
         if facts.current != bundle.name or facts.well == bundle.name:
@@ -94,7 +81,7 @@ def carry_out(
         change(session, bundle.name, former, plan.steps, in_run=in_run, wellness=wellness, told=told)
     if plan.doomed:
         told(Step.PRUNE, 0)
-        session.script("prune", *plan.doomed, most_s=STEP_S[Step.PRUNE])
+        session.script("prune", *plan.doomed, most_s=_STEP_S)
     return public_key
 
 
@@ -148,7 +135,8 @@ def wait_until_well(session: Session, wellness: Wellness, *, in_run: bool) -> No
     until_s = time.monotonic() + wellness.most_s
     while True:
         unit = session.unit()
-        settled = unit.is_well and unit.since_s >= wellness.settle_s
+        left_s = wellness.settle_s - unit.since_s
+        settled = unit.is_well and left_s <= 0
         if settled and (not in_run or unit.is_in_run or not _has_master(session.host)):
             return
         if unit.restarts or unit.state in ("failed", "inactive") or not unit.is_there:
@@ -157,7 +145,7 @@ def wait_until_well(session: Session, wellness: Wellness, *, in_run: bool) -> No
             raise _unwell(session, f"the master has not taken it into its run again within {wellness.most_s:.0f} s")
         if time.monotonic() > until_s:
             raise _unwell(session, f"the agent is still {unit} after {wellness.most_s:.0f} s")
-        time.sleep(_LOOK_S)
+        time.sleep(max(_LOOK_S, left_s) if unit.is_well else _LOOK_S)
 
 
 def _has_master(host: Host) -> bool:
@@ -175,29 +163,9 @@ def _ask(go_on: Callable[[], bool]) -> None:
         raise HostFailure(Cause.INTERRUPTED, "stopped before the switch; it runs what it ran before")
 
 
-def _verify(session: Session, bundle: Bundle) -> None:
-    try:
-        session.script("verify", bundle.name, bundle.digest, most_s=STEP_S[Step.VERIFY])
-    except HostFailure as failure:
-        if failure.cause is not Cause.COMMAND:
-            raise
-        raise HostFailure(Cause.DAMAGED, failure.message) from None
-
-
-def _try(session: Session, bundle: Bundle) -> None:
-    try:
-        session.script("try", bundle.name, most_s=STEP_S[Step.TRY])
-    except HostFailure as failure:
-        if failure.cause is not Cause.COMMAND:
-            raise
-        last = failure.message.splitlines()[-1]
-        hint = "the release does not fit this host: see what is missing there; nothing was switched"
-        raise HostFailure(Cause.UNFIT, f"its modules can't be imported there: {last}", hint) from None
-
-
 def _restart(session: Session, name: str) -> None:
     try:
-        session.act("restart", name, most_s=STEP_S[Step.RESTART])
+        session.act("restart", name, most_s=_STEP_S)
     except HostFailure as failure:
         if failure.cause is not Cause.COMMAND:
             raise

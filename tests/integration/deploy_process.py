@@ -19,7 +19,8 @@ def main() -> None:
     with told():
         command = Command(Options(rack.inventory, state=rack.place.directory, json=True))
         wishes = Wishes(batch=int(sys.argv[3]), budget=Budget(0, is_share=False), wellness=Wellness(0.4, 15))
-        sys.exit(command.deploy(wishes, lambda platform: rack.build(sys.argv[2], platform, json.loads(sys.argv[4]))))
+        version, body = sys.argv[2], json.loads(sys.argv[4])
+        sys.exit(command.deploy(wishes, lambda platform, bases: rack.build(version, platform, body, bases)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -262,11 +262,11 @@ class Rack:
                 (package / "padding.bin").write_bytes(os.urandom(self.pad_bytes))
         return package
 
-    def build(self, version: str, platform: Platform, body: str = "") -> Bundle:
+    def build(self, version: str, platform: Platform, body: str = "", bases: Sequence[str] = ()) -> Bundle:
         lock = self.directory / "node.lock"
         if not lock.exists():
             lock.write_text(make_wheel(self.directory / "index", "pure", {"pure/__init__.py": "x = 1\n"}))
-        return build(platform, lock, self.directory / "cache", package=self.package(version, body))
+        return build(platform, lock, self.directory / "cache", package=self.package(version, body), bases=bases)
 
     def deploy(self, version: str, body: str = "", *, limit: str = "", host_s: float = 120, **wishes: object) -> Report:
         """Deploy as `fab deploy-workers` does."""
@@ -275,7 +275,7 @@ class Rack:
         deployment = Deployment(
             self.fleet(host_s),
             hosts,
-            lambda platform: self.build(version, platform, body),
+            lambda platform, bases: self.build(version, platform, body, bases),
             place=self.place,
             wishes=Wishes(**chosen),  # type: ignore[arg-type]
         )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +62,8 @@ class Workshop:
     def cache(self) -> Path:
         return self.root / "cache"
 
-    def build(self, cache: str = "cache") -> Bundle:
-        return build(PI, self.lock, self.root / cache, package=self.package, progress=self.said.append)
+    def build(self, cache: str = "cache", bases: Sequence[str] = ()) -> Bundle:
+        return build(PI, self.lock, self.root / cache, package=self.package, bases=bases, progress=self.said.append)
 
     def start(self, deadly: str = "", cache: Path | None = None, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """A build in a process of its own, which kills itself at the step that begins with `deadly`."""
@@ -143,6 +144,35 @@ def test_what_was_built_is_found_again(workshop: Workshop) -> None:
     assert changed.digest != first.digest
     (workshop.package / "node.py").write_text("print('up')\n")
     assert workshop.build().digest == first.digest
+
+
+def test_what_another_release_lacks(workshop: Workshop) -> None:
+    """Is the manifest and what is new or changed, made once; another cache, which knows no such release, has none."""
+    first = workshop.build()
+    (workshop.package / "node.py").write_text("print('up again')\n")
+    (workshop.package / "new.py").write_text("")
+    (delta,) = workshop.build(bases=[first.name, "0" * 16]).deltas
+    assert delta.base == first.name
+    with tarfile.open(delta.archive) as archive:
+        names = [entry.name for entry in archive.getmembers() if entry.isfile()]
+    assert names == [".release/manifest.json", "worker/new.py", "worker/node.py"]
+    made = delta.archive.stat().st_mtime_ns
+    second = workshop.build(bases=[first.name])
+    assert (second.deltas, delta.archive.stat().st_mtime_ns) == ((delta,), made)
+    assert workshop.build("other", bases=[first.name]).deltas == ()
+    assert workshop.build(bases=[second.name]).deltas == ()
+
+
+def test_what_another_release_lacks_is_most_of_it(workshop: Workshop) -> None:
+    """Or the other one can't be read any more: then there is the whole, and no more."""
+    first = workshop.build()
+    (workshop.package / "data.bin").write_bytes(os.urandom(20_000))
+    assert workshop.build(bases=[first.name]).deltas == ()
+    (workshop.package / "data.bin").unlink()
+    (workshop.package / "node.py").write_text("print('up again')\n")
+    for damaged in (first.archive.read_bytes()[:200], b""):
+        first.archive.write_bytes(damaged)
+        assert workshop.build(bases=[first.name]).deltas == ()
 
 
 def test_the_cache_keeps_what_was_used_last(workshop: Workshop) -> None:

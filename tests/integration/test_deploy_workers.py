@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from ssh_hosts import Rack, SshHost, rack_in
+from ssh_hosts import HERE, Rack, SshHost, rack_in
 
 from master.deploy import actions
 from master.deploy.allowlist import allowlist_in
 from master.deploy.failures import Cause
 from master.deploy.plan import Step
+from master.deploy.platforms import Platform
 from master.deploy.results import Outcome, Report
 from master.deploy.steps import Wellness
 from master.deploy.trust import controller_keys
 from master.errors import InputError
 
 WELL = Wellness(0.4, 15)
+TAG = sys.implementation.cache_tag
 
 
 @pytest.fixture
@@ -124,6 +127,53 @@ def test_an_upgrade_and_back_again(rack: Rack) -> None:
     assert seen.ok, seen
     assert seen.differs.startswith("agent active")
     assert seen.differs.endswith("up: three")
+
+
+def test_an_upgrade_sends_what_differs(rack: Rack) -> None:
+    """The rest is linked to the release that is there, its byte code too; to a host without that one, all is sent."""
+    rack.deploy("one", limit="pi001")
+    report = rack.deploy("two")
+    small, whole = report.hosts
+    assert outcomes(report) == [Outcome.CHANGED] * 2
+    assert 0 < small.bytes_sent < 0.5 * whole.bytes_sent
+    host = rack.hosts[0]
+    host.check_whole()
+    assert host.runs() == "two"
+    old, new = (host.root / "releases" / host.link(link) for link in ("previous", "current"))
+    for path in ("pure/__init__.py", "worker/keys.py", f"worker/__pycache__/keys.{TAG}.pyc"):
+        assert (new / path).stat().st_ino == (old / path).stat().st_ino
+    assert (new / "worker/service.py").read_text() != (old / "worker/service.py").read_text()
+    listed = [
+        sorted(path.relative_to(each.root / "releases" / each.link()) for path in files_of(each)) for each in rack.hosts
+    ]
+    assert listed[0] == listed[1]
+
+
+def files_of(host: SshHost) -> list[Path]:
+    return [path for path in (host.root / "releases" / host.link()).rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "byte code", "manifest"])
+def test_an_upgrade_where_the_release_that_is_there_is_not_what_it_was(rack: Rack, damage: str) -> None:
+    """Is made of all that is sent: whole, and none the wiser."""
+    rack.deploy("one", limit="pi001")
+    host = rack.hosts[0]
+    old = host.root / "releases" / host.link()
+    match damage:
+        case "changed":
+            (old / "pure/__init__.py").write_text("x = 2\n")
+        case "missing":
+            (old / "pure/__init__.py").unlink()
+        case "byte code":
+            code = old / f"worker/__pycache__/keys.{TAG}.pyc"
+            code.write_bytes(code.read_bytes()[:16] + b"garbage")
+        case "manifest":
+            (old / ".release/manifest.json").write_text("{}")
+    report = rack.deploy("two", limit="pi001")
+    assert report.ok, report
+    host.check_whole()
+    assert host.runs() == "two"
+    assert report.hosts[0].bytes_sent > rack.build("two", Platform(*HERE)).archive_bytes
 
 
 def test_a_host_without_a_former_release_can_not_go_back(rack: Rack) -> None:

@@ -1,0 +1,61 @@
+"""What a release has and another one lacks: a small archive, for hosts that have the other one.
+
+There, the files that both have in common are links to those of the other release, and byte code goes along
+(scripts/unpack.sh): an SD card is written what has changed, and all of it is verified as ever.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from master.deploy import archive, verify
+
+MOST = 4
+"""Deltas to one release that are made for one deployment; making one takes about as long as reading an archive."""
+_LARGEST_SHARE = 0.5
+"""Of the whole archive; above it, the whole is as good and simpler."""
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What makes another release of one."""
+
+    base: str
+    """The release that it begins with, by name."""
+    archive: Path
+    """The files that differ, and the manifest."""
+
+
+def make_delta(base: str, old: Path, new: Path) -> Delta | None:
+    """What the release in the archive `new` has that `base`, in the archive `old`, lacks. None when that is most of it.
+
+    It is kept beside `new`, and found there again. Raises OSError, or ValueError for an archive that is broken.
+    """
+    kept = new.parent / f"from-{base}.tar.gz"
+    if not kept.exists():
+        before, after = _listed(old), _listed(new)
+        common = {path for path, content in after.items() if before.get(path) == content}
+        _keep({path: content for path, content in archive.read(new) if path not in common}, kept)
+    if kept.stat().st_size > _LARGEST_SHARE * new.stat().st_size:
+        return None
+    return Delta(base, kept)
+
+
+def _listed(release: Path) -> dict[str, object]:
+    """The size and the hash of each file of a release, from its manifest, which comes first in its archive."""
+    for path, content in archive.read(release):
+        if path == verify.MANIFEST:
+            files: dict[str, object] = json.loads(content)["files"]
+            return files
+    raise ValueError(f"{release.name} has no manifest")
+
+
+def _keep(files: dict[str, bytes], kept: Path) -> None:
+    """Others may do the same at the same time, and each finds all of it or nothing."""
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".delta-") as directory:
+        partial = Path(directory) / kept.name
+        archive.write(files, partial)
+        partial.replace(kept)
