@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 LEVEL = 6  # of gzip; 9 takes several times as long for 0.7 % less
-_MTIME_S = 315_532_800  # 1 January 1980, the oldest time that a wheel can hold
+MTIME_S = 315_532_800  # 1 January 1980, the oldest time that a wheel can hold
 
 
 def write(files: Mapping[str, bytes], target: Path) -> None:
@@ -46,7 +46,7 @@ def _pack(files: Mapping[str, bytes], stream: IO[bytes]) -> None:
     ):
         for path in sorted([*directories, *files]):
             entry = tarfile.TarInfo(path)
-            entry.mtime = _MTIME_S
+            entry.mtime = MTIME_S
             if path in files:
                 entry.mode, entry.size = 0o644, len(files[path])
                 archive.addfile(entry, io.BytesIO(files[path]))

@@ -34,7 +34,7 @@ def bring(session: Session, bundle: Bundle, facts: Facts, told: Told) -> None:
         tell(Step.UPLOAD)
         session.send(archive, bundle.name, base, lambda more: tell(Step.UPLOAD, more), most_s=STEP_S[Step.UPLOAD])
         tell(Step.VERIFY)
-        _verify(session, bundle, compiled=bool(base))
+        _verify(session, bundle)
         tell(Step.TRY)
         _try(session, bundle)
         tell(Step.PLACE)
@@ -53,10 +53,9 @@ def bring(session: Session, bundle: Bundle, facts: Facts, told: Told) -> None:
     return None
 
 
-def _verify(session: Session, bundle: Bundle, *, compiled: bool) -> None:
+def _verify(session: Session, bundle: Bundle) -> None:
     try:
-        option = "--compiled" if compiled else ""
-        session.script("verify", bundle.name, bundle.digest, option, most_s=STEP_S[Step.VERIFY])
+        session.script("verify", bundle.name, bundle.digest, most_s=STEP_S[Step.VERIFY])
     except HostFailure as failure:
         if failure.cause is not Cause.COMMAND:
             raise

@@ -24,6 +24,7 @@ import msgspec
 
 import worker
 from master.deploy import archive, contents, verify
+from master.deploy.bytecode import compiled, compiler_for
 from master.deploy.delta import MOST, Delta, make_delta
 from master.deploy.lockfile import Pin, read_lock
 from master.deploy.platforms import Platform
@@ -119,7 +120,8 @@ def _packed(
         raise BuildError(f"a wheel brings {clash[0]}, which is our own")
     files |= own
     contents.check_machine(files, platform)
-    record = _write(directory, files, platform, pins)
+    compiler = compiler_for(platform)
+    record = _write(directory, files, compiled(files, compiler) if compiler else {}, platform, pins)
     os.utime(wheels[0].parent)
     return _bundle(directory, platform, record, is_new=True)
 
@@ -142,7 +144,14 @@ def _deltas(bundle: Bundle, bases: Sequence[str], progress: Progress) -> tuple[D
 def _key(platform: Platform, pins: tuple[Pin, ...], own: contents.Files) -> str:
     """What a release is made from, as one hash."""
     digest = hashlib.sha256()
-    for part in (_FORMAT, archive.LEVEL, platform, contents.LEFT_OUT, *(pin.requirement for pin in pins)):
+    for part in (
+        _FORMAT,
+        archive.LEVEL,
+        platform,
+        compiler_for(platform) is not None,
+        contents.LEFT_OUT,
+        *(pin.requirement for pin in pins),
+    ):
         digest.update(f"{part}\n".encode())
     digest.update(_verify_source())
     for path, data in sorted(own.items()):
@@ -216,7 +225,9 @@ def _alone(lock: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _write(directory: Path, files: dict[str, bytes], platform: Platform, pins: tuple[Pin, ...]) -> _Record:
+def _write(
+    directory: Path, files: dict[str, bytes], code: dict[str, bytes], platform: Platform, pins: tuple[Pin, ...]
+) -> _Record:
     """Write the archive and what is known of it, beside `directory`, and put them there when they are whole."""
     files[verify.VERIFY] = _verify_source()
     files[verify.MANIFEST] = manifest = _manifest(files, platform, pins)
@@ -224,7 +235,7 @@ def _write(directory: Path, files: dict[str, bytes], platform: Platform, pins: t
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        archive.write(files, partial / ARCHIVE)
+        archive.write(files | code, partial / ARCHIVE)
         with (partial / ARCHIVE).open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         record = _Record(
@@ -232,7 +243,7 @@ def _write(directory: Path, files: dict[str, bytes], platform: Platform, pins: t
             version=worker.__version__,
             archive_sha256=sha256,
             archive_bytes=(partial / ARCHIVE).stat().st_size,
-            unpacked_bytes=sum(map(len, files.values())),
+            unpacked_bytes=sum(map(len, files.values())) + sum(map(len, code.values())),
             files=len(files),
         )
         (partial / _RECORD).write_bytes(msgspec.json.encode(record))

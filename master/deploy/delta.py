@@ -26,7 +26,7 @@ class Delta:
     base: str
     """The release that it begins with, by name."""
     archive: Path
-    """The files that differ, and the manifest."""
+    """The files that differ, their byte code, and the manifest."""
 
 
 def make_delta(base: str, old: Path, new: Path) -> Delta | None:
@@ -38,7 +38,7 @@ def make_delta(base: str, old: Path, new: Path) -> Delta | None:
     if not kept.exists():
         before, after = _listed(old), _listed(new)
         common = {path for path, content in after.items() if before.get(path) == content}
-        _keep({path: content for path, content in archive.read(new) if path not in common}, kept)
+        _keep({path: content for path, content in archive.read(new) if verify.source_of(path) not in common}, kept)
     if kept.stat().st_size > _LARGEST_SHARE * new.stat().st_size:
         return None
     return Delta(base, kept)

@@ -59,7 +59,7 @@ def problems(root: Path, *, digest: str | None = None, compiled: bool = False, h
             if len(found) > _MOST_SHOWN:
                 return [*found, "and more"]
     for path in _present(root):
-        if path in files or path in (MANIFEST, COMPLETE) or (compiled and _source(path) in files):
+        if path in files or path in (MANIFEST, COMPLETE) or (compiled and source_of(path) in files):
             continue
         found.append(f"{path}: does not belong to the release")
         if len(found) > _MOST_SHOWN:
@@ -94,7 +94,7 @@ def _present(root: Path) -> list[str]:
     return sorted(found)
 
 
-def _source(path: str) -> str:
+def source_of(path: str) -> str:
     """The source that byte code at `path` is made of: `a/b.py` for `a/__pycache__/b.cpython-313.pyc`."""
     return _COMPILED.sub(r"\1.py", path)
 

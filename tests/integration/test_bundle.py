@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel, shared_library
 
+from master.deploy import bundle
 from master.deploy.bundle import KEPT, Bundle, build
 from master.deploy.platforms import Platform
 from master.deploy.wheels import BuildError
@@ -96,11 +97,11 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 
 def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
-    """No scripts, no byte code, no lists of installed files; fixed owner, times and modes, in order."""
+    """No scripts, no byte code of others, no lists of installed files; fixed owner, times and modes, in order."""
     bundle = workshop.build()
     with tarfile.open(bundle.archive) as archive:
         entries = archive.getmembers()
-    assert [entry.name for entry in entries if entry.isfile()] == [
+    assert [entry.name for entry in entries if entry.isfile() and "__pycache__" not in entry.name] == [
         ".release/manifest.json", ".release/verify.py",
         "fast-1.0.dist-info/METADATA", "fast-1.0.dist-info/WHEEL", "fast.so", "more.py",
         "pure-1.0.dist-info/METADATA", "pure-1.0.dist-info/WHEEL", "pure/__init__.py", "pure/tests/x.py",
@@ -144,6 +145,44 @@ def test_what_was_built_is_found_again(workshop: Workshop) -> None:
     assert changed.digest != first.digest
     (workshop.package / "node.py").write_text("print('up')\n")
     assert workshop.build().digest == first.digest
+
+
+def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comes along, the same each time, and Python takes it; the release has the name that it has without it."""
+    here = Platform("aarch64", f"{sys.version_info.major}.{sys.version_info.minor}")
+    sources = {"one/__init__.py": "x = {1, 'a', None}", "one/no.py": "def broken(:", "one/data.txt": "x"}
+    workshop.lock.write_text(make_wheel(workshop.index, "one", sources))
+
+    def built(cache: str) -> Bundle:
+        return build(here, workshop.lock, workshop.root / cache, package=workshop.package)
+
+    first = built("first")
+    assert built("second").archive_sha256 == first.archive_sha256
+    release = workshop.root / "release"
+    release.mkdir()
+    subprocess.run(["tar", "-xzf", first.archive, "-C", release], check=True)
+    code = sorted(path.relative_to(release).as_posix() for path in release.rglob("*.pyc"))
+    tag = sys.implementation.cache_tag
+    assert code == [
+        f"{path}.{tag}.pyc"
+        for path in (
+            "one/__pycache__/__init__",
+            "worker/__pycache__/__init__",
+            "worker/__pycache__/node",
+        )
+    ]
+    changed = release / "one/__init__.py"
+    made = changed.stat()
+    changed.write_text("x = {2, 'a', None}")
+    os.utime(changed, ns=(made.st_atime_ns, made.st_mtime_ns))
+    said = subprocess.run(
+        [sys.executable, "-c", "import one; print(1 in one.x)"], cwd=release, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "True\n"
+    monkeypatch.setattr(bundle, "compiler_for", lambda _: None)
+    without = built("first")
+    assert (without.name, without.is_new) == (first.name, True)
+    assert without.archive_bytes < first.archive_bytes
 
 
 def test_what_another_release_lacks(workshop: Workshop) -> None:

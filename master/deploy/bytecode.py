@@ -1,0 +1,57 @@
+"""Byte code for a release, where the controller has the Python that it is for.
+
+A node would else make it itself, when it tries the release: half a minute of a Zero 2 W. It is no part of what names a release and is
+not in its manifest: a Python takes it for what the source says only where time and size of the source are those that it was made of.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from master.deploy.archive import MTIME_S
+from master.deploy.platforms import Platform
+
+_DEADLINE_S = 300.0
+
+
+def compiler_for(platform: Platform) -> str | None:
+    """A Python of this machine whose byte code that of `platform` takes; None where there is none."""
+    if sys.implementation.name == "cpython" and platform.python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    return shutil.which(f"python{platform.python}")
+
+
+def compiled(files: Mapping[str, bytes], compiler: str) -> dict[str, bytes]:
+    """Byte code, by path, for the Python sources among `files` that `compiler` understands: the same for the same.
+
+    Empty when it can't be made: nodes make it then. Raises OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix="piswarm-") as name:
+        directory = Path(name)
+        for path, content in files.items():
+            if path.endswith(".py"):
+                source = directory / path
+                source.parent.mkdir(parents=True, exist_ok=True)
+                source.write_bytes(content)
+                os.utime(source, (MTIME_S, MTIME_S))
+        # Not by several processes: what is alike is then written in another way. Nor with the order of sets left to chance.
+        command = [compiler, "-P", "-s", "-S", "-m", "compileall", "-qq", "-s", name, name]
+        environment = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", os.defpath)}
+        try:
+            subprocess.run(  # noqa: S603  # a Python of this machine
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_DEADLINE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return {}
+        return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.pyc")}
