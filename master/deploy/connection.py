@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import fabric
 import paramiko
@@ -48,7 +47,7 @@ class Output(NamedTuple):
 
 
 class Connection:
-    """A connection to `host`, for the length of a `with` block. Not for use by several threads, but for `abort`."""
+    """A connection to `host`, from `open` to `close`. Not for use by several threads at once, but for `abort`."""
 
     def __init__(self, host: Host, known: KnownHosts, *, config: fabric.Config, connect_s: float = CONNECT_S) -> None:
         self.host = host
@@ -75,8 +74,16 @@ class Connection:
             connect_kwargs=kwargs,
         )
 
-    def __enter__(self) -> Self:
-        """Connect. Raises HostFailure."""
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there, as far as is known."""
+        transport = self._fabric.transport
+        return transport is not None and bool(transport.is_active())
+
+    def open(self) -> None:
+        """Connect, unless it is. Raises HostFailure."""
+        if self.is_open:
+            return
         client = self._fabric.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         key = self._known.key(self.host.address, self.host.port)
@@ -97,9 +104,9 @@ class Connection:
             socket, "TCP_USER_TIMEOUT"
         ):  # on Linux; else it takes a quarter of an hour until a link that is cut is noticed
             self._fabric.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNHEARD_S * 1000))
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
+        """End it."""
         self._fabric.close()
 
     def abort(self) -> None:

@@ -15,8 +15,8 @@ from master.deploy import archive, verify
 
 MOST = 4
 """Deltas to one release that are made for one deployment; making one takes about as long as reading an archive."""
-_LARGEST_SHARE = 0.5
-"""Of the whole archive; above it, the whole is as good and simpler."""
+_LEAST_SHARE = 0.5
+"""Of a release, in bytes, that the other one has too; below it, the whole is as good and simpler."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,17 @@ def make_delta(base: str, old: Path, new: Path) -> Delta | None:
     if not kept.exists():
         before, after = _listed(old), _listed(new)
         common = {path for path, content in after.items() if before.get(path) == content}
+        if sum(after[path][0] for path in common) < _LEAST_SHARE * sum(size for size, _ in after.values()):
+            return None
         _keep({path: content for path, content in archive.read(new) if verify.source_of(path) not in common}, kept)
-    if kept.stat().st_size > _LARGEST_SHARE * new.stat().st_size:
-        return None
     return Delta(base, kept)
 
 
-def _listed(release: Path) -> dict[str, object]:
+def _listed(release: Path) -> dict[str, tuple[int, str]]:
     """The size and the hash of each file of a release, from its manifest, which comes first in its archive."""
     for path, content in archive.read(release):
         if path == verify.MANIFEST:
-            files: dict[str, object] = json.loads(content)["files"]
-            return files
+            return {path: (int(size), str(sha256)) for path, (size, sha256) in json.loads(content)["files"].items()}
     raise ValueError(f"{release.name} has no manifest")
 
 

@@ -59,8 +59,14 @@ class Deployment:
 
     def run(self) -> Report:
         """Do it. Raises PiswarmError for what concerns no single host; nothing was changed then."""
+        try:
+            return self._run()
+        finally:
+            self._fleet.close()
+
+    def _run(self) -> Report:
         began_s = time.monotonic()
-        results = {result.host: result for result in self._fleet.each("looking", self._hosts, self._look)}
+        results = {result.host: result for result in self._fleet.each("looking", self._hosts, self._look, keep=True)}
         self._build()
         differing = []
         for host in self._hosts:

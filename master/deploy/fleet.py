@@ -22,6 +22,8 @@ from master.deploy.session import Session
 
 POOL = 32
 _LOOK_S = 0.2
+_KEPT_S = 30.0
+"""A connection that is older is not kept: what lies between may have forgotten it."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Fleet:
         self._config = fabric.Config()
         self._config.load_ssh_config()
         self._open: set[Connection] = set()
+        self._kept: dict[str, tuple[Connection, float]] = {}
+        """Connections for who works on these hosts next, and when they were made; no more than are worked on at once."""
         self._lock = threading.Lock()
         self._interrupts: list[None] = []
         self._heeded = False
@@ -100,15 +104,17 @@ class Fleet:
         *,
         why_not: Callable[[], str] = lambda: "",
         done: Callable[[Result], None] = lambda _: None,
+        keep: bool = False,
     ) -> list[Result]:
         """What `work` makes of each of `hosts`, in their order. `done` is called in this thread, as they end.
 
+        With `keep`, the first connections stay for further work that follows soon; `close` ends them.
         A host is not begun when `why_not` gives a reason. On Ctrl-C, no further host is begun, and those that are go on to
         a safe place; on a second one their connections are cut.
         """
         self._watcher.expect(title, len(hosts))
         with self._interruptible(), ThreadPoolExecutor(self._limits.pool, "host") as executor:
-            futures = {executor.submit(self._one, host, work, why_not): host.name for host in hosts}
+            futures = {executor.submit(self._one, host, work, why_not, keep): host.name for host in hosts}
             results = {}
             waiting = set(futures)
             while waiting:
@@ -144,7 +150,14 @@ class Fleet:
             for connection in self._open:
                 connection.abort()
 
-    def _one(self, host: Host, work: Work, why_not: Callable[[], str]) -> Result:
+    def close(self) -> None:
+        """End what was kept."""
+        with self._lock:
+            kept, self._kept = self._kept, {}
+        for connection, _ in kept.values():
+            connection.close()
+
+    def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> Result:
         """One host, from beginning to end. Never raises."""
         reason = "interrupted" if self.stopped else why_not()
         task = Task(host)
@@ -152,7 +165,7 @@ class Fleet:
             return failure(host.name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
         self._watcher.began(task)
         try:
-            result = self._connected(host, work, task)
+            result = self._connected(host, work, task, keep)
         except HostFailure as error:
             result = failure(host.name, error, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
         except Exception as error:  # noqa: BLE001  # a fault of ours on one host must not keep the others from their end
@@ -161,14 +174,38 @@ class Fleet:
         self._watcher.ended(task, result)
         return result
 
-    def _connected(self, host: Host, work: Work, task: Task) -> Result:
-        with self._lock:  # a Config fills itself while it is read, which two threads must not see of each other
-            config = self._config.clone()
-            connection = Connection(host, self._known, config=config, connect_s=self._limits.connect_s)
-            self._open.add(connection)
+    def _connected(self, host: Host, work: Work, task: Task, keep: bool) -> Result:
+        connection, made_s = self._connection(host)
+        kept = False
         try:
-            with connection:
-                return work(Session(connection, self._limits.host_s), task)
+            connection.open()
+            result = work(Session(connection, self._limits.host_s), task)
+            kept = keep and self._keep(connection, made_s)
         finally:
             with self._lock:
                 self._open.discard(connection)
+            if not kept:
+                connection.close()
+        return result
+
+    def _connection(self, host: Host) -> tuple[Connection, float]:
+        """A connection to `host`, opened or not, and when it was made."""
+        now_s = time.monotonic()
+        with self._lock:  # a Config fills itself while it is read, which two threads must not see of each other
+            connection, made_s = self._kept.pop(host.name, (None, now_s))
+            if connection is not None and (made_s < now_s - _KEPT_S or not connection.is_open):
+                connection.close()
+                connection, made_s = None, now_s
+            if connection is None:
+                connection = Connection(
+                    host, self._known, config=self._config.clone(), connect_s=self._limits.connect_s
+                )
+            self._open.add(connection)
+        return connection, made_s
+
+    def _keep(self, connection: Connection, made_s: float) -> bool:
+        with self._lock:
+            if len(self._kept) >= self._limits.pool:
+                return False
+            self._kept[connection.host.name] = connection, made_s
+        return True

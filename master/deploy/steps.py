@@ -145,7 +145,8 @@ def wait_until_well(session: Session, wellness: Wellness, *, in_run: bool) -> No
             raise _unwell(session, f"the master has not taken it into its run again within {wellness.most_s:.0f} s")
         if time.monotonic() > until_s:
             raise _unwell(session, f"the agent is still {unit} after {wellness.most_s:.0f} s")
-        time.sleep(max(_LOOK_S, left_s) if unit.is_well else _LOOK_S)
+        may_settle_s = min(left_s, until_s - time.monotonic()) if unit.is_well else 0.0
+        time.sleep(max(_LOOK_S, may_settle_s))
 
 
 def _has_master(host: Host) -> bool:
