@@ -33,9 +33,10 @@ from labs import why_not
 from machine import describe_all
 from rounds import Bench
 from show import NAMES, document, print_table
-from testbed import SkipError, Testbed, ansible_playbook, lab_of
+from testbed import KINDS, SkipError, Testbed, ansible_playbook, lab_of
 from ways import PLAYBOOK
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MOST = 200
 """Hosts: the lab's network has so many addresses."""
 
@@ -68,7 +69,7 @@ def _bench(options: argparse.Namespace) -> int:
     loads: list[float] = []
     with tempfile.TemporaryDirectory(prefix="piswarm-bench-") as name:
         says.print(f"starting {max(options.hosts)} hosts")
-        with lab_of(max(options.hosts)) as lab, Children() as children:
+        with lab_of(max(options.hosts), options.kind) as lab, Children() as children:
             says.print("preparing them: enroll, provision, deploy once")
             testbed = Testbed(lab, Path(name), children)
             bench = Bench(testbed, testbed.prepare(), options.playbook.resolve(), trial=options.trial)
@@ -78,7 +79,12 @@ def _bench(options: argparse.Namespace) -> int:
         "rows": rows,
         "papers": on_paper(rows),
         "machine": describe_all(),
-        "versions": {"ours": f"piswarm {version('piswarm')}", "ansible": f"ansible-core {version('ansible-core')}"},
+        "versions": {
+            "ours": f"piswarm {version('piswarm')}",
+            "ansible": f"ansible-core {version('ansible-core')}",
+            "controller": f"controller with Python {PYTHON}",
+            "hosts": f"hosts {options.kind}",
+        },
         "trial": options.trial,
         "loads": loads,
     }
@@ -128,6 +134,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--rounds", type=whole_number, default=3, metavar="N", help="rounds of each way (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--kind",
+        choices=KINDS.values(),
+        default=KINDS.get(PYTHON, "trixie-amd64"),
+        help="of hosts (default: %(default)s, whose Python this one is, if any is: byte code comes along then)",
     )
     parser.add_argument(
         "--playbook",

@@ -14,6 +14,10 @@ from typing import IO
 from hosts import BRIDGE, GROUP, HERE, NETWORK, LabHost, do, hierarchies, removed, wait_for
 from rootfs import CanNotError, cache, rootfs
 
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+_WATCHES_OF_A_HOST = 16
+"""At most, of inotify instances, which all hosts have from the same user; Debian gives him 128, which 25 hosts use up."""
+
 
 def why_not() -> str:
     """Why this machine can't have a lab; empty when it can."""
@@ -52,6 +56,11 @@ class Lab:
         return self.directory / "inventory.yml"
 
     @property
+    def _usual(self) -> Path:
+        """What this machine allowed before."""
+        return self.directory / "watches"
+
+    @property
     def is_ours(self) -> bool:
         """Whether it is this process that has it."""
         return self._lock is not None
@@ -78,6 +87,9 @@ class Lab:
         if do("ip", "link", "show", BRIDGE, check=False).returncode == 0:
             raise CanNotError("another lab, with another cache, is up on this machine")
         self.directory.mkdir(mode=0o700, parents=True)
+        usual = int(_WATCHES.read_text())
+        self._usual.write_text(str(usual))
+        _WATCHES.write_text(str(max(usual, 128 + _WATCHES_OF_A_HOST * len(kinds))))
         do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
         do("ip", "link", "add", BRIDGE, "type", "bridge")
         do("ip", "addr", "add", f"{HERE}/24", "dev", BRIDGE)
@@ -112,6 +124,8 @@ class Lab:
             do("ip", "link", "del", BRIDGE, check=False)
         for hierarchy in hierarchies():
             removed(hierarchy / GROUP)
+        if self._usual.exists():
+            _WATCHES.write_text(self._usual.read_text())
         shutil.rmtree(self.directory, ignore_errors=True)
         self.hosts = []
 
