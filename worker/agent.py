@@ -159,6 +159,8 @@ class Agent:
                 if self._hello_wait_s >= HELLO_INTERVAL_MAX_S:
                     # What waits to be sent is old, and would all be heard at once when there is a controller again.
                     self._connect_anew()
+                if self._stays:  # some of them are found out in time
+                    self._facts = self._sensors.facts()
                 self._send(Hello(self._facts))
                 self._hello_at_s = now_s + self._hello_wait_s * self._dice.uniform(0.8, 1.2)
                 self._hello_wait_s = min(2 * self._hello_wait_s, HELLO_INTERVAL_MAX_S)

@@ -40,6 +40,9 @@ LIMIT_S = 0.5
 """A measurement that has taken so long, since others have the cores, is given up."""
 MOST_APART = 1.15
 """Rounds agree when the slowest but one took no more than so many times as long as the fastest but one."""
+AGAIN_S = 60.0
+AGAIN_MAX_S = 3600.0
+"""When no figure came out, so long until the next attempt, and twice as long after each, up to the second."""
 MOST_BYTES = 4096
 FILE = "capacity.json"
 
@@ -106,6 +109,25 @@ def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], b
         with contextlib.suppress(OSError):  # it is measured again next time
             write_whole(folder / FILE, msgspec.json.encode(Kept(machine, capacity)))
     return capacity
+
+
+class Calibration:
+    """Has a machine's capacity found out, at once, and as long as it is not known once more at times when it has nothing to do."""
+
+    def __init__(self, calibrate: Callable[[], bool], now_s: float) -> None:
+        """`calibrate` says whether it has come out."""
+        self._calibrate = calibrate
+        self._is_known = calibrate()
+        self._wait_s = AGAIN_S
+        self._again_at_s = now_s + self._wait_s
+
+    def look(self, now_s: float) -> None:
+        """Try it again when it is time for that: the machine has nothing to do. Takes LIMIT_S at most."""
+        if self._is_known or now_s < self._again_at_s:
+            return
+        self._is_known = self._calibrate()
+        self._wait_s = min(2 * self._wait_s, AGAIN_MAX_S)
+        self._again_at_s = now_s + self._wait_s
 
 
 def measure(

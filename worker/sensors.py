@@ -42,11 +42,12 @@ class MachineSensors:
         self._conditions = Accumulator()
         self._capacity: float | None = None
 
-    def calibrate(self, folder: Path | None) -> None:
-        """Find out the machine's capacity, by what is kept in `folder` or by a measurement of about 0.3 s."""
+    def calibrate(self, folder: Path | None) -> bool:
+        """Find out the machine's capacity, by what is kept in `folder` or by a measurement of about 0.3 s; whether it is known."""
         facts = self.facts()
         machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
         self._capacity = capacity_of(machine, folder, self._is_held_back)
+        return self._capacity is not None
 
     def _is_held_back(self) -> bool:
         return holds(self._firmware.read(self._clock()).conditions, SLOWING)

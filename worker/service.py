@@ -16,7 +16,7 @@ import zmq
 
 from worker.agent import Agent, serve
 from worker.assigned import AssignedWorkers
-from worker.calibration import state_folder
+from worker.calibration import Calibration, state_folder
 from worker.curve import end_context
 from worker.keys import read_keys
 from worker.priority import raised
@@ -46,7 +46,8 @@ def main() -> int:
         return 1
     priority = raised()  # before ZeroMQ starts its threads, so that they have it too
     sensors = MachineSensors()
-    sensors.calibrate(state_folder(os.environ))
+    folder = state_folder(os.environ)
+    calibration = Calibration(lambda: sensors.calibrate(folder), time.monotonic())
     workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority))
     context = zmq.Context()
     agent = Agent(settings.node, settings.controller, keys, sensors, context=context, workers=workers, stays=True)
@@ -56,7 +57,10 @@ def main() -> int:
     def over() -> bool:
         run = workers.assignment.work.run if workers.assignment is not None else None
         # Asked at each turn of the loop, and no turn takes longer than a second, or than the end of workers does.
-        watchdog.look(time.monotonic(), waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
+        now_s = time.monotonic()
+        watchdog.look(now_s, waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
+        if run is None:
+            calibration.look(now_s)
         return bool(ended)
 
     with woken_by_signals() as woken:

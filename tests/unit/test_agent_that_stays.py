@@ -8,7 +8,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
+import msgspec
 import pytest
 import zmq
 
@@ -34,6 +36,7 @@ from worker.wire import (
     encode,
 )
 
+Said = TypeVar("Said", bound=AgentMessage)
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
 LIMIT_S = 20.0
 
@@ -43,8 +46,11 @@ def assignment(run: str) -> Assignment:
 
 
 class Sensors:
+    def __init__(self) -> None:
+        self.capacity: float | None = None
+
     def facts(self) -> Facts:
-        return FACTS
+        return msgspec.structs.replace(FACTS, capacity=self.capacity)
 
     def read(self) -> Reading:
         return Reading(cpu_percent=1.0, memory_percent=1, memory_used_bytes=1, load_1min=0)
@@ -87,7 +93,8 @@ class Place:
         self.workers = Workers()
         endpoint = Endpoint(self._address, self._server.public)
         context = zmq.Context()
-        self.agent = Agent("pi1", endpoint, new_keys(), Sensors(), context=context, workers=self.workers, stays=True)
+        self.sensors = Sensors()
+        self.agent = Agent("pi1", endpoint, new_keys(), self.sensors, context=context, workers=self.workers, stays=True)
         self._agents_context = context
         self._ended = threading.Event()
         self._readable, self._writable = os.pipe()
@@ -136,11 +143,12 @@ class Place:
         assert identity == b"pi1"
         return decode_agent_message(frame)
 
-    def hear(self, kind: type[AgentMessage]) -> None:
-        """Its words, up to one of that kind."""
+    def hear(self, kind: type[Said]) -> Said:
+        """Its words, up to one of that kind, which is returned."""
         until_s = time.monotonic() + LIMIT_S
-        while not isinstance(self.heard(1.0), kind):
+        while not isinstance(said := self.heard(1.0), kind):
             assert time.monotonic() < until_s, f"no {kind.__name__}"
+        return said
 
     def say(self, message: ControllerMessage) -> None:
         assert self._socket is not None
@@ -191,6 +199,13 @@ def test_one_run_after_the_other(place: Place) -> None:
     place.hear(Hello)
     assert place.workers.ended == 2
     assert not place.agent.done
+
+
+def test_what_a_node_has_found_out_meanwhile_is_in_a_later_hello(place: Place) -> None:
+    """As its capacity, where no measurement came out when it started."""
+    assert place.hear(Hello).facts.capacity is None
+    place.sensors.capacity = 3.5
+    place.until(lambda: place.hear(Hello).facts.capacity == 3.5)
 
 
 def test_a_controller_that_is_heard_no_more_is_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

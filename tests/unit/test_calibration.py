@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -16,11 +17,13 @@ from pi_boards import lay_out
 from worker import calibration
 from worker.boards import BOARDS
 from worker.calibration import (
+    AGAIN_MAX_S,
     FILE,
     LIMIT_S,
     PI4_UNIT_S,
     ROUND_S,
     ROUNDS,
+    Calibration,
     Kept,
     Machine,
     believed,
@@ -248,3 +251,27 @@ def test_a_measurement_whose_time_is_up_is_given_up() -> None:
 def test_the_real_work_takes_time() -> None:
     """However fast this machine is, and whatever else it does."""
     assert all(0 < each_s < 1 for each_s in measure())
+
+
+def test_what_was_not_found_out_is_tried_again_further_and_further_apart() -> None:
+    """Until it is known, and no more from then on."""
+    tries: list[float] = []
+    now_s = 5.0
+
+    def calibrate() -> bool:
+        tries.append(now_s)
+        return len(tries) == 4
+
+    calibration = Calibration(calibrate, now_s)
+    for second in range(6, 4000):
+        now_s = float(second)
+        calibration.look(now_s)
+    assert tries == [5, 65, 185, 425]
+    never = Calibration(lambda: bool(tries.append(now_s)), 0.0)
+    tries.clear()
+    for second in range(0, 60_000, 10):
+        now_s = float(second)
+        never.look(now_s)
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == AGAIN_MAX_S
