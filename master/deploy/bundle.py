@@ -150,6 +150,8 @@ def _key(platform: Platform, pins: tuple[Pin, ...], own: contents.Files) -> str:
         platform,
         compiler_for(platform) is not None,
         contents.LEFT_OUT,
+        contents.SOURCES,
+        contents.RARE,
         *(pin.requirement for pin in pins),
     ):
         digest.update(f"{part}\n".encode())

@@ -1,6 +1,6 @@
 """What is in a release: the files of wheels as an installation would lay them out, and those of our own package.
 
-Only what is imported is taken: no scripts, no headers, no byte code.
+Only what is imported is taken: no scripts, no sources of libraries, no byte code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ LEFT_OUT = (
     "gevent/tests/",
     "greenlet/tests/",
     "zope/interface/tests/",
+    "zope/event/tests.py",
     "zope/interface/common/tests/",
+    "zmq/tests/",
     # Locust's web page, which only its own master serves.
     "locust/webui/",
     # For Locust files that are tests of pytest's, which Locust's own command alone can load; 430 files.
@@ -29,8 +31,30 @@ LEFT_OUT = (
     "pygments/",
     "pytest/",
     "pytest_locust/",
+    # Other loops and back ends than those that are used, and what an application would use of them.
+    "gevent/_ffi/",
+    "gevent/libuv/",
+    "zmq/auth/",
+    "zmq/backend/cffi/",
+    "zmq/eventloop/",
+    "zmq/green/eventloop/",
+    "zmq/log/",
+    "zmq/ssh/",
 )
-"""Parts of packages that no node needs. A test imports all the rest, and runs a worker."""
+"""Parts of packages that no node needs. A test imports what a node does, and runs a worker."""
+SOURCES = (".asm", ".c", ".cpp", ".h", ".hpp", ".obj", ".pxd", ".pxi", ".pyi", ".pyx")
+"""Names of what shared libraries were made of end so, or of what only type checkers read."""
+RARE = (
+    "bidict/",
+    "engineio/",
+    "h11/",
+    "packaging/",
+    "simple_websocket/",
+    "socketio/",
+    "websocket/",
+    "wsproto/",
+)
+"""Of what only some Locust files import; its byte code is made where it is. A test shows that a worker starts without."""
 
 _LARGEST_FILE = 64 << 20
 Files = Mapping[str, bytes]
@@ -75,7 +99,7 @@ def _placed(wheel: Path, name: str) -> str | None:
             return None  # scripts, headers and data
         parts = parts[2:]
     path = "/".join(parts)
-    if path.startswith(LEFT_OUT) or "__pycache__" in parts or path.endswith(".pyc"):
+    if path.startswith(LEFT_OUT) or "__pycache__" in parts or path.endswith((".pyc", *SOURCES)):
         return None
     # It lists files that are not taken; without it nobody asks for them.
     if len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1].startswith("RECORD"):

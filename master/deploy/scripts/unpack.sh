@@ -7,7 +7,7 @@ rm -rf "releases/.$1".*
 mkdir "releases/.$1.$token"
 tar -xzf - --no-same-owner -C "releases/.$1.$token"
 [ -n "$2" ] || exit 0
-# Links, for an SD card is slow to write and wears out. Byte code that fits is a second's work of a Pi 5 saved, half a minute of a Zero 2 W.
+# Links, for an SD card is slow to write and wears out; those of byte code save making it.
 exec python3 -I -c '
 import json, os, sys
 base, new = sys.argv[1:]
