@@ -34,6 +34,8 @@ _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
 """What programs say of a full disk; the last is tar's, which a disk leaves with half of a block."""
 _LOCK_LOST = 75
 """The exit status of a step that found another's lock (EX_TEMPFAIL)."""
+_NOT_WHOLE = 65
+"""The exit status of a step that found something else than what was sent (EX_DATAERR)."""
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what it would tell is in the failures
 
@@ -208,6 +210,8 @@ def failed(output: Output) -> HostFailure:
         return HostFailure(Cause.DISK, full[0][-_MOST_SHOWN:])
     if output.status == _LOCK_LOST:
         return HostFailure(Cause.LOCKED, "another deployment has taken over")
+    if output.status == _NOT_WHOLE:
+        return HostFailure(Cause.DAMAGED, said)
     if "sudo:" in output.stderr:
         return HostFailure(Cause.SUDO, said)
     return HostFailure(Cause.COMMAND, said or f"a command ended with {output.status} and said nothing")

@@ -1,6 +1,6 @@
 """What is to be done to a host, from what it is and what it should be. Pure: nothing is asked, and nothing is done.
 
-    facts ─► plan ─► UPLOAD VERIFY TRY PLACE   the release is there, beside the old one, and nobody uses it
+    facts ─► plan ─► UPLOAD TRY PLACE          the release is there, beside the old one, and nobody uses it
                   ─► KEYS CONFIGURE            the node has its key pair, and knows its controller
                   ─► SWITCH RESTART WELL       the agent runs it, or it is switched back
                   ─► PRUNE                     releases that are not needed any more are gone
@@ -33,8 +33,7 @@ class Step(StrEnum):
     FACTS = "facts"
     LOCK = "lock"
     UPLOAD = "upload"
-    VERIFY = "verify"
-    TRY = "try imports"
+    TRY = "verify and try"
     PLACE = "place"
     KEYS = "node key"
     CONFIGURE = "settings"
@@ -89,7 +88,7 @@ def plan(facts: Facts, bundle: Bundle, settings: str, *, kept: int = KEPT) -> Pl
         if facts.free_bytes < need:
             text = f"{facts.free_bytes / 1e6:.0f} MB are free, and {need / 1e6:.0f} MB are needed"
             raise HostFailure(Cause.DISK, text)
-        steps += [Step.UPLOAD, Step.VERIFY, Step.TRY, Step.PLACE]
+        steps += [Step.UPLOAD, Step.TRY, Step.PLACE]
     if not facts.public_key:
         steps.append(Step.KEYS)
     if facts.settings != settings:

@@ -17,6 +17,7 @@ from master.deploy.view import plain, summary
         (2, "tar: x: Cannot write: No space left on device\ntar: Error", Cause.DISK, "tar: x: Cannot write: No space left on device"),
         (2, "tar: a\ntar: x: Wrote only 2048 of 10240 bytes", Cause.DISK, "tar: x: Wrote only 2048 of 10240 bytes"),
         (75, "", Cause.LOCKED, "another deployment has taken over"),
+        (65, "worker/a.py: has another content\n", Cause.DAMAGED, "worker/a.py: has another content"),
         (1, "sudo: a password is required\n", Cause.SUDO, "sudo: a password is required"),
         (1, "Job for piswarm-agent.service failed", Cause.COMMAND, "Job for piswarm-agent.service failed"),
         (9, "", Cause.COMMAND, "a command ended with 9 and said nothing"),

@@ -20,7 +20,7 @@ BUNDLE = Bundle(
     name=NEW, digest=NEW * 4, platform=Platform("aarch64", "3.13"), version="1", archive=Path("x"), archive_sha256="",
     archive_bytes=10, unpacked_bytes=30_000_000, files=1, is_new=False,
 )  # fmt: skip
-FETCH = (Step.UPLOAD, Step.VERIFY, Step.TRY, Step.PLACE)
+FETCH = (Step.UPLOAD, Step.TRY, Step.PLACE)
 CHANGE = (Step.SWITCH, Step.RESTART, Step.WELL)
 
 
