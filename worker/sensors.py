@@ -53,7 +53,7 @@ class MachineSensors:
         return holds(self._firmware.read(self._clock()).conditions, SLOWING)
 
     def facts(self) -> Facts:
-        """What does not change about this machine."""
+        """What does not change about this machine; but its capacity may be known only after a while."""
         return Facts(
             simulated=False,
             model=self._model,

@@ -59,7 +59,7 @@ def main() -> int:
         # Asked at each turn of the loop, and no turn takes longer than a second, or than the end of workers does.
         now_s = time.monotonic()
         watchdog.look(now_s, waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
-        if run is None:
+        if run is None and not agent.in_run:
             calibration.look(now_s)
         return bool(ended)
 

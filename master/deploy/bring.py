@@ -45,7 +45,7 @@ def bring(session: Session, bundle: Bundle, facts: Facts, told: Told) -> None:
             if failure.cause not in (Cause.COMMAND, Cause.DAMAGED, Cause.UNFIT):
                 raise
         # The other release may not be what it was, in its byte code too.
-        sent = delta.archive.stat().st_size
+        sent = delta.archive_bytes
     arrive(bundle.archive, "")
     return None
 

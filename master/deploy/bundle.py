@@ -1,7 +1,7 @@
 """Makes a release: one compressed archive of unpacked packages per platform, named by the hash of what is in it.
 
 A node needs no network, compiler, pip or environment: it unpacks the archive into an empty directory, verifies it
-(`.release/verify.py`), and starts `PYTHONPATH=<release> python3 -P -m worker.node`.
+(`.release/verify.py --compiled`), and starts `PYTHONPATH=<release> python3 -P -m worker.node`.
 
 The name comes from the manifest, that is from every file's path, size and SHA-256, and so does not depend on the compressor.
 """
@@ -35,7 +35,7 @@ _RECORD = "bundle.json"
 _FORMAT = 1  # raised when the same input gives another release
 _WAIT_S = 0.2
 KEPT = 5
-"""Releases, and sets of wheels, that the cache keeps for each platform: those last used. About 10 MB each."""
+"""Releases, and sets of wheels, that the cache keeps for each platform: those last used. About 10 MB each, deltas included."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ class Bundle:
     archive_sha256: str
     archive_bytes: int
     unpacked_bytes: int
+    """Without byte code."""
+    code_bytes: int
+    """Of the byte code that comes along; 0 where none does."""
     files: int
     is_new: bool
     """Whether it was built just now, rather than found in the cache."""
@@ -68,6 +71,7 @@ class _Record(msgspec.Struct, frozen=True):
     archive_sha256: str
     archive_bytes: int
     unpacked_bytes: int
+    code_bytes: int
     files: int
 
 
@@ -197,6 +201,7 @@ def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: boo
         archive_sha256=record.archive_sha256,
         archive_bytes=record.archive_bytes,
         unpacked_bytes=record.unpacked_bytes,
+        code_bytes=record.code_bytes,
         files=record.files,
         is_new=is_new,
     )
@@ -233,7 +238,8 @@ def _write(
     """Write the archive and what is known of it, beside `directory`, and put them there when they are whole."""
     files[verify.VERIFY] = _verify_source()
     files[verify.MANIFEST] = manifest = _manifest(files, platform, pins)
-    partial = directory.with_suffix(".partial")
+    files[verify.CODE] = json.dumps({"files": _listed(code)}, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    partial = directory.with_name(f"partial-{directory.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -245,7 +251,8 @@ def _write(
             version=worker.__version__,
             archive_sha256=sha256,
             archive_bytes=(partial / ARCHIVE).stat().st_size,
-            unpacked_bytes=sum(map(len, files.values())) + sum(map(len, code.values())),
+            unpacked_bytes=sum(map(len, files.values())),
+            code_bytes=sum(map(len, code.values())),
             files=len(files),
         )
         (partial / _RECORD).write_bytes(msgspec.json.encode(record))
@@ -257,14 +264,17 @@ def _write(
     return record
 
 
+def _listed(files: contents.Files) -> dict[str, tuple[int, str]]:
+    return {path: (len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()}
+
+
 def _manifest(files: contents.Files, platform: Platform, pins: tuple[Pin, ...]) -> bytes:
-    listed = {path: [len(data), hashlib.sha256(data).hexdigest()] for path, data in files.items()}
     manifest = {
         "schema": verify.SCHEMA,
         "piswarm": worker.__version__,
         "arch": platform.arch,
         "python": platform.python,
         "packages": {pin.name: pin.version for pin in pins},
-        "files": listed,
+        "files": _listed(files),
     }
     return json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode() + b"\n"

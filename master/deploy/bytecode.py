@@ -6,6 +6,8 @@ not in its manifest: a Python takes it for what the source says only where time 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -23,17 +25,40 @@ _DEADLINE_S = 300.0
 
 def compiler_for(platform: Platform) -> str | None:
     """A Python of this machine whose byte code that of `platform` takes; None where there is none."""
-    if sys.implementation.name == "cpython" and platform.python == f"{sys.version_info.major}.{sys.version_info.minor}":
+    wanted = f"cpython-{platform.python.replace('.', '')}"
+    if sys.implementation.cache_tag == wanted:
         return sys.executable
-    return shutil.which(f"python{platform.python}")
+    found = shutil.which(f"python{platform.python}")
+    return found if found and _tag(found) == wanted else None
+
+
+@functools.cache
+def _tag(python: str) -> str:
+    """What marks the byte code of a Python; empty for a program that is none, or does not run."""
+    command = [python, "-I", "-S", "-c", "import sys; print(sys.implementation.cache_tag)"]
+    try:
+        done = subprocess.run(  # noqa: S603  # its name is fixed
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def compiled(files: Mapping[str, bytes], compiler: str) -> dict[str, bytes]:
     """Byte code, by path, for the Python sources among `files` that a worker imports, and `compiler` understands.
 
-    The same for the same. Empty when it can't be made: nodes make it then. Raises OSError.
+    The same for the same. Empty when it can't be made, for want of room, say: nodes make it then.
     """
-    with tempfile.TemporaryDirectory(prefix="piswarm-") as name:
+    with (
+        contextlib.suppress(OSError, subprocess.SubprocessError),
+        tempfile.TemporaryDirectory(prefix="piswarm-") as name,
+    ):
         directory = Path(name)
         for path, content in files.items():
             if path.endswith(".py") and not path.startswith(RARE):
@@ -44,15 +69,8 @@ def compiled(files: Mapping[str, bytes], compiler: str) -> dict[str, bytes]:
         # Not by several processes: what is alike is then written in another way. Nor with the order of sets left to chance.
         command = [compiler, "-P", "-s", "-S", "-m", "compileall", "-qq", "-s", name, name]
         environment = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", os.defpath)}
-        try:
-            subprocess.run(  # noqa: S603  # a Python of this machine
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_DEADLINE_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return {}
+        subprocess.run(  # noqa: S603  # a Python of this machine
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_DEADLINE_S, check=False
+        )
         return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.pyc")}
+    return {}

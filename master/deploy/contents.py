@@ -54,7 +54,7 @@ RARE = (
     "websocket/",
     "wsproto/",
 )
-"""Of what only some Locust files import; its byte code is made where it is. A test shows that a worker starts without."""
+"""What only some Locust files import, and is not worth its byte code. A test shows that a worker starts without."""
 
 _LARGEST_FILE = 64 << 20
 Files = Mapping[str, bytes]

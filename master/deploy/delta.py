@@ -1,13 +1,14 @@
 """What a release has and another one lacks: a small archive, for hosts that have the other one.
 
-There, the files that both have in common are links to those of the other release, and byte code goes along
-(scripts/unpack.sh): an SD card is written what has changed, and all of it is verified as ever.
+There, the files that both have in common become links to those of the other release (scripts/unpack.sh): an SD card is written what
+has changed, and all of it is verified as ever.
 """
 
 from __future__ import annotations
 
-import json
+import gzip
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,8 @@ class Delta:
     base: str
     """The release that it begins with, by name."""
     archive: Path
-    """The files that differ, their byte code, and the manifest."""
+    """The files that differ, and what describes and verifies the release."""
+    archive_bytes: int
 
 
 def make_delta(base: str, old: Path, new: Path) -> Delta | None:
@@ -35,21 +37,36 @@ def make_delta(base: str, old: Path, new: Path) -> Delta | None:
     It is kept beside `new`, and found there again. Raises OSError, or ValueError for an archive that is broken.
     """
     kept = new.parent / f"from-{base}.tar.gz"
-    if not kept.exists():
+    if not _is_sound(kept):
         before, after = _listed(old), _listed(new)
         common = {path for path, content in after.items() if before.get(path) == content}
         if sum(after[path][0] for path in common) < _LEAST_SHARE * sum(size for size, _ in after.values()):
             return None
-        _keep({path: content for path, content in archive.read(new) if verify.source_of(path) not in common}, kept)
-    return Delta(base, kept)
+        common.discard(verify.VERIFY)  # what verifies the rest does not come from a host
+        _keep({path: content for path, content in archive.read(new) if path not in common}, kept)
+    return Delta(base, kept, kept.stat().st_size)
 
 
 def _listed(release: Path) -> dict[str, tuple[int, str]]:
-    """The size and the hash of each file of a release, from its manifest, which comes first in its archive."""
+    """The size and the hash of each file of a release, byte code included, from the lists that come first in its archive."""
+    found: dict[str, tuple[int, str]] = {}
     for path, content in archive.read(release):
+        if path in (verify.CODE, verify.MANIFEST):
+            found |= verify.entries(content)
         if path == verify.MANIFEST:
-            return {path: (int(size), str(sha256)) for path, (size, sha256) in json.loads(content)["files"].items()}
+            return found
     raise ValueError(f"{release.name} has no manifest")
+
+
+def _is_sound(kept: Path) -> bool:
+    """Whether it is there, and as it was written, by the sum at its end."""
+    try:
+        with gzip.open(kept) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error):
+        return False
+    return True
 
 
 def _keep(files: dict[str, bytes], kept: Path) -> None:

@@ -74,6 +74,7 @@ class Deployment:
                 results[host.name] = judged = self._judge(results[host.name], self._facts[host.name])
                 if judged.outcome is Outcome.DIFFERS:
                     differing.append(host)
+        self._fleet.close(but=[host.name for host in differing])
         stopped = ""
         if not self._wishes.dry_run:
             self._enroll()
@@ -91,11 +92,13 @@ class Deployment:
         )
 
     def _build(self) -> None:
-        found: dict[Platform, Counter[str]] = {}
-        for facts in self._facts.values():
-            found.setdefault(platform_of(facts), Counter()).update(facts.releases)
-        for platform, releases in sorted(found.items()):
-            self._bundles[platform] = self._builder(platform, [name for name, _ in releases.most_common()])
+        for platform in sorted({platform_of(facts) for facts in self._facts.values()}):
+            bundle = self._builder(platform, ())
+            found = [facts.releases for facts in self._facts.values() if platform_of(facts) == platform]
+            bases = Counter(name for releases in found if bundle.name not in releases for name in releases)
+            if bases and not self._wishes.dry_run:
+                bundle = self._builder(platform, [name for name, _ in bases.most_common()])
+            self._bundles[platform] = bundle
 
     def _judge(self, seen: Result, facts: Facts) -> Result:
         """What is to be done to a host that was looked at."""

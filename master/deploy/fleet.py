@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from master.deploy.session import Session
 
 POOL = 32
 _LOOK_S = 0.2
-_KEPT_S = 30.0
+_KEPT_S = 10.0
 """A connection that is older is not kept: what lies between may have forgotten it."""
 
 
@@ -150,11 +150,11 @@ class Fleet:
             for connection in self._open:
                 connection.abort()
 
-    def close(self) -> None:
-        """End what was kept."""
+    def close(self, but: Collection[str] = ()) -> None:
+        """End what was kept, `but` that for these hosts."""
         with self._lock:
-            kept, self._kept = self._kept, {}
-        for connection, _ in kept.values():
+            ended = [self._kept.pop(name)[0] for name in self._kept.keys() - set(but)]
+        for connection in ended:
             connection.close()
 
     def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> Result:

@@ -84,7 +84,8 @@ def plan(facts: Facts, bundle: Bundle, settings: str, *, kept: int = KEPT) -> Pl
     is_there = bundle.name in facts.releases
     steps = []
     if not is_there:
-        need = bundle.unpacked_bytes * (1 + _BYTE_CODE) + _ROOM_BYTES
+        code_bytes = bundle.code_bytes or bundle.unpacked_bytes * _BYTE_CODE
+        need = bundle.unpacked_bytes + code_bytes + _ROOM_BYTES
         if facts.free_bytes < need:
             text = f"{facts.free_bytes / 1e6:.0f} MB are free, and {need / 1e6:.0f} MB are needed"
             raise HostFailure(Cause.DISK, text)

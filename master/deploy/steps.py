@@ -57,9 +57,13 @@ def carry_out(
     """
     public_key = ""
 
+    at: Step | None = None
+
     def tell(step: Step, sent: int = 0) -> None:
-        if not sent:
+        nonlocal at
+        if step is not at:
             _ask(go_on)
+            at = step
         told(step, sent)
 
     if Step.UPLOAD in plan.steps:

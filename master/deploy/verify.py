@@ -19,6 +19,8 @@ from pathlib import Path
 SCHEMA = "piswarm/release/1"
 DIRECTORY = ".release"
 MANIFEST = f"{DIRECTORY}/manifest.json"
+CODE = f"{DIRECTORY}/code.json"
+"""The byte code that came with the release: as the manifest lists the files, and no part of what names it."""
 VERIFY = f"{DIRECTORY}/verify.py"
 NAME_DIGITS = 16
 """Digits of a manifest's SHA-256 that name the release: enough that no two of a fleet are ever alike."""
@@ -26,45 +28,52 @@ COMPLETE = ".complete"
 """Set by the deployment beside the release's own files, once it was found whole."""
 _COMPILED = re.compile(r"__pycache__/([^/]+)\.cpython-[0-9]+\.pyc")
 _MOST_SHOWN = 20
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def problems(root: Path, *, digest: str | None = None, compiled: bool = False, here: bool = True) -> list[str]:
     """What is wrong with the release in `root`, at most some 20 things; nothing when it is whole.
 
-    `digest` is the SHA-256 that its manifest must have, `compiled` lets the byte code be that Python itself has left beside
-    the sources, `here` asks whether this machine and this Python are the ones that it was made for.
+    `digest` is the SHA-256 that its manifest must have. `compiled` lets byte code be: what came with the release is verified too,
+    and Python itself may have left some beside the sources. `here` asks whether this machine and this Python are the ones that it was made for.
     """
     try:
         content = (root / MANIFEST).read_bytes()
         manifest = json.loads(content)
-        files = {str(path): (int(size), str(sha256)) for path, (size, sha256) in manifest["files"].items()}
+        files = entries(content)
         made_for = str(manifest["arch"]), str(manifest["python"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         return [f"{MANIFEST}: can't be read: {error}"]
+    try:
+        code = entries((root / CODE).read_bytes()) if compiled and (root / CODE).exists() else {}
+    except _UNREADABLE as error:
+        return [f"{CODE}: can't be read: {error}"]
     found = []
     if digest is not None and hashlib.sha256(content).hexdigest() != digest:
         found.append(f"{MANIFEST}: is another release's")
     if manifest.get("schema") != SCHEMA:
         found.append(f"{MANIFEST}: schema {manifest.get('schema')!r}, where {SCHEMA!r} is known")
-    if here:
-        machine = platform.machine(), f"{sys.version_info.major}.{sys.version_info.minor}"
-        if machine != made_for:
-            found.append(
-                f"made for {made_for[0]} and Python {made_for[1]}; this is {machine[0]} with Python {machine[1]}"
-            )
-    for path, (size, sha256) in files.items():
+    machine = platform.machine(), f"{sys.version_info.major}.{sys.version_info.minor}"
+    if here and machine != made_for:
+        found.append(f"made for {made_for[0]} and Python {made_for[1]}; this is {machine[0]} with Python {machine[1]}")
+    for path, (size, sha256) in (files | code).items():
         fault = _fault(f"{root}/{path}", size, sha256)
         if fault:
             found.append(f"{path}: {fault}")
             if len(found) > _MOST_SHOWN:
                 return [*found, "and more"]
+    known = {*files, *code, MANIFEST, CODE, COMPLETE}
     for path in _present(root):
-        if path in files or path in (MANIFEST, COMPLETE) or (compiled and source_of(path) in files):
-            continue
-        found.append(f"{path}: does not belong to the release")
-        if len(found) > _MOST_SHOWN:
-            return [*found, "and more"]
+        if path not in known and not (compiled and _source(path) in files):
+            found.append(f"{path}: does not belong to the release")
+            if len(found) > _MOST_SHOWN:
+                return [*found, "and more"]
     return found
+
+
+def entries(content: bytes) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each file in a manifest, or in a list of byte code. Raises ValueError, KeyError, TypeError or AttributeError."""
+    return {str(path): (int(size), str(sha256)) for path, (size, sha256) in json.loads(content)["files"].items()}
 
 
 def _fault(path: str, size: int, sha256: str) -> str:
@@ -94,7 +103,7 @@ def _present(root: Path) -> list[str]:
     return sorted(found)
 
 
-def source_of(path: str) -> str:
+def _source(path: str) -> str:
     """The source that byte code at `path` is made of: `a/b.py` for `a/__pycache__/b.cpython-313.pyc`."""
     return _COMPILED.sub(r"\1.py", path)
 

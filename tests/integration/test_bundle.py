@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,10 +18,13 @@ from wheels import make_wheel, shared_library
 
 from master.deploy import bundle
 from master.deploy.bundle import KEPT, Bundle, build
+from master.deploy.bytecode import _tag, compiler_for
 from master.deploy.platforms import Platform
 from master.deploy.wheels import BuildError
 
 PI = Platform("aarch64", "3.13")
+OTHER = "3.13" if sys.version_info[:2] == (3, 11) else "3.11"
+"""A Python that is not this one."""
 PI_TAG = "cp313-cp313-manylinux_2_28_aarch64"
 BUILD = """
 import os, signal, sys
@@ -102,7 +106,7 @@ def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
     with tarfile.open(bundle.archive) as archive:
         entries = archive.getmembers()
     assert [entry.name for entry in entries if entry.isfile() and "__pycache__" not in entry.name] == [
-        ".release/manifest.json", ".release/verify.py",
+        ".release/code.json", ".release/manifest.json", ".release/verify.py",
         "fast-1.0.dist-info/METADATA", "fast-1.0.dist-info/WHEEL", "fast.so", "more.py",
         "pure-1.0.dist-info/METADATA", "pure-1.0.dist-info/WHEEL", "pure/__init__.py", "pure/tests/x.py",
         "worker/__init__.py", "worker/node.py",
@@ -110,7 +114,7 @@ def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
     assert {(entry.uid, entry.gid, entry.mtime, entry.uname) for entry in entries} == {(0, 0, 315532800, "")}
     assert {entry.mode for entry in entries if entry.isfile()} == {0o644}
     assert {entry.mode for entry in entries if entry.isdir()} == {0o755}
-    assert (bundle.name, bundle.files) == (bundle.digest[:16], 12)
+    assert (bundle.name, bundle.files) == (bundle.digest[:16], 13)
     assert workshop.said[0] == "fetching 2 wheels for aarch64, Python 3.13"
     assert workshop.said[-1].startswith("packing")
 
@@ -179,10 +183,25 @@ def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: 
         [sys.executable, "-c", "import one; print(1 in one.x)"], cwd=release, capture_output=True, text=True, check=True
     )
     assert said.stdout == "True\n"
+    assert json.loads((release / ".release/code.json").read_text())["files"].keys() == set(code)
     monkeypatch.setattr(bundle, "compiler_for", lambda _: None)
     without = built("first")
-    assert (without.name, without.is_new) == (first.name, True)
+    assert (without.name, without.is_new, without.code_bytes) == (first.name, True, 0)
     assert without.archive_bytes < first.archive_bytes
+
+
+def test_a_python_that_does_not_run_makes_no_byte_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a name on the PATH that stands for a version which is not there, or for another one."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiler_for(Platform("aarch64", OTHER)) is None
+    program = tmp_path / f"python{OTHER}"
+    tag = f"cpython-{OTHER.replace('.', '')}"
+    for text, found in (("exit 127", None), ("no program", None), ("echo cpython-310", None), (f"echo {tag}", program)):
+        program.write_text(f"#!/bin/sh\n{text}\n" if text != "no program" else text)
+        program.chmod(0o755)
+        _tag.cache_clear()
+        assert compiler_for(Platform("aarch64", OTHER)) == (found and str(found))
+    _tag.cache_clear()
 
 
 def test_what_another_release_lacks(workshop: Workshop) -> None:
@@ -194,10 +213,15 @@ def test_what_another_release_lacks(workshop: Workshop) -> None:
     assert delta.base == first.name
     with tarfile.open(delta.archive) as archive:
         names = [entry.name for entry in archive.getmembers() if entry.isfile()]
-    assert names == [".release/manifest.json", "worker/new.py", "worker/node.py"]
+    of_all = [".release/code.json", ".release/manifest.json", ".release/verify.py"]
+    assert [name for name in names if "__pycache__" not in name] == [*of_all, "worker/new.py", "worker/node.py"]
     made = delta.archive.stat().st_mtime_ns
     second = workshop.build(bases=[first.name])
     assert (second.deltas, delta.archive.stat().st_mtime_ns) == ((delta,), made)
+    content = delta.archive.read_bytes()
+    delta.archive.write_bytes(content[:-20])
+    assert workshop.build(bases=[first.name]).deltas == (delta,)
+    assert delta.archive.read_bytes() == content
     assert workshop.build("other", bases=[first.name]).deltas == ()
     assert workshop.build(bases=[second.name]).deltas == ()
 

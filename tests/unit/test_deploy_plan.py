@@ -18,7 +18,7 @@ NEW, NOW, OLD = "00112233445566aa", "1111111111111111", "2222222222222222"
 SETTINGS = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
 BUNDLE = Bundle(
     name=NEW, digest=NEW * 4, platform=Platform("aarch64", "3.13"), version="1", archive=Path("x"), archive_sha256="",
-    archive_bytes=10, unpacked_bytes=30_000_000, files=1, is_new=False,
+    archive_bytes=10, unpacked_bytes=30_000_000, code_bytes=0, files=1, is_new=False,
 )  # fmt: skip
 FETCH = (Step.UPLOAD, Step.TRY, Step.PLACE)
 CHANGE = (Step.SWITCH, Step.RESTART, Step.WELL)
@@ -127,3 +127,12 @@ def test_machines_that_no_release_is_made_for(arch: str, python: str) -> None:
         platform_of(host(arch=arch, python=python))
     assert caught.value.cause is Cause.UNFIT
     assert platform_of(host()) == Platform("aarch64", "3.13")
+
+
+def test_byte_code_that_comes_along_is_not_made() -> None:
+    """So that its room, and no other, is needed beside that of the files."""
+    bundle = dataclasses.replace(BUNDLE, code_bytes=8_000_000)
+    bare = host(current=NOW, releases={NOW: 1}, free_bytes=60_000_000)
+    assert Step.UPLOAD in plan(bare, bundle, SETTINGS).steps
+    with pytest.raises(HostFailure, match="60 MB are free, and 81 MB are needed"):
+        plan(bare, BUNDLE, SETTINGS)

@@ -89,6 +89,24 @@ def test_byte_code_is_let_pass_only_where_asked_and_beside_its_source(release: P
     ]
 
 
+def test_byte_code_that_came_with_the_release_is_verified(release: Path) -> None:
+    """By a list of its own, which names nothing; where it is left out, Python makes what it wants."""
+    code = release / "worker/__pycache__/node.cpython-311.pyc"
+    code.parent.mkdir()
+    code.write_bytes(b"code")
+    listed = {"worker/__pycache__/node.cpython-311.pyc": [4, hashlib.sha256(b"code").hexdigest()]}
+    (release / verify.CODE).write_text(json.dumps({"files": listed}))
+    assert verify.problems(release, digest=digest(release), compiled=True) == []
+    assert verify.problems(release) == [f"{code.relative_to(release)}: does not belong to the release"]
+    code.write_bytes(b"cold")
+    assert verify.problems(release, compiled=True) == [f"{code.relative_to(release)}: has another content"]
+    code.unlink()
+    assert verify.problems(release, compiled=True) == [f"{code.relative_to(release)}: is missing"]
+    for text in ("", "{}", "[]", '{"files": 1}', '{"files": {"a": 1}}'):
+        (release / verify.CODE).write_text(text)
+        assert verify.problems(release, compiled=True)[0].startswith(".release/code.json: can't be read: ")
+
+
 def test_another_release_or_another_machine(release: Path) -> None:
     """A sound release that is not the one that is wanted here."""
     assert verify.problems(release, digest="0" * 64) == [".release/manifest.json: is another release's"]

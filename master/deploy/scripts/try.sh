@@ -9,7 +9,10 @@ import gc
 gc.disable()
 import importlib, pathlib, pkgutil, runpy, sys
 release, digest = pathlib.Path.cwd(), sys.argv[1]
-found = runpy.run_path(".release/verify.py")["problems"](release, digest=digest, compiled=True)
+try:
+    found = runpy.run_path(".release/verify.py")["problems"](release, digest=digest, compiled=True)
+except Exception as error:
+    found = [f".release/verify.py: {error!r}"]
 if found:
     print(*found, sep="\n", file=sys.stderr)
     sys.exit(65)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -87,9 +88,10 @@ class Lab:
         if do("ip", "link", "show", BRIDGE, check=False).returncode == 0:
             raise CanNotError("another lab, with another cache, is up on this machine")
         self.directory.mkdir(mode=0o700, parents=True)
-        usual = int(_WATCHES.read_text())
-        self._usual.write_text(str(usual))
-        _WATCHES.write_text(str(max(usual, 128 + _WATCHES_OF_A_HOST * len(kinds))))
+        with suppress(OSError):  # where they are not ours to give, a few hosts will do with what there is
+            usual = int(_WATCHES.read_text())
+            self._usual.write_text(str(usual))
+            _WATCHES.write_text(str(max(usual, 128 + _WATCHES_OF_A_HOST * len(kinds))))
         do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
         do("ip", "link", "add", BRIDGE, "type", "bridge")
         do("ip", "addr", "add", f"{HERE}/24", "dev", BRIDGE)
@@ -124,7 +126,7 @@ class Lab:
             do("ip", "link", "del", BRIDGE, check=False)
         for hierarchy in hierarchies():
             removed(hierarchy / GROUP)
-        if self._usual.exists():
+        with suppress(OSError):
             _WATCHES.write_text(self._usual.read_text())
         shutil.rmtree(self.directory, ignore_errors=True)
         self.hosts = []
