@@ -25,6 +25,8 @@ KINDS = os.environ.get("PISWARM_LAB_KINDS", "bookworm-amd64 trixie-amd64 bookwor
 WORKERS = 4
 USERS = 24
 LIMIT_S = 600
+ROLL_OUT_S = 75 + 30 * (len(KINDS) - 2) + 180 * sum("arm64" in kind for kind in KINDS)
+"""For a deployment to one host after the other, each of which has to be in the run again."""
 SCENARIO = {
     "name": "lab",
     "target": "embedded",
@@ -184,7 +186,7 @@ def test_a_release_that_is_deployed_in_mid_run_waits_until_each_node_is_in_it_ag
 ) -> None:
     """One host after the other, and the run goes on."""
     operator.change("__init__.py", "\n# another release\n")
-    started = run("75s")
+    started = run(f"{ROLL_OUT_S}s")
     started.wait_for("stage 1 of 1, hold")
     report = operator.report("deploy-workers", "--batch", "1")
     assert {host["outcome"] for host in report["hosts"].values()} == {"changed"}, report
