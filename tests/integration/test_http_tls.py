@@ -124,7 +124,7 @@ def test_a_body_waits_for_continue(server: TlsServer, user: Visitor) -> None:
     assert user.client.post("/", data=b"body", headers={"Expect": "100-continue"}).content == b"body"
 
 
-def test_tls_may_come_in_crumbs(server: TlsServer, user: Visitor) -> None:
+def test_tls_may_come_in_crumbs(server: TlsServer, authority: Authority) -> None:
     """A handshake and records that arrive byte by byte."""
 
     def crumble(client: socket.socket, _address: object) -> None:
@@ -139,6 +139,7 @@ def test_tls_may_come_in_crumbs(server: TlsServer, user: Visitor) -> None:
     between = StreamServer(("127.0.0.1", 0), crumble)
     between.start()
     url = f"https://127.0.0.1:{between.server_port}/"
+    user = server.visitor(ca_file=str(authority.ca))  # one that is in no hurry: each crumb has its time
     for _ in range(2):
         assert user.client.get(url).text == "hello"
     assert server.connections == 1
