@@ -20,6 +20,8 @@ from master.deploy.service import Unit, Verb, layout_of, service_of
 
 _SHORT_S = 30.0
 """For what a healthy Pi does in far less than a second, under load or on a dying SD card."""
+_LOCK_S = 90.0
+"""For what a deployment before has left to come to its end (scripts/lock.sh)."""
 _LOCKED = 73
 _AFTER_S = 120.0
 """How much longer than its host's deadline a lock holds: for switching back."""
@@ -92,7 +94,7 @@ class Session:
     def _try_to_lock(self, holder: str, since: str, valid_s: str, over: str) -> Output:
         words = holder, since, valid_s, whose.process(), over
         command = scripts.command("lock", self._layout, self._token, *words)
-        return self._connection.run(command, timeout_s=self.left_s(), check=False)
+        return self._connection.run(command, timeout_s=self.left_s(_LOCK_S), check=False)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
