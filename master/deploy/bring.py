@@ -40,14 +40,14 @@ def bring(session: Session, bundle: Bundle, facts: Facts, told: Told) -> None:
     delta = next((delta for delta in bundle.deltas if delta.base in facts.releases), None)
     if delta is not None:
         try:
-            return arrive(delta.archive, delta.base)
+            arrive(delta.archive, delta.base)
         except HostFailure as failure:
             if failure.cause not in (Cause.COMMAND, Cause.DAMAGED, Cause.UNFIT):
                 raise
-        # The other release may not be what it was, in its byte code too.
-        sent = delta.archive_bytes
+            sent = delta.archive_bytes  # the other release may not be what it was
+        else:
+            return
     arrive(bundle.archive, "")
-    return None
 
 
 def _try(session: Session, bundle: Bundle) -> None:

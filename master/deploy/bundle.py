@@ -87,8 +87,9 @@ def build(
 ) -> Bundle:
     """The release for `platform`, from `cache` where it was made before; `package` is our own, the one in use unless given.
 
-    For the first few of the releases `bases` that are in the cache too, there are deltas, where these are worth it. Several processes may build at once. `progress` is told of each step that may take more than a second. pip ends after
-    `deadline_s`. Raises InputError for a wrong lock file, BuildError for all that keeps a release from being made.
+    For the first few of the releases `bases` that are in the cache too, there are deltas, where these are worth it. Several
+    processes may build at once. `progress` is told of each step that may take more than a second. pip ends after `deadline_s`.
+    Raises InputError for a wrong lock file, BuildError for all that keeps a release from being made.
     """
     package = Path(worker.__file__).parent if package is None else package
     pins = read_lock(lock_file).for_platform(platform)
