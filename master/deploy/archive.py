@@ -1,6 +1,6 @@
 """The archive of a release: a gzip-compressed tar whose names are sorted, with fixed times, modes and owners.
 
-`tar` and `gzip` are there on every Debian and Raspberry Pi OS, as zlib is in its Python, where `zstd` is not.
+`tar` is there on every Debian and Raspberry Pi OS, and zlib in its Python, where `zstd` is not.
 """
 
 from __future__ import annotations
