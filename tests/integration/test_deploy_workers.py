@@ -89,6 +89,32 @@ def test_settings_of_a_node_that_change(rack: Rack) -> None:
     assert rack.deploy("one", limit="pi001").hosts[0].outcome is Outcome.UNCHANGED
 
 
+def test_settings_with_which_an_agent_is_not_well(rack: Rack) -> None:
+    """Go back to those that it was well with, also where a deployment was cut off after it had written them."""
+    picky = "if '6000' in open(sys.argv[1] + '/node.json').read(): sys.exit('no such controller')"
+    rack.deploy("one", picky)
+    host = rack.hosts[0]
+    good = (host.etc / "node.json").read_bytes()
+    rack.write_inventory(piswarm_controller="[::1]:6000")
+    for meanwhile in ("nothing", "cut off"):
+        report = rack.deploy("one", picky, limit="pi001")
+        assert report.hosts[0].cause is Cause.UNWELL
+        assert "no such controller" in report.hosts[0].message
+        assert report.hosts[0].message.endswith(f"rolled back to {host.link()}")
+        assert (host.etc / "node.json").read_bytes() == good
+        assert host.runs() == "one"
+        if meanwhile == "nothing":
+            bad = good.replace(b"127.0.0.1:5557", b"[::1]:6000")
+            (host.root / "unproven").touch()
+            (host.root / "started").unlink()
+            (host.etc / "node.json").write_bytes(bad)
+    rack.write_inventory(piswarm_controller="127.0.0.1:5558")
+    assert rack.deploy("one", picky, limit="pi001").ok
+    assert not (host.root / "unproven").exists()
+    assert rack.deploy("two", "sys.exit(3)", limit="pi001").hosts[0].cause is Cause.UNWELL
+    assert b"5558" in (host.etc / "node.json").read_bytes()
+
+
 def pid_of(host: SshHost) -> str:
     return next(line for line in host.service("show").splitlines() if line.startswith("MainPID="))
 

@@ -17,10 +17,15 @@ as_owner() {
     esac
 }
 
-# Let only the lock's holder go on, and one script at a time: one whose connection was cut may still be running.
-held() {
+# Let one script go on at a time, for one whose connection was cut may still be running; wait for $1 seconds.
+alone() {
     exec 9>>guard
-    flock -w 20 9 || { echo "something that was begun earlier is still running" >&2; exit 1; }
+    flock -w "$1" 9 || { echo "something that was begun earlier is still running" >&2; exit 1; }
+}
+
+# Let only the lock's holder go on.
+held() {
+    alone 20
     [ "$(sed -n 's/^token=//p' lock 2>/dev/null)" = "$token" ] || exit 75
 }
 

@@ -1,8 +1,19 @@
 # Arguments: the node's settings, one line without a secret. An agent that runs was started with others: until it is started again
-# nobody knows with which.
+# nobody knows with which. Those that an agent was well with are kept, until one is well with the new ones.
 cd "$root"
 held
 rm -f started
+if [ ! -e unproven ]; then
+    [ ! -e well ] || as_owner sh -c '
+        set -eu
+        umask 077
+        cd "$1"
+        rm -f node.json.before
+        [ ! -e node.json ] || ln node.json node.json.before
+        sync -f .
+    ' sh "$etc"
+    : >unproven
+fi
 as_owner sh -c '
     set -eu
     umask 077

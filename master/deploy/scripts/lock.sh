@@ -14,9 +14,8 @@ if refused "$5"; then
     cat lock
     exit 73
 fi
-exec 9>>guard
 # The unpacking of a deployment whose link was cut ends when the host next tries to send, which it does less and less often.
-flock -w 75 9 || { echo "something that was begun earlier is still running" >&2; exit 1; }
+alone 75
 if refused "$5"; then
     cat lock
     exit 73
