@@ -190,7 +190,7 @@ def _offset(row: NodeNow) -> _Cell:
     value = row.wall_offset_s
     if value is None:
         return _value(value, "")
-    text = f"{value:+.2f} s" if abs(value) < 60 else f"{'+' if value > 0 else '-'}{words.duration(abs(value))}"
+    text = f"{value:+z.2f} s" if abs(value) < 60 else f"{'+' if value > 0 else '-'}{words.duration(abs(value))}"
     return _Cell(text, "yellow" if abs(value) >= 1 else "")
 
 

@@ -335,6 +335,13 @@ def test_a_row_has_all_that_is_known() -> None:
     ]
 
 
+@pytest.mark.parametrize(("offset_s", "text"), [(-0.001, "+0.00 s"), (0.0, "+0.00 s"), (-0.006, "-0.01 s")])
+def test_a_clock_that_is_right_is_not_behind(offset_s: float, text: str) -> None:
+    """By less than is shown."""
+    row = shown(example(msgspec.structs.replace(full_row(), wall_offset_s=offset_s)), None)[-1]
+    assert text in row.replace("\u00a0", " ")
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """What matters least is left out first, and named; a node and its state stay."""
