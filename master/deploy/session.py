@@ -20,7 +20,7 @@ from master.deploy.service import Unit, Verb, layout_of, service_of
 
 _SHORT_S = 30.0
 """For what a healthy Pi does in far less than a second, under load or on a dying SD card."""
-_LOCK_S = 90.0
+_LOCK_S = 75.0
 """For what a deployment before has left to come to its end (scripts/lock.sh)."""
 _LOCKED = 73
 _AFTER_S = 120.0

@@ -14,8 +14,8 @@ if refused "$5"; then
     cat lock
     exit 73
 fi
-# The unpacking of a deployment whose link was cut ends when the host next tries to send, which it does less and less often.
-alone 75
+# The unpacking of a deployment whose link was cut ends 30 s after the last that came.
+alone 60
 if refused "$5"; then
     cat lock
     exit 73
