@@ -84,6 +84,8 @@ def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
 
 def _limits(shape: ValidityShape) -> Limits:
     given = shape.model_dump(exclude_none=True)
-    units = {field.name.rpartition("_")[0]: field.name for field in fields(Limits) if field.type != "bool"}
-    units |= {field.name: field.name for field in fields(Limits) if field.type == "bool"}
+    # A quantity's field has its unit at the end, which its key has not.
+    units = {
+        field.name.rpartition("_")[0] if field.type == "float" else field.name: field.name for field in fields(Limits)
+    }
     return Limits(**{units[key]: value for key, value in given.items()})

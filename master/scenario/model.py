@@ -93,6 +93,10 @@ class Limits:
     """Of p50 to p99, beside 0.2 ms."""
     missing_samples_percent: float = 5.0
     excluded_share_percent: float = 5.0
+    users_percent: float = 99.0
+    """At least so much of the user-seconds that were wanted must have run."""
+    local_errors: int = 0
+    """At most so many requests may fail for want of what the generator's own machines have to give, such as ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ class Scenario:
                 "latency_error": format_percent(limits.latency_error_percent),
                 "missing_samples": format_percent(limits.missing_samples_percent),
                 "excluded_share": format_percent(limits.excluded_share_percent),
+                "users": format_percent(limits.users_percent),
+                "local_errors": limits.local_errors,
             },
             "sample_period": format_duration(self.sample_period_s),
             "stop_timeout": format_duration(self.stop_timeout_s),

@@ -43,6 +43,7 @@ MOST_USERS = 10_000_000
 MOST_NODES = 100_000
 _MOST_SPAWN_RATE = 1_000_000  # users per second
 _MOST_WEIGHT = 1e9
+_MOST_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -219,6 +220,8 @@ class ValidityShape(_Shape):
     latency_error: Excess | None = None
     missing_samples: Percent | None = None
     excluded_share: Percent | None = None
+    users: Percent | None = None
+    local_errors: Annotated[int, Field(ge=0, le=_MOST_COUNT)] | None = None
 
 
 def _plain_text(value: str) -> str:

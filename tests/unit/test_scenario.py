@@ -50,7 +50,9 @@ def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
         "errors < 5 %",
         "p99 < 500 ms over 10s, abort",
     ]
-    assert read.validity == Limits(loop_lag_p99_ms=40, node_cpu_percent=85, excluded_share_percent=2.5)
+    assert read.validity == Limits(
+        loop_lag_p99_ms=40, node_cpu_percent=85, excluded_share_percent=2.5, users_percent=97.5, local_errors=3
+    )
     assert (read.sample_period_s, read.stop_timeout_s) == (0.5, 30)
     assert read.max_users == 1000
 
@@ -121,6 +123,8 @@ scenarios = st.builds(
         latency_error_percent=st.floats(0, 10_000),
         missing_samples_percent=percents,
         excluded_share_percent=percents,
+        users_percent=percents,
+        local_errors=st.integers(0, 2**53),
     ),
     sample_period_s=st.floats(0.2, 60),
     stop_timeout_s=st.floats(1, 55),
