@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from master.rundb import VERSION, open_existing, unreadable
 from master.scenario.rules import Endpoint
 from worker.histogram import Histogram, Tally
 from worker.wire import Facts, Reading
@@ -170,8 +171,11 @@ class Store:
     """One run.db, to write while the run is on and to read at any time."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
-        """Open an existing file, or create a new one. Raises sqlite3.Error when neither works."""
-        self._db = sqlite3.connect(path if create else f"{path.absolute().as_uri()}?mode=rw", uri=not create)
+        """Open an existing file, or create a new one.
+
+        Raises InputError when the file is no run.db of this version, sqlite3.Error when one can't be made.
+        """
+        self._db = sqlite3.connect(path) if create else open_existing(path, "rw")
         self._nodes: dict[str, int] = {}
         self._endpoints: dict[Endpoint, int] = {}
         self._errors: set[tuple[str, str, str]] = set()
@@ -179,9 +183,16 @@ class Store:
         self._further_event: Event | None = None
         if create:
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(SCHEMA)
+            self._db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
         # A power cut may cost the last seconds, never the file; a commit then needs no fsync.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            self._recall()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise unreadable(path, error) from None
+
+    def _recall(self) -> None:
         self._nodes.update(self._db.execute("SELECT name, id FROM nodes"))
         self._endpoints.update({(m, n): i for m, n, i in self._db.execute("SELECT method, name, id FROM endpoints")})
         self._errors.update(self._db.execute("SELECT method, name, error FROM errors"))

@@ -17,6 +17,7 @@ import msgspec
 
 from master.errors import InputError
 from master.nodes.now import FleetNow, NodeNow
+from master.rundb import open_existing, unreadable
 from worker import conditions
 
 NOT_A_NODE = "controller"
@@ -61,17 +62,15 @@ def look(directory: Path) -> FleetNow:
             f"{directory} has no run.db, so it is no run directory", hint="Name one that piswarm run has made."
         )
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(open_existing(path, "ro")) as db:
             db.execute("BEGIN")  # one moment for all queries
             return _read(db, directory.resolve().name, time.time())
-    except (sqlite3.OperationalError, msgspec.MsgspecError, KeyError, ValueError) as error:
-        if "locked" in str(error) or "unable to open" in str(error):
-            raise InputError(f"{path} can't be read: {error}") from None
+    except (msgspec.MsgspecError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} was not made by this version of piswarm: {error}", hint="Read it with the version that made it."
         ) from None
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"{path} is no run.db: {error}", hint="Is the file damaged?") from None
+    except sqlite3.Error as error:
+        raise unreadable(path, error) from None
 
 
 def _read(db: sqlite3.Connection, name: str, now_wall_s: float) -> FleetNow:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from report_example import FACTS, fill, reading, tally
 
+from master.errors import InputError
+from master.rundb import VERSION
 from master.store import (
     FOLD_AGAIN_S,
     FURTHER_EVENTS,
@@ -176,9 +178,44 @@ def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_not_made(path: Path) -> None:
     """Opening what does not exist is an error."""
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(InputError, match="is not there"):
         Store(path)
     assert not path.exists()
+
+
+def _cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def _set_version(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.write_bytes(b""), "not made by this version of piswarm: it is empty"),
+        (lambda path: path.write_bytes(b"no database at all, but long enough for one" * 50), "is no run.db"),
+        (_cut, "is no run.db"),
+        (_set_version, f"its tables are of version {VERSION + 1}, those here of {VERSION}"),
+    ],
+)
+def test_what_is_no_run_of_this_version_is_refused_unchanged(
+    path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    """Empty, of another kind, cut off, or of another version: one message for the operator."""
+    store = Store(path, create=True)
+    for second in range(300):
+        store.put_second(SecondRow(second, "1 hold", True, 1, 1, 0, 0))
+    store.close()
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=words):
+        Store(path)
+    assert path.read_bytes() == before
 
 
 def test_errors_add_up_and_their_kinds_are_bounded(store: Store) -> None:
