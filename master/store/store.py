@@ -1,8 +1,4 @@
-"""run.db: everything a run measured, in SQLite, readable while the run is on.
-
-All times are seconds since the run began (the moment the first users were ordered); a `second` covers [second, second + 1).
-A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs of any rows merge without loss.
-"""
+"""One run.db, open to write while the run is on and to read at any time."""
 
 from __future__ import annotations
 
@@ -14,66 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from master.rundb import VERSION, open_existing, unreadable
 from master.scenario.rules import Endpoint
+from master.store.rows import ErrorRow, Event, FitnessRow, NodeRow, SampleGroup, SecondRow
+from master.store.schema import SCHEMA
 from worker.histogram import Histogram, Tally
 from worker.wire import Facts, Reading
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (method, name));
--- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `own_clock`
--- of them were ended by a worker's own clock, not by its kernel's note.
-CREATE TABLE requests (
-    second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
-    total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
-    own_clock INTEGER NOT NULL,
-    PRIMARY KEY (second, endpoint, fit)
-) WITHOUT ROWID;
-CREATE TABLE seconds (
-    second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
-    ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL
-);
--- `state`, `wall_offset_s` (how far its wall clock is ahead of the controller's) and `capacity` are the latest.
-CREATE TABLE nodes (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT,
-    state TEXT, wall_offset_s REAL, capacity REAL
-);
--- In order of time, as rows come: what a second adds stands together, on few pages, however long the run is already.
-CREATE TABLE samples (
-    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
-    cpu_percent REAL NOT NULL, memory_percent REAL NOT NULL, memory_used_bytes INTEGER NOT NULL, load_1min REAL NOT NULL,
-    temperature_c REAL, frequency_hz REAL, fan_rpm INTEGER, fan_step INTEGER,
-    -- Four conditions each: bits 0 to 3 say which hold, bits 4 to 7 which are known; of the moment, since the sample before, ever.
-    conditions INTEGER NOT NULL, conditions_lately INTEGER NOT NULL, conditions_since_start INTEGER NOT NULL,
-    network_received_bytes INTEGER NOT NULL, network_sent_bytes INTEGER NOT NULL,
-    disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
-    -- The conditions since the sample before one by one, for reading; NULL where unknown. They take no room.
-    under_voltage INTEGER AS (CASE WHEN conditions_lately & 16 THEN conditions_lately & 1 END) VIRTUAL,
-    frequency_capped INTEGER AS (CASE WHEN conditions_lately & 32 THEN conditions_lately >> 1 & 1 END) VIRTUAL,
-    throttled INTEGER AS (CASE WHEN conditions_lately & 64 THEN conditions_lately >> 2 & 1 END) VIRTUAL,
-    soft_limited INTEGER AS (CASE WHEN conditions_lately & 128 THEN conditions_lately >> 3 & 1 END) VIRTUAL,
-    PRIMARY KEY (second, node)
-) WITHOUT ROWID;
--- How fit a worker and its node were to measure in one second; `unfit` lists the reasons, empty when fit; `lag` is a histogram.
-CREATE TABLE fitness (
-    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
-    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER NOT NULL, unfit TEXT NOT NULL,
-    lag BLOB NOT NULL, own_clock INTEGER NOT NULL,
-    PRIMARY KEY (second, node, worker)
-) WITHOUT ROWID;
--- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
-CREATE TABLE reports (worker TEXT PRIMARY KEY, life INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
-CREATE TABLE errors (
-    method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,
-    PRIMARY KEY (method, name, error)
-) WITHOUT ROWID;
-"""
 
 CONTROLLER = "controller"
 """The name, among the nodes, of the controller's own machine."""
@@ -90,81 +36,6 @@ FOLD_TRIES, FOLD_AGAIN_S = 5, 0.05
 
 _MOST = (1 << 63) - 1
 """SQLite has no larger integers; only a peer that lies gets there."""
-
-
-class SecondRow(NamedTuple):
-    """The state of the run in one second."""
-
-    second: int
-    stage: str
-    steady: bool
-    users: int
-    ready: int
-    hot: int
-    lost: int
-
-
-class FitnessRow(NamedTuple):
-    """How fit one worker of a node was in one second."""
-
-    node: str
-    second: int
-    lag_max_ms: float
-    worker_cpu_percent: float | None
-    requests: int
-    unfit: str
-    lag: bytes = b""
-    """The encoded histogram of its event loop's lag; empty when it was not kept."""
-    users: int = 0
-    """Users that it ran, as it last said."""
-    worker: int = 0
-    """Its number among the node's workers."""
-    own_clock: int = 0
-    """Of its requests, those whose response time was ended by its own clock."""
-
-
-class NodeRow(NamedTuple):
-    """How one node is now."""
-
-    name: str
-    state: str | None
-    wall_offset_s: float | None
-    capacity: float | None
-    """What it is to carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot. None: it was not measured."""
-
-
-class SampleGroup(NamedTuple):
-    """Those samples of a node within some span that told the same conditions, in one row."""
-
-    node: str
-    conditions: int
-    """Since the sample before each; see worker.conditions."""
-    samples: int
-    hot: int
-    """Samples at or above the temperature asked for."""
-    highest_c: float | None
-    highest_cpu_percent: float
-    lowest_hz: float | None
-    highest_hz: float | None
-
-
-class Event(NamedTuple):
-    """Something that happened: `kind` is one word such as `lost`, `node` is None when it concerns the whole run."""
-
-    offset_s: float
-    kind: str
-    node: str | None
-    detail: str
-
-
-class ErrorRow(NamedTuple):
-    """How often one error met one endpoint, and when first."""
-
-    method: str
-    name: str
-    error: str
-    occurrences: int
-    first_s: float
 
 
 class Store:

@@ -1,0 +1,24 @@
+"""run.db: everything a run measured, in SQLite, readable while the run is on.
+
+All times are seconds since the run began (the moment the first users were ordered); a `second` covers [second, second + 1).
+A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs of any rows merge without loss.
+"""
+
+from master.store.rows import ErrorRow, Event, FitnessRow, NodeRow, SampleGroup, SecondRow
+from master.store.store import CONTROLLER, FURTHER_EVENTS, MAX_ENDPOINTS, MAX_ERRORS, MAX_EVENTS, OTHER, Store
+
+__all__ = [
+    "CONTROLLER",
+    "FURTHER_EVENTS",
+    "MAX_ENDPOINTS",
+    "MAX_ERRORS",
+    "MAX_EVENTS",
+    "OTHER",
+    "ErrorRow",
+    "Event",
+    "FitnessRow",
+    "NodeRow",
+    "SampleGroup",
+    "SecondRow",
+    "Store",
+]

@@ -1,0 +1,53 @@
+"""The tables of run.db. Raise master.rundb.VERSION with every change of what they hold."""
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (method, name));
+-- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `own_clock`
+-- of them were ended by a worker's own clock, not by its kernel's note.
+CREATE TABLE requests (
+    second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
+    total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
+    own_clock INTEGER NOT NULL,
+    PRIMARY KEY (second, endpoint, fit)
+) WITHOUT ROWID;
+CREATE TABLE seconds (
+    second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
+    ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL
+);
+-- `state`, `wall_offset_s` (how far its wall clock is ahead of the controller's) and `capacity` are the latest.
+CREATE TABLE nodes (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT,
+    state TEXT, wall_offset_s REAL, capacity REAL
+);
+-- In order of time, as rows come: what a second adds stands together, on few pages, however long the run is already.
+CREATE TABLE samples (
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
+    cpu_percent REAL NOT NULL, memory_percent REAL NOT NULL, memory_used_bytes INTEGER NOT NULL, load_1min REAL NOT NULL,
+    temperature_c REAL, frequency_hz REAL, fan_rpm INTEGER, fan_step INTEGER,
+    -- Four conditions each: bits 0 to 3 say which hold, bits 4 to 7 which are known; of the moment, since the sample before, ever.
+    conditions INTEGER NOT NULL, conditions_lately INTEGER NOT NULL, conditions_since_start INTEGER NOT NULL,
+    network_received_bytes INTEGER NOT NULL, network_sent_bytes INTEGER NOT NULL,
+    disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
+    -- The conditions since the sample before one by one, for reading; NULL where unknown. They take no room.
+    under_voltage INTEGER AS (CASE WHEN conditions_lately & 16 THEN conditions_lately & 1 END) VIRTUAL,
+    frequency_capped INTEGER AS (CASE WHEN conditions_lately & 32 THEN conditions_lately >> 1 & 1 END) VIRTUAL,
+    throttled INTEGER AS (CASE WHEN conditions_lately & 64 THEN conditions_lately >> 2 & 1 END) VIRTUAL,
+    soft_limited INTEGER AS (CASE WHEN conditions_lately & 128 THEN conditions_lately >> 3 & 1 END) VIRTUAL,
+    PRIMARY KEY (second, node)
+) WITHOUT ROWID;
+-- How fit a worker and its node were to measure in one second; `unfit` lists the reasons, empty when fit; `lag` is a histogram.
+CREATE TABLE fitness (
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
+    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER NOT NULL, unfit TEXT NOT NULL,
+    lag BLOB NOT NULL, own_clock INTEGER NOT NULL,
+    PRIMARY KEY (second, node, worker)
+) WITHOUT ROWID;
+-- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
+CREATE TABLE reports (worker TEXT PRIMARY KEY, life INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
+CREATE TABLE errors (
+    method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,
+    PRIMARY KEY (method, name, error)
+) WITHOUT ROWID;
+"""
