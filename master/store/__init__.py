@@ -5,10 +5,20 @@ A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs o
 """
 
 from master.store.rows import ErrorRow, Event, FitnessRow, NodeRow, SampleGroup, SecondRow
-from master.store.store import CONTROLLER, FURTHER_EVENTS, MAX_ENDPOINTS, MAX_ERRORS, MAX_EVENTS, OTHER, Store
+from master.store.store import (
+    CONTROLLER,
+    FOLD_AGAIN_S,
+    FURTHER_EVENTS,
+    MAX_ENDPOINTS,
+    MAX_ERRORS,
+    MAX_EVENTS,
+    OTHER,
+    Store,
+)
 
 __all__ = [
     "CONTROLLER",
+    "FOLD_AGAIN_S",
     "FURTHER_EVENTS",
     "MAX_ENDPOINTS",
     "MAX_ERRORS",
