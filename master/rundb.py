@@ -8,7 +8,7 @@ from typing import Literal
 
 from master.errors import InputError
 
-VERSION = 1
+VERSION = 2
 """Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 

@@ -104,12 +104,16 @@ _decoder = msgspec.msgpack.Decoder(
 
 
 class Tally:
-    """What happened at one endpoint in one span of time: requests, failures, bytes received, latencies of all requests.
+    """What happened at one endpoint in one span of time: requests, failures, bytes received, response times.
 
-    Of the requests, the response times of `own_clock` were ended by the worker's own clock, not by its kernel's note.
+    `histogram` has the response times of answers that were no failure, and the ages of requests that got no answer at all (a
+    timeout, or cut off at the end): of the `unanswered`, which took at least so long. `failures` has those of all other failures: a quick error
+    must not make the percentiles look better. `untimed` requests have no response time. So the two histograms hold
+    `total - untimed` values. The response times of `own_clock` requests, none of them a failure, were ended by the worker's own
+    clock, not by its kernel's note.
     """
 
-    __slots__ = ("failed", "histogram", "own_clock", "received_bytes", "total")
+    __slots__ = ("failed", "failures", "histogram", "own_clock", "received_bytes", "total", "unanswered", "untimed")
 
     def __init__(
         self,
@@ -118,12 +122,20 @@ class Tally:
         received_bytes: int = 0,
         histogram: Histogram | None = None,
         own_clock: int = 0,
+        *,
+        failures: Histogram | None = None,
+        unanswered: int = 0,
+        untimed: int = 0,
     ) -> None:
         self.total = total
         self.failed = failed
         self.received_bytes = received_bytes
         self.histogram = Histogram() if histogram is None else histogram
         self.own_clock = own_clock
+        self.failures = failures
+        """None where there are none."""
+        self.unanswered = unanswered
+        self.untimed = untimed
 
     def merge(self, other: Tally) -> None:
         """Add `other` to this one."""
@@ -131,4 +143,14 @@ class Tally:
         self.failed += other.failed
         self.received_bytes += other.received_bytes
         self.own_clock += other.own_clock
+        self.unanswered += other.unanswered
+        self.untimed += other.untimed
         self.histogram.merge(other.histogram)
+        if other.failures is not None:
+            self.add_failures(other.failures)
+
+    def add_failures(self, failures: Histogram) -> None:
+        """Add response times of failures; `failures` itself stays as it is."""
+        if self.failures is None:
+            self.failures = Histogram()
+        self.failures.merge(failures)

@@ -18,7 +18,7 @@ from locust.env import Environment
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message
 from locust.rpc.zmqrpc import BaseSocket
-from locust.runners import STATE_INIT, WorkerRunner
+from locust.runners import STATE_INIT, STATE_SPAWNING, STATE_STOPPED, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker.curve import Endpoint, Keys, connect
@@ -111,11 +111,16 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._ended = False  # its last report is made
         self._heard_s = time.monotonic()
         self._present = Event()  # the controller knows this worker
-        listeners = environment.events.request._handlers  # noqa: SLF001  # Locust has no public way to read them
-        own = list(listeners)
+        # The base's listeners count each request a second time, and send a message for each exception: they are taken out again.
+        kept = [
+            (event._handlers, list(event._handlers))  # noqa: SLF001  # Locust has no public way to read them
+            for event in (environment.events.request, environment.events.user_error)
+        ]
         # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
         super().__init__(environment, "127.0.0.1", 9)
-        listeners[:] = own  # without the base's, which would count each request a second time
+        for listeners, own in kept:
+            listeners[:] = own
+        environment.events.user_error.add_listener(self._on_user_error)
 
     @property
     def recorder(self) -> Recorder:
@@ -202,6 +207,27 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                 self._all_taken.wait()
         self.client.send(Message("client_stopped", None, self.client_id))
         self.worker_state = STATE_INIT
+
+    def _on_user_error(self, user_instance: Any, exception: BaseException, tb: Any) -> None:
+        user = getattr(user_instance, "user", user_instance)  # what fires this in a task is the task set
+        self.recorder.note_exception(type(user).__name__, exception, tb)
+
+    def spawn_users(self, user_classes_spawn_count: dict[str, int], wait: bool = False) -> list[Any]:  # noqa: ARG002
+        """Start so many users of each class. One that can't be made is counted as an exception, and the others are started."""
+        if self.state in (STATE_INIT, STATE_STOPPED):
+            self.update_state(STATE_SPAWNING)
+        users = []
+        for name, count in user_classes_spawn_count.items():
+            for _ in range(count):
+                try:
+                    user = self.user_classes_by_name[name](self.environment)
+                    user.start(self.user_greenlets)
+                except Exception as error:
+                    logger.exception("a user of class %s can't be made", name)
+                    self.recorder.note_exception(name, error, error.__traceback__)
+                else:
+                    users.append(user)
+        return users
 
     def start_worker(self, user_classes_count: dict[str, int], **kwargs: Any) -> None:
         """Run so many users of each class, beside those that were told to stop and have not ended their task yet."""

@@ -23,6 +23,8 @@ from worker.histogram import Buckets, Milliseconds
 
 MAX_MESSAGE_BYTES = 4 << 20
 """Larger messages end the sender's connection; a report of 60 busy seconds stays below 1 MB."""
+WAITING_S = 1.0
+"""A request that has been in flight for so long is told of with its age."""
 MAX_WORKERS = 8
 """Workers of one node: two for each core of a Pi."""
 MAX_LOCUSTFILE = 1 << 20
@@ -206,7 +208,11 @@ ControllerMessage = Welcome | Assign | Present | Question | Quit
 
 
 class EndpointSecond(msgspec.Struct, array_like=True):
-    """The requests to one endpoint that one worker finished within one second."""
+    """One endpoint in one second of one worker: the requests that ended in it, and those in flight at its end.
+
+    `buckets` with `max_ms` are the response times of requests that were no failure, `failed_buckets` those of failures. Requests
+    that got no answer at all are not among these: see Unanswered.
+    """
 
     method: Text
     name: Text
@@ -216,11 +222,36 @@ class EndpointSecond(msgspec.Struct, array_like=True):
     max_ms: Milliseconds
     buckets: Buckets
     own_clock: Some = 0
-    """Of `total`, those whose response time was ended by the worker's own clock, and so is longer by its loop's lag."""
+    """Of those that did not fail, how many response times were ended by the worker's own clock, and so are longer by its loop's lag."""
+    failed_max_ms: Milliseconds = 0.0
+    failed_buckets: Buckets = msgspec.field(default_factory=dict)
+    untimed: Some = 0
+    """Of `total`, those without a response time."""
+    in_flight: Some = 0
+    """Requests that had been sent and not answered when the second ended."""
+    waiting_max_ms: Milliseconds = 0.0
+    waiting_buckets: Buckets = msgspec.field(default_factory=dict)
+    """How long those of them had been waiting then that had been for WAITING_S at least."""
+
+
+class Unanswered(msgspec.Struct, array_like=True):
+    """Requests to one endpoint that got no answer: they timed out, or were cut off when their user was stopped. All are failures.
+
+    All were sent in second `sent` of the worker's monotonic clock and given up in second `ended`, when they were as old as
+    `buckets` and `max_ms` tell.
+    """
+
+    method: Text
+    name: Text
+    sent: Count
+    ended: Count
+    total: Annotated[int, msgspec.Meta(ge=1, le=1 << 32)]
+    max_ms: Milliseconds
+    buckets: Buckets
 
 
 class WorkerSecond(msgspec.Struct, array_like=True):
-    """One second of one worker: its requests, and how fit its process was to measure them.
+    """One second of one worker: its requests, its users, and how fit its process was to measure them.
 
     `second` is the whole part of the worker's monotonic clock; the lag is a histogram of how late the event loop's
     timers fired; `cpu_percent` is of one core, None when it is not known.
@@ -231,6 +262,14 @@ class WorkerSecond(msgspec.Struct, array_like=True):
     lag_max_ms: Milliseconds
     lag_buckets: Buckets
     endpoints: list[EndpointSecond]
+    users: Some | None = None
+    """Users that ran when the second ended; None when nobody counted them."""
+    local_errors: Some = 0
+    """Requests that failed for want of something on the node itself, such as a free port or descriptor."""
+    local_error: Text = ""
+    """The first of these."""
+    exceptions: Some = 0
+    """Exceptions that the code of users let through."""
 
 
 class ErrorCount(msgspec.Struct, array_like=True):
@@ -239,6 +278,19 @@ class ErrorCount(msgspec.Struct, array_like=True):
     method: Text
     name: Text
     error: Text
+    count: Some
+
+
+class ExceptionCount(msgspec.Struct, array_like=True):
+    """How often the code of one user class let one exception through at one place since the report before."""
+
+    user_class: Text
+    type: Text
+    message: Text
+    place: Text
+    """File and line of the user's own code, and the function."""
+    line: Text
+    """The source line."""
     count: Some
 
 
@@ -259,6 +311,10 @@ class Report(msgspec.Struct, array_like=True):
     """Running users by class name."""
     seconds: list[WorkerSecond]
     errors: list[ErrorCount]
+    unanswered: list[Unanswered] = msgspec.field(default_factory=list)
+    exceptions: list[ExceptionCount] = msgspec.field(default_factory=list)
+    requesting: Annotated[list[Text], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
+    """User classes that have made a request on this worker; "" stands for requests whose user is not known."""
 
 
 class UsersRunning(msgspec.Struct):
@@ -281,20 +337,12 @@ class Ready(msgspec.Struct):
     """The run that it works for."""
 
 
-class UserException(msgspec.Struct):
-    """An exception that a user's code let through."""
-
-    msg: str
-    traceback: str
-
-
 WORKER_MESSAGES: dict[str, Any] = {
     "client_ready": Ready,
     "client_stopped": None,
     "spawning": None,
     "spawning_complete": UsersRunning,
     "stats": Report,
-    "exception": UserException,
     "quit": None,
 }
 

@@ -24,7 +24,7 @@ from locust.runners import (
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.server import AGENT, FleetServer
-from worker.wire import AgentMessage, Hello, Quit, Ready, Report, UserException, UserShare, node_of
+from worker.wire import AgentMessage, Hello, Quit, Ready, Report, UserShare, node_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +56,6 @@ class Listener(Protocol):
 
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
-
-    def on_user_exception(self, worker: str, exception: UserException) -> None:
-        """A user's code has let an exception through."""
 
 
 class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
@@ -271,8 +268,6 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                     self._stop_again(client_id)
             case "spawning_complete":
                 self._count_users(client_id, msg.data.user_classes_count)
-            case "exception":
-                self._listener.on_user_exception(client_id, msg.data)
             case "client_stopped" | "quit":
                 self._finished.add(client_id)
                 self.lose_worker(client_id)

@@ -156,7 +156,8 @@ def _latest_users(db: sqlite3.Connection) -> dict[int, int]:
     if last is None:
         return {}
     rows = db.execute(
-        "SELECT node, max(second), users FROM fitness WHERE second > ? GROUP BY node, worker", (last - USERS_WITHIN_S,)
+        "SELECT node, max(second), users FROM fitness WHERE second > ? AND users IS NOT NULL GROUP BY node, worker",
+        (last - USERS_WITHIN_S,),
     ).fetchall()
     latest: dict[int, int] = {}
     for number, second, _ in rows:

@@ -15,15 +15,18 @@ from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.run.agents import Agents
 from master.run.handover import STANDING, Standing, boot_id
+from master.run.in_flight import InFlight, Waiting
 from master.run.load import LoadSchedule, Progress, Span, whole_seconds
 from master.run.recall import recall_fitness
 from master.run.receipts import Receipts
+from master.run.user_classes import UserClasses
 from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
-from master.store import CONTROLLER, ErrorRow, Event, FitnessRow, NodeRow, SecondRow, Store
+from master.store import CONTROLLER, ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, Store
 from master.web.metrics import RequestTotals
 from worker.histogram import Histogram, Tally
 from worker.looplag import PROBES_PER_SECOND
+from worker.printable import printable
 from worker.wire import (
     AgentMessage,
     ControllerMessage,
@@ -32,7 +35,7 @@ from worker.wire import (
     Ready,
     Report,
     Sample,
-    UserException,
+    Unanswered,
     WorkerSecond,
     node_of,
     number_of,
@@ -54,7 +57,7 @@ class Collector:
     late are merged with their second.
     """
 
-    def __init__(
+    def __init__(  # what it holds is much
         self,
         store: Store,
         registry: Registry,
@@ -103,6 +106,10 @@ class Collector:
         """When the latest sample of each node was due."""
         self._measured: dict[str, int] = {}
         """The latest second of its own clock that each worker has told its fitness of."""
+        self._latest_steady: dict[str, tuple[int, bool]] = {}
+        """The latest steady second that each worker has told of, and whether the worker was fit in it."""
+        self._in_flight = InFlight()
+        self.user_classes = UserClasses()
         self._early: dict[str, deque[tuple[str, Report]]] = {}
         """Reports of nodes whose clock is not known yet."""
         self._left_off_s: float | None = None
@@ -254,15 +261,21 @@ class Collector:
             self._store.add_error(ErrorRow(error.method, error.name, error.error, error.count, self.offset_s()))
         if self._began_s is None:
             return
+        self.user_classes.note(report)
+        for exception in report.exceptions:
+            *texts, count = msgspec.structs.astuple(exception)
+            self._store.add_exception(ExceptionRow(*map(printable, texts), count, self.offset_s()))  # type: ignore[call-arg, arg-type]
         for row in report.seconds:
             second = node.second_of(row.second, self._began_s)
             if second > self.offset_s() + 1:
                 self.dropped["a second that has not come yet"] += 1
             elif second >= 0 or row.endpoints:
                 # Requests before the load began can't be; should the clocks say so, none is lost.
-                self._on_worker_second(worker, node, max(0, second), row, sum(report.users.values()))
+                self._on_worker_second(worker, node, max(0, second), row)
+        for requests in report.unanswered:
+            self._on_unanswered(worker, node, requests)
 
-    def _on_worker_second(self, worker: str, node: Node, second: int, row: WorkerSecond, users: int) -> None:
+    def _on_worker_second(self, worker: str, node: Node, second: int, row: WorkerSecond) -> None:
         assert self._began_s is not None
         reading = node.reading_at(self._began_s + second + 0.5, within_s=2 * self._period_s + 1)
         reasons = unfit_reasons(
@@ -272,6 +285,8 @@ class Collector:
             clock_error_ms=None if node.clock.error_s is None else 1000 * node.clock.error_s,
             node=NodeCondition.of(reading, node.facts) if reading else None,
         )
+        if row.local_error:
+            reasons.append(printable(row.local_error))
         credible = sum(row.lag_buckets.values()) <= MOST_PROBES
         if not credible:
             reasons.append("loop lag not credible")
@@ -282,6 +297,7 @@ class Collector:
             self._add(second, entry, fit=not reasons)
         if self._is_steady(second):
             self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
+            self._latest_steady[worker] = (second, not reasons)
         if row.second > self._measured.get(worker, -1):  # requests may come late, and tell of their second again
             self._measured[worker] = row.second
             lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
@@ -295,9 +311,12 @@ class Collector:
                     requests,
                     unfit,
                     lag.encode(),
-                    users,
+                    row.users,
                     number_of(worker),
                     sum(entry.own_clock for entry in row.endpoints),
+                    sum(entry.in_flight for entry in row.endpoints),
+                    row.local_errors,
+                    row.exceptions,
                 ),
                 lag,
             )
@@ -309,23 +328,62 @@ class Collector:
             if row.worker_cpu_percent is not None:
                 self.fitness.add_worker_cpu(row.node, row.worker_cpu_percent)
 
+    def _on_unanswered(self, worker: str, node: Node, row: Unanswered) -> None:
+        """Count requests that got no answer, in the last judged second in which they were in flight.
+
+        So one that was sent in a hold and given up after it counts as a failure of that hold.
+        """
+        assert self._began_s is not None
+        sent, ended = (max(0, node.second_of(second, self._began_s)) for second in (row.sent, row.ended))
+        if ended > self.offset_s() + 1:
+            self.dropped["a second that has not come yet"] += 1
+            return
+        second = self._last_steady_second(sent, ended)
+        steady = second is not None
+        second = ended if second is None else second
+        latest, latest_fit = self._latest_steady.get(worker, (second, True))
+        fit = latest_fit or latest != second
+        if steady:
+            self.fitness.add_requests(row.total if fit else 0, 0 if fit else row.total)
+        tally = Tally(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)
+        self._add_tally(second, (row.method, row.name), tally, fit=fit)
+
+    def _last_steady_second(self, first: int, last: int) -> int | None:
+        """The latest steady second from `first` to `last`; None when there is none."""
+        for start_s, end_s in reversed(self._steady_spans()):
+            second = min(last, math.floor(end_s) - 1)
+            if second >= max(first, math.ceil(start_s)):
+                return second
+        return None
+
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
-        key = (second, self._store.counted_as((entry.method, entry.name)), fit)
-        tally = Tally(
-            entry.total, entry.failed, entry.received_bytes, Histogram(entry.buckets, entry.max_ms), entry.own_clock
-        )
+        endpoint = (entry.method, entry.name)
+        if entry.in_flight:
+            self._in_flight.add(
+                second,
+                self._store.counted_as(endpoint),
+                entry.in_flight,
+                Histogram(entry.waiting_buckets, entry.waiting_max_ms),
+            )
+        if entry.total:
+            tally = Tally(
+                entry.total,
+                entry.failed,
+                entry.received_bytes,
+                Histogram(entry.buckets, entry.max_ms),
+                entry.own_clock,
+                failures=Histogram(entry.failed_buckets, entry.failed_max_ms) if entry.failed_buckets else None,
+                untimed=entry.untimed,
+            )
+            self._add_tally(second, endpoint, tally, fit=fit)
+
+    def _add_tally(self, second: int, endpoint: Endpoint, tally: Tally, *, fit: bool) -> None:
+        key = (second, self._store.counted_as(endpoint), fit)
         before = self._pending.get(key)
         if before is None:
             self._pending[key] = tally
         else:
             before.merge(tally)
-
-    def on_user_exception(self, worker: str, exception: UserException) -> None:
-        """A user's code has let an exception through: that is nobody's request, but it is an error to see."""
-        del worker
-        last_line = exception.traceback.strip().splitlines()[-1:] or [""]
-        text = f"{exception.msg} ({last_line[0].strip()})"[:300]
-        self._store.add_error(ErrorRow("", "exception in user code", text, 1, self.offset_s()))
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
         """Something happened that a reader of the run will want to know."""
@@ -386,6 +444,7 @@ class Collector:
                 self._judge.add(closed, self._recent.get(closed, {}), self._users.get(closed, users))
                 self.broken_rule = self.broken_rule or self._judge.broken_abort()
             self._judged_up_to = closed + 1
+        self._in_flight.forget(second - KEPT_SECONDS)
         for kept in (self._users, self._recent):
             for old in [key for key in kept if key < second - KEPT_SECONDS]:
                 del kept[old]
@@ -399,6 +458,10 @@ class Collector:
                 whole.merge(tally)
         return whole
 
+    def in_flight(self) -> dict[Endpoint, Waiting]:
+        """The requests in flight at the end of the latest complete second, by endpoint."""
+        return self._in_flight.at(int(self.offset_s()) - CLOSED_AFTER_S)
+
     def _keep_requests(self) -> None:
         """What came since the last look, of all workers in one tally for each second and endpoint."""
         for key, tally in list(self._pending.items()):
@@ -408,6 +471,9 @@ class Collector:
             self.totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
             if second >= self._judged_up_to:  # what is judged already must not change any more
                 self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)
+
+        for second, endpoint, waiting in self._in_flight.take_changes():
+            self._store.add_waiting(second, endpoint, waiting.ages.count, waiting.ages)
 
     def _flush(self) -> None:
         nodes = [self._registry.nodes[name] for name in self._registry.touched]

@@ -4,7 +4,7 @@ All times are seconds since the run began (the moment the first users were order
 A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs of any rows merge without loss.
 """
 
-from master.store.rows import ErrorRow, Event, FitnessRow, NodeRow, SampleGroup, SecondRow
+from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SampleGroup, SecondRow, WorkersSecond
 from master.store.store import (
     CONTROLLER,
     FOLD_AGAIN_S,
@@ -26,9 +26,11 @@ __all__ = [
     "OTHER",
     "ErrorRow",
     "Event",
+    "ExceptionRow",
     "FitnessRow",
     "NodeRow",
     "SampleGroup",
     "SecondRow",
     "Store",
+    "WorkersSecond",
 ]

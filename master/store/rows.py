@@ -28,12 +28,18 @@ class FitnessRow(NamedTuple):
     unfit: str
     lag: bytes = b""
     """The encoded histogram of its event loop's lag; empty when it was not kept."""
-    users: int = 0
-    """Users that it ran, as it last said."""
+    users: int | None = None
+    """Users that it ran when the second ended; None when that is not known."""
     worker: int = 0
     """Its number among the node's workers."""
     own_clock: int = 0
     """Of its requests, those whose response time was ended by its own clock."""
+    in_flight: int = 0
+    """Requests that were unanswered when the second ended."""
+    local_errors: int = 0
+    """Requests that failed for want of something on the node itself."""
+    exceptions: int = 0
+    """Exceptions that the code of its users let through."""
 
 
 class NodeRow(NamedTuple):
@@ -78,3 +84,26 @@ class ErrorRow(NamedTuple):
     error: str
     occurrences: int
     first_s: float
+
+
+class ExceptionRow(NamedTuple):
+    """How often the code of one user class let one exception through at one place, and when first."""
+
+    user_class: str
+    type: str
+    message: str
+    place: str
+    line: str
+    occurrences: int
+    first_s: float
+
+
+class WorkersSecond(NamedTuple):
+    """What all workers together were in one second."""
+
+    second: int
+    users: int | None
+    """Users that ran at its end; None when a worker of which there is a record did not tell."""
+    in_flight: int
+    local_errors: int
+    exceptions: int

@@ -4,12 +4,18 @@ SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (method, name));
 -- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `own_clock`
--- of them were ended by a worker's own clock, not by its kernel's note.
+-- of them were ended by a worker's own clock, not by its kernel's note. `histogram` has the response times of what did not fail and
+-- the ages of what got no answer (`unanswered`, part of `failed`), `failures` those of other failures (NULL: none); `untimed` have none.
 CREATE TABLE requests (
     second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
     total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
-    own_clock INTEGER NOT NULL,
+    own_clock INTEGER NOT NULL, unanswered INTEGER NOT NULL, untimed INTEGER NOT NULL, failures BLOB,
     PRIMARY KEY (second, endpoint, fit)
+) WITHOUT ROWID;
+-- Requests that had been waiting for an answer for a second or longer when a second ended: `ages` is a histogram.
+CREATE TABLE waiting (
+    second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, requests INTEGER NOT NULL, ages BLOB NOT NULL,
+    PRIMARY KEY (second, endpoint)
 ) WITHOUT ROWID;
 CREATE TABLE seconds (
     second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
@@ -37,10 +43,13 @@ CREATE TABLE samples (
     PRIMARY KEY (second, node)
 ) WITHOUT ROWID;
 -- How fit a worker and its node were to measure in one second; `unfit` lists the reasons, empty when fit; `lag` is a histogram.
+-- `users` ran and `in_flight` requests were unanswered when the second ended (users NULL: not known); `local_errors` requests failed for
+-- want of something on the node; `exceptions` came from users' code.
 CREATE TABLE fitness (
     second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
-    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER NOT NULL, unfit TEXT NOT NULL,
-    lag BLOB NOT NULL, own_clock INTEGER NOT NULL,
+    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER, unfit TEXT NOT NULL,
+    lag BLOB NOT NULL, own_clock INTEGER NOT NULL, in_flight INTEGER NOT NULL, local_errors INTEGER NOT NULL,
+    exceptions INTEGER NOT NULL,
     PRIMARY KEY (second, node, worker)
 ) WITHOUT ROWID;
 -- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
@@ -49,5 +58,11 @@ CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, deta
 CREATE TABLE errors (
     method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,
     PRIMARY KEY (method, name, error)
+) WITHOUT ROWID;
+-- Exceptions that the code of users let through: where, with the source line, and how often.
+CREATE TABLE exceptions (
+    user_class TEXT NOT NULL, type TEXT NOT NULL, message TEXT NOT NULL, place TEXT NOT NULL, line TEXT NOT NULL,
+    count INTEGER NOT NULL, first_s REAL NOT NULL,
+    PRIMARY KEY (user_class, type, message, place, line)
 ) WITHOUT ROWID;
 """

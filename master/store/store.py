@@ -16,7 +16,7 @@ import msgspec
 
 from master.rundb import VERSION, open_existing, unreadable
 from master.scenario.rules import Endpoint
-from master.store.rows import ErrorRow, Event, FitnessRow, NodeRow, SampleGroup, SecondRow
+from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SampleGroup, SecondRow, WorkersSecond
 from master.store.schema import SCHEMA
 from worker.histogram import Histogram, Tally
 from worker.wire import Facts, Reading
@@ -38,6 +38,9 @@ _MOST = (1 << 63) - 1
 """SQLite has no larger integers; only a peer that lies gets there."""
 
 
+_TALLY = "total, failed, received_bytes, histogram, own_clock, unanswered, untimed, failures"
+
+
 class Store:
     """One run.db, to write while the run is on and to read at any time."""
 
@@ -50,6 +53,7 @@ class Store:
         self._nodes: dict[str, int] = {}
         self._endpoints: dict[Endpoint, int] = {}
         self._errors: set[tuple[str, str, str]] = set()
+        self._exceptions: set[tuple[str, ...]] = set()
         self._events = 0
         self._further_event: Event | None = None
         if create:
@@ -67,6 +71,7 @@ class Store:
         self._nodes.update(self._db.execute("SELECT name, id FROM nodes"))
         self._endpoints.update({(m, n): i for m, n, i in self._db.execute("SELECT method, name, id FROM endpoints")})
         self._errors.update(self._db.execute("SELECT method, name, error FROM errors"))
+        self._exceptions.update(self._db.execute("SELECT user_class, type, message, place, line FROM exceptions"))
         (self._events,) = self._db.execute("SELECT count(*) FROM events").fetchone()
 
     def close(self) -> None:
@@ -120,21 +125,35 @@ class Store:
         """Add a tally to its second; what is there already is merged with it."""
         key = (second, self._endpoints[self.counted_as(endpoint)], fit)
         row = self._db.execute(
-            "SELECT total, failed, received_bytes, histogram, own_clock FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",
+            f"SELECT {_TALLY} FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",  # noqa: S608  # a constant
             key,
         ).fetchone()
         if row is not None:
-            before = Tally(row[0], row[1], row[2], Histogram.decode(row[3]), row[4])
+            before = _tally(row)
             before.merge(tally)
             tally = before
         self._db.execute(
-            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *key,
                 *(min(n, _MOST) for n in (tally.total, tally.failed, tally.received_bytes)),
                 tally.histogram.encode(),
-                min(tally.own_clock, _MOST),
+                *(min(n, _MOST) for n in (tally.own_clock, tally.unanswered, tally.untimed)),
+                None if tally.failures is None else tally.failures.encode(),
             ),
+        )
+
+    def add_waiting(self, second: int, endpoint: Endpoint, requests: int, ages: Histogram) -> None:
+        """Add requests that were waiting for an answer at the end of a second; what is there already is merged with it."""
+        key = (second, self._endpoints[self.counted_as(endpoint)])
+        row = self._db.execute("SELECT requests, ages FROM waiting WHERE (second, endpoint) = (?, ?)", key).fetchone()
+        together = Histogram()
+        together.merge(ages)
+        if row is not None:
+            requests += row[0]
+            together.merge(Histogram.decode(row[1]))
+        self._db.execute(
+            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)", (*key, min(requests, _MOST), together.encode())
         )
 
     def put_second(self, row: SecondRow) -> None:
@@ -173,7 +192,7 @@ class Store:
     def put_fitness(self, rows: Iterable[FitnessRow]) -> None:
         """Keep how fit nodes were."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     row.second,
@@ -182,10 +201,10 @@ class Store:
                     row.lag_max_ms,
                     row.worker_cpu_percent,
                     min(row.requests, _MOST),
-                    min(row.users, _MOST),
+                    None if row.users is None else min(row.users, _MOST),
                     row.unfit,
                     row.lag,
-                    min(row.own_clock, _MOST),
+                    *(min(n, _MOST) for n in (row.own_clock, row.in_flight, row.local_errors, row.exceptions)),
                 )
                 for row in rows
             ),
@@ -232,6 +251,22 @@ class Store:
             row,
         )
 
+    def add_exception(self, row: ExceptionRow) -> None:
+        """Count exceptions in users' code; beyond MAX_ERRORS different ones they share one row."""
+        key = row[:5]
+        if key not in self._exceptions:
+            if len(self._exceptions) >= MAX_ERRORS:
+                row = ExceptionRow(
+                    "", "further exceptions", f"only {MAX_ERRORS} different ones are kept", "", "", *row[5:]
+                )
+            else:
+                self._exceptions.add(key)
+        self._db.execute(
+            "INSERT INTO exceptions VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET count = count + excluded.count, first_s = min(first_s, excluded.first_s)",
+            row,
+        )
+
     def _node(self, name: str) -> int:
         number = self._nodes.get(name)
         if number is None:
@@ -249,12 +284,28 @@ class Store:
     def requests(self) -> Iterator[tuple[int, Endpoint, Tally, bool]]:
         """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it."""
         rows = self._db.execute(
-            "SELECT second, method, endpoints.name, total, failed, received_bytes, histogram, own_clock, fit FROM requests"
+            f"SELECT second, method, endpoints.name, fit, {_TALLY} FROM requests"  # noqa: S608  # a constant
             " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
         )
-        for second, method, name, total, failed, received_bytes, histogram, own_clock, fit in rows:
-            tally = Tally(total, failed, received_bytes, Histogram.decode(histogram), own_clock)
-            yield second, (method, name), tally, bool(fit)
+        for second, method, name, fit, *tally in rows:
+            yield second, (method, name), _tally(tally), bool(fit)
+
+    def waiting(self) -> Iterator[tuple[int, Endpoint, int, Histogram]]:
+        """Requests that were waiting for an answer, in order of time: second, endpoint, how many, and their ages in ms at its end."""
+        rows = self._db.execute(
+            "SELECT second, method, endpoints.name, requests, ages FROM waiting"
+            " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
+        )
+        for second, method, name, requests, ages in rows:
+            yield second, (method, name), requests, Histogram.decode(ages)
+
+    def workers_by_second(self) -> Iterator[WorkersSecond]:
+        """What all workers together were, second by second."""
+        rows = self._db.execute(
+            "SELECT second, CASE WHEN count(users) = count(*) THEN sum(users) END, sum(in_flight), sum(local_errors),"
+            " sum(exceptions) FROM fitness GROUP BY second ORDER BY second"
+        )
+        return (WorkersSecond(*row) for row in rows)
 
     def reports(self) -> dict[str, tuple[int, int]]:
         """The last report of each worker that was taken, as life and number."""
@@ -352,7 +403,8 @@ class Store:
 
     def _fitness(self, which: str) -> Iterator[FitnessRow]:
         rows = self._db.execute(
-            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker, own_clock FROM fitness"  # noqa: S608
+            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker, own_clock,"  # noqa: S608
+            " in_flight, local_errors, exceptions FROM fitness"
             f" JOIN nodes ON nodes.id = node {which}"
         )
         return (FitnessRow(*row) for row in rows)
@@ -375,3 +427,21 @@ class Store:
     def errors(self) -> list[ErrorRow]:
         """Errors, the most frequent first."""
         return [ErrorRow(*row) for row in self._db.execute("SELECT * FROM errors ORDER BY count DESC, first_s")]
+
+    def exceptions(self) -> list[ExceptionRow]:
+        """Exceptions in users' code, the most frequent first."""
+        return [ExceptionRow(*row) for row in self._db.execute("SELECT * FROM exceptions ORDER BY count DESC, first_s")]
+
+
+def _tally(row: Sequence[Any]) -> Tally:
+    total, failed, received_bytes, histogram, own_clock, unanswered, untimed, failures = row
+    return Tally(
+        total,
+        failed,
+        received_bytes,
+        Histogram.decode(histogram),
+        own_clock,
+        failures=None if failures is None else Histogram.decode(failures),
+        unanswered=unanswered,
+        untimed=untimed,
+    )

@@ -58,7 +58,7 @@ class Run:
         histogram = Histogram()
         histogram.add(latency_ms)
         entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
-        row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry])
+        row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry], users=10)
         self._number += 1
         self.collector.on_report("pi1_0", Report(self.life, self._number, 0, self.now_s, {"ApiUser": 10}, [row], []))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections import Counter
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import msgspec
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,7 +86,7 @@ def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
     clock = Clock()
     recorder = Recorder(KnownLag(), clock)
     expected: Counter[tuple[int, str, str]] = Counter()
-    latencies: dict[tuple[int, str], Histogram] = {}
+    latencies: dict[tuple[int, str, bool], Histogram] = {}
     errors: Counter[str] = Counter()
     reports: list[Report] = []
     for step in [*steps, Take(final=True)]:
@@ -96,24 +100,27 @@ def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
                 recorder.record("GET", step.name, step.latency_ms, step.received_bytes, error)
                 expected[second, step.name, "total"] += 1
                 expected[second, step.name, "bytes"] += step.received_bytes
-                latencies.setdefault((second, step.name), Histogram()).add(step.latency_ms)
+                latencies.setdefault((second, step.name, step.failed), Histogram()).add(step.latency_ms)
                 if step.failed:
                     expected[second, step.name, "failed"] += 1
                     errors[step.name] += 1
             case pause_s:
                 clock.now_s += pause_s
     found: Counter[tuple[int, str, str]] = Counter()
-    handed_over: dict[tuple[int, str], Histogram] = {}
+    handed_over: dict[tuple[int, str, bool], Histogram] = {}
     for report in reports:
         for row in report.seconds:
             for entry in row.endpoints:
                 found[row.second, entry.name, "total"] += entry.total
                 found[row.second, entry.name, "failed"] += entry.failed
                 found[row.second, entry.name, "bytes"] += entry.received_bytes
-                merged = handed_over.setdefault((row.second, entry.name), Histogram())
-                merged.merge(Histogram(entry.buckets, entry.max_ms))
+                for failed, part in (
+                    (False, Histogram(entry.buckets, entry.max_ms)),
+                    (True, Histogram(entry.failed_buckets, entry.failed_max_ms)),
+                ):
+                    handed_over.setdefault((row.second, entry.name, failed), Histogram()).merge(part)
     assert found == expected
-    assert {key: (value.buckets, value.max_ms) for key, value in handed_over.items()} == {
+    assert {key: (value.buckets, value.max_ms) for key, value in handed_over.items() if value.buckets} == {
         key: (value.buckets, value.max_ms) for key, value in latencies.items()
     }
     assert [error for report in reports for error in report.errors if error.error != "no"] == []
@@ -210,11 +217,140 @@ def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None
     assert heard == [FIRED]
 
 
-def test_what_is_left_open_counts_as_nothing(recorder: Recorder) -> None:
-    """Neither a missing length nor a missing time keeps a request from being counted."""
-    RequestEvent(recorder).fire(**FIRED | {"response_time": None, "response_length": None})
+@pytest.mark.parametrize("response_ms", [None, -1.0, float("nan"), float("inf"), "fast"])
+def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentiles(
+    recorder: Recorder, response_ms: Any
+) -> None:
+    """None is Locust's own way to say it; whatever else is no time is noted beside."""
+    RequestEvent(recorder).fire(**FIRED | {"response_time": response_ms, "response_length": None})
+    report = recorder.take({}, final=True)
+    (entry,) = report.seconds[0].endpoints
+    assert (entry.total, entry.untimed, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 1, 0, 0.0, {})
+    assert [error.error.partition("=")[0] for error in report.errors] == (
+        [] if response_ms is None else ["response_time"]
+    )
+
+
+def test_an_event_without_a_length_is_counted(recorder: Recorder) -> None:
+    """Locust's listeners do not ask for it either."""
+    RequestEvent(recorder).fire(**{key: value for key, value in FIRED.items() if key != "response_length"})
+    assert recorder.take({}, final=True).seconds[0].endpoints[0].received_bytes == 0
+
+
+def test_a_failure_s_time_is_kept_apart_from_those_of_answers(recorder: Recorder) -> None:
+    """A quick error makes no percentile better."""
+    recorder.record("GET", "/", 50.0, 10)
+    recorder.record("GET", "/", 0.1, 0, ValueError("status"))
     (entry,) = recorder.take({}, final=True).seconds[0].endpoints
-    assert (entry.total, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 0, 0.0, {0: 1})
+    assert (entry.total, entry.failed, entry.max_ms, entry.failed_max_ms) == (2, 1, 50.0, 0.1)
+    assert sum(entry.buckets.values()) == sum(entry.failed_buckets.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TimeoutError("30 s"), requests.exceptions.ReadTimeout(), gevent.Timeout(3)],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_timeout_is_told_with_when_it_was_sent_and_how_old_it_was(
+    recorder: Recorder, clock: Clock, error: BaseException
+) -> None:
+    """It is in no second's counts: the controller sorts it into the last judged second in which it was in flight."""
+    clock.now_s = 130.5
+    recorder.record("GET", "/slow", 28_000.0, 0, error)
+    report = recorder.take({}, final=True)
+    assert [(row.name, row.sent, row.ended, row.total, row.max_ms) for row in report.unanswered] == [
+        ("/slow", 102, 130, 1, 28_000.0)
+    ]
+    assert [entry for second in report.seconds for entry in second.endpoints] == []
+    assert recorder.requests_total == 1
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request in flight."""
+
+    method: str
+    counted_as: str
+    sent_s: float | None
+
+
+def test_what_is_in_flight_at_the_end_of_a_second_is_told_with_its_age(recorder: Recorder, clock: Clock) -> None:
+    """The number of all of them, and the ages of those that have been waiting for a second or longer."""
+    recorder.in_flight.update({Sent("GET", "/a", 100.5), Sent("GET", "/a", 102.9), Sent("GET", "/b", None)})
+    clock.now_s = 103.002
+    recorder.mark(7)
+    clock.now_s = 103.4
+    row = recorder.take({}).seconds[-1]
+    assert (row.second, row.users) == (102, 7)
+    assert {entry.name: (entry.total, entry.in_flight, round(entry.waiting_max_ms)) for entry in row.endpoints} == {
+        "/a": (0, 2, 2502),
+        "/b": (0, 1, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("usual_ms", "age_s", "failed"),
+    [
+        pytest.param(5.0, 26.0, True, id="far older than any answer"),
+        pytest.param(5.0, 0.5, False, id="younger than a second"),
+        pytest.param(15_000.0, 26.0, False, id="not older than answers are there"),
+        pytest.param(None, 3.0, True, id="where there has never been an answer"),
+    ],
+)
+def test_a_request_cut_off_with_its_user_fails_if_it_had_waited_for_unusually_long(
+    recorder: Recorder, clock: Clock, usual_ms: float | None, age_s: float, failed: bool
+) -> None:
+    """Of a younger one nobody knows what would have come of it."""
+    if usual_ms is not None:
+        recorder.record("GET", "/a", usual_ms, 0)
+    clock.now_s = 104.0
+    recorder.take({})
+    clock.now_s = 140.0
+    recorder.note_cut(Sent("GET", "/a", 140.0 - age_s), 140.0)
+    report = recorder.take({}, final=True)
+    assert [(row.sent, row.ended, row.total) for row in report.unanswered] == (
+        [(int(140 - age_s), 140, 1)] if failed else []
+    )
+    assert [row.error for row in report.errors] == (
+        [f"no answer after {age_s:.0f} s, when its user was stopped"] if failed else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"), "EADDRNOTAVAIL"),
+        (requests.exceptions.ConnectionError(OSError(errno.EMFILE, "Too many open files")), "EMFILE"),
+        (socket.gaierror(-3, "Temporary failure in name resolution"), "can't resolve"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), ""),
+    ],
+)
+def test_what_the_node_itself_lacked_is_told_of_the_second(recorder: Recorder, error: Exception, told: str) -> None:
+    """It is a failed request all the same; whose fault it was, the controller judges."""
+    recorder.record("GET", "/", 1.0, 0, error)
+    row = recorder.take({}, final=True).seconds[0]
+    assert (row.local_errors, told in row.local_error, row.endpoints[0].failed) == (bool(told), True, 1)
+
+
+def test_exceptions_of_users_are_told_by_class_place_and_line(recorder: Recorder) -> None:
+    """How often in which second, and once each with type, message and the line of the user's own code."""
+    for _ in range(3):
+        try:
+            raise KeyError("id")  # noqa: TRY301
+        except KeyError as error:
+            recorder.note_exception("Buyer", error, error.__traceback__)
+    report = recorder.take({}, final=True)
+    assert [row.exceptions for row in report.seconds] == [3]
+    (row,) = report.exceptions
+    assert (row.user_class, row.type, row.message, row.count) == ("Buyer", "KeyError", "'id'", 3)
+    assert row.place.startswith("test_recorder.py:")
+    assert row.line.startswith('raise KeyError("id")')
+
+
+def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
+    """Outside of a user's greenlet nobody knows whose request it was."""
+    RequestEvent(recorder).fire(**FIRED)
+    assert recorder.take({}, final=True).requesting == [""]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ from worker.wire import (
     Ready,
     Report,
     Sample,
-    UserException,
     UsersRunning,
     Welcome,
     WorkerEnded,
@@ -70,7 +69,6 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("stats", REPORT),
     ("spawning", None),
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
-    ("exception", UserException("boom", "Traceback …")),
     ("client_stopped", None),
     ("quit", None),
 ]

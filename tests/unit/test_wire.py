@@ -26,7 +26,6 @@ from worker.wire import (
     Ready,
     Report,
     Sample,
-    UserException,
     UserShare,
     UsersRunning,
     Welcome,
@@ -100,7 +99,6 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
     ("stats", REPORT),
     ("stats", Report(0, 0, 0, 0.0, {}, [], [])),
-    ("exception", UserException("boom", "Traceback …")),
     ("quit", None),
 ]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
 
+from worker.http.connection import Connection
 from worker.http.errors import RedirectError
 from worker.http.head import Head
 from worker.http.request import Body, Located, locate
@@ -54,14 +55,32 @@ class Call:
     history: tuple[tuple[Call, Head], ...] = ()
     """The calls that were redirected, and their answers."""
 
-    def __init__(
-        self, method: str, located: Located, headers: Mapping[str, Any] | None, body: Body, streamed: bool
+    connection: Connection | None = None
+    """The one that it has been sent on."""
+
+    def __init__(  # noqa: PLR0917  # names cost, and there is one for each request
+        self,
+        method: str,
+        located: Located,
+        headers: Mapping[str, Any] | None,
+        body: Body,
+        streamed: bool,
+        counted_as: str,
     ) -> None:
         self.method = method
+        self.counted_as = counted_as
+        """The name of its endpoint."""
         self.located = located
         self.headers = headers
         self.body = body
         self.streamed = streamed
+
+    @property
+    def sent_s(self) -> float | None:
+        """As `started_s`, while it is in flight too: None until it has been handed to a connection."""
+        if self.started_s is None and self.connection is not None:
+            return self.connection.asked_s
+        return self.started_s
 
     def redirect(self, status: int, location: str) -> None:
         """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -40,6 +40,8 @@ class Exchange:
         self._via_proxy = settings.proxy is not None
         self._block: _Block | None = None
         self._lane: Lane | None = None
+        self.on_first: Callable[[], None] | None = None
+        """Called before the first request to an origin."""
 
     def follow(self, call: Call, head: Head) -> Head:
         """Go where `head` redirects to, until one does not. Raises FAILURES."""
@@ -61,6 +63,8 @@ class Exchange:
         lane = self._lane
         if lane is None or lane.origin is not call.located.origin:
             lane = self._lane = self._pool.lane(call.located.origin)
+            if self.on_first is not None:
+                self.on_first()
         request = self._bytes_of(call)
         if lane.free:
             lane.free -= 1
@@ -105,6 +109,7 @@ class Exchange:
             try:
                 if connection is None:
                     connection = self._connect(call, lane)
+                call.connection = connection
                 if upload is None and not call.expects:
                     connection.ask(request, method == "HEAD", call.streamed)
                 else:

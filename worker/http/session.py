@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from locust.user.task import LOCUST_STATE_WAITING
+from gevent import GreenletExit
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker import __version__
 from worker.http.call import NO_BODY, Call
@@ -74,6 +76,11 @@ class Session:
         self._record = getattr(request_event, "record", None)
         self._note_behind = getattr(request_event, "note_behind", None)
         self._listeners = request_event._handlers  # noqa: SLF001  # Locust has no public way to see whether there are any
+        self._in_flight: set[Any] = getattr(request_event, "in_flight", None) or set()
+        self._note_cut = getattr(request_event, "note_cut", None)
+        requesting: set[str] | None = getattr(request_event, "requesting", None)
+        if requesting is not None:
+            self._exchange.on_first = partial(requesting.add, "" if user is None else type(user).__name__)
 
     @property
     def cookiejar(self) -> Cookies:
@@ -93,7 +100,7 @@ class Session:
         """End the idle connections."""
         self._pool.close()
 
-    def request(  # noqa: PLR0912, PLR0917  # in one piece, since each request runs it; the order is Locust's
+    def request(  # noqa: C901, PLR0912, PLR0915, PLR0917  # in one piece, since each request runs it; the order is Locust's
         self,
         method: str,
         url: str,
@@ -120,12 +127,14 @@ class Session:
         if auth is not None:
             headers = {**(headers or {}), "Authorization": basic_auth(*auth)}
         located = locate(with_params(url, params) if params else url, self.base_url)
+        name = name or self.request_name or url
         call = Call(
             method if method.isupper() else method.upper(),
             located,
             headers,
             NO_BODY if data is None and json is None and not files else encode_body(data, json, files),
             stream,
+            name,
         )
         if self.intended_s is not None:
             self._count_from_due(call)
@@ -138,6 +147,8 @@ class Session:
         content: bytes | None = None
         error: BaseException | None = None
         exchange = self._exchange
+        in_flight = self._in_flight
+        in_flight.add(call)
         try:
             head = exchange.send(call)
             if head.redirects and allow_redirects and exchange.max_redirects:
@@ -145,6 +156,12 @@ class Session:
         except FAILURES as failure:
             head = None
             error = failure
+        except GreenletExit:
+            if self._note_cut is not None and self.user is not None and self.user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001
+                self._note_cut(call, _clock())
+            raise
+        finally:
+            in_flight.discard(call)
         now_s = _clock()
         elapsed_s = self._elapsed_s(call, head, now_s)
         length = 0
@@ -162,7 +179,6 @@ class Session:
         response.elapsed_s = elapsed_s
         noted = head is not None and call.noted and call.connects_noted and not call.history
         response.ended_ms = elapsed_s * 1000 if noted else None
-        name = name or self.request_name or url
         if not seen:
             assert self._record is not None
             self._record(method, name, elapsed_s * 1000, length, error, now_s, not noted)
