@@ -17,6 +17,10 @@ matter: E is nearly always 0, and E is always the same.
 This takes T and E to be independent. They are not where answers come because of a stall: users that were all woken by its end ask
 together, and a stall of their own making may meet their answers more often than by chance. Nor is in E what the client itself takes
 for an answer. So the error is told too low rather than too high: in `make truth`, where the lag is worst, as 40 to 90 % of what it is.
+
+Any client may say anything of its times. What is less than every lag can't hold one, so it counts as the target's own, as it is.
+
+Failures are left out: they end by the worker's own clock whatever the client is, and tell nothing of how long answers take.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ _ITERATIONS = 30
 """Enough: from there on hardly anything moves, and half a second is gone."""
 _NEGLIGIBLE = 1e-5
 """A share of less is no beginning."""
+_LEAST_MS = 0.001
+"""Histograms tell nothing apart below."""
 _GROUPED = 12
 """So many buckets of lag, over which it grows by a quarter, count as one from the least to the most in them."""
 
@@ -72,11 +78,11 @@ class Moved(NamedTuple):
     @property
     def error_percent(self) -> float:
         """By how much of what it should be it is too high, beyond ALLOWED_MS."""
-        return 100 * max(0.0, self.measured_ms - self.own_ms - ALLOWED_MS) / self.own_ms
+        return 100 * max(0.0, self.measured_ms - self.own_ms - ALLOWED_MS) / max(self.own_ms, _LEAST_MS)
 
 
 class Spread:
-    """A distribution over the buckets of a histogram, uniform in each."""
+    """A distribution over the buckets of a histogram, uniform in each. It must not be empty."""
 
     def __init__(self, shares: Shares) -> None:
         total = sum(shares.values())
@@ -109,19 +115,21 @@ def check_latency_error(
     """The check `latency_error`: none of PERCENTS is too high by more than `most_percent`, for the generator's lag.
 
     `tallies` are the endpoints', with the latencies of fit seconds. Those are judged in one, each endpoint as much as it has
-    requests that a worker's own clock ended; where it has others as well, so many are taken to have met no lag. Nodes are
+    answers that a worker's own clock ended; where it has others as well, so many are taken to have met no lag. Nodes are
     named whose own lag, if all had it, would be too much.
     """
     measured: defaultdict[int, float] = defaultdict(float)
     own = late = 0.0
     for tally in tallies:
-        count = tally.histogram.count
-        if not tally.own_clock or not count:
+        count, answers = tally.histogram.count, tally.total - tally.failed
+        # As many failures as there are may be among those; with a client whose answers all end by its own clock, all are.
+        own_clock = min(tally.own_clock - tally.failed, answers)
+        if own_clock <= 0 or not count:
             continue
-        own += tally.own_clock
-        late += tally.own_clock * tally.own_clock / tally.total
+        own += own_clock
+        late += own_clock * own_clock / answers
         for bucket, number in tally.histogram.buckets.items():
-            measured[bucket] += tally.own_clock * number / count
+            measured[bucket] += own_clock * number / count
     limit = f"≤ {format_percent(most_percent)}"
     if not own:
         return ValidityOutcome("latency_error", limit, format_percent(0), 0.0, ok=True)
@@ -152,7 +160,7 @@ def check_latency_error(
     if not ok:
         message = (
             f"latency_error was {shown}, above {format_percent(most_percent)}: of {_about(worst.measured_ms)} there, about"
-            f" {_about(worst.measured_ms - worst.own_ms)} is the lag of the workers' event loops, since {own:.0f} requests were"
+            f" {_about(worst.measured_ms - worst.own_ms)} is the lag of the workers' event loops, since {own:.0f} answers were"
             " ended by their own clocks (the kernel ends those of worker.http's HttpUser)"
         )
     return ValidityOutcome("latency_error", limit, shown, error, ok=ok, nodes=tuple(nodes), message=message)
@@ -171,6 +179,7 @@ def without(measured: Shares, lags: Lags) -> dict[int, float]:
     found = {bucket: share for bucket, share in begin.items() if share > _NEGLIGIBLE or bucket in seen}
     found.update((bucket, found.get(bucket, 0.0) + share) for bucket, share in seen.items())
     meets, met_by = _meetings(found, lags, seen)
+    own = {bucket: share for (bucket, share), (places, _) in zip(seen.items(), met_by, strict=True) if not places}
     shares, wanted = list(found.values()), list(seen.values())
     for _ in range(_ITERATIONS):
         expected = [sum(map(mul, chances, map(shares.__getitem__, places))) for places, chances in met_by]
@@ -179,7 +188,7 @@ def without(measured: Shares, lags: Lags) -> dict[int, float]:
             share * sum(map(mul, chances, map(ratios.__getitem__, places)))
             for share, (places, chances) in zip(shares, meets, strict=True)
         ]
-    return dict(zip(found, shares, strict=True))
+    return {bucket: share + own.get(bucket, 0.0) for bucket, share in zip(found, shares, strict=True)}
 
 
 _Chances = list[tuple[list[int], list[float]]]
@@ -212,8 +221,9 @@ def _moved_by(bucket: int, least_ms: float, most_ms: float) -> list[tuple[int, f
         return []
     width_ms, pieces, at = high_ms - low_ms, [], _bucket_of(max(0.0, low_ms))
     begin_ms = low_ms
-    while begin_ms < high_ms and at < LAST_BUCKET:
-        end_ms = min(high_ms, _edge_ms(at))
+    while begin_ms < high_ms:
+        # The last bucket has all that is longer.
+        end_ms = high_ms if at == LAST_BUCKET else min(high_ms, _edge_ms(at))
         if end_ms > begin_ms:
             pieces.append((at, (end_ms - max(0.0, begin_ms)) / width_ms))
             begin_ms = end_ms
@@ -247,7 +257,8 @@ def _edge_ms(bucket: int) -> float:
 
 
 def _bucket_of(latency_ms: float) -> int:
-    return max(0, math.ceil(math.log(latency_ms * 1000) / _LOG_GAMMA)) if latency_ms > 0 else 0
+    bucket = math.ceil(math.log(latency_ms * 1000) / _LOG_GAMMA) if latency_ms > 0 else 0
+    return min(max(0, bucket), LAST_BUCKET)
 
 
 def _about(latency_ms: float) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from master.judge.doubt import check_doubt
+from master.judge.faults import Faults
 from master.judge.fitness import FitnessLog
 from master.judge.latency_error import check_latency_error
-from master.judge.thresholds import Judge, ThresholdOutcome
-from master.judge.validity import ValidityOutcome, check
+from master.judge.reason import reason_for
+from master.judge.totals import Totals, read_totals, together
+from master.judge.validity import ValidityOutcome, check, guarded
 from master.judge.verdict import Verdict, decide
 from master.report.result import (
     ClockOffset,
@@ -65,60 +66,38 @@ class RunFacts:
     """Why the run ended before its time, None when it did not; a broken `abort` rule is no such reason."""
 
 
-@dataclass
-class _Totals:
-    """Everything in run.db, merged over time."""
-
-    whole: dict[Endpoint, Tally] = field(default_factory=dict)
-    steady: dict[Endpoint, Tally] = field(default_factory=dict)
-    """Counts of all requests of the steady part, latencies of those measured while their node was fit."""
-    unfit: Histogram = field(default_factory=Histogram)
-    """Latencies of the steady part measured while their node was not fit."""
-
-
 def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts) -> Result:
     """Judge the run by what is in run.db.
 
     Rates and errors count every request of the steady part; latencies only those of nodes that were fit to measure them.
     """
-    judge = Judge(scenario.thresholds)
-    totals = _read(store, facts.steady_seconds, judge)
-    thresholds = judge.outcomes()
-    validity = [
-        *check(scenario.validity, fitness, scenario.nodes.expect, scenario.nodes.min),
-        check_latency_error(scenario.validity.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
-        check_doubt(scenario.thresholds, thresholds, fitness.lag_when_fit),
-    ]
-    verdict = decide(thresholds, validity, facts.aborted)
+    faults = Faults()
+    totals = read_totals(store, facts.steady_seconds, scenario.thresholds, faults)
+    validity = _validity(scenario, fitness, totals)
     steady_s = len(facts.steady_seconds)
-    everything = _together(totals.whole)
-    steady = _together(totals.steady)
+    everything = together(totals.whole.values())
+    steady = together(totals.steady.values())
     with_unfit = Histogram()
     with_unfit.merge(steady.histogram)
     with_unfit.merge(totals.unfit)
-    measured = fitness.requests_fit + fitness.requests_unfit
+    excluded_share = faults.attempt("the excluded share", lambda: _share(fitness), 0.0)
+    none: list[Excluded] = []
+    excluded = faults.attempt("the nodes that were unfit", lambda: _excluded(store, facts.steady_seconds), none)
+    lag = faults.attempt("the generator's lag", lambda: _latency(fitness.lag_when_fit), _latency(Histogram()))
+    verdict = decide(totals.outcomes, validity, facts.aborted)
+    if faults.found and verdict is Verdict.PASS:
+        verdict = Verdict.INVALID
     return Result(
         run_id=facts.run_id,
         scenario=scenario.name,
         verdict=verdict.value,
-        reason=_reason(verdict, thresholds, validity, facts.aborted),
+        reason=reason_for(verdict, totals.outcomes, validity, facts.aborted, faults.found),
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
         gaps=[Gap(from_s=round(from_s, 3), to_s=round(to_s, 3)) for from_s, to_s in facts.gaps],
         steady_s=steady_s,
         target=facts.target,
-        nodes=Nodes(
-            expected=scenario.nodes.expect,
-            peak=facts.nodes_peak,
-            ready_s=facts.ready_s,
-            lost=facts.nodes_lost,
-            quarantined=facts.nodes_quarantined,
-            simulated=facts.simulated,
-            thermal_speed=scenario.rack.thermal_speed,
-            request_cpu_ms=1000 * scenario.rack.request_cpu_s
-            if scenario.rack.request_cpu_s is not None and facts.slowed
-            else None,
-        ),
+        nodes=_nodes(scenario, facts),
         users=Users(target=scenario.max_users, peak=facts.users_peak),
         requests=Requests(
             total=everything.total,
@@ -134,7 +113,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             ThresholdResult(
                 rule=row.rule, observed=row.observed, observed_text=row.observed_text, ok=row.ok, message=row.message
             )
-            for row in thresholds
+            for row in totals.outcomes
         ],
         validity=[
             ValidityResult(
@@ -144,51 +123,56 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
                 ok=row.ok,
                 nodes=list(row.nodes),
                 message=row.message,
+                fault=row.fault,
             )
             for row in validity
         ],
-        excluded_share=round(fitness.requests_unfit / measured, 6) if measured else 0.0,
-        excluded=_excluded(store, facts.steady_seconds),
+        excluded_share=excluded_share,
+        excluded=excluded,
         latency_all_ms=_latency(with_unfit),
-        generator_lag_ms=_latency(fitness.lag_when_fit),
+        generator_lag_ms=lag,
         clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),
+        faults=faults.found,
     )
 
 
-def _read(store: Store, steady_seconds: Sequence[int], judge: Judge) -> _Totals:
-    """Go through run.db once, in step with time; memory is for the endpoints and one second."""
-    totals = _Totals()
-    users = {row.second: row.users for row in store.seconds()}
-    steady = set(steady_seconds)
-    judged_up_to = 0
+def _validity(scenario: Scenario, fitness: FitnessLog, totals: Totals) -> list[ValidityOutcome]:
+    limits = scenario.validity
+    return [
+        *check(limits, fitness, scenario.nodes.expect, scenario.nodes.min),
+        guarded(
+            "latency_error",
+            lambda: check_latency_error(limits.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
+            latencies_only=True,
+        ),
+        guarded(
+            "doubtful_thresholds",
+            lambda: check_doubt(scenario.thresholds, totals.outcomes, fitness.lag_when_fit),
+            latencies_only=True,
+        ),
+    ]
 
-    def judge_idle(until: int) -> None:
-        """Seconds in which nothing was requested are judged as well."""
-        for second in range(judged_up_to, until):
-            if second in steady:
-                judge.add(second, {}, users.get(second, 0))
 
-    for second, rows in _by_second(store):
-        seen: dict[Endpoint, Tally] = {}
-        for endpoint, tally, fit in rows:
-            totals.whole.setdefault(endpoint, Tally()).merge(tally)
-            if second not in steady:
-                continue
-            if not fit:
-                totals.unfit.merge(tally.histogram)
-                tally.histogram = Histogram()
-            seen.setdefault(endpoint, Tally()).merge(tally)
-        if second in steady:
-            judge_idle(second)
-            judged_up_to = second + 1
-            judge.add(second, seen, users.get(second, 0))
-            for endpoint, tally in seen.items():
-                totals.steady.setdefault(endpoint, Tally()).merge(tally)
-    judge_idle(max(steady, default=-1) + 1)
-    return totals
+def _nodes(scenario: Scenario, facts: RunFacts) -> Nodes:
+    rack = scenario.rack
+    return Nodes(
+        expected=scenario.nodes.expect,
+        peak=facts.nodes_peak,
+        ready_s=facts.ready_s,
+        lost=facts.nodes_lost,
+        quarantined=facts.nodes_quarantined,
+        simulated=facts.simulated,
+        thermal_speed=rack.thermal_speed,
+        request_cpu_ms=1000 * rack.request_cpu_s if rack.request_cpu_s is not None and facts.slowed else None,
+    )
+
+
+def _share(fitness: FitnessLog) -> float:
+    measured = fitness.requests_fit + fitness.requests_unfit
+    return round(fitness.requests_unfit / measured, 6) if measured else 0.0
 
 
 def _excluded(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
@@ -204,18 +188,6 @@ def _excluded(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
         )
         for node in unfit_nodes(row for row in store.unfit() if row.second in steady)
     ]
-
-
-def _by_second(store: Store) -> Iterator[tuple[int, list[tuple[Endpoint, Tally, bool]]]]:
-    for second, rows in groupby(store.requests(), key=lambda row: row[0]):
-        yield second, [(endpoint, tally, fit) for _, endpoint, tally, fit in rows]
-
-
-def _together(tallies: dict[Endpoint, Tally]) -> Tally:
-    whole = Tally()
-    for tally in tallies.values():
-        whole.merge(tally)
-    return whole
 
 
 def _latency(histogram: Histogram) -> Latency:
@@ -241,25 +213,3 @@ def _endpoint(endpoint: Endpoint, whole: Tally, steady: Tally, steady_s: int) ->
 
 def _rounded(value_ms: float | None) -> float | None:
     return None if value_ms is None else float(f"{value_ms:.4g}")
-
-
-def _reason(
-    verdict: Verdict,
-    thresholds: Sequence[ThresholdOutcome],
-    validity: Sequence[ValidityOutcome],
-    aborted: str | None,
-) -> str:
-    """One sentence: why it is this verdict."""
-    match verdict:
-        case Verdict.ABORTED:
-            return aborted or ""
-        case Verdict.INVALID:
-            return "The generator was not fit to measure: " + "; ".join(
-                row.message for row in validity if row.ok is False
-            )
-        case Verdict.FAIL:
-            return "Broken: " + "; ".join(
-                f"{row.rule} ({row.message or row.observed_text})" for row in thresholds if not row.ok
-            )
-        case Verdict.PASS:
-            return "Every threshold held, and the generator was fit to measure it."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from master.judge.faults import fault_text
 from master.judge.window import Window
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
@@ -20,7 +21,7 @@ ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the ru
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOutcome:
-    """What became of one rule. `observed` is in the rule's base unit, None without data; then `ok` is False.
+    """What became of one rule. `observed` is in the rule's base unit, None without data; then `ok` is not True.
 
     For a rule with a window it is the worst window's. `message` says why there is no figure, or which window was worst.
     """
@@ -28,8 +29,15 @@ class ThresholdOutcome:
     rule: str
     observed: float | None
     observed_text: str
-    ok: bool
+    ok: bool | None
+    """None: it is unknown whether it holds."""
     message: str = ""
+    on_latency: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether something was observed that breaks it."""
+        return self.ok is False and self.observed is not None
 
 
 @dataclass(slots=True)
@@ -82,8 +90,14 @@ class Judge:
                 rule.look()
 
     def outcomes(self) -> list[ThresholdOutcome]:
-        """One outcome per rule, in the rules' order, over all seconds so far."""
-        return [self._outcome(rule) for rule in self._rules]
+        """One outcome per rule, in the rules' order, over all seconds so far; a fault in one makes that one unknown."""
+        found = []
+        for rule in self._rules:
+            try:
+                found.append(self._outcome(rule))
+            except Exception as error:  # noqa: BLE001  # whatever it is: the others are worth having
+                found.append(unknown(rule.threshold, fault_text(error)))
+        return found
 
     def broken_abort(self) -> ThresholdOutcome | None:
         """The first `abort` rule that is broken now: in the latest complete window, or else in everything so far."""
@@ -103,7 +117,8 @@ class Judge:
         threshold = rule.threshold
         missing = self._missing(rule)
         if missing:
-            return ThresholdOutcome(threshold.text, None, "no data", ok=False, message=missing)
+            on_latency = threshold.percent is not None
+            return ThresholdOutcome(threshold.text, None, "no data", ok=False, message=missing, on_latency=on_latency)
         if threshold.window_s is not None:
             assert rule.worst is not None
             return _judged(threshold, rule.worst, rule.worst_from_s)
@@ -126,6 +141,12 @@ class Judge:
         if value is not None:
             return ""
         return "no users ran" if threshold.metric == "rate_per_user" else "no requests"
+
+
+def unknown(threshold: Threshold, why: str) -> ThresholdOutcome:
+    """The outcome of a rule of which nobody can say whether it holds."""
+    on_latency = threshold.percent is not None
+    return ThresholdOutcome(threshold.text, None, "unknown", ok=None, message=f"unknown, {why}", on_latency=on_latency)
 
 
 def _together(tallies: Iterable[Tally]) -> Tally:
@@ -156,4 +177,4 @@ def _judged(threshold: Threshold, value: float, from_s: int) -> ThresholdOutcome
     where = ""
     if threshold.window_s is not None:
         where = f"{'worst' if ok else 'broken'} in the {format_duration(threshold.window_s)} from {from_s} s: {text}"
-    return ThresholdOutcome(threshold.text, value, text, ok, where)
+    return ThresholdOutcome(threshold.text, value, text, ok, where, on_latency=threshold.percent is not None)

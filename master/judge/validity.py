@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from operator import add
 
+from master.judge.faults import fault_text
 from master.judge.fitness import FitnessLog, Percents
 from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
@@ -35,39 +36,54 @@ class ValidityOutcome:
     ok: bool | None
     nodes: tuple[str, ...] = ()
     message: str = ""
+    latencies_only: bool = False
+    """Whether it says what latencies are worth, and nothing of rates, errors and exceptions."""
+    fault: bool = False
+    """Whether a fault of our own is why it is unknown."""
+
+    @property
+    def unfit(self) -> bool:
+        """Whether the generator is not known to be fit, though it should be."""
+        return self.ok is False or self.fault
+
+
+def guarded(name: str, make: Callable[[], ValidityOutcome], *, latencies_only: bool = False) -> ValidityOutcome:
+    """The check that `make` makes; unknown where that fails, which is a fault of our own."""
+    try:
+        row = make()
+        return replace(row, latencies_only=True) if latencies_only else row
+    except Exception as error:  # noqa: BLE001  # whatever it is: the other checks are worth having
+        message = f"{name}: unknown, {fault_text(error)}"
+        return ValidityOutcome(
+            name, "–", "unknown", None, ok=None, message=message, latencies_only=latencies_only, fault=True
+        )
 
 
 def check(limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int) -> list[ValidityOutcome]:
-    """All checks of a run, in a fixed order; each without data is not ok.
+    """All checks of a run, in a fixed order; each without data is not ok, and a fault in one makes that one unknown.
 
     The CPU and memory checks look at what 95 % of the node-seconds stayed at or below, which goes with the 5 % of requests
     that may be set apart: a few unfit nodes have their data set apart and are named, without making the run worthless.
     """
-    pooled_lag = Histogram()
-    for lag in log.lag.values():
-        pooled_lag.merge(lag)
-    lag_limit = _Limit("loop_lag_p99", limits.loop_lag_p99_ms, format_latency)
-    return [
-        lag_limit.outcome(pooled_lag.percentile(99), {node: lag.percentile(99) for node, lag in log.lag.items()}),
-        _percents("worker_cpu", limits.worker_cpu_percent, log.worker_cpu),
-        _percents("node_cpu", limits.node_cpu_percent, log.node_cpu),
-        _percents("node_memory", limits.node_memory_percent, log.node_memory),
-        _temperature(limits, log),
-        _throttling(limits, log),
-        _under_voltage(limits, log),
-        _Limit("controller_cpu", limits.controller_cpu_percent).outcome(log.controller_cpu.within(_SHARE_WITHIN)),
-        _Limit("clock_error", limits.clock_error_ms, format_latency).outcome(
+    checks: dict[str, Callable[[], ValidityOutcome]] = {
+        "loop_lag_p99": lambda: _loop_lag(limits, log),
+        "worker_cpu": lambda: _percents("worker_cpu", limits.worker_cpu_percent, log.worker_cpu),
+        "node_cpu": lambda: _percents("node_cpu", limits.node_cpu_percent, log.node_cpu),
+        "node_memory": lambda: _percents("node_memory", limits.node_memory_percent, log.node_memory),
+        "node_temperature": lambda: _temperature(limits, log),
+        "throttling": lambda: _throttling(limits, log),
+        "under_voltage": lambda: _under_voltage(limits, log),
+        "controller_cpu": lambda: _Limit("controller_cpu", limits.controller_cpu_percent).outcome(
+            log.controller_cpu.within(_SHARE_WITHIN)
+        ),
+        "clock_error": lambda: _Limit("clock_error", limits.clock_error_ms, format_latency).outcome(
             max(log.clock_error_ms.values(), default=None), log.clock_error_ms
         ),
-        _Limit("missing_samples", limits.missing_samples_percent).outcome(
-            _percent(log.samples_missing.total(), log.samples_expected.total()),
-            {node: _percent(log.samples_missing[node], expected) for node, expected in log.samples_expected.items()},
-        ),
-        _nodes(log, nodes_expected, nodes_min),
-        _Limit("excluded_share", limits.excluded_share_percent).outcome(
-            _percent(log.requests_unfit, log.requests_fit + log.requests_unfit)
-        ),
-    ]
+        "missing_samples": lambda: _missing_samples(limits, log),
+        "nodes": lambda: _nodes(log, nodes_expected, nodes_min),
+        "excluded_share": lambda: _excluded_share(limits, log),
+    }
+    return [guarded(name, make) for name, make in checks.items()]
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,28 @@ class _Limit:
         ok = observed <= self.most
         message = "" if ok else f"{self.check} was {text}, above {self.show(self.most)}"
         return ValidityOutcome(self.check, limit, text, observed, ok, nodes, message)
+
+
+def _loop_lag(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    pooled = Histogram()
+    for lag in log.lag.values():
+        pooled.merge(lag)
+    own = {node: lag.percentile(99) for node, lag in log.lag.items()}
+    return _Limit("loop_lag_p99", limits.loop_lag_p99_ms, format_latency).outcome(pooled.percentile(99), own)
+
+
+def _missing_samples(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    return _Limit("missing_samples", limits.missing_samples_percent).outcome(
+        _percent(log.samples_missing.total(), log.samples_expected.total()),
+        {node: _percent(log.samples_missing[node], expected) for node, expected in log.samples_expected.items()},
+    )
+
+
+def _excluded_share(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    """Without any request nothing was set apart: that says nothing against a threshold that was broken all the same."""
+    measured = log.requests_fit + log.requests_unfit
+    row = _Limit("excluded_share", limits.excluded_share_percent).outcome(_percent(log.requests_unfit, measured))
+    return replace(row, latencies_only=not measured)
 
 
 def _percents(

@@ -27,14 +27,21 @@ class Verdict(StrEnum):
 def decide(
     thresholds: Iterable[ThresholdOutcome], validity: Iterable[ValidityOutcome], aborted: str | None = None
 ) -> Verdict:
-    """ABORTED when there is a reason in `aborted`; else INVALID, FAIL or PASS, in that order of precedence.
+    """ABORTED when there is a reason in `aborted`; else INVALID, FAIL or PASS.
 
     An unfit generator comes before a broken threshold: what it measured is no evidence against the target. One that nothing
-    is known of is not known to be fit.
+    is known of is not known to be fit. Checks that say only what latencies are worth come after a threshold that was seen to
+    be broken by anything else: the target failed, however long that took. What is unknown of a threshold is no PASS either.
     """
     if aborted:
         return Verdict.ABORTED
-    checks = [outcome.ok for outcome in validity if outcome.ok is not None]
-    if not checks or not all(checks):
+    thresholds, validity = list(thresholds), list(validity)
+    if all(row.ok is None for row in validity) or any(row.unfit for row in validity if not row.latencies_only):
         return Verdict.INVALID
-    return Verdict.PASS if all(outcome.ok for outcome in thresholds) else Verdict.FAIL
+    if any(row.broken and not row.on_latency for row in thresholds):
+        return Verdict.FAIL
+    if any(row.unfit for row in validity):
+        return Verdict.INVALID
+    if any(row.ok is False for row in thresholds):
+        return Verdict.FAIL
+    return Verdict.INVALID if any(row.ok is None for row in thresholds) else Verdict.PASS

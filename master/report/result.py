@@ -83,19 +83,23 @@ class EndpointResult(msgspec.Struct, kw_only=True):
 
 
 class ThresholdResult(msgspec.Struct, kw_only=True):
-    """One rule on the target: `observed` in base units (ms, share, 1/s), `observed_text` as people read it."""
+    """One rule on the target: `observed` in base units (ms, share, 1/s), `observed_text` as people read it.
+
+    `ok` is null where it is unknown whether the rule holds; `message` says why.
+    """
 
     rule: str
     observed: float | None
     observed_text: str
-    ok: bool
+    ok: bool | None
     message: str
 
 
 class ValidityResult(msgspec.Struct, kw_only=True):
     """One rule on the generator; `nodes` are the offenders by name, whether or not the fleet as a whole was fit.
 
-    `ok` is null where nobody can know, since no node has a sensor for it, and none is a Raspberry Pi, which should.
+    `ok` is null where nobody can know, since no node has a sensor for it, and none is a Raspberry Pi, which should; or where
+    a fault of piswarm's own kept it from being known.
     """
 
     check: str
@@ -104,6 +108,8 @@ class ValidityResult(msgspec.Struct, kw_only=True):
     ok: bool | None
     nodes: list[str]
     message: str
+    fault: bool = False
+    """Whether it is unknown by a fault of piswarm's own; then the verdict is not PASS."""
 
 
 class Excluded(msgspec.Struct, kw_only=True):
@@ -175,6 +181,8 @@ class Result(msgspec.Struct, kw_only=True):
     unreported_workers: list[str]
     """Workers whose final report never came: what they measured last is missing from the totals."""
     versions: Versions
+    faults: list[str] = []
+    """What of this result is unknown by a fault of piswarm's own, or since run.db can't be read, and why; then it is no PASS."""
 
     def write(self, path: Path) -> None:
         """Write as indented JSON."""

@@ -165,6 +165,38 @@ def test_a_lag_that_nobody_knows_is_not_taken_for_none() -> None:
     assert check_latency_error(1.0, [Tally(1, own_clock=1)], {}).ok  # nothing of it was measured by a fit node
 
 
+@pytest.mark.parametrize("lag_ms", [0.0, 0.01, 0.1, 5.0, 3600e3, 1e9])
+@pytest.mark.parametrize("latency_ms", [0.0, 1e-9, 0.01, -1.0, math.nan, 3.6e6, 5e9, math.inf])
+def test_times_that_can_hold_no_lag_are_the_targets_own(latency_ms: float, lag_ms: float) -> None:
+    """Less than every lag, or beyond an hour, of which nobody knows how much: whoever says such times measured otherwise."""
+    lag = LagByRequest()
+    lag.add(histogram([lag_ms] * 20), 100)
+    row = check_latency_error(1.0, [Tally(100, histogram=histogram([latency_ms] * 100), own_clock=100)], {"pi1": lag})
+    assert row.ok
+    assert row.observed_value == pytest.approx(0, abs=0.5)
+
+
+def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:
+    """Half of the answers took no time at all; the other half were 5 ms late, as all probes were."""
+    lag = LagByRequest()
+    lag.add(histogram([5.0] * 20), 100)
+    found = without(histogram([0.0] * 50 + [17.0] * 50).buckets, lags_met(lag, 1.0))
+    assert sum(found.values()) == pytest.approx(1)
+    spread = Spread(found)
+    assert spread.within(0.001) == pytest.approx(0.5)
+    assert 11 < spread.percentile(60) < 13
+
+
+@pytest.mark.parametrize(("failed", "moved"), [(0, True), (100, False)])
+def test_failures_are_no_answers_that_came_late(failed: int, moved: bool) -> None:
+    """A connection that is reset ends by the worker's own clock with any client."""
+    dice = random.Random(5)
+    stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
+    measured = histogram([mixture(dice) + stutter(dice) for _ in range(400)])
+    row = check_latency_error(1.0, [Tally(400, failed, 0, measured, 100)], {"pi1": lag_of(stutter, dice, 100)})
+    assert bool(row.observed_value) is moved
+
+
 def test_the_lag_counts_for_as_many_requests_as_met_it() -> None:
     """A second with a hundred requests, and one with one; the worker was unfit in a third."""
     log = FitnessLog()

@@ -269,6 +269,11 @@ def test_a_held_back_node_in_twenty_is_named_and_two_make_the_run_invalid(
 
 
 KEPT, BROKEN = ThresholdOutcome("r", 1, "1", ok=True), ThresholdOutcome("r", 1, "1", ok=False)
+SLOW = ThresholdOutcome("p95", 1, "1", ok=False, on_latency=True)
+WITHOUT_DATA, UNSURE = ThresholdOutcome("r", None, "no data", ok=False), ThresholdOutcome("r", None, "", ok=None)
+DOUBTFUL = ValidityOutcome("c", "", "", 1, ok=False, latencies_only=True)
+FAULT = ValidityOutcome("c", "", "", None, ok=None, fault=True)
+DOUBTFUL_BY_FAULT = ValidityOutcome("c", "", "", None, ok=None, latencies_only=True, fault=True)
 UNKNOWABLE = ValidityOutcome("c", "", "", None, ok=None)
 FIT, UNFIT = ValidityOutcome("c", "", "", 1, ok=True), ValidityOutcome("c", "", "", 1, ok=False)
 
@@ -285,6 +290,17 @@ FIT, UNFIT = ValidityOutcome("c", "", "", 1, ok=True), ValidityOutcome("c", "", 
         pytest.param([KEPT], [FIT, UNKNOWABLE], None, Verdict.PASS, id="what nobody can know"),
         pytest.param([KEPT], [UNKNOWABLE], None, Verdict.INVALID, id="nothing known"),
         pytest.param([BROKEN], [UNFIT], "fleet lost", Verdict.ABORTED, id="aborted comes first"),
+        pytest.param([KEPT], [FIT, DOUBTFUL], None, Verdict.INVALID, id="latencies worth nothing"),
+        pytest.param([SLOW], [FIT, DOUBTFUL], None, Verdict.INVALID, id="broken by those latencies alone"),
+        pytest.param([SLOW, BROKEN], [FIT, DOUBTFUL], None, Verdict.FAIL, id="failures, whatever latencies are worth"),
+        pytest.param([BROKEN], [UNFIT, DOUBTFUL], None, Verdict.INVALID, id="failures of an unfit generator"),
+        pytest.param([WITHOUT_DATA], [FIT, DOUBTFUL], None, Verdict.INVALID, id="nothing seen to break"),
+        pytest.param([WITHOUT_DATA], [FIT], None, Verdict.FAIL, id="a threshold without data"),
+        pytest.param([KEPT], [FIT, FAULT], None, Verdict.INVALID, id="a check that is unknown by our own fault"),
+        pytest.param([BROKEN], [FIT, FAULT], None, Verdict.INVALID, id="that comes before broken too"),
+        pytest.param([BROKEN], [FIT, DOUBTFUL_BY_FAULT], None, Verdict.FAIL, id="unless it is of latencies alone"),
+        pytest.param([KEPT, UNSURE], [FIT], None, Verdict.INVALID, id="a threshold nobody knows of"),
+        pytest.param([SLOW, UNSURE], [FIT], None, Verdict.FAIL, id="broken beside one nobody knows of"),
     ],
 )
 def test_the_verdict_is_the_gravest_thing_that_happened(

@@ -1,0 +1,50 @@
+"""Why a run's verdict is what it is, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from master.judge.thresholds import ThresholdOutcome
+from master.judge.validity import ValidityOutcome
+from master.judge.verdict import Verdict
+
+
+def reason_for(
+    verdict: Verdict,
+    thresholds: Sequence[ThresholdOutcome],
+    validity: Sequence[ValidityOutcome],
+    aborted: str | None,
+    faults: Sequence[str] = (),
+) -> str:
+    """The sentence; `aborted` and `faults` are why the run ended before its time, and what could not be worked out of it."""
+    match verdict:
+        case Verdict.ABORTED:
+            return aborted or ""
+        case Verdict.INVALID:
+            return _invalid(thresholds, validity, faults)
+        case Verdict.FAIL:
+            return _fail(thresholds, validity)
+        case Verdict.PASS:
+            return "Every threshold held, and the generator was fit to measure it."
+
+
+def _invalid(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome], faults: Sequence[str]) -> str:
+    said = []
+    unfit = [row.message for row in validity if row.ok is False]
+    if unfit:
+        said.append("The generator was not fit to measure: " + "; ".join(unfit))
+    elif all(row.ok is None and not row.fault for row in validity):
+        said.append("Nothing is known of whether the generator was fit to measure")
+    unknown = [row.message for row in validity if row.fault] + list(faults)
+    if not unfit:
+        unknown += [f"{row.rule} ({row.message})" for row in thresholds if row.ok is None]
+    if unknown:
+        said.append("It is not known whether the target was good enough: " + "; ".join(unknown))
+    return ". ".join(said)
+
+
+def _fail(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome]) -> str:
+    doubtful = [row.message for row in validity if row.unfit]
+    broken = [row for row in thresholds if row.ok is False and not (doubtful and row.on_latency)]
+    said = "Broken: " + "; ".join(f"{row.rule} ({row.message or row.observed_text})" for row in broken)
+    return f"{said}. Latencies are not judged: {'; '.join(doubtful)}" if doubtful else said
