@@ -56,8 +56,7 @@ class _Rule:
         value = _measure(self.threshold, self.window)
         if value is None:
             return
-        high = self.threshold.wants_high
-        if self.worst is None or (value < self.worst if high else value > self.worst):
+        if self.worst is None or self.threshold.is_worse(value, self.worst):
             self.worst, self.worst_from_s = value, self.window.start_s
 
 
@@ -165,6 +164,8 @@ def _measure(threshold: Threshold, window: Window) -> float | None:
         return tally.total / window.seconds / window.mean_users if window.mean_users else None
     if threshold.metric == "errors":
         return tally.failed / tally.total if tally.total else None
+    if threshold.metric == "exceptions":
+        return float(window.exceptions)
     if threshold.metric == "max":
         return tally.histogram.max_ms if tally.total else None
     assert threshold.percent is not None  # the grammar knows no other metric

@@ -21,6 +21,8 @@ class Window:
     def _clear(self) -> None:
         self.tally = Tally()
         self.seconds = 0
+        self.exceptions = 0
+        """Exceptions that user code let through; nothing counts them yet."""
         self._user_seconds = 0.0
         self._seconds_with_users = 0
         self._last_s: int | None = None

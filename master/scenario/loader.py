@@ -12,6 +12,7 @@ from master.document import Document, read_document
 from master.scenario.explain import note_findings
 from master.scenario.model import Limits, Nodes, Rack, Scenario, Stage, mix_fault
 from master.scenario.overrides import Overrides, override
+from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name
 
 _NO_OVERRIDES = Overrides()
@@ -75,7 +76,7 @@ def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
             shape.rack.request_cpu,
             shape.rack.thermal_speed,
         ),
-        thresholds=tuple(shape.thresholds),
+        thresholds=with_defaults(shape.thresholds),
         validity=_limits(shape.validity),
         sample_period_s=shape.sample_period,
         stop_timeout_s=shape.stop_timeout,

@@ -4,22 +4,26 @@
     POST /auth/login p95 < 100 ms
     errors < 5 %
     p99 < 500 ms over 10s, abort
+    exceptions = 0
 
 The comparison is the last one in the text, so an endpoint's name may hold any character; the metric is the word before it.
+A scenario that has no rule of its own on all errors, or on exceptions, gets `errors = 0 (default)`, `exceptions = 0 (default)`.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
+    format_count,
     format_latency,
     format_rate,
     format_share,
+    parse_count,
     parse_duration,
     parse_latency,
     parse_rate,
@@ -36,16 +40,21 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    "=": operator.eq,
+    "==": operator.eq,
 }
-_METRICS = ("rate", "rate_per_user", "errors", "p50", "p90", "p95", "p99", "p999", "max")
+_METRICS = ("rate", "rate_per_user", "errors", "exceptions", "p50", "p90", "p95", "p99", "p999", "max")
+_DEFAULT_MARK = " (default)"
+_DEFAULT_RULES = ("errors = 0", "exceptions = 0")
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """One rule on the target's behaviour.
 
-    `limit` is in the metric's base unit: requests per second, a share (0 to 1) of failures, or milliseconds. Without
-    `method` and `name` the rule is on all requests. With `window_s` it must hold in every window of that many seconds.
+    `limit` is in the metric's base unit: requests per second, a share (0 to 1) of failures, a number of exceptions that user code
+    let through, or milliseconds. Without `method` and `name` the rule is on all requests. With `window_s` it must hold in
+    every window of that many seconds. `default` rules are those that the scenario did not give; their text says so.
     """
 
     text: str
@@ -56,6 +65,7 @@ class Threshold:
     limit: float
     window_s: int | None = None
     abort: bool = False
+    default: bool = False
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -67,10 +77,11 @@ class Threshold:
         """Which percentile a latency metric asks for (100 for `max`); None for the other metrics."""
         return percent_of(self.metric)
 
-    @property
-    def wants_high(self) -> bool:
-        """Whether higher is better: the comparison is `>` or `>=`."""
-        return self.op.startswith(">")
+    def is_worse(self, value: float, than: float) -> bool:
+        """Whether `value` is further from satisfying the rule: for `=`, further from the limit."""
+        if self.op.startswith("="):
+            return abs(value - self.limit) > abs(than - self.limit)
+        return value < than if self.op.startswith(">") else value > than
 
     def holds(self, value: float) -> bool:
         """Whether `value`, in the base unit, satisfies the rule."""
@@ -80,6 +91,8 @@ class Threshold:
         """`value` with its unit, for people."""
         if self.metric.startswith("rate"):
             return format_rate(value)
+        if self.metric == "exceptions":
+            return format_count(value)
         return format_share(value) if self.metric == "errors" else format_latency(value)
 
 
@@ -101,19 +114,29 @@ def parse_threshold(value: object) -> Threshold:
     text = value.strip()
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError(f"{text!r}: a rule is one line of text")
-    comparisons = list(re.finditer(r"[<>=!]+", text))
+    default = text.endswith(_DEFAULT_MARK) and text.removesuffix(_DEFAULT_MARK) in _DEFAULT_RULES
+    rule = text.removesuffix(_DEFAULT_MARK) if default else text
+    comparisons = list(re.finditer(r"[<>=!]+", rule))
     if not comparisons:
         raise ValueError(f"{text!r} has no comparison: write metric, then one of {', '.join(_OPERATORS)}, then value")
     op = comparisons[-1].group()
     if op not in _OPERATORS:
         raise ValueError(f"{text!r}: {op!r} is not a comparison: use one of {', '.join(_OPERATORS)}")
-    method, name, metric = _subject(text, text[: comparisons[-1].start()])
-    limit_text, window_s, abort = _tail(text, text[comparisons[-1].end() :])
+    method, name, metric = _subject(text, rule[: comparisons[-1].start()])
+    limit_text, window_s, abort = _tail(text, rule[comparisons[-1].end() :])
     try:
         limit = _limit_parser(metric)(limit_text)
     except ValueError as error:
         raise ValueError(f"{text!r}: {metric}: {error}") from None
-    return Threshold(text, method, name, metric, op, limit, window_s, abort)
+    return Threshold(text, method, name, metric, op, limit, window_s, abort, default)
+
+
+def with_defaults(rules: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    """`rules`, followed by the default ones for what none of them is about; a rule on one endpoint's errors is not on all."""
+    own = [rule for rule in rules if not rule.default]
+    metrics = {rule.metric for rule in own if rule.endpoint is None}
+    defaults = (parse_threshold(text + _DEFAULT_MARK) for text in _DEFAULT_RULES)
+    return (*own, *(rule for rule in defaults if rule.metric not in metrics))
 
 
 def _subject(text: str, head: str) -> tuple[str | None, str | None, str]:
@@ -131,6 +154,8 @@ def _subject(text: str, head: str) -> tuple[str | None, str | None, str]:
             f"{text!r}: {' '.join(words[:-1])!r} is not an endpoint: write method and name before the metric, "
             f"e.g. POST /auth/login {metric}"
         )
+    if metric == "exceptions":
+        raise ValueError(f"{text!r}: exceptions belong to no endpoint: leave {' '.join(words[:-1])!r} out")
     return method, name[0], metric
 
 
@@ -157,7 +182,13 @@ def _tail(text: str, tail: str) -> tuple[str, int | None, bool]:
 def _limit_parser(metric: str) -> Callable[[object], float]:
     if metric.startswith("rate"):
         return parse_rate
-    return parse_share if metric == "errors" else parse_latency
+    if metric == "exceptions":
+        return parse_count
+    return _parse_error_share if metric == "errors" else parse_latency
+
+
+def _parse_error_share(value: object) -> float:
+    return 0.0 if value == "0" else parse_share(value)  # none is none, in whatever unit
 
 
 def _allowed() -> str:

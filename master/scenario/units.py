@@ -104,6 +104,17 @@ _TEMPERATURE = _Kind(
 _RATE = _Kind("a rate", {"/s": Fraction(1), "/min": Fraction(1, 60)}, "600/s", 1e9, "1000000000/s")
 
 
+_MOST_DIGITS = 15  # of a count: fewer than a float can tell apart
+
+
+def parse_count(value: object) -> float:
+    """A whole number, from `10`."""
+    text = str(value).strip()
+    if not re.fullmatch(f"[0-9]{{1,{_MOST_DIGITS}}}", text):
+        raise ValueError(f"{value!r:.60} is not a count: write a whole number from 0, e.g. 10")
+    return float(text)
+
+
 def parse_duration(value: object) -> float:
     """Seconds, from `90s`, `1.5h`, `500 ms`, `1m30s`."""
     return _DURATION.parse_sum(value)
@@ -140,6 +151,11 @@ def parse_temperature(value: object) -> float:
 def parse_rate(value: object) -> float:
     """A rate per second, from `600/s`, `30/min`."""
     return _RATE.parse(value)
+
+
+def format_count(count: float) -> str:
+    """`10`: exact."""
+    return _plain(count)
 
 
 def format_duration(seconds: float) -> str:
@@ -181,6 +197,8 @@ def rounded(value: float, holds: Callable[[float], bool]) -> float:
 
     So a report never reads "p95 < 100 ms: observed 100 ms, passed".
     """
+    if float(value).is_integer():
+        return value
     for digits in range(4, 17):
         short = float(f"{value:.{digits}g}")
         if holds(short) == holds(value):

@@ -98,7 +98,11 @@ def test_a_broken_threshold_fails_the_run(piswarm: Piswarm) -> None:
 
     assert finished.status == 1, finished.output
     assert finished.result["verdict"] == "FAIL"
-    assert [row["ok"] for row in finished.result["thresholds"]] == [False, True]
+    assert {row["rule"]: row["ok"] for row in finished.result["thresholds"]} == {
+        rule: False,
+        "errors < 50 %": True,
+        "exceptions = 0 (default)": True,
+    }
     assert rule in finished.output
     failures = ET.parse(finished.directory / "junit.xml").getroot().findall(".//failure")
     assert len(failures) == 1

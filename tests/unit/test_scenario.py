@@ -12,6 +12,7 @@ from master.errors import InputError
 from master.run.load import LoadSchedule
 from master.scenario import Limits, Nodes, Overrides, Rack, Scenario, Stage, load_scenario, parse_threshold
 from master.scenario.overrides import override
+from master.scenario.rules import with_defaults
 from worker.boards import KINDS
 from worker.wire import UserShare
 
@@ -20,7 +21,9 @@ KNOWN = ("ApiUser", "SessionUser", "Canary")
 
 
 def scenario(*stages: Stage, users: dict[str, UserShare] | None = None, nodes: Nodes = Nodes()) -> Scenario:  # noqa: B008
-    return Scenario("s", "embedded", users or {"ApiUser": UserShare(weight=1)}, stages, nodes=nodes)
+    return Scenario(
+        "s", "embedded", users or {"ApiUser": UserShare(weight=1)}, stages, nodes=nodes, thresholds=with_defaults(())
+    )
 
 
 def reloaded(original: Scenario) -> Scenario:
@@ -49,6 +52,7 @@ def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
         "POST /auth/login p95 < 100 ms",
         "errors < 5 %",
         "p99 < 500 ms over 10s, abort",
+        "exceptions = 0 (default)",
     ]
     assert read.validity == Limits(
         loop_lag_p99_ms=40, node_cpu_percent=85, excluded_share_percent=2.5, users_percent=97.5, local_errors=3
@@ -61,6 +65,28 @@ def test_what_is_left_out_has_a_default_and_the_file_gives_the_name(tmp_path: Pa
     file = tmp_path / "smoke-1.yml"
     file.write_text("\ufefftarget: embedded\r\nusers: {ApiUser: 1}\r\nload: [{users: 1, spawn_rate: 1, hold: 1s}]\r\n")
     assert load_scenario(file, KNOWN) == replace(scenario(Stage(1, 1, 1)), name="smoke-1")
+
+
+@pytest.mark.parametrize(
+    ("rules", "defaults"),
+    [
+        ([], ["errors = 0 (default)", "exceptions = 0 (default)"]),
+        (["p95 < 1 s"], ["errors = 0 (default)", "exceptions = 0 (default)"]),
+        (["errors < 1 %"], ["exceptions = 0 (default)"]),
+        (["errors < 1 % over 10s, abort", "exceptions < 5"], []),
+        (["GET /a errors < 1 %", "exceptions < 5 over 1m"], ["errors = 0 (default)"]),
+        (["errors = 0 (default)", "errors < 5 %"], ["exceptions = 0 (default)"]),
+    ],
+)
+def test_errors_and_exceptions_are_judged_where_no_rule_is_on_all_of_them(
+    tmp_path: Path, rules: list[str], defaults: list[str]
+) -> None:
+    """The rules added say that they are defaults, and go where the scenario gets one of its own."""
+    file = tmp_path / "s.yml"
+    file.write_text(replace(scenario(Stage(1, 1, 1)), thresholds=tuple(map(parse_threshold, rules))).to_yaml())
+    read = load_scenario(file, KNOWN).thresholds
+    assert [rule.text for rule in read if rule.default] == defaults
+    assert [rule.text for rule in read if not rule.default] == [rule for rule in rules if "(default)" not in rule]
 
 
 def test_min_nodes_is_expect_unless_given(tmp_path: Path) -> None:
@@ -111,7 +137,11 @@ scenarios = st.builds(
         request_cpu_s=st.none() | st.floats(0.00001, 10),
         thermal_speed=st.floats(1, 100),
     ),
-    thresholds=st.just((parse_threshold("POST /a: {b} # c p95 < 100 ms"), parse_threshold("errors <= 0.1%"))),
+    thresholds=st.sets(
+        st.sampled_from(
+            ["POST /a: {b} # c p95 < 100 ms", "errors <= 0.1%", "exceptions < 3 over 1m", "GET / errors = 0"]
+        )
+    ).map(lambda rules: with_defaults(map(parse_threshold, rules))),
     validity=st.builds(
         Limits,
         loop_lag_p99_ms=st.floats(0, 3600e3),

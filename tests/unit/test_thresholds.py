@@ -67,6 +67,13 @@ def outcome(rule: str, data: Answers) -> ThresholdOutcome:
             "GET /items/{id} of a<b over all errors <= 0.1%",
             ("GET", "/items/{id} of a<b over all", "errors", "<=", 0.001, None, False),
         ),
+        ("errors = 0", (None, None, "errors", "=", 0, None, False)),
+        ("errors < 0", (None, None, "errors", "<", 0, None, False)),
+        ("errors == 0 %, abort", (None, None, "errors", "==", 0, None, True)),
+        ("exceptions = 0", (None, None, "exceptions", "=", 0, None, False)),
+        ("exceptions < 10 over 1m", (None, None, "exceptions", "<", 10, 60, False)),
+        ("exceptions = 0 (default)", (None, None, "exceptions", "=", 0, None, False, True)),
+        ("GET /a=b?c==d errors = 0", ("GET", "/a=b?c==d", "errors", "=", 0, None, False)),
         ("WSR p95 p95 p50 < 1 ms", ("WSR", "p95 p95", "p50", "<", 1, None, False)),
     ],
 )
@@ -94,11 +101,19 @@ def test_a_metric_names_its_percentile(metric: str, percent: float | None) -> No
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("p95", "has no comparison: write metric, then one of <, <=, >, >=, then value"),
+        ("p95", "has no comparison: write metric, then one of <, <=, >, >=, =, ==, then value"),
         ("", "has no comparison"),
-        ("p95 = 100 ms", "'=' is not a comparison"),
         ("p95 => 100 ms", "'=>' is not a comparison"),
-        ("p95 == 100 ms", "'==' is not a comparison"),
+        ("p95 === 100 ms", "'===' is not a comparison"),
+        ("p95 != 100 ms", "'!=' is not a comparison"),
+        ("errors = 1", "errors: 1 has no unit"),
+        ("errors = 1 (default)", "errors: '1 (default)' is not a percentage"),
+        ("exceptions < 5 %", "exceptions: '5 %' is not a count: write a whole number from 0, e.g. 10"),
+        ("exceptions < 0.5", "'0.5' is not a count"),
+        ("exceptions < -1", "'-1' is not a count"),
+        ("exceptions < 1e3", "'1e3' is not a count"),
+        ("exceptions < 9999999999999999", "'9999999999999999' is not a count"),
+        ("GET /x exceptions = 0", "exceptions belong to no endpoint: leave 'GET /x' out"),
         ("< 100 ms", "a metric is missing"),
         ("errrors < 5 %", "'errrors' is not a metric: use one of rate, rate_per_user, errors,"),
         ("errrors < 5 %", "did you mean 'errors'?"),
@@ -159,6 +174,11 @@ DATA = answers(
         ("errors <= 10 %", 0.1, "10 %", True),
         ("GET /x errors <= 0 %", 0.0, "0 %", True),
         ("POST /y z errors <= 0 %", 1.0, "100 %", False),
+        ("errors = 0", 0.1, "10 %", False),
+        ("GET /x errors = 0", 0.0, "0 %", True),
+        ("rate == 2.5/s", 2.5, "2.5/s", True),
+        ("exceptions = 0", 0.0, "0", True),
+        ("exceptions > 0", 0.0, "0", False),
         ("max < 101 ms", 100.0, "100 ms", True),
         ("GET /x max < 20 ms", 20.0, "20 ms", False),
     ],
@@ -176,6 +196,14 @@ def test_a_percentile_is_that_of_all_requests_together(rule: str, observed_ms: f
     found = outcome(rule, DATA)
     assert found.observed == pytest.approx(observed_ms, rel=0.01)
     assert found.ok is ok
+
+
+def test_the_worst_window_of_an_equation_is_the_one_furthest_from_it() -> None:
+    """Above or below: of 4, 3, 0 and 3 requests a second, none is furthest from 3."""
+    found = outcome("rate = 3/s over 1s", DATA)
+    assert (found.observed, found.ok) == (0.0, False)
+    assert "from 3 s" in found.message
+    assert outcome("rate = 1/s over 1s", DATA).observed == 4.0
 
 
 @pytest.mark.parametrize(
