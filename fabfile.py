@@ -26,6 +26,7 @@ from master.deploy.rollout import parse_budget
 from master.deploy.service import Verb
 from master.deploy.steps import Wellness
 from master.errors import InputError
+from worker import streams
 
 INVENTORY = os.environ.get("PISWARM_INVENTORY", "ansible/inventory/lab.yml")
 PLAYBOOK = Path("ansible/provision.yml")
@@ -54,6 +55,8 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
         defaults = {name: default for name, (default, _) in COMMON.items()} | {"deadline": deadline}
 
         def run(_: Context, **given: Any) -> None:
+            if body.__name__ != "logs":  # which, followed, is to end with its reader
+                streams.guard()
             with told():
                 common = {name: given.pop(name) for name in defaults}
                 limits = Limits(common["connect"], common["deadline"], max(1, common["pool"]))

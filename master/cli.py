@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from master.errors import ExitCode, InputError, PiswarmError
 from master.nodes.now import Column
-from worker import __version__
+from worker import __version__, streams
 
 if TYPE_CHECKING:
     from master.report.result import Result
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
+PATIENCE_S = 0.5
+"""How long a run waits for whoever reads what it prints, before it goes on without."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -212,6 +215,8 @@ def nodes(
         command.watch(found, pick, Console())
     else:
         command.show_once(found, pick)
+    if lost := streams.lost_output():
+        raise InputError(f"standard output can't be written: {lost.strerror}", hint="What was asked for is incomplete.")
 
 
 def _read_roster(inventory: Path, limit: str, state: Path) -> Roster:
@@ -239,13 +244,22 @@ def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
+    streams.set_patience(PATIENCE_S)
     result, directory = execute(view_for(console, f"piswarm  {name}"))
     print_summary(console, result, directory)
+    if lost := streams.lost_output():
+        say = Console(stderr=True).print
+        say(
+            f"piswarm: standard output can't be written: {lost.strerror}", markup=False, highlight=False, soft_wrap=True
+        )
+        say(f"The verdict is {result.verdict}; see {directory.path}.", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(ExitCode[result.verdict])
 
 
 def main() -> int:
     """Run the command; its exit status is an ExitCode."""
+    streams.guard()
+    os.umask(os.umask(0o022) | 0o022)  # what a run leaves is for others to read at most, whatever the shell allows
     try:
         app(standalone_mode=True)
     except PiswarmError as error:

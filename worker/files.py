@@ -94,7 +94,7 @@ def parse_number(text: bytes) -> int | None:
 def read_text(path: Path) -> str:
     """All of a file; nothing when it can't be read."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

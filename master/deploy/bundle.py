@@ -219,7 +219,7 @@ def _forget(directory: Path, platform: Platform) -> None:
 def _alone(lock: Path, progress: Progress) -> Iterator[None]:
     """Be the only one that holds `lock`, which its holder's end releases, however it ends."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as stream:
+    with lock.open("w", encoding="utf-8") as stream:
         told = False
         while True:
             try:

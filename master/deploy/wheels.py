@@ -62,7 +62,7 @@ def wheels_for(
             shutil.rmtree(left, ignore_errors=True)
         # A new name each time: the pip of a build that was killed may be at work still.
         partial = Path(tempfile.mkdtemp(".partial", f"{directory.name}-", cache))
-        (partial / "requirements.txt").write_text(requirements)
+        (partial / "requirements.txt").write_text(requirements, encoding="utf-8")
         _download(partial, platform, len(pins), progress, deadline_s)
         _check(partial, pins)
         (partial / "requirements.txt").unlink()
@@ -112,7 +112,13 @@ def _download(directory: Path, platform: Platform, count: int, progress: Progres
     said: list[str] = []
     expired = threading.Event()
     with subprocess.Popen(  # noqa: S603 # our own Python, and what a lock file pins
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        encoding="utf-8",
+        errors="replace",
     ) as pip:
 
         def expire() -> None:

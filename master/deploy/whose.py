@@ -26,7 +26,7 @@ def is_over(by: str) -> bool:
 
 def _here() -> tuple[str, ...]:
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return boot, str((_PROC / "self/ns/pid").stat().st_ino)
     except OSError:
         return ()
@@ -35,7 +35,7 @@ def _here() -> tuple[str, ...]:
 def _began(number: int) -> str:
     """When a process began, in ticks since the boot; empty for one that is gone, or waits to be buried."""
     try:
-        fields = (_PROC / str(number) / "stat").read_text().rpartition(")")[2].split()
+        fields = (_PROC / str(number) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
     return "" if fields[0] in "ZX" else fields[19]

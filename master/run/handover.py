@@ -156,7 +156,7 @@ class Standing(msgspec.Struct, kw_only=True):
 def boot_id() -> str:
     """A name of this machine's latest start."""
     try:
-        return _BOOT_ID.read_text().strip()
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

@@ -101,7 +101,7 @@ class Run:
             file = HandoverFile.create(directory.keys, handover)
             stack.callback(file.remove)
             self._handover, self._file = handover, file
-            directory.scenario.write_text(self._scenario.to_yaml())
+            directory.scenario.write_text(self._scenario.to_yaml(), encoding="utf-8", errors="replace")
             store = Store(directory.database, create=True)
             stack.callback(store.close)
             store.put_meta("run", directory.path.name)

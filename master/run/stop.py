@@ -37,7 +37,11 @@ class StopOrder:
 
     @contextmanager
     def on_signals(self, at_once: Callable[[], None]) -> Iterator[None]:
-        """Within the block Ctrl-C, SIGTERM and SIGHUP give the order; a second one calls `at_once` and leaves."""
+        """Within the block Ctrl-C, SIGTERM and SIGHUP give the order; a second one of the first two calls `at_once` and leaves.
+
+        A terminal that is closed sends SIGHUP, often more than once, and is no reason for haste. Who starts a run so that it
+        ignores SIGHUP (nohup) has it go on.
+        """
 
         def interrupt() -> None:
             if self.given:
@@ -45,9 +49,11 @@ class StopOrder:
                 os._exit(ExitCode.ABORTED)
             self.give("interrupted by the operator")
 
-        handlers = [
-            gevent.signal_handler(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        ]
+        handlers = [gevent.signal_handler(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            handlers.append(
+                gevent.signal_handler(signal.SIGHUP, self.give, "interrupted: its terminal went away (SIGHUP)")
+            )
         try:
             yield
         finally:

@@ -10,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ import uvicorn
 
 from .app import Gateway
 from .auth import TOKEN_LIFETIME_S, Authority
+from .scratch import scratch_directory
 from .storage import ForeignDatabaseError, Storage
 
 PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
@@ -46,13 +46,13 @@ class Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to end. Returns the exit code: 0, or 2 when the arguments can't be followed."""
     options = _parse(arguments)
-    with tempfile.TemporaryDirectory(prefix="piswarm-target-") as directory:
+    with scratch_directory() as directory:
         try:
             listener = _listen(options.host, options.port)
         except OSError as error:
             return _refuse(f"can't listen on {options.host}:{options.port}: {error.strerror}; name a free --port, or 0")
         try:
-            storage = Storage(options.database or Path(directory) / "target.db")
+            storage = Storage(options.database or directory / "target.db")
         except (ForeignDatabaseError, sqlite3.Error, OSError) as error:
             listener.close()
             return _refuse(f"can't use --database {options.database}: {error}; name a new file")
@@ -95,7 +95,7 @@ def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool, o
         server.should_exit = True
 
     # uvicorn ends on these signals and then raises them again for the handlers it found; these make that end an orderly one.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, stop)
     if until_stdin_closes:
         requests = lambda: server.server_state.total_requests  # noqa: E731  # uvicorn's own count

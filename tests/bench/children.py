@@ -21,7 +21,7 @@ class BenchError(Exception):
 
 def blame(what: str, log: Path) -> str:
     """`what`, and the last line of what a process complained of."""
-    words = log.read_text(errors="replace").strip().splitlines()
+    words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return f"{what} ({words[-1]})" if words else what
 
 
@@ -79,7 +79,7 @@ class Children:
         """
         held: list[object] = []
         # An interruption waits until the process is one that we know of.
-        with _interruptions(lambda *_: held.append(_)), log.open("w") as complaints, _on(core):
+        with _interruptions(lambda *_: held.append(_)), log.open("w", encoding="utf-8") as complaints, _on(core):
             process = subprocess.Popen(
                 command,
                 stdin=stdin,

@@ -44,7 +44,7 @@ def try_to_write(path: Path) -> None:
     """Learn now, not when all is measured. What is there stays as it is. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
-    path.open("a").close()
+    path.open("a", encoding="utf-8").close()
     if new:
         path.unlink()
 

@@ -59,7 +59,7 @@ def describe_all() -> dict[str, Any]:
 
 def _cpu_model() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     # x86 tells the model of each core, a Raspberry Pi that of the board at the end.

@@ -154,7 +154,7 @@ def monotonic_offsets(started: Started) -> dict[str, set[float]]:
     for process in started.family()[1:]:
         node = process.environ().get("NODE_CLOCKS_OF")
         if node is not None:
-            text = Path(f"/proc/{process.pid}/timens_offsets").read_text()
+            text = Path(f"/proc/{process.pid}/timens_offsets").read_text(encoding="utf-8")
             found[node].add(float(re.search(r"^monotonic\s+(\S+)", text)[1]))
     return found
 

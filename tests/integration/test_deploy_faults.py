@@ -308,7 +308,7 @@ def test_a_controller_that_is_killed_between_switch_and_well(rack: Rack) -> None
 def test_a_lock_whose_time_is_over_is_nobodys(rack: Rack) -> None:
     """So is one from before a reboot; one that is still good is respected."""
     lock = rack.hosts[0].root / "lock"
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
     words = "token=1\nholder=somebody\nsince=yesterday\n"
     lock.write_text(f"{words}boot={boot}\nuntil={now + 60}\n")

@@ -47,7 +47,7 @@ def test_it_does_not_outlive_a_parent_that_is_killed() -> None:
         assert parent.stdout.read() == b""  # returns once nobody is left to write
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_ends_it_in_order_even_with_a_connection_open(number: signal.Signals, tmp_path: Path) -> None:
     target = Target(TMPDIR=str(tmp_path))
     assert list(tmp_path.iterdir())
@@ -59,6 +59,20 @@ def test_a_signal_ends_it_in_order_even_with_a_connection_open(number: signal.Si
     connection.close()
     target.end()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_one_has_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path) -> None:
+    """Its directory is found by the lock that died with it; that of one that lives stays."""
+    killed, living = Target(TMPDIR=str(tmp_path)), Target(TMPDIR=str(tmp_path))
+    killed.process.kill()
+    killed.end()
+    (tmp_path / "piswarm-other").mkdir()
+    assert len(list(tmp_path.glob("piswarm-target-*"))) == 2
+    with Target(TMPDIR=str(tmp_path)):
+        assert len(list(tmp_path.glob("piswarm-target-*"))) == 2  # that of the living one, and its own
+        assert living.ask("POST", "/auth/login", {"username": "user0001", "password": "piswarm"}).status == 200
+    living.end()
+    assert [path.name for path in tmp_path.iterdir()] == ["piswarm-other"]
 
 
 def test_a_taken_port_is_one_clear_line() -> None:

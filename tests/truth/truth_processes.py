@@ -110,7 +110,7 @@ class Run:
     @property
     def output(self) -> str:
         """What it has said so far."""
-        return Path(self._log.name).read_text()
+        return Path(self._log.name).read_text(encoding="utf-8")
 
     def wait_for(self, text: str, within_s: float = 60.0) -> None:
         """Until it says so. Raises TimeoutError, or RuntimeError when it ends first."""

@@ -146,7 +146,7 @@ class Server:
 
 def read_record(path: Path) -> list[Served]:
     """What a target has written down."""
-    lines = (line.split("\t") for line in path.read_text().splitlines())
+    lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
     return [Served(where, mark, *map(float, times)) for where, mark, *times in lines]
 
 
@@ -157,7 +157,7 @@ def main() -> int:
     print(server.port, flush=True)  # noqa: T201  # who started it waits for this
     server.run()
     lines = (f"{each.path}\t{each.mark}\t" + "\t".join(f"{at_s:.7f}" for at_s in each[2:]) for each in server.served)
-    Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in lines))
+    Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return 0
 
 

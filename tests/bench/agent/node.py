@@ -103,7 +103,7 @@ class Bench:
 
     def foreign(self) -> list[str]:
         """Which of FOREIGN the agent has loaded."""
-        maps = Path(f"/proc/{self._agent.pid}/maps").read_text()
+        maps = Path(f"/proc/{self._agent.pid}/maps").read_text(encoding="utf-8")
         return [name for name in FOREIGN if f"/{name}/" in maps]
 
     def _sample(self) -> Sampled:

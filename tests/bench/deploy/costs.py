@@ -37,7 +37,9 @@ def main() -> int:
     finally:
         end_all()
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    Path(result).write_text(json.dumps({"seconds": seconds, "cpu_s": usage.ru_utime + usage.ru_stime}))
+    Path(result).write_text(
+        json.dumps({"seconds": seconds, "cpu_s": usage.ru_utime + usage.ru_stime}), encoding="utf-8"
+    )
     return status if status >= 0 else 128 - status
 
 

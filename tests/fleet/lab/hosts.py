@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], Something], what: str, wait_s: float = WAIT
 def hierarchies() -> list[Path]:
     """Where cgroups are mounted: that of version 2, and of version 1 systemd's own and those that systemd uses."""
     found = []
-    for line in Path("/proc/mounts").read_text().splitlines():
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         _, where, kind, options, *_ = line.split()
         wanted = {"name=systemd", "cpu", "memory", "pids"} & set(options.split(","))
         if kind == "cgroup2" or (kind == "cgroup" and wanted):

@@ -89,9 +89,9 @@ class Lab:
             raise CanNotError("another lab, with another cache, is up on this machine")
         self.directory.mkdir(mode=0o700, parents=True)
         with suppress(OSError):  # where they are not ours to give, a few hosts will do with what there is
-            usual = int(_WATCHES.read_text())
+            usual = int(_WATCHES.read_text(encoding="utf-8"))
             self._usual.write_text(str(usual))
-            _WATCHES.write_text(str(max(usual, 128 + _WATCHES_OF_A_HOST * len(kinds))))
+            _WATCHES.write_text(str(max(usual, 128 + _WATCHES_OF_A_HOST * len(kinds))), encoding="utf-8")
         do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
         do("ip", "link", "add", BRIDGE, "type", "bridge")
         do("ip", "addr", "add", f"{HERE}/24", "dev", BRIDGE)
@@ -127,7 +127,7 @@ class Lab:
         for hierarchy in hierarchies():
             removed(hierarchy / GROUP)
         with suppress(OSError):
-            _WATCHES.write_text(self._usual.read_text())
+            _WATCHES.write_text(self._usual.read_text(), encoding="utf-8")
         shutil.rmtree(self.directory, ignore_errors=True)
         self.hosts = []
 

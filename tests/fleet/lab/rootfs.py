@@ -99,4 +99,4 @@ def emulate(kind: str) -> None:
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT], check=True)
     if not (_BINFMT / "qemu-aarch64").exists():
         # With the flag C on top of Debian's own: without it sudo has no rights inside.
-        (_BINFMT / "register").write_text(_QEMU.read_text().strip().replace(":OPF", ":OCPF"))
+        (_BINFMT / "register").write_text(_QEMU.read_text(encoding="utf-8").strip().replace(":OPF", ":OCPF"))
