@@ -10,12 +10,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fabric.main import program
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
 from invoke.tasks import Task, task
 
 from master.deploy import actions
@@ -34,17 +37,53 @@ ANSIBLE_SETTINGS = Path("ansible/ansible.cfg")
 
 COMMON = {
     "inventory": (INVENTORY, "the inventory; PISWARM_INVENTORY names another one for all tasks"),
-    "limit": ("", "only these hosts, as for Ansible: pi001, rack_a, 'workers:!rack_b'"),
+    "limit": (None, "only these hosts, as for Ansible: pi001, rack_a, 'workers:!rack_b'"),
     "state": (".piswarm", "directory of the controller's keys, known_hosts, allowlist.json and the cache of releases"),
     "json": (False, "print the result as JSON"),
     "pool": (32, "hosts worked on at once"),
     "connect": (10, "seconds to wait for a connection"),
 }
+BOUNDS = {
+    "pool": (1, 1000),
+    "connect": (1, 3600),
+    "deadline": (1, 7 * 86400),
+    "canaries": (0, 100_000),
+    "batch": (1, 100_000),
+    "keep": (2, 1000),
+    "settle": (0, 3600),
+    "lines": (1, 1_000_000),
+}
+"""The least and the most of each option that is a number."""
 HELP = {
     "dry_run": "show what would be done, and change nothing",
     "settle": "seconds that an agent must stay up to count as well",
     "yes": "do not ask",
 }
+
+
+def check_numbers(given: Mapping[str, Any]) -> None:
+    """Raise InputError for an option whose number is out of BOUNDS."""
+    for name, (least, most) in BOUNDS.items():
+        if name in given and not least <= given[name] <= most:
+            raise InputError(f"--{name}: {str(given[name])[:40]} is not between {least} and {most}")
+
+
+def strict(program: Program) -> None:
+    """End with 2 and one line where the command line is wrong. Invoke ends with 1, or with a traceback for what is no number."""
+    parse = program.parse_tasks
+
+    def parse_tasks() -> None:
+        try:
+            parse()
+        except (ParseError, ValueError) as error:
+            said = " ".join(str(error).split())[:200]
+            said = said if isinstance(error, ParseError) else f"no whole number: {said.rpartition(': ')[2]}"
+            raise Exit(f"error: {said}\n  do: see fab --list, and fab --help TASK", code=2) from None
+
+    program.parse_tasks = parse_tasks
+
+
+strict(program)
 
 
 def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Task]:
@@ -58,8 +97,9 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
             if body.__name__ != "logs":  # which, followed, is to end with its reader
                 streams.guard()
             with told():
+                check_numbers(given)
                 common = {name: given.pop(name) for name in defaults}
-                limits = Limits(common["connect"], common["deadline"], max(1, common["pool"]))
+                limits = Limits(common["connect"], common["deadline"], common["pool"])
                 where = Path(common["inventory"]), common["limit"], Path(common["state"])
                 sys.exit(body(Command(Options(*where, json=common["json"], limits=limits)), **given))
 
@@ -94,7 +134,7 @@ def deploy_workers(
 ) -> int:
     """Bring this release to the workers; only what differs is done."""
     wellness = Wellness(settle_s=settle)
-    return fleet.deploy(Wishes(canaries, max(1, batch), parse_budget(budget), max(2, keep), wellness, dry_run))
+    return fleet.deploy(Wishes(canaries, batch, parse_budget(budget), keep, wellness, dry_run))
 
 
 @fleet_task(600)
@@ -134,7 +174,7 @@ def restart_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> i
 @fleet_task(60, lines="lines of each host", follow="go on with what they say from now on, until Ctrl-C")
 def logs(fleet: Command, lines: int = 20, follow: bool = False) -> int:
     """Show what the agents said last, each line with its host."""
-    return fleet.logs(max(1, lines), follow=follow)
+    return fleet.logs(lines, follow=follow)
 
 
 @fleet_task(60, yes="trust the keys that are shown, without asking")
@@ -170,7 +210,7 @@ def provision(fleet: Command, check: bool = False) -> int:
     # Ansible trusts the same keys as fab, and no others.
     strict = f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes"
     words = [program, "--inventory", str(fleet.options.inventory), str(PLAYBOOK)]
-    words += ["--limit", fleet.options.limit] if fleet.options.limit else []
+    words += [] if fleet.options.limit is None else ["--limit", fleet.options.limit]
     words += ["--check", "--diff"] if check else []
     environment = {"ANSIBLE_CONFIG": str(ANSIBLE_SETTINGS), **os.environ}
     environment |= {"ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}

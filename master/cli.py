@@ -75,8 +75,9 @@ def run(
         typer.Option(help="Run on the real nodes of this inventory: the hosts of its group `workers`, once deployed."),
     ] = None,
     limit: Annotated[
-        str, typer.Option(help="Only these nodes of the inventory, as for Ansible: 'pi[001:010]', 'workers:!rack_a'.")
-    ] = "",
+        str | None,
+        typer.Option(help="Only these nodes of the inventory, as for Ansible: 'pi[001:010]', 'workers:!rack_a'."),
+    ] = None,
     state: Annotated[
         Path, typer.Option(help="The directory with the keys of the controller and its nodes, made by `fab enroll`.")
     ] = Path(".piswarm"),
@@ -219,7 +220,7 @@ def nodes(
         raise InputError(f"standard output can't be written: {lost.strerror}", hint="What was asked for is incomplete.")
 
 
-def _read_roster(inventory: Path, limit: str, state: Path) -> Roster:
+def _read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
     from master.run.roster import read_roster  # noqa: PLC0415
 
     return read_roster(inventory, limit, state)

@@ -43,7 +43,8 @@ class Options:
     """What all tasks take."""
 
     inventory: Path
-    limit: str = ""
+    limit: str | None = None
+    """A pattern of hosts; None for all of the group."""
     state: Path = Path(".piswarm")
     """The directory of what the controller knows of its fleet."""
     json: bool = False
@@ -52,12 +53,16 @@ class Options:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Show errors as messages, and end with their exit status."""
+    """Show errors as messages, and end with their exit status: 2 for wrong input, 1 for all else."""
     try:
         yield
     except PiswarmError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  do: {error.hint}\n" if error.hint else ""))
-        sys.exit(int(error.exit_code))
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        where = f"{str(error.filename)[:_WIDE]}: " if error.filename is not None else ""
+        sys.stderr.write(f"error: {where}{error.strerror or error}\n  do: check the path, its owner and its disk\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

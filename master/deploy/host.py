@@ -17,12 +17,14 @@ from typing import Any
 
 from master.deploy.tree import Found
 from master.errors import InputError
+from master.store import CONTROLLER
 from worker.wire import MAX_WORKERS
 
 DEFAULT_PORT = 22
 CONTROLLER_PORT = 5557
 """Where nothing else is said."""
 MOST_WEIGHT = 1000.0
+_MOST_SHOWN = 10**40
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 # Not to begin with a hyphen: it would be an option of ssh.
@@ -119,6 +121,9 @@ def _host(named: Named, faults: list[Fault]) -> Host:
     elif not _NAME.fullmatch(name):
         text = f"{name[:80]!r} as a node's name: up to 63 letters, digits, '-' and '.', beginning and ending with none of these"
         faults.append(_fault(text, named))
+    elif name == CONTROLLER:
+        text = f"{name} as a node's name: the controller's own, whose telemetry it would be taken for; choose another"
+        faults.append(_fault(text, named))
     left = dict(named.variables)
     taken: dict[str, Any] = {}
     for variable, (read, wanted) in _READ.items():
@@ -128,7 +133,7 @@ def _host(named: Named, faults: list[Fault]) -> Host:
         try:
             taken[variable] = read(at.value)
         except (ValueError, TypeError):
-            faults.append(_fault(f"{variable} of {name}: {_shown(at.value)} is not {wanted}", at))
+            faults.append(_fault(f"{variable} of {name}: {shown(at.value)} is not {wanted}", at))
     for variable, at in left.items():
         near = variable.startswith("piswarm_") and difflib.get_close_matches(variable, _READ, n=1, cutoff=0.85)
         if near:
@@ -148,7 +153,10 @@ def _host(named: Named, faults: list[Fault]) -> Host:
     )
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """`value` in a message: never long, whatever it is. Pure."""
+    if isinstance(value, int) and not -_MOST_SHOWN < value < _MOST_SHOWN:
+        return "a number of that many digits"  # which Python does not even show
     return "nothing" if value is None else repr(value)[:80]
 
 

@@ -33,7 +33,7 @@ class PlainSource:
     def __init__(self, file: Path) -> None:
         """Read `file`. Raises InputError."""
         self._file = file
-        _check_kind(file)
+        check_kind(file)
         document = read_document(file, lenient=True)
         assert isinstance(document.data, dict)  # whatever the file holds, the top of a Document is a mapping
         self._tree = _Reader(document).read(document.data)
@@ -57,8 +57,8 @@ class PlainSource:
         return Named(name, self._tree.groups_of(name), variables, member.file, member.line)
 
 
-def _check_kind(file: Path) -> None:
-    """Refuse what Ansible would take for something other than a YAML inventory."""
+def check_kind(file: Path) -> None:
+    """Raise InputError for what Ansible would take for something other than a YAML inventory."""
     reason = ""
     if file.is_dir():
         reason = "is a directory; only a single file can be read without ansible-core"

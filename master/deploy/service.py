@@ -10,9 +10,10 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
-from master.deploy.host import Host
+from master.deploy.host import Host, shown
 from master.errors import InputError
 from worker.service import IN_RUN
 
@@ -134,22 +135,59 @@ def service_of(host: Host) -> Service:
 
 
 def layout_of(host: Host) -> Layout:
-    """Where things are on `host`: with systemd where the playbook puts them. Raises InputError."""
+    """Where things are on `host`: with systemd where the playbook puts them. Raises InputError.
+
+    Much is removed below these directories, so that none of them is one that the system or somebody's home is in.
+    """
     by_systemd = isinstance(service_of(host), Systemd)
     found = {}
     for variable, default in (("piswarm_root", ROOT), ("piswarm_etc", ETC)):
         found[variable] = _path(host, variable, host.variables.get(variable, default))
+        if is_of_the_system(found[variable]):
+            raise _refused(host, variable, f"{found[variable]} is a directory of the system")
         if by_systemd and found[variable] != default:
             text = f"{variable} of {host.name}: the agent's unit knows {default} alone"
             raise InputError(text, hint="leave it out; it is for hosts with a piswarm_service of their own")
-    return Layout(found["piswarm_root"], found["piswarm_etc"], USER if by_systemd else "")
+    root, etc = PurePosixPath(found["piswarm_root"]), PurePosixPath(found["piswarm_etc"])
+    if root.is_relative_to(etc) or etc.is_relative_to(root):
+        raise _refused(host, "piswarm_etc", f"{etc} and piswarm_root, {root}, are not apart")
+    return Layout(str(root), str(etc), USER if by_systemd else "")
+
+
+def is_of_the_system(path: str) -> bool:
+    """Whether the normalised absolute `path` is no directory for one program alone. Pure."""
+    _, top, *below = path.split("/")
+    if top == "etc":
+        return len(below) != 1 or not below[0].startswith("piswarm")
+    if top == "usr":
+        return below[:1] != ["local"] or len(below) < 2 or below[1] in _OF_USR_LOCAL
+    if top == "var":
+        return len(below) < 2 or below[0] not in _OF_VAR or below[1] in _OF_VAR_LIB
+    return top in _SYSTEM or len(below) < (2 if top == "home" else 1)
+
+
+_SYSTEM = frozenset(
+    {"", "bin", "boot", "dev", "lib", "lib32", "lib64", "libx32", "lost+found", "proc", "run", "sbin", "sys"}
+)
+_OF_USR_LOCAL = frozenset({"bin", "etc", "games", "include", "lib", "man", "sbin", "share", "src"})
+_OF_VAR = frozenset({"lib", "opt", "tmp"})
+_OF_VAR_LIB = frozenset({"apt", "dbus", "dpkg", "pam", "private", "python", "sudo", "systemd", "ucf"})
 
 
 def _path(host: Host, variable: str, value: object) -> str:
-    if not isinstance(value, str) or not _PATH.fullmatch(value) or ".." in value or value.count("/") < 2:
-        text = f"{variable} of {host.name}: {value!r} is no absolute path of letters, digits and . _ / + - below a directory"
-        raise InputError(text, hint="correct the inventory; nothing was started")
-    return value.rstrip("/")
+    """`value` without a slash at its end. Raises InputError unless it says one place only, in one way."""
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        raise _refused(host, variable, f"{shown(value)} is no absolute path of letters, digits and . _ / + -")
+    parts = value.removesuffix("/").split("/")[1:]
+    if {"", ".", ".."} & set(parts):
+        raise _refused(host, variable, f"{shown(value)} has an empty part, or one that is '.' or '..'")
+    if len(parts) < 2:
+        raise _refused(host, variable, f"{shown(value)} is not below another directory")
+    return "/" + "/".join(parts)
+
+
+def _refused(host: Host, variable: str, text: str) -> InputError:
+    return InputError(f"{variable} of {host.name}: {text}", hint="correct the inventory; nothing was started")
 
 
 def unit_of(shown: Mapping[str, str], uptime_s: float) -> Unit:

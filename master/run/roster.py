@@ -57,7 +57,7 @@ class Roster(msgspec.Struct, frozen=True):
         return controller_keys(Path(self.state))
 
 
-def read_roster(inventory: Path, limit: str, state: Path) -> Roster:
+def read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
     """The nodes of `inventory`, only those of `limit` where it is given. `state` is the directory that `fab` keeps its keys in.
 
     Raises InputError: also when a node was not enrolled, or they know the controller by different addresses.

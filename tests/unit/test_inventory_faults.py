@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from master.deploy.inventory import read_inventory
+from master.deploy import ansible_core
+from master.deploy.inventory import Reader, read_inventory
 from master.errors import InputError
 
+READERS: list[Reader] = ["plain", "ansible"] if ansible_core.is_installed() else ["plain"]
 
-def refusal(file: Path, pattern: str = "all", limit: str = "") -> str:
+
+def refusal(file: Path, pattern: str = "all", limit: str | None = None, reader: Reader = "plain") -> str:
     with pytest.raises(InputError) as caught:
-        read_inventory(file, reader="plain").hosts(pattern, limit=limit)
+        read_inventory(file, reader=reader).hosts(pattern, limit=limit)
+    assert len(str(caught.value)) < 2000
     return str(caught.value)
+
+
+@pytest.fixture(params=READERS)
+def reader(request: pytest.FixtureRequest) -> Reader:
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +102,7 @@ def test_refused_with_line_and_reason(tmp_path: Path, text: str, line: int, reas
         ("workers[0:3]", "subscripts can't be read without ansible-core"),
         ("workers:22", "separate the terms with commas"),
         ("fe80::1", "separate the terms with commas"),
+        ("pi[1:2", "a bracket without its other one"),
         ("localhost", "'localhost' is no host and no group"),
         ("!", "'!' names nothing"),
         ("workers:!workers", "means no host"),
@@ -137,3 +151,95 @@ def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
     program.write_text("w: {hosts: {pi1: }}\n")
     program.chmod(0o755)
     assert "is a program" in refusal(program)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["", " ", ",", ":", "::", "[", "]", "~", "!", "&", "@", "!~", "pi1:", ":pi1", "pi1,", "pi1,,pi2", "pi1:&", "pi1,!", "!,pi1",
+     "~(", "~x*", "~pi9|", "pi1:[", "workers[", "pi1, ,pi2"],
+)  # fmt: skip
+def test_an_empty_or_broken_term_never_means_all_hosts(tmp_path: Path, reader: Reader, limit: str) -> None:
+    """Such as the limit "$A,$B" of a script that has neither; the message names the pattern."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("workers: {hosts: {pi1: , pi2: }}\n")
+    assert f"pattern {limit!r}"[:-1] in refusal(file, "workers", limit, reader) or limit.startswith("~")
+    assert refusal(file, limit, None, reader)
+
+
+@pytest.mark.parametrize(
+    "limit", ["workers[7]", "pi1[0:zz]", "~[", "x" * 50_000, "pi1:!" + "(" * 5000, "\0", "{{ x }}", "~(?P<a>"]
+)
+def test_whatever_a_reader_stumbles_over_in_a_pattern_is_wrong_input(
+    tmp_path: Path, reader: Reader, limit: str
+) -> None:
+    """In a message of bounded length."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("workers: {hosts: {pi1: , pi2: }}\n")
+    assert refusal(file, "workers", limit, reader)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["pi[1:999999999]", "pi[1:99999999999999999999999]", "p[1:999]i[1:999]", "a[1:9]b[1:9]c[1:9]d[1:9]e[1:9]"],
+)
+@pytest.mark.parametrize("ending", ["yml", "ini"])
+def test_a_range_of_too_many_hosts_is_refused_before_they_are_made(
+    tmp_path: Path, reader: Reader, written: str, ending: str
+) -> None:
+    """By both readers, in little memory."""
+    if (reader, ending) == ("plain", "ini"):
+        pytest.skip("read by Ansible alone")
+    file = tmp_path / f"fleet.{ending}"
+    file.write_text(f"workers: {{hosts: {{'{written}': }}}}\n" if ending == "yml" else f"[workers]\n{written}\n")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "10000" in refusal(file, reader=reader)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+def test_the_controllers_own_name_is_no_nodes(tmp_path: Path, reader: Reader) -> None:
+    """Its telemetry would be taken for the controller's. In another group it may be named so."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("workers: {hosts: {pi1: , controller: }}\n")
+    assert "controller as a node's name: the controller's own" in refusal(file, "workers", None, reader)
+    file.write_text("workers: {hosts: {pi1: }}\nservers: {hosts: {controller: }}\n")
+    assert [host.name for host in read_inventory(file, reader=reader).hosts("workers")] == ["pi1"]
+
+
+@pytest.mark.parametrize("port", ["7" * 9000, "0x" + "f" * 9000, "'" + "7" * 9000 + "'", "-1", "1e3", "0x16g"])
+def test_a_port_that_is_none_is_refused_however_long_it_is(tmp_path: Path, reader: Reader, port: str) -> None:
+    """In a message that does not repeat it."""
+    file = tmp_path / "fleet.yml"
+    file.write_text(f"workers: {{hosts: {{pi1: {{ansible_port: {port}}}}}}}\n")
+    assert refusal(file, reader=reader)
+    file.write_text(f"workers: {{hosts: {{'pi1:{port}': }}}}\n")
+    assert refusal(file, reader=reader)
+
+
+def test_what_is_no_file_of_text_is_refused_at_once(tmp_path: Path) -> None:
+    """A pipe would keep its reader waiting, a device feed it for ever; beside the inventory as in its place."""
+    pipe = tmp_path / "fleet.yml"
+    os.mkfifo(pipe)
+    (tmp_path / "real.yml").write_text("workers: {hosts: {pi1: }}\n")
+    says = {
+        str(pipe): "is a pipe",
+        "/dev/zero": "is a pipe, a socket or a device",
+        "/proc/self/mem": "can't be read",
+        "x" * 5000: "can't be read",
+        "a/" * 2500: "can't be read",
+        str(tmp_path / "none"): "no such file",
+        str(tmp_path / "real.yml/x"): "can't be read",
+    }
+    program = (
+        "import sys; from master.deploy.inventory import *; from pathlib import *; read_inventory(Path(sys.argv[1]))"
+    )
+    for path, reason in says.items():  # in a process of its own, which a pipe would hold up
+        done = subprocess.run(
+            [sys.executable, "-c", program, path], capture_output=True, text=True, timeout=30, check=False
+        )
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("master.errors.InputError: "), done.stderr
+        assert reason in last
+        assert len(last) < 500
+    (tmp_path / "group_vars").mkdir()
+    os.mkfifo(tmp_path / "group_vars" / "all.yml")
+    assert "all.yml: is a pipe" in refusal(tmp_path / "real.yml")
