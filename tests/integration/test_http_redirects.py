@@ -39,13 +39,23 @@ def other() -> Iterator[Server]:
         (308, "PUT", "PUT"),
         (307, "DELETE", "DELETE"),
         (308, "HEAD", "HEAD"),
+        (301, "PUT", "PUT"),
+        (302, "PUT", "PUT"),
+        (301, "PATCH", "PATCH"),
+        (302, "PATCH", "PATCH"),
+        (301, "DELETE", "DELETE"),
+        (302, "DELETE", "DELETE"),
+        (301, "OPTIONS", "OPTIONS"),
+        (302, "HEAD", "HEAD"),
+        (303, "PATCH", "GET"),
+        (303, "OPTIONS", "GET"),
     ],
 )
 def test_the_method_after_a_redirect(server: Server, user: Visitor, status: int, method: str, then: str) -> None:
-    """307 and 308 keep method and body with its type, the others go on to look only."""
+    """301 and 302 change POST only (RFC 9110 15.4.2-3), 303 all but HEAD, 307 and 308 none; who keeps it keeps body and type."""
     server.on("/start", redirect(status, "/end"))
     server.on("/end", b"HTTP/1.1 204 No Content\r\n\r\n")
-    body = b'{"a":1}' if method in {"POST", "PUT"} else None
+    body = b'{"a":1}' if method in {"POST", "PUT", "PATCH"} else None
     answer = user.client.request(
         method, "/start", data=body, headers={"Content-Type": "application/json"} if body else {}
     )
@@ -201,20 +211,24 @@ def test_a_host_header_of_the_task_is_not_sent_to_another_origin(server: Server,
     assert other.requests[0]["Host"] == other.url.removeprefix("http://")
 
 
-def test_a_file_is_sent_again_from_its_beginning(server: Server, user: Visitor, tmp_path: Path) -> None:
-    """307 asks for the whole body once more."""
+@pytest.mark.parametrize(("method", "status"), [("POST", 307), ("PUT", 302), ("PATCH", 301)])
+def test_a_file_is_sent_again_from_its_beginning(
+    server: Server, user: Visitor, tmp_path: Path, method: str, status: int
+) -> None:
+    """A redirect that keeps the method asks for the whole body once more."""
     path = tmp_path / "file"
     path.write_bytes(b"0123456789" * 20_000)
-    server.on("/start", redirect(307, "/end"))
+    server.on("/start", redirect(status, "/end"))
     with path.open("rb") as file:
-        assert user.client.post("/start", data=file).text == "the end"
+        assert user.client.request(method, "/start", data=file).text == "the end"
     assert [request.body for request in server.requests] == [path.read_bytes()] * 2
 
 
-def test_what_can_not_be_sent_again_is_a_failure(server: Server, user: Visitor) -> None:
+@pytest.mark.parametrize(("method", "status"), [("POST", 307), ("PUT", 302)])
+def test_what_can_not_be_sent_again_is_a_failure(server: Server, user: Visitor, method: str, status: int) -> None:
     """Half a body would be worse."""
-    server.on("/start", redirect(307, "/end"))
-    user.client.post("/start", data=iter([b"once"]))
+    server.on("/start", redirect(status, "/end"))
+    user.client.request(method, "/start", data=iter([b"once"]))
     assert user.event["exception"] is not None
     assert len(server.requests) == 1
 

@@ -83,7 +83,10 @@ class Call:
         return self.started_s
 
     def redirect(self, status: int, location: str) -> None:
-        """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError."""
+        """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError.
+
+        303 is looked at, whatever led there (15.4.4); of 301 and 302 it is only what was posted (15.4.2, 15.4.3).
+        """
         try:
             # What a server makes up is not remembered.
             target = locate.__wrapped__(urljoin(self.located.url, location))
@@ -91,7 +94,7 @@ class Call:
             scheme = location.partition(":")[0][:_SHOWN] if ":" in location else "no"
             raise RedirectError(f"a redirect to {scheme!r}, which is no http or https URL") from None
         dropped = dict(self.dropped or {})
-        if status in {301, 302, 303}:
+        if status == 303 or (status in {301, 302} and self.method == "POST"):
             if self.method != "HEAD":
                 self.method = "GET"
             self.body = NO_BODY
