@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+from geventhttpclient.header import Headers
 from http_server import Request, Server, Visitor
 
 
@@ -128,3 +129,51 @@ def test_headers_changed_between_two_requests_are_sent_as_changed(server: Server
     del headers["X-Own"]
     user.client.get("/", headers=headers)
     assert [request["X-Own"] for request in server.requests] == ["1", "2", None]
+
+
+@pytest.mark.parametrize("values", [["a", "b"], ("a", "b"), Headers([("X-Tag", "a"), ("x-tag", "b")])])
+def test_a_list_is_a_line_for_each_element(server: Server, user: Visitor, values: Any) -> None:
+    """Also where it is the header of a class; geventhttpclient's Headers are such lists, too."""
+    headers = values if isinstance(values, Headers) else {"X-Tag": values}
+    user.client.get("/", headers=headers)
+    server.visitor(default_headers=headers).client.get("/")
+    assert [request.all("X-Tag") for request in server.requests] == [["a", "b"]] * 2
+    assert user.client.get("/", headers=headers).request.headers.getlist("X-Tag") == ["a", "b"]
+
+
+def test_a_list_takes_the_place_of_what_was_there(server: Server) -> None:
+    """That of the request of that of the class, whatever their lengths; None has no line."""
+    user = server.visitor(default_headers={"X-Tag": ["a", "b"], "X-Other": "c"})
+    for given in ("d", ["e"], [], None, ["f", 7, b"g"]):
+        user.client.get("/", headers={"x-tag": given})
+    assert [request.all("X-Tag") for request in server.requests] == [["d"], ["e"], [], [], ["f", "7", "g"]]
+    assert {request["X-Other"] for request in server.requests} == {"c"}
+
+
+def test_a_list_that_grows_between_two_requests_is_sent_as_it_is(server: Server, user: Visitor) -> None:
+    """A task may keep it."""
+    headers = {"X-Tag": ["a"]}
+    for value in "bc":
+        user.client.get("/", headers=headers)
+        headers["X-Tag"].append(value)
+    user.client.get("/", headers=headers)
+    assert [request.all("X-Tag") for request in server.requests] == [["a"], ["a", "b"], ["a", "b", "c"]]
+
+
+def test_headers_may_be_given_as_pairs(server: Server, user: Visitor) -> None:
+    """The last of a name counts, as in a dict."""
+    for value in "ab":
+        user.client.get("/", headers=[("X-Own", "0"), ("X-Own", value)])
+    assert [request.all("X-Own") for request in server.requests] == [["a"], ["b"]]
+
+
+def test_the_characters_of_one_header_leave_the_others_alone(server: Server, user: Visitor) -> None:
+    """Each is sent as latin-1 if that has its characters, else as UTF-8; bytes are sent as they are."""
+    alone: dict[str, Any] = {"X-Latin": "\xe4", "X-Euro": "\u20ac", "X-Bytes": "\u540d".encode()}
+    for name, value in alone.items():
+        user.client.get("/", headers={name: value})
+    user.client.get("/", headers=alone)
+    *each, together = server.requests
+    assert [request[name] for request, name in zip(each, alone, strict=True)] == [together[name] for name in alone]
+    assert together["X-Latin"] == "\xe4"
+    assert [(together[name] or "").encode("latin-1").decode() for name in ("X-Euro", "X-Bytes")] == ["\u20ac", "\u540d"]

@@ -128,6 +128,74 @@ def test_what_a_server_says_unasked_is_no_answer(server: Server, user: Visitor) 
     assert "smuggled" not in {event["response"].text for event in user.fired}
 
 
+TOO_MUCH = {
+    "an empty line after a body": ("GET", reply("hello"), b"\r\n"),
+    "another answer": ("GET", reply("hello"), reply("unasked")),
+    "a body of no content": ("DELETE", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n", b"{}"),
+    "a body of what is not modified": ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", b"old"),
+    "a body to HEAD": ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", b"page"),
+    "chunks to HEAD": ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("case", TOO_MUCH)
+def test_what_comes_with_an_answer_and_is_none_of_it_ends_the_connection(
+    server: Server, user: Visitor, case: str, *, stream: bool
+) -> None:
+    """The answer is as good as without it (RFC 9112 6.3), and so is the next."""
+    method, answer, more = TOO_MUCH[case]
+    server.on("/more", answer + more)
+    server.on("/as-it-should-be", answer)
+    expected = user.client.request(method, "/as-it-should-be", stream=stream)
+    got = user.client.request(method, "/more", stream=stream)
+    assert (got.status_code, got.content) == (expected.status_code, expected.content)
+    assert user.client.get("/").text == "hello"
+    assert failures(user) == [None] * 3
+    assert [request.connection for request in server.requests] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("case", TOO_MUCH)
+def test_the_same_where_it_comes_later(server: Server, user: Visitor, case: str) -> None:
+    """The connection is closed as soon as it is there."""
+    method, answer, more = TOO_MUCH[case]
+    answered = Event()
+
+    def late(at: Exchange) -> None:
+        at.send(answer)
+        answered.wait()
+        at.send(more)
+        at.wait_for_the_client_to_close()
+        at.hang_up()
+
+    server.on("/late", late)
+    user.client.request(method, "/late")
+    answered.set()
+    server.wait_until(lambda now: now.open == 0)
+    assert user.client.get("/").text == "hello"
+    assert failures(user) == [None] * 2
+
+
+def test_what_is_left_of_an_answer_is_not_taken_for_the_next(server: Server, user: Visitor) -> None:
+    """Though it comes when that was asked for: an empty line is passed over, anything else makes the request go again, once."""
+    server.on("/late", reply("hello"))
+    server.on("/next", lambda _: b"\r\n" + reply("next"), lambda _: b"{}" + reply("lost"), reply("again"))
+    for expected in ("next", "again"):
+        user.client.get("/late")
+        assert user.client.get("/next").text == expected
+    assert failures(user) == [None] * 4
+    assert [request.connection for request in server.requests] == [1, 1, 1, 1, 2]
+
+
+def test_what_is_left_of_an_answer_fails_a_post(server: Server, user: Visitor) -> None:
+    """It may not be sent twice."""
+    user.client.get("/")
+    server.on("/next", lambda at: at.read_body() and b"{}" + reply("lost"))
+    user.client.post("/next", data=b"once")
+    assert "not an HTTP/1 answer" in str(failures(user)[1])
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize("limit", [10, 3])
 def test_a_user_has_only_so_many_requests_under_way(server: Server, group: Group, limit: int) -> None:
     """Ten by default, each on a connection of its own; those that wait get their turn."""

@@ -117,7 +117,6 @@ def test_garbage_is_refused_or_waits_for_more(garbage: bytes, cuts: list[int]) -
 REFUSED = {
     "another protocol": (b"SSH-2.0-OpenSSH_9.2\r\n", "not an HTTP/1 answer"),
     "HTTP/2": (b"HTTP/2.0 200 OK\r\n\r\n", "not an HTTP/1 answer"),
-    "lines that end in another way": (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "carriage return"),
     "a status of two digits": (b"HTTP/1.1 42 X\r\n\r\n", "not an HTTP answer"),
     "a status below 100": (b"HTTP/1.1 099 X\r\n\r\n", "not an HTTP/1 answer"),
     "an encoding of the transfer that nobody knows": (
@@ -133,16 +132,10 @@ REFUSED = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         "Transfer-Encoding can't be present with Content-Length",
     ),
-    "more than announced": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc", "more than it had announced"),
-    "a body to HEAD": (b"HTTP/1.1 204 No Content\r\n\r\nabc", "more than it had announced"),
     "too large a length": (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", "exceeds 1000 bytes"),
     "too much until the end": (b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 1001, "exceeds 1000 bytes"),
     "too many chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"x" * 1001, "exceeds 1000"),
     "no chunk size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "invalid chunked body"),
-    "more than the chunks": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-        "more than its chunked body",
-    ),
     "trailers without end": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * MAX_HEAD_BYTES,
         "without any body",

@@ -27,6 +27,10 @@ class BadAnswerError(HttpError):
     """The server broke HTTP, or sent more than a user takes."""
 
 
+class StrayBytesError(BadAnswerError):
+    """What came does not even begin as an answer: on a connection used before, it may be left over from the one before."""
+
+
 class RedirectError(HttpError):
     """A redirect that can't be followed, or one too many."""
 

@@ -11,7 +11,8 @@ from worker.http.call import NO_BODY, Call
 from worker.http.connect import Settings
 from worker.http.connection import Connection
 from worker.http.cookies import Cookies
-from worker.http.errors import RedirectError
+from worker.http.defaults import DefaultHeaders
+from worker.http.errors import RedirectError, StrayBytesError
 from worker.http.head import Head
 from worker.http.pool import Lane, Pool
 from worker.http.request import IDEMPOTENT, Located, header_lines, request_line
@@ -28,11 +29,12 @@ class Exchange:
     """Carries out the calls of one user."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, defaults: Mapping[str, Any], max_redirects: int, max_retries: int
+        self, settings: Settings, pool: Pool, defaults: DefaultHeaders, max_redirects: int, max_retries: int
     ) -> None:
         self.cookies = Cookies()
         self.defaults = defaults
         """Headers of every request."""
+        defaults.on_change = self._forget_block
         self.max_redirects = max_redirects
         self._settings = settings
         self._pool = pool
@@ -42,6 +44,9 @@ class Exchange:
         self._lane: Lane | None = None
         self.on_first: Callable[[], None] | None = None
         """Called before the first request to an origin."""
+
+    def _forget_block(self) -> None:
+        self._block = None
 
     def follow(self, call: Call, head: Head) -> Head:
         """Go where `head` redirects to, until one does not. Raises FAILURES."""
@@ -120,14 +125,14 @@ class Exchange:
                         call.streamed,
                         expects=call.expects,
                     )
-            except OSError as error:
+            except (OSError, StrayBytesError) as error:
                 stale = (
                     reused
                     and connection is not None
                     and not connection.reader.begun
                     and not isinstance(error, TimeoutError)
                 )
-                if not repeatable or not (stale or retries):
+                if not repeatable or not (stale or (retries and isinstance(error, OSError))):
                     raise
                 if stale:
                     renewed = True
@@ -210,7 +215,7 @@ class _Block:
     def __init__(self, call: Call, defaults: Mapping[str, Any]) -> None:
         self.origin = call.located.origin
         self.content_type = call.body.content_type
-        self.given = None if call.headers is None else dict(call.headers)
+        self.given = None if call.headers is None else _snapshot(call.headers)
         host = {"Host": call.located.host}
         self.lines = header_lines(
             host,
@@ -226,3 +231,8 @@ class _Block:
         self.chunked = b"\r\ntransfer-encoding: chunked\r\n" in self.lines.lower()
         self.has_length = self.chunked or b"content-length" in names
         self.expects = b"\r\nexpect: 100-continue\r\n" in self.lines.lower()
+
+
+def _snapshot(headers: Any) -> dict[str, Any]:
+    """A copy to tell whether they have changed since; that of a list goes with it."""
+    return {name: value.copy() if isinstance(value, list) else value for name, value in dict(headers).items()}

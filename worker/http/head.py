@@ -6,11 +6,14 @@ import re
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from worker.http.errors import BadAnswerError
+from worker.http.errors import BadAnswerError, StrayBytesError
+from worker.http.lenient import normalize, transfer_encoding_is_chunked
 
 BODILESS = frozenset({204, 304})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 END = b"\r\n\r\n"
+find_end = re.compile(rb"\n\r?\n").search
+"""Finds where a head ends, also one whose lines end with a line feed alone."""
 MAX_HEAD_BYTES = 64 * 1024
 """Longer heads are refused. Servers take far less from a client (nginx 32 KiB, Apache 64 KiB in all)."""
 _SHOWN_BYTES = 20  # enough to tell what it is; what differs each time does not add up
@@ -62,11 +65,9 @@ class Head:
     def _note(self, name: bytes, value: bytes) -> None:
         match name:
             case b"content-length":
-                self.length = int(value)  # the parser let nothing through but digits, and only once
+                self.length = int(value)  # both parsers let nothing through but digits, and only once
             case b"transfer-encoding":
-                if value != b"chunked":
-                    raise BadAnswerError(f"the unknown transfer encoding {value[:_SHOWN_BYTES]!r}")
-                self.chunked = True
+                self.chunked = value == b"chunked" or transfer_encoding_is_chunked(value) or self.chunked
             case b"connection":
                 if value == b"keep-alive":
                     self.keep_alive = True
@@ -96,17 +97,24 @@ _NOBODY = object()  # the parser checks, and tells nobody: what matters here is 
 def parse(data: bytes) -> Head:
     """The head in `data`, which must hold it to its empty line and no more. Raises BadAnswerError for what is no HTTP/1 head."""
     parser = HttpResponseParser(_NOBODY)
+    text = data
     try:
         parser.feed_data(data)
+        status = parser.get_status_code()
+        if not data.startswith(_VERSIONS):
+            raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
     except HttpParserUpgrade:
         raise BadAnswerError("the server switched to another protocol, which nobody asked for") from None
     except HttpParserError as error:
         if data[9:12] == b"101":
             raise BadAnswerError("the server switched to another protocol, which nobody asked for") from None
-        raise BadAnswerError(f"not an HTTP answer ({error}): {data[:_SHOWN_BYTES]!r}") from None
-    if not data.startswith(_VERSIONS) or parser.get_status_code() < 100:
+        normalized = normalize(data)
+        if normalized is None:
+            raise BadAnswerError(f"not an HTTP answer ({error}): {data[:_SHOWN_BYTES]!r}") from None
+        status, text = normalized
+    if status < 100:
         raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
-    head = Head(data, parser.get_status_code())
+    head = Head(text, status)
     if len(data) <= _MAX_REMEMBERED_BYTES:
         if len(remembered) >= _MAX_REMEMBERED:
             remembered.clear()
@@ -114,11 +122,12 @@ def parse(data: bytes) -> Head:
     return head
 
 
-def refuse_early(data: bytes, known: int) -> None:
-    """Raise BadAnswerError if what has come of a head, `known` bytes of it before, can't become one, however it goes on."""
-    if not data.startswith(b"HTTP/1."[: len(data)]):
-        raise BadAnswerError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
-    if data.find(b"\n\n", max(0, known - 1)) >= 0:
-        raise BadAnswerError(f"not an HTTP/1 answer, its lines end without a carriage return: {data[:_SHOWN_BYTES]!r}")
+def refuse_early(data: bytes) -> None:
+    """Raise BadAnswerError if what has come of a head can't become one, however it goes on."""
+    if not data[: len(_START)].upper().startswith(_START[: len(data)]):
+        raise StrayBytesError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
     if len(data) > MAX_HEAD_BYTES:
         raise BadAnswerError(f"the head of the answer exceeds {MAX_HEAD_BYTES} bytes")
+
+
+_START = b"HTTP/1."

@@ -4,8 +4,9 @@
       │ ───► chunked body ──────────┼──► complete
       └────► body until the end ────┘
 
-A head may be preceded by any of at most MAX_INTERIM interim ones (100 Continue, 103 Early Hints). What follows a complete
-answer before the next request is a breach of the protocol, and the connection is not used again.
+A head may be preceded by any of at most MAX_INTERIM interim ones (100 Continue, 103 Early Hints).
+What follows a complete answer before the next request is a breach of the protocol: it is no part of the answer (RFC 9112
+6.3), whether it comes with it or later, and the connection is not used again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from httptools import HttpParserError, HttpResponseParser
 
 from worker.http import head as heads
 from worker.http.errors import BadAnswerError
-from worker.http.head import BODILESS, END, MAX_HEAD_BYTES, Head
+from worker.http.head import BODILESS, END, MAX_HEAD_BYTES, Head, find_end
 
 MAX_INTERIM = 16
 
@@ -30,6 +31,7 @@ class Reader:
     __slots__ = (
         "_bodiless",
         "_chunks",
+        "_followed",
         "_left",
         "_max_body",
         "_partial",
@@ -48,6 +50,7 @@ class Reader:
         """Bodies that are not streamed may have `max_body` bytes."""
         self._max_body = max_body
         self._plain = False
+        self.reusable = False
         self.begin(bodiless=False, streamed=False)
 
     def begin(self, bodiless: bool, streamed: bool) -> None:
@@ -55,6 +58,7 @@ class Reader:
         self.head: Head | None = None
         self.body = b""
         self.complete = False
+        self._followed = self.reusable
         self.reusable = False
         self._bodiless = bodiless
         self._streamed = streamed
@@ -75,7 +79,7 @@ class Reader:
     @property
     def begun(self) -> bool:
         """Whether anything of the answer has come."""
-        return self.head is not None or bool(self._partial) or self.interims > 0
+        return self.head is not None or bool(self._partial.strip()) or self.interims > 0
 
     def feed(self, data: bytes) -> bool:
         """Take bytes from the server; True when there is something to hand on. Raises BadAnswerError."""
@@ -92,8 +96,6 @@ class Reader:
                     return True
                 self._plain = False
             return self._feed_head(self._partial + data if self._partial else data)
-        if self.complete:
-            raise BadAnswerError("the server sent more than it had announced")
         self._feed_body(data)
         return self.complete or self._streamed
 
@@ -120,15 +122,15 @@ class Reader:
         return taken
 
     def _feed_head(self, data: bytes) -> bool:
-        known = len(self._partial)
-        end = data.find(END, max(0, known - len(END))) + len(END)
-        if end < len(END):
-            heads.refuse_early(data, known)
+        start = _after_empty_line(data) if self._followed else 0
+        found = find_end(data, max(start, len(self._partial) - 2))
+        if found is None or found.end() > MAX_HEAD_BYTES:
+            heads.refuse_early(data[start:])
             self._partial = data
             return False
-        if end > MAX_HEAD_BYTES:
-            heads.refuse_early(data[:end], known)
-        text = data[:end]
+        end = found.end()
+        text = data[start:end]
+        heads.refuse_early(text)
         head = heads.remembered.get(text) or heads.parse(text)
         status = head.status
         if status < 200:
@@ -140,15 +142,15 @@ class Reader:
             length = 0
         elif head.chunked:
             self._pieces = []
-            self._chunks = _Chunks(text, self._pieces)
+            self._chunks = _Chunks(self._pieces)
             length = None
         if length is not None:
             self._refuse_if_larger(length)
-        if len(rest) == length:
+        if length is not None and len(rest) >= length:
             self._left = 0
-            self.body = rest
+            self.body = rest[:length]
             self.complete = True
-            self.reusable = head.keep_alive
+            self.reusable = head.keep_alive and len(rest) == length
             return True
         self._left = length
         if self._pieces is None:
@@ -167,22 +169,25 @@ class Reader:
         return self._feed_head(rest) if rest else False
 
     def _feed_body(self, data: bytes) -> None:
+        excess = False
         if self._chunks is not None:
             done = self._chunks.feed(data)
+            excess = self._chunks.excess
             self._read = self._chunks.read
         else:
+            done = False
+            if self._left is not None:
+                excess = len(data) > self._left
+                data = data[: self._left]
+                self._left -= len(data)
+                done = self._left == 0
             self._read += len(data)
             assert self._pieces is not None
             self._pieces.append(data)
-            done = False
-            if self._left is not None:
-                self._left -= len(data)
-                if self._left < 0:
-                    raise BadAnswerError("the server sent more than it had announced")
-                done = self._left == 0
         self._refuse_if_larger(self._read)
         if done:
             self._finish()
+            self.reusable = self.reusable and not excess
 
     def _finish(self) -> None:
         self.complete = True
@@ -197,17 +202,30 @@ class Reader:
             )
 
 
+def _after_empty_line(data: bytes) -> int:
+    """Where the head begins: some servers end a body with an empty line that is no part of it, and it may come late."""
+    return 2 if data.startswith(b"\r\n") else 1 if data.startswith(b"\n") or data == b"\r" else 0
+
+
+# What curl takes as well, and nobody can misread: spaces behind a size, folded trailers.
+_LENIENCIES = {"lenient_spaces_after_chunk_size": True, "lenient_headers": True}
+_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 class _Chunks:
     """A chunked body, through httptools' parser; pieces go to `pieces`, `read` counts their bytes."""
 
-    def __init__(self, head: bytes, pieces: list[bytes]) -> None:
+    def __init__(self, pieces: list[bytes]) -> None:
         self.read = 0
+        self.excess = False
+        """Whether more came than the body."""
         self._pieces = pieces
         self._fed = bytearray()  # chunks may be of one byte each: a list of them would take forty times their size
         self._done = False
         self._idle_bytes = 0
         self._parser = HttpResponseParser(self)
-        self._parser.feed_data(head)
+        self._parser.set_dangerous_leniencies(**_LENIENCIES)
+        self._parser.feed_data(_CHUNKED_HEAD)
 
     def on_body(self, piece: bytes) -> None:
         self._fed += piece
@@ -224,9 +242,9 @@ class _Chunks:
         try:
             self._parser.feed_data(data)
         except HttpParserError as error:
-            if self._done:
-                raise BadAnswerError("the server sent more than its chunked body") from None
-            raise BadAnswerError(f"invalid chunked body ({error})") from None
+            if not self._done:
+                raise BadAnswerError(f"invalid chunked body ({error})") from None
+            self.excess = True
         # Chunk sizes, extensions and trailers may not go on for ever either.
         self._idle_bytes = 0 if self._fed else self._idle_bytes + len(data)
         if self._fed:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
+from geventhttpclient.header import Headers
 from urllib3.filepost import encode_multipart_formdata
 
 from worker.http.connect import Origin
@@ -99,26 +100,35 @@ def basic_auth(user: str | bytes, password: str | bytes) -> str:
     return "Basic " + b64encode(both).decode("ascii")
 
 
-def header_lines(*layers: Mapping[str, Any] | None) -> bytes:
-    """Header lines of all `layers`; a later one takes the place of an earlier one of that name, and None drops it.
+def header_lines(*layers: Any) -> bytes:
+    """Header lines of all `layers`, mappings or pairs; a later one takes the place of an earlier one of that name.
 
-    Raises ValueError for a name or value that would not stay on its line.
+    None as a value drops the header; a list or tuple makes a line of each element, as do several lines of one name in
+    geventhttpclient's Headers. Raises ValueError for a name or value that would not stay on its line.
     """
-    fields: dict[str, tuple[str, str]] = {}
+    fields: dict[str, bytes] = {}
     for layer in layers:
-        for name, value in (layer or {}).items():
-            if value is None:
+        for name, value in _pairs(layer or {}):
+            values = layer.getlist(name) if isinstance(layer, Headers) else value
+            if isinstance(values, (list, tuple)):
+                fields[name.lower()] = b"".join(_header_line(name, each) for each in values)
+            elif values is None:
                 fields.pop(name.lower(), None)
-                continue
-            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            if not _is_token(name) or _is_unfit_value(text):
-                raise ValueError(f"the header {name!r}: {text!r} has characters that a header can't have")
-            fields[name.lower()] = name, text
-    lines = "".join(f"{name}: {text}\r\n" for name, text in fields.values())
+            else:
+                fields[name.lower()] = _header_line(name, values)
+    return b"".join(fields.values())
+
+
+def _header_line(name: str, value: Any) -> bytes:
+    """One line; text is sent as latin-1 if it can be, as HTTP once said, else as UTF-8."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if not _is_token(name) or _is_unfit_value(text):
+        raise ValueError(f"the header {name!r}: {text!r} has characters that a header can't have")
+    line = f"{name}: {text}\r\n"
     try:
-        return lines.encode("latin-1")
+        return line.encode("latin-1")
     except UnicodeEncodeError:
-        return lines.encode()
+        return line.encode()
 
 
 class Body(NamedTuple):

@@ -33,8 +33,8 @@ class Request:
     @property
     def headers(self) -> Headers:
         """All header fields but Host, Cookie and those that say how the body is sent."""
-        lines = header_lines(*self._layers).decode("latin-1").splitlines()
-        return Headers([tuple(line.split(": ", 1)) for line in lines])
+        lines = header_lines(*self._layers).decode("latin-1").split("\r\n")
+        return Headers([tuple(line.split(": ", 1)) for line in lines[:-1]])
 
 
 class Response:

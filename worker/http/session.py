@@ -16,6 +16,7 @@ from worker.http.call import NO_BODY, Call
 from worker.http.connect import Settings
 from worker.http.cookies import Cookies
 from worker.http.decode import ACCEPTED, decode
+from worker.http.defaults import DefaultHeaders
 from worker.http.errors import FAILURES, BadAnswerError, HttpError, StatusError
 from worker.http.exchange import Exchange
 from worker.http.head import Head
@@ -67,7 +68,7 @@ class Session:
         """When a task of the user last began in time, set as `intended_s` is."""
         self.unread_s = 0.0
         """For how long answers had reached this machine and were not read, since then; it is worker.pacing that takes it away."""
-        defaults = {**_DEFAULTS, **(authorization or {}), **(default_headers or {})}
+        defaults = DefaultHeaders(_DEFAULTS, authorization or {}, default_headers or {})
         self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
         self._max_body = settings.limits.max_body
         self._pool = pool
