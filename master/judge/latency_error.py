@@ -139,7 +139,9 @@ def check_latency_error(
     if not pooled.requests:
         message = "no data: nobody knows how late requests were ended that the workers' own clocks have ended"
         return ValidityOutcome("latency_error", limit, "no data", None, ok=False, message=message)
-    share = late / own
+    least = min(pooled.buckets)
+    late -= math.fsum(share for bucket, share in measured.items() if bucket < least)
+    share = max(0.0, late) / own
     target = Spread(without(measured, lags_met(pooled, share)))
     before = Spread(measured)
     worst = max(

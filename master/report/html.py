@@ -9,27 +9,51 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from master.judge.faults import Faults
 from master.report import words
 from master.report.page import page
 from master.report.result import Result
 from master.store import Store
 
 
-def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> None:
-    """Write the report of a run. Raises OSError when `path` can't be written, sqlite3.Error when run.db can't be read."""
+def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> list[str]:
+    """Write the report of a run; what is missing in it by a fault of piswarm's own, and why, part by part.
+
+    Raises OSError when `path` can't be written.
+    """
+    faults = Faults()
+    text = faults.attempt("the report", lambda: render(result, store, scenario_yaml, faults), "")
     # A lone surrogate, as a broken name may hold, has no UTF-8.
-    path.write_text(render(result, store, scenario_yaml), encoding="utf-8", errors="replace")
+    path.write_text(text or _plain(result, faults), encoding="utf-8", errors="replace")
+    return faults.found
 
 
-def render(result: Result, store: Store, scenario_yaml: str) -> str:
+def render(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> str:
     """The report as HTML."""
+    environment = _environment()
+    context = page(result, store, scenario_yaml, faults)
+    script = _source(environment, "report.js")
+    scripts = [get_plotlyjs(), script] if context["drawn"] else [script]
+    context |= {
+        "style": Markup(_source(environment, "report.css")),  # noqa: S704  # our own file
+        "scripts": [Markup(text) for text in scripts],  # noqa: S704  # our own file, and plotly.js
+        "script_hashes": " ".join(f"'sha256-{_sha256(text)}'" for text in scripts),
+        "data": script_json(context.pop("data")),
+    }
+    return environment.get_template("report.html").render(context)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("master.report"),
         autoescape=True,
@@ -41,16 +65,16 @@ def render(result: Result, store: Store, scenario_yaml: str) -> str:
         name: getattr(words, name) for name in ("clock", "count", "number", "duration", "moment", "shortened", "spans")
     }
     environment.globals |= {"counted": words.counted, "listed": words.listed, "NOTHING": words.NOTHING}
-    context = page(result, store, scenario_yaml)
-    script = _source(environment, "report.js")
-    scripts = [get_plotlyjs(), script] if context["drawn"] else [script]
-    context |= {
-        "style": Markup(_source(environment, "report.css")),  # noqa: S704  # our own file
-        "scripts": [Markup(text) for text in scripts],  # noqa: S704  # our own file, and plotly.js
-        "script_hashes": " ".join(f"'sha256-{_sha256(text)}'" for text in scripts),
-        "data": script_json(context.pop("data")),
-    }
-    return environment.get_template("report.html").render(context)
+    return environment
+
+
+def _plain(result: Result, faults: Faults) -> str:
+    """The outcome in words, where the page can't be made."""
+    said = [f"{result.verdict}: {result.reason}", *result.faults, *faults.found]
+    lines = "".join(f"<p>{html.escape(text)}</p>" for text in [*said, "All figures are in result.json and run.db."])
+    title = html.escape(f"{result.verdict} · {result.scenario} · piswarm")
+    policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">'
+    return f'<!doctype html><html lang="en"><head><meta charset="utf-8">{policy}<title>{title}</title></head><body>{lines}</body></html>\n'
 
 
 def script_json(value: object) -> Markup:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from master.judge.faults import Faults
 from master.report.result import Result, ThresholdResult, ValidityResult
 from master.report.words import listed
 
 # XML 1.0, production 2: everything else can't be in a document, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_Outcome = tuple[str, str, str]
+"""The element that says that a test case didn't pass: its tag, message and text."""
+_Case = tuple[str, _Outcome | None]
+"""A test case's name, and what came of it."""
 
 _UNJUDGED = {
     "INVALID": "not judged: the generator was not fit",
@@ -18,22 +25,51 @@ _UNJUDGED = {
 }
 
 
-def write_junit(result: Result, path: Path) -> None:
-    """Write the outcome as JUnit XML. Raises OSError when `path` can't be written.
+def write_junit(result: Result, path: Path) -> list[str]:
+    """Write the outcome as JUnit XML; what is missing in it by a fault of piswarm's own. Raises OSError when it can't be written.
 
     A broken threshold fails its test case when the verdict lets one believe what was observed; otherwise it is skipped.
-    An aborted run has a test case `run` in error.
+    What is unknown of a rule, or by a fault of piswarm's own, is an error. An aborted run has a test case `run` in error.
     """
-    root = ET.Element("testsuites", name="piswarm")
-    _suite(root, result, "thresholds", [_threshold(result, row) for row in result.thresholds])
-    _suite(root, result, "validity", [_check(result, row) for row in result.validity])
-    if result.verdict == "ABORTED":
-        _suite(root, result, "run", [_case(result, "run", "run", ("error", result.reason, result.reason))])
-    _count(root, list(root.iter("testcase")))
-    root.set("time", _seconds(result.duration_s))
+    faults = Faults()
+    root = faults.attempt("junit.xml", lambda: _document(result), None)
+    if root is None:
+        root = _only(f"{result.verdict}: {result.reason}", faults.found[0])
     tree = ET.ElementTree(root)
     ET.indent(tree)
     tree.write(path, encoding="utf-8", xml_declaration=True)
+    return faults.found
+
+
+def _document(result: Result) -> ET.Element:
+    of_run: list[_Case] = [("fault", ("error", fault, fault)) for fault in result.faults]
+    if result.verdict == "ABORTED":
+        of_run.append(("run", ("error", result.reason, result.reason)))
+    suites: dict[str, list[_Case]] = {
+        "thresholds": [(row.rule, _threshold(result, row)) for row in result.thresholds],
+        "validity": [(row.check, _check(row)) for row in result.validity],
+    }
+    return _suites(result, suites | ({"run": of_run} if of_run else {}))
+
+
+def _only(said: str, fault: str) -> ET.Element:
+    """The least that CI can read: one test case in error."""
+    root = ET.Element("testsuites", name="piswarm")
+    suite = ET.SubElement(root, "testsuite", name="run")
+    cases = [ET.SubElement(suite, "testcase", classname="piswarm.run", name="run", time="0")]
+    ET.SubElement(cases[0], "error", message=_legal(said)).text = _legal(fault)
+    _count(suite, cases)
+    _count(root, cases)
+    return root
+
+
+def _suites(result: Result, suites: Mapping[str, Sequence[_Case]]) -> ET.Element:
+    root = ET.Element("testsuites", name="piswarm")
+    for name, cases in suites.items():
+        _suite(root, result, name, [_case(result, name, *case) for case in cases])
+    _count(root, list(root.iter("testcase")))
+    root.set("time", _seconds(result.duration_s))
+    return root
 
 
 def _suite(root: ET.Element, result: Result, name: str, cases: list[ET.Element]) -> None:
@@ -58,28 +94,27 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
         element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
 
 
-def _threshold(result: Result, row: ThresholdResult) -> ET.Element:
+def _threshold(result: Result, row: ThresholdResult) -> _Outcome | None:
     observed = f"observed {row.observed_text}"
+    if row.ok is None and result.verdict != "ABORTED":
+        return "error", row.message, observed
     if result.verdict in _UNJUDGED:
-        return _case(result, "thresholds", row.rule, ("skipped", _UNJUDGED[result.verdict], observed))
-    if row.ok:
-        return _case(result, "thresholds", row.rule)
-    return _case(result, "thresholds", row.rule, ("failure", row.message or f"{row.rule} is broken", observed))
+        return "skipped", _UNJUDGED[result.verdict], observed
+    return None if row.ok else ("failure", row.message or f"{row.rule} is broken", observed)
 
 
-def _check(result: Result, row: ValidityResult) -> ET.Element:
+def _check(row: ValidityResult) -> _Outcome | None:
     if row.ok:
-        return _case(result, "validity", row.check)
+        return None
     detail = f"limit {row.limit}, observed {row.observed}"
     if row.ok is None:
-        return _case(result, "validity", row.check, ("skipped", row.message, detail))
+        return "error" if row.fault else "skipped", row.message, detail
     if row.nodes:
         detail += f"\nnodes: {listed(row.nodes, 50)}"
-    return _case(result, "validity", row.check, ("failure", row.message or f"{row.check} is not kept", detail))
+    return "failure", row.message or f"{row.check} is not kept", detail
 
 
-def _case(result: Result, suite: str, name: str, outcome: tuple[str, str, str] | None = None) -> ET.Element:
-    """One test case; `outcome` is the element that says it didn't pass: its tag, message and text."""
+def _case(result: Result, suite: str, name: str, outcome: _Outcome | None) -> ET.Element:
     case = ET.Element("testcase", classname=_legal(f"piswarm.{result.scenario}.{suite}"), name=_legal(name), time="0")
     if outcome is not None:
         tag, message, detail = outcome

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from master.judge.faults import Faults
 from master.report import figures, words
-from master.report.boards import boards
+from master.report.boards import Boards, boards
 from master.report.figures import Figure, Timeline
 from master.report.fleet import FleetMap, fleet_map
-from master.report.heldback import held_back, held_back_row, shown_first, throttling_unknown
+from master.report.heldback import HeldBackRow, held_back, held_back_row, shown_first, throttling_unknown
 from master.report.result import ClockOffset, Gap, Latency, Result
 from master.report.series import (
     MAX_POINTS,
@@ -22,8 +23,8 @@ from master.report.series import (
     steady_spans,
 )
 from master.report.together import together_figure
-from master.report.unfit import unfit_nodes
-from master.store import SecondRow, Store
+from master.report.unfit import UnfitNode, unfit_nodes
+from master.store import ErrorRow, Event, SecondRow, Store
 
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
@@ -37,6 +38,9 @@ MAX_NAMED = 10
 """Gaps, and nodes whose clock is off, that a sentence names; result.json has all of them."""
 
 
+Maps = tuple[list[Figure], dict[str, list[Values]]]
+
+
 @dataclass(frozen=True)
 class KeyFigure:
     """One number at the top: its name, the number, and what it is of."""
@@ -46,22 +50,41 @@ class KeyFigure:
     note: str = ""
 
 
-def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
-    """The template's variables; `data` is for the page's script."""
-    seconds = store.seconds()
-    start_s, end_s = store.extent()
+def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
+    """The template's variables; `data` is for the page's script. What can't be worked out is left out, and noted in `faults`."""
+    attempt = faults.attempt
+    seconds: list[SecondRow] = attempt("the seconds of the run", store.seconds, [])
+    start_s, end_s = attempt("when the run began and ended", store.extent, (0, 0))
     axis = Axis.of(start_s, end_s, MAX_POINTS)
     gaps = [(gap.from_s, gap.to_s) for gap in result.gaps]
     steady = steady_spans(seconds)
-    over_time = _over_time(store, Timeline(axis, steady, gaps), seconds) if axis.length else []
+    time = Timeline(axis, steady, gaps)
+    over_time = _over_time(store, time, seconds, faults) if axis.length else []
     # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
-    fleet = fleet_map(store, start_s, seconds[-1].second + 1 if seconds else end_s, steady)
-    events, errors, unfit = store.events(), store.errors(), unfit_nodes(store.unfit())
-    maps, rows = _maps(fleet)
-    shown = shown_first(fleet, {node.name: node.seconds for node in unfit})
-    together = together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None
-    held = held_back(fleet)
-    never_known, not_always_known = throttling_unknown(fleet)
+    samples_end_s = seconds[-1].second + 1 if seconds else end_s
+    nobody = FleetMap(Axis.of(0, 0, 1), 1, [])
+    fleet = attempt("the fleet", lambda: fleet_map(store, start_s, samples_end_s, steady), nobody)
+    events: list[Event] = attempt("what happened", store.events, [])
+    errors: list[ErrorRow] = attempt("the errors", store.errors, [])
+    unfit: list[UnfitNode] = attempt("the nodes that were unfit", lambda: unfit_nodes(store.unfit()), [])
+    no_maps: Maps = ([], {})
+    maps, rows = attempt("the heat maps", lambda: _maps(fleet), no_maps)
+    shown: list[int] = attempt(
+        "the nodes to be shown first", lambda: shown_first(fleet, {node.name: node.seconds for node in unfit}), []
+    )
+    together = attempt(
+        "the nodes side by side",
+        lambda: together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None,
+        None,
+    )
+    held: list[HeldBackRow] = attempt(
+        "the nodes that were held back",
+        lambda: [held_back_row(track, fleet.period_s) for track in held_back(fleet)],
+        [],
+    )
+    none_of_either: tuple[list[str], list[str]] = ([], [])
+    never_known, not_always_known = attempt("throttling", lambda: throttling_unknown(fleet), none_of_either)
+    of_boards: list[Boards] = attempt("the boards", lambda: boards(fleet.tracks), [])
     drawn = [*over_time, *([together] if together else []), *maps]
     return {
         "result": result,
@@ -69,12 +92,12 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "key_figures": _key_figures(result),
         "gaps": words.listed(_gaps(result.gaps), MAX_NAMED),
         "clocks_off": words.listed(_clocks_off(result.clocks_off), MAX_NAMED),
-        "unfit_because": [row.message or row.check for row in result.validity if row.ok is False],
+        "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
         "over_time": over_time,
-        "boards": boards(fleet.tracks),
+        "boards": of_boards,
         "together": together,
         "shown_nodes": [fleet.nodes[index] for index in shown],
-        "held_back": [held_back_row(track, fleet.period_s) for track in held[:MAX_ROWS]],
+        "held_back": held[:MAX_ROWS],
         "held_back_nodes": len(held),
         "held_back_left": len(held) - MAX_ROWS,
         "throttling_unknown": never_known,
@@ -99,6 +122,7 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
         "unfit_left": len(unfit) - MAX_ROWS,
         "unfit_seconds": sum(node.seconds for node in unfit),
         "scenario_yaml": scenario_yaml,
+        "faults": [*result.faults, *faults.found],
         "data": {
             "charts": [figure.chart for figure in drawn],
             "stages": _stages(seconds),
@@ -117,33 +141,56 @@ def page(result: Result, store: Store, scenario_yaml: str) -> dict[str, Any]:
     }
 
 
-def _over_time(store: Store, time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
+def _over_time(store: Store, time: Timeline, seconds: list[SecondRow], faults: Faults) -> list[Figure]:
     """The charts that have something to show."""
-    axis = time.axis
+    none: list[Figure] = []
     drawn = []
-    requests = request_lines(store, axis)
+    for what, draw in (
+        ("requests over time", lambda: _request_figures(store, time)),
+        ("users over time", lambda: _users_figures(time, seconds)),
+        ("lag over time", lambda: _lag_figures(store, time)),
+        ("nodes over time", lambda: _nodes_figures(time, seconds)),
+        ("the controller over time", lambda: _controller_figures(store, time)),
+    ):
+        drawn += faults.attempt(what, draw, none)
+    return drawn
+
+
+def _request_figures(store: Store, time: Timeline) -> list[Figure]:
+    drawn = []
+    requests = request_lines(store, time.axis)
     if any(requests.total_per_s):
         drawn.append(figures.rate_figure(requests, time))
     if any(value is not None for value in requests.percentiles_ms["p50"]):
         drawn.append(figures.latency_figure(requests, time))
-    if seconds:
-        users = axis.reduced(((row.second, row.users) for row in seconds), max)
-        drawn.append(figures.users_figure(users, time))
-    if lag_by_second := store.lag_by_second():
-        lag_ms = axis.reduced(lag_by_second.items(), max)
-        if any(value is not None for value in lag_ms):
-            drawn.append(figures.lag_figure(lag_ms, time))
-    if seconds:
-        ready = axis.reduced(((row.second, row.ready) for row in seconds), min)
-        hot = axis.reduced(((row.second, row.hot) for row in seconds), max)
-        lost = axis.reduced(((row.second, row.lost) for row in seconds), max)
-        drawn.append(figures.nodes_figure(ready, hot, lost, time))
-    if controller := controller_lines(store, axis):
-        drawn.append(figures.controller_figure(controller, time))
     return drawn
 
 
-def _maps(fleet: FleetMap) -> tuple[list[Figure], dict[str, list[Values]]]:
+def _users_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
+    users = time.axis.reduced(((row.second, row.users) for row in seconds), max)
+    return [figures.users_figure(users, time)] if seconds else []
+
+
+def _lag_figures(store: Store, time: Timeline) -> list[Figure]:
+    lag_ms = time.axis.reduced(store.lag_by_second().items(), max)
+    return [figures.lag_figure(lag_ms, time)] if any(value is not None for value in lag_ms) else []
+
+
+def _nodes_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
+    if not seconds:
+        return []
+    ready = time.axis.reduced(((row.second, row.ready) for row in seconds), min)
+    hot = time.axis.reduced(((row.second, row.hot) for row in seconds), max)
+    lost = time.axis.reduced(((row.second, row.lost) for row in seconds), max)
+    return [figures.nodes_figure(ready, hot, lost, time)]
+
+
+def _controller_figures(store: Store, time: Timeline) -> list[Figure]:
+    controller = controller_lines(store, time.axis)
+    return [figures.controller_figure(controller, time)] if controller else []
+
+
+def _maps(fleet: FleetMap) -> Maps:
     """The heat maps that have something to show; and what all of them would show, in runs, by their names."""
     rows = {
         "temperature": fleet.temperature_c,

@@ -7,11 +7,16 @@ stages), and of requests measured while their node was fit.
 
 from __future__ import annotations
 
+import math
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 SCHEMA = "piswarm/result/1"
+_LARGEST = (1 << 63) - 1
+"""Readers have no larger integers."""
 
 
 class Nodes(msgspec.Struct, kw_only=True):
@@ -182,8 +187,28 @@ class Result(msgspec.Struct, kw_only=True):
     """Workers whose final report never came: what they measured last is missing from the totals."""
     versions: Versions
     faults: list[str] = []
-    """What of this result is unknown by a fault of piswarm's own, or since run.db can't be read, and why; then it is no PASS."""
+    """What is unknown by a fault of piswarm's own, or since run.db can't be read, and why. Where the verdict rests on it, it is
+    not PASS."""
 
     def write(self, path: Path) -> None:
-        """Write as indented JSON."""
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+        """Write as indented JSON. Raises OSError when `path` can't be written."""
+        path.write_bytes(
+            msgspec.json.format(msgspec.json.encode(_for_json(msgspec.to_builtins(self))), indent=2) + b"\n"
+        )
+
+
+def _for_json(value: Any) -> Any:
+    """`value` without what JSON or its readers can't hold: the nearest they can, and null for what is no number."""
+    made = value
+    match value:
+        case dict():
+            made = {_for_json(key): _for_json(one) for key, one in value.items()}
+        case list() | tuple():
+            made = [_for_json(one) for one in value]
+        case str():
+            made = value.encode(errors="replace").decode()  # half of a surrogate pair becomes a question mark
+        case float():
+            made = None if math.isnan(value) else min(max(value, -sys.float_info.max), sys.float_info.max)
+        case int() if not isinstance(value, bool):
+            made = min(max(value, -_LARGEST), _LARGEST)
+    return made

@@ -28,6 +28,8 @@ _UNBROKEN = "\u00a0"  # a number and its unit stay on one line
 
 def count(value: float) -> str:
     """`12,345`."""
+    if not math.isfinite(value):
+        return NOTHING
     return f"{value:,.0f}"
 
 
@@ -77,6 +79,8 @@ def frequency(value_hz: float) -> str:
 
 def duration(seconds: float) -> str:
     """`42 s`, `1 min 50 s`, `24 h`, `2 d 3 h`: the two largest units."""
+    if not math.isfinite(seconds):
+        return NOTHING
     whole = round(seconds)
     if whole < 60:
         return f"{seconds if seconds < 10 else whole:.3g}{_UNBROKEN}s"
@@ -90,6 +94,8 @@ def duration(seconds: float) -> str:
 
 def moment(second: float) -> str:
     """A time since the run began as `1:50` or `23:07:12`."""
+    if not math.isfinite(second):
+        return NOTHING
     minutes, rest_s = divmod(int(abs(second)), 60)
     hours, minutes = divmod(minutes, 60)
     text = f"{hours}:{minutes:02}:{rest_s:02}" if hours else f"{minutes}:{rest_s:02}"

@@ -20,8 +20,7 @@ from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.judge.outcome import RunFacts, conclude
-from master.report.html import write_report
-from master.report.junit import write_junit
+from master.report.files import write_outcome
 from master.report.result import Result
 from master.run.boards import boards_of
 from master.run.collect import Collector
@@ -149,7 +148,8 @@ class Run:
         target, unreported = self._load(server, directory.path.name)
         self._view.say("writing the report")
         result = self._conclude(store, server, directory, target, unreported)
-        write_report(result, store, self._scenario.to_yaml(), directory.report)
+        store.put_meta("verdict", result.verdict)
+        write_outcome(result, store, self._scenario.to_yaml(), directory)
         return result, directory
 
     def _load(self, server: FleetServer, run: str) -> tuple[str, list[str]]:
@@ -300,11 +300,7 @@ class Run:
             locust_version=locust_version,
             aborted=self._stop.reason or collector.stop_reason,
         )
-        result = conclude(self._scenario, store, collector.fitness, facts)
-        store.put_meta("verdict", result.verdict)
-        result.write(directory.result)
-        write_junit(result, directory.junit)
-        return result
+        return conclude(self._scenario, store, collector.fitness, facts)
 
 
 def _allow_descriptors() -> None:

@@ -174,6 +174,7 @@ def test_times_that_can_hold_no_lag_are_the_targets_own(latency_ms: float, lag_m
     row = check_latency_error(1.0, [Tally(100, histogram=histogram([latency_ms] * 100), own_clock=100)], {"pi1": lag})
     assert row.ok
     assert row.observed_value == pytest.approx(0, abs=0.5)
+    assert row.nodes == () or latency_ms >= 3.6e6
 
 
 def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:

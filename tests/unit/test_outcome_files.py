@@ -1,0 +1,104 @@
+"""result.json, junit.xml and report.html: what is wrong with one part costs none of the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from judged_run import fill, fit_log, run_facts, scenario
+from report_example import result as example
+
+from master.judge.outcome import conclude
+from master.report.files import write_outcome
+from master.report.result import Result
+from master.run.directory import RunDirectory
+from master.store import Store
+
+TABLES = ["endpoints", "requests", "seconds", "nodes", "samples", "fitness", "events", "errors"]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
+
+
+@pytest.fixture
+def store(directory: RunDirectory) -> Iterator[Store]:
+    store = Store(directory.database, create=True)
+    fill(store)
+    yield store
+    store.close()
+
+
+def read(directory: RunDirectory) -> tuple[dict[str, Any], ET.Element, str]:
+    return (
+        json.loads(directory.result.read_bytes()),
+        ET.parse(directory.junit).getroot(),
+        directory.report.read_text(encoding="utf-8"),
+    )
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_whatever_table_can_not_be_read_the_files_are_there_and_say_so(
+    table: str, store: Store, directory: RunDirectory
+) -> None:
+    """And where the verdict rests on it, it is not PASS."""
+    store._db.execute(f"DROP TABLE {table}")
+    write_outcome(conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts()), store, "name: x\n", directory)
+    result, junit, report = read(directory)
+    assert any(f"no such table: main.{table}" in fault or table in fault for fault in result["faults"])
+    assert f"no such table: {table}" in report
+    assert result["verdict"] in report
+    assert junit.find("testsuite[@name='thresholds']/testcase") is not None
+    if table in ("endpoints", "requests", "nodes", "fitness"):
+        assert result["verdict"] == "INVALID"
+
+
+def test_a_report_that_can_not_be_made_at_all_says_the_outcome_in_words(store: Store, directory: RunDirectory) -> None:
+    """The other files are as ever, and result.json says what was wrong with the report."""
+    result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
+    result.clocks_off = None  # type: ignore[assignment]
+    write_outcome(result, store, "name: x\n", directory)
+    written, junit, report = read(directory)
+    assert written["verdict"] == "PASS"
+    assert [fault.partition(":")[0] for fault in written["faults"]] == ["the report"]
+    assert junit.get("failures") == junit.get("errors") == "0"
+    assert "PASS: Every threshold held" in report
+    assert "a fault of piswarm's own: TypeError" in report.replace("&#x27;", "'")
+
+
+def test_a_junit_that_can_not_be_made_is_an_error_with_the_verdict(store: Store, directory: RunDirectory) -> None:
+    result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
+    result.target = None  # type: ignore[assignment]
+    write_outcome(result, store, "name: x\n", directory)
+    written, junit, report = read(directory)
+    assert [fault.partition(":")[0] for fault in written["faults"]] == ["junit.xml"]
+    (error,) = junit.iter("error")
+    assert error.get("message", "").startswith("PASS: ")
+    assert "PASS" in report
+
+
+def test_a_file_that_can_not_be_written_costs_none_of_the_others(store: Store, directory: RunDirectory) -> None:
+    """It is said when they are."""
+    directory.junit.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_outcome(conclude(scenario(), store, fit_log(), run_facts()), store, "name: x\n", directory)
+    assert json.loads(directory.result.read_bytes())["verdict"] == "PASS"
+    assert "PASS" in directory.report.read_text(encoding="utf-8")
+
+
+def test_json_holds_what_it_can_of_values_that_it_has_not(directory: RunDirectory) -> None:
+    """Infinity is the largest number, no number is null, and half of a surrogate pair is a question mark."""
+    result: Result = example()
+    result.latency_ms.max, result.latency_ms.p50 = float("inf"), float("nan")
+    result.requests.total = 1 << 70
+    result.run_id = "run-\udcff"
+    result.write(directory.result)
+    read = json.loads(directory.result.read_bytes(), parse_constant=pytest.fail)
+    assert (read["latency_ms"]["max"], read["latency_ms"]["p50"]) == (1.7976931348623157e308, None)
+    assert read["requests"]["total"] == (1 << 63) - 1
+    assert read["run_id"] == "run-?"
