@@ -61,6 +61,15 @@ class Histogram:
         """How many latencies were counted."""
         return sum(self.buckets.values())
 
+    def part_from(self, least_ms: float) -> Histogram:
+        """The latencies that are certainly `least_ms` or longer: those of the buckets that begin at or above it."""
+        least_us = least_ms * 1000 * (1 - 1e-9)  # an edge, worked out, may be a little below itself
+        return Histogram({b: n for b, n in self.buckets.items() if b and GAMMA ** (b - 1) >= least_us}, self.max_ms)
+
+    def count_from(self, least_ms: float) -> int:
+        """How many latencies `part_from` has."""
+        return self.part_from(least_ms).count
+
     def percentile(self, percent: float) -> float | None:
         """The latency in ms that `percent` (0 to 100) of all requests did not exceed, by nearest rank; None when empty."""
         return self.percentiles((percent,))[0]

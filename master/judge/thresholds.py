@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from master.judge.faults import fault_text
-from master.judge.window import Window
+from master.judge.metrics import measure
+from master.judge.window import Second, Window
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
-from worker.histogram import Tally
+from worker.histogram import Histogram, Tally
+
+_NONE: Mapping[Endpoint, Histogram] = {}
 
 ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the run: fewer say little about a whole run
 
@@ -47,13 +50,15 @@ class _Rule:
     worst: float | None = None
     worst_from_s: int = 0
     windows: int = 0
+    longest_ms: float = 0.0
+    """The longest answer so far."""
 
     def look(self) -> None:
         """Take note of the window that has just become complete."""
         if not self.window.complete:
             return
         self.windows += 1
-        value = _measure(self.threshold, self.window)
+        value = measure(self.threshold, self.window, self.longest_ms)
         if value is None:
             return
         if self.worst is None or self.threshold.is_worse(value, self.worst):
@@ -72,21 +77,39 @@ class Judge:
         self._requested: set[Endpoint] = set()
         self.seconds = 0
 
-    def add(self, second_s: int, tallies: Mapping[Endpoint, Tally], users: float | None) -> None:
-        """Add one judged second: what was requested in it, and the mean number of users (None: not known).
+    def add(
+        self,
+        second_s: int,
+        tallies: Mapping[Endpoint, Tally],
+        users: float | None,
+        exceptions: int = 0,
+        waiting: Mapping[Endpoint, Histogram] = _NONE,
+    ) -> None:
+        """Add one judged second: what was requested in it, the number of users (None: not known), and exceptions of theirs.
 
-        Seconds come in ascending order, each once and complete; the tallies must not change afterwards.
+        `waiting` are the ages of requests in flight at its end, see master.judge.window.Second. Seconds come in ascending order, each
+        once and complete; the tallies must not change afterwards.
         """
         self.seconds += 1
         self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
-        together: Tally | None = None
+        overall: Second | None = None
         for (endpoint, _), window in self._windows.items():
-            if endpoint is None and together is None:
-                together = _together(tallies.values())
-            window.add(second_s, together if endpoint is None else tallies.get(endpoint), users)
+            if endpoint is not None:
+                window.add(second_s, Second(tallies.get(endpoint), users, exceptions, waiting.get(endpoint)))
+                continue
+            if overall is None:
+                overall = Second(_together(tallies.values()), users, exceptions, _all(waiting.values()))
+            window.add(second_s, overall)
         for rule in self._rules:
+            rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
             if rule.threshold.window_s is not None:
                 rule.look()
+
+    def add_unjudged(self, exceptions: int) -> None:
+        """Exceptions of a second that is not judged, in a ramp say: a rule without a window counts those of the whole run."""
+        for (_, length_s), window in self._windows.items():
+            if length_s is None:
+                window.exceptions += exceptions
 
     def outcomes(self) -> list[ThresholdOutcome]:
         """One outcome per rule, in the rules' order, over all seconds so far; a fault in one makes that one unknown."""
@@ -107,7 +130,7 @@ class Judge:
                 continue
             if threshold.endpoint is not None and threshold.endpoint not in self._requested:
                 continue
-            value = _measure(threshold, rule.window)
+            value = measure(threshold, rule.window, rule.longest_ms, live=True)
             if value is not None and not threshold.holds(value):
                 return _judged(threshold, value, rule.window.start_s)
         return None
@@ -121,7 +144,7 @@ class Judge:
         if threshold.window_s is not None:
             assert rule.worst is not None
             return _judged(threshold, rule.worst, rule.worst_from_s)
-        value = _measure(threshold, rule.window)
+        value = measure(threshold, rule.window)
         assert value is not None
         return _judged(threshold, value, 0)
 
@@ -136,7 +159,7 @@ class Judge:
             return f"{asked} was never requested{did_you_mean(asked, names)}"
         if threshold.window_s is not None and not rule.windows:
             return f"no {format_duration(threshold.window_s)} on end were measured"
-        value = rule.worst if threshold.window_s is not None else _measure(threshold, rule.window)
+        value = rule.worst if threshold.window_s is not None else measure(threshold, rule.window)
         if value is not None:
             return ""
         return "no users ran" if threshold.metric == "rate_per_user" else "no requests"
@@ -148,28 +171,18 @@ def unknown(threshold: Threshold, why: str) -> ThresholdOutcome:
     return ThresholdOutcome(threshold.text, None, "unknown", ok=None, message=f"unknown, {why}", on_latency=on_latency)
 
 
+def _all(histograms: Iterable[Histogram]) -> Histogram | None:
+    whole = Histogram()
+    for histogram in histograms:
+        whole.merge(histogram)
+    return whole if whole.buckets else None
+
+
 def _together(tallies: Iterable[Tally]) -> Tally:
     whole = Tally()
     for tally in tallies:
         whole.merge(tally)
     return whole
-
-
-def _measure(threshold: Threshold, window: Window) -> float | None:
-    """The metric over `window` in its base unit; None where it has no meaning, for want of requests or users."""
-    tally = window.tally
-    if threshold.metric == "rate":
-        return tally.total / window.seconds
-    if threshold.metric == "rate_per_user":
-        return tally.total / window.seconds / window.mean_users if window.mean_users else None
-    if threshold.metric == "errors":
-        return tally.failed / tally.total if tally.total else None
-    if threshold.metric == "exceptions":
-        return float(window.exceptions)
-    if threshold.metric == "max":
-        return tally.histogram.max_ms if tally.total else None
-    assert threshold.percent is not None  # the grammar knows no other metric
-    return tally.histogram.percentile(threshold.percent)
 
 
 def _judged(threshold: Threshold, value: float, from_s: int) -> ThresholdOutcome:

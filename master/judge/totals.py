@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
 
 from master.judge.faults import Faults
 from master.judge.thresholds import Judge, ThresholdOutcome, unknown
 from master.scenario.rules import Endpoint, Threshold
-from master.store import Store
+from master.store import Store, WorkersSecond
 from worker.histogram import Histogram, Tally
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 @dataclass
@@ -50,35 +56,87 @@ def together(tallies: Iterable[Tally]) -> Tally:
 
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
-    users = {row.second: row.users for row in store.seconds()}
     steady = set(steady_seconds)
-    judged_up_to = 0
-
-    def judge_idle(until: int) -> None:
-        """Seconds in which nothing was requested are judged as well."""
-        for second in range(judged_up_to, until):
-            if second in steady:
-                judge.add(second, {}, users.get(second, 0))
-
-    for second, rows in _by_second(store):
+    feed = _Feed(store, steady, judge)
+    for second, rows in groupby(store.requests(), key=itemgetter(0)):
         seen: dict[Endpoint, Tally] = {}
-        for endpoint, tally, fit in rows:
+        for _, endpoint, tally, fit in rows:
             totals.whole.setdefault(endpoint, Tally()).merge(tally)
             if second not in steady:
                 continue
             if not fit:
                 totals.unfit.merge(tally.histogram)
                 tally.histogram = Histogram()
+                tally.failures = None
             seen.setdefault(endpoint, Tally()).merge(tally)
         if second in steady:
-            judge_idle(second)
-            judged_up_to = second + 1
-            judge.add(second, seen, users.get(second, 0))
+            feed.add(second, seen)
             for endpoint, tally in seen.items():
                 totals.steady.setdefault(endpoint, Tally()).merge(tally)
-    judge_idle(max(steady, default=-1) + 1)
+    feed.finish()
 
 
-def _by_second(store: Store) -> Iterator[tuple[int, list[tuple[Endpoint, Tally, bool]]]]:
-    for second, rows in groupby(store.requests(), key=lambda row: row[0]):
-        yield second, [(endpoint, tally, fit) for _, endpoint, tally, fit in rows]
+class _Feed:
+    """Gives a judge the seconds of a run in order, those included in which no request ended, with all that belongs to them."""
+
+    def __init__(self, store: Store, steady: AbstractSet[int], judge: Judge) -> None:
+        self._steady = steady
+        self._judge = judge
+        self._workers = _InStep(store.workers_by_second(), itemgetter(0))
+        self._waiting = _InStep(store.waiting(), itemgetter(0))
+        self._up_to = min(steady, default=0)
+
+    def add(self, second: int, tallies: Mapping[Endpoint, Tally]) -> None:
+        """A steady second, with the requests that ended in it."""
+        for idle in range(self._up_to, second):
+            if idle in self._steady:
+                self._add(idle, {})
+        self._add(second, tallies)
+        self._up_to = second + 1
+
+    def finish(self) -> None:
+        """There are no more requests."""
+        last = max(self._steady, default=-1)
+        if self._up_to <= last:
+            self.add(last, {})
+        self._add_unjudged(self._workers.rest())
+
+    def _add(self, second: int, tallies: Mapping[Endpoint, Tally]) -> None:
+        self._add_unjudged(self._workers.before(second))
+        (row,) = self._workers.at(second) or (None,)
+        # What is in flight at the end of a hold is counted as it ends, in its last second.
+        waiting = {endpoint: ages for _, endpoint, _, ages in self._waiting.at(second) if second + 1 in self._steady}
+        self._judge.add(
+            second, tallies, None if row is None else row.users, 0 if row is None else row.exceptions, waiting
+        )
+
+    def _add_unjudged(self, rows: Iterable[WorkersSecond]) -> None:
+        self._judge.add_unjudged(sum(row.exceptions for row in rows))
+
+
+class _InStep(Generic[Row]):
+    """Rows in order of their second, taken second by second: what is asked for must come in ascending order."""
+
+    def __init__(self, rows: Iterator[Row], second_of: Callable[[Row], int]) -> None:
+        self._rows = rows
+        self._second_of = second_of
+        self._next: list[Row] = []
+
+    def before(self, second: float) -> Iterator[Row]:
+        """All rows not taken yet of seconds before this one."""
+        for row in chain(self._next, self._rows):
+            self._next = [row]
+            if self._second_of(row) >= second:
+                return
+            yield row
+        self._next = []
+
+    def at(self, second: int) -> list[Row]:
+        """The rows of this second; those before it are passed over."""
+        for _ in self.before(second):
+            pass
+        return list(self.before(second + 1))
+
+    def rest(self) -> Iterator[Row]:
+        """All rows not taken yet."""
+        return self.before(math.inf)

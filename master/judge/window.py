@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
-from worker.histogram import Tally
+from worker.histogram import Histogram, Tally
+
+
+class Second(NamedTuple):
+    """What one second adds to a window. The histograms must not change afterwards."""
+
+    tally: Tally | None = None
+    """The requests that ended in it; None when there were none."""
+    users: float | None = None
+    """Users that ran; None when that is not known."""
+    exceptions: int = 0
+    """Exceptions that the code of users let through."""
+    waiting: Histogram | None = None
+    """The ages in ms of requests that were in flight at its end and had been for a second or longer; None when there were none."""
 
 
 class Window:
@@ -15,18 +29,19 @@ class Window:
     """
 
     def __init__(self, length_s: int | None) -> None:
-        self._length_s = length_s
+        self.length_s = length_s
         self._clear()
 
     def _clear(self) -> None:
         self.tally = Tally()
         self.seconds = 0
         self.exceptions = 0
-        """Exceptions that user code let through; nothing counts them yet."""
+        self.waiting: Histogram | None = None
+        """Of the latest second."""
         self._user_seconds = 0.0
         self._seconds_with_users = 0
         self._last_s: int | None = None
-        self._recent: deque[tuple[Tally | None, float | None]] = deque()
+        self._recent: deque[Second] = deque()
         self._peaks: deque[tuple[int, float]] = deque()
 
     @property
@@ -37,50 +52,53 @@ class Window:
     @property
     def complete(self) -> bool:
         """Whether as many seconds as wanted are in it; one without a length is from its first."""
-        return self.seconds > 0 if self._length_s is None else self.seconds == self._length_s
+        return self.seconds > 0 if self.length_s is None else self.seconds == self.length_s
 
     @property
     def mean_users(self) -> float | None:
         """The mean of the seconds whose users are known; None when none are."""
         return self._user_seconds / self._seconds_with_users if self._seconds_with_users else None
 
-    def add(self, second_s: int, tally: Tally | None, users: float | None) -> None:
-        """Add the next second, with None when nothing was requested. A gap starts a window with a length anew.
+    def add(self, second_s: int, second: Second) -> None:
+        """Add the next second. A gap starts a window with a length anew.
 
-        `tally` must not change afterwards. Raises ValueError for a second that isn't later than the last.
+        Raises ValueError for a second that isn't later than the last.
         """
         if self._last_s is not None and second_s <= self._last_s:
             raise ValueError(f"second {second_s} after second {self._last_s}")
-        if self._length_s is not None and self._last_s is not None and second_s != self._last_s + 1:
+        if self.length_s is not None and self._last_s is not None and second_s != self._last_s + 1:
             self._clear()
         self._last_s = second_s
         self.seconds += 1
-        self._count_users(users, 1)
-        if tally is not None:
-            self.tally.merge(tally)
-        if self._length_s is not None:
-            self._slide(second_s, tally, users)
+        self.exceptions += second.exceptions
+        self.waiting = second.waiting
+        self._count_users(second.users, 1)
+        if second.tally is not None:
+            self.tally.merge(second.tally)
+        if self.length_s is not None:
+            self._slide(second_s, second)
 
     def _count_users(self, users: float | None, sign: int) -> None:
         if users is not None:
             self._user_seconds += sign * users
             self._seconds_with_users += sign
 
-    def _slide(self, second_s: int, tally: Tally | None, users: float | None) -> None:
-        assert self._length_s is not None
-        self._recent.append((tally, users))
-        peak_ms = 0.0 if tally is None else tally.histogram.max_ms
+    def _slide(self, second_s: int, second: Second) -> None:
+        assert self.length_s is not None
+        self._recent.append(second)
+        peak_ms = 0.0 if second.tally is None else second.tally.histogram.max_ms
         while self._peaks and self._peaks[-1][1] <= peak_ms:
             self._peaks.pop()
         self._peaks.append((second_s, peak_ms))
-        if self._peaks[0][0] <= second_s - self._length_s:
+        if self._peaks[0][0] <= second_s - self.length_s:
             self._peaks.popleft()
-        if self.seconds > self._length_s:
+        if self.seconds > self.length_s:
             self.seconds -= 1
-            gone, gone_users = self._recent.popleft()
-            self._count_users(gone_users, -1)
-            if gone is not None:
-                _take_off(self.tally, gone)
+            gone = self._recent.popleft()
+            self.exceptions -= gone.exceptions
+            self._count_users(gone.users, -1)
+            if gone.tally is not None:
+                _take_off(self.tally, gone.tally)
         self.tally.histogram.max_ms = self._peaks[0][1]
 
 
@@ -89,8 +107,17 @@ def _take_off(tally: Tally, part: Tally) -> None:
     tally.failed -= part.failed
     tally.received_bytes -= part.received_bytes
     tally.own_clock -= part.own_clock
-    buckets = tally.histogram.buckets
-    for bucket, count in part.histogram.buckets.items():
+    tally.unanswered -= part.unanswered
+    tally.untimed -= part.untimed
+    _subtract(tally.histogram, part.histogram)
+    if tally.failures is not None and part.failures is not None:
+        _subtract(tally.failures, part.failures)
+
+
+def _subtract(histogram: Histogram, part: Histogram) -> None:
+    """Take the counts off again. `max_ms` stays, as it can't be known: it may be larger than what is left."""
+    buckets = histogram.buckets
+    for bucket, count in part.buckets.items():
         left = buckets[bucket] - count
         if left:
             buckets[bucket] = left

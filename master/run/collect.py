@@ -57,7 +57,7 @@ class Collector:
     late are merged with their second.
     """
 
-    def __init__(  # what it holds is much
+    def __init__(  # noqa: PLR0915  # what it holds is much
         self,
         store: Store,
         registry: Registry,
@@ -109,6 +109,8 @@ class Collector:
         self._latest_steady: dict[str, tuple[int, bool]] = {}
         """The latest steady second that each worker has told of, and whether the worker was fit in it."""
         self._in_flight = InFlight()
+        self._exceptions: Counter[int] = Counter()
+        """Exceptions in users' code by second, until the second is judged."""
         self.user_classes = UserClasses()
         self._early: dict[str, deque[tuple[str, Report]]] = {}
         """Reports of nodes whose clock is not known yet."""
@@ -302,6 +304,7 @@ class Collector:
             self._measured[worker] = row.second
             lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
             unfit = ", ".join(reasons)
+            self._exceptions[max(second, self._judged_up_to)] += row.exceptions
             self._keep_fitness(
                 FitnessRow(
                     node.name,
@@ -441,9 +444,16 @@ class Collector:
             self.fitness.note_ready(ready)
         for closed in range(self._judged_up_to, second - CLOSED_AFTER_S):
             if self._is_steady(closed):
-                self._judge.add(closed, self._recent.get(closed, {}), self._users.get(closed, users))
+                self._judge.add(
+                    closed,
+                    self._recent.get(closed, {}),
+                    self._users.get(closed, users),
+                    self._exceptions.pop(closed, 0),
+                    {endpoint: waiting.ages for endpoint, waiting in self._in_flight.at(closed).items()},
+                )
                 self.broken_rule = self.broken_rule or self._judge.broken_abort()
             self._judged_up_to = closed + 1
+            self._judge.add_unjudged(self._exceptions.pop(closed, 0))
         self._in_flight.forget(second - KEPT_SECONDS)
         for kept in (self._users, self._recent):
             for old in [key for key in kept if key < second - KEPT_SECONDS]:

@@ -305,7 +305,7 @@ class Store:
             "SELECT second, CASE WHEN count(users) = count(*) THEN sum(users) END, sum(in_flight), sum(local_errors),"
             " sum(exceptions) FROM fitness GROUP BY second ORDER BY second"
         )
-        return (WorkersSecond(*row) for row in rows)
+        yield from (WorkersSecond(*row) for row in rows)
 
     def reports(self) -> dict[str, tuple[int, int]]:
         """The last report of each worker that was taken, as life and number."""

@@ -268,7 +268,9 @@ class Rack:
             lock.write_text(make_wheel(self.directory / "index", "pure", {"pure/__init__.py": "x = 1\n"}))
         return build(platform, lock, self.directory / "cache", package=self.package(version, body), bases=bases)
 
-    def deploy(self, version: str, body: str = "", *, limit: str | None = None, host_s: float = 120, **wishes: object) -> Report:
+    def deploy(
+        self, version: str, body: str = "", *, limit: str | None = None, host_s: float = 120, **wishes: object
+    ) -> Report:
         """Deploy as `fab deploy-workers` does."""
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
         chosen = {"budget": Budget(0, is_share=False), "wellness": Wellness(0.4, 15)} | wishes

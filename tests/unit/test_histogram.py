@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.histogram import MAX_RELATIVE_ERROR, Histogram, Tally
+from worker.histogram import GAMMA, MAX_RELATIVE_ERROR, Histogram, Tally
 
 PERCENTS = (0, 1, 10, 50, 90, 95, 99, 99.9, 100)
 latencies_ms = st.floats(0.01, 60_000)  # 10 µs to 60 s
@@ -96,3 +96,13 @@ def test_tallies_add_up() -> None:
     tally.merge(Tally(3, 0, 50, of([3.0, 4.0, 5.0])))
     assert (tally.total, tally.failed, tally.received_bytes) == (5, 1, 150)
     assert tally.histogram.buckets == of([1.0, 2.0, 3.0, 4.0, 5.0]).buckets
+
+
+@given(st.lists(st.floats(0.001, 1e6), max_size=50), st.floats(0.001, 1e6))
+def test_the_part_from_a_latency_on_has_no_shorter_one_and_lacks_few(
+    latencies_ms: list[float], least_ms: float
+) -> None:
+    """It may lack those in the bucket that the bound falls into, which nobody can tell apart."""
+    part = of(latencies_ms).part_from(least_ms)
+    assert part.count <= sum(latency_ms >= least_ms * (1 - 1e-6) for latency_ms in latencies_ms)
+    assert part.count >= sum(latency_ms > least_ms * GAMMA * GAMMA for latency_ms in latencies_ms)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from master.judge.thresholds import Judge, ThresholdOutcome
-from master.judge.window import Window
+from master.judge.window import Second, Window
 from master.scenario.rules import Endpoint, Threshold, parse_threshold
-from worker.histogram import Tally
+from worker.histogram import Histogram, Tally
 
 GET = ("GET", "/x")
 POST = ("POST", "/y z")
@@ -284,9 +284,9 @@ def test_sliding_gives_what_merging_every_window_afresh_gives(
 
 def test_seconds_out_of_order_are_refused() -> None:
     window = Window(5)
-    window.add(3, None, None)
+    window.add(3, Second())
     with pytest.raises(ValueError, match="second 3 after second 3"):
-        window.add(3, None, None)
+        window.add(3, Second())
 
 
 def test_only_abort_rules_end_a_run_and_only_by_the_latest_window() -> None:
@@ -330,6 +330,81 @@ def test_a_judge_that_is_asked_every_second_comes_to_the_same_as_one_asked_at_th
 def test_a_window_costs_no_second_that_left_it() -> None:
     window = Window(3)
     for second in range(1000):
-        window.add(second, tally(float(1000 - second)), 1)
+        window.add(second, Second(tally(float(1000 - second)), 1))
     assert (window.start_s, window.tally.total, len(window.tally.histogram.buckets)) == (997, 3, 3)
     assert len(window._recent) == len(window._peaks) == 3
+
+
+def waits(*ages_ms: float) -> Histogram:
+    made = Histogram()
+    for age_ms in ages_ms:
+        made.add(age_ms)
+    return made
+
+
+def hanging(rules: Sequence[str], until_s: int, hang_at_s: int = 10, answered: bool = True) -> Judge:
+    """Ten users who are answered in 5 ms each second, until at `hang_at_s` their requests stay in flight for good."""
+    judge = Judge([parse_threshold(rule) for rule in rules])
+    for second in range(until_s):
+        if second < hang_at_s:
+            judge.add(second, {GET: tally(*[5.0] * 10)} if answered else {}, 10)
+        else:
+            age_ms = 1000.0 * (second + 1 - hang_at_s)
+            judge.add(second, {}, 10, 0, {GET: waits(*[age_ms] * 10)})
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken_at_s"),
+    [
+        pytest.param(
+            "p95 < 500 ms over 10s, abort", 11, id="a percentile, once they have waited for longer than its limit"
+        ),
+        pytest.param("GET /x max < 3 s over 5s, abort", 14, id="the largest, likewise"),
+        pytest.param("errors < 5 % over 10s, abort", 21, id="errors, once they are certainly as old as the window"),
+        pytest.param("errors < 5 %, abort", 21, id="errors of all, after 10 s"),
+        pytest.param("rate >= 5/s over 5s, abort", 13, id="a rate"),
+    ],
+)
+def test_a_target_that_hangs_breaks_rules_while_its_requests_are_in_flight(rule: str, broken_at_s: int) -> None:
+    """Nothing has failed yet, and nothing is answered: what is in flight counts with its age."""
+    broken = [until_s for until_s in range(10, 30) if hanging([rule], until_s).broken_abort()]
+    assert broken == list(range(broken_at_s, 30))
+
+
+def test_requests_in_flight_are_no_errors_while_answers_usually_take_so_long() -> None:
+    """A long poll of 30 s is none after 20, but is one after 61."""
+    judge = Judge([parse_threshold("errors < 5 % over 10s, abort")])
+    judge.add(0, {GET: tally(30_000.0)}, 1)
+    for second in range(1, 11):
+        judge.add(second, {}, 1, 0, {GET: waits(20_000.0)})
+    assert judge.broken_abort() is None
+    judge.add(11, {}, 1, 0, {GET: waits(61_000.0)})
+    assert judge.broken_abort() is not None
+
+
+def test_a_rule_that_wants_high_latencies_is_not_helped_by_what_is_in_flight() -> None:
+    """Of these nobody knows how long they will have taken."""
+    (found,) = hanging(["p50 > 1 s over 5s"], 16).outcomes()
+    assert found.ok is False
+
+
+def test_quick_failures_do_not_make_a_percentile_better_and_slow_ones_make_it_worse() -> None:
+    """The worse counts: the answers that were no failure, or all of them."""
+    quick, slow = tally(*[100.0] * 10, failed=0), tally(*[100.0] * 10)
+    quick.total, quick.failed, quick.failures = 100, 90, waits(*[0.5] * 90)
+    slow.total, slow.failed, slow.failures = 12, 2, waits(30_000.0, 30_000.0)
+    assert outcome("p95 < 1 s", answers({0: {GET: quick}}, range(1))).observed == pytest.approx(100, rel=0.01)
+    assert outcome("p95 < 1 s", answers({0: {GET: slow}}, range(1))).observed == pytest.approx(30_000, rel=0.01)
+    assert outcome("max < 1 s", answers({0: {GET: slow}}, range(1))).observed == 30_000
+
+
+def test_exceptions_count_over_the_whole_run_and_in_windows_of_the_judged_part() -> None:
+    """One in a ramp is nobody's window, but the run's."""
+    rules = [parse_threshold("exceptions <= 2"), parse_threshold("exceptions <= 1 over 3s")]
+    judge = Judge(rules)
+    judge.add_unjudged(1)
+    for second in range(9):
+        judge.add(second, {GET: tally(5.0)}, 1, 1 if second in {2, 7} else 0)
+    assert [found.observed for found in judge.outcomes()] == [3, 1]
+    assert [found.ok for found in judge.outcomes()] == [False, True]

@@ -1,0 +1,74 @@
+"""A threshold's metric over a window of seconds. Pure."""
+
+from __future__ import annotations
+
+from master.judge.window import Window
+from master.scenario.rules import Threshold
+from worker.histogram import Histogram
+
+UNANSWERED_AFTER_S = 10
+"""A request counts among the errors of a window while it is still in flight once it is as old as this and as the window..."""
+OVERDUE = 2.0
+"""...and so many times as old as the longest answer so far, or as those two where there was none yet."""
+
+
+def measure(threshold: Threshold, window: Window, longest_ms: float = 0.0, *, live: bool = False) -> float | None:
+    """The metric over `window` in its base unit; None where it has no meaning, for want of requests or users.
+
+    Requests in flight at the window's end count where it is certain what they mean: as slower than a limit that they have waited
+    for longer than; as errors, in a window with a length or while the run is on (`live`), when they have waited for far longer
+    than any answer has taken (`longest_ms`). Those that never get an answer are counted as failures at the end of the run.
+    """
+    tally = window.tally
+    if threshold.metric == "rate":
+        return tally.total / window.seconds
+    if threshold.metric == "rate_per_user":
+        return tally.total / window.seconds / window.mean_users if window.mean_users else None
+    if threshold.metric == "errors":
+        overdue = _overdue(window, longest_ms) if live or window.length_s is not None else 0
+        total = tally.total + overdue
+        return (tally.failed + overdue) / total if total else None
+    if threshold.metric == "exceptions":
+        return float(window.exceptions)
+    return _latency(threshold, window)
+
+
+def _overdue(window: Window, longest_ms: float) -> int:
+    if window.waiting is None:
+        return 0
+    least_ms = 1000.0 * max(window.length_s or 0, UNANSWERED_AFTER_S)
+    least_ms = max(least_ms, OVERDUE * longest_ms) if longest_ms else OVERDUE * least_ms
+    return window.waiting.count_from(least_ms)
+
+
+def _latency(threshold: Threshold, window: Window) -> float | None:
+    """A percentile, or the largest, of response times in ms.
+
+    Of the answers that were no failure, or of these together with the failures where that is worse: a failure makes no percentile
+    better, and a slow one worse.
+    """
+    tally = window.tally
+    answered = tally.histogram
+    if window.waiting is not None and threshold.op in {"<", "<="}:
+        slower = window.waiting.part_from(threshold.limit)
+        if slower.buckets:
+            slower.merge(answered)
+            answered = slower
+    value = _percentile(threshold, answered)
+    if value is None or tally.failures is None or not tally.failures.buckets:
+        return value
+    everything = Histogram()
+    everything.merge(answered)
+    everything.merge(tally.failures)
+    with_failures = _percentile(threshold, everything)
+    assert with_failures is not None
+    return with_failures if threshold.is_worse(with_failures, value) else value
+
+
+def _percentile(threshold: Threshold, histogram: Histogram) -> float | None:
+    if not histogram.buckets:
+        return None
+    if threshold.metric == "max":
+        return histogram.max_ms
+    assert threshold.percent is not None  # the grammar knows no other metric
+    return histogram.percentile(threshold.percent)
