@@ -8,6 +8,9 @@ from http.cookiejar import Cookie
 import pytest
 from http_server import Server, Visitor, redirect, reply
 
+from worker.http import head as heads
+from worker.http.request import locate
+
 
 @pytest.fixture
 def server() -> Iterator[Server]:
@@ -110,6 +113,62 @@ def test_a_cookie_for_somebody_else_is_not_taken(server: Server, user: Visitor, 
     assert list(user.client.cookiejar) == []
 
 
+@pytest.mark.parametrize("domain", ["localhost", ".localhost", "LOCALHOST"])
+def test_a_cookie_whose_domain_is_a_host_without_dots_comes_back(server: Server, domain: str) -> None:
+    """To that host alone (RFC 6265 5.3, step 5); and it can be removed again."""
+    user = server.visitor(host=server.url.replace("127.0.0.1", "localhost"))
+    set_by(server, "/login", f"a=1; Domain={domain}")
+    set_by(server, "/logout", f"a=; Domain={domain}; Expires=Thu, 01-Jan-70 00:00:01 GMT")
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server) == {"a": "1"}
+    user.client.get(server.url + "/")
+    assert cookies(server) == {}
+    user.client.get("/logout")
+    user.client.get("/")
+    assert cookies(server) == {}
+
+
+@pytest.mark.parametrize("domain", ["127.0.0.1", ".127.0.0.1"])
+def test_a_cookie_whose_domain_is_the_address_of_its_host_comes_back(
+    server: Server, user: Visitor, domain: str
+) -> None:
+    set_by(server, "/login", f"a=1; Domain={domain}")
+    user.client.get("/login")
+    user.client.get("/")
+    assert cookies(server) == {"a": "1"}
+
+
+def test_a_cookie_is_for_the_hosts_below_its_domain(user: Visitor) -> None:
+    """One without a domain for its host alone; one that a task has put there with an empty domain for any."""
+    jar = user.client.cookiejar
+    head = heads.parse(
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: all=1; Domain=shop.example\r\nSet-Cookie: one=2\r\n"
+        b"Set-Cookie: top=3; Domain=example\r\nSet-Cookie: other=4; Domain=b.shop.example\r\n\r\n"
+    )
+    jar.extract(head, locate("http://a.shop.example/"))
+    jar.set_cookie(cookie("any", "5", domain=""))
+    sent = {
+        host: jar.header_for(locate(f"http://{host}/"))
+        for host in ("a.shop.example", "b.shop.example", "shop.example", "workshop.example", "x.a.shop.example")
+    }
+    assert sent == {
+        "a.shop.example": "all=1; one=2; any=5",
+        "b.shop.example": "all=1; any=5",
+        "shop.example": "all=1; any=5",
+        "workshop.example": "any=5",
+        "x.a.shop.example": "all=1; any=5",
+    }
+
+
+def test_cookies_of_longer_paths_come_first(server: Server, user: Visitor) -> None:
+    """RFC 6265 5.4."""
+    set_by(server, "/login", "a=1; Path=/", "b=2; Path=/shop/cart", "c=3; Path=/shop")
+    user.client.get("/login")
+    user.client.get("/shop/cart/17")
+    assert server.requests[-1]["Cookie"] == "b=2; c=3; a=1"
+
+
 def test_a_cookie_is_not_shown_to_another_host(server: Server, user: Visitor) -> None:
     """Each host has its own, even of one name."""
     with Server("127.0.0.2") as other:
@@ -131,7 +190,16 @@ def test_a_secure_cookie_is_not_sent_in_the_clear(server: Server, user: Visitor)
     assert cookies(server) == {"b": "2"}
 
 
-@pytest.mark.parametrize("end", ["Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "Max-Age=0",
+        "Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        "Expires=Thursday, 01-Jan-70 00:00:00 GMT",
+        "Expires=Thu Jan  1 00:00:00 1970",
+        "Expires=Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time)",
+    ],
+)
 def test_a_cookie_that_has_ended_is_gone(server: Server, user: Visitor, end: str) -> None:
     """That is how servers delete them."""
     set_by(server, "/login", "a=1", "b=2")

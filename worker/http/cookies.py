@@ -1,15 +1,18 @@
-"""The cookies of one user, on the standard library's jar; what they come to is worked out once, until they change."""
+"""The cookies of one user, in a jar as the standard library's; what they come to is worked out once, until they change.
+
+Which cookies are taken, and which are sent where, is as RFC 6265 has it and not as the standard library's policy does: that
+knows few forms of dates, and no cookie whose Domain is a host without dots.
+"""
 
 from __future__ import annotations
 
-import re
 import time
-from email.message import Message
+from contextlib import suppress
 from http.cookiejar import Cookie, CookieJar
-from typing import Any
-from urllib.request import Request
 
 from worker.http.head import Head
+from worker.http.request import Located
+from worker.http.set_cookie import domain_matches, parse_set_cookie, path_matches
 
 _MAX_REMEMBERED = 64
 _MAX_REMEMBERED_LENGTH = 4096
@@ -29,15 +32,15 @@ class Cookies(CookieJar):
         self._made: dict[str, str | None] = {}
         self._good_until_s = float("inf")
 
-    def header_for(self, url: str) -> str | None:
-        """The Cookie header for a request to `url`; None if there is none to send."""
+    def header_for(self, located: Located) -> str | None:
+        """The Cookie header for a request to `located`; None if there is none to send."""
         if time.time() >= self._good_until_s:
             self._forget()
+        url = located.url
         if url in self._made:
             return self._made[url]
-        request = Request(url)  # noqa: S310  # nothing is opened; the jar only understands such objects
-        self.add_cookie_header(request)
-        header = request.get_header("Cookie")
+        self.clear_expired_cookies()
+        header = "; ".join(pairs_of(self.matching(located))) or None
         if len(url) + len(header or "") <= _MAX_REMEMBERED_LENGTH:
             if len(self._made) >= _MAX_REMEMBERED:
                 self._made.clear()
@@ -45,9 +48,34 @@ class Cookies(CookieJar):
             self._good_until_s = min((cookie.expires for cookie in self if cookie.expires), default=float("inf"))
         return header
 
-    def extract(self, head: Head, url: str) -> None:
-        """Take what the server sets with the answer to a request to `url`."""
-        self.extract_cookies(_Answer(head), Request(url))  # type: ignore[arg-type]  # noqa: S310
+    def matching(self, located: Located) -> list[Cookie]:
+        """Those for a request to `located`, those of longer paths first (RFC 6265 5.4)."""
+        path = located.target.partition("?")[0]
+        found = [
+            cookie
+            for cookie in self
+            if path_matches(path, cookie.path)
+            and _is_for_host(cookie, located.origin.host)
+            and (not cookie.secure or located.origin.scheme == "https")
+            and (not cookie.port or str(located.origin.port) in cookie.port.split(","))
+        ]
+        return sorted(found, key=lambda cookie: -len(cookie.path))
+
+    def extract(self, head: Head, located: Located) -> None:
+        """Take what the server sets with the answer to a request to `located`."""
+        path = located.target.partition("?")[0]
+        now_s = time.time()
+        for name, line in head.fields:
+            if name.lower() != "set-cookie":
+                continue
+            cookie = parse_set_cookie(line, located.origin.host, path, now_s)
+            if cookie is None:
+                continue
+            if cookie.is_expired(now_s):  # type: ignore[arg-type]  # any number of seconds
+                with suppress(KeyError):
+                    self.clear(cookie.domain, cookie.path, cookie.name)
+            else:
+                self.set_cookie(cookie)
 
     def set_cookie(self, cookie: Cookie) -> None:
         """Add a cookie, or renew it; not one that is too large, nor a new one for a domain that has filled its share."""
@@ -75,23 +103,18 @@ class Cookies(CookieJar):
         self._good_until_s = float("inf")
 
 
-class _Answer:
-    """A head as the jar wants it."""
-
-    def __init__(self, head: Head) -> None:
-        self._head = head
-
-    def info(self) -> Any:
-        message = Message()
-        for name, value in self._head.fields:
-            if name.lower() == "set-cookie":
-                message["Set-Cookie"] = _without_odd_ages(value)
-        return message
+def pairs_of(cookies: list[Cookie]) -> list[str]:
+    """What a Cookie header says of each."""
+    return [cookie.name if cookie.value is None else f"{cookie.name}={cookie.value}" for cookie in cookies]
 
 
-def _without_odd_ages(line: str) -> str:
-    """Without a Max-Age that is no number of seconds, at which the jar would fail and lose the answer's other cookies, too."""
-    return ";".join(part for part in line.split(";") if not _is_odd_age(part))
+def _is_for_host(cookie: Cookie, host: str) -> bool:
+    """Whether a cookie is for `host`: the one that set it, any below its domain, or with an empty domain any at all.
 
-
-_is_odd_age = re.compile(r'\s*max-age\s*(?!=\s*"?-?\d{1,10}"?\s*$)', re.IGNORECASE).match
+    The last is what a task may put into the jar, and so is the standard library's name for a host without dots.
+    """
+    domain = cookie.domain.lower()
+    bare = domain.removeprefix(".")
+    if not bare or bare == host or (bare == host + ".local" and "." not in host):
+        return True
+    return (domain != bare or cookie.domain_specified) and domain_matches(host, bare)

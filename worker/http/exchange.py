@@ -94,7 +94,7 @@ class Exchange:
         else:
             call.stream = Stream(connection, lane, self._settings.limits.max_body)
         if head.sets_cookies:
-            self.cookies.extract(head, call.located.url)
+            self.cookies.extract(head, call.located)
         return head
 
     def _ask(self, call: Call, lane: Lane, request: bytes) -> Connection:
@@ -182,7 +182,7 @@ class Exchange:
         body = call.body
         call.expects = block.expects
         if self.cookies.filled and not block.has_cookie:
-            cookies = self.cookies.header_for(call.located.url)
+            cookies = self.cookies.header_for(call.located)
             if cookies is not None:
                 lines += header_lines({"Cookie": cookies})
         if body.upload is not None:
