@@ -83,8 +83,8 @@ class Workers(Protocol):
     def wait_s(self, now_s: float) -> float:
         """How long until something is due though no process ends, in seconds."""
 
-    def stop(self) -> None:
-        """End them; they may be given something to do again."""
+    def stop(self, *, told: bool = False) -> None:
+        """End them; they may be given something to do again. Those that are `told` by the controller itself end in order."""
 
 
 class Agent:
@@ -174,10 +174,10 @@ class Agent:
             self._alive_at_s = now_s + ALIVE_INTERVAL_S
         return min(self._samples.wait_s(now_s), self._alive_at_s - now_s)
 
-    def _leave_run(self) -> None:
-        """There is no run any more: end the workers, and wait for another one."""
+    def _leave_run(self, *, told: bool = False) -> None:
+        """There is no run any more: end the workers, and wait for another one. Or the controller has `told` all that it is over."""
         if self._workers is not None:
-            self._workers.stop()
+            self._workers.stop(told=told)
         self._samples = None
         self._hello_at_s, self._hello_wait_s = 0.0, HELLO_INTERVAL_S
         self._connect_anew()
@@ -191,7 +191,7 @@ class Agent:
         if not self.done and self._samples is not None:
             self._send(Goodbye())
         if self._workers is not None:
-            self._workers.stop()
+            self._workers.stop(told=self.done)
         self._socket.close(linger=500)
 
     def _send(self, message: AgentMessage) -> None:
@@ -223,7 +223,7 @@ class Agent:
             case Question(asked_s=asked_s):
                 self._send(Answer(asked_s, time.monotonic(), time.time()))
             case Quit() if self._stays:
-                self._leave_run()
+                self._leave_run(told=True)
             case Quit():
                 self.done = True
 

@@ -62,9 +62,9 @@ class AssignedWorkers:
         """How long until one is to be looked at though none has ended, in seconds."""
         return self._supervisor.wait_s(now_s)
 
-    def stop(self) -> None:
-        """The run is over for them: end them in order."""
-        self._supervisor.stop()
+    def stop(self, *, told: bool = False) -> None:
+        """The run is over for them: end them in order, which those do by themselves that the controller has `told`."""
+        self._supervisor.stop(told=told)
         self._forget_locustfile()
         self.assignment = None
 

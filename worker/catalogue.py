@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
-from locust import User
+from locust import LoadTestShape, User
 from locust.user.users import UserMeta
 from locust.util.load_locustfile import load_locustfile
 
@@ -15,10 +16,20 @@ from worker.wire import UserShare
 SHIPPED = ("worker.users.lucid",)
 
 
+@cache
+def import_locustfile(path: str) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
+    """The user classes and load shapes of the locustfile at `path`, which is imported once however often they are asked for.
+
+    Whatever it raises is passed on.
+    """
+    classes, shapes = load_locustfile(path)
+    return classes, shapes
+
+
 def user_classes(locustfile: Path | str | None = None) -> dict[str, type[User]]:
     """All user classes by name. Whatever a locustfile raises when it is imported is passed on."""
     if locustfile is not None:
-        return dict(load_locustfile(str(Path(locustfile).resolve()))[0])
+        return dict(import_locustfile(str(Path(locustfile).resolve()))[0])
     found: dict[str, type[User]] = {}
     for module in map(importlib.import_module, SHIPPED):
         found |= {

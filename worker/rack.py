@@ -8,11 +8,12 @@ is what one machine has to share: the process, its event loop and its ZeroMQ con
 
 from __future__ import annotations
 
-import locust  # first: it patches the standard library for gevent
+import locust  # noqa: F401  # first: it patches the standard library for gevent
 
 # isort: split
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,6 @@ import zmq
 import zmq.green
 from gevent import monkey
 from gevent.pool import Group
-from locust import argument_parser
 from locust.env import Environment
 
 from worker.agent import Agent, serve
@@ -31,12 +31,14 @@ from worker.boards import BOARDS
 from worker.catalogue import load_user_classes
 from worker.cores import VirtualCores
 from worker.curve import end_context
+from worker.events import WorkerEvents, share_global_events
 from worker.garbage import LongLived
 from worker.lifeline import take_orders
 from worker.locust_clients import track_requests
 from worker.looplag import LoopLag
+from worker.options import worker_options
 from worker.orders import Board, RackNode, RackOrders
-from worker.recorder import Recorder, RequestEvent
+from worker.recorder import Recorder
 from worker.runner import FleetWorker
 from worker.simulated import SimulatedSensors
 from worker.slowed import SlowedRecorder
@@ -136,11 +138,9 @@ class Rack:
 
     def __init__(self, orders: RackOrders) -> None:
         self._orders = orders
+        share_global_events()
         self._users = load_user_classes(orders.work.users, orders.work.locustfile)
-        # Locust's own options at their defaults, for locustfiles that look at them; each runner would parse them for itself.
-        parser = argument_parser.get_empty_argument_parser(default_config_files=[])
-        argument_parser.setup_parser_arguments(parser)
-        self._options = parser.parse(args=[])
+        self._options = worker_options(orders.work)
         self._context = zmq.green.Context()
         self._agents_context = zmq.Context()
         self._agents_context.set(zmq.MAX_SOCKETS, 4 * len(orders.nodes) + 64)
@@ -195,20 +195,21 @@ class Rack:
         return Agent(node.name, self._orders.endpoint, node.keys, sensors, context=self._agents_context)
 
     def _work(self, node: RackNode, recorder: Recorder) -> None:
+        work = self._orders.work
+        events = WorkerEvents(recorder)
         environment = Environment(
             user_classes=list(self._users),
-            host=self._orders.work.host,
-            stop_timeout=self._orders.work.stop_timeout_s,
-            parsed_options=self._options,
+            host=work.host,
+            events=events,
+            stop_timeout=work.stop_timeout_s,
+            parsed_options=Namespace(**vars(self._options)),
+            locustfile=self._options.locustfile,
+            parsed_locustfiles=[] if work.locustfile is None else [work.locustfile],
+            available_user_classes={user_class.__name__: user_class for user_class in self._users},
         )
         environment.stats = recorder
-        environment.events.request = RequestEvent(recorder)
-        environment.seed = self._orders.work.seed
+        environment.seed = work.seed
         environment.first_account = node.number
-        # Listeners that a locustfile registered on Locust's global events serve every worker of the process.
-        for name, hook in vars(locust.events).items():
-            for listener in hook._handlers:  # noqa: SLF001  # Locust has no public way to read them
-                getattr(environment.events, name).add_listener(listener)
         worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
             FleetWorker,
             context=self._context,
@@ -216,11 +217,18 @@ class Rack:
             keys=node.keys,
             node=node.name,
             index=node.index,
-            run=self._orders.work.run,
+            run=work.run,
             phase=node.number * 0.618034 % 1,
         )
         self._workers.append(worker)
-        environment.events.init.fire(environment=environment, runner=worker, web_ui=None)
+        try:
+            events.init.fire(environment=environment, runner=worker, web_ui=None)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a locustfile raises; it must not end the others
+            events.note_failure("init", error)
+        if events.failures:
+            worker.halt(f"a listener of init failed: {events.failures[0]}")
+        else:
+            worker.present()
         worker.wait_until_told_to_quit()
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from gevent import getcurrent
 from locust import User
-from locust.event import EventHook
 from locust.stats import RequestStats
 
 from worker.histogram import Histogram, Tally
+from worker.hook import WorkerEvent
 from worker.in_flight import Endpoint, Pending, PendingRequest, pending_by_endpoint
 from worker.local_errors import local_error
 from worker.looplag import KEPT_SECONDS, Lags
@@ -35,15 +35,20 @@ MARK_WITHIN_S = 0.5
 _ELSEWHERE = object()
 
 
-class RequestEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
+class RequestEvent(WorkerEvent):
     """Takes the place of Locust's request event: it counts each request by itself, then tells whoever listens.
 
     A client that has no need of the listeners' many arguments, as long as there are none, calls `record` at once. One that can
     tell when a request begins keeps it in `in_flight` until it has ended.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        recorder: Recorder,
+        listeners: Iterable[Any] = (),
+        failed: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        super().__init__("request", list(listeners), failed)
         self.record = recorder.record
         self.note_behind = recorder.note_behind
         self.in_flight = recorder.in_flight

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import sys
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import gevent
@@ -24,7 +26,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from worker.curve import Endpoint, Keys, connect
 from worker.lifeline import note_contact
 from worker.recorder import Recorder
-from worker.wire import Ready, Report, encode
+from worker.wire import Halt, Ready, Report, encode
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ IDLE_GRACE_S = 2.0
 """How long their tasks may take then."""
 PRESENT_INTERVAL_S = 2.0
 PRESENT_INTERVAL_MAX_S = 15.0
+MAX_REASON = 500
 FINAL_REPORT_S = 10.0
 """How long a worker waits, after it has stopped, for the controller to take its last report."""
 
@@ -51,7 +54,7 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         self.socket = connect(context, endpoint, keys)
         self._identity = identity.encode()
 
-    def send_typed(self, kind: str, data: Ready | Report, identity: str) -> None:
+    def send_typed(self, kind: str, data: Ready | Report | Halt, identity: str) -> None:
         """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full."""
         self.socket.send_multipart([self._identity, encode((kind, data, identity))], zmq.NOBLOCK)
 
@@ -111,10 +114,14 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._ended = False  # its last report is made
         self._heard_s = time.monotonic()
         self._present = Event()  # the controller knows this worker
-        # The base's listeners count each request a second time, and send a message for each exception: they are taken out again.
+        self._may_present = Event()
+        self._halt: Halt | None = None
+        # The base's listeners count each request a second time, send a message for each exception, and say good-bye to a
+        # controller that has told this worker to quit: they are taken out again.
+        hooks = environment.events
         kept = [
             (event._handlers, list(event._handlers))  # noqa: SLF001  # Locust has no public way to read them
-            for event in (environment.events.request, environment.events.user_error)
+            for event in (hooks.request, hooks.user_error, hooks.quitting)
         ]
         # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
         super().__init__(environment, "127.0.0.1", 9)
@@ -142,6 +149,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     def _seek_controller(self) -> None:
         """Whenever no controller knows this worker, present it until one does; without one, end the load."""
+        self._may_present.wait()
         dice = random.Random(self._identity)  # noqa: S311  # no secret
         wait_s = PRESENT_INTERVAL_S
         while True:
@@ -158,7 +166,28 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                 self._present.wait(wait_s * dice.uniform(0.8, 1.2))
                 wait_s = min(2 * wait_s, PRESENT_INTERVAL_MAX_S)
 
+    def present(self) -> None:
+        """The locustfile's listeners of init are done: from now on the worker presents itself to the controller."""
+        self._may_present.set()
+
+    def halt(self, reason: str) -> None:
+        """Ask the controller to end the run; the first reason stays."""
+        if self._halt is None:
+            self._halt = Halt(self._run, reason[:MAX_REASON])
+            logger.error("%s", reason)
+            self._send("halt", self._halt)
+
+    def quit(self) -> None:
+        """A locustfile ends the test: the controller is asked to end it, in order and for all workers."""
+        self.halt(f"the locustfile called runner.quit(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+
+    def stop(self) -> None:
+        """As `quit`: a test of Locust's that is stopped may be started again, a run ends."""
+        self.halt(f"the locustfile called runner.stop(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+
     def _present_self(self) -> None:
+        if not self._may_present.is_set():
+            return
         first = next(iter(self._reports), self._number + 1)
         self._send("client_ready", Ready(__version__, self._life, first, self._run))
 
@@ -166,7 +195,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         if self.user_greenlets:
             logger.warning("%s hears no controller: its users end", self._identity)
             self.environment.stop_timeout = IDLE_GRACE_S
-            self.stop()
+            super().stop()
             self.worker_state = STATE_INIT
 
     def handle_message(self, msg: Message) -> None:
@@ -199,7 +228,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                 super().handle_message(msg)
 
     def _stop_and_report(self) -> None:
-        self.stop()
+        super().stop()
         self._ended = True
         self._report(final=True)
         with gevent.Timeout(FINAL_REPORT_S, False):  # gevent's way to say: just leave the block
@@ -293,7 +322,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         for report in self._reports.values():
             self._send("stats", report)
 
-    def _send(self, kind: str, data: Ready | Report) -> None:
+    def _send(self, kind: str, data: Ready | Report | Halt) -> None:
         # When nobody has read for long it is not sent: what counts is kept, and sent again.
         with contextlib.suppress(zmq.Again):
             self.client.send_typed(kind, data, self.client_id)
@@ -308,6 +337,8 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             now_s = time.monotonic()
             slot_s = 0.2 + 0.6 * self._phase + int(self._phase * 97) % int(REPORT_INTERVAL_S)
             gevent.sleep(REPORT_INTERVAL_S - (now_s - slot_s) % REPORT_INTERVAL_S)
+            if self._halt is not None:
+                self._send("halt", self._halt)
             if self._present.is_set():
                 oldest = next(iter(self._reports.values()), None)
                 now_s = time.monotonic()
@@ -320,7 +351,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def wait_until_told_to_quit(self) -> None:
         """Block until the master ends the run, then stop everything."""
         self._closing.wait()
-        self.stop()
+        if self._may_present.is_set():
+            super().stop()
+            events = self.environment.events
+            events.quitting.fire(environment=self.environment, reverse=True)
+            events.quit.fire(exit_code=0)
         self.greenlet.kill(block=True)
         self.client.close(linger=500)
 
@@ -339,3 +374,8 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
 def _is_stopping(user: Any) -> bool:
     return bool(user._state == LOCUST_STATE_STOPPING)  # noqa: SLF001  # Locust keeps a user's state there
+
+
+def _place(frame: FrameType) -> str:
+    """Where a call was made: ` (locustfile.py:12)`."""
+    return f" ({frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import IO
 
@@ -26,6 +25,9 @@ MENDED_AFTER_S = 30.0
 CRASHES = 3
 """So many ends, each before MENDED_AFTER_S, and a worker is said to crash again and again."""
 STOP_S = 3.0
+TOLD_S = 2.0
+"""How long workers that the controller has told that the run is over may take to end by themselves: their locustfile may have
+something to do at its end."""
 LAST_WORDS_BYTES = 4000
 LONGEST_WORDS = 500
 MOST_KEPT_BYTES = 1 << 20
@@ -172,18 +174,31 @@ class Supervisor:
         """How long until one is to be looked at though none has ended, in seconds."""
         return min((worker.wait_s(now_s) for worker in self._workers), default=math.inf)
 
-    def stop(self, grace_s: float = STOP_S) -> None:
-        """End all of them: the closing of their standard input tells them to, and who has not heard it in time is killed."""
-        living = deque(worker.process for worker in self._workers if worker.process is not None)
+    def stop(self, grace_s: float = STOP_S, *, told: bool = False) -> None:
+        """End all of them: the closing of their standard input tells them to, and who has not heard it in time is killed.
+
+        Those that the controller has `told` end by themselves before that, mostly.
+        """
+        living = [worker.process for worker in self._workers if worker.process is not None]
+        if told:
+            _wait_for(living, TOLD_S)
         for process in living:
             hang_up(process)
-        until_s = time.monotonic() + grace_s
-        for process in living:
-            try:
-                process.wait(max(0.0, until_s - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for process in _wait_for(living, grace_s):
+            process.kill()
+            process.wait()
         for worker in self._workers:
             worker.output.close()
         self._workers = []
+
+
+def _wait_for(processes: list[subprocess.Popen[bytes]], timeout_s: float) -> list[subprocess.Popen[bytes]]:
+    """Wait until all have ended, so long together; those that have not."""
+    until_s = time.monotonic() + timeout_s
+    late = []
+    for process in processes:
+        try:
+            process.wait(max(0.0, until_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            late.append(process)
+    return late

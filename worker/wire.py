@@ -161,6 +161,14 @@ class Work(msgspec.Struct, frozen=True):
     stop_timeout_s: float
     locustfile: str | None = None
     """A path on the worker's machine."""
+    users_max: Some = 0
+    """Of all workers together, at the most."""
+    spawn_rate: float = 0.0
+    """Users per second, in the first stage."""
+    duration_s: float = 0.0
+    """Of the load, by plan."""
+    variables: Mapping[str, str] = {}
+    """Environment variables that give the locustfile's own options their values (worker/options.py)."""
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -337,12 +345,20 @@ class Ready(msgspec.Struct):
     """The run that it works for."""
 
 
+class Halt(msgspec.Struct):
+    """A worker asks for the whole run to end, for what its locustfile has done; `run` is the one that it works for."""
+
+    run: Text
+    reason: Text
+
+
 WORKER_MESSAGES: dict[str, Any] = {
     "client_ready": Ready,
     "client_stopped": None,
     "spawning": None,
     "spawning_complete": UsersRunning,
     "stats": Report,
+    "halt": Halt,
     "quit": None,
 }
 

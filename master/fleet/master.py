@@ -24,7 +24,7 @@ from locust.runners import (
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.server import AGENT, FleetServer
-from worker.wire import AgentMessage, Hello, Quit, Ready, Report, UserShare, node_of
+from worker.wire import AgentMessage, Halt, Hello, Quit, Ready, Report, UserShare, node_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,9 @@ class Listener(Protocol):
 
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
+
+    def on_halt(self, worker: str, reason: str) -> None:
+        """A worker asks for the run to end, for what its locustfile has done."""
 
 
 class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
@@ -249,7 +252,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self.server.drops["message that could not be acted on"] += 1
             logger.exception("%s from %s", msg.type, client_id)
 
-    def _act_on(self, client_id: str, msg: Message) -> None:
+    def _act_on(self, client_id: str, msg: Message) -> None:  # it is the list of what a peer may say
         match msg.type:
             case kind if kind == AGENT:
                 self._listener.on_agent(client_id, msg.data)
@@ -257,6 +260,8 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                     self.follow_capacity(client_id)
             case "client_ready":
                 self._welcome(client_id, msg.data)
+            case "halt":
+                self._on_halt(client_id, msg.data)
             case _ if client_id not in self.clients:
                 if self.state != STATE_STOPPED:
                     self._send("present", client_id)  # its controller was another one, or had given it up
@@ -292,6 +297,12 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self._stop(worker)
         elif node_of(worker) not in self._away:
             self._take_in(worker)
+
+    def _on_halt(self, worker: str, halt: Halt) -> None:
+        if halt.run == self._run:
+            self._listener.on_halt(worker, halt.reason)
+        else:
+            self.server.drops["worker of another run"] += 1
 
     def tell_taken(self, worker: str, number: int) -> None:
         """A worker's reports up to `number` are taken: it need not keep them."""

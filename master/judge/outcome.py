@@ -64,6 +64,8 @@ class RunFacts:
     locust_version: str
     aborted: str | None = None
     """Why the run ended before its time, None when it did not; a broken `abort` rule is no such reason."""
+    warnings: Sequence[str] = ()
+    """What the operator was told of the input at the start."""
 
 
 def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts) -> Result:
@@ -134,6 +136,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,
+        warnings=list(facts.warnings),
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),
         faults=faults.found,
     )

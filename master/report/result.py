@@ -189,6 +189,9 @@ class Result(msgspec.Struct, kw_only=True):
     faults: list[str] = []
     """What is unknown by a fault of piswarm's own, or since run.db can't be read, and why. Where the verdict rests on it, it is
     not PASS."""
+    """What of this result is unknown by a fault of piswarm's own, or since run.db can't be read, and why; then it is no PASS."""
+    warnings: list[str] = []
+    """What of the operator's input is not used, or not as Locust does, as told at the start."""
 
     def write(self, path: Path) -> None:
         """Write as indented JSON. Raises OSError when `path` can't be written."""

@@ -64,9 +64,14 @@ class Collector:
         scenario: Scenario,
         *,
         tell: Callable[[str, ControllerMessage], None],
+        halt: Callable[[str], None] | None = None,
         earlier: Standing | None = None,
     ) -> None:
-        """`tell` sends a message to a node's agent. `earlier` is where the run stood when another controller left it."""
+        """`tell` sends a message to a node's agent; `halt` ends the run for the reason given.
+
+        `earlier` is where the run stood when another controller left it.
+        """
+        self._halt = halt
         self.progress = Progress(LoadSchedule(scenario.load))
         self.fitness = FitnessLog()
         self.ready_s: float | None = None
@@ -387,6 +392,13 @@ class Collector:
             self._pending[key] = tally
         else:
             before.merge(tally)
+
+    def on_halt(self, worker: str, reason: str) -> None:
+        """A worker asks for the run to end, for what its locustfile has done; the first reason stays."""
+        if self._halt is not None:
+            halt, self._halt = self._halt, None
+            self.event("halted", node_of(worker), printable(f"{worker}: {reason}"))
+            halt(printable(f"{reason}, on {worker}"))
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
         """Something happened that a reader of the run will want to know."""

@@ -39,6 +39,8 @@ class Handover(msgspec.Struct):
     roster: Roster | None = None
     """The real nodes; None where all are simulated."""
     started: Started = Started()
+    variables: dict[str, str] = {}
+    """What the locustfile's own options get their values from."""
 
     @property
     def nodes(self) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import resource
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import gevent
+import msgspec
 from locust import __version__ as locust_version
 from locust.env import Environment
 
@@ -32,6 +34,7 @@ from master.run.roster import Roster, assignments
 from master.run.stop import StopOrder
 from master.run.watch import Watch
 from master.scenario import EMBEDDED, Scenario
+from master.scenario.model import ramps_s
 from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
 from worker.catalogue import load_user_classes
@@ -63,6 +66,10 @@ class Plan:
     roster: Roster | None = None
     metrics_port: int | None = None
     """Where Prometheus finds the run's metrics, on loopback; None for nowhere."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the locustfile's own options get their values from (worker/options.py)."""
+    warnings: Sequence[str] = ()
+    """What the operator was told of the input at the start."""
 
 
 class Run:
@@ -91,6 +98,7 @@ class Run:
                 node_keys={name: new_keys() for name in [CONTROLLER, *simulated]},
                 separate=plan.separate,
                 roster=roster,
+                variables=dict(plan.variables),
             )
             server = self._open_port(stack, handover)
             if plan.metrics_port is not None:
@@ -106,6 +114,7 @@ class Run:
             store.put_meta("run", directory.path.name)
             store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
             store.put_meta("scenario", self._scenario.to_yaml())
+            store.put_meta("warnings", list(plan.warnings))
             return self._go_through(stack, server, store, directory, None)
 
     def resume(self, directory: RunDirectory) -> tuple[Result, RunDirectory]:
@@ -139,7 +148,14 @@ class Run:
     def _go_through(
         self, stack: ExitStack, server: FleetServer, store: Store, directory: RunDirectory, earlier: Standing | None
     ) -> tuple[Result, RunDirectory]:
-        self._collector = Collector(store, self._registry, self._scenario, tell=server.send_to_agent, earlier=earlier)
+        self._collector = Collector(
+            store,
+            self._registry,
+            self._scenario,
+            tell=server.send_to_agent,
+            halt=self._stop.give,
+            earlier=earlier,
+        )
         self._processes = Processes(directory.logs)
         stack.enter_context(self._view)
         if self._metrics is not None:
@@ -215,6 +231,10 @@ class Run:
             seed=scenario.seed,
             stop_timeout_s=scenario.stop_timeout_s,
             locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
+            users_max=scenario.max_users,
+            spawn_rate=scenario.load[0].spawn_rate,
+            duration_s=round(sum(ramps_s(scenario.load)) + sum(stage.hold_s for stage in scenario.load), 3),
+            variables=self._handover.variables,
         )
         handover = self._handover
         if handover.roster is not None or handover.separate:
@@ -231,6 +251,8 @@ class Run:
         started_s = time.monotonic()
         deadline_s = started_s + wanted.wait_s
         while True:
+            if self._stop.given:
+                raise AbortError(self._stop.reason or "stopped")
             ready, absent = self._registry.usable, self._collector.agents.workers_missing()
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
@@ -249,8 +271,7 @@ class Run:
                 )
             coming = f", {absent} worker(s) still to come" if absent else ""
             self._view.say(f"waiting for nodes: {ready} of {wanted.expect} ready{coming}")
-            if self._stop.wait(0.2):
-                raise AbortError(self._stop.reason or "stopped")
+            self._stop.wait(0.2)
 
     def _drive(self) -> None:
         """Go through the stages; returns early when the run is to stop."""
@@ -299,6 +320,7 @@ class Run:
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),
             locust_version=locust_version,
             aborted=self._stop.reason or collector.stop_reason,
+            warnings=msgspec.convert(store.meta("warnings") or [], list[str]),
         )
         return conclude(self._scenario, store, collector.fitness, facts)
 

@@ -113,7 +113,8 @@ class NotedWorkers:
         del now_s
         return math.inf
 
-    def stop(self) -> None:
+    def stop(self, *, told: bool = False) -> None:
+        del told
         self.ended.append("stopped")
 
 

@@ -74,7 +74,8 @@ class Workers:
         del now_s
         return math.inf
 
-    def stop(self) -> None:
+    def stop(self, *, told: bool = False) -> None:
+        del told
         self.run = None
         self.ended += 1
 

@@ -25,6 +25,7 @@ from worker.wire import (
     ErrorCount,
     Facts,
     Goodbye,
+    Halt,
     Hello,
     Quit,
     Reading,
@@ -69,6 +70,7 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("stats", REPORT),
     ("spawning", None),
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
+    ("halt", Halt("run", "the locustfile called runner.quit()")),
     ("client_stopped", None),
     ("quit", None),
 ]

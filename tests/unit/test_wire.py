@@ -18,6 +18,7 @@ from worker.wire import (
     ErrorCount,
     Facts,
     Goodbye,
+    Halt,
     Hello,
     Present,
     Question,
@@ -99,6 +100,7 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
     ("stats", REPORT),
     ("stats", Report(0, 0, 0, 0.0, {}, [], [])),
+    ("halt", Halt("run", "the locustfile called runner.quit()")),
     ("quit", None),
 ]
 

@@ -1,0 +1,158 @@
+"""Locust's global events in a process with several workers: each worker's are its own, whichever of the two a locustfile uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import locust
+import pytest
+from locust.event import EventHook, Events
+
+from worker import events as shared
+from worker.events import WorkerEvents, share_global_events
+from worker.looplag import LoopLag
+from worker.recorder import Recorder
+from worker.wire import ExceptionCount
+
+REQUEST = {"request_type": "RAW", "name": "/", "response_time": 1.0, "response_length": 0, "exception": None}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Global events that no other test has touched, and no worker of another."""
+    monkeypatch.setattr(locust, "events", Events())
+    monkeypatch.setattr(shared, "_workers", [])
+    share_global_events()
+
+
+class Worker:
+    """A worker's events and what it counts; `does` runs in a greenlet of a greenlet of it, as a task does."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder(LoopLag())
+        self._asked: list[Callable[[], Any]] = []
+        gevent.spawn(self._begin).join()
+
+    def _begin(self) -> None:
+        self.events = WorkerEvents(self.recorder)
+        self._tree = gevent.getcurrent().spawn_tree_locals
+
+    def does(self, act: Callable[[], Any]) -> Any:
+        def task() -> Any:
+            return gevent.spawn(act).get()
+
+        greenlet = gevent.Greenlet(task)
+        greenlet.spawn_tree_locals = self._tree
+        greenlet.start()
+        return greenlet.get()
+
+    @property
+    def exceptions(self) -> list[ExceptionCount]:
+        return self.recorder.take({}, final=True).exceptions
+
+
+def test_a_request_fired_on_the_global_event_is_counted_once_by_the_worker_whose_task_fired_it() -> None:
+    """As under Locust's own command, where both events are the same; here another worker shares the module."""
+    first, second = Worker(), Worker()
+    second.does(lambda: locust.events.request.fire(**REQUEST))
+    second.does(lambda: second.events.request.fire(**REQUEST))
+    assert (first.recorder.requests_total, second.recorder.requests_total) == (0, 2)
+
+
+def test_what_is_measured_on_the_global_event_is_counted() -> None:
+    """`events.request.measure` is Locust's way to time a block."""
+    worker = Worker()
+
+    def task() -> None:
+        with locust.events.request.measure("RAW", "block"):
+            pass
+
+    worker.does(task)
+    assert worker.recorder.requests_total == 1
+
+
+def test_who_listens_when_the_locustfile_is_imported_hears_every_worker() -> None:
+    """And each event once."""
+    heard: list[dict[str, Any]] = []
+    locust.events.test_start.add_listener(lambda **given: heard.append(given))
+    first, second = Worker(), Worker()
+    first.does(lambda: first.events.test_start.fire(environment=1))
+    second.does(lambda: locust.events.test_start.fire(environment=2))
+    assert heard == [{"environment": 1}, {"environment": 2}]
+
+
+def test_who_listens_to_the_global_event_in_a_worker_hears_that_one_alone() -> None:
+    """A listener of init runs in each worker: were the global event one, all would hear all."""
+    heard: list[str] = []
+    workers = {name: Worker() for name in "ab"}
+    for name, worker in workers.items():
+        worker.does(lambda name=name: locust.events.request.add_listener(lambda **_: heard.append(name)))
+    workers["b"].does(lambda: workers["b"].events.request.fire(**REQUEST))
+    assert heard == ["b"]
+
+
+def test_a_worker_that_listens_no_more_leaves_the_others_theirs() -> None:
+    """As if each were a process of its own."""
+    heard: list[int] = []
+
+    def listener(number: int) -> None:
+        heard.append(number)
+
+    locust.events.test_stop.add_listener(listener)
+    first, second = Worker(), Worker()
+    first.does(lambda: locust.events.test_stop.remove_listener(listener))
+    first.does(lambda: first.events.test_stop.fire(number=1))
+    second.does(lambda: second.events.test_stop.fire(number=2))
+    assert heard == [2]
+
+
+def test_what_is_fired_outside_every_worker_counts_as_the_first_ones() -> None:
+    """A callback of the event loop is in nobody's greenlet; its request must not be lost."""
+    first, second = Worker(), Worker()
+    locust.events.request.fire(**REQUEST)
+    assert (first.recorder.requests_total, second.recorder.requests_total) == (1, 0)
+
+
+def test_an_event_of_the_locustfiles_own_is_an_event_of_each_worker() -> None:
+    """Locustfiles add to the global events, and fire on the environment's."""
+    heard: list[int] = []
+    locust.events.bought = EventHook()
+    locust.events.bought.add_listener(lambda number: heard.append(number))  # noqa: PLW0108  # by its name
+    worker = Worker()
+    worker.does(lambda: worker.events.bought.fire(number=3))
+    locust.events.sold = EventHook()
+    assert worker.events.sold is locust.events.sold
+    assert heard == [3]
+
+
+def test_a_listener_that_fails_is_an_exception_of_its_worker_and_the_next_one_is_called() -> None:
+    """Locust's command ends with 2 then; an exception that only a log has is seen by nobody."""
+    heard: list[int] = []
+    worker = Worker()
+    worker.events.test_start.add_listener(lambda **_: {}["no_such_key"])
+    worker.events.test_start.add_listener(lambda **_: heard.append(1))
+    worker.does(lambda: worker.events.test_start.fire(environment=None))
+    (counted,) = worker.exceptions
+    assert heard == [1]
+    assert (counted.user_class, counted.type, counted.message) == (
+        "listener of test_start",
+        "KeyError",
+        "'no_such_key'",
+    )
+    assert "test_events.py" in counted.place
+
+
+def test_a_listener_may_end_the_user_that_fired() -> None:
+    """Locust lets these exceptions through to the task."""
+    worker = Worker()
+
+    def full(**_: Any) -> None:
+        raise locust.exception.StopUser
+
+    worker.events.request.add_listener(full)
+    with pytest.raises(locust.exception.StopUser):
+        worker.does(lambda: worker.events.request.fire(**REQUEST))
+    assert worker.recorder.requests_total == 1
+    assert worker.exceptions == []
