@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from master.judge.doubt import check_doubt
 from master.judge.faults import Faults
 from master.judge.fitness import FitnessLog
 from master.judge.latency_error import check_latency_error
+from master.judge.load_check import LocalErrors, check_local_errors, check_users, user_seconds
 from master.judge.reason import reason_for
 from master.judge.totals import Totals, read_totals, together
 from master.judge.validity import ValidityOutcome, check, guarded
@@ -62,6 +63,8 @@ class RunFacts:
     dropped_messages: dict[str, int]
     unreported_workers: list[str]
     locust_version: str
+    silent_classes: Sequence[str] = ()
+    """User classes whose users ran and never made a request."""
     aborted: str | None = None
     """Why the run ended before its time, None when it did not; a broken `abort` rule is no such reason."""
     warnings: Sequence[str] = ()
@@ -75,7 +78,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     """
     faults = Faults()
     totals = read_totals(store, facts.steady_seconds, scenario.thresholds, faults)
-    validity = _validity(scenario, fitness, totals)
+    validity = _validity(scenario, store, fitness, facts, totals)
     steady_s = len(facts.steady_seconds)
     everything = together(totals.whole.values())
     steady = together(totals.steady.values())
@@ -142,10 +145,14 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     )
 
 
-def _validity(scenario: Scenario, fitness: FitnessLog, totals: Totals) -> list[ValidityOutcome]:
+def _validity(
+    scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts, totals: Totals
+) -> list[ValidityOutcome]:
     limits = scenario.validity
     return [
         *check(limits, fitness, scenario.nodes.expect, scenario.nodes.min),
+        guarded("users", lambda: _users(scenario, store, facts)),
+        guarded("local_errors", lambda: check_local_errors(limits.local_errors, _local_errors(store, facts))),
         guarded(
             "latency_error",
             lambda: check_latency_error(limits.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
@@ -157,6 +164,21 @@ def _validity(scenario: Scenario, fitness: FitnessLog, totals: Totals) -> list[V
             latencies_only=True,
         ),
     ]
+
+
+def _users(scenario: Scenario, store: Store, facts: RunFacts) -> ValidityOutcome:
+    found = user_seconds(scenario.load, store.seconds(), store.workers_by_second(), facts.steady_seconds)
+    exceptions = [f"{row.type}: {row.message} ({row.user_class}, {row.place})" for row in store.exceptions()[:1]]
+    return check_users(scenario.validity.users_percent, found, facts.silent_classes, exceptions)
+
+
+def _local_errors(store: Store, facts: RunFacts) -> list[LocalErrors]:
+    steady, found = set(facts.steady_seconds), dict[str, LocalErrors]()
+    for node, second, requests, unfit in store.local_errors():
+        if second in steady:
+            before = found.get(node, LocalErrors(node, 0, unfit))
+            found[node] = replace(before, requests=before.requests + requests)
+    return list(found.values())
 
 
 def _nodes(scenario: Scenario, facts: RunFacts) -> Nodes:

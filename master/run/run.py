@@ -319,6 +319,7 @@ class Run:
             dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),
             locust_version=locust_version,
+            silent_classes=collector.user_classes.silent,
             aborted=self._stop.reason or collector.stop_reason,
             warnings=msgspec.convert(store.meta("warnings") or [], list[str]),
         )

@@ -409,6 +409,13 @@ class Store:
         )
         return (FitnessRow(*row) for row in rows)
 
+    def local_errors(self) -> Iterator[tuple[str, int, int, str]]:
+        """Node-seconds with requests that failed for want of something on the node: node, second, how many, why it was unfit."""
+        return self._db.execute(
+            "SELECT name, second, local_errors, unfit FROM fitness JOIN nodes ON nodes.id = node"
+            " WHERE local_errors > 0 ORDER BY second"
+        )
+
     def sampled(self) -> Iterator[tuple[str, int, float, float, float | None, int]]:
         """Every sample's node and second, with CPU and memory in percent, temperature and conditions lately, in no order."""
         return self._db.execute(

@@ -45,10 +45,17 @@ PARTS = {
     "missing_samples": "samples_missing",
     "nodes": "lost",
     "excluded_share": "requests_fit",
+    "users": "seconds",
+    "local_errors": "local_errors",
     "latency_error": "lag_by_request",
     "doubtful_thresholds": "lag_when_fit",
 }
-"""What of a FitnessLog each check reads, and no other."""
+"""What of a FitnessLog, or of the Store, each check reads, and no other."""
+
+
+def break_check(name: str, log: FitnessLog, store: Store) -> None:
+    """Let nothing be read of what a check needs."""
+    setattr(store if name in {"users", "local_errors"} else log, PARTS[name], Broken())
 
 
 def checks(result: Result) -> dict[str, bool | None]:
@@ -74,7 +81,7 @@ def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: s
     """The others are made as ever, and what it was is said as a fault of our own."""
     fill(store, [own_clock_tally(100.0, 120.0)])
     log = fit_log(own_clock=2)
-    setattr(log, PARTS[name], Broken())
+    break_check(name, log, store)
     # That rule is over by less than any lag, so that what the lag may be in it is asked for.
     result = conclude(scenario("max < 119.9 ms", "errors < 1 %"), store, log, run_facts())
     assert checks(result) == {check: None if check == name else True for check in PARTS} | (
@@ -94,7 +101,7 @@ def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: s
 def test_no_run_passes_while_a_check_is_unknown_by_our_own_fault(name: str, store: Store) -> None:
     fill(store, [own_clock_tally(100.0, 120.0)])
     log = fit_log(own_clock=2)
-    setattr(log, PARTS[name], Broken())
+    break_check(name, log, store)
     rules = ["max < 119.9 ms"] if name == "doubtful_thresholds" else ["max < 1 s"]
     assert conclude(scenario(*rules), store, log, run_facts()).verdict == "INVALID"
 

@@ -1,0 +1,78 @@
+"""Whether the load that was asked for was there: users that ran, classes that made requests, and what nodes lacked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from master.judge.validity import ValidityOutcome
+from master.scenario import Stage
+from master.scenario.units import format_percent, rounded
+from master.store import SecondRow, WorkersSecond
+
+
+@dataclass
+class UserSeconds:
+    """Users over the judged seconds of which they are known."""
+
+    wanted: int = 0
+    ran: int = 0
+    """Of the wanted ones: too many in one second make up for none in another."""
+
+
+@dataclass(frozen=True)
+class LocalErrors:
+    """Requests of a node that failed in the judged part for want of something on the node itself."""
+
+    node: str
+    requests: int
+    first: str
+    """What made the first of these seconds unfit."""
+
+
+def user_seconds(
+    stages: Sequence[Stage], seconds: Iterable[SecondRow], workers: Iterable[WorkersSecond], steady: Iterable[int]
+) -> UserSeconds:
+    """How many users were wanted and ran, added up over the `steady` seconds of which all workers told."""
+    told, found = {row.second: row.users for row in workers}, UserSeconds()
+    judged = set(steady)
+    for row in seconds:
+        users = told.get(row.second)
+        if row.second not in judged or users is None:
+            continue
+        wanted = stages[int(row.stage.split()[0]) - 1].users  # "2 hold"
+        found.wanted += wanted
+        found.ran += min(users, wanted)
+    return found
+
+
+def check_users(
+    least_percent: float, found: UserSeconds, silent: Sequence[str], exceptions: Sequence[str]
+) -> ValidityOutcome:
+    """The check `users`: no smaller share of the users asked for ran, and every class of them made requests.
+
+    `silent` are the classes that made none; `exceptions` says what users' code let through, for the reason.
+    """
+    limit = f"≥ {format_percent(least_percent)}"
+    if not found.wanted:
+        message = "no data: no worker told how many users it ran in the judged part"
+        return ValidityOutcome("users", limit, "no data", None, ok=False, message=message)
+    share = 100 * found.ran / found.wanted
+    text = format_percent(rounded(share, lambda short: short >= least_percent))
+    faults = []
+    if share < least_percent:
+        faults.append(f"only {text} of the users asked for ran, fewer than {format_percent(least_percent)}")
+        if exceptions:
+            faults.append(f"their code raised {exceptions[0]}")
+    if silent and least_percent > 0:
+        faults.append(f"{' and '.join(silent)} never made a request")
+    return ValidityOutcome("users", limit, text, share, ok=not faults, message="; ".join(faults))
+
+
+def check_local_errors(most: int, found: Sequence[LocalErrors]) -> ValidityOutcome:
+    """The check `local_errors`: no more requests failed for want of something on the node itself."""
+    requests = sum(row.requests for row in found)
+    ok = requests <= most
+    message = "" if ok else f"{requests} requests failed for what the generator's own nodes lacked: {found[0].first}"
+    nodes = tuple(sorted(row.node for row in found))
+    return ValidityOutcome("local_errors", f"≤ {most}", str(requests), float(requests), ok, nodes, message)
