@@ -28,7 +28,7 @@ def run_of(nodes: int, hold_s: int = 15) -> dict[str, Any]:
     return {
         "nodes": {"expect": nodes, "min": 1},
         "load": [{"users": USERS_EACH * nodes, "spawn_rate": 50, "hold": f"{hold_s}s"}],
-        "thresholds": [],
+        "thresholds": ["errors <= 100 %"],
     }
 
 

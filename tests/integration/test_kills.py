@@ -56,7 +56,7 @@ def scenario(piswarm: Piswarm, hold: str = "20s", nodes: int = 3) -> Path:
         load=[{"users": USERS, "spawn_rate": 20, "hold": hold}],
         nodes={"expect": nodes, "min": 1},
         fleet={"pi4-cooled": 1},  # alike, so that each has as many users as the others
-        thresholds=[],
+        thresholds=["errors <= 100 %"],
     )
 
 
@@ -257,7 +257,7 @@ def test_users_that_are_wanted_again_while_they_end_their_task_are_started(piswa
             {"users": 12, "spawn_rate": 100, "hold": "9s"},
         ],
         nodes={"expect": 3},
-        thresholds=[],
+        thresholds=["errors <= 100 %"],
         stop_timeout="20s",
     )
     (file.parent / "visitors.py").write_text(WITH_LONG_TASKS)
