@@ -6,34 +6,38 @@ refused, which also leaves no way to make a small file grow large.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
-from master.errors import InputError
+from master.errors import InputError, cut, list_faults
+from master.inputs import decode_input, read_input, shorten
+from master.scalars import ScalarError, check_characters, check_length, plain_scalar
+from master.yaml_nodes import ALIAS, compose, line_of
+from worker.printable import printable
 
 LARGEST_BYTES = 1_000_000
-_DEEPEST = 20  # nested collections; a scenario has three, an inventory of nested groups two for each level
 _LONGEST_SCALAR = 10_000  # characters
 _CORE = "tag:yaml.org,2002:"
-_ALIAS = "!alias"
 _TAB = "found character '\\t' that cannot start any token"
 
 Place = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a file: where, by line and by path of keys, and what."""
+    """One thing wrong with a file: where, by line and by path of keys, and what, which is only asked for when it is shown."""
 
     line: int
-    place: str
-    text: str
+    place: Place
+    text: str | Callable[[], str]
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}" if self.place else self.text
+        text = self.text if isinstance(self.text, str) else self.text()
+        return cut(printable(f"{place_text(self.place)}: {text}" if self.place else text))
 
 
 @dataclass
@@ -41,7 +45,8 @@ class Document:
     """A file's data. `unread` are the places whose value is wrong as YAML; None stands there.
 
     Where `lenient`, nothing as a value is None, and no fault: an inventory is full of hosts with nothing to say of them.
-    Otherwise a value that is missing is a fault. Dates are refused in a lenient file, text in another.
+    Otherwise a value that is missing is a fault. Dates are refused in a lenient file, text in another. A lenient file's scalars are
+    read as Ansible does, by YAML 1.1; in another what isn't read alike by all is refused (see master.scalars).
     """
 
     file: Path
@@ -51,11 +56,11 @@ class Document:
     unread: set[Place] = field(default_factory=set)
     lenient: bool = False
 
-    def fault(self, place: Place, text: str, line: int | None = None) -> None:
+    def fault(self, place: Place, text: str | Callable[[], str], line: int | None = None) -> None:
         """Note what is wrong at `place`, on its own line unless told another. Silent where the YAML itself was wrong."""
-        if any(place[: len(bad)] == bad for bad in self.unread):
+        if self.unread and any(place[:length] in self.unread for length in range(len(place) + 1)):
             return
-        self.faults.append(Fault(self.line_of(place) if line is None else line, place_text(place), text))
+        self.faults.append(Fault(self.line_of(place) if line is None else line, place, text))
 
     def line_of(self, place: Place) -> int:
         """The line on which the thing at `place` stands, or what holds it where nothing stands there."""
@@ -64,14 +69,14 @@ class Document:
 
     def raise_faults(self) -> None:
         """Raise all faults as one InputError, by line; do nothing when there are none."""
-        faults = sorted(set(self.faults))
+        faults = sorted(dict.fromkeys(self.faults), key=lambda fault: (fault.line, place_text(fault.place)))
         if not faults:
             return
         hint = "correct the file; nothing was started"
         if len(faults) == 1:
             raise InputError(str(faults[0]), file=self.file, line=faults[0].line, hint=hint)
-        rows = [f"  {self.file}:{fault.line}: {fault}" for fault in faults]
-        raise InputError("\n".join([f"{len(faults)} faults", *rows]), file=self.file, hint=hint)
+        rows = list_faults((f"{self.file}:{fault.line}: {fault}" for fault in faults), len(faults))
+        raise InputError(f"{len(faults)} faults\n{rows}", file=self.file, hint=hint)
 
 
 def place_text(place: Place) -> str:
@@ -84,10 +89,10 @@ def read_document(file: Path, *, lenient: bool = False) -> Document:
 
     `lenient` takes values that are missing, and an empty file as an empty mapping (see Document).
     """
+    file = shorten(file)
     text = _read_text(file)
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
+        root, constructor, anchors = compose(text)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(file, error) from None
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
@@ -95,30 +100,17 @@ def read_document(file: Path, *, lenient: bool = False) -> Document:
             return Document(file, {}, lines={(): 1}, lenient=True)
         raise InputError("the file is empty", file=file, line=1)
     if not isinstance(root, yaml.MappingNode):
-        raise InputError("the file is no mapping of keys to values", file=file, line=_line(root.start_mark))
-    document = Document(file, lines={(): _line(root.start_mark)}, lenient=lenient)
-    for name, line in loader.anchors_seen:
-        document.fault((), f"anchors (&{name}) are not supported: write the value out where it is needed", line)
-    document.data = _Builder(loader, document).mapping(root, ())
+        raise InputError("the file is no mapping of keys to values", file=file, line=line_of(root.start_mark))
+    document = Document(file, lines={(): line_of(root.start_mark)}, lenient=lenient)
+    for name, line in anchors:
+        document.fault((), f"anchors (&{name:.60}) are not supported: write the value out where it is needed", line)
+    document.data = _Builder(constructor, document).mapping(root, ())
     return document
 
 
 def _read_text(file: Path) -> str:
     """The file's text, once it is known to be a regular file of reasonable size in printable UTF-8."""
-    try:
-        if not file.is_file():
-            raise InputError("is not a file" if file.exists() else "no such file", file=file, hint="name a YAML file")
-        with file.open("rb") as stream:
-            content = stream.read(LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"can't be read: {error}", file=file) from None
-    if len(content) > LARGEST_BYTES:
-        raise InputError("is larger than 1 MB", file=file, line=1)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError("is not UTF-8 text", file=file, line=line, hint="save the file as UTF-8") from None
+    text = decode_input(file, read_input(file, LARGEST_BYTES, hint="name a YAML file"))
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
@@ -135,43 +127,14 @@ def _syntax_error(file: Path, error: yaml.MarkedYAMLError) -> InputError:
         problem = "a second document: such a file holds one"
     elif error.context:
         problem = f"{problem} ({error.context})"
-    return InputError(f"not YAML: {problem}", file=file, line=1 if mark is None else _line(mark))
-
-
-def _line(mark: yaml.Mark) -> int:
-    return mark.line + 1
-
-
-class _Loader(yaml.SafeLoader):
-    """Composes nodes; aliases become marked placeholders, anchors are only noted."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.anchors_seen: list[tuple[str, int]] = []
-        self._depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave the parser out
-        if isinstance(event, yaml.AliasEvent):
-            self.get_event()  # type: ignore[no-untyped-call]
-            mark: Any = event.start_mark
-            return yaml.ScalarNode(_ALIAS, event.anchor, mark, mark)
-        if event.anchor is not None:
-            self.anchors_seen.append((event.anchor, _line(event.start_mark)))
-            event.anchor = None
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
+    return InputError(f"not YAML: {problem}", file=file, line=1 if mark is None else line_of(mark))
 
 
 class _Builder:
     """Turns nodes into data and notes lines and faults in the document."""
 
-    def __init__(self, loader: _Loader, document: Document) -> None:
-        self._loader = loader
+    def __init__(self, constructor: SafeConstructor, document: Document) -> None:
+        self._constructor = constructor
         self._document = document
 
     def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
@@ -182,25 +145,35 @@ class _Builder:
             if key is None:
                 continue
             inside = (*place, key)
-            line = _line(key_node.start_mark)
+            line = line_of(key_node.start_mark)
             if key in data:
                 self._document.fault(inside, f"given twice (first on line {lines[inside]})", line)
                 continue
             # A scalar is wrong where it stands; a collection is known by its key.
-            lines[inside] = _line(value_node.start_mark) if isinstance(value_node, yaml.ScalarNode) else line
+            lines[inside] = line_of(value_node.start_mark) if isinstance(value_node, yaml.ScalarNode) else line
             data[key] = self._value(value_node, inside)
         return data
 
     def _key(self, node: yaml.Node, place: Place) -> str | None:
-        line = _line(node.start_mark)
+        line = line_of(node.start_mark)
         if node.tag == f"{_CORE}merge":
             self._document.fault(place, "merge keys (<<) are not supported: write the keys out", line)
-        elif node.tag != f"{_CORE}str" or len(node.value) > _LONGEST_SCALAR:
-            shown = repr(node.value) if isinstance(node, yaml.ScalarNode) else "a collection"
-            self._document.fault(place, f"{shown[:60]} as a key: keys must be text; quote it if it is meant", line)
+        elif not isinstance(node, yaml.ScalarNode) or node.tag != f"{_CORE}str" or len(node.value) > _LONGEST_SCALAR:
+            shown = f"{node.value!r:.60}" if isinstance(node, yaml.ScalarNode) else "a collection"
+            self._document.fault(place, f"{shown} as a key: keys must be text; quote it if it is meant", line)
         else:
-            return str(node.value)
+            return self._text_key(node.value, place, line, quoted=bool(node.style))
         return None
+
+    def _text_key(self, text: str, place: Place, line: int, *, quoted: bool) -> str | None:
+        try:
+            check_characters(text)
+            if not self._document.lenient:
+                plain_scalar(text, "str", quoted=quoted)
+        except ScalarError as error:
+            self._document.fault(place, f"as a key {error}", line)
+            return None
+        return text
 
     def _value(self, node: yaml.Node, place: Place) -> object:
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_CORE}map":
@@ -210,40 +183,36 @@ class _Builder:
         try:
             return self._scalar(node)
         except (ValueError, KeyError) as error:
-            text = str(error) if isinstance(error, _ScalarError) else f"{node.value!r:.60} is not what its tag says"
-            self._document.fault(place, text, _line(node.start_mark))
+            text = str(error) if isinstance(error, ScalarError) else f"{node.value!r:.60} is not what its tag says"
+            self._document.fault(place, text, line_of(node.start_mark))
             self._document.unread.add(place)
             return None
 
     def _item(self, node: yaml.Node, place: Place) -> object:
-        self._document.lines[place] = _line(node.start_mark)
+        self._document.lines[place] = line_of(node.start_mark)
         return self._value(node, place)
 
     def _scalar(self, node: yaml.Node) -> object:
         kind = node.tag.removeprefix(_CORE)
-        if node.tag == _ALIAS:
-            raise _ScalarError(f"aliases (*{node.value}) are not supported: write the value out")
+        if node.tag == ALIAS:
+            raise ScalarError(f"aliases (*{node.value:.60}) are not supported: write the value out")
         if kind == "null" and self._document.lenient:
             return None
         if kind == "null":
-            raise _ScalarError("is empty: give it a value, or leave it out")
+            raise ScalarError("is empty: give it a value, or leave it out")
         if kind == "timestamp" and self._document.lenient:
-            raise _ScalarError("dates are not supported: quote it, to make it text")
+            raise ScalarError("dates are not supported: quote it, to make it text")
         if not isinstance(node, yaml.ScalarNode) or kind not in _SCALARS:
-            raise _ScalarError(f"tags (!{kind.lstrip('!')}) are not supported")
+            raise ScalarError(f"tags (!{kind.lstrip('!'):.60}) are not supported")
         if len(node.value) > _LONGEST_SCALAR:
-            raise _ScalarError(f"longer than {_LONGEST_SCALAR} characters")
-        if kind in ("int", "float", "bool"):
-            return self._loader.construct_object(node)
-        try:
-            node.value.encode()
-        except UnicodeEncodeError:
-            raise _ScalarError("holds half a surrogate pair, which is no character") from None
-        return str(node.value)
-
-
-class _ScalarError(ValueError):
-    """A scalar that is refused, with the message for the operator."""
+            raise ScalarError(f"longer than {_LONGEST_SCALAR} characters")
+        if kind in ("int", "float", "bool") and self._document.lenient:
+            check_length(node.value, kind)
+            return self._constructor.construct_object(node)
+        check_characters(node.value)
+        if self._document.lenient:
+            return str(node.value)
+        return plain_scalar(node.value, kind, quoted=bool(node.style))
 
 
 # A date is text here unless it was refused: nothing in a scenario is a point in time.

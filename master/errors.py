@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
+from itertools import islice
 from pathlib import Path
+
+from worker.printable import printable_lines
+
+MOST_FAULTS = 20
+"""So many are shown of those that one message is about."""
+_LONGEST_FAULT = 1000  # characters; the middle of longer ones is left out
 
 
 class ExitCode(IntEnum):
@@ -22,9 +30,10 @@ class PiswarmError(Exception):
     exit_code: ExitCode
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        message = printable_lines(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = printable_lines(hint)
 
 
 class InputError(PiswarmError):
@@ -41,3 +50,16 @@ class AbortError(PiswarmError):
     """The run can't start or go on: target unreachable, fleet lost, interrupted."""
 
     exit_code = ExitCode.ABORTED
+
+
+def list_faults(rows: Iterable[str], count: int) -> str:
+    """A line for each of the first MOST_FAULTS of `count` faults, and how many more there are; further rows are not asked for."""
+    lines = [f"  {cut(row)}" for row in islice(rows, MOST_FAULTS)]
+    if count > MOST_FAULTS:
+        lines.append(f"  and {count - MOST_FAULTS} more")
+    return "\n".join(lines)
+
+
+def cut(text: str) -> str:
+    """`text` without its middle, where it is longer than a message should be."""
+    return text if len(text) <= _LONGEST_FAULT else f"{text[: _LONGEST_FAULT // 2]} … {text[-_LONGEST_FAULT // 2 :]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -10,6 +11,7 @@ from pydantic_core import ErrorDetails
 from master.document import Document, Place
 from master.scenario.schema import NodesShape, RackShape, ScenarioShape, StageShape, ValidityShape
 from master.scenario.suggest import did_you_mean
+from master.scenario.units import format_count
 
 # Which shape a place has, list positions left out.
 _SHAPES: Mapping[Place, type[BaseModel]] = {
@@ -22,6 +24,7 @@ _SHAPES: Mapping[Place, type[BaseModel]] = {
 _WANTED = {
     "int_type": "a whole number",
     "float_type": "a number",
+    "bool_type": "true or false",
     "finite_number": "a finite number",
     "string_type": "text (quote it if it is meant)",
     "list_type": "a list",
@@ -37,11 +40,11 @@ _BOUNDS = {
 
 
 def note_findings(document: Document, findings: ValidationError) -> None:
-    """Add one fault to `document` for each finding."""
+    """Add one fault to `document` for each finding; its sentence is made when it is shown."""
     for finding in findings.errors(include_url=False):
         place: Place = tuple(part for part in finding["loc"] if part != "[key]")
         extra_key = finding.get("ctx", {}).get("key")
-        document.fault(place if extra_key is None else (*place, extra_key), _sentence(finding, place))
+        document.fault(place if extra_key is None else (*place, extra_key), partial(_sentence, finding, place))
 
 
 def _sentence(finding: ErrorDetails, place: Place) -> str:
@@ -57,7 +60,7 @@ def _sentence(finding: ErrorDetails, place: Place) -> str:
         return f"must be {_WANTED[kind]}, not {_shown(finding['input'])}"
     if kind in _BOUNDS:
         bound, phrase = _BOUNDS[kind]
-        return f"{phrase} {context[bound]:g}, not {_shown(finding['input'])}"
+        return f"{phrase} {format_count(context[bound])}, not {_shown(finding['input'])}"
     return finding["msg"]
 
 
@@ -67,5 +70,5 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, bool):
-        return "yes/no"
+        return "true/false"
     return f"{value!r:.60}"

@@ -29,6 +29,7 @@ from master.scenario.units import (
     parse_rate,
     parse_share,
 )
+from worker.printable import printable
 
 Endpoint = tuple[str, str]
 """Method and name."""
@@ -122,8 +123,13 @@ def parse_threshold(value: object) -> Threshold:
     op = comparisons[-1].group()
     if op not in _OPERATORS:
         raise ValueError(f"{text!r}: {op!r} is not a comparison: use one of {', '.join(_OPERATORS)}")
-    method, name, metric = _subject(text, rule[: comparisons[-1].start()])
-    limit_text, window_s, abort = _tail(text, rule[comparisons[-1].end() :])
+    # Names as they are known here: with what can't be seen made visible.
+    subject = rule[: comparisons[-1].start()]
+    head = printable(subject.rstrip()) + " " * (len(subject) - len(subject.rstrip()))
+    tail = re.sub(r"\s", " ", rule[comparisons[-1].end() :])
+    text = f"{head}{op}{tail}{_DEFAULT_MARK if default else ''}"
+    method, name, metric = _subject(text, head)
+    limit_text, window_s, abort = _tail(text, tail)
     try:
         limit = _limit_parser(metric)(limit_text)
     except ValueError as error:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -43,6 +44,7 @@ MOST_USERS = 10_000_000
 MOST_NODES = 100_000
 _MOST_SPAWN_RATE = 1_000_000  # users per second
 _MOST_WEIGHT = 1e9
+_MOST_ENTRIES = 1000  # user classes, stages, rules
 _MOST_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -224,6 +226,17 @@ class ValidityShape(_Shape):
     local_errors: Annotated[int, Field(ge=0, le=_MOST_COUNT)] | None = None
 
 
+def _at_most(count: int) -> BeforeValidator:
+    """Refuse a collection of more than `count` things before each of them is looked at."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > count:
+            raise ValueError(f"holds {len(value)} entries: {count} are the most")
+        return value
+
+    return BeforeValidator(check)
+
+
 def _plain_text(value: str) -> str:
     """Lines of printable characters. YAML folds others (a next-line character, say) into spaces, so they'd not be kept."""
     if not value.replace("\n", "").isprintable():
@@ -239,12 +252,15 @@ class ScenarioShape(_Shape):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     target: Annotated[str, AfterValidator(check_target)]
     locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
-    users: dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]]
-    load: list[StageShape]
+    users: Annotated[
+        dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
+        _at_most(_MOST_ENTRIES),
+    ]
+    load: Annotated[list[StageShape], _at_most(_MOST_ENTRIES)]
     nodes: NodesShape = NodesShape()
-    fleet: dict[Kind, Weight] = dict(DEFAULT_FLEET)
+    fleet: Annotated[dict[Kind, Weight], _at_most(_MOST_ENTRIES)] = dict(DEFAULT_FLEET)
     rack: RackShape = RackShape()
-    thresholds: list[Annotated[Threshold, PlainValidator(parse_threshold)]] = []
+    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], _at_most(_MOST_ENTRIES)] = []
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
     stop_timeout: Annotated[float, PlainValidator(_duration(1, 55))] = 10.0

@@ -1,0 +1,157 @@
+"""What an operator names as a file is read, or refused at once with what is wrong; floods of faults become a short message."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from master.document import LARGEST_BYTES, read_document
+from master.errors import InputError
+from master.inputs import decode_input, read_input
+from master.scenario import load_scenario
+
+BASE = """target: embedded
+users: {ApiUser: 1}
+load: [{users: 40, spawn_rate: 4, hold: 5s}]
+"""
+QUICKLY_S = 10.0
+"""Of CPU time; it takes about 2 s, and took minutes where it grew with the square."""
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read_input(file, 1000)
+    return caught.value.message
+
+
+def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
+    """Empty or as large as may be, through a link too."""
+    file, link = tmp_path / "a", tmp_path / "b"
+    link.symlink_to(file)
+    for content in (b"", b"a\0b", b"x" * 1000):
+        file.write_bytes(content)
+        assert read_input(file, 1000) == read_input(link, 1000) == content
+
+
+def test_what_is_no_file_to_read_is_refused_without_waiting(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, memory, a device, a directory, names that can't be, too much."""
+    fifo, large = tmp_path / "fifo", tmp_path / "large"
+    os.mkfifo(fifo)
+    large.write_bytes(b"x" * 1001)
+    assert refusal(fifo) == f"{fifo}: is not a file"
+    assert refusal(tmp_path) == f"{tmp_path}: is not a file"
+    assert refusal(Path("/dev/zero")) == "/dev/zero: is not a file"
+    assert refusal(Path("/proc/self/mem")) == "/proc/self/mem: can't be read: Input/output error"
+    assert refusal(tmp_path / "none") == f"{tmp_path / 'none'}: no such file"
+    assert refusal(large) == f"{large}:1: is larger than 0.001 MB"
+    assert "can't be read" in refusal(Path("a\0b"))
+    too_long = refusal(Path("/" + "x" * 5000))
+    assert too_long.endswith("can't be read: File name too long")
+    assert len(too_long) < 200
+
+
+def test_text_in_another_encoding_is_refused_with_its_line() -> None:
+    """A byte order mark is none of the text."""
+    assert decode_input(Path("f"), b"\xef\xbb\xbfa\n\xc3\xbc") == "a\nü"
+    with pytest.raises(InputError, match="f:2: is not UTF-8 text"):
+        decode_input(Path("f"), b"a\n\xfc\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param(BASE + "".join(f"k{n}: 1\n" for n in range(90_000)), 90_000, id="unknown keys"),
+        pytest.param(
+            BASE + "fleet:\n" + "".join(f"  k{n}: &a{n} 1\n" for n in range(40_000)), 40_001, id="anchors under fleet"
+        ),
+        pytest.param(
+            BASE + "fleet:\n" + "".join(f"  k{n}: *a{n}\n" for n in range(40_000)), 40_001, id="aliases under fleet"
+        ),
+        pytest.param(BASE + "seed: 1\n" * 90_000, 89_999, id="a key again and again"),
+        pytest.param(BASE + "thresholds: [" + "x, " * 900 + "]\n", 900, id="rules that are none"),
+    ],
+)
+def test_of_a_flood_of_faults_the_first_are_shown_and_the_others_counted(tmp_path: Path, text: str, count: int) -> None:
+    """In the order of their lines, within seconds."""
+    file = tmp_path / "flood.yml"
+    file.write_text(text)
+    assert len(text) < LARGEST_BYTES
+    began_s = time.process_time()
+    with pytest.raises(InputError) as caught:
+        load_scenario(file, {"ApiUser"})
+    assert time.process_time() - began_s < QUICKLY_S
+    first, *rows, last = caught.value.message.split("\n")
+    assert first == f"{file}: {count} faults"
+    assert last == f"  and {count - 20} more"
+    assert len(rows) == 20
+    lines = [int(row.removeprefix(f"  {file}:").partition(":")[0]) for row in rows]
+    assert lines == sorted(lines)
+    assert len(caught.value.message) < 20_000
+
+
+@pytest.mark.parametrize("key", ["users", "load", "thresholds", "fleet"])
+def test_a_list_of_more_than_anyone_needs_is_one_fault(tmp_path: Path, key: str) -> None:
+    """None of its entries is looked at."""
+    file = tmp_path / "many.yml"
+    entries = (
+        "".join(f"  - {n}\n" for n in range(50_000))
+        if key in ("load", "thresholds")
+        else "".join(f"  U{n}: 1\n" for n in range(50_000))
+    )
+    file.write_text("".join(line for line in BASE.splitlines(True) if not line.startswith(key)) + f"{key}:\n{entries}")
+    with pytest.raises(InputError, match=f": {key}: holds 50000 entries: 1000 are the most$"):
+        load_scenario(file, {"ApiUser"})
+
+
+def test_a_fault_that_repeats_a_long_value_is_cut_and_still_gives_its_advice(tmp_path: Path) -> None:
+    """In its middle: the beginning says where it is, the end what to do."""
+    file = tmp_path / "long.yml"
+    file.write_text(BASE + f"thresholds: [{'x' * 9000} < 5]\n")
+    with pytest.raises(InputError) as caught:
+        load_scenario(file, {"ApiUser"})
+    message = caught.value.message
+    assert len(message) < 1500
+    assert message.startswith(f"{file}:4: thresholds[0]: 'xxx")
+    assert message.endswith("(any pNN or pNN.N)")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('"\\e]0;x\\a": 1\n', r"\x1b]0;x\x07: unknown key"),
+        ('"a\\nb.yml:1": 1\n', r"a\nb.yml:1: unknown key"),
+        ('"\\u202eabc": 1\n', r"\u202eabc: unknown key"),
+        ('"\\0": 1\n', r"\x00: unknown key"),
+        ('thresholds: ["\\u009b2J p95 < 5 ms"]\n', r"2J' is not an endpoint"),
+        ('"\\ud800": 1\n', "as a key holds half a surrogate pair"),
+    ],
+)
+def test_foreign_text_in_a_message_can_be_seen_and_does_nothing(tmp_path: Path, text: str, shown: str) -> None:
+    """Escape sequences, ends of lines, text that turns around: none of it reaches a terminal."""
+    file = tmp_path / "odd.yml"
+    file.write_text(BASE + text)
+    with pytest.raises(InputError) as caught:
+        load_scenario(file, {"ApiUser"})
+    assert shown in caught.value.message
+    assert caught.value.message.isprintable()
+    assert str(caught.value) == caught.value.message
+
+
+def test_a_rules_endpoint_is_named_as_workers_report_it(tmp_path: Path) -> None:
+    """With what can't be seen made visible, and a space that doesn't break taken for one in the value."""
+    file = tmp_path / "odd.yml"
+    file.write_text(BASE + 'thresholds: ["GET /a\\u200b\\x1bb p95 <\\u00a05\\u00a0ms"]\n'.replace(r"\x1b", r"\\x1b"))
+    (rule, *_) = load_scenario(file, {"ApiUser"}).thresholds
+    assert rule.endpoint == ("GET", r"/a\u200b\x1bb")
+    assert rule.text == r"GET /a\u200b\x1bb p95 < 5 ms"
+
+
+def test_an_inventorys_flood_is_short_too(tmp_path: Path) -> None:
+    """Whoever reads a document."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("w:\n  vars:\n" + "".join(f"    k{n}: &a{n} 1\n" for n in range(40_000)))
+    with pytest.raises(InputError, match=r"(?s)40000 faults.*and 39980 more$"):
+        read_document(file, lenient=True).raise_faults()
