@@ -17,14 +17,14 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from master.deploy import actions
-from master.deploy.allowlist import allowlist_in
 from master.deploy.bundle import Bundle, build
+from master.deploy.changes import forget_keys, read_trust, revoke
 from master.deploy.deploy import Builder, Deployment, Wishes
-from master.deploy.enroll import Met, let_nodes_in, meet, refused, revoke, trust
+from master.deploy.enroll import Met, let_nodes_in, meet, refused, trust
 from master.deploy.fleet import Fleet, Limits, Watcher, Work
 from master.deploy.host import Host
 from master.deploy.inventory import GROUP, read_inventory
-from master.deploy.known_hosts import read_known_hosts
+from master.deploy.known_hosts import place, read_known_hosts
 from master.deploy.platforms import Platform
 from master.deploy.results import Outcome, Report, Result
 from master.deploy.service import layout_of
@@ -125,9 +125,8 @@ class Command:
         with self.screen.shown():
             results = fleet.each("remove", self.hosts, actions.remove(dry_run=dry_run))
         gone = tuple(result.host for result in results if result.outcome is Outcome.CHANGED)
-        allowlist = allowlist_in(self.place.allowlist)
-        if allowlist.nodes.keys() & set(gone):
-            allowlist.changed({}, gone).write(self.place.allowlist)
+        if gone:
+            forget_keys(self.place, gone)
         return self.finish(Report(action="remove", duration_s=time.monotonic() - began_s, hosts=results))
 
     def logs(self, lines: int, *, follow: bool) -> int:
@@ -151,17 +150,17 @@ class Command:
     def enroll(self, *, yes: bool) -> int:
         """Show the keys of hosts that are not known yet, ask, trust them, and let their nodes in; the exit status."""
         began_s = time.monotonic()
-        known = read_known_hosts(self.place.known_hosts)
-        met = meet(self.hosts, known, connect_s=self.options.limits.connect_s)
+        before = read_trust(self.place)
+        met = meet(self.hosts, before.known, connect_s=self.options.limits.connect_s)
         new = [one for one in met if one.is_new]
         if new:
             self._show_keys(new)
             if not yes:
                 self.confirm(f"Trust {'this key' if len(new) == 1 else f'these {len(new)} keys'}?")
-            trust(met, known)
+            met = trust(met, self.place, before.revoked)
         turned_down = {one.host: refused(one) for one in met if one.problem is not None}
         rest = [host for host in self.hosts if host.name not in turned_down]
-        results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.place)}
+        results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.place, before.revoked)}
         ordered: Sequence[Result] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
         return self.finish(Report(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
 
@@ -192,7 +191,7 @@ class Command:
         """Trust `node` no more; the exit status."""
         for host in self.hosts:
             if host.name == node:
-                had_host_key, had_node_key = revoke(host, self.place)
+                had_host_key, had_node_key = revoke(self.place, node, [place(host.address, host.port)])
                 words = [name for name, had in (("host key", had_host_key), ("node key", had_node_key)) if had]
                 self.console.print(f"{node}: {' and '.join(words) + ' removed' if words else 'was not enrolled'}")
                 return 0

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from master.deploy.allowlist import Allowlist, allowlist_in
 from master.deploy.bundle import Bundle
+from master.deploy.changes import let_in, read_trust
 from master.deploy.facts import Facts
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.fleet import Fleet, Task
@@ -49,7 +49,7 @@ class Deployment:
         self._builder = builder
         self._place = place
         self._wishes = wishes
-        self._allowlist = allowlist_in(place.allowlist)
+        read_trust(place)  # so that files that are not ours are told before anything is done
         # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
         public_key = "" if wishes.dry_run and not place.controller.exists() else controller_keys(place.directory).public
         self._settings = {host.name: settings_of(host, public_key) for host in hosts}
@@ -77,7 +77,7 @@ class Deployment:
         self._fleet.close(but=[host.name for host in differing])
         stopped = ""
         if not self._wishes.dry_run:
-            self._enroll()
+            self._enroll(results)
             stopped = self._roll_out(differing, results)
         ordered = [results[host.name] for host in self._hosts]
         return Report(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
@@ -118,15 +118,14 @@ class Deployment:
 
     def _plan(self, name: str, facts: Facts) -> tuple[Plan, Bundle]:
         bundle = self._bundles[platform_of(facts)]
-        if facts.public_key:
-            self._check_key(name, facts.public_key)
+        self._check_key(name, facts.public_key)
         return plan(facts, bundle, self._settings[name].digest, kept=self._wishes.kept), bundle
 
     def _check_key(self, name: str, public_key: str) -> None:
-        problem = self._allowlist.problem(name, public_key)
+        """By what is trusted now: it may have been revoked since the deployment began. Raises HostFailure."""
+        problem = read_trust(self._place).problem(name, public_key)
         if problem:
-            hint = f"make sure that it is the right machine, then: fab revoke {name}, and fab enroll --limit {name}"
-            raise HostFailure(Cause.HOST_KEY, problem, hint)
+            raise HostFailure(Cause.HOST_KEY, problem, _hint(name))
 
     def _roll_out(self, hosts: Sequence[Host], results: dict[str, Result]) -> str:
         rollout = Rollout(
@@ -149,7 +148,7 @@ class Deployment:
             chosen = [by_name[name] for name in batch]
             self._fleet.each(title, chosen, self._change, why_not=lambda: rollout.stopped, done=note)
             done += len(batch)
-            self._enroll()
+            self._enroll(results)
         reason = "interrupted" if self._fleet.stopped else rollout.stopped
         for name in by_name:
             if results[name].outcome is Outcome.DIFFERS:
@@ -187,20 +186,18 @@ class Deployment:
             duration_s=task.duration_s,
         )
 
-    def _enroll(self) -> None:
-        """Let in the nodes whose keys are known by now."""
+    def _enroll(self, results: dict[str, Result]) -> None:
+        """Let in the nodes whose keys are known by now. One that was revoked since it was looked at has failed."""
         for name, facts in self._facts.items():
             if facts.public_key:
                 self._keys.setdefault(name, facts.public_key)
-        self._allowlist = let_in(self._allowlist, self._keys, self._place)
+        if not self._keys:
+            return
+        for name, problem in let_in(self._place, self._keys).items():
+            if results[name].ok:
+                error = HostFailure(Cause.HOST_KEY, problem, _hint(name))
+                results[name] = failure(name, error, None, duration_s=results[name].duration_s)
 
 
-def let_in(allowlist: Allowlist, keys: dict[str, str], place: Place) -> Allowlist:
-    """Add those of `keys` that there is nothing against; the list as it is then. Raises OSError."""
-    changed = allowlist
-    for name, key in keys.items():
-        if not changed.problem(name, key):
-            changed = changed.changed({name: key})
-    if changed != allowlist:
-        changed.write(place.allowlist)
-    return changed
+def _hint(name: str) -> str:
+    return f"make sure that it is the right machine, then: fab revoke {name}, and fab enroll --limit {name}"

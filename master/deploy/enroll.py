@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import paramiko
 
-from master.deploy.allowlist import allowlist_in
-from master.deploy.deploy import let_in
+from master.deploy.changes import enroll_nodes, read_trust, trust_host_keys
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.fleet import POOL, Fleet, Task
 from master.deploy.host import Host
-from master.deploy.known_hosts import HostKey, KnownHosts, place, read_known_hosts
+from master.deploy.known_hosts import HostKey, KnownHosts, place
 from master.deploy.plan import Step
 from master.deploy.results import Outcome, Result, failure
+from master.deploy.revoked import Revoked
 from master.deploy.session import Session
 from master.deploy.trust import Place
 
@@ -92,56 +92,56 @@ def host_key(address: str, port: int, connect_s: float) -> HostKey:
     return HostKey(shown.get_name(), shown.asbytes())
 
 
-def trust(met: Sequence[Met], known: KnownHosts) -> KnownHosts:
-    """Trust the keys of all that are new, from now on. Raises OSError."""
-    added = {one.place: one.key for one in met if one.is_new and one.key is not None}
-    changed = known.changed(added)
-    if added:
-        changed.write()
-    return changed
+def trust(met: Sequence[Met], where: Place, since: Revoked) -> list[Met]:
+    """Trust the keys of all that are new, from now on; `met`, with the problems of those that were not taken. Raises OSError.
+
+    `since` is what was revoked before anybody was met.
+    """
+    added = {one.place: (one.host, one.key) for one in met if one.is_new and one.key is not None}
+    problems = trust_host_keys(where, added, since) if added else {}
+    return [
+        msgspec.structs.replace(one, problem=HostFailure(Cause.HOST_KEY, problems[one.host]))
+        if one.host in problems and one.problem is None
+        else one
+        for one in met
+    ]
 
 
-def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place) -> list[Result]:
+def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revoked) -> list[Result]:
     """Ask the enrolled `hosts` for the public keys of their nodes, and let those in that have one."""
     keys: dict[str, str] = {}
-    allowlist = allowlist_in(where.allowlist)
+    trusted = read_trust(where)
 
     def ask(session: Session, task: Task) -> Result:
         task.told(Step.FACTS)
+        name = session.host.name
         key = session.facts().public_key
-        problem = allowlist.problem(session.host.name, key) if key else ""
+        owner = since.keys.get(key, name)
+        problem = trusted.allowlist.problem(name, key) if key else ""
+        if owner != name:
+            problem = f"its node key is that of {owner}, which was revoked: a copied SD card?"
         if problem:
-            hint = f"if that is right: fab revoke {session.host.name}, then enroll it"
-            raise HostFailure(Cause.HOST_KEY, problem, hint)
+            raise HostFailure(Cause.HOST_KEY, problem, f"if that is right: fab revoke {name}, then enroll it")
         if key:
-            keys[session.host.name] = key
-        is_new = bool(key) and session.host.name not in allowlist.nodes
+            keys[name] = key
+        is_new = bool(key) and name not in trusted.allowlist.nodes
         words = (
             "node key let in" if is_new else "node key known" if key else "its node key comes with its first deployment"
         )
         outcome = Outcome.CHANGED if is_new else Outcome.UNCHANGED
-        return Result(host=session.host.name, outcome=outcome, differs=words, duration_s=task.duration_s)
+        return Result(host=name, outcome=outcome, differs=words, duration_s=task.duration_s)
 
     results = fleet.each("asking for node keys", hosts, ask)
-    let_in(allowlist, keys, where)
-    return results
+    problems = enroll_nodes(where, [result.host for result in results if result.ok], keys, since)
+    return [
+        failure(result.host, HostFailure(Cause.HOST_KEY, problems[result.host]), None, duration_s=result.duration_s)
+        if result.host in problems
+        else result
+        for result in results
+    ]
 
 
 def refused(met: Met) -> Result:
     """The result of a host whose key is not trusted. `met` has a problem."""
     assert met.problem is not None
     return failure(met.host, met.problem, Step.CONNECT, duration_s=0.0)
-
-
-def revoke(host: Host, where: Place) -> tuple[bool, bool]:
-    """Trust neither the host key nor the node key of `host` any more; whether each was there. Raises OSError, InputError."""
-    known = read_known_hosts(where.known_hosts)
-    allowlist = allowlist_in(where.allowlist)
-    had_host_key = known.key(host.address, host.port) is not None
-    had_node_key = host.name in allowlist.nodes
-    # The node's first: it is what lets in.
-    if had_node_key:
-        allowlist.changed({}, (host.name,)).write(where.allowlist)
-    if had_host_key:
-        known.changed({}, [place(host.address, host.port)]).write()
-    return had_host_key, had_node_key

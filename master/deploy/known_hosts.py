@@ -45,6 +45,10 @@ class KnownHosts:
         """The key that the host must show; None when it was never enrolled."""
         return self._keys.get(place(address, port))
 
+    def at(self, where: str) -> HostKey | None:
+        """The key at a `place`; None when there is none."""
+        return self._keys.get(where)
+
     def changed(self, added: Mapping[str, HostKey], removed: Iterable[str] = ()) -> KnownHosts:
         """Another one, with `added` in place of what was there, and without `removed`, both by place."""
         keys = {**self._keys, **added}

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from master.deploy.allowlist import allowlist_in
+from master.deploy.revoked import revoked_in
 from master.errors import InputError
 from worker.curve import Keys, new_keys
 
@@ -33,6 +34,16 @@ class Place:
         return self.directory / "allowlist.json"
 
     @property
+    def revoked(self) -> Path:
+        """Whom it lets in no more."""
+        return self.directory / "revoked.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever changes one of these (master/deploy/changes.py)."""
+        return self.directory / "lock"
+
+    @property
     def controller(self) -> Path:
         """The controller's own key pair; the only secret here, mode 0600."""
         return self.directory / "controller.json"
@@ -51,7 +62,9 @@ class _Pair(msgspec.Struct, frozen=True):
 
 def read_allowlist(state: Path) -> dict[str, str]:
     """The node of each public key (Z85) that is let in, by the key. Raises InputError."""
-    return {key: node for node, key in allowlist_in(Place(state).allowlist).nodes.items()}
+    place = Place(state)
+    listed, revoked = allowlist_in(place.allowlist), revoked_in(place.revoked)
+    return {key: node for node, key in listed.nodes.items() if not revoked.problem(node, key)}
 
 
 def controller_keys(state: Path) -> Keys:

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import gevent
@@ -28,12 +29,15 @@ from worker.wire import (
     MAX_WORKERS,
     WORKER_MESSAGES,
     ControllerMessage,
+    Quit,
     decode_agent_message,
     encode,
     node_of,
 )
 
 _IDENTITY_END = re.compile(f"(_[0-{MAX_WORKERS - 1}])?")
+LAST_WORD_S = 0.3
+"""How long what a node was told last has to leave before its connection is cut."""
 AGENT = "agent"
 """The type under which an agent's messages are handed on; the data is the decoded AgentMessage."""
 
@@ -59,6 +63,8 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         """Who was last heard under each identity."""
         self._senders: dict[bytes, _Sender] = {}
         """The same, by the name of the connection. The key of one does not change, so a sender is looked at once."""
+        self._ending: set[bytes] = set()
+        """Connections of revoked nodes, which are cut in a moment."""
         self._context = zmq.Context()
         self._gate = _Gate(self._context, allowlist, self.drops)
         self._router = Router(self._context)
@@ -113,13 +119,17 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         node = str(payload.get("User-Id"))
         if node_of(identity) != node or not _IDENTITY_END.fullmatch(identity, len(node)):
             raise Rejected("identity of another node")
-        if node in self._gate.revoked:
-            raise Rejected("message of a revoked node")  # sent before its connection was cut
         descriptor = payload.get(zmq.SRCFD)
         try:
             inode = os.fstat(descriptor).st_ino
         except OSError:
             inode = 0  # it has gone already
+        if node in self._gate.revoked:
+            # Sent before its connection was cut, or on one that was let in and had said nothing until now.
+            if name not in self._ending:
+                self._ending.add(name)
+                gevent.spawn_later(LAST_WORD_S, _cut, [(descriptor, inode)])
+            raise Rejected("message of a revoked node")
         sender = _Sender(name, claim, identity, identity == node, descriptor, inode)
         self._forget(identity)
         self._routes[identity] = self._senders[name] = sender
@@ -155,23 +165,40 @@ class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
             self._router.send(route.name, payload)
 
     def revoke(self, node: str) -> None:
-        """A node is trusted no more: its live connections are cut, and it gets no new one. Unknown ones are none."""
+        """A node is trusted no more: it is told to quit, its messages are heard no more, and it gets no new connection.
+
+        Its live connections are cut as soon as what it was told has gone. Unknown nodes are none.
+        """
+        senders = [sender for identity, sender in self._routes.items() if node_of(identity) == node]
+        for sender in senders:
+            if sender.is_agent:
+                self.send_to_agent(node, Quit())
+            else:
+                self.send_to_worker(sender.identity, "quit")
         self._gate.forget(node)
-        for identity in [identity for identity in self._routes if node_of(identity) == node]:
-            sender = self._forget(identity)
-            assert sender is not None
-            # ZeroMQ has no way to end one connection of a ROUTER; it takes a shut socket for a peer that has left.
-            # The peer may have gone, and its descriptor be another's: then the inode is another one.
-            with contextlib.suppress(OSError):
-                if os.fstat(sender.descriptor).st_ino == sender.inode:
-                    with socket.socket(fileno=os.dup(sender.descriptor)) as connection:
-                        connection.shutdown(socket.SHUT_RDWR)
+        for sender in senders:
+            self._forget(sender.identity)
+        if senders:
+            self._ending |= {sender.name for sender in senders}
+            gevent.spawn_later(LAST_WORD_S, _cut, [(sender.descriptor, sender.inode) for sender in senders])
 
     def close(self, linger: int | None = None) -> None:
         """Close the port and the gate behind it."""
         self._router.close(linger)
         self._gate.close()
         end_context(self._context, start_thread=monkey.get_original("_thread", "start_new_thread"), sleep=gevent.sleep)
+
+
+def _cut(connections: Iterable[tuple[int, int]]) -> None:
+    """End connections, by descriptor and inode. ZeroMQ can't end one of a ROUTER; it takes a shut socket for a peer that has left.
+
+    The peer may have gone, and its descriptor be another's: then the inode is another one.
+    """
+    for descriptor, inode in connections:
+        with contextlib.suppress(OSError):
+            if os.fstat(descriptor).st_ino == inode:
+                with socket.socket(fileno=os.dup(descriptor)) as connection:
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Sender(NamedTuple):

@@ -83,6 +83,10 @@ class Agents:
             if self._registry.nodes[name].facts is not None:
                 self._tell_assignment(name)
 
+    def forget(self, name: str) -> None:
+        """Nothing more is expected of a node."""
+        self._assignments = {node: assignment for node, assignment in self._assignments.items() if node != name}
+
     def workers_missing(self) -> int:
         """How many workers have been assigned and have not come."""
         return sum(self._missing_of(name, assignment) for name, assignment in self._assignments.items())

@@ -49,9 +49,12 @@ class Handover(msgspec.Struct):
 
     @property
     def allowlist(self) -> dict[str, str]:
-        """Whom each public key belongs to that is let in."""
+        """Whom each public key belongs to that is let in: not those who were revoked since. Raises InputError."""
         made = {pair.public: name for name, pair in self.node_keys.items()}
-        return made if self.roster is None else made | self.roster.allowlist
+        if self.roster is None:
+            return made
+        untrusted = self.roster.untrusted()
+        return made | {key: name for key, name in self.roster.allowlist.items() if name not in untrusted}
 
     def controller_keys(self) -> Keys:
         """The keys of the controller's port. Raises InputError when they can't be read."""

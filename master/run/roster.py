@@ -9,7 +9,7 @@ import msgspec
 
 from master.deploy.inventory import GROUP, read_inventory
 from master.deploy.settings import check_controllers
-from master.deploy.trust import controller_keys, read_allowlist
+from master.deploy.trust import Place, controller_keys, read_allowlist
 from master.errors import InputError
 from master.report.words import listed
 from worker.curve import Keys
@@ -51,6 +51,17 @@ class Roster(msgspec.Struct, frozen=True):
     def allowlist(self) -> dict[str, str]:
         """Which public key is which node's."""
         return {member.public_key: member.name for member in self.members}
+
+    def untrusted(self) -> set[str]:
+        """The nodes that are not let in any more with the keys that they had when the run began, by the files as they are now.
+
+        Raises InputError where they can't be read. The allowlist was there: none now is a mistake, and revokes nobody.
+        """
+        state = Path(self.state)
+        if not Place(state).allowlist.exists():
+            raise InputError("no such file", file=Place(state).allowlist, hint="restore it, or enroll the nodes anew")
+        trusted = read_allowlist(state)
+        return {member.name for member in self.members if trusted.get(member.public_key) != member.name}
 
     def controller_keys(self) -> Keys:
         """The controller's own keys. Raises InputError."""

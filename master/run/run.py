@@ -30,6 +30,7 @@ from master.run.directory import RunDirectory
 from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
 from master.run.live import View
 from master.run.processes import Processes, node_names
+from master.run.revocations import Revocations
 from master.run.roster import Roster, assignments
 from master.run.stop import StopOrder
 from master.run.watch import Watch
@@ -177,6 +178,7 @@ class Run:
         self._master = environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
             FleetMaster, server=server, listener=self._collector, shares=scenario.users, run=run
         )
+        self._revocations = Revocations(self._handover.roster, lambda text: self._collector.event("trust", None, text))
         watch = Watch(
             scenario=scenario,
             registry=self._registry,
@@ -187,6 +189,7 @@ class Run:
             stop=self._stop,
             run=run,
             metrics=self._metrics,
+            revocations=self._revocations,
         )
         self._adopted = self._processes.adopt(self._handover.started)
         try:
@@ -256,7 +259,8 @@ class Run:
             ready, absent = self._registry.usable, self._collector.agents.workers_missing()
             enough = ready >= wanted.min and self._collector.controller_present
             late = time.monotonic() > deadline_s
-            if enough and (late or (ready == wanted.expect and not absent)):
+            to_come = wanted.expect - len(self._revocations.nodes)
+            if enough and (late or (ready >= to_come and not absent)):
                 if self._collector.ready_s is None:
                     self._collector.ready_s = round(time.monotonic() - started_s, 3)
                 return

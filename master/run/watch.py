@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import gevent
 
@@ -15,6 +15,7 @@ from master.fleet.states import USABLE, NodeState
 from master.run.collect import Collector
 from master.run.live import Snapshot, View
 from master.run.processes import Processes
+from master.run.revocations import Revocations
 from master.run.stop import StopOrder
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
@@ -47,6 +48,7 @@ class Watch:
     run: str
     """The name of its directory."""
     metrics: MetricsServer | None
+    revocations: Revocations = field(default_factory=Revocations)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -69,6 +71,8 @@ class Watch:
             gevent.sleep(due_s - time.monotonic())
 
     def _look(self, now_s: float) -> None:
+        for node in self.revocations.look():
+            self._cut_off(node)
         self.registry.find_silent(now_s)
         for worker in self.collector.agents.ended_workers:
             self.master.lose_worker(worker)
@@ -92,6 +96,13 @@ class Watch:
         if self.collector.broken_rule is not None:
             self.stop.give()
 
+    def _cut_off(self, node: str) -> None:
+        """A node is trusted no more: from now on nothing that it says is heard."""
+        self.master.server.revoke(node)
+        self.collector.agents.forget(node)
+        self.registry.left(node)
+        self.collector.event("revoked", node, "its key counts no more: its connections are cut, its reports not taken")
+
     def _follow_heat(self, now_s: float) -> None:
         """Let hot nodes carry less until they bear it, and more again when they are cool."""
         for node in self.registry.follow_heat(now_s):
@@ -104,7 +115,8 @@ class Watch:
         """What a node's change of state means for the load."""
         if after in AWAY and before not in AWAY:
             moved = self.master.lose_node(node)
-            self.collector.event(after.value, node, f"{WHY[after]}; {moved} user(s) went to other nodes")
+            why = "it was revoked" if node in self.revocations.nodes else WHY[after]
+            self.collector.event(after.value, node, f"{why}; {moved} user(s) went to other nodes")
         if after in (NodeState.LOST, NodeState.GONE):  # from quarantine too: the registry has forgotten them as well
             self.master.forget_workers(node)
         if after in USABLE and not self.master.may_carry(node):

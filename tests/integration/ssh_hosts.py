@@ -21,6 +21,7 @@ import pytest
 from wheels import make_wheel
 
 from master.deploy.bundle import Bundle, build
+from master.deploy.changes import read_trust
 from master.deploy.deploy import Deployment, Wishes
 from master.deploy.enroll import meet, trust
 from master.deploy.fleet import Fleet, Limits, Watcher, Work
@@ -244,10 +245,10 @@ class Rack:
 
     def enroll(self) -> None:
         hosts = read_inventory(self.inventory).hosts("workers")
-        known = read_known_hosts(self.place.known_hosts)
-        met = meet(hosts, known, connect_s=10)
+        before = read_trust(self.place)
+        met = meet(hosts, before.known, connect_s=10)
         assert not [one.problem for one in met if one.problem]
-        trust(met, known)
+        trust(met, self.place, before.revoked)
 
     def package(self, version: str, body: str = "") -> Path:
         """The sources of the agent's `version`; `body` is what it does when it comes up."""

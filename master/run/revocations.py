@@ -1,0 +1,50 @@
+"""Nodes that are revoked, or whose keys are removed, while a run is on: who does that does it in files, which are looked at once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from master.deploy.trust import Place
+from master.errors import InputError
+from master.run.roster import Roster
+
+_Signature = tuple[int, int, int] | None
+
+
+class Revocations:
+    """Sees when nodes of `roster` are trusted no more. Those of simulated nodes, without a roster, are as long as they run."""
+
+    def __init__(self, roster: Roster | None = None, tell: Callable[[str], None] = lambda _: None) -> None:
+        """`tell` is given a sentence where the files can't be read, once for each state of theirs."""
+        self._roster = roster
+        self._tell = tell
+        self._seen: tuple[_Signature, ...] = ()
+        self.nodes: set[str] = set()
+        """Those that were seen to be trusted no more. A new enrolment is for the next run."""
+
+    def look(self) -> set[str]:
+        """The nodes that are trusted no more since the last look."""
+        if self._roster is None:
+            return set()
+        place = Place(Path(self._roster.state))
+        seen = tuple(_signature(file) for file in (place.allowlist, place.revoked))
+        if seen == self._seen:
+            return set()
+        self._seen = seen
+        try:
+            new = self._roster.untrusted() - self.nodes
+        except InputError as error:
+            self._tell(f"{error.message}: nobody can be revoked until it is there again")
+            return set()
+        self.nodes |= new
+        return new
+
+
+def _signature(file: Path) -> _Signature:
+    """What differs between two states of a file that is replaced as a whole; None for no file."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
