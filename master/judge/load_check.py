@@ -62,10 +62,10 @@ def check_users(
     faults = []
     if share < least_percent:
         faults.append(f"only {text} of the users asked for ran, fewer than {format_percent(least_percent)}")
-        if exceptions:
-            faults.append(f"their code raised {exceptions[0]}")
     if silent and least_percent > 0:
         faults.append(f"{' and '.join(silent)} never made a request")
+    if faults and exceptions:
+        faults.append(f"users' code raised {exceptions[0]}")
     return ValidityOutcome("users", limit, text, share, ok=not faults, message="; ".join(faults))
 
 

@@ -19,8 +19,10 @@ from master.judge.verdict import Verdict, decide
 from master.report.result import (
     ClockOffset,
     EndpointResult,
+    ExceptionResult,
     Excluded,
     Gap,
+    InFlight,
     Latency,
     Nodes,
     Requests,
@@ -36,6 +38,9 @@ from master.scenario.rules import Endpoint
 from master.store import Store
 from worker import __version__
 from worker.histogram import Histogram, Tally
+
+MAX_EXCEPTIONS = 100
+"""Different exceptions in a result; run.db has all that were kept."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     with_unfit.merge(totals.unfit)
     excluded_share = faults.attempt("the excluded share", lambda: _share(fitness), 0.0)
     none: list[Excluded] = []
+    no_exceptions: list[ExceptionResult] = []
     excluded = faults.attempt("the nodes that were unfit", lambda: _excluded(store, facts.steady_seconds), none)
     lag = faults.attempt("the generator's lag", lambda: _latency(fitness.lag_when_fit), _latency(Histogram()))
     verdict = decide(totals.outcomes, validity, facts.aborted)
@@ -108,8 +114,12 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             total=everything.total,
             failed=everything.failed,
             rate=round(steady.total / steady_s, 3) if steady_s else 0.0,
+            unanswered=everything.unanswered,
         ),
         latency_ms=_latency(steady.histogram),
+        latency_failed_ms=None if steady.failures is None else _latency(steady.failures),
+        in_flight=_in_flight(totals),
+        exceptions=faults.attempt("exceptions in users' code", lambda: _exceptions(store), no_exceptions),
         endpoints=[
             _endpoint(endpoint, tally, totals.steady.get(endpoint, Tally()), steady_s)
             for endpoint, tally in sorted(totals.whole.items())
@@ -193,6 +203,27 @@ def _nodes(scenario: Scenario, facts: RunFacts) -> Nodes:
         thermal_speed=rack.thermal_speed,
         request_cpu_ms=1000 * rack.request_cpu_s if rack.request_cpu_s is not None and facts.slowed else None,
     )
+
+
+def _in_flight(totals: Totals) -> InFlight:
+    if totals.oldest is None:
+        return InFlight(peak=totals.in_flight_peak, oldest_ms=None, endpoint=None)
+    age_ms, endpoint = totals.oldest
+    return InFlight(peak=totals.in_flight_peak, oldest_ms=_rounded(age_ms), endpoint=" ".join(endpoint))
+
+
+def _exceptions(store: Store) -> list[ExceptionResult]:
+    return [
+        ExceptionResult(
+            user_class=row.user_class,
+            type=row.type,
+            message=row.message,
+            place=row.place,
+            line=row.line,
+            count=row.occurrences,
+        )
+        for row in store.exceptions()[:MAX_EXCEPTIONS]
+    ]
 
 
 def _share(fitness: FitnessLog) -> float:

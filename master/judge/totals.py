@@ -28,6 +28,10 @@ class Totals:
     """Counts of all requests of the steady part, latencies of those measured while their node was fit."""
     unfit: Histogram = field(default_factory=Histogram)
     """Latencies of the steady part measured while their node was not fit."""
+    in_flight_peak: int = 0
+    """The most requests in flight at the end of a steady second."""
+    oldest: tuple[float, Endpoint] | None = None
+    """The age in ms of the request that had been waiting longest at the end of a steady second, a second or longer."""
     outcomes: list[ThresholdOutcome] = field(default_factory=list)
 
 
@@ -57,7 +61,7 @@ def together(tallies: Iterable[Tally]) -> Tally:
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
     steady = set(steady_seconds)
-    feed = _Feed(store, steady, judge)
+    feed = _Feed(store, steady, judge, totals)
     for second, rows in groupby(store.requests(), key=itemgetter(0)):
         seen: dict[Endpoint, Tally] = {}
         for _, endpoint, tally, fit in rows:
@@ -79,7 +83,8 @@ def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Tot
 class _Feed:
     """Gives a judge the seconds of a run in order, those included in which no request ended, with all that belongs to them."""
 
-    def __init__(self, store: Store, steady: AbstractSet[int], judge: Judge) -> None:
+    def __init__(self, store: Store, steady: AbstractSet[int], judge: Judge, totals: Totals) -> None:
+        self._totals = totals
         self._steady = steady
         self._judge = judge
         self._workers = _InStep(store.workers_by_second(), itemgetter(0))
@@ -105,10 +110,16 @@ class _Feed:
         self._add_unjudged(self._workers.before(second))
         (row,) = self._workers.at(second) or (None,)
         # What is in flight at the end of a hold is counted as it ends, in its last second.
-        waiting = {endpoint: ages for _, endpoint, _, ages in self._waiting.at(second) if second + 1 in self._steady}
-        self._judge.add(
-            second, tallies, None if row is None else row.users, 0 if row is None else row.exceptions, waiting
-        )
+        waiting = {endpoint: ages for _, endpoint, _, ages in self._waiting.at(second)}
+        for endpoint, ages in waiting.items():
+            self._totals.oldest = max(self._totals.oldest or (0.0, endpoint), (ages.max_ms, endpoint))
+        if second + 1 not in self._steady:
+            waiting = {}
+        if row is None:
+            self._judge.add(second, tallies, None, 0, waiting)
+        else:
+            self._totals.in_flight_peak = max(self._totals.in_flight_peak, row.in_flight)
+            self._judge.add(second, tallies, row.users, row.exceptions, waiting)
 
     def _add_unjudged(self, rows: Iterable[WorkersSecond]) -> None:
         self._judge.add_unjudged(sum(row.exceptions for row in rows))

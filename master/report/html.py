@@ -64,6 +64,7 @@ def _environment() -> Environment:
     environment.filters |= {
         name: getattr(words, name) for name in ("clock", "count", "number", "duration", "moment", "shortened", "spans")
     }
+    environment.filters["in_flight"] = words.in_flight_text
     environment.globals |= {"counted": words.counted, "listed": words.listed, "NOTHING": words.NOTHING}
     return environment
 

@@ -60,6 +60,30 @@ class Requests(msgspec.Struct, kw_only=True):
     total: int
     failed: int
     rate: float
+    unanswered: int = 0
+    """Of `failed`, those that got no answer: they timed out, or were in flight when their user was stopped."""
+
+
+class InFlight(msgspec.Struct, kw_only=True):
+    """Requests that had been sent and not answered, as counted at the end of each second of the steady part."""
+
+    peak: int
+    """The most at one time."""
+    oldest_ms: float | None
+    """How long the one that waited longest had been waiting then, if it was a second or more; None where none had been."""
+    endpoint: str | None
+    """That one's, as METHOD NAME."""
+
+
+class ExceptionResult(msgspec.Struct, kw_only=True):
+    """An exception that users' code let through: of which class, where, and how often in the whole run."""
+
+    user_class: str
+    type: str
+    message: str
+    place: str
+    line: str
+    count: int
 
 
 class Latency(msgspec.Struct, kw_only=True):
@@ -176,6 +200,12 @@ class Result(msgspec.Struct, kw_only=True):
     excluded_share: float
     excluded: list[Excluded]
     """The nodes whose requests make up that share, the longest unfit first."""
+    latency_failed_ms: Latency | None = None
+    """Response times of failures in the steady part. `latency_ms` is without them, but for requests that got no answer, which are in
+    it with their age. Thresholds take the worse of `latency_ms` and both together."""
+    in_flight: InFlight | None = None
+    exceptions: list[ExceptionResult] = []
+    """The most frequent ones; run.db has the others."""
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
     generator_lag_ms: Latency

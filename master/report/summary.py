@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from master.report.result import Latency, Result
-from master.report.words import listed
+from master.report.result import Latency, Requests, Result
+from master.report.words import exception_text, in_flight_text, listed
 from master.run.directory import RunDirectory
 
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold yellow", "ABORTED": "bold yellow"}
 SHOWN_NODES = 3
+SHOWN_EXCEPTIONS = 3
 
 
 def print_summary(console: Console, result: Result, directory: RunDirectory) -> None:
@@ -23,7 +24,7 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     figures = Table.grid(padding=(0, 2))
     figures.add_column(style="dim")
     for name, value in (
-        ("requests", f"{result.requests.total}, {result.requests.failed} failed, {result.requests.rate:.1f}/s"),
+        ("requests", _requests(result.requests)),
         ("latency ms", _percentiles(result.latency_ms)),
         (
             "own lag ms",
@@ -37,6 +38,12 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
+    if result.in_flight is not None and result.in_flight.oldest_ms is not None:
+        figures.add_row("in flight", in_flight_text(result.in_flight))
+    for row in result.exceptions[:SHOWN_EXCEPTIONS]:
+        figures.add_row("exception", exception_text(row))
+    if len(result.exceptions) > SHOWN_EXCEPTIONS:
+        figures.add_row("", f"{len(result.exceptions) - SHOWN_EXCEPTIONS} further exceptions, in the report")
     if result.nodes.supposed:
         figures.add_row("simulated", result.nodes.supposed)
     if result.clocks_off:
@@ -62,6 +69,11 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     console.print()
     console.print(Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}"), soft_wrap=True)
     console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _requests(requests: Requests) -> str:
+    unanswered = f" ({requests.unanswered} got no answer)" if requests.unanswered else ""
+    return f"{requests.total}, {requests.failed} failed{unanswered}, {requests.rate:.1f}/s"
 
 
 def _percentiles(latency: Latency) -> str:

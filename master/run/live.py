@@ -20,7 +20,11 @@ PLAIN_STEP_INTERVAL_S = 2.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The run at one moment. Rate, errors and latencies are of the latest seconds that all workers have reported; None: none yet."""
+    """The run at one moment. Rate, errors and latencies are of the latest seconds that all workers have reported; None: none yet.
+
+    `in_flight` requests had not been answered at the end of the latest of these seconds; the oldest had been waiting for
+    `oldest_s` then, 0 when for less than a second.
+    """
 
     phase: str
     offset_s: float
@@ -32,6 +36,10 @@ class Snapshot:
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    in_flight: int
+    oldest_s: float
+    exceptions: int
+    """Exceptions that users' code let through so far."""
     simulated: bool
     nodes_expected: int
     nodes_ready: int
@@ -91,7 +99,7 @@ class PlainView:
             f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "
             f"users {snapshot.users}/{snapshot.users_planned}  {snapshot.rate_per_s:.0f} req/s  "
             f"errors {snapshot.error_share:.2%}  p50/p95/p99 {_ms(snapshot.p50_ms)}/{_ms(snapshot.p95_ms)}/"
-            f"{_ms(snapshot.p99_ms)} ms  {_nodes(snapshot)} {snapshot.nodes_ready} ready {snapshot.nodes_hot} hot "
+            f"{_ms(snapshot.p99_ms)} ms  {_in_flight(snapshot)}{_exceptions(snapshot)}{_nodes(snapshot)} {snapshot.nodes_ready} ready {snapshot.nodes_hot} hot "
             f"{snapshot.nodes_lost} lost"
         )
 
@@ -163,7 +171,19 @@ class TerminalView:
             "   ",
             (f"{snapshot.nodes_lost} lost", "red" if snapshot.nodes_lost else "dim"),
         )
-        return [head, bar, Text(), figures, Text(), nodes]
+        waiting = Text.assemble(
+            (_in_flight(snapshot), "yellow" if snapshot.oldest_s else "dim"), (_exceptions(snapshot), "red")
+        )
+        return [head, bar, Text(), figures, Text(), waiting, nodes]
+
+
+def _in_flight(snapshot: Snapshot) -> str:
+    oldest = f", oldest {snapshot.oldest_s:.0f} s" if snapshot.oldest_s else ""
+    return f"in flight {snapshot.in_flight}{oldest}  "
+
+
+def _exceptions(snapshot: Snapshot) -> str:
+    return f"exceptions {snapshot.exceptions}  " if snapshot.exceptions else ""
 
 
 def _nodes(snapshot: Snapshot) -> str:

@@ -1,9 +1,14 @@
-"""Which user classes have run, and which of them have made a request. Pure."""
+"""Which user classes have run, which of them have made a request, and what exceptions their code let through. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from worker.printable import printable
 from worker.wire import Report
+
+MAX_KINDS = 100
+"""Kinds of exceptions that are counted apart."""
 
 
 class UserClasses:
@@ -12,11 +17,17 @@ class UserClasses:
     def __init__(self) -> None:
         self._run: set[str] = set()
         self._requesting: set[str] = set()
+        self.exceptions: Counter[tuple[str, str]] = Counter()
+        """By user class and type of exception; further ones than MAX_KINDS together, by no name."""
 
     def note(self, report: Report) -> None:
         """Take in one report."""
         self._run.update(printable(name) for name, count in report.users.items() if count)
         self._requesting.update(map(printable, report.requesting))
+        for row in report.exceptions:
+            kind = (printable(row.user_class), printable(row.type))
+            known = kind in self.exceptions or len(self.exceptions) < MAX_KINDS
+            self.exceptions[kind if known else ("", "")] += row.count
 
     @property
     def silent(self) -> list[str]:

@@ -133,6 +133,11 @@ class Watch:
                 users_planned=snapshot.users_planned,
                 nodes={state.value: count for state, count in self.registry.counts.items()},
                 requests=collector.totals.rows,
+                in_flight={
+                    endpoint: (waiting.in_flight, waiting.ages.max_ms / 1000)
+                    for endpoint, waiting in collector.in_flight().items()
+                },
+                exceptions=collector.user_classes.exceptions,
                 latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
                 dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
                 reports=collector.receipts.taken,
@@ -146,6 +151,7 @@ class Watch:
         position = self.collector.progress.at(offset_s)
         latest = self.collector.latest(LATEST_S)
         p50_ms, p95_ms, p99_ms = latest.histogram.percentiles((50, 95, 99))
+        in_flight = self.collector.in_flight().values()
         snapshot = Snapshot(
             phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind}",
             offset_s=offset_s,
@@ -157,6 +163,9 @@ class Watch:
             p50_ms=p50_ms,
             p95_ms=p95_ms,
             p99_ms=p99_ms,
+            in_flight=sum(waiting.in_flight for waiting in in_flight),
+            oldest_s=max((waiting.ages.max_ms / 1000 for waiting in in_flight), default=0.0),
+            exceptions=self.collector.user_classes.exceptions.total(),
             simulated=self.registry.simulated,
             nodes_expected=self.scenario.nodes.expect,
             nodes_ready=self.registry.usable,

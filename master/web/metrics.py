@@ -49,6 +49,10 @@ class LiveState:
     """How many are in each state."""
     requests: Mapping[Endpoint, list[int]] = field(default_factory=dict)
     """As RequestTotals.rows."""
+    in_flight: Mapping[Endpoint, tuple[int, float]] = field(default_factory=dict)
+    """Requests in flight at the end of the latest complete second, and the age of the oldest in seconds, 0 when below one."""
+    exceptions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Exceptions in users' code, by user class and type."""
     latency_s: Mapping[float, float] = field(default_factory=dict)
     """Percentiles of the latest seconds, by quantile (0 to 1)."""
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -150,6 +154,25 @@ class _Page(Collector):
             for endpoint, row in state.requests.items():
                 family.add_metric(list(endpoint), row[place])
             yield family
+        for place, (name, text) in enumerate(
+            (
+                (
+                    "piswarm_requests_in_flight",
+                    "Requests sent and not answered, at the end of the latest complete second.",
+                ),
+                ("piswarm_oldest_request_seconds", "How long the oldest of them had been waiting; 0 below a second."),
+            )
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=["method", "name"])
+            for endpoint, values in state.in_flight.items():
+                gauge.add_metric(list(endpoint), values[place])
+            yield gauge
+        exceptions = CounterMetricFamily(
+            "piswarm_user_exceptions", "Exceptions that users' code let through.", labels=["user_class", "type"]
+        )
+        for labels, count in state.exceptions.items():
+            exceptions.add_metric(list(labels), count)
+        yield exceptions
         latency = GaugeMetricFamily(
             "piswarm_latency_seconds", "Latency of the latest seconds, by quantile.", labels=["quantile"]
         )
