@@ -71,6 +71,8 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
             "missing_samples",
             "nodes",
             "excluded_share",
+            "users",
+            "local_errors",
             "latency_error",
             "doubtful_thresholds",
         ],
