@@ -148,3 +148,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     **{f"{board}-{cooling}": (board, cooling) for board, data in BOARDS.items() for cooling in data.coolings},
 }
 """Every board with every cooling it can have, by the name that a scenario calls it; `zero2w` alone is a bare one."""
+
+
+def board_of(model: str) -> Board | None:
+    """The board that calls itself `model`, None for what is none of BOARDS. Its firmware adds a revision to the name."""
+    return next((board for board in BOARDS.values() if model.startswith(board.model)), None)

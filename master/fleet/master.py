@@ -54,6 +54,12 @@ class Listener(Protocol):
     def on_users(self, node: str, users: bool) -> None:
         """Whether users are ordered to run on a node has changed."""
 
+    def on_order(self, worker: str, users: Mapping[str, int]) -> None:
+        """A worker is ordered to run so many users of each class."""
+
+    def believe_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+        """Of the users that a worker says that it runs, those that it can be running."""
+
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
 
@@ -151,6 +157,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                 "parsed_options": {},
             }
             self._send("spawn", worker, order)
+            self._listener.on_order(worker, order["user_classes_count"])
             node = node_of(worker)
             self._listener.on_users(node, any(self._has_users(other) for other in self._workers_of[node]))
 
@@ -266,8 +273,8 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                 if self.state != STATE_STOPPED:
                     self._send("present", client_id)  # its controller was another one, or had given it up
             case "stats":
-                self._count_users(client_id, msg.data.users)
                 self._see_to_order(client_id, msg.data)
+                msg.data.users = self._count_users(client_id, msg.data.users)
                 self._listener.on_report(client_id, msg.data)
                 if self.state == STATE_STOPPING:
                     self._stop_again(client_id)
@@ -308,12 +315,15 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         """A worker's reports up to `number` are taken: it need not keep them."""
         self._send("taken", worker, number)
 
-    def _count_users(self, worker: str, users: Mapping[str, int]) -> None:
+    def _count_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+        """Note what a worker says that it runs; what of it is believed."""
+        believed = self._listener.believe_users(worker, users) if users else users
         client = self.clients.get(worker)
         if client is not None:
-            counts = {} if node_of(worker) in self._away else dict(users)
+            counts = {} if node_of(worker) in self._away else dict(believed)
             self._running += sum(counts.values()) - sum(client.user_classes_count.values())
             client.user_classes_count = counts
+        return believed
 
     def _stop(self, worker: str) -> None:
         self._stop_said_s[worker] = time.monotonic()

@@ -101,14 +101,20 @@ class Node:
 class Registry:
     """All nodes of the fleet, by name. What is asked for once a second costs nothing for nodes that have not changed."""
 
-    def __init__(self, names: Iterable[str], weights: Mapping[str, float] | None = None) -> None:
-        """`weights` are what some of the nodes carry by the operator's will, in cores of a Pi 4, whatever they have measured."""
+    def __init__(
+        self, names: Iterable[str], weights: Mapping[str, float] | None = None, *, simulated: bool | None = None
+    ) -> None:
+        """`weights` are what some of the nodes carry by the operator's will, in cores of a Pi 4, whatever they have measured.
+
+        `simulated` says whether the nodes are simulated ones, where the controller knows; None: they say it themselves.
+        """
         self.nodes = {name: Node(name) for name in names}
         self._weights = weights or {}
         self.counts = dict.fromkeys(NodeState, 0)
         """How many nodes are in each state."""
         self.counts[NodeState.JOINING] = len(self.nodes)
-        self.simulated = False
+        self.expects_simulated = simulated
+        self.simulated = bool(simulated)
         """Whether any node of the fleet is a simulated one."""
         self.ever_lost: set[str] = set()
         self.ever_quarantined: set[str] = set()

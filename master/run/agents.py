@@ -7,9 +7,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from master.fleet.node_checks import credible_facts
+from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
 from master.store import CONTROLLER, Store
 from worker import __version__
+from worker.printable import printable
 from worker.wire import (
     MAX_WORKERS,
     AgentMessage,
@@ -25,7 +28,6 @@ from worker.wire import (
     Welcome,
     WorkerEnded,
     WorkerMended,
-    node_of,
 )
 
 QUESTION_INTERVAL_S = 5
@@ -56,6 +58,8 @@ class Agents:
         period_s: float,
         log: Log,
         tell: Callable[[str, ControllerMessage], None],
+        *,
+        refusals: Refusals,
     ) -> None:
         """`tell` sends a message to a node's agent; nodes sample every `period_s`."""
         self.controller = Node(CONTROLLER)
@@ -71,6 +75,7 @@ class Agents:
         self._period_s = period_s
         self._log = log
         self._tell = tell
+        self._refusals = refusals
         self._due_to_ask: deque[str] = deque()
         self._asked_to_present_s: dict[str, float] = {}
         self._assignments: Mapping[str, Assignment] = {}
@@ -120,15 +125,17 @@ class Agents:
         return None
 
     def _welcome(self, node: Node, hello: Hello, now_s: float) -> None:
-        if node is self.controller:
-            node.facts = hello.facts
+        own = node is self.controller
+        facts, doubts = credible_facts(hello.facts, simulated=None if own else self._registry.expects_simulated)
+        for doubt in doubts:
+            self._refusals.note(node.name, doubt.reason, doubt.detail)
+        if own:
+            node.facts = facts
         else:
-            self._registry.welcome(node.name, hello.facts, now_s)
-        self._store.put_node(node.name, hello.facts)
-        if hello.facts.piswarm != __version__:
-            versions = (
-                f"it runs piswarm {hello.facts.piswarm}, the controller {__version__}: deploy the controller's to it"
-            )
+            self._registry.welcome(node.name, facts, now_s)
+        self._store.put_node(node.name, facts)
+        if facts.piswarm != __version__:
+            versions = f"it runs piswarm {facts.piswarm}, the controller {__version__}: deploy the controller's to it"
             self._log.event("other version", node.name, versions)
         self._tell(node.name, Welcome(self._period_s))
         self._tell_assignment(node.name)
@@ -167,23 +174,22 @@ class Agents:
         self._registry.heard(name, now_s)
         if isinstance(message, WorkerEnded):
             self._on_worker_ended(name, message)
-        elif isinstance(message, WorkerMended):
+        elif isinstance(message, WorkerMended) and _is_worker_of(name, message.worker):
             self._registry.note_crashing(name, crashing=False)
             self._log.event("worker mended", name, f"{message.worker} stays")
 
     def _on_worker_ended(self, name: str, end: WorkerEnded) -> None:
-        if node_of(end.worker) != name:
+        if not _is_worker_of(name, end.worker):
             self.dropped["an end of another node's worker"] += 1
             return
+        how = printable(end.how)
         self.ended_workers.add(end.worker)
-        self.last_end = f"{end.worker}: {end.how}"
+        self.last_end = f"{end.worker}: {how}"
         self.restarts += 1
         self._registry.worker_went(name, end.worker)
         self._registry.note_crashing(name, crashing=end.crashing)
         again = "it ends again and again; " if end.crashing else ""
-        self._log.event(
-            "worker ended", name, f"{end.worker}: {end.how}; {again}started again in {end.again_in_s:.1f} s"
-        )
+        self._log.event("worker ended", name, f"{end.worker}: {how}; {again}started again in {end.again_in_s:.1f} s")
 
     def ask_for_clocks(self) -> None:
         """Once a second: ask a part of the agents, so that all are asked within QUESTION_INTERVAL_S."""
@@ -194,3 +200,7 @@ class Agents:
             name = self._due_to_ask.popleft()
             if (self.controller if name == CONTROLLER else self._registry.nodes[name]).facts is not None:
                 self._tell(name, Question(time.monotonic()))
+
+
+def _is_worker_of(node: str, worker: str) -> bool:
+    return worker in {f"{node}_{number}" for number in range(MAX_WORKERS)}

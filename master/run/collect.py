@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
+from master.fleet.credible_reports import CredibleReports, When
+from master.fleet.node_checks import IMPOSSIBLE_SAMPLE, check_reading
+from master.fleet.refusals import Refusals
 from master.fleet.registry import MOST_BEYOND_S, Node, Registry
+from master.fleet.report_checks import NOT_YET
 from master.fleet.states import NodeState
 from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import Judge, ThresholdOutcome
@@ -46,6 +51,8 @@ CLOSED_AFTER_S = 4
 EARLY_REPORTS = 5
 MOST_PROBES = 2 * PROBES_PER_SECOND
 """Of a worker's loop in one second; after a stall there is one more than planned."""
+EARLIER_ORDERS_S = 60.0
+"""So long after another controller has taken a run over, workers may still run users by the orders of the one before."""
 KEPT_SECONDS = 15
 """Seconds of tallies kept in memory."""
 
@@ -87,16 +94,16 @@ class Collector:
         """Of this controller's part of the run."""
         self.dropped: Counter[str] = Counter()
         """Parts of reports that were left out, by reason."""
+        self.refusals = Refusals(self.dropped, self.event)
         self.receipts = Receipts(store.reports(), self.dropped)
         self.broken_rule: ThresholdOutcome | None = None
         """The rule that asks for the run to end now."""
         self._recent: dict[int, dict[Endpoint, Tally]] = {}
         self._users: dict[int, int] = {}
         self._store = store
-        self.agents = Agents(registry, store, scenario.sample_period_s, self, tell)
+        self.agents = Agents(registry, store, scenario.sample_period_s, self, tell, refusals=self.refusals)
         self._registry = registry
-        self._limits = scenario.validity
-        self._period_s = scenario.sample_period_s
+        self._limits, self._period_s = scenario.validity, scenario.sample_period_s
         self._judge = Judge(threshold for threshold in scenario.thresholds if threshold.abort)
         self._judged_up_to = 0
         self._began_s: float | None = None
@@ -120,6 +127,14 @@ class Collector:
         self._early: dict[str, deque[tuple[str, Report]]] = {}
         """Reports of nodes whose clock is not known yet."""
         self._left_off_s: float | None = None
+        # In a run that goes on, workers may run what another controller has ordered, until they have heard of this one's orders.
+        self._credible = CredibleReports(
+            scenario.users,
+            scenario.stop_timeout_s,
+            self.refusals,
+            elsewhere=0 if earlier is None else scenario.max_users,
+            until_s=time.monotonic() + scenario.stop_timeout_s + EARLIER_ORDERS_S,
+        )
         if earlier is not None:
             self._go_on(earlier, scenario)
 
@@ -210,6 +225,12 @@ class Collector:
 
     def _on_sample(self, node: str, sample: Sample, now_s: float) -> None:
         known = self.agents.controller if node == CONTROLLER else self._registry.nodes[node]
+        wrong = check_reading(sample.reading, known.facts)
+        if wrong:
+            self.refusals.note(node, IMPOSSIBLE_SAMPLE, f"a sample with {wrong}: left out")
+            if node != CONTROLLER:
+                self._registry.heard(node, now_s)
+            return
         due_s = known.add(sample, now_s) if node == CONTROLLER else self._registry.sample(node, sample, now_s)
         if self._began_s is None or due_s < self._began_s:
             return
@@ -253,6 +274,14 @@ class Collector:
         """Whether users are ordered to run on a node has changed."""
         self._registry.note_users(node, users)
 
+    def on_order(self, worker: str, users: Mapping[str, int]) -> None:
+        """A worker is ordered to run so many users of each class."""
+        self._credible.order(worker, users, time.monotonic())
+
+    def believe_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+        """Of the users that a worker says that it runs, those that it can be running."""
+        return self._credible.users(worker, users, time.monotonic())
+
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported: sort its seconds into ours, and set apart what it measured while unfit."""
         name = node_of(worker)
@@ -263,24 +292,27 @@ class Collector:
             return
         if not self.receipts.take(worker, report.life, report.number):
             return
-        node.clock.observe(report.sent_s, time.monotonic())
-        for error in report.errors:
-            self._store.add_error(ErrorRow(error.method, error.name, error.error, error.count, self.offset_s()))
+        now_s, error_s = time.monotonic(), node.clock.error_s
+        if node.clock.to_local(report.sent_s) > now_s + error_s + 1:
+            self.refusals.note(name, NOT_YET)  # believed, it would move the clock of the whole node
+        else:
+            node.clock.observe(report.sent_s, now_s)
+        most = self._credible.most(worker, node.facts, now_s)
+        for error in self._credible.counts(worker, report.errors, report, most):
+            method, endpoint, text = map(printable, (error.method, error.name, error.error))
+            self._store.add_error(ErrorRow(method, endpoint, text, error.count, self.offset_s()))
         if self._began_s is None:
             return
-        self.user_classes.note(report)
-        for exception in report.exceptions:
+        for exception in self._credible.counts(worker, report.exceptions, report, most):
             *texts, count = msgspec.structs.astuple(exception)
             self._store.add_exception(ExceptionRow(*map(printable, texts), count, self.offset_s()))  # type: ignore[call-arg, arg-type]
-        for row in report.seconds:
-            second = node.second_of(row.second, self._began_s)
-            if second > self.offset_s() + 1:
-                self.dropped["a second that has not come yet"] += 1
-            elif second >= 0 or row.endpoints:
-                # Requests before the load began can't be; should the clocks say so, none is lost.
-                self._on_worker_second(worker, node, max(0, second), row)
-        for requests in report.unanswered:
-            self._on_unanswered(worker, node, requests)
+        when = When(partial(node.second_of, began_s=self._began_s), self.offset_s(), error_s)
+        believed = self._credible.report(worker, report, most, when)
+        self.user_classes.note(report)
+        for second, row in believed.seconds:
+            self._on_worker_second(worker, node, second, row)
+        for sent, ended, requests in believed.unanswered:
+            self._on_unanswered(worker, sent, ended, requests)
 
     def _on_worker_second(self, worker: str, node: Node, second: int, row: WorkerSecond) -> None:
         assert self._began_s is not None
@@ -336,16 +368,11 @@ class Collector:
             if row.worker_cpu_percent is not None:
                 self.fitness.add_worker_cpu(row.node, row.worker_cpu_percent)
 
-    def _on_unanswered(self, worker: str, node: Node, row: Unanswered) -> None:
+    def _on_unanswered(self, worker: str, sent: int, ended: int, row: Unanswered) -> None:
         """Count requests that got no answer, in the last judged second in which they were in flight.
 
         So one that was sent in a hold and given up after it counts as a failure of that hold.
         """
-        assert self._began_s is not None
-        sent, ended = (max(0, node.second_of(second, self._began_s)) for second in (row.sent, row.ended))
-        if ended > self.offset_s() + 1:
-            self.dropped["a second that has not come yet"] += 1
-            return
         second = self._last_steady_second(sent, ended)
         steady = second is not None
         second = ended if second is None else second
@@ -354,7 +381,7 @@ class Collector:
         if steady:
             self.fitness.add_requests(row.total if fit else 0, 0 if fit else row.total)
         tally = Tally(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)
-        self._add_tally(second, (row.method, row.name), tally, fit=fit)
+        self._add_tally(second, (printable(row.method), printable(row.name)), tally, fit=fit)
 
     def _last_steady_second(self, first: int, last: int) -> int | None:
         """The latest steady second from `first` to `last`; None when there is none."""
@@ -365,7 +392,7 @@ class Collector:
         return None
 
     def _add(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
-        endpoint = (entry.method, entry.name)
+        endpoint = (printable(entry.method), printable(entry.name))
         if entry.in_flight:
             self._in_flight.add(
                 second,

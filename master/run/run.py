@@ -143,7 +143,8 @@ class Run:
         server = FleetServer(handover.host, handover.port, handover.controller_keys(), handover.allowlist)
         stack.callback(server.close)
         handover.port = server.port
-        self._registry = Registry(handover.nodes, {} if handover.roster is None else handover.roster.weights)
+        weights = {} if handover.roster is None else handover.roster.weights
+        self._registry = Registry(handover.nodes, weights, simulated=handover.roster is None)
         return server
 
     def _go_through(
@@ -320,7 +321,7 @@ class Run:
             simulated=self._registry.simulated,
             slowed=self._handover.roster is None and not self._handover.separate,
             clocks_off=self._registry.clocks_off(CLOCK_OFF_S),
-            dropped_messages=dict(server.drops + collector.dropped + collector.agents.dropped),
+            dropped_messages=collector.refusals.named(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),
             locust_version=locust_version,
             silent_classes=collector.user_classes.silent,

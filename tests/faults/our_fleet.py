@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,13 @@ class Notes:
 
     def on_users(self, node: str, users: bool) -> None:
         pass
+
+    def on_order(self, worker: str, users: Mapping[str, int]) -> None:
+        pass
+
+    def believe_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+        del worker
+        return users
 
     def on_report(self, worker: str, report: Report) -> None:
         life, taken = self._taken[worker]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
 from master.run.agents import Agents
 from master.store import CONTROLLER, Store
@@ -39,7 +41,15 @@ class Told:
         self.events: list[tuple[str, str | None, str]] = []
         self.store = Store(directory / "run.db", create=True)
         self.registry = Registry(NODES)
-        self.agents = Agents(self.registry, self.store, 1.0, self, lambda *message: self.messages.append(message))
+        self.refused: Counter[str] = Counter()
+        self.agents = Agents(
+            self.registry,
+            self.store,
+            1.0,
+            self,
+            lambda *message: self.messages.append(message),
+            refusals=Refusals(self.refused, self.event),
+        )
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
         self.events.append((kind, node, detail))

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from master.fleet.capacity import COOL_BELOW_C, LESS_EVERY_S, MORE_EVERY_S, MOST_STEPS, STEP, Capacity, full_capacity
+from master.fleet.capacity import (
+    COOL_BELOW_C,
+    HEADROOM,
+    LARGEST,
+    LESS_EVERY_S,
+    MORE_EVERY_S,
+    MOST_STEPS,
+    STEP,
+    Capacity,
+    full_capacity,
+)
 from worker.boards import BOARDS
 from worker.thermal import THROTTLE_FROM_C, ThermalModel
 from worker.wire import Facts
@@ -108,3 +118,31 @@ def test_a_hot_node_that_starts_anew_is_still_hot() -> None:
     look(capacity, 0, HOT_C)
     capacity.refit(8.0)
     assert capacity.value == pytest.approx(8.0 / STEP)
+
+
+@pytest.mark.parametrize(
+    ("model", "cpu_count", "said", "counts"),
+    [
+        ("Raspberry Pi 4 Model B Rev 1.5", 4, 4.7, 4.7),
+        ("Raspberry Pi 4 Model B Rev 1.5", 4, 6.1, 4.0),
+        ("Raspberry Pi 4 Model B Rev 1.5", 1 << 53, None, 4.0),
+        ("a server", 4, LARGEST * HEADROOM, LARGEST * HEADROOM),
+        ("a server", 4, 1e6, LARGEST),
+        ("a server", 1 << 53, None, LARGEST),
+    ],
+)
+def test_no_node_is_given_more_than_a_board_can_carry_by_its_own_word(
+    model: str, cpu_count: int, said: float | None, counts: float
+) -> None:
+    """Else it would draw all users to itself."""
+    facts = Facts(
+        simulated=False,
+        model=model,
+        cpu_count=cpu_count,
+        memory_bytes=1,
+        os="o",
+        python="p",
+        piswarm="v",
+        capacity=said,
+    )
+    assert full_capacity(facts) == pytest.approx(counts)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
+from master.fleet.report_checks import SECOND_TWICE
 from master.run import agents, collect
 from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
 from master.run.recall import recall_fitness
@@ -50,6 +51,7 @@ class Run:
         self.collector.on_agent("pi1", Hello(FACTS))
         self.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
         self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run"))
+        self.collector.on_order("pi1_0", {"ApiUser": 10})
         self._number = 0
         self.life = 1
 
@@ -181,7 +183,7 @@ def test_a_worker_is_told_of_no_report_that_is_not_committed(run: Run) -> None:
 
 
 def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
-    """Samples that come out of turn are left out, and probes of a loop that nobody can have made make their second unfit."""
+    """Samples that come out of turn are left out, and so is a second told twice; probes that are too many make theirs unfit."""
     run.collector.progress.hold_started(0)
     for number in range(100):
         run.now_s = START_S + 5
@@ -195,7 +197,8 @@ def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
     )
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {}, [row, row], []))
     assert run.collector.fitness.lag["pi1"].count == 0
-    assert (run.collector.fitness.requests_fit, run.collector.fitness.requests_unfit) == (0, 14)
+    assert (run.collector.fitness.requests_fit, run.collector.fitness.requests_unfit) == (0, 7)
+    assert run.collector.dropped[SECOND_TWICE] == 1
     run.tick(6)
     (found,) = run.store.fitness()
     assert found.unfit == "loop lag not credible"

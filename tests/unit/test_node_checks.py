@@ -1,0 +1,110 @@
+"""What a node says of itself is held against what a node can be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from report_example import FACTS, reading
+
+from master.fleet.node_checks import (
+    IMPOSSIBLE_FACTS,
+    MAX_CORES,
+    MAX_TEXT,
+    OTHER_KIND,
+    check_reading,
+    credible_facts,
+)
+from master.fleet.refusals import NOT_CREDIBLE, Refusals
+from worker.wire import Facts, Reading
+
+REAL = replace(FACTS, simulated=False)
+
+
+def doubts_of(facts: Facts, *, simulated: bool | None = None) -> list[str]:
+    return [doubt.reason for doubt in credible_facts(facts, simulated=simulated)[1]]
+
+
+@pytest.mark.parametrize("facts", [FACTS, REAL, replace(REAL, model="x86_64", cpu_count=64, memory_bytes=1 << 40)])
+def test_what_a_node_can_be_is_believed(facts: Facts) -> None:
+    assert credible_facts(facts, simulated=None) == (facts, [])
+    assert credible_facts(facts, simulated=facts.simulated) == (facts, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "believed"),
+    [
+        pytest.param({"capacity": 1e6}, {"capacity": 4.0}, id="carries more than its board"),
+        pytest.param({"capacity": 1e6, "model": "other"}, {"capacity": 8.0, "model": "other"}, id="than any board"),
+        pytest.param({"cpu_count": 1 << 53}, {"cpu_count": MAX_CORES}, id="has more cores than there are"),
+        pytest.param({"memory_bytes": 1 << 40}, {"memory_bytes": 16 << 30}, id="has more memory than a board can have"),
+    ],
+)
+def test_what_no_node_can_be_counts_as_the_most_that_one_can(changes: dict[str, Any], believed: dict[str, Any]) -> None:
+    facts, doubts = credible_facts(replace(REAL, **changes), simulated=False)
+    assert facts == replace(REAL, **believed)
+    assert [doubt.reason for doubt in doubts] == [IMPOSSIBLE_FACTS]
+
+
+def test_a_node_that_says_it_is_what_the_run_has_none_of_is_named() -> None:
+    """It counts as simulated if either says so, lest its figures pass for those of a real one."""
+    assert doubts_of(FACTS, simulated=False) == doubts_of(REAL, simulated=True) == [OTHER_KIND]
+    assert credible_facts(FACTS, simulated=False)[0].simulated
+    assert credible_facts(REAL, simulated=True)[0].simulated
+
+
+def test_facts_are_shown_as_what_they_are() -> None:
+    """Without what a terminal obeys or a reader does not see, and not without end."""
+    facts, doubts = credible_facts(replace(REAL, os="a\x1b]0;x\a\u202e", kernel="k" * 1000), simulated=False)
+    assert facts.os == r"a\x1b]0;x\x07\u202e"
+    assert facts.kernel == "k" * MAX_TEXT
+    assert not doubts
+
+
+@pytest.mark.parametrize(
+    ("read", "real", "simulated"),
+    [
+        pytest.param(reading(), None, None, id="an ordinary one"),
+        pytest.param(reading(cpu_percent=100.4), None, None, id="rounded"),
+        pytest.param(reading(cpu_percent=1e6), "1000000 % of its CPU", "1000000 % of its CPU", id="too busy"),
+        pytest.param(
+            replace(reading(), memory_used_bytes=1 << 53),
+            "8589934592 MiB of its 4096 MiB of memory used",
+            None,
+            id="more memory used than there is",
+        ),
+        pytest.param(
+            replace(reading(), memory_percent=200.0),
+            "1024 MiB of its 4096 MiB of memory used",
+            None,
+            id="more than all of its memory",
+        ),
+    ],
+)
+def test_a_reading_is_within_what_its_node_has(read: Reading, real: str | None, simulated: str | None) -> None:
+    """A simulated node's memory is this machine's, which may be more than its board's."""
+    assert check_reading(read, REAL) == real
+    assert check_reading(read, FACTS) == simulated
+
+
+def test_each_node_is_named_once_for_each_reason_and_all_is_counted() -> None:
+    """The result names the nodes beside the reason, as many as can be read."""
+    counts: Counter[str] = Counter()
+    events: list[tuple[str, str | None, str]] = []
+    refusals = Refusals(counts, lambda *event: events.append(event))
+    for _ in range(3):
+        refusals.note("pi2", "too much", "4294967296 users")
+    refusals.note("pi1", "too much")
+    refusals.note("pi1", "too late")
+    assert events == [
+        (NOT_CREDIBLE, "pi2", "4294967296 users"),
+        (NOT_CREDIBLE, "pi1", "too much: left out"),
+        (NOT_CREDIBLE, "pi1", "too late: left out"),
+    ]
+    counts["of nobody"] += 1
+    assert refusals.named(counts) == {"too much (pi1, pi2)": 4, "too late (pi1)": 1, "of nobody": 1}
+    for number in range(3, 9):
+        refusals.note(f"pi{number}", "too late")
+    assert "too late (pi1, pi3, pi4, pi5, pi6 and 2 more)" in refusals.named(counts)
