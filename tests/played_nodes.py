@@ -72,8 +72,10 @@ class Traffic:
         latencies = Histogram()
         for _ in range(3):
             latencies.add(random.lognormvariate(math.log(5.0), 0.5))
-        failed = int(random.random() < 0.02)
-        return EndpointSecond("GET", f"/{number}", 3, failed, 900, latencies.max_ms, latencies.buckets)
+        if random.random() < 0.02:
+            failure = {"failed_max_ms": 5.0, "failed_buckets": {431: 1}}
+            return EndpointSecond("GET", f"/{number}", 4, 1, 900, latencies.max_ms, latencies.buckets, **failure)
+        return EndpointSecond("GET", f"/{number}", 3, 0, 900, latencies.max_ms, latencies.buckets)
 
 
 class PlayedNode:

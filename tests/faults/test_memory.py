@@ -76,6 +76,7 @@ def on_ours() -> Finding:
         must_come(lambda: fleet.connected == 1 and agent.poll(0), "the worker and its agent")
         run.collector.begin()
         run.collector.progress.hold_started(0)
+        run.collector.on_order("pi1_0", {"Visitor": 1})
         taken = Event()
 
         def take(worker: str, report: Report) -> None:
@@ -149,7 +150,9 @@ def _report(second: int) -> Report:
         for at_s in range(second, second + REPORT_S)
     ]
     for row in seconds:
-        row.endpoints[0].failed = 1
+        row.endpoints[0] = EndpointSecond(
+            "GET", ENDPOINTS[0], 1, 1, 100, 0.0, {}, failed_max_ms=5.0, failed_buckets={431: 1}
+        )
     errors = [ErrorCount("GET", ENDPOINTS[0], _error(row.second), 1) for row in seconds]
     return Report(1, second // REPORT_S + 1, 0, second + REPORT_S, {"Visitor": 1}, seconds, errors)
 
