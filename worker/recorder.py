@@ -241,6 +241,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         return tally
 
     def _note_error(self, method: Any, name: Any, error: Any) -> None:
+        error = getattr(error, "counted_as", error)
         key = (*_endpoint(method, name), _text(error)[:MAX_ERROR_LENGTH] or _text(repr(error))[:MAX_ERROR_LENGTH])
         if key not in self._errors and len(self._errors) >= MAX_ERRORS_PER_REPORT:
             key = (*key[:2], f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")

@@ -47,6 +47,8 @@ class Settings(NamedTuple):
     limits: Limits
     tls_context: Callable[[], ssl.SSLContext]
     proxy: Origin | None
+    verify: bool | str | None = None
+    """Whether servers' certificates are verified, or against which file of CAs; None: as a context of the user's own does."""
 
 
 def connect(origin: Origin, settings: Settings) -> Connection:

@@ -46,7 +46,6 @@ class Connection:
         "_error",
         "_heard_s",
         "_hub",
-        "_limits",
         "_receive",
         "_sending",
         "_sock",
@@ -57,6 +56,7 @@ class Connection:
         "answered_s",
         "asked_s",
         "closed",
+        "limits",
         "made_late_s",
         "noted",
         "reader",
@@ -70,7 +70,8 @@ class Connection:
         self._sock = sock
         self._receive = sock.recvmsg
         self._tls = tls
-        self._limits = limits
+        self.limits = limits
+        """Those of the request under way, or of the next."""
         self._awaiting = False
         self._sending = False
         self._waiter: Any = (
@@ -94,6 +95,13 @@ class Connection:
         """A request was left unfinished on it: no other can follow."""
         self._watcher = self._hub.loop.io(sock.fileno(), READ)
         self._watcher.start(self._on_readable)
+
+    def limit(self, limits: Limits) -> None:
+        """Have these limits from the next request on."""
+        self.limits = limits
+        if self._timer is not None:
+            self._timer.close()
+            self._timer = None
 
     def ask(self, request: bytes, bodiless: bool, streamed: bool) -> None:
         """Send a whole request and wait for its answer, which is in `reader`: all of it, or its head if it is `streamed`.
@@ -340,7 +348,7 @@ class Connection:
 
     def _due_s(self) -> tuple[float, float]:
         """When the server has been silent for too long, and when its answer took too long."""
-        limits = self._limits
+        limits = self.limits
         return self._heard_s + limits.silence_s, math.inf if self._endless else self.asked_s + limits.answer_s
 
     def _on_timer(self) -> None:
@@ -352,9 +360,9 @@ class Connection:
         now_s = _clock()
         silence_due_s, answer_due_s = self._due_s()
         if now_s >= answer_due_s:
-            self._fail(TimeoutError(f"the answer was not complete within {self._limits.answer_s:g} s"))
+            self._fail(TimeoutError(f"the answer was not complete within {self.limits.answer_s:g} s"))
         elif now_s >= silence_due_s:
             what = "the answer stalled for" if self.reader.begun else "no answer for"
-            self._fail(TimeoutError(f"{what} {self._limits.silence_s:g} s"))
+            self._fail(TimeoutError(f"{what} {self.limits.silence_s:g} s"))
         else:
             self._set_timer()

@@ -48,6 +48,12 @@ class Cookies(CookieJar):
             self._good_until_s = min((cookie.expires for cookie in self if cookie.expires), default=float("inf"))
         return header
 
+    def header_with(self, given: tuple[str, ...], located: Located) -> str:
+        """The Cookie header for a request to `located` that brings cookies of its own, in place of those of their names."""
+        names = {pair.partition("=")[0] for pair in given}
+        self.clear_expired_cookies()
+        return "; ".join([*pairs_of([each for each in self.matching(located) if each.name not in names]), *given])
+
     def matching(self, located: Located) -> list[Cookie]:
         """Those for a request to `located`, those of longer paths first (RFC 6265 5.4)."""
         path = located.target.partition("?")[0]

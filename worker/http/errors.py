@@ -5,22 +5,26 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import gevent
+from locust.contrib.fasthttp import LocustBadStatusCode
 
 
 class HttpError(Exception):
     """An answer came, but not one to be content with."""
 
 
-class StatusError(HttpError):
-    """An answer with a status of 400 or more, which is in `code`. The message names no URL, so that equal failures add up."""
+class StatusError(HttpError, LocustBadStatusCode):  # type: ignore[misc]  # Locust is untyped
+    """An answer with a status of 400 or more, which is in `code`; `url` is the last one that was asked. Worded as by FastHttpUser."""
 
-    def __init__(self, code: int) -> None:
-        self.code = code
+    def __init__(self, url: str, *, code: int) -> None:
+        LocustBadStatusCode.__init__(self, url, code=code)
+
+    @property
+    def counted_as(self) -> str:
+        """What it is added up under: no URL is in it, so that equal failures are one line of a report."""
         try:
-            phrase = f" {HTTPStatus(code).phrase}"
+            return f"HTTP status {self.code} {HTTPStatus(self.code).phrase}"
         except ValueError:
-            phrase = ""
-        super().__init__(f"HTTP status {code}{phrase}")
+            return f"HTTP status {self.code}"
 
 
 class BadAnswerError(HttpError):

@@ -14,9 +14,11 @@ from worker.http.cookies import Cookies
 from worker.http.defaults import DefaultHeaders
 from worker.http.errors import RedirectError, StrayBytesError
 from worker.http.head import Head
+from worker.http.options import Options
 from worker.http.pool import Lane, Pool
 from worker.http.request import IDEMPOTENT, Located, header_lines, request_line
 from worker.http.stream import Stream
+from worker.http.tls import shared_context
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty
 
@@ -29,33 +31,44 @@ class Exchange:
     """Carries out the calls of one user."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, defaults: DefaultHeaders, max_redirects: int, max_retries: int
+        self, settings: Settings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: Options
     ) -> None:
-        self.cookies = Cookies()
-        self.defaults = defaults
+        """`usual` are the options of calls that have none."""
+        self.cookies = cookies
+        self.default_headers = defaults
         """Headers of every request."""
-        defaults.on_change = self._forget_block
-        self.max_redirects = max_redirects
+        defaults.on_change.append(self._forget_block)
+        self.usual = usual
         self._settings = settings
-        self._pool = pool
-        self._max_retries = max_retries
+        self.clientpool = pool
         self._via_proxy = settings.proxy is not None
         self._block: _Block | None = None
         self._lane: Lane | None = None
         self.on_first: Callable[[], None] | None = None
         """Called before the first request to an origin."""
 
+    def verifying(self, verify: bool | str) -> Exchange:
+        """One that differs only in how it verifies certificates: against the system's CAs, those of a file, not at all."""
+        ca_file = None if isinstance(verify, bool) else verify
+        settings = self._settings._replace(
+            tls_context=lambda: shared_context(None, ca_file, insecure=verify is False), verify=verify
+        )
+        exchange = Exchange(settings, self.clientpool.beside(), self.default_headers, self.cookies, self.usual)
+        exchange.on_first = self.on_first
+        return exchange
+
     def _forget_block(self) -> None:
         self._block = None
 
     def follow(self, call: Call, head: Head) -> Head:
-        """Go where `head` redirects to, until one does not. Raises FAILURES."""
-        while head.redirects:
+        """Go where `head` redirects to, until one does not, or at once stay if none may be followed. Raises FAILURES."""
+        limit = (call.options or self.usual).max_redirects
+        while head.redirects and limit:
             if call.stream is not None:
                 call.stream.close()
                 call.stream = None
-            if len(call.history) == self.max_redirects:
-                raise RedirectError(f"more than {self.max_redirects} redirects")
+            if len(call.history) == limit:
+                raise RedirectError(f"more than {limit} redirects")
             past = copy(call)
             past.content = past.content if len(past.content) <= _MAX_PAST_BODY else b""
             call.history = (*call.history, (past, head))
@@ -67,10 +80,12 @@ class Exchange:
         """Send `call` as it is, and take the answer, or its head if it is streamed. Raises FAILURES."""
         lane = self._lane
         if lane is None or lane.origin is not call.located.origin:
-            lane = self._lane = self._pool.lane(call.located.origin)
+            lane = self._lane = self.clientpool.lane(call.located.origin)
             if self.on_first is not None:
                 self.on_first()
         request = self._bytes_of(call)
+        if call.options is not None:
+            call.sent = request.partition(b"\r\n\r\n")[0]
         if lane.free:
             lane.free -= 1
         else:
@@ -106,7 +121,8 @@ class Exchange:
         method = call.method
         upload = call.body.upload
         repeatable = method in IDEMPOTENT and (upload is None or upload.repeatable)
-        retries = self._max_retries
+        options = call.options or self.usual
+        retries = options.max_retries
         renewed = False
         while True:
             connection = None if renewed or not lane.idle else lane.take(surely=not repeatable)
@@ -114,6 +130,8 @@ class Exchange:
             try:
                 if connection is None:
                     connection = self._connect(call, lane)
+                if connection.limits is not options.limits:
+                    connection.limit(options.limits)
                 call.connection = connection
                 if upload is None and not call.expects:
                     connection.ask(request, method == "HEAD", call.streamed)
@@ -148,7 +166,10 @@ class Exchange:
         begun_s = _clock()
         if call.started_s is None:
             call.started_s = begun_s
-        connection = lane.connect(self._settings)
+        settings = self._settings
+        if call.options is not None:
+            settings = settings._replace(connect_s=call.options.connect_s)
+        connection = lane.connect(settings)
         late_s = connection.made_late_s
         if late_s is None:
             call.connects_noted = False
@@ -169,19 +190,21 @@ class Exchange:
             or block.origin is not call.located.origin
             or call.dropped is not None
         ):
-            block = _Block(call, self.defaults)
+            block = _Block(call, self.default_headers)
             if call.dropped is None:
                 self._block = block
         target = call.located.target if not self._via_proxy else self._target_via_proxy(call.located)
         line = (request_line if call.dropped is None else request_line.__wrapped__)(call.method, target)
-        if body is NO_BODY and not self.cookies.filled and call.method not in _WITH_BODY:
+        if body is NO_BODY and not self.cookies.filled and call.options is None and call.method not in _WITH_BODY:
             return line + block.ended
         return self._with_body(line + block.lines, block, call)
 
     def _with_body(self, lines: bytes, block: _Block, call: Call) -> bytes:
         body = call.body
         call.expects = block.expects
-        if self.cookies.filled and not block.has_cookie:
+        if call.options is not None and call.options.cookies and "Cookie" not in (call.dropped or ()):
+            lines += header_lines({"Cookie": self.cookies.header_with(call.options.cookies, call.located)})
+        elif self.cookies.filled and not block.has_cookie:
             cookies = self.cookies.header_for(call.located)
             if cookies is not None:
                 lines += header_lines({"Cookie": cookies})

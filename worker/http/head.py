@@ -43,7 +43,8 @@ class Head:
         self.status = status
         self.keep_alive = data.startswith(_VERSION_1_1)
         """Whether the server keeps the connection; a body that only ends with it is the reader's business."""
-        self._data = data
+        self.data = data
+        """All of it, as a strict server would have sent it."""
         for name, value in _noted(data.lower()):
             self._note(name, value.rstrip())
         if not self.chunked and self.length is not None and status >= 200 and status not in BODILESS:
@@ -52,7 +53,7 @@ class Head:
     @property
     def fields(self) -> list[tuple[str, str]]:
         """Names and values in the server's spelling and order."""
-        _, *lines = self._data[: -len(END)].decode("latin-1").split("\r\n")
+        _, *lines = self.data[: -len(END)].decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines)
         return [(name, value.strip(" \t")) for name, _, value in pairs]
 

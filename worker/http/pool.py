@@ -74,7 +74,7 @@ class Pool:
     """The lanes of one user, or of several that share it."""
 
     def __init__(self, concurrency: int = 10) -> None:
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._lanes: dict[Origin, Lane] = {}
 
     def lane(self, origin: Origin) -> Lane:
@@ -83,13 +83,26 @@ class Pool:
         if lane is None:
             if len(self._lanes) >= _MAX_LANES:
                 del self._lanes[next(iter(self._lanes))]
-            lane = self._lanes[origin] = Lane(origin, self._concurrency)
+            lane = self._lanes[origin] = Lane(origin, self.concurrency)
         return lane
+
+    def beside(self) -> Pool:
+        """Another pool for encrypted connections of another kind; those that are not encrypted are the same."""
+        return _PoolBeside(self)
 
     def close(self) -> None:
         """End all idle connections; the pool can be used on."""
         for lane in self._lanes.values():
             lane.close()
+
+
+class _PoolBeside(Pool):
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool.concurrency)
+        self._pool = pool
+
+    def lane(self, origin: Origin) -> Lane:
+        return self._pool.lane(origin) if origin.scheme == "http" else super().lane(origin)
 
 
 _stand_ins: WeakKeyDictionary[Any, Pool] = WeakKeyDictionary()

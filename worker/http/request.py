@@ -10,13 +10,14 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
 
 import msgspec
 from geventhttpclient.header import Headers
 from urllib3.filepost import encode_multipart_formdata
 
 from worker.http.connect import Origin
+from worker.http.defaults import DefaultHeaders
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})  # RFC 9110 9.2.2
 _PORTS = {"http": 80, "https": 443}
@@ -37,6 +38,8 @@ class Located(NamedTuple):
     origin: Origin
     target: str
     host: str
+    authorization: str | None = None
+    """The Authorization header that the credentials in the URL make; they are not in `url`."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -47,6 +50,7 @@ def locate(url: str, base_url: str = "") -> Located:
     """
     if not _is_absolute(url):
         url = base_url + url
+    url, authorization = split_credentials(url)
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in _PORTS or not parts.hostname:
@@ -66,7 +70,7 @@ def locate(url: str, base_url: str = "") -> Located:
     if parts.query:
         target += "?" + quote(parts.query, safe=_SAFE)
     shown = str(origin) if port != _PORTS[scheme] else str(origin).rpartition(":")[0]
-    return Located(url, origin, target, shown)
+    return Located(url, origin, target, shown, authorization)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -85,19 +89,38 @@ def with_params(url: str, params: Any) -> str:
     return f"{url}{'&' if '?' in url else '?'}{params}{hash_sign}{fragment}" if params else url
 
 
-def split_credentials(base_url: str) -> tuple[str, dict[str, str] | None]:
-    """A base URL without its user and password, and the header that they make."""
-    parts = urlsplit(base_url)
-    if not parts.username or not parts.password:
-        return base_url, None
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return bare, {"Authorization": basic_auth(unquote(parts.username), unquote(parts.password))}
+def split_credentials(url: str) -> tuple[str, str | None]:
+    """A URL without its user and password, either of which may be missing, and the Authorization header that they make.
+
+    They are sent in the bytes that their percent-encoding stands for, as by curl.
+    """
+    if "@" not in url:
+        return url, None
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    user, _, password = credentials.partition(":")
+    return (
+        parts._replace(netloc=host).geturl(),
+        basic_auth(unquote_to_bytes(user), unquote_to_bytes(password)) if credentials else None,
+    )
 
 
 def basic_auth(user: str | bytes, password: str | bytes) -> str:
-    """The value of an Authorization header (RFC 7617)."""
-    both = b":".join(part.encode("latin-1") if isinstance(part, str) else part for part in (user, password))
+    """The value of an Authorization header (RFC 7617): in latin-1 where both have its characters only, else in UTF-8."""
+    try:
+        both = b":".join(part.encode("latin-1") if isinstance(part, str) else part for part in (user, password))
+    except UnicodeEncodeError:
+        both = b":".join(part.encode() if isinstance(part, str) else part for part in (user, password))
     return "Basic " + b64encode(both).decode("ascii")
+
+
+def with_authorization(headers: Any, value: str) -> Mapping[str, Any]:
+    """`headers` with this one in place of another of its name."""
+    if headers is None or type(headers) is dict:
+        return {**(headers or {}), "Authorization": value}
+    return DefaultHeaders(headers, {"Authorization": value})
 
 
 def header_lines(*layers: Any) -> bytes:
@@ -143,12 +166,12 @@ class Body(NamedTuple):
         """What the header says of it, apart from its length."""
         if self.content_type is None:
             return {}
-        accept = {"Accept": _JSON} if self.content_type == _JSON else {}
+        accept = {"Accept": JSON} if self.content_type == JSON else {}
         return {"Content-Type": self.content_type, **accept}
 
 
-_JSON = "application/json"
-_TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
 _BYTES = "application/octet-stream"
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
@@ -160,9 +183,9 @@ def encode_body(data: Any, json: Any, files: Any) -> Body:
             content, content_type = encode_multipart_formdata(_parts(data, files))
             body = Body(content, content_type=content_type)
         case _ if not data:
-            body = Body() if json is None else Body(encode_json(json), content_type=_JSON)
+            body = Body() if json is None else Body(encode_json(json), content_type=JSON)
         case str():
-            body = Body(data.encode(), content_type=_TEXT)
+            body = Body(data.encode(), content_type=TEXT)
         case bytes() | bytearray() | memoryview():
             body = Body(bytes(data), content_type=_BYTES)
         case Mapping() | [[_, _], *_]:
@@ -209,7 +232,7 @@ class Upload:
     """A body that is read while it is sent: a file, or an iterable of bytes. `size` in bytes is None where nobody knows it."""
 
     def __init__(self, source: Any) -> None:
-        self._source = source
+        self.source = source
         self._start = source.tell() if _is_seekable(source) else None
         self.size: int | None = None
         if self._start is not None:
@@ -225,7 +248,7 @@ class Upload:
     def pieces(self) -> Iterator[bytes]:
         """The body as it goes over the wire, from its beginning if it is repeatable."""
         if self._start is not None:
-            self._source.seek(self._start)
+            self.source.seek(self._start)
         for piece in self._read():
             data = piece.encode() if isinstance(piece, str) else bytes(memoryview(piece))
             if self.size is not None:
@@ -236,10 +259,10 @@ class Upload:
             yield b"0\r\n\r\n"
 
     def _read(self) -> Iterator[Any]:
-        if not hasattr(self._source, "read"):
-            yield from self._source
+        if not hasattr(self.source, "read"):
+            yield from self.source
             return
-        while piece := self._source.read(_PIECE_BYTES):
+        while piece := self.source.read(_PIECE_BYTES):
             yield piece
 
 

@@ -14,21 +14,43 @@ from geventhttpclient.header import Headers
 from locust.exception import CatchResponseError, LocustError, ResponseError
 from requests.utils import get_encoding_from_headers
 
+from worker.http.body import Body
 from worker.http.call import Call
 from worker.http.errors import FAILURES
 from worker.http.head import Head
-from worker.http.request import header_lines
+from worker.http.request import JSON, TEXT, header_lines
 from worker.http.stream import Stream
 
 
 class Request:
-    """What was sent: `method`, `url` (after redirects the last one), `body` in whole, and `headers`."""
+    """What was sent: `method`, `url` (after redirects the last one), `body` in whole, and `headers`.
+
+    The body is as with FastHttpUser: text for JSON and for text that came with a Content-Type, else bytes; a file itself.
+    """
 
     def __init__(self, call: Call, defaults: Mapping[str, Any]) -> None:
         self.method = call.method
         self.url = call.located.url
-        self.body = call.body.content or None
+        self._body = call.body
         self._layers = (defaults, call.body.headers, call.headers, call.dropped)
+
+    @property
+    def body(self) -> Any:
+        """What was sent behind the header; None if nothing was."""
+        body = self._body
+        if body.upload is not None:
+            return body.upload.source
+        if not body.content:
+            return None
+        is_text = body.content_type == JSON or (
+            body.content_type == TEXT and self.headers.get("Content-Type") != body.content_type
+        )
+        return body.content.decode() if is_text else body.content
+
+    @property
+    def payload(self) -> Any:
+        """The same."""
+        return self.body
 
     @property
     def headers(self) -> Headers:
@@ -43,6 +65,7 @@ class Response:
     _stream: Stream | None = None
     _headers: Headers | None = None
     _encoding: str | None = None
+    _reading: Body | None = None
     elapsed_s = 0.0
     """How long the request took in seconds, as it was reported."""
     ended_ms: float | None = None
@@ -66,6 +89,16 @@ class Response:
         self._defaults = defaults
         if call.stream is not None:
             self._stream = call.stream
+
+    @property
+    def exchanged(self) -> tuple[Call, Head | None]:
+        """The call, and the head of its answer."""
+        return self._call, self._head
+
+    @property
+    def _request(self) -> Request:
+        """The request, by the name that Locust's own run_single_user knows."""
+        return self.request
 
     @property
     def request(self) -> Request:
@@ -111,8 +144,9 @@ class Response:
 
     @property
     def content(self) -> bytes | None:
-        """The body, decoded. Reads what is left of a streamed one. Raises FAILURES then."""
-        if self._content is None and self._stream is not None:
+        """The body, decoded; of a streamed one what has not been read yet. Raises FAILURES then."""
+        begun = self._reading is not None and self._call.streamed and self._head is not None
+        if self._content is None and (self._stream is not None or begun):
             self._content = b"".join(self._pieces())
         return self._content
 
@@ -140,6 +174,45 @@ class Response:
             return str(self.content, self.encoding or "utf-8", errors="replace")
         except (LookupError, UnicodeError):  # the server names an encoding that does not exist, or that can't be used
             return str(self.content, "utf-8", errors="replace")
+
+    @property
+    def stream(self) -> Body:
+        """The body, to read from: `read`, `readline` and iteration."""
+        if self._reading is None:
+            self._reading = Body(self._unread())
+            if self._call.streamed and self._content is not None:  # all of it came at once, which must not tell
+                self._reading = Body(iter((self._content,)))
+                self._content = None
+        return self._reading
+
+    def read(self, size: int | None = None) -> bytes:
+        """The next `size` bytes of the body, or all that is left of it."""
+        return self.stream.read(size)
+
+    def readline(self) -> bytes:
+        """The next line of the body, which ends with CRLF."""
+        return self.stream.readline()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.stream)
+
+    def info(self) -> Headers | None:
+        """The header fields."""
+        return self.headers
+
+    @property
+    def status(self) -> str:
+        """The status code as text."""
+        return str(self.status_code)
+
+    @property
+    def data(self) -> bytes | None:
+        """The body, decoded."""
+        return self.content
+
+    def isclosed(self) -> bool:
+        """Whether all of the body has come."""
+        return self._stream is None or self._stream.closed
 
     def json(self) -> Any:
         """The body as JSON. Raises json.JSONDecodeError, or TypeError if there is no body."""
@@ -177,6 +250,10 @@ class Response:
         if self._stream is not None:
             self._stream.close()
 
+    def release(self) -> None:
+        """The same."""
+        self.close()
+
     def success(self) -> None:
         """Only with catch_response. Raises LocustError."""
         raise LocustError(_NOT_CAUGHT)
@@ -195,6 +272,9 @@ class Response:
         return None
 
     def _pieces(self) -> Iterator[bytes]:
+        yield from self._unread() if self._reading is None else self._reading
+
+    def _unread(self) -> Iterator[bytes]:
         if self._stream is None:
             yield self._content or b""
             return

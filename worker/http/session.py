@@ -15,16 +15,27 @@ from worker import __version__
 from worker.http.call import NO_BODY, Call
 from worker.http.connect import Settings
 from worker.http.cookies import Cookies
+from worker.http.debug import conversation
 from worker.http.decode import ACCEPTED, decode
 from worker.http.defaults import DefaultHeaders
 from worker.http.errors import FAILURES, BadAnswerError, HttpError, StatusError
 from worker.http.exchange import Exchange
 from worker.http.head import Head
+from worker.http.options import Options, read_options
 from worker.http.pool import Pool
-from worker.http.request import basic_auth, encode_body, locate, split_credentials, with_params
+from worker.http.request import (
+    basic_auth,
+    encode_body,
+    locate,
+    split_credentials,
+    with_authorization,
+    with_params,
+)
 from worker.http.response import CaughtResponse, Response
 
 _DEFAULTS = {"User-Agent": f"piswarm/{__version__}", "Accept-Encoding": ACCEPTED}
+
+_MAX_EXCHANGES = 8
 
 _clock = time.monotonic
 
@@ -53,6 +64,7 @@ class Session:
     ) -> None:
         """`request_event` is fired for each request; see worker.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
         self.base_url, authorization = split_credentials(base_url)
+        """The host of requests whose URL names none, and what their path begins with; without credentials."""
         locate("", self.base_url)
         self.user = user
         self.request_name: str | None = None
@@ -68,16 +80,22 @@ class Session:
         """When a task of the user last began in time, set as `intended_s` is."""
         self.unread_s = 0.0
         """For how long answers had reached this machine and were not read, since then; it is worker.pacing that takes it away."""
-        defaults = DefaultHeaders(_DEFAULTS, authorization or {}, default_headers or {})
-        self._exchange = Exchange(settings, pool, defaults, max_redirects, max_retries)
+        credentials = {} if authorization is None else {"Authorization": authorization}
+        usual = Options(settings.connect_s, settings.limits, max_redirects, max_retries)
+        self._exchange = Exchange(
+            settings, pool, DefaultHeaders(_DEFAULTS, credentials, default_headers or {}), Cookies(), usual
+        )
+        self._settings = settings
+        self._exchanges: dict[bool | str, Exchange] = {}  # by what `verify` says, where that is not what is usual
         self._max_body = settings.limits.max_body
-        self._pool = pool
-        self._event = request_event
+        self.request_event = request_event
+        """What is fired for each request, also by clients that a task makes itself."""
         # An event that counts requests itself is spared the detour while nobody else listens.
         self._record = getattr(request_event, "record", None)
         self._note_behind = getattr(request_event, "note_behind", None)
         self._listeners = request_event._handlers  # noqa: SLF001  # Locust has no public way to see whether there are any
-        self._in_flight: set[Any] = getattr(request_event, "in_flight", None) or set()
+        in_flight: set[Any] | None = getattr(request_event, "in_flight", None)
+        self._in_flight = set() if in_flight is None else in_flight
         self._note_cut = getattr(request_event, "note_cut", None)
         requesting: set[str] | None = getattr(request_event, "requesting", None)
         if requesting is not None:
@@ -87,6 +105,20 @@ class Session:
     def cookiejar(self) -> Cookies:
         """The user's cookies, in a jar of the standard library."""
         return self._exchange.cookies
+
+    @property
+    def client(self) -> Exchange:
+        """What carries out the requests: its `clientpool` can be closed, its `default_headers` changed."""
+        return self._exchange
+
+    @property
+    def auth_header(self) -> Any:
+        """The Authorization header of requests that bring none of their own; None: there is none."""
+        return self._exchange.default_headers.get("Authorization")
+
+    @auth_header.setter
+    def auth_header(self, value: str | bytes | None) -> None:
+        self._exchange.default_headers["Authorization"] = value
 
     @contextmanager
     def rename_request(self, name: str) -> Iterator[None]:
@@ -99,7 +131,9 @@ class Session:
 
     def close(self) -> None:
         """End the idle connections."""
-        self._pool.close()
+        self._exchange.clientpool.close()
+        for exchange in self._exchanges.values():
+            exchange.clientpool.close()
 
     def request(  # noqa: C901, PLR0912, PLR0915, PLR0917  # in one piece, since each request runs it; the order is Locust's
         self,
@@ -117,17 +151,22 @@ class Session:
         *,
         params: Any = None,
         files: Any = None,
+        **options: Any,
     ) -> Any:
         """Send one request; a Response, or with `catch_response` a CaughtResponse. No failure of the target raises.
 
         `url` is a path behind the base URL, or a whole URL; `name` is what the request is counted under, else the url as
         given. `data`: text, bytes, a form as mapping or pairs, a file, or an iterable of bytes; `json`: anything that JSON
         can say; `files`: as in requests. With `stream` the call returns at the head, and the body is read as it comes.
-        Raises ValueError for a url or header that can't be sent.
+        `options`: `timeout`, `verify` and `cookies` as in requests; `max_retries`, `max_redirects`, `debug_stream`.
+        Raises ValueError for a url or header that can't be sent, and TypeError for an argument that there is not.
         """
-        if auth is not None:
-            headers = {**(headers or {}), "Authorization": basic_auth(*auth)}
         located = locate(with_params(url, params) if params else url, self.base_url)
+        if auth is not None:
+            headers = with_authorization(headers, basic_auth(*auth))
+        elif located.authorization is not None:
+            headers = with_authorization(headers, located.authorization)
+            url = located.url
         name = name or self.request_name or url
         call = Call(
             method if method.isupper() else method.upper(),
@@ -148,11 +187,13 @@ class Session:
         content: bytes | None = None
         error: BaseException | None = None
         exchange = self._exchange
+        if options:
+            exchange = self._exchange_with(options, call)
         in_flight = self._in_flight
         in_flight.add(call)
         try:
             head = exchange.send(call)
-            if head.redirects and allow_redirects and exchange.max_redirects:
+            if head.redirects and allow_redirects:
                 head = exchange.follow(call, head)
         except FAILURES as failure:
             head = None
@@ -175,11 +216,15 @@ class Session:
                     content, error = self._decode(head.encoding, content)
                 length = len(content or b"")
             if head.status >= 400 and error is None:
-                error = StatusError(head.status)
-        response = (CaughtResponse if catch_response else Response)(call, head, content, error, exchange.defaults)
+                error = StatusError(call.located.url, code=head.status)
+        response = (CaughtResponse if catch_response else Response)(
+            call, head, content, error, exchange.default_headers
+        )
         response.elapsed_s = elapsed_s
         noted = head is not None and call.noted and call.connects_noted and not call.history
         response.ended_ms = elapsed_s * 1000 if noted else None
+        if options and call.options is not None and call.options.debug_stream is not None:
+            call.options.debug_stream.write(conversation(response))
         if not seen:
             assert self._record is not None
             self._record(method, name, elapsed_s * 1000, length, error, now_s, not noted)
@@ -197,9 +242,9 @@ class Session:
         }
         if isinstance(response, CaughtResponse):
             response.request_meta = meta
-            response.report = self._event.fire
+            response.report = self.request_event.fire
         else:
-            self._event.fire(**meta)
+            self.request_event.fire(**meta)
         return response
 
     def get(self, url: str, **kwargs: Any) -> Any:
@@ -249,6 +294,24 @@ class Session:
                 raise BadAnswerError(f"a line of more than {self._max_body} bytes")
         if begun:
             yield begun.decode(errors="replace")
+
+    def _exchange_with(self, given: Mapping[str, Any], call: Call) -> Exchange:
+        """What carries out `call`, which has the options `given` from now on. Raises TypeError and ValueError."""
+        options = call.options = read_options(given, self._exchange.usual)
+        if options.cookies:
+            call.headers = {**dict(call.headers or {}), "Cookie": None}
+        if options.verify is None or options.verify == self._settings.verify:
+            return self._exchange
+        if self._settings.verify is None:
+            raise TypeError("verify= of a request has no say where ssl_context_factory makes the TLS context")
+        if options.verify is True and self._settings.verify:
+            return self._exchange  # against the user's ca_file
+        exchange = self._exchanges.get(options.verify)
+        if exchange is None:
+            if len(self._exchanges) >= _MAX_EXCHANGES:
+                self._exchanges.popitem()[1].clientpool.close()
+            exchange = self._exchanges[options.verify] = self._exchange.verifying(options.verify)
+        return exchange
 
     def _count_from_due(self, call: Call) -> None:
         if self.user is not None and self.user._state == LOCUST_STATE_WAITING:  # noqa: SLF001  # it has no public name

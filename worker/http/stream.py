@@ -40,6 +40,11 @@ class Stream:
                 self._leave()
             yield piece
 
+    @property
+    def closed(self) -> bool:
+        """Whether it is read, or left."""
+        return self._connection is None
+
     def close(self) -> None:
         """Leave the rest unread; the connection ends if there is a rest."""
         if self._connection is not None:

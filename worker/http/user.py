@@ -14,7 +14,7 @@ from locust.exception import StopTest
 from locust.user.users import RestMixin
 
 from worker.http.connect import Origin, Settings
-from worker.http.connection import Limits
+from worker.http.options import limits_of
 from worker.http.pool import Pool, shared
 from worker.http.session import Session
 from worker.http.tls import shared_context
@@ -61,11 +61,20 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
         super().__init__(environment)
         if self.host is None:
             raise StopTest("No host: set it in the user class, in the scenario, or with --target.")
-        self.client = Session(
-            self.host,
-            settings=self._connection_settings(),
-            pool=Pool(self.concurrency) if self.client_pool is None else shared(self.client_pool),
-            request_event=environment.events.request,
+        self._settings = self._connection_settings()
+        self._pool = Pool(self.concurrency) if self.client_pool is None else shared(self.client_pool)
+        self.client = self.new_client(self.host)
+
+    def new_client(self, base_url: str) -> Session:
+        """A client for a host of its own, with this user's settings, and cookies of its own; it shares the user's connections.
+
+        Raises ValueError for a `base_url` that is none.
+        """
+        return Session(
+            base_url,
+            settings=self._settings,
+            pool=self._pool,
+            request_event=self.environment.events.request,
             user=self,
             default_headers=self.default_headers,
             max_redirects=self.max_redirects,
@@ -93,8 +102,9 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
             raise StopTest(f"ca_file {self.ca_file!r} is not a file.")
         return Settings(
             connect_s=self.connection_timeout,
-            limits=Limits(self.network_timeout, self.response_timeout, self.max_body_bytes),
+            limits=limits_of(self.network_timeout, self.response_timeout, self.max_body_bytes),
             tls_context=lambda: shared_context(self._context_factory(), self.ca_file, insecure=self.insecure),
+            verify=None if self.ssl_context_factory is not None else not self.insecure and (self.ca_file or True),
             proxy=None if self.proxy_host is None else Origin("http", self.proxy_host, self.proxy_port or 0),
         )
 
