@@ -214,7 +214,11 @@ def test_credentials_beyond_latin_1_are_sent_as_utf_8(server: Server, user: Visi
 
 def test_credentials_join_the_headers_of_a_request_in_any_form(server: Server, user: Visitor) -> None:
     """A dict, pairs, or another mapping; they are left as they are."""
-    for headers in ({"X": "1", "Authorization": "no"}, [("X", "1")], {**user.client.client.default_headers, "X": "1"}.items()):
+    for headers in (
+        {"X": "1", "Authorization": "no"},
+        [("X", "1")],
+        {**user.client.client.default_headers, "X": "1"}.items(),
+    ):
         user.client.get("/", headers=headers, auth=("me", "secret"))
     assert [(request["X"], request["Authorization"]) for request in server.requests] == [("1", basic("me:secret"))] * 3
 

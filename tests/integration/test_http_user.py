@@ -14,7 +14,7 @@ from locust.exception import StopTest
 from locust.stats import StatsError
 
 from worker.looplag import LoopLag
-from worker.recorder import Recorder
+from worker.recorder import Recorder, RequestEvent
 
 METHODS = ["get", "post", "put", "patch", "delete", "head", "options"]
 
@@ -28,6 +28,17 @@ def test_each_method_of_the_client_is_sent_and_counted_as_such(server: Server, m
     assert answer.status_code == 200
     assert [(request.method, request.target) for request in server.requests] == [(method.upper(), "/")]
     assert (user.event["request_type"], user.event["name"]) == (method.upper(), "/")
+
+
+def test_a_request_is_among_those_in_flight_while_it_is(server: Server) -> None:
+    """Of the event's recorder, which had none when the user was made."""
+    recorder = Recorder(LoopLag())
+    user = server.visitor()
+    user.environment.events.request = RequestEvent(recorder)
+    client = user.new_client(server.url)
+    server.on("/", lambda _: reply(", ".join(str(call.counted_as) for call in recorder.in_flight)))
+    assert client.get("/", name="mine").text == "mine"
+    assert not recorder.in_flight
 
 
 @pytest.mark.parametrize("method", ["GET", "get", "PROPFIND"])

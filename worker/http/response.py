@@ -14,7 +14,7 @@ from geventhttpclient.header import Headers
 from locust.exception import CatchResponseError, LocustError, ResponseError
 from requests.utils import get_encoding_from_headers
 
-from worker.http.body import Body
+from worker.http.body_reader import BodyReader
 from worker.http.call import Call
 from worker.http.errors import FAILURES
 from worker.http.head import Head
@@ -65,7 +65,7 @@ class Response:
     _stream: Stream | None = None
     _headers: Headers | None = None
     _encoding: str | None = None
-    _reading: Body | None = None
+    _reading: BodyReader | None = None
     elapsed_s = 0.0
     """How long the request took in seconds, as it was reported."""
     ended_ms: float | None = None
@@ -176,12 +176,12 @@ class Response:
             return str(self.content, "utf-8", errors="replace")
 
     @property
-    def stream(self) -> Body:
+    def stream(self) -> BodyReader:
         """The body, to read from: `read`, `readline` and iteration."""
         if self._reading is None:
-            self._reading = Body(self._unread())
+            self._reading = BodyReader(self._unread())
             if self._call.streamed and self._content is not None:  # all of it came at once, which must not tell
-                self._reading = Body(iter((self._content,)))
+                self._reading = BodyReader(iter((self._content,)))
                 self._content = None
         return self._reading
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
-class Body:
+class BodyReader:
     """Bytes that come in `pieces`, of any size, which are asked for as they are needed."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
