@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
 from gevent import socket
-from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -21,7 +22,8 @@ from worker import __version__
 
 HOST = "127.0.0.1"
 MOST_CONNECTIONS = 16
-LONGEST_CONNECTION_S = 10.0
+LONGEST_CONNECTION_S = 5.0
+_OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class RequestTotals:
@@ -62,15 +64,20 @@ class LiveState:
 
 
 class MetricsServer:
-    """Serves `/metrics` and `/health` on loopback. Nothing that a client does can hold up the run for long."""
+    """Serves `/metrics` and `/health` on loopback. Nothing that a client does can hold up the run, or other clients, for long.
+
+    Only requests to a name of loopback are answered: a web page whose host's name suddenly means 127.0.0.1 (DNS rebinding) could
+    read it otherwise, by the browser of whoever looks at it on this machine.
+    """
 
     def __init__(self, port: int) -> None:
         """Listen on `port`; 0 takes a free one. Raises InputError when it can't be had."""
         self._state = LiveState()
         self._registry = CollectorRegistry()
         self._registry.register(_Page(lambda: self._state))
+        self._connections: deque[gevent.Greenlet[..., object]] = deque()
         self._server = WSGIServer(
-            _listen(port), self._answer, log=None, error_log=None, spawn=Pool(MOST_CONNECTIONS), handler_class=_Handler
+            _listen(port), self._answer, log=None, error_log=None, spawn=self._spawn, handler_class=_Handler
         )
         self._server.start()
         self.url = f"http://{HOST}:{self._server.server_port}/metrics"
@@ -83,10 +90,22 @@ class MetricsServer:
         """Listen no more."""
         self._server.stop(timeout=1)
 
+    def _spawn(self, serve: Callable[..., object], *arguments: object) -> gevent.Greenlet[..., object]:
+        """Serve a new connection, in the place of the oldest one where there are many: those that are served in time are gone."""
+        self._connections = deque(connection for connection in self._connections if not connection.ready())
+        if len(self._connections) >= MOST_CONNECTIONS:
+            self._connections.popleft().kill(block=False)
+        connection = gevent.spawn(serve, *arguments)
+        self._connections.append(connection)
+        return connection
+
     def _answer(
         self, environ: Mapping[str, Any], start: Callable[[str, list[tuple[str, str]]], object]
     ) -> Iterable[bytes]:
-        status, kind, body = self._page(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        if _OWN_HOST.fullmatch(environ.get("HTTP_HOST", "")):
+            status, kind, body = self._page(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        else:
+            status, kind, body = "421 Misdirected Request", "text/plain", b"Ask for localhost or 127.0.0.1.\n"
         # A connection for each request: one that stays open would keep its place from others.
         start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), ("Connection", "close")])
         return [body]

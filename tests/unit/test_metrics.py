@@ -54,7 +54,7 @@ def send(server: MetricsServer, request: bytes) -> bytes:
 
 
 def scrape(server: MetricsServer) -> dict[tuple[str, tuple[str, ...]], float]:
-    head, _, body = send(server, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").partition(b"\r\n\r\n")
+    head, _, body = send(server, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK")
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
@@ -100,18 +100,50 @@ def test_prometheus_reads_what_the_run_handed_over(server: MetricsServer) -> Non
 )
 def test_anything_else_is_answered_by_its_status(server: MetricsServer, request_line: bytes, status: bytes) -> None:
     """And the page stays."""
-    assert send(server, request_line + b" HTTP/1.1\r\nHost: a\r\n\r\n").split(b" ")[1] == status
+    assert send(server, request_line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n").split(b" ")[1] == status
     assert scrape(server)
 
 
-def test_clients_that_say_nothing_lose_their_place(server: MetricsServer) -> None:
-    """All places taken by them, the next one waits for its turn, and gets it."""
-    silent = [connect(server) for _ in range(MOST_CONNECTIONS)]
+@pytest.mark.parametrize("host", [b"127.0.0.1", b"127.0.0.1:9646", b"LocalHost:80", b"[::1]:9646"])
+def test_a_name_of_loopback_is_answered(server: MetricsServer, host: bytes) -> None:
+    """With any port: it may be seen through a tunnel."""
+    assert send(server, b"GET /metrics HTTP/1.1\r\nHost: " + host + b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Host: evil.example\r\n",
+        b"Host: localhost.evil.example\r\n",
+        b"Host: 127.0.0.1.evil.example:9646\r\n",
+        b"Host: evil.example\r\nHost: localhost\r\n",
+        b"Host: localhost@evil.example\r\n",
+        b"Host: \r\n",
+        b"",
+    ],
+)
+@pytest.mark.parametrize("path", [b"/metrics", b"/health"])
+def test_a_request_to_another_host_is_refused(server: MetricsServer, head: bytes, path: bytes) -> None:
+    """As a browser sends it for a page whose host's name was made to mean this machine."""
+    answer = send(server, b"GET " + path + b" HTTP/1.1\r\n" + head + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 421 ")
+    assert b"piswarm" not in answer
+
+
+def test_clients_that_say_nothing_keep_nobody_from_the_page(server: MetricsServer) -> None:
+    """However many there are: who comes when all places are taken gets the oldest one's, at once."""
+    silent = [connect(server) for _ in range(3 * MOST_CONNECTIONS)]
     slow = connect(server)
     slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
-    assert scrape(server)
+    with gevent.Timeout(0.9):  # less than the second that a silent one is granted here
+        assert scrape(server)
     for connection in (*silent, slow):
         connection.close()
+
+
+def test_a_client_that_says_nothing_is_cut_off(server: MetricsServer) -> None:
+    """After LONGEST_CONNECTION_S, so that none stays for ever; five seconds when it is no test."""
+    assert send(server, b"") == send(server, b"GET /metrics HTTP/1.1\r\nX: ") == b""
 
 
 def test_a_head_without_end_is_cut_off(server: MetricsServer) -> None:
