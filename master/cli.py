@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -92,10 +93,14 @@ def run(
         typer.Option(help="Run directory; must be empty or new. [dim]\\[default: a new one in runs/][/dim]"),
     ] = None,
     host: Annotated[
+        str | None, typer.Option("--host", "-H", metavar="URL", help="The same as --target, by Locust's name.")
+    ] = None,
+    listen: Annotated[
         str | None,
         typer.Option(
+            metavar="ADDRESS",
             help="Address that the master listens on. [dim]\\[default: 127.0.0.1; with --inventory its "
-            "piswarm_controller][/dim]"
+            "piswarm_controller][/dim]",
         ),
     ] = None,
     port: Annotated[
@@ -125,6 +130,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a scenario and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
+    target = _one_target(target, host)
     if inventory is not None and (local is not None or separate):
         raise InputError(
             f"--inventory and {'--separate' if local is None else '--local'} exclude each other",
@@ -149,7 +155,7 @@ def run(
         scenario=_read_scenario(scenario, overrides),
         out=out,
         started_at=datetime.now().astimezone(),
-        host=host,
+        host=listen,
         port=port,
         separate=separate,
         roster=roster,
@@ -220,6 +226,22 @@ def nodes(
         raise InputError(f"standard output can't be written: {lost.strerror}", hint="What was asked for is incomplete.")
 
 
+def _one_target(target: str | None, host: str | None) -> str | None:
+    """The target that was named by either option."""
+    if host is None:
+        return target
+    if target is not None:
+        raise InputError(
+            "--target and --host are the same: name one of the two", hint="--host is Locust's name for it."
+        )
+    if "://" not in host:
+        raise InputError(
+            f"--host {host}: not a URL; --host is Locust's name for --target, as in --host http://10.0.0.5:8080",
+            hint="For the address that the master listens on, say --listen.",
+        )
+    return host
+
+
 def _read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
     from master.run.roster import read_roster  # noqa: PLC0415
 
@@ -257,6 +279,14 @@ def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory
     raise typer.Exit(ExitCode[result.verdict])
 
 
+def _show_error(error: PiswarmError) -> int:
+    say = Console(stderr=True).print
+    say(f"piswarm: {error}", markup=False, highlight=False, soft_wrap=True)
+    if error.hint:
+        say(error.hint, markup=False, highlight=False, soft_wrap=True)
+    return error.exit_code
+
+
 def main() -> int:
     """Run the command; its exit status is an ExitCode."""
     streams.guard()
@@ -264,12 +294,10 @@ def main() -> int:
     try:
         app(standalone_mode=True)
     except PiswarmError as error:
-        console = Console(stderr=True)
-        console.print(f"piswarm: {error}", markup=False, highlight=False, soft_wrap=True)
-        if error.hint:
-            console.print(error.hint, markup=False, highlight=False, soft_wrap=True)
-        return error.exit_code
-    except Exception:  # noqa: BLE001  # the last resort: nothing may end with a status that means something else
+        return _show_error(error)
+    except Exception as error:  # noqa: BLE001  # the last resort: nothing may end with a status that means something else
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _show_error(InputError(f"{error.filename}: {error.strerror}", hint="Correct the name."))
         console = Console(stderr=True)
         console.print_exception(max_frames=10)
         console.print("piswarm: this is a fault of piswarm's own; please report it with the lines above.", markup=False)

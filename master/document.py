@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from yaml.constructor import SafeConstructor
 
-from master.errors import InputError, cut, list_faults
+from master.errors import InputError, list_faults
 from master.inputs import decode_input, read_input, shorten
 from master.scalars import ScalarError, check_characters, check_length, plain_scalar
 from master.yaml_nodes import ALIAS, compose, line_of
@@ -37,7 +37,7 @@ class Fault:
 
     def __str__(self) -> str:
         text = self.text if isinstance(self.text, str) else self.text()
-        return cut(printable(f"{place_text(self.place)}: {text}" if self.place else text))
+        return printable(f"{place_text(self.place)}: {text}" if self.place else text)
 
 
 @dataclass

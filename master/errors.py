@@ -11,7 +11,7 @@ from worker.printable import printable_lines
 
 MOST_FAULTS = 20
 """So many are shown of those that one message is about."""
-_LONGEST_FAULT = 1000  # characters; the middle of longer ones is left out
+_LONGEST_LINE = 1000  # characters of a message
 
 
 class ExitCode(IntEnum):
@@ -30,10 +30,10 @@ class PiswarmError(Exception):
     exit_code: ExitCode
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        message = printable_lines(message)
+        message = _presentable(message)
         super().__init__(message)
         self.message = message
-        self.hint = printable_lines(hint)
+        self.hint = _presentable(hint)
 
 
 class InputError(PiswarmError):
@@ -54,12 +54,16 @@ class AbortError(PiswarmError):
 
 def list_faults(rows: Iterable[str], count: int) -> str:
     """A line for each of the first MOST_FAULTS of `count` faults, and how many more there are; further rows are not asked for."""
-    lines = [f"  {cut(row)}" for row in islice(rows, MOST_FAULTS)]
+    lines = [f"  {row}" for row in islice(rows, MOST_FAULTS)]
     if count > MOST_FAULTS:
         lines.append(f"  and {count - MOST_FAULTS} more")
     return "\n".join(lines)
 
 
-def cut(text: str) -> str:
-    """`text` without its middle, where it is longer than a message should be."""
-    return text if len(text) <= _LONGEST_FAULT else f"{text[: _LONGEST_FAULT // 2]} … {text[-_LONGEST_FAULT // 2 :]}"
+def _presentable(text: str) -> str:
+    """`text` with nothing in it that a terminal obeys, and without the middle of lines that repeat something of great length."""
+    return "\n".join(map(_cut, printable_lines(text).split("\n")))
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 :]}"

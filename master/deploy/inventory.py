@@ -6,6 +6,7 @@ at all (plain.py says what is refused).
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Literal, Protocol
@@ -106,5 +107,9 @@ def _check_file(file: Path) -> None:
         raise InputError("is a pipe, a socket or a device, where a file is needed", file=file, hint=_HINT)
     if status.st_size > _MOST_BYTES:
         raise InputError(f"has {status.st_size >> 20} MB; {_MOST_BYTES >> 20} are read", file=file, hint=_HINT)
-    with file.open("rb") as stream:
-        stream.read(1)
+    # Some files of /proc have nothing to read until something happens.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.read(descriptor, 1)
+    finally:
+        os.close(descriptor)

@@ -278,4 +278,4 @@ def _bind_error(host: str, port: int, error: zmq.ZMQError) -> InputError:
             f"port {port} on {host} is taken by another program",
             hint="Stop that program (perhaps another run), choose another --port, or leave --port out to take a free one.",
         )
-    return InputError(f"can't listen on {host}:{port}: {error.strerror}", hint="Check --host and --port.")
+    return InputError(f"can't listen on {host}:{port}: {error.strerror}", hint="Check --listen and --port.")

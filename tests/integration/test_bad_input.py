@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Finished, Piswarm
+from processes import PISWARM, Finished, Piswarm
 
 
 def assert_refused(finished: Finished, status: int, *words: str) -> None:
@@ -46,6 +48,10 @@ def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], 
         (["--duration", "0.1s"], ["--duration", "ramps"]),
         (["--target", "nonsense"], ["--target", "nonsense"]),
         (["--port", "70000"], ["--port", "65535"]),
+        (["--host", "0.0.0.0"], ["--host 0.0.0.0", "Locust's name for --target", "--listen"]),
+        (["-H", "ftp://a.test"], ["--target", "'ftp://a.test' is neither"]),
+        (["--host", "http://a.test", "--target", "embedded"], ["--target and --host are the same"]),
+        (["--listen", "no.such.host.invalid"], ["no.such.host.invalid", "--listen"]),
         (["--colour", "red"], ["--colour"]),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
@@ -53,6 +59,23 @@ def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], 
 def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: list[str]) -> None:
     """The message names the option."""
     assert_refused(piswarm.run(piswarm.scenario(), *options), 2, *words)
+
+
+@pytest.mark.parametrize("command", [["run"], ["resume"], ["nodes"], ["run", "{scenario}", "--inventory"]])
+@pytest.mark.parametrize("name", ["fifo", "/proc/self/mem", "x" * 5000], ids=lambda name: name[:20])
+def test_what_is_no_file_to_read_is_refused_at_once(
+    piswarm: Piswarm, tmp_path: Path, command: list[str], name: str
+) -> None:
+    """A pipe that nobody writes to, memory, a name longer than any may be: nothing waits for them, nothing breaks at them."""
+    os.mkfifo(tmp_path / "fifo")
+    words = [word.format(scenario=piswarm.scenario()) for word in command]
+    done = subprocess.run(
+        [*PISWARM, *words, name], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert name[:20] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr) < 2000
 
 
 def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
@@ -90,11 +113,12 @@ def test_a_taken_port_is_refused(piswarm: Piswarm) -> None:
     assert not finished.directory.exists()
 
 
-def test_a_target_that_is_not_there_aborts_the_run(piswarm: Piswarm) -> None:
-    """That is nobody's wrong input: exit status 4, no load sent, and a report that says so."""
+@pytest.mark.parametrize("option", ["--target", "--host"])
+def test_a_target_that_is_not_there_aborts_the_run(piswarm: Piswarm, option: str) -> None:
+    """That is nobody's wrong input: exit status 4, no load sent, and a report that says so; by Locust's option too."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    finished = piswarm.run(piswarm.scenario(), "--target", f"http://127.0.0.1:{port}")
+    finished = piswarm.run(piswarm.scenario(), option, f"http://127.0.0.1:{port}")
     assert_refused(finished, 4, f"127.0.0.1:{port}", "can't be reached")
     assert finished.result["verdict"] == "ABORTED"
     assert finished.result["requests"]["total"] == 0

@@ -419,7 +419,7 @@ def test_an_address_that_is_not_this_machines_is_refused(host: str) -> None:
     """It is the operator's input that is wrong."""
     with pytest.raises(InputError, match=f"can't listen on {host}:0") as caught:
         FleetServer(host, 0, new_keys(), {})
-    assert "--host" in caught.value.hint
+    assert "--listen" in caught.value.hint
 
 
 def test_whoever_listens_is_told_when_the_port_is_closed() -> None:
