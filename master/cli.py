@@ -16,6 +16,7 @@ from rich.console import Console
 from master.errors import ExitCode, InputError, PiswarmError
 from master.nodes.now import Column
 from worker import __version__, streams
+from worker.printable import printable
 
 if TYPE_CHECKING:
     from master.report.result import Result
@@ -275,7 +276,12 @@ def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory
         say(
             f"piswarm: standard output can't be written: {lost.strerror}", markup=False, highlight=False, soft_wrap=True
         )
-        say(f"The verdict is {result.verdict}; see {directory.path}.", markup=False, highlight=False, soft_wrap=True)
+        say(
+            f"The verdict is {result.verdict}; see {printable(str(directory.path))}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     raise typer.Exit(ExitCode[result.verdict])
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from master.report.result import Latency, Requests, Result
 from master.report.words import exception_text, in_flight_text, listed
 from master.run.directory import RunDirectory
+from worker.printable import printable
 
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold yellow", "ABORTED": "bold yellow"}
 SHOWN_NODES = 3
@@ -99,7 +100,7 @@ def _mark(ok: bool | None) -> Text:
 
 def _short(path: Path) -> str:
     relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    return printable(str(path) if relative.startswith("..") else relative)
 
 
 def _ms(value: float | None) -> str:

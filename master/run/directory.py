@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from master.errors import InputError
+from worker.printable import printable
 
 
 class RunDirectory:
@@ -13,6 +14,8 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = printable(path.name)
+        """The run's name, for people and other processes."""
         self.database = path / "run.db"
         self.result = path / "result.json"
         self.report = path / "report.html"

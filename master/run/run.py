@@ -112,7 +112,7 @@ class Run:
             directory.scenario.write_text(self._scenario.to_yaml(), encoding="utf-8", errors="replace")
             store = Store(directory.database, create=True)
             stack.callback(store.close)
-            store.put_meta("run", directory.path.name)
+            store.put_meta("run", directory.name)
             store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
             store.put_meta("scenario", self._scenario.to_yaml())
             store.put_meta("warnings", list(plan.warnings))
@@ -163,7 +163,7 @@ class Run:
         if self._metrics is not None:
             self._view.say(f"metrics on {self._metrics.url}")
         stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
-        target, unreported = self._load(server, directory.path.name)
+        target, unreported = self._load(server, directory.name)
         self._view.say("writing the report")
         result = self._conclude(store, server, directory, target, unreported)
         store.put_meta("verdict", result.verdict)
@@ -307,7 +307,7 @@ class Run:
     ) -> Result:
         collector = self._collector
         facts = RunFacts(
-            run_id=directory.path.name,
+            run_id=directory.name,
             started_at=datetime.fromisoformat(str(store.meta("started_at"))),
             duration_s=collector.duration_s,
             target=target,
