@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 from worker.http.connection import Connection
 from worker.http.errors import RedirectError
 from worker.http.head import Head
-from worker.http.options import Options
 from worker.http.request import Body, Located, locate
+from worker.http.request_options import RequestOptions
 from worker.http.stream import Stream
 
 NO_BODY = Body()
@@ -51,7 +51,7 @@ class Call:
     """For how long, while they were made, the process did not look at what had come; `started_s` is so much later."""
     connects_noted = True
     """Whether the kernel told all of that."""
-    options: Options | None = None
+    options: RequestOptions | None = None
     """How it is carried out, if not as every other call of its user."""
     sent = b""
     """Request line and header as sent, if the options want to have them shown."""

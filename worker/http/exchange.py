@@ -14,9 +14,9 @@ from worker.http.cookies import Cookies
 from worker.http.defaults import DefaultHeaders
 from worker.http.errors import RedirectError, StrayBytesError
 from worker.http.head import Head
-from worker.http.options import Options
 from worker.http.pool import Lane, Pool
 from worker.http.request import IDEMPOTENT, Located, header_lines, request_line
+from worker.http.request_options import RequestOptions
 from worker.http.stream import Stream
 from worker.http.tls import shared_context
 
@@ -31,7 +31,7 @@ class Exchange:
     """Carries out the calls of one user."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: Options
+        self, settings: Settings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: RequestOptions
     ) -> None:
         """`usual` are the options of calls that have none."""
         self.cookies = cookies

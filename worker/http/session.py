@@ -21,7 +21,6 @@ from worker.http.defaults import DefaultHeaders
 from worker.http.errors import FAILURES, BadAnswerError, HttpError, StatusError
 from worker.http.exchange import Exchange
 from worker.http.head import Head
-from worker.http.options import Options, read_options
 from worker.http.pool import Pool
 from worker.http.request import (
     basic_auth,
@@ -31,6 +30,7 @@ from worker.http.request import (
     with_authorization,
     with_params,
 )
+from worker.http.request_options import RequestOptions, read_options
 from worker.http.response import CaughtResponse, Response
 
 _DEFAULTS = {"User-Agent": f"piswarm/{__version__}", "Accept-Encoding": ACCEPTED}
@@ -81,7 +81,7 @@ class Session:
         self.unread_s = 0.0
         """For how long answers had reached this machine and were not read, since then; it is worker.pacing that takes it away."""
         credentials = {} if authorization is None else {"Authorization": authorization}
-        usual = Options(settings.connect_s, settings.limits, max_redirects, max_retries)
+        usual = RequestOptions(settings.connect_s, settings.limits, max_redirects, max_retries)
         self._exchange = Exchange(
             settings, pool, DefaultHeaders(_DEFAULTS, credentials, default_headers or {}), Cookies(), usual
         )

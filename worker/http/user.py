@@ -14,8 +14,8 @@ from locust.exception import StopTest
 from locust.user.users import RestMixin
 
 from worker.http.connect import Origin, Settings
-from worker.http.options import limits_of
 from worker.http.pool import Pool, shared
+from worker.http.request_options import limits_of
 from worker.http.session import Session
 from worker.http.tls import shared_context
 from worker.pacing import Pacing

@@ -22,7 +22,7 @@ class Writable(Protocol):
         """Take `text`."""
 
 
-class Options(NamedTuple):
+class RequestOptions(NamedTuple):
     """How one request is carried out; what the task did not say is as its user has it."""
 
     connect_s: float
@@ -46,7 +46,7 @@ _INSTEAD = {
 }
 
 
-def read_options(given: Mapping[str, Any], usual: Options) -> Options:
+def read_options(given: Mapping[str, Any], usual: RequestOptions) -> RequestOptions:
     """The options in `given`, by name, else the `usual` ones. Raises TypeError and ValueError, with the name of what is none."""
     options = usual
     for name, value in given.items():
@@ -62,7 +62,7 @@ def read_options(given: Mapping[str, Any], usual: Options) -> Options:
     return options
 
 
-def _timeout(value: Any, options: Options) -> dict[str, Any]:
+def _timeout(value: Any, options: RequestOptions) -> dict[str, Any]:
     """As requests takes it: seconds for making a connection, and of silence after that; one number is both."""
     connect_s, silence_s = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
     limits = options.limits
@@ -80,7 +80,7 @@ def _seconds(value: Any) -> float:
 
 
 def _count(name: str) -> Any:
-    def read(value: Any, _options: Options) -> dict[str, Any]:
+    def read(value: Any, _options: RequestOptions) -> dict[str, Any]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise TypeError(f"{name}= takes a number of times, not {value!r}")
         return {name: value}
@@ -88,7 +88,7 @@ def _count(name: str) -> Any:
     return read
 
 
-def _verify(value: Any, _options: Options) -> dict[str, Any]:
+def _verify(value: Any, _options: RequestOptions) -> dict[str, Any]:
     if not isinstance(value, (bool, str, Path)):
         raise TypeError(f"verify= takes True, False, or a file of CA certificates, not {value!r}")
     if not isinstance(value, bool) and not Path(value).is_file():
@@ -96,7 +96,7 @@ def _verify(value: Any, _options: Options) -> dict[str, Any]:
     return {"verify": value if isinstance(value, bool) else str(value)}
 
 
-def _cookies(value: Any, _options: Options) -> dict[str, Any]:
+def _cookies(value: Any, _options: RequestOptions) -> dict[str, Any]:
     if isinstance(value, CookieJar):
         return {"cookies": tuple(pairs_of(list(value)))}
     if not isinstance(value, Mapping):
@@ -104,7 +104,7 @@ def _cookies(value: Any, _options: Options) -> dict[str, Any]:
     return {"cookies": tuple(f"{name}={text}" for name, text in value.items() if text is not None)}
 
 
-def _debug_stream(value: Any, _options: Options) -> dict[str, Any]:
+def _debug_stream(value: Any, _options: RequestOptions) -> dict[str, Any]:
     if not callable(getattr(value, "write", None)):
         raise TypeError(f"debug_stream= takes a text file to write to, not {value!r}")
     return {"debug_stream": value}
