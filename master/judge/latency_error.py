@@ -20,7 +20,7 @@ for an answer. So the error is told too low rather than too high: in `make truth
 
 Any client may say anything of its times. What is less than every lag can't hold one, so it counts as the target's own, as it is.
 
-Failures are left out: they end by the worker's own clock whatever the client is, and tell nothing of how long answers take.
+Failures are left out, but for the ages of requests that got no answer: they end by the worker's own clock whatever the client is.
 """
 
 from __future__ import annotations
@@ -122,8 +122,7 @@ def check_latency_error(
     own = late = 0.0
     for tally in tallies:
         count, answers = tally.histogram.count, tally.total - tally.failed
-        # As many failures as there are may be among those; with a client whose answers all end by its own clock, all are.
-        own_clock = min(tally.own_clock - tally.failed, answers)
+        own_clock = min(tally.own_clock, answers)
         if own_clock <= 0 or not count:
             continue
         own += own_clock

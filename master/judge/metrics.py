@@ -23,7 +23,8 @@ def measure(threshold: Threshold, window: Window, longest_ms: float = 0.0, *, li
     if threshold.metric == "rate":
         return tally.total / window.seconds
     if threshold.metric == "rate_per_user":
-        return tally.total / window.seconds / window.mean_users if window.mean_users else None
+        # In the seconds of which the users are known: others say nothing of either.
+        return window.total_with_users / window.user_seconds if window.user_seconds > 0 else None
     if threshold.metric == "errors":
         overdue = _overdue(window, longest_ms) if live or window.length_s is not None else 0
         total = tally.total + overdue

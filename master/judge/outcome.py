@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from master.judge.causes import causes
 from master.judge.doubt import check_doubt
 from master.judge.faults import Faults
 from master.judge.fitness import FitnessLog
 from master.judge.latency_error import check_latency_error
 from master.judge.load_check import LocalErrors, check_local_errors, check_users, user_seconds
 from master.judge.reason import reason_for
+from master.judge.thresholds import ThresholdOutcome
 from master.judge.totals import Totals, read_totals, together
 from master.judge.validity import ValidityOutcome, check, guarded
 from master.judge.verdict import Verdict, decide
+from master.judge.warnings import warnings_for
 from master.report.result import (
     ClockOffset,
     EndpointResult,
@@ -70,6 +73,8 @@ class RunFacts:
     locust_version: str
     silent_classes: Sequence[str] = ()
     """User classes whose users ran and never made a request."""
+    broken_rule: ThresholdOutcome | None = None
+    """The rule with `abort` that ended the run, as it stood then."""
     aborted: str | None = None
     """Why the run ended before its time, None when it did not; a broken `abort` rule is no such reason."""
     warnings: Sequence[str] = ()
@@ -83,7 +88,8 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     """
     faults = Faults()
     totals = read_totals(store, facts.steady_seconds, scenario.thresholds, faults)
-    validity = _validity(scenario, store, fitness, facts, totals)
+    totals.outcomes = _as_ended(totals.outcomes, facts.broken_rule)
+    validity = _validity(scenario, store, fitness, facts, totals, faults)
     steady_s = len(facts.steady_seconds)
     everything = together(totals.whole.values())
     steady = together(totals.steady.values())
@@ -95,6 +101,8 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     no_exceptions: list[ExceptionResult] = []
     excluded = faults.attempt("the nodes that were unfit", lambda: _excluded(store, facts.steady_seconds), none)
     lag = faults.attempt("the generator's lag", lambda: _latency(fitness.lag_when_fit), _latency(Histogram()))
+    no_warnings: list[str] = []
+    warnings = faults.attempt("the warnings", lambda: warnings_for(totals.whole, facts.duration_s), no_warnings)
     verdict = decide(totals.outcomes, validity, facts.aborted)
     if faults.found and verdict is Verdict.PASS:
         verdict = Verdict.INVALID
@@ -149,29 +157,44 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         clocks_off=[ClockOffset(node=node, offset_s=round(off_s, 1)) for node, off_s in facts.clocks_off.items()],
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,
-        warnings=list(facts.warnings),
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),
+        warnings=[*facts.warnings, *warnings],
         faults=faults.found,
     )
 
 
-def _validity(
-    scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts, totals: Totals
-) -> list[ValidityOutcome]:
-    limits = scenario.validity
+def _as_ended(outcomes: Sequence[ThresholdOutcome], ended_by: ThresholdOutcome | None) -> list[ThresholdOutcome]:
+    """`outcomes`, in which the rule that ended the run is broken as it was then, whatever all of it comes to."""
     return [
-        *check(limits, fitness, scenario.nodes.expect, scenario.nodes.min),
+        row
+        if ended_by is None or row.rule != ended_by.rule
+        else replace(
+            ended_by,
+            message=f"{ended_by.message or ended_by.observed_text}, which ended the run"
+            + (f"; over all of it {row.observed_text}" if row.ok else ""),
+        )
+        for row in outcomes
+    ]
+
+
+def _validity(  # noqa: PLR0917  # the checks look at all there is
+    scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts, totals: Totals, faults: Faults
+) -> list[ValidityOutcome]:
+    limits, steady_s = scenario.validity, len(facts.steady_seconds)
+    known = faults.attempt("why there is no data", lambda: causes(store, totals, steady_s, faults), dict[str, str]())
+    return [
+        *check(limits, fitness, scenario.nodes.expect, scenario.nodes.min, known),
         guarded("users", lambda: _users(scenario, store, facts)),
         guarded("local_errors", lambda: check_local_errors(limits.local_errors, _local_errors(store, facts))),
         guarded(
             "latency_error",
             lambda: check_latency_error(limits.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
-            latencies_only=True,
+            yields=True,
         ),
         guarded(
             "doubtful_thresholds",
             lambda: check_doubt(scenario.thresholds, totals.outcomes, fitness.lag_when_fit),
-            latencies_only=True,
+            yields=True,
         ),
     ]
 

@@ -8,6 +8,9 @@ from master.judge.thresholds import ThresholdOutcome
 from master.judge.validity import ValidityOutcome
 from master.judge.verdict import Verdict
 
+_OF_LATENCIES = ("latency_error", "doubtful_thresholds")
+"""Without these, what thresholds on latencies come to says nothing."""
+
 
 def reason_for(
     verdict: Verdict,
@@ -44,7 +47,8 @@ def _invalid(thresholds: Sequence[ThresholdOutcome], validity: Sequence[Validity
 
 
 def _fail(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome]) -> str:
-    doubtful = [row.message for row in validity if row.unfit]
+    besides = [row.message for row in validity if row.unfit]
+    doubtful = any(row.unfit and row.check in _OF_LATENCIES for row in validity)
     broken = [row for row in thresholds if row.ok is False and not (doubtful and row.on_latency)]
     said = "Broken: " + "; ".join(f"{row.rule} ({row.message or row.observed_text})" for row in broken)
-    return f"{said}. Latencies are not judged: {'; '.join(doubtful)}" if doubtful else said
+    return f"{said}. The generator, besides: {'; '.join(besides)}" if besides else said

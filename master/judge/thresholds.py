@@ -6,8 +6,10 @@ a live run of any length. The grammar of a rule is in `master.scenario.rules`.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from master.judge.faults import fault_text
 from master.judge.metrics import measure
@@ -18,7 +20,9 @@ from master.scenario.units import format_duration, rounded
 from worker.histogram import Histogram, Tally
 
 _NONE: Mapping[Endpoint, Histogram] = {}
+_NOWHERE: Mapping[Endpoint, Mapping[str, int]] = {}
 
+_HOUR_MS = 3600e3
 ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the run: fewer say little about a whole run
 
 
@@ -44,25 +48,72 @@ class ThresholdOutcome:
 
 
 @dataclass(slots=True)
+class _Counts:
+    """What a rule is on, over all judged seconds."""
+
+    total: int = 0
+    failed: int = 0
+    timed: int = 0
+    """Response times that count."""
+    untimed: int = 0
+    users: float = 0.0
+    users_known: bool = False
+
+    def add(self, second: Second) -> None:
+        self.users_known = self.users_known or second.users is not None
+        self.users += second.users or 0.0
+        tally = second.tally
+        if tally is not None:
+            self.total += tally.total
+            self.failed += tally.failed
+            self.timed += tally.histogram.count
+            self.untimed += tally.untimed
+
+
+@dataclass(slots=True)
 class _Rule:
     threshold: Threshold
     window: Window
+    counts: _Counts
     worst: float | None = None
     worst_from_s: int = 0
     windows: int = 0
     longest_ms: float = 0.0
     """The longest answer so far."""
+    asked: bool = False
+    """Whether there was a request in any window."""
+    apart: Window | None = None
+    """The latencies of the same seconds that were set apart, where the rule is on those and has a length."""
+    blind: int = 0
+    """Windows with latencies that were all set apart."""
+    blind_from_s: int = 0
+    """When the first of these began of which it is not known that it keeps the rule."""
+    unsure: int = 0
+    """How many these are."""
 
     def look(self) -> None:
         """Take note of the window that has just become complete."""
         if not self.window.complete:
             return
         self.windows += 1
+        self.asked = self.asked or self.window.tally.total > 0
         value = measure(self.threshold, self.window, self.longest_ms)
         if value is None:
+            self._look_apart()
             return
         if self.worst is None or self.threshold.is_worse(value, self.worst):
             self.worst, self.worst_from_s = value, self.window.start_s
+
+    def _look_apart(self) -> None:
+        """The window has no latency measured by a fit node: by those of the others it may be known all the same."""
+        if self.apart is None or not self.apart.tally.histogram.buckets:
+            return
+        self.blind += 1
+        # What an unfit node measures is too long, if anything.
+        longer = measure(self.threshold, self.apart)
+        if longer is None or not self.threshold.op.startswith("<") or not self.threshold.holds(longer):
+            self.blind_from_s = self.blind_from_s if self.unsure else self.window.start_s
+            self.unsure += 1
 
 
 class Judge:
@@ -70,10 +121,20 @@ class Judge:
 
     def __init__(self, thresholds: Iterable[Threshold]) -> None:
         self._windows: dict[tuple[Endpoint | None, int | None], Window] = {}
+        self._counts: defaultdict[Endpoint | None, _Counts] = defaultdict(_Counts)
         self._rules = [
-            _Rule(rule, self._windows.setdefault((rule.endpoint, rule.window_s), Window(rule.window_s)))
+            _Rule(
+                rule,
+                self._windows.setdefault((rule.endpoint, rule.window_s), Window(rule.window_s)),
+                self._counts[rule.endpoint],
+            )
             for rule in thresholds
         ]
+        self._apart: dict[tuple[Endpoint | None, int | None], Window] = {}
+        for rule in self._rules:
+            if rule.threshold.percent is not None and rule.threshold.window_s is not None:
+                key = (rule.threshold.endpoint, rule.threshold.window_s)
+                rule.apart = self._apart.setdefault(key, Window(rule.threshold.window_s))
         self._requested: set[Endpoint] = set()
         self.seconds = 0
 
@@ -84,22 +145,30 @@ class Judge:
         users: float | None,
         exceptions: int = 0,
         waiting: Mapping[Endpoint, Histogram] = _NONE,
+        *,
+        apart: Mapping[Endpoint, Histogram] = _NONE,
     ) -> None:
         """Add one judged second: what was requested in it, the number of users (None: not known), and exceptions of theirs.
 
-        `waiting` are the ages of requests in flight at its end, see master.judge.window.Second. Seconds come in ascending order, each
-        once and complete; the tallies must not change afterwards.
+        `waiting` are the ages of requests in flight at its end, see master.judge.window.Second; `apart` the latencies, in no tally,
+        that were measured while their node was not fit. Seconds come in ascending order, each once and complete; the tallies
+        must not change afterwards.
         """
         self.seconds += 1
         self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
-        overall: Second | None = None
+        of = {
+            endpoint: Second(_together(tallies.values()), users, exceptions, _all(waiting.values()))
+            if endpoint is None
+            else Second(tallies.get(endpoint), users, exceptions, waiting.get(endpoint))
+            for endpoint in self._counts
+        }
+        for endpoint, counts in self._counts.items():
+            counts.add(of[endpoint])
         for (endpoint, _), window in self._windows.items():
-            if endpoint is not None:
-                window.add(second_s, Second(tallies.get(endpoint), users, exceptions, waiting.get(endpoint)))
-                continue
-            if overall is None:
-                overall = Second(_together(tallies.values()), users, exceptions, _all(waiting.values()))
-            window.add(second_s, overall)
+            window.add(second_s, of[endpoint])
+        for (endpoint, _), window in self._apart.items():
+            histogram = _all(apart.values()) if endpoint is None else apart.get(endpoint)
+            window.add(second_s, Second(None if histogram is None else Tally(histogram=histogram)))
         for rule in self._rules:
             rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
             if rule.threshold.window_s is not None:
@@ -111,12 +180,15 @@ class Judge:
             if length_s is None:
                 window.exceptions += exceptions
 
-    def outcomes(self) -> list[ThresholdOutcome]:
-        """One outcome per rule, in the rules' order, over all seconds so far; a fault in one makes that one unknown."""
+    def outcomes(self, elsewhere: Mapping[Endpoint, Mapping[str, int]] = _NOWHERE) -> list[ThresholdOutcome]:
+        """One outcome per rule, in the rules' order, over all seconds so far; a fault in one makes that one unknown.
+
+        `elsewhere` has the requests of seconds that are not judged, by where those were.
+        """
         found = []
         for rule in self._rules:
             try:
-                found.append(self._outcome(rule))
+                found.append(self._outcome(rule, elsewhere))
             except Exception as error:  # noqa: BLE001  # whatever it is: the others are worth having
                 found.append(unknown(rule.threshold, fault_text(error)))
         return found
@@ -132,37 +204,63 @@ class Judge:
                 continue
             value = measure(threshold, rule.window, rule.longest_ms, live=True)
             if value is not None and not threshold.holds(value):
-                return _judged(threshold, value, rule.window.start_s)
+                row = _judged(threshold, value, rule.window.start_s)
+                over = f"broken over the first {self.seconds} steady seconds: {row.observed_text}"
+                return row if threshold.window_s is not None else replace(row, message=over)
         return None
 
-    def _outcome(self, rule: _Rule) -> ThresholdOutcome:
+    def _outcome(self, rule: _Rule, elsewhere: Mapping[Endpoint, Mapping[str, int]]) -> ThresholdOutcome:
         threshold = rule.threshold
-        missing = self._missing(rule)
+        missing = self._missing(rule, elsewhere)
         if missing:
             on_latency = threshold.percent is not None
             return ThresholdOutcome(threshold.text, None, "no data", ok=False, message=missing, on_latency=on_latency)
-        if threshold.window_s is not None:
-            assert rule.worst is not None
-            return _judged(threshold, rule.worst, rule.worst_from_s)
-        value = measure(threshold, rule.window)
-        assert value is not None
-        return _judged(threshold, value, 0)
+        value = measure(threshold, rule.window) if threshold.window_s is None else rule.worst
+        if value is None:
+            return unknown(threshold, _why_none(rule))
+        row = _judged(threshold, value, rule.worst_from_s)
+        if not rule.blind:
+            return row
+        blind = f"{rule.blind} windows had no latency that was measured by a fit node"
+        if not row.ok or not rule.unsure:
+            return replace(row, message=f"{row.message}; {blind}" + (", and hold it by the others'" if row.ok else ""))
+        return replace(row, ok=None, message=f"unknown, {blind}, the first from {rule.blind_from_s} s; {row.message}")
 
-    def _missing(self, rule: _Rule) -> str:
-        """Why there is nothing to judge `rule` by, or an empty text."""
+    def _missing(self, rule: _Rule, elsewhere: Mapping[Endpoint, Mapping[str, int]]) -> str:
+        """What of that which `rule` is on did not come to pass, or an empty text."""
         threshold = rule.threshold
         if not self.seconds:
             return "no steady seconds were measured"
         if threshold.endpoint is not None and threshold.endpoint not in self._requested:
-            names = [" ".join(endpoint) for endpoint in self._requested]
-            asked = " ".join(threshold.endpoint)
-            return f"{asked} was never requested{did_you_mean(asked, names)}"
+            return self._not_requested(threshold.endpoint, elsewhere)
         if threshold.window_s is not None and not rule.windows:
             return f"no {format_duration(threshold.window_s)} on end were measured"
-        value = rule.worst if threshold.window_s is not None else measure(threshold, rule.window)
-        if value is not None:
-            return ""
-        return "no users ran" if threshold.metric == "rate_per_user" else "no requests"
+        if threshold.metric == "rate_per_user":
+            return "no users ran" if rule.counts.users_known and not rule.counts.users else ""
+        asked = rule.asked or (threshold.window_s is None and rule.window.tally.total > 0)
+        return "" if asked or threshold.metric in {"rate", "exceptions"} else "no requests"
+
+    def _not_requested(self, endpoint: Endpoint, elsewhere: Mapping[Endpoint, Mapping[str, int]]) -> str:
+        asked, where = " ".join(endpoint), elsewhere.get(endpoint, {})
+        if where:
+            counts = ", ".join(f"{count} {place}" for place, count in where.items())
+            return f"no request of {asked} in the steady part; {counts}"
+        names = [" ".join(each) for each in {*self._requested, *elsewhere}]
+        return f"{asked} was never requested{did_you_mean(asked, sorted(names))}"
+
+
+def _why_none(rule: _Rule) -> str:
+    """Why there is no figure, though there were requests."""
+    counts = rule.counts
+    if rule.threshold.metric == "rate_per_user":
+        return "since it is not known how many users ran"
+    if counts.failed >= counts.total:
+        return f"since all {counts.total} requests failed, so that none says how long an answer takes"
+    if counts.total - counts.failed - counts.untimed > 0 and not counts.timed:
+        return f"since all {counts.total} requests were measured by unfit nodes, and are set apart"
+    if not counts.timed:
+        return "since no request came with a response time"
+    return "since no window had a latency that was measured by a fit node"
 
 
 def unknown(threshold: Threshold, why: str) -> ThresholdOutcome:
@@ -187,7 +285,9 @@ def _together(tallies: Iterable[Tally]) -> Tally:
 
 def _judged(threshold: Threshold, value: float, from_s: int) -> ThresholdOutcome:
     ok = threshold.holds(value)
-    text = threshold.show(rounded(value, threshold.holds))
+    # Histograms tell nothing apart from an hour on; what is said to have taken for ever is no number for a reader.
+    text = threshold.show(rounded(value, threshold.holds)) if math.isfinite(value) else "more than an hour"
+    value = value if math.isfinite(value) else _HOUR_MS
     where = ""
     if threshold.window_s is not None:
         where = f"{'worst' if ok else 'broken'} in the {format_duration(threshold.window_s)} from {from_s} s: {text}"

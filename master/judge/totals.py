@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -12,9 +13,13 @@ from typing import Any, Generic, TypeVar
 
 from master.judge.faults import Faults
 from master.judge.thresholds import Judge, ThresholdOutcome, unknown
+from master.judge.window import counts_of
 from master.scenario.rules import Endpoint, Threshold
 from master.store import Store, WorkersSecond
 from worker.histogram import Histogram, Tally
+
+_WHERE = {"ramp": "in the ramp", "hold": "at the edge of a hold"}
+_AFTER = "when the load had ended"
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -32,6 +37,8 @@ class Totals:
     """The most requests in flight at the end of a steady second."""
     oldest: tuple[float, Endpoint] | None = None
     """The age in ms of the request that had been waiting longest at the end of a steady second, a second or longer."""
+    elsewhere: defaultdict[Endpoint, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Requests that ended outside of the steady part, by where that was."""
     outcomes: list[ThresholdOutcome] = field(default_factory=list)
 
 
@@ -44,7 +51,7 @@ def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequenc
     judge = Judge(thresholds)
     faults.attempt("what was counted", lambda: _read(store, steady_seconds, judge, totals), None)
     totals.outcomes = (
-        judge.outcomes()
+        judge.outcomes(totals.elsewhere)
         if len(faults.found) == before
         else [unknown(rule, "since what was counted is not known") for rule in thresholds]
     )
@@ -61,20 +68,22 @@ def together(tallies: Iterable[Tally]) -> Tally:
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
     steady = set(steady_seconds)
+    kinds = {row.second: row.stage.partition(" ")[2] for row in store.seconds()}
     feed = _Feed(store, steady, judge, totals)
     for second, rows in groupby(store.requests(), key=itemgetter(0)):
         seen: dict[Endpoint, Tally] = {}
+        apart: dict[Endpoint, Histogram] = {}
         for _, endpoint, tally, fit in rows:
             totals.whole.setdefault(endpoint, Tally()).merge(tally)
             if second not in steady:
+                totals.elsewhere[endpoint][_WHERE.get(kinds.get(second, ""), _AFTER)] += tally.total
                 continue
             if not fit:
                 totals.unfit.merge(tally.histogram)
-                tally.histogram = Histogram()
-                tally.failures = None
-            seen.setdefault(endpoint, Tally()).merge(tally)
+                apart.setdefault(endpoint, Histogram()).merge(tally.histogram)
+            seen.setdefault(endpoint, Tally()).merge(tally if fit else counts_of(tally))
         if second in steady:
-            feed.add(second, seen)
+            feed.add(second, seen, apart)
             for endpoint, tally in seen.items():
                 totals.steady.setdefault(endpoint, Tally()).merge(tally)
     feed.finish()
@@ -91,22 +100,22 @@ class _Feed:
         self._waiting = _InStep(store.waiting(), itemgetter(0))
         self._up_to = min(steady, default=0)
 
-    def add(self, second: int, tallies: Mapping[Endpoint, Tally]) -> None:
-        """A steady second, with the requests that ended in it."""
+    def add(self, second: int, tallies: Mapping[Endpoint, Tally], apart: Mapping[Endpoint, Histogram]) -> None:
+        """A steady second, with the requests that ended in it, and the latencies of those that were set apart."""
         for idle in range(self._up_to, second):
             if idle in self._steady:
-                self._add(idle, {})
-        self._add(second, tallies)
+                self._add(idle, {}, {})
+        self._add(second, tallies, apart)
         self._up_to = second + 1
 
     def finish(self) -> None:
         """There are no more requests."""
         last = max(self._steady, default=-1)
         if self._up_to <= last:
-            self.add(last, {})
+            self.add(last, {}, {})
         self._add_unjudged(self._workers.rest())
 
-    def _add(self, second: int, tallies: Mapping[Endpoint, Tally]) -> None:
+    def _add(self, second: int, tallies: Mapping[Endpoint, Tally], apart: Mapping[Endpoint, Histogram]) -> None:
         self._add_unjudged(self._workers.before(second))
         (row,) = self._workers.at(second) or (None,)
         # What is in flight at the end of a hold is counted as it ends, in its last second.
@@ -115,11 +124,10 @@ class _Feed:
             self._totals.oldest = max(self._totals.oldest or (0.0, endpoint), (ages.max_ms, endpoint))
         if second + 1 not in self._steady:
             waiting = {}
-        if row is None:
-            self._judge.add(second, tallies, None, 0, waiting)
-        else:
+        if row is not None:
             self._totals.in_flight_peak = max(self._totals.in_flight_peak, row.in_flight)
-            self._judge.add(second, tallies, row.users, row.exceptions, waiting)
+        users, exceptions = (None, 0) if row is None else (row.users, row.exceptions)
+        self._judge.add(second, tallies, users, exceptions, waiting, apart=apart)
 
     def _add_unjudged(self, rows: Iterable[WorkersSecond]) -> None:
         self._judge.add_unjudged(sum(row.exceptions for row in rows))

@@ -19,6 +19,8 @@ from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
 from worker.histogram import Histogram
 
+_NO_DATA = "no data"
+_NO_CAUSES: Mapping[str, str] = {}
 _SHARE_WITHIN = 95.0  # percent of node-seconds that must keep a limit; the rest is what `excluded_share` allows for
 
 
@@ -36,8 +38,9 @@ class ValidityOutcome:
     ok: bool | None
     nodes: tuple[str, ...] = ()
     message: str = ""
-    latencies_only: bool = False
-    """Whether it says what latencies are worth, and nothing of rates, errors and exceptions."""
+    yields: bool = False
+    """Whether it says nothing against a threshold that was seen to be broken by errors, exceptions or a rate, as what says
+    only what latencies are worth."""
     fault: bool = False
     """Whether a fault of our own is why it is unknown."""
 
@@ -47,20 +50,22 @@ class ValidityOutcome:
         return self.ok is False or self.fault
 
 
-def guarded(name: str, make: Callable[[], ValidityOutcome], *, latencies_only: bool = False) -> ValidityOutcome:
+def guarded(name: str, make: Callable[[], ValidityOutcome], *, yields: bool = False) -> ValidityOutcome:
     """The check that `make` makes; unknown where that fails, which is a fault of our own."""
     try:
         row = make()
-        return replace(row, latencies_only=True) if latencies_only else row
+        return replace(row, yields=True) if yields else row
     except Exception as error:  # noqa: BLE001  # whatever it is: the other checks are worth having
         message = f"{name}: unknown, {fault_text(error)}"
-        return ValidityOutcome(
-            name, "–", "unknown", None, ok=None, message=message, latencies_only=latencies_only, fault=True
-        )
+        return ValidityOutcome(name, "–", "unknown", None, ok=None, message=message, yields=yields, fault=True)
 
 
-def check(limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int) -> list[ValidityOutcome]:
-    """All checks of a run, in a fixed order; each without data is not ok, and a fault in one makes that one unknown.
+def check(
+    limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int, causes: Mapping[str, str] = _NO_CAUSES
+) -> list[ValidityOutcome]:
+    """All checks of a log, in a fixed order; each without data is not ok, and a fault in one makes that one unknown.
+
+    `causes` are why a check may have no data, by its name, where that is known.
 
     The CPU and memory checks look at what 95 % of the node-seconds stayed at or below, which goes with the 5 % of requests
     that may be set apart: a few unfit nodes have their data set apart and are named, without making the run worthless.
@@ -83,7 +88,13 @@ def check(limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int) 
         "nodes": lambda: _nodes(log, nodes_expected, nodes_min),
         "excluded_share": lambda: _excluded_share(limits, log),
     }
-    return [guarded(name, make) for name, make in checks.items()]
+    return [_with_cause(guarded(name, make), causes) for name, make in checks.items()]
+
+
+def _with_cause(row: ValidityOutcome, causes: Mapping[str, str]) -> ValidityOutcome:
+    if row.observed != _NO_DATA or row.check not in causes:
+        return row
+    return replace(row, message=f"{row.check}: {_NO_DATA}: {causes[row.check]}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,7 @@ def _excluded_share(limits: Limits, log: FitnessLog) -> ValidityOutcome:
     """Without any request nothing was set apart: that says nothing against a threshold that was broken all the same."""
     measured = log.requests_fit + log.requests_unfit
     row = _Limit("excluded_share", limits.excluded_share_percent).outcome(_percent(log.requests_unfit, measured))
-    return replace(row, latencies_only=not measured)
+    return replace(row, yields=not measured)
 
 
 def _percents(
@@ -188,8 +199,8 @@ def _nodes(log: FitnessLog, expected: int, least: int) -> ValidityOutcome:
 
 
 def _no_data(name: str, limit: str, nodes: tuple[str, ...]) -> ValidityOutcome:
-    message = f"no data: nothing was recorded for {name} in the steady part"
-    return ValidityOutcome(name, limit, "no data", None, ok=False, nodes=nodes, message=message)
+    message = f"{_NO_DATA}: nothing was recorded for {name} in the steady part"
+    return ValidityOutcome(name, limit, _NO_DATA, None, ok=False, nodes=nodes, message=message)
 
 
 def _percent(part: int, whole: int) -> float | None:

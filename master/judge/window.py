@@ -21,6 +21,19 @@ class Second(NamedTuple):
     """The ages in ms of requests that were in flight at its end and had been for a second or longer; None when there were none."""
 
 
+def counts_of(tally: Tally) -> Tally:
+    """What counts of requests that were measured while their node was not fit: all but how long they took."""
+    return Tally(
+        tally.total,
+        tally.failed,
+        tally.received_bytes,
+        None,
+        tally.own_clock,
+        unanswered=tally.unanswered,
+        untimed=tally.untimed,
+    )
+
+
 class Window:
     """The requests of the last `length_s` seconds on end, or of all seconds when it is None.
 
@@ -38,8 +51,12 @@ class Window:
         self.exceptions = 0
         self.waiting: Histogram | None = None
         """Of the latest second."""
-        self._user_seconds = 0.0
-        self._seconds_with_users = 0
+        self.total_with_users = 0
+        """Requests of the seconds of which the users are known."""
+        self.user_seconds = 0.0
+        """The users of those, added up."""
+        self.seconds_with_users = 0
+        """How many these are."""
         self._last_s: int | None = None
         self._recent: deque[Second] = deque()
         self._peaks: deque[tuple[int, float]] = deque()
@@ -54,11 +71,6 @@ class Window:
         """Whether as many seconds as wanted are in it; one without a length is from its first."""
         return self.seconds > 0 if self.length_s is None else self.seconds == self.length_s
 
-    @property
-    def mean_users(self) -> float | None:
-        """The mean of the seconds whose users are known; None when none are."""
-        return self._user_seconds / self._seconds_with_users if self._seconds_with_users else None
-
     def add(self, second_s: int, second: Second) -> None:
         """Add the next second. A gap starts a window with a length anew.
 
@@ -72,16 +84,17 @@ class Window:
         self.seconds += 1
         self.exceptions += second.exceptions
         self.waiting = second.waiting
-        self._count_users(second.users, 1)
+        self._count_users(second, 1)
         if second.tally is not None:
             self.tally.merge(second.tally)
         if self.length_s is not None:
             self._slide(second_s, second)
 
-    def _count_users(self, users: float | None, sign: int) -> None:
-        if users is not None:
-            self._user_seconds += sign * users
-            self._seconds_with_users += sign
+    def _count_users(self, second: Second, sign: int) -> None:
+        if second.users is not None:
+            self.user_seconds += sign * second.users
+            self.seconds_with_users += sign
+            self.total_with_users += 0 if second.tally is None else sign * second.tally.total
 
     def _slide(self, second_s: int, second: Second) -> None:
         assert self.length_s is not None
@@ -96,7 +109,7 @@ class Window:
             self.seconds -= 1
             gone = self._recent.popleft()
             self.exceptions -= gone.exceptions
-            self._count_users(gone.users, -1)
+            self._count_users(gone, -1)
             if gone.tally is not None:
                 _take_off(self.tally, gone.tally)
         self.tally.histogram.max_ms = self._peaks[0][1]

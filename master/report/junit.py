@@ -98,7 +98,8 @@ def _threshold(result: Result, row: ThresholdResult) -> _Outcome | None:
     observed = f"observed {row.observed_text}"
     if row.ok is None and result.verdict != "ABORTED":
         return "error", row.message, observed
-    if result.verdict in _UNJUDGED:
+    unjudged = result.verdict == "ABORTED" or any(check.ok is False or check.fault for check in result.validity)
+    if unjudged and result.verdict in _UNJUDGED:
         return "skipped", _UNJUDGED[result.verdict], observed
     return None if row.ok else ("failure", row.message or f"{row.rule} is broken", observed)
 

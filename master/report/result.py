@@ -216,12 +216,12 @@ class Result(msgspec.Struct, kw_only=True):
     unreported_workers: list[str]
     """Workers whose final report never came: what they measured last is missing from the totals."""
     versions: Versions
+    warnings: list[str] = []
+    """What a reader should know, with what to do about it: what of the operator's input is not used, or not as Locust does;
+    endpoint names with ids in them; latencies that can't be."""
     faults: list[str] = []
     """What is unknown by a fault of piswarm's own, or since run.db can't be read, and why. Where the verdict rests on it, it is
     not PASS."""
-    """What of this result is unknown by a fault of piswarm's own, or since run.db can't be read, and why; then it is no PASS."""
-    warnings: list[str] = []
-    """What of the operator's input is not used, or not as Locust does, as told at the start."""
 
     def write(self, path: Path) -> None:
         """Write as indented JSON. Raises OSError when `path` can't be written."""

@@ -39,23 +39,7 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
-    if result.in_flight is not None and result.in_flight.oldest_ms is not None:
-        figures.add_row("in flight", in_flight_text(result.in_flight))
-    for row in result.exceptions[:SHOWN_EXCEPTIONS]:
-        figures.add_row("exception", exception_text(row))
-    if len(result.exceptions) > SHOWN_EXCEPTIONS:
-        figures.add_row("", f"{len(result.exceptions) - SHOWN_EXCEPTIONS} further exceptions, in the report")
-    if result.nodes.supposed:
-        figures.add_row("simulated", result.nodes.supposed)
-    if result.clocks_off:
-        worst = max(result.clocks_off, key=lambda clock: abs(clock.offset_s))
-        many = len(result.clocks_off)
-        figures.add_row(
-            "clocks",
-            f"{many} node(s) off by more than 1 s, {worst.node} by {worst.offset_s:+.1f} s; no figure depends on it",
-        )
-    for gap in result.gaps:
-        figures.add_row("gap", f"no controller from {gap.from_s:.1f} s to {gap.to_s:.1f} s")
+    _add_notes(figures, result)
     console.print()
     console.print(figures, highlight=False)
     rules = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
@@ -70,6 +54,31 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     console.print()
     console.print(Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}"), soft_wrap=True)
     console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _add_notes(figures: Table, result: Result) -> None:
+    """What is said where there is anything to say."""
+    if result.in_flight is not None and result.in_flight.oldest_ms is not None:
+        figures.add_row("in flight", Text(in_flight_text(result.in_flight)))
+    for row in result.exceptions[:SHOWN_EXCEPTIONS]:
+        figures.add_row("exception", Text(exception_text(row)))
+    if len(result.exceptions) > SHOWN_EXCEPTIONS:
+        figures.add_row("", f"{len(result.exceptions) - SHOWN_EXCEPTIONS} further exceptions, in the report")
+    if result.nodes.supposed:
+        figures.add_row("simulated", result.nodes.supposed)
+    if result.clocks_off:
+        worst = max(result.clocks_off, key=lambda clock: abs(clock.offset_s))
+        many = len(result.clocks_off)
+        figures.add_row(
+            "clocks",
+            f"{many} node(s) off by more than 1 s, {worst.node} by {worst.offset_s:+.1f} s; no figure depends on it",
+        )
+    for warning in result.warnings:
+        figures.add_row("warning", Text(warning))
+    for fault in result.faults:
+        figures.add_row("fault", Text(fault))
+    for gap in result.gaps:
+        figures.add_row("gap", f"no controller from {gap.from_s:.1f} s to {gap.to_s:.1f} s")
 
 
 def _requests(requests: Requests) -> str:

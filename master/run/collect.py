@@ -18,6 +18,7 @@ from master.fleet.report_checks import NOT_YET
 from master.fleet.states import NodeState
 from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import Judge, ThresholdOutcome
+from master.judge.window import counts_of
 from master.run.agents import Agents
 from master.run.handover import STANDING, Standing, boot_id
 from master.run.in_flight import InFlight, Waiting
@@ -148,7 +149,7 @@ class Collector:
         self.gaps = list(earlier.gaps)
         self.ready_s, self.users_peak = earlier.ready_s, earlier.users_peak
         self.receipts.cut_off = list(earlier.cut_off)
-        self.stop_reason = earlier.reason
+        self.stop_reason, self.broken_rule = earlier.reason, earlier.broken_rule
         if earlier.ended_s is not None:
             self._ended_s = earlier.ended_s
         self.dropped.update(earlier.dropped)
@@ -467,6 +468,7 @@ class Collector:
             dropped=dict(self.dropped),
             ended_s=None if self._ended_s == math.inf else self._ended_s,
             reason=self.stop_reason,
+            broken_rule=self.broken_rule,
         )
 
     def _keep_second(self, users: int) -> None:
@@ -519,7 +521,8 @@ class Collector:
             del self._pending[key]  # at once: should the next one fail, this one is not to be written a second time
             self.totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
             if second >= self._judged_up_to:  # what is judged already must not change any more
-                self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(tally)
+                judged = tally if fit else counts_of(tally)
+                self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(judged)
 
         for second, endpoint, waiting in self._in_flight.take_changes():
             self._store.add_waiting(second, endpoint, waiting.ages.count, waiting.ages)

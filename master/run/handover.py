@@ -14,6 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from master.errors import InputError
+from master.judge.thresholds import ThresholdOutcome
 from master.run.load import Span
 from master.run.processes import Started
 from master.run.roster import Roster
@@ -145,6 +146,8 @@ class Standing(msgspec.Struct, kw_only=True):
     """When the load had ended, if it had."""
     reason: str | None = None
     """Why, if not by plan."""
+    broken_rule: ThresholdOutcome | None = None
+    """The rule with `abort` that ended it, as it stood then."""
 
     def began_now_s(self, now_s: float, now_wall_s: float) -> float:
         """When the run began by this machine's monotonic clock of now, even if it was started anew since."""

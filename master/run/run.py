@@ -110,7 +110,7 @@ class Run:
             stack.callback(file.remove)
             self._handover, self._file = handover, file
             directory.scenario.write_text(self._scenario.to_yaml(), encoding="utf-8", errors="replace")
-            store = Store(directory.database, create=True)
+            store = Store(directory.database, create=True, kept_apart=self._scenario.endpoints_judged)
             stack.callback(store.close)
             store.put_meta("run", directory.name)
             store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
@@ -130,7 +130,7 @@ class Run:
                     f"{directory.path} has no {directory.database.name}, so there is nothing to go on with"
                 )
             file, handover = HandoverFile.take(directory.keys)
-            store = Store(directory.database)
+            store = Store(directory.database, kept_apart=self._scenario.endpoints_judged)
             stack.callback(store.close)
             self._view.say("reading what was measured so far")
             standing = read_standing(store.meta(STANDING), directory.path)
@@ -324,6 +324,7 @@ class Run:
             dropped_messages=collector.refusals.named(server.drops + collector.dropped + collector.agents.dropped),
             unreported_workers=sorted({*unreported, *collector.receipts.cut_off}),
             locust_version=locust_version,
+            broken_rule=collector.broken_rule,
             silent_classes=collector.user_classes.silent,
             aborted=self._stop.reason or collector.stop_reason,
             warnings=msgspec.convert(store.meta("warnings") or [], list[str]),

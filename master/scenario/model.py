@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from master.scenario.rules import Threshold
+from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_temperature
 from worker.wire import UserShare
 
@@ -122,6 +122,11 @@ class Scenario:
     def max_users(self) -> int:
         """The users of the largest stage."""
         return max(stage.users for stage in self.load)
+
+    @property
+    def endpoints_judged(self) -> list[Endpoint]:
+        """The endpoints that have a threshold of their own."""
+        return [rule.endpoint for rule in self.thresholds if rule.endpoint is not None]
 
     def to_yaml(self) -> str:
         """A scenario file that `load_scenario` reads back to an equal scenario, with every default spelled out."""

@@ -44,14 +44,15 @@ _TALLY = "total, failed, received_bytes, histogram, own_clock, unanswered, untim
 class Store:
     """One run.db, to write while the run is on and to read at any time."""
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
-        """Open an existing file, or create a new one.
+    def __init__(self, path: Path, *, create: bool = False, kept_apart: Iterable[Endpoint] = ()) -> None:
+        """Open an existing file, or create a new one. Endpoints to be `kept_apart` have a place however many others there are.
 
         Raises InputError when the file is no run.db of this version, sqlite3.Error when one can't be made.
         """
         self._db = sqlite3.connect(path) if create else open_existing(path, "rw")
         self._nodes: dict[str, int] = {}
         self._endpoints: dict[Endpoint, int] = {}
+        self._kept_apart = frozenset(kept_apart)
         self._errors: set[tuple[str, str, str]] = set()
         self._exceptions: set[tuple[str, ...]] = set()
         self._events = 0
@@ -109,10 +110,13 @@ class Store:
         )
 
     def counted_as(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint that requests to `endpoint` count for: itself, or OTHER when there are MAX_ENDPOINTS already."""
+        """The endpoint that requests to `endpoint` count for: itself, or OTHER when there are MAX_ENDPOINTS already.
+
+        Those to be kept apart are always themselves.
+        """
         if endpoint in self._endpoints:
             return endpoint
-        if len(self._endpoints) >= MAX_ENDPOINTS:
+        if len(self._endpoints) >= MAX_ENDPOINTS and endpoint not in self._kept_apart:
             endpoint = OTHER
         if endpoint not in self._endpoints:
             row = self._db.execute(

@@ -91,7 +91,11 @@ def test_endpoints_that_are_new_in_every_report_share_one_name_in_the_end(tmp_pa
     with played(tmp_path, stray=True) as run:
         run.hour()
         assert len(run.collector.totals.rows) == MAX_ENDPOINTS + 1
-        before = run.held()
+        after_one = run.held()
+        run.hour()
+        # The latest seconds are sometimes 15 and sometimes 16, of which some have no latencies: both are as before.
+        before = Held(*map(max, after_one, run.held()))
+        run.hour()
         run.hour()
         assert_same(run.held(), before)
         assert len({endpoint for _, endpoint, _, _ in run.store.requests()}) == MAX_ENDPOINTS + 1

@@ -16,6 +16,7 @@ from master.fleet.registry import Registry
 from master.fleet.report_checks import SECOND_TWICE
 from master.run import agents, collect
 from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
+from master.run.handover import STANDING, read_standing
 from master.run.recall import recall_fitness
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
@@ -104,10 +105,13 @@ def test_a_report_that_comes_after_its_second_was_judged_is_kept_and_troubles_no
     assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 11
 
 
-@pytest.mark.parametrize(("hold_from_s", "ends"), [(0, True), (9, False)])
-def test_only_steady_seconds_can_end_a_run(run: Run, hold_from_s: float, ends: bool) -> None:
-    """While the load is on its way elsewhere, a slow answer breaks no rule."""
+@pytest.mark.parametrize(("hold_from_s", "fit", "ends"), [(0, True, True), (9, True, False), (0, False, False)])
+def test_only_steady_seconds_of_fit_nodes_can_end_a_run(run: Run, hold_from_s: float, fit: bool, ends: bool) -> None:
+    """While the load is on its way elsewhere, a slow answer breaks no rule; nor does one of a node of which there is no sample."""
     for second in range(10):
+        run.now_s = START_S + second + 0.5
+        if fit:
+            run.collector.on_agent("pi1", sample(second, run.now_s, run.now_s))
         run.now_s = START_S + second + 1
         if second == hold_from_s:
             run.collector.progress.hold_started(hold_from_s)
@@ -116,6 +120,21 @@ def test_only_steady_seconds_can_end_a_run(run: Run, hold_from_s: float, ends: b
     for offset_s in range(11, 20):
         run.tick(offset_s)
     assert (run.collector.broken_rule is not None) is ends
+
+
+def test_the_rule_that_ends_a_run_is_known_to_who_takes_it_over(run: Run) -> None:
+    """As it stood then: what comes after may hold it again."""
+    run.collector.progress.hold_started(0)
+    for second in range(12):
+        run.now_s = START_S + second + 0.5
+        run.collector.on_agent("pi1", sample(second, run.now_s, run.now_s))
+        run.now_s = START_S + second + 1
+        run.answered(second, 500.0)
+        run.tick(second + 1)
+    broken = run.collector.broken_rule
+    assert broken is not None
+    standing = read_standing(run.store.meta(STANDING), Path("run"))
+    assert standing.broken_rule == broken
 
 
 def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again(run: Run) -> None:

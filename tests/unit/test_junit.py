@@ -54,6 +54,26 @@ def test_an_unfit_generator_fails_and_judges_nothing(path: Path) -> None:
     assert "pi1, pi2" in (failure.text or "")
 
 
+def test_what_is_unknown_of_a_rule_is_an_error(path: Path) -> None:
+    """It is no failure of the target's; rules that were judged are told as ever, since the generator was fit."""
+    unsure = result("INVALID")
+    unsure.thresholds[1].ok, unsure.thresholds[1].message = None, "unknown, since all was set apart"
+    unsure.validity.pop()
+    root = read(unsure, path)
+    assert outcomes(root, "thresholds") == {"p95 < 50 ms": [], "errors < 5 %": ["error"]}
+    assert next(root.iter("error")).get("message") == "unknown, since all was set apart"
+
+
+def test_a_check_that_is_unknown_by_our_own_fault_is_an_error_and_one_without_a_sensor_is_skipped(path: Path) -> None:
+    unknown = result("INVALID")
+    for row, fault in zip(unknown.validity, (True, False), strict=True):
+        row.ok, row.fault = None, fault
+    unknown.faults.append("the nodes that were unfit: unknown, a fault of piswarm's own: KeyError")
+    root = read(unknown, path)
+    assert outcomes(root, "validity") == {"node_cpu": ["error"], "loop_lag_p99": ["skipped"]}
+    assert outcomes(root, "run") == {"fault": ["error"]}
+
+
 def test_an_aborted_run_is_an_error(path: Path) -> None:
     """CI turns red for a run that was aborted, even when it has no row at all."""
     root = read(nothing(), path)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from judged_run import fill, fit_log, run_facts, scenario
+from judged_run import STEADY, fill, fit_log, run_facts, scenario
 from report_example import tally
 
 from master.judge.fitness import FitnessLog
 from master.judge.outcome import conclude
+from master.judge.thresholds import ThresholdOutcome
 from master.report.result import Result
-from master.store import Store
+from master.store import ExceptionRow, FitnessRow, Store
 from worker.histogram import Histogram, Tally
 
 
@@ -45,7 +46,7 @@ PARTS = {
     "missing_samples": "samples_missing",
     "nodes": "lost",
     "excluded_share": "requests_fit",
-    "users": "seconds",
+    "users": "exceptions",
     "local_errors": "local_errors",
     "latency_error": "lag_by_request",
     "doubtful_thresholds": "lag_when_fit",
@@ -63,8 +64,11 @@ def checks(result: Result) -> dict[str, bool | None]:
 
 
 def own_clock_tally(*latencies_ms: float, failed: int = 0) -> Tally:
-    made = tally(*latencies_ms, failed=failed)
+    """Answers of a client whose own clock ends them, and so many failures besides."""
+    made = tally(*latencies_ms)
     made.own_clock = len(latencies_ms)
+    made.total += failed
+    made.failed = failed
     return made
 
 
@@ -76,17 +80,20 @@ def test_a_run_that_went_well_passes_every_check(store: Store) -> None:
     assert all(checks(result).values())
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: str, store: Store) -> None:
-    """The others are made as ever, and what it was is said as a fault of our own."""
+def with_fault(name: str, store: Store, *rules: str) -> Result:
+    """The outcome of that run, with what the check `name` reads broken."""
     fill(store, [own_clock_tally(100.0, 120.0)])
     log = fit_log(own_clock=2)
     break_check(name, log, store)
+    return conclude(scenario(*rules), store, log, run_facts())
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: str, store: Store) -> None:
+    """The others are made as ever, and what it was is said as a fault of our own."""
     # That rule is over by less than any lag, so that what the lag may be in it is asked for.
-    result = conclude(scenario("max < 119.9 ms", "errors < 1 %"), store, log, run_facts())
-    assert checks(result) == {check: None if check == name else True for check in PARTS} | (
-        {} if name == "doubtful_thresholds" else {"doubtful_thresholds": False}
-    )
+    result = with_fault(name, store, "max < 119.9 ms", "errors < 1 %")
+    assert checks(result) == dict.fromkeys(PARTS, True) | {"doubtful_thresholds": False, name: None}
     (row,) = [row for row in result.validity if row.check == name]
     assert row.fault
     assert row.observed == "unknown"
@@ -99,11 +106,8 @@ def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: s
 
 @pytest.mark.parametrize("name", PARTS)
 def test_no_run_passes_while_a_check_is_unknown_by_our_own_fault(name: str, store: Store) -> None:
-    fill(store, [own_clock_tally(100.0, 120.0)])
-    log = fit_log(own_clock=2)
-    break_check(name, log, store)
-    rules = ["max < 119.9 ms"] if name == "doubtful_thresholds" else ["max < 1 s"]
-    assert conclude(scenario(*rules), store, log, run_facts()).verdict == "INVALID"
+    rule = "max < 119.9 ms" if name == "doubtful_thresholds" else "max < 1 s"
+    assert with_fault(name, store, rule).verdict == "INVALID"
 
 
 def test_a_rule_that_can_not_be_worked_out_is_unknown_and_the_others_are_judged(
@@ -163,15 +167,15 @@ def test_latencies_that_are_worth_nothing_excuse_no_failure(rules: list[str], ve
     assert result.verdict == verdict
     if verdict == "FAIL":
         assert result.reason.startswith(f"Broken: {rules[0]} (")
-        assert "p95" not in result.reason.partition("Latencies are not judged")[0]
+        assert "p95" not in result.reason.partition("The generator, besides")[0]
         assert "latency_error was" in result.reason
 
 
 def test_failures_say_nothing_of_what_latencies_are_worth(store: Store) -> None:
     """They end by the worker's own clock with any client; a quarter of them is the target's fault, not the generator's."""
-    refused = Tally(4, 1, 0, tally(10.0, 10.0, 10.0, 2.0).histogram, 1)
+    refused = Tally(4, 1, 0, tally(10.0, 10.0, 10.0).histogram, 0, failures=tally(2.0).histogram)
     fill(store, [refused])
-    result = conclude(scenario("errors < 1 %"), store, fit_log(own_clock=1, lag_ms=9.0), run_facts())
+    result = conclude(scenario("errors < 1 %"), store, fit_log(lag_ms=9.0), run_facts())
     assert checks(result)["latency_error"] is True
     assert result.verdict == "FAIL"
 
@@ -183,3 +187,97 @@ def test_a_run_without_any_request_is_invalid_unless_something_was_seen_to_break
     assert conclude(scenario("rate > 1/s"), store, log, run_facts()).verdict == "FAIL"
     assert conclude(scenario("errors < 1 %"), store, log, run_facts()).verdict == "INVALID"
     assert conclude(scenario(), store, log, run_facts()).verdict == "INVALID"
+
+
+@pytest.mark.parametrize(
+    ("rule", "lag_ms", "verdict"),
+    [
+        pytest.param("errors < 20 %, abort", 9.0, "FAIL", id="errors"),
+        pytest.param("p95 < 1 s, abort", 0.05, "FAIL", id="a latency"),
+        pytest.param("p95 < 1 s, abort", 9.0, "INVALID", id="a latency that was the generator's"),
+    ],
+)
+def test_the_rule_that_ended_a_run_is_its_verdict_whatever_all_of_it_comes_to(
+    rule: str, lag_ms: float, verdict: str, store: Store
+) -> None:
+    """It broke early; over the whole it holds again."""
+    fill(store, [own_clock_tally(10.0, 10.0)])
+    at_the_time = ThresholdOutcome(rule, 2000.0, "2 s", ok=False, message="broken then", on_latency="p95" in rule)
+    log = fit_log(own_clock=2, lag_ms=lag_ms)
+    result = conclude(scenario(rule, "rate > 1/s"), store, log, run_facts(broken_rule=at_the_time))
+    assert result.verdict == verdict
+    (row, _) = result.thresholds
+    assert row.ok is False
+    assert row.message.startswith("broken then, which ended the run; over all of it ")
+    assert conclude(scenario(rule), store, fit_log(own_clock=2, lag_ms=0.05), run_facts()).verdict == "PASS"
+    if verdict == "FAIL":
+        assert f"{rule} (broken then, which ended the run" in result.reason
+
+
+def test_an_endpoint_that_was_set_apart_makes_the_run_invalid_and_says_so(store: Store) -> None:
+    """While the share of all requests that was set apart is below its limit: its own rules can't be judged."""
+    fill(store)
+    store.add_requests(10, ("GET", "/rare"), tally(400.0), fit=False)
+    result = conclude(scenario("GET /rare max < 100 ms", "errors < 1 %"), store, fit_log(), run_facts())
+    assert [row.ok for row in result.thresholds] == [None, True]
+    assert result.verdict == "INVALID"
+    assert "GET /rare max < 100 ms (unknown, since all 1 requests were measured by unfit nodes" in result.reason
+    assert "not fit to measure" not in result.reason
+
+
+def test_a_request_of_the_ramp_is_known_to_the_rule_on_its_endpoint(store: Store) -> None:
+    fill(store)
+    store.add_requests(1, ("GET", "/once"), tally(4.0), fit=True)
+    result = conclude(scenario("GET /once p99 < 100 ms"), store, fit_log(), run_facts())
+    assert result.thresholds[0].message == "no request of GET /once in the steady part; 1 in the ramp"
+    assert result.verdict == "FAIL"
+
+
+def test_what_really_happened_is_said_where_there_is_no_data(store: Store) -> None:
+    """Users that raise before their first request, requests in flight, and a run that was never held."""
+    fill(store, [])
+    log = fit_log(requests=0)
+
+    def excluded(**facts: object) -> str:
+        result = conclude(scenario(), store, log, run_facts(**facts))
+        return next(row.message for row in result.validity if row.check == "excluded_share")
+
+    assert excluded() == "excluded_share: no data: no request ended at all"
+    store.add_exception(
+        ExceptionRow("ApiUser", "RuntimeError", "on_start raises", "lf.py:7 in on_start", "raise", 40, 1.0)
+    )
+    store.put_fitness([FitnessRow("pi1", 9, 1.0, 20.0, 0, "", users=10, in_flight=6)])
+    assert excluded() == (
+        "excluded_share: no data: no request ended at all; up to 6 were in flight; 40 exceptions in the code of users,"
+        " most often of ApiUser: RuntimeError: on_start raises (lf.py:7 in on_start)"
+    )
+    store.add_requests(1, ("GET", "/x"), tally(4.0), fit=True)
+    assert "no request ended in the steady part, 1 outside of it; up to 6" in excluded()
+    assert "the load was never held for a whole second" in excluded(steady_seconds=[])
+    store._db.execute("DELETE FROM fitness")
+    assert excluded() == "excluded_share: no data: no worker reported anything"
+
+
+def test_users_that_all_raise_are_a_failure_by_their_exceptions(store: Store) -> None:
+    """None of them ran, and nothing was requested: not for want of a fit generator."""
+    fill(store, [])
+    for second in STEADY:
+        store.put_fitness([FitnessRow("pi1", second, 1.0, 20.0, 0, "", users=0, exceptions=2)])
+    store.add_exception(ExceptionRow("ApiUser", "RuntimeError", "on_start raises", "", "", 30, 1.0))
+    facts = run_facts(silent_classes=["ApiUser"])
+    result = conclude(scenario("exceptions = 0", "errors < 1 %"), store, fit_log(requests=0), facts)
+    assert result.verdict == "FAIL"
+    assert result.reason.startswith("Broken: exceptions = 0 (30)")
+
+
+@pytest.mark.parametrize(("check", "facts"), [("users", {"silent_classes": ["Idle"]}), ("local_errors", {})])
+def test_a_load_that_was_not_what_the_scenario_asks_for_is_no_pass(
+    check: str, facts: dict[str, object], store: Store
+) -> None:
+    fill(store)
+    if check == "local_errors":
+        row = FitnessRow("pi1", 9, 1.0, 20.0, 3, "EMFILE: no descriptor", users=10, local_errors=4)
+        store.put_fitness([row])
+    result = conclude(scenario("errors < 1 %"), store, fit_log(), run_facts(**facts))
+    assert result.verdict == "INVALID"
+    assert [row.check for row in result.validity if row.ok is False] == [check]

@@ -337,3 +337,19 @@ def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
 def test_nodes_sort_by_number() -> None:
     """pi2 comes before pi10."""
     assert sorted(["pi10", "pi2", "a", "10", "pi2b"], key=words.natural) == ["10", "a", "pi2", "pi2b", "pi10"]
+
+
+def test_warnings_and_faults_stand_at_the_top_and_what_is_unknown_is_said_to_be(store: Store, target: Path) -> None:
+    """A generator that was fit is not said to have been unfit, because a rule can't be judged."""
+    fill(store)
+    unsure = result("INVALID")
+    unsure.validity = unsure.validity[:1]
+    unsure.thresholds[0].ok, unsure.thresholds[0].message = None, "unknown, since all was set apart"
+    unsure.warnings, unsure.faults = ["50 endpoints are named alike"], ["the fleet: unknown, KeyError"]
+    _, page = written(unsure, store, target)
+    assert page.says("50 endpoints are named alike")
+    assert page.says("Not all of this could be worked out: the fleet: unknown, KeyError")
+    assert page.says("It is not known whether the target was good enough")
+    assert page.says("Not all of them can be judged.")
+    assert page.says("p95 < 50 msunknown, since all was set apart? unknown40 ms")
+    assert not page.says("not fit to measure")

@@ -245,6 +245,19 @@ def test_endpoints_beyond_the_most_count_for_one(path: Path) -> None:
     store.close()
 
 
+def test_an_endpoint_to_be_kept_apart_has_a_place_however_many_there_are(path: Path) -> None:
+    """Even as the last to come, and after a resume: there is a threshold on it."""
+    judged = ("POST", "/checkout")
+    for create in (True, False):
+        store = Store(path, create=create, kept_apart=[judged, ("GET", "/never")])
+        for number in range(MAX_ENDPOINTS + 3):
+            store.add_requests(1, ("GET", f"/{number}"), tally(1.0), fit=True)
+        assert store.counted_as(("POST", "/other")) == OTHER
+        if not create:
+            assert store.counted_as(judged) == judged
+        store.close()
+
+
 def test_events_beyond_the_most_are_counted(store: Store) -> None:
     """The first are kept: that is where trouble starts."""
     for number in range(MAX_EVENTS + 3):

@@ -10,7 +10,7 @@ import pytest
 from report_example import result
 from rich.console import Console
 
-from master.report.result import Result
+from master.report.result import InFlight, Result
 from master.report.summary import print_summary
 from master.run.directory import RunDirectory
 
@@ -40,3 +40,21 @@ def test_what_simulated_nodes_were_supposed_to_be_is_told_where_it_was_anything(
     assert says in " ".join(text.split())
     assert ("boards warm" in text) is (thermal_speed != 1)
     assert ("is taken to cost" in text) is (request_cpu_ms is not None)
+
+
+def test_warnings_and_faults_and_what_is_unknown_are_said(tmp_path: Path) -> None:
+    """As they are, whatever is in them."""
+    what = result("INVALID")
+    what.warnings, what.faults = ["50 endpoints [id] alike"], ["the fleet: unknown, KeyError"]
+    what.thresholds[0].ok = None
+    text = printed(what, tmp_path)
+    assert "warning 50 endpoints [id] alike" in text
+    assert "fault the fleet: unknown, KeyError" in text
+    assert "unknown p95 < 50 ms" in text
+
+
+def test_an_endpoint_with_brackets_in_its_name_is_printed_as_it_is(tmp_path: Path) -> None:
+    """It is no markup, and ends no run."""
+    what = result()
+    what.in_flight = InFlight(peak=2, oldest_ms=5000.0, endpoint="GET /a[/b]")
+    assert "GET /a[/b]" in printed(what, tmp_path)

@@ -217,13 +217,92 @@ def test_the_worst_window_of_an_equation_is_the_one_furthest_from_it() -> None:
         ("rate >= 0/s", answers({1: {GET: tally(1)}}, range(0)), "no steady seconds"),
         ("p95 < 5 ms over 10s", DATA, "no 10s on end were measured"),
         ("rate_per_user > 0/s", answers({1: {GET: tally(1)}}, range(5), users=0), "no users ran"),
-        ("rate_per_user > 0/s", Answers({1: {GET: tally(1)}}, range(5), {}), "no users ran"),
     ],
 )
 def test_a_rule_without_data_does_not_hold_and_says_why(rule: str, data: Answers, says: str) -> None:
     found = outcome(rule, data)
     assert (found.observed, found.observed_text, found.ok) == (None, "no data", False)
     assert says in found.message
+
+
+FAILED = Tally(total=4, failed=4, failures=tally(0.2, 0.2, 0.2, 0.2).histogram)
+UNTIMED = Tally(total=4, untimed=4)
+APART = Tally(total=4)
+
+
+@pytest.mark.parametrize(
+    ("rule", "of_get", "users", "says"),
+    [
+        ("rate_per_user > 0/s", tally(1), None, "since it is not known how many users ran"),
+        ("GET /x p95 < 5 ms", APART, 10, "since all 8 requests were measured by unfit nodes, and are set apart"),
+        ("GET /x max < 5 ms", APART, 10, "since all 8 requests were measured by unfit nodes, and are set apart"),
+        ("GET /x max < 5 ms over 2s", APART, 10, "since all 8 requests were measured by unfit nodes"),
+        ("GET /x max > 5 ms over 2s", APART, 10, "since all 8 requests were measured by unfit nodes"),
+        ("GET /x p95 < 5 ms", FAILED, 10, "since all 8 requests failed"),
+        ("GET /x p95 < 5 ms over 1s", FAILED, 10, "since all 8 requests failed"),
+        ("GET /x p50 < 5 ms", UNTIMED, 10, "since no request came with a response time"),
+    ],
+)
+def test_a_rule_that_nobody_can_judge_is_unknown_and_neither_holds_nor_breaks(
+    rule: str, of_get: Tally, users: float | None, says: str
+) -> None:
+    """Whatever other endpoints do."""
+    data = Answers(
+        {1: {GET: of_get, POST: tally(5)}, 2: {GET: of_get}}, range(1, 3), {} if users is None else {1: users}
+    )
+    found = outcome(rule, data)
+    assert (found.observed, found.observed_text, found.ok) == (None, "unknown", None)
+    assert found.message.startswith(f"unknown, {says}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "apart_ms", "ok", "says"),
+    [
+        pytest.param(
+            "max < 10 ms over 2s", 50.0, None, "unknown, 2 windows had no latency", id="it may have been the node"
+        ),
+        pytest.param("max < 10 ms over 2s", 8.0, True, "and hold it by the others'", id="a node only makes it longer"),
+        pytest.param(
+            "max < 4 ms over 2s", 50.0, False, "broken in the 2s from 0 s: 5 ms; 2 windows", id="broken elsewhere"
+        ),
+        pytest.param("max > 4 ms over 2s", 50.0, None, "unknown, 2 windows", id="longer is no proof of long"),
+        pytest.param("errors < 1 % over 2s", 50.0, True, "worst in the 2s from 0 s: 0 %", id="errors need no latency"),
+    ],
+)
+def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silence(
+    rule: str, apart_ms: float, ok: bool | None, says: str
+) -> None:
+    """Seconds 3 to 5 were unfit; the windows from 3 and from 4 have nothing else."""
+    judge = Judge([parse_threshold(rule)])
+    for second in range(9):
+        unfit = 3 <= second <= 5
+        apart = {GET: tally(apart_ms).histogram} if unfit else {}
+        judge.add(second, {GET: Tally(total=1) if unfit else tally(5.0)}, 1, apart=apart)
+    (found,) = judge.outcomes()
+    assert found.ok is ok
+    assert found.message.startswith(says) or says in found.message
+    assert found.observed is not None
+
+
+def test_an_endpoint_that_was_requested_outside_of_the_steady_part_was_not_never_requested() -> None:
+    """It is said where it was; and one that never was may be a slip of the pen."""
+    judge = judged([parse_threshold("GET /once p99 < 100 ms"), parse_threshold("GET /onec p99 < 100 ms")], DATA)
+    once, slip = judge.outcomes({("GET", "/once"): {"in the ramp": 1, "when the load had ended": 2}})
+    assert once.message == "no request of GET /once in the steady part; 1 in the ramp, 2 when the load had ended"
+    assert slip.message == "GET /onec was never requested; did you mean 'GET /once'?"
+    assert (once.ok, slip.ok) == (False, False)
+
+
+def test_seconds_of_which_the_users_are_not_known_are_left_out_of_a_rate_per_user() -> None:
+    """With their requests; else it would look better than it was."""
+    data = Answers({second: {GET: tally(5, 5)} for second in range(4)}, range(4), {0: 4, 1: 4})
+    assert outcome("rate_per_user >= 1/s", data).observed == 0.5
+    assert outcome("rate_per_user >= 1/s over 2s", data).observed == 0.5
+
+
+def test_a_latency_that_is_no_number_is_said_to_be_more_than_an_hour() -> None:
+    found = outcome("max < 1 s", answers({0: {GET: tally(float("inf"))}}, range(1)))
+    assert (found.observed, found.observed_text, found.ok) == (3600e3, "more than an hour", False)
 
 
 def test_a_rate_without_any_request_is_zero() -> None:
@@ -304,7 +383,7 @@ def test_an_abort_rule_without_window_waits_for_ten_steady_seconds() -> None:
     assert judged(rules, STEP, before_s=9).broken_abort() is None
     broken = judged(rules, STEP, before_s=10).broken_abort()
     assert broken is not None
-    assert broken.observed == 4
+    assert (broken.observed, broken.message) == (4, "broken over the first 10 steady seconds: 4/s")
 
 
 def test_nothing_is_aborted_for_an_endpoint_not_requested_yet() -> None:

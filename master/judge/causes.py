@@ -1,0 +1,47 @@
+"""Why there was nothing to check the generator by, where that is known: what really happened."""
+
+from __future__ import annotations
+
+from master.judge.faults import Faults
+from master.judge.totals import Totals
+from master.store import Store
+
+_BY_WORKERS = ("loop_lag_p99", "worker_cpu", "clock_error", "users")
+_BY_SAMPLES = ("node_cpu", "node_memory", "missing_samples")
+
+
+def causes(store: Store, totals: Totals, steady_s: int, faults: Faults) -> dict[str, str]:
+    """By check, why it may have no data; checks of which that isn't known are left out."""
+    if not steady_s:
+        return dict.fromkeys(
+            (*_BY_WORKERS, *_BY_SAMPLES, "controller_cpu", "nodes", "excluded_share"),
+            "the load was never held for a whole second, so no part of the run is judged",
+        )
+    found = {"controller_cpu": "the controller's own agent sent no sample in the steady part"}
+    reported = faults.attempt("the workers' reports", lambda: next(store.workers_by_second(), None) is not None, True)
+    if not reported:
+        found |= dict.fromkeys((*_BY_WORKERS, "excluded_share"), "no worker reported anything")
+    else:
+        found["excluded_share"] = faults.attempt("why there were no requests", lambda: _no_request(store, totals), "")
+    if next(iter(store.sampled()), None) is None:
+        found |= dict.fromkeys(_BY_SAMPLES, "no node sent a sample")
+    return {check: why for check, why in found.items() if why}
+
+
+def _no_request(store: Store, totals: Totals) -> str:
+    """Why no request ended in the steady part."""
+    ended = sum(tally.total for tally in totals.whole.values())
+    said = [f"no request ended in the steady part, {ended} outside of it" if ended else "no request ended at all"]
+    in_flight = max((row.in_flight for row in store.workers_by_second()), default=0)
+    if in_flight:
+        said.append(f"up to {in_flight} were in flight")
+    exceptions = store.exceptions()
+    if exceptions:
+        first = exceptions[0]
+        where = f" ({first.place})" if first.place else ""
+        count = sum(row.occurrences for row in exceptions)
+        said.append(
+            f"{count} exceptions in the code of users, most often of {first.user_class}: {first.type}:"
+            f" {first.message}{where}"
+        )
+    return "; ".join(said)

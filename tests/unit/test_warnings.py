@@ -1,0 +1,47 @@
+"""What is pointed out of a run's requests: names with ids in them, and times that can't be."""
+
+from __future__ import annotations
+
+import pytest
+from report_example import tally
+
+from master.judge.warnings import ALIKE, warnings_for
+from master.scenario.rules import Endpoint
+from master.store import OTHER
+from worker.histogram import Tally
+
+
+def named(*names: str) -> dict[Endpoint, Tally]:
+    return {("GET", name): tally(5.0) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        ([f"/ok?product={number}" for number in range(ALIKE)], "/ok?product=[id]"),
+        ([f"/items/{number:032x}/parts" for number in range(ALIKE)], "/items/[id]/parts"),
+        ([f"/{number:08x}-0000-1000-8000-00805f9b34fb" for number in range(ALIKE)], "/[id]"),
+    ],
+)
+def test_endpoints_that_differ_in_ids_alone_are_pointed_out_with_the_remedy(names: list[str], pattern: str) -> None:
+    (warning,) = warnings_for(named(*names), 60)
+    assert warning.startswith(f"{ALIKE} endpoints are named alike but for ids in them: give such requests one name")
+    assert f'name="{pattern}" for those to GET {pattern}' in warning
+    assert warnings_for(named(*names[1:]), 60) == []
+
+
+def test_names_beyond_the_last_place_are_said_to_be_counted_together() -> None:
+    words, together = warnings_for(named("/a", "/b") | {OTHER: tally(*[1.0] * 7)}, 60)
+    assert "with name=" in words
+    assert together.startswith("7 requests had names beyond the first 1000")
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "says"),
+    [(5e6, "GET /a is said to have taken 5000 s, longer than the run"), (float("inf"), "to have taken for ever")],
+)
+def test_a_request_that_is_said_to_have_taken_longer_than_the_run_is_doubted(latency_ms: float, says: str) -> None:
+    """Nanoseconds, where milliseconds belong."""
+    (warning,) = warnings_for({("GET", "/a"): tally(5.0, latency_ms), ("GET", "/b"): tally(59_000.0)}, 60)
+    assert says in warning
+    assert "in ms?" in warning
