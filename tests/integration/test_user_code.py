@@ -1,0 +1,114 @@
+"""Users whose code fails, who are never made, or who never ask for anything: none of it passes as the load that was wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from processes import PISWARM, Finished, Piswarm, Target
+
+USERS = """
+import gevent
+from locust import constant, task
+from worker.http import HttpUser
+
+class Sound(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def health(self):
+        self.client.get("/health")
+
+class AfterRequest(Sound):
+    @task
+    def broken(self):
+        self.client.get("/health")
+        {}["id"]
+
+class NeverMade(Sound):
+    def __init__(self, environment):
+        super().__init__(environment)
+        raise RuntimeError("never made")
+
+class NeverStarted(Sound):
+    def on_start(self):
+        raise RuntimeError("never started")
+
+class Idle(HttpUser):
+    @task
+    def nothing(self):
+        gevent.sleep(0.05)
+"""
+
+
+def run_with(piswarm: Piswarm, target: Target, directory: Path, other: str, **changes: object) -> Finished:
+    (directory / "users.py").write_text(USERS, encoding="utf-8")
+    users = {"Sound": "= 4", other: "= 4"}
+    scenario = piswarm.scenario(locustfile="users.py", users=users, thresholds=[], **changes)
+    return piswarm.run(scenario, "--target", target.url, "--local", "2")
+
+
+def test_an_exception_in_a_task_fails_the_run_and_is_told_with_its_place(
+    piswarm: Piswarm, target: Target, tmp_path: Path
+) -> None:
+    """Its requests were all answered; that is not enough."""
+    finished = run_with(piswarm, target, tmp_path, "AfterRequest")
+    assert finished.status == 1, finished.output
+    assert "exceptions = 0 (default)" in finished.result["reason"]
+    (row,) = finished.result["exceptions"]
+    assert (row["user_class"], row["type"], row["message"], row["line"]) == (
+        "AfterRequest",
+        "KeyError",
+        "'id'",
+        '{}["id"]',
+    )
+    assert row["place"].startswith("users.py:")
+    assert row["count"] >= 10
+    assert "KeyError: 'id', AfterRequest, users.py:" in finished.output
+    assert "users.py:" in (finished.directory / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_scenario_can_loosen_the_rule_on_exceptions(piswarm: Piswarm, target: Target, tmp_path: Path) -> None:
+    """Then they are told all the same, and judge nothing."""
+    (tmp_path / "users.py").write_text(USERS, encoding="utf-8")
+    scenario = piswarm.scenario(
+        locustfile="users.py", users={"AfterRequest": 1}, thresholds=["exceptions < 100000", "errors = 0"]
+    )
+    finished = piswarm.run(scenario, "--target", target.url)
+    assert finished.status == 0, finished.output
+    assert finished.result["exceptions"]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("NeverMade", "RuntimeError: never made (NeverMade, users.py:"),
+        ("NeverStarted", "RuntimeError: never started (NeverStarted, users.py:"),
+        ("Idle", "Idle never made a request"),
+    ],
+)
+def test_users_that_do_nothing_make_the_run_invalid(
+    piswarm: Piswarm, target: Target, tmp_path: Path, other: str, said: str
+) -> None:
+    """The other half works as if nothing was; the reason names what became of this one."""
+    finished = run_with(piswarm, target, tmp_path, other)
+    assert finished.status == 3, finished.output
+    (check,) = [row for row in finished.result["validity"] if row["check"] == "users"]
+    assert check["ok"] is False
+    assert said in finished.result["reason"]
+
+
+def test_too_few_descriptors_on_a_node_are_not_the_targets_failure(
+    piswarm: Piswarm, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is INVALID, and says what to do about it."""
+    (prlimit, *rest) = ("prlimit", "--nofile=120:120", "--")
+    monkeypatch.setattr("processes.PISWARM", [prlimit, *rest, *PISWARM])
+    scenario = piswarm.scenario(
+        load=[{"users": 200, "spawn_rate": 100, "hold": "6s"}], nodes={"expect": 2}, thresholds=["errors = 0"]
+    )
+    finished = piswarm.run(scenario, "--target", target.url)
+    assert finished.status == 3, finished.output
+    (check,) = [row for row in finished.result["validity"] if row["check"] == "local_errors"]
+    assert check["ok"] is False
+    assert "EMFILE: no free file descriptor" in finished.result["reason"]
