@@ -33,6 +33,7 @@ MAX_BYTES = 1 << 53
 MARK_WITHIN_S = 0.5
 """What is in flight so long after the end of a second is not taken for what was in flight at its end."""
 _ELSEWHERE = object()
+_NUMBERS = (float, int)  # made once: `float | int` is a new object each time
 
 
 class RequestEvent(WorkerEvent):
@@ -356,7 +357,7 @@ def _user_class_here() -> str:
 
 def _is_time(response_ms: Any) -> bool:
     """Whether a response time can be one: a finite number of milliseconds that is not negative."""
-    return isinstance(response_ms, float | int) and 0 <= response_ms < math.inf
+    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms < math.inf
 
 
 def _endpoint(method: Any, name: Any) -> tuple[str, str]:

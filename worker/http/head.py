@@ -12,6 +12,7 @@ from worker.http.lenient import normalize, transfer_encoding_is_chunked
 BODILESS = frozenset({204, 304})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 END = b"\r\n\r\n"
+START = b"HTTP/1."
 find_end = re.compile(rb"\n\r?\n").search
 """Finds where a head ends, also one whose lines end with a line feed alone."""
 MAX_HEAD_BYTES = 64 * 1024
@@ -125,10 +126,7 @@ def parse(data: bytes) -> Head:
 
 def refuse_early(data: bytes) -> None:
     """Raise BadAnswerError if what has come of a head can't become one, however it goes on."""
-    if not data[: len(_START)].upper().startswith(_START[: len(data)]):
+    if not data[: len(START)].upper().startswith(START[: len(data)]):
         raise StrayBytesError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
     if len(data) > MAX_HEAD_BYTES:
         raise BadAnswerError(f"the head of the answer exceeds {MAX_HEAD_BYTES} bytes")
-
-
-_START = b"HTTP/1."

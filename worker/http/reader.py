@@ -122,7 +122,7 @@ class Reader:
         return taken
 
     def _feed_head(self, data: bytes) -> bool:
-        start = _after_empty_line(data) if self._followed else 0
+        start = _after_empty_line(data) if self._followed and data[0] in _LINE_ENDS else 0
         found = find_end(data, max(start, len(self._partial) - 2))
         if found is None or found.end() > MAX_HEAD_BYTES:
             heads.refuse_early(data[start:])
@@ -130,7 +130,8 @@ class Reader:
             return False
         end = found.end()
         text = data[start:end]
-        heads.refuse_early(text)
+        if not text.startswith(heads.START):
+            heads.refuse_early(text)
         head = heads.remembered.get(text) or heads.parse(text)
         status = head.status
         if status < 200:
@@ -200,6 +201,9 @@ class Reader:
             raise BadAnswerError(
                 f"the body exceeds {self._max_body} bytes; raise the user's max_body_bytes, or ask for it with stream=True"
             )
+
+
+_LINE_ENDS = b"\r\n"
 
 
 def _after_empty_line(data: bytes) -> int:
