@@ -23,7 +23,19 @@ from master.store import Store
 from worker import __version__
 from worker.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
 from worker.histogram import Histogram
-from worker.wire import Answer, EndpointSecond, Facts, Hello, Reading, Ready, Report, Sample, UserShare, WorkerSecond
+from worker.wire import (
+    Answer,
+    EndpointSecond,
+    Facts,
+    Hello,
+    Reading,
+    Ready,
+    Report,
+    Sample,
+    Unanswered,
+    UserShare,
+    WorkerSecond,
+)
 
 START_S = 1000.0
 FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm=__version__)
@@ -344,3 +356,52 @@ def test_how_a_node_is_now_is_kept(run: Run) -> None:
     run.collector.on_users("pi1", users=True)
     run.tick(2)
     assert run.store.node_rows()[0].state == "running"
+
+
+@pytest.mark.parametrize(
+    ("sent", "ended", "counted_in"),
+    [
+        pytest.param(12, 14, 14, id="given up within the hold"),
+        pytest.param(12, 25, 18, id="sent in the hold and given up after it: in its last judged second"),
+        pytest.param(21, 25, 25, id="sent after the hold: judged nowhere"),
+        pytest.param(1, 3, 3, id="over before the hold"),
+    ],
+)
+def test_a_request_without_an_answer_counts_in_the_last_judged_second_in_which_it_was_in_flight(
+    run: Run, sent: int, ended: int, counted_in: int
+) -> None:
+    """However long after the hold it is given up: it was this hold's users that waited."""
+    run.now_s = START_S + 5
+    run.collector.progress.hold_started(5.0)
+    run.now_s = START_S + 20
+    run.collector.load_ended(None)
+    run.now_s = START_S + 26
+    ages = Histogram()
+    ages.add(1000.0 * (ended - sent))
+    row = Unanswered("GET", "/x", int(START_S) + sent, int(START_S) + ended, 1, ages.max_ms, ages.buckets)
+    run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {"ApiUser": 10}, [], [], unanswered=[row]))
+    run.tick(26)
+    (found,) = run.store.requests()
+    second, endpoint, tally, _ = found
+    assert (second, endpoint) == (counted_in, ("GET", "/x"))
+    assert (tally.total, tally.failed, tally.unanswered, tally.histogram.max_ms) == (1, 1, 1, ages.max_ms)
+
+
+def test_what_is_in_flight_is_known_by_endpoint_and_kept_while_it_waits_for_long(run: Run) -> None:
+    """The number of all in the latest complete second; in run.db those that have been waiting for a second or longer."""
+    ages = Histogram()
+    ages.add(2500.0)
+    waiting = EndpointSecond(
+        "GET", "/x", 0, 0, 0, 0.0, {}, in_flight=3, waiting_max_ms=2500.0, waiting_buckets=ages.buckets
+    )
+    quick = EndpointSecond("GET", "/y", 0, 0, 0, 0.0, {}, in_flight=2)
+    row = WorkerSecond(int(START_S) + 6, 10.0, 1.0, {1: 20}, [waiting, quick], users=10)
+    run.now_s = START_S + 8
+    run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {"ApiUser": 10}, [row], []))
+    run.tick(10.5)
+    assert {endpoint[1]: entry.in_flight for endpoint, entry in run.collector.in_flight().items()} == {"/x": 3, "/y": 2}
+    assert [(second, endpoint[1], many, age.max_ms) for second, endpoint, many, age in run.store.waiting()] == [
+        (6, "/x", 1, 2500.0)
+    ]
+    (workers,) = run.store.workers_by_second()
+    assert (workers.second, workers.users, workers.in_flight) == (6, 10, 5)
