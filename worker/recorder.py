@@ -308,7 +308,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             second=second,
             cpu_percent=lag.cpu_percent,
             lag_max_ms=lag.histogram.max_ms,
-            lag_buckets=lag.histogram.buckets,
+            lag_buckets=dict(lag.histogram.buckets),  # a stall may add to it while the report waits to be sent again
             endpoints=[
                 _endpoint_second(endpoint, tallies.get(endpoint) or Tally(), pending.get(endpoint))
                 for endpoint in dict.fromkeys((*tallies, *pending))

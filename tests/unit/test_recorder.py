@@ -151,6 +151,18 @@ def test_the_final_report_has_the_second_that_is_not_over(recorder: Recorder, cl
     assert [row.second for row in recorder.take({}, final=True).seconds] == [100]
 
 
+def test_a_report_that_is_kept_stays_as_it_was_taken(clock: Clock) -> None:
+    """It may be sent again after a stall, whose probes are counted late, in the seconds in which they were due."""
+    lag = LoopLag(clock, lambda: 0.0)
+    recorder = Recorder(lag, clock)
+    lag._at(int(clock())).histogram.add(1.0)
+    clock.now_s += 1.0
+    report = recorder.take({})
+    before = encode(report)
+    lag._at(report.seconds[-1].second).histogram.add(3000.0)
+    assert encode(report) == before
+
+
 def test_the_caller_may_say_when_a_request_ended(recorder: Recorder, clock: Clock) -> None:
     """It counts in that second, with its failure."""
     clock.now_s = 101.001
