@@ -75,7 +75,7 @@ def fill(store: Store, *, nodes: int = 3, seconds: int = 30) -> None:
             if not (index == 1 and second > 20)
         )
         store.put_samples([("controller", second, reading(None))])
-        unfit = "loop lag 84.2 ms above 50 ms, worker CPU unknown" if second == 15 else ""
+        unfit = "loop lag 84.2 ms above 50 ms; worker CPU unknown" if second == 15 else ""
         store.put_fitness([FitnessRow(names[0], second, 84.2 if unfit else 3.0, None if unfit else 40.0, 4, unfit)])
     store.add_event(Event(20.5, "lost", names[1], HOSTILE))
     store.add_error(ErrorRow("GET", HOSTILE, f"no {HOSTILE}", seconds, 0.2))

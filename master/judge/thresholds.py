@@ -252,12 +252,13 @@ class Judge:
 def _why_none(rule: _Rule) -> str:
     """Why there is no figure, though there were requests."""
     counts = rule.counts
+    all_of_them = f"all {counts.total} requests" if counts.total > 1 else "the only request"
     if rule.threshold.metric == "rate_per_user":
         return "since it is not known how many users ran"
     if counts.failed >= counts.total:
-        return f"since all {counts.total} requests failed, so that none says how long an answer takes"
+        return f"since {all_of_them} failed, which says nothing of how long an answer takes"
     if counts.total - counts.failed - counts.untimed > 0 and not counts.timed:
-        return f"since all {counts.total} requests were measured by unfit nodes, and are set apart"
+        return f"since {all_of_them} came from nodes while they were unfit, and what these measured is set apart"
     if not counts.timed:
         return "since no request came with a response time"
     return "since no window had a latency that was measured by a fit node"

@@ -34,7 +34,7 @@ class UnfitNode:
             self._add_second(row.second)
         self.requests += row.requests
         self.lag_max_ms = max(self.lag_max_ms, row.lag_max_ms)
-        for reason in {kind(text): None for text in row.unfit.split(", ")}:
+        for reason in {kind(text): None for text in row.unfit.split("; ")}:
             if reason not in self._reasons_now:
                 self._reasons_now.add(reason)
                 self.reasons[reason] = self.reasons.get(reason, 0) + 1

@@ -341,7 +341,7 @@ class Collector:
         if row.second > self._measured.get(worker, -1):  # requests may come late, and tell of their second again
             self._measured[worker] = row.second
             lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
-            unfit = ", ".join(reasons)
+            unfit = "; ".join(reasons)
             self._exceptions[max(second, self._judged_up_to)] += row.exceptions
             self._keep_fitness(
                 FitnessRow(

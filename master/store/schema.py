@@ -42,7 +42,8 @@ CREATE TABLE samples (
     soft_limited INTEGER AS (CASE WHEN conditions_lately & 128 THEN conditions_lately >> 3 & 1 END) VIRTUAL,
     PRIMARY KEY (second, node)
 ) WITHOUT ROWID;
--- How fit a worker and its node were to measure in one second; `unfit` lists the reasons, empty when fit; `lag` is a histogram.
+-- How fit a worker and its node were to measure in one second; `unfit` lists the reasons, with semicolons between, empty when fit;
+-- `lag` is a histogram.
 -- `users` ran and `in_flight` requests were unanswered when the second ended (users NULL: not known); `local_errors` requests failed for
 -- want of something on the node; `exceptions` came from users' code.
 CREATE TABLE fitness (

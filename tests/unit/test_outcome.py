@@ -221,7 +221,9 @@ def test_an_endpoint_that_was_set_apart_makes_the_run_invalid_and_says_so(store:
     result = conclude(scenario("GET /rare max < 100 ms", "errors < 1 %"), store, fit_log(), run_facts())
     assert [row.ok for row in result.thresholds] == [None, True]
     assert result.verdict == "INVALID"
-    assert "GET /rare max < 100 ms (unknown, since all 1 requests were measured by unfit nodes" in result.reason
+    assert (
+        "GET /rare max < 100 ms (unknown, since the only request came from nodes while they were unfit" in result.reason
+    )
     assert "not fit to measure" not in result.reason
 
 

@@ -118,11 +118,13 @@ def test_what_nothing_is_known_of_is_not_steady() -> None:
 def test_unfit_seconds_add_up_by_kind_of_reason() -> None:
     """What was observed differs from second to second; the reason does not."""
     rows = [
-        FitnessRow("pi2", 4, 81.0, None, 10, "loop lag 81 ms above 50 ms, worker CPU unknown"),
+        FitnessRow("pi2", 4, 81.0, None, 10, "loop lag 81 ms above 50 ms; worker CPU unknown"),
         FitnessRow("pi1", 7, 3.0, 95.5, 1, "worker CPU 95.5 % above 90 %"),
         FitnessRow("pi2", 9, 1200.0, 40.0, 5, "loop lag 1.2 s above 50 ms"),
+        FitnessRow("pi3", 9, 3.0, 40.0, 5, "EMFILE: no descriptor left: raise the limit, or fewer users a node"),
     ]
-    first, second = unfit_nodes(rows)
+    first, second, third = unfit_nodes(rows)
+    assert third.reasons == {"EMFILE: no descriptor left: raise the limit, or fewer users a node": 1}
     assert (first.name, first.seconds, first.spans, first.requests) == ("pi2", 2, [(4, 5), (9, 10)], 15)
     assert first.lag_max_ms == 1200.0
     assert first.reasons == {"loop lag above 50 ms": 2, "worker CPU unknown": 1}
