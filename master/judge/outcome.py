@@ -110,7 +110,14 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         run_id=facts.run_id,
         scenario=scenario.name,
         verdict=verdict.value,
-        reason=reason_for(verdict, totals.outcomes, validity, facts.aborted, faults.found),
+        reason=reason_for(
+            verdict,
+            totals.outcomes,
+            validity,
+            facts.aborted,
+            faults.found,
+            unanswered=_unanswered_text(everything, totals),
+        ),
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
         gaps=[Gap(from_s=round(from_s, 3), to_s=round(to_s, 3)) for from_s, to_s in facts.gaps],
@@ -233,6 +240,16 @@ def _in_flight(totals: Totals) -> InFlight:
         return InFlight(peak=totals.in_flight_peak, oldest_ms=None, endpoint=None)
     age_ms, endpoint = totals.oldest
     return InFlight(peak=totals.in_flight_peak, oldest_ms=_rounded(age_ms), endpoint=" ".join(endpoint))
+
+
+def _unanswered_text(everything: Tally, totals: Totals) -> str:
+    if not everything.unanswered:
+        return ""
+    said = f"{everything.unanswered} requests got no answer"
+    if totals.oldest is None:
+        return said
+    age_ms, endpoint = totals.oldest
+    return f"{said}; up to {totals.in_flight_peak} were in flight, the oldest for {age_ms / 1000:.0f} s ({' '.join(endpoint)})"
 
 
 def _exceptions(store: Store) -> list[ExceptionResult]:

@@ -18,15 +18,20 @@ def reason_for(
     validity: Sequence[ValidityOutcome],
     aborted: str | None,
     faults: Sequence[str] = (),
+    *,
+    unanswered: str = "",
 ) -> str:
-    """The sentence; `aborted` and `faults` are why the run ended before its time, and what could not be worked out of it."""
+    """The sentence; `aborted` and `faults` are why the run ended before its time, and what could not be worked out of it.
+
+    `unanswered` tells of requests that got no answer, of which a broken threshold may be the consequence.
+    """
     match verdict:
         case Verdict.ABORTED:
             return aborted or ""
         case Verdict.INVALID:
             return _invalid(thresholds, validity, faults)
         case Verdict.FAIL:
-            return _fail(thresholds, validity)
+            return _fail(thresholds, validity, unanswered)
         case Verdict.PASS:
             return "Every threshold held, and the generator was fit to measure it."
 
@@ -46,9 +51,11 @@ def _invalid(thresholds: Sequence[ThresholdOutcome], validity: Sequence[Validity
     return ". ".join(said)
 
 
-def _fail(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome]) -> str:
+def _fail(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome], unanswered: str) -> str:
     besides = [row.message for row in validity if row.unfit]
     doubtful = any(row.unfit and row.check in _OF_LATENCIES for row in validity)
     broken = [row for row in thresholds if row.ok is False and not (doubtful and row.on_latency)]
     said = "Broken: " + "; ".join(f"{row.rule} ({row.message or row.observed_text})" for row in broken)
+    if unanswered:
+        said += f". {unanswered}"
     return f"{said}. The generator, besides: {'; '.join(besides)}" if besides else said

@@ -63,6 +63,7 @@ def test_a_target_that_stops_for_good_fails_the_run(
         "errors = 0 (default)": False,
         "exceptions = 0 (default)": True,
     }
+    assert "8 requests got no answer; up to 8 were in flight, the oldest for" in result["reason"]
     assert "in flight" in finished.output
     assert "Requests in flight: peak 8, oldest" in (finished.directory / "report.html").read_text(encoding="utf-8")
 
