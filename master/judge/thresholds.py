@@ -156,6 +156,7 @@ class Judge:
         """
         self.seconds += 1
         self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
+        self._requested.update(waiting)
         of = {
             endpoint: Second(_together(tallies.values()), users, exceptions, _all(waiting.values()))
             if endpoint is None

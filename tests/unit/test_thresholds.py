@@ -487,3 +487,11 @@ def test_exceptions_count_over_the_whole_run_and_in_windows_of_the_judged_part()
         judge.add(second, {GET: tally(5.0)}, 1, 1 if second in {2, 7} else 0)
     assert [found.observed for found in judge.outcomes()] == [3, 1]
     assert [found.ok for found in judge.outcomes()] == [False, True]
+
+
+def test_an_endpoint_that_has_never_answered_breaks_its_abort_rule_too() -> None:
+    """It was requested, as what is in flight shows."""
+    judge = Judge([parse_threshold("GET /x p95 < 1 s over 3s, abort")])
+    for second in range(3):
+        judge.add(second, {POST: tally(5.0)}, 1, 0, {GET: waits(1000.0 * (second + 1))})
+    assert judge.broken_abort() is not None
