@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from master.run.directory import RunDirectory
     from master.run.live import View
     from master.run.roster import Roster
-    from master.scenario import Overrides, Scenario
 
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
@@ -142,6 +141,7 @@ def run(
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
+    from master.locustfile.read import read_to_run  # noqa: PLC0415
     from master.run.run import Plan, Run  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration  # noqa: PLC0415
@@ -152,8 +152,10 @@ def run(
         raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
     nodes = local if roster is None else len(roster.members)
     overrides = Overrides(target=target, users=users, duration_s=duration_s, nodes=nodes)
+    read = read_to_run(scenario, overrides, real_nodes=roster is not None)
+    _warn(read.warnings)
     plan = Plan(
-        scenario=_read_scenario(scenario, overrides),
+        scenario=read.scenario,
         out=out,
         started_at=datetime.now().astimezone(),
         host=listen,
@@ -161,6 +163,8 @@ def run(
         separate=separate,
         roster=roster,
         metrics_port=metrics_port,
+        variables=read.variables,
+        warnings=read.warnings,
     )
     _show_result(plan.scenario.name, lambda view: Run(plan.scenario, view).execute(plan))
 
@@ -175,14 +179,14 @@ def resume(
     """Go on with a run whose controller was killed: what is left of its time, into the same directory and one report."""
     import locust  # noqa: F401, PLC0415
 
+    from master.locustfile.read import read_again  # noqa: PLC0415
     from master.run.directory import RunDirectory  # noqa: PLC0415
     from master.run.run import Run  # noqa: PLC0415
-    from master.scenario import Overrides  # noqa: PLC0415
 
     found = RunDirectory(directory.resolve())
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
-    scenario = _read_scenario(found.scenario, Overrides())
+    scenario = read_again(found.scenario)
     _show_result(scenario.name, lambda view: Run(scenario, view).resume(found))
 
 
@@ -249,16 +253,10 @@ def _read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
     return read_roster(inventory, limit, state)
 
 
-def _read_scenario(file: Path, overrides: Overrides) -> Scenario:
-    from master.scenario import load_scenario, peek_locustfile  # noqa: PLC0415
-    from worker.catalogue import user_classes  # noqa: PLC0415
-
-    locustfile = peek_locustfile(file)
-    try:
-        known = user_classes(locustfile)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{type(error).__name__}: {error}", file=locustfile, hint="Mend the locustfile.") from error
-    return load_scenario(file, known, overrides)
+def _warn(warnings: Sequence[str]) -> None:
+    say = Console(stderr=True).print
+    for warning in warnings:
+        say(f"piswarm: warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory]]) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import io
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,27 @@ class OptionsError(Exception):
     """The locustfile's own options can't be read; says why."""
 
 
+@dataclass(frozen=True)
+class OwnOption:
+    """An option that the locustfile has added, and the environment variable that gives it a value, if any."""
+
+    name: str
+    variable: str | None
+
+
+def own_options() -> list[OwnOption]:
+    """The options that the imported locustfile has added. Raises OptionsError."""
+    _, own = _parser()
+    return [
+        OwnOption((action.option_strings or [action.dest])[-1], getattr(action, "env_var", None) or None)
+        for action in own
+    ]
+
+
 def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Of `environment`, the variables that options of the imported locustfile's own name. Raises OptionsError."""
-    _, own = _parser()
-    return {
-        action.env_var: environment[action.env_var]
-        for action in own
-        if getattr(action, "env_var", None) and action.env_var in environment
-    }
+    names = [option.variable for option in own_options()]
+    return {name: environment[name] for name in names if name is not None and name in environment}
 
 
 def locust_variables() -> frozenset[str]:

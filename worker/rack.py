@@ -11,6 +11,7 @@ from __future__ import annotations
 import locust  # noqa: F401  # first: it patches the standard library for gevent
 
 # isort: split
+import logging
 import sys
 import time
 from argparse import Namespace
@@ -235,7 +236,9 @@ class Rack:
 def main() -> int:
     """Run a rack by the orders on standard input."""
     track_requests()
-    Rack(take_orders(RackOrders, _native_thread, _native_sleep)).run()
+    orders = take_orders(RackOrders, _native_thread, _native_sleep)
+    logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
+    Rack(orders).run()
     return 0
 
 

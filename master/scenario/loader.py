@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -13,41 +14,71 @@ from master.scenario.explain import note_findings
 from master.scenario.model import Limits, Nodes, Rack, Scenario, Stage, mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
-from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name
+from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name, check_target
 
 _NO_OVERRIDES = Overrides()
 
 
-def load_scenario(path: Path, known_users: Collection[str], overrides: Overrides = _NO_OVERRIDES) -> Scenario:
+def load_scenario(
+    path: Path,
+    known_users: Collection[str],
+    overrides: Overrides = _NO_OVERRIDES,
+    hosts: Mapping[str, str] = MappingProxyType({}),
+) -> Scenario:
     """The scenario in the file at `path`, with `overrides` applied. `known_users` are the user classes there are.
 
-    Raises InputError; all faults of the file are in one.
+    One without a target has the host of its user classes, where `hosts` has one for them. Raises InputError; all faults of the
+    file are in one.
     """
-    return override(_read(path, known_users), overrides)
+    return override(_read(path, known_users, overrides.target, hosts), overrides)
 
 
-def peek_locustfile(path: Path) -> Path | None:
+def peek_locustfile(path: Path, target: str | None = None) -> Path | None:
     """The Locust file that the scenario at `path` names, so that its user classes can be found before `load_scenario`.
 
-    Raises InputError with all the file's faults, except those that need the user classes.
+    Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
     """
-    return _read(path, None).locustfile
+    return _read(path, None, target, {}).locustfile
 
 
-def _read(path: Path, known_users: Collection[str] | None) -> Scenario:
+def _read(path: Path, known_users: Collection[str] | None, target: str | None, hosts: Mapping[str, str]) -> Scenario:
     document = read_document(path)
     scenario = None
     try:
         shape = ScenarioShape.model_validate(document.data, context=Surroundings(path.parent, known_users))
-        scenario = _scenario(document, shape)
+        target = shape.target or target
+        if target is None and known_users is not None:
+            target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})
+        scenario = _scenario(document, shape, target or "")
     except ValidationError as findings:
         note_findings(document, findings)
+        given = document.data if isinstance(document.data, dict) else {}
+        if target is None and not (given.get("target") or given.get("locustfile")):
+            _host(document, {})
     document.raise_faults()
     assert scenario is not None  # a scenario, or a fault
     return scenario
 
 
-def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
+def _host(document: Document, hosts: Mapping[str, str]) -> str | None:
+    """The one host of the user classes, where the scenario has no target."""
+    try:
+        if len(set(hosts.values())) == 1:
+            return check_target(next(iter(hosts.values())))
+    except ValueError as error:
+        document.fault(("target",), f"not given, and the host of the user classes {error}")
+        return None
+    if hosts:
+        shown = ", ".join(f"{name} {host}" for name, host in hosts.items())
+        document.fault(
+            ("target",), f"not given, and all load goes to one, where the user classes have several: {shown}"
+        )
+    else:
+        document.fault(("target",), "required, but not given: here, by --target, or as the host of the user classes")
+    return None
+
+
+def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario:
     name = shape.name or document.file.stem
     if shape.name is None:
         try:
@@ -63,7 +94,7 @@ def _scenario(document: Document, shape: ScenarioShape) -> Scenario:
         name=name,
         description=shape.description,
         seed=shape.seed,
-        target=shape.target,
+        target=target,
         locustfile=shape.locustfile,
         users=shape.users,
         load=load,

@@ -113,14 +113,19 @@ def _known_user(name: str, info: ValidationInfo) -> str:
 
 
 def _existing(value: object, info: ValidationInfo) -> Path:
+    missing = f"{value!r:.200}: no such file; the path is relative to the scenario file"
+    if isinstance(value, list):
+        missing = "a list, where one file is wanted: have it import the user classes of the others"
     try:
         if isinstance(value, str):
             found = (_surroundings(info).folder / value).resolve()
             if found.is_file():
                 return found
+            if found.is_dir():
+                missing = f"{value!r:.200} is a folder, where one file is wanted: name the locustfile in it"
     except (OSError, ValueError):  # a name too long, or with a zero byte
         pass
-    raise ValueError(f"{value!r:.200}: no such file; the path is relative to the scenario file")
+    raise ValueError(missing)
 
 
 def _duration(least_s: float, most_s: float) -> Callable[[object], float]:
@@ -250,7 +255,7 @@ class ScenarioShape(_Shape):
     name: Annotated[str, AfterValidator(check_name)] | None = None
     description: Annotated[str, AfterValidator(_plain_text)] = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    target: Annotated[str, AfterValidator(check_target)]
+    target: Annotated[str, AfterValidator(check_target)] | None = None
     locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
     users: Annotated[
         dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],

@@ -128,16 +128,16 @@ def test_workers_of_a_run_whose_controller_was_killed_are_no_part_of_the_next(
 
 
 def test_a_locust_file_that_a_node_cannot_run_is_told_with_its_last_words(
-    piswarm: Piswarm, fleet: StandingFleet, tmp_path: Path
+    piswarm: Piswarm, fleet: StandingFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here one that imports what is beside it, on this machine alone."""
+    """Here one that needs a variable of the environment that this machine alone has."""
+    monkeypatch.setenv("ONLY_HERE", "x")
     file = plan(piswarm, nodes={"expect": 3, "min": 1, "wait": "10s"})
-    (tmp_path / "beside_it.py").write_text("WAIT_S = 0.02\n")
     locustfile = tmp_path / "visitors.py"
-    locustfile.write_text("import beside_it\n" + locustfile.read_text())
+    locustfile.write_text("import os\nKEY = os.environ['ONLY_HERE']\n" + locustfile.read_text())
     finished = piswarm.start(file, *fleet.options).finish(90)
     assert finished.status == 4, finished.output
-    assert "ModuleNotFoundError: No module named 'beside_it'" in finished.output
+    assert "KeyError: 'ONLY_HERE'" in finished.output
     fleet.wait_until_idle()
 
 

@@ -1,5 +1,6 @@
 """A scenario file becomes a Scenario; what the command line changes; and back to a file."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 
 from master.errors import InputError
 from master.run.load import LoadSchedule
-from master.scenario import Limits, Nodes, Overrides, Rack, Scenario, Stage, load_scenario, parse_threshold
+from master.scenario import (
+    Limits,
+    Nodes,
+    Overrides,
+    Rack,
+    Scenario,
+    Stage,
+    load_scenario,
+    parse_threshold,
+    peek_locustfile,
+)
 from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
 from worker.boards import KINDS
@@ -247,3 +258,29 @@ def test_users_is_refused_where_all_counts_are_fixed_and_do_not_add_up_to_it() -
     plan = scenario(Stage(3, 1, 1), users={"Canary": UserShare(fixed_count=3)})
     with pytest.raises(InputError, match="so 5 users are never reached"):
         override(plan, Overrides(users=5))
+
+
+def test_a_scenario_without_target_has_that_of_the_command_or_the_host_of_its_classes(tmp_path: Path) -> None:
+    """The command line wins; a class that the scenario does not name has no say."""
+    file = tmp_path / "s.yml"
+    file.write_text("users: {A: 1, B: 1}\nload: [{users: 2, spawn_rate: 1, hold: 5s}]\n", encoding="utf-8")
+    hosts = {"A": "http://a.test", "C": "http://c.test"}
+    assert load_scenario(file, "ABC", Overrides(), hosts).target == "http://a.test"
+    assert load_scenario(file, "ABC", Overrides(target="http://x.test"), hosts).target == "http://x.test"
+    assert peek_locustfile(file) is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "says"),
+    [
+        ({}, "target: required, but not given: here, by --target, or as the host of the user classes"),
+        ({"A": "http://a.test", "B": "http://b.test"}, "A http://a.test, B http://b.test"),
+        ({"A": "a.test"}, "the host of the user classes 'a.test' is neither"),
+    ],
+)
+def test_a_scenario_without_any_target_is_refused(tmp_path: Path, hosts: dict[str, str], says: str) -> None:
+    """Also when its classes don't agree on one, or have none that is a URL."""
+    file = tmp_path / "s.yml"
+    file.write_text("users: {A: 1, B: 1}\nload: [{users: 2, spawn_rate: 1, hold: 5s}]\n", encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(says)):
+        load_scenario(file, "AB", Overrides(), hosts)

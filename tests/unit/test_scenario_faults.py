@@ -236,8 +236,11 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
             {"seed": "9" * 5000}, 5, "a number of 5000 characters is more than can be meant", id="a seed of 5000 digits"
         ),
         pytest.param({"locustfile": "nowhere.py"}, 5, "'nowhere.py': no such file", id="no such Locust file"),
-        pytest.param({"locustfile": "."}, 5, "'.': no such file", id="a folder as Locust file"),
+        pytest.param({"locustfile": "."}, 5, "'.' is a folder, where one file is wanted", id="a folder as Locust file"),
         pytest.param({"locustfile": "x" * 5000}, 5, "no such file", id="a Locust file's name too long"),
+        pytest.param(
+            {"locustfile": "[a.py, b.py]"}, 5, "locustfile: a list, where one file", id="several Locust files"
+        ),
         pytest.param({"locustfile": "5"}, 5, "5: no such file", id="a Locust file that is a number"),
         pytest.param({"usres": "1"}, 5, "usres: unknown key; did you mean 'users'?", id="an unknown key"),
         pytest.param({"seed": "&anchor 5"}, 5, "anchors (&anchor) are not supported", id="an anchor"),

@@ -1,0 +1,149 @@
+"""What surrounds a locustfile: the environment, Locust's configuration files, and what lies beside it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from master.locustfile.finding import Finding, refused, warned
+from master.locustfile.source import Source, files_named, imports, variables_read
+from worker.options import locust_variables
+
+_TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
+_REQUIRED = re.compile(r"[A-Za-z0-9._-]+")
+_OURS = ("master", "worker")
+
+
+def check_environment(environment: Mapping[str, str]) -> list[Finding]:
+    """Variables that would be options of Locust's command."""
+    found = []
+    for name in sorted((locust_variables() | {*_TAGS}) & environment.keys()):
+        if name in _TAGS:
+            remedy = "Unset it, and name user classes that have the wanted tasks alone."
+            found.append(refused(f"{name} is set, and tasks can't be chosen by their tags", remedy))
+        else:
+            found.append(warned(f"{name} is set, and not used", "The scenario and this command's options say it."))
+    return found
+
+
+def check_configuration(folders: Iterable[Path]) -> list[Finding]:
+    """Configuration files that Locust would read there."""
+    found = []
+    for folder in dict.fromkeys(folders):
+        found += [
+            warned("not read", "The scenario says what Locust's options would.", folder / name)
+            for name in (".locust.conf", "locust.conf")
+            if (folder / name).is_file()
+        ]
+        project = folder / "pyproject.toml"
+        try:
+            if "locust" in tomllib.loads(project.read_text("utf-8")).get("tool", {}):
+                found.append(warned("[tool.locust] is not read", "The scenario says what its options would.", project))
+        except (OSError, ValueError):
+            pass
+    return found
+
+
+def check_shadowed(source: Source) -> list[Finding]:
+    """Modules beside the locustfile that have the name of a package of piswarm's, which an import of that name finds first."""
+    found = []
+    for module, names, line in imports(source):
+        package = module.partition(".")[0]
+        beside = [source.file.parent / f"{package}.py", source.file.parent / package / "__init__.py"]
+        own = next((path for path in beside if path.is_file()), None)
+        if package in _OURS and own is not None and not (package == "worker" and _has(module, names)):
+            what = f"`{module}` is piswarm's own package, which hides {own.relative_to(source.file.parent)} beside it"
+            found.append(refused(what, "Give that module another name.", source.file, line))
+    return found
+
+
+def _has(module: str, names: Iterable[str]) -> bool:
+    """Whether piswarm has all that is imported."""
+    try:
+        if importlib.util.find_spec(module) is None:
+            return False
+        found = importlib.import_module(module)
+        return all(hasattr(found, name) or importlib.util.find_spec(f"{module}.{name}") is not None for name in names)
+    except (ImportError, AttributeError):
+        return False
+
+
+def check_shipped(
+    sources: Iterable[Source], modules: Mapping[str, Path], opened: Collection[Path], folders: Collection[Path]
+) -> list[Finding]:
+    """What real nodes have not, since they get the text of the locustfile alone."""
+    locustfile, *_ = sources = list(sources)
+    remedy = "Put what it has into the locustfile, or install it as a package on the nodes."
+    lines = {name: line for name, _, line in imports(locustfile)}
+    found = [
+        refused(
+            f"imports {name} from {path}, and real nodes get the locustfile alone",
+            remedy,
+            locustfile.file,
+            lines.get(name),
+        )
+        for name, path in modules.items()
+    ]
+    remedy = "Put what it has into the locustfile."
+    named = {file: (source.file, line) for source in sources for file, line in files_named(source, folders).items()}
+    for file in sorted({*opened, *named} - {locustfile.file, *modules.values()}):
+        where = named.get(file, (locustfile.file, None))
+        found.append(refused(f"reads {file}, and real nodes get the locustfile alone", remedy, *where))
+    return found
+
+
+def check_variables(sources: Iterable[Source], environment: Mapping[str, str], given: Collection[str]) -> list[Finding]:
+    """Environment variables that are set here and that a real node has not; those `given` are sent along."""
+    return [
+        warned(
+            f"the environment variable {name} is set here, and real nodes don't have it",
+            "Let an option of the locustfile's own name it (env_var): such values are sent along.",
+            source.file,
+            line,
+        )
+        for source in sources
+        for name, line in variables_read(source).items()
+        if name in environment and name not in {*given, "PATH", "HOME"}
+    ]
+
+
+def check_packages(sources: Iterable[Source]) -> list[Finding]:
+    """Packages that are imported here and that a release for nodes does not bring."""
+    distributions = importlib.metadata.packages_distributions()
+    shipped = set(_closure("piswarm"))
+    return [
+        warned(
+            f"{module} is imported, and releases for nodes don't bring it",
+            "Install it on the nodes.",
+            source.file,
+            line,
+        )
+        for source in sources
+        for module, _, line in imports(source)
+        for names in [distributions.get(module.partition(".")[0], [])]
+        if names and not shipped & {_plain(name) for name in names}
+    ]
+
+
+def _closure(name: str) -> Iterator[str]:
+    """A distribution and all that it needs, by plain names."""
+    todo, seen = [name], set[str]()
+    while todo:
+        name = _plain(todo.pop())
+        if name in seen:
+            continue
+        seen.add(name)
+        yield name
+        try:
+            needed = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        todo += [_REQUIRED.findall(requirement)[0] for requirement in needed if "extra ==" not in requirement]
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "-").replace(".", "-")

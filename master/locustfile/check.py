@@ -1,0 +1,68 @@
+"""Everything that a locustfile asks for and does not get, found before anything is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from master.errors import InputError
+from master.locustfile.around import (
+    check_configuration,
+    check_environment,
+    check_packages,
+    check_shadowed,
+    check_shipped,
+    check_variables,
+)
+from master.locustfile.finding import Finding, Severity
+from master.locustfile.imported import Imported, check_imported, check_users, observe_import
+from master.locustfile.source import Source, check_source
+from worker.options import own_variables
+from worker.wire import UserShare
+
+DOCUMENT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
+
+
+def import_checked(file: Path) -> Imported:
+    """Import a locustfile. Raises InputError, also for modules of the operator's that piswarm's would hide from it."""
+    source = Source.read(file)
+    if source is not None:
+        refuse(check_shadowed(source))
+    try:
+        return observe_import(file)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{type(error).__name__}: {error}", file=file, hint="Mend the locustfile.") from error
+
+
+def check_locustfile(
+    imported: Imported, users: Mapping[str, UserShare], target: str, *, real_nodes: bool
+) -> list[Finding]:
+    """What is to be said of it, for a run of `users` against `target`."""
+    files = [imported.file, *sorted(set(imported.modules.values()))]
+    sources = [source for file in files if (source := Source.read(file)) is not None]
+    folders = [imported.file.parent, Path.cwd()]
+    found = [
+        *check_imported(imported),
+        *(finding for source in sources for finding in check_source(source)),
+        *check_users(imported, users, target),
+        *check_environment(os.environ),
+        *check_configuration([*folders, Path.home()]),
+    ]
+    if real_nodes:
+        found += check_shipped(sources, imported.modules, imported.opened, folders)
+        found += check_variables(sources, os.environ, own_variables(os.environ))
+        found += check_packages(sources)
+    once = {(finding.what, finding.file): finding for finding in reversed(found)}
+    return sorted(once.values(), key=lambda finding: (str(finding.file or ""), finding.line or 0, finding.what))
+
+
+def refuse(findings: Iterable[Finding]) -> list[str]:
+    """Raise InputError with all those that keep a run from starting; the others as lines to be told."""
+    refused = [finding for finding in findings if finding.severity is Severity.REFUSED]
+    if len(refused) == 1:
+        raise InputError(str(refused[0]), hint=DOCUMENT)
+    if refused:
+        rows = "\n".join(f"  {finding}" for finding in refused)
+        raise InputError(f"{len(refused)} things that are not as Locust does them\n{rows}", hint=DOCUMENT)
+    return [str(finding) for finding in findings]

@@ -1,0 +1,42 @@
+"""One thing that a locustfile asks for and does not get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+
+class Severity(IntEnum):
+    """What it means for the run."""
+
+    WARNED = 0
+    """Harmless: it is merely not used, and said so."""
+    REFUSED = 1
+    """Without it the load would be another one, or the verdict undeserved: nothing is started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`what` is not done, and what to do about it (`remedy`); where, as far as it is known."""
+
+    severity: Severity
+    what: str
+    remedy: str
+    file: Path | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """As one line, with its place."""
+        where = "" if self.file is None else f"{self.file}: " if self.line is None else f"{self.file}:{self.line}: "
+        return f"{where}{self.what}. {self.remedy}"
+
+
+def refused(what: str, remedy: str, file: Path | None = None, line: int | None = None) -> Finding:
+    """A finding that keeps the run from starting."""
+    return Finding(Severity.REFUSED, what, remedy, file, line)
+
+
+def warned(what: str, remedy: str, file: Path | None = None, line: int | None = None) -> Finding:
+    """A finding that is told."""
+    return Finding(Severity.WARNED, what, remedy, file, line)

@@ -1,0 +1,41 @@
+"""From a scenario file, with the locustfile that it names, to what a run needs of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from master.locustfile.check import check_locustfile, import_checked, refuse
+from master.locustfile.imported import hosts_of
+from master.scenario import Overrides, Scenario, load_scenario, peek_locustfile
+from worker.catalogue import user_classes
+from worker.options import own_variables
+
+
+@dataclass(frozen=True)
+class ScenarioRead:
+    """A scenario that can be run, what the operator is to be told of it, and the values of the locustfile's own options."""
+
+    scenario: Scenario
+    warnings: Sequence[str] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_to_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> ScenarioRead:
+    """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused."""
+    locustfile = peek_locustfile(file, overrides.target)
+    if locustfile is None:
+        return ScenarioRead(load_scenario(file, user_classes(), overrides))
+    imported = import_checked(locustfile)
+    scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes))
+    warnings = refuse(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
+    return ScenarioRead(scenario, warnings, own_variables(os.environ))
+
+
+def read_again(file: Path) -> Scenario:
+    """The scenario of a run that was begun, and checked then. Raises InputError."""
+    locustfile = peek_locustfile(file)
+    known = user_classes() if locustfile is None else import_checked(locustfile).classes
+    return load_scenario(file, known)

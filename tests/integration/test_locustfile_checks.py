@@ -1,0 +1,208 @@
+"""What a locustfile asks of Locust and does not get here: refused or told by name before anything is started, by the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from processes import Piswarm
+from standing_fleet import StandingFleet
+
+USERS = """
+from locust import LoadTestShape, constant, events, task
+from locust.runners import MasterRunner, WorkerRunner
+from worker.http import HttpUser
+
+class Visitor(HttpUser):
+    wait_time = constant(0.1)
+
+    @task
+    def health(self):
+        self.client.get("/health")
+"""
+LOAD = [{"users": 2, "spawn_rate": 10, "hold": "5s"}]
+
+
+def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Path:
+    """A scenario whose locustfile has this, too."""
+    (folder / "own.py").write_text(USERS + text, encoding="utf-8")
+    return piswarm.scenario(**({"locustfile": "own.py", "nodes": {"expect": 1}, "load": LOAD} | changes))
+
+
+@pytest.mark.parametrize(
+    ("locustfile", "says"),
+    [
+        pytest.param(
+            "class Steps(LoadTestShape):\n    def tick(self):\n        return None\n",
+            "own.py:13: the load shape Steps is not followed",
+            id="load shape",
+        ),
+        pytest.param(
+            "@events.test_start.add_listener\n"
+            "def create(environment, **_):\n"
+            "    if not isinstance(environment.runner, WorkerRunner):\n"
+            "        open('/tmp/created', 'w')\n",
+            "own.py:15: what is to be done on Locust's master, or alone, is done nowhere here",
+            id="setup on the master",
+        ),
+        pytest.param(
+            "for name in ['worker_report']:\n    getattr(events, name).add_listener(print)\n",
+            "own.py: the event worker_report never fires here",
+            id="event of the master",
+        ),
+        pytest.param(
+            "@events.init.add_listener\n"
+            "def register(environment, **_):\n"
+            "    environment.runner.register_message('names', print)\n",
+            "own.py:14: runner.register_message(): messages",
+            id="messages",
+        ),
+        pytest.param(
+            "@events.quitting.add_listener\ndef judge(environment, **_):\n    environment.process_exit_code = 7\n",
+            "own.py:14: environment.process_exit_code is not used",
+            id="exit code",
+        ),
+        pytest.param(
+            "class Bank(HttpUser):\n"
+            "    host = 'http://bank.test'\n"
+            "    @task\n"
+            "    def page(self): self.client.get('/')\n"
+            "Visitor.host = 'http://shop.test'\n",
+            "several hosts (Visitor http://shop.test, Bank http://bank.test), where all load goes to one target: embedded",
+            id="hosts",
+        ),
+        pytest.param(
+            "@events.init_command_line_parser.add_listener\n"
+            "def add(parser):\n"
+            "    parser.add_argument('--tenant', required=True)\n",
+            "own.py: its own options: the following arguments are required: --tenant",
+            id="option that must be given",
+        ),
+    ],
+)
+def test_what_would_make_another_load_or_verdict_is_refused(
+    piswarm: Piswarm, tmp_path: Path, locustfile: str, says: str
+) -> None:
+    """Exit status 2, with file and line where there is one, and nothing is started."""
+    users = {"Visitor": 1, "Bank": 1} if "Bank" in locustfile else {"Visitor": 1}
+    finished = piswarm.run(with_own(piswarm, tmp_path, locustfile, users=users))
+    assert finished.status == 2, finished.output
+    assert says in finished.output
+    assert "Traceback" not in finished.output
+    assert not finished.directory.exists()
+
+
+def test_tags_chosen_by_the_environment_are_refused(
+    piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would choose tasks on simulated nodes, and none on real ones."""
+    monkeypatch.setenv("LOCUST_TAGS", "good")
+    finished = piswarm.run(with_own(piswarm, tmp_path, ""))
+    assert (finished.status, "LOCUST_TAGS is set" in finished.output) == (2, True), finished.output
+
+
+def test_a_module_that_piswarms_own_package_hides_is_named(piswarm: Piswarm, tmp_path: Path) -> None:
+    """Not as an import that fails for no reason that its reader could see."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "master.py").write_text("PATH = '/health'\n", encoding="utf-8")
+    finished = piswarm.run(with_own(piswarm, shop, "from master import PATH\n", locustfile="shop/own.py"))
+    assert finished.status == 2, finished.output
+    assert "own.py:12: `master` is piswarm's own package, which hides master.py beside it" in finished.output
+
+
+def test_what_is_merely_not_used_is_told_at_the_start_and_kept(
+    piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line each on the screen, in result.json and in the report; own options take what the environment says."""
+    monkeypatch.setenv("SHOP_TENANT", "<globex>")
+    monkeypatch.setenv("LOCUST_USERS", "7")
+    log = tmp_path / "said.log"
+    scenario = with_own(
+        piswarm,
+        tmp_path,
+        f"""
+Visitor.weight = 3
+Visitor.fixed_count = 1
+Visitor.host = "http://other.test"
+events.usage_monitor.add_listener(print)
+
+@events.init_command_line_parser.add_listener
+def add(parser):
+    parser.add_argument("--tenant", env_var="SHOP_TENANT", default="acme")
+    parser.add_argument("--depth", default=3)
+
+@events.test_start.add_listener
+def say(environment, **_):
+    import logging
+    logging.info("a word to keep")
+    with open({str(log)!r}, "a") as file:
+        file.write(environment.parsed_options.tenant)
+""",
+    )
+    finished = piswarm.run(scenario)
+    start = "piswarm: warning: "
+    warnings = [line.removeprefix(start) for line in finished.output.splitlines() if line.startswith(start)]
+    assert set(warnings) <= set(finished.result["warnings"]), finished.output
+    expected = [
+        "LOCUST_USERS is set, and not used. ",
+        "the classes' host is not used (Visitor http://other.test). All load goes to embedded.",
+        "weights and fixed counts of the classes are not used (Visitor = 1). ",
+        "the event usage_monitor never fires here",
+        "own.py:18: own options can't be given on this command line: --tenant (SHOP_TENANT), --depth. ",
+    ]
+    assert len(warnings) == len(expected), warnings
+    for words in expected:
+        assert len([one for one in warnings if words in one]) == 1, (words, warnings)
+    report = (finished.directory / "report.html").read_text(encoding="utf-8")
+    assert "the event usage_monitor never fires here" in report
+    assert log.read_text() == "<globex>"
+    assert "a word to keep" in (finished.directory / "logs" / "rack-1.log").read_text(encoding="utf-8")
+
+
+def test_what_real_nodes_would_not_have_is_refused_before_they_are_asked(
+    piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They get the locustfile alone: modules and files beside it are named, and variables of this machine told."""
+    monkeypatch.setenv("SHOP_TOKEN", "x")
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "__init__.py").touch()
+    (tmp_path / "helpers" / "paths.py").write_text("PATH = '/health'\n", encoding="utf-8")
+    (tmp_path / "people.csv").write_text("ann\n", encoding="utf-8")
+    (tmp_path / "later.json").write_text("{}", encoding="utf-8")
+    scenario = with_own(
+        piswarm,
+        tmp_path,
+        """
+import os, pathlib
+from helpers.paths import PATH
+NAMES = (pathlib.Path(__file__).parent / ("people" + ".csv")).read_text()
+TOKEN = os.environ["SHOP_TOKEN"]
+LATER = "later.json"
+""",
+    )
+    fleet = StandingFleet(tmp_path, 1)
+    finished = piswarm.run(scenario, *fleet.options)
+    assert finished.status == 2, finished.output
+    for words in ("imports helpers.paths from", "people.csv, and real nodes", "own.py:17: reads", "later.json, and"):
+        assert words in finished.output
+    assert not finished.directory.exists()
+
+    (tmp_path / "own.py").write_text(USERS + "import os\nTOKEN = os.environ['SHOP_TOKEN']\n", encoding="utf-8")
+    content = json.loads(scenario.read_text(encoding="utf-8"))
+    content["nodes"] = {"expect": 1, "wait": "1s"}
+    scenario.write_text(json.dumps(content), encoding="utf-8")
+    finished = piswarm.run(scenario, *fleet.options)
+    assert "own.py:13: the environment variable SHOP_TOKEN is set here, and real nodes don't have it" in finished.output
+    assert finished.status == 4  # no node is there
+
+
+def test_a_scenario_needs_no_target_where_its_classes_have_a_host(piswarm: Piswarm, tmp_path: Path) -> None:
+    """As with Locust; here nothing listens there."""
+    scenario = with_own(piswarm, tmp_path, "Visitor.host = 'http://127.0.0.1:9'\n")
+    content = json.loads(scenario.read_text(encoding="utf-8"))
+    del content["target"]
+    scenario.write_text(json.dumps(content), encoding="utf-8")
+    finished = piswarm.run(scenario)
+    assert (finished.status, "http://127.0.0.1:9 can't be reached" in finished.output) == (4, True), finished.output
