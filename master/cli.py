@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from master.run.directory import RunDirectory
     from master.run.live import View
     from master.run.roster import Roster
+    from master.run.run import Finished
 
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
@@ -166,7 +167,7 @@ def run(
         variables=read.variables,
         warnings=read.warnings,
     )
-    _show_result(plan.scenario.name, lambda view: Run(plan.scenario, view).execute(plan))
+    _show_result(plan.scenario.name, lambda view, show: Run(plan.scenario, view, show).execute(plan))
 
 
 @app.command(
@@ -187,7 +188,7 @@ def resume(
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
     scenario = read_again(found.scenario)
-    _show_result(scenario.name, lambda view: Run(scenario, view).resume(found))
+    _show_result(scenario.name, lambda view, show: Run(scenario, view, show).resume(found))
 
 
 @app.command(
@@ -259,7 +260,7 @@ def _warn(warnings: Sequence[str]) -> None:
         say(f"piswarm: warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory]]) -> None:
+def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirectory], None]], Finished]) -> None:
     from master.report.summary import print_summary  # noqa: PLC0415
     from master.run.live import view_for  # noqa: PLC0415
 
@@ -267,27 +268,28 @@ def _show_result(name: str, execute: Callable[[View], tuple[Result, RunDirectory
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
     streams.set_patience(PATIENCE_S)
-    result, directory = execute(view_for(console, f"piswarm  {name}"))
-    print_summary(console, result, directory)
+    view = view_for(console, f"piswarm  {name}")
+    finished = execute(view, lambda result, directory: print_summary(console, result, directory))
+    verdict, place = finished.result.verdict, printable(str(finished.directory.path))
+    for text in finished.unwritten:
+        _complain(f"piswarm: {text}")
     if lost := streams.lost_output():
-        say = Console(stderr=True).print
-        say(
-            f"piswarm: standard output can't be written: {lost.strerror}", markup=False, highlight=False, soft_wrap=True
+        _complain(
+            f"piswarm: standard output can't be written: {lost.strerror}", f"The verdict is {verdict}; see {place}."
         )
-        say(
-            f"The verdict is {result.verdict}; see {printable(str(directory.path))}.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-    raise typer.Exit(ExitCode[result.verdict])
+    if finished.fault is not None:
+        raise finished.fault
+    raise typer.Exit(ExitCode[verdict])
+
+
+def _complain(*lines: str) -> None:
+    console = Console(stderr=True)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_error(error: PiswarmError) -> int:
-    say = Console(stderr=True).print
-    say(f"piswarm: {error}", markup=False, highlight=False, soft_wrap=True)
-    if error.hint:
-        say(error.hint, markup=False, highlight=False, soft_wrap=True)
+    _complain(f"piswarm: {error}", *([error.hint] if error.hint else []))
     return error.exit_code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,17 @@ def open_existing(path: Path, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
     raise _other_version(
         path, f"its tables are of version {version}, those here of {VERSION}" if tables else "it is empty"
     )
+
+
+def check_whole(path: Path) -> None:
+    """Read all of a run.db, changing nothing. Raises InputError when a part of it is missing or damaged."""
+    with closing(open_existing(path, "ro")) as database:
+        try:
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            raise unreadable(path, error) from None
+    if found != "ok":
+        raise unreadable(path, sqlite3.DatabaseError(found))
 
 
 def unreadable(path: Path, error: sqlite3.Error) -> InputError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -13,14 +13,25 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     Its directory is made where it is missing, for its owner alone, as the file is unless `mode` says otherwise. Raises OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    _replace(path, content, 0o600, mode)
+
+
+def write_public(path: Path, content: bytes) -> None:
+    """As `write_whole`, for others to read as far as the umask lets them, in a directory that is there. Raises OSError."""
+    _replace(path, content, 0o666, None)
+
+
+def _replace(path: Path, content: bytes, created: int, mode: int | None) -> None:
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, created)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        Path(name).replace(path)
+        new.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise

@@ -1,39 +1,75 @@
-"""The files that tell a run's outcome: whatever is wrong with one of them, the others are written."""
+"""The files that tell a run's outcome: each whole or not at all, and somewhere else where its place can't be written.
+
+Whatever is wrong with one of them, the others are written.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from master.report.html import write_report
 from master.report.junit import write_junit
 from master.report.result import Result
 from master.run.directory import RunDirectory
 from master.store import Store
+from worker.printable import printable
 
 
-def write_outcome(result: Result, store: Store, scenario_yaml: str, directory: RunDirectory) -> None:
-    """Write result.json, junit.xml and report.html. A fault of piswarm's own in one of the latter is told in result.json.
+class OutcomeFiles:
+    """Where the outcome of a run goes: its directory, or a new one in the system's temporary directory."""
 
-    Raises the first OSError that one of them met, when all that can be written is.
-    """
-    unwritten: list[OSError] = []
+    def __init__(self, directory: RunDirectory) -> None:
+        self.unwritten: list[str] = []
+        """Which files are not where they should be, for people: why, and where they are."""
+        self._directory = directory
+        self._made: Path | None = None
 
-    def keep(write: Callable[[], list[str]]) -> list[str]:
+    def keep(self, path: Path, write: Callable[[Path], list[str]]) -> list[str]:
+        """Have a file written at `path`, or elsewhere by the same name; what `write` returns."""
         try:
-            return write()
+            return write(path)
         except OSError as error:
-            unwritten.append(error)
+            said = f"{path.name} can't be written to {printable(str(path.parent))}: {error.strerror}"
+        try:
+            other = self._elsewhere() / path.name
+            faults = write(other)
+        except OSError:
+            self.unwritten.append(f"{said}; what was measured is in {printable(str(self._directory.database))}")
             return []
+        self.unwritten.append(f"{said}; it is {other}")
+        return faults
 
-    def write_result() -> list[str]:
-        result.write(directory.result)
+    def _elsewhere(self) -> Path:
+        if self._made is None:
+            self._made = Path(tempfile.mkdtemp(prefix=f"piswarm-{self._directory.path.name}-"))
+        return self._made
+
+
+def write_outcome(
+    result: Result,
+    store: Store,
+    scenario_yaml: str,
+    directory: RunDirectory,
+    show: Callable[[Result, RunDirectory], None] = lambda *_: None,
+) -> list[str]:
+    """Write result.json and junit.xml, `show` the result, and then write the report, which may take a while.
+
+    A fault of piswarm's own in one of the latter is told in result.json. Returns what to tell of files that are not where they
+    should be.
+    """
+    files = OutcomeFiles(directory)
+
+    def write_result(path: Path) -> list[str]:
+        result.write(path)
         return []
 
-    keep(write_result)
-    faults = keep(lambda: write_junit(result, directory.junit))
-    faults += keep(lambda: write_report(result, store, scenario_yaml, directory.report))
+    files.keep(directory.result, write_result)
+    faults = files.keep(directory.junit, lambda path: write_junit(result, path))
+    show(result, directory)
+    faults += files.keep(directory.report, lambda path: write_report(result, store, scenario_yaml, path))
     if faults:
         result.faults += faults
-        keep(write_result)
-    if unwritten:
-        raise unwritten[0]
+        OutcomeFiles(directory).keep(directory.result, write_result)
+    return files.unwritten

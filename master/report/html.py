@@ -23,6 +23,7 @@ from master.report import words
 from master.report.page import page
 from master.report.result import Result
 from master.store import Store
+from worker.whole import write_public
 
 
 def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> list[str]:
@@ -33,7 +34,7 @@ def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -
     faults = Faults()
     text = faults.attempt("the report", lambda: render(result, store, scenario_yaml, faults), "")
     # A lone surrogate, as a broken name may hold, has no UTF-8.
-    path.write_text(text or _plain(result, faults), encoding="utf-8", errors="replace")
+    write_public(path, (text or _plain(result, faults)).encode(errors="replace"))
     return faults.found
 
 

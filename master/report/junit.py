@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from xml.etree import ElementTree as ET
 from master.judge.faults import Faults
 from master.report.result import Result, ThresholdResult, ValidityResult
 from master.report.words import listed
+from worker.whole import write_public
 
 # XML 1.0, production 2: everything else can't be in a document, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -37,7 +39,9 @@ def write_junit(result: Result, path: Path) -> list[str]:
         root = _only(f"{result.verdict}: {result.reason}", faults.found[0])
     tree = ET.ElementTree(root)
     ET.indent(tree)
-    tree.write(path, encoding="utf-8", xml_declaration=True)
+    content = io.BytesIO()
+    tree.write(content, encoding="utf-8", xml_declaration=True)
+    write_public(path, content.getvalue())
     return faults.found
 
 

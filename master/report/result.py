@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from worker.whole import write_public
+
 SCHEMA = "piswarm/result/1"
 _LARGEST = (1 << 63) - 1
 """Readers have no larger integers."""
@@ -225,9 +227,8 @@ class Result(msgspec.Struct, kw_only=True):
 
     def write(self, path: Path) -> None:
         """Write as indented JSON. Raises OSError when `path` can't be written."""
-        path.write_bytes(
-            msgspec.json.format(msgspec.json.encode(_for_json(msgspec.to_builtins(self))), indent=2) + b"\n"
-        )
+        content = msgspec.json.encode(_for_json(msgspec.to_builtins(self)))
+        write_public(path, msgspec.json.format(content, indent=2) + b"\n")
 
 
 def _for_json(value: Any) -> Any:

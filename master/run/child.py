@@ -22,7 +22,9 @@ KEPT_LOG_BYTES = 4 << 20
 
 def cap_log(log: Path) -> None:
     """Cut a log that has more than MAX_LOG_BYTES down to its first KEPT_LOG_BYTES, and say so in it."""
-    if log.stat().st_size > MAX_LOG_BYTES:
+    with contextlib.suppress(OSError):  # it may have been removed, or its disk be full: that is no reason to end a run
+        if log.stat().st_size <= MAX_LOG_BYTES:
+            return
         os.truncate(log, KEPT_LOG_BYTES)
         with log.open("ab") as file:
             file.write(f"\n[the log had grown to {MAX_LOG_BYTES >> 20} MiB; what stood here was cut out]\n".encode())
@@ -99,13 +101,14 @@ class Child:
         self._log = log
         self._outlives = outlives
         with log.open("ab") as output:  # appending, so that the log can be cut while it is written
-            # A session of its own: Ctrl-C in the terminal reaches the controller alone, which then ends the run in order.
+            # What it and a user's code print is UTF-8, as all files are. A session of its own: Ctrl-C in the terminal reaches the controller alone, which then ends the run in order.
             self._process = subprocess.Popen(  # noqa: S603  # our own modules, by our own interpreter
                 [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if answers else output,
                 stderr=output,
                 start_new_session=True,
+                env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             )
         if orders is not None:
             assert self._process.stdin is not None
@@ -133,7 +136,9 @@ class Child:
         """How it ended: exit status, and the end of what it logged."""
         status = self._process.poll()
         how = f"exit status {status}" if status is None or status >= 0 else f"signal {signal.Signals(-status).name}"
-        said = self._log.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
+        said = ""
+        with contextlib.suppress(OSError):
+            said = self._log.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
         return f"{how}; {said.splitlines()[-1]}" if said else how
 
     def stop(self, timeout_s: float) -> None:

@@ -65,6 +65,9 @@ class Collector:
     late are merged with their second.
     """
 
+    broken_off = False
+    """Whether the run ends in a way that lets it be resumed: from where it stood before that."""
+
     def __init__(  # noqa: PLR0915  # what it holds is much
         self,
         store: Store,
@@ -440,6 +443,7 @@ class Collector:
         self._keep_requests()
         if self.began:
             self._keep_second(users)
+        if self.began and not self.broken_off:
             self._store.put_meta(STANDING, msgspec.to_builtins(self._standing()))
         self._flush()
         self.receipts.acknowledge(tell_taken)
@@ -540,6 +544,10 @@ class Collector:
         self._fitness_rows.clear()
         self._store.commit()
         self.receipts.note_committed()
+
+    def fold(self) -> None:
+        """Make room on the disk, as far as that is possible."""
+        self._store.fold()
 
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and settle which samples are missing."""

@@ -17,13 +17,15 @@ class RunDirectory:
         self.name = printable(path.name)
         """The run's name, for people and other processes."""
         self.database = path / "run.db"
+        self.log = path / "run.db-wal"
+        """SQLite's, while run.db is written."""
         self.result = path / "result.json"
         self.report = path / "report.html"
         self.junit = path / "junit.xml"
         self.scenario = path / "scenario.yml"
         self.logs = path / "logs"
         self.keys = path / "keys.json"
-        """There only while the run is on; secret."""
+        """There as long as the run can be resumed; secret."""
 
     @classmethod
     def create(cls, out: Path | None, scenario: str, started_at: datetime) -> RunDirectory:

@@ -1,6 +1,6 @@
 """What one controller leaves to the next, should it die in the middle of a run: the way to the fleet, and where the run stood.
 
-The way to the fleet is in `keys.json` of the run directory, readable by its owner alone and there only while the run is on.
+The way to the fleet is in `keys.json` of the run directory, readable by its owner alone and there as long as the run can be resumed.
 Where the run stands is in run.db, written with everything else that is measured.
 """
 
@@ -109,10 +109,15 @@ class HandoverFile:
     def write(self, handover: Handover) -> None:
         """Write it anew."""
         content = memoryview(msgspec.json.encode(handover))
+        os.posix_fallocate(self._descriptor, 0, len(content))  # a disk that is full is not to cost what stands here
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         while content:
             content = content[os.write(self._descriptor, content) :]
         os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_CUR))
+
+    def release(self) -> None:
+        """This controller lets go of it: another one may take the run over."""
+        os.close(self._descriptor)
 
     def remove(self) -> None:
         """The run has come to its end: nobody is to take it over, and the keys are worth nothing any more."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import resource
 import socket
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,13 +34,16 @@ from master.run.processes import Processes, node_names
 from master.run.revocations import Revocations
 from master.run.roster import Roster, assignments
 from master.run.stop import StopOrder
+from master.run.storage import Storage
 from master.run.watch import Watch
+from master.rundb import check_whole
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
 from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
 from worker.catalogue import load_user_classes
 from worker.curve import new_keys
+from worker.whole import write_public
 from worker.wire import Work
 
 LOOPBACK = "127.0.0.1"
@@ -73,17 +77,36 @@ class Plan:
     """What the operator was told of the input at the start."""
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end."""
+
+    result: Result
+    directory: RunDirectory
+    unwritten: list[str]
+    """What to tell of files that are not where they should be."""
+    fault: Exception | None
+    """The fault of piswarm's own that ended it; None when there was none."""
+
+
 class Run:
     """Executes one run: a new one by its plan, or one that another controller left."""
 
-    def __init__(self, scenario: Scenario, view: View) -> None:
+    def __init__(self, scenario: Scenario, view: View, show: Callable[[Result, RunDirectory], None]) -> None:
+        """`show` is called with the result once it is known, before the report is made."""
         self._scenario = scenario
         self._view = view
+        self._show = show
         self._stop = StopOrder()
         self._metrics: MetricsServer | None = None
+        self._earlier: Standing | None = None
+        self._worth_keys = False
+        """Whether what is kept of the run can be resumed, as long as it has not come to its end."""
+        self._concluded = self._left_alone = False
+        self._fault: Exception | None = None
 
-    def execute(self, plan: Plan) -> tuple[Result, RunDirectory]:
-        """Run the scenario. However it ends, the run directory is complete and what was started has ended.
+    def execute(self, plan: Plan) -> Finished:
+        """Run the scenario. However it ends, what was started has ended, and the result is known, or what was measured is kept.
 
         Raises InputError, with nothing left behind, when the operator's input keeps it from starting.
         """
@@ -106,22 +129,30 @@ class Run:
                 self._metrics = MetricsServer(plan.metrics_port)
                 stack.callback(self._metrics.close)
             directory = RunDirectory.create(plan.out, self._scenario.name, plan.started_at)
-            file = HandoverFile.create(directory.keys, handover)
-            stack.callback(file.remove)
-            self._handover, self._file = handover, file
-            directory.scenario.write_text(self._scenario.to_yaml(), encoding="utf-8", errors="replace")
-            store = Store(directory.database, create=True, kept_apart=self._scenario.endpoints_judged)
-            stack.callback(store.close)
-            store.put_meta("run", directory.name)
-            store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
-            store.put_meta("scenario", self._scenario.to_yaml())
-            store.put_meta("warnings", list(plan.warnings))
-            return self._go_through(stack, server, store, directory, None)
+            self._started_at, self._warnings = plan.started_at, list(plan.warnings)
+            try:
+                self._handover, self._file = handover, HandoverFile.create(directory.keys, handover)
+                stack.callback(self._close_keys)
+                write_public(directory.scenario, self._scenario.to_yaml().encode(errors="replace"))
+                store = Store(directory.database, create=True, kept_apart=self._scenario.endpoints_judged)
+                stack.callback(store.close)
+                store.put_meta("run", directory.name)
+                store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
+                store.put_meta("scenario", self._scenario.to_yaml())
+                store.put_meta("warnings", list(plan.warnings))
+                store.commit()
+            except (OSError, sqlite3.Error) as error:
+                raise InputError(
+                    f"the output directory {directory.path} can't be written: {error}",
+                    hint="Make room there, or name another one with --out.",
+                ) from None
+            return self._go_through(stack, server, store, directory)
 
-    def resume(self, directory: RunDirectory) -> tuple[Result, RunDirectory]:
+    def resume(self, directory: RunDirectory) -> Finished:
         """Go on with a run whose controller died: same directory, what was left of its time, one result of it all.
 
-        Raises InputError when there is no such run, or it is still on.
+        Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target or its
+        fleet is not there. Then all is left as it was, for another try.
         """
         _allow_descriptors()
         with ExitStack() as stack:
@@ -129,15 +160,29 @@ class Run:
                 raise InputError(
                     f"{directory.path} has no {directory.database.name}, so there is nothing to go on with"
                 )
-            file, handover = HandoverFile.take(directory.keys)
+            self._file, handover = HandoverFile.take(directory.keys)
+            self._worth_keys = True
+            stack.callback(self._close_keys)
+            self._view.say("reading what was measured so far")
+            check_whole(directory.database)
             store = Store(directory.database, kept_apart=self._scenario.endpoints_judged)
             stack.callback(store.close)
-            self._view.say("reading what was measured so far")
-            standing = read_standing(store.meta(STANDING), directory.path)
+            self._earlier = read_standing(store.meta(STANDING), directory.path)
+            self._started_at = datetime.fromisoformat(str(store.meta("started_at")))
+            self._warnings = msgspec.convert(store.meta("warnings") or [], list[str])
+            if self._scenario.target != EMBEDDED:
+                _reach(self._scenario.target)
             server = self._open_port(stack, handover)
-            stack.callback(file.remove)
-            self._handover, self._file = handover, file
-            return self._go_through(stack, server, store, directory, standing)
+            self._handover = handover
+            return self._go_through(stack, server, store, directory)
+
+    def _close_keys(self) -> None:
+        """Remove the way to the fleet, unless the run can be resumed from what is kept of it."""
+        broken_off = not self._concluded or (self._collector.broken_off and self._storage.resumable)
+        if self._worth_keys and broken_off:
+            self._file.release()
+        else:
+            self._file.remove()
 
     def _open_port(self, stack: ExitStack, handover: Handover) -> FleetServer:
         server = FleetServer(handover.host, handover.port, handover.controller_keys(), handover.allowlist)
@@ -147,30 +192,49 @@ class Run:
         self._registry = Registry(handover.nodes, weights, simulated=handover.roster is None)
         return server
 
-    def _go_through(
-        self, stack: ExitStack, server: FleetServer, store: Store, directory: RunDirectory, earlier: Standing | None
-    ) -> tuple[Result, RunDirectory]:
+    def _go_through(self, stack: ExitStack, server: FleetServer, store: Store, directory: RunDirectory) -> Finished:
+        self._storage = Storage(directory)
         self._collector = Collector(
             store,
             self._registry,
             self._scenario,
             tell=server.send_to_agent,
             halt=self._stop.give,
-            earlier=earlier,
+            earlier=self._earlier,
         )
         self._processes = Processes(directory.logs)
-        stack.enter_context(self._view)
-        if self._metrics is not None:
-            self._view.say(f"metrics on {self._metrics.url}")
         stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
-        target, unreported = self._load(server, directory.name)
-        self._view.say("writing the report")
-        result = self._conclude(store, server, directory, target, unreported)
-        store.put_meta("verdict", result.verdict)
-        write_outcome(result, store, self._scenario.to_yaml(), directory)
-        return result, directory
+        with self._view:
+            if self._metrics is not None:
+                self._view.say(f"metrics on {self._metrics.url}")
+            for warning in self._storage.warnings_at_start(self._scenario):
+                self._view.say(warning)
+            target, unreported = self._load(server, store, directory.name)
+            self._view.say("working out the result")
+            result = self._conclude(store, server, directory, target, unreported)
+        self._concluded = True
+        self._attempt(lambda: store.put_meta("verdict", result.verdict))
+        self._attempt(store.commit)
+        unwritten = write_outcome(result, store, self._scenario.to_yaml(), directory, self._show)
+        return Finished(result, directory, unwritten, self._fault)
 
-    def _load(self, server: FleetServer, run: str) -> tuple[str, list[str]]:
+    def _attempt(self, step: Callable[[], object]) -> None:
+        """Do one of several steps of which each is worth doing whatever becomes of the others."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other steps are to be done
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the run, in order, for something that failed; it can be resumed from what is kept."""
+        self._collector.broken_off = True
+        if self._storage.note(error):
+            self._stop.fail(self._storage.fault or str(error))
+            return
+        self._fault = self._fault or error
+        self._stop.fail(f"a fault of piswarm's own: {type(error).__name__}: {error}")
+
+    def _load(self, server: FleetServer, store: Store, run: str) -> tuple[str, list[str]]:
         """Bring everything up, put the load on, bring everything down; the target's URL, and workers without final report."""
         scenario, target, unreported = self._scenario, self._scenario.target, []
         environment = Environment(
@@ -191,6 +255,8 @@ class Run:
             run=run,
             metrics=self._metrics,
             revocations=self._revocations,
+            storage=self._storage,
+            on_fault=self._fail,
         )
         self._adopted = self._processes.adopt(self._handover.started)
         try:
@@ -198,17 +264,32 @@ class Run:
             self._start_fleet(server, target, run)
             with watch.running():
                 self._wait_for_nodes()
+                if self._earlier is not None:
+                    store.put_meta("verdict", None)  # of the part before, if that was judged
                 self._drive()
                 unreported = self._finish()
         except AbortError as error:
+            if self._earlier is not None and not self._collector.began:
+                self._left_alone = True
+                raise AbortError(
+                    error.message, hint=f"{error.hint} Nothing was changed: resume it again.".strip()
+                ) from None
             self._stop.give(f"{error.message}. {error.hint}".strip())
+        except Exception as error:  # noqa: BLE001  # whatever it is, the run is to end in order
+            self._fail(error)
         finally:
-            self._collector.end()
-            self._master.dismiss()
-            # Who was never taken in can't be told to quit over the wire, and need not be waited for.
-            self._processes.stop(CHILDREN_END_S if self._collector.began else 0.0)
-            self._master.close()
+            self._end(left_alone=self._left_alone)
         return target, unreported
+
+    def _end(self, *, left_alone: bool) -> None:
+        """Bring everything down, step by step. A fleet that is `left_alone` waits for the next controller."""
+        if not left_alone:
+            self._attempt(self._collector.end)
+            self._attempt(self._master.dismiss)
+            # Who was never taken in can't be told to quit over the wire, and need not be waited for.
+            grace_s = CHILDREN_END_S if self._collector.began else 0.0
+            self._attempt(lambda: self._processes.stop(grace_s))
+        self._attempt(self._master.close)
 
     def _find_target(self) -> str:
         if self._scenario.target == EMBEDDED:
@@ -281,6 +362,7 @@ class Run:
     def _drive(self) -> None:
         """Go through the stages; returns early when the run is to stop."""
         self._collector.begin()
+        self._worth_keys = True
         users = 0
         for stage in self._collector.stages:
             if stage.users != users:
@@ -299,7 +381,9 @@ class Run:
         """End the load; the workers that did not report to the end."""
         self._collector.load_ended(self._stop.reason)
         self._view.say("stopping: users finish their tasks, workers report")
-        unreported: list[str] = self._master.finish(self._scenario.stop_timeout_s + FINAL_REPORTS_S)
+        # What can't be kept need not be waited for.
+        reports_s = FINAL_REPORTS_S if self._storage.writable else 0.0
+        unreported: list[str] = self._master.finish(self._scenario.stop_timeout_s + reports_s)
         return unreported
 
     def _conclude(
@@ -308,7 +392,7 @@ class Run:
         collector = self._collector
         facts = RunFacts(
             run_id=directory.name,
-            started_at=datetime.fromisoformat(str(store.meta("started_at"))),
+            started_at=self._started_at,
             duration_s=collector.duration_s,
             target=target,
             steady_seconds=collector.steady_seconds(),
@@ -327,7 +411,7 @@ class Run:
             broken_rule=collector.broken_rule,
             silent_classes=collector.user_classes.silent,
             aborted=self._stop.reason or collector.stop_reason,
-            warnings=msgspec.convert(store.meta("warnings") or [], list[str]),
+            warnings=self._warnings,
         )
         return conclude(self._scenario, store, collector.fitness, facts)
 

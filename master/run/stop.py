@@ -31,6 +31,11 @@ class StopOrder:
             self.reason = reason
             self.event.set()
 
+    def fail(self, reason: str) -> None:
+        """End the run, which is no more what it was to be: also one that ends already, as long as that has no reason."""
+        self.reason = self.reason or reason
+        self.event.set()
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until the order is given, at most so long; whether it is."""
         return bool(self.event.wait(timeout=timeout_s))

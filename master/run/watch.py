@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from master.run.live import Snapshot, View
 from master.run.processes import Processes
 from master.run.revocations import Revocations
 from master.run.stop import StopOrder
+from master.run.storage import Storage
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
 
@@ -49,6 +50,10 @@ class Watch:
     """The name of its directory."""
     metrics: MetricsServer | None
     revocations: Revocations = field(default_factory=Revocations)
+    storage: Storage | None = None
+    """Where what is measured is kept."""
+    on_fault: Callable[[Exception], None] | None = None
+    """Who is told of what a look fails by."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -66,7 +71,12 @@ class Watch:
             now_s = time.monotonic()
             if now_s - due_s > DEAF_S:
                 self.registry.note_deaf(now_s)
-            self._look(now_s)
+            try:
+                self._look(now_s)
+            except Exception as error:
+                if self.on_fault is None:
+                    raise
+                self.on_fault(error)
             due_s = max(due_s + 1, time.monotonic())
             gevent.sleep(due_s - time.monotonic())
 
@@ -84,8 +94,11 @@ class Watch:
             self.collector.event("process ended", None, how)
         self.processes.cap_logs()
         self._follow_heat(now_s)
+        if self.storage is not None:
+            self._look_after_storage(self.storage)
         self.master.level(1.0)
-        self.collector.tick(self.master.user_count, self.master.tell_taken)
+        if self.storage is None or self.storage.writable:
+            self.collector.tick(self.master.user_count, self.master.tell_taken)
         if self.collector.began and not self.stop.given:
             self._show()
             if not self.registry.usable:
@@ -102,6 +115,16 @@ class Watch:
         self.collector.agents.forget(node)
         self.registry.left(node)
         self.collector.event("revoked", node, "its key counts no more: its connections are cut, its reports not taken")
+
+    def _look_after_storage(self, storage: Storage) -> None:
+        offset_s = self.collector.offset_s()
+        left_s = self.collector.progress.at(offset_s).left_s
+        for warning in storage.look(offset_s, left_s, self.collector.fold):
+            self.view.say(warning)
+            self.collector.event("disk", None, warning)
+        if storage.fault is not None and not self.collector.broken_off:
+            self.collector.broken_off = True
+            self.stop.fail(storage.fault)
 
     def _follow_heat(self, now_s: float) -> None:
         """Let hot nodes carry less until they bear it, and more again when they are cool."""

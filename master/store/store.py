@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sqlite3
@@ -76,8 +77,12 @@ class Store:
         (self._events,) = self._db.execute("SELECT count(*) FROM events").fetchone()
 
     def close(self) -> None:
-        """Commit and close. What stays is one file, once nobody else has it open either."""
-        self.commit()
+        """Commit and close. What stays is one file, once nobody else has it open either.
+
+        Where the disk is full, what was committed before stays, and the log beside it.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._commit()
         # Folding the log back in takes the file for oneself, which SQLite does not wait for. Who looks once a second has the
         # file for some milliseconds; while others read or write it for longer, theirs is the turn.
         self._db.execute("PRAGMA busy_timeout = 0")
@@ -85,12 +90,28 @@ class Store:
             try:
                 self._db.execute("PRAGMA journal_mode = DELETE")
                 break
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
                 time.sleep(FOLD_AGAIN_S)
+            except sqlite3.DatabaseError:  # somebody has overwritten it
+                break
         self._db.close()
 
     def commit(self) -> None:
         """Make everything written so far visible to other readers."""
+        self._commit()
+        # Nobody else comes between: to wait for another program's write would be to stop listening to the fleet. Reading is
+        # not hindered.
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def fold(self) -> None:
+        """Commit, and fold SQLite's log into run.db, so that it takes no more room than it must."""
+        self._commit()
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
         if self._further_event is not None:
             self._put_further_events(self._further_event)
             self._further_event = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,11 +83,19 @@ def test_a_junit_that_can_not_be_made_is_an_error_with_the_verdict(store: Store,
     assert "PASS" in report
 
 
-def test_a_file_that_can_not_be_written_costs_none_of_the_others(store: Store, directory: RunDirectory) -> None:
-    """It is said when they are."""
+def test_a_file_that_can_not_be_written_costs_none_of_the_others(
+    store: Store, directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written elsewhere, and where is said when they are."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     directory.junit.mkdir()
-    with pytest.raises(IsADirectoryError):
-        write_outcome(conclude(scenario(), store, fit_log(), run_facts()), store, "name: x\n", directory)
+    result = conclude(scenario(), store, fit_log(), run_facts())
+    (said,) = write_outcome(result, store, "name: x\n", directory)
+    (other,) = elsewhere.rglob("junit.xml")
+    assert said == f"junit.xml can't be written to {directory.path}: Is a directory; it is {other}"
+    assert ET.parse(other).getroot().get("failures") == "0"
     assert json.loads(directory.result.read_bytes())["verdict"] == "PASS"
     assert "PASS" in directory.report.read_text(encoding="utf-8")
 

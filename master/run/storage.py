@@ -1,0 +1,198 @@
+"""Whether what a run measures can still be kept: the room on its disk, and that run.db is the file that was begun.
+
+A run that could no longer keep what it measures ends in order while there is room for its result, and can be resumed when
+there is more.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from master.run.directory import RunDirectory
+from master.scenario import Scenario
+from master.scenario.model import ramps_s
+from worker.printable import printable
+
+REPORT_BYTES = 8 << 20
+"""What report.html (5 MB of it a library for its charts), result.json and junit.xml take."""
+SECOND_BYTES, NODE_SECOND_BYTES = 4000, 120
+"""What a second of a run takes in run.db, by and large: beside its nodes, and for each of them."""
+LOG_BYTES = 4 << 20
+"""SQLite's log beside run.db grows to this, and is begun anew."""
+KEPT_FREE_BYTES, KEPT_FREE_S = 96 << 10, 3
+"""A run ends while there is this much room, or as much as it has lately taken in so many seconds."""
+WARN_AFTER_S = 10
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_HEADER = b"SQLite format 3\x00"
+_AGAIN = "Make room, then go on with: piswarm resume"
+
+
+def needed_bytes(scenario: Scenario) -> int:
+    """About how much room a run takes, with its report."""
+    load_s = sum(ramps_s(scenario.load)) + sum(stage.hold_s for stage in scenario.load)
+    return int(load_s * (SECOND_BYTES + NODE_SECOND_BYTES * scenario.nodes.expect)) + REPORT_BYTES
+
+
+def shown_bytes(count: float) -> str:
+    """As people read it: `500 kB`, `12 MB`, `3.4 GB`."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e3:.0f} kB"
+
+
+class Growth:
+    """How fast a run fills its disk, and for how long there is room. Pure: sizes and times are parameters."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+        self._latest: deque[int] = deque(maxlen=10)
+
+    def observe(self, offset_s: float, database_bytes: int, log_bytes: int) -> None:
+        """What run.db and its log take now."""
+        self._latest.append(database_bytes + log_bytes)
+        self._first = self._first or (offset_s, database_bytes)
+        self._now = (offset_s, database_bytes, log_bytes)
+
+    def lately_bytes(self) -> int:
+        """The most by which it has lately grown in one second."""
+        return max((after - before for before, after in pairwise(self._latest)), default=0)
+
+    def still_needed_bytes(self, left_s: float) -> int:
+        """About how much it will take in the `left_s` that are left, beside what it has; with its report."""
+        assert self._first is not None
+        offset_s, database_bytes, log_bytes = self._now
+        first_s, first_bytes = self._first
+        passed_s = max(offset_s - first_s, 1.0)
+        grown = (database_bytes - first_bytes) / passed_s * left_s
+        # run.db itself is first written to when its log is full; until then the log's growth is all that is known.
+        log = min(LOG_BYTES - log_bytes, log_bytes / max(offset_s, 1.0) * left_s)
+        return int(grown + max(0.0, log)) + REPORT_BYTES
+
+
+class Storage:
+    """The run directory of a run that is on."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        """To be made when run.db has been."""
+        self.fault: str | None = None
+        """Why nothing more can be kept, and what to do about it; None as long as it can."""
+        self.writable = True
+        """Whether writing is still worth a try."""
+        self.resumable = True
+        """Whether the run can be resumed from what is kept."""
+        self._directory = directory
+        self._shown = printable(str(directory.path))
+        self._identity = _identity(directory.database)
+        # Never closed: a process that closes any descriptor of a file loses all its locks on it (POSIX, fcntl), and with them
+        # SQLite's, so that another program could delete the log that is being written.
+        self._descriptor = os.open(directory.database, os.O_RDONLY | os.O_CLOEXEC)
+        self._growth = Growth()
+        self._warned = False
+
+    def warnings_at_start(self, scenario: Scenario) -> Iterator[str]:
+        """That the disk may be too small, if so."""
+        free, needed = _free_bytes(self._directory.path), needed_bytes(scenario)
+        if free is not None and free < needed:
+            yield (
+                f"WARNING: the disk of {self._shown} has {shown_bytes(free)} free, and this run may take "
+                f"{shown_bytes(needed)}: make room, or name another place with --out"
+            )
+
+    def look(self, offset_s: float, left_s: float, fold: Callable[[], None]) -> Iterator[str]:
+        """Once a second: see whether anything is wrong (`fault`); warnings to be told. `fold` makes room by folding SQLite's log."""
+        if self.fault is not None:
+            return
+        if (lost := self._lost()) is not None:
+            self._give_up(lost, resumable=False)
+            self.writable = False
+            return
+        free = _free_bytes(self._directory.path)
+        if free is None:
+            return
+        self._growth.observe(offset_s, _size(self._directory.database), _size(self._directory.log))
+        kept = max(KEPT_FREE_BYTES, KEPT_FREE_S * self._growth.lately_bytes())
+        if free < kept:
+            fold()
+            free = _free_bytes(self._directory.path) or 0
+        if free < kept:
+            self._give_up(self._full())
+        elif (
+            not self._warned and offset_s > WARN_AFTER_S and free < (needed := self._growth.still_needed_bytes(left_s))
+        ):
+            self._warned = True
+            yield (
+                f"WARNING: the disk of {self._shown} has {shown_bytes(free)} free, and the rest of this run may "
+                f"take {shown_bytes(needed)}: make room; else the run ends when the disk is full"
+            )
+
+    def note(self, error: Exception) -> bool:
+        """Something could not be kept; whether `error` says that the storage is at fault."""
+        if not isinstance(error, (sqlite3.Error, OSError)):
+            return False
+        number = error.errno if isinstance(error, OSError) else None
+        full = number in _NO_ROOM or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        if self.fault is not None:
+            pass
+        elif (lost := self._lost()) is not None:
+            self._give_up(lost, resumable=False)
+        elif full:
+            self._give_up(self._full())
+        elif isinstance(error, sqlite3.Error) or number in (errno.EROFS, errno.EIO, errno.ENOENT):
+            again = f"When that is mended, go on with: piswarm resume {self._shown}"
+            self._give_up(f"{self._shown}/{self._directory.database.name} can't be written any more: {error}. {again}")
+        else:
+            return False
+        self.writable = False
+        return True
+
+    def _give_up(self, fault: str, *, resumable: bool = True) -> None:
+        self.fault, self.resumable = fault, resumable
+
+    def _full(self) -> str:
+        return f"the disk of {self._shown} is full. {_AGAIN} {self._shown}"
+
+    def _lost(self) -> str | None:
+        """How run.db is no more the file that was begun; None when it is."""
+        database = self._directory.database
+        identity = _identity(database)
+        if identity is None:
+            what = f"{self._shown}/{database.name}" if self._directory.path.is_dir() else self._shown
+            return f"{what} was removed in mid-run"
+        shown = f"{self._shown}/{database.name}"
+        if identity != self._identity:
+            return f"{shown} was replaced in mid-run"
+        try:
+            begins = os.pread(self._descriptor, len(_HEADER), 0)
+        except OSError:
+            return None  # a moment's trouble; the next write tells
+        return None if begins == _HEADER else f"{shown} was overwritten in mid-run"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _free_bytes(path: Path) -> int | None:
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
