@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +23,7 @@ from master.deploy import actions
 from master.deploy.command import Command, Options, told
 from master.deploy.deploy import Wishes
 from master.deploy.fleet import Limits
+from master.deploy.provision import provision as run_playbook
 from master.deploy.rollout import parse_budget
 from master.deploy.service import Verb
 from master.deploy.steps import Wellness
@@ -200,21 +199,11 @@ def remove_workers(fleet: Command, dry_run: bool = False, yes: bool = False) -> 
 @fleet_task(3600, check="show what would be changed, and change nothing")
 def provision(fleet: Command, check: bool = False) -> int:
     """Prepare the hosts by the Ansible playbook: users, directories, unit, tuning."""
-    beside = Path(sys.executable).with_name("ansible-playbook")
-    program = str(beside) if beside.exists() else shutil.which("ansible-playbook")
-    if program is None:
-        raise InputError("ansible-playbook is not installed", hint="install ansible-core in this environment")
-    if not PLAYBOOK.exists():
-        raise InputError("no such playbook", file=PLAYBOOK, hint="run fab where piswarm's own files are")
-    known = fleet.place.known_hosts.resolve()
-    # Ansible trusts the same keys as fab, and no others.
-    strict = f"-o UserKnownHostsFile={known} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes"
-    words = [program, "--inventory", str(fleet.options.inventory), str(PLAYBOOK)]
-    words += [] if fleet.options.limit is None else ["--limit", fleet.options.limit]
+    fleet.routes.all(fleet.hosts)  # what the other commands can't reach, this one does not either
+    words = [] if fleet.options.limit is None else ["--limit", fleet.options.limit]
     words += ["--check", "--diff"] if check else []
-    environment = {"ANSIBLE_CONFIG": str(ANSIBLE_SETTINGS), **os.environ}
-    environment |= {"ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_SSH_EXTRA_ARGS": strict}
-    return 1 if subprocess.run(words, env=environment, check=False).returncode else 0  # noqa: S603  # the operator's own words
+    known = fleet.place.known_hosts
+    return 0 if run_playbook(PLAYBOOK, ANSIBLE_SETTINGS, fleet.options.inventory, known, words) else 1
 
 
 namespace = Collection(

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from master.deploy.host import Named
+from master.deploy.ansible_variables import RESTRICTED
+from master.deploy.host import UNDERSTOOD, Named
 from master.deploy.patterns import PatternError, check
 from master.deploy.ranges import check_size
 from master.deploy.tree import ALL, Found
 from master.errors import InputError
 
-# What a host needs is taken from its templates; what else it has is handed on as it is written.
-_TEMPLATED = ("ansible_host", "ansible_user", "ansible_port", "ansible_ssh_private_key_file")
+# What says how a host is reached is taken from its templates; what else it has is handed on as it is written.
 _OURS = "piswarm_"
 _CORRECT = "correct the inventory; nothing was started"
 _SHOWN = 80
@@ -140,7 +140,7 @@ class AnsibleSource:
         """The variables that are needed, with their templates filled in."""
         from ansible.template import Templar  # noqa: PLC0415
 
-        wanted = [key for key in variables if key in _TEMPLATED or key.startswith(_OURS)]
+        wanted = [key for key in variables if key in UNDERSTOOD or key in RESTRICTED or key.startswith(_OURS)]
         wanted = [key for key in wanted if isinstance(variables[key], str) and "{" in variables[key]]
         if not wanted:
             return {}

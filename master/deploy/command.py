@@ -18,15 +18,16 @@ from rich.table import Table
 
 from master.deploy import actions
 from master.deploy.bundle import Bundle, build
-from master.deploy.changes import forget_keys, read_trust, revoke
+from master.deploy.changes import Trust, forget_keys, read_trust, revoke
 from master.deploy.deploy import Builder, Deployment, Wishes
-from master.deploy.enroll import Met, let_nodes_in, meet, refused, trust
+from master.deploy.enroll import Met, jumps, let_nodes_in, meet_at, refused, trust
 from master.deploy.fleet import Fleet, Limits, Watcher, Work
-from master.deploy.host import Host
+from master.deploy.host import DEFAULT_PORT, Host
 from master.deploy.inventory import GROUP, read_inventory
 from master.deploy.known_hosts import place, read_known_hosts
 from master.deploy.platforms import Platform
 from master.deploy.results import Outcome, Report, Result
+from master.deploy.route import Route, Routes
 from master.deploy.service import layout_of
 from master.deploy.trust import Place
 from master.deploy.view import Screen, plain, show_report
@@ -83,13 +84,15 @@ class Command:
         for host in self.hosts:  # so that what is wrong is said before anything is done
             layout_of(host)
         self.place = Place(options.state)
+        self.routes = Routes()
         console = Console(stderr=options.json)
         self.console = console if console.is_terminal else Console(stderr=options.json, width=_WIDE)
         self.screen = Screen(self.console)
 
     def fleet(self) -> Fleet:
         """Connections that trust what is enrolled by now."""
-        return Fleet(read_known_hosts(self.place.known_hosts), self.options.limits, self.screen)
+        self.routes.all(self.hosts)
+        return Fleet(read_known_hosts(self.place.known_hosts), self.options.limits, self.screen, self.routes)
 
     def each(self, action: str, work: Work) -> int:
         """Do `work` on all hosts, and show what came of it; the exit status."""
@@ -135,7 +138,8 @@ class Command:
         limits = self.options.limits
         if follow:  # of all of them at once, for as long as it takes
             limits = dataclasses.replace(limits, pool=len(self.hosts), host_s=math.inf)
-        fleet = Fleet(read_known_hosts(self.place.known_hosts), limits, Watcher())
+        self.routes.all(self.hosts)
+        fleet = Fleet(read_known_hosts(self.place.known_hosts), limits, Watcher(), self.routes)
         show = _say if follow else found.__setitem__
         work = actions.logs(lines, show, follow=follow, go_on=lambda: not fleet.stopped)
         results = fleet.each("logs", self.hosts, work)
@@ -151,18 +155,27 @@ class Command:
         """Show the keys of hosts that are not known yet, ask, trust them, and let their nodes in; the exit status."""
         began_s = time.monotonic()
         before = read_trust(self.place)
-        met = meet(self.hosts, before.known, connect_s=self.options.limits.connect_s)
-        new = [one for one in met if one.is_new]
-        if new:
-            self._show_keys(new)
-            if not yes:
-                self.confirm(f"Trust {'this key' if len(new) == 1 else f'these {len(new)} keys'}?")
-            met = trust(met, self.place, before.revoked)
+        self.routes.all(self.hosts)
+        for ways in jumps(self.hosts, self.routes):
+            self._trust(ways, before, yes=yes)
+        met = self._trust([self.routes.of(host) for host in self.hosts], before, yes=yes)
         turned_down = {one.host: refused(one) for one in met if one.problem is not None}
         rest = [host for host in self.hosts if host.name not in turned_down]
         results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.place, before.revoked)}
         ordered: Sequence[Result] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
         return self.finish(Report(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
+
+    def _trust(self, ways: Sequence[Route], before: Trust, *, yes: bool) -> list[Met]:
+        """Show the new keys of the machines at the ends of `ways`, ask, and trust them."""
+        known = read_known_hosts(self.place.known_hosts)
+        met = meet_at(ways, known, self.routes, connect_s=self.options.limits.connect_s)
+        new = [one for one in met if one.is_new]
+        if not new:
+            return met
+        self._show_keys(new)
+        if not yes:
+            self.confirm(f"Trust {'this key' if len(new) == 1 else f'these {len(new)} keys'}?")
+        return trust(met, self.place, before.revoked)
 
     def confirm(self, question: str) -> None:
         """Ask the operator. Raises InputError unless the answer is yes."""
@@ -188,11 +201,25 @@ class Command:
         self.console.print(table)
 
     def revoke(self, node: str) -> int:
-        """Trust `node` no more; the exit status."""
+        """Trust `node`, or the jump host of that name, no more; the exit status."""
+        places = self._places(node)
+        if not places:
+            text = f"{node} is no host of the group {GROUP}, and no jump host of one"
+            raise InputError(text, file=self.options.inventory)
+        had_host_key, had_node_key = revoke(self.place, node, places)
+        words = [name for name, had in (("host key", had_host_key), ("node key", had_node_key)) if had]
+        self.console.print(f"{node}: {' and '.join(words) + ' removed' if words else 'was not enrolled'}")
+        return 0
+
+    def _places(self, node: str) -> list[str]:
+        """Under which names known_hosts may have the key of `node`, a host or a jump host."""
+        found: dict[str, None] = {}
         for host in self.hosts:
-            if host.name == node:
-                had_host_key, had_node_key = revoke(self.place, node, [place(host.address, host.port)])
-                words = [name for name, had in (("host key", had_host_key), ("node key", had_node_key)) if had]
-                self.console.print(f"{node}: {' and '.join(words) + ' removed' if words else 'was not enrolled'}")
-                return 0
-        raise InputError(f"{node} is no host of the group {GROUP}", file=self.options.inventory)
+            if host.name == node:  # whatever the way to it is, or was
+                found[place(host.address, host.port or DEFAULT_PORT)] = None
+            try:
+                route = self.routes.of(host)
+            except InputError:
+                continue
+            found |= {hop.place: None for hop in route if hop.name == node}
+        return list(found)

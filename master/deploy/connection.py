@@ -1,31 +1,29 @@
 """One SSH connection to a host: its key is always checked, every wait has an end, and what goes wrong is a HostFailure.
 
-Fabric reads ~/.ssh/config and connects; commands go by Paramiko's channels directly, with no thread for each of their streams.
+Commands go by Paramiko's channels directly, with no thread for each of their streams.
 """
 
 from __future__ import annotations
 
-import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import fabric
 import paramiko
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host import Host
-from master.deploy.known_hosts import KnownHosts, place
+from master.deploy.known_hosts import KnownHosts
+from master.deploy.route import Routes
+from master.deploy.way import Way
+from master.errors import InputError
 
 CONNECT_S = 10.0
 _CHUNK_BYTES = 32768
 """Of an archive; the most that one SSH packet carries."""
 _LOOK_S = 0.3
-_UNHEARD_S = 30.0
-"""So long what was sent may stay without an answer from the host's network before the connection counts as lost."""
 _GRACE_S = 3.0
 """How long after its deadline a stream is cut that does not end by itself."""
 _MOST_OUTPUT = 4 << 20
@@ -36,8 +34,6 @@ _LOCK_LOST = 75
 """The exit status of a step that found another's lock (EX_TEMPFAIL)."""
 _NOT_WHOLE = 65
 """The exit status of a step that found something else than what was sent (EX_DATAERR)."""
-
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what it would tell is in the failures
 
 
 class Output(NamedTuple):
@@ -51,72 +47,48 @@ class Output(NamedTuple):
 class Connection:
     """A connection to `host`, from `open` to `close`. Not for use by several threads at once, but for `abort`."""
 
-    def __init__(self, host: Host, known: KnownHosts, *, config: fabric.Config, connect_s: float = CONNECT_S) -> None:
+    def __init__(self, host: Host, known: KnownHosts, routes: Routes, *, connect_s: float = CONNECT_S) -> None:
         self.host = host
         self._known = known
+        self._routes = routes
         self._connect_s = connect_s
-        # With a key of its own in the inventory no other is offered: six wrong ones and a server hangs up.
-        own = host.key_file is not None
-        kwargs: dict[str, Any] = {
-            "banner_timeout": connect_s,
-            "auth_timeout": connect_s,
-            "channel_timeout": connect_s,
-            "transport_factory": _transport,
-            "allow_agent": not own,
-            "look_for_keys": not own,
-        }
-        if own:
-            kwargs["key_filename"] = [str(host.key_file)]
-        self._fabric = fabric.Connection(
-            host.address,
-            user=host.user,
-            port=host.port,
-            config=config,
-            forward_agent=False,
-            connect_timeout=connect_s,
-            connect_kwargs=kwargs,
-        )
+        self._way: Way | None = None
+
+    @property
+    def _transport(self) -> paramiko.Transport | None:
+        return None if self._way is None else self._way.transport
 
     @property
     def is_open(self) -> bool:
         """Whether it is there, as far as is known."""
-        transport = self._fabric.transport
+        transport = self._transport
         return transport is not None and bool(transport.is_active())
 
     def open(self) -> None:
         """Connect, unless it is. Raises HostFailure."""
         if self.is_open:
             return
-        client = self._fabric.client
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        key = self._known.key(self.host.address, self.host.port)
-        if key is None:
-            raise HostFailure(Cause.HOST_KEY, f"the key of {self.host.address} is not known yet", _enroll(self.host))
-        # By the names that the connection will use, which ~/.ssh/config may have changed.
-        name = place(self._fabric.host, self._fabric.port)
-        client.get_host_keys().add(name, key.kind, paramiko.PKey.from_type_string(key.kind, key.blob))
+        self.close()
         try:
-            self._fabric.open()
-        except BaseException as error:
-            self._fabric.close()
-            failure = _why_not_connected(error, self.host)
-            if failure is None:
-                raise
-            raise failure from None
-        if hasattr(
-            socket, "TCP_USER_TIMEOUT"
-        ):  # on Linux; else it takes a quarter of an hour until a link that is cut is noticed
-            self._fabric.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNHEARD_S * 1000))
+            route = self._routes.of(self.host)
+        except InputError as error:
+            raise HostFailure(Cause.UNREACHABLE, error.message, error.hint) from None
+        self._way = Way(route, self._known, self._routes, connect_s=self._connect_s)
+        try:
+            self._way.log_in()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End it."""
-        self._fabric.close()
+        if self._way is not None:
+            self._way.close()
 
     def abort(self) -> None:
         """Cut it, from any thread; what waits on it fails."""
-        transport = self._fabric.transport
-        if transport is not None:
-            transport.close()
+        if self._way is not None:
+            self._way.abort()
 
     def run(self, command: str, *, timeout_s: float, check: bool = True) -> Output:
         """Run `command` in the host's shell, with nothing on its standard input.
@@ -151,7 +123,7 @@ class Connection:
         Raises HostFailure: also when it ends by itself.
         """
         try:
-            channel = self._fabric.transport.open_session(timeout=self._connect_s)
+            channel = self._opened().open_session(timeout=self._connect_s)
             try:
                 channel.set_combine_stderr(combine=True)
                 channel.settimeout(_LOOK_S)
@@ -173,13 +145,18 @@ class Connection:
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise HostFailure(Cause.CUT, f"the connection was lost: {error or type(error).__name__}") from None
 
+    def _opened(self) -> paramiko.Transport:
+        transport = self._transport
+        if transport is None:
+            raise EOFError("it is not open")
+        return transport
+
     def _exchange(
         self, command: str, file: Path | None, progress: Callable[[int], None], *, timeout_s: float, check: bool
     ) -> Output:
         until_s = time.monotonic() + timeout_s
-        transport = self._fabric.transport
         try:
-            channel = transport.open_session(timeout=timeout_s)
+            channel = self._opened().open_session(timeout=timeout_s)
             try:
                 channel.settimeout(timeout_s)
                 channel.exec_command(command)
@@ -252,47 +229,3 @@ def _receive(channel: paramiko.Channel, until_s: float) -> Output:
     if not channel.status_event.wait(max(0.1, until_s - time.monotonic())):
         raise TimeoutError
     return Output(channel.exit_status, *read)
-
-
-def _transport(*arguments: Any, **options: Any) -> paramiko.Transport:
-    """One that prefers a cipher which authenticates by itself: half of the work of a cipher and a MAC, at both ends."""
-    transport = paramiko.Transport(*arguments, **options)
-    security = transport.get_security_options()
-    security.ciphers = sorted(security.ciphers, key=lambda name: "-gcm@" not in name)
-    return transport
-
-
-def _enroll(host: Host) -> str:
-    return f"look at its fingerprint, and enroll it: fab enroll --limit {host.name}"
-
-
-def _why_not_connected(error: BaseException, host: Host) -> HostFailure | None:  # noqa: PLR0911  # one for each cause
-    """The failure that `error` means; None for what is no failure of a host."""
-    match error:
-        case paramiko.BadHostKeyException():
-            text = f"{host.address} shows another key than the one enrolled: {error.key.fingerprint}"
-            hint = f"find out why before anything else; if it was set up anew: fab revoke {host.name}, then fab enroll"
-            return HostFailure(Cause.HOST_KEY, text, hint)
-        case paramiko.PasswordRequiredException():
-            text = f"the key {host.key_file or ''} needs a passphrase".replace("  ", " ")
-            return HostFailure(Cause.AUTH, text, "add it to your SSH agent and leave it out of the inventory")
-        case paramiko.AuthenticationException():
-            return HostFailure(Cause.AUTH, f"{host.user or 'you'} may not log in at {host.address}: {error}")
-        case TimeoutError():
-            return HostFailure(Cause.UNREACHABLE, f"{host.address} port {host.port} did not answer in time")
-        case paramiko.ssh_exception.NoValidConnectionsError():
-            first = next(iter(error.errors.values()))
-            return HostFailure(Cause.UNREACHABLE, f"{host.address} port {host.port}: {first.strerror or first}")
-        case socket.gaierror():
-            hint = "correct ansible_host in the inventory, or the name server"
-            return HostFailure(Cause.UNREACHABLE, f"nobody knows the name {host.address}", hint)
-        case paramiko.SSHException() if "not found in known_hosts" in str(error):
-            return HostFailure(Cause.HOST_KEY, str(error), _enroll(host))
-        case paramiko.SSHException() if "encountered" in str(error) or "not a valid" in str(error):
-            return HostFailure(Cause.AUTH, str(error))
-        case FileNotFoundError() | PermissionError():
-            return HostFailure(Cause.AUTH, f"the key {error.filename} can't be read: {error.strerror}")
-        case paramiko.SSHException() | OSError() | EOFError():
-            return HostFailure(Cause.UNREACHABLE, f"{host.address} port {host.port}: {error or 'it hung up'}")
-        case _:
-            return None

@@ -5,7 +5,6 @@ Nothing else ever adds a host key, and nobody replaces one: a host that was set 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,12 +15,14 @@ from master.deploy.changes import enroll_nodes, read_trust, trust_host_keys
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.fleet import POOL, Fleet, Task
 from master.deploy.host import Host
-from master.deploy.known_hosts import HostKey, KnownHosts, place
+from master.deploy.known_hosts import HostKey, KnownHosts
 from master.deploy.plan import Step
 from master.deploy.results import Outcome, Result, failure
 from master.deploy.revoked import Revoked
+from master.deploy.route import Route, Routes
 from master.deploy.session import Session
 from master.deploy.trust import Place
+from master.deploy.way import Way
 
 _KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512")
 
@@ -41,10 +42,26 @@ class Met(msgspec.Struct, frozen=True):
         return self.problem is None and self.known is None
 
 
-def meet(hosts: Sequence[Host], known: KnownHosts, *, connect_s: float) -> list[Met]:
-    """Ask all `hosts` for their keys; nobody logs in anywhere."""
+def meet(hosts: Sequence[Host], known: KnownHosts, *, connect_s: float, routes: Routes | None = None) -> list[Met]:
+    """Ask all `hosts` for their keys; nobody logs in anywhere, but at jump hosts. Raises InputError."""
+    routes = routes or Routes()
+    return meet_at([routes.of(host) for host in hosts], known, routes, connect_s=connect_s)
+
+
+def jumps(hosts: Sequence[Host], routes: Routes) -> list[list[Route]]:
+    """The ways to the jump hosts of `hosts`, each once: those that are reached first, then those through these. Raises InputError."""
+    found: dict[Route, None] = {}
+    for host in hosts:
+        route = routes.of(host)
+        found |= dict.fromkeys(route[:length] for length in range(1, len(route)))
+    longest = max(map(len, found), default=0)
+    return [[route for route in found if len(route) == length] for length in range(1, longest + 1)]
+
+
+def meet_at(ways: Sequence[Route], known: KnownHosts, routes: Routes, *, connect_s: float) -> list[Met]:
+    """Ask the machines at the ends of `ways` for their keys."""
     with ThreadPoolExecutor(POOL, "meet") as executor:
-        met = list(executor.map(lambda host: _meet(host, known, connect_s), hosts))
+        met = list(executor.map(lambda route: _meet(route, known, routes, connect_s), ways))
     owners: dict[bytes, str] = {}
     for one in met:
         if one.key is not None:
@@ -52,18 +69,18 @@ def meet(hosts: Sequence[Host], known: KnownHosts, *, connect_s: float) -> list[
     return [_unless_twin(one, owners) for one in met]
 
 
-def _meet(host: Host, known: KnownHosts, connect_s: float) -> Met:
-    name = place(host.address, host.port)
-    trusted = known.key(host.address, host.port)
+def _meet(route: Route, known: KnownHosts, routes: Routes, connect_s: float) -> Met:
+    name, where = route[-1].name, route[-1].place
+    trusted = known.at(where)
     try:
-        key = host_key(host.address, host.port, connect_s)
+        key = host_key(route, known, routes, connect_s)
     except HostFailure as error:
-        return Met(host.name, name, known=trusted, problem=error)
+        return Met(name, where, known=trusted, problem=error)
     if trusted is not None and trusted != key:
-        hint = f"find out why; if it was set up anew: fab revoke {host.name}, then enroll it"
+        hint = f"find out why; if it was set up anew: fab revoke {name}, then enroll it"
         problem = HostFailure(Cause.HOST_KEY, f"shows another key than the one enrolled: {key.fingerprint}", hint)
-        return Met(host.name, name, key, trusted, problem)
-    return Met(host.name, name, key, trusted)
+        return Met(name, where, key, trusted, problem)
+    return Met(name, where, key, trusted)
 
 
 def _unless_twin(met: Met, owners: dict[bytes, str]) -> Met:
@@ -75,20 +92,23 @@ def _unless_twin(met: Met, owners: dict[bytes, str]) -> Met:
     return Met(met.host, met.place, met.key, met.known, problem)
 
 
-def host_key(address: str, port: int, connect_s: float) -> HostKey:
-    """The key that a host shows, best kind first. Raises HostFailure."""
+def host_key(route: Route, known: KnownHosts, routes: Routes, connect_s: float) -> HostKey:
+    """The key that the machine at the end of `route` shows, best kind first. Raises HostFailure."""
+    way = Way(route, known, routes, connect_s=connect_s)
     try:
-        with socket.create_connection((address, port), timeout=connect_s) as link:
-            transport = paramiko.Transport(link)
-            try:
-                transport.banner_timeout = connect_s
-                transport.get_security_options().key_types = _KINDS
-                transport.start_client(timeout=connect_s)
-                shown = transport.get_remote_server_key()
-            finally:
-                transport.close()
+        transport = paramiko.Transport(way.reach())
+        try:
+            transport.banner_timeout = connect_s
+            transport.get_security_options().key_types = _KINDS
+            transport.start_client(timeout=connect_s)
+            shown = transport.get_remote_server_key()
+        finally:
+            transport.close()
     except (OSError, paramiko.SSHException, EOFError) as error:
-        raise HostFailure(Cause.UNREACHABLE, f"{address} port {port}: {error or 'it hung up'}") from None
+        text = f"{route[-1].address} port {route[-1].port}: {error or 'it hung up'}"
+        raise HostFailure(Cause.UNREACHABLE, text) from None
+    finally:
+        way.close()
     return HostKey(shown.get_name(), shown.asbytes())
 
 

@@ -10,14 +10,13 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import fabric
-
 from master.deploy.connection import CONNECT_S, Connection
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host import Host
 from master.deploy.known_hosts import KnownHosts
 from master.deploy.plan import Step
 from master.deploy.results import Result, failure
+from master.deploy.route import Routes
 from master.deploy.session import Session
 
 POOL = 32
@@ -78,12 +77,11 @@ class Watcher:
 class Fleet:
     """Connects to hosts and works on them. After `stop`, hosts not yet begun are skipped."""
 
-    def __init__(self, known: KnownHosts, limits: Limits, watcher: Watcher) -> None:
+    def __init__(self, known: KnownHosts, limits: Limits, watcher: Watcher, routes: Routes | None = None) -> None:
         self._known = known
         self._limits = limits
         self._watcher = watcher
-        self._config = fabric.Config()
-        self._config.load_ssh_config()
+        self._routes = routes or Routes()
         self._open: set[Connection] = set()
         self._kept: dict[str, tuple[Connection, float]] = {}
         """Connections for who works on these hosts next, and when they were made; no more than are worked on at once."""
@@ -191,15 +189,13 @@ class Fleet:
     def _connection(self, host: Host) -> tuple[Connection, float]:
         """A connection to `host`, opened or not, and when it was made."""
         now_s = time.monotonic()
-        with self._lock:  # a Config fills itself while it is read, which two threads must not see of each other
+        with self._lock:
             connection, made_s = self._kept.pop(host.name, (None, now_s))
             if connection is not None and (made_s < now_s - _KEPT_S or not connection.is_open):
                 connection.close()
                 connection, made_s = None, now_s
             if connection is None:
-                connection = Connection(
-                    host, self._known, config=self._config.clone(), connect_s=self._limits.connect_s
-                )
+                connection = Connection(host, self._known, self._routes, connect_s=self._limits.connect_s)
             self._open.add(connection)
         return connection, made_s
 

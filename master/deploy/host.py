@@ -1,6 +1,7 @@
 """One host as the controller needs it, made from its inventory variables and checked. Pure.
 
-Ansible's own variables say how to reach it: `ansible_host`, `ansible_user`, `ansible_port`, `ansible_ssh_private_key_file`.
+Ansible's own variables say how to reach it: `ansible_host`, `ansible_user`, `ansible_port`, `ansible_ssh_private_key_file` and
+their other names, `ansible_ssh_common_args`. They mean what they mean to Ansible, or are refused (ansible_variables.py).
 Ours say what to make of it: `piswarm_weight`, `piswarm_workers`, `piswarm_model`; `piswarm_controller` says how it reaches the controller.
 """
 
@@ -15,12 +16,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from master.deploy.ansible_variables import ARGUMENTS, heeded, older, parse_arguments, refusal
 from master.deploy.tree import Found
 from master.errors import InputError
 from master.store import CONTROLLER
 from worker.wire import MAX_WORKERS
 
 DEFAULT_PORT = 22
+"""Where neither the inventory nor ~/.ssh/config has one."""
 CONTROLLER_PORT = 5557
 """Where nothing else is said."""
 MOST_WEIGHT = 1000.0
@@ -41,7 +44,8 @@ class Host:
     address: str
     user: str | None
     """None: whoever runs the deployment, or what ~/.ssh/config says."""
-    port: int
+    port: int | None
+    """None: what ~/.ssh/config says, or 22."""
     key_file: Path | None
     """A path as Ansible takes it: `~` is the home directory, a relative one begins at the working directory."""
     weight: float | None
@@ -56,6 +60,8 @@ class Host:
     """The ZeroMQ address by which it reaches the controller, such as `tcp://192.0.2.1:5557`."""
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     """All others of its variables."""
+    ssh_args: tuple[str, ...] = ()
+    """Further arguments of ssh, which may name another port or a jump host where nothing above does."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,13 @@ def hosts_of(found: Iterable[Named]) -> tuple[Host, ...]:
     """Each of `found` as a Host, in the same order. Raises InputError with the faults of all, each with file and line."""
     faults: list[Fault] = []
     hosts = []
-    reached: dict[tuple[str, int], str] = {}
+    reached: dict[tuple[object, ...], str] = {}
     for named in found:
         host = _host(named, faults)
-        other = reached.setdefault((host.address, host.port), host.name)
+        other = reached.setdefault((host.address, host.port, host.ssh_args), host.name)
         if other != host.name:
             at = named.variables.get("ansible_host")
-            text = f"{host.name} has the address and port of {other}: {host.address}, port {host.port}"
+            text = f"{host.name} has the address and port of {other}: {host.address}, port {host.port or DEFAULT_PORT}"
             faults.append(_fault(text, at or named))
         hosts.append(host)
     raise_faults(faults)
@@ -127,14 +133,20 @@ def _host(named: Named, faults: list[Fault]) -> Host:
     left = dict(named.variables)
     taken: dict[str, Any] = {}
     for variable, (read, wanted) in _READ.items():
-        at = left.pop(variable, None)
+        said = heeded(variable, left)
+        at = left.pop(said, None)
+        for other in (variable, *older(variable)):
+            left.pop(other, None)
         if at is None:
             continue
         try:
             taken[variable] = read(at.value)
         except (ValueError, TypeError):
-            faults.append(_fault(f"{variable} of {name}: {shown(at.value)} is not {wanted}", at))
+            faults.append(_fault(f"{said} of {name}: {shown(at.value)} is not {wanted}", at))
     for variable, at in left.items():
+        reason = refusal(variable, at.value)
+        if reason:
+            faults.append(_fault(f"{variable} of {name}: {reason}", at))
         near = variable.startswith("piswarm_") and difflib.get_close_matches(variable, _READ, n=1, cutoff=0.85)
         if near:
             faults.append(_fault(f"{variable} of {name} means nothing; did you mean {near[0]!r}?", at))
@@ -142,13 +154,14 @@ def _host(named: Named, faults: list[Fault]) -> Host:
         name=name,
         address=taken.get("ansible_host", name),
         user=taken.get("ansible_user"),
-        port=taken.get("ansible_port", DEFAULT_PORT),
+        port=taken.get("ansible_port"),
         key_file=taken.get("ansible_ssh_private_key_file"),
         weight=taken.get("piswarm_weight"),
         workers=taken.get("piswarm_workers"),
         model=taken.get("piswarm_model"),
         groups=tuple(sorted(named.groups)),
         controller=taken.get("piswarm_controller"),
+        ssh_args=taken.get(ARGUMENTS, ()),
         variables=MappingProxyType({variable: at.value for variable, at in left.items()}),
     )
 
@@ -222,8 +235,15 @@ _READ: dict[str, tuple[Callable[[object], object], str]] = {
     "ansible_user": (_matching(_USER), "a user's name"),
     "ansible_port": (_whole(65535), "a port from 1 to 65535"),
     "ansible_ssh_private_key_file": (_key_file, "a file's path"),
+    ARGUMENTS: (
+        parse_arguments,
+        "a list of ssh's options -o, -J, -l, -p and -i, and such as -4, -6 and -C; others do more than reach a host",
+    ),
     "piswarm_weight": (_weight, f"a number above 0, up to {MOST_WEIGHT:g}"),
     "piswarm_workers": (_whole(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
     "piswarm_model": (_model, "a short text"),
     "piswarm_controller": (_controller, "an address such as 192.0.2.1, 192.0.2.1:5557 or [2001:db8::1]:5557"),
 }
+
+UNDERSTOOD = frozenset(_READ) | {other for name in _READ for other in older(name)}
+"""All variables that say something here."""

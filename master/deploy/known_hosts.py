@@ -41,12 +41,8 @@ class KnownHosts:
         self.file = file
         self._keys = dict(keys)
 
-    def key(self, address: str, port: int) -> HostKey | None:
-        """The key that the host must show; None when it was never enrolled."""
-        return self._keys.get(place(address, port))
-
     def at(self, where: str) -> HostKey | None:
-        """The key at a `place`; None when there is none."""
+        """The key that the host at a `place` must show; None when it was never enrolled."""
         return self._keys.get(where)
 
     def changed(self, added: Mapping[str, HostKey], removed: Iterable[str] = ()) -> KnownHosts:

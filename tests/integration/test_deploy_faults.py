@@ -343,7 +343,7 @@ def test_half_the_fleet_is_unreachable(rack: Rack) -> None:
 def test_a_host_key_is_checked_by_its_port_too(rack: Rack) -> None:
     """The key of one host is not good for another on the same address."""
     known = read_known_hosts(rack.place.known_hosts)
-    keys = [known.key("127.0.0.1", host.port) for host in rack.hosts]
+    keys = [known.at(f"[127.0.0.1]:{host.port}") for host in rack.hosts]
     assert all(isinstance(key, HostKey) for key in keys)
     swapped = {f"[127.0.0.1]:{host.port}": key for host, key in zip(rack.hosts, reversed(keys), strict=True) if key}
     known.changed(swapped).write()

@@ -147,6 +147,7 @@ def test_a_locust_file_that_a_node_cannot_run_is_told_with_its_last_words(
         (["--local", "3"], "--inventory and --local exclude each other"),
         (["--separate"], "--inventory and --separate exclude each other"),
         (["--limit", "pi7"], "pi7"),
+        (["--limit", ","], "empty term"),
         (["--state", "elsewhere"], "pi1, pi2, pi3 not enrolled"),
     ],
 )

@@ -67,7 +67,7 @@ def silent() -> Iterator[tuple[int, socket.socket]]:
 
 
 def fleet(hosts: list[Host], watcher: Watcher, limits: Limits) -> Fleet:
-    keys = {place(one.address, one.port): KEY for one in hosts}
+    keys = {place(one.address, one.port or 22): KEY for one in hosts}
     return Fleet(KnownHosts(None, keys), limits, watcher)  # type: ignore[arg-type]  # it is never written
 
 

@@ -25,11 +25,11 @@ def test_known_hosts_are_read_as_they_were_written(tmp_path: Path) -> None:
     KnownHosts(file, {}).changed({place("pi001", 22): KEY, place("::1", 2222): KEY}).write()
     assert file.stat().st_mode & 0o777 == 0o600
     known = read_known_hosts(file)
-    assert known.key("pi001", 22) == known.key("::1", 2222) == KEY
-    assert known.key("pi001", 2222) is None
+    assert known.at(place("pi001", 22)) == known.at(place("::1", 2222)) == KEY
+    assert known.at(place("pi001", 2222)) is None
     assert file.read_text().startswith("[::1]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI")
     known.changed({}, [place("pi001", 22)]).write()
-    assert read_known_hosts(file).key("pi001", 22) is None
+    assert read_known_hosts(file).at(place("pi001", 22)) is None
     assert [path.name for path in file.parent.iterdir()] == ["known_hosts"]
 
 

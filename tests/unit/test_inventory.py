@@ -71,7 +71,7 @@ def test_a_host_has_what_its_variables_say_of_it(fleet: Path, reader: Reader) ->
         variables={"depth": "rack_a"},
     )
     assert (hosts["pi012"].address, hosts["pi012"].key_file) == ("pi012", Path("/keys/b"))
-    assert (hosts["lone"].groups, hosts["lone"].port, hosts["lone"].workers) == (("ungrouped",), 22, None)
+    assert (hosts["lone"].groups, hosts["lone"].port, hosts["lone"].workers) == (("ungrouped",), None, None)
 
 
 @pytest.mark.parametrize(
