@@ -10,11 +10,15 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from master.document import Document, read_document
+from master.errors import InputError
+from master.inputs import decode_input, read_input
 from master.scenario.explain import note_findings
 from master.scenario.model import Limits, Nodes, Rack, Scenario, Stage, mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name, check_target
+from master.scenario.windows import window_fault
+from worker.wire import MAX_LOCUSTFILE
 
 _NO_OVERRIDES = Overrides()
 
@@ -89,6 +93,14 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
     fault = mix_fault(shape.users, max(stage.users for stage in load))
     if fault:
         document.fault(("users",), fault)
+    if shape.locustfile is not None:
+        try:
+            _check_locustfile(shape.locustfile)
+        except InputError as error:
+            document.fault(("locustfile",), error.message)
+    for index, rule in enumerate(shape.thresholds):
+        if short := window_fault(rule, load):
+            document.fault(("thresholds", index), short)
     nodes = shape.nodes
     return Scenario(
         name=name,
@@ -112,6 +124,13 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
         sample_period_s=shape.sample_period,
         stop_timeout_s=shape.stop_timeout,
     )
+
+
+def _check_locustfile(file: Path) -> None:
+    """Refuse what could not be sent to nodes, before anything is started. Raises InputError."""
+    text = decode_input(file, read_input(file, 4 * MAX_LOCUSTFILE))
+    if len(text) > MAX_LOCUSTFILE:
+        raise InputError(f"has {len(text)} characters, where nodes take {MAX_LOCUSTFILE}", file=file)
 
 
 def _limits(shape: ValidityShape) -> Limits:

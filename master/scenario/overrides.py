@@ -9,6 +9,7 @@ from master.errors import InputError
 from master.scenario.model import Nodes, Scenario, Stage, mix_fault, ramps_s
 from master.scenario.schema import MOST_NODES, MOST_USERS, check_target
 from master.scenario.units import LONGEST_DURATION_S, format_duration
+from master.scenario.windows import window_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
         scenario = replace(scenario, load=_scaled(scenario, overrides.users))
     if overrides.duration_s is not None:
         scenario = replace(scenario, load=_stretched(scenario.load, overrides.duration_s))
+        _check_windows(scenario, overrides.duration_s)
     if overrides.nodes is not None:
         scenario = replace(scenario, nodes=_nodes(scenario.nodes, overrides.nodes))
     return scenario
@@ -71,6 +73,15 @@ def _stretched(stages: Sequence[Stage], duration_s: float) -> tuple[Stage, ...]:
         )
     factor = (duration_s - ramp_s) / sum(stage.hold_s for stage in stages)
     return tuple(replace(stage, hold_s=stage.hold_s * factor) for stage in stages)
+
+
+def _check_windows(scenario: Scenario, duration_s: float) -> None:
+    for rule in scenario.thresholds:
+        if fault := window_fault(rule, scenario.load):
+            raise InputError(
+                f"--duration {format_duration(duration_s)}: {fault}",
+                hint="give a longer duration, or the rule a shorter window",
+            )
 
 
 def _nodes(nodes: Nodes, expect: int) -> Nodes:

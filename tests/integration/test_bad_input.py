@@ -83,6 +83,33 @@ def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None
     assert_refused(piswarm.run(tmp_path / "none.yml"), 2, "none.yml")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"# gr\xfcn\nfrom locust import User\n", ["visitors.py:1", "is not UTF-8 text"]),
+        (b"class Visitor(:\n", ["visitors.py", "SyntaxError"]),
+        (b"raise RuntimeError('\\x1b]0;x\\x07')\n", ["visitors.py", "RuntimeError", r"\x1b]0;x\x07"]),
+        (b"import sys\nsys.exit(0)\n", ["visitors.py", "SystemExit"]),
+    ],
+)
+def test_a_locustfile_that_can_not_be_used_is_refused_before_anything_is_started(
+    piswarm: Piswarm, tmp_path: Path, content: bytes, words: list[str]
+) -> None:
+    """In another encoding, not Python, failing or ending when it is imported."""
+    scenario = piswarm.scenario()
+    (tmp_path / "visitors.py").write_bytes(content)
+    finished = piswarm.run(scenario)
+    assert_refused(finished, 2, *words)
+    assert not finished.directory.exists()
+
+
+def test_a_window_longer_than_every_hold_is_refused(piswarm: Piswarm) -> None:
+    """In the file by the rule's line; where --duration shortens the holds, by the option."""
+    rules = ["errors < 50 % over 2s"]
+    assert_refused(piswarm.run(piswarm.scenario(thresholds=["errors < 50 % over 5s"])), 2, "thresholds[0]", "over 5s")
+    assert_refused(piswarm.run(piswarm.scenario(thresholds=rules), "--duration", "4s"), 2, "--duration 4s", rules[0])
+
+
 def test_a_locustfile_that_does_not_import_is_the_operators_to_mend(piswarm: Piswarm, tmp_path: Path) -> None:
     """What it raised is shown, with the file's name, and no traceback of ours."""
     scenario = piswarm.scenario()

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from master.errors import InputError
-from master.run.load import LoadSchedule
+from master.fleet.registry import MOST_BEYOND_S
+from master.run.load import LoadSchedule, whole_seconds
 from master.scenario import (
     Limits,
     Nodes,
@@ -24,6 +25,7 @@ from master.scenario import (
 )
 from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
+from master.scenario.windows import EDGES_S, window_fault
 from worker.boards import KINDS
 from worker.wire import UserShare
 
@@ -94,7 +96,7 @@ def test_errors_and_exceptions_are_judged_where_no_rule_is_on_all_of_them(
 ) -> None:
     """The rules added say that they are defaults, and go where the scenario gets one of its own."""
     file = tmp_path / "s.yml"
-    file.write_text(replace(scenario(Stage(1, 1, 1)), thresholds=tuple(map(parse_threshold, rules))).to_yaml())
+    file.write_text(replace(scenario(Stage(1, 1, 90)), thresholds=tuple(map(parse_threshold, rules))).to_yaml())
     read = load_scenario(file, KNOWN).thresholds
     assert [rule.text for rule in read if rule.default] == defaults
     assert [rule.text for rule in read if not rule.default] == [rule for rule in rules if "(default)" not in rule]
@@ -149,9 +151,7 @@ scenarios = st.builds(
         thermal_speed=st.floats(1, 100),
     ),
     thresholds=st.sets(
-        st.sampled_from(
-            ["POST /a: {b} # c p95 < 100 ms", "errors <= 0.1%", "exceptions < 3 over 1m", "GET / errors = 0"]
-        )
+        st.sampled_from(["POST /a: {b} # c p95 < 100 ms", "errors <= 0.1%", "exceptions < 3", "GET / errors = 0"])
     ).map(lambda rules: with_defaults(map(parse_threshold, rules))),
     validity=st.builds(
         Limits,
@@ -242,6 +242,7 @@ def test_target_wins_over_the_file_and_overrides_reach_the_loader() -> None:
         (Overrides(duration_s=float("nan")), "--duration nans: must be above 0s"),
         (Overrides(duration_s=1e9), "at most 31d"),
         (Overrides(duration_s=8), "--duration 8s: the ramps alone take 10s"),
+        (Overrides(duration_s=22.1), "--duration 22.1s: 'p95 < 1 s over 10s, abort' needs a hold of 12.2s"),
         (Overrides(nodes=0), "--local 0: must be from 1"),
         (Overrides(target="gateway"), "--target: 'gateway' is neither"),
     ],
@@ -249,9 +250,35 @@ def test_target_wins_over_the_file_and_overrides_reach_the_loader() -> None:
 def test_an_override_that_can_not_be_is_refused_by_its_option_with_advice(overrides: Overrides, says: str) -> None:
     shares = {"ApiUser": UserShare(weight=1), "Canary": UserShare(fixed_count=3)}
     with pytest.raises(InputError) as caught:
-        override(scenario(Stage(100, 10, 60), users=shares), overrides)
+        override(
+            replace(
+                scenario(Stage(100, 10, 60), users=shares), thresholds=(parse_threshold("p95 < 1 s over 10s, abort"),)
+            ),
+            overrides,
+        )
     assert says in caught.value.message
     assert caught.value.hint
+
+
+def test_a_hold_that_is_long_enough_by_plan_always_has_the_seconds_that_a_window_needs() -> None:
+    """Whatever the moment within a second at which it begins; and one a little shorter does not always."""
+    for window_s in (1, 10, 60):
+        rule = parse_threshold(f"p95 < 1 s over {window_s}s")
+        enough_s = window_s + EDGES_S
+        assert window_fault(rule, [Stage(1, 1, enough_s)]) is None
+        assert window_fault(rule, [Stage(1, 1, enough_s - 0.01)])
+        judged = [
+            len(whole_seconds([(start_s + MOST_BEYOND_S, start_s + hold_s - MOST_BEYOND_S)]))
+            for hold_s in (enough_s, enough_s - 0.01)
+            for start_s in (part / 1000 for part in range(1000))
+        ]
+        assert min(judged[:1000]) >= window_s > min(judged[1000:])
+
+
+def test_a_duration_that_leaves_enough_for_every_window_is_taken() -> None:
+    """The ramp of 10 s is none of it."""
+    plan = replace(scenario(Stage(100, 10, 60)), thresholds=(parse_threshold("p95 < 1 s over 10s"),))
+    assert override(plan, Overrides(duration_s=22.2)).load[0].hold_s == pytest.approx(12.2)
 
 
 def test_users_is_refused_where_all_counts_are_fixed_and_do_not_add_up_to_it() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from master.errors import ExitCode, InputError
 from master.scenario import load_scenario, peek_locustfile
+from worker.wire import MAX_LOCUSTFILE
 
 DATA = Path(__file__).parent / "data" / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")
@@ -221,6 +222,24 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
             {"thresholds": "\n  - p95 < 5 %"}, 6, "p95: '5 %' is not a latency", id="a rule with the wrong unit"
         ),
         pytest.param(
+            {
+                "load": "[{users: 1, spawn_rate: 1, hold: 12s}]",
+                "thresholds": "\n  - errors < 5 %\n  - p95 < 5 ms over 10s",
+            },
+            7,
+            "thresholds[1]: 'p95 < 5 ms over 10s' needs a hold of 12.2s, since not all of its edges is judged; the longest hold is 12s",
+            id="a window longer than what is judged of a hold",
+        ),
+        pytest.param(
+            {
+                "load": "[{users: 0, spawn_rate: 1, hold: 1h}, {users: 1, spawn_rate: 1, hold: 9s}]",
+                "thresholds": "[exceptions = 0 over 10s]",
+            },
+            5,
+            "the longest hold is 9s",
+            id="a window for a hold without users",
+        ),
+        pytest.param(
             {"validity": "{node_cpu: 120 %}"}, 5, "more than a percentage may be", id="a percentage above 100"
         ),
         pytest.param({"validity": "{node_cpu: 50 ms}"}, 5, "is not a percentage", id="a limit with the wrong unit"),
@@ -301,6 +320,27 @@ def test_a_name_is_required_where_the_file_name_can_not_serve(tmp_path: Path) ->
 def test_without_any_user_class_known_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no user classes are known"):
         load_scenario(written(tmp_path, base_with()), ())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"# gr\xfcn\n", "own.py:1: is not UTF-8 text"),
+        (b"# -*- coding: latin-1 -*-\n# gr\xfcn\n", "own.py:2: is not UTF-8 text"),
+        (b"#" * (MAX_LOCUSTFILE + 1), "own.py: has 1048577 characters, where nodes take 1048576"),
+        (b"#" * (4 * MAX_LOCUSTFILE + 1), "own.py:1: is larger than"),
+    ],
+)
+def test_a_locust_file_that_no_node_could_be_sent_is_refused_before_it_is_imported(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    """Though Python takes other encodings: nodes are sent its text. Its line and that of the scenario are both named."""
+    (tmp_path / "own.py").write_bytes(content)
+    file = written(tmp_path, base_with(locustfile="own.py"))
+    with pytest.raises(InputError) as caught:
+        peek_locustfile(file)
+    assert caught.value.message.startswith(f"{file}:5: locustfile: {tmp_path / 'own.py'}:")
+    assert says in caught.value.message
 
 
 def test_peeking_for_the_locust_file_reports_every_fault_but_unknown_users(tmp_path: Path) -> None:
