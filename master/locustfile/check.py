@@ -31,7 +31,9 @@ def import_checked(file: Path) -> Imported:
         refuse(check_shadowed(source))
     try:
         return observe_import(file)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise  # the operator's
+    except BaseException as error:  # also an exit, and gevent's Timeout, which is no Exception
         raise InputError(f"{type(error).__name__}: {error}", file=file, hint="Mend the locustfile.") from error
 
 

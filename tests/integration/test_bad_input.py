@@ -90,6 +90,7 @@ def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None
         (b"class Visitor(:\n", ["visitors.py", "SyntaxError"]),
         (b"raise RuntimeError('\\x1b]0;x\\x07')\n", ["visitors.py", "RuntimeError", r"\x1b]0;x\x07"]),
         (b"import sys\nsys.exit(0)\n", ["visitors.py", "SystemExit"]),
+        (b"import gevent\nraise gevent.Timeout(1)\n", ["visitors.py", "Timeout: 1 second"]),
     ],
 )
 def test_a_locustfile_that_can_not_be_used_is_refused_before_anything_is_started(
