@@ -176,7 +176,7 @@ class Judge:
                 rule.look()
 
     def add_unjudged(self, exceptions: int) -> None:
-        """Exceptions of a second that is not judged, in a ramp say: a rule without a window counts those of the whole run."""
+        """Exceptions of seconds that are not judged, in a ramp say: a rule without a window counts those of the whole run."""
         for (_, length_s), window in self._windows.items():
             if length_s is None:
                 window.exceptions += exceptions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,7 +14,7 @@ from master.judge.faults import Faults
 from master.judge.thresholds import Judge, ThresholdOutcome, unknown
 from master.judge.window import counts_of
 from master.scenario.rules import Endpoint, Threshold
-from master.store import Store, WorkersSecond
+from master.store import Store
 from worker.histogram import Histogram, Tally
 
 _WHERE = {"ramp": "in the ramp", "hold": "at the edge of a hold"}
@@ -93,6 +92,8 @@ class _Feed:
     """Gives a judge the seconds of a run in order, those included in which no request ended, with all that belongs to them."""
 
     def __init__(self, store: Store, steady: AbstractSet[int], judge: Judge, totals: Totals) -> None:
+        self._store = store
+        self._exceptions = 0
         self._totals = totals
         self._steady = steady
         self._judge = judge
@@ -113,10 +114,10 @@ class _Feed:
         last = max(self._steady, default=-1)
         if self._up_to <= last:
             self.add(last, {}, {})
-        self._add_unjudged(self._workers.rest())
+        # The rest are of ramps, and of before the load, such as of a listener of test_start.
+        self._judge.add_unjudged(max(0, self._store.exceptions_total() - self._exceptions))
 
     def _add(self, second: int, tallies: Mapping[Endpoint, Tally], apart: Mapping[Endpoint, Histogram]) -> None:
-        self._add_unjudged(self._workers.before(second))
         (row,) = self._workers.at(second) or (None,)
         # What is in flight at the end of a hold is counted as it ends, in its last second.
         waiting = {endpoint: ages for _, endpoint, _, ages in self._waiting.at(second)}
@@ -127,10 +128,8 @@ class _Feed:
         if row is not None:
             self._totals.in_flight_peak = max(self._totals.in_flight_peak, row.in_flight)
         users, exceptions = (None, 0) if row is None else (row.users, row.exceptions)
+        self._exceptions += exceptions
         self._judge.add(second, tallies, users, exceptions, waiting, apart=apart)
-
-    def _add_unjudged(self, rows: Iterable[WorkersSecond]) -> None:
-        self._judge.add_unjudged(sum(row.exceptions for row in rows))
 
 
 class _InStep(Generic[Row]):
@@ -141,7 +140,7 @@ class _InStep(Generic[Row]):
         self._second_of = second_of
         self._next: list[Row] = []
 
-    def before(self, second: float) -> Iterator[Row]:
+    def before(self, second: int) -> Iterator[Row]:
         """All rows not taken yet of seconds before this one."""
         for row in chain(self._next, self._rows):
             self._next = [row]
@@ -155,7 +154,3 @@ class _InStep(Generic[Row]):
         for _ in self.before(second):
             pass
         return list(self.before(second + 1))
-
-    def rest(self) -> Iterator[Row]:
-        """All rows not taken yet."""
-        return self.before(math.inf)

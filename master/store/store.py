@@ -460,6 +460,10 @@ class Store:
         """Errors, the most frequent first."""
         return [ErrorRow(*row) for row in self._db.execute("SELECT * FROM errors ORDER BY count DESC, first_s")]
 
+    def exceptions_total(self) -> int:
+        """How many exceptions users' code let through in the whole run."""
+        return int(self._db.execute("SELECT coalesce(sum(count), 0) FROM exceptions").fetchone()[0])
+
     def exceptions(self) -> list[ExceptionRow]:
         """Exceptions in users' code, the most frequent first."""
         return [ExceptionRow(*row) for row in self._db.execute("SELECT * FROM exceptions ORDER BY count DESC, first_s")]

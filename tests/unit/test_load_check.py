@@ -87,3 +87,14 @@ def test_what_a_node_lacked_in_a_ramp_is_not_judged(store: Store) -> None:
     """As nothing of a ramp is."""
     store.put_fitness([FitnessRow(NODE, 0, 1.0, 20.0, 3, "EMFILE", users=10, local_errors=4)])
     assert row_of(conclude(scenario(), store, fit_log(), run_facts()), "local_errors").ok
+
+
+@pytest.mark.parametrize("second", [0, STEADY[2], None], ids=["in a ramp", "in a hold", "before the load"])
+def test_an_exception_breaks_the_default_rule_whenever_it_was_raised(store: Store, second: int | None) -> None:
+    """Once, and not once for the table and once for the second."""
+    store.add_exception(ExceptionRow("Buyer", "KeyError", "'id'", "buyer.py:7 in buy", "x", 1, 0.1))
+    if second is not None:
+        store.put_fitness([FitnessRow(NODE, second, 1.0, 20.0, 3, "", users=10, exceptions=1)])
+    result = conclude(scenario("exceptions = 0"), store, fit_log(), run_facts())
+    assert [(row.observed, row.ok) for row in result.thresholds] == [(1, False)]
+    assert result.verdict == "FAIL"
