@@ -18,7 +18,7 @@ from typing import Any
 
 from master.deploy.ansible_variables import ARGUMENTS, heeded, older, parse_arguments, refusal
 from master.deploy.tree import Found
-from master.errors import InputError
+from master.errors import InputError, list_faults
 from master.store import CONTROLLER
 from worker.wire import MAX_WORKERS
 
@@ -109,8 +109,8 @@ def raise_faults(faults: Iterable[Fault]) -> None:
     hint = "correct the inventory; nothing was started"
     if len(ordered) == 1:
         raise InputError(ordered[0].text, file=ordered[0].file, line=ordered[0].line or None, hint=hint)
-    rows = [f"  {fault.file}{f':{fault.line}' if fault.line else ''}: {fault.text}" for fault in ordered]
-    raise InputError("\n".join([f"{len(ordered)} faults in the inventory", *rows]), hint=hint)
+    rows = (f"{fault.file}{f':{fault.line}' if fault.line else ''}: {fault.text}" for fault in ordered)
+    raise InputError(f"{len(ordered)} faults in the inventory\n{list_faults(rows, len(ordered))}", hint=hint)
 
 
 def _fault(text: str, at: Found | Named) -> Fault:

@@ -140,6 +140,18 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
     assert "my_server" not in message
 
 
+def test_of_thousands_of_faults_the_first_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    """One for each host of a range, say."""
+    file = tmp_path / "fleet.yml"
+    file.write_text("w:\n  hosts:\n    pi_[1:5000]:\n")
+    with pytest.raises(InputError) as caught:
+        read_inventory(file, reader="plain").hosts()
+    message = str(caught.value)
+    assert message.startswith("5000 faults in the inventory")
+    assert message.endswith("and 4980 more")
+    assert len(message) < 10_000
+
+
 def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
     """Nor a directory, an ini file, or a program."""
     assert "no such file" in refusal(tmp_path / "none.yml")
