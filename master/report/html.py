@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 from master.judge.faults import Faults
 from master.report import words
 from master.report.page import page
-from master.report.result import Result
+from master.report.result import Result, for_json
 from master.store import Store
 from worker.whole import write_public
 
@@ -81,7 +81,10 @@ def _plain(result: Result, faults: Faults) -> str:
 
 def script_json(value: object) -> Markup:
     """JSON that is safe within a script element: nothing in it can be taken for a tag, a comment or a line's end."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII, so U+2028 is escaped as well
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII, so U+2028 is escaped as well
+    except ValueError:  # the range of a chart, say, is beyond the largest number where a value is near it
+        text = json.dumps(for_json(value), separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704  # made safe above

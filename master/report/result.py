@@ -227,18 +227,18 @@ class Result(msgspec.Struct, kw_only=True):
 
     def write(self, path: Path) -> None:
         """Write as indented JSON. Raises OSError when `path` can't be written."""
-        content = msgspec.json.encode(_for_json(msgspec.to_builtins(self)))
+        content = msgspec.json.encode(for_json(msgspec.to_builtins(self)))
         write_public(path, msgspec.json.format(content, indent=2) + b"\n")
 
 
-def _for_json(value: Any) -> Any:
+def for_json(value: Any) -> Any:
     """`value` without what JSON or its readers can't hold: the nearest they can, and null for what is no number."""
     made = value
     match value:
         case dict():
-            made = {_for_json(key): _for_json(one) for key, one in value.items()}
+            made = {for_json(key): for_json(one) for key, one in value.items()}
         case list() | tuple():
-            made = [_for_json(one) for one in value]
+            made = [for_json(one) for one in value]
         case str():
             made = value.encode(errors="replace").decode()  # half of a surrogate pair becomes a question mark
         case float():

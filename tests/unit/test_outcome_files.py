@@ -10,14 +10,14 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from judged_run import fill, fit_log, run_facts, scenario
+from judged_run import NODE, fill, fit_log, run_facts, scenario
 from report_example import result as example
 
 from master.judge.outcome import conclude
 from master.report.files import write_outcome
 from master.report.result import Result
 from master.run.directory import RunDirectory
-from master.store import Store
+from master.store import FitnessRow, Store
 
 TABLES = ["endpoints", "requests", "seconds", "nodes", "samples", "fitness", "events", "errors"]
 
@@ -111,3 +111,12 @@ def test_json_holds_what_it_can_of_values_that_it_has_not(directory: RunDirector
     assert (read["latency_ms"]["max"], read["latency_ms"]["p50"]) == (1.7976931348623157e308, None)
     assert read["requests"]["total"] == (1 << 63) - 1
     assert read["run_id"] == "run-?"
+
+
+def test_a_chart_of_the_largest_numbers_there_are_can_be_drawn(store: Store, directory: RunDirectory) -> None:
+    """The range of its axis is beyond them."""
+    store.put_fitness([FitnessRow(NODE, 6, 1.7e308, 20.0, 3, "", users=10)])
+    store.put_fitness([FitnessRow(NODE, second, 1.7e308, None, 0, "") for second in range(20)])
+    result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
+    write_outcome(result, store, "name: any\n", directory)
+    assert read(directory)[0]["faults"] == []
