@@ -227,6 +227,11 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self._order(self._dispatch.fill())
         return moved
 
+    def recount_users(self) -> None:
+        """What workers have last said of their users counts no more; what they say next does."""
+        for worker in self.clients:
+            self._count_users(worker, {})
+
     def may_carry(self, node: str) -> bool:
         """Whether a node may have users; not between `lose_node` and `regain_node`."""
         return node not in self._away

@@ -118,6 +118,8 @@ class FitnessLog:
         self.under_voltage: Counter[str] = Counter()
         self.under_voltage_untold: Counter[str] = Counter()
         self.controller_cpu = Percents()
+        self.controller_expected = self.controller_missing = 0
+        """Samples of the controller's machine that were due, and those of them that never came."""
         self.clock_error_ms: dict[str, float] = {}
         self.samples_expected: Counter[str] = Counter()
         self.samples_missing: Counter[str] = Counter()
@@ -164,6 +166,11 @@ class FitnessLog:
     def add_controller(self, cpu_percent: float) -> None:
         """Add one second of the controller's machine: the share of all its cores in use."""
         self.controller_cpu.add(cpu_percent)
+
+    def expect_controller(self, expected: int, received: int) -> None:
+        """Add how many samples of the controller's machine there should be in a span, and how many there are."""
+        self.controller_expected += expected
+        self.controller_missing += max(0, expected - received)
 
     def add_clock_error(self, node: str, error_ms: float) -> None:
         """Add by how much a time of `node`'s clock, told by ours, can have been wrong in one second."""

@@ -21,6 +21,8 @@ from worker.histogram import Histogram
 
 _NO_DATA = "no data"
 _NO_CAUSES: Mapping[str, str] = {}
+_CONTROLLER_MISSING_PERCENT = 20.0
+"""Samples of the controller's machine that may be missing: its agent is started again when it has ended, within seconds."""
 _SHARE_WITHIN = 95.0  # percent of node-seconds that must keep a limit; the rest is what `excluded_share` allows for
 
 
@@ -78,9 +80,7 @@ def check(
         "node_temperature": lambda: _temperature(limits, log),
         "throttling": lambda: _throttling(limits, log),
         "under_voltage": lambda: _under_voltage(limits, log),
-        "controller_cpu": lambda: _Limit("controller_cpu", limits.controller_cpu_percent).outcome(
-            log.controller_cpu.within(_SHARE_WITHIN)
-        ),
+        "controller_cpu": lambda: _controller_cpu(limits, log),
         "clock_error": lambda: _Limit("clock_error", limits.clock_error_ms, format_latency).outcome(
             max(log.clock_error_ms.values(), default=None), log.clock_error_ms
         ),
@@ -122,6 +122,18 @@ def _loop_lag(limits: Limits, log: FitnessLog) -> ValidityOutcome:
         pooled.merge(lag)
     own = {node: lag.percentile(99) for node, lag in log.lag.items()}
     return _Limit("loop_lag_p99", limits.loop_lag_p99_ms, format_latency).outcome(pooled.percentile(99), own)
+
+
+def _controller_cpu(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+    """Not by a part of the samples alone: while its agent was away, the controller may have been as busy as can be."""
+    row = _Limit("controller_cpu", limits.controller_cpu_percent).outcome(log.controller_cpu.within(_SHARE_WITHIN))
+    missing = _percent(log.controller_missing, log.controller_expected) or 0.0
+    if not row.ok or missing <= _CONTROLLER_MISSING_PERCENT:
+        return row
+    message = (
+        f"controller_cpu is not known: {format_percent(_shortened(missing))} of the samples of its machine are missing"
+    )
+    return replace(row, observed="unknown", observed_value=None, ok=False, message=message)
 
 
 def _missing_samples(limits: Limits, log: FitnessLog) -> ValidityOutcome:

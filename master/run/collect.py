@@ -113,7 +113,7 @@ class Collector:
         self._began_s: float | None = None
         self._ended_s = math.inf
         self._spans: list[Span] = []
-        self._spans_of = (-1, math.inf)
+        self._spans_of: tuple[object, float] = (None, math.inf)
         self._pending: dict[tuple[int, Endpoint, bool], Tally] = {}
         self._samples: list[tuple[str, int, Reading]] = []
         self._fitness_rows: list[FitnessRow] = []
@@ -193,7 +193,19 @@ class Collector:
     def load_ended(self, reason: str | None) -> None:
         """The load ends now, by plan or for a `reason`: what comes later is counted but not judged."""
         self._ended_s = min(self._ended_s, self.offset_s())
+        self.note_load()
         self.stop_reason = self.stop_reason or reason
+
+    def note_load(self, *, unknown_for_s: float | None = None) -> None:
+        """The fleet may have ended its load by itself, having heard nothing for so long; None: the load is as planned again."""
+        offset_s = self.offset_s()
+        if unknown_for_s is not None:
+            self.progress.interrupt(offset_s - unknown_for_s)
+            self.event(
+                "controller stalled", None, f"it did nothing for {unknown_for_s:.1f} s; the fleet ends its load then"
+            )
+        elif (gap := self.progress.go_on(min(offset_s, self._ended_s))) is not None:
+            self.gaps.append(gap)
 
     def steady_seconds(self) -> list[int]:
         """The seconds to be judged: those wholly within a hold."""
@@ -203,8 +215,8 @@ class Collector:
         return any(start_s <= second and second + 1 <= end_s for start_s, end_s in self._steady_spans())
 
     def _steady_spans(self) -> list[Span]:
-        if self._spans_of != (self.progress.holds_begun, self._ended_s):  # asked for with all that arrives
-            self._spans_of = (self.progress.holds_begun, self._ended_s)
+        if self._spans_of != (self.progress.revision, self._ended_s):  # asked for with all that arrives
+            self._spans_of = (self.progress.revision, self._ended_s)
             # Without this margin the last second of a hold would have a part of what comes after it.
             beyond_s, spans = MOST_BEYOND_S, self.progress.steady_spans(self._ended_s)
             self._spans = [(first_s + beyond_s, end_s - beyond_s) for first_s, end_s in spans]
@@ -248,10 +260,10 @@ class Collector:
         self._samples.append((node, second, reading))
         if not self._is_steady(second):
             return
+        self._received_samples[node] += 1
         if node == CONTROLLER:
             self.fitness.add_controller(reading.cpu_percent)
         else:
-            self._received_samples[node] += 1
             self.fitness.add_node(node, NodeCondition.of(reading, known.facts))
             error_s = known.clock.error_s
             if error_s is not None:
@@ -557,6 +569,7 @@ class Collector:
         spans = self._steady_spans()
         # A span cuts the schedule at both ends, so one sample less than its length may be in it.
         due = sum(max(0, int((end_s - start_s) / self._period_s) - 2) for start_s, end_s in spans)
+        self.fitness.expect_controller(due, min(due, self._received_samples[CONTROLLER]))
         for node in self._registry.nodes:
             self.fitness.expect_samples(node, due, min(due, self._received_samples[node]))
         for node in self._registry.ever_lost:

@@ -58,6 +58,9 @@ class View(Protocol):
     def say(self, text: str) -> None:
         """Tell what is being done now."""
 
+    def warn(self, text: str) -> None:
+        """Tell what the operator should do something about; it stays to be read."""
+
     def show(self, snapshot: Snapshot) -> None:
         """Show the run as it is now; called about once a second."""
 
@@ -89,6 +92,10 @@ class PlainView:
         if step != self._said[0] or now_s - self._said[1] > PLAIN_STEP_INTERVAL_S:
             self._print(text)
             self._said = (step, now_s)
+
+    def warn(self, text: str) -> None:
+        """Print it."""
+        self._print(f"WARNING: {text}")
 
     def show(self, snapshot: Snapshot) -> None:
         """Print one line of figures, when it is time for one."""
@@ -129,6 +136,10 @@ class TerminalView:
         """Show the step in the title line."""
         self._step = text
         self._draw()
+
+    def warn(self, text: str) -> None:
+        """Print it above the block."""
+        self._live.console.print(f"WARNING: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def show(self, snapshot: Snapshot) -> None:
         """Redraw with new figures."""

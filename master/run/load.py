@@ -111,6 +111,7 @@ class Progress:
         self._steady_before = [*steady_before]
         self._start_s = 0.0
         self._holds_s: list[float] = []
+        self._interruptions: list[Span] = []
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -125,6 +126,23 @@ class Progress:
     def holds_begun(self) -> int:
         """How many stages of the schedule are or have been held."""
         return len(self._holds_s)
+
+    @property
+    def revision(self) -> tuple[int, int, float]:
+        """Changes whenever `steady_spans` may."""
+        return len(self._holds_s), len(self._interruptions), self._interruptions[-1][1] if self._interruptions else 0.0
+
+    def interrupt(self, from_s: float) -> None:
+        """From this offset on nobody knows what load there is, until `go_on`; one that has begun before goes on."""
+        if not self._interruptions or self._interruptions[-1][1] < math.inf:
+            self._interruptions.append((from_s, math.inf))
+
+    def go_on(self, at_s: float) -> Span | None:
+        """The load is as planned again; the interruption that ends, if there is one."""
+        if not self._interruptions or self._interruptions[-1][1] < math.inf:
+            return None
+        self._interruptions[-1] = (self._interruptions[-1][0], at_s)
+        return self._interruptions[-1]
 
     def begin(self, offset_s: float) -> None:
         """The first ramp of the schedule begins at `offset_s`."""
@@ -151,13 +169,23 @@ class Progress:
         return replace(position, stage=self._stages_done + position.stage)
 
     def steady_spans(self, until_s: float) -> list[Span]:
-        """The holds with users that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run)."""
+        """The holds with users that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run).
+
+        What was interrupted is left out.
+        """
         stages = self._schedule.stages
         spans = [
             (start_s, min(start_s + stage.hold_s, until_s))
             for start_s, stage in zip(self._holds_s, stages, strict=False)
             if stage.users
         ]
+        for from_s, to_s in self._interruptions:
+            spans = [
+                part
+                for start_s, end_s in spans
+                for part in ((start_s, min(end_s, from_s)), (max(start_s, to_s), end_s))
+            ]
+            spans = [(start_s, end_s) for start_s, end_s in spans if end_s > start_s]
         return [*self._steady_before, *((start_s, end_s) for start_s, end_s in spans if end_s > start_s)]
 
 

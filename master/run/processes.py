@@ -10,14 +10,20 @@ from pathlib import Path
 
 import gevent
 import msgspec
+import psutil
 
 from master.errors import AbortError
 from master.run.child import Adopted, Child, ProcessRecord, cap_log
 from master.store import CONTROLLER
 from worker.curve import Endpoint, Keys
 from worker.orders import Board, NodeOrders, RackNode, RackOrders
+from worker.supervisor import Backoff
 from worker.wire import Work
 
+AGENT = "agent"
+"""The name of the process that samples this machine."""
+MOST_AGENT_ENDS = 8
+"""So often, each within worker.supervisor.MENDED_AFTER_S, it is started again."""
 MAX_RACKS = 8
 TARGET_READY_S = 30.0
 OUTLIVE_S = 60.0
@@ -55,6 +61,11 @@ class Processes:
         self._nodes: dict[str, list[str]] = {}
         self._target: Child | Adopted | None = None
         self._target_url = ""
+        self._target_process: psutil.Process | None = None
+        self._agent: tuple[Keys, Endpoint] | None = None
+        self._agent_backoff = Backoff("agent")
+        self._agent_started_s = 0.0
+        self._agent_due_s: float | None = None
 
     @property
     def started(self) -> Started:
@@ -107,10 +118,25 @@ class Processes:
             ) from None
         return self._target_url
 
-    def start_agent(self, keys: Keys, endpoint: Endpoint) -> None:
-        """Start the agent that samples this machine."""
+    def keep_agent(self, keys: Keys, endpoint: Endpoint, *, there: bool) -> None:
+        """From now on there is an agent that samples this machine; one may be `there`, adopted."""
+        self._agent = keys, endpoint
+        if not there:
+            self._start_agent()
+
+    def _start_agent(self) -> None:
+        assert self._agent is not None
+        keys, endpoint = self._agent
         orders = NodeOrders(CONTROLLER, endpoint, keys, carries_load=False, outlive_s=OUTLIVE_S)
-        self._start("agent", "worker.node", orders, [CONTROLLER])
+        self._agent_started_s, self._agent_due_s = time.monotonic(), None
+        self._start(AGENT, "worker.node", orders, [CONTROLLER])
+
+    def revive_agent(self, now_s: float) -> bool:
+        """Start the agent of this machine again when it has ended and its wait is over; whether it was started."""
+        if self._agent_due_s is None or now_s < self._agent_due_s or self._agent_backoff.early_ends > MOST_AGENT_ENDS:
+            return False
+        self._start_agent()
+        return True
 
     def start_racks(
         self, keys: Mapping[str, Keys], boards: Mapping[str, Board], endpoint: Endpoint, work: Work, *, separate: bool
@@ -154,10 +180,25 @@ class Processes:
         """How the target ended by itself; None while it lives, or where there is none."""
         return self._target.last_words() if self._target is not None and self._target.ended() else None
 
+    def target_cpu_percent(self) -> float | None:
+        """How much of one core the embedded target has used since the last call; None where that is not known."""
+        if self._target is None:
+            return None
+        with contextlib.suppress(psutil.Error):
+            if self._target_process is None:
+                self._target_process = psutil.Process(self._target.record.pid)
+                self._target_process.cpu_percent()
+                return None
+            return self._target_process.cpu_percent()
+        return None
+
     def generator_ends(self) -> list[str]:
         """Which of the others have ended by themselves since the last call, and how."""
         ended = [child for child in self._generators if child.ended()]
         self._generators = [child for child in self._generators if child not in ended]
+        if any(child.name == AGENT for child in ended):
+            now_s = time.monotonic()
+            self._agent_due_s = now_s + self._agent_backoff.after_end(now_s - self._agent_started_s)
         return [f"{child.name}: {child.last_words()}" for child in ended]
 
     def stop(self, grace_s: float) -> None:

@@ -26,10 +26,10 @@ def recall_fitness(store: Store, is_steady: Callable[[int], bool]) -> tuple[Fitn
     for node, second, cpu_percent, memory_percent, temperature_c, conditions in store.sampled():
         if not is_steady(second):
             continue
+        samples[node] += 1
         if node == CONTROLLER:
             log.add_controller(cpu_percent)
         else:
-            samples[node] += 1
             log.add_node(node, NodeCondition(cpu_percent, memory_percent, temperature_c, conditions, node in pis))
     for second_row in store.seconds():
         if is_steady(second_row.second):

@@ -26,9 +26,11 @@ from master.judge.outcome import RunFacts, conclude
 from master.report.files import write_outcome
 from master.report.result import Result
 from master.run.boards import boards_of
+from master.run.bottleneck import bottleneck_in
 from master.run.collect import Collector
 from master.run.directory import RunDirectory
 from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
+from master.run.limits import limit_warnings
 from master.run.live import View
 from master.run.processes import Processes, node_names
 from master.run.revocations import Revocations
@@ -207,8 +209,9 @@ class Run:
         with self._view:
             if self._metrics is not None:
                 self._view.say(f"metrics on {self._metrics.url}")
-            for warning in self._storage.warnings_at_start(self._scenario):
-                self._view.say(warning)
+            for warning in self._warnings_at_start():
+                self._view.warn(warning)
+                self._warnings.append(warning)
             target, unreported = self._load(server, store, directory.name)
             self._view.say("working out the result")
             result = self._conclude(store, server, directory, target, unreported)
@@ -244,7 +247,7 @@ class Run:
             FleetMaster, server=server, listener=self._collector, shares=scenario.users, run=run
         )
         self._revocations = Revocations(self._handover.roster, lambda text: self._collector.event("trust", None, text))
-        watch = Watch(
+        watch = self._watch = Watch(
             scenario=scenario,
             registry=self._registry,
             master=self._master,
@@ -257,6 +260,7 @@ class Run:
             revocations=self._revocations,
             storage=self._storage,
             on_fault=self._fail,
+            on_start=self._keep_started,
         )
         self._adopted = self._processes.adopt(self._handover.started)
         try:
@@ -306,8 +310,7 @@ class Run:
         Real nodes are there, waiting for a run.
         """
         keys, there = self._handover.node_keys, self._adopted
-        if CONTROLLER not in there:
-            self._processes.start_agent(keys[CONTROLLER], server.endpoint)
+        self._processes.keep_agent(keys[CONTROLLER], server.endpoint, there=CONTROLLER in there)
         scenario = self._scenario
         work = Work(
             run=run,
@@ -328,8 +331,23 @@ class Run:
         if missing:
             boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, handover.nodes)
             self._processes.start_racks(missing, boards, server.endpoint, work, separate=handover.separate)
+        self._keep_started()
+
+    def _keep_started(self) -> None:
+        """Keep which processes there are, for a controller that may have to take over."""
         self._handover.started = self._processes.started
         self._file.write(self._handover)
+
+    def _warnings_at_start(self) -> list[str]:
+        scenario, handover = self._scenario, self._handover
+        limits = limit_warnings(
+            scenario.max_users,
+            len(handover.nodes),
+            simulated=handover.roster is None,
+            separate=handover.separate,
+            embedded=scenario.target == EMBEDDED,
+        )
+        return [*self._storage.warnings_at_start(scenario), *limits]
 
     def _wait_for_nodes(self) -> None:
         wanted = self._scenario.nodes
@@ -413,7 +431,12 @@ class Run:
             aborted=self._stop.reason or collector.stop_reason,
             warnings=self._warnings,
         )
-        return conclude(self._scenario, store, collector.fitness, facts)
+        result = conclude(self._scenario, store, collector.fitness, facts)
+        bottleneck = bottleneck_in(self._watch.target_cpu, facts.steady_seconds)
+        if bottleneck is not None:
+            result.reason = f"{result.reason.removesuffix('.')}. {bottleneck}"
+            result.warnings.append(bottleneck)
+        return result
 
 
 def _allow_descriptors() -> None:

@@ -101,7 +101,7 @@ class Storage:
         free, needed = _free_bytes(self._directory.path), needed_bytes(scenario)
         if free is not None and free < needed:
             yield (
-                f"WARNING: the disk of {self._shown} has {shown_bytes(free)} free, and this run may take "
+                f"the disk of {self._shown} has {shown_bytes(free)} free, and this run may take "
                 f"{shown_bytes(needed)}: make room, or name another place with --out"
             )
 
@@ -128,7 +128,7 @@ class Storage:
         ):
             self._warned = True
             yield (
-                f"WARNING: the disk of {self._shown} has {shown_bytes(free)} free, and the rest of this run may "
+                f"the disk of {self._shown} has {shown_bytes(free)} free, and the rest of this run may "
                 f"take {shown_bytes(needed)}: make room; else the run ends when the disk is full"
             )
 

@@ -20,11 +20,16 @@ from master.run.stop import StopOrder
 from master.run.storage import Storage
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
+from worker.runner import IDLE_AFTER_S, REPORT_INTERVAL_S
 
 LATEST_S = 5
 """The live figures are of so many of the latest complete seconds."""
 
 
+STALLED_S = IDLE_AFTER_S - REPORT_INTERVAL_S
+"""So long after the look before, workers may have fallen idle: they are told something when they have reported."""
+SETTLE_S, SETTLE_MAX_S = 5.0, 20.0
+"""After that, old reports are through and users started again within the first; no longer than the second is waited for them."""
 DEAF_S = 1.0
 """A look that comes so late finds messages that nobody has read: nobody is to be called silent for that."""
 AWAY = (NodeState.LOST, NodeState.GONE, NodeState.QUARANTINED)
@@ -54,6 +59,12 @@ class Watch:
     """Where what is measured is kept."""
     on_fault: Callable[[Exception], None] | None = None
     """Who is told of what a look fails by."""
+    on_start: Callable[[], None] | None = None
+    """Who is told that a process was started in place of one that ended."""
+    target_cpu: dict[int, float] = field(default_factory=dict)
+    """How much of one core the embedded target used, by second of the run."""
+    _stalled_s: list[float] = field(default_factory=list)
+    """When this controller woke from being unable to do anything, until the load is known again."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -66,9 +77,14 @@ class Watch:
             watcher.kill()
 
     def _watch(self) -> None:
-        due_s = time.monotonic()
+        due_s = looked_s = time.monotonic()
         while True:
             now_s = time.monotonic()
+            if now_s - looked_s > STALLED_S and self.collector.began:
+                self._stalled_s.append(now_s)
+                self.collector.note_load(unknown_for_s=now_s - looked_s)
+                self.master.recount_users()
+            looked_s = now_s
             if now_s - due_s > DEAF_S:
                 self.registry.note_deaf(now_s)
             try:
@@ -80,6 +96,16 @@ class Watch:
             due_s = max(due_s + 1, time.monotonic())
             gevent.sleep(due_s - time.monotonic())
 
+    def _see_load_again(self, now_s: float) -> None:
+        """After a stall: until the users are there again, nobody knows what load there is."""
+        if not self._stalled_s:
+            return
+        since_s = now_s - self._stalled_s[-1]
+        there = self.master.user_count >= self.master.target_user_count
+        if since_s >= (SETTLE_S if there else SETTLE_MAX_S):
+            self._stalled_s.clear()
+            self.collector.note_load()
+
     def _look(self, now_s: float) -> None:
         for node in self.revocations.look():
             self._cut_off(node)
@@ -90,9 +116,8 @@ class Watch:
         changes, self.registry.changes = self.registry.changes, []
         for node, before, after in changes:
             self._act_on(node, before, after)
-        for how in self.processes.generator_ends():
-            self.collector.event("process ended", None, how)
-        self.processes.cap_logs()
+        self._see_to_processes(now_s)
+        self._see_load_again(now_s)
         self._follow_heat(now_s)
         if self.storage is not None:
             self._look_after_storage(self.storage)
@@ -109,6 +134,18 @@ class Watch:
         if self.collector.broken_rule is not None:
             self.stop.give()
 
+    def _see_to_processes(self, now_s: float) -> None:
+        for how in self.processes.generator_ends():
+            self.collector.event("process ended", None, how)
+        if self.processes.revive_agent(now_s):
+            self.collector.event("agent started", None, "the controller's own agent, again")
+            if self.on_start is not None:
+                self.on_start()
+        cpu_percent = self.processes.target_cpu_percent()
+        if cpu_percent is not None and self.collector.began:
+            self.target_cpu[int(self.collector.offset_s())] = cpu_percent
+        self.processes.cap_logs()
+
     def _cut_off(self, node: str) -> None:
         """A node is trusted no more: from now on nothing that it says is heard."""
         self.master.server.revoke(node)
@@ -120,7 +157,7 @@ class Watch:
         offset_s = self.collector.offset_s()
         left_s = self.collector.progress.at(offset_s).left_s
         for warning in storage.look(offset_s, left_s, self.collector.fold):
-            self.view.say(warning)
+            self.view.warn(warning)
             self.collector.event("disk", None, warning)
         if storage.fault is not None and not self.collector.broken_off:
             self.collector.broken_off = True

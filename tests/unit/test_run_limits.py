@@ -1,0 +1,111 @@
+"""What this machine lacks for the users asked for is said before the start, and a target that could do no more is named."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from master.judge.fitness import FitnessLog
+from master.judge.validity import check
+from master.run import limits
+from master.run.bottleneck import bottleneck_in
+from master.run.limits import files_needed, limit_warnings
+from master.run.load import LoadSchedule, Progress
+from master.run.storage import REPORT_BYTES, Growth, shown_bytes
+from master.scenario import Limits, Stage
+
+
+def warnings(users: int, nodes: int = 2, *, simulated: bool = True) -> list[str]:
+    return list(limit_warnings(users, nodes, simulated=simulated, separate=False, embedded=simulated))
+
+
+@pytest.fixture
+def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "range"
+    file.write_text("32768\t60999\n", encoding="ascii")
+    monkeypatch.setattr(limits, "_PORTS", file)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
+    return file
+
+
+@pytest.mark.usefixtures("ports")
+def test_too_few_open_files_are_told_of_with_the_remedy() -> None:
+    """Both ends of 1000 connections are here; 100 fit, as do those of real nodes."""
+    (said,) = warnings(1000)
+    assert "may have 200 files open" in said
+    assert "1000 users" in said
+    assert f"ulimit -n {files_needed(1000, 2, simulated=True, separate=False, embedded=True)}" in said
+    assert warnings(100) == []
+    assert warnings(1000, simulated=False) == []
+
+
+def test_too_few_local_ports_are_told_of_with_the_remedy(ports: Path) -> None:
+    """Real nodes have their own."""
+    ports.write_text("50000\t50099\n", encoding="ascii")
+    (said,) = warnings(101)
+    assert "100 local ports" in said
+    assert "ip_local_port_range" in said
+    assert warnings(100) == []
+    assert warnings(101, simulated=False) == []
+    ports.unlink()
+    assert warnings(101) == []
+
+
+def test_a_target_that_was_busy_for_most_of_the_steady_part_is_the_bottleneck() -> None:
+    """Not one that was so for a while, or of which too little is known."""
+    steady = range(10, 20)
+    said = bottleneck_in({second: 97.0 if second < 17 else 40.0 for second in range(30)}, steady)
+    assert said is not None
+    assert "used 97 % of one core" in said
+    assert "in 7 of 10 steady seconds" in said
+    assert bottleneck_in({second: 97.0 if second < 15 else 40.0 for second in range(30)}, steady) is None
+    assert bottleneck_in({12: 99.0}, steady) is None
+    assert bottleneck_in({}, []) is None
+
+
+@pytest.mark.parametrize(("received", "ok", "observed"), [(10, True, "20 %"), (8, True, "20 %"), (5, False, "unknown")])
+def test_the_controllers_cpu_is_not_judged_by_half_of_its_samples(received: int, ok: bool, observed: str) -> None:
+    """A few may be missing: its agent is started again when it has ended."""
+    log = FitnessLog()
+    for _ in range(received):
+        log.add_controller(20.0)
+    log.expect_controller(10, received)
+    (row,) = [row for row in check(Limits(), log, 1, 1) if row.check == "controller_cpu"]
+    assert (row.ok, row.observed) == (ok, observed)
+    assert ok or row.message == "controller_cpu is not known: 50 % of the samples of its machine are missing"
+
+
+def test_what_was_interrupted_is_not_steady() -> None:
+    """A hold from 1 s to 101 s, of which 30 s to 62 s are not known; one that is still interrupted ends there."""
+    progress = Progress(LoadSchedule([Stage(users=10, spawn_rate=10.0, hold_s=100.0)]))
+    progress.begin(0.0)
+    progress.hold_started(1.0)
+    before = progress.revision
+    assert progress.go_on(20.0) is None
+    progress.interrupt(30.0)
+    progress.interrupt(40.0)  # it is already
+    assert progress.revision != before
+    assert progress.steady_spans(200.0) == [(1.0, 30.0)]
+    assert progress.go_on(62.0) == (30.0, 62.0)
+    assert progress.steady_spans(200.0) == [(1.0, 30.0), (62.0, 101.0)]
+    progress.interrupt(70.0)
+    assert progress.steady_spans(80.0) == [(1.0, 30.0), (62.0, 70.0)]
+
+
+def test_room_is_reckoned_by_what_a_run_has_taken() -> None:
+    """First by SQLite's log, which grows to 4 MB and no further; then by run.db itself."""
+    growth = Growth()
+    for second in range(1, 11):
+        growth.observe(float(second), 4096, 40_000 * second)
+    assert growth.lately_bytes() == 40_000
+    assert growth.still_needed_bytes(10.0) == 400_000 + REPORT_BYTES
+    assert growth.still_needed_bytes(1e6) < 4_200_000 + REPORT_BYTES
+    growth.observe(101.0, 4096 + 1_000_000, 4 << 20)
+    assert growth.still_needed_bytes(1000.0) == 10_000_000 + REPORT_BYTES
+
+
+@pytest.mark.parametrize(("count", "text"), [(348_160, "348 kB"), (8_690_000, "8.69 MB"), (3.4e9, "3.4 GB")])
+def test_sizes_are_shown_in_three_digits(count: float, text: str) -> None:
+    assert shown_bytes(count) == text
