@@ -76,6 +76,7 @@ class PlainView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._due_s = 0.0
+        self._told_waiting = False
         self._said = ("", 0.0)
 
     def __enter__(self) -> Self:
@@ -98,9 +99,11 @@ class PlainView:
         self._print(f"WARNING: {text}")
 
     def show(self, snapshot: Snapshot) -> None:
-        """Print one line of figures, when it is time for one."""
-        if snapshot.offset_s < self._due_s:
+        """Print one line of figures, when it is time for one, or at once when requests have begun to wait for a second or longer."""
+        waits = snapshot.oldest_s > 0
+        if snapshot.offset_s < self._due_s and (self._told_waiting or not waits):
             return
+        self._told_waiting = waits
         self._due_s = snapshot.offset_s + PLAIN_INTERVAL_S
         self._print(
             f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "

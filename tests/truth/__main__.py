@@ -42,9 +42,10 @@ def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
     console = open_console(LOG_WIDTH, stderr=True)
     console.print(f"{case.name}: {case.title}", markup=False)
     for row in show(case, cores):
-        _, verdict, apart, truth, measured, _, off, _ = cells(row)
+        _, verdict, apart, truth, measured, _, off, noticed, _ = cells(row)
         console.print(
-            f"  {verdict}, {apart} apart, truth {truth}, measured {measured} ms, {off}  ({row.took_s:.0f} s)",
+            f"  {verdict}, {apart} apart, truth {truth}, measured {measured} ms, {off}"
+            f"{noticed and ', shown and ended after '}{noticed}  ({row.took_s:.0f} s)",
             markup=False,
         )
         if row.fault or row.spoilt:
@@ -53,7 +54,8 @@ def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
             figures = row.figures
             console.print(
                 f"  {'; '.join(map(str, figures.compared))}\n  late {figures.target_late:.3%}, found {figures.found:.2%},"
-                f" off seconds {figures.seconds_off}, unfit {dict(figures.unfit_nodes)}, {dict(figures.reasons)}\n  "
+                f" off seconds {figures.seconds_off}, hanging {figures.hanging} of {figures.result['requests']['unanswered']} told,"
+                f" unfit {dict(figures.unfit_nodes)}, {dict(figures.reasons)}\n  "
                 + "; ".join(f"{each['check']} {each['observed']}" for each in figures.result["validity"]),
                 markup=False,
                 soft_wrap=True,

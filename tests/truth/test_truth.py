@@ -7,7 +7,7 @@ from truth_cases import CASES
 from truth_processes import choose_cores
 from truth_rows import show
 
-SHOWN = ("healthy", "busy-4", "duty", "stutter", "one-node", "behind")
+SHOWN = ("healthy", "busy-4", "duty", "stutter", "one-node", "behind", "target-stop")
 CORES = choose_cores()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from truth_cases import CASES, Case
 from truth_figures import Asked, Compared, Figures, asked, percentile, truth_of_schedule
@@ -46,19 +48,49 @@ def test_a_run_whose_truth_is_not_known_is_spoilt() -> None:
     assert row(HEALTHY, 0, 100.0, found=0.9).spoilt
 
 
+@pytest.mark.parametrize(
+    ("status", "unanswered", "hanging", "broken", "shown_s", "fault"),
+    [
+        (1, 40, 40, True, 107.5, ""),
+        (3, 40, 40, True, 107.5, ""),
+        (0, 40, 40, True, 107.5, "was not to PASS"),
+        (1, 40, 40, False, 107.5, "was not ended by p95 < 1 s"),
+        (1, 40, 40, True, None, "did not show that requests hang"),
+        (1, 39, 40, True, 107.5, "tells of 39 requests without an answer, there were 40"),
+        (1, 0, 0, True, 107.5, "tells of 0 requests without an answer, there were 0"),
+    ],
+)
+def test_a_run_whose_target_hangs_must_show_it_count_it_and_be_ended_by_its_rule(  # noqa: PLR0917  # the columns of a table
+    status: int, unanswered: int, hanging: int, broken: bool, shown_s: float | None, fault: str
+) -> None:
+    made_up = row(Case("d", "", "HANGS", abort="p95 < 1 s"), status, 100.0, hanging=hanging, load_ended_s=109.0)
+    made_up.figures.result["requests"] = {"unanswered": unanswered}
+    made_up.figures.result["thresholds"] = [{"rule": "p95 < 1 s, abort", "ok": not broken}]
+    found = replace(made_up, hung_s=100.0, shown_s=shown_s)
+    assert found.fault == fault
+    assert found.ended_by_rule_s == (9.0 if broken else None)
+
+
 def test_percentiles_are_by_nearest_rank() -> None:
     values = [float(value) for value in range(100, 0, -1)]
     assert [percentile(values, percent) for percent in (50, 99, 99.9)] == [50.0, 99.0, 100.0]
 
 
-def served(asker: str, number: int, arrived_s: float, took_s: float, ended_before_s: float = 0.0) -> Served:
+def served(  # noqa: PLR0917  # read as a row
+    asker: str, number: int, arrived_s: float, took_s: float, ended_before_s: float = 0.0, answered: bool = True
+) -> Served:
     mark = f"{asker},{number},{ended_before_s}"
-    return Served("/fixed", mark, arrived_s, arrived_s, arrived_s + took_s, arrived_s + took_s)
+    return Served("/fixed", mark, arrived_s, arrived_s, arrived_s + took_s, arrived_s + took_s, answered)
 
 
 def test_a_request_ended_when_the_next_of_its_asker_says_so() -> None:
     found = asked([served("sim001_0.7", 2, 11.0, 0.1, 10.5), served("sim001_0.7", 1, 10.0, 0.1)])
     assert [(each.node, each.number, each.ended_s) for each in found] == [("sim001", 1, 10.5)]
+
+
+def test_a_request_that_is_given_up_took_until_then_and_no_later_one_needs_to_say_so() -> None:
+    (found,) = asked([served("sim001_0.7", 1, 10.0, 9.5, answered=False)])
+    assert (found.service_ms, found.ended_s) == (9500, 19.5)
 
 
 def test_the_truth_of_a_schedule_does_not_depend_on_when_the_generator_asked() -> None:

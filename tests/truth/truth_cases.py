@@ -14,6 +14,9 @@ HOLD_S = 20
 BEGINS_S = 3.0
 """A disturbance of a part of the hold begins so long after the hold."""
 
+STOP_TIMEOUT_S = 2
+"""How long users of a target that hangs may take to finish, when a rule has ended the run."""
+
 Disturb = Callable[[Run, Target, int], None]
 """Called when the hold has begun, with the run, the target and the generator's core; for as long as it does something."""
 
@@ -23,7 +26,8 @@ class Case:
     """One case. Whatever it is, a run that calls itself valid must have figures that are true.
 
     What it `must` be beside that: VALID; INVALID; APART (something is set apart, and what is left is true even where the run
-    is INVALID for it); NAMED (the same, and `node` is among the offenders); or EITHER.
+    is INVALID for it); NAMED (the same, and `node` is among the offenders); HANGS (it is FAIL, or INVALID where the machine was
+    not fit, and ended by a rule; what had no answer is counted); or EITHER.
     """
 
     name: str
@@ -38,7 +42,9 @@ class Case:
     period_s: float | None = None
     node: str | None = None
     stalled_s: float = 0.0
-    """How long its target is told to stall."""
+    """How long its target is told to stall, or is stopped."""
+    abort: str = ""
+    """A threshold that is to end the run."""
     known: str = ""
     """Why it is known to lie; such a case is shown, and fails nothing."""
 
@@ -51,7 +57,8 @@ class Case:
             "users": self.users,
             "load": [{"users": self.load_users, "spawn_rate": 40, "hold": f"{HOLD_S}s"}],
             "nodes": {"expect": self.nodes},
-            "thresholds": ["errors < 1 %"],
+            "thresholds": ["errors < 1 %", *([f"{self.abort}, abort"] if self.abort else [])],
+            **({"stop_timeout": f"{STOP_TIMEOUT_S}s"} if self.abort else {}),
             # What else runs on the machine must not be what calls a run INVALID: a neighbour is to be noticed by what it does.
             "validity": {"controller_cpu": "100 %", **self.validity},
         }
@@ -90,6 +97,33 @@ def _stall_target(_run: Run, target: Target, _core: int) -> None:
     target.stall(_STALL_S)
 
 
+def _hang(what: str) -> Disturb:
+    def disturb(run: Run, target: Target, _core: int) -> None:
+        time.sleep(BEGINS_S)
+        target.hang(what)
+        run.watch_what_hangs(time.monotonic())
+
+    return disturb
+
+
+def _stop_target(run: Run, target: Target, _core: int) -> None:
+    time.sleep(BEGINS_S)
+    target.stop()
+    run.watch_what_hangs(time.monotonic())
+
+
+def _stop_target_for(seconds: float) -> Disturb:
+    def disturb(run: Run, target: Target, _core: int) -> None:
+        time.sleep(BEGINS_S)
+        target.stop()
+        begun_s = time.monotonic()
+        time.sleep(seconds)
+        target.go_on()
+        run.watch_what_hangs(begun_s)
+
+    return disturb
+
+
 def _to_the_boundary(for_s: float, every_s: int) -> Disturb:
     """Every so many seconds a stop that ends just before a second of the monotonic clock does."""
 
@@ -103,10 +137,12 @@ def _to_the_boundary(for_s: float, every_s: int) -> Disturb:
 
 
 _STALL_S = 2.0
+_STOP_S = 5.0
 _BEFORE_S = 0.004
 """Time for a process to find out that it goes on, before the second ends."""
 _A_THIRD = {"excluded_share": "30 %"}
 _PACED = {"Paced": 1}
+_SLOW = "p95 < 500 ms over 5s"
 
 CASES = [
     Case("healthy", "nothing is wrong", "VALID"),
@@ -184,4 +220,23 @@ CASES = [
         "EITHER",
         users={"Stranger": 1, "ShortBlocker": "= 6"},
     ),
+    Case("target-stop", "the target is stopped for good", "HANGS", _stop_target, abort=_SLOW),
+    Case(
+        "target-stop-5",
+        "the target is stopped for 5 s",
+        "HANGS",
+        _stop_target_for(_STOP_S),
+        stalled_s=_STOP_S,
+        abort=_SLOW,
+    ),
+    Case(
+        "endpoint-hangs",
+        "one endpoint hangs, which half of the users ask",
+        "HANGS",
+        _hang("/fixed"),
+        users={"FixedVisitor": 1, "MixedVisitor": 1},
+        abort=f"GET /fixed {_SLOW}",
+    ),
+    # Those who wait are 20 of some 1500 requests in 5 s: a p95 of all does not rise, since who waits does not ask.
+    Case("half-hangs", "half of the connections hang", "HANGS", _hang("half"), abort="max < 2 s over 5s"),
 ]

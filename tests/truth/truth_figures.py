@@ -26,12 +26,14 @@ LATE_S = 0.005
 MOST_LATE = 0.01
 """The target was fit when no more than this share of its requests were read or answered later than LATE_S. That lateness
 is in the truth itself; what is not is what it can't see, between its clock and its answer's way into the kernel."""
+HANGS_MS = 1000.0
+"""A request that got no answer hung if it was given up after so long or longer; users are stopped in the middle of others."""
 RATIO_COUNTED = 0.98
 """At least this share of what the run counted must be found in the target's record."""
 
 
 class Asked(NamedTuple):
-    """One request as the target saw it, with when its asker had its answer."""
+    """One request as the target saw it, with when its asker had its answer, or gave it up."""
 
     path: str
     node: str
@@ -42,8 +44,8 @@ class Asked(NamedTuple):
 
     @property
     def service_ms(self) -> float:
-        """From the last byte's arrival to the answer's first byte."""
-        return 1000 * (self.served.answered_s - self.served.arrived_s)
+        """From the last byte's arrival to the answer's first byte; without an answer it took at least until it was given up."""
+        return 1000 * (self.served.ended_s - self.served.arrived_s)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ class Figures:
     seconds_off: int = 0
     """Requests that the run counts in another second than their marks say."""
     reasons: Mapping[str, int] = field(default_factory=dict)
+    hanging: int = 0
+    """Requests of the judged seconds that got no answer."""
+    load_ended_s: float | None = None
+    """When the run's load ended, by the monotonic clock."""
 
     @property
     def target_fit(self) -> bool:
@@ -103,16 +109,23 @@ class Figures:
 
 
 def asked(served: Iterable[Served]) -> list[Asked]:
-    """What was served, in order of asker and number. The last of each asker is left out: nobody told when it ended."""
+    """What was asked, in order of asker and number. The last answered one of each asker is left out: nobody told when it ended."""
     by_asker: defaultdict[str, dict[int, tuple[Served, float]]] = defaultdict(dict)
     for each in served:
         asker, number, ended_before_s = each.mark.split(",")
         by_asker[asker][int(number)] = each, float(ended_before_s)
     return [
-        Asked(each.path, asker.partition("_")[0], asker, number, each, chain[number + 1][1])
+        Asked(
+            each.path,
+            asker.partition("_")[0],
+            asker,
+            number,
+            each,
+            chain[number + 1][1] if each.answered else each.ended_s,
+        )
         for asker, chain in by_asker.items()
         for number, (each, _) in sorted(chain.items())
-        if number + 1 in chain
+        if number + 1 in chain or not each.answered
     ]
 
 
@@ -153,6 +166,8 @@ def compare(
     assert len(steady) == result["steady_s"], (spans, result["steady_s"])
     requests = asked(served)
     assert requests, f"nothing was asked; {result['reason']}"
+    hanging = [each for each in requests if not each.served.answered and each.service_ms >= HANGS_MS]
+    requests = [each for each in requests if each.served.answered]
     met = truth_of_schedule(requests, period_s) if period_s else {id(each): each.service_ms for each in requests}
     counted = {(row.node, row.second): row.requests for row in rows if row.second in steady}
     unfit = {(row.node, row.second) for row in rows if row.second in steady and row.unfit}
@@ -161,6 +176,11 @@ def compare(
     inside = [(each, place) for each, place in placed if place in counted]
     fit = [(each.path, met[id(each)]) for each, place in inside if place not in unfit]
     every = [(each.path, met[id(each)]) for each, _ in inside]
+    # A request that hangs counts in the last of the judged seconds in which it did.
+    last = max(steady, default=-1)
+    hung = [each for each in hanging if math.floor(each.served.arrived_s) + ahead[each.node] <= last]
+    fit += [(each.path, each.service_ms) for each in hung if (each.node, last) not in unfit]
+    every += [(each.path, each.service_ms) for each in hung]
     found = Counter(place for _, place in inside)
     late = sum(_late(each.served, stalled_s) for each, _ in inside)
     return Figures(
@@ -174,6 +194,8 @@ def compare(
         reasons=Counter(
             row.unfit.split(" above")[0].rsplit(" ", 2)[0] for row in rows if row.second in steady and row.unfit
         ),
+        hanging=len(hung),
+        load_ended_s=None if standing["ended_s"] is None else standing["began_s"] + standing["ended_s"],
     )
 
 
@@ -190,7 +212,7 @@ def _ahead(node: str, requests: Sequence[Asked], counted: Mapping[tuple[str, int
 def _late(served: Served, stalled_s: float) -> bool:
     if stalled_s:
         return False  # what waits for the stall's end is late by plan, and so is the rush after it
-    return served.read_s - served.arrived_s > LATE_S or served.answered_s - served.due_s > LATE_S
+    return served.read_s - served.arrived_s > LATE_S or served.ended_s - served.due_s > LATE_S
 
 
 def _compared(requests: Sequence[tuple[str, float]], result: dict[str, Any], key: str) -> list[Compared]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,7 +65,22 @@ class Target:
 
     def stall(self, seconds: float) -> None:
         """Neither read nor answer for so long."""
-        self._process.stdin.write(f"{seconds}\n")
+        self._tell(f"stall {seconds}")
+
+    def hang(self, what: str) -> None:
+        """From now on, leave without an answer: requests of a path, or with `half` those on every other connection."""
+        self._tell(f"hang {what}")
+
+    def stop(self) -> None:
+        """Stop its process, until it is to go on, or is looked at."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let its process go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def _tell(self, what: str) -> None:
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
 
     def served(self) -> list[Served]:
@@ -74,6 +90,7 @@ class Target:
 
     def _end(self) -> None:
         if self._process.returncode is None:
+            self.go_on()
             self._process.stdin.close()
             try:
                 self._process.wait(20)
@@ -94,6 +111,10 @@ class Run:
         self._log = (directory / "run.log").open("w+")
         self._process = start(command, core, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self._begun: dict[int, psutil.Process] = {}
+        self.hung_s: float | None = None
+        """When its target began to hang, by the monotonic clock."""
+        self.shown_s: float | None = None
+        """When it was seen to tell that requests have been in flight for a second or longer."""
 
     def __enter__(self) -> Self:
         return self
@@ -112,15 +133,22 @@ class Run:
         """What it has said so far."""
         return Path(self._log.name).read_text(encoding="utf-8")
 
-    def wait_for(self, text: str, within_s: float = 60.0) -> None:
-        """Until it says so. Raises TimeoutError, or RuntimeError when it ends first."""
+    def wait_for(self, pattern: str, within_s: float = 60.0) -> None:
+        """Until it says what matches. Raises TimeoutError, or RuntimeError when it ends first."""
         deadline_s = time.monotonic() + within_s
-        while text not in self.output:
+        while not re.search(pattern, self.output):
             if self._process.poll() is not None:
-                raise RuntimeError(f"the run ended without saying {text!r}:\n{self.output}")
+                raise RuntimeError(f"the run ended without saying {pattern!r}:\n{self.output}")
             if time.monotonic() > deadline_s:
-                raise TimeoutError(f"the run did not say {text!r}:\n{self.output}")
+                raise TimeoutError(f"the run did not say {pattern!r}:\n{self.output}")
             time.sleep(0.1)
+
+    def watch_what_hangs(self, began_s: float) -> None:
+        """Note when it tells of requests that wait, if it does before it ends; `began_s` is when the target began to hang."""
+        self.hung_s = began_s
+        with contextlib.suppress(RuntimeError):
+            self.wait_for(r"in flight \d+, oldest \d+ s")
+            self.shown_s = time.monotonic()
 
     def finish(self) -> int:
         """Wait for its end; the exit status."""

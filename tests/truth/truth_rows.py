@@ -31,6 +31,10 @@ class Row:
     took_s: float
     attempt: int = 1
     """Which attempt it was; those before were spoilt."""
+    hung_s: float | None = None
+    """When its target began to hang, by the monotonic clock; None where it did not."""
+    shown_s: float | None = None
+    """When the run was seen to tell of requests in flight with their age."""
 
     @property
     def valid(self) -> bool:
@@ -41,6 +45,33 @@ class Row:
     def lies(self) -> bool:
         """Whether it says so, and they are not."""
         return self.valid and not self.figures.all_true
+
+    @property
+    def shown_after_s(self) -> float | None:
+        """How long its target had been hanging then."""
+        return None if self.shown_s is None or self.hung_s is None else self.shown_s - self.hung_s
+
+    @property
+    def ended_by_rule_s(self) -> float | None:
+        """How long its target had been hanging when its rule ended the load; None where no rule did."""
+        told, ended_s = self.figures.result, self.figures.load_ended_s
+        broken = any(each["rule"] == f"{self.case.abort}, abort" and each["ok"] is False for each in told["thresholds"])
+        if not broken or self.hung_s is None or ended_s is None:
+            return None
+        return ended_s - self.hung_s
+
+    @property
+    def _fault_of_hanging(self) -> str:
+        told, hanging = self.figures.result, self.figures.hanging
+        if self.status == EXIT_PASS:
+            return "was not to PASS"
+        if self.ended_by_rule_s is None:
+            return f"was not ended by {self.case.abort}"
+        if not self.case.stalled_s and self.shown_s is None:
+            return "did not show that requests hang"
+        if told["requests"]["unanswered"] != hanging or (not self.case.stalled_s and not hanging):
+            return f"tells of {told['requests']['unanswered']} requests without an answer, there were {hanging}"
+        return ""
 
     @property
     def fault(self) -> str:
@@ -56,6 +87,8 @@ class Row:
             "what is left is not true": case.must in ("APART", "NAMED") and not figures.all_true,
             f"{case.node} is not named": case.must == "NAMED" and not {case.node} <= named & set(figures.unfit_nodes),
         }
+        if case.must == "HANGS":
+            faults[self._fault_of_hanging] = bool(self._fault_of_hanging)
         return next((fault for fault, seen in faults.items() if seen), "")
 
     @property
@@ -63,7 +96,7 @@ class Row:
         """Why another attempt would tell more, for people; empty when it would not."""
         if not self.figures.target_fit:
             return f"the target was late for {self.figures.target_late:.2%} of its requests ({self.figures.found:.1%} found)"
-        if self.case.must == "VALID" and not self.valid:
+        if self.case.must in {"VALID", "HANGS"} and not self.valid:
             return self.figures.result["reason"]
         return ""
 
@@ -91,7 +124,7 @@ def _show_once(case: Case, cores: tuple[int, int], attempt: int) -> Row:
         if status not in (EXIT_PASS, EXIT_FAIL, EXIT_INVALID):
             raise RuntimeError(f"the run ended with status {status}:\n{run.output}")
         figures = compare(run.directory, target.served(), case.period_s, stalled_s=case.stalled_s)
-    return Row(case, status, figures, time.monotonic() - begun_s, attempt)
+    return Row(case, status, figures, time.monotonic() - begun_s, attempt, run.hung_s, run.shown_s)
 
 
 @contextmanager
@@ -118,7 +151,17 @@ def _meanwhile(case: Case, run: Run, target: Target, core: int) -> Iterator[None
 def table(rows: Iterable[Row]) -> Table:
     """All rows for people; a fault is red."""
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("case", "verdict", "apart", "truth p50, p99", "measured", "with unfit", "off", ""):
+    for heading in (
+        "case",
+        "verdict",
+        "apart",
+        "truth p50, p99",
+        "measured",
+        "with unfit",
+        "off",
+        "shown, ended after",
+        "",
+    ):
         shown.add_column(heading, overflow="fold")
     for row in rows:
         style = "red" if row.fault and not row.case.known else ""
@@ -139,5 +182,10 @@ def cells(row: Row) -> list[str]:
         f"{p50.measured or float('nan'):.2f}, {p99.measured or float('nan'):.1f}",
         f"{every['p50'] or float('nan'):.2f}, {every['p99'] or float('nan'):.1f}",
         f"{p50.off:+.1%}, {p99.off:+.1%}",
+        "" if row.hung_s is None else f"{_seconds(row.shown_after_s)}, {_seconds(row.ended_by_rule_s)}",
         f"{row.fault} (known: {row.case.known})" if row.fault and row.case.known else row.fault or "holds",
     ]
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.1f} s"

@@ -50,6 +50,26 @@ class Visitor(_Marking, HttpUser):
         self.ask_either()
 
 
+class FixedVisitor(_Marking, HttpUser):
+    """Asks for one endpoint alone."""
+
+    wait_time = between(0.01, 0.05)
+
+    @task
+    def visit(self) -> None:
+        self.ask("/fixed")
+
+
+class MixedVisitor(_Marking, HttpUser):
+    """The same with another endpoint."""
+
+    wait_time = between(0.01, 0.05)
+
+    @task
+    def visit(self) -> None:
+        self.ask("/mixed")
+
+
 class LocustVisitor(_Marking, FastHttpUser):
     """The same with Locust's own client, which counts an answer from when it came to read it."""
 
