@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -47,6 +47,8 @@ from worker.wire import (
     number_of,
 )
 
+FIT_SECONDS_KEPT = 4
+"""Seconds of a worker for which it is kept whether it was fit: where a rule ends a load, the latest reported may not be judged."""
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
 EARLY_REPORTS = 5
@@ -122,7 +124,7 @@ class Collector:
         """When the latest sample of each node was due."""
         self._measured: dict[str, int] = {}
         """The latest second of its own clock that each worker has told its fitness of."""
-        self._latest_steady: dict[str, tuple[int, bool]] = {}
+        self._was_fit: defaultdict[str, dict[int, bool]] = defaultdict(dict)  # by worker: its latest steady seconds
         """The latest steady second that each worker has told of, and whether the worker was fit in it."""
         self._in_flight = InFlight()
         self._exceptions: Counter[int] = Counter()
@@ -352,7 +354,7 @@ class Collector:
             self._add(second, entry, fit=not reasons)
         if self._is_steady(second):
             self.fitness.add_requests(0 if reasons else requests, requests if reasons else 0)
-            self._latest_steady[worker] = (second, not reasons)
+            self._note_fit(worker, second, fit=not reasons)
         if row.second > self._measured.get(worker, -1):  # requests may come late, and tell of their second again
             self._measured[worker] = row.second
             lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
@@ -377,6 +379,12 @@ class Collector:
                 lag,
             )
 
+    def _note_fit(self, worker: str, second: int, *, fit: bool) -> None:
+        latest = self._was_fit[worker]
+        latest.setdefault(second, fit)  # when it is told of again, for late requests, nothing is told of the worker
+        if len(latest) > FIT_SECONDS_KEPT:
+            del latest[next(iter(latest))]
+
     def _keep_fitness(self, row: FitnessRow, lag: Histogram) -> None:
         self._fitness_rows.append(row)
         if self._is_steady(row.second):
@@ -392,8 +400,7 @@ class Collector:
         second = self._last_steady_second(sent, ended)
         steady = second is not None
         second = ended if second is None else second
-        latest, latest_fit = self._latest_steady.get(worker, (second, True))
-        fit = latest_fit or latest != second
+        fit = self._was_fit[worker].get(second, True)
         if steady:
             self.fitness.add_requests(row.total if fit else 0, 0 if fit else row.total)
         tally = Tally(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)

@@ -387,6 +387,39 @@ def test_a_request_without_an_answer_counts_in_the_last_judged_second_in_which_i
     assert (tally.total, tally.failed, tally.unanswered, tally.histogram.max_ms) == (1, 1, 1, ages.max_ms)
 
 
+@pytest.mark.parametrize("told_again", [False, True])
+@pytest.mark.parametrize("last_is_fit", [False, True])
+def test_a_request_without_an_answer_is_excluded_like_the_second_in_which_it_counts(
+    run: Run, last_is_fit: bool, told_again: bool
+) -> None:
+    """Whatever came of the next one, which a rule's end of the load left unjudged after it was reported; nor does a late request matter."""
+    run.collector.progress.hold_started(0.0)
+    for second in range(10):
+        run.now_s = START_S + second + 0.5
+        if last_is_fit or second != 8:
+            run.collector.on_agent("pi1", sample(second, run.now_s, run.now_s))
+        run.now_s = START_S + second + 1
+        row = WorkerSecond(
+            int(START_S) + second, 10.0, 1.0 if last_is_fit or second != 8 else 100.0, {1: 20}, [], users=10
+        )
+        run.collector.on_report("pi1_0", Report(1, second + 1, 0, run.now_s, {"ApiUser": 10}, [row], []))
+    run.now_s = START_S + 10.3
+    run.collector.load_ended(None)  # second 9 is not judged: too near the end
+    if told_again:
+        late = WorkerSecond(int(START_S) + 8, None, 0.0, {}, [], users=10)
+        run.collector.on_report("pi1_0", Report(1, 11, 0, run.now_s, {"ApiUser": 10}, [late], []))
+    run.now_s = START_S + 12
+    ages = Histogram()
+    ages.add(9000.0)
+    waited = Unanswered("GET", "/x", int(START_S) + 3, int(START_S) + 11, 1, ages.max_ms, ages.buckets)
+    run.collector.on_report(
+        "pi1_0", Report(1, 11 + told_again, 0, run.now_s, {"ApiUser": 10}, [], [], unanswered=[waited])
+    )
+    run.tick(13)
+    ((second, _, tally, fit),) = run.store.requests()
+    assert (second, tally.unanswered, fit) == (8, 1, last_is_fit)
+
+
 def test_what_is_in_flight_is_known_by_endpoint_and_kept_while_it_waits_for_long(run: Run) -> None:
     """The number of all in the latest complete second; in run.db those that have been waiting for a second or longer."""
     ages = Histogram()
