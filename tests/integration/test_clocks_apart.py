@@ -129,7 +129,7 @@ def assert_sound(finished: Finished, server: NotingServer, *, nodes: int, users:
     """All that no clock may change."""
     result = finished.result
     assert (finished.status, result["verdict"]) == (0, "PASS"), finished.output
-    assert result["requests"] | {"rate": 0} == {"total": server.total, "failed": 0, "rate": 0}
+    assert result["requests"] | {"rate": 0} == {"total": server.total, "failed": 0, "rate": 0, "unanswered": 0}
     by_path = {row["name"]: row for row in result["endpoints"]}
     assert {path: row["total"] for path, row in by_path.items()} == {
         path: len(times) for path, times in server.answered_s.items()

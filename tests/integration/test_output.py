@@ -124,7 +124,7 @@ def test_a_run_that_is_to_outlive_its_terminal_does(piswarm: Piswarm, tmp_path: 
     """`nohup piswarm run …`: SIGHUP is ignored, as it was at the start."""
     out = tmp_path / "run"
     script = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
-    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "4s"}], nodes={"expect": 2})
+    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "8s"}], nodes={"expect": 2})
     command = [*script, *PISWARM, "run", str(scenario), "--out", str(out)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
         wait_for_load(process)
