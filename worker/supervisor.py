@@ -98,8 +98,12 @@ class _Worker:
 
     def look(self, now_s: float) -> WorkerEnded | WorkerMended | None:
         if self.process is None:
-            if now_s >= self.start_at_s:
+            if now_s < self.start_at_s:
+                return None
+            try:
                 self.start(now_s)
+            except OSError as error:  # no room for a process, its output or its pipes
+                return self._note_end(now_s, 0.0, f"it can't be started: {error.strerror or error}")
             return None
         status = self.process.poll()
         if status is None:
@@ -111,10 +115,13 @@ class _Worker:
             return None
         hang_up(self.process)
         self.process = None
-        wait_s = self.backoff.after_end(now_s - self._started_s)
+        return self._note_end(now_s, now_s - self._started_s, self._last_words(status))
+
+    def _note_end(self, now_s: float, lived_s: float, how: str) -> WorkerEnded:
+        wait_s = self.backoff.after_end(lived_s)
         self.start_at_s = now_s + wait_s
         self._said_mended = self._said_mended and not self.backoff.crashing
-        return WorkerEnded(self.name, self._last_words(status), wait_s, self.backoff.crashing)
+        return WorkerEnded(self.name, how, wait_s, self.backoff.crashing)
 
     def wait_s(self, now_s: float) -> float:
         if self.process is None:

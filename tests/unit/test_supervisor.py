@@ -162,3 +162,16 @@ def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypa
     output.flush()
     list(crashing.look(time.monotonic()))
     assert os.fstat(output.fileno()).st_size == 0
+
+
+def test_a_process_that_can_not_be_started_is_told_as_one_that_ended(
+    crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of memory or processes, say; who looks after it is not to end for that."""
+    monkeypatch.setattr(supervisor.sys, "executable", "/nowhere/python")
+    said = until(crashing, lambda said: len(said) == CRASHES)
+    assert all(
+        isinstance(message, WorkerEnded) and "it can't be started: No such file" in message.how for message in said
+    )
+    assert isinstance(said[-1], WorkerEnded)
+    assert said[-1].crashing
