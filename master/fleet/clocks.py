@@ -20,6 +20,7 @@ class ClockMap:
     def __init__(self) -> None:
         self._least_s, self._most_s = -math.inf, math.inf
         self._learnt_s = 0.0
+        self._jumped = False
 
     def observe(self, sent_s: float, received_s: float) -> None:
         """Learn from one message: when the peer sent it, by its clock, and when it came, by ours."""
@@ -38,6 +39,12 @@ class ClockMap:
             self._least_s > self._most_s
         ):  # a clock has jumped, as one does whose machine was asleep: only the latest counts
             self._least_s, self._most_s = least_s, most_s
+            self._jumped = True
+
+    def take_jump(self) -> bool:
+        """Whether a clock has jumped since the last call."""
+        jumped, self._jumped = self._jumped, False
+        return jumped
 
     @property
     def known(self) -> bool:

@@ -25,6 +25,7 @@ ROUNDING_PERCENT = 1.0
 
 IMPOSSIBLE_FACTS = "facts that no node can have"
 OTHER_KIND = "a node that says it is what the run has none of"
+CLOCK_JUMPED = "a monotonic clock that jumped"
 IMPOSSIBLE_SAMPLE = "a sample that no node can have"
 
 

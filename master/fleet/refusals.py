@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 NOT_CREDIBLE = "not credible"
 """The kind of the event that names a node."""
@@ -36,3 +36,15 @@ class Refusals:
             return reason
         more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
         return f"{reason} ({', '.join(nodes[:_SHOWN])}{more})"
+
+
+def disbelieved(events: Iterable[tuple[float, str, str | None, str]]) -> list[str]:
+    """A line for each of the first nodes that events of a run name for what was not believed of them, and one for the others."""
+    details: dict[str, list[str]] = {}
+    for _, kind, node, detail in events:
+        if kind == NOT_CREDIBLE and node is not None:
+            details.setdefault(node, []).append(detail)
+    lines = [
+        f"not all that {node} told is believed: {'; '.join(told)}" for node, told in list(details.items())[:_SHOWN]
+    ]
+    return [*lines, f"nor all that {len(details) - _SHOWN} more nodes told"] if len(details) > _SHOWN else lines

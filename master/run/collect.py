@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from master.fleet.credible_reports import CredibleReports, When
-from master.fleet.node_checks import IMPOSSIBLE_SAMPLE, check_reading
+from master.fleet.node_checks import CLOCK_JUMPED, IMPOSSIBLE_SAMPLE, check_reading
 from master.fleet.refusals import Refusals
 from master.fleet.registry import MOST_BEYOND_S, Node, Registry
 from master.fleet.report_checks import NOT_YET
@@ -54,6 +54,8 @@ CLOSED_AFTER_S = 4
 EARLY_REPORTS = 5
 MOST_PROBES = 2 * PROBES_PER_SECOND
 """Of a worker's loop in one second; after a stall there is one more than planned."""
+MAX_NODE_EVENTS = 1000
+"""So that one node can't fill the store's place for events. A worker that crashes again and again has as many in some 8 hours."""
 EARLIER_ORDERS_S = 60.0
 """So long after another controller has taken a run over, workers may still run users by the orders of the one before."""
 KEPT_SECONDS = 15
@@ -100,7 +102,7 @@ class Collector:
         """Of this controller's part of the run."""
         self.dropped: Counter[str] = Counter()
         """Parts of reports that were left out, by reason."""
-        self.refusals = Refusals(self.dropped, self.event)
+        self.refusals, self._events_of = Refusals(self.dropped, self.event), Counter[str]()
         self.receipts = Receipts(store.reports(), self.dropped)
         self.broken_rule: ThresholdOutcome | None = None
         """The rule that asks for the run to end now."""
@@ -250,6 +252,8 @@ class Collector:
                 self._registry.heard(node, now_s)
             return
         due_s = known.add(sample, now_s) if node == CONTROLLER else self._registry.sample(node, sample, now_s)
+        if known.clock.take_jump():
+            self.refusals.note(node, CLOCK_JUMPED)
         if self._began_s is None or due_s < self._began_s:
             return
         # So that no node counts for more than the others, whatever it sends.
@@ -451,7 +455,12 @@ class Collector:
             halt(printable(f"{reason}, on {worker}"))
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
-        """Something happened that a reader of the run will want to know."""
+        """Something happened that a reader of the run will want to know; of one node no more than MAX_NODE_EVENTS are kept."""
+        if node is not None:
+            self._events_of[node] += 1
+            if self._events_of[node] > MAX_NODE_EVENTS:
+                self.dropped["events of a node that has had very many"] += 1
+                return
         self._store.add_event(Event(self.offset_s(), kind, node, detail))
 
     # Once a second

@@ -20,6 +20,7 @@ from locust.env import Environment
 
 from master.errors import AbortError, InputError
 from master.fleet.master import FleetMaster
+from master.fleet.refusals import disbelieved
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.judge.outcome import RunFacts, conclude
@@ -429,7 +430,7 @@ class Run:
             broken_rule=collector.broken_rule,
             silent_classes=collector.user_classes.silent,
             aborted=self._stop.reason or collector.stop_reason,
-            warnings=self._warnings,
+            warnings=[*self._warnings, *disbelieved(store.events())],
         )
         result = conclude(self._scenario, store, collector.fitness, facts)
         bottleneck = bottleneck_in(self._watch.target_cpu, facts.steady_seconds)

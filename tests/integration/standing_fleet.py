@@ -39,7 +39,7 @@ class StandingFleet:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        endpoint = Endpoint(f"tcp://127.0.0.1:{self.port}", controller_keys(self.state).public)
+        self.endpoint = endpoint = Endpoint(f"tcp://127.0.0.1:{self.port}", controller_keys(self.state).public)
         keys = {}
         for name in self.names:
             folder = self.folder(name)

@@ -64,9 +64,10 @@ def test_clocks_that_part_are_followed(drift: float) -> None:
 
 @pytest.mark.parametrize("jump_s", [-7200.0, -1.0, 1.0, 7200.0])
 def test_a_clock_that_jumps_is_right_again_with_the_next_answer(jump_s: float) -> None:
-    """As one does that stood still while its machine was asleep."""
+    """As one does that stood still while its machine was asleep; and it is told once that it has."""
     clock = ClockMap()
     for now_s in range(0, 600, 5):
         offset_s = 50.0 if now_s < 300 else 50.0 + jump_s
         clock.observe_answer(now_s, now_s + 0.001 - offset_s, now_s + 0.002)
+        assert clock.take_jump() == (now_s == 300)
         assert clock.to_local(now_s - offset_s) == pytest.approx(now_s, abs=0.002)

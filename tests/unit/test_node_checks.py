@@ -17,7 +17,7 @@ from master.fleet.node_checks import (
     check_reading,
     credible_facts,
 )
-from master.fleet.refusals import NOT_CREDIBLE, Refusals
+from master.fleet.refusals import NOT_CREDIBLE, Refusals, disbelieved
 from worker.wire import Facts, Reading
 
 REAL = replace(FACTS, simulated=False)
@@ -108,3 +108,15 @@ def test_each_node_is_named_once_for_each_reason_and_all_is_counted() -> None:
     for number in range(3, 9):
         refusals.note(f"pi{number}", "too late")
     assert "too late (pi1, pi3, pi4, pi5, pi6 and 2 more)" in refusals.named(counts)
+
+
+def test_the_first_nodes_that_are_not_believed_are_told_of_one_by_one() -> None:
+    """From the events of a run, so that who takes it over knows those from before."""
+    events = [(1.0, NOT_CREDIBLE, f"pi{number}", "too much: left out") for number in range(1, 8)]
+    events += [(2.0, NOT_CREDIBLE, "pi1", "too late: left out"), (3.0, "lost", "pi9", "its agent fell silent")]
+    assert disbelieved(events) == [
+        "not all that pi1 told is believed: too much: left out; too late: left out",
+        *(f"not all that pi{number} told is believed: too much: left out" for number in range(2, 6)),
+        "nor all that 2 more nodes told",
+    ]
+    assert disbelieved(events[-1:]) == []

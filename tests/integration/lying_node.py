@@ -1,0 +1,193 @@
+"""A node that has a key and is let in, makes no request, and tells what no node can have measured."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Self
+
+import msgspec
+import zmq
+
+from worker import __version__
+from worker.conditions import told
+from worker.curve import Endpoint, Keys, connect, end_context
+from worker.wire import (
+    Answer,
+    Assign,
+    EndpointSecond,
+    ErrorCount,
+    ExceptionCount,
+    Facts,
+    Hello,
+    Question,
+    Quit,
+    Reading,
+    Ready,
+    Report,
+    Sample,
+    Unanswered,
+    Welcome,
+    WorkerSecond,
+    decode_controller_message,
+    encode,
+)
+
+MANY = 1 << 32
+AT_1_MS = 349
+"""The bucket of 1 ms."""
+FACTS = Facts(
+    simulated=True,
+    model="\x1b]0;x\a",
+    cpu_count=4,
+    memory_bytes=8 << 30,
+    os="o",
+    python="p",
+    piswarm=__version__,
+    capacity=1e6,
+)
+STEP_S = 0.05
+REPORT_S = 1.0
+
+
+def good(requests: int, **changes: Any) -> EndpointSecond:
+    """Requests of 1 ms that all went well, to what the others request as well."""
+    entry = EndpointSecond("GET", "/health", requests, 0, 0, 1.0, {AT_1_MS: requests} if requests else {})
+    return msgspec.structs.replace(entry, **changes)
+
+
+def second(at: int, *entries: EndpointSecond, **changes: Any) -> WorkerSecond:
+    return msgspec.structs.replace(WorkerSecond(at, 5.0, 0.1, {232: 20}, list(entries)), **changes)
+
+
+LIES: tuple[Callable[[int, Report], None], ...] = (
+    lambda at, report: report.seconds.append(second(at, good(MANY))),
+    lambda at, report: report.seconds.extend([second(at - 1, good(50_000))] * 100),
+    lambda at, report: report.seconds.append(second(at, good(10, failed=MANY))),
+    lambda at, report: report.seconds.append(second(at, good(0, own_clock=9))),
+    lambda at, report: report.seconds.append(second(at, good(10, buckets={AT_1_MS: MANY}))),
+    lambda at, report: report.seconds.append(second(at, good(10, max_ms=math.inf))),
+    lambda _, report: report.seconds.append(second(0, good(10))),
+    lambda at, report: report.seconds.append(second(at + 1000, good(10))),
+    lambda at, report: report.seconds.append(second(at, good(0, in_flight=MANY))),
+    lambda at, report: report.seconds.append(
+        second(at, good(0, in_flight=3, waiting_max_ms=3.6e6, waiting_buckets={1105: 3}))
+    ),
+    lambda at, report: report.seconds.append(second(at, exceptions=MANY)),
+    lambda at, report: report.seconds.append(second(at, lag_buckets={1: MANY})),
+    lambda _, report: report.errors.append(ErrorCount("GET", "/health", "no", MANY)),
+    lambda _, report: report.exceptions.append(ExceptionCount("Visitor", "E", "no", "x.py", "y", MANY)),
+    lambda at, report: report.unanswered.append(Unanswered("GET", "/health", at, at, MANY, 1.0, {AT_1_MS: MANY})),
+    lambda _, report: report.users.update(Visitor=MANY, Nobody=MANY),
+    lambda _, report: setattr(report, "sent_s", report.sent_s + 1000),
+)
+"""Each a lie that is put into a report, about a second if it is about one."""
+
+
+class LyingNode:
+    """Plays a node and its one worker, as long as the context lasts: obeys every order, and lies in every report."""
+
+    def __init__(self, name: str, endpoint: Endpoint, keys: Keys) -> None:
+        self.lies = 0
+        """Told so far."""
+        self._name, self._endpoint, self._keys = name, endpoint, keys
+        self._worker = f"{name}_0"
+        self._quit = threading.Event()
+        self._thread = threading.Thread(target=self._live)
+        self._users: dict[str, int] = {}
+        self._run: str | None = None
+        self._order = self._number = self._told_up_to = 0
+        self._known = self._stopped = False
+        self._sample_s = math.inf
+        self._samples = count()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._quit.set()
+        self._thread.join(10)
+
+    def _live(self) -> None:
+        context = zmq.Context()
+        self._agent_socket, self._worker_socket = (connect(context, self._endpoint, self._keys) for _ in range(2))
+        hello_s = report_s = 0.0
+        while not self._quit.wait(STEP_S):
+            self._listen()
+            now_s = time.monotonic()
+            if self._sample_s == math.inf and now_s >= hello_s:
+                hello_s = now_s + 2
+                self._say(Hello(FACTS))
+            while now_s >= self._sample_s:
+                self._say(Sample(next(self._samples), self._sample_s, now_s, self._reading()))
+                self._sample_s += self._period_s
+            if self._known and now_s >= report_s and not self._stopped:
+                report_s = now_s + REPORT_S
+                self._report(now_s)
+        for socket in (self._agent_socket, self._worker_socket):
+            socket.close(linger=0)
+        end_context(context)
+
+    def _listen(self) -> None:
+        while self._agent_socket.poll(0):
+            match decode_controller_message(self._agent_socket.recv()):
+                case Welcome(period_s=period_s):
+                    self._period_s = period_s
+                    self._sample_s = time.monotonic() + period_s
+                case Question(asked_s=asked_s):
+                    self._say(Answer(asked_s, time.monotonic(), time.time()))
+                case Assign(assignment=assignment) if self._run is None:
+                    self._run = assignment.work.run
+                    self._say_as_worker("client_ready", Ready("2.47.0", 1, 1, self._run))
+                case Quit():
+                    self._quit.set()
+        while self._worker_socket.poll(0):
+            self._obey(*msgspec.msgpack.decode(self._worker_socket.recv())[:2])
+
+    def _obey(self, kind: str, data: Any) -> None:
+        match kind:
+            case "ack":
+                self._known = True
+            case "spawn":
+                self._order, self._users = data["timestamp"], data["user_classes_count"]
+            case "stop":
+                self._stopped = True
+                self._say_as_worker("stats", self._told(int(time.monotonic()) + 1))
+                self._say_as_worker("client_stopped", None)
+
+    def _report(self, now_s: float) -> None:
+        at = int(now_s) - 1
+        report = self._told(at)
+        LIES[self.lies % len(LIES)](at, report)
+        self.lies += 1
+        self._say_as_worker("stats", report)
+
+    def _told(self, up_to: int) -> Report:
+        """Between its lies it tells of users that do nothing."""
+        users = sum(self._users.values())
+        idle = [second(each, users=users) for each in range(max(self._told_up_to, up_to - 60), up_to)]
+        self._told_up_to = up_to
+        self._number += 1
+        now_s = time.monotonic()
+        return Report(1, self._number, self._order, now_s, dict(self._users), idle, [], requesting=["Visitor"])
+
+    @staticmethod
+    def _reading() -> Reading:
+        return Reading(
+            cpu_percent=5.0,
+            memory_percent=10.0,
+            memory_used_bytes=1 << 30,
+            load_1min=0.1,
+            temperature_c=50.0,
+            conditions_lately=told(0),
+        )
+
+    def _say(self, message: Any) -> None:
+        self._agent_socket.send_multipart([self._name.encode(), encode(message)])
+
+    def _say_as_worker(self, kind: str, data: Any) -> None:
+        self._worker_socket.send_multipart([self._worker.encode(), encode((kind, data, self._worker))])
