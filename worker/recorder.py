@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,6 +29,8 @@ MINOR = 0.01
 """A lag that is less than this share of a lateness is no matter to it: the histograms are no better."""
 MAX_BYTES = 1 << 53
 """More than this the wire does not take; it is 9 PB."""
+MAX_RESPONSE_MS = 1e15
+"""30,000 years; more than that is no time."""
 MARK_WITHIN_S = 0.5
 """What is in flight so long after the end of a second is not taken for what was in flight at its end."""
 _ELSEWHERE = object()
@@ -356,8 +357,8 @@ def _user_class_here() -> str:
 
 
 def _is_time(response_ms: Any) -> bool:
-    """Whether a response time can be one: a finite number of milliseconds that is not negative."""
-    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms < math.inf
+    """Whether a response time can be one: a number of milliseconds that is not negative, and no larger than the wire takes."""
+    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms <= MAX_RESPONSE_MS
 
 
 def _endpoint(method: Any, name: Any) -> tuple[str, str]:

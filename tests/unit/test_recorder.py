@@ -229,13 +229,14 @@ def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None
     assert heard == [FIRED]
 
 
-@pytest.mark.parametrize("response_ms", [None, -1.0, float("nan"), float("inf"), "fast"])
+@pytest.mark.parametrize("response_ms", [None, -1.0, float("nan"), float("inf"), "fast", 10**400])
 def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentiles(
     recorder: Recorder, response_ms: Any
 ) -> None:
     """None is Locust's own way to say it; whatever else is no time is noted beside."""
     RequestEvent(recorder).fire(**FIRED | {"response_time": response_ms, "response_length": None})
     report = recorder.take({}, final=True)
+    encode(report)
     (entry,) = report.seconds[0].endpoints
     assert (entry.total, entry.untimed, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 1, 0, 0.0, {})
     assert [error.error.partition("=")[0] for error in report.errors] == (
