@@ -146,6 +146,14 @@ class Tally:
         self.unanswered = unanswered
         self.untimed = untimed
 
+    @classmethod
+    def merged(cls, tallies: Iterable[Tally]) -> Tally:
+        """All of `tallies` in a new one."""
+        whole = cls()
+        for tally in tallies:
+            whole.merge(tally)
+        return whole
+
     def merge(self, other: Tally) -> None:
         """Add `other` to this one."""
         self.total += other.total

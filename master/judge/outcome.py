@@ -15,7 +15,7 @@ from master.judge.latency_error import check_latency_error
 from master.judge.load_check import LocalErrors, check_local_errors, check_users, user_seconds
 from master.judge.reason import reason_for
 from master.judge.thresholds import ThresholdOutcome
-from master.judge.totals import Totals, read_totals, together
+from master.judge.totals import Totals, read_totals
 from master.judge.validity import ValidityOutcome, check, guarded
 from master.judge.verdict import Verdict, decide
 from master.judge.warnings import warnings_for
@@ -91,8 +91,8 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     totals.outcomes = _as_ended(totals.outcomes, facts.broken_rule)
     validity = _validity(scenario, store, fitness, facts, totals, faults)
     steady_s = len(facts.steady_seconds)
-    everything = together(totals.whole.values())
-    steady = together(totals.steady.values())
+    everything = Tally.merged(totals.whole.values())
+    steady = Tally.merged(totals.steady.values())
     with_unfit = Histogram()
     with_unfit.merge(steady.histogram)
     with_unfit.merge(totals.unfit)

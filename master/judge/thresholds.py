@@ -158,7 +158,7 @@ class Judge:
         self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
         self._requested.update(waiting)
         of = {
-            endpoint: Second(_together(tallies.values()), users, exceptions, _all(waiting.values()))
+            endpoint: Second(Tally.merged(tallies.values()), users, exceptions, _all(waiting.values()))
             if endpoint is None
             else Second(tallies.get(endpoint), users, exceptions, waiting.get(endpoint))
             for endpoint in self._counts
@@ -276,13 +276,6 @@ def _all(histograms: Iterable[Histogram]) -> Histogram | None:
     for histogram in histograms:
         whole.merge(histogram)
     return whole if whole.buckets else None
-
-
-def _together(tallies: Iterable[Tally]) -> Tally:
-    whole = Tally()
-    for tally in tallies:
-        whole.merge(tally)
-    return whole
 
 
 def _judged(threshold: Threshold, value: float, from_s: int) -> ThresholdOutcome:

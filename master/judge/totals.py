@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -55,14 +55,6 @@ def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequenc
         else [unknown(rule, "since what was counted is not known") for rule in thresholds]
     )
     return totals
-
-
-def together(tallies: Iterable[Tally]) -> Tally:
-    """All in one."""
-    whole = Tally()
-    for tally in tallies:
-        whole.merge(tally)
-    return whole
 
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:

@@ -126,8 +126,8 @@ class Collector:
         """When the latest sample of each node was due."""
         self._measured: dict[str, int] = {}
         """The latest second of its own clock that each worker has told its fitness of."""
-        self._was_fit: defaultdict[str, dict[int, bool]] = defaultdict(dict)  # by worker: its latest steady seconds
-        """The latest steady second that each worker has told of, and whether the worker was fit in it."""
+        self._was_fit: defaultdict[str, dict[int, bool]] = defaultdict(dict)
+        """Whether each worker was fit, in the latest steady seconds that it has told of."""
         self._in_flight = InFlight()
         self._exceptions: Counter[int] = Counter()
         """Exceptions in users' code by second, until the second is judged."""
