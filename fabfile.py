@@ -19,14 +19,14 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 from invoke.tasks import Task, task
 
-from master.deploy import actions
 from master.deploy.command import Command, Options, told
-from master.deploy.deploy import Wishes
-from master.deploy.fleet import Limits
+from master.deploy.host.service import Verb
+from master.deploy.host.steps import Wellness
 from master.deploy.provision import provision as run_playbook
-from master.deploy.rollout import parse_budget
-from master.deploy.service import Verb
-from master.deploy.steps import Wellness
+from master.deploy.rollout import actions
+from master.deploy.rollout.batches import parse_budget
+from master.deploy.rollout.deployment import Wishes
+from master.deploy.rollout.host_pool import Limits
 from master.errors import InputError
 from worker import streams
 

@@ -19,9 +19,9 @@ from worker import __version__, streams
 from worker.printable import printable
 
 if TYPE_CHECKING:
-    from master.report.result import Result
+    from master.judge.result import Result
     from master.run.directory import RunDirectory
-    from master.run.live import View
+    from master.run.live_view import View
     from master.run.roster import Roster
     from master.run.run import Finished
 
@@ -262,7 +262,7 @@ def _warn(warnings: Sequence[str]) -> None:
 
 def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirectory], None]], Finished]) -> None:
     from master.report.summary import print_summary  # noqa: PLC0415
-    from master.run.live import view_for  # noqa: PLC0415
+    from master.run.live_view import view_for  # noqa: PLC0415
 
     console = Console()
     if not console.is_terminal:

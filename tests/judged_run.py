@@ -12,9 +12,9 @@ from master.judge.fitness import FitnessLog, NodeCondition
 from master.judge.outcome import RunFacts
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import FitnessRow, SecondRow, Store
-from worker.conditions import told
-from worker.histogram import Histogram, Tally
-from worker.wire import UserShare
+from worker.load.histogram import Histogram, Tally
+from worker.telemetry.conditions import told
+from worker.wire.messages import UserShare
 
 SECONDS = 20
 STEADY = range(5, SECONDS)

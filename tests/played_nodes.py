@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from worker import __version__
-from worker.histogram import Histogram
-from worker.wire import (
+from worker.load.histogram import Histogram
+from worker.wire.messages import (
     WORKER_MESSAGES,
     AgentMessage,
     Alive,

@@ -30,14 +30,14 @@ from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import AGENT
 from master.run.collect import Collector
-from master.run.live import view_for
+from master.run.live_view import view_for
+from master.run.monitor import Watch
 from master.run.processes import Processes, node_names
 from master.run.stop import StopOrder
-from master.run.watch import Watch
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import CONTROLLER, Store
-from worker.catalogue import load_user_classes
-from worker.wire import AgentMessage, ControllerMessage, UserShare, node_of
+from worker.load.catalogue import load_user_classes
+from worker.wire.messages import AgentMessage, ControllerMessage, UserShare, node_of
 
 HOUR_S = 3600.0
 CALM_S = 20.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from master.report.result import (
+from master.judge.result import (
     EndpointResult,
     Excluded,
     Latency,
@@ -19,9 +19,9 @@ from master.report.result import (
     Versions,
 )
 from master.store import ErrorRow, Event, FitnessRow, SecondRow, Store
-from worker import conditions
-from worker.histogram import Histogram, Tally
-from worker.wire import Facts, Reading
+from worker.load.histogram import Histogram, Tally
+from worker.telemetry import conditions
+from worker.wire.messages import Facts, Reading
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028<!-- \u202e\x00"
 SCENARIO_YAML = "name: example # </pre></details><script>alert(3)</script>\n"

@@ -16,22 +16,22 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
-from master.deploy import actions
-from master.deploy.bundle import Bundle, build
-from master.deploy.changes import Trust, forget_keys, read_trust, revoke
-from master.deploy.deploy import Builder, Deployment, Wishes
 from master.deploy.enroll import Met, jumps, let_nodes_in, meet_at, refused, trust
-from master.deploy.fleet import Fleet, Limits, Watcher, Work
-from master.deploy.host import DEFAULT_PORT, Host
-from master.deploy.inventory import GROUP, read_inventory
-from master.deploy.known_hosts import place, read_known_hosts
-from master.deploy.platforms import Platform
-from master.deploy.results import Outcome, Report, Result
-from master.deploy.route import Route, Routes
-from master.deploy.service import layout_of
-from master.deploy.trust import Place
+from master.deploy.host.service import layout_of
+from master.deploy.rollout import actions
+from master.deploy.rollout.deployment import Builder, Deployment, Wishes
+from master.deploy.rollout.host_pool import Fleet, Limits, Watcher, Work
+from master.deploy.rollout.results import Outcome, Report, Result
+from master.deploy.ssh.route import Route, Routes
 from master.deploy.view import Screen, plain, show_report
 from master.errors import InputError, PiswarmError
+from master.inventory.host import DEFAULT_PORT, Host
+from master.inventory.inventory import GROUP, read_inventory
+from master.release.builder import Bundle, build
+from master.release.platforms import Platform
+from master.trust.changes import Trust, forget_keys, read_trust, revoke
+from master.trust.known_hosts import place, read_known_hosts
+from master.trust.state import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK_FILE = ROOT / "requirements-node.lock"

@@ -11,18 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import paramiko
 
-from master.deploy.changes import enroll_nodes, read_trust, trust_host_keys
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.fleet import POOL, Fleet, Task
-from master.deploy.host import Host
-from master.deploy.known_hosts import HostKey, KnownHosts
-from master.deploy.plan import Step
-from master.deploy.results import Outcome, Result, failure
-from master.deploy.revoked import Revoked
-from master.deploy.route import Route, Routes
-from master.deploy.session import Session
-from master.deploy.trust import Place
-from master.deploy.way import Way
+from master.deploy.host.plan import Step
+from master.deploy.host.session import Session
+from master.deploy.rollout.host_pool import POOL, Fleet, Task
+from master.deploy.rollout.results import Outcome, Result, failure
+from master.deploy.ssh.route import Route, Routes
+from master.deploy.ssh.transport import Way
+from master.inventory.host import Host
+from master.trust.changes import enroll_nodes, read_trust, trust_host_keys
+from master.trust.known_hosts import HostKey, KnownHosts
+from master.trust.revoked import Revoked
+from master.trust.state import Place
 
 _KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512")
 

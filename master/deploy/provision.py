@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from master.deploy.ansible_variables import ARGUMENTS
-from master.deploy.route import STRICT, client_config, quoted
+from master.deploy.ssh.route import STRICT, client_config, quoted
 from master.errors import InputError
+from master.inventory.ansible_variables import ARGUMENTS
 
 _SETTINGS: Mapping[str, tuple[str, str, str]] = {
     "ANSIBLE_REMOTE_USER": ("defaults", "remote_user", "ansible_user"),

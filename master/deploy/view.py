@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from master.deploy.fleet import Task, Watcher
-from master.deploy.results import Outcome, Report, Result
+from master.deploy.rollout.host_pool import Task, Watcher
+from master.deploy.rollout.results import Outcome, Report, Result
 
 _MOST_ROWS = 12
 """Hosts shown at once while they are worked on: those that take longest."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from worker.boards import BOARDS, board_of
-from worker.wire import Facts
+from worker.simulation.boards import BOARDS, board_of
+from worker.wire.messages import Facts
 
 _STEPS_PER_DOUBLING = 4
 STEP = 2 ** (1 / _STEPS_PER_DOUBLING)

@@ -21,7 +21,7 @@ from master.fleet.report_checks import (
     max_requests_per_s,
     requests_of,
 )
-from worker.wire import ErrorCount, ExceptionCount, Facts, Report, Unanswered, WorkerSecond, node_of
+from worker.wire.messages import ErrorCount, ExceptionCount, Facts, Report, Unanswered, WorkerSecond, node_of
 
 CREDIT_S = 2.0
 """Requests that come late tell of their second again. Of what a worker could have made and has not told, so much may come then."""

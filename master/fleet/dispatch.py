@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from worker.wire import UserShare
+from worker.wire.messages import UserShare
 
 
 class Mix:

@@ -24,7 +24,7 @@ from locust.runners import (
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.server import AGENT, FleetServer
-from worker.wire import AgentMessage, Halt, Hello, Quit, Ready, Report, UserShare, node_of
+from worker.wire.messages import AgentMessage, Halt, Hello, Quit, Ready, Report, UserShare, node_of
 
 logger = logging.getLogger(__name__)
 

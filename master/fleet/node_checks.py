@@ -10,9 +10,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from master.fleet.capacity import full_capacity
-from worker.boards import board_of
 from worker.printable import printable
-from worker.wire import Facts, Reading
+from worker.simulation.boards import board_of
+from worker.wire.messages import Facts, Reading
 
 MAX_CORES = 1024
 """Of one machine; no board has more than four."""
@@ -20,7 +20,7 @@ MAX_MEMORY_BYTES = 64 << 40
 BOARD_MAX_MEMORY_BYTES = 16 << 30
 """No Raspberry Pi has more (Raspberry Pi 5, 16 GB)."""
 MAX_TEXT = 200
-"""Characters of a fact; worker.facts cuts what it reads at as many."""
+"""Characters of a fact; worker.telemetry.facts cuts what it reads at as many."""
 ROUNDING_PERCENT = 1.0
 
 IMPOSSIBLE_FACTS = "facts that no node can have"

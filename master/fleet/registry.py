@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from master.fleet.capacity import Capacity, full_capacity
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
-from worker.conditions import HELD_DOWN, holds
-from worker.thermal import THROTTLE_FROM_C
-from worker.wire import Facts, Reading, Sample
+from worker.simulation.thermal_model import THROTTLE_FROM_C
+from worker.telemetry.conditions import HELD_DOWN, holds
+from worker.wire.messages import Facts, Reading, Sample
 
 SILENCE_S = 3.0
 """A node is lost when its agent, which is due every second, has been silent for so long."""

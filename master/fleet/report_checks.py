@@ -14,10 +14,10 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from worker.boards import board_of
-from worker.histogram import GAMMA
-from worker.looplag import KEPT_SECONDS, PROBES_PER_SECOND
-from worker.wire import EndpointSecond, Facts, Unanswered, WorkerSecond
+from worker.load.histogram import GAMMA
+from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND
+from worker.simulation.boards import board_of
+from worker.wire.messages import EndpointSecond, Facts, Unanswered, WorkerSecond
 
 MAX_REQUESTS_PER_S = 100_000
 """Of one worker, which is one process of Python, on a server's core. worker.http's HttpUser makes 17 200 there at 58 µs of CPU

@@ -23,8 +23,8 @@ from zmq.utils import z85
 
 from master.errors import InputError
 from master.fleet.router import Router
-from worker.curve import Endpoint, Keys, end_context
-from worker.wire import (
+from worker.wire.curve import Endpoint, Keys, end_context
+from worker.wire.messages import (
     MAX_MESSAGE_BYTES,
     MAX_WORKERS,
     WORKER_MESSAGES,

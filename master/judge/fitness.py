@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
-from worker.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
-from worker.histogram import Histogram
-from worker.wire import Facts, Reading
+from worker.load.histogram import Histogram
+from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
+from worker.wire.messages import Facts, Reading
 
 _WELL = told(0)
 _BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
@@ -28,7 +28,7 @@ class NodeCondition(NamedTuple):
     memory_percent: float
     temperature_c: float | None = None
     conditions: int = UNKNOWN
-    """What held it back at any moment since the sample before, see worker.conditions."""
+    """What held it back at any moment since the sample before, see worker.telemetry.conditions."""
     is_pi: bool = False
     """Whether it is a Raspberry Pi, whose firmware can tell whether it is throttled."""
 

@@ -6,9 +6,9 @@ answer: what is measured is T + E, the target's time T and the loop's lag E at t
 How E is distributed, the probes of the loop tell. A stall of s ms that begins at random is met by an answer in proportion to its
 length, and holds it up for what is left of it then, which is uniform on (0, s): by s/2 in the mean, by E[s²] / 2 E[s] over
 stalls of different lengths (the residual life of renewal theory: Cox, Renewal Theory, 1962, chapter 5). A probe that is due at a
-fixed time meets stalls in the same way, and one that a stall swallows counts with what was left of that (worker.looplag); so the
+fixed time meets stalls in the same way, and one that a stall swallows counts with what was left of that (worker.load.loop_lag); so the
 lags of the probes are drawn from the distribution of E itself, and nothing has to be weighted by length again. They come by a
-timer of the kernel's that is as exact as an answer's arrival (worker.alarm), so that a timer's rounding is not in them.
+timer of the kernel's that is as exact as an answer's arrival (worker.load.timerfd), so that a timer's rounding is not in them.
 
 T is found from T + E by the method of Richardson (1972) and Lucy (1974), the maximum of the likelihood by expectation
 maximisation, on the buckets of the histogram, each taken as uniform. It keeps T a distribution, and is exact in the limits that
@@ -36,7 +36,7 @@ from typing import NamedTuple
 from master.judge.fitness import LagByRequest
 from master.judge.validity import ValidityOutcome
 from master.scenario.units import format_latency, format_percent, rounded
-from worker.histogram import GAMMA, LAST_BUCKET, Tally
+from worker.load.histogram import GAMMA, LAST_BUCKET, Tally
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0)
 ALLOWED_MS = 0.2

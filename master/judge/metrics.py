@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from master.judge.window import Window
 from master.scenario.rules import Threshold
-from worker.histogram import Histogram
+from worker.load.histogram import Histogram
 
 UNANSWERED_AFTER_S = 10
 """A request counts among the errors of a window while it is still in flight once it is as old as this and as the window..."""

@@ -8,18 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from master.judge.causes import causes
-from master.judge.doubt import check_doubt
 from master.judge.faults import Faults
 from master.judge.fitness import FitnessLog
 from master.judge.latency_error import check_latency_error
 from master.judge.load_check import LocalErrors, check_local_errors, check_users, user_seconds
 from master.judge.reason import reason_for
-from master.judge.thresholds import ThresholdOutcome
-from master.judge.totals import Totals, read_totals
-from master.judge.validity import ValidityOutcome, check, guarded
-from master.judge.verdict import Verdict, decide
-from master.judge.warnings import warnings_for
-from master.report.result import (
+from master.judge.result import (
     ClockOffset,
     EndpointResult,
     ExceptionResult,
@@ -35,12 +29,18 @@ from master.report.result import (
     ValidityResult,
     Versions,
 )
+from master.judge.threshold_margin import check_doubt
+from master.judge.thresholds import ThresholdOutcome
+from master.judge.totals import Totals, read_totals
+from master.judge.validity import ValidityOutcome, check, guarded
+from master.judge.verdict import Verdict, decide
+from master.judge.warnings import warnings_for
 from master.report.unfit import unfit_nodes
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Store
 from worker import __version__
-from worker.histogram import Histogram, Tally
+from worker.load.histogram import Histogram, Tally
 
 MAX_EXCEPTIONS = 100
 """Different exceptions in a result; run.db has all that were kept."""

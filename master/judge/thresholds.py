@@ -17,7 +17,7 @@ from master.judge.window import Second, Window
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
-from worker.histogram import Histogram, Tally
+from worker.load.histogram import Histogram, Tally
 
 _NONE: Mapping[Endpoint, Histogram] = {}
 _NOWHERE: Mapping[Endpoint, Mapping[str, int]] = {}

@@ -15,7 +15,7 @@ from master.judge.thresholds import Judge, ThresholdOutcome, unknown
 from master.judge.window import counts_of
 from master.scenario.rules import Endpoint, Threshold
 from master.store import Store
-from worker.histogram import Histogram, Tally
+from worker.load.histogram import Histogram, Tally
 
 _WHERE = {"ramp": "in the ramp", "hold": "at the edge of a hold"}
 _AFTER = "when the load had ended"

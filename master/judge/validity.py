@@ -17,7 +17,7 @@ from master.judge.faults import fault_text
 from master.judge.fitness import FitnessLog, Percents
 from master.scenario import Limits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
-from worker.histogram import Histogram
+from worker.load.histogram import Histogram
 
 _NO_DATA = "no data"
 _NO_CAUSES: Mapping[str, str] = {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from master.scenario.rules import Endpoint
 from master.scenario.units import format_latency
 from master.store import MAX_ENDPOINTS, OTHER
-from worker.histogram import Tally
+from worker.load.histogram import Tally
 
 ALIKE = 50
 """Endpoints whose names differ in ids alone, from which on that is pointed out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from worker.histogram import Histogram, Tally
+from worker.load.histogram import Histogram, Tally
 
 
 class Second(NamedTuple):

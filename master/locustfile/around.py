@@ -11,7 +11,7 @@ from pathlib import Path
 
 from master.locustfile.finding import Finding, refused, warned
 from master.locustfile.source import Source, files_named, imports, variables_read
-from worker.options import locust_variables
+from worker.load.locust_options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
 _REQUIRED = re.compile(r"[A-Za-z0-9._-]+")

@@ -18,8 +18,8 @@ from master.locustfile.around import (
 from master.locustfile.finding import Finding, Severity
 from master.locustfile.imported import Imported, check_imported, check_users, observe_import
 from master.locustfile.source import Source, check_source
-from worker.options import own_variables
-from worker.wire import UserShare
+from worker.load.locust_options import own_variables
+from worker.wire.messages import UserShare
 
 DOCUMENT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
 

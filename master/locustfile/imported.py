@@ -15,9 +15,9 @@ from locust import LoadTestShape, User
 
 from master.locustfile.finding import Finding, refused, warned
 from master.locustfile.source import event_finding
-from worker.catalogue import import_locustfile
-from worker.options import OptionsError, own_options, own_variables, parse_options
-from worker.wire import UserShare
+from worker.load.catalogue import import_locustfile
+from worker.load.locust_options import OptionsError, own_options, own_variables, parse_options
+from worker.wire.messages import UserShare
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = ("master", "worker")

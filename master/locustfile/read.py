@@ -10,8 +10,8 @@ from pathlib import Path
 from master.locustfile.check import check_locustfile, import_checked, refuse
 from master.locustfile.imported import hosts_of
 from master.scenario import Overrides, Scenario, load_scenario, peek_locustfile
-from worker.catalogue import user_classes
-from worker.options import own_variables
+from worker.load.catalogue import user_classes
+from worker.load.locust_options import own_variables
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from master.report.words import natural
+from master.formatting import natural
 
 SCHEMA = "piswarm/nodes/1"
 

@@ -13,8 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from master import formatting
 from master.nodes.now import FleetNow, NodeNow
-from master.report import words
 
 PADDING = 2
 LONGEST_CELL = 34
@@ -67,7 +67,7 @@ def view(fleet: FleetNow, nodes: Sequence[NodeNow], width: int | None, height: i
         lines.append(Text("no such node" if fleet.nodes else "no node has come yet", style="dim"))
     notes = []
     if more:
-        notes.append(f"{words.counted(more, 'more node')}; choose with --only and --sort")
+        notes.append(f"{formatting.counted(more, 'more node')}; choose with --only and --sort")
     if left_out:
         notes.append(f"no room for: {', '.join(left_out)}")
     lines += [Text(note, style="dim", no_wrap=True, overflow="ellipsis") for note in notes]
@@ -81,7 +81,7 @@ def throttling(row: NodeNow) -> str:
     """
     if all(holds is None for holds in row.conditions):
         return "unknown"
-    found = zip(words.CONDITIONS.values(), row.conditions, strict=True)
+    found = zip(formatting.CONDITIONS.values(), row.conditions, strict=True)
     return ", ".join(f"{name}?" if holds is None else name for name, holds in found if holds is not False)
 
 
@@ -99,13 +99,13 @@ def _head(fleet: FleetNow) -> list[Text]:
     elif fleet.offset_s is None:
         when = ("its load has not begun", "cyan")
     else:
-        when = (f"{words.moment(fleet.offset_s)} since the load began, {fleet.stage}", "cyan")
+        when = (f"{formatting.moment(fleet.offset_s)} since the load began, {fleet.stage}", "cyan")
     first = Text.assemble((_plain(fleet.run), "bold"), "  ", when, no_wrap=True, overflow="ellipsis")
     states = Counter(row.state or "state unknown" for row in fleet.nodes)
     simulated = " simulated" if any(row.simulated for row in fleet.nodes) else ""
     total = f"{len(fleet.nodes)}{simulated} node{'' if len(fleet.nodes) == 1 else 's'}"
     parts = [
-        (f"{words.count(states[state])} {state}", STATE_STYLES.get(state, "dim"))
+        (f"{formatting.count(states[state])} {state}", STATE_STYLES.get(state, "dim"))
         for state in [*STATE_STYLES, *sorted(states.keys() - STATE_STYLES.keys())]
         if states[state]
     ]
@@ -114,7 +114,7 @@ def _head(fleet: FleetNow) -> list[Text]:
         second.append("  ").append(*part)
     lines = [first, second]
     if fleet.silent_s is not None and fleet.silent_s > SILENT_S:
-        text = f"nothing was written for {words.duration(fleet.silent_s)}: it is writing its report, or its controller is gone"
+        text = f"nothing was written for {formatting.duration(fleet.silent_s)}: it is writing its report, or its controller is gone"
         lines.append(Text(text, style="yellow"))
     return lines
 
@@ -164,11 +164,11 @@ def _plain(text: str) -> str:
 
 
 def _value(value: float | None, text: str, style: str = "") -> _Cell:
-    return _Cell(words.NOTHING, "dim") if value is None else _Cell(text, style)
+    return _Cell(formatting.NOTHING, "dim") if value is None else _Cell(text, style)
 
 
 def _name(text: str | None) -> _Cell:
-    return _Cell(words.NOTHING, "dim") if text is None else _Cell(_plain(text))
+    return _Cell(formatting.NOTHING, "dim") if text is None else _Cell(_plain(text))
 
 
 def _state(row: NodeNow) -> _Cell:
@@ -190,7 +190,7 @@ def _offset(row: NodeNow) -> _Cell:
     value = row.wall_offset_s
     if value is None:
         return _value(value, "")
-    text = f"{value:+z.2f} s" if abs(value) < 60 else f"{'+' if value > 0 else '-'}{words.duration(abs(value))}"
+    text = f"{value:+z.2f} s" if abs(value) < 60 else f"{'+' if value > 0 else '-'}{formatting.duration(abs(value))}"
     return _Cell(text, "yellow" if abs(value) >= 1 else "")
 
 
@@ -199,7 +199,7 @@ def _age(row: NodeNow) -> _Cell:
         return _Cell("")
     if row.sample_age_s is None:
         return _Cell("none lately", "yellow")
-    return _Cell(f"{words.duration(round(row.sample_age_s))} ago", "yellow")
+    return _Cell(f"{formatting.duration(round(row.sample_age_s))} ago", "yellow")
 
 
 def _number(

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from master.judge.result import Result
 from master.report.html import write_report
 from master.report.junit import write_junit
-from master.report.result import Result
 from master.run.directory import RunDirectory
 from master.store import Store
 from worker.printable import printable

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Self
 
+from master.formatting import natural
 from master.report.series import Axis, Values, rounded
-from master.report.words import natural
 from master.store import CONTROLLER, SampleGroup, Store
-from worker.conditions import ALL, either, holds, state
-from worker.facts import UNKNOWN
-from worker.thermal import THROTTLE_FROM_C
-from worker.wire import Facts
+from worker.simulation.thermal_model import THROTTLE_FROM_C
+from worker.telemetry.conditions import ALL, either, holds, state
+from worker.telemetry.facts import UNKNOWN
+from worker.wire.messages import Facts
 
 MAX_COLUMNS = 600
 """Columns of a heat map; with 500 nodes that is 300 000 cells, 1.6 MB of report at most for each map."""
@@ -42,7 +42,7 @@ class NodeTrack:
     clock_hz: Values
     users: Values
     conditions: list[int | None]
-    """As in worker.conditions; None where there is no sample."""
+    """As in worker.telemetry.conditions; None where there is no sample."""
     samples: int = 0
     hot: int = 0
     """Samples at 80 °C or above."""

@@ -18,12 +18,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from master import formatting
 from master.judge.faults import Faults
-from master.report import words
+from master.judge.result import Result, for_json
 from master.report.page import page
-from master.report.result import Result, for_json
 from master.store import Store
-from worker.whole import write_public
+from worker.atomic_write import write_public
 
 
 def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> list[str]:
@@ -63,10 +63,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(words, name) for name in ("clock", "count", "number", "duration", "moment", "shortened", "spans")
+        name: getattr(formatting, name)
+        for name in ("clock", "count", "number", "duration", "moment", "shortened", "spans")
     }
-    environment.filters["in_flight"] = words.in_flight_text
-    environment.globals |= {"counted": words.counted, "listed": words.listed, "NOTHING": words.NOTHING}
+    environment.filters["in_flight"] = formatting.in_flight_text
+    environment.globals |= {"counted": formatting.counted, "listed": formatting.listed, "NOTHING": formatting.NOTHING}
     return environment
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from master.formatting import listed
 from master.judge.faults import Faults
-from master.report.result import Result, ThresholdResult, ValidityResult
-from master.report.words import listed
-from worker.whole import write_public
+from master.judge.result import Result, ThresholdResult, ValidityResult
+from worker.atomic_write import write_public
 
 # XML 1.0, production 2: everything else can't be in a document, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from master import formatting
 from master.judge.faults import Faults
-from master.report import figures, words
-from master.report.boards import Boards, boards
-from master.report.figures import Figure, Timeline
+from master.judge.result import ClockOffset, Gap, Latency, Result
+from master.report import charts
+from master.report.charts import Figure, Timeline
 from master.report.fleet import FleetMap, fleet_map
-from master.report.heldback import HeldBackRow, held_back, held_back_row, shown_first, throttling_unknown
-from master.report.result import ClockOffset, Gap, Latency, Result
+from master.report.fleet_makeup import Boards, boards
+from master.report.node_comparison import together_figure
 from master.report.series import (
     MAX_POINTS,
     Axis,
@@ -22,7 +23,7 @@ from master.report.series import (
     runs,
     steady_spans,
 )
-from master.report.together import together_figure
+from master.report.throttling_table import HeldBackRow, held_back, held_back_row, shown_first, throttling_unknown
 from master.report.unfit import UnfitNode, unfit_nodes
 from master.store import ErrorRow, Event, SecondRow, Store
 
@@ -90,8 +91,8 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
         "result": result,
         "judged": result.verdict in ("PASS", "FAIL"),
         "key_figures": _key_figures(result),
-        "gaps": words.listed(_gaps(result.gaps), MAX_NAMED),
-        "clocks_off": words.listed(_clocks_off(result.clocks_off), MAX_NAMED),
+        "gaps": formatting.listed(_gaps(result.gaps), MAX_NAMED),
+        "clocks_off": formatting.listed(_clocks_off(result.clocks_off), MAX_NAMED),
         "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
         "over_time": over_time,
         "boards": of_boards,
@@ -102,7 +103,7 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
         "held_back_left": len(held) - MAX_ROWS,
         "throttling_unknown": never_known,
         "throttling_at_times_unknown": not_always_known,
-        "conditions": list(words.CONDITIONS.values()),
+        "conditions": list(formatting.CONDITIONS.values()),
         "maps": maps,
         "drawn": drawn,
         "axis": axis,
@@ -110,7 +111,7 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
         "endpoints": result.endpoints[:MAX_ENDPOINTS],
         "latencies": _latencies(result),
         "differences": _differences(result),
-        "set_apart": words.share(result.excluded_share),
+        "set_apart": formatting.share(result.excluded_share),
         "set_apart_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
         "unfit_limits": [f"{row.check} {row.limit}" for row in result.validity if row.check in SETTING_APART],
         "errors": errors[:MAX_ROWS],
@@ -160,20 +161,20 @@ def _request_figures(store: Store, time: Timeline) -> list[Figure]:
     drawn = []
     requests = request_lines(store, time.axis)
     if any(requests.total_per_s):
-        drawn.append(figures.rate_figure(requests, time))
+        drawn.append(charts.rate_figure(requests, time))
     if any(value is not None for value in requests.percentiles_ms["p50"]):
-        drawn.append(figures.latency_figure(requests, time))
+        drawn.append(charts.latency_figure(requests, time))
     return drawn
 
 
 def _users_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
     users = time.axis.reduced(((row.second, row.users) for row in seconds), max)
-    return [figures.users_figure(users, time)] if seconds else []
+    return [charts.users_figure(users, time)] if seconds else []
 
 
 def _lag_figures(store: Store, time: Timeline) -> list[Figure]:
     lag_ms = time.axis.reduced(store.lag_by_second().items(), max)
-    return [figures.lag_figure(lag_ms, time)] if any(value is not None for value in lag_ms) else []
+    return [charts.lag_figure(lag_ms, time)] if any(value is not None for value in lag_ms) else []
 
 
 def _nodes_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
@@ -182,12 +183,12 @@ def _nodes_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
     ready = time.axis.reduced(((row.second, row.ready) for row in seconds), min)
     hot = time.axis.reduced(((row.second, row.hot) for row in seconds), max)
     lost = time.axis.reduced(((row.second, row.lost) for row in seconds), max)
-    return [figures.nodes_figure(ready, hot, lost, time)]
+    return [charts.nodes_figure(ready, hot, lost, time)]
 
 
 def _controller_figures(store: Store, time: Timeline) -> list[Figure]:
     controller = controller_lines(store, time.axis)
-    return [figures.controller_figure(controller, time)] if controller else []
+    return [charts.controller_figure(controller, time)] if controller else []
 
 
 def _maps(fleet: FleetMap) -> Maps:
@@ -200,13 +201,13 @@ def _maps(fleet: FleetMap) -> Maps:
     }
     drawn = []
     if fleet.has_temperature:
-        drawn.append(figures.heat_map("temperature", "Temperature", fleet, rows["temperature"], figures.TEMPERATURE))
+        drawn.append(charts.heat_map("temperature", "Temperature", fleet, rows["temperature"], charts.TEMPERATURE))
     if fleet.has_clock:
-        drawn.append(figures.heat_map("clock", "Clock", fleet, rows["clock"], figures.CLOCK, lowest=True))
+        drawn.append(charts.heat_map("clock", "Clock", fleet, rows["clock"], charts.CLOCK, lowest=True))
     if fleet.has_users:
-        drawn.append(figures.heat_map("node-users", "Users", fleet, fleet.users, figures.users_scale(fleet.users)))
+        drawn.append(charts.heat_map("node-users", "Users", fleet, fleet.users, charts.users_scale(fleet.users)))
     if fleet.has_samples:
-        drawn.append(figures.heat_map("cpu", "CPU", fleet, rows["cpu"], figures.CPU))
+        drawn.append(charts.heat_map("cpu", "CPU", fleet, rows["cpu"], charts.CPU))
     return drawn, {name: [runs(row) for row in values] for name, values in rows.items()}
 
 
@@ -217,41 +218,41 @@ def _stages(seconds: list[SecondRow]) -> list[tuple[int, str]]:
 
 def _gaps(gaps: list[Gap]) -> list[str]:
     return [
-        f"from {words.moment(gap.from_s)} to {words.moment(gap.to_s)} ({words.duration(gap.to_s - gap.from_s)})"
+        f"from {formatting.moment(gap.from_s)} to {formatting.moment(gap.to_s)} ({formatting.duration(gap.to_s - gap.from_s)})"
         for gap in gaps
     ]
 
 
 def _clocks_off(clocks: list[ClockOffset]) -> list[str]:
     """The worst first."""
-    ordered = sorted(clocks, key=lambda clock: (-abs(clock.offset_s), words.natural(clock.node)))
-    return [f"{clock.node} ({words.ahead(clock.offset_s)})" for clock in ordered]
+    ordered = sorted(clocks, key=lambda clock: (-abs(clock.offset_s), formatting.natural(clock.node)))
+    return [f"{clock.node} ({formatting.ahead(clock.offset_s)})" for clock in ordered]
 
 
 def _key_figures(result: Result) -> list[list[KeyFigure]]:
     """What was asked of the target, what it answered, and what asked."""
     requests, users, latency_ms, nodes = result.requests, result.users, result.latency_ms, result.nodes
-    steady = f"over {words.duration(result.steady_s)} steady" if result.steady_s else "no steady part"
-    failed = f"{words.share(requests.failed / requests.total)} of all" if requests.total else "of none"
-    slowest = f"slowest {words.latency(latency_ms.max)}" if latency_ms.max is not None else ""
+    steady = f"over {formatting.duration(result.steady_s)} steady" if result.steady_s else "no steady part"
+    failed = f"{formatting.share(requests.failed / requests.total)} of all" if requests.total else "of none"
+    slowest = f"slowest {formatting.latency(latency_ms.max)}" if latency_ms.max is not None else ""
     return [
         [
-            KeyFigure("requests", words.count(requests.total), "the whole run, ramps included"),
-            KeyFigure("failed", words.count(requests.failed), failed),
-            KeyFigure("rate", words.rate(requests.rate if result.steady_s else None), steady),
-            KeyFigure("users at peak", words.count(users.peak), f"of {words.count(users.target)} asked for"),
+            KeyFigure("requests", formatting.count(requests.total), "the whole run, ramps included"),
+            KeyFigure("failed", formatting.count(requests.failed), failed),
+            KeyFigure("rate", formatting.rate(requests.rate if result.steady_s else None), steady),
+            KeyFigure("users at peak", formatting.count(users.peak), f"of {formatting.count(users.target)} asked for"),
         ],
         [
-            KeyFigure("latency p50", words.latency(latency_ms.p50)),
-            KeyFigure("latency p95", words.latency(latency_ms.p95)),
-            KeyFigure("latency p99", words.latency(latency_ms.p99)),
-            KeyFigure("latency p99.9", words.latency(latency_ms.p999), slowest),
+            KeyFigure("latency p50", formatting.latency(latency_ms.p50)),
+            KeyFigure("latency p95", formatting.latency(latency_ms.p95)),
+            KeyFigure("latency p99", formatting.latency(latency_ms.p99)),
+            KeyFigure("latency p99.9", formatting.latency(latency_ms.p999), slowest),
         ],
         [
-            KeyFigure("nodes at peak", words.count(nodes.peak), f"of {words.count(nodes.expected)} expected"),
-            KeyFigure("nodes lost", words.count(nodes.lost), "for good or for a time"),
-            KeyFigure("quarantined", words.count(nodes.quarantined), "nodes"),
-            KeyFigure("set apart", words.share(result.excluded_share), "of requests: their node was unfit"),
+            KeyFigure("nodes at peak", formatting.count(nodes.peak), f"of {formatting.count(nodes.expected)} expected"),
+            KeyFigure("nodes lost", formatting.count(nodes.lost), "for good or for a time"),
+            KeyFigure("quarantined", formatting.count(nodes.quarantined), "nodes"),
+            KeyFigure("set apart", formatting.share(result.excluded_share), "of requests: their node was unfit"),
         ],
     ]
 
@@ -267,4 +268,4 @@ def _differences(result: Result) -> list[str]:
     """By how much each percentile would be more with the requests set apart."""
     fit, everything = result.latency_ms, result.latency_all_ms
     names = ("p50", "p90", "p95", "p99", "p999", "max")
-    return [words.difference(getattr(fit, name), getattr(everything, name)) for name in names]
+    return [formatting.difference(getattr(fit, name), getattr(everything, name)) for name in names]

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from master.store import CONTROLLER, SecondRow, Store
-from worker.histogram import Histogram
+from worker.load.histogram import Histogram
 
 MAX_POINTS = 1200
 """Points of a line: more than a screen has columns."""

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from master.report.result import Latency, Requests, Result
-from master.report.words import exception_text, in_flight_text, listed
+from master.formatting import exception_text, in_flight_text, listed
+from master.judge.result import Latency, Requests, Result
 from master.run.directory import RunDirectory
 from worker.printable import printable
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from master.report.words import natural
+from master.formatting import natural
 from master.store import FitnessRow
 
 MAX_SPANS = 6

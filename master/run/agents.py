@@ -13,7 +13,7 @@ from master.fleet.registry import Node, Registry
 from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.printable import printable
-from worker.wire import (
+from worker.wire.messages import (
     MAX_WORKERS,
     AgentMessage,
     Answer,

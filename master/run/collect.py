@@ -19,21 +19,21 @@ from master.fleet.states import NodeState
 from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.window import counts_of
+from master.load.schedule import LoadSchedule, Progress, Span, whole_seconds
 from master.run.agents import Agents
-from master.run.handover import STANDING, Standing, boot_id
+from master.run.checkpoint import STANDING, Standing, boot_id
 from master.run.in_flight import InFlight, Waiting
-from master.run.load import LoadSchedule, Progress, Span, whole_seconds
-from master.run.recall import recall_fitness
-from master.run.receipts import Receipts
+from master.run.report_acks import Receipts
+from master.run.resume_fitness import recall_fitness
 from master.run.user_classes import UserClasses
 from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, Store
 from master.web.metrics import RequestTotals
-from worker.histogram import Histogram, Tally
-from worker.looplag import PROBES_PER_SECOND
+from worker.load.histogram import Histogram, Tally
+from worker.load.loop_lag import PROBES_PER_SECOND
 from worker.printable import printable
-from worker.wire import (
+from worker.wire.messages import (
     AgentMessage,
     ControllerMessage,
     EndpointSecond,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from master.scenario.rules import Endpoint
-from worker.histogram import Histogram
+from worker.load.histogram import Histogram
 
 
 class Waiting:
@@ -17,7 +17,7 @@ class Waiting:
     def __init__(self) -> None:
         self.in_flight = 0
         self.ages = Histogram()
-        """Of those that had been waiting for worker.wire.WAITING_S or longer, in ms."""
+        """Of those that had been waiting for worker.wire.messages.WAITING_S or longer, in ms."""
 
     def add(self, in_flight: int, ages: Histogram) -> None:
         """Add those of a worker."""

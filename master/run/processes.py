@@ -13,17 +13,17 @@ import msgspec
 import psutil
 
 from master.errors import AbortError
-from master.run.child import Adopted, Child, ProcessRecord, cap_log
+from master.run.child_process import Adopted, Child, ProcessRecord, cap_log
 from master.store import CONTROLLER
-from worker.curve import Endpoint, Keys
-from worker.orders import Board, NodeOrders, RackNode, RackOrders
-from worker.supervisor import Backoff
-from worker.wire import Work
+from worker.agent.supervisor import Backoff
+from worker.wire.curve import Endpoint, Keys
+from worker.wire.messages import Work
+from worker.wire.orders import Board, NodeOrders, RackNode, RackOrders
 
 AGENT = "agent"
 """The name of the process that samples this machine."""
 MOST_AGENT_ENDS = 8
-"""So often, each within worker.supervisor.MENDED_AFTER_S, it is started again."""
+"""So often, each within worker.agent.supervisor.MENDED_AFTER_S, it is started again."""
 MAX_RACKS = 8
 TARGET_READY_S = 30.0
 OUTLIVE_S = 60.0
@@ -129,7 +129,7 @@ class Processes:
         keys, endpoint = self._agent
         orders = NodeOrders(CONTROLLER, endpoint, keys, carries_load=False, outlive_s=OUTLIVE_S)
         self._agent_started_s, self._agent_due_s = time.monotonic(), None
-        self._start(AGENT, "worker.node", orders, [CONTROLLER])
+        self._start(AGENT, "worker.agent.node", orders, [CONTROLLER])
 
     def revive_agent(self, now_s: float) -> bool:
         """Start the agent of this machine again when it has ended and its wait is over; whether it was started."""
@@ -144,12 +144,12 @@ class Processes:
         """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
 
         The workers of separate ones do what their agents are told. `boards` has what each node of the whole run stands for, in
-        order of their numbers (see master/run/boards.py).
+        order of their numbers (see master/run/simulated_boards.py).
         """
         if separate:
             for name, node_keys in keys.items():
                 orders = NodeOrders(name, endpoint, node_keys, board=boards[name], outlive_s=OUTLIVE_S)
-                self._start(name, "worker.node", orders, [name])
+                self._start(name, "worker.agent.node", orders, [name])
             return
         numbers = {name: number for number, name in enumerate(boards)}
         nodes = [RackNode(name, numbers[name], node_keys, board=boards[name]) for name, node_keys in keys.items()]
@@ -157,7 +157,7 @@ class Processes:
         for rack in range(racks):
             held = nodes[rack::racks]
             orders_ = RackOrders(endpoint=endpoint, nodes=held, work=work, agents=True, outlive_s=OUTLIVE_S)
-            self._start(f"rack-{rack + 1}", "worker.rack", orders_, [node.name for node in held])
+            self._start(f"rack-{rack + 1}", "worker.simulation.rack", orders_, [node.name for node in held])
 
     def _start(self, name: str, module: str, orders: msgspec.Struct, nodes: Iterable[str]) -> None:
         self._generators.append(Child(name, module, log=self._log(name), orders=orders, outlives=True))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from master.deploy.trust import Place
 from master.errors import InputError
 from master.run.roster import Roster
+from master.trust.state import Place
 
 _Signature = tuple[int, int, int] | None
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from master.deploy.inventory import GROUP, read_inventory
-from master.deploy.settings import check_controllers
-from master.deploy.trust import Place, controller_keys, read_allowlist
 from master.errors import InputError
-from master.report.words import listed
-from worker.curve import Keys
-from worker.wire import MAX_LOCUSTFILE, Assignment, Work
+from master.formatting import listed
+from master.inventory.inventory import GROUP, read_inventory
+from master.inventory.node_settings import check_controllers
+from master.trust.state import Place, controller_keys, read_allowlist
+from worker.wire.curve import Keys
+from worker.wire.messages import MAX_LOCUSTFILE, Assignment, Work
 
 _SHOWN = 5
 

@@ -24,30 +24,30 @@ from master.fleet.refusals import disbelieved
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.judge.outcome import RunFacts, conclude
+from master.judge.result import Result
 from master.report.files import write_outcome
-from master.report.result import Result
-from master.run.boards import boards_of
 from master.run.bottleneck import bottleneck_in
+from master.run.checkpoint import STANDING, Handover, HandoverFile, Standing, read_standing
 from master.run.collect import Collector
 from master.run.directory import RunDirectory
-from master.run.handover import STANDING, Handover, HandoverFile, Standing, read_standing
-from master.run.limits import limit_warnings
-from master.run.live import View
+from master.run.live_view import View
+from master.run.monitor import Watch
+from master.run.process_limits import limit_warnings
 from master.run.processes import Processes, node_names
 from master.run.revocations import Revocations
 from master.run.roster import Roster, assignments
+from master.run.simulated_boards import boards_of
 from master.run.stop import StopOrder
 from master.run.storage import Storage
-from master.run.watch import Watch
 from master.rundb import check_whole
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
 from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
-from worker.catalogue import load_user_classes
-from worker.curve import new_keys
-from worker.whole import write_public
-from worker.wire import Work
+from worker.atomic_write import write_public
+from worker.load.catalogue import load_user_classes
+from worker.wire.curve import new_keys
+from worker.wire.messages import Work
 
 LOOPBACK = "127.0.0.1"
 FINAL_REPORTS_S = 15.0
@@ -75,7 +75,7 @@ class Plan:
     metrics_port: int | None = None
     """Where Prometheus finds the run's metrics, on loopback; None for nowhere."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What the locustfile's own options get their values from (worker/options.py)."""
+    """What the locustfile's own options get their values from (worker/load/locust_options.py)."""
     warnings: Sequence[str] = ()
     """What the operator was told of the input at the start."""
 

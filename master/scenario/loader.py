@@ -9,16 +9,16 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from master.document import Document, read_document
 from master.errors import InputError
 from master.inputs import decode_input, read_input
-from master.scenario.explain import note_findings
+from master.scenario.error_messages import note_findings
 from master.scenario.model import Limits, Nodes, Rack, Scenario, Stage, mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name, check_target
 from master.scenario.windows import window_fault
-from worker.wire import MAX_LOCUSTFILE
+from master.yaml_file.document import Document, read_document
+from worker.wire.messages import MAX_LOCUSTFILE
 
 _NO_OVERRIDES = Overrides()
 

@@ -10,7 +10,7 @@ import yaml
 
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_temperature
-from worker.wire import UserShare
+from worker.wire.messages import UserShare
 
 EMBEDDED = "embedded"
 
@@ -54,7 +54,7 @@ class Nodes:
 
 
 DEFAULT_FLEET: Mapping[str, float] = {"pi4-heatsink": 1, "pi5-cooled": 1}
-"""What simulated nodes stand for unless told: kinds of worker.boards.KINDS, by weight."""
+"""What simulated nodes stand for unless told: kinds of worker.simulation.boards.KINDS, by weight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ from master.scenario.units import (
     parse_percent,
     parse_temperature,
 )
-from worker.boards import BOARDS, KINDS
-from worker.wire import UserShare
+from worker.simulation.boards import BOARDS, KINDS
+from worker.wire.messages import UserShare
 
 MOST_USERS = 10_000_000
 MOST_NODES = 100_000

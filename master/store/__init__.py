@@ -1,7 +1,7 @@
 """run.db: everything a run measured, in SQLite, readable while the run is on.
 
 All times are seconds since the run began (the moment the first users were ordered); a `second` covers [second, second + 1).
-A blob in `requests.histogram` is `worker.histogram.Histogram.encode()`; blobs of any rows merge without loss.
+A blob in `requests.histogram` is `worker.load.histogram.Histogram.encode()`; blobs of any rows merge without loss.
 """
 
 from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SampleGroup, SecondRow, WorkersSecond

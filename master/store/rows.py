@@ -57,7 +57,7 @@ class SampleGroup(NamedTuple):
 
     node: str
     conditions: int
-    """Since the sample before each; see worker.conditions."""
+    """Since the sample before each; see worker.telemetry.conditions."""
     samples: int
     hot: int
     """Samples at or above the temperature asked for."""

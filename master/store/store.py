@@ -19,8 +19,8 @@ from master.rundb import VERSION, open_existing, unreadable
 from master.scenario.rules import Endpoint
 from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SampleGroup, SecondRow, WorkersSecond
 from master.store.schema import SCHEMA
-from worker.histogram import Histogram, Tally
-from worker.wire import Facts, Reading
+from worker.load.histogram import Histogram, Tally
+from worker.wire.messages import Facts, Reading
 
 CONTROLLER = "controller"
 """The name, among the nodes, of the controller's own machine."""

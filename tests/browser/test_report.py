@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
 
+from master.judge.result import ClockOffset, Gap
 from master.report.html import write_report
-from master.report.result import ClockOffset, Gap
 from master.store import Store
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -19,7 +19,7 @@ import msgspec
 from finding import Finding
 from gevent import monkey
 
-from worker.lifeline import take_orders
+from worker.parent_watch import take_orders
 
 TIMEOUT_S = 60.0
 TOLD_LINES = 12

@@ -14,7 +14,7 @@ from master.fleet.registry import Registry
 from master.run.collect import Collector
 from master.scenario import Nodes, Scenario, Stage
 from master.store import Store
-from worker.wire import ControllerMessage, Report, UserShare
+from worker.wire.messages import ControllerMessage, Report, UserShare
 
 
 class _Counting(Collector):

@@ -17,10 +17,10 @@ from visitor import Visitor
 
 from master.fleet.master import FleetMaster, Listener
 from master.fleet.server import FleetServer
-from worker.curve import Endpoint, Keys, connect, new_keys
-from worker.orders import Board, RackNode, RackOrders
-from worker.rack import Rack
-from worker.wire import AgentMessage, Hello, Ready, Report, UserShare, Welcome, Work
+from worker.simulation.rack import Rack
+from worker.wire.curve import Endpoint, Keys, connect, new_keys
+from worker.wire.messages import AgentMessage, Hello, Ready, Report, UserShare, Welcome, Work
+from worker.wire.orders import Board, RackNode, RackOrders
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0
@@ -114,7 +114,7 @@ class OurFleet:
     def rack_process(self, nodes: Sequence[str], ahead_s: float = 0.0) -> None:
         """Start a process with these nodes, whose wall clock is ahead of ours. It ends with this one."""
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "elsewhere.py"), str(ahead_s), "worker.rack"], stdin=subprocess.PIPE
+            [sys.executable, str(HERE / "elsewhere.py"), str(ahead_s), "worker.simulation.rack"], stdin=subprocess.PIPE
         )
         process.stdin.write(msgspec.json.encode(self._orders(nodes, None)) + b"\n")
         process.stdin.flush()

@@ -84,7 +84,7 @@ def resume(started: Started) -> dict[str, Any]:
 
 def nodes_of(started: Started) -> list[list[psutil.Process]]:
     """Of a run with `--separate`: each node's agent and its worker, in order of their names."""
-    agents = [child for child in started.family()[0].children() if "worker.node" in child.cmdline()]
+    agents = [child for child in started.family()[0].children() if "worker.agent.node" in child.cmdline()]
     return [[agent, *agent.children()] for agent in sorted(agents, key=lambda child: child.pid)[1:]]
 
 

@@ -11,7 +11,7 @@ from gevent import monkey
 from locust import runners
 from locust.env import Environment
 
-from worker.lifeline import take_orders
+from worker.parent_watch import take_orders
 
 
 class StockOrders(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ def ours() -> Finding:
     load = [{"users": OUR_USERS, "spawn_rate": SPAWN_RATE, "hold": "1m"}]
     with running(VISITOR, load=load, nodes={"expect": OUR_NODES}) as run:
         run.wait_for("stage 1 of 1, ramp")
-        racks = [process for process in run.family() if "worker.rack" in process.cmdline()]
+        racks = [process for process in run.family() if "worker.simulation.rack" in process.cmdline()]
         racks[0].kill()
         died_s = time.monotonic()
         lost = wait_for(

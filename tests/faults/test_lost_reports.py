@@ -13,7 +13,7 @@ from relay import Relay
 from stock_fleet import StockFleet
 from waiting import comes, must_come
 
-from worker import runner
+from worker.load import runner
 
 FAULT = "L13"
 TITLE = "a report sent is a report forgotten"

@@ -21,7 +21,18 @@ from stock_fleet import StockFleet
 from waiting import must_come
 
 from master.run import agents, collect
-from worker.wire import Answer, EndpointSecond, ErrorCount, Facts, Hello, Reading, Ready, Report, Sample, WorkerSecond
+from worker.wire.messages import (
+    Answer,
+    EndpointSecond,
+    ErrorCount,
+    Facts,
+    Hello,
+    Reading,
+    Ready,
+    Report,
+    Sample,
+    WorkerSecond,
+)
 
 FAULT = "L8"
 TITLE = "the master's memory grows with every hour"

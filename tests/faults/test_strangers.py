@@ -16,8 +16,8 @@ from relay import Relay
 from stock_fleet import HERE, StockFleet
 from waiting import comes, must_come
 
-from worker.curve import new_keys
-from worker.wire import EndpointSecond, Ready, Report, WorkerSecond
+from worker.wire.curve import new_keys
+from worker.wire.messages import EndpointSecond, Ready, Report, WorkerSecond
 
 FAULT = "L2"
 TITLE = "a stranger without a key does as it likes"

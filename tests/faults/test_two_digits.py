@@ -7,7 +7,7 @@ from collections.abc import Callable
 from finding import Finding
 from locust.stats import RequestStats
 
-from worker.histogram import Histogram
+from worker.load.histogram import Histogram
 
 FAULT = "L11"
 TITLE = "latencies keep two digits"

@@ -216,12 +216,12 @@ def test_a_release_whose_agent_crashes_at_start(fleet: Fleet) -> None:
     """Is taken back by itself where it was tried first, with its last words; nobody else gets it."""
     fleet.new_release()
     fleet.operator.change("service.py", "\n")
-    source = (fleet.operator.directory / "worker/service.py").read_text()
+    source = (fleet.operator.directory / "worker/agent/service.py").read_text()
     crash = source.replace(
         'if __name__ == "__main__":', 'if __name__ == "__main__":\n    sys.exit("no such sensor")', 1
     )
     assert crash != source
-    (fleet.operator.directory / "worker/service.py").write_text(crash)
+    (fleet.operator.directory / "worker/agent/service.py").write_text(crash)
     other = runs(fleet.other)
     found = fleet.operator.report("deploy-workers", "--canaries", "1")["hosts"]
     result = found[fleet.host.name]

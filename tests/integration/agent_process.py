@@ -16,9 +16,8 @@ import psutil
 import zmq
 from processes import ROOT
 
-from worker.curve import Endpoint, end_context, new_keys
-from worker.orders import NodeOrders
-from worker.wire import (
+from worker.wire.curve import Endpoint, end_context, new_keys
+from worker.wire.messages import (
     AgentMessage,
     Assign,
     Assignment,
@@ -30,6 +29,7 @@ from worker.wire import (
     decode_agent_message,
     encode,
 )
+from worker.wire.orders import NodeOrders
 
 NODE = "pi001"
 LIMIT_S = 60.0
@@ -51,7 +51,7 @@ class AgentProcess:
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}", server.public)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "worker.node"],
+            [sys.executable, "-m", "worker.agent.node"],
             cwd=ROOT,
             env={**os.environ, "STATE_DIRECTORY": str(state)},
             stdin=subprocess.PIPE,
@@ -81,7 +81,9 @@ class AgentProcess:
     def worker(self) -> psutil.Process:
         """Its worker's process, as soon as there is one that runs."""
         return until(
-            lambda: next((child for child in self.itself.children() if "worker.rack" in child.cmdline()), None)
+            lambda: next(
+                (child for child in self.itself.children() if "worker.simulation.rack" in child.cmdline()), None
+            )
         )
 
     def hear(self) -> AgentMessage:

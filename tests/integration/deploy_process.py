@@ -9,9 +9,9 @@ from pathlib import Path
 from ssh_hosts import Rack
 
 from master.deploy.command import Command, Options, told
-from master.deploy.deploy import Wishes
-from master.deploy.rollout import Budget
-from master.deploy.steps import Wellness
+from master.deploy.host.steps import Wellness
+from master.deploy.rollout.batches import Budget
+from master.deploy.rollout.deployment import Wishes
 
 
 def main() -> None:

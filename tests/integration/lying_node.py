@@ -13,9 +13,9 @@ import msgspec
 import zmq
 
 from worker import __version__
-from worker.conditions import told
-from worker.curve import Endpoint, Keys, connect, end_context
-from worker.wire import (
+from worker.telemetry.conditions import told
+from worker.wire.curve import Endpoint, Keys, connect, end_context
+from worker.wire.messages import (
     Answer,
     Assign,
     EndpointSecond,

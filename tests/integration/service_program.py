@@ -52,7 +52,7 @@ def supervise() -> None:
     while not ended:
         with (HERE / "log").open("ab") as log:
             agent = subprocess.Popen(
-                ["python3", "-P", "-m", "worker.service", ETC], env=environment, stdout=log, stderr=log
+                ["python3", "-P", "-m", "worker.agent.service", ETC], env=environment, stdout=log, stderr=log
             )
         note(supervisor=os.getpid(), state="active", restarts=restarts, pid=agent.pid)
         while agent.poll() is None and not ended:

@@ -20,18 +20,18 @@ import psutil
 import pytest
 from wheels import make_wheel
 
-from master.deploy.bundle import Bundle, build
-from master.deploy.changes import read_trust
-from master.deploy.deploy import Deployment, Wishes
 from master.deploy.enroll import meet, trust
-from master.deploy.fleet import Fleet, Limits, Watcher, Work
-from master.deploy.inventory import read_inventory
-from master.deploy.known_hosts import read_known_hosts
-from master.deploy.platforms import ARCHITECTURES, PYTHONS, Platform
-from master.deploy.results import Report, Result
-from master.deploy.rollout import Budget
-from master.deploy.steps import Wellness
-from master.deploy.trust import Place
+from master.deploy.host.steps import Wellness
+from master.deploy.rollout.batches import Budget
+from master.deploy.rollout.deployment import Deployment, Wishes
+from master.deploy.rollout.host_pool import Fleet, Limits, Watcher, Work
+from master.deploy.rollout.results import Report, Result
+from master.inventory.inventory import read_inventory
+from master.release.builder import Bundle, build
+from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
+from master.trust.changes import read_trust
+from master.trust.known_hosts import read_known_hosts
+from master.trust.state import Place
 
 ROOT = Path(__file__).parents[2]
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")

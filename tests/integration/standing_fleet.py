@@ -17,11 +17,11 @@ import msgspec
 import psutil
 from processes import ROOT
 
-from master.deploy.allowlist import SCHEMA, Allowlist
-from master.deploy.trust import Place, controller_keys
-from worker.curve import Endpoint
-from worker.keys import node_keys
-from worker.settings import KEYS, SETTINGS, NodeSettings
+from master.trust.allowlist import SCHEMA, Allowlist
+from master.trust.state import Place, controller_keys
+from worker.agent.keys import node_keys
+from worker.agent.settings import KEYS, SETTINGS, NodeSettings
+from worker.wire.curve import Endpoint
 
 LIMIT_S = 60.0
 
@@ -67,7 +67,7 @@ class StandingFleet:
         for name in names:
             with (self._directory / f"{name}.log").open("ab") as log:
                 self._agents[name] = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "worker.service", str(self.folder(name))],
+                    [sys.executable, "-P", "-m", "worker.agent.service", str(self.folder(name))],
                     cwd=ROOT,
                     env={**os.environ, "PYTHONPATH": str(ROOT), "STATE_DIRECTORY": str(self.folder(name))},
                     stdout=log,

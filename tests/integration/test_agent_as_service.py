@@ -12,9 +12,9 @@ import msgspec
 import psutil
 from processes import ROOT
 
-from worker.curve import Endpoint, new_keys
-from worker.keys import node_keys
-from worker.settings import NodeSettings
+from worker.agent.keys import node_keys
+from worker.agent.settings import NodeSettings
+from worker.wire.curve import Endpoint, new_keys
 
 LIMIT_S = 60.0
 
@@ -28,7 +28,7 @@ def test_it_says_that_it_is_up_and_then_again_and_again_that_it_is_alive(tmp_pat
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(LIMIT_S)
         agent = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.service", str(tmp_path)],
+            [sys.executable, "-P", "-m", "worker.agent.service", str(tmp_path)],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -54,7 +54,7 @@ def test_it_says_that_it_is_up_and_then_again_and_again_that_it_is_alive(tmp_pat
 
 def test_a_node_that_was_told_nothing_yet_says_so(tmp_path: Path) -> None:
     """In one line, and ends: nothing would come of waiting."""
-    command = [sys.executable, "-P", "-m", "worker.service", str(tmp_path)]
+    command = [sys.executable, "-P", "-m", "worker.agent.service", str(tmp_path)]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, check=False
     )

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from agent_process import AgentProcess, until
 
-from worker.calibration import FILE, Kept, Machine, believed
-from worker.priority import STEP
-from worker.wire import Alive, Goodbye, Sample, WorkerEnded
+from worker.agent.calibration import FILE, Kept, Machine, believed
+from worker.agent.priority import STEP
+from worker.wire.messages import Alive, Goodbye, Sample, WorkerEnded
 
 PERIOD_S = 0.05
 

@@ -76,7 +76,9 @@ def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
     """Nor a document."""
-    processes = [wait_for_child(started, word) for word in ("controller.py", "worker.node", "worker.rack")]
+    processes = [
+        wait_for_child(started, word) for word in ("controller.py", "worker.agent.node", "worker.simulation.rack")
+    ]
     started.send_signal(number)
     _, complaint = started.communicate(timeout=30)
     assert started.returncode == 4

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel, shared_library
 
-from master.deploy import bundle
-from master.deploy.bundle import KEPT, Bundle, build
-from master.deploy.bytecode import _tag, compiler_for
-from master.deploy.platforms import Platform
-from master.deploy.wheels import BuildError
+from master.release import builder
+from master.release.builder import KEPT, Bundle, build
+from master.release.bytecode import _tag, compiler_for
+from master.release.platforms import Platform
+from master.release.wheels import BuildError
 
 PI = Platform("aarch64", "3.13")
 OTHER = "3.13" if sys.version_info[:2] == (3, 11) else "3.11"
@@ -29,8 +29,8 @@ PI_TAG = "cp313-cp313-manylinux_2_28_aarch64"
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from master.deploy.bundle import build
-from master.deploy.platforms import Platform
+from master.release.builder import build
+from master.release.platforms import Platform
 from master.errors import PiswarmError
 lock, cache, package, deadly = sys.argv[1:]
 def progress(text):
@@ -102,19 +102,19 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
     """No scripts, no byte code of others, no lists of installed files; fixed owner, times and modes, in order."""
-    bundle = workshop.build()
-    with tarfile.open(bundle.archive) as archive:
+    build = workshop.build()
+    with tarfile.open(build.archive) as archive:
         entries = archive.getmembers()
     assert [entry.name for entry in entries if entry.isfile() and "__pycache__" not in entry.name] == [
         ".release/code.json", ".release/manifest.json", ".release/verify.py",
         "fast-1.0.dist-info/METADATA", "fast-1.0.dist-info/WHEEL", "fast.so", "more.py",
         "pure-1.0.dist-info/METADATA", "pure-1.0.dist-info/WHEEL", "pure/__init__.py", "pure/tests/x.py",
-        "worker/__init__.py", "worker/node.py",
+        "worker/__init__.py", "worker/agent/node.py",
     ]  # fmt: skip
     assert {(entry.uid, entry.gid, entry.mtime, entry.uname) for entry in entries} == {(0, 0, 315532800, "")}
     assert {entry.mode for entry in entries if entry.isfile()} == {0o644}
     assert {entry.mode for entry in entries if entry.isdir()} == {0o755}
-    assert (bundle.name, bundle.files) == (bundle.digest[:16], 13)
+    assert (build.name, build.files) == (build.digest[:16], 13)
     assert workshop.said[0] == "fetching 2 wheels for aarch64, Python 3.13"
     assert workshop.said[-1].startswith("packing")
 
@@ -184,7 +184,7 @@ def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: 
     )
     assert said.stdout == "True\n"
     assert json.loads((release / ".release/code.json").read_text())["files"].keys() == set(code)
-    monkeypatch.setattr(bundle, "compiler_for", lambda _: None)
+    monkeypatch.setattr(builder, "compiler_for", lambda _: None)
     without = built("first")
     assert (without.name, without.is_new, without.code_bytes) == (first.name, True, 0)
     assert without.archive_bytes < first.archive_bytes
@@ -214,7 +214,7 @@ def test_what_another_release_lacks(workshop: Workshop) -> None:
     with tarfile.open(delta.archive) as archive:
         names = [entry.name for entry in archive.getmembers() if entry.isfile()]
     of_all = [".release/code.json", ".release/manifest.json", ".release/verify.py"]
-    assert [name for name in names if "__pycache__" not in name] == [*of_all, "worker/new.py", "worker/node.py"]
+    assert [name for name in names if "__pycache__" not in name] == [*of_all, "worker/new.py", "worker/agent/node.py"]
     made = delta.archive.stat().st_mtime_ns
     second = workshop.build(bases=[first.name])
     assert (second.deltas, delta.archive.stat().st_mtime_ns) == ((delta,), made)
@@ -329,7 +329,7 @@ def test_wheels_that_do_not_go_together(workshop: Workshop) -> None:
     text = workshop.lock.read_text()
     for path, reason in (
         ("pure/__init__.py", "both bring pure/__init__.py, and differ"),
-        ("worker/node.py", "a wheel brings worker/node.py, which is our own"),
+        ("worker/agent/node.py", "a wheel brings worker/agent/node.py, which is our own"),
         ("../x.py", "would lie outside of the release"),
     ):
         workshop.lock.write_text(text + make_wheel(workshop.index, "odd", {path: "y"}))

@@ -20,7 +20,7 @@ from noting_server import NotingServer
 from processes import Finished, Piswarm, Started
 
 from master.fleet.registry import MOST_BEYOND_S
-from master.run.handover import STANDING
+from master.run.checkpoint import STANDING
 from master.store import Event, Store
 
 HOUR_S = 3600.0

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from ssh_hosts import HERE, Rack, rack_in, wait_for
 
-from master.deploy.allowlist import allowlist_in
-from master.deploy.bundle import build
-from master.deploy.platforms import Platform
-from master.deploy.wheels import BuildError
+from master.release.builder import build
+from master.release.platforms import Platform
+from master.release.wheels import BuildError
+from master.trust.allowlist import allowlist_in
 
 ROOT = Path(__file__).parents[2]
 

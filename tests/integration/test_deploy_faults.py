@@ -16,12 +16,12 @@ import pytest
 from ssh_hosts import HERE, Rack, SshHost, rack_in, wait_for
 
 from master.deploy.failures import Cause
-from master.deploy.known_hosts import HostKey, read_known_hosts
-from master.deploy.plan import Step
-from master.deploy.platforms import Platform
-from master.deploy.results import Outcome, Report
-from master.deploy.rollout import Budget
-from master.deploy.steps import Wellness
+from master.deploy.host.plan import Step
+from master.deploy.host.steps import Wellness
+from master.deploy.rollout.batches import Budget
+from master.deploy.rollout.results import Outcome, Report
+from master.release.platforms import Platform
+from master.trust.known_hosts import HostKey, read_known_hosts
 
 ANY = Budget(100, is_share=True)
 

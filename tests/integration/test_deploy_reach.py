@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from ssh_hosts import Rack, SshHost, rack_in
 
-from master.deploy.changes import read_trust, trust_host_keys
 from master.deploy.enroll import jumps, meet, meet_at, trust
 from master.deploy.failures import Cause
-from master.deploy.fleet import Fleet, Limits, Task, Watcher
-from master.deploy.inventory import read_inventory
-from master.deploy.known_hosts import place, read_known_hosts
+from master.deploy.host.session import Session
 from master.deploy.provision import reaching
-from master.deploy.results import Outcome, Result
-from master.deploy.route import Routes
-from master.deploy.session import Session
+from master.deploy.rollout.host_pool import Fleet, Limits, Task, Watcher
+from master.deploy.rollout.results import Outcome, Result
+from master.deploy.ssh.route import Routes
+from master.inventory.inventory import read_inventory
+from master.trust.changes import read_trust, trust_host_keys
+from master.trust.known_hosts import place, read_known_hosts
 
 ROOT = Path(__file__).parents[2]
 ME = getpass.getuser()

@@ -17,17 +17,17 @@ from standing_fleet import StandingFleet
 from test_kills import events, wait_for_event
 from test_standing_fleet import plan
 
-from master.deploy.allowlist import allowlist_in
-from master.deploy.bundle import Bundle
-from master.deploy.changes import forget_keys, read_trust
-from master.deploy.deploy import Deployment, Wishes
 from master.deploy.failures import Cause
-from master.deploy.inventory import read_inventory
-from master.deploy.platforms import Platform
-from master.deploy.rollout import Budget
-from master.deploy.steps import Wellness
-from master.deploy.trust import Place
+from master.deploy.host.steps import Wellness
+from master.deploy.rollout.batches import Budget
+from master.deploy.rollout.deployment import Deployment, Wishes
+from master.inventory.inventory import read_inventory
+from master.release.builder import Bundle
+from master.release.platforms import Platform
 from master.store import Store
+from master.trust.allowlist import allowlist_in
+from master.trust.changes import forget_keys, read_trust
+from master.trust.state import Place
 
 CUT_S = 5.0
 NODES = 4

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 from ssh_hosts import HERE, Rack, SshHost, rack_in
 
-from master.deploy import actions
-from master.deploy.allowlist import allowlist_in
 from master.deploy.failures import Cause
-from master.deploy.plan import Step
-from master.deploy.platforms import Platform
-from master.deploy.results import Outcome, Report
-from master.deploy.steps import Wellness
-from master.deploy.trust import controller_keys
+from master.deploy.host.plan import Step
+from master.deploy.host.steps import Wellness
+from master.deploy.rollout import actions
+from master.deploy.rollout.results import Outcome, Report
 from master.errors import InputError
+from master.release.platforms import Platform
+from master.trust.allowlist import allowlist_in
+from master.trust.state import controller_keys
 
 WELL = Wellness(0.4, 15)
 TAG = sys.implementation.cache_tag
@@ -170,9 +170,9 @@ def test_an_upgrade_sends_what_differs(rack: Rack) -> None:
     host.check_whole()
     assert host.runs() == "two"
     old, new = (host.root / "releases" / host.link(link) for link in ("previous", "current"))
-    for path in ("pure/__init__.py", "worker/keys.py", f"worker/__pycache__/keys.{TAG}.pyc"):
+    for path in ("pure/__init__.py", "worker/agent/keys.py", f"worker/__pycache__/keys.{TAG}.pyc"):
         assert (new / path).stat().st_ino == (old / path).stat().st_ino
-    assert (new / "worker/service.py").read_text() != (old / "worker/service.py").read_text()
+    assert (new / "worker/agent/service.py").read_text() != (old / "worker/agent/service.py").read_text()
     listed = [
         sorted(path.relative_to(each.root / "releases" / each.link()) for path in files_of(each)) for each in rack.hosts
     ]

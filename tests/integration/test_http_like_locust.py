@@ -17,8 +17,8 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastHttpSession, LocustB
 from locust.env import Environment
 from test_http_headers import basic
 
-from worker.looplag import LoopLag
-from worker.recorder import Recorder, RequestEvent
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder, RequestEvent
 
 Both = Callable[..., list[Any]]
 

@@ -20,9 +20,9 @@ from worker.http.connect import Settings
 from worker.http.connection import Limits
 from worker.http.pool import Pool
 from worker.http.session import Session
-from worker.looplag import LoopLag
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder, RequestEvent
 from worker.pacing import Schedule, constant_pacing, constant_throughput
-from worker.recorder import Recorder, RequestEvent
 
 LATE_S = 7.0
 """Of a request that is made right after its task was to begin; far more than any request here takes."""

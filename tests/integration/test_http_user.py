@@ -13,8 +13,8 @@ from locust import FastHttpUser
 from locust.exception import StopTest
 from locust.stats import StatsError
 
-from worker.looplag import LoopLag
-from worker.recorder import Recorder, RequestEvent
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder, RequestEvent
 
 METHODS = ["get", "post", "put", "patch", "delete", "head", "options"]
 

@@ -14,7 +14,7 @@ import pytest
 from processes import Finished, Piswarm, Started, Target
 
 from master.store import Event, Store
-from worker.supervisor import CRASHES
+from worker.agent.supervisor import CRASHES
 
 USERS = 12
 MOVED_WITHIN_S = 5.0
@@ -62,7 +62,7 @@ def scenario(piswarm: Piswarm, hold: str = "20s", nodes: int = 3) -> Path:
 
 def processes_of(started: Started, number: int) -> list[psutil.Process]:
     """The agent of the node of that number, from 0, and its worker. Nodes are started in order, the controller's agent first."""
-    agents = [child for child in started.family()[0].children() if "worker.node" in child.cmdline()]
+    agents = [child for child in started.family()[0].children() if "worker.agent.node" in child.cmdline()]
     agent = sorted(agents, key=lambda child: child.pid)[1 + number]
     return [agent, *agent.children()]
 

@@ -11,8 +11,8 @@ from standing_fleet import StandingFleet
 from test_standing_fleet import plan
 
 from master.store import Store
-from worker.keys import node_keys
-from worker.settings import KEYS
+from worker.agent.keys import node_keys
+from worker.agent.settings import KEYS
 
 USERS = 12
 LIAR = "pi4"

@@ -22,12 +22,12 @@ import msgspec
 import psutil
 import pytest
 
-from master.deploy import contents
-from master.deploy.bundle import Bundle, build
-from master.deploy.platforms import ARCHITECTURES, PYTHONS, Platform
-from master.deploy.wheels import BuildError
-from worker.curve import Endpoint, Keys
-from worker.orders import NodeOrders
+from master.release import contents
+from master.release.builder import Bundle, build
+from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
+from master.release.wheels import BuildError
+from worker.wire.curve import Endpoint, Keys
+from worker.wire.orders import NodeOrders
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements-node.lock"
@@ -145,13 +145,13 @@ def hear(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
 
 
 def test_an_agent_and_its_worker_run_from_it(release: Path, controller: subprocess.Popen[str], tmp_path: Path) -> None:
-    """Over the real wire, with nothing of this environment: `python3 -P -m worker.node`, and what it starts."""
+    """Over the real wire, with nothing of this environment: `python3 -P -m worker.agent.node`, and what it starts."""
     door = hear(controller, "address")
     endpoint, keys = Endpoint(door["address"], door["server"]), Keys(door["public"], door["secret"])
     orders = NodeOrders("pi001", endpoint, keys)
     with (tmp_path / "agent.log").open("wb") as log:
         agent = subprocess.Popen(
-            [PYTHON, "-P", "-m", "worker.node"],
+            [PYTHON, "-P", "-m", "worker.agent.node"],
             env=environment(release),
             cwd=tmp_path,
             stdin=subprocess.PIPE,

@@ -140,7 +140,7 @@ def test_a_starved_generator_makes_the_run_invalid(piswarm: Piswarm) -> None:
         )
     )
     started.wait_for(IN_LOAD)
-    racks = [process for process in started.family() if "worker.rack" in process.cmdline()]
+    racks = [process for process in started.family() if "worker.simulation.rack" in process.cmdline()]
     with robbed_of_cpu(racks):
         started.wait_for("stopping")
     finished = started.finish()
@@ -205,7 +205,7 @@ def test_a_rack_that_dies_is_seen_and_said(piswarm: Piswarm) -> None:
         piswarm.scenario(nodes={"expect": 40}, load=[{"users": 40, "spawn_rate": 100, "hold": "15s"}])
     )
     started.wait_for(IN_LOAD)
-    racks = [process for process in started.family() if "worker.rack" in process.cmdline()]
+    racks = [process for process in started.family() if "worker.simulation.rack" in process.cmdline()]
     assert len(racks) >= 2 or len(os.sched_getaffinity(0)) < 2
     racks[0].kill()
     finished = started.finish()

@@ -9,7 +9,7 @@ from processes import Piswarm, Target
 SECONDS = 12
 REQUEST_S = 0.9
 ON_A_ZERO_S = REQUEST_S * 9.0 / 4.0
-"""A Zero's core takes so much longer than a Pi 4's, on which the scenario says what a request costs (worker/boards.py)."""
+"""A Zero's core takes so much longer than a Pi 4's, on which the scenario says what a request costs (worker/simulation/boards.py)."""
 
 
 def test_a_board_makes_no_more_requests_than_it_has_cpu_for(piswarm: Piswarm, target: Target) -> None:

@@ -92,7 +92,7 @@ def test_a_controller_that_is_not_known_half_of_the_time_is_no_pass(piswarm: Pis
 
 def agent_of(started: Started) -> psutil.Process:
     """The controller's own, which is the one process of its kind where nodes are simulated together."""
-    (agent,) = [process for process in started.family() if "worker.node" in process.cmdline()]
+    (agent,) = [process for process in started.family() if "worker.agent.node" in process.cmdline()]
     return agent
 
 

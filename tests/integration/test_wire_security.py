@@ -12,7 +12,7 @@ import pytest
 import zmq
 from processes import Piswarm, Target
 
-from worker.curve import Keys, end_context, new_keys
+from worker.wire.curve import Keys, end_context, new_keys
 
 
 def free_port() -> int:
@@ -88,7 +88,7 @@ def test_orders_with_keys_go_by_pipe_alone(piswarm: Piswarm) -> None:
     command, *children = started.family()
     for child in children:
         *_, module = (word for word in child.cmdline() if not word.startswith("-"))
-        assert module in {"worker.rack", "worker.node", "master.target"}
+        assert module in {"worker.simulation.rack", "worker.agent.node", "master.target"}
         # What a log can't say in its encoding is escaped; that is all that is new.
         assert child.environ() == command.environ() | {"PYTHONIOENCODING": "utf-8:backslashreplace"}
     finished = started.finish()

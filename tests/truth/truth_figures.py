@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from truth_target import Served
 
 from master.fleet.registry import MOST_BEYOND_S
-from master.run.handover import STANDING
-from master.run.load import whole_seconds
+from master.load.schedule import whole_seconds
+from master.run.checkpoint import STANDING
 from master.store import Store
 
 RELATIVE, ABSOLUTE_MS = 0.01, 0.2

@@ -14,10 +14,10 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import agent
-from worker.agent import Agent, SampleClock, serve
-from worker.curve import Endpoint, end_context, new_keys
-from worker.wire import (
+from worker.agent import agent
+from worker.agent.agent import Agent, SampleClock, serve
+from worker.wire.curve import Endpoint, end_context, new_keys
+from worker.wire.messages import (
     AgentMessage,
     Alive,
     Answer,

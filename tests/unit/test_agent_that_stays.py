@@ -14,10 +14,10 @@ import msgspec
 import pytest
 import zmq
 
-from worker import agent
-from worker.agent import Agent, serve
-from worker.curve import Endpoint, end_context, new_keys
-from worker.wire import (
+from worker.agent import agent
+from worker.agent.agent import Agent, serve
+from worker.wire.curve import Endpoint, end_context, new_keys
+from worker.wire.messages import (
     AgentMessage,
     Assign,
     Assignment,

@@ -14,7 +14,7 @@ from master.fleet.registry import Registry
 from master.run.agents import Agents
 from master.store import CONTROLLER, Store
 from worker import __version__
-from worker.wire import (
+from worker.wire.messages import (
     Assign,
     Assignment,
     ControllerMessage,

@@ -26,8 +26,8 @@ from master.run import agents, collect
 from master.run.collect import Collector
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
-from worker.histogram import Histogram
-from worker.wire import (
+from worker.load.histogram import Histogram
+from worker.wire.messages import (
     WORKER_MESSAGES,
     AgentMessage,
     Answer,

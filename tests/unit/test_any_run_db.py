@@ -16,7 +16,7 @@ from master.judge.outcome import conclude
 from master.report.files import write_outcome
 from master.run.directory import RunDirectory
 from master.store import Store
-from worker.histogram import LAST_BUCKET, Histogram
+from worker.load.histogram import LAST_BUCKET, Histogram
 
 RULES = (
     "p95 < 100 ms",

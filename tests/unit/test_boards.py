@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.run.boards import boards_of, deal
 from master.run.processes import node_names
+from master.run.simulated_boards import boards_of, deal
 from master.scenario import Rack
 from master.scenario.model import DEFAULT_FLEET
-from worker.boards import BOARDS, KINDS
+from worker.simulation.boards import BOARDS, KINDS
 
 MIXED = {"pi4-bare": 200, "pi5-cooled": 250, "zero2w": 50}
 

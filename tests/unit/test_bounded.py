@@ -14,7 +14,7 @@ from master.fleet.clocks import ClockMap
 from master.judge.fitness import FitnessLog, NodeCondition
 from master.run.collect import EARLY_REPORTS
 from master.store import MAX_ENDPOINTS, MAX_ERRORS
-from worker.histogram import LAST_BUCKET, Histogram
+from worker.load.histogram import LAST_BUCKET, Histogram
 
 NODES, ENDPOINTS = 6, 4
 STEP_S = 20.0

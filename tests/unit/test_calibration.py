@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_boards import lay_out
 
-from worker import calibration
-from worker.boards import BOARDS
-from worker.calibration import (
+from worker.agent import calibration
+from worker.agent.calibration import (
     AGAIN_MAX_S,
     FILE,
     LIMIT_S,
@@ -32,10 +31,11 @@ from worker.calibration import (
     measure,
     state_folder,
 )
-from worker.cores import VirtualCores
-from worker.orders import Board
-from worker.sensors import MachineSensors
-from worker.simulated import SimulatedSensors
+from worker.simulation.boards import BOARDS
+from worker.simulation.sensors import SimulatedSensors
+from worker.simulation.virtual_cores import VirtualCores
+from worker.telemetry.sensors import MachineSensors
+from worker.wire.orders import Board
 
 PI4 = Machine("Raspberry Pi 4 Model B Rev 1.5", 4, "3.13.5", "0.1.0")
 

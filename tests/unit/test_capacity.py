@@ -20,9 +20,9 @@ from master.fleet.capacity import (
     Capacity,
     full_capacity,
 )
-from worker.boards import BOARDS
-from worker.thermal import THROTTLE_FROM_C, ThermalModel
-from worker.wire import Facts
+from worker.simulation.boards import BOARDS
+from worker.simulation.thermal_model import THROTTLE_FROM_C, ThermalModel
+from worker.wire.messages import Facts
 
 COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1
 

@@ -15,15 +15,15 @@ from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
 from master.fleet.report_checks import SECOND_TWICE
 from master.run import agents, collect
+from master.run.checkpoint import STANDING, read_standing
 from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
-from master.run.handover import STANDING, read_standing
-from master.run.recall import recall_fitness
+from master.run.resume_fitness import recall_fitness
 from master.scenario import Nodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker import __version__
-from worker.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
-from worker.histogram import Histogram
-from worker.wire import (
+from worker.load.histogram import Histogram
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
+from worker.wire.messages import (
     Answer,
     EndpointSecond,
     Facts,

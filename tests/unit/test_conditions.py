@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.conditions import (
+from worker.telemetry.conditions import (
     ALL,
     FREQUENCY_CAPPED,
     SOFT_LIMITED,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_boards import lay_out
 
-from worker.counters import (
+from worker.telemetry.counters import (
     Jiffies,
     ProcCounters,
     PsutilCounters,

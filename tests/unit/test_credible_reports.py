@@ -25,9 +25,9 @@ from master.fleet.report_checks import (
     TOO_MANY_USERS,
     Most,
 )
-from worker.looplag import LoopLag
-from worker.recorder import Recorder
-from worker.wire import EndpointSecond, ErrorCount, Report, Unanswered, WorkerSecond
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder
+from worker.wire.messages import EndpointSecond, ErrorCount, Report, Unanswered, WorkerSecond
 
 WORKER = "pi1_0"
 STOP_S = 10.0

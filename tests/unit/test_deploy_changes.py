@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy import changes
-from master.deploy.changes import (
+from master.errors import InputError
+from master.trust import changes
+from master.trust.changes import (
     changing,
     enroll_nodes,
     forget_keys,
@@ -20,9 +21,8 @@ from master.deploy.changes import (
     revoke,
     trust_host_keys,
 )
-from master.deploy.known_hosts import HostKey
-from master.deploy.trust import Place, read_allowlist
-from master.errors import InputError
+from master.trust.known_hosts import HostKey
+from master.trust.state import Place, read_allowlist
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 OTHER = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(1, 33)))
@@ -32,9 +32,9 @@ ROUNDS = 25
 CHANGER = """
 import sys
 from pathlib import Path
-from master.deploy.changes import let_in, revoke, trust_host_keys, read_trust
-from master.deploy.known_hosts import HostKey
-from master.deploy.trust import Place
+from master.trust.changes import let_in, revoke, trust_host_keys, read_trust
+from master.trust.known_hosts import HostKey
+from master.trust.state import Place
 place, number, rounds = Place(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
 key = HostKey("ssh-ed25519", b"\\0\\0\\0\\x0bssh-ed25519\\0\\0\\0 " + bytes(32))
 print("ready", flush=True)

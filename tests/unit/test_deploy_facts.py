@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy import whose
-from master.deploy.facts import facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.service import Layout, Program, Systemd, Unit
+from master.deploy.host import lock_owner
+from master.deploy.host.facts import facts_command, parse_facts, parse_lock, parse_unit
+from master.deploy.host.service import Layout, Program, Systemd, Unit
 
 DATA = Path(__file__).parent / "data" / "hosts"
 
@@ -149,16 +149,16 @@ def test_who_holds_a_lock() -> None:
 
 def test_whether_a_holder_is_over() -> None:
     """A process that has ended is, and this one; one that runs is not, nor anyone of another machine."""
-    assert whose.is_over(whose.process())
+    assert lock_owner.is_over(lock_owner.process())
     with subprocess.Popen(["sleep", "60"]) as other:
-        boot, namespace, *_ = whose.process().split(":")
-        by = f"{boot}:{namespace}:{other.pid}:{whose._began(other.pid)}"
-        assert not whose.is_over(by)
-        assert whose.is_over(f"{boot}:{namespace}:{other.pid}:1")  # its number was another's before
+        boot, namespace, *_ = lock_owner.process().split(":")
+        by = f"{boot}:{namespace}:{other.pid}:{lock_owner._began(other.pid)}"
+        assert not lock_owner.is_over(by)
+        assert lock_owner.is_over(f"{boot}:{namespace}:{other.pid}:1")  # its number was another's before
         other.kill()
-    assert whose.is_over(by)
+    assert lock_owner.is_over(by)
     for unknown in ("", "a:b", f"another:{namespace}:1:1", f"{boot}:another:1:1", f"{boot}:{namespace}:x:1"):
-        assert not whose.is_over(unknown)
+        assert not lock_owner.is_over(unknown)
 
 
 def test_only_changing_the_unit_needs_sudo() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from master.deploy.connection import Output, failed
 from master.deploy.failures import HINTS, Cause, HostFailure
-from master.deploy.plan import Step
-from master.deploy.results import Outcome, Report, Result, failure
+from master.deploy.host.plan import Step
+from master.deploy.rollout.results import Outcome, Report, Result, failure
+from master.deploy.ssh.connection import Output, failed
 from master.deploy.view import plain, summary
 
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import pytest
 
 from master.deploy.failures import Cause
-from master.deploy.fleet import Fleet, Limits, Task, Watcher
-from master.deploy.host import Host
-from master.deploy.known_hosts import HostKey, KnownHosts, place
-from master.deploy.results import Result
-from master.deploy.session import Session
+from master.deploy.host.session import Session
+from master.deploy.rollout.host_pool import Fleet, Limits, Task, Watcher
+from master.deploy.rollout.results import Result
+from master.inventory.host import Host
+from master.trust.known_hosts import HostKey, KnownHosts, place
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 

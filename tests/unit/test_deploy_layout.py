@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from master.deploy.host import Host
-from master.deploy.service import Layout, layout_of
+from master.deploy.host.service import Layout, layout_of
 from master.errors import InputError
+from master.inventory.host import Host
 
 
 def host(**variables: object) -> Host:

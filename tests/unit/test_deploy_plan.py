@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy.bundle import Bundle
-from master.deploy.facts import Facts, parse_facts
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.plan import Step, doomed_by, plan, platform_of, rollback_to
-from master.deploy.platforms import Platform
+from master.deploy.host.facts import Facts, parse_facts
+from master.deploy.host.plan import Step, doomed_by, plan, platform_of, rollback_to
+from master.release.builder import Bundle
+from master.release.platforms import Platform
 
 DATA = Path(__file__).parent / "data" / "hosts"
 NEW, NOW, OLD = "00112233445566aa", "1111111111111111", "2222222222222222"

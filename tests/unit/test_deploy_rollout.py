@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from master.deploy.rollout import Rollout, parse_budget
+from master.deploy.rollout.batches import Rollout, parse_budget
 from master.errors import InputError
 
 HOSTS = [f"pi{number:03}" for number in range(1, 8)]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy.allowlist import SCHEMA, Allowlist, allowlist_in
-from master.deploy.known_hosts import HostKey, KnownHosts, place, read_known_hosts
-from master.deploy.trust import Place, controller_keys, read_allowlist
 from master.errors import InputError
-from worker.curve import Keys
-from worker.keys import node_keys
+from master.trust.allowlist import SCHEMA, Allowlist, allowlist_in
+from master.trust.known_hosts import HostKey, KnownHosts, place, read_known_hosts
+from master.trust.state import Place, controller_keys, read_allowlist
+from worker.agent.keys import node_keys
+from worker.wire.curve import Keys
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 
@@ -90,7 +90,7 @@ def test_a_key_belongs_to_one_node() -> None:
 def test_a_node_makes_its_keys_once(tmp_path: Path) -> None:
     """The command prints the public half; the secret one is in no output, and for its owner alone."""
     folder = tmp_path / "keys"
-    command = [sys.executable, "-m", "worker.keys", str(folder)]
+    command = [sys.executable, "-m", "worker.agent.keys", str(folder)]
     first = subprocess.run(command, capture_output=True, text=True, check=True)
     keys = node_keys(folder)
     assert first.stdout == f"{keys.public}\n"
@@ -108,7 +108,7 @@ def test_keys_that_are_broken_are_not_replaced(tmp_path: Path) -> None:
     """Nobody but the operator decides that a node is another one from now on."""
     (tmp_path / "node.secret").write_text("{" * 9)
     done = subprocess.run(
-        [sys.executable, "-m", "worker.keys", str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "worker.agent.keys", str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "holds no secret key" in done.stderr
@@ -119,9 +119,7 @@ def test_keys_that_are_broken_are_not_replaced(tmp_path: Path) -> None:
 def test_a_controller_makes_its_keys_once(tmp_path: Path) -> None:
     """At first need, for nobody but their owner; of several processes at once, the first one's count for all."""
     state = tmp_path / "state"
-    program = (
-        "import sys, pathlib, master.deploy.trust as t; print(t.controller_keys(pathlib.Path(sys.argv[1])).public)"
-    )
+    program = "import sys, pathlib, master.trust.state as t; print(t.controller_keys(pathlib.Path(sys.argv[1])).public)"
     asked = [
         subprocess.Popen([sys.executable, "-c", program, str(state)], stdout=subprocess.PIPE, text=True)
         for _ in range(3)

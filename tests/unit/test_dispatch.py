@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from master.fleet.dispatch import Dispatch, Mix
-from worker.wire import UserShare
+from worker.wire.messages import UserShare
 
 shares = st.dictionaries(
     st.sampled_from("ABCDE"),

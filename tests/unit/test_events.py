@@ -10,11 +10,11 @@ import locust
 import pytest
 from locust.event import EventHook, Events
 
-from worker import events as shared
-from worker.events import WorkerEvents, share_global_events
-from worker.looplag import LoopLag
-from worker.recorder import Recorder
-from worker.wire import ExceptionCount
+from worker.load import events as shared
+from worker.load.events import WorkerEvents, share_global_events
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder
+from worker.wire.messages import ExceptionCount
 
 REQUEST = {"request_type": "RAW", "name": "/", "response_time": 1.0, "response_length": 0, "exception": None}
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.facts import MOST_LETTERS, parse_os_name, parse_revision, read_model, read_revision, read_software, said
+from worker.telemetry.facts import (
+    MOST_LETTERS,
+    parse_os_name,
+    parse_revision,
+    read_model,
+    read_revision,
+    read_software,
+    said,
+)
 
 
 @pytest.mark.parametrize(

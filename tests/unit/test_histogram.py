@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.histogram import GAMMA, MAX_RELATIVE_ERROR, Histogram, Tally
+from worker.load.histogram import GAMMA, MAX_RELATIVE_ERROR, Histogram, Tally
 
 PERCENTS = (0, 1, 10, 50, 90, 95, 99, 99.9, 100)
 latencies_ms = st.floats(0.01, 60_000)  # 10 µs to 60 s

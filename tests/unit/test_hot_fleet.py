@@ -10,10 +10,10 @@ from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
 from master.fleet.capacity import MORE_EVERY_S, MOST_STEPS
-from worker.boards import BOARDS
-from worker.conditions import THROTTLED, told
-from worker.thermal import THROTTLE_FROM_C, ThermalModel
-from worker.wire import Reading
+from worker.simulation.boards import BOARDS
+from worker.simulation.thermal_model import THROTTLE_FROM_C, ThermalModel
+from worker.telemetry.conditions import THROTTLED, told
+from worker.wire.messages import Reading
 
 NODES, USERS_PER_NODE = 4, 20
 NOBODY = Troubles(lost=False, clocks=False, restarts=False)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from master.document import LARGEST_BYTES, read_document
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario import load_scenario
+from master.yaml_file.document import LARGEST_BYTES, read_document
 
 BASE = """target: embedded
 users: {ApiUser: 1}

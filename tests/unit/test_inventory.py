@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy import ansible_core
-from master.deploy.host import Host
-from master.deploy.inventory import Reader, read_inventory
-from master.deploy.ranges import expand
 from master.errors import InputError
+from master.inventory import ansible_core
+from master.inventory.host import Host
+from master.inventory.inventory import Reader, read_inventory
+from master.inventory.ranges import expand
 
 READERS: list[Reader] = ["plain", "ansible"] if ansible_core.is_installed() else ["plain"]
 EXAMPLE = Path(__file__).parents[2] / "ansible" / "inventory" / "example.yml"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from master.deploy.patterns import PatternError
-from master.deploy.plain import PlainSource
 from master.errors import InputError
+from master.inventory.patterns import PatternError
+from master.inventory.yaml_inventory import PlainSource
 
 pytest.importorskip("ansible.inventory.manager", reason="ansible-core is not installed: nothing to compare with")
 

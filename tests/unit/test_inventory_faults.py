@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy import ansible_core
-from master.deploy.inventory import Reader, read_inventory
 from master.errors import InputError
+from master.inventory import ansible_core
+from master.inventory.inventory import Reader, read_inventory
 
 READERS: list[Reader] = ["plain", "ansible"] if ansible_core.is_installed() else ["plain"]
 
@@ -242,7 +242,7 @@ def test_what_is_no_file_of_text_is_refused_at_once(tmp_path: Path) -> None:
         str(tmp_path / "real.yml/x"): "can't be read",
     }
     program = (
-        "import sys; from master.deploy.inventory import *; from pathlib import *; read_inventory(Path(sys.argv[1]))"
+        "import sys; from master.inventory.inventory import *; from pathlib import *; read_inventory(Path(sys.argv[1]))"
     )
     for path, reason in says.items():  # in a process of its own, which a pipe would hold up
         done = subprocess.run(

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from master.deploy import ansible_core
-from master.deploy.host import UNDERSTOOD
-from master.deploy.inventory import Reader, read_inventory
 from master.deploy.provision import check_settings, reaching
-from master.deploy.route import Routes
+from master.deploy.ssh.route import Routes
 from master.errors import InputError
+from master.inventory import ansible_core
+from master.inventory.host import UNDERSTOOD
+from master.inventory.inventory import Reader, read_inventory
 
 READERS: list[Reader] = ["plain", "ansible"] if ansible_core.is_installed() else ["plain"]
 
@@ -220,7 +220,7 @@ def test_without_ssh_its_configuration_is_refused_and_none_is_needed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("master.deploy.route.config_files", lambda: (home / ".ssh" / "config",))
+    monkeypatch.setattr("master.deploy.ssh.route.config_files", lambda: (home / ".ssh" / "config",))
     (host,) = read_inventory(written(tmp_path, {"pi1": {}}), reader="plain").hosts("workers")
     with pytest.raises(InputError, match="can't be heeded without ssh"):
         Routes().of(host)

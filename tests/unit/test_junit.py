@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from report_example import HOSTILE, nothing, result
 
+from master.judge.result import Result
 from master.report.junit import write_junit
-from master.report.result import Result
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from master.judge.fitness import FitnessLog, LagByRequest
 from master.judge.latency_error import Spread, check_latency_error, lags_met, without
 from master.judge.validity import ValidityOutcome
-from worker.histogram import Histogram, Tally
-from worker.looplag import LoopLag
+from worker.load.histogram import Histogram, Tally
+from worker.load.loop_lag import LoopLag
 
 REQUESTS = 20_000
 PROBES = 21 * 120

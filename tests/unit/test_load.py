@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.run.load import LoadSchedule, Position, Progress, Segment, whole_seconds
+from master.load.schedule import LoadSchedule, Position, Progress, Segment, whole_seconds
 from master.scenario import Stage
 
 # Up to 100 in 10 s, hold 60 s; down to 20 in 16 s, hold 30 s; empty in 2 s, hold 5 s.

@@ -9,7 +9,7 @@ import pytest
 from judged_run import NODE, SECONDS, STEADY, fill, fit_log, run_facts, scenario
 
 from master.judge.outcome import conclude
-from master.report.result import Result, ValidityResult
+from master.judge.result import Result, ValidityResult
 from master.store import ExceptionRow, FitnessRow, Store
 
 

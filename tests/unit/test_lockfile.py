@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy.lockfile import read_lock
-from master.deploy.platforms import PLATFORMS, Platform
 from master.errors import InputError
+from master.release.lockfile import read_lock
+from master.release.platforms import PLATFORMS, Platform
 
 ROOT = Path(__file__).parents[2]
 HASH = "0" * 64

@@ -22,7 +22,7 @@ from master.locustfile.check import refuse
 from master.locustfile.finding import Finding, Severity, refused, warned
 from master.locustfile.imported import Imported, check_users
 from master.locustfile.source import Source
-from worker.wire import UserShare
+from worker.wire.messages import UserShare
 
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
 TARGET = "http://target.test:80"

@@ -18,7 +18,7 @@ from master.fleet.node_checks import (
     credible_facts,
 )
 from master.fleet.refusals import NOT_CREDIBLE, Refusals, disbelieved
-from worker.wire import Facts, Reading
+from worker.wire.messages import Facts, Reading
 
 REAL = replace(FACTS, simulated=False)
 

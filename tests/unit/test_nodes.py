@@ -18,15 +18,15 @@ from rich.console import Console
 
 from master.errors import InputError
 from master.fleet.states import NodeState
-from master.nodes import glance
+from master.nodes import live_query
 from master.nodes.command import find_run, parse_states
-from master.nodes.glance import LOOK_BACK_S, look
+from master.nodes.live_query import LOOK_BACK_S, look
 from master.nodes.now import Column, FleetNow, NodeNow, arranged, chosen
 from master.nodes.table import STATE_STYLES, short_model, throttling, view
-from master.run.handover import STANDING
+from master.run.checkpoint import STANDING
 from master.store import CONTROLLER, FitnessRow, NodeRow, Store
-from worker import conditions
-from worker.wire import Reading
+from worker.telemetry import conditions
+from worker.wire.messages import Reading
 
 KNOWN = conditions.told(0)
 
@@ -68,7 +68,7 @@ def example(*nodes: NodeNow, **fields: Any) -> FleetNow:
 
 def test_it_shares_its_names_with_those_who_write() -> None:
     """It has them written down a second time, since importing them takes half a second."""
-    assert (glance.STANDING, glance.NOT_A_NODE) == (STANDING, CONTROLLER)
+    assert (live_query.STANDING, live_query.NOT_A_NODE) == (STANDING, CONTROLLER)
     assert set(STATE_STYLES) == {state.value for state in NodeState}
 
 

@@ -13,10 +13,10 @@ from report_example import tally
 
 from master.judge.fitness import FitnessLog
 from master.judge.outcome import conclude
+from master.judge.result import Result
 from master.judge.thresholds import ThresholdOutcome
-from master.report.result import Result
 from master.store import ExceptionRow, FitnessRow, Store
-from worker.histogram import Histogram, Tally
+from worker.load.histogram import Histogram, Tally
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from judged_run import NODE, fill, fit_log, run_facts, scenario
 from report_example import result as example
 
 from master.judge.outcome import conclude
+from master.judge.result import Result
 from master.report.files import write_outcome
-from master.report.result import Result
 from master.run.directory import RunDirectory
 from master.store import FitnessRow, Store
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from pi_boards import BOARDS, install_vcgencmd, lay_out, said_by_vcgencmd, script_for
 
-from worker.conditions import (
+from worker.telemetry.conditions import (
     ALL,
     FREQUENCY_CAPPED,
     SLOWING,
@@ -21,10 +21,10 @@ from worker.conditions import (
     holds,
     told,
 )
-from worker.pi.sysfs import GET_THROTTLED, Sysfs, parse_throttled
-from worker.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd
-from worker.sensors import MachineSensors
-from worker.wire import Reading
+from worker.telemetry.pi.sysfs import GET_THROTTLED, Sysfs, parse_throttled
+from worker.telemetry.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd
+from worker.telemetry.sensors import MachineSensors
+from worker.wire.messages import Reading
 
 DEADLINE_S = 20.0
 BOOKWORM, BUSTER = "Debian GNU/Linux 12 (bookworm)", "Raspbian GNU/Linux 10 (buster)"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from worker.conditions import THROTTLED, UNDER_VOLTAGE, state, told
-from worker.pi.chain import FAILURES, NOTHING, REST_S, Chain, chain_for
-from worker.pi.firmware import Firmware, ProbeError
-from worker.pi.mailbox import Mailbox
-from worker.pi.sysfs import Sysfs
-from worker.pi.vcgencmd import Vcgencmd
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, state, told
+from worker.telemetry.pi.chain import FAILURES, NOTHING, REST_S, Chain, chain_for
+from worker.telemetry.pi.firmware import Firmware, ProbeError
+from worker.telemetry.pi.mailbox import Mailbox
+from worker.telemetry.pi.sysfs import Sysfs
+from worker.telemetry.pi.vcgencmd import Vcgencmd
 
 
 class PlayedProbe:

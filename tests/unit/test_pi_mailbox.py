@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.conditions import THROTTLED, UNDER_VOLTAGE, told
-from worker.pi.firmware import Firmware, ProbeError
-from worker.pi.mailbox import (
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, told
+from worker.telemetry.pi.firmware import Firmware, ProbeError
+from worker.telemetry.pi.mailbox import (
     GET_CLOCK_RATE_MEASURED,
     GET_TEMPERATURE,
     GET_THROTTLED,

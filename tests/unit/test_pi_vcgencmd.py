@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_boards import BOARDS, DATA, install_vcgencmd, said_by_vcgencmd, script_for
 
-from worker.conditions import THROTTLED, UNDER_VOLTAGE, told
-from worker.pi.firmware import Firmware, ProbeError
-from worker.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd, parse_clock, parse_throttled
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, told
+from worker.telemetry.pi.firmware import Firmware, ProbeError
+from worker.telemetry.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd, parse_clock, parse_throttled
 
 DEADLINE_S = 20.0
 SAID = {"get_throttled": "throttled=0x50004\n", "measure_clock arm": "frequency(48)=1000212864\n"}

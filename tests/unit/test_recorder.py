@@ -16,10 +16,10 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.histogram import Histogram
-from worker.looplag import LagSecond, LoopLag
-from worker.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder, RequestEvent
-from worker.wire import Report, encode
+from worker.load.histogram import Histogram
+from worker.load.loop_lag import LagSecond, LoopLag
+from worker.load.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder, RequestEvent
+from worker.wire.messages import Report, encode
 
 
 class Clock:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import KEPT_READINGS, MOST_BEYOND_S, SILENCE_S, Node, Registry
 from master.fleet.states import NodeState
-from worker.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, told
-from worker.wire import Facts, Reading, Sample
+from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, told
+from worker.wire.messages import Facts, Reading, Sample
 
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
 OURS_S = 5000.0

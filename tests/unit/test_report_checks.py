@@ -30,8 +30,8 @@ from master.fleet.report_checks import (
     check_unanswered,
     max_requests_per_s,
 )
-from worker.boards import BOARDS
-from worker.wire import EndpointSecond, Unanswered, WorkerSecond
+from worker.simulation.boards import BOARDS
+from worker.wire.messages import EndpointSecond, Unanswered, WorkerSecond
 
 MOST = Most(1000, 2)
 AT_5_MS = 431

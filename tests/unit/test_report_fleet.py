@@ -10,16 +10,16 @@ import msgspec
 import pytest
 from report_example import FACTS, PI4, PI5, fill_hot, hot_reading, reading
 
-from master.report.boards import boards
-from master.report.figures import Timeline
+from master.report.charts import Timeline
 from master.report.fleet import FleetMap, NodeTrack, fleet_map
-from master.report.heldback import held_back, held_back_row, seconds_text, shown_first, throttling_unknown
+from master.report.fleet_makeup import boards
+from master.report.node_comparison import together_figure
 from master.report.series import runs
-from master.report.together import together_figure
+from master.report.throttling_table import held_back, held_back_row, seconds_text, shown_first, throttling_unknown
 from master.store import FitnessRow, SecondRow, Store
-from worker import conditions
-from worker.conditions import SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
-from worker.wire import Reading
+from worker.telemetry import conditions
+from worker.telemetry.conditions import SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
+from worker.wire.messages import Reading
 
 
 @pytest.fixture

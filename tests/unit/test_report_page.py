@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, result
 
-from master.report import words
+from master import formatting
+from master.judge.result import ClockOffset, Gap, Result, ValidityResult
 from master.report.html import script_json, write_report
 from master.report.page import MAX_ROWS
-from master.report.result import ClockOffset, Gap, Result, ValidityResult
 from master.store import Event, Store
 
 
@@ -263,7 +263,7 @@ def test_a_run_without_a_steady_part_has_no_rate(store: Store, target: Path) -> 
     cut = msgspec.structs.replace(nothing(), requests=result().requests, duration_s=9.0)
     _, page = written(cut, store, target)
     assert page.says("The run was never held steady, so it has no rate and no percentiles.")
-    assert page.says(f"rate{words.NOTHING}no steady part")
+    assert page.says(f"rate{formatting.NOTHING}no steady part")
 
 
 def test_samples_alone_are_shown(store: Store, target: Path) -> None:
@@ -295,38 +295,38 @@ def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> N
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (words.number(0.01234), "0.0123"),
-        (words.number(4.368), "4.37"),
-        (words.number(99.96), "100.0"),
-        (words.number(1250.4), "1,250"),
-        (words.number(None), words.NOTHING),
-        (words.number(float("inf")), words.NOTHING),
-        (words.share(0.0018), "0.18 %"),
-        (words.share(0.000001), "< 0.001 %"),
-        (words.share(0.99999), "> 99.9 %"),
-        (words.share(1), "100 %"),
-        (words.duration(0), "0 s"),
-        (words.duration(4.25), "4.25 s"),
-        (words.duration(110.4), "1 min 50 s"),
-        (words.duration(86400), "1 d"),
-        (words.duration(90061), "1 d 1 h"),
-        (words.moment(83.9), "1:23"),
-        (words.moment(86399), "23:59:59"),
-        (words.moment(-3), "-0:03"),
-        (words.clock("not a time"), "not a time"),
-        (words.spans([(12, 48), (60, 71)]), "0:12–0:48, 1:00–1:11"),
-        (words.spans([(12, 48)], 3), "0:12–0:48 and 3 more"),
-        (words.difference(40.0, 900.0), "+860"),
-        (words.difference(3.2, 3.1), "-0.100"),
-        (words.difference(2.0, 2.0), "0"),
-        (words.difference(None, 2.0), words.NOTHING),
-        (words.frequency(1.8e9), "1.80 GHz"),
-        (words.frequency(6e8), "600 MHz"),
-        (words.ahead(3600.0), "1 h ahead"),
-        (words.ahead(-1.5), "1.5 s behind"),
-        (words.listed(["a", "b", "c"], 2), "a, b and 1 more"),
-        (words.counted(1, "node"), "1 node"),
-        (words.counted(1200, "node"), "1,200 nodes"),
+        (formatting.number(0.01234), "0.0123"),
+        (formatting.number(4.368), "4.37"),
+        (formatting.number(99.96), "100.0"),
+        (formatting.number(1250.4), "1,250"),
+        (formatting.number(None), formatting.NOTHING),
+        (formatting.number(float("inf")), formatting.NOTHING),
+        (formatting.share(0.0018), "0.18 %"),
+        (formatting.share(0.000001), "< 0.001 %"),
+        (formatting.share(0.99999), "> 99.9 %"),
+        (formatting.share(1), "100 %"),
+        (formatting.duration(0), "0 s"),
+        (formatting.duration(4.25), "4.25 s"),
+        (formatting.duration(110.4), "1 min 50 s"),
+        (formatting.duration(86400), "1 d"),
+        (formatting.duration(90061), "1 d 1 h"),
+        (formatting.moment(83.9), "1:23"),
+        (formatting.moment(86399), "23:59:59"),
+        (formatting.moment(-3), "-0:03"),
+        (formatting.clock("not a time"), "not a time"),
+        (formatting.spans([(12, 48), (60, 71)]), "0:12–0:48, 1:00–1:11"),
+        (formatting.spans([(12, 48)], 3), "0:12–0:48 and 3 more"),
+        (formatting.difference(40.0, 900.0), "+860"),
+        (formatting.difference(3.2, 3.1), "-0.100"),
+        (formatting.difference(2.0, 2.0), "0"),
+        (formatting.difference(None, 2.0), formatting.NOTHING),
+        (formatting.frequency(1.8e9), "1.80 GHz"),
+        (formatting.frequency(6e8), "600 MHz"),
+        (formatting.ahead(3600.0), "1 h ahead"),
+        (formatting.ahead(-1.5), "1.5 s behind"),
+        (formatting.listed(["a", "b", "c"], 2), "a, b and 1 more"),
+        (formatting.counted(1, "node"), "1 node"),
+        (formatting.counted(1200, "node"), "1,200 nodes"),
     ],
 )
 def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
@@ -336,7 +336,7 @@ def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
 
 def test_nodes_sort_by_number() -> None:
     """pi2 comes before pi10."""
-    assert sorted(["pi10", "pi2", "a", "10", "pi2b"], key=words.natural) == ["10", "a", "pi2", "pi2b", "pi10"]
+    assert sorted(["pi10", "pi2", "a", "10", "pi2b"], key=formatting.natural) == ["10", "a", "pi2", "pi2b", "pi10"]
 
 
 def test_warnings_and_faults_stand_at_the_top_and_what_is_unknown_is_said_to_be(store: Store, target: Path) -> None:

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.document import read_document
 from master.errors import InputError
-from master.scalars import ScalarError, plain_scalar
+from master.yaml_file.document import read_document
+from master.yaml_file.scalars import ScalarError, plain_scalar
 
 
 def read(folder: Path, scalar: str) -> object:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from master.errors import InputError
 from master.fleet.registry import MOST_BEYOND_S
-from master.run.load import LoadSchedule, whole_seconds
+from master.load.schedule import LoadSchedule, whole_seconds
 from master.scenario import (
     Limits,
     Nodes,
@@ -26,8 +26,8 @@ from master.scenario import (
 from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
 from master.scenario.windows import EDGES_S, window_fault
-from worker.boards import KINDS
-from worker.wire import UserShare
+from worker.simulation.boards import KINDS
+from worker.wire.messages import UserShare
 
 DATA = Path(__file__).parent / "data" / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")

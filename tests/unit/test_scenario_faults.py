@@ -6,7 +6,7 @@ import pytest
 
 from master.errors import ExitCode, InputError
 from master.scenario import load_scenario, peek_locustfile
-from worker.wire import MAX_LOCUSTFILE
+from worker.wire.messages import MAX_LOCUSTFILE
 
 DATA = Path(__file__).parent / "data" / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")

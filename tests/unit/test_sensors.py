@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker import __version__
-from worker.sensors import MachineSensors
+from worker.telemetry.sensors import MachineSensors
 
 
 def test_this_machine_says_sane_things_of_itself() -> None:

@@ -16,8 +16,8 @@ from locust.exception import RPCError
 
 from master.errors import InputError
 from master.fleet.server import AGENT, FleetServer
-from worker.curve import Endpoint, Keys, connect, end_context, new_keys
-from worker.wire import (
+from worker.wire.curve import Endpoint, Keys, connect, end_context, new_keys
+from worker.wire.messages import (
     MAX_MESSAGE_BYTES,
     Alive,
     Answer,

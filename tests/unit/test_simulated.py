@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker import simulated
-from worker.boards import BOARDS
-from worker.conditions import THROTTLED, UNDER_VOLTAGE, state, told
-from worker.cores import VirtualCores
-from worker.orders import Board
-from worker.simulated import MeasuredLoad, SimulatedSensors
+from worker.simulation import sensors
+from worker.simulation.boards import BOARDS
+from worker.simulation.sensors import MeasuredLoad, SimulatedSensors
+from worker.simulation.virtual_cores import VirtualCores
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, state, told
+from worker.wire.orders import Board
 
 PI4 = BOARDS["pi4"]
 MEMORY_BYTES = 50 << 20
@@ -23,7 +23,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 50.0
         self.used_s = 7.0
-        monkeypatch.setattr(simulated, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        monkeypatch.setattr(sensors, "time", SimpleNamespace(monotonic=lambda: self.now_s))
 
     def sensors(
         self,

@@ -28,9 +28,9 @@ from master.store import (
     SecondRow,
     Store,
 )
-from worker import conditions
-from worker.histogram import Tally
-from worker.wire import Reading
+from worker.load.histogram import Tally
+from worker.telemetry import conditions
+from worker.wire.messages import Reading
 
 
 @pytest.fixture

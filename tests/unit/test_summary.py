@@ -10,7 +10,7 @@ import pytest
 from report_example import result
 from rich.console import Console
 
-from master.report.result import InFlight, Result
+from master.judge.result import InFlight, Result
 from master.report.summary import print_summary
 from master.run.directory import RunDirectory
 

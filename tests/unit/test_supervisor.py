@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import supervisor
-from worker.supervisor import CRASHES, LONGEST_WAIT_S, MENDED_AFTER_S, OUTPUT_INTERVAL_S, Backoff, Supervisor
-from worker.wire import WorkerEnded, WorkerMended
+from worker.agent import supervisor
+from worker.agent.supervisor import CRASHES, LONGEST_WAIT_S, MENDED_AFTER_S, OUTPUT_INTERVAL_S, Backoff, Supervisor
+from worker.wire.messages import WorkerEnded, WorkerMended
 
 
 @given(st.text(), st.lists(st.floats(0, 100), max_size=60))

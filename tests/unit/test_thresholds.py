@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.window import Second, Window
 from master.scenario.rules import Endpoint, Threshold, parse_threshold
-from worker.histogram import Histogram, Tally
+from worker.load.histogram import Histogram, Tally
 
 GET = ("GET", "/x")
 POST = ("POST", "/y z")

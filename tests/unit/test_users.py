@@ -10,9 +10,9 @@ import pytest
 
 import worker.users
 from master.target.chunks import ChunkCipher, compress, reduction
-from worker.users import desktop, replies
-from worker.users.accounts import ADMINS, NODES, USERS, AccountBook, Pool, password, user_random
-from worker.users.replies import WrongReplyError, read
+from worker.users.lucid import replies, screen_chunks
+from worker.users.lucid.accounts import ADMINS, NODES, USERS, AccountBook, Pool, password, user_random
+from worker.users.lucid.replies import WrongReplyError, read
 
 
 class Environment:
@@ -22,9 +22,7 @@ class Environment:
 
 def test_the_parts_tested_here_do_not_import_locust() -> None:
     """Locust replaces half the standard library when it is imported; that must not happen to whoever tests these."""
-    code = (
-        "import sys, worker.users.accounts, worker.users.desktop, worker.users.replies; print('gevent' in sys.modules)"
-    )
+    code = "import sys, worker.users.lucid.accounts, worker.users.lucid.screen_chunks, worker.users.lucid.replies; print('gevent' in sys.modules)"
     root = Path(worker.users.__file__).parents[2]
     answer = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
@@ -91,8 +89,8 @@ def test_the_password_can_be_set_from_outside(monkeypatch: pytest.MonkeyPatch) -
 
 def test_desktop_chunks_compress_like_a_desktop() -> None:
     """More than 70 % off with gzip level 6, also after encryption, and yet neither constant nor mere repetition."""
-    for chunk in desktop.chunks():
-        assert len(chunk) == desktop.CHUNK_BYTES == 16_384
+    for chunk in screen_chunks.chunks():
+        assert len(chunk) == screen_chunks.CHUNK_BYTES == 16_384
         stored = ChunkCipher().seal(compress(chunk), "s", 0)
         assert 0.70 < reduction(len(chunk), len(stored)) < 0.95
         assert len(set(chunk)) > 50
@@ -101,10 +99,10 @@ def test_desktop_chunks_compress_like_a_desktop() -> None:
 
 
 def test_desktop_chunks_are_several_and_always_the_same() -> None:
-    made = desktop.chunks()
+    made = screen_chunks.chunks()
     assert len(set(made)) == len(made) == 8
-    desktop.chunks.cache_clear()
-    assert desktop.chunks() == made
+    screen_chunks.chunks.cache_clear()
+    assert screen_chunks.chunks() == made
 
 
 def test_a_right_answer_is_read() -> None:

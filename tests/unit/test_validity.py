@@ -7,8 +7,8 @@ from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import ThresholdOutcome
 from master.judge.validity import Limits, ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
-from worker.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
-from worker.histogram import Histogram
+from worker.load.histogram import Histogram
+from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
 
 LIMITS = Limits()
 WELL = told(0)

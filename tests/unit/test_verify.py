@@ -12,18 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy import verify
+from master.release import verify
 
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
     root = tmp_path / "release"
-    (root / "worker" / "pi").mkdir(parents=True)
+    (root / "worker" / "agent").mkdir(parents=True)
+    (root / "worker" / "telemetry" / "pi").mkdir(parents=True)
     (root / ".release").mkdir()
     files = {
         "worker/__init__.py": b"",
-        "worker/node.py": b"print('up')\n",
-        "worker/pi/chain.py": b"x = 1\n",
+        "worker/agent/node.py": b"print('up')\n",
+        "worker/telemetry/pi/chain.py": b"x = 1\n",
         verify.VERIFY: Path(verify.__file__).read_bytes(),
     }
     for path, data in files.items():
@@ -54,23 +55,23 @@ def test_the_program_on_a_node(release: Path) -> None:
     command = [sys.executable, "-I", str(release / verify.VERIFY), "--digest", digest(release)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{digest(release)} is whole\n", "")
-    (release / "worker/node.py").write_bytes(b"print('no')\n")
+    (release / "worker/agent/node.py").write_bytes(b"print('no')\n")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "worker/node.py: has another content\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "worker/agent/node.py: has another content\n")
 
 
 def test_each_thing_that_is_wrong_is_named(release: Path) -> None:
     """All at once."""
-    (release / "worker/node.py").write_bytes(b"print('up')")
+    (release / "worker/agent/node.py").write_bytes(b"print('up')")
     (release / "worker/__init__.py").unlink()
-    (release / "worker/pi/chain.py").unlink()
-    (release / "worker/pi/chain.py").symlink_to("../node.py")
+    (release / "worker/telemetry/pi/chain.py").unlink()
+    (release / "worker/telemetry/pi/chain.py").symlink_to("../node.py")
     (release / "extra.py").touch()
     (release / "outside").symlink_to("/etc")
     assert verify.problems(release) == [
         "worker/__init__.py: is missing",
-        "worker/node.py: 11 bytes instead of 12",
-        "worker/pi/chain.py: is a link",
+        "worker/agent/node.py: 11 bytes instead of 12",
+        "worker/telemetry/pi/chain.py: is a link",
         "extra.py: does not belong to the release",
         "outside: does not belong to the release",
     ]
@@ -79,7 +80,7 @@ def test_each_thing_that_is_wrong_is_named(release: Path) -> None:
 def test_byte_code_is_let_pass_only_where_asked_and_beside_its_source(release: Path) -> None:
     """Python leaves it there when it imports."""
     subprocess.run(
-        [sys.executable, "-c", "import worker.node"], cwd=release, check=True, env={"PATH": os.environ["PATH"]}
+        [sys.executable, "-c", "import worker.agent.node"], cwd=release, check=True, env={"PATH": os.environ["PATH"]}
     )
     assert verify.problems(release)
     assert verify.problems(release, compiled=True) == []

@@ -8,7 +8,7 @@ from report_example import tally
 from master.judge.warnings import ALIKE, warnings_for
 from master.scenario.rules import Endpoint
 from master.store import OTHER
-from worker.histogram import Tally
+from worker.load.histogram import Tally
 
 
 def named(*names: str) -> dict[Endpoint, Tally]:

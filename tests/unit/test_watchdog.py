@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.watchdog import Watchdog
+from worker.agent.watchdog import Watchdog
 
 
 class Manager:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from worker import wire
-from worker.wire import (
+from worker.wire import messages
+from worker.wire.messages import (
     WORKER_MESSAGES,
     Alive,
     Answer,
@@ -106,21 +106,21 @@ WORKER_DATA: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize("message", AGENT_MESSAGES, ids=repr)
-def test_what_an_agent_says_is_read_as_it_was_meant(message: wire.AgentMessage) -> None:
+def test_what_an_agent_says_is_read_as_it_was_meant(message: messages.AgentMessage) -> None:
     """Unknown readings stay None: they never become zero on the way."""
-    assert wire.decode_agent_message(wire.encode(message)) == message
+    assert messages.decode_agent_message(messages.encode(message)) == message
 
 
 @pytest.mark.parametrize("message", CONTROLLER_MESSAGES, ids=repr)
-def test_what_the_controller_says_is_read_as_it_was_meant(message: wire.ControllerMessage) -> None:
+def test_what_the_controller_says_is_read_as_it_was_meant(message: messages.ControllerMessage) -> None:
     """Every message to an agent survives the wire."""
-    assert wire.decode_controller_message(wire.encode(message)) == message
+    assert messages.decode_controller_message(messages.encode(message)) == message
 
 
 @pytest.mark.parametrize(("kind", "data"), WORKER_DATA, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_a_worker_says_is_read_as_it_was_meant(kind: str, data: Any) -> None:
     """Each kind of message carries the type that the table names for it."""
-    assert msgspec.msgpack.decode(wire.encode(data), type=WORKER_MESSAGES[kind]) == data
+    assert msgspec.msgpack.decode(messages.encode(data), type=WORKER_MESSAGES[kind]) == data
 
 
 def test_every_kind_of_worker_message_is_tried_here() -> None:
@@ -132,23 +132,23 @@ def test_every_kind_of_worker_message_is_tried_here() -> None:
 def test_an_agent_takes_orders_in_the_controllers_words_only(message: Any) -> None:
     """What the controller never says can't be decoded as if it had."""
     with pytest.raises(msgspec.MsgspecError):
-        wire.decode_controller_message(wire.encode(message))
+        messages.decode_controller_message(messages.encode(message))
 
 
 @pytest.mark.parametrize("message", [*CONTROLLER_MESSAGES, REPORT, None, "hello", [], {}], ids=repr)
 def test_the_controller_hears_agents_in_their_own_words_only(message: Any) -> None:
     """What an agent never says can't be decoded as if it had."""
     with pytest.raises(msgspec.MsgspecError):
-        wire.decode_agent_message(wire.encode(message))
+        messages.decode_agent_message(messages.encode(message))
 
 
 @pytest.mark.parametrize("no_time_s", [float("nan"), float("inf"), -1.0])
 def test_a_time_that_is_none_is_refused(no_time_s: float) -> None:
     """Such a sample would have no second that it belongs to."""
     with pytest.raises(msgspec.ValidationError):
-        wire.decode_agent_message(wire.encode(Sample(0, no_time_s, 1.0, UNKNOWN)))
+        messages.decode_agent_message(messages.encode(Sample(0, no_time_s, 1.0, UNKNOWN)))
     with pytest.raises(msgspec.ValidationError):
-        wire.decode_agent_message(wire.encode(Sample(0, 1.0, no_time_s, UNKNOWN)))
+        messages.decode_agent_message(messages.encode(Sample(0, 1.0, no_time_s, UNKNOWN)))
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_reading_beyond_what_sensors_can_say_is_refused(field: str, value: Any
     """A node is not believed just because its key is known."""
     reading = {**msgspec.to_builtins(UNKNOWN), field: value}
     with pytest.raises(msgspec.ValidationError):
-        wire.decode_agent_message(wire.encode(["Sample", 0, 1.0, 1.0, reading]))
+        messages.decode_agent_message(messages.encode(["Sample", 0, 1.0, 1.0, reading]))
 
 
 @pytest.mark.parametrize("field", ["model", "os", "python", "kernel", "revision"])
 def test_facts_without_words_are_refused(field: str) -> None:
     """What is not known is said to be unknown."""
     with pytest.raises(msgspec.ValidationError):
-        wire.decode_agent_message(wire.encode(["Hello", {**msgspec.to_builtins(FACTS), field: ""}]))
+        messages.decode_agent_message(messages.encode(["Hello", {**msgspec.to_builtins(FACTS), field: ""}]))
 
 
 @pytest.mark.parametrize(

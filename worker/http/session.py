@@ -62,7 +62,7 @@ class Session:
         max_redirects: int = 30,
         max_retries: int = 0,
     ) -> None:
-        """`request_event` is fired for each request; see worker.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
+        """`request_event` is fired for each request; see worker.load.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
         self.base_url, authorization = split_credentials(base_url)
         """The host of requests whose URL names none, and what their path begins with; without credentials."""
         locate("", self.base_url)

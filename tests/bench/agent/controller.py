@@ -14,8 +14,8 @@ import time
 from typing import Any
 
 from master.fleet.server import AGENT, FleetServer
-from worker.curve import new_keys
-from worker.wire import Assign, Assignment, Hello, Question, Sample, UserShare, Welcome, Work
+from worker.wire.curve import new_keys
+from worker.wire.messages import Assign, Assignment, Hello, Question, Sample, UserShare, Welcome, Work
 
 NODE = "pi001"
 WORK = Work("bench", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)

@@ -20,8 +20,8 @@ from children import BenchError, Children, blame
 from figures import Sampled, Window, lateness, missing
 from machine import Cores
 
-from worker.curve import Endpoint, Keys
-from worker.orders import NodeOrders
+from worker.wire.curve import Endpoint, Keys
+from worker.wire.orders import NodeOrders
 
 HERE = Path(__file__).parent
 NODE = "pi001"
@@ -51,7 +51,7 @@ class Bench:
         with self._limit(START_S):
             orders = self._orders(self._line())
             self._agent = children.start(
-                ["env", f"STATE_DIRECTORY={directory}", sys.executable, "-m", "worker.node"],
+                ["env", f"STATE_DIRECTORY={directory}", sys.executable, "-m", "worker.agent.node"],
                 cores.measured,
                 log=directory / "agent.log",
                 stdin=subprocess.PIPE,

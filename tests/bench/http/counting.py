@@ -13,8 +13,8 @@ from typing import Any
 
 from locust.env import Environment
 
-from worker.looplag import LoopLag
-from worker.recorder import Recorder, RequestEvent
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder, RequestEvent
 
 ROUNDS, REQUESTS = 7, 20_000
 FIRED: dict[str, Any] = {

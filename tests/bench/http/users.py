@@ -21,10 +21,10 @@ from cases import ANSWER, CASES, QUESTION
 from locust.env import Environment
 
 from worker.http import HttpUser
-from worker.looplag import LoopLag
-from worker.recorder import Recorder, RequestEvent
-from worker.runner import REPORT_INTERVAL_S
-from worker.wire import ErrorCount, encode
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder, RequestEvent
+from worker.load.runner import REPORT_INTERVAL_S
+from worker.wire.messages import ErrorCount, encode
 
 BODY = ANSWER.encode()
 

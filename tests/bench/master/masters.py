@@ -33,14 +33,14 @@ from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.run.collect import Collector
-from master.run.live import view_for
+from master.run.live_view import view_for
+from master.run.monitor import Watch
 from master.run.processes import Processes, node_names
 from master.run.stop import StopOrder
-from master.run.watch import Watch
 from master.scenario import Nodes, Scenario, Stage, load_scenario
 from master.store import Store
-from worker.catalogue import load_user_classes, user_classes
-from worker.curve import new_keys
+from worker.load.catalogue import load_user_classes, user_classes
+from worker.wire.curve import new_keys
 
 SCENARIO = Path(__file__).parents[3] / "configs/scenarios/swarm.yml"
 NOWHERE = "http://127.0.0.1:9"

@@ -29,12 +29,12 @@ from locust.runners import (
 from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 
 from worker import __version__
-from worker.agent import Agent
-from worker.curve import Endpoint, Keys, connect
-from worker.looplag import PROBES_PER_SECOND, LagSecond
-from worker.recorder import Recorder
-from worker.runner import IDLE_REPORT_INTERVAL_S, PRESENT_INTERVAL_S, REPORT_INTERVAL_S
-from worker.wire import Facts, Reading, Ready, Report, UsersRunning, WorkerSecond, encode
+from worker.agent.agent import Agent
+from worker.load.loop_lag import PROBES_PER_SECOND, LagSecond
+from worker.load.recorder import Recorder
+from worker.load.runner import IDLE_REPORT_INTERVAL_S, PRESENT_INTERVAL_S, REPORT_INTERVAL_S
+from worker.wire.curve import Endpoint, Keys, connect
+from worker.wire.messages import Facts, Reading, Ready, Report, UsersRunning, WorkerSecond, encode
 
 USERS = 2
 """Users of a worker; each makes one request a second to every endpoint."""
@@ -292,7 +292,7 @@ class StockWorker(Worker):
 
 
 class FleetWorker(Worker):
-    """As worker.runner.FleetWorker. Reports that are not taken are not sent again."""
+    """As worker.load.runner.FleetWorker. Reports that are not taken are not sent again."""
 
     present_every_s = PRESENT_INTERVAL_S
     report_every_s = REPORT_INTERVAL_S

@@ -1,0 +1,140 @@
+"""What is to be done to a host, from what it is and what it should be. Pure: nothing is asked, and nothing is done.
+
+    facts ─► plan ─► UPLOAD TRY PLACE          the release is there, beside the old one, and nobody uses it
+                  ─► KEYS CONFIGURE            the node has its key pair, and knows its controller
+                  ─► SWITCH RESTART WELL       the agent runs it, or it is switched back
+                  ─► PRUNE                     releases that are not needed any more are gone
+
+Whatever of it was done before, by whoever, is left out: a deployment that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.host.facts import Facts
+from master.release.builder import Bundle
+from master.release.platforms import Platform
+
+KEPT = 3
+"""Releases that stay on a host, the current and the previous one among them."""
+_BYTE_CODE = 1.0
+"""What importing all of a release adds, relative to its own size (measured: 0.7), where no byte code came with it."""
+_ROOM_BYTES = 20 << 20
+"""What is left free on the host's disk."""
+
+
+class Step(StrEnum):
+    """One step at a host; each leaves it with the old release or the new."""
+
+    CONNECT = "connect"
+    FACTS = "facts"
+    LOCK = "lock"
+    UPLOAD = "upload"
+    TRY = "verify and try"
+    PLACE = "place"
+    KEYS = "node key"
+    CONFIGURE = "settings"
+    SWITCH = "switch"
+    RESTART = "restart"
+    WELL = "wait until well"
+    PRUNE = "prune"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, in order."""
+
+    steps: tuple[Step, ...]
+    doomed: tuple[str, ...] = ()
+    """What PRUNE removes, below releases/."""
+
+    @property
+    def reasons(self) -> str:
+        """What differs, in words."""
+        words = {
+            Step.UPLOAD: "release is not there",
+            Step.KEYS: "node has no key",
+            Step.CONFIGURE: "settings differ",
+            Step.SWITCH: "runs another release",
+            Step.RESTART: "agent is not running it",
+            Step.WELL: "not seen well yet",
+            Step.PRUNE: "old releases to remove",
+        }
+        found = [text for step, text in words.items() if step in self.steps]
+        if Step.SWITCH in self.steps:
+            found = [text for text in found if text not in (words[Step.RESTART], words[Step.WELL])]
+        return ", ".join(found)
+
+
+def platform_of(facts: Facts) -> Platform:
+    """What a release for the host is made for. Raises HostFailure."""
+    try:
+        return Platform(facts.arch, facts.python)
+    except ValueError as error:
+        text = str(error) if facts.python else "it has no python3"
+        raise HostFailure(Cause.UNFIT, text, "install 64-bit Raspberry Pi OS bookworm or trixie") from None
+
+
+def plan(facts: Facts, bundle: Bundle, settings: str, *, kept: int = KEPT) -> Plan:
+    """What makes the host run `bundle`, with settings of the digest `settings`. Raises HostFailure where that can't end well."""
+    check(facts)
+    is_there = bundle.name in facts.releases
+    steps = []
+    if not is_there:
+        code_bytes = bundle.code_bytes or bundle.unpacked_bytes * _BYTE_CODE
+        need = bundle.unpacked_bytes + code_bytes + _ROOM_BYTES
+        if facts.free_bytes < need:
+            text = f"{facts.free_bytes / 1e6:.0f} MB are free, and {need / 1e6:.0f} MB are needed"
+            raise HostFailure(Cause.DISK, text)
+        steps += [Step.UPLOAD, Step.TRY, Step.PLACE]
+    if not facts.public_key:
+        steps.append(Step.KEYS)
+    if facts.settings != settings:
+        steps.append(Step.CONFIGURE)
+    if facts.current != bundle.name:
+        steps.append(Step.SWITCH)
+    runs_it = facts.current == facts.started == bundle.name and is_there and facts.unit.is_active
+    # Who was never seen well, and has ended by itself meanwhile, gets another chance.
+    in_doubt = facts.well != bundle.name and not facts.unit.is_well
+    if not runs_it or in_doubt or Step.CONFIGURE in steps:
+        steps.append(Step.RESTART)
+    if Step.RESTART in steps or facts.well != bundle.name:
+        steps.append(Step.WELL)
+    previous = facts.current if Step.SWITCH in steps else facts.previous
+    doomed = doomed_by(facts, {bundle.name, previous}, kept=kept)
+    if doomed:
+        steps.append(Step.PRUNE)
+    return Plan(tuple(steps), doomed)
+
+
+def doomed_by(facts: Facts, needed: set[str], *, kept: int = KEPT) -> tuple[str, ...]:
+    """What below releases/ is not worth keeping: what is none, and the oldest beyond `kept`; those `needed` count, and stay."""
+    others = sorted(facts.releases.keys() - needed, key=lambda name: (facts.releases[name], name), reverse=True)
+    room = max(0, kept - len(needed - {""}))
+    return (*facts.parts, *sorted(others[room:]))
+
+
+def check(facts: Facts) -> None:
+    """Raise HostFailure when the host is not prepared."""
+    if facts.root == "missing":
+        raise HostFailure(Cause.UNFIT, "the directory for releases is not there")
+    if facts.root != "writable":
+        raise HostFailure(Cause.UNFIT, "the directory for releases can't be written to by who logged in")
+    if not facts.unit.is_there:
+        raise HostFailure(Cause.UNFIT, "the agent's unit is not there")
+    if facts.etc == "refused":
+        text = "the node's own directory can't be looked at: who logged in may not act as its owner, piswarm"
+        raise HostFailure(Cause.SUDO, text, "let the deploy user act as piswarm: fab provision --limit HOST")
+    if facts.etc != "writable":
+        raise HostFailure(Cause.UNFIT, f"the node's own directory is {facts.etc}")
+
+
+def rollback_to(facts: Facts) -> str:
+    """The release to go back to. Raises HostFailure when there is none."""
+    check(facts)
+    if facts.previous and facts.previous != facts.current and facts.previous in facts.releases:
+        return facts.previous
+    raise HostFailure(Cause.UNFIT, "no former release is there", "deploy the one that is wanted: fab deploy-workers")

@@ -1,0 +1,201 @@
+"""Carrying out a plan on one host. Until SWITCH, nothing that runs is touched; after it, the agent is well or switched back."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.host.facts import Facts
+from master.deploy.host.plan import Plan, Step
+from master.deploy.host.session import Session
+from master.deploy.host.upload import Told, bring
+from master.inventory.host import Host
+from master.inventory.node_settings import Settings
+from master.release.builder import Bundle
+
+_LOOK_S = 0.3
+_LAST_LINES = 20
+_OF_SYSTEMD = re.compile(r" systemd\[[0-9]+\]: ")
+"""In a line of the journal: what systemd says of the agent, which knows less than what the agent itself said before."""
+_BACK_S = 90.0
+"""For switching back, whatever time the host has used."""
+_STEP_S = 60.0
+"""The most that restarting and pruning may take, in seconds; others take a moment. The host's deadline ends them too."""
+
+
+@dataclass(frozen=True)
+class Wellness:
+    """When an agent counts as well: it is active for `settle_s` without having ended, at most `most_s` after its start.
+
+    One whose node was in a run has to be taken in again by the master, if there still is one.
+    """
+
+    settle_s: float = 3.0
+    most_s: float = 45.0
+
+
+def carry_out(
+    session: Session,
+    plan: Plan,
+    facts: Facts,
+    bundle: Bundle,
+    settings: Settings,
+    *,
+    wellness: Wellness,
+    told: Told,
+    go_on: Callable[[], bool],
+    check_key: Callable[[str], None],
+) -> str:
+    """Do what `plan` says, with the host's lock held; the node's public key, where it was made.
+
+    `go_on` is asked between the steps up to SWITCH; from there on, it is brought to an end. `check_key` raises HostFailure
+    for a node key that can't be. Raises HostFailure: the host runs what it ran before, or it says that it does not.
+    """
+    public_key = ""
+
+    at: Step | None = None
+
+    def tell(step: Step, sent: int = 0) -> None:
+        nonlocal at
+        if step is not at:
+            _ask(go_on)
+            at = step
+        told(step, sent)
+
+    if Step.UPLOAD in plan.steps:
+        bring(session, bundle, facts, tell)
+    if Step.KEYS in plan.steps:
+        tell(Step.KEYS)
+        public_key = session.script("keys", bundle.name).stdout.strip()
+        check_key(public_key)
+    if Step.CONFIGURE in plan.steps:
+        tell(Step.CONFIGURE)
+        session.script("configure", settings.text)
+    _ask(go_on)
+    if any(step in plan.steps for step in (Step.SWITCH, Step.RESTART, Step.WELL)):
+        if facts.current != bundle.name or facts.well == bundle.name:
+            former = Former(facts.current, facts.previous)
+        else:  # switched by a deployment that was cut off
+            former = Former(facts.previous if facts.previous in facts.releases else "", "")
+        in_run = facts.unit.is_in_run
+        change(session, bundle.name, former, plan.steps, in_run=in_run, wellness=wellness, told=told)
+    if plan.doomed:
+        told(Step.PRUNE, 0)
+        session.script("prune", *plan.doomed, most_s=_STEP_S)
+    return public_key
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a host is switched back to: its release, and the one before that; empty for none."""
+
+    current: str
+    previous: str
+
+
+def change(
+    session: Session,
+    name: str,
+    former: Former,
+    steps: tuple[Step, ...],
+    *,
+    in_run: bool,
+    wellness: Wellness,
+    told: Told,
+) -> None:
+    """Switch to the release `name`, restart the agent and wait until it is well, of which `steps` has what is needed.
+
+    `in_run` says whether the node is in a run. When that fails, the agent is started again with `former`, and HostFailure raised all the same.
+    """
+    # Half a change is the worst of all: what has begun in time is given the time to end.
+    session.extend(_BACK_S)
+    try:
+        if Step.SWITCH in steps:
+            told(Step.SWITCH, 0)
+            session.script("switch", name)
+        if Step.RESTART in steps:
+            told(Step.RESTART, 0)
+            _restart(session, name)
+        if Step.WELL in steps:
+            told(Step.WELL, 0)
+            wait_until_well(session, wellness, in_run=in_run)
+            session.script("note-well", name)
+    except HostFailure as failure:
+        if failure.cause in (Cause.CUT, Cause.LOCKED):
+            raise  # nobody there to be told, or somebody else's turn: the next deployment finds out what is missing
+        back = _switch_back(session, former, wellness)
+        raise HostFailure(failure.cause, f"{failure.message}; {back}", failure.hint) from None
+
+
+def wait_until_well(session: Session, wellness: Wellness, *, in_run: bool) -> None:
+    """Wait until the agent is well, which of a node that was `in_run` the master has to say, as long as there is one.
+
+    Raises HostFailure, with what the agent said last, when it is not.
+    """
+    until_s = time.monotonic() + wellness.most_s
+    while True:
+        unit = session.unit()
+        left_s = wellness.settle_s - unit.since_s
+        settled = unit.is_well and left_s <= 0
+        if settled and (not in_run or unit.is_in_run or not _has_master(session.host)):
+            return
+        if unit.restarts or unit.state in ("failed", "inactive") or not unit.is_there:
+            raise _unwell(session, f"the agent does not stay up ({unit})")
+        if time.monotonic() > until_s and settled:
+            raise _unwell(session, f"the master has not taken it into its run again within {wellness.most_s:.0f} s")
+        if time.monotonic() > until_s:
+            raise _unwell(session, f"the agent is still {unit} after {wellness.most_s:.0f} s")
+        may_settle_s = min(left_s, until_s - time.monotonic()) if unit.is_well else 0.0
+        time.sleep(max(_LOOK_S, may_settle_s))
+
+
+def _has_master(host: Host) -> bool:
+    """Whether a master listens where the host's node looks for it."""
+    address, _, port = (host.controller or "").removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_connection((address.strip("[]"), int(port)), timeout=_LOOK_S).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _ask(go_on: Callable[[], bool]) -> None:
+    if not go_on():
+        raise HostFailure(Cause.INTERRUPTED, "stopped before the switch; it runs what it ran before")
+
+
+def _restart(session: Session, name: str) -> None:
+    try:
+        session.act("restart", name, most_s=_STEP_S)
+    except HostFailure as failure:
+        if failure.cause is not Cause.COMMAND:
+            raise
+        raise _unwell(session, f"the agent does not start: {failure.message}") from None
+
+
+def _unwell(session: Session, text: str) -> HostFailure:
+    try:
+        said = session.logs(_LAST_LINES).strip().splitlines()
+    except HostFailure:
+        said = []
+    own = [line for line in said if not _OF_SYSTEMD.search(line)] or said
+    return HostFailure(Cause.UNWELL, f"{text}; it last said: {own[-1].strip()[-200:]}" if own else text)
+
+
+def _switch_back(session: Session, former: Former, wellness: Wellness) -> str:
+    """Bring `former` back; how that went, in words."""
+    session.extend(_BACK_S)
+    try:
+        session.script("back", *(f"releases/{name}" if name else "" for name in (former.current, former.previous)))
+        if not former.current:
+            session.act("stop")
+            return "stopped, since there is no former release"
+        session.act("restart", former.current)
+        wait_until_well(session, wellness, in_run=False)
+    except HostFailure as failure:
+        return f"switched back to {former.current or 'none'}, which failed too: {failure.message}"
+    return f"rolled back to {former.current}"

@@ -1,0 +1,203 @@
+"""Brings one release to many hosts: look at all, then change those that differ, canaries first, then batch by batch."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.host.facts import Facts
+from master.deploy.host.plan import KEPT, Plan, Step, plan, platform_of
+from master.deploy.host.session import Session
+from master.deploy.host.steps import Wellness, carry_out
+from master.deploy.rollout.batches import Budget, Rollout
+from master.deploy.rollout.host_pool import Fleet, Task
+from master.deploy.rollout.results import Outcome, Report, Result, failure
+from master.inventory.host import Host
+from master.inventory.node_settings import check_controllers, settings_of
+from master.release.builder import Bundle
+from master.release.platforms import Platform
+from master.trust.changes import let_in, read_trust
+from master.trust.state import Place, controller_keys
+
+Builder = Callable[[Platform, Sequence[str]], Bundle]
+"""Makes the release for a platform, with deltas to it from the releases that are named, as far as that is worth it."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How careful a roll-out is."""
+
+    canaries: int = 1
+    batch: int = 32
+    budget: Budget = field(default_factory=lambda: Budget(10, is_share=True))
+    kept: int = KEPT
+    wellness: Wellness = field(default_factory=Wellness)
+    dry_run: bool = False
+
+
+class Deployment:
+    """One deployment, from looking at the hosts to what became of each."""
+
+    def __init__(self, fleet: Fleet, hosts: Sequence[Host], builder: Builder, *, place: Place, wishes: Wishes) -> None:
+        """Raises InputError, before anything is done, for hosts that do not know their controller and for files that are not ours."""
+        check_controllers(hosts)
+        self._fleet = fleet
+        self._hosts = list(hosts)
+        self._builder = builder
+        self._place = place
+        self._wishes = wishes
+        read_trust(place)  # so that files that are not ours are told before anything is done
+        # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
+        public_key = "" if wishes.dry_run and not place.controller.exists() else controller_keys(place.directory).public
+        self._settings = {host.name: settings_of(host, public_key) for host in hosts}
+        self._facts: dict[str, Facts] = {}
+        self._keys: dict[str, str] = {}
+        self._bundles: dict[Platform, Bundle] = {}
+
+    def run(self) -> Report:
+        """Do it. Raises PiswarmError for what concerns no single host; nothing was changed then."""
+        try:
+            return self._run()
+        finally:
+            self._fleet.close()
+
+    def _run(self) -> Report:
+        began_s = time.monotonic()
+        results = {result.host: result for result in self._fleet.each("looking", self._hosts, self._look, keep=True)}
+        self._build()
+        differing = []
+        for host in self._hosts:
+            if host.name in self._facts and results[host.name].ok:
+                results[host.name] = judged = self._judge(results[host.name], self._facts[host.name])
+                if judged.outcome is Outcome.DIFFERS:
+                    differing.append(host)
+        self._fleet.close(but=[host.name for host in differing])
+        stopped = ""
+        if not self._wishes.dry_run:
+            self._enroll(results)
+            stopped = self._roll_out(differing, results)
+        ordered = [results[host.name] for host in self._hosts]
+        return Report(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
+
+    def _look(self, session: Session, task: Task) -> Result:
+        task.told(Step.FACTS)
+        facts = session.facts()
+        platform_of(facts)
+        self._facts[session.host.name] = facts
+        return Result(
+            host=session.host.name, outcome=Outcome.UNCHANGED, before=facts.current, duration_s=task.duration_s
+        )
+
+    def _build(self) -> None:
+        for platform in sorted({platform_of(facts) for facts in self._facts.values()}):
+            bundle = self._builder(platform, ())
+            found = [facts.releases for facts in self._facts.values() if platform_of(facts) == platform]
+            bases = Counter(name for releases in found if bundle.name not in releases for name in releases)
+            if bases and not self._wishes.dry_run:
+                bundle = self._builder(platform, [name for name, _ in bases.most_common()])
+            self._bundles[platform] = bundle
+
+    def _judge(self, seen: Result, facts: Facts) -> Result:
+        """What is to be done to a host that was looked at."""
+        try:
+            wanted, bundle = self._plan(seen.host, facts)
+        except HostFailure as error:
+            return failure(seen.host, error, Step.FACTS, duration_s=seen.duration_s)
+        outcome = Outcome.DIFFERS if wanted.steps else Outcome.UNCHANGED
+        return Result(
+            host=seen.host,
+            outcome=outcome,
+            before=facts.current,
+            after=bundle.name,
+            differs=wanted.reasons,
+            duration_s=seen.duration_s,
+        )
+
+    def _plan(self, name: str, facts: Facts) -> tuple[Plan, Bundle]:
+        bundle = self._bundles[platform_of(facts)]
+        self._check_key(name, facts.public_key)
+        return plan(facts, bundle, self._settings[name].digest, kept=self._wishes.kept), bundle
+
+    def _check_key(self, name: str, public_key: str) -> None:
+        """By what is trusted now: it may have been revoked since the deployment began. Raises HostFailure."""
+        problem = read_trust(self._place).problem(name, public_key)
+        if problem:
+            raise HostFailure(Cause.HOST_KEY, problem, _hint(name))
+
+    def _roll_out(self, hosts: Sequence[Host], results: dict[str, Result]) -> str:
+        rollout = Rollout(
+            [host.name for host in hosts],
+            canaries=self._wishes.canaries,
+            batch=self._wishes.batch,
+            allowed=self._wishes.budget.allowed(len(self._hosts)),
+            failed=sum(not result.ok for result in results.values()),
+        )
+
+        def note(result: Result) -> None:
+            results[result.host] = result
+            if result.cause is not Cause.SKIPPED:
+                rollout.note(result.host, ok=result.ok)
+
+        by_name = {host.name: host for host in hosts}
+        done = 0
+        while batch := rollout.next_batch():
+            title = f"hosts {done + 1} to {done + len(batch)} of {len(hosts)}"
+            chosen = [by_name[name] for name in batch]
+            self._fleet.each(title, chosen, self._change, why_not=lambda: rollout.stopped, done=note)
+            done += len(batch)
+            self._enroll(results)
+        reason = "interrupted" if self._fleet.stopped else rollout.stopped
+        for name in by_name:
+            if results[name].outcome is Outcome.DIFFERS:
+                results[name] = failure(name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
+        return reason if any(result.outcome is Outcome.SKIPPED for result in results.values()) else ""
+
+    def _change(self, session: Session, task: Task) -> Result:
+        """Change one host. It is looked at again, with its lock held: it may have been changed since."""
+        name = session.host.name
+        task.told(Step.LOCK)
+        with session.locked():
+            task.told(Step.FACTS)
+            facts = session.facts()
+            wanted, bundle = self._plan(name, facts)
+            made = carry_out(
+                session,
+                wanted,
+                facts,
+                bundle,
+                self._settings[name],
+                wellness=self._wishes.wellness,
+                told=task.told,
+                go_on=lambda: not self._fleet.stopped,
+                check_key=lambda key: self._check_key(name, key),
+            )
+        if made or facts.public_key:
+            self._keys[name] = made or facts.public_key
+        return Result(
+            host=name,
+            outcome=Outcome.CHANGED if wanted.steps else Outcome.UNCHANGED,
+            before=facts.current,
+            after=bundle.name,
+            differs=wanted.reasons,
+            bytes_sent=task.sent,
+            duration_s=task.duration_s,
+        )
+
+    def _enroll(self, results: dict[str, Result]) -> None:
+        """Let in the nodes whose keys are known by now. One that was revoked since it was looked at has failed."""
+        for name, facts in self._facts.items():
+            if facts.public_key:
+                self._keys.setdefault(name, facts.public_key)
+        if not self._keys:
+            return
+        for name, problem in let_in(self._place, self._keys).items():
+            if results[name].ok:
+                error = HostFailure(Cause.HOST_KEY, problem, _hint(name))
+                results[name] = failure(name, error, None, duration_s=results[name].duration_s)
+
+
+def _hint(name: str) -> str:
+    return f"make sure that it is the right machine, then: fab revoke {name}, and fab enroll --limit {name}"

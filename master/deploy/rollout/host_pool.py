@@ -1,0 +1,207 @@
+"""The same work on many hosts at once, in a bounded pool, each with a time limit of its own; Ctrl-C ends it in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.host.plan import Step
+from master.deploy.host.session import Session
+from master.deploy.rollout.results import Result, failure
+from master.deploy.ssh.connection import CONNECT_S, Connection
+from master.deploy.ssh.route import Routes
+from master.inventory.host import Host
+from master.trust.known_hosts import KnownHosts
+
+POOL = 32
+_LOOK_S = 0.2
+_KEPT_S = 10.0
+"""A connection that is older is not kept: what lies between may have forgotten it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is waited for, in seconds, and how many hosts are worked on at once."""
+
+    connect_s: float = CONNECT_S
+    host_s: float = 600.0
+    """For all that is done to one host, once it was begun."""
+    pool: int = POOL
+
+
+@dataclass
+class Task:
+    """What the work on one host tells of itself; read by whoever shows it."""
+
+    host: Host
+    step: Step = Step.CONNECT
+    sent: int = 0
+    begun_s: float = field(default_factory=time.monotonic)
+
+    def told(self, step: Step, sent: int = 0) -> None:
+        """It is at `step`."""
+        self.step = step
+        self.sent = max(self.sent, sent)
+
+    @property
+    def duration_s(self) -> float:
+        """Since it was begun."""
+        return time.monotonic() - self.begun_s
+
+
+Work = Callable[[Session, Task], Result]
+
+
+class Watcher:
+    """Is told how it goes, from several threads. This one does not mind."""
+
+    def say(self, text: str) -> None:
+        """Something begins that takes a while."""
+
+    def expect(self, title: str, hosts: int) -> None:
+        """So many hosts are worked on from now on."""
+
+    def began(self, task: Task) -> None:
+        """Work on a host begins; `task` says where it is, from then on."""
+
+    def ended(self, task: Task, result: Result) -> None:
+        """Work on a host has ended."""
+
+
+class Fleet:
+    """Connects to hosts and works on them. After `stop`, hosts not yet begun are skipped."""
+
+    def __init__(self, known: KnownHosts, limits: Limits, watcher: Watcher, routes: Routes | None = None) -> None:
+        self._known = known
+        self._limits = limits
+        self._watcher = watcher
+        self._routes = routes or Routes()
+        self._open: set[Connection] = set()
+        self._kept: dict[str, tuple[Connection, float]] = {}
+        """Connections for who works on these hosts next, and when they were made; no more than are worked on at once."""
+        self._lock = threading.Lock()
+        self._interrupts: list[None] = []
+        self._heeded = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the operator wants it to end."""
+        return bool(self._interrupts)
+
+    def each(
+        self,
+        title: str,
+        hosts: Sequence[Host],
+        work: Work,
+        *,
+        why_not: Callable[[], str] = lambda: "",
+        done: Callable[[Result], None] = lambda _: None,
+        keep: bool = False,
+    ) -> list[Result]:
+        """What `work` makes of each of `hosts`, in their order. `done` is called in this thread, as they end.
+
+        With `keep`, the first connections stay for further work that follows soon; `close` ends them.
+        A host is not begun when `why_not` gives a reason. On Ctrl-C, no further host is begun, and those that are go on to
+        a safe place; on a second one their connections are cut.
+        """
+        self._watcher.expect(title, len(hosts))
+        with self._interruptible(), ThreadPoolExecutor(self._limits.pool, "host") as executor:
+            futures = {executor.submit(self._one, host, work, why_not, keep): host.name for host in hosts}
+            results = {}
+            waiting = set(futures)
+            while waiting:
+                ended, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                self._heed()
+                for future in ended:
+                    results[futures[future]] = future.result()
+                    done(future.result())
+        return [results[host.name] for host in hosts]
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Count each Ctrl-C instead of raising it, wherever this thread is; in another thread than the main one, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: self._interrupts.append(None))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _heed(self) -> None:
+        """Do what the operator wants by now."""
+        if self._interrupts and not self._heeded:
+            self._heeded = True
+            self._watcher.say("stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off")
+        if len(self._interrupts) > 1:
+            self._abort()
+
+    def _abort(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                connection.abort()
+
+    def close(self, but: Collection[str] = ()) -> None:
+        """End what was kept, `but` that for these hosts."""
+        with self._lock:
+            ended = [self._kept.pop(name)[0] for name in self._kept.keys() - set(but)]
+        for connection in ended:
+            connection.close()
+
+    def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> Result:
+        """One host, from beginning to end. Never raises."""
+        reason = "interrupted" if self.stopped else why_not()
+        task = Task(host)
+        if reason:
+            return failure(host.name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
+        self._watcher.began(task)
+        try:
+            result = self._connected(host, work, task, keep)
+        except HostFailure as error:
+            result = failure(host.name, error, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
+        except Exception as error:  # noqa: BLE001  # a fault of ours on one host must not keep the others from their end
+            ours = HostFailure(Cause.OURS, f"{type(error).__name__}: {error}")
+            result = failure(host.name, ours, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
+        self._watcher.ended(task, result)
+        return result
+
+    def _connected(self, host: Host, work: Work, task: Task, keep: bool) -> Result:
+        connection, made_s = self._connection(host)
+        kept = False
+        try:
+            connection.open()
+            result = work(Session(connection, self._limits.host_s), task)
+            kept = keep and self._keep(connection, made_s)
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+            if not kept:
+                connection.close()
+        return result
+
+    def _connection(self, host: Host) -> tuple[Connection, float]:
+        """A connection to `host`, opened or not, and when it was made."""
+        now_s = time.monotonic()
+        with self._lock:
+            connection, made_s = self._kept.pop(host.name, (None, now_s))
+            if connection is not None and (made_s < now_s - _KEPT_S or not connection.is_open):
+                connection.close()
+                connection, made_s = None, now_s
+            if connection is None:
+                connection = Connection(host, self._known, self._routes, connect_s=self._limits.connect_s)
+            self._open.add(connection)
+        return connection, made_s
+
+    def _keep(self, connection: Connection, made_s: float) -> bool:
+        with self._lock:
+            if len(self._kept) >= self._limits.pool:
+                return False
+            self._kept[connection.host.name] = connection, made_s
+        return True

@@ -1,0 +1,248 @@
+"""result.json: the outcome of a run, schema `piswarm/result/1`.
+
+`requests` and each endpoint's `total` and `failed` count the whole run, ramps and stopping included, so that they can be held
+against what the target counted. Rates, percentiles, thresholds and validity speak of the steady part alone (the holds of the
+stages), and of requests measured while their node was fit.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from worker.atomic_write import write_public
+
+SCHEMA = "piswarm/result/1"
+_LARGEST = (1 << 63) - 1
+"""Readers have no larger integers."""
+
+
+class Nodes(msgspec.Struct, kw_only=True):
+    """The fleet: how many nodes were expected, were ready at most, and were lost or quarantined for good or for a time.
+
+    `ready_s` is how long it took from the start of the fleet until the load could begin; None when it never could.
+    """
+
+    expected: int
+    peak: int
+    ready_s: float | None
+    lost: int
+    quarantined: int
+    simulated: bool
+    thermal_speed: float = 1.0
+    """How many times faster than real ones simulated boards warmed up and cooled down."""
+    request_cpu_ms: float | None = None
+    """CPU that a request was taken to cost on a Pi 4's core, on simulated nodes; None where it was what it cost here."""
+
+    @property
+    def supposed(self) -> str:
+        """What the scenario had simulated nodes be that real ones are not, in words; empty when it was nothing."""
+        said = []
+        if self.simulated and self.thermal_speed != 1:
+            said.append(f"boards warm up and cool down {self.thermal_speed:g} times as fast as real ones")
+        if self.simulated and self.request_cpu_ms is not None:
+            said.append(f"a request is taken to cost {self.request_cpu_ms:g} ms of a Pi 4's core")
+        return ", and ".join(said)
+
+
+class Users(msgspec.Struct, kw_only=True):
+    """Users: the most that the scenario asked for, and the most that ran."""
+
+    target: int
+    peak: int
+
+
+class Requests(msgspec.Struct, kw_only=True):
+    """Requests: all of the run, and per second over the steady part."""
+
+    total: int
+    failed: int
+    rate: float
+    unanswered: int = 0
+    """Of `failed`, those that got no answer: they timed out, or were in flight when their user was stopped."""
+
+
+class InFlight(msgspec.Struct, kw_only=True):
+    """Requests that had been sent and not answered, as counted at the end of each second of the steady part."""
+
+    peak: int
+    """The most at one time."""
+    oldest_ms: float | None
+    """How long the one that waited longest had been waiting then, if it was a second or more; None where none had been."""
+    endpoint: str | None
+    """That one's, as METHOD NAME."""
+
+
+class ExceptionResult(msgspec.Struct, kw_only=True):
+    """An exception that users' code let through: of which class, where, and how often in the whole run."""
+
+    user_class: str
+    type: str
+    message: str
+    place: str
+    line: str
+    count: int
+
+
+class Latency(msgspec.Struct, kw_only=True):
+    """Latency in ms over the steady part; None where nothing was measured."""
+
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p999: float | None
+    max: float | None
+
+
+class EndpointResult(msgspec.Struct, kw_only=True):
+    """One endpoint; times in ms."""
+
+    method: str
+    name: str
+    total: int
+    failed: int
+    rate: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+
+
+class ThresholdResult(msgspec.Struct, kw_only=True):
+    """One rule on the target: `observed` in base units (ms, share, 1/s), `observed_text` as people read it.
+
+    `ok` is null where it is unknown whether the rule holds; `message` says why.
+    """
+
+    rule: str
+    observed: float | None
+    observed_text: str
+    ok: bool | None
+    message: str
+
+
+class ValidityResult(msgspec.Struct, kw_only=True):
+    """One rule on the generator; `nodes` are the offenders by name, whether or not the fleet as a whole was fit.
+
+    `ok` is null where nobody can know, since no node has a sensor for it, and none is a Raspberry Pi, which should; or where
+    a fault of piswarm's own kept it from being known.
+    """
+
+    check: str
+    limit: str
+    observed: str
+    ok: bool | None
+    nodes: list[str]
+    message: str
+    fault: bool = False
+    """Whether it is unknown by a fault of piswarm's own; then the verdict is not PASS."""
+
+
+class Excluded(msgspec.Struct, kw_only=True):
+    """A node that was not fit to measure for some of the steady part: when, why, and how much was set apart for it."""
+
+    node: str
+    seconds: int
+    requests: int
+    reasons: dict[str, int]
+    """Seconds by reason; one second may have several."""
+    spans_s: list[tuple[int, int]]
+    """The seconds of the run, each span from its first to the one after its last; the first few spans."""
+    further_spans: int
+
+
+class ClockOffset(msgspec.Struct, kw_only=True):
+    """A node whose wall clock was off by more than a second at the end, positive when ahead. No figure depends on it."""
+
+    node: str
+    offset_s: float
+
+
+class Gap(msgspec.Struct, kw_only=True):
+    """A span in which the run had no controller, in seconds since it began. Its requests are counted, as far as reported."""
+
+    from_s: float
+    to_s: float
+
+
+class Versions(msgspec.Struct, kw_only=True):
+    """What made the result."""
+
+    piswarm: str
+    locust: str
+    python: str
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """The outcome of one run. `verdict` is PASS, FAIL, INVALID or ABORTED; `reason` says why in one sentence."""
+
+    schema: str = SCHEMA
+    run_id: str
+    scenario: str
+    verdict: str
+    reason: str
+    started_at: str
+    """Wall clock at the beginning, ISO 8601 with offset; for display only."""
+    duration_s: float
+    steady_s: float
+    gaps: list[Gap]
+    target: str
+    nodes: Nodes
+    users: Users
+    requests: Requests
+    latency_ms: Latency
+    endpoints: list[EndpointResult]
+    thresholds: list[ThresholdResult]
+    validity: list[ValidityResult]
+    excluded_share: float
+    excluded: list[Excluded]
+    """The nodes whose requests make up that share, the longest unfit first."""
+    latency_failed_ms: Latency | None = None
+    """Response times of failures in the steady part. `latency_ms` is without them, but for requests that got no answer, which are in
+    it with their age. Thresholds take the worse of `latency_ms` and both together."""
+    in_flight: InFlight | None = None
+    exceptions: list[ExceptionResult] = []
+    """The most frequent ones; run.db has the others."""
+    latency_all_ms: Latency
+    """As `latency_ms`, with the requests measured by unfit nodes counted in."""
+    generator_lag_ms: Latency
+    """How late the workers' event loops looked while they were fit: no more than this can be in a latency beside the target's time."""
+    clocks_off: list[ClockOffset]
+    dropped_messages: dict[str, int]
+    """Messages and connections that the controller's port turned away, by reason."""
+    unreported_workers: list[str]
+    """Workers whose final report never came: what they measured last is missing from the totals."""
+    versions: Versions
+    warnings: list[str] = []
+    """What a reader should know, with what to do about it: what of the operator's input is not used, or not as Locust does;
+    endpoint names with ids in them; latencies that can't be."""
+    faults: list[str] = []
+    """What is unknown by a fault of piswarm's own, or since run.db can't be read, and why. Where the verdict rests on it, it is
+    not PASS."""
+
+    def write(self, path: Path) -> None:
+        """Write as indented JSON. Raises OSError when `path` can't be written."""
+        content = msgspec.json.encode(for_json(msgspec.to_builtins(self)))
+        write_public(path, msgspec.json.format(content, indent=2) + b"\n")
+
+
+def for_json(value: Any) -> Any:
+    """`value` without what JSON or its readers can't hold: the nearest they can, and null for what is no number."""
+    made = value
+    match value:
+        case dict():
+            made = {for_json(key): for_json(one) for key, one in value.items()}
+        case list() | tuple():
+            made = [for_json(one) for one in value]
+        case str():
+            made = value.encode(errors="replace").decode()  # half of a surrogate pair becomes a question mark
+        case float():
+            made = None if math.isnan(value) else min(max(value, -sys.float_info.max), sys.float_info.max)
+        case int() if not isinstance(value, bool):
+            made = min(max(value, -_LARGEST), _LARGEST)
+    return made

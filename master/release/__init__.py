@@ -1,0 +1,1 @@
+"""Node releases: from the lock file to wheels to one compressed archive per platform."""

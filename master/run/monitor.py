@@ -1,0 +1,237 @@
+"""The look at a run once a second: keep what came, show it, and see what must end it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import gevent
+
+from master.fleet.master import FleetMaster
+from master.fleet.registry import Registry
+from master.fleet.states import USABLE, NodeState
+from master.run.collect import Collector
+from master.run.live_view import Snapshot, View
+from master.run.processes import Processes
+from master.run.revocations import Revocations
+from master.run.stop import StopOrder
+from master.run.storage import Storage
+from master.scenario import Scenario
+from master.web.metrics import LiveState, MetricsServer
+from worker.load.runner import IDLE_AFTER_S, REPORT_INTERVAL_S
+
+LATEST_S = 5
+"""The live figures are of so many of the latest complete seconds."""
+
+
+STALLED_S = IDLE_AFTER_S - REPORT_INTERVAL_S
+"""So long after the look before, workers may have fallen idle: they are told something when they have reported."""
+SETTLE_S, SETTLE_MAX_S = 5.0, 20.0
+"""After that, old reports are through and users started again within the first; no longer than the second is waited for them."""
+DEAF_S = 1.0
+"""A look that comes so late finds messages that nobody has read: nobody is to be called silent for that."""
+AWAY = (NodeState.LOST, NodeState.GONE, NodeState.QUARANTINED)
+WHY = {
+    NodeState.LOST: "its agent fell silent",
+    NodeState.GONE: "it said good-bye",
+    NodeState.QUARANTINED: "its workers end again and again",
+}
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Looks at one run."""
+
+    scenario: Scenario
+    registry: Registry
+    master: FleetMaster
+    collector: Collector
+    processes: Processes
+    view: View
+    stop: StopOrder
+    run: str
+    """The name of its directory."""
+    metrics: MetricsServer | None
+    revocations: Revocations = field(default_factory=Revocations)
+    storage: Storage | None = None
+    """Where what is measured is kept."""
+    on_fault: Callable[[Exception], None] | None = None
+    """Who is told of what a look fails by."""
+    on_start: Callable[[], None] | None = None
+    """Who is told that a process was started in place of one that ended."""
+    target_cpu: dict[int, float] = field(default_factory=dict)
+    """How much of one core the embedded target used, by second of the run."""
+    _stalled_s: list[float] = field(default_factory=list)
+    """When this controller woke from being unable to do anything, until the load is known again."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Look every second while the block lasts."""
+        watcher = gevent.spawn(self._watch)
+        watcher.link_exception(lambda failed: self.stop.give(f"the controller failed: {failed.exception!r}"))
+        try:
+            yield
+        finally:
+            watcher.kill()
+
+    def _watch(self) -> None:
+        due_s = looked_s = time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            if now_s - looked_s > STALLED_S and self.collector.began:
+                self._stalled_s.append(now_s)
+                self.collector.note_load(unknown_for_s=now_s - looked_s)
+                self.master.recount_users()
+            looked_s = now_s
+            if now_s - due_s > DEAF_S:
+                self.registry.note_deaf(now_s)
+            try:
+                self._look(now_s)
+            except Exception as error:
+                if self.on_fault is None:
+                    raise
+                self.on_fault(error)
+            due_s = max(due_s + 1, time.monotonic())
+            gevent.sleep(due_s - time.monotonic())
+
+    def _see_load_again(self, now_s: float) -> None:
+        """After a stall: until the users are there again, nobody knows what load there is."""
+        if not self._stalled_s:
+            return
+        since_s = now_s - self._stalled_s[-1]
+        there = self.master.user_count >= self.master.target_user_count
+        if since_s >= (SETTLE_S if there else SETTLE_MAX_S):
+            self._stalled_s.clear()
+            self.collector.note_load()
+
+    def _look(self, now_s: float) -> None:
+        for node in self.revocations.look():
+            self._cut_off(node)
+        self.registry.find_silent(now_s)
+        for worker in self.collector.agents.ended_workers:
+            self.master.lose_worker(worker)
+        self.collector.agents.ended_workers.clear()
+        changes, self.registry.changes = self.registry.changes, []
+        for node, before, after in changes:
+            self._act_on(node, before, after)
+        self._see_to_processes(now_s)
+        self._see_load_again(now_s)
+        self._follow_heat(now_s)
+        if self.storage is not None:
+            self._look_after_storage(self.storage)
+        self.master.level(1.0)
+        if self.storage is None or self.storage.writable:
+            self.collector.tick(self.master.user_count, self.master.tell_taken)
+        if self.collector.began and not self.stop.given:
+            self._show()
+            if not self.registry.usable:
+                self.stop.give("the whole fleet was lost")
+        target_end = self.processes.target_end()
+        if target_end is not None:
+            self.stop.give(f"the embedded target ended in mid-run: {target_end}")
+        if self.collector.broken_rule is not None:
+            self.stop.give()
+
+    def _see_to_processes(self, now_s: float) -> None:
+        for how in self.processes.generator_ends():
+            self.collector.event("process ended", None, how)
+        if self.processes.revive_agent(now_s):
+            self.collector.event("agent started", None, "the controller's own agent, again")
+            if self.on_start is not None:
+                self.on_start()
+        cpu_percent = self.processes.target_cpu_percent()
+        if cpu_percent is not None and self.collector.began:
+            self.target_cpu[int(self.collector.offset_s())] = cpu_percent
+        self.processes.cap_logs()
+
+    def _cut_off(self, node: str) -> None:
+        """A node is trusted no more: from now on nothing that it says is heard."""
+        self.master.server.revoke(node)
+        self.collector.agents.forget(node)
+        self.registry.left(node)
+        self.collector.event("revoked", node, "its key counts no more: its connections are cut, its reports not taken")
+
+    def _look_after_storage(self, storage: Storage) -> None:
+        offset_s = self.collector.offset_s()
+        left_s = self.collector.progress.at(offset_s).left_s
+        for warning in storage.look(offset_s, left_s, self.collector.fold):
+            self.view.warn(warning)
+            self.collector.event("disk", None, warning)
+        if storage.fault is not None and not self.collector.broken_off:
+            self.collector.broken_off = True
+            self.stop.fail(storage.fault)
+
+    def _follow_heat(self, now_s: float) -> None:
+        """Let hot nodes carry less until they bear it, and more again when they are cool."""
+        for node in self.registry.follow_heat(now_s):
+            self.master.follow_capacity(node.name)
+            degrees = "temperature unknown" if node.temperature_c is None else f"{node.temperature_c:.0f} °C"
+            share = f"it is to carry {node.capacity.share:.0%} of what it can when cool ({degrees})"
+            self.collector.event("capacity", node.name, share)
+
+    def _act_on(self, node: str, before: NodeState, after: NodeState) -> None:
+        """What a node's change of state means for the load."""
+        if after in AWAY and before not in AWAY:
+            moved = self.master.lose_node(node)
+            why = "it was revoked" if node in self.revocations.nodes else WHY[after]
+            self.collector.event(after.value, node, f"{why}; {moved} user(s) went to other nodes")
+        if after in (NodeState.LOST, NodeState.GONE):  # from quarantine too: the registry has forgotten them as well
+            self.master.forget_workers(node)
+        if after in USABLE and not self.master.may_carry(node):
+            self.master.regain_node(node)
+            self.collector.event("returned", node, "it is taken in again, and gets users little by little")
+
+    def _publish(self, server: MetricsServer, snapshot: Snapshot) -> None:
+        collector = self.collector
+        latency_ms = {0.5: snapshot.p50_ms, 0.95: snapshot.p95_ms, 0.99: snapshot.p99_ms}
+        server.publish(
+            LiveState(
+                run=self.run,
+                users=snapshot.users,
+                users_planned=snapshot.users_planned,
+                nodes={state.value: count for state, count in self.registry.counts.items()},
+                requests=collector.totals.rows,
+                in_flight={
+                    endpoint: (waiting.in_flight, waiting.ages.max_ms / 1000)
+                    for endpoint, waiting in collector.in_flight().items()
+                },
+                exceptions=collector.user_classes.exceptions,
+                latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
+                dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
+                reports=collector.receipts.taken,
+                workers_restarted=collector.agents.restarts,
+            )
+        )
+
+    def _show(self) -> None:
+        states = self.registry.counts
+        offset_s = self.collector.offset_s()
+        position = self.collector.progress.at(offset_s)
+        latest = self.collector.latest(LATEST_S)
+        p50_ms, p95_ms, p99_ms = latest.histogram.percentiles((50, 95, 99))
+        in_flight = self.collector.in_flight().values()
+        snapshot = Snapshot(
+            phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind}",
+            offset_s=offset_s,
+            left_s=position.left_s,
+            users=self.master.user_count,
+            users_planned=position.users,
+            rate_per_s=latest.total / LATEST_S,
+            error_share=latest.failed / latest.total if latest.total else 0.0,
+            p50_ms=p50_ms,
+            p95_ms=p95_ms,
+            p99_ms=p99_ms,
+            in_flight=sum(waiting.in_flight for waiting in in_flight),
+            oldest_s=max((waiting.ages.max_ms / 1000 for waiting in in_flight), default=0.0),
+            exceptions=self.collector.user_classes.exceptions.total(),
+            simulated=self.registry.simulated,
+            nodes_expected=self.scenario.nodes.expect,
+            nodes_ready=self.registry.usable,
+            nodes_hot=states[NodeState.HOT] + states[NodeState.THROTTLED],
+            nodes_lost=sum(states[state] for state in AWAY),
+        )
+        self.view.show(snapshot)
+        if self.metrics is not None:
+            self._publish(self.metrics, snapshot)

@@ -1,0 +1,49 @@
+"""What each simulated node stands for: which board, where in the rack, and with which supply. Pure, but for seeded dice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from master.scenario import Rack
+from worker.simulation.boards import BOARDS, KINDS
+from worker.wire.orders import Board
+
+WEAK_SUPPLY = (0.05, 0.35)
+"""A weak supply sags between these shares of the power by which a busy board draws more than one at rest."""
+
+
+def deal(fleet: Mapping[str, float], count: int) -> list[str]:
+    """The kind of each of `count` nodes, evenly mixed by the weights in `fleet`, which are above 0.
+
+    By Webster's method (Sainte-Laguë): the next node is of the kind with the largest weight / (2 × nodes of it + 1). So the
+    first nodes of a large fleet are what a small one would be.
+    """
+    dealt = dict.fromkeys(fleet, 0)
+    kinds = []
+    for _ in range(count):
+        kind = max(fleet, key=lambda kind: fleet[kind] / (2 * dealt[kind] + 1))
+        dealt[kind] += 1
+        kinds.append(kind)
+    return kinds
+
+
+def boards_of(fleet: Mapping[str, float], rack: Rack, seed: int, nodes: Sequence[str]) -> dict[str, Board]:
+    """What each of all `nodes` of a run stands for, in their order; the same for the same seed."""
+    weak_count = round(len(nodes) * rack.weak_supply_percent / 100)
+    weak = set(random.Random(f"{seed} supply").sample(nodes, weak_count))  # noqa: S311  # no secret
+    found = {}
+    for name, kind in zip(nodes, deal(fleet, len(nodes)), strict=True):
+        dice = random.Random(f"{seed} {name}")  # noqa: S311  # no secret
+        warmer_c, weakness = rack.spread_c * dice.random(), dice.uniform(*WEAK_SUPPLY)
+        board, cooling = KINDS[kind]
+        idle_w, load_w = BOARDS[board].idle_w, BOARDS[board].load_w
+        found[name] = Board(
+            board,
+            cooling,
+            rack.ambient_c + warmer_c,
+            supply_w=idle_w + weakness * (load_w - idle_w) if name in weak else None,
+            thermal_speed=rack.thermal_speed,
+            request_cpu_s=rack.request_cpu_s,
+        )
+    return found

@@ -1,0 +1,63 @@
+"""Who is trusted no more. Without it, whoever still remembers a node's key could let the node in again.
+
+A node that was revoked is let in by a new enrolment alone; so is a key that was a node's when it was revoked or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from master.errors import InputError
+from worker.atomic_write import write_whole
+
+SCHEMA = "piswarm/revoked/1"
+
+
+class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was taken back, and not given again since."""
+
+    schema: str
+    nodes: dict[str, str]
+    """Nodes that were revoked, and when (UTC, to the microsecond): no two revocations of one node have the same."""
+    keys: dict[str, str]
+    """Public keys (Z85), and whose they were."""
+
+    def problem(self, node: str, public_key: str) -> str:
+        """Why `node` with that key, empty for none yet, is not let in, in words; empty when it may be. Pure."""
+        if node in self.nodes:
+            return f"it was revoked at {self.nodes[node]}"
+        return f"its node key is the one that {self.keys[public_key]} had until then" if public_key in self.keys else ""
+
+    def taken(self, keys: Mapping[str, str], revoked_at: Mapping[str, str]) -> Revoked:
+        """Another one, where these `keys` of nodes, by name, count no more, and nodes are `revoked_at`. Pure."""
+        nodes = {**self.nodes, **revoked_at}
+        gone = {key: name for name, key in keys.items()}
+        return Revoked(self.schema, dict(sorted(nodes.items())), dict(sorted({**self.keys, **gone}.items())))
+
+    def given(self, nodes: Iterable[str]) -> Revoked:
+        """Another one, where `nodes` are enrolled anew. Pure."""
+        gone = set(nodes)
+        kept = {key: name for key, name in self.keys.items() if name not in gone}
+        return Revoked(self.schema, {name: at for name, at in self.nodes.items() if name not in gone}, kept)
+
+    def write(self, file: Path) -> None:
+        """Put it in place of `file`. Raises OSError."""
+        write_whole(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+
+
+def revoked_in(file: Path) -> Revoked:
+    """Read `file`; no file is no revocation. Raises InputError."""
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=Revoked)
+    except FileNotFoundError:
+        return Revoked(SCHEMA, {}, {})
+    except (OSError, msgspec.MsgspecError) as error:
+        raise InputError(
+            f"can't be read: {error}", file=file, hint="restore it: it says who is let in no more"
+        ) from None
+    if found.schema != SCHEMA:
+        raise InputError(f"schema {found.schema!r}, where {SCHEMA!r} is known", file=file)
+    return found

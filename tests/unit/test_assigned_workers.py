@@ -1,0 +1,66 @@
+"""What an agent does to have the workers that it was assigned, and what it says where it can't."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from worker.agent.assigned_workers import AssignedWorkers
+from worker.agent.supervisor import CRASHES, Supervisor
+from worker.wire.curve import Endpoint, new_keys
+from worker.wire.messages import Assignment, UserShare, Work, WorkerEnded, WorkerMended
+
+ASSIGNMENT = Assignment(
+    Work(run="r", users={"User": UserShare(weight=1)}, host="http://127.0.0.1:9", seed=1, stop_timeout_s=1.0),
+    number=0,
+    nodes=1,
+    workers=1,
+    locustfile="raise SystemExit(0)\n",
+)
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    kept = Supervisor()
+    yield kept
+    kept.stop(0.1)
+
+
+@pytest.fixture
+def workers(supervisor: Supervisor) -> Iterator[AssignedWorkers]:
+    assigned = AssignedWorkers("pi1", Endpoint("tcp://127.0.0.1:9", new_keys().public), new_keys(), supervisor)
+    yield assigned
+    assigned.stop()
+
+
+def test_a_node_without_room_for_what_its_workers_need_says_so_and_tries_again(
+    workers: AssignedWorkers, supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its agent lives on. After a few tries its workers are said to crash, until there is room."""
+    folder = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))  # is not there: an OSError, as of a file system that is full
+    workers.take_on(ASSIGNMENT)
+    now_s, said = 100.0, []
+    assert workers.wait_s(now_s) == 0
+    for _ in range(CRASHES):
+        said += workers.look(now_s)
+        now_s += workers.wait_s(now_s)
+    assert [type(message) for message in said] == [WorkerEnded] * CRASHES
+    assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False, False, True]
+    assert all("the node can't keep what its workers need" in message.how for message in said)
+    assert not supervisor.pids
+
+    folder.mkdir()
+    assert [type(message) for message in workers.look(now_s)] == [WorkerMended]
+    assert len(supervisor.pids) == 1
+
+
+def test_workers_of_a_run_that_is_over_are_not_tried_again(workers: AssignedWorkers, supervisor: Supervisor) -> None:
+    """A run that ends before there was room for it leaves nothing to be done."""
+    workers.take_on(ASSIGNMENT)
+    workers.stop()
+    assert list(workers.look(100.0)) == []
+    assert not supervisor.pids

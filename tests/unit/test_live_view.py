@@ -1,0 +1,61 @@
+"""The lines that a run leaves in a log while it is on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from master.run.live_view import PlainView, Snapshot
+
+
+def snapshot(offset_s: float, oldest_s: float) -> Snapshot:
+    return Snapshot(
+        phase="hold",
+        offset_s=offset_s,
+        left_s=60 - offset_s,
+        users=40,
+        users_planned=40,
+        rate_per_s=700.0,
+        error_share=0.0,
+        p50_ms=27.0,
+        p95_ms=90.0,
+        p99_ms=160.0,
+        in_flight=40,
+        oldest_s=oldest_s,
+        exceptions=0,
+        simulated=False,
+        nodes_expected=6,
+        nodes_ready=6,
+        nodes_hot=0,
+        nodes_lost=0,
+    )
+
+
+def never(_second: int) -> float:
+    return 0.0
+
+
+def from_7(second: int) -> float:
+    return max(0.0, second - 6.0)
+
+
+def in_odd_seconds(second: int) -> float:
+    return float(second % 2)
+
+
+@pytest.mark.parametrize(
+    ("oldest_s", "lines_at"),
+    [(never, [0, 5, 10, 15]), (from_7, [0, 5, 7, 12]), (in_odd_seconds, [0, 1, 6, 7, 12, 13])],
+)
+def test_figures_come_every_five_seconds_and_once_at_once_when_requests_begin_to_wait(
+    oldest_s: Callable[[int], float], lines_at: list[int]
+) -> None:
+    """A target that hangs shows in a log as soon as it is known; one that is slow now and then does not fill the log."""
+    written = io.StringIO()
+    with PlainView(Console(file=written)) as view:
+        for second in range(17):
+            view.show(snapshot(float(second), oldest_s(second)))
+    assert [int(line.split()[0].partition(":")[2]) for line in written.getvalue().splitlines()] == lines_at

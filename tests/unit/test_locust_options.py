@@ -1,0 +1,90 @@
+"""Locust's options, as a locustfile reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import locust
+import pytest
+from locust.event import EventHook
+
+from worker.load.locust_options import OptionsError, locust_variables, own_variables, parse_options, worker_options
+from worker.wire.messages import UserShare, Work
+
+WORK = Work(
+    run="run",
+    users={"Visitor": UserShare(weight=1)},
+    host="http://target.test:80",
+    seed=0,
+    stop_timeout_s=7.0,
+    locustfile="/project/visitors.py",
+    users_max=40,
+    spawn_rate=2.5,
+    duration_s=90.0,
+    variables={"SHOP_TENANT": "globex"},
+)
+
+
+@pytest.fixture(autouse=True)
+def parser_event(monkeypatch: pytest.MonkeyPatch) -> EventHook:
+    event = EventHook()
+    monkeypatch.setattr(locust.events, "init_command_line_parser", event)
+    return event
+
+
+def add_tenant(parser: Any) -> None:
+    parser.add_argument("--tenant", env_var="SHOP_TENANT", default="acme")
+    parser.add_argument("--depth", type=int, env_var="SHOP_DEPTH", default=3)
+    parser.add_argument("--note", default="")
+
+
+def test_an_option_of_the_locustfiles_own_has_its_default(parser_event: EventHook) -> None:
+    """Nobody has given it a value."""
+    parser_event.add_listener(add_tenant)
+    options = parse_options({})
+    assert (options.tenant, options.depth, options.note) == ("acme", 3, "")
+
+
+def test_an_own_option_has_the_value_of_the_variable_that_it_names(parser_event: EventHook) -> None:
+    """Converted as its type says; all workers get what the controller's environment had."""
+    parser_event.add_listener(add_tenant)
+    taken = own_variables({"SHOP_TENANT": "globex", "SHOP_DEPTH": "7", "LOCUST_TAGS": "a", "PATH": "/bin"})
+    assert taken == {"SHOP_TENANT": "globex", "SHOP_DEPTH": "7"}
+    options = parse_options(taken)
+    assert (options.tenant, options.depth) == ("globex", 7)
+
+
+def test_locusts_own_options_come_from_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node's environment would choose other tasks than the controller's."""
+    monkeypatch.setenv("LOCUST_TAGS", "good")
+    assert parse_options({}).tags is None
+    assert {"LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS", "LOCUST_USERS", "LOCUST_HOST"} <= locust_variables()
+
+
+def test_an_own_option_that_must_be_given_is_named_when_it_is_not(parser_event: EventHook) -> None:
+    """There is no command line to give it on, so its absence is an error like any other."""
+    parser_event.add_listener(lambda parser: parser.add_argument("--token", required=True, env_var="SHOP_TOKEN"))
+    with pytest.raises(OptionsError, match="--token"):
+        parse_options({})
+    assert parse_options({"SHOP_TOKEN": "x"}).token == "x"
+
+
+def test_a_listener_that_can_not_add_its_options_is_named(parser_event: EventHook) -> None:
+    """Locust has such an option itself."""
+    parser_event.add_listener(lambda parser: parser.add_argument("--users"))
+    with pytest.raises(OptionsError, match="--users"):
+        parse_options({})
+
+
+def test_a_workers_options_say_what_the_run_does(parser_event: EventHook) -> None:
+    """As if they had been given on Locust's command line."""
+    parser_event.add_listener(add_tenant)
+    options = worker_options(WORK)
+    assert (options.host, options.num_users, options.spawn_rate, options.run_time) == (
+        "http://target.test:80",
+        40,
+        2.5,
+        90,
+    )
+    assert (options.stop_timeout, options.headless, options.worker, options.master) == (7.0, True, True, False)
+    assert (options.locustfile, options.tenant, options.tags) == ("visitors.py", "globex", None)

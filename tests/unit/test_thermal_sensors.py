@@ -1,0 +1,98 @@
+"""A CPU's temperature and a fan, chosen by name among whatever chips and zones there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker.telemetry.proc_files import FAILURES, REST_S
+from worker.telemetry.thermal_sensors import Warmth
+
+Named = list[tuple[str, str]]
+
+
+def chips(root: Path, found: Named, *, value: str = "temp1_input") -> None:
+    for number, (name, text) in enumerate(found):
+        folder = root / f"sys/class/hwmon/hwmon{number}"
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(f"{name}\n")
+        (folder / value).write_text(text)
+
+
+def zones(root: Path, found: Named) -> None:
+    for number, (kind, text) in enumerate(found):
+        folder = root / f"sys/class/thermal/thermal_zone{number}"
+        folder.mkdir(parents=True)
+        (folder / "type").write_text(f"{kind}\n")
+        (folder / "temp").write_text(text)
+
+
+CPU = [("cpu-thermal", "47774\n")]
+
+
+@pytest.mark.parametrize(
+    ("found_chips", "found_zones", "expected_c"),
+    [
+        pytest.param([("cpu_thermal", "48200\n")], [], 48.2, id="a Pi's SoC, by its driver"),
+        pytest.param([("cpu-thermal", "48200\n")], [], 48.2, id="as older kernels spell it"),
+        pytest.param([("rp1_adc", "39000"), ("cpu_thermal", "51000")], [], 51.0, id="a Pi 5 has an I/O chip as well"),
+        pytest.param([("nvme", "33000"), ("coretemp", "61000")], [], 61.0, id="an Intel CPU"),
+        pytest.param([("k10temp", "55500"), ("amdgpu", "70000")], [], 55.5, id="an AMD CPU beside its graphics"),
+        pytest.param([("ds3231", "24250")], CPU, 47.774, id="a clock chip hides the SoC, the zone has it"),
+        pytest.param([("ds3231", "24250")], [], None, id="a clock chip alone is no CPU"),
+        pytest.param([("rpi_volt", "")], CPU, 47.774, id="chips without a temperature"),
+        pytest.param([], CPU, 47.774, id="a zone alone"),
+        pytest.param([], [("bcm2835_thermal", "47774")], 47.774, id="by the name that it had once"),
+        pytest.param([], [("acpitz", "16800"), ("x86_pkg_temp", "61000")], 61.0, id="the first zone is the board's"),
+        pytest.param([], [("acpitz", "16800")], None, id="a board is no CPU"),
+        pytest.param([], [], None, id="nothing at all"),
+        pytest.param([], [("cpu-thermal", "unknown\n")], None, id="a zone that says no number"),
+        pytest.param([], [("cpu-thermal", "")], None, id="a zone that says nothing"),
+        pytest.param([], [("cpu-thermal", "-274000")], None, id="a zone that says what can't be"),
+        pytest.param([("cpu_thermal", "99999999999999999999999")], [], None, id="a number without end"),
+    ],
+)
+def test_the_cpus_temperature_is_chosen_by_the_sensors_name(
+    tmp_path: Path, found_chips: Named, found_zones: Named, expected_c: float | None
+) -> None:
+    """Never just any chip's: a rack judged by its clock chips would never be hot."""
+    chips(tmp_path, found_chips)
+    zones(tmp_path, found_zones)
+    assert Warmth(tmp_path).temperature_c(0.0) == expected_c
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [("pwmfan", "1468\n", 1468), ("gpio_fan", "0\n", 0), ("nct6775", "900\n", None), ("pwmfan", "-1", None)],
+)
+def test_a_fans_speed_is_read_by_its_chips_name(tmp_path: Path, name: str, text: str, expected: int | None) -> None:
+    """One that stands still says 0, which is not the same as no fan."""
+    chips(tmp_path, [("cpu_thermal", "1"), (name, text)], value="fan1_input")
+    assert Warmth(tmp_path).fan_rpm(0.0) == expected
+
+
+def test_a_value_is_found_once_and_looked_for_again_after_it_has_failed_repeatedly(tmp_path: Path) -> None:
+    """A driver that is loaded anew may have another number."""
+    chips(tmp_path, [("cpu_thermal", "50000")])
+    warmth = Warmth(tmp_path)
+    assert warmth.temperature_c(0.0) == 50.0
+    chip = tmp_path / "sys/class/hwmon/hwmon0"
+    (chip / "temp1_input").write_text("")
+    new = tmp_path / "sys/class/hwmon/hwmon7"
+    new.mkdir()
+    (new / "name").write_text("cpu_thermal\n")
+    (new / "temp1_input").write_text("60000\n")
+    (chip / "name").write_text("gone\n")
+    assert [warmth.temperature_c(1.0) for _ in range(FAILURES)] == [None] * FAILURES
+    assert warmth.temperature_c(REST_S) == 60.0
+    warmth.close()
+
+
+def test_a_machine_without_a_sensor_is_looked_through_seldom(tmp_path: Path) -> None:
+    """Looking costs more than reading."""
+    warmth = Warmth(tmp_path)
+    assert warmth.temperature_c(10.0) is None
+    chips(tmp_path, [("cpu_thermal", "50000")])
+    assert warmth.temperature_c(10.0 + REST_S - 1) is None
+    assert warmth.temperature_c(10.0 + REST_S) == 50.0

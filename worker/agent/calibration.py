@@ -1,0 +1,199 @@
+"""How much load a machine can carry: measured once, by work such as a worker does, and kept with the node.
+
+The unit is one core of a Raspberry Pi 4 at full clock, and a machine counts as that many times its own cores. What is measured
+is the CPU time that one core takes for a unit of work: putting a request together, parsing the head of an answer
+and decoding its body, counting it in a histogram, encoding what a report says of it. So it does not matter whether others use
+the machine meanwhile, as long as they leave its clock and caches alone; where the rounds disagree they did not, and
+nothing is said. Neither is anything said of a node that is held back while it is measured: it can carry more than that shows.
+
+What was measured is kept as `capacity.json` in the state folder, with what it holds for: another board, number of cores,
+Python or piswarm is measured anew. Who overclocks a board deletes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from worker.atomic_write import write_whole
+from worker.load.histogram import Histogram
+from worker.simulation.boards import BOARDS
+from worker.wire.messages import Capacity, EndpointSecond, encode
+
+PI4_UNIT_S = BOARDS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
+"""CPU time of one core of a Pi 4 at full clock for a unit of work.
+
+Estimated, never measured on a Pi: 23.3 µs on an Intel Xeon at 2.5 GHz with Python 3.11 (the median of 30 measurements), and
+how much longer a Pi 4's core takes for the same Python. It only scales the unit: how nodes compare with each other does not
+depend on it.
+"""
+ROUNDS = 5
+ROUND_S = 0.05
+"""CPU time of a round. With the first, which only warms the caches and the clock up, they take 0.3 s in all."""
+LIMIT_S = 0.5
+"""A measurement that has taken so long, since others have the cores, is given up."""
+MOST_APART = 1.15
+"""Rounds agree when the slowest but one took no more than so many times as long as the fastest but one."""
+AGAIN_S = 60.0
+AGAIN_MAX_S = 3600.0
+"""When no figure came out, so long until the next attempt, and twice as long after each, up to the second."""
+MOST_BYTES = 4096
+FILE = "capacity.json"
+
+
+class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a figure holds for."""
+
+    model: str
+    cpu_count: int
+    python: str
+    piswarm: str
+
+
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is in the file."""
+
+    machine: Machine
+    capacity: Capacity
+
+
+def capacity_from(rounds_s: Sequence[float], cores: int) -> float | None:
+    """The capacity of a machine that took so much CPU time for a unit in each round; None when they disagree. Pure."""
+    if len(rounds_s) < ROUNDS:
+        return None
+    ordered = sorted(rounds_s)
+    if ordered[0] <= 0 or ordered[-2] > MOST_APART * ordered[1]:
+        return None
+    return round(cores * PI4_UNIT_S / median(ordered), 2) or None
+
+
+def believed(content: bytes, machine: Machine) -> float | None:
+    """The capacity in a file of this content; None when it is damaged, or of another machine. Pure."""
+    try:
+        kept = msgspec.json.decode(content, type=Kept)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return kept.capacity if kept.machine == machine else None
+
+
+def state_folder(environment: Mapping[str, str]) -> Path | None:
+    """Where a node keeps what outlives its processes: systemd's StateDirectory=, else the user's; None without either. Pure."""
+    of_service = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    if of_service:
+        return Path(of_service)
+    of_user = Path(environment.get("XDG_STATE_HOME", ""))
+    if of_user.is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification)
+        return of_user / "piswarm"
+    home = Path(environment.get("HOME", ""))
+    return home / ".local/state/piswarm" if home.is_absolute() else None
+
+
+def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], bool]) -> float | None:
+    """What is kept in `folder`; else what a measurement says, which is kept from then on. None when it says nothing.
+
+    `held_back` tells whether the machine's clock is known to be held down at the moment. Takes LIMIT_S at most.
+    """
+    capacity = None if folder is None else believed(_read(folder / FILE), machine)
+    if capacity is not None or held_back():
+        return capacity
+    capacity = capacity_from(measure(), machine.cpu_count)
+    if capacity is None or held_back():
+        return None
+    if folder is not None:
+        with contextlib.suppress(OSError):  # it is measured again next time
+            write_whole(folder / FILE, msgspec.json.encode(Kept(machine, capacity)))
+    return capacity
+
+
+class Calibration:
+    """Has a machine's capacity found out, at once, and as long as it is not known once more at times when it has nothing to do."""
+
+    def __init__(self, calibrate: Callable[[], bool], now_s: float) -> None:
+        """`calibrate` says whether it has come out."""
+        self._calibrate = calibrate
+        self._is_known = calibrate()
+        self._wait_s = AGAIN_S
+        self._again_at_s = now_s + self._wait_s
+
+    def look(self, now_s: float) -> None:
+        """Try it again when it is time for that: the machine has nothing to do. Takes LIMIT_S at most."""
+        if self._is_known or now_s < self._again_at_s:
+            return
+        self._is_known = self._calibrate()
+        self._wait_s = min(2 * self._wait_s, AGAIN_MAX_S)
+        self._again_at_s = now_s + self._wait_s
+
+
+def measure(
+    clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.thread_time
+) -> list[float]:
+    """The CPU seconds for a unit of work in each round; fewer than ROUNDS when the time is up."""
+    until_s = clock() + LIMIT_S
+    work = _work()
+    rounds_s: list[float] = []
+    for number in range(1 + ROUNDS):
+        began_s = cpu_clock()
+        units, spent_s = 0, 0.0
+        while spent_s < ROUND_S:
+            if clock() >= until_s:
+                return rounds_s
+            for _ in range(20):
+                work()
+            units += 20
+            spent_s = cpu_clock() - began_s
+        if number:
+            rounds_s.append(spent_s / units)
+    return rounds_s
+
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nserver: nginx\r\ndate: Sat, 21 Nov 2026 14:38:21 GMT\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\nconnection: keep-alive\r\ncache-control: no-store\r\nx-request-id: %d\r\n\r\n"
+)
+_BODY = b'{"id":17,"name":"camera","online":true,"tags":["a","b"],"position":{"x":1.5,"y":-2.25},"note":null}'
+
+
+def _work() -> Callable[[], None]:
+    """A function that does one unit of work, never the same twice."""
+    # An agent whose capacity is kept never needs it, and is the smaller for that.
+    from httptools import HttpResponseParser  # noqa: PLC0415
+
+    histogram = Histogram()
+    number = 0
+
+    def unit() -> None:
+        nonlocal number
+        number += 1
+        request = f"GET /items/{number} HTTP/1.1\r\nHost: target\r\nAccept: */*\r\nX-Number: {number}\r\n\r\n".encode()
+        head = _HEAD % (len(_BODY), number)
+        parser = HttpResponseParser(None)
+        parser.feed_data(head)
+        fields = {}
+        for line in head.lower().split(b"\r\n")[1:-2]:
+            name, _, value = line.partition(b":")
+            fields[name] = value.strip()
+        reply = msgspec.json.decode(_BODY[: int(fields[b"content-length"])])
+        histogram.add(parser.get_status_code() / 100 + number % 97 + reply["id"])
+        encode(EndpointSecond("GET", "/items/[id]", 1, 0, len(request), histogram.max_ms, {number % 97: 1, 400: 2}))
+
+    return unit
+
+
+def _read(path: Path) -> bytes:
+    """The beginning of a file; nothing when it can't be read. Never waits, whatever lies there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, MOST_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

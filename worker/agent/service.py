@@ -1,0 +1,73 @@
+"""The agent of a real node, as its unit starts it: `python -m worker.agent.service DIRECTORY`, which is /etc/piswarm on a node.
+
+It knows itself and its controller from `node.json` and `keys` there, waits for runs, and has workers while there is one. It ends
+with 0 on SIGTERM, and with 1 and one line when the directory is not as it must be.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import zmq
+
+from worker.agent.agent import Agent, serve
+from worker.agent.assigned_workers import AssignedWorkers
+from worker.agent.calibration import Calibration, state_folder
+from worker.agent.keys import read_keys
+from worker.agent.priority import raised
+from worker.agent.settings import KEYS, read_settings
+from worker.agent.signal_pipe import woken_by_signals
+from worker.agent.supervisor import Supervisor
+from worker.agent.watchdog import Watchdog
+from worker.telemetry.sensors import MachineSensors
+from worker.wire.curve import end_context
+
+IN_RUN = "in run"
+"""How what it says of itself begins while a controller has taken the node into a run."""
+
+
+def main() -> int:
+    """Answer for the node whose directory is named, until SIGTERM."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python3 -m worker.agent.service DIRECTORY\n")
+        return 2
+    directory = Path(sys.argv[1])
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    try:
+        settings = read_settings(directory)
+        keys = read_keys(directory / KEYS)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    priority = raised()  # before ZeroMQ starts its threads, so that they have it too
+    sensors = MachineSensors()
+    folder = state_folder(os.environ)
+    calibration = Calibration(lambda: sensors.calibrate(folder), time.monotonic())
+    workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority))
+    context = zmq.Context()
+    agent = Agent(settings.node, settings.controller, keys, sensors, context=context, workers=workers, stays=True)
+    watchdog = Watchdog(os.environ)
+    waits = f"waits for a run of {settings.controller.address}"
+
+    def over() -> bool:
+        run = workers.assignment.work.run if workers.assignment is not None else None
+        # Asked at each turn of the loop, and no turn takes longer than a second, or than the end of workers does.
+        now_s = time.monotonic()
+        watchdog.look(now_s, waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
+        if run is None and not agent.in_run:
+            calibration.look(now_s)
+        return bool(ended)
+
+    with woken_by_signals() as woken:
+        serve([agent], until=over, woken=woken)
+    end_context(context)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

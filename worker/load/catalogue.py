@@ -1,0 +1,49 @@
+"""Which user classes there are: those that come with piswarm, or those of the operator's own locustfile."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from locust import LoadTestShape, User
+from locust.user.users import UserMeta
+from locust.util.load_locustfile import load_locustfile
+
+from worker.wire.messages import UserShare
+
+SHIPPED = ("worker.users.lucid.users",)
+
+
+@cache
+def import_locustfile(path: str) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
+    """The user classes and load shapes of the locustfile at `path`, which is imported once however often they are asked for.
+
+    Whatever it raises is passed on.
+    """
+    classes, shapes = load_locustfile(path)
+    return classes, shapes
+
+
+def user_classes(locustfile: Path | str | None = None) -> dict[str, type[User]]:
+    """All user classes by name. Whatever a locustfile raises when it is imported is passed on."""
+    if locustfile is not None:
+        return dict(import_locustfile(str(Path(locustfile).resolve()))[0])
+    found: dict[str, type[User]] = {}
+    for module in map(importlib.import_module, SHIPPED):
+        found |= {
+            name: value for name, value in vars(module).items() if isinstance(value, UserMeta) and not value.abstract
+        }
+    return found
+
+
+def load_user_classes(shares: Mapping[str, UserShare], locustfile: Path | str | None = None) -> list[type[User]]:
+    """The classes that a scenario names, with their share of the load set. Raises KeyError for an unknown one."""
+    known = user_classes(locustfile)
+    chosen = []
+    for name, share in shares.items():
+        user_class = known[name]
+        user_class.weight, user_class.fixed_count = share.weight, share.fixed_count
+        chosen.append(user_class)
+    return chosen

@@ -1,0 +1,94 @@
+"""Locust's command line options, as a locustfile reads them (`environment.parsed_options`), with those that it adds itself.
+
+There is no command line of Locust's here. Its own options say what the run does; options of the locustfile's own have their
+defaults, or the value of the environment variable that each names, on whichever machine `piswarm run` was started: the
+controller reads them there (`own_variables`) and every worker gets the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import locust
+from locust import argument_parser
+
+from worker.wire.messages import Work
+
+
+class OptionsError(Exception):
+    """The locustfile's own options can't be read; says why."""
+
+
+@dataclass(frozen=True)
+class OwnOption:
+    """An option that the locustfile has added, and the environment variable that gives it a value, if any."""
+
+    name: str
+    variable: str | None
+
+
+def own_options() -> list[OwnOption]:
+    """The options that the imported locustfile has added. Raises OptionsError."""
+    _, own = _parser()
+    return [
+        OwnOption((action.option_strings or [action.dest])[-1], getattr(action, "env_var", None) or None)
+        for action in own
+    ]
+
+
+def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of `environment`, the variables that options of the imported locustfile's own name. Raises OptionsError."""
+    names = [option.variable for option in own_options()]
+    return {name: environment[name] for name in names if name is not None and name in environment}
+
+
+def locust_variables() -> frozenset[str]:
+    """The environment variables that Locust's own options name."""
+    parser = argument_parser.get_empty_argument_parser(default_config_files=[])
+    argument_parser.setup_parser_arguments(parser)
+    return frozenset(filter(None, (getattr(action, "env_var", None) for action in parser._actions)))  # noqa: SLF001
+
+
+def parse_options(variables: Mapping[str, str]) -> Namespace:
+    """All options at their defaults, but for those of the locustfile's own that `variables` give. Raises OptionsError."""
+    parser, _ = _parser()
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        try:
+            options: Namespace = parser.parse_args(args=[], env_vars=dict(variables))
+        except SystemExit:
+            raise OptionsError(said.getvalue().partition("error: ")[2].strip() or said.getvalue().strip()) from None
+    return options
+
+
+def worker_options(work: Work) -> Namespace:
+    """The options of a worker that does this work: those of Locust's that say what a run does are as if they had been given."""
+    options = parse_options(work.variables)
+    options.host = work.host
+    options.num_users, options.spawn_rate, options.run_time = work.users_max, work.spawn_rate, work.duration_s
+    options.stop_timeout = work.stop_timeout_s
+    options.headless = options.worker = True
+    if work.locustfile is not None:
+        options.locustfile = Path(work.locustfile).name
+    return options
+
+
+def _parser() -> tuple[Any, Iterable[Any]]:
+    """Locust's parser, without any configuration file, and the options that the locustfile has added. Raises OptionsError."""
+    parser = argument_parser.get_empty_argument_parser(default_config_files=[])
+    argument_parser.setup_parser_arguments(parser)
+    before = len(parser._actions)  # noqa: SLF001  # argparse has no public way
+    for listener in locust.events.init_command_line_parser._handlers:  # noqa: SLF001  # nor has Locust
+        try:
+            listener(parser=parser)
+        except Exception as error:
+            raise OptionsError(
+                f"a listener of init_command_line_parser failed: {type(error).__name__}: {error}"
+            ) from error
+    return parser, parser._actions[before:]  # noqa: SLF001

@@ -1,0 +1,382 @@
+"""What a worker measured, per second and endpoint, until it is reported."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from gevent import getcurrent
+from locust import User
+from locust.stats import RequestStats
+
+from worker.load.histogram import Histogram, Tally
+from worker.load.hook import WorkerEvent
+from worker.load.in_flight import Endpoint, Pending, PendingRequest, pending_by_endpoint
+from worker.load.local_errors import local_error
+from worker.load.loop_lag import KEPT_SECONDS, Lags
+from worker.load.unanswered import UnansweredRequests, is_unanswered
+from worker.load.user_exceptions import UserExceptions
+from worker.printable import printable
+from worker.wire.messages import EndpointSecond, ErrorCount, Report, WorkerSecond
+
+MAX_ERRORS_PER_REPORT = 100
+MAX_ERROR_LENGTH = 300
+MAX_NAME_LENGTH = 300
+MINOR = 0.01
+"""A lag that is less than this share of a lateness is no matter to it: the histograms are no better."""
+MAX_BYTES = 1 << 53
+"""More than this the wire does not take; it is 9 PB."""
+MAX_RESPONSE_MS = 1e15
+"""30,000 years; more than that is no time."""
+MARK_WITHIN_S = 0.5
+"""What is in flight so long after the end of a second is not taken for what was in flight at its end."""
+_ELSEWHERE = object()
+_NUMBERS = (float, int)  # made once: `float | int` is a new object each time
+
+
+class RequestEvent(WorkerEvent):
+    """Takes the place of Locust's request event: it counts each request by itself, then tells whoever listens.
+
+    A client that has no need of the listeners' many arguments, as long as there are none, calls `record` at once. One that can
+    tell when a request begins keeps it in `in_flight` until it has ended.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        listeners: Iterable[Any] = (),
+        failed: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        super().__init__("request", list(listeners), failed)
+        self.record = recorder.record
+        self.note_behind = recorder.note_behind
+        self.in_flight = recorder.in_flight
+        self.note_cut = recorder.note_cut
+        self.requesting = recorder.requesting
+        self._record_untimed = recorder.record_untimed
+
+    def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
+        """Count the request, then call the listeners, as Locust's event does.
+
+        Its response time counts as ended by the process's own clock, unless it is what the response says of itself
+        (`ended_ms` of worker.http's): whoever else fires this measured in the user's greenlet, after the event loop.
+        """
+        ended_ms = getattr(kwargs.get("response"), "ended_ms", _ELSEWHERE)
+        if ended_ms is _ELSEWHERE:
+            self.requesting.add(_user_class_here())
+        response_ms = kwargs["response_time"]
+        received_bytes = _bytes(kwargs.get("response_length"))
+        if _is_time(response_ms):
+            self.record(
+                kwargs["request_type"],
+                kwargs["name"],
+                response_ms,
+                received_bytes,
+                kwargs.get("exception"),
+                own_clock=response_ms != ended_ms,
+            )
+        else:
+            self._record_untimed(
+                kwargs["request_type"], kwargs["name"], response_ms, received_bytes, kwargs.get("exception")
+            )
+        if self._handlers:
+            super().fire(reverse=reverse, **kwargs)
+
+
+class _Mark(NamedTuple):
+    """A worker at the end of a second."""
+
+    users: int
+    in_flight: dict[Endpoint, Pending]
+
+
+class _LocalErrors:
+    """The requests of one second that failed for want of something on the node itself."""
+
+    __slots__ = ("count", "first")
+
+    def __init__(self, first: str) -> None:
+        self.count = 0
+        self.first = first
+
+
+class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
+    """Takes the place of Locust's statistics in a worker's environment, so that its runner finds none of its own to send.
+
+    Locust keeps its own unbounded, two-digit statistics by the wall clock; this keeps a mergeable histogram per second of
+    the monotonic clock and endpoint, and hands every request over exactly once.
+    """
+
+    def __init__(self, lag: Lags, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(use_response_times_cache=False)
+        self._lag = lag
+        self._clock = clock
+        self._seconds: dict[int, dict[tuple[str, str], Tally]] = {}
+        self._second = -1  # the one that `_tallies` is of
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._errors: dict[tuple[str, str, str], int] = {}
+        self._reported_up_to = int(clock())
+        self._unanswered = UnansweredRequests()
+        self._exceptions = UserExceptions()
+        self._exceptions_in: Counter[int] = Counter()
+        self._local_errors: dict[int, _LocalErrors] = {}
+        self._marks: dict[int, _Mark] = {}
+        self.in_flight: set[PendingRequest] = set()
+        """Requests that have been sent and not answered yet, of clients that tell."""
+        self.requesting: set[str] = set()
+        """Names of the user classes that have made a request; "" stands for requests whose user is not known."""
+        self.requests_total = 0
+        """All requests since the worker began; a simulated node's load is taken from it."""
+
+    def record(  # noqa: PLR0917  # names cost, and this is called for each request
+        self,
+        method: str,
+        name: str,
+        response_ms: float,
+        received_bytes: int,
+        error: Any = None,
+        now_s: float | None = None,
+        own_clock: bool = False,
+    ) -> None:
+        """Count one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
+
+        `own_clock` says that a late event loop has made `response_ms` longer: it was not the kernel that ended it.
+        """
+        if now_s is None:
+            now_s = self._clock()
+        if error:
+            self._record_failure(method, name, response_ms, received_bytes, error, now_s)
+            return
+        second = int(now_s)
+        if second != self._second:
+            self._second = second
+            self._tallies = self._seconds.setdefault(second, {})
+        tally = self._tallies.get((method, name))
+        if tally is None:
+            tally = self._new_tally(method, name)
+        tally.total += 1
+        tally.received_bytes += received_bytes
+        tally.histogram.add(response_ms)
+        self.requests_total += 1
+        if own_clock:
+            tally.own_clock += 1
+
+    def _record_failure(  # noqa: PLR0917  # as record
+        self, method: str, name: str, response_ms: float, received_bytes: int, error: Any, now_s: float
+    ) -> None:
+        self.requests_total += 1
+        self._note_error(method, name, error)
+        if isinstance(error, BaseException):
+            if is_unanswered(error):
+                self._unanswered.add(*_endpoint(method, name), now_s - response_ms / 1000, now_s)
+                return
+            lacking = local_error(error)
+            if lacking is not None:
+                self._local_errors.setdefault(int(now_s), _LocalErrors(lacking)).count += 1
+        tally = self._tally(method, name, now_s)
+        tally.total += 1
+        tally.failed += 1
+        tally.received_bytes += received_bytes
+        if tally.failures is None:
+            tally.failures = Histogram()
+        tally.failures.add(response_ms)
+
+    def record_untimed(self, method: str, name: str, response_ms: Any, received_bytes: int, error: Any = None) -> None:
+        """Count one request that has no response time: None, or what is no time such as a negative number.
+
+        It counts as a request, and as a failure if `error` is set, and stays out of the percentiles.
+        """
+        tally = self._tally(method, name, self._clock())
+        tally.total += 1
+        tally.untimed += 1
+        tally.received_bytes += received_bytes
+        self.requests_total += 1
+        if response_ms is not None:
+            shown = _text(response_ms)[:30]
+            self._note_error(method, name, f"response_time={shown} is no time in ms: left out of the percentiles")
+        if error:
+            tally.failed += 1
+            self._note_error(method, name, error)
+
+    def note_cut(self, request: PendingRequest, now_s: float) -> None:
+        """A request was cut off because its user was stopped: a failure, if it had gone without an answer for unusually long.
+
+        That is more than WAITING_S and twice the longest response time of its endpoint on this worker; of a younger one
+        nobody knows what would have come of it, and the user is counted as cut off instead (`note_cut_off`).
+        """
+        if request.sent_s is None:
+            return
+        endpoint = _endpoint(request.method, request.counted_as)
+        age_ms = 1000 * (now_s - request.sent_s)
+        latest_ms = max(
+            (tallies[endpoint].histogram.max_ms for tallies in self._seconds.values() if endpoint in tallies),
+            default=0.0,
+        )
+        if self._unanswered.is_overdue(endpoint, age_ms, latest_ms):
+            self.requests_total += 1
+            self._note_error(*endpoint, f"no answer after {age_ms / 1000:.0f} s, when its user was stopped")
+            self._unanswered.add(*endpoint, request.sent_s, now_s)
+
+    def note_exception(self, user_class: str, error: BaseException, trace: TracebackType | None) -> None:
+        """The code of a user let an exception through."""
+        self._exceptions.note(user_class, error, trace)
+        self._exceptions_in[int(self._clock())] += 1
+
+    def mark(self, users: int) -> None:
+        """A second has just ended: keep how many `users` run, and which requests are in flight."""
+        now_s = self._clock()
+        if now_s % 1 <= MARK_WITHIN_S:
+            pending = pending_by_endpoint(self.in_flight, now_s) if self.in_flight else {}
+            self._marks[int(now_s) - 1] = _Mark(users, pending)
+            while len(self._marks) > KEPT_SECONDS:
+                del self._marks[next(iter(self._marks))]
+
+    def _tally(self, method: Any, name: Any, now_s: float) -> Tally:
+        tallies = self._seconds.setdefault(int(now_s), {})
+        return tallies.setdefault(_endpoint(method, name), Tally())
+
+    def _new_tally(self, method: Any, name: Any) -> Tally:
+        tally = self._tallies[_endpoint(method, name)] = self._tallies.get(_endpoint(method, name)) or Tally()
+        return tally
+
+    def _note_error(self, method: Any, name: Any, error: Any) -> None:
+        error = getattr(error, "counted_as", error)
+        key = (*_endpoint(method, name), _text(error)[:MAX_ERROR_LENGTH] or _text(repr(error))[:MAX_ERROR_LENGTH])
+        if key not in self._errors and len(self._errors) >= MAX_ERRORS_PER_REPORT:
+            key = (*key[:2], f"further errors (only {MAX_ERRORS_PER_REPORT} different ones are kept per report)")
+        self._errors[key] = self._errors.get(key, 0) + 1
+
+    def note_behind(self, since_s: float, now_s: float, late_ms: float) -> None:
+        """A request that ends now counts `late_ms` from before it was made: its user is behind its schedule since `since_s`.
+
+        What of that is the process's own lateness is the process's lag in this second, too.
+        """
+        self._lag.carry(since_s, now_s, MINOR * late_ms)
+
+    def note_cut_off(self, users: int) -> None:
+        """So many users were ended in the middle of a task: the target may have counted a request that nobody here has."""
+        if users:
+            key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
+            self._errors[key] = self._errors.get(key, 0) + users
+
+    def take(
+        self, users: dict[str, int], *, life: int = 0, number: int = 0, order: int = 0, final: bool = False
+    ) -> Report:
+        """Everything not reported yet, as report `number`, and forget it. Only whole seconds, unless `final`.
+
+        `users`, `life` and `order` go along as they are.
+        """
+        now_s = self._clock()
+        end = int(now_s) + 1 if final else int(now_s)
+        # Idle seconds too: their lag tells whether the worker was fit. A request counted after a final report comes late.
+        # Of an hour without a controller, nothing but the requests is told.
+        due = set(range(max(self._reported_up_to, end - KEPT_SECONDS), end)).union(
+            second
+            for kept in (self._seconds, self._exceptions_in, self._local_errors)
+            for second in kept
+            if second < end
+        )
+        seconds = [self._take_second(second) for second in sorted(due)]
+        self._second = -1  # what is counted from now on, in whatever second, belongs to the next report
+        self._reported_up_to = max(end, self._reported_up_to)
+        errors = [ErrorCount(*key, count) for key, count in self._errors.items()]
+        self._errors.clear()
+        return Report(
+            life=life,
+            number=number,
+            order=order,
+            sent_s=now_s,
+            users=users,
+            seconds=seconds,
+            errors=errors,
+            unanswered=self._unanswered.take(),
+            exceptions=self._exceptions.take(),
+            requesting=sorted(self.requesting),
+        )
+
+    def _take_second(self, second: int) -> WorkerSecond:
+        lag = self._lag.second(second)
+        mark = self._marks.pop(second, None)
+        tallies = self._seconds.pop(second, {})
+        pending = {} if mark is None else {_endpoint(*key): pending for key, pending in mark.in_flight.items()}
+        lacking = self._local_errors.pop(second, None)
+        for endpoint, tally in tallies.items():
+            self._unanswered.note_answered(endpoint, tally.histogram.max_ms)
+        return WorkerSecond(
+            second=second,
+            cpu_percent=lag.cpu_percent,
+            lag_max_ms=lag.histogram.max_ms,
+            lag_buckets=dict(lag.histogram.buckets),  # a stall may add to it while the report waits to be sent again
+            endpoints=[
+                _endpoint_second(endpoint, tallies.get(endpoint) or Tally(), pending.get(endpoint))
+                for endpoint in dict.fromkeys((*tallies, *pending))
+            ],
+            users=None if mark is None else mark.users,
+            local_errors=0 if lacking is None else lacking.count,
+            local_error="" if lacking is None else lacking.first,
+            exceptions=self._exceptions_in.pop(second, 0),
+        )
+
+    def clear_all(self) -> None:
+        """Nothing: Locust asks for this at the start of a test, and nothing measured is ever thrown away."""
+
+    def reset_all(self) -> None:
+        """Nothing, for the same reason."""
+
+
+def _endpoint_second(endpoint: Endpoint, tally: Tally, pending: Pending | None) -> EndpointSecond:
+    failures = tally.failures or Histogram()
+    row = EndpointSecond(
+        *endpoint,
+        tally.total,
+        tally.failed,
+        min(tally.received_bytes, MAX_BYTES),
+        tally.histogram.max_ms,
+        tally.histogram.buckets,
+        tally.own_clock,
+        failures.max_ms,
+        failures.buckets,
+        tally.untimed,
+    )
+    if pending is not None:
+        row.in_flight, row.waiting_max_ms, row.waiting_buckets = (
+            pending.count,
+            pending.ages.max_ms,
+            pending.ages.buckets,
+        )
+    return row
+
+
+def _user_class_here() -> str:
+    """The class of the user in whose greenlet this is called; "" where there is none."""
+    arguments = getattr(getcurrent(), "args", ())
+    return type(arguments[0]).__name__ if arguments and isinstance(arguments[0], User) else ""
+
+
+def _is_time(response_ms: Any) -> bool:
+    """Whether a response time can be one: a number of milliseconds that is not negative, and no larger than the wire takes."""
+    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms <= MAX_RESPONSE_MS
+
+
+def _endpoint(method: Any, name: Any) -> tuple[str, str]:
+    """As the wire takes it: a locustfile may say anything, and none of it may cost a report."""
+    return _text(method)[:MAX_NAME_LENGTH], _text(name)[:MAX_NAME_LENGTH]
+
+
+def _text(what: Any) -> str:
+    """`what` as text that can be encoded: half of a surrogate pair, as a cut answer may have, becomes a question mark."""
+    try:
+        return printable(str(what).encode(errors="replace").decode())
+    except Exception:  # noqa: BLE001  # whatever a locustfile's own __str__ raises
+        return f"<{type(what).__name__} that can't be shown>"
+
+
+def _bytes(length: Any) -> int:
+    """A response's length as the wire takes it; what is none is 0."""
+    try:
+        return min(max(0, int(length or 0)), MAX_BYTES)
+    except (TypeError, ValueError, OverflowError):
+        return 0

@@ -1,0 +1,381 @@
+"""The Locust worker of piswarm: a WorkerRunner on an encrypted connection, with reports that lose nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import sys
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import gevent
+import zmq
+from gevent.event import Event
+from locust import __version__
+from locust.env import Environment
+from locust.exception import RPCError, RPCReceiveError
+from locust.rpc import Message
+from locust.rpc.zmqrpc import BaseSocket
+from locust.runners import STATE_INIT, STATE_SPAWNING, STATE_STOPPED, WorkerRunner
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
+
+from worker.load.recorder import Recorder
+from worker.parent_watch import note_contact
+from worker.wire.curve import Endpoint, Keys, connect
+from worker.wire.messages import Halt, Ready, Report, encode
+
+logger = logging.getLogger(__name__)
+
+REPORT_INTERVAL_S = 2.0
+IDLE_REPORT_INTERVAL_S = 4.0
+"""A worker that has no users, and nothing to tell, reports so often."""
+SEND_AGAIN_S = 5.0
+"""A report that the controller has not taken by then is sent again."""
+IDLE_AFTER_S = 6.0
+"""Without a sign of life from the controller for so long, a worker ends its users: no load without a controller."""
+IDLE_GRACE_S = 2.0
+"""How long their tasks may take then."""
+PRESENT_INTERVAL_S = 2.0
+PRESENT_INTERVAL_MAX_S = 15.0
+MAX_REASON = 500
+FINAL_REPORT_S = 10.0
+"""How long a worker waits, after it has stopped, for the controller to take its last report."""
+
+
+class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
+    """The worker's end of the wire: Locust's messages over a CURVE connection."""
+
+    def __init__(self, context: Any, endpoint: Endpoint, keys: Keys, identity: str) -> None:
+        # BaseSocket.__init__ is left out on purpose: it would open a context, with two threads, for this one socket.
+        self.socket = connect(context, endpoint, keys)
+        self._identity = identity.encode()
+
+    def send_typed(self, kind: str, data: Ready | Report | Halt, identity: str) -> None:
+        """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full."""
+        self.socket.send_multipart([self._identity, encode((kind, data, identity))], zmq.NOBLOCK)
+
+    def send(self, msg: Message) -> None:
+        """Send one of Locust's own messages; it is dropped where the controller has been away for too long to queue it."""
+        with contextlib.suppress(zmq.Again):
+            self.socket.send_multipart([self._identity, msg.serialize()], zmq.NOBLOCK)
+
+    def recv(self) -> Message:
+        """The next message. Raises RPCError, after which the caller asks again; nothing else, whatever arrives."""
+        try:
+            return super().recv()
+        except RPCError:
+            raise
+        except Exception as error:
+            raise RPCReceiveError("a message that can't be decoded") from error
+
+
+class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
+    """One worker of one node.
+
+    It differs from its base in what it says to the master: no heartbeats (the node's agent answers for the node), no
+    logs, and one Report every REPORT_INTERVAL_S in place of Locust's statistics. A report is kept until the controller has
+    taken it. A stop lets running tasks finish, for at most the environment's `stop_timeout`, then has the final report taken
+    and only then says that it has stopped.
+
+    A controller that is not heard any more ends the load, not the worker: it keeps what was not taken, and presents itself
+    until there is a controller again, at intervals that grow and are its own.
+    """
+
+    client: Any
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        context: Any,
+        endpoint: Endpoint,
+        keys: Keys,
+        node: str,
+        index: int,
+        run: str,
+        phase: float = 0.0,
+    ) -> None:
+        """`run` is the name of the run that it works for; `phase` (0 to 1) spreads the reports of a fleet over the interval."""
+        self._identity = f"{node}_{index}"
+        self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
+        self._phase = phase
+        self._run = run
+        self._closing = Event()
+        self._life = random.SystemRandom().getrandbits(52)
+        self._number = 0
+        self._reports: OrderedDict[int, Report] = OrderedDict()  # those that are not taken yet
+        self._sent_again_s = 0.0
+        self._reported_s, self._requests_told = 0.0, 0  # when last, and how many in all
+        self._all_taken = Event()
+        self._ended = False  # its last report is made
+        self._heard_s = time.monotonic()
+        self._present = Event()  # the controller knows this worker
+        self._may_present = Event()
+        self._halt: Halt | None = None
+        # The base's listeners count each request a second time, send a message for each exception, and say good-bye to a
+        # controller that has told this worker to quit: they are taken out again.
+        hooks = environment.events
+        kept = [
+            (event._handlers, list(event._handlers))  # noqa: SLF001  # Locust has no public way to read them
+            for event in (hooks.request, hooks.user_error, hooks.quitting)
+        ]
+        # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
+        super().__init__(environment, "127.0.0.1", 9)
+        for listeners, own in kept:
+            listeners[:] = own
+        environment.events.user_error.add_listener(self._on_user_error)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What this worker measured and has not reported."""
+        recorder: Recorder = self.environment.stats
+        return recorder
+
+    def connect_to_master(self) -> None:
+        """Open the connection; the controller is sought from then on, however long it takes."""
+        self.client_id = self._identity
+        self.reset_connection()
+        self.connected = True
+        self.greenlet.spawn(self._seek_controller)
+
+    def reset_connection(self) -> None:
+        """Open the connection anew, encrypted as before."""
+        self.client.close(linger=0)
+        self.client = self._connect()
+
+    def _seek_controller(self) -> None:
+        """Whenever no controller knows this worker, present it until one does; without one, end the load."""
+        self._may_present.wait()
+        dice = random.Random(self._identity)  # noqa: S311  # no secret
+        wait_s = PRESENT_INTERVAL_S
+        while True:
+            if self._present.is_set():
+                wait_s = PRESENT_INTERVAL_S
+                left_s = self._heard_s + IDLE_AFTER_S - time.monotonic()
+                if left_s > 0:
+                    gevent.sleep(left_s)
+                else:
+                    self._present.clear()
+                    self._fall_idle()
+            else:
+                self._present_self()
+                self._present.wait(wait_s * dice.uniform(0.8, 1.2))
+                wait_s = min(2 * wait_s, PRESENT_INTERVAL_MAX_S)
+
+    def present(self) -> None:
+        """The locustfile's listeners of init are done: from now on the worker presents itself to the controller."""
+        self._may_present.set()
+
+    def halt(self, reason: str) -> None:
+        """Ask the controller to end the run; the first reason stays."""
+        if self._halt is None:
+            self._halt = Halt(self._run, reason[:MAX_REASON])
+            logger.error("%s", reason)
+            self._send("halt", self._halt)
+
+    def quit(self) -> None:
+        """A locustfile ends the test: the controller is asked to end it, in order and for all workers."""
+        self.halt(f"the locustfile called runner.quit(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+
+    def stop(self) -> None:
+        """As `quit`: a test of Locust's that is stopped may be started again, a run ends."""
+        self.halt(f"the locustfile called runner.stop(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+
+    def _present_self(self) -> None:
+        if not self._may_present.is_set():
+            return
+        first = next(iter(self._reports), self._number + 1)
+        self._send("client_ready", Ready(__version__, self._life, first, self._run))
+
+    def _fall_idle(self) -> None:
+        if self.user_greenlets:
+            logger.warning("%s hears no controller: its users end", self._identity)
+            self.environment.stop_timeout = IDLE_GRACE_S
+            super().stop()
+            self.worker_state = STATE_INIT
+
+    def handle_message(self, msg: Message) -> None:
+        """Act on one message from the master. A stop runs beside the message loop, which it must not hold up."""
+        self._heard_s = time.monotonic()
+        note_contact()
+        match msg.type:
+            case "ack":  # the controller knows this worker, and which of its reports it has taken
+                self.worker_index = msg.data["index"]
+                self.last_received_spawn_timestamp = 0
+                self._forget_reports(msg.data["taken"])
+                self._send_reports()
+                self._present.set()
+                self.connection_event.set()
+            case "taken":
+                self._forget_reports(msg.data)
+                if not self._present.is_set():
+                    self._present_self()
+            case "present":
+                self._present.clear()
+                self._present_self()
+            case "spawn":
+                self._ended = False  # another controller goes on with a run that had been stopped
+                super().handle_message(msg)
+            case "stop":
+                self.greenlet.spawn(self._stop_and_report)
+            case "quit":
+                self._closing.set()
+            case _:
+                super().handle_message(msg)
+
+    def _stop_and_report(self) -> None:
+        super().stop()
+        self._ended = True
+        self._report(final=True)
+        with gevent.Timeout(FINAL_REPORT_S, False):  # gevent's way to say: just leave the block
+            while self._reports:
+                self._all_taken.wait()
+        self.client.send(Message("client_stopped", None, self.client_id))
+        self.worker_state = STATE_INIT
+
+    def _on_user_error(self, user_instance: Any, exception: BaseException, tb: Any) -> None:
+        user = getattr(user_instance, "user", user_instance)  # what fires this in a task is the task set
+        self.recorder.note_exception(type(user).__name__, exception, tb)
+
+    def spawn_users(self, user_classes_spawn_count: dict[str, int], wait: bool = False) -> list[Any]:  # noqa: ARG002
+        """Start so many users of each class. One that can't be made is counted as an exception, and the others are started."""
+        if self.state in (STATE_INIT, STATE_STOPPED):
+            self.update_state(STATE_SPAWNING)
+        users = []
+        for name, count in user_classes_spawn_count.items():
+            for _ in range(count):
+                try:
+                    user = self.user_classes_by_name[name](self.environment)
+                    user.start(self.user_greenlets)
+                except Exception as error:
+                    logger.exception("a user of class %s can't be made", name)
+                    self.recorder.note_exception(name, error, error.__traceback__)
+                else:
+                    users.append(user)
+        return users
+
+    def start_worker(self, user_classes_count: dict[str, int], **kwargs: Any) -> None:
+        """Run so many users of each class, beside those that were told to stop and have not ended their task yet."""
+        stopping = Counter(type(user).__name__ for user in self._users() if _is_stopping(user))
+        super().start_worker({name: count + stopping[name] for name, count in user_classes_count.items()}, **kwargs)
+
+    def _users(self) -> list[Any]:
+        # gevent empties the arguments of a greenlet that has ended
+        return [greenlet.args[0] for greenlet in list(self.user_greenlets) if greenlet.args]
+
+    def stop_users(self, user_classes_stop_count: dict[str, int]) -> None:
+        """Stop so many users of each class: those that pause at once, the others when their task is done.
+
+        Those that were told before are waited for as well.
+
+        Locust kills a pausing user without telling it that it is to stop; when its pause ends in that very moment, the kill
+        hits the request that it has just begun, and the target has counted one more than the generator.
+        """
+        left = dict(user_classes_stop_count)
+        stopping = []
+        for greenlet in list(self.user_greenlets):
+            user = greenlet.args[0] if greenlet.args else None  # gevent empties the arguments of one that has ended
+            if user is None:
+                continue
+            if _is_stopping(user):
+                stopping.append(greenlet)
+                continue
+            if not left.get(type(user).__name__, 0):
+                continue
+            left[type(user).__name__] -= 1
+            stopping.append(greenlet)
+            pausing = user._state in (None, LOCUST_STATE_WAITING)  # noqa: SLF001  # Locust keeps a user's state there
+            user._state = LOCUST_STATE_STOPPING  # noqa: SLF001
+            if pausing:
+                greenlet.kill(block=False)
+        gevent.joinall(stopping, timeout=self.environment.stop_timeout)
+        late = [greenlet for greenlet in stopping if not greenlet.ready()]
+        gevent.killall(late)
+        self.recorder.note_cut_off(len(late))
+
+    def _report(self, *, final: bool = False) -> None:
+        self._number += 1
+        self._reported_s, self._requests_told = time.monotonic(), self.recorder.requests_total
+        report = self.recorder.take(
+            dict(self.user_classes_count),
+            life=self._life,
+            number=self._number,
+            order=self.last_received_spawn_timestamp,
+            final=final,
+        )
+        self._reports[self._number] = report
+        self._all_taken.clear()
+        self._send("stats", report)
+
+    def _forget_reports(self, up_to: int) -> None:
+        while self._reports and next(iter(self._reports)) <= up_to:
+            self._reports.popitem(last=False)
+        if not self._reports:
+            self._all_taken.set()
+
+    def _send_reports(self) -> None:
+        self._sent_again_s = time.monotonic()
+        for report in self._reports.values():
+            self._send("stats", report)
+
+    def _send(self, kind: str, data: Ready | Report | Halt) -> None:
+        # When nobody has read for long it is not sent: what counts is kept, and sent again.
+        with contextlib.suppress(zmq.Again):
+            self.client.send_typed(kind, data, self.client_id)
+
+    def stats_reporter(self) -> None:
+        """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete.
+
+        While there is nothing to tell, every IDLE_REPORT_INTERVAL_S is enough.
+        Nothing is reported to a controller that is not there: what was counted stays counted.
+        """
+        while True:
+            now_s = time.monotonic()
+            slot_s = 0.2 + 0.6 * self._phase + int(self._phase * 97) % int(REPORT_INTERVAL_S)
+            gevent.sleep(REPORT_INTERVAL_S - (now_s - slot_s) % REPORT_INTERVAL_S)
+            if self._halt is not None:
+                self._send("halt", self._halt)
+            if self._present.is_set():
+                oldest = next(iter(self._reports.values()), None)
+                now_s = time.monotonic()
+                if oldest is not None and now_s - max(oldest.sent_s, self._sent_again_s) > SEND_AGAIN_S:
+                    self._send_reports()
+                idle = not self.user_greenlets and self.recorder.requests_total == self._requests_told
+                if not self._ended and not (idle and now_s < self._reported_s + IDLE_REPORT_INTERVAL_S - 1):
+                    self._report()
+
+    def wait_until_told_to_quit(self) -> None:
+        """Block until the master ends the run, then stop everything."""
+        self._closing.wait()
+        if self._may_present.is_set():
+            super().stop()
+            events = self.environment.events
+            events.quitting.fire(environment=self.environment, reverse=True)
+            events.quit.fire(exit_code=0)
+        self.greenlet.kill(block=True)
+        self.client.close(linger=500)
+
+    def heartbeat(self) -> None:
+        """Nothing: the node's agent answers for the node."""
+
+    def heartbeat_timeout_checker(self) -> None:
+        """Nothing: whether the master lives is the agent's business."""
+
+    def logs_reporter(self) -> None:
+        """Nothing: logs stay where they are written."""
+
+    def monitor_cpu_and_memory(self) -> None:
+        """Nothing: LoopLag measures the process, the agent the node."""
+
+
+def _is_stopping(user: Any) -> bool:
+    return bool(user._state == LOCUST_STATE_STOPPING)  # noqa: SLF001  # Locust keeps a user's state there
+
+
+def _place(frame: FrameType) -> str:
+    """Where a call was made: ` (locustfile.py:12)`."""
+    return f" ({frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"

@@ -1,0 +1,117 @@
+"""Users of a simulated node, slowed by what their requests would cost on its board: `worker/simulation/virtual_cores.py`, put to work.
+
+This is a simulation, and nothing in it runs in a worker on a real Pi, or in one with a process of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.hub import Hub
+
+from worker.load.histogram import Histogram
+from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND, Lags, LagSecond
+from worker.load.recorder import Recorder
+from worker.simulation.virtual_cores import VirtualCores
+
+NOTICED_S = 0.001
+"""A shorter wait for a core is none."""
+
+_record = Recorder.record
+
+
+class SlowedLag:
+    """How fit a simulated node was to measure: its process, which it shares with others, and its own cores.
+
+    Of the two whichever is worse: what the process lacks falsifies as well, and nothing simulated is to hide it. A node that waits
+    for its cores has that wait as lag, in as many probes of the second as fell into one.
+    """
+
+    def __init__(self, process: Lags, cores: VirtualCores) -> None:
+        self._process = process
+        self._cores = cores
+        self._waits_ms: OrderedDict[int, list[float]] = OrderedDict()
+        self._carried = (-1, -1)
+
+    def note(self, now_s: float, wait_s: float) -> None:
+        """At `now_s` the node would have come to it so late."""
+        waits_ms = self._waits_ms.get(int(now_s))
+        if waits_ms is None:
+            waits_ms = self._waits_ms[int(now_s)] = [0.0] * PROBES_PER_SECOND
+            while len(self._waits_ms) > KEPT_SECONDS:
+                self._waits_ms.popitem(last=False)
+        probe = int(now_s % 1 * PROBES_PER_SECOND)
+        waits_ms[probe] = max(waits_ms[probe], 1000 * wait_s)
+
+    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+        """As Lags says, of its process and of its cores."""
+        self._process.carry(since_s, now_s, least_ms)
+        seconds = (int(since_s), int(now_s))
+        if seconds != self._carried:  # once for all that are behind since then
+            self._carried = seconds
+            known = (waits_ms for second, waits_ms in self._waits_ms.items() if seconds[0] <= second < seconds[1])
+            worst_ms = max(map(max, known), default=0.0)
+            if worst_ms >= least_ms:
+                self.note(now_s, worst_ms / 1000)
+
+    def second(self, second: int) -> LagSecond:
+        """As Lags says. CPU is that of a worker of the node, of which each core has one."""
+        process = self._process.second(second)
+        entry = LagSecond()
+        busy_percent = self._cores.busy_percent(second)
+        entry.cpu_percent = None if process.cpu_percent is None else max(process.cpu_percent, busy_percent)
+        waits_ms = [wait_ms for wait_ms in self._waits_ms.get(second, ()) if wait_ms]
+        entry.histogram = _with_waits(process.histogram, waits_ms) if waits_ms else process.histogram
+        return entry
+
+
+def _with_waits(lag: Histogram, waits_ms: list[float]) -> Histogram:
+    """`lag`, of whose probes as many as there are waits, the shortest, have these in their place."""
+    buckets, left = dict(lag.buckets), len(waits_ms)
+    for bucket in sorted(buckets):
+        taken = min(left, buckets[bucket])
+        buckets[bucket] -= taken
+        left -= taken
+        if not buckets[bucket]:
+            del buckets[bucket]
+        if not left:
+            break
+    found = Histogram(buckets, lag.max_ms)
+    for wait_ms in waits_ms:
+        found.add(wait_ms)
+    return found
+
+
+class SlowedRecorder(Recorder):
+    """Counts requests like any recorder, and charges each to the node's cores; who is behind them waits."""
+
+    def __init__(self, process: Lags, cores: VirtualCores, clock: Callable[[], float] = time.monotonic) -> None:
+        self._slowed = SlowedLag(process, cores)
+        super().__init__(self._slowed, clock)
+        self._cores = cores
+        self._charge = cores.charge
+
+    def record(  # noqa: PLR0917  # as it is in its base
+        self,
+        method: str,
+        name: str,
+        response_ms: float,
+        received_bytes: int,
+        error: Any = None,
+        now_s: float | None = None,
+        own_clock: bool = False,
+    ) -> None:
+        """Count one request; called in the greenlet of the user that made it, which goes on when a Pi's would."""
+        if now_s is None:
+            now_s = self._clock()
+        _record(self, method, name, response_ms, received_bytes, error, now_s, own_clock)
+        wait_s = self._charge(now_s)
+        if wait_s < NOTICED_S:
+            return
+        self._slowed.note(now_s, wait_s)
+        if not isinstance(gevent.getcurrent(), Hub):  # the event loop itself can't wait for anything
+            gevent.sleep(wait_s + self._cores.cost_s)

@@ -1,0 +1,86 @@
+"""The choice among the ways of asking a Pi's firmware: the first that answers, found once, and again after it has failed.
+
+/dev/vcio comes first, `vcgencmd` next, the kernel's files last; beyond them nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker.telemetry.conditions import UNDER_VOLTAGE, UNKNOWN, holds, told
+from worker.telemetry.pi.firmware import Firmware, Probe, ProbeError
+from worker.telemetry.pi.mailbox import Mailbox
+from worker.telemetry.pi.sysfs import Sysfs
+from worker.telemetry.pi.vcgencmd import Vcgencmd
+
+FAILURES = 3
+"""So many failures in a row, and what has answered before is given up."""
+REST_S = 60.0
+"""When no way works, all are tried again after so long."""
+NOTHING = Firmware()
+
+
+class Chain:
+    """Asks by the first of `probes` that answers."""
+
+    def __init__(self, probes: Sequence[Probe], *, tells_under_voltage: bool = True) -> None:
+        """Boards of the Zero range do not report under-voltage: without `tells_under_voltage`, its absence is unknown."""
+        self._probes = probes
+        self._tells_under_voltage = tells_under_voltage
+        self._at = 0
+        self._answered = False
+        self._failures = 0
+        self._rest_until_s = 0.0
+
+    def read(self, now_s: float) -> Firmware:
+        """What the firmware says at `now_s`, or nothing. Never waits, and never raises."""
+        if self._at == len(self._probes) and now_s >= self._rest_until_s:
+            self._at = 0
+        while self._at < len(self._probes):
+            try:
+                found = self._probes[self._at].read(now_s)
+            except ProbeError:
+                if self._may_fail():
+                    break
+                self._give_up(now_s)
+                continue
+            if found is None:
+                break
+            self._answered, self._failures = True, 0
+            return self._without_what_is_not_told(found)
+        return NOTHING
+
+    def _may_fail(self) -> bool:
+        """Whether the probe in use stays in spite of a failure."""
+        self._failures += 1
+        return self._answered and self._failures < FAILURES
+
+    def _give_up(self, now_s: float) -> None:
+        """Go on to the next probe, or back to the first from one that has answered until now."""
+        self._probes[self._at].close()
+        self._at = 0 if self._answered else self._at + 1
+        self._answered, self._failures = False, 0
+        self._rest_until_s = now_s + REST_S
+
+    def _without_what_is_not_told(self, found: Firmware) -> Firmware:
+        conditions = found.conditions
+        if self._tells_under_voltage or holds(conditions, UNDER_VOLTAGE):
+            return found
+        return found._replace(conditions=told(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        for probe in self._probes:
+            probe.close()
+
+
+def chain_for(model: str, root: Path) -> Chain:
+    """The chain for the machine of this model whose files are below `root`; of what is no Pi nothing is asked."""
+    if not model.startswith("Raspberry Pi"):
+        return Chain(())
+    programs = (root / "usr/bin/vcgencmd", root / "opt/vc/bin/vcgencmd")
+    return Chain(
+        (Mailbox(root / "dev/vcio"), Vcgencmd(*programs), Sysfs(root)),
+        tells_under_voltage=not model.startswith("Raspberry Pi Zero"),
+    )

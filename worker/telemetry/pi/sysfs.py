@@ -1,0 +1,50 @@
+"""What the kernel's files say of the firmware's conditions. They can tell that something is wrong, never that all is well.
+
+`get_throttled` is what the firmware last told some driver, perhaps long ago; `in0_lcrit_alarm` is whether there was an
+under-voltage within the last 2 s, or 0 if the firmware never answered the driver (drivers/firmware/raspberrypi.c and
+drivers/hwmon/raspberrypi-hwmon.c). The clock that the kernel shows is the one that was asked for, not the true one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from worker.telemetry.conditions import ALL, UNDER_VOLTAGE, told
+from worker.telemetry.pi.firmware import Firmware, ProbeError
+from worker.telemetry.proc_files import SoughtNumber, find_chip, read_text
+
+GET_THROTTLED = Path("sys/devices/platform/soc/soc:firmware/get_throttled")
+SUPPLY_CHIP = "rpi_volt"
+
+
+def parse_throttled(text: str) -> int | None:
+    """The word in `50005`, hexadecimal without a prefix; None when it says something else."""
+    return int(text, 16) if re.fullmatch(r"[0-9a-fA-F]{1,8}\s*", text) else None
+
+
+def find_alarm(root: Path) -> Path | None:
+    """The file that tells whether there was an under-voltage lately."""
+    chip = find_chip(root, SUPPLY_CHIP)
+    return None if chip is None else chip / "in0_lcrit_alarm"
+
+
+class Sysfs:
+    """The files below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._throttled = root / GET_THROTTLED
+        self._alarm = SoughtNumber(lambda: find_alarm(root))
+
+    def read(self, now_s: float) -> Firmware:
+        """What is wrong. Raises ProbeError when no file says anything."""
+        throttled = parse_throttled(read_text(self._throttled))
+        alarm = self._alarm.read(now_s)
+        if throttled is None and alarm is None:
+            raise ProbeError("no file tells of the supply")
+        wrong = (throttled or 0) & ALL | (UNDER_VOLTAGE if alarm else 0)
+        return Firmware(told(wrong, wrong), None if throttled is None else throttled >> 16 & ALL)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._alarm.close()

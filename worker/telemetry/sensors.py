@@ -1,0 +1,96 @@
+"""What a machine's own sensors say."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from worker import __version__
+from worker.agent.calibration import Machine, capacity_of
+from worker.telemetry.conditions import SLOWING, Accumulator, holds
+from worker.telemetry.counters import open_counters
+from worker.telemetry.facts import read_model, read_revision, read_software
+from worker.telemetry.pi.chain import chain_for
+from worker.telemetry.thermal_sensors import Warmth
+from worker.wire.messages import Facts, Reading
+
+
+class Sensors(Protocol):
+    """Where an agent's telemetry comes from: a machine, or a model of one."""
+
+    def facts(self) -> Facts:
+        """What does not change."""
+
+    def read(self) -> Reading:
+        """The state now. CPU is counted since the reading before."""
+
+
+class MachineSensors:
+    """The sensors of the machine this process runs on."""
+
+    def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
+        """`root` is where the machine's files are; what Linux does not tell, psutil does."""
+        self._root = root
+        self._clock = clock
+        self._model = read_model(root)
+        self._counters = open_counters(root)
+        self._firmware = chain_for(self._model, root)
+        self._warmth = Warmth(root)
+        self._conditions = Accumulator()
+        self._capacity: float | None = None
+
+    def calibrate(self, folder: Path | None) -> bool:
+        """Find out the machine's capacity, by what is kept in `folder` or by a measurement of about 0.3 s; whether it is known."""
+        facts = self.facts()
+        machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
+        self._capacity = capacity_of(machine, folder, self._is_held_back)
+        return self._capacity is not None
+
+    def _is_held_back(self) -> bool:
+        return holds(self._firmware.read(self._clock()).conditions, SLOWING)
+
+    def facts(self) -> Facts:
+        """What does not change about this machine; but its capacity may be known only after a while."""
+        return Facts(
+            simulated=False,
+            model=self._model,
+            cpu_count=os.cpu_count() or 1,
+            memory_bytes=self._counters.memory_bytes,
+            piswarm=__version__,
+            revision=read_revision(self._root),
+            capacity=self._capacity,
+            **read_software(self._root),
+        )
+
+    def read(self) -> Reading:
+        """The state now; what the machine has no sensor for is None. Never waits for a probe."""
+        now_s = self._clock()
+        counters = self._counters.read()
+        firmware = self._firmware.read(now_s)
+        lately, since_start = self._conditions.add(firmware.conditions, firmware.occurred)
+        temperature_c = firmware.temperature_c
+        return Reading(
+            cpu_percent=counters.cpu_percent,
+            memory_percent=counters.memory_percent,
+            memory_used_bytes=counters.memory_used_bytes,
+            load_1min=os.getloadavg()[0],
+            temperature_c=self._warmth.temperature_c(now_s) if temperature_c is None else temperature_c,
+            frequency_hz=firmware.clock_hz,
+            fan_rpm=self._warmth.fan_rpm(now_s),
+            fan_step=self._warmth.fan_step(now_s),
+            conditions=firmware.conditions,
+            conditions_lately=lately,
+            conditions_since_start=since_start,
+            network_received_bytes=counters.network_received_bytes,
+            network_sent_bytes=counters.network_sent_bytes,
+            disk_read_bytes=counters.disk_read_bytes,
+            disk_written_bytes=counters.disk_written_bytes,
+        )
+
+    def close(self) -> None:
+        """Let go of what the probes have open."""
+        self._firmware.close()
+        self._warmth.close()

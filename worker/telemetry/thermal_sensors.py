@@ -1,0 +1,66 @@
+"""A machine's own temperature and fan, by the kernel's files: chosen by the sensors' names, never just the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worker.telemetry.proc_files import SoughtNumber, find_chip, numbered, read_text
+
+CPU_CHIPS = ("cpu_thermal", "cpu-thermal", "soc_thermal", "coretemp", "k10temp")
+"""The hwmon chips that tell a CPU's temperature. Others, such as a clock's (ds3231) or a Pi 5's rp1_adc, tell their own."""
+CPU_ZONES = ("cpu-thermal", "cpu_thermal", "soc-thermal", "soc_thermal", "bcm2835_thermal", "x86_pkg_temp")
+FAN_CHIPS = ("pwmfan", "gpio_fan")
+FAN_DEVICES = ("pwm-fan", "gpio-fan", "rpi-poe-fan")
+
+
+def find_temperature(root: Path) -> Path | None:
+    """The file with the CPU's temperature in thousandths of °C."""
+    chip = find_chip(root, *CPU_CHIPS)
+    if chip is not None and (chip / "temp1_input").exists():
+        return chip / "temp1_input"
+    # A kernel may have thermal zones without showing them as chips.
+    zones = numbered(root / "sys/class/thermal", "thermal_zone")
+    return next((zone / "temp" for zone in zones if read_text(zone / "type").strip() in CPU_ZONES), None)
+
+
+def find_fan_speed(root: Path) -> Path | None:
+    """The file with a fan's turns per minute."""
+    chip = find_chip(root, *FAN_CHIPS)
+    return chip / "fan1_input" if chip is not None and (chip / "fan1_input").exists() else None
+
+
+def find_fan_step(root: Path) -> Path | None:
+    """The file with the step that the kernel has set a fan to."""
+    devices = numbered(root / "sys/class/thermal", "cooling_device")
+    return next((device / "cur_state" for device in devices if read_text(device / "type").strip() in FAN_DEVICES), None)
+
+
+class Warmth:
+    """The temperature and fan of the machine whose files are below `root`; what it does not say is None."""
+
+    def __init__(self, root: Path) -> None:
+        self._temperature = SoughtNumber(lambda: find_temperature(root))
+        self._fan_speed = SoughtNumber(lambda: find_fan_speed(root))
+        self._fan_step = SoughtNumber(lambda: find_fan_step(root))
+
+    def temperature_c(self, now_s: float) -> float | None:
+        """Of the CPU."""
+        thousandths = self._temperature.read(now_s)
+        return thousandths / 1000 if thousandths is not None and -60_000 <= thousandths <= 200_000 else None
+
+    def fan_rpm(self, now_s: float) -> int | None:
+        """As its tachometer says, which on a Pi 5 has been seen to say 0 of a fan that runs (raspberrypi/linux #7556)."""
+        return _within(self._fan_speed.read(now_s), 100_000)
+
+    def fan_step(self, now_s: float) -> int | None:
+        """0 is off; a Pi 5's cooler has steps up to 4."""
+        return _within(self._fan_step.read(now_s), 1000)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for each in (self._temperature, self._fan_speed, self._fan_step):
+            each.close()
+
+
+def _within(value: int | None, most: int) -> int | None:
+    return value if value is not None and 0 <= value <= most else None

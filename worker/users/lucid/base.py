@@ -1,0 +1,110 @@
+"""The ground all users stand on: their time limits, and what a signed-in user does over and over."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from locust import task
+
+from worker import http
+from worker.users.lucid import replies
+from worker.users.lucid.accounts import USERS, AccountBook, Pool, password, user_random
+from worker.users.lucid.replies import Check, WrongReplyError
+
+T = TypeVar("T")
+
+_book = AccountBook()
+# The share of a token's life after which a user signs in anew, so as never to be caught with an expired one.
+_RENEW_AT = 0.9
+
+
+class HttpUser(http.HttpUser):
+    """The one place that decides how patient all users are. Timeouts in seconds."""
+
+    abstract = True
+    connection_timeout = 5.0
+    network_timeout = 30.0
+
+
+class SignedInUser(HttpUser):
+    """A user with an account of its own in `pool`, that pauses `wait_s` seconds (from, to) between tasks.
+
+    One task is mostly one request. It signs in at start; if that fails, or its token is refused, it tries again instead of
+    its next task. All its choices and pauses come from its own `random`, so a run can be repeated.
+    """
+
+    abstract = True
+    pool: ClassVar[Pool] = USERS
+    wait_s: ClassVar[tuple[float, float]] = (1.0, 3.0)
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        number = _book.next_number(environment, self.pool)
+        self.random = user_random(environment, type(self).__name__, number)
+        self.username = self.pool.name(number)
+        self._headers: dict[str, str] = {}
+        self._renew_at_s = 0.0
+
+    def on_start(self) -> None:
+        """Sign in."""
+        self.sign_in()
+
+    def wait_time(self) -> float:
+        """Seconds to pause now."""
+        return self.random.uniform(*self.wait_s)
+
+    @task  # type: ignore[untyped-decorator]  # Locust's
+    def act(self) -> None:
+        """One task: the next thing this user does, or another try to sign in."""
+        if self._headers and time.monotonic() < self._renew_at_s:
+            self.work()
+        else:
+            self.sign_in()
+
+    def work(self) -> None:
+        """What a signed-in user does in one task."""
+        raise NotImplementedError
+
+    def sign_in(self) -> None:
+        """POST /auth/login; a failure is counted and leaves the user signed out."""
+        self._headers = {}
+        credentials = {"username": self.username, "password": password()}
+        token = self.call("POST", "/auth/login", replies.Token, body=credentials)
+        if token is not None:
+            self._headers = {"Authorization": f"Bearer {token.token}"}
+            self._renew_at_s = time.monotonic() + _RENEW_AT * token.expires_in_s
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        reply: type[T],
+        *,
+        name: str | None = None,
+        body: bytes | dict[str, Any] | None = None,
+        expected: tuple[int, ...] = (200,),
+        check: Check[T] | None = None,
+    ) -> T | None:
+        """One request, counted under `name`: its answer as a `reply`, or None after a failure, which is counted too.
+
+        A failure is: no answer, another status than `expected`, a body that is no `reply`, or one that `check` refuses.
+        """
+        headers = self._headers
+        if isinstance(body, dict):
+            body = msgspec.json.encode(body)
+            headers = {**headers, "Content-Type": "application/json"}
+        with self.client.request(
+            method, path, name=name or path, headers=headers, data=body, catch_response=True
+        ) as response:
+            status = response.status_code
+            if response.content is None:
+                return None  # the failure, which the response knows, is counted
+            try:
+                return replies.read(status, response.content, expected, reply, check)
+            except WrongReplyError as error:
+                response.failure(str(error))
+                if status == 401:
+                    self._headers = {}
+        return None
