@@ -213,7 +213,7 @@ def test_a_refused_body_is_not_sent(server: Server, user: Visitor) -> None:
 def test_chunks_are_made_where_the_task_asks_for_them(server: Server) -> None:
     """The header alone would make the body something else."""
     server.on("/", reply("hello"))
-    user = server.visitor(network_timeout=1)
+    user = server.visitor(network_timeout=5)
     user.client.post("/", data=b"body", headers={"Transfer-Encoding": "chunked"})
     assert (sent(server).body, sent(server)["Content-Length"]) == (b"body", None)
 

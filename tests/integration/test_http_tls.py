@@ -248,7 +248,7 @@ def test_a_proxy_that_stalls_is_named(server: TlsServer) -> None:
     with Server() as silent:
         silent.on(server.url.removeprefix("https://"), lambda at: at.wait_for_the_client_to_close() or at.hang_up())
         port = int(silent.url.rpartition(":")[2])
-        user = through(port, server, connection_timeout=0.3)
+        user = through(port, server, connection_timeout=1)
         user.client.get("/")
         assert isinstance(user.event["exception"], TimeoutError)
         assert f"the proxy 127.0.0.1:{port}" in str(user.event["exception"])
