@@ -24,7 +24,7 @@ def test_the_verdict_is_the_same_with_a_node_that_lies_as_without_it(
 ) -> None:
     """A tenth of all requests fail, which four billion good ones would hide; the rate, which they would break, is kept."""
     rules = ["errors < 5 %", "rate < 100000/s", "max < 30 s"]
-    scenario = plan(piswarm, "20s", users=USERS, thresholds=rules, nodes={"expect": 4, "min": 3, "wait": "20s"})
+    scenario = plan(piswarm, "30s", users=USERS, thresholds=rules, nodes={"expect": 4, "min": 3, "wait": "20s"})
     with StandingFleet(tmp_path, 4) as fleet:
         fleet.kill(LIAR)
         options = [*fleet.options, "--target", target.url]
