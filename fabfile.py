@@ -21,12 +21,12 @@ from invoke.tasks import Task, task
 
 from master.deploy.command import Command, Options, told
 from master.deploy.host.service import Verb
-from master.deploy.host.steps import Wellness
+from master.deploy.host.steps import HealthCheck
 from master.deploy.provision import provision as run_playbook
 from master.deploy.rollout import actions
 from master.deploy.rollout.batches import parse_budget
-from master.deploy.rollout.deployment import Wishes
-from master.deploy.rollout.host_pool import Limits
+from master.deploy.rollout.deployment import DeploymentOptions
+from master.deploy.rollout.host_pool import PoolLimits
 from master.errors import InputError
 from worker import streams
 
@@ -98,7 +98,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
             with told():
                 check_numbers(given)
                 common = {name: given.pop(name) for name in defaults}
-                limits = Limits(common["connect"], common["deadline"], common["pool"])
+                limits = PoolLimits(common["connect"], common["deadline"], common["pool"])
                 where = Path(common["inventory"]), common["limit"], Path(common["state"])
                 sys.exit(body(Command(Options(*where, json=common["json"], limits=limits)), **given))
 
@@ -132,14 +132,14 @@ def deploy_workers(
     settle: int = 3,
 ) -> int:
     """Bring this release to the workers; only what differs is done."""
-    wellness = Wellness(settle_s=settle)
-    return fleet.deploy(Wishes(canaries, batch, parse_budget(budget), keep, wellness, dry_run))
+    wellness = HealthCheck(settle_s=settle)
+    return fleet.deploy(DeploymentOptions(canaries, batch, parse_budget(budget), keep, wellness, dry_run))
 
 
 @fleet_task(600)
 def rollback_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
     """Switch the workers back to the release that they ran before."""
-    return fleet.each("rollback", actions.rollback(Wellness(settle_s=settle), dry_run=dry_run))
+    return fleet.each("rollback", actions.rollback(HealthCheck(settle_s=settle), dry_run=dry_run))
 
 
 @fleet_task(60)
@@ -149,7 +149,7 @@ def status(fleet: Command) -> int:
 
 
 def _act(fleet: Command, verb: Verb, settle: int, *, dry_run: bool) -> int:
-    return fleet.each(verb, actions.act(verb, Wellness(settle_s=settle), dry_run=dry_run))
+    return fleet.each(verb, actions.act(verb, HealthCheck(settle_s=settle), dry_run=dry_run))
 
 
 @fleet_task(120)

@@ -143,7 +143,7 @@ def run(
     import locust  # noqa: F401, PLC0415
 
     from master.locustfile.read import read_to_run  # noqa: PLC0415
-    from master.run.run import Plan, Run  # noqa: PLC0415
+    from master.run.run import Run, RunPlan  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration  # noqa: PLC0415
 
@@ -155,7 +155,7 @@ def run(
     overrides = Overrides(target=target, users=users, duration_s=duration_s, nodes=nodes)
     read = read_to_run(scenario, overrides, real_nodes=roster is not None)
     _warn(read.warnings)
-    plan = Plan(
+    plan = RunPlan(
         scenario=read.scenario,
         out=out,
         started_at=datetime.now().astimezone(),

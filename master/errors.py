@@ -9,9 +9,9 @@ from pathlib import Path
 
 from worker.printable import printable_lines
 
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 """So many are shown of those that one message is about."""
-_LONGEST_LINE = 1000  # characters of a message
+_MAX_LINE_LENGTH = 1000  # characters of a message
 
 
 class ExitCode(IntEnum):
@@ -53,10 +53,10 @@ class AbortError(PiswarmError):
 
 
 def list_faults(rows: Iterable[str], count: int) -> str:
-    """A line for each of the first MOST_FAULTS of `count` faults, and how many more there are; further rows are not asked for."""
-    lines = [f"  {row}" for row in islice(rows, MOST_FAULTS)]
-    if count > MOST_FAULTS:
-        lines.append(f"  and {count - MOST_FAULTS} more")
+    """A line for each of the first MAX_FAULTS of `count` faults, and how many more there are; further rows are not asked for."""
+    lines = [f"  {row}" for row in islice(rows, MAX_FAULTS)]
+    if count > MAX_FAULTS:
+        lines.append(f"  and {count - MAX_FAULTS} more")
     return "\n".join(lines)
 
 
@@ -66,4 +66,6 @@ def _presentable(text: str) -> str:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 :]}"
+    return (
+        line if len(line) <= _MAX_LINE_LENGTH else f"{line[: _MAX_LINE_LENGTH // 2]} … {line[-_MAX_LINE_LENGTH // 2 :]}"
+    )

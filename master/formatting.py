@@ -13,7 +13,7 @@ from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLE
 NOTHING = "–"
 """Stands where nothing was measured, so that it can't be taken for a zero."""
 
-LONGEST_TEXT = 300
+MAX_TEXT_LENGTH = 300
 """Characters shown of a text that the target or a user's code chose, such as a name or an error."""
 
 CONDITIONS = {
@@ -132,7 +132,7 @@ def ahead(offset_s: float) -> str:
 
 def shortened(text: str) -> str:
     """`text`, cut where it stops being readable in a table."""
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return text if len(text) <= MAX_TEXT_LENGTH else f"{text[:MAX_TEXT_LENGTH]}…"
 
 
 def listed(items: Sequence[str], most: int = 12) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from master.errors import InputError
 
-_MOST_SHOWN = 1000  # characters of a path; Linux takes 4096
+_MAX_SHOWN = 1000  # characters of a path; Linux takes 4096
 
 
 def read_input(file: Path, most_bytes: int, *, hint: str = "") -> bytes:
@@ -48,7 +48,7 @@ def decode_input(file: Path, content: bytes, *, hint: str = "save the file as UT
 def shorten(file: Path) -> Path:
     """`file` as a message can show it: a path that no system takes is cut."""
     text = str(file)
-    return file if len(text) <= _MOST_SHOWN else Path(f"{text[:80]}…")
+    return file if len(text) <= _MAX_SHOWN else Path(f"{text[:80]}…")
 
 
 def _read(descriptor: int, most_bytes: int) -> bytes:

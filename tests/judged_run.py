@@ -10,10 +10,10 @@ from report_example import FACTS, reading, tally
 
 from master.judge.fitness import FitnessLog, NodeCondition
 from master.judge.outcome import RunFacts
-from master.scenario import Nodes, Scenario, Stage, parse_threshold
+from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import FitnessRow, SecondRow, Store
 from worker.load.histogram import Histogram, Tally
-from worker.telemetry.conditions import told
+from worker.telemetry.conditions import pack_flags
 from worker.wire.messages import UserShare
 
 SECONDS = 20
@@ -28,7 +28,7 @@ def scenario(*rules: str) -> Scenario:
         "http://127.0.0.1:9",
         {"ApiUser": UserShare(weight=1)},
         (Stage(users=10, spawn_rate=10, hold_s=60),),
-        nodes=Nodes(1, 1),
+        nodes=ExpectedNodes(1, 1),
         thresholds=tuple(parse_threshold(rule) for rule in rules),
     )
 
@@ -66,7 +66,7 @@ def fit_log(requests: int = 100, own_clock: int = 0, lag_ms: float = 1.0) -> Fit
     for _ in STEADY:
         log.add_lag(NODE, lag, fit=True, own_clock=own_clock)
         log.add_worker_cpu(NODE, 20.0)
-        log.add_node(NODE, NodeCondition(20.0, 30.0, 50.0, told(0), is_pi=True))
+        log.add_node(NODE, NodeCondition(20.0, 30.0, 50.0, pack_flags(0), is_pi=True))
         log.add_clock_error(NODE, 1.0)
         log.add_controller(10.0)
         log.note_ready(1)

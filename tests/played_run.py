@@ -31,10 +31,10 @@ from master.fleet.registry import Registry
 from master.fleet.server import AGENT
 from master.run.collect import Collector
 from master.run.live_view import view_for
-from master.run.monitor import Watch
+from master.run.monitor import Monitor
 from master.run.processes import Processes, node_names
 from master.run.stop import StopOrder
-from master.scenario import Nodes, Scenario, Stage, parse_threshold
+from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import CONTROLLER, Store
 from worker.load.catalogue import load_user_classes
 from worker.wire.messages import AgentMessage, ControllerMessage, UserShare, node_of
@@ -125,7 +125,7 @@ class PlayedRun:
             "http://127.0.0.1:9",
             SHARES,
             (Stage(users=users_per_node * nodes, spawn_rate=float(users_per_node * nodes), hold_s=1e6),),
-            nodes=Nodes(nodes, 1),
+            nodes=ExpectedNodes(nodes, 1),
             thresholds=tuple(parse_threshold(rule) for rule in RULES),
             sample_period_s=step_s,
         )
@@ -148,7 +148,7 @@ class PlayedRun:
                 gc.collect()
             stack.callback(self.master.close)
             view, self.stop = view_for(Console(quiet=True), "played"), StopOrder()
-            self._watch = Watch(
+            self._watch = Monitor(
                 scenario=self._scenario,
                 registry=self.registry,
                 master=self.master,

@@ -134,7 +134,7 @@ def hot_reading(number: int, part: float, full_hz: float) -> Reading:
         known = 15 ^ conditions.UNDER_VOLTAGE
         if part >= 0.9:
             slowed, holding = 0.8, conditions.SOFT_LIMITED
-    told = conditions.told(holding, known)
+    told = conditions.pack_flags(holding, known)
     return msgspec.structs.replace(
         reading(temperature_c, 90.0 if holding else 30.0),
         frequency_hz=slowed * full_hz if known else None,

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-MOST_AT_ONCE = 4096
+MAX_AT_ONCE = 4096
 """Bytes that a pipe which can be written to takes without waiting (POSIX: PIPE_BUF)."""
 PLAIN = {
     "≤": "<=",
@@ -65,7 +65,7 @@ class _Output(io.RawIOBase):
                 if not _ready(self._target, until_s - time.monotonic()):
                     raise BlockingIOError(errno.EAGAIN, "nobody reads it")
                 try:
-                    left = left[os.write(self._target, left[:MOST_AT_ONCE]) :]
+                    left = left[os.write(self._target, left[:MAX_AT_ONCE]) :]
                 except BlockingIOError:
                     time.sleep(
                         0.01

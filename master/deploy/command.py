@@ -19,15 +19,15 @@ from rich.table import Table
 from master.deploy.enroll import Met, jumps, let_nodes_in, meet_at, refused, trust
 from master.deploy.host.service import layout_of
 from master.deploy.rollout import actions
-from master.deploy.rollout.deployment import Builder, Deployment, Wishes
-from master.deploy.rollout.host_pool import Fleet, Limits, Watcher, Work
-from master.deploy.rollout.results import Outcome, Report, Result
+from master.deploy.rollout.deployment import Builder, Deployment, DeploymentOptions
+from master.deploy.rollout.host_pool import Fleet, PoolLimits, Watcher, Work
+from master.deploy.rollout.results import HostResult, Outcome, RolloutReport
 from master.deploy.ssh.route import Route, Routes
 from master.deploy.view import Screen, plain, show_report
 from master.errors import InputError, PiswarmError
 from master.inventory.host import DEFAULT_PORT, Host
 from master.inventory.inventory import GROUP, read_inventory
-from master.release.builder import Bundle, build
+from master.release.builder import Release, build
 from master.release.platforms import Platform
 from master.trust.changes import Trust, forget_keys, read_trust, revoke
 from master.trust.known_hosts import place, read_known_hosts
@@ -49,7 +49,7 @@ class Options:
     state: Path = Path(".piswarm")
     """The directory of what the controller knows of its fleet."""
     json: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: PoolLimits = field(default_factory=PoolLimits)
 
 
 @contextmanager
@@ -100,9 +100,9 @@ class Command:
         with self.screen.shown():
             began_s = time.monotonic()
             results = fleet.each(action, self.hosts, work)
-        return self.finish(Report(action=action, duration_s=time.monotonic() - began_s, hosts=results))
+        return self.finish(RolloutReport(action=action, duration_s=time.monotonic() - began_s, hosts=results))
 
-    def finish(self, report: Report) -> int:
+    def finish(self, report: RolloutReport) -> int:
         """Show `report`; the exit status."""
         if self.options.json:
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
@@ -110,10 +110,10 @@ class Command:
             show_report(report, self.console)
         return 0 if report.ok else 1
 
-    def deploy(self, wishes: Wishes, builder: Builder | None = None) -> int:
+    def deploy(self, wishes: DeploymentOptions, builder: Builder | None = None) -> int:
         """Bring the release to the hosts; the exit status. `builder` makes releases, of this copy of piswarm unless given."""
 
-        def made(platform: Platform, bases: Sequence[str]) -> Bundle:
+        def made(platform: Platform, bases: Sequence[str]) -> Release:
             return build(platform, LOCK_FILE, self.place.cache, bases=bases, progress=self.screen.say)
 
         deployment = Deployment(self.fleet(), self.hosts, builder or made, place=self.place, wishes=wishes)
@@ -130,7 +130,7 @@ class Command:
         gone = tuple(result.host for result in results if result.outcome is Outcome.CHANGED)
         if gone:
             forget_keys(self.place, gone)
-        return self.finish(Report(action="remove", duration_s=time.monotonic() - began_s, hosts=results))
+        return self.finish(RolloutReport(action="remove", duration_s=time.monotonic() - began_s, hosts=results))
 
     def logs(self, lines: int, *, follow: bool) -> int:
         """Show what the agents said last, host by host, or with `follow` as it comes, until Ctrl-C; the exit status."""
@@ -162,8 +162,8 @@ class Command:
         turned_down = {one.host: refused(one) for one in met if one.problem is not None}
         rest = [host for host in self.hosts if host.name not in turned_down]
         results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.place, before.revoked)}
-        ordered: Sequence[Result] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
-        return self.finish(Report(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
+        ordered: Sequence[HostResult] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
+        return self.finish(RolloutReport(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
 
     def _trust(self, ways: Sequence[Route], before: Trust, *, yes: bool) -> list[Met]:
         """Show the new keys of the machines at the ends of `ways`, ask, and trust them."""

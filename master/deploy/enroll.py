@@ -13,9 +13,9 @@ import paramiko
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.plan import Step
-from master.deploy.host.session import Session
+from master.deploy.host.session import HostSession
 from master.deploy.rollout.host_pool import POOL, Fleet, Task
-from master.deploy.rollout.results import Outcome, Result, failure
+from master.deploy.rollout.results import HostResult, Outcome, failure
 from master.deploy.ssh.route import Route, Routes
 from master.deploy.ssh.transport import Way
 from master.inventory.host import Host
@@ -127,12 +127,12 @@ def trust(met: Sequence[Met], where: Place, since: Revoked) -> list[Met]:
     ]
 
 
-def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revoked) -> list[Result]:
+def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revoked) -> list[HostResult]:
     """Ask the enrolled `hosts` for the public keys of their nodes, and let those in that have one."""
     keys: dict[str, str] = {}
     trusted = read_trust(where)
 
-    def ask(session: Session, task: Task) -> Result:
+    def ask(session: HostSession, task: Task) -> HostResult:
         task.told(Step.FACTS)
         name = session.host.name
         key = session.facts().public_key
@@ -149,7 +149,7 @@ def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revok
             "node key let in" if is_new else "node key known" if key else "its node key comes with its first deployment"
         )
         outcome = Outcome.CHANGED if is_new else Outcome.UNCHANGED
-        return Result(host=name, outcome=outcome, differs=words, duration_s=task.duration_s)
+        return HostResult(host=name, outcome=outcome, differs=words, duration_s=task.duration_s)
 
     results = fleet.each("asking for node keys", hosts, ask)
     problems = enroll_nodes(where, [result.host for result in results if result.ok], keys, since)
@@ -161,7 +161,7 @@ def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revok
     ]
 
 
-def refused(met: Met) -> Result:
+def refused(met: Met) -> HostResult:
     """The result of a host whose key is not trusted. `met` has a problem."""
     assert met.problem is not None
     return failure(met.host, met.problem, Step.CONNECT, duration_s=0.0)

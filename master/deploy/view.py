@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from master.deploy.rollout.host_pool import Task, Watcher
-from master.deploy.rollout.results import Outcome, Report, Result
+from master.deploy.rollout.results import HostResult, Outcome, RolloutReport
 
-_MOST_ROWS = 12
+_MAX_ROWS = 12
 """Hosts shown at once while they are worked on: those that take longest."""
 _STYLES = {
     Outcome.UNCHANGED: "dim",
@@ -67,7 +67,7 @@ class Screen(Watcher):
         with self._lock:
             self._tasks[task.host.name] = task
 
-    def ended(self, task: Task, result: Result) -> None:
+    def ended(self, task: Task, result: HostResult) -> None:
         """A host."""
         with self._lock:
             self._tasks.pop(task.host.name, None)
@@ -91,14 +91,14 @@ class Screen(Watcher):
         for outcome, number in counts:
             head.append(f"  {number} {outcome}", _STYLES[outcome])
         table = Table.grid(padding=(0, 2))
-        for task in tasks[:_MOST_ROWS]:
+        for task in tasks[:_MAX_ROWS]:
             sent = f"{task.sent / 1e6:.1f} MB" if task.sent else ""
             table.add_row(f"  {task.host.name}", task.step, sent, f"{task.duration_s:.0f} s")
-        more = [Text(f"  and {len(tasks) - _MOST_ROWS} more", style="dim")] if len(tasks) > _MOST_ROWS else []
+        more = [Text(f"  and {len(tasks) - _MAX_ROWS} more", style="dim")] if len(tasks) > _MAX_ROWS else []
         return Group(head, table, *more)
 
 
-def show_report(report: Report, console: Console) -> None:
+def show_report(report: RolloutReport, console: Console) -> None:
     """A table of the hosts, what to do about those that failed, and one line over all."""
     console.print(_table(report.hosts))
     failed = [result for result in report.hosts if result.outcome is Outcome.FAILED]
@@ -115,7 +115,7 @@ def show_report(report: Report, console: Console) -> None:
     console.print(summary(report), highlight=False, soft_wrap=True)
 
 
-def summary(report: Report) -> str:
+def summary(report: RolloutReport) -> str:
     """One line: `8 hosts: 8 unchanged; 0 bytes sent; 0.8 s`. Pure."""
     counts = [f"{report.count(outcome)} {outcome}" for outcome in Outcome if report.count(outcome)]
     sent = sum(result.bytes_sent for result in report.hosts)
@@ -130,7 +130,7 @@ def plain(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 
-def _table(results: Sequence[Result]) -> Table:
+def _table(results: Sequence[HostResult]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading, justify in (
         ("host", "left"),
@@ -153,6 +153,6 @@ def _table(results: Sequence[Result]) -> Table:
     return table
 
 
-def _releases(result: Result) -> str:
+def _releases(result: HostResult) -> str:
     before, after = (name[:8] if name else "–" for name in (result.before, result.after))
     return after if before == after else f"{before} → {after}"

@@ -10,7 +10,7 @@ from worker.wire.messages import Facts
 _STEPS_PER_DOUBLING = 4
 STEP = 2 ** (1 / _STEPS_PER_DOUBLING)
 """Capacities differ by whole steps, so that many nodes share few of them and a small change moves nobody."""
-MOST_STEPS = 12
+MAX_STEPS = 12
 """A hot node keeps an eighth of its load at least: without any it would be cool, and nobody would know what it bears."""
 LESS_EVERY_S = 10.0
 """While it is hot it carries a step less each time: the board's own mass takes about 2 min to follow."""
@@ -77,7 +77,7 @@ class Capacity:
         `hot` is from where its firmware may hold it down, `slowed` whether it does.
         """
         if hot or slowed:
-            return self._steps < MOST_STEPS and self._change(2 if slowed else 1, now_s, LESS_EVERY_S)
+            return self._steps < MAX_STEPS and self._change(2 if slowed else 1, now_s, LESS_EVERY_S)
         if self._steps and temperature_c is not None and temperature_c < COOL_BELOW_C:
             return self._change(-1, now_s, MORE_EVERY_S)
         return False
@@ -86,7 +86,7 @@ class Capacity:
         if self._changed_s is not None and now_s - self._changed_s < every_s:
             return False
         self._changed_s = now_s
-        self._steps = min(MOST_STEPS, max(0, self._steps + steps))
+        self._steps = min(MAX_STEPS, max(0, self._steps + steps))
         return True
 
 

@@ -16,7 +16,7 @@ from worker.wire.messages import Facts, Reading, Sample
 SILENCE_S = 3.0
 """A node is lost when its agent, which is due every second, has been silent for so long."""
 KEPT_READINGS = 10
-MOST_BEYOND_S = 0.6
+MAX_BEYOND_S = 0.6
 """A node's second may reach so far beyond the one of the run that it counts for."""
 
 
@@ -82,7 +82,7 @@ class Node:
         one second, and none of the next.
         """
         exact_s = self.clock.to_local(due_s) - began_s - due_s
-        if self._samples_ahead_s is None or abs(exact_s - self._samples_ahead_s) > MOST_BEYOND_S:
+        if self._samples_ahead_s is None or abs(exact_s - self._samples_ahead_s) > MAX_BEYOND_S:
             self._samples_ahead_s = exact_s
         return math.floor(due_s + self._samples_ahead_s)
 
@@ -93,7 +93,7 @@ class Node:
         two of the node's seconds would count for one of the run's, and none for the next, whenever the estimate wavers.
         """
         exact = self.clock.to_local(second) - began_s - second
-        if self._ahead is None or abs(exact - self._ahead) > MOST_BEYOND_S:
+        if self._ahead is None or abs(exact - self._ahead) > MAX_BEYOND_S:
             self._ahead = round(exact)
         return second + self._ahead
 

@@ -10,7 +10,7 @@ from gevent.event import Event
 
 FRAMES = 3
 """Of a message of ours: its connection's name, which the socket puts there, its sender's identity, and what it says."""
-MOST_IN_A_ROW = 100
+MAX_IN_A_ROW = 100
 """After so many messages others have their turn."""
 PAUSE_S = 0.005
 """While messages keep coming they are fetched together, so often: waking up for each costs more than reading it."""
@@ -41,7 +41,7 @@ class Router:
         Raises zmq.ZMQError once the socket is closed.
         """
         while True:
-            if self._in_a_row >= MOST_IN_A_ROW:
+            if self._in_a_row >= MAX_IN_A_ROW:
                 self._in_a_row = 0
                 gevent.sleep(0)
             self._in_a_row += 1
@@ -66,7 +66,7 @@ class Router:
         while self.socket.getsockopt(zmq.RCVMORE):
             self.socket.recv(_NOW)
             frames += 1
-            if frames % MOST_IN_A_ROW == 0:
+            if frames % MAX_IN_A_ROW == 0:
                 gevent.sleep(0)
 
     def _wait(self) -> None:

@@ -22,7 +22,7 @@ from master.inventory.tree import ALL, Found
 _OURS = "piswarm_"
 _CORRECT = "correct the inventory; nothing was started"
 _SHOWN = 80
-_MOST_WORDS = 600
+_MAX_WORDS = 600
 _WARNING = "[WARNING]: "
 _MAGIC = frozenset(
     {
@@ -66,7 +66,7 @@ def _bound_ranges() -> None:
 def _words(error: Exception | str) -> str:
     """What Ansible says of its trouble, in one line."""
     said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= _MOST_WORDS else f"{said[:_MOST_WORDS]} …"
+    return said if len(said) <= _MAX_WORDS else f"{said[:_MAX_WORDS]} …"
 
 
 class AnsibleSource:

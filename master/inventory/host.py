@@ -26,8 +26,8 @@ DEFAULT_PORT = 22
 """Where neither the inventory nor ~/.ssh/config has one."""
 CONTROLLER_PORT = 5557
 """Where nothing else is said."""
-MOST_WEIGHT = 1000.0
-_MOST_SHOWN = 10**40
+MAX_WEIGHT = 1000.0
+_MAX_SHOWN = 10**40
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 # Not to begin with a hyphen: it would be an option of ssh.
@@ -76,7 +76,7 @@ class Named:
 
 
 @dataclass(frozen=True, order=True)
-class Fault:
+class InventoryFault:
     """One thing wrong: where and what. Line 0 where it is not known."""
 
     file: Path
@@ -86,7 +86,7 @@ class Fault:
 
 def hosts_of(found: Iterable[Named]) -> tuple[Host, ...]:
     """Each of `found` as a Host, in the same order. Raises InputError with the faults of all, each with file and line."""
-    faults: list[Fault] = []
+    faults: list[InventoryFault] = []
     hosts = []
     reached: dict[tuple[object, ...], str] = {}
     for named in found:
@@ -101,7 +101,7 @@ def hosts_of(found: Iterable[Named]) -> tuple[Host, ...]:
     return tuple(hosts)
 
 
-def raise_faults(faults: Iterable[Fault]) -> None:
+def raise_faults(faults: Iterable[InventoryFault]) -> None:
     """Raise all of `faults` as one InputError; do nothing when there are none."""
     ordered = sorted(set(faults))
     if not ordered:
@@ -113,11 +113,11 @@ def raise_faults(faults: Iterable[Fault]) -> None:
     raise InputError(f"{len(ordered)} faults in the inventory\n{list_faults(rows, len(ordered))}", hint=hint)
 
 
-def _fault(text: str, at: Found | Named) -> Fault:
-    return Fault(at.file, at.line or 0, text)
+def _fault(text: str, at: Found | Named) -> InventoryFault:
+    return InventoryFault(at.file, at.line or 0, text)
 
 
-def _host(named: Named, faults: list[Fault]) -> Host:
+def _host(named: Named, faults: list[InventoryFault]) -> Host:
     """The host; what is wrong with it is added to `faults`, and a default stands in its place."""
     name = named.name
     if "_" in name:
@@ -168,7 +168,7 @@ def _host(named: Named, faults: list[Fault]) -> Host:
 
 def shown(value: object) -> str:
     """`value` in a message: never long, whatever it is. Pure."""
-    if isinstance(value, int) and not -_MOST_SHOWN < value < _MOST_SHOWN:
+    if isinstance(value, int) and not -_MAX_SHOWN < value < _MAX_SHOWN:
         return "a number of that many digits"  # which Python does not even show
     return "nothing" if value is None else repr(value)[:80]
 
@@ -199,7 +199,7 @@ def _weight(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError
     weight = float(value)
-    if not 0 < weight <= MOST_WEIGHT:
+    if not 0 < weight <= MAX_WEIGHT:
         raise ValueError
     return weight
 
@@ -239,7 +239,7 @@ _READ: dict[str, tuple[Callable[[object], object], str]] = {
         parse_arguments,
         "a list of ssh's options -o, -J, -l, -p and -i, and such as -4, -6 and -C; others do more than reach a host",
     ),
-    "piswarm_weight": (_weight, f"a number above 0, up to {MOST_WEIGHT:g}"),
+    "piswarm_weight": (_weight, f"a number above 0, up to {MAX_WEIGHT:g}"),
     "piswarm_workers": (_whole(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
     "piswarm_model": (_model, "a short text"),
     "piswarm_controller": (_controller, "an address such as 192.0.2.1, 192.0.2.1:5557 or [2001:db8::1]:5557"),

@@ -22,10 +22,10 @@ GROUP = "workers"
 Reader = Literal["auto", "ansible", "plain"]
 _HINT = "name an inventory, such as ansible/inventory/lab.yml"
 _SHOWN = 80
-_MOST_SHOWN = 1000
-_MOST_BYTES = 32 << 20
+_MAX_SHOWN = 1000
+_MAX_BYTES = 32 << 20
 """Of one file; an inventory of 10 000 hosts has about 1 MB."""
-_MOST_FILES = 10_000
+_MAX_FILES = 10_000
 
 
 class _Source(Protocol):
@@ -88,12 +88,12 @@ def _check_readable(file: Path) -> None:
         directories = [found for found in [file, *with_variables] if found.is_dir()]
         beside = (found for directory in directories for found in directory.rglob("*"))
         for number, found in enumerate(beside):
-            if number >= _MOST_FILES:
-                raise InputError(f"has more than {_MOST_FILES} files in and beside it", file=file, hint=_HINT)
+            if number >= _MAX_FILES:
+                raise InputError(f"has more than {_MAX_FILES} files in and beside it", file=file, hint=_HINT)
             if not found.name.startswith(".") and not found.name.endswith("~"):  # an editor's, which nobody reads
                 _check_file(found)
     except OSError as error:
-        shown = file if len(str(file)) < _MOST_SHOWN else Path(f"{str(file)[:_SHOWN]}…")
+        shown = file if len(str(file)) < _MAX_SHOWN else Path(f"{str(file)[:_SHOWN]}…")
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
         raise InputError(reason, file=shown, hint=_HINT) from None
 
@@ -105,8 +105,8 @@ def _check_file(file: Path) -> None:
         return
     if not stat.S_ISREG(status.st_mode):
         raise InputError("is a pipe, a socket or a device, where a file is needed", file=file, hint=_HINT)
-    if status.st_size > _MOST_BYTES:
-        raise InputError(f"has {status.st_size >> 20} MB; {_MOST_BYTES >> 20} are read", file=file, hint=_HINT)
+    if status.st_size > _MAX_BYTES:
+        raise InputError(f"has {status.st_size >> 20} MB; {_MAX_BYTES >> 20} are read", file=file, hint=_HINT)
     # Some files of /proc have nothing to read until something happens.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -18,7 +18,7 @@ VARIABLE = "piswarm_controller"
 
 
 @dataclass(frozen=True)
-class Settings:
+class SettingsFile:
     """The content of a node's node.json, but for the end of its only line."""
 
     text: str
@@ -29,10 +29,10 @@ class Settings:
         return hashlib.sha256(f"{self.text}\n".encode()).hexdigest()
 
 
-def settings_of(host: Host, public_key: str) -> Settings:
+def settings_of(host: Host, public_key: str) -> SettingsFile:
     """What `host` is to be told, by a controller of that public key. It must have an address for it."""
     assert host.controller is not None
-    return Settings(msgspec.json.encode(NodeSettings(host.name, Endpoint(host.controller, public_key))).decode())
+    return SettingsFile(msgspec.json.encode(NodeSettings(host.name, Endpoint(host.controller, public_key))).decode())
 
 
 def check_controllers(hosts: Iterable[Host]) -> None:

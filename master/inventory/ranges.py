@@ -11,7 +11,7 @@ import string
 
 LARGEST_RANGE = 10_000
 """Hosts that one name may stand for."""
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 """Of a number in a range: with more it counts to nothing that could be meant."""
 _PORT_DIGITS = 5
 _SHOWN = 80
@@ -57,7 +57,7 @@ def _size(bounds: str) -> int:
     """How many names a range stands for; 1 for what is none, or is an empty one."""
     begin, end, step = ([*bounds.split(":"), "", ""])[:3]
     try:
-        if max(len(begin), len(end), len(step)) > _MOST_DIGITS:
+        if max(len(begin), len(end), len(step)) > _MAX_DIGITS:
             return LARGEST_RANGE + 1
         if begin and begin in string.ascii_letters:
             first, last = string.ascii_letters.index(begin), string.ascii_letters.index(end)

@@ -11,13 +11,13 @@ from array import array
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from master.scenario import Limits
+from master.scenario import ValidityLimits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
 from worker.load.histogram import Histogram
-from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, state, told
+from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, pack_flags, state
 from worker.wire.messages import Facts, Reading
 
-_WELL = told(0)
+_WELL = pack_flags(0)
 _BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
 
 
@@ -196,7 +196,7 @@ class FitnessLog:
 
 
 def unfit_reasons(
-    limits: Limits,
+    limits: ValidityLimits,
     *,
     lag_max_ms: float | None,
     worker_cpu_percent: float | None,

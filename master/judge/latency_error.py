@@ -45,7 +45,7 @@ _ITERATIONS = 30
 """Enough: from there on hardly anything moves, and half a second is gone."""
 _NEGLIGIBLE = 1e-5
 """A share of less is no beginning."""
-_LEAST_MS = 0.001
+_MIN_MS = 0.001
 """Histograms tell nothing apart below."""
 _GROUPED = 12
 """So many buckets of lag, over which it grows by a quarter, count as one from the least to the most in them."""
@@ -78,7 +78,7 @@ class Moved(NamedTuple):
     @property
     def error_percent(self) -> float:
         """By how much of what it should be it is too high, beyond ALLOWED_MS."""
-        return 100 * max(0.0, self.measured_ms - self.own_ms - ALLOWED_MS) / max(self.own_ms, _LEAST_MS)
+        return 100 * max(0.0, self.measured_ms - self.own_ms - ALLOWED_MS) / max(self.own_ms, _MIN_MS)
 
 
 class Spread:

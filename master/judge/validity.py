@@ -15,7 +15,7 @@ from operator import add
 
 from master.judge.faults import fault_text
 from master.judge.fitness import FitnessLog, Percents
-from master.scenario import Limits
+from master.scenario import ValidityLimits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
 from worker.load.histogram import Histogram
 
@@ -63,7 +63,7 @@ def guarded(name: str, make: Callable[[], ValidityOutcome], *, yields: bool = Fa
 
 
 def check(
-    limits: Limits, log: FitnessLog, nodes_expected: int, nodes_min: int, causes: Mapping[str, str] = _NO_CAUSES
+    limits: ValidityLimits, log: FitnessLog, nodes_expected: int, nodes_min: int, causes: Mapping[str, str] = _NO_CAUSES
 ) -> list[ValidityOutcome]:
     """All checks of a log, in a fixed order; each without data is not ok, and a fault in one makes that one unknown.
 
@@ -116,7 +116,7 @@ class _Limit:
         return ValidityOutcome(self.check, limit, text, observed, ok, nodes, message)
 
 
-def _loop_lag(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _loop_lag(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     pooled = Histogram()
     for lag in log.lag.values():
         pooled.merge(lag)
@@ -124,7 +124,7 @@ def _loop_lag(limits: Limits, log: FitnessLog) -> ValidityOutcome:
     return _Limit("loop_lag_p99", limits.loop_lag_p99_ms, format_latency).outcome(pooled.percentile(99), own)
 
 
-def _controller_cpu(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _controller_cpu(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     """Not by a part of the samples alone: while its agent was away, the controller may have been as busy as can be."""
     row = _Limit("controller_cpu", limits.controller_cpu_percent).outcome(log.controller_cpu.within(_SHARE_WITHIN))
     missing = _percent(log.controller_missing, log.controller_expected) or 0.0
@@ -136,14 +136,14 @@ def _controller_cpu(limits: Limits, log: FitnessLog) -> ValidityOutcome:
     return replace(row, observed="unknown", observed_value=None, ok=False, message=message)
 
 
-def _missing_samples(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _missing_samples(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     return _Limit("missing_samples", limits.missing_samples_percent).outcome(
         _percent(log.samples_missing.total(), log.samples_expected.total()),
         {node: _percent(log.samples_missing[node], expected) for node, expected in log.samples_expected.items()},
     )
 
 
-def _excluded_share(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _excluded_share(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     """Without any request nothing was set apart: that says nothing against a threshold that was broken all the same."""
     measured = log.requests_fit + log.requests_unfit
     row = _Limit("excluded_share", limits.excluded_share_percent).outcome(_percent(log.requests_unfit, measured))
@@ -160,13 +160,13 @@ def _percents(
     return _Limit(name, most, show).outcome(pooled.within(_SHARE_WITHIN), own)
 
 
-def _temperature(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _temperature(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     if not log.temperature_c:
         return _unknown("node_temperature", f"≤ {format_temperature(limits.node_temperature_c)}")
     return _percents("node_temperature", limits.node_temperature_c, log.temperature_c, format_temperature)
 
 
-def _throttling(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _throttling(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     """The share of node-seconds with the clock held down; those of a Pi that could have told and did not count as well."""
     owed = Counter[str]() if limits.throttling_may_be_unknown else log.throttling_owed
     row = _share(
@@ -179,7 +179,7 @@ def _throttling(limits: Limits, log: FitnessLog) -> ValidityOutcome:
     return row
 
 
-def _under_voltage(limits: Limits, log: FitnessLog) -> ValidityOutcome:
+def _under_voltage(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     return _share(
         "under_voltage", limits.under_voltage_percent, log.under_voltage, log.under_voltage_untold, log.seconds
     )

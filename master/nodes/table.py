@@ -17,7 +17,7 @@ from master import formatting
 from master.nodes.now import FleetNow, NodeNow
 
 PADDING = 2
-LONGEST_CELL = 34
+MAX_CELL_WIDTH = 34
 """Characters; names and models come from the nodes, and may be longer."""
 BELOW = 4
 """Lines of a screen for the table's heading, two notes and the cursor."""
@@ -126,7 +126,7 @@ def _table(nodes: Sequence[NodeNow], width: int | None) -> tuple[list[Text], lis
     ages = any(not row.fresh for row in nodes) and any(row.sample_age_s is not None for row in nodes)
     shown = [column for column in _COLUMNS if ages or column.heading != "sample"]
     widths = {
-        column: max(cell_len(column.heading), *(min(LONGEST_CELL, cell_len(cell.text)) for cell in cells[column]))
+        column: max(cell_len(column.heading), *(min(MAX_CELL_WIDTH, cell_len(cell.text)) for cell in cells[column]))
         for column in shown
     }
     left_out = set()

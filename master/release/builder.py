@@ -39,7 +39,7 @@ KEPT = 5
 
 
 @dataclass(frozen=True)
-class Bundle:
+class Release:
     """A release, ready to be sent."""
 
     name: str
@@ -84,7 +84,7 @@ def build(
     package: Path | None = None,
     bases: Sequence[str] = (),
     deadline_s: float = 600.0,
-) -> Bundle:
+) -> Release:
     """The release for `platform`, from `cache` where it was made before; `package` is our own, the one in use unless given.
 
     For the first few of the releases `bases` that are in the cache too, there are deltas, where these are worth it. Several
@@ -117,7 +117,7 @@ def build(
 
 def _packed(
     directory: Path, wheels: Sequence[Path], own: contents.Files, platform: Platform, pins: tuple[Pin, ...]
-) -> Bundle:
+) -> Release:
     """The bundle of `wheels` and `own`, put into `directory`. Raises BuildError."""
     files = contents.files_of_wheels(wheels)
     clash = sorted(own.keys() & files.keys())
@@ -131,7 +131,7 @@ def _packed(
     return _bundle(directory, platform, record, is_new=True)
 
 
-def _deltas(bundle: Bundle, bases: Sequence[str], progress: Progress) -> tuple[Delta, ...]:
+def _deltas(bundle: Release, bases: Sequence[str], progress: Progress) -> tuple[Delta, ...]:
     """For the first few of `bases`. One that can't be made is none: the whole will do."""
     platform = bundle.platform
     cached = {}
@@ -179,7 +179,7 @@ def _name(record: _Record) -> str:
     return record.digest[: verify.NAME_DIGITS]
 
 
-def _cached(directory: Path, platform: Platform) -> Bundle | None:
+def _cached(directory: Path, platform: Platform) -> Release | None:
     """The bundle in `directory`, if it is whole."""
     try:
         record = _recorded(directory)
@@ -192,8 +192,8 @@ def _cached(directory: Path, platform: Platform) -> Bundle | None:
     return _bundle(directory, platform, record, is_new=False)
 
 
-def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: bool) -> Bundle:
-    return Bundle(
+def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: bool) -> Release:
+    return Release(
         name=_name(record),
         digest=record.digest,
         platform=platform,

@@ -16,7 +16,7 @@ from master.release import archive, verify
 
 MOST = 4
 """Deltas to one release that are made for one deployment; making one takes about as long as reading an archive."""
-_LEAST_SHARE = 0.5
+_MIN_SHARE = 0.5
 """Of a release, in bytes, that the other one has too; below it, the whole is as good and simpler."""
 
 
@@ -40,7 +40,7 @@ def make_delta(base: str, old: Path, new: Path) -> Delta | None:
     if not _is_sound(kept):
         before, after = _listed(old), _listed(new)
         common = {path for path, content in after.items() if before.get(path) == content}
-        if sum(after[path][0] for path in common) < _LEAST_SHARE * sum(size for size, _ in after.values()):
+        if sum(after[path][0] for path in common) < _MIN_SHARE * sum(size for size, _ in after.values()):
             return None
         common.discard(verify.VERIFY)  # what verifies the rest does not come from a host
         _keep({path: content for path, content in archive.read(new) if path not in common}, kept)

@@ -27,7 +27,7 @@ NAME_DIGITS = 16
 COMPLETE = ".complete"
 """Set by the deployment beside the release's own files, once it was found whole."""
 _COMPILED = re.compile(r"__pycache__/([^/]+)\.cpython-[0-9]+\.pyc")
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -60,13 +60,13 @@ def problems(root: Path, *, digest: str | None = None, compiled: bool = False, h
         fault = _fault(f"{root}/{path}", size, sha256)
         if fault:
             found.append(f"{path}: {fault}")
-            if len(found) > _MOST_SHOWN:
+            if len(found) > _MAX_SHOWN:
                 return [*found, "and more"]
     known = {*files, *code, MANIFEST, CODE, COMPLETE}
     for path in _present(root):
         if path not in known and not (compiled and _source(path) in files):
             found.append(f"{path}: does not belong to the release")
-            if len(found) > _MOST_SHOWN:
+            if len(found) > _MAX_SHOWN:
                 return [*found, "and more"]
     return found
 

@@ -22,7 +22,7 @@ LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 58, 14, 10, 26
 PLAIN_HEIGHT_PX, STRIP_HEIGHT_PX = 190, 260
 TALLEST_MAP_PX = 600
 LABEL_PX = 16  # a line of text, so that labels of nodes never meet
-LONGEST_NODE_LABEL = 12  # characters beside a heat map; the tooltip has the whole name
+MAX_NODE_LABEL_LENGTH = 12  # characters beside a heat map; the tooltip has the whole name
 
 # Inferno (van der Walt and Smith, 2015) without its ends, which would look like the page or like a missing sample.
 INFERNO = ["#160b39", "#420a68", "#6a176e", "#932667", "#bc3754", "#dd513a", "#f37819", "#fca50a"]
@@ -299,7 +299,7 @@ def _extremes(fleet: FleetMap, rows: list[Values], unit: str, *, lowest: bool) -
 
 
 def _label(node: str) -> str:
-    return node if len(node) <= LONGEST_NODE_LABEL else f"…{node[1 - LONGEST_NODE_LABEL :]}"
+    return node if len(node) <= MAX_NODE_LABEL_LENGTH else f"…{node[1 - MAX_NODE_LABEL_LENGTH :]}"
 
 
 def _peak(values: Sequence[float | None], time: Timeline) -> tuple[float, str]:

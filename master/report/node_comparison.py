@@ -8,7 +8,7 @@ from __future__ import annotations
 from master import formatting
 from master.report.charts import BOTTOM_PX, LEFT_PX, RIGHT_PX, Chart, Figure, Timeline, shade, time_axis
 from master.report.fleet import FleetMap
-from master.report.throttling_table import MOST_SHOWN, held_back
+from master.report.throttling_table import MAX_SHOWN, held_back
 
 PANEL_PX, BETWEEN_PX, LANE_PX, TOP_PX = 128, 30, 18, 24
 """Heights of a panel, of what is between panels (the title of the next), of a node's lane, and above the first panel."""
@@ -40,7 +40,7 @@ def together_figure(fleet: FleetMap, time: Timeline, shown: list[int], *, unfit:
         "id": "together",
         "kind": "together",
         "shown": shown,
-        "most": MOST_SHOWN,
+        "most": MAX_SHOWN,
         "names": list(formatting.CONDITIONS.values()),
         "bits": list(formatting.CONDITIONS),
         "throttles_from_c": THROTTLES_FROM_C,

@@ -10,7 +10,7 @@ from master.report.fleet import FleetMap, NodeTrack
 from worker.telemetry.conditions import THROTTLED
 from worker.telemetry.facts import UNKNOWN
 
-MOST_SHOWN = 6
+MAX_SHOWN = 6
 """Nodes drawn together; more lines than that can't be told apart."""
 
 
@@ -83,7 +83,7 @@ def shown_first(fleet: FleetMap, unfit_s: Mapping[str, int]) -> list[int]:
 
     everyone = [index for index, track in enumerate(fleet.tracks) if track.samples]
     troubled = sorted(filter(trouble_s, everyone), key=lambda index: (-trouble_s(index), -warmth_c(index)))
-    shown = troubled[: MOST_SHOWN - 1] or sorted(everyone, key=lambda index: -warmth_c(index))[:2]
+    shown = troubled[: MAX_SHOWN - 1] or sorted(everyone, key=lambda index: -warmth_c(index))[:2]
     model = fleet.tracks[shown[0]].model if shown else ""
     others = [index for index in everyone if not trouble_s(index) and index not in shown]
     # The warmest of those that stayed fit: it was near the same air and load, and bore it.

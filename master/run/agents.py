@@ -32,7 +32,7 @@ from worker.wire.messages import (
 
 QUESTION_INTERVAL_S = 5
 """How often each agent is asked for its clocks."""
-LONGEST_ANSWER_S = 60.0
+MAX_ANSWER_S = 60.0
 OFFSET_TOLD_S = 0.01
 """A change of a wall clock's offset that is worth telling."""
 CLOCK_SET_S = 1.0
@@ -153,7 +153,7 @@ class Agents:
 
     def _on_answer(self, node: Node, answer: Answer, now_s: float) -> None:
         passed_s = now_s - answer.asked_s
-        if not 0 <= passed_s < LONGEST_ANSWER_S:
+        if not 0 <= passed_s < MAX_ANSWER_S:
             self.dropped["an answer to what was not asked"] += 1
             return
         node.clock.observe_answer(answer.asked_s, answer.answered_s, now_s)

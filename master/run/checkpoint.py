@@ -27,7 +27,7 @@ STANDING = "standing"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Handover(msgspec.Struct):
+class FleetAccess(msgspec.Struct):
     """How the fleet is reached, and which processes serve the run on this machine."""
 
     host: str
@@ -73,7 +73,7 @@ class HandoverFile:
         self._path = path
 
     @classmethod
-    def create(cls, path: Path, handover: Handover) -> Self:
+    def create(cls, path: Path, handover: FleetAccess) -> Self:
         """Write a new file, readable and writable by its owner alone."""
         held = cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path)
         fcntl.flock(held._descriptor, fcntl.LOCK_EX)
@@ -81,7 +81,7 @@ class HandoverFile:
         return held
 
     @classmethod
-    def take(cls, path: Path) -> tuple[Self, Handover]:
+    def take(cls, path: Path) -> tuple[Self, FleetAccess]:
         """Take over from a controller that is no more. Raises InputError when there is nothing to take, or it lives."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -100,13 +100,13 @@ class HandoverFile:
                 f"the run in {path.parent} is still on", hint="Its controller lives; let it end."
             ) from None
         try:
-            handover = msgspec.json.decode(os.read(descriptor, 1 << 26), type=Handover)
+            handover = msgspec.json.decode(os.read(descriptor, 1 << 26), type=FleetAccess)
         except msgspec.MsgspecError as error:
             os.close(descriptor)
             raise InputError(f"{path} is not as it was written: {error}") from None
         return cls(descriptor, path), handover
 
-    def write(self, handover: Handover) -> None:
+    def write(self, handover: FleetAccess) -> None:
         """Write it anew."""
         content = memoryview(msgspec.json.encode(handover))
         os.posix_fallocate(self._descriptor, 0, len(content))  # a disk that is full is not to cost what stands here
@@ -125,7 +125,7 @@ class HandoverFile:
         os.close(self._descriptor)
 
 
-class Standing(msgspec.Struct, kw_only=True):
+class Checkpoint(msgspec.Struct, kw_only=True):
     """Where a run stands, kept once a second. Offsets are seconds since it began."""
 
     boot: str
@@ -174,10 +174,10 @@ def boot_id() -> str:
         return ""
 
 
-def read_standing(content: Any, path: Path) -> Standing:
+def read_standing(content: Any, path: Path) -> Checkpoint:
     """What run.db has under STANDING. Raises InputError when the run had not begun."""
     try:
-        return msgspec.convert(content, Standing)
+        return msgspec.convert(content, Checkpoint)
     except msgspec.ValidationError:
         raise InputError(
             f"the run in {path} was broken off before its load began", hint="Start it again with piswarm run."

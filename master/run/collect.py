@@ -13,7 +13,7 @@ import msgspec
 from master.fleet.credible_reports import CredibleReports, When
 from master.fleet.node_checks import CLOCK_JUMPED, IMPOSSIBLE_SAMPLE, check_reading
 from master.fleet.refusals import Refusals
-from master.fleet.registry import MOST_BEYOND_S, Node, Registry
+from master.fleet.registry import MAX_BEYOND_S, Node, Registry
 from master.fleet.report_checks import NOT_YET
 from master.fleet.states import NodeState
 from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
@@ -21,10 +21,10 @@ from master.judge.thresholds import Judge, ThresholdOutcome
 from master.judge.window import counts_of
 from master.load.schedule import LoadSchedule, Progress, Span, whole_seconds
 from master.run.agents import Agents
-from master.run.checkpoint import STANDING, Standing, boot_id
-from master.run.in_flight import InFlight, Waiting
+from master.run.checkpoint import STANDING, Checkpoint, boot_id
+from master.run.in_flight import InFlightSeconds, Waiting
 from master.run.report_acks import Receipts
-from master.run.resume_fitness import recall_fitness
+from master.run.resume_fitness import resume_fitness
 from master.run.user_classes import UserClasses
 from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
@@ -52,7 +52,7 @@ FIT_SECONDS_KEPT = 4
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
 EARLY_REPORTS = 5
-MOST_PROBES = 2 * PROBES_PER_SECOND
+MAX_PROBES = 2 * PROBES_PER_SECOND
 """Of a worker's loop in one second; after a stall there is one more than planned."""
 MAX_NODE_EVENTS = 1000
 """So that one node can't fill the store's place for events. A worker that crashes again and again has as many in some 8 hours."""
@@ -80,7 +80,7 @@ class Collector:
         *,
         tell: Callable[[str, ControllerMessage], None],
         halt: Callable[[str], None] | None = None,
-        earlier: Standing | None = None,
+        earlier: Checkpoint | None = None,
     ) -> None:
         """`tell` sends a message to a node's agent; `halt` ends the run for the reason given.
 
@@ -128,7 +128,7 @@ class Collector:
         """The latest second of its own clock that each worker has told its fitness of."""
         self._was_fit: defaultdict[str, dict[int, bool]] = defaultdict(dict)
         """Whether each worker was fit, in the latest steady seconds that it has told of."""
-        self._in_flight = InFlight()
+        self._in_flight = InFlightSeconds()
         self._exceptions: Counter[int] = Counter()
         """Exceptions in users' code by second, until the second is judged."""
         self.user_classes = UserClasses()
@@ -146,13 +146,13 @@ class Collector:
         if earlier is not None:
             self._go_on(earlier, scenario)
 
-    def _go_on(self, earlier: Standing, scenario: Scenario) -> None:
+    def _go_on(self, earlier: Checkpoint, scenario: Scenario) -> None:
         self._began_s = earlier.began_now_s(time.monotonic(), time.time())
         self._left_off_s = earlier.offset_s
         self.progress = Progress(
             LoadSchedule(earlier.remaining(scenario.load)), earlier.stage, tuple(earlier.steady_spans)
         )
-        self.fitness, self._received_samples = recall_fitness(self._store, self._is_steady)
+        self.fitness, self._received_samples = resume_fitness(self._store, self._is_steady)
         self.gaps = list(earlier.gaps)
         self.ready_s, self.users_peak = earlier.ready_s, earlier.users_peak
         self.receipts.cut_off = list(earlier.cut_off)
@@ -222,7 +222,7 @@ class Collector:
         if self._spans_of != (self.progress.revision, self._ended_s):  # asked for with all that arrives
             self._spans_of = (self.progress.revision, self._ended_s)
             # Without this margin the last second of a hold would have a part of what comes after it.
-            beyond_s, spans = MOST_BEYOND_S, self.progress.steady_spans(self._ended_s)
+            beyond_s, spans = MAX_BEYOND_S, self.progress.steady_spans(self._ended_s)
             self._spans = [(first_s + beyond_s, end_s - beyond_s) for first_s, end_s in spans]
         return self._spans
 
@@ -348,7 +348,7 @@ class Collector:
         )
         if row.local_error:
             reasons.append(printable(row.local_error))
-        credible = sum(row.lag_buckets.values()) <= MOST_PROBES
+        credible = sum(row.lag_buckets.values()) <= MAX_PROBES
         if not credible:
             reasons.append("loop lag not credible")
         if second + 1 > self._ended_s:
@@ -477,11 +477,11 @@ class Collector:
         self.receipts.acknowledge(tell_taken)
         self.agents.ask_for_clocks()
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> Checkpoint:
         assert self._began_s is not None
         offset_s = self.offset_s()
         position = self.progress.at(offset_s)
-        return Standing(
+        return Checkpoint(
             boot=boot_id(),
             began_s=self._began_s,
             began_wall_s=time.time() - offset_s,

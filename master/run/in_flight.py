@@ -25,7 +25,7 @@ class Waiting:
         self.ages.merge(ages)
 
 
-class InFlight:
+class InFlightSeconds:
     """What workers tell of requests in flight, until the second is old."""
 
     def __init__(self) -> None:

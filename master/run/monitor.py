@@ -17,7 +17,7 @@ from master.run.live_view import Snapshot, View
 from master.run.processes import Processes
 from master.run.revocations import Revocations
 from master.run.stop import StopOrder
-from master.run.storage import Storage
+from master.run.storage import StorageMonitor
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
 from worker.load.runner import IDLE_AFTER_S, REPORT_INTERVAL_S
@@ -41,7 +41,7 @@ WHY = {
 
 
 @dataclass(frozen=True)
-class Watch:
+class Monitor:
     """Looks at one run."""
 
     scenario: Scenario
@@ -55,7 +55,7 @@ class Watch:
     """The name of its directory."""
     metrics: MetricsServer | None
     revocations: Revocations = field(default_factory=Revocations)
-    storage: Storage | None = None
+    storage: StorageMonitor | None = None
     """Where what is measured is kept."""
     on_fault: Callable[[Exception], None] | None = None
     """Who is told of what a look fails by."""
@@ -153,7 +153,7 @@ class Watch:
         self.registry.left(node)
         self.collector.event("revoked", node, "its key counts no more: its connections are cut, its reports not taken")
 
-    def _look_after_storage(self, storage: Storage) -> None:
+    def _look_after_storage(self, storage: StorageMonitor) -> None:
         offset_s = self.collector.offset_s()
         left_s = self.collector.progress.at(offset_s).left_s
         for warning in storage.look(offset_s, left_s, self.collector.fold):

@@ -18,11 +18,11 @@ from master.store import CONTROLLER
 from worker.agent.supervisor import Backoff
 from worker.wire.curve import Endpoint, Keys
 from worker.wire.messages import Work
-from worker.wire.orders import Board, NodeOrders, RackNode, RackOrders
+from worker.wire.orders import NodeOrders, RackNode, RackOrders, SimulatedBoard
 
 AGENT = "agent"
 """The name of the process that samples this machine."""
-MOST_AGENT_ENDS = 8
+MAX_AGENT_ENDS = 8
 """So often, each within worker.agent.supervisor.MENDED_AFTER_S, it is started again."""
 MAX_RACKS = 8
 TARGET_READY_S = 30.0
@@ -133,13 +133,19 @@ class Processes:
 
     def revive_agent(self, now_s: float) -> bool:
         """Start the agent of this machine again when it has ended and its wait is over; whether it was started."""
-        if self._agent_due_s is None or now_s < self._agent_due_s or self._agent_backoff.early_ends > MOST_AGENT_ENDS:
+        if self._agent_due_s is None or now_s < self._agent_due_s or self._agent_backoff.early_ends > MAX_AGENT_ENDS:
             return False
         self._start_agent()
         return True
 
     def start_racks(
-        self, keys: Mapping[str, Keys], boards: Mapping[str, Board], endpoint: Endpoint, work: Work, *, separate: bool
+        self,
+        keys: Mapping[str, Keys],
+        boards: Mapping[str, SimulatedBoard],
+        endpoint: Endpoint,
+        work: Work,
+        *,
+        separate: bool,
     ) -> None:
         """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
 

@@ -10,7 +10,7 @@ from master.store import CONTROLLER, Store
 from worker.load.histogram import Histogram
 
 
-def recall_fitness(store: Store, is_steady: Callable[[int], bool]) -> tuple[FitnessLog, Counter[str]]:
+def resume_fitness(store: Store, is_steady: Callable[[int], bool]) -> tuple[FitnessLog, Counter[str]]:
     """The fitness of the seconds that `is_steady`, and how many samples of them have come from each node.
 
     Reads every row: an hour of 500 nodes takes some seconds.

@@ -18,7 +18,7 @@ from worker.wire.messages import MAX_LOCUSTFILE, Assignment, Work
 _SHOWN = 5
 
 
-class Member(msgspec.Struct, frozen=True):
+class RosterNode(msgspec.Struct, frozen=True):
     """One node: the public key that it was enrolled with, and what the inventory says of it."""
 
     name: str
@@ -32,7 +32,7 @@ class Member(msgspec.Struct, frozen=True):
 class Roster(msgspec.Struct, frozen=True):
     """All nodes of a run, the address of this machine that they know, and the directory with the keys that they trust."""
 
-    members: list[Member]
+    members: list[RosterNode]
     host: str
     port: int
     state: str
@@ -91,7 +91,7 @@ def read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
             f"{listed(strangers, _SHOWN)} not enrolled: {state} has no key of {'it' if len(strangers) == 1 else 'them'}",
             hint="Run fab enroll and fab deploy-workers, or leave them out with --limit.",
         )
-    members = [Member(found.name, enrolled[found.name], found.workers, found.weight) for found in hosts]
+    members = [RosterNode(found.name, enrolled[found.name], found.workers, found.weight) for found in hosts]
     return Roster(members, host.strip("[]"), int(port), str(state.resolve()))
 
 

@@ -27,18 +27,18 @@ from master.judge.outcome import RunFacts, conclude
 from master.judge.result import Result
 from master.report.files import write_outcome
 from master.run.bottleneck import bottleneck_in
-from master.run.checkpoint import STANDING, Handover, HandoverFile, Standing, read_standing
+from master.run.checkpoint import STANDING, Checkpoint, FleetAccess, HandoverFile, read_standing
 from master.run.collect import Collector
 from master.run.directory import RunDirectory
 from master.run.live_view import View
-from master.run.monitor import Watch
+from master.run.monitor import Monitor
 from master.run.process_limits import limit_warnings
 from master.run.processes import Processes, node_names
 from master.run.revocations import Revocations
 from master.run.roster import Roster, assignments
 from master.run.simulated_boards import boards_of
 from master.run.stop import StopOrder
-from master.run.storage import Storage
+from master.run.storage import StorageMonitor
 from master.rundb import check_whole
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
@@ -58,7 +58,7 @@ CHILDREN_END_S = 5.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What to run, and where: `out` is the run directory (None: a new one below `runs/`).
 
     The master listens on `host` and `port`; 0 takes a free one, None is what the nodes of the `roster` know, or a free one on
@@ -102,13 +102,13 @@ class Run:
         self._show = show
         self._stop = StopOrder()
         self._metrics: MetricsServer | None = None
-        self._earlier: Standing | None = None
+        self._earlier: Checkpoint | None = None
         self._worth_keys = False
         """Whether what is kept of the run can be resumed, as long as it has not come to its end."""
         self._concluded = self._left_alone = False
         self._fault: Exception | None = None
 
-    def execute(self, plan: Plan) -> Finished:
+    def execute(self, plan: RunPlan) -> Finished:
         """Run the scenario. However it ends, what was started has ended, and the result is known, or what was measured is kept.
 
         Raises InputError, with nothing left behind, when the operator's input keeps it from starting.
@@ -118,7 +118,7 @@ class Run:
             roster = plan.roster
             simulated = node_names(self._scenario.nodes.expect) if roster is None else []
             host, port = (LOOPBACK, 0) if roster is None else (roster.host, roster.port)
-            handover = Handover(
+            handover = FleetAccess(
                 host=host if plan.host is None else plan.host,
                 port=port if plan.port is None else plan.port,
                 server_keys=new_keys() if roster is None else None,
@@ -187,7 +187,7 @@ class Run:
         else:
             self._file.remove()
 
-    def _open_port(self, stack: ExitStack, handover: Handover) -> FleetServer:
+    def _open_port(self, stack: ExitStack, handover: FleetAccess) -> FleetServer:
         server = FleetServer(handover.host, handover.port, handover.controller_keys(), handover.allowlist)
         stack.callback(server.close)
         handover.port = server.port
@@ -196,7 +196,7 @@ class Run:
         return server
 
     def _go_through(self, stack: ExitStack, server: FleetServer, store: Store, directory: RunDirectory) -> Finished:
-        self._storage = Storage(directory)
+        self._storage = StorageMonitor(directory)
         self._collector = Collector(
             store,
             self._registry,
@@ -248,7 +248,7 @@ class Run:
             FleetMaster, server=server, listener=self._collector, shares=scenario.users, run=run
         )
         self._revocations = Revocations(self._handover.roster, lambda text: self._collector.event("trust", None, text))
-        watch = self._watch = Watch(
+        watch = self._watch = Monitor(
             scenario=scenario,
             registry=self._registry,
             master=self._master,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from master.scenario import Rack
+from master.scenario import SimulatedRack
 from worker.simulation.boards import BOARDS, KINDS
-from worker.wire.orders import Board
+from worker.wire.orders import SimulatedBoard
 
 WEAK_SUPPLY = (0.05, 0.35)
 """A weak supply sags between these shares of the power by which a busy board draws more than one at rest."""
@@ -28,7 +28,9 @@ def deal(fleet: Mapping[str, float], count: int) -> list[str]:
     return kinds
 
 
-def boards_of(fleet: Mapping[str, float], rack: Rack, seed: int, nodes: Sequence[str]) -> dict[str, Board]:
+def boards_of(
+    fleet: Mapping[str, float], rack: SimulatedRack, seed: int, nodes: Sequence[str]
+) -> dict[str, SimulatedBoard]:
     """What each of all `nodes` of a run stands for, in their order; the same for the same seed."""
     weak_count = round(len(nodes) * rack.weak_supply_percent / 100)
     weak = set(random.Random(f"{seed} supply").sample(nodes, weak_count))  # noqa: S311  # no secret
@@ -38,7 +40,7 @@ def boards_of(fleet: Mapping[str, float], rack: Rack, seed: int, nodes: Sequence
         warmer_c, weakness = rack.spread_c * dice.random(), dice.uniform(*WEAK_SUPPLY)
         board, cooling = KINDS[kind]
         idle_w, load_w = BOARDS[board].idle_w, BOARDS[board].load_w
-        found[name] = Board(
+        found[name] = SimulatedBoard(
             board,
             cooling,
             rack.ambient_c + warmer_c,

@@ -76,7 +76,7 @@ class Growth:
         return int(grown + max(0.0, log)) + REPORT_BYTES
 
 
-class Storage:
+class StorageMonitor:
     """The run directory of a run that is on."""
 
     def __init__(self, directory: RunDirectory) -> None:

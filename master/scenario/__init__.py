@@ -4,19 +4,19 @@ Nothing here knows a socket, a clock or Locust; the load schedule, thresholds an
 """
 
 from master.scenario.loader import load_scenario, peek_locustfile
-from master.scenario.model import EMBEDDED, Limits, Nodes, Rack, Scenario, Stage
+from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits
 from master.scenario.overrides import Overrides
 from master.scenario.rules import Threshold, parse_threshold
 
 __all__ = [
     "EMBEDDED",
-    "Limits",
-    "Nodes",
+    "ExpectedNodes",
     "Overrides",
-    "Rack",
     "Scenario",
+    "SimulatedRack",
     "Stage",
     "Threshold",
+    "ValidityLimits",
     "load_scenario",
     "parse_threshold",
     "peek_locustfile",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
-from master.scenario.model import Limits, Nodes, Rack, Scenario, Stage, mix_fault
+from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits, mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name, check_target
@@ -110,9 +110,9 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
         locustfile=shape.locustfile,
         users=shape.users,
         load=load,
-        nodes=Nodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),
+        nodes=ExpectedNodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),
         fleet=shape.fleet,
-        rack=Rack(
+        rack=SimulatedRack(
             shape.rack.ambient,
             shape.rack.spread,
             shape.rack.weak_supply,
@@ -133,10 +133,11 @@ def _check_locustfile(file: Path) -> None:
         raise InputError(f"has {len(text)} characters, where nodes take {MAX_LOCUSTFILE}", file=file)
 
 
-def _limits(shape: ValidityShape) -> Limits:
+def _limits(shape: ValidityShape) -> ValidityLimits:
     given = shape.model_dump(exclude_none=True)
     # A quantity's field has its unit at the end, which its key has not.
     units = {
-        field.name.rpartition("_")[0] if field.type == "float" else field.name: field.name for field in fields(Limits)
+        field.name.rpartition("_")[0] if field.type == "float" else field.name: field.name
+        for field in fields(ValidityLimits)
     }
-    return Limits(**{units[key]: value for key, value in given.items()})
+    return ValidityLimits(**{units[key]: value for key, value in given.items()})

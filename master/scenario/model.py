@@ -45,7 +45,7 @@ def mix_fault(users: Mapping[str, UserShare], peak: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Nodes:
+class ExpectedNodes:
     """How many nodes the run wants, how few will do, and how long to wait for them."""
 
     expect: int = 1
@@ -58,7 +58,7 @@ DEFAULT_FLEET: Mapping[str, float] = {"pi4-heatsink": 1, "pi5-cooled": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Rack:
+class SimulatedRack:
     """What simulated nodes stand in. `spread_c` is from the coolest place, which has `ambient_c`, to the warmest.
 
     `request_cpu_s` is the CPU that a request costs on a Pi 4's core at full clock; None is what it costs this machine, scaled.
@@ -73,7 +73,7 @@ class Rack:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ValidityLimits:
     """Where the generator stops being fit to measure."""
 
     loop_lag_p99_ms: float = 50.0
@@ -109,11 +109,11 @@ class Scenario:
     load: tuple[Stage, ...]
     description: str = ""
     seed: int = 0
-    nodes: Nodes = Nodes()
+    nodes: ExpectedNodes = ExpectedNodes()
     fleet: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_FLEET))
-    rack: Rack = Rack()
+    rack: SimulatedRack = SimulatedRack()
     thresholds: tuple[Threshold, ...] = ()
-    validity: Limits = Limits()
+    validity: ValidityLimits = ValidityLimits()
     sample_period_s: float = 1.0
     stop_timeout_s: float = 10.0
     locustfile: Path | None = None
@@ -175,7 +175,7 @@ class Scenario:
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _rack(rack: Rack) -> dict[str, object]:
+def _rack(rack: SimulatedRack) -> dict[str, object]:
     content: dict[str, object] = {
         "ambient": format_temperature(rack.ambient_c),
         "spread": format_temperature(rack.spread_c),

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from master.errors import InputError
-from master.scenario.model import Nodes, Scenario, Stage, mix_fault, ramps_s
-from master.scenario.schema import MOST_NODES, MOST_USERS, check_target
-from master.scenario.units import LONGEST_DURATION_S, format_duration
+from master.scenario.model import ExpectedNodes, Scenario, Stage, mix_fault, ramps_s
+from master.scenario.schema import MAX_NODES, MAX_USERS, check_target
+from master.scenario.units import MAX_DURATION_S, format_duration
 from master.scenario.windows import window_fault
 
 
@@ -47,8 +47,8 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
 
 def _scaled(scenario: Scenario, users: int) -> tuple[Stage, ...]:
     """Every stage's users times `users` over the peak, rounded half up, and at least 1 where there were any."""
-    if not 1 <= users <= MOST_USERS:
-        raise InputError(f"--users {users}: must be from 1 to {MOST_USERS}", hint="leave it out to keep the scenario's")
+    if not 1 <= users <= MAX_USERS:
+        raise InputError(f"--users {users}: must be from 1 to {MAX_USERS}", hint="leave it out to keep the scenario's")
     fault = mix_fault(scenario.users, users)
     if fault:
         raise InputError(f"--users {users}: {fault}", hint="change the option, or the fixed counts in the scenario")
@@ -61,7 +61,7 @@ def _scaled(scenario: Scenario, users: int) -> tuple[Stage, ...]:
 
 def _stretched(stages: Sequence[Stage], duration_s: float) -> tuple[Stage, ...]:
     """The same ramps, and holds in the same proportion, that together take `duration_s`."""
-    if not 0 < duration_s <= LONGEST_DURATION_S:  # false for NaN, too
+    if not 0 < duration_s <= MAX_DURATION_S:  # false for NaN, too
         raise InputError(
             f"--duration {duration_s:g}s: must be above 0s and at most 31d", hint="leave it out to keep the scenario's"
         )
@@ -84,10 +84,10 @@ def _check_windows(scenario: Scenario, duration_s: float) -> None:
             )
 
 
-def _nodes(nodes: Nodes, expect: int) -> Nodes:
+def _nodes(nodes: ExpectedNodes, expect: int) -> ExpectedNodes:
     """`expect` nodes, and the same share of them at least (rounded up)."""
-    if not 1 <= expect <= MOST_NODES:
+    if not 1 <= expect <= MAX_NODES:
         raise InputError(
-            f"--local {expect}: must be from 1 to {MOST_NODES} nodes", hint="leave it out to use an inventory"
+            f"--local {expect}: must be from 1 to {MAX_NODES} nodes", hint="leave it out to use an inventory"
         )
     return replace(nodes, expect=expect, min=-(-expect * nodes.min // nodes.expect))

@@ -34,7 +34,7 @@ from worker.printable import printable
 Endpoint = tuple[str, str]
 """Method and name."""
 
-LONGEST_WINDOW_S = 3600  # the judge keeps every second of a window in memory
+MAX_WINDOW_S = 3600  # the judge keeps every second of a window in memory
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -180,7 +180,7 @@ def _tail(text: str, tail: str) -> tuple[str, int | None, bool]:
         window_s = parse_duration(" over".join(windows).strip())
     except ValueError as error:
         raise ValueError(f"{text!r}: after 'over': {error}") from None
-    if not window_s.is_integer() or not 1 <= window_s <= LONGEST_WINDOW_S:
+    if not window_s.is_integer() or not 1 <= window_s <= MAX_WINDOW_S:
         raise ValueError(f"{text!r}: a window is a whole number of seconds from 1s to 1h")
     return limit_text, int(window_s), bool(flags)
 

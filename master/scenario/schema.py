@@ -40,12 +40,12 @@ from master.scenario.units import (
 from worker.simulation.boards import BOARDS, KINDS
 from worker.wire.messages import UserShare
 
-MOST_USERS = 10_000_000
-MOST_NODES = 100_000
-_MOST_SPAWN_RATE = 1_000_000  # users per second
-_MOST_WEIGHT = 1e9
-_MOST_ENTRIES = 1000  # user classes, stages, rules
-_MOST_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
+MAX_USERS = 10_000_000
+MAX_NODES = 100_000
+_MAX_SPAWN_RATE = 1_000_000  # users per second
+_MAX_WEIGHT = 1e9
+_MAX_ENTRIES = 1000  # user classes, stages, rules
+_MAX_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -92,9 +92,9 @@ def check_target(target: str) -> str:
 def _parse_share(value: object) -> UserShare:
     if isinstance(value, str):
         count = re.fullmatch(r"=\s*([0-9]{1,8})", value.strip())
-        if count and 1 <= int(count[1]) <= MOST_USERS:
+        if count and 1 <= int(count[1]) <= MAX_USERS:
             return UserShare(fixed_count=int(count[1]))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_USERS:
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_USERS:
         return UserShare(weight=value)
     raise ValueError(f'{value!r:.60} is neither a weight above 0, e.g. 8, nor a fixed count, e.g. "= 3"')
 
@@ -161,7 +161,7 @@ Percent = Annotated[float, PlainValidator(parse_percent)]
 Excess = Annotated[float, PlainValidator(parse_excess)]
 Temperature = Annotated[float, PlainValidator(parse_temperature)]
 Kind = Annotated[str, AfterValidator(_known_kind)]
-Weight = Annotated[float, Field(gt=0, le=_MOST_WEIGHT)]
+Weight = Annotated[float, Field(gt=0, le=_MAX_WEIGHT)]
 
 
 class _Shape(BaseModel):
@@ -171,8 +171,8 @@ class _Shape(BaseModel):
 class StageShape(_Shape):
     """One item of `load`."""
 
-    users: Annotated[int, Field(ge=0, le=MOST_USERS)]
-    spawn_rate: Annotated[float, Field(gt=0, le=_MOST_SPAWN_RATE)]
+    users: Annotated[int, Field(ge=0, le=MAX_USERS)]
+    spawn_rate: Annotated[float, Field(gt=0, le=_MAX_SPAWN_RATE)]
     hold: Duration
 
     @model_validator(mode="before")
@@ -188,8 +188,8 @@ class StageShape(_Shape):
 class NodesShape(_Shape):
     """The `nodes` section."""
 
-    expect: Annotated[int, Field(ge=1, le=MOST_NODES)] = 1
-    min: Annotated[int | None, Field(ge=1, le=MOST_NODES)] = None
+    expect: Annotated[int, Field(ge=1, le=MAX_NODES)] = 1
+    min: Annotated[int | None, Field(ge=1, le=MAX_NODES)] = None
     wait: Duration = 60.0
 
     @field_validator("min")
@@ -212,7 +212,7 @@ class RackShape(_Shape):
 
 
 class ValidityShape(_Shape):
-    """The `validity` section; what is left out keeps the default of `Limits`."""
+    """The `validity` section; what is left out keeps the default of `ValidityLimits`."""
 
     loop_lag_p99: Latency | None = None
     worker_cpu: Percent | None = None
@@ -228,7 +228,7 @@ class ValidityShape(_Shape):
     missing_samples: Percent | None = None
     excluded_share: Percent | None = None
     users: Percent | None = None
-    local_errors: Annotated[int, Field(ge=0, le=_MOST_COUNT)] | None = None
+    local_errors: Annotated[int, Field(ge=0, le=_MAX_COUNT)] | None = None
 
 
 def _at_most(count: int) -> BeforeValidator:
@@ -259,13 +259,13 @@ class ScenarioShape(_Shape):
     locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
     users: Annotated[
         dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
-        _at_most(_MOST_ENTRIES),
+        _at_most(_MAX_ENTRIES),
     ]
-    load: Annotated[list[StageShape], _at_most(_MOST_ENTRIES)]
+    load: Annotated[list[StageShape], _at_most(_MAX_ENTRIES)]
     nodes: NodesShape = NodesShape()
-    fleet: Annotated[dict[Kind, Weight], _at_most(_MOST_ENTRIES)] = dict(DEFAULT_FLEET)
+    fleet: Annotated[dict[Kind, Weight], _at_most(_MAX_ENTRIES)] = dict(DEFAULT_FLEET)
     rack: RackShape = RackShape()
-    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], _at_most(_MOST_ENTRIES)] = []
+    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], _at_most(_MAX_ENTRIES)] = []
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
     stop_timeout: Annotated[float, PlainValidator(_duration(1, 55))] = 10.0

@@ -13,8 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
-LONGEST_DURATION_S = 31 * 86400.0
-_LONGEST_TEXT = 400  # characters: the smallest float takes 330, and int() refuses thousands
+MAX_DURATION_S = 31 * 86400.0
+_MAX_TEXT_LENGTH = 400  # characters: the smallest float takes 330, and int() refuses thousands
 _PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([^\s0-9.]+)\s*")
 
 
@@ -47,7 +47,7 @@ class _Kind:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self._wrong(value)
         text = str(value).strip()
-        if len(text) > _LONGEST_TEXT:
+        if len(text) > _MAX_TEXT_LENGTH:
             raise ValueError(f"{text[:40]!r}… is too long for {self.noun}")
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
             raise ValueError(f"{text} has no unit: say the unit, e.g. {self.example}")
@@ -78,7 +78,7 @@ _DURATION = _Kind(
     "a duration",
     {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86400)},
     "90s",
-    LONGEST_DURATION_S,
+    MAX_DURATION_S,
     "31d",
 )
 _LATENCY = _Kind(
@@ -104,13 +104,13 @@ _TEMPERATURE = _Kind(
 _RATE = _Kind("a rate", {"/s": Fraction(1), "/min": Fraction(1, 60)}, "600/s", 1e9, "1000000000/s")
 
 
-_MOST_DIGITS = 15  # of a count: fewer than a float can tell apart
+_MAX_DIGITS = 15  # of a count: fewer than a float can tell apart
 
 
 def parse_count(value: object) -> float:
     """A whole number, from `10`."""
     text = str(value).strip()
-    if not re.fullmatch(f"[0-9]{{1,{_MOST_DIGITS}}}", text):
+    if not re.fullmatch(f"[0-9]{{1,{_MAX_DIGITS}}}", text):
         raise ValueError(f"{value!r:.60} is not a count: write a whole number from 0, e.g. 10")
     return float(text)
 

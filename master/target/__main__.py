@@ -21,7 +21,7 @@ import uvicorn
 from .app import Gateway
 from .auth import TOKEN_LIFETIME_S, Authority
 from .scratch import scratch_directory
-from .storage import ForeignDatabaseError, Storage
+from .storage import ForeignDatabaseError, TargetStorage
 
 PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
 DEFAULT_PASSWORD = "piswarm"  # noqa: S105  # a demo's, told in the help text
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError as error:
             return _refuse(f"can't listen on {options.host}:{options.port}: {error.strerror}; name a free --port, or 0")
         try:
-            storage = Storage(options.database or directory / "target.db")
+            storage = TargetStorage(options.database or directory / "target.db")
         except (ForeignDatabaseError, sqlite3.Error, OSError) as error:
             listener.close()
             return _refuse(f"can't use --database {options.database}: {error}; name a new file")

@@ -25,7 +25,7 @@ from .messages import Health, Role, Statistics
 from .metrics import Metrics, RequestCount
 from .nodes import NodeApi
 from .sessions import SessionApi
-from .storage import Storage
+from .storage import TargetStorage
 
 CLIENT_GONE = 499  # nginx's status for a request whose client hung up before it was answered
 UNMATCHED = "unmatched"  # the label of requests for paths that do not exist
@@ -37,7 +37,7 @@ class Gateway:
     """The target's ASGI application."""
 
     def __init__(
-        self, authority: Authority, storage: Storage, pool: Executor, *, clock: Callable[[], float] = time.time
+        self, authority: Authority, storage: TargetStorage, pool: Executor, *, clock: Callable[[], float] = time.time
     ) -> None:
         auth = AuthApi(authority, pool)
         sessions = SessionApi(authority, storage, pool, clock=clock)

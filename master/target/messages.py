@@ -60,7 +60,7 @@ class NewSession(Struct, forbid_unknown_fields=True):
     codec: Codec = "h264"
 
 
-class Session(Struct):
+class SessionInfo(Struct):
     """A session as its owner sees it. `created_at` is in Unix seconds, `stored_bytes` counts what encryption adds."""
 
     id: str
@@ -77,7 +77,7 @@ class Session(Struct):
 class SessionPage(Struct):
     """Sessions, newest first. `next` is the `after` of the next page, or null on the last one."""
 
-    sessions: list[Session]
+    sessions: list[SessionInfo]
     next: int | None
 
 
@@ -114,7 +114,7 @@ class Heartbeat(Struct, forbid_unknown_fields=True):
     temperature_c: Annotated[float, Meta(ge=-55, le=150)] | None = None
 
 
-class Node(Struct):
+class RegisteredNode(Struct):
     """A registered node and its last heartbeat; times are in Unix seconds."""
 
     name: str
@@ -133,7 +133,7 @@ class Node(Struct):
 class NodePage(Struct):
     """Nodes in the order of their names. `next` is the `after` of the next page, or null on the last one."""
 
-    nodes: list[Node]
+    nodes: list[RegisteredNode]
     next: str | None
 
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from . import errors
 from .auth import Authority, Caller
 from .bodies import JsonResponse, read_json, read_query
-from .messages import Heartbeat, NewNode, Node, NodePage, NodeQuery, NodeTotals, Role
-from .storage import Storage
+from .messages import Heartbeat, NewNode, NodePage, NodeQuery, NodeTotals, RegisteredNode, Role
+from .storage import TargetStorage
 
 ALIVE_WITHIN_S = 30.0  # three times the longest pause between the reports of a well node
 
@@ -24,7 +24,7 @@ _heartbeat_decoder = msgspec.json.Decoder(Heartbeat)
 class NodeApi:
     """The handlers under /nodes. A node account acts for the nodes that it registered, an administrator for all."""
 
-    def __init__(self, authority: Authority, storage: Storage, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, authority: Authority, storage: TargetStorage, *, clock: Callable[[], float] = time.time) -> None:
         self._authority = authority
         self._storage = storage
         self._clock = clock
@@ -66,13 +66,13 @@ class NodeApi:
         """How many nodes there are, and how many are alive."""
         return self._storage.node_totals(self._clock() - ALIVE_WITHIN_S)
 
-    def _find(self, request: Request) -> Node:
+    def _find(self, request: Request) -> RegisteredNode:
         node = self._storage.node(request.path_params["name"])
         if node is None:
             raise errors.not_found("node")
         return node
 
 
-def _require_owner(node: Node, caller: Caller) -> None:
+def _require_owner(node: RegisteredNode, caller: Caller) -> None:
     if node.owner != caller.name and not caller.is_admin:
         raise errors.forbidden("another account registered this node")

@@ -24,8 +24,8 @@ from starlette.responses import Response
 from . import chunks, errors
 from .auth import Authority, Caller
 from .bodies import JsonResponse, read_bytes, read_json, read_query
-from .messages import NewSession, Role, Session, SessionPage, SessionQuery, State, StoredChunk
-from .storage import Storage
+from .messages import NewSession, Role, SessionInfo, SessionPage, SessionQuery, State, StoredChunk
+from .storage import TargetStorage
 
 MAX_CHUNK_BYTES = 1024 * 1024
 # Compressing 64 KB takes 1 to 2 ms, about what the loop can stall without harm to others' latency; below that, a thread
@@ -33,24 +33,24 @@ MAX_CHUNK_BYTES = 1024 * 1024
 INLINE_CHUNK_BYTES = 64 * 1024
 
 
-class Event(Enum):
+class SessionEvent(Enum):
     """What can happen to a session."""
 
     CHUNK = auto()
     CLOSE = auto()
 
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.CREATED, Event.CHUNK): State.RECORDING,
-    (State.RECORDING, Event.CHUNK): State.RECORDING,
-    (State.CREATED, Event.CLOSE): State.CLOSED,
-    (State.RECORDING, Event.CLOSE): State.CLOSED,
+TRANSITIONS: dict[tuple[State, SessionEvent], State] = {
+    (State.CREATED, SessionEvent.CHUNK): State.RECORDING,
+    (State.RECORDING, SessionEvent.CHUNK): State.RECORDING,
+    (State.CREATED, SessionEvent.CLOSE): State.CLOSED,
+    (State.RECORDING, SessionEvent.CLOSE): State.CLOSED,
 }
 
 _new_session_decoder = msgspec.json.Decoder(NewSession)
 
 
-def next_state(state: State, event: Event) -> State:
+def next_state(state: State, event: SessionEvent) -> State:
     """The state after `event`. Raises ApiError 409 if it can't happen in `state`."""
     following = TRANSITIONS.get((state, event))
     if following is None:
@@ -62,7 +62,7 @@ class SessionApi:
     """The handlers under /sessions. A user sees its own sessions, an administrator everybody's."""
 
     def __init__(
-        self, authority: Authority, storage: Storage, pool: Executor, *, clock: Callable[[], float] = time.time
+        self, authority: Authority, storage: TargetStorage, pool: Executor, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._authority = authority
         self._storage = storage
@@ -93,7 +93,7 @@ class SessionApi:
     async def close(self, request: Request) -> Response:
         """POST /sessions/[id]/close."""
         serial, session = self._find(request, self._caller(request))
-        state = next_state(session.state, Event.CLOSE)
+        state = next_state(session.state, SessionEvent.CLOSE)
         self._storage.set_state(serial, session.state, state)
         session.state = state
         return JsonResponse(session)
@@ -102,14 +102,14 @@ class SessionApi:
         """POST /sessions/[id]/chunks: the body as it is, compressed, encrypted and stored under the next number."""
         caller = self._caller(request)
         _, session = self._find(request, caller)
-        next_state(session.state, Event.CHUNK)
+        next_state(session.state, SessionEvent.CHUNK)
         raw = await read_bytes(request, MAX_CHUNK_BYTES)
         if not raw:
             raise errors.invalid("a chunk has at least one byte")
         compressed = await self._run(chunks.compress, raw, len(raw))
         # The session may have moved on while this one waited; from here to the end nothing waits, so numbers are unique.
         serial, session = self._find(request, caller)
-        state = next_state(session.state, Event.CHUNK)
+        state = next_state(session.state, SessionEvent.CHUNK)
         sealed = self._cipher.seal(compressed, session.id, session.chunks)
         self._storage.add_chunk(serial, session, state, len(raw), sealed)
         saved = chunks.reduction(len(raw), len(sealed))
@@ -132,7 +132,7 @@ class SessionApi:
     def _caller(self, request: Request) -> Caller:
         return self._authority.caller(request, Role.USER, Role.ADMIN)
 
-    def _find(self, request: Request, caller: Caller) -> tuple[int, Session]:
+    def _find(self, request: Request, caller: Caller) -> tuple[int, SessionInfo]:
         found = self._storage.session(request.path_params["id"])
         # Another's session is not told apart from one that does not exist, so that nobody can probe for them.
         if found is None or not (caller.is_admin or found[1].owner == caller.name):

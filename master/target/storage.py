@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .messages import ChunkTotals, Heartbeat, NewNode, NewSession, Node, NodeTotals, Session, State
+from .messages import ChunkTotals, Heartbeat, NewNode, NewSession, NodeTotals, RegisteredNode, SessionInfo, State
 
 _APPLICATION_ID = 0x70697377  # "pisw": marks a database as this target's own, which may be wiped
 _PREPARED_STATEMENTS = 64
 
-# The order of columns is that of the fields of `Session` and `Node`.
+# The order of columns is that of the fields of `SessionInfo` and `RegisteredNode`.
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA journal_mode = WAL;
@@ -72,7 +72,7 @@ class ForeignDatabaseError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StorageLimits:
     """How much is kept. Beyond `sessions` and the two bounds on chunks the oldest go; nodes beyond `nodes` are refused."""
 
     sessions: int = 200_000
@@ -122,15 +122,15 @@ class _Totals:
     stored_bytes: int = 0
 
 
-class Storage:
+class TargetStorage:
     """Sessions, their chunks, and nodes. Times are Unix seconds and are passed in."""
 
-    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+    def __init__(self, path: Path, limits: StorageLimits | None = None) -> None:
         """Begin a new database at `path`; one that an earlier target left there is wiped.
 
         Raises ForeignDatabaseError if the file is anything else, sqlite3.Error if it can't be written.
         """
-        self.limits = limits or Limits()
+        self.limits = limits or StorageLimits()
         _wipe(path)
         self._db = sqlite3.connect(path, isolation_level=None, cached_statements=_PREPARED_STATEMENTS)
         self._db.executescript(_SCHEMA)
@@ -143,7 +143,7 @@ class Storage:
         """Give the file back."""
         self._db.close()
 
-    def add_session(self, session_id: str, owner: str, wanted: NewSession, now: float) -> Session:
+    def add_session(self, session_id: str, owner: str, wanted: NewSession, now: float) -> SessionInfo:
         """Store a new session; the oldest ones go when there are too many."""
         state = State.CREATED
         width, height = wanted.resolution
@@ -155,14 +155,14 @@ class Storage:
         if last is not None:
             for (gone,) in self._db.execute(_PRUNE_SESSIONS, (last,)).fetchall():
                 self.sessions_by_state[gone] -= 1
-        return Session(session_id, owner, state, wanted.resolution, wanted.codec, 0, 0, 0, now)
+        return SessionInfo(session_id, owner, state, wanted.resolution, wanted.codec, 0, 0, 0, now)
 
-    def session(self, session_id: str) -> tuple[int, Session] | None:
+    def session(self, session_id: str) -> tuple[int, SessionInfo] | None:
         """The serial number and the session, or None."""
         row = self._db.execute(_SESSION, (session_id,)).fetchone()
         return None if row is None else _session(row)
 
-    def sessions(self, owner: str, before: int | None, limit: int) -> list[tuple[int, Session]]:
+    def sessions(self, owner: str, before: int | None, limit: int) -> list[tuple[int, SessionInfo]]:
         """Up to `limit` sessions of `owner` with serial numbers below `before`, newest first."""
         rows = self._db.execute(_SESSIONS, (owner, 2**63 - 1 if before is None else before, limit))
         return [_session(row) for row in rows]
@@ -172,7 +172,7 @@ class Storage:
         self._db.execute(_SET_STATE, (new.value, serial))
         self._count_move(old, new)
 
-    def add_chunk(self, serial: int, session: Session, new: State, raw_bytes: int, sealed: bytes) -> None:
+    def add_chunk(self, serial: int, session: SessionInfo, new: State, raw_bytes: int, sealed: bytes) -> None:
         """Store the next chunk of a session and move the session on; the oldest chunks go when there is too much."""
         with self._db:
             self._db.execute("BEGIN")
@@ -207,14 +207,14 @@ class Storage:
         values = (now, heartbeat.cpu_percent, heartbeat.memory_percent, heartbeat.temperature_c, name)
         self._db.execute(_BEAT, values)
 
-    def node(self, name: str) -> Node | None:
+    def node(self, name: str) -> RegisteredNode | None:
         """The node, or None."""
         row = self._db.execute(_NODE, (name,)).fetchone()
-        return None if row is None else Node(*row)
+        return None if row is None else RegisteredNode(*row)
 
-    def nodes(self, after: str, limit: int) -> list[Node]:
+    def nodes(self, after: str, limit: int) -> list[RegisteredNode]:
         """Up to `limit` nodes whose names come after `after`, by name."""
-        return [Node(*row) for row in self._db.execute(_NODES, (after, limit))]
+        return [RegisteredNode(*row) for row in self._db.execute(_NODES, (after, limit))]
 
     def node_totals(self, heard_since: float) -> NodeTotals:
         """All nodes, and those heard from since then."""
@@ -226,9 +226,9 @@ class Storage:
         self.sessions_by_state[new.value] += 1
 
 
-def _session(row: tuple[Any, ...]) -> tuple[int, Session]:
+def _session(row: tuple[Any, ...]) -> tuple[int, SessionInfo]:
     serial, session_id, owner, state, width, height, *rest = row
-    return serial, Session(session_id, owner, State(state), (width, height), *rest)
+    return serial, SessionInfo(session_id, owner, State(state), (width, height), *rest)
 
 
 def _wipe(path: Path) -> None:

@@ -21,8 +21,8 @@ from master.scenario.rules import Endpoint
 from worker import __version__
 
 HOST = "127.0.0.1"
-MOST_CONNECTIONS = 16
-LONGEST_CONNECTION_S = 5.0
+MAX_CONNECTIONS = 16
+MAX_CONNECTION_S = 5.0
 _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -93,7 +93,7 @@ class MetricsServer:
     def _spawn(self, serve: Callable[..., object], *arguments: object) -> gevent.Greenlet[..., object]:
         """Serve a new connection, in the place of the oldest one where there are many: those that are served in time are gone."""
         self._connections = deque(connection for connection in self._connections if not connection.ready())
-        if len(self._connections) >= MOST_CONNECTIONS:
+        if len(self._connections) >= MAX_CONNECTIONS:
             self._connections.popleft().kill(block=False)
         connection = gevent.spawn(serve, *arguments)
         self._connections.append(connection)
@@ -125,7 +125,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
-        listener.listen(MOST_CONNECTIONS)
+        listener.listen(MAX_CONNECTIONS)
     except OSError as error:
         listener.close()
         taken = "is taken by another program" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror}"
@@ -139,7 +139,7 @@ class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped here
     """Ends a connection that takes too long, whatever it does."""
 
     def handle(self) -> None:
-        with gevent.Timeout(LONGEST_CONNECTION_S, False):  # gevent's way to say: just leave the block
+        with gevent.Timeout(MAX_CONNECTION_S, False):  # gevent's way to say: just leave the block
             super().handle()
 
     def log_error(self, msg: str, *args: object) -> None:

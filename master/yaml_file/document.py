@@ -20,7 +20,7 @@ from master.yaml_file.scalars import ScalarError, check_characters, check_length
 from worker.printable import printable
 
 LARGEST_BYTES = 1_000_000
-_LONGEST_SCALAR = 10_000  # characters
+_MAX_SCALAR_LENGTH = 10_000  # characters
 _CORE = "tag:yaml.org,2002:"
 _TAB = "found character '\\t' that cannot start any token"
 
@@ -28,7 +28,7 @@ Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Fault:
+class DocumentFault:
     """One thing wrong with a file: where, by line and by path of keys, and what, which is only asked for when it is shown."""
 
     line: int
@@ -52,7 +52,7 @@ class Document:
     file: Path
     data: object = None
     lines: dict[Place, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[DocumentFault] = field(default_factory=list)
     unread: set[Place] = field(default_factory=set)
     lenient: bool = False
 
@@ -60,7 +60,7 @@ class Document:
         """Note what is wrong at `place`, on its own line unless told another. Silent where the YAML itself was wrong."""
         if self.unread and any(place[:length] in self.unread for length in range(len(place) + 1)):
             return
-        self.faults.append(Fault(self.line_of(place) if line is None else line, place, text))
+        self.faults.append(DocumentFault(self.line_of(place) if line is None else line, place, text))
 
     def line_of(self, place: Place) -> int:
         """The line on which the thing at `place` stands, or what holds it where nothing stands there."""
@@ -158,7 +158,7 @@ class _Builder:
         line = line_of(node.start_mark)
         if node.tag == f"{_CORE}merge":
             self._document.fault(place, "merge keys (<<) are not supported: write the keys out", line)
-        elif not isinstance(node, yaml.ScalarNode) or node.tag != f"{_CORE}str" or len(node.value) > _LONGEST_SCALAR:
+        elif not isinstance(node, yaml.ScalarNode) or node.tag != f"{_CORE}str" or len(node.value) > _MAX_SCALAR_LENGTH:
             shown = f"{node.value!r:.60}" if isinstance(node, yaml.ScalarNode) else "a collection"
             self._document.fault(place, f"{shown} as a key: keys must be text; quote it if it is meant", line)
         else:
@@ -204,8 +204,8 @@ class _Builder:
             raise ScalarError("dates are not supported: quote it, to make it text")
         if not isinstance(node, yaml.ScalarNode) or kind not in _SCALARS:
             raise ScalarError(f"tags (!{kind.lstrip('!'):.60}) are not supported")
-        if len(node.value) > _LONGEST_SCALAR:
-            raise ScalarError(f"longer than {_LONGEST_SCALAR} characters")
+        if len(node.value) > _MAX_SCALAR_LENGTH:
+            raise ScalarError(f"longer than {_MAX_SCALAR_LENGTH} characters")
         if kind in ("int", "float", "bool") and self._document.lenient:
             check_length(node.value, kind)
             return self._constructor.construct_object(node)

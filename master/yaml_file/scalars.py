@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-LONGEST_NUMBER = 400
+MAX_NUMBER_LENGTH = 400
 """Characters. The smallest float takes 330, and Python refuses to show whole numbers of more than 4300 digits."""
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -25,7 +25,7 @@ class ScalarError(ValueError):
 
 def check_length(text: str, kind: str) -> None:
     """Raise ScalarError for a number of more characters than any can have that means something."""
-    if kind in ("int", "float") and len(text) > LONGEST_NUMBER:
+    if kind in ("int", "float") and len(text) > MAX_NUMBER_LENGTH:
         raise ScalarError(f"a number of {len(text)} characters is more than can be meant")
 
 

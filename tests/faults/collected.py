@@ -12,7 +12,7 @@ import gevent
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.run.collect import Collector
-from master.scenario import Nodes, Scenario, Stage
+from master.scenario import ExpectedNodes, Scenario, Stage
 from master.store import Store
 from worker.wire.messages import ControllerMessage, Report, UserShare
 
@@ -40,7 +40,7 @@ class Collected:
             "embedded",
             {"Visitor": UserShare(weight=1)},
             (Stage(users=users, spawn_rate=100, hold_s=hold_s),),
-            nodes=Nodes(len(nodes), 1),
+            nodes=ExpectedNodes(len(nodes), 1),
         )
         self.collector = _Counting(self.store, Registry(nodes), scenario, tell=self._tell)
 

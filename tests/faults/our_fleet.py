@@ -20,7 +20,7 @@ from master.fleet.server import FleetServer
 from worker.simulation.rack import Rack
 from worker.wire.curve import Endpoint, Keys, connect, new_keys
 from worker.wire.messages import AgentMessage, Hello, Ready, Report, UserShare, Welcome, Work
-from worker.wire.orders import Board, RackNode, RackOrders
+from worker.wire.orders import RackNode, RackOrders, SimulatedBoard
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0
@@ -124,7 +124,9 @@ class OurFleet:
         return RackOrders(
             endpoint=Endpoint(f"tcp://127.0.0.1:{port or self.server.port}", self.server.endpoint.public_key),
             nodes=[
-                RackNode(name, int(name.removeprefix("pi")) - 1, self.keys[name], board=Board("pi5", "cooled", 25.0))
+                RackNode(
+                    name, int(name.removeprefix("pi")) - 1, self.keys[name], board=SimulatedBoard("pi5", "cooled", 25.0)
+                )
                 for name in nodes
             ],
             work=Work(

@@ -13,7 +13,7 @@ import msgspec
 import zmq
 
 from worker import __version__
-from worker.telemetry.conditions import told
+from worker.telemetry.conditions import pack_flags
 from worker.wire.curve import Endpoint, Keys, connect, end_context
 from worker.wire.messages import (
     Answer,
@@ -182,7 +182,7 @@ class LyingNode:
             memory_used_bytes=1 << 30,
             load_1min=0.1,
             temperature_c=50.0,
-            conditions_lately=told(0),
+            conditions_lately=pack_flags(0),
         )
 
     def _say(self, message: Any) -> None:

@@ -21,13 +21,13 @@ import pytest
 from wheels import make_wheel
 
 from master.deploy.enroll import meet, trust
-from master.deploy.host.steps import Wellness
+from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout.batches import Budget
-from master.deploy.rollout.deployment import Deployment, Wishes
-from master.deploy.rollout.host_pool import Fleet, Limits, Watcher, Work
-from master.deploy.rollout.results import Report, Result
+from master.deploy.rollout.deployment import Deployment, DeploymentOptions
+from master.deploy.rollout.host_pool import Fleet, PoolLimits, Watcher, Work
+from master.deploy.rollout.results import HostResult, RolloutReport
 from master.inventory.inventory import read_inventory
-from master.release.builder import Bundle, build
+from master.release.builder import Release, build
 from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
 from master.trust.changes import read_trust
 from master.trust.known_hosts import read_known_hosts
@@ -263,7 +263,7 @@ class Rack:
                 (package / "padding.bin").write_bytes(os.urandom(self.pad_bytes))
         return package
 
-    def build(self, version: str, platform: Platform, body: str = "", bases: Sequence[str] = ()) -> Bundle:
+    def build(self, version: str, platform: Platform, body: str = "", bases: Sequence[str] = ()) -> Release:
         lock = self.directory / "node.lock"
         if not lock.exists():
             lock.write_text(make_wheel(self.directory / "index", "pure", {"pure/__init__.py": "x = 1\n"}))
@@ -271,25 +271,25 @@ class Rack:
 
     def deploy(
         self, version: str, body: str = "", *, limit: str | None = None, host_s: float = 120, **wishes: object
-    ) -> Report:
+    ) -> RolloutReport:
         """Deploy as `fab deploy-workers` does."""
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
-        chosen = {"budget": Budget(0, is_share=False), "wellness": Wellness(0.4, 15)} | wishes
+        chosen = {"budget": Budget(0, is_share=False), "wellness": HealthCheck(0.4, 15)} | wishes
         deployment = Deployment(
             self.fleet(host_s),
             hosts,
             lambda platform, bases: self.build(version, platform, body, bases),
             place=self.place,
-            wishes=Wishes(**chosen),  # type: ignore[arg-type]
+            wishes=DeploymentOptions(**chosen),  # type: ignore[arg-type]
         )
         return deployment.run()
 
-    def each(self, work: Work, *, limit: str | None = None) -> list[Result]:
+    def each(self, work: Work, *, limit: str | None = None) -> list[HostResult]:
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
         return self.fleet().each("testing", hosts, work)
 
     def fleet(self, host_s: float = 120) -> Fleet:
-        return Fleet(read_known_hosts(self.place.known_hosts), Limits(connect_s=5, host_s=host_s), Watcher())
+        return Fleet(read_known_hosts(self.place.known_hosts), PoolLimits(connect_s=5, host_s=host_s), Watcher())
 
     def close(self) -> None:
         for host in self.hosts:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from agent_process import AgentProcess, until
 
-from worker.agent.calibration import FILE, Kept, Machine, believed
+from worker.agent.calibration import FILE, Kept, Machine, cached_capacity
 from worker.agent.priority import STEP
 from worker.wire.messages import Alive, Goodbye, Sample, WorkerEnded
 
@@ -131,7 +131,7 @@ def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:
     if facts.capacity is None:  # the rounds differed, on a machine that has other work
         assert not file.exists()
     else:
-        assert believed(file.read_bytes(), machine) == facts.capacity
+        assert cached_capacity(file.read_bytes(), machine) == facts.capacity
     file.write_bytes(msgspec.json.encode(Kept(machine, 1.25)))
     with AgentProcess(tmp_path) as agent:
         assert agent.introduce().facts.capacity == 1.25

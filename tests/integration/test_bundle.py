@@ -17,7 +17,7 @@ import pytest
 from wheels import make_wheel, shared_library
 
 from master.release import builder
-from master.release.builder import KEPT, Bundle, build
+from master.release.builder import KEPT, Release, build
 from master.release.bytecode import _tag, compiler_for
 from master.release.platforms import Platform
 from master.release.wheels import BuildError
@@ -67,7 +67,7 @@ class Workshop:
     def cache(self) -> Path:
         return self.root / "cache"
 
-    def build(self, cache: str = "cache", bases: Sequence[str] = ()) -> Bundle:
+    def build(self, cache: str = "cache", bases: Sequence[str] = ()) -> Release:
         return build(PI, self.lock, self.root / cache, package=self.package, bases=bases, progress=self.said.append)
 
     def start(self, deadly: str = "", cache: Path | None = None, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
@@ -157,7 +157,7 @@ def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: 
     sources = {"one/__init__.py": "x = {1, 'a', None}", "one/no.py": "def broken(:", "one/data.txt": "x"}
     workshop.lock.write_text(make_wheel(workshop.index, "one", sources))
 
-    def built(cache: str) -> Bundle:
+    def built(cache: str) -> Release:
         return build(here, workshop.lock, workshop.root / cache, package=workshop.package)
 
     first = built("first")

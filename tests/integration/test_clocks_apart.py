@@ -19,7 +19,7 @@ from node_clocks import Clocks, why_no_time_namespaces
 from noting_server import NotingServer
 from processes import Finished, Piswarm, Started
 
-from master.fleet.registry import MOST_BEYOND_S
+from master.fleet.registry import MAX_BEYOND_S
 from master.run.checkpoint import STANDING
 from master.store import Event, Store
 
@@ -94,12 +94,12 @@ class Seconds:
 
 
 def assert_every_request_is_in_its_second(directory: Path, server: NotingServer, users_of_node: int) -> None:
-    """As far as seconds allow: up to MOST_BEYOND_S of one of a node's seconds is beyond the one of ours that it counts for.
+    """As far as seconds allow: up to MAX_BEYOND_S of one of a node's seconds is beyond the one of ours that it counts for.
 
     What a node has counted at a moment is what was answered to it until then, less at most one request of each user.
     """
     seconds = Seconds.of(directory)
-    apart_s = MOST_BEYOND_S + CLOCK_ERROR_S
+    apart_s = MAX_BEYOND_S + CLOCK_ERROR_S
     assert seconds.counted.keys() == server.answered_s.keys()
     for path, answered_s in server.answered_s.items():
         counted = 0

@@ -17,9 +17,9 @@ from ssh_hosts import HERE, Rack, SshHost, rack_in, wait_for
 
 from master.deploy.failures import Cause
 from master.deploy.host.plan import Step
-from master.deploy.host.steps import Wellness
+from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout.batches import Budget
-from master.deploy.rollout.results import Outcome, Report
+from master.deploy.rollout.results import Outcome, RolloutReport
 from master.release.platforms import Platform
 from master.trust.known_hosts import HostKey, read_known_hosts
 
@@ -39,7 +39,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
         rack.close()
 
 
-def by_host(report: Report) -> dict[str, tuple[Outcome, Cause | None, Step | None]]:
+def by_host(report: RolloutReport) -> dict[str, tuple[Outcome, Cause | None, Step | None]]:
     return {result.host: (result.outcome, result.cause, result.step) for result in report.hosts}
 
 
@@ -323,7 +323,7 @@ def test_a_lock_whose_time_is_over_is_nobodys(rack: Rack) -> None:
 def test_an_agent_that_never_comes_up(rack: Rack) -> None:
     """Has its time, and no more."""
     rack.deploy("one")
-    report = rack.deploy("two", limit="pi001", wellness=Wellness(60, 1))
+    report = rack.deploy("two", limit="pi001", wellness=HealthCheck(60, 1))
     assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.UNWELL, Step.WELL)
     assert "still active after 1 s" in report.hosts[0].message
 

@@ -16,10 +16,10 @@ from ssh_hosts import Rack, SshHost, rack_in
 
 from master.deploy.enroll import jumps, meet, meet_at, trust
 from master.deploy.failures import Cause
-from master.deploy.host.session import Session
+from master.deploy.host.session import HostSession
 from master.deploy.provision import reaching
-from master.deploy.rollout.host_pool import Fleet, Limits, Task, Watcher
-from master.deploy.rollout.results import Outcome, Result
+from master.deploy.rollout.host_pool import Fleet, PoolLimits, Task, Watcher
+from master.deploy.rollout.results import HostResult, Outcome
 from master.deploy.ssh.route import Routes
 from master.inventory.inventory import read_inventory
 from master.trust.changes import read_trust, trust_host_keys
@@ -77,12 +77,12 @@ class Net:
         """Where each host is, as it sees it; or why it was not reached."""
         found: dict[str, str] = {}
 
-        def ask(session: Session, task: Task) -> Result:
+        def ask(session: HostSession, task: Task) -> HostResult:
             said = session._connection.run(WHERE, timeout_s=10).stdout  # no session has a command of the test's
             found[session.host.name] = said
-            return Result(host=task.host.name, outcome=Outcome.UNCHANGED)
+            return HostResult(host=task.host.name, outcome=Outcome.UNCHANGED)
 
-        fleet = Fleet(read_known_hosts(self.rack.place.known_hosts), Limits(connect_s=10), Watcher())
+        fleet = Fleet(read_known_hosts(self.rack.place.known_hosts), PoolLimits(connect_s=10), Watcher())
         results = fleet.each("asking", read_inventory(file).hosts("workers"), ask)
         return {result.host: server(found[result.host]) if result.ok else f"{result.cause}" for result in results}
 
@@ -328,9 +328,9 @@ def test_the_cause_names_the_hop(net: Net) -> None:
     file = net.inventory(inner={})
     net.enroll(file)
     net.bastion.stop()
-    fleet = Fleet(read_known_hosts(net.rack.place.known_hosts), Limits(connect_s=10), Watcher())
+    fleet = Fleet(read_known_hosts(net.rack.place.known_hosts), PoolLimits(connect_s=10), Watcher())
 
-    def never(_: Session, task: Task) -> Result:
+    def never(_: HostSession, task: Task) -> HostResult:
         raise AssertionError(task.host.name)
 
     (result,) = fleet.each("asking", read_inventory(file).hosts("workers"), never)

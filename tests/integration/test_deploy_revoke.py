@@ -18,11 +18,11 @@ from test_kills import events, wait_for_event
 from test_standing_fleet import plan
 
 from master.deploy.failures import Cause
-from master.deploy.host.steps import Wellness
+from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout.batches import Budget
-from master.deploy.rollout.deployment import Deployment, Wishes
+from master.deploy.rollout.deployment import Deployment, DeploymentOptions
 from master.inventory.inventory import read_inventory
-from master.release.builder import Bundle
+from master.release.builder import Release
 from master.release.platforms import Platform
 from master.store import Store
 from master.trust.allowlist import allowlist_in
@@ -172,7 +172,7 @@ def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack)
     assert rack.deploy("one").ok
     revoked: list[str] = []
 
-    def builder(platform: Platform, bases: Sequence[str]) -> Bundle:
+    def builder(platform: Platform, bases: Sequence[str]) -> Release:
         if not revoked:
             revoked.append(done(fab(rack.inventory, rack.place.directory, "revoke", "pi002")))
         return rack.build("two", platform, "", bases)
@@ -182,7 +182,7 @@ def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack)
         read_inventory(rack.inventory).hosts("workers"),
         builder,
         place=rack.place,
-        wishes=Wishes(budget=Budget(9, is_share=False), wellness=Wellness(0.4, 15)),
+        wishes=DeploymentOptions(budget=Budget(9, is_share=False), wellness=HealthCheck(0.4, 15)),
     )
     results = {result.host: result for result in deployment.run().hosts}
     assert results["pi002"].cause is Cause.HOST_KEY

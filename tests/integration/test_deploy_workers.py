@@ -13,15 +13,15 @@ from ssh_hosts import HERE, Rack, SshHost, rack_in
 
 from master.deploy.failures import Cause
 from master.deploy.host.plan import Step
-from master.deploy.host.steps import Wellness
+from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout import actions
-from master.deploy.rollout.results import Outcome, Report
+from master.deploy.rollout.results import Outcome, RolloutReport
 from master.errors import InputError
 from master.release.platforms import Platform
 from master.trust.allowlist import allowlist_in
 from master.trust.state import controller_keys
 
-WELL = Wellness(0.4, 15)
+WELL = HealthCheck(0.4, 15)
 TAG = sys.implementation.cache_tag
 
 
@@ -36,7 +36,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
         rack.close()
 
 
-def outcomes(report: Report) -> list[Outcome]:
+def outcomes(report: RolloutReport) -> list[Outcome]:
     return [result.outcome for result in report.hosts]
 
 

@@ -16,8 +16,8 @@ from http_server import PATIENCE_S, Exchange, Server, Visitor, drop, last, redir
 from locust import TaskSet, User, task
 from locust.env import Environment
 
-from worker.http.connect import Settings
-from worker.http.connection import Limits
+from worker.http.connect import ConnectSettings
+from worker.http.connection import ConnectionLimits
 from worker.http.pool import Pool
 from worker.http.session import Session
 from worker.load.loop_lag import LoopLag
@@ -124,7 +124,7 @@ def test_a_request_that_is_counted_without_an_event_is_counted_the_same(server: 
     recorder = Recorder(LoopLag())
     client = Session(
         server.url,
-        settings=Settings(PATIENCE_S, Limits(PATIENCE_S, PATIENCE_S, 1000), lambda: None, None),
+        settings=ConnectSettings(PATIENCE_S, ConnectionLimits(PATIENCE_S, PATIENCE_S, 1000), lambda: None, None),
         pool=Pool(1),
         request_event=RequestEvent(recorder),
     )

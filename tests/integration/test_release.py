@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from master.release import contents
-from master.release.builder import Bundle, build
+from master.release.builder import Release, build
 from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
 from master.release.wheels import BuildError
 from worker.wire.curve import Endpoint, Keys
@@ -46,7 +46,7 @@ def cache(request: pytest.FixtureRequest) -> Path:
     return request.config.cache.mkdir("piswarm-releases")
 
 
-def made(platform: Platform, cache: Path) -> Bundle:
+def made(platform: Platform, cache: Path) -> Release:
     try:
         return build(platform, LOCK, cache)
     except BuildError as error:
@@ -56,14 +56,14 @@ def made(platform: Platform, cache: Path) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def bundle(cache: Path) -> Bundle:
+def bundle(cache: Path) -> Release:
     if HERE[0] not in ARCHITECTURES or HERE[1] not in PYTHONS:
         pytest.skip(f"no release is made for {HERE[0]} with Python {HERE[1]}")
     return made(Platform(*HERE), cache)
 
 
 @pytest.fixture(scope="session")
-def release(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def release(bundle: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpacked as on a node."""
     directory = tmp_path_factory.mktemp("releases") / bundle.name
     directory.mkdir()
@@ -75,7 +75,7 @@ def environment(release: Path) -> dict[str, str]:
     return {"PATH": os.defpath, "PYTHONPATH": str(release), "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def test_it_is_whole_and_sound(bundle: Bundle, release: Path) -> None:
+def test_it_is_whole_and_sound(bundle: Release, release: Path) -> None:
     """By the node's own program; and nothing in it hides a module of Python's."""
     command = [PYTHON, "-I", str(release / ".release/verify.py"), "--digest", bundle.digest, "--compiled"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -85,7 +85,7 @@ def test_it_is_whole_and_sound(bundle: Bundle, release: Path) -> None:
     assert not top & sys.stdlib_module_names
 
 
-def test_the_same_again_from_nothing_but_wheels(bundle: Bundle, cache: Path, tmp_path: Path) -> None:
+def test_the_same_again_from_nothing_but_wheels(bundle: Release, cache: Path, tmp_path: Path) -> None:
     """Byte by byte."""
     shutil.copytree(cache / "wheels", tmp_path / "wheels")
     again = build(bundle.platform, LOCK, tmp_path)
@@ -213,7 +213,7 @@ def test_a_pi_gets_libraries_for_its_machine_and_its_python(cache: Path, python:
             assert f".cpython-{python.replace('.', '')}-aarch64-linux-gnu.so" in name
 
 
-def test_what_is_left_out_is_there_to_be_left_out(cache: Path, bundle: Bundle) -> None:
+def test_what_is_left_out_is_there_to_be_left_out(cache: Path, bundle: Release) -> None:
     """A part that has moved in a newer version would otherwise be sent again, and nobody would know."""
     members = {
         name
@@ -227,7 +227,7 @@ def test_what_is_left_out_is_there_to_be_left_out(cache: Path, bundle: Bundle) -
         assert any(name.startswith(part) for name in members), part
 
 
-def test_what_is_there_already_is_found_at_once(bundle: Bundle, cache: Path) -> None:
+def test_what_is_there_already_is_found_at_once(bundle: Release, cache: Path) -> None:
     """In CPU time; ten times what it takes."""
     began = time.process_time()
     assert not build(bundle.platform, LOCK, cache).is_new

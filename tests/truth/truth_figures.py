@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from truth_target import Served
 
-from master.fleet.registry import MOST_BEYOND_S
+from master.fleet.registry import MAX_BEYOND_S
 from master.load.schedule import whole_seconds
 from master.run.checkpoint import STANDING
 from master.store import Store
@@ -23,7 +23,7 @@ RELATIVE, ABSOLUTE_MS = 0.01, 0.2
 JUDGED = ("p50", "p90", "p95", "p99")
 PERCENTS = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 LATE_S = 0.005
-MOST_LATE = 0.01
+MAX_LATE = 0.01
 """The target was fit when no more than this share of its requests were read or answered later than LATE_S. That lateness
 is in the truth itself; what is not is what it can't see, between its clock and its answer's way into the kernel."""
 HANGS_MS = 1000.0
@@ -96,7 +96,7 @@ class Figures:
     @property
     def target_fit(self) -> bool:
         """Whether the truth can be believed."""
-        return self.target_late <= MOST_LATE and self.found >= RATIO_COUNTED
+        return self.target_late <= MAX_LATE and self.found >= RATIO_COUNTED
 
     @property
     def all_true(self) -> bool:
@@ -161,7 +161,7 @@ def compare(
     with closing(Store(directory / "run.db")) as store:
         standing: Any = store.meta(STANDING)
         rows = list(store.fitness())
-    spans = [(first_s + MOST_BEYOND_S, end_s - MOST_BEYOND_S) for first_s, end_s in standing["steady_spans"]]
+    spans = [(first_s + MAX_BEYOND_S, end_s - MAX_BEYOND_S) for first_s, end_s in standing["steady_spans"]]
     steady = set(whole_seconds(spans))
     assert len(steady) == result["steady_s"], (spans, result["steady_s"])
     requests = asked(served)

@@ -32,7 +32,7 @@ SEED = 20260301
 SO_TIMESTAMPNS = 35
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 _LAST_ANSWER = _ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-_MOST_BYTES = 16384
+_MAX_BYTES = 16384
 _TCP_INFO = "=B51xII"
 """Of the kernel's TCP_INFO: the state, and how many ms ago it last had data, and any packet, of the other end (tcpi_last_data_recv,
 tcpi_last_ack_recv), to a tick of a few ms."""
@@ -144,7 +144,7 @@ class Server:
         """Take what has come on a connection; whether anything had."""
         peer = self._peers[number]
         try:
-            data, extra, _, _ = peer.sock.recvmsg(_MOST_BYTES, 64)
+            data, extra, _, _ = peer.sock.recvmsg(_MAX_BYTES, 64)
         except BlockingIOError:
             return False
         except ConnectionError:

@@ -24,7 +24,7 @@ from master.judge.outcome import conclude
 from master.report.html import write_report
 from master.run import agents, collect
 from master.run.collect import Collector
-from master.scenario import Nodes, Scenario, Stage, parse_threshold
+from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker.load.histogram import Histogram
 from worker.wire.messages import (
@@ -179,7 +179,7 @@ class Played:
             "http://127.0.0.1:9",
             {"ApiUser": UserShare(weight=1)},
             (Stage(users=2 * USERS, spawn_rate=10, hold_s=60),),
-            nodes=Nodes(2, 1),
+            nodes=ExpectedNodes(2, 1),
             thresholds=tuple(parse_threshold(rule) for rule in RULES),
         )
         self.store = Store(path, create=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from master.run.processes import node_names
 from master.run.simulated_boards import boards_of, deal
-from master.scenario import Rack
+from master.scenario import SimulatedRack
 from master.scenario.model import DEFAULT_FLEET
 from worker.simulation.boards import BOARDS, KINDS
 
@@ -38,14 +38,14 @@ def test_a_small_fleet_is_the_beginning_of_a_large_one() -> None:
 
 def test_unless_told_every_other_node_is_a_pi_5() -> None:
     """The others are Pi 4s with a heat sink; all have a supply that is good enough, and none is sped up."""
-    found = list(boards_of(DEFAULT_FLEET, Rack(), 0, node_names(6)).values())
+    found = list(boards_of(DEFAULT_FLEET, SimulatedRack(), 0, node_names(6)).values())
     assert [(board.board, board.cooling) for board in found] == [("pi4", "heatsink"), ("pi5", "cooled")] * 3
     assert {(board.supply_w, board.thermal_speed, board.request_cpu_s) for board in found} == {(None, 1.0, None)}
 
 
 def test_places_in_the_rack_are_as_warm_as_the_scenario_says() -> None:
     """From the coolest to the warmest, by the run's seed and the node's name."""
-    rack, nodes = Rack(ambient_c=35.0, spread_c=10.0), node_names(300)
+    rack, nodes = SimulatedRack(ambient_c=35.0, spread_c=10.0), node_names(300)
     found = boards_of(MIXED, rack, 7, nodes)
     ambient_c = [board.ambient_c for board in found.values()]
     assert 35 <= min(ambient_c) < 36
@@ -58,7 +58,7 @@ def test_places_in_the_rack_are_as_warm_as_the_scenario_says() -> None:
 @pytest.mark.parametrize(("percent", "weak"), [(0, 0), (10, 5), (12.5, 6), (100, 50)])
 def test_so_many_nodes_have_a_weak_supply(percent: float, weak: int) -> None:
     """Each with some of what its board needs under load, and all that it needs at rest."""
-    found = boards_of(MIXED, Rack(weak_supply_percent=percent), 3, node_names(50))
+    found = boards_of(MIXED, SimulatedRack(weak_supply_percent=percent), 3, node_names(50))
     supplies = [(BOARDS[board.board], board.supply_w) for board in found.values() if board.supply_w is not None]
     assert len(supplies) == weak
     for board, supply_w in supplies:
@@ -67,5 +67,5 @@ def test_so_many_nodes_have_a_weak_supply(percent: float, weak: int) -> None:
 
 def test_what_else_the_rack_says_goes_to_every_node() -> None:
     """The speed of the model, and what a request costs."""
-    found = boards_of(MIXED, Rack(request_cpu_s=0.02, thermal_speed=10.0), 0, node_names(9))
+    found = boards_of(MIXED, SimulatedRack(request_cpu_s=0.02, thermal_speed=10.0), 0, node_names(9))
     assert {(board.request_cpu_s, board.thermal_speed) for board in found.values()} == {(0.02, 10.0)}

@@ -25,7 +25,7 @@ from worker.agent.calibration import (
     Calibration,
     Kept,
     Machine,
-    believed,
+    cached_capacity,
     capacity_from,
     capacity_of,
     measure,
@@ -35,7 +35,7 @@ from worker.simulation.boards import BOARDS
 from worker.simulation.sensors import SimulatedSensors
 from worker.simulation.virtual_cores import VirtualCores
 from worker.telemetry.sensors import MachineSensors
-from worker.wire.orders import Board
+from worker.wire.orders import SimulatedBoard
 
 PI4 = Machine("Raspberry Pi 4 Model B Rev 1.5", 4, "3.13.5", "0.1.0")
 
@@ -67,10 +67,10 @@ def kept(machine: Machine = PI4, capacity: float = 3.9) -> bytes:
 
 def test_what_was_kept_is_believed_of_the_same_machine_alone() -> None:
     """Another board, number of cores, Python or piswarm is another machine."""
-    assert believed(kept(), PI4) == 3.9
+    assert cached_capacity(kept(), PI4) == 3.9
     others = {"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu_count": 3, "python": "3.13.6", "piswarm": "0.2.0"}
     for name, value in others.items():
-        assert believed(kept(), msgspec.structs.replace(PI4, **{name: value})) is None
+        assert cached_capacity(kept(), msgspec.structs.replace(PI4, **{name: value})) is None
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_what_was_kept_is_believed_of_the_same_machine_alone() -> None:
 )
 def test_a_damaged_file_is_not_believed(content: bytes) -> None:
     """Whatever is wrong with it."""
-    assert believed(content, PI4) is None
+    assert cached_capacity(content, PI4) is None
 
 
 @given(st.binary())
 def test_no_content_breaks_anything(content: bytes) -> None:
     """Nor is garbage believed."""
-    assert believed(content, PI4) is None
+    assert cached_capacity(content, PI4) is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_machine_is_measured_once(measured: list[int], tmp_path: Path) -> None
     (file,) = folder.iterdir()
     assert file.name == FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert believed(file.read_bytes(), PI4) == 4.0
+    assert cached_capacity(file.read_bytes(), PI4) == 4.0
 
 
 def test_a_damaged_file_costs_a_measurement_and_is_replaced(measured: list[int], tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_damaged_file_costs_a_measurement_and_is_replaced(measured: list[int],
     for content in (b"\0" * 100_000, kept(msgspec.structs.replace(PI4, cpu_count=2))):
         (tmp_path / FILE).write_bytes(content)
         assert capacity_of(PI4, tmp_path, free) == 4.0
-        assert believed((tmp_path / FILE).read_bytes(), PI4) == 4.0
+        assert cached_capacity((tmp_path / FILE).read_bytes(), PI4) == 4.0
     assert measured == [2]
 
 
@@ -212,7 +212,7 @@ def test_a_boards_own_firmware_is_asked_whether_it_is_held_back(
 def test_a_simulated_nodes_capacity_is_its_boards(board: str, capacity: float) -> None:
     """Nothing is measured: a rack of them shares this machine."""
     cores = VirtualCores(BOARDS[board].cores, 0.0)
-    sensors = SimulatedSensors(Board(board, "bare", 24.0), load=cores, memory_bytes=lambda: 0)
+    sensors = SimulatedSensors(SimulatedBoard(board, "bare", 24.0), load=cores, memory_bytes=lambda: 0)
     assert sensors.facts().capacity == pytest.approx(capacity)
 
 

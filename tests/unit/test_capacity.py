@@ -14,8 +14,8 @@ from master.fleet.capacity import (
     HEADROOM,
     LARGEST,
     LESS_EVERY_S,
+    MAX_STEPS,
     MORE_EVERY_S,
-    MOST_STEPS,
     STEP,
     Capacity,
     full_capacity,
@@ -52,9 +52,9 @@ def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
     capacity = Capacity()
     for second in range(1000):
         look(capacity, second, HOT_C)
-    assert capacity.share == pytest.approx(STEP**-MOST_STEPS)
+    assert capacity.share == pytest.approx(STEP**-MAX_STEPS)
     changes = [second for second in range(1000, 2000) if look(capacity, second, COOL_C)]
-    assert len(changes) == MOST_STEPS
+    assert len(changes) == MAX_STEPS
     assert {after - before for before, after in pairwise(changes)} == {MORE_EVERY_S}
     assert (capacity.value, capacity.reduced) == (1.0, False)
 
@@ -76,7 +76,7 @@ def test_whatever_it_meets_it_stays_within_its_bounds(meets: list[tuple[float, f
         now_s += passed_s
         before = capacity.value
         assert look(capacity, now_s, temperature_c, slowed=slowed) == (capacity.value != before)
-        assert STEP ** -(MOST_STEPS + 1e-6) <= capacity.share <= 1
+        assert STEP ** -(MAX_STEPS + 1e-6) <= capacity.share <= 1
         assert capacity.value == pytest.approx(2.0 * capacity.share)
 
 

@@ -16,13 +16,13 @@ from master.fleet.registry import Registry
 from master.fleet.report_checks import SECOND_TWICE
 from master.run import agents, collect
 from master.run.checkpoint import STANDING, read_standing
-from master.run.collect import CLOSED_AFTER_S, MOST_PROBES, Collector
-from master.run.resume_fitness import recall_fitness
-from master.scenario import Nodes, Scenario, Stage, parse_threshold
+from master.run.collect import CLOSED_AFTER_S, MAX_PROBES, Collector
+from master.run.resume_fitness import resume_fitness
+from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker import __version__
 from worker.load.histogram import Histogram
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
 from worker.wire.messages import (
     Answer,
     EndpointSecond,
@@ -55,7 +55,7 @@ class Run:
             "embedded",
             {"ApiUser": UserShare(weight=1)},
             (Stage(users=10, spawn_rate=10, hold_s=60),),
-            nodes=Nodes(1, 1),
+            nodes=ExpectedNodes(1, 1),
             thresholds=tuple(parse_threshold(rule) for rule in rules),
         )
         self.store = Store(path, create=True)
@@ -224,7 +224,7 @@ def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
     assert run.collector.fitness.node_cpu["pi1"].bins[100] == 2
     assert run.collector.dropped == {"a sample out of turn": 199}
     row = WorkerSecond(
-        int(START_S) + 3, 10.0, 0.001, {1: MOST_PROBES + 1}, [EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7})]
+        int(START_S) + 3, 10.0, 0.001, {1: MAX_PROBES + 1}, [EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7})]
     )
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {}, [row, row], []))
     assert run.collector.fitness.lag["pi1"].count == 0
@@ -249,7 +249,7 @@ def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(r
         row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 15, 9: 5}, entries)
         run.collector.on_report("pi1_0", Report(1, second - 2, 0, run.now_s, {}, [row], []))
     run.tick(7)
-    recalled, _ = recall_fitness(run.store, run.collector._is_steady)
+    recalled, _ = resume_fitness(run.store, run.collector._is_steady)
     for fitness in (run.collector.fitness, recalled):
         assert {node: (lag.requests, dict(lag.buckets)) for node, lag in fitness.lag_by_request.items()} == {
             "pi1": (15, {1: 11.25, 9: 3.75})
@@ -307,10 +307,10 @@ def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> N
 @pytest.mark.parametrize(
     ("model", "conditions", "unfit"),
     [
-        ("Raspberry Pi 4 Model B", told(THROTTLED), "throttled"),
-        ("Raspberry Pi 4 Model B", told(UNDER_VOLTAGE), "under-voltage"),
+        ("Raspberry Pi 4 Model B", pack_flags(THROTTLED), "throttled"),
+        ("Raspberry Pi 4 Model B", pack_flags(UNDER_VOLTAGE), "under-voltage"),
         ("Raspberry Pi 4 Model B", UNKNOWN, "throttling unknown"),
-        ("Raspberry Pi 4 Model B", told(0), ""),
+        ("Raspberry Pi 4 Model B", pack_flags(0), ""),
         ("a server", UNKNOWN, ""),
     ],
 )
@@ -323,7 +323,7 @@ def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
     run.collector.progress.hold_started(0)
     for second in range(9):
         run.now_s = START_S + second + 0.5
-        run.collector.on_agent("pi1", pi_sample(second, conditions if second == 4 else told(0)))
+        run.collector.on_agent("pi1", pi_sample(second, conditions if second == 4 else pack_flags(0)))
         run.now_s = START_S + second + 1
         run.answered(second, 5.0)
         run.tick(second + 1)

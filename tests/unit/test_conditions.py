@@ -16,8 +16,8 @@ from worker.telemetry.conditions import (
     Accumulator,
     either,
     holds,
+    pack_flags,
     state,
-    told,
 )
 
 EACH = (UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, SOFT_LIMITED)
@@ -32,14 +32,14 @@ def states(conditions: int) -> list[bool | None]:
 def test_nothing_told_is_nothing_known() -> None:
     """And not that all is well."""
     assert states(UNKNOWN) == [None] * 4
-    assert states(told(0)) == [False] * 4
-    assert states(told(THROTTLED, THROTTLED | UNDER_VOLTAGE)) == [False, None, True, None]
+    assert states(pack_flags(0)) == [False] * 4
+    assert states(pack_flags(THROTTLED, THROTTLED | UNDER_VOLTAGE)) == [False, None, True, None]
 
 
 @given(words, words)
 def test_what_is_told_is_what_is_read(holding: int, known: int) -> None:
     """In one byte."""
-    conditions = told(holding, known)
+    conditions = pack_flags(holding, known)
     assert 0 <= conditions <= 0xFF
     assert states(conditions) == [bool(holding & which) if known & which else None for which in EACH]
 
@@ -67,37 +67,37 @@ def test_at_one_time_or_another_unknown_is_not_false(one: int, other: int) -> No
 def test_what_has_held_once_has_held_since_the_start() -> None:
     """And since the sample before only in the next one."""
     accumulator = Accumulator()
-    assert accumulator.add(told(0), None) == (told(0), told(0))
-    assert accumulator.add(told(THROTTLED), None) == (told(THROTTLED), told(THROTTLED))
-    assert accumulator.add(told(0), None) == (told(0), told(THROTTLED))
+    assert accumulator.add(pack_flags(0), None) == (pack_flags(0), pack_flags(0))
+    assert accumulator.add(pack_flags(THROTTLED), None) == (pack_flags(THROTTLED), pack_flags(THROTTLED))
+    assert accumulator.add(pack_flags(0), None) == (pack_flags(0), pack_flags(THROTTLED))
 
 
 def test_a_gap_in_what_is_known_stays_unknown_for_ever() -> None:
     """Nobody can say that nothing happened in it; but the time before the first answer is no gap."""
     accumulator = Accumulator()
     assert accumulator.add(UNKNOWN, None) == (UNKNOWN, UNKNOWN)
-    assert accumulator.add(told(0), None)[1] == told(0)
+    assert accumulator.add(pack_flags(0), None)[1] == pack_flags(0)
     assert accumulator.add(UNKNOWN, None)[1] == UNKNOWN
-    assert accumulator.add(told(0), None)[1] == UNKNOWN
-    assert accumulator.add(told(SOFT_LIMITED), None)[1] == told(SOFT_LIMITED, SOFT_LIMITED)
+    assert accumulator.add(pack_flags(0), None)[1] == UNKNOWN
+    assert accumulator.add(pack_flags(SOFT_LIMITED), None)[1] == pack_flags(SOFT_LIMITED, SOFT_LIMITED)
 
 
 @pytest.mark.parametrize(
     ("occurred", "lately"),
     [
-        pytest.param([0, UNDER_VOLTAGE], told(UNDER_VOLTAGE), id="risen: it was in between"),
-        pytest.param([UNDER_VOLTAGE], told(0), id="at the first sample it may be of any time"),
-        pytest.param([UNDER_VOLTAGE, UNDER_VOLTAGE], told(0), id="still set: it may be the old one"),
-        pytest.param([UNDER_VOLTAGE, 0], told(0), id="cleared by the driver"),
-        pytest.param([None, UNDER_VOLTAGE], told(0), id="after an unknown one it may be of any time"),
-        pytest.param([UNDER_VOLTAGE, 0, UNDER_VOLTAGE], told(UNDER_VOLTAGE), id="once more"),
+        pytest.param([0, UNDER_VOLTAGE], pack_flags(UNDER_VOLTAGE), id="risen: it was in between"),
+        pytest.param([UNDER_VOLTAGE], pack_flags(0), id="at the first sample it may be of any time"),
+        pytest.param([UNDER_VOLTAGE, UNDER_VOLTAGE], pack_flags(0), id="still set: it may be the old one"),
+        pytest.param([UNDER_VOLTAGE, 0], pack_flags(0), id="cleared by the driver"),
+        pytest.param([None, UNDER_VOLTAGE], pack_flags(0), id="after an unknown one it may be of any time"),
+        pytest.param([UNDER_VOLTAGE, 0, UNDER_VOLTAGE], pack_flags(UNDER_VOLTAGE), id="once more"),
     ],
 )
 def test_a_short_event_between_two_samples_is_seen_by_its_bit(occurred: list[int | None], lately: int) -> None:
     """The firmware's bit that says "has occurred", which others clear, is believed when it rises."""
     accumulator = Accumulator()
     for each in occurred:
-        found = accumulator.add(told(0), each)
+        found = accumulator.add(pack_flags(0), each)
     assert found == (lately, lately)
 
 

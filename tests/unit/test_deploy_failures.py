@@ -6,7 +6,7 @@ import pytest
 
 from master.deploy.failures import HINTS, Cause, HostFailure
 from master.deploy.host.plan import Step
-from master.deploy.rollout.results import Outcome, Report, Result, failure
+from master.deploy.rollout.results import HostResult, Outcome, RolloutReport, failure
 from master.deploy.ssh.connection import Output, failed
 from master.deploy.view import plain, summary
 
@@ -41,14 +41,14 @@ def test_every_failure_says_what_to_do() -> None:
 def test_a_line_over_all() -> None:
     """Outcomes that were, bytes, and time."""
     hosts = [
-        Result(host="a", outcome=Outcome.UNCHANGED),
-        Result(host="b", outcome=Outcome.CHANGED, bytes_sent=11_600_000),
-        Result(host="c", outcome=Outcome.FAILED),
+        HostResult(host="a", outcome=Outcome.UNCHANGED),
+        HostResult(host="b", outcome=Outcome.CHANGED, bytes_sent=11_600_000),
+        HostResult(host="c", outcome=Outcome.FAILED),
     ]
-    report = Report(action="deploy", duration_s=2.31, hosts=hosts)
+    report = RolloutReport(action="deploy", duration_s=2.31, hosts=hosts)
     assert summary(report) == "3 hosts: 1 unchanged, 1 changed, 1 failed; 11.6 MB sent; 2.3 s"
     assert not report.ok
-    report = Report(action="deploy", duration_s=0.5, hosts=hosts[:1])
+    report = RolloutReport(action="deploy", duration_s=0.5, hosts=hosts[:1])
     assert summary(report) == "1 host: 1 unchanged; 0 bytes sent; 0.5 s"
     assert report.ok
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from master.deploy.failures import Cause
-from master.deploy.host.session import Session
-from master.deploy.rollout.host_pool import Fleet, Limits, Task, Watcher
-from master.deploy.rollout.results import Result
+from master.deploy.host.session import HostSession
+from master.deploy.rollout.host_pool import Fleet, PoolLimits, Task, Watcher
+from master.deploy.rollout.results import HostResult
 from master.inventory.host import Host
 from master.trust.known_hosts import HostKey, KnownHosts, place
 
@@ -26,7 +26,7 @@ def host(number: int, port: int) -> Host:
     return Host(f"pi{number:03}", address, "ops", port, None, None, None, None, ())
 
 
-def no_work(_: Session, task: Task) -> Result:
+def no_work(_: HostSession, task: Task) -> HostResult:
     raise AssertionError(f"{task.host.name} was connected to")
 
 
@@ -44,7 +44,7 @@ class Counting(Watcher):
             self.most = max(self.most, self.now)
         self.first.set()
 
-    def ended(self, _: Task, __: Result) -> None:
+    def ended(self, _: Task, __: HostResult) -> None:
         with self.lock:
             self.now -= 1
 
@@ -66,7 +66,7 @@ def silent() -> Iterator[tuple[int, socket.socket]]:
         yield server.getsockname()[1], server
 
 
-def fleet(hosts: list[Host], watcher: Watcher, limits: Limits) -> Fleet:
+def fleet(hosts: list[Host], watcher: Watcher, limits: PoolLimits) -> Fleet:
     keys = {place(one.address, one.port or 22): KEY for one in hosts}
     return Fleet(KnownHosts(None, keys), limits, watcher)  # type: ignore[arg-type]  # it is never written
 
@@ -76,7 +76,7 @@ def test_hosts_at_once_do_each_other_no_harm() -> None:
     with nobody() as port:
         hosts = [host(number, port) for number in range(120)]
         watcher = Counting()
-        results = fleet(hosts, watcher, Limits(connect_s=5, pool=16)).each("testing", hosts, no_work)
+        results = fleet(hosts, watcher, PoolLimits(connect_s=5, pool=16)).each("testing", hosts, no_work)
     assert {result.cause for result in results} == {Cause.UNREACHABLE}, results
     assert [result.host for result in results] == [one.name for one in hosts]
     assert 1 < watcher.most <= 16
@@ -85,7 +85,9 @@ def test_hosts_at_once_do_each_other_no_harm() -> None:
 def test_a_host_that_says_nothing_takes_its_time_and_no_more() -> None:
     """It listens, and is no SSH server."""
     with silent() as (port, _):
-        (result,) = fleet([host(0, port)], Watcher(), Limits(connect_s=0.5)).each("testing", [host(0, port)], no_work)
+        (result,) = fleet([host(0, port)], Watcher(), PoolLimits(connect_s=0.5)).each(
+            "testing", [host(0, port)], no_work
+        )
     assert result.cause is Cause.UNREACHABLE
     assert "port" in result.message
 
@@ -101,7 +103,7 @@ def test_a_host_that_is_no_ssh_server() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        (result,) = fleet([host(0, port)], Watcher(), Limits(connect_s=2)).each("testing", [host(0, port)], no_work)
+        (result,) = fleet([host(0, port)], Watcher(), PoolLimits(connect_s=2)).each("testing", [host(0, port)], no_work)
         thread.join()
     assert result.cause is Cause.UNREACHABLE
 
@@ -112,7 +114,7 @@ def test_ctrl_c_begins_no_further_host(times: int) -> None:
     with silent() as (port, _):
         hosts = [host(number, port) for number in range(5)]
         watcher = Counting()
-        many = fleet(hosts, watcher, Limits(connect_s=1, pool=1))
+        many = fleet(hosts, watcher, PoolLimits(connect_s=1, pool=1))
 
         def interrupt() -> None:
             for _ in range(times):

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.host.facts import Facts, parse_facts
+from master.deploy.host.facts import HostFacts, parse_facts
 from master.deploy.host.plan import Step, doomed_by, plan, platform_of, rollback_to
-from master.release.builder import Bundle
+from master.release.builder import Release
 from master.release.platforms import Platform
 
 DATA = Path(__file__).parent / "data" / "hosts"
 NEW, NOW, OLD = "00112233445566aa", "1111111111111111", "2222222222222222"
 SETTINGS = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
-BUNDLE = Bundle(
+BUNDLE = Release(
     name=NEW, digest=NEW * 4, platform=Platform("aarch64", "3.13"), version="1", archive=Path("x"), archive_sha256="",
     archive_bytes=10, unpacked_bytes=30_000_000, code_bytes=0, files=1, is_new=False,
 )  # fmt: skip
@@ -24,7 +24,7 @@ FETCH = (Step.UPLOAD, Step.TRY, Step.PLACE)
 CHANGE = (Step.SWITCH, Step.RESTART, Step.WELL)
 
 
-def host(**changes: object) -> Facts:
+def host(**changes: object) -> HostFacts:
     """One that runs NEW, as it should, with `changes`."""
     facts = parse_facts((DATA / "running.txt").read_text())
     settled = {"releases": {NEW: 3, NOW: 2}, "previous": NOW, "parts": (), "lock": None}
@@ -57,7 +57,7 @@ def unit(**changes: object):  # noqa: ANN201
         ("the current one has lost its mark", host(releases={NOW: 2}), (*FETCH, Step.RESTART, Step.WELL)),
     ],
 )  # fmt: skip
-def test_only_what_differs_is_done(what: str, facts: Facts, steps: tuple[Step, ...]) -> None:
+def test_only_what_differs_is_done(what: str, facts: HostFacts, steps: tuple[Step, ...]) -> None:
     """In this order."""
     assert plan(facts, BUNDLE, SETTINGS).steps == steps, what
 
@@ -86,7 +86,7 @@ def test_the_differences_in_words() -> None:
         (host(current=NOW, releases={NOW: 1}, free_bytes=50_000_000), Cause.DISK),
     ],
 )
-def test_what_can_not_end_well_is_not_begun(facts: Facts, cause: Cause) -> None:
+def test_what_can_not_end_well_is_not_begun(facts: HostFacts, cause: Cause) -> None:
     """And not one byte is sent."""
     with pytest.raises(HostFailure) as caught:
         plan(facts, BUNDLE, SETTINGS)

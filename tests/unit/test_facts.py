@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.telemetry.facts import (
-    MOST_LETTERS,
+    MAX_CHARACTERS,
     parse_os_name,
     parse_revision,
     read_model,
@@ -61,6 +61,6 @@ def test_no_fact_is_empty_long_or_more_than_a_line(text: str) -> None:
     """Whatever is in a file."""
     words = [said(text), parse_revision(f"Revision : {text}"), parse_os_name(f"PRETTY_NAME={text}") or "none"]
     for word in words:
-        assert 0 < len(word) <= MOST_LETTERS
+        assert 0 < len(word) <= MAX_CHARACTERS
         assert word.isprintable()
         assert word == word.strip()

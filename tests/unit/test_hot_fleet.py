@@ -9,10 +9,10 @@ import pytest
 from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
-from master.fleet.capacity import MORE_EVERY_S, MOST_STEPS
+from master.fleet.capacity import MAX_STEPS, MORE_EVERY_S
 from worker.simulation.boards import BOARDS
 from worker.simulation.thermal_model import THROTTLE_FROM_C, ThermalModel
-from worker.telemetry.conditions import THROTTLED, told
+from worker.telemetry.conditions import THROTTLED, pack_flags
 from worker.wire.messages import Reading
 
 NODES, USERS_PER_NODE = 4, 20
@@ -32,7 +32,7 @@ def sensors(users: Callable[[], int], cooling: str, air: dict[str, float]) -> Ca
             memory_used_bytes=1,
             load_1min=1.0,
             temperature_c=model.temperature_c,
-            conditions_lately=told(THROTTLED if model.throttled else 0),
+            conditions_lately=pack_flags(THROTTLED if model.throttled else 0),
         )
 
     return read
@@ -80,13 +80,13 @@ def test_a_hot_node_loses_users_to_the_others_and_gets_them_back_when_it_is_cool
     temperature_c = run.registry.nodes[hot].temperature_c
     assert temperature_c is not None
     assert temperature_c < THROTTLE_FROM_C
-    told = [event for event in run.store.events() if event.kind == "capacity"]
-    assert told
-    assert {event.node for event in told} == {hot}
-    assert len(told) < 2 * MOST_STEPS
+    pack_flags = [event for event in run.store.events() if event.kind == "capacity"]
+    assert pack_flags
+    assert {event.node for event in pack_flags} == {hot}
+    assert len(pack_flags) < 2 * MAX_STEPS
 
     air["c"] = 10.0
-    for _ in range(int(2 * MORE_EVERY_S * MOST_STEPS)):
+    for _ in range(int(2 * MORE_EVERY_S * MAX_STEPS)):
         run.step(1.0)
     assert users(run) == [USERS_PER_NODE] * NODES
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from master.errors import InputError
 from master.web import metrics
-from master.web.metrics import MOST_CONNECTIONS, LiveState, MetricsServer
+from master.web.metrics import MAX_CONNECTIONS, LiveState, MetricsServer
 
 ODD = 'quote " slash \\ line\nend ' + "ü" * 280
 STATE = LiveState(
@@ -31,7 +31,7 @@ STATE = LiveState(
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricsServer]:
-    monkeypatch.setattr(metrics, "LONGEST_CONNECTION_S", 1.0)
+    monkeypatch.setattr(metrics, "MAX_CONNECTION_S", 1.0)
     server = MetricsServer(0)
     server.publish(STATE)
     yield server
@@ -132,7 +132,7 @@ def test_a_request_to_another_host_is_refused(server: MetricsServer, head: bytes
 
 def test_clients_that_say_nothing_keep_nobody_from_the_page(server: MetricsServer) -> None:
     """However many there are: who comes when all places are taken gets the oldest one's, at once."""
-    silent = [connect(server) for _ in range(3 * MOST_CONNECTIONS)]
+    silent = [connect(server) for _ in range(3 * MAX_CONNECTIONS)]
     slow = connect(server)
     slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
     with gevent.Timeout(0.9):  # less than the second that a silent one is granted here
@@ -142,7 +142,7 @@ def test_clients_that_say_nothing_keep_nobody_from_the_page(server: MetricsServe
 
 
 def test_a_client_that_says_nothing_is_cut_off(server: MetricsServer) -> None:
-    """After LONGEST_CONNECTION_S, so that none stays for ever; five seconds when it is no test."""
+    """After MAX_CONNECTION_S, so that none stays for ever; five seconds when it is no test."""
     assert send(server, b"") == send(server, b"GET /metrics HTTP/1.1\r\nX: ") == b""
 
 

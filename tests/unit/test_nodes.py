@@ -28,7 +28,7 @@ from master.store import CONTROLLER, FitnessRow, NodeRow, Store
 from worker.telemetry import conditions
 from worker.wire.messages import Reading
 
-KNOWN = conditions.told(0)
+KNOWN = conditions.pack_flags(0)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_look_finds_the_latest_of_each_node(store: Store, tmp_path: Path) -> N
     """Of each its last sample, what its workers run, what it said of itself, and how the controller sees it."""
     for name, facts in (("pi1", PI4), ("pi2", ZERO), ("controller", PI5)):
         store.put_node(name, facts)
-    throttled = conditions.told(conditions.THROTTLED, 15 ^ conditions.UNDER_VOLTAGE)
+    throttled = conditions.pack_flags(conditions.THROTTLED, 15 ^ conditions.UNDER_VOLTAGE)
     store.put_samples(("pi1", second, told(temperature_c=40.0 + second)) for second in range(20))
     store.put_samples([("pi2", 19, told(throttled, 84.5, 0.6e9)), ("controller", 19, told())])
     store.put_fitness(
@@ -233,10 +233,10 @@ def test_nodes_are_chosen_by_state() -> None:
     [
         (conditions.UNKNOWN, "unknown"),
         (KNOWN, ""),
-        (conditions.told(conditions.THROTTLED | conditions.FREQUENCY_CAPPED), "throttled, capped"),
-        (conditions.told(0, 15 ^ conditions.UNDER_VOLTAGE), "under-voltage?"),
+        (conditions.pack_flags(conditions.THROTTLED | conditions.FREQUENCY_CAPPED), "throttled, capped"),
+        (conditions.pack_flags(0, 15 ^ conditions.UNDER_VOLTAGE), "under-voltage?"),
         (
-            conditions.told(conditions.SOFT_LIMITED, conditions.SOFT_LIMITED),
+            conditions.pack_flags(conditions.SOFT_LIMITED, conditions.SOFT_LIMITED),
             "throttled?, under-voltage?, capped?, soft limit",
         ),
     ],

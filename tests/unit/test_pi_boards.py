@@ -19,7 +19,7 @@ from worker.telemetry.conditions import (
     UNDER_VOLTAGE,
     UNKNOWN,
     holds,
-    told,
+    pack_flags,
 )
 from worker.telemetry.pi.sysfs import GET_THROTTLED, Sysfs, parse_throttled
 from worker.telemetry.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd
@@ -52,8 +52,8 @@ EXPECTED = {
         BOOKWORM,
         81.123,
         800_006_400.0,
-        told(FREQUENCY_CAPPED | THROTTLED, SLOWING),
-        told(FREQUENCY_CAPPED | THROTTLED, FREQUENCY_CAPPED | THROTTLED),
+        pack_flags(FREQUENCY_CAPPED | THROTTLED, SLOWING),
+        pack_flags(FREQUENCY_CAPPED | THROTTLED, FREQUENCY_CAPPED | THROTTLED),
         (None, None),
     ),
     "3b-plus": Expected(
@@ -63,8 +63,8 @@ EXPECTED = {
         "Debian GNU/Linux 11 (bullseye)",
         62.3,
         1_200_002_000.0,
-        told(SOFT_LIMITED),
-        told(SOFT_LIMITED, SOFT_LIMITED),
+        pack_flags(SOFT_LIMITED),
+        pack_flags(SOFT_LIMITED, SOFT_LIMITED),
         (None, None),
     ),
     "4b-buster": Expected(
@@ -74,8 +74,8 @@ EXPECTED = {
         BUSTER,
         80.8,
         1_000_212_864.0,
-        told(FREQUENCY_CAPPED | THROTTLED),
-        told(FREQUENCY_CAPPED | THROTTLED, FREQUENCY_CAPPED | THROTTLED),
+        pack_flags(FREQUENCY_CAPPED | THROTTLED),
+        pack_flags(FREQUENCY_CAPPED | THROTTLED, FREQUENCY_CAPPED | THROTTLED),
         (None, 1),
     ),
     "4b-bookworm": Expected(
@@ -85,8 +85,8 @@ EXPECTED = {
         BOOKWORM,
         43.329,
         600_117_184.0,
-        told(UNDER_VOLTAGE | THROTTLED),
-        told(UNDER_VOLTAGE | THROTTLED, UNDER_VOLTAGE | THROTTLED),
+        pack_flags(UNDER_VOLTAGE | THROTTLED),
+        pack_flags(UNDER_VOLTAGE | THROTTLED, UNDER_VOLTAGE | THROTTLED),
         (None, None),
     ),
     "5": Expected(
@@ -96,7 +96,7 @@ EXPECTED = {
         BOOKWORM,
         45.8,
         2_400_023_552.0,
-        told(0),
+        pack_flags(0),
         UNKNOWN,
         (1468, 1),
     ),
@@ -195,11 +195,11 @@ def test_without_any_probe_nothing_is_known(machine: Machine) -> None:
 def test_an_under_voltage_of_two_seconds_ago_is_told_by_the_alarm_alone(machine: Machine) -> None:
     """Where the kernel has no other file of it; when the alarm is off, nothing is known again."""
     (machine.root / GET_THROTTLED).unlink()
-    assert machine.read().conditions == told(UNDER_VOLTAGE, UNDER_VOLTAGE)
+    assert machine.read().conditions == pack_flags(UNDER_VOLTAGE, UNDER_VOLTAGE)
     (machine.root / "sys/class/hwmon/hwmon1/in0_lcrit_alarm").write_text("0\n")
     reading = machine.read()
     assert (reading.conditions, reading.conditions_lately) == (UNKNOWN, UNKNOWN)
-    assert reading.conditions_since_start == told(UNDER_VOLTAGE, UNDER_VOLTAGE)
+    assert reading.conditions_since_start == pack_flags(UNDER_VOLTAGE, UNDER_VOLTAGE)
 
 
 @each("3b-plus")
@@ -211,7 +211,7 @@ def test_a_program_that_hangs_gives_way_to_the_files_without_delaying_a_sample(m
     for _ in range(4):
         found.append(machine.read().conditions)
         machine.now_s += LIMIT_S / 2
-    assert found == [UNKNOWN] * 2 + [told(SOFT_LIMITED, SOFT_LIMITED)] * 2
+    assert found == [UNKNOWN] * 2 + [pack_flags(SOFT_LIMITED, SOFT_LIMITED)] * 2
     assert time.monotonic() - began_s < DEADLINE_S
 
 
@@ -225,7 +225,7 @@ def test_flags_are_kept_since_the_agents_start(machine: Machine) -> None:
     machine.now_s += ASK_INTERVAL_S
     while (reading := machine.read()).conditions == first.conditions and time.monotonic() < deadline_s:
         time.sleep(0.005)
-    assert (reading.conditions, reading.conditions_lately) == (told(0), told(0))
+    assert (reading.conditions, reading.conditions_lately) == (pack_flags(0), pack_flags(0))
     assert reading.conditions_since_start == first.conditions
     assert not holds(reading.conditions_lately, ALL)
 
@@ -254,4 +254,4 @@ def test_the_files_tell_of_what_has_occurred(machine: Machine) -> None:
     assert Sysfs(machine.root).read(0.0).occurred == UNDER_VOLTAGE | THROTTLED
     machine.read()
     (machine.root / GET_THROTTLED).write_text("d0000\n")
-    assert machine.read().conditions_lately == told(SOFT_LIMITED, SOFT_LIMITED)
+    assert machine.read().conditions_lately == pack_flags(SOFT_LIMITED, SOFT_LIMITED)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, state, told
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags, state
 from worker.telemetry.pi.chain import FAILURES, NOTHING, REST_S, Chain, chain_for
 from worker.telemetry.pi.firmware import Firmware, ProbeError
 from worker.telemetry.pi.mailbox import Mailbox
@@ -19,7 +19,7 @@ class PlayedProbe:
     """Gives what it is told to give; None is an answer that is still awaited, and ProbeError a failure."""
 
     def __init__(self, clock_hz: float, *, works: bool = True) -> None:
-        self.answer = Firmware(told(0), 0, clock_hz)
+        self.answer = Firmware(pack_flags(0), 0, clock_hz)
         self.works: bool | None = works
         self.asked = 0
         self.closed = 0
@@ -115,8 +115,8 @@ def test_boards_that_do_not_report_under_voltage_are_not_said_to_have_none() -> 
     chain = Chain([probe], tells_under_voltage=False)
     assert state(chain.read(0).conditions, UNDER_VOLTAGE) is None
     assert state(chain.read(0).conditions, THROTTLED) is False
-    probe.answer = Firmware(told(UNDER_VOLTAGE))
-    assert chain.read(0).conditions == told(UNDER_VOLTAGE)
+    probe.answer = Firmware(pack_flags(UNDER_VOLTAGE))
+    assert chain.read(0).conditions == pack_flags(UNDER_VOLTAGE)
 
 
 def test_what_is_no_pi_is_asked_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, told
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags
 from worker.telemetry.pi.firmware import Firmware, ProbeError
 from worker.telemetry.pi.mailbox import (
     GET_CLOCK_RATE_MEASURED,
@@ -71,7 +71,7 @@ def test_a_question_is_laid_out_as_the_firmware_wants_it() -> None:
 def test_a_board_says_how_it_is(device: Path) -> None:
     """And nobody's bits are cleared by asking: the mask is 0."""
     firmware = PlayedFirmware(WELL)
-    assert Mailbox(device, firmware).read(0.0) == Firmware(told(0), 0, 1_500_345_728.0, 43.329)
+    assert Mailbox(device, firmware).read(0.0) == Firmware(pack_flags(0), 0, 1_500_345_728.0, 43.329)
     assert firmware.asked == [(GET_THROTTLED, 0), (GET_CLOCK_RATE_MEASURED, 3, 0), (GET_TEMPERATURE, 0, 0)]
 
 
@@ -79,7 +79,7 @@ def test_now_and_has_occurred_are_told_apart(device: Path) -> None:
     """Bits 0 to 3, and 16 to 19."""
     firmware = PlayedFirmware({**WELL, GET_THROTTLED: (0x50004,)})
     found = Mailbox(device, firmware).read(0.0)
-    assert (found.conditions, found.occurred) == (told(THROTTLED), THROTTLED | UNDER_VOLTAGE)
+    assert (found.conditions, found.occurred) == (pack_flags(THROTTLED), THROTTLED | UNDER_VOLTAGE)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_is_not_said_is_unknown(
 ) -> None:
     """The rest is told all the same."""
     found = Mailbox(device, PlayedFirmware(answers)).read(0.0)
-    assert (found.conditions, found.clock_hz, found.temperature_c) == (told(0), *expected)
+    assert (found.conditions, found.clock_hz, found.temperature_c) == (pack_flags(0), *expected)
 
 
 def test_a_firmware_that_does_not_know_the_question_has_not_answered(device: Path) -> None:
@@ -150,7 +150,7 @@ def test_after_closing_it_is_opened_again(device: Path) -> None:
     before = psutil.Process().num_fds()
     mailbox = Mailbox(device, PlayedFirmware(WELL))
     for _ in range(3):
-        assert mailbox.read(0.0).conditions == told(0)
+        assert mailbox.read(0.0).conditions == pack_flags(0)
         mailbox.close()
         mailbox.close()
     assert psutil.Process().num_fds() == before

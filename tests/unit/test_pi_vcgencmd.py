@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_boards import BOARDS, DATA, install_vcgencmd, said_by_vcgencmd, script_for
 
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, told
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags
 from worker.telemetry.pi.firmware import Firmware, ProbeError
 from worker.telemetry.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd, parse_clock, parse_throttled
 
 DEADLINE_S = 20.0
 SAID = {"get_throttled": "throttled=0x50004\n", "measure_clock arm": "frequency(48)=1000212864\n"}
-FOUND = Firmware(told(THROTTLED), THROTTLED | UNDER_VOLTAGE, 1_000_212_864.0)
+FOUND = Firmware(pack_flags(THROTTLED), THROTTLED | UNDER_VOLTAGE, 1_000_212_864.0)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_it_is_asked_anew_only_after_a_while(start: Callable[[str], Vcgencmd], t
     assert not probe._running
     assert probe.read(ASK_INTERVAL_S) == FOUND
     end_of(probe)
-    assert probe.read(ASK_INTERVAL_S + 1) == Firmware(told(0), 0, FOUND.clock_hz)
+    assert probe.read(ASK_INTERVAL_S + 1) == Firmware(pack_flags(0), 0, FOUND.clock_hz)
 
 
 def test_a_program_that_hangs_delays_nobody_and_is_killed(start: Callable[[str], Vcgencmd]) -> None:

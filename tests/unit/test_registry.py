@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from master.fleet.clocks import ClockMap
-from master.fleet.registry import KEPT_READINGS, MOST_BEYOND_S, SILENCE_S, Node, Registry
+from master.fleet.registry import KEPT_READINGS, MAX_BEYOND_S, SILENCE_S, Node, Registry
 from master.fleet.states import NodeState
-from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, told
+from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, pack_flags
 from worker.wire.messages import Facts, Reading, Sample
 
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
@@ -28,7 +28,7 @@ def sample(
         memory_used_bytes=1,
         load_1min=0,
         temperature_c=temperature_c,
-        conditions_lately=told(THROTTLED if throttled else 0, 0 if throttled is None else ALL),
+        conditions_lately=pack_flags(THROTTLED if throttled else 0, 0 if throttled is None else ALL),
     )
     return Sample(number, number, number + late_s, reading)
 
@@ -110,10 +110,10 @@ def test_a_node_is_throttled_or_hot_where_throttling_begins(
 @pytest.mark.parametrize(
     ("conditions", "expected"),
     [
-        pytest.param(told(FREQUENCY_CAPPED), NodeState.THROTTLED, id="a capped clock is held down"),
-        pytest.param(told(SOFT_LIMITED), NodeState.READY, id="at a board's lower limit it is steady"),
-        pytest.param(told(THROTTLED, THROTTLED), NodeState.THROTTLED, id="though nothing else is known"),
-        pytest.param(told(UNDER_VOLTAGE), NodeState.READY, id="a weak supply alone slows nothing down"),
+        pytest.param(pack_flags(FREQUENCY_CAPPED), NodeState.THROTTLED, id="a capped clock is held down"),
+        pytest.param(pack_flags(SOFT_LIMITED), NodeState.READY, id="at a board's lower limit it is steady"),
+        pytest.param(pack_flags(THROTTLED, THROTTLED), NodeState.THROTTLED, id="though nothing else is known"),
+        pytest.param(pack_flags(UNDER_VOLTAGE), NodeState.READY, id="a weak supply alone slows nothing down"),
         pytest.param(ALL, NodeState.READY, id="what is not known to be so is not so"),
     ],
 )
@@ -249,7 +249,7 @@ def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: l
         node.clock.observe_answer(second, second - 1000.5 + middle_s, second + way_s)
         seconds.append(node.second_of(second, began_s=7.0))
     assert seconds == list(range(seconds[0], seconds[0] + len(ways_s)))
-    assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MOST_BEYOND_S
+    assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MAX_BEYOND_S
 
 
 @given(st.lists(st.floats(0.0, 0.4), min_size=3, max_size=40), st.integers(0, 63))

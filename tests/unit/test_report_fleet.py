@@ -72,7 +72,7 @@ def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
     store.put_second(SecondRow(86399, "1 hold", True, 1, 1, 0, 0))
     store.put_node("pi1", PI4)
     store.put_samples(
-        [told(0, 0xF0), told(40000, conditions.told(THROTTLED), 0.6e9), told(40001, 0xF0), told(40002, 0)]
+        [told(0, 0xF0), told(40000, conditions.pack_flags(THROTTLED), 0.6e9), told(40001, 0xF0), told(40002, 0)]
     )
     store.put_fitness(FitnessRow("pi1", second, 1.0, 1.0, 0, "", users=3) for second in range(39900, 40100))
     store.put_fitness([FitnessRow("pi1", 40003, 1.0, 1.0, 0, "", users=1)])
@@ -156,7 +156,7 @@ def test_the_table_says_what_held_a_node_back(fleet: FleetMap) -> None:
     row = held_back_row(track(fleet, "pi5"), fleet.period_s)
     plain = [text.replace("\u00a0", " ") for text in [*row.seconds, row.highest, row.lowest_clock, *row.users]]
     assert plain == ["0 s", "unknown", "0 s", "10 s", "61.0 °C", "800 MHz (80 %)", "4", "4", "4"]
-    assert hot_reading(5, 0.95, 1e9).conditions_lately == conditions.told(SOFT_LIMITED, 15 ^ UNDER_VOLTAGE)
+    assert hot_reading(5, 0.95, 1e9).conditions_lately == conditions.pack_flags(SOFT_LIMITED, 15 ^ UNDER_VOLTAGE)
 
 
 def test_equal_nodes_are_counted_together(store: Store) -> None:

@@ -14,7 +14,7 @@ from master.run import process_limits
 from master.run.bottleneck import bottleneck_in
 from master.run.process_limits import files_needed, limit_warnings
 from master.run.storage import REPORT_BYTES, Growth, shown_bytes
-from master.scenario import Limits, Stage
+from master.scenario import Stage, ValidityLimits
 
 
 def warnings(users: int, nodes: int = 2, *, simulated: bool = True) -> list[str]:
@@ -72,7 +72,7 @@ def test_the_controllers_cpu_is_not_judged_by_half_of_its_samples(received: int,
     for _ in range(received):
         log.add_controller(20.0)
     log.expect_controller(10, received)
-    (row,) = [row for row in check(Limits(), log, 1, 1) if row.check == "controller_cpu"]
+    (row,) = [row for row in check(ValidityLimits(), log, 1, 1) if row.check == "controller_cpu"]
     assert (row.ok, row.observed) == (ok, observed)
     assert ok or row.message == "controller_cpu is not known: 50 % of the samples of its machine are missing"
 

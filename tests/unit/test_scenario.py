@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from master.errors import InputError
-from master.fleet.registry import MOST_BEYOND_S
+from master.fleet.registry import MAX_BEYOND_S
 from master.load.schedule import LoadSchedule, whole_seconds
 from master.scenario import (
-    Limits,
-    Nodes,
+    ExpectedNodes,
     Overrides,
-    Rack,
     Scenario,
+    SimulatedRack,
     Stage,
+    ValidityLimits,
     load_scenario,
     parse_threshold,
     peek_locustfile,
@@ -33,7 +33,12 @@ DATA = Path(__file__).parent / "data" / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")
 
 
-def scenario(*stages: Stage, users: dict[str, UserShare] | None = None, nodes: Nodes = Nodes()) -> Scenario:  # noqa: B008
+DEFAULT_NODES = ExpectedNodes()
+
+
+def scenario(
+    *stages: Stage, users: dict[str, UserShare] | None = None, nodes: ExpectedNodes = DEFAULT_NODES
+) -> Scenario:
     return Scenario(
         "s", "embedded", users or {"ApiUser": UserShare(weight=1)}, stages, nodes=nodes, thresholds=with_defaults(())
     )
@@ -57,9 +62,9 @@ def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
         "Canary": UserShare(fixed_count=3),
     }
     assert read.load == (Stage(100, 50, 90), Stage(1000, 12.5, 1200), Stage(0, 100, 0))
-    assert read.nodes == Nodes(500, 475, 120)
+    assert read.nodes == ExpectedNodes(500, 475, 120)
     assert read.fleet == {"pi4-bare": 200, "pi5-cooled": 250, "zero2w": 50.5}
-    assert read.rack == Rack(35, 10, 2.5, 0.02, 10)
+    assert read.rack == SimulatedRack(35, 10, 2.5, 0.02, 10)
     assert [threshold.text for threshold in read.thresholds] == [
         "rate >= 600/s",
         "POST /auth/login p95 < 100 ms",
@@ -67,7 +72,7 @@ def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
         "p99 < 500 ms over 10s, abort",
         "exceptions = 0 (default)",
     ]
-    assert read.validity == Limits(
+    assert read.validity == ValidityLimits(
         loop_lag_p99_ms=40, node_cpu_percent=85, excluded_share_percent=2.5, users_percent=97.5, local_errors=3
     )
     assert (read.sample_period_s, read.stop_timeout_s) == (0.5, 30)
@@ -105,7 +110,7 @@ def test_errors_and_exceptions_are_judged_where_no_rule_is_on_all_of_them(
 def test_min_nodes_is_expect_unless_given(tmp_path: Path) -> None:
     file = tmp_path / "s.yml"
     file.write_text(scenario(Stage(1, 1, 1)).to_yaml().replace("  expect: 1\n  min: 1\n", "  expect: 7\n"))
-    assert load_scenario(file, KNOWN).nodes == Nodes(7, 7)
+    assert load_scenario(file, KNOWN).nodes == ExpectedNodes(7, 7)
 
 
 def test_a_locust_file_is_found_beside_the_scenario_and_survives_a_move(tmp_path: Path) -> None:
@@ -140,10 +145,10 @@ scenarios = st.builds(
         max_size=4,
     ),
     load=st.lists(stages, min_size=1, max_size=5).map(tuple),
-    nodes=st.builds(Nodes, expect=st.just(500), min=st.integers(1, 500), wait_s=seconds),
+    nodes=st.builds(ExpectedNodes, expect=st.just(500), min=st.integers(1, 500), wait_s=seconds),
     fleet=st.dictionaries(st.sampled_from(sorted(KINDS)), st.floats(0.001, 1000), min_size=1, max_size=4),
     rack=st.builds(
-        Rack,
+        SimulatedRack,
         ambient_c=st.floats(-40, 70),
         spread_c=st.floats(0, 40),
         weak_supply_percent=percents,
@@ -154,7 +159,7 @@ scenarios = st.builds(
         st.sampled_from(["POST /a: {b} # c p95 < 100 ms", "errors <= 0.1%", "exceptions < 3", "GET / errors = 0"])
     ).map(lambda rules: with_defaults(map(parse_threshold, rules))),
     validity=st.builds(
-        Limits,
+        ValidityLimits,
         loop_lag_p99_ms=st.floats(0, 3600e3),
         worker_cpu_percent=percents,
         node_cpu_percent=percents,
@@ -222,8 +227,8 @@ def test_duration_counts_the_ramps_of_the_scaled_users() -> None:
 
 @pytest.mark.parametrize(("nodes", "least"), [(500, 475), (1, 1), (4, 4), (100, 95), (1000, 950)])
 def test_nodes_keeps_the_share_of_nodes_that_must_be_there(nodes: int, least: int) -> None:
-    changed = override(scenario(Stage(1, 1, 1), nodes=Nodes(500, 475, 9)), Overrides(nodes=nodes))
-    assert changed.nodes == Nodes(nodes, least, 9)
+    changed = override(scenario(Stage(1, 1, 1), nodes=ExpectedNodes(500, 475, 9)), Overrides(nodes=nodes))
+    assert changed.nodes == ExpectedNodes(nodes, least, 9)
 
 
 def test_target_wins_over_the_file_and_overrides_reach_the_loader() -> None:
@@ -268,7 +273,7 @@ def test_a_hold_that_is_long_enough_by_plan_always_has_the_seconds_that_a_window
         assert window_fault(rule, [Stage(1, 1, enough_s)]) is None
         assert window_fault(rule, [Stage(1, 1, enough_s - 0.01)])
         judged = [
-            len(whole_seconds([(start_s + MOST_BEYOND_S, start_s + hold_s - MOST_BEYOND_S)]))
+            len(whole_seconds([(start_s + MAX_BEYOND_S, start_s + hold_s - MAX_BEYOND_S)]))
             for hold_s in (enough_s, enough_s - 0.01)
             for start_s in (part / 1000 for part in range(1000))
         ]

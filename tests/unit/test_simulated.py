@@ -10,8 +10,8 @@ from worker.simulation import sensors
 from worker.simulation.boards import BOARDS
 from worker.simulation.sensors import MeasuredLoad, SimulatedSensors
 from worker.simulation.virtual_cores import VirtualCores
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, state, told
-from worker.wire.orders import Board
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags, state
+from worker.wire.orders import SimulatedBoard
 
 PI4 = BOARDS["pi4"]
 MEMORY_BYTES = 50 << 20
@@ -36,7 +36,7 @@ class Machine:
         thermal_speed: float = 1.0,
     ) -> SimulatedSensors:
         return SimulatedSensors(
-            Board(board, cooling, ambient_c, supply_w, thermal_speed),
+            SimulatedBoard(board, cooling, ambient_c, supply_w, thermal_speed),
             load=cores or MeasuredLoad(BOARDS[board], lambda: self.used_s, self.now_s),
             memory_bytes=lambda: MEMORY_BYTES,
         )
@@ -108,8 +108,8 @@ def test_a_board_that_was_throttled_remembers_it(machine: Machine) -> None:
     for _ in range(60):
         machine.work(60, 0.0)
         cool = sensors.read()
-    assert (cool.conditions, cool.conditions_lately) == (told(0), told(0))
-    assert cool.conditions_since_start == told(THROTTLED)
+    assert (cool.conditions, cool.conditions_lately) == (pack_flags(0), pack_flags(0))
+    assert cool.conditions_since_start == pack_flags(THROTTLED)
     assert state(cool.conditions_since_start, UNDER_VOLTAGE) is False
 
 
@@ -118,7 +118,7 @@ def test_a_cool_board_runs_at_full_clock(machine: Machine) -> None:
     sensors = machine.sensors()
     machine.work(1, 0.1)
     reading = sensors.read()
-    assert (reading.conditions, reading.frequency_hz) == (told(0), PI4.max_hz)
+    assert (reading.conditions, reading.frequency_hz) == (pack_flags(0), PI4.max_hz)
     assert reading.memory_used_bytes == MEMORY_BYTES + (180 << 20)
     assert reading.memory_percent == pytest.approx(100 * reading.memory_used_bytes / PI4.memory_bytes)
 
@@ -128,7 +128,7 @@ def test_a_fan_and_a_weak_supply_are_in_the_reading(machine: Machine) -> None:
     sensors = machine.sensors("pi5", "cooled", ambient_c=30, supply_w=5.0)
     machine.work(1, 0.0)
     rest = sensors.read()
-    assert (rest.fan_step, rest.fan_rpm, rest.conditions) == (1, 2400, told(0))
+    assert (rest.fan_step, rest.fan_rpm, rest.conditions) == (1, 2400, pack_flags(0))
     machine.work(10, 20.0)
     busy = sensors.read()
     assert state(busy.conditions, UNDER_VOLTAGE) is True

@@ -12,7 +12,7 @@ from worker.simulation.rack import ENOUGH_REQUESTS, Shares
 from worker.simulation.slowed_recorder import NOTICED_S, SlowedLag, SlowedRecorder, _with_waits
 from worker.simulation.virtual_cores import VirtualCores
 from worker.wire.messages import Report
-from worker.wire.orders import Board
+from worker.wire.orders import SimulatedBoard
 
 START_S = 1000.0
 
@@ -223,7 +223,7 @@ def test_all_cpu_of_the_process_is_charged_to_its_nodes_scaled_to_their_boards()
     for board in ("pi4", "pi5"):
         cores = VirtualCores(4, START_S)
         recorder = SlowedRecorder(Process(), cores, Clock())
-        shares.add(recorder, cores, Board(board, "bare", 24.0))
+        shares.add(recorder, cores, SimulatedBoard(board, "bare", 24.0))
         made[board] = recorder, cores
     for second in range(1, 4):
         for _ in range(ENOUGH_REQUESTS - 2):
@@ -237,7 +237,7 @@ def test_a_request_costs_what_it_has_cost_lately() -> None:
     """On the board of its node, from when enough of them have been seen."""
     shares, cores = Shares(), VirtualCores(4, START_S)
     recorder = SlowedRecorder(Process(), cores, Clock())
-    shares.add(recorder, cores, Board("pi4", "bare", 24.0))
+    shares.add(recorder, cores, SimulatedBoard("pi4", "bare", 24.0))
     recorder.record("GET", "/", 5.0, 10)
     shares.charge(1.0, START_S + 1)
     assert cores.request_s == 0
@@ -256,7 +256,7 @@ def test_a_scenario_may_say_what_a_request_costs() -> None:
     for board in ("pi4", "pi5", "zero2w"):
         shares, cores = Shares(), VirtualCores(4, START_S)
         recorder = SlowedRecorder(Process(), cores, Clock())
-        shares.add(recorder, cores, Board(board, "bare", 24.0, request_cpu_s=0.02))
+        shares.add(recorder, cores, SimulatedBoard(board, "bare", 24.0, request_cpu_s=0.02))
         for _ in range(100):
             cores.charge(START_S)
         shares.charge(0.0, START_S + 1)

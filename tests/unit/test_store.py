@@ -300,7 +300,7 @@ def test_the_extent_is_that_of_the_run(store: Store) -> None:
 
 def test_samples_are_grouped_by_what_held_a_node_back(store: Store) -> None:
     """With the extremes of each group, as far as they are known, and how many were hot."""
-    throttled = conditions.told(conditions.THROTTLED)
+    throttled = conditions.pack_flags(conditions.THROTTLED)
 
     def sample(second: int, temperature_c: float | None, lately: int, hz: float | None) -> tuple[str, int, Reading]:
         return "pi1", second, msgspec.structs.replace(reading(temperature_c), conditions_lately=lately, frequency_hz=hz)

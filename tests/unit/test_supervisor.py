@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.agent import supervisor
-from worker.agent.supervisor import CRASHES, LONGEST_WAIT_S, MENDED_AFTER_S, OUTPUT_INTERVAL_S, Backoff, Supervisor
+from worker.agent.supervisor import CRASHES, MAX_WAIT_S, MENDED_AFTER_S, OUTPUT_INTERVAL_S, Backoff, Supervisor
 from worker.wire.messages import WorkerEnded, WorkerMended
 
 
@@ -28,7 +28,7 @@ def test_a_process_is_never_started_again_at_once_nor_after_more_than_half_a_min
     """However often it ends, and whatever its name."""
     backoff = Backoff(seed)
     for lived_s in lives_s:
-        assert 0.25 <= backoff.after_end(lived_s) <= LONGEST_WAIT_S
+        assert 0.25 <= backoff.after_end(lived_s) <= MAX_WAIT_S
 
 
 def test_the_wait_doubles_until_the_process_stays() -> None:
@@ -156,7 +156,7 @@ def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypa
     """Also while it lives."""
     list(crashing.look(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)
-    monkeypatch.setattr(supervisor, "MOST_KEPT_BYTES", 1000)
+    monkeypatch.setattr(supervisor, "MAX_KEPT_BYTES", 1000)
     output = crashing._workers[0].output
     output.write(b"x" * 1001)
     output.flush()

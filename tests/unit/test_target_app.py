@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 import master.target
 from master.target.app import UNMATCHED, Gateway
 from master.target.auth import Authority
-from master.target.storage import Storage
+from master.target.storage import TargetStorage
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    storage = Storage(tmp_path_factory.mktemp("target") / "target.db")
+    storage = TargetStorage(tmp_path_factory.mktemp("target") / "target.db")
     with ThreadPoolExecutor(max_workers=1) as pool:
         yield Gateway(Authority("piswarm"), storage, pool)
     storage.close()

@@ -6,24 +6,24 @@ import pytest
 
 from master.target.errors import ApiError
 from master.target.messages import State
-from master.target.sessions import TRANSITIONS, Event, next_state
+from master.target.sessions import TRANSITIONS, SessionEvent, next_state
 
 
 @pytest.mark.parametrize(
     ("state", "event", "following"),
     [
-        (State.CREATED, Event.CHUNK, State.RECORDING),
-        (State.RECORDING, Event.CHUNK, State.RECORDING),
-        (State.CREATED, Event.CLOSE, State.CLOSED),
-        (State.RECORDING, Event.CLOSE, State.CLOSED),
+        (State.CREATED, SessionEvent.CHUNK, State.RECORDING),
+        (State.RECORDING, SessionEvent.CHUNK, State.RECORDING),
+        (State.CREATED, SessionEvent.CLOSE, State.CLOSED),
+        (State.RECORDING, SessionEvent.CLOSE, State.CLOSED),
     ],
 )
-def test_what_can_happen(state: State, event: Event, following: State) -> None:
+def test_what_can_happen(state: State, event: SessionEvent, following: State) -> None:
     assert next_state(state, event) is following
 
 
 def test_whatever_is_not_in_the_table_is_a_conflict() -> None:
-    for state, event in set(itertools.product(State, Event)) - set(TRANSITIONS):
+    for state, event in set(itertools.product(State, SessionEvent)) - set(TRANSITIONS):
         with pytest.raises(ApiError, match=f"session is {state.value}") as caught:
             next_state(state, event)
         assert caught.value.status == 409

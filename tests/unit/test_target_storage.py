@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from master.target.messages import Heartbeat, NewNode, NewSession, State
-from master.target.storage import ForeignDatabaseError, Limits, Retention, Storage
+from master.target.storage import ForeignDatabaseError, Retention, StorageLimits, TargetStorage
 
 WANTED = NewSession(resolution=(800, 600))
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    made = Storage(tmp_path / "target.db", Limits(sessions=128, chunks=64, chunk_bytes=64_000))
+def storage(tmp_path: Path) -> Iterator[TargetStorage]:
+    made = TargetStorage(tmp_path / "target.db", StorageLimits(sessions=128, chunks=64, chunk_bytes=64_000))
     yield made
     made.close()
 
@@ -47,7 +47,7 @@ def test_deleting_is_amortised() -> None:
     assert deletions <= 64
 
 
-def test_sessions_are_bounded_and_counted_by_state(storage: Storage) -> None:
+def test_sessions_are_bounded_and_counted_by_state(storage: TargetStorage) -> None:
     for number in range(1000):
         session = storage.add_session(f"s{number}", "user0001", WANTED, now=float(number))
         if number % 2:
@@ -61,7 +61,7 @@ def test_sessions_are_bounded_and_counted_by_state(storage: Storage) -> None:
     assert 100 < sum(counted.values()) <= 128
 
 
-def test_chunks_are_bounded_by_bytes(storage: Storage) -> None:
+def test_chunks_are_bounded_by_bytes(storage: TargetStorage) -> None:
     storage.add_session("s", "user0001", WANTED, now=0.0)
     for _ in range(300):
         serial, session = storage.session("s")
@@ -77,7 +77,7 @@ def test_chunks_are_bounded_by_bytes(storage: Storage) -> None:
     assert storage.chunk(serial, 299) == (4000, b"x" * 2000)
 
 
-def test_sessions_are_listed_newest_first_and_in_pages(storage: Storage) -> None:
+def test_sessions_are_listed_newest_first_and_in_pages(storage: TargetStorage) -> None:
     for number in range(7):
         storage.add_session(f"s{number}", "user0001" if number != 3 else "user0002", WANTED, now=0.0)
     first = storage.sessions("user0001", None, 4)
@@ -85,7 +85,7 @@ def test_sessions_are_listed_newest_first_and_in_pages(storage: Storage) -> None
     assert [session.id for _, session in first + rest] == ["s6", "s5", "s4", "s2", "s1", "s0"]
 
 
-def test_a_node_registered_again_keeps_its_owner_and_its_history(storage: Storage) -> None:
+def test_a_node_registered_again_keeps_its_owner_and_its_history(storage: TargetStorage) -> None:
     storage.put_node(NewNode("n", "Pi 4", 4, 4096), "node0001", now=1.0)
     storage.beat("n", Heartbeat(cpu_percent=10.0, memory_percent=20.0), now=2.0)
     storage.put_node(NewNode("n", "Pi 5", 4, 8192), "admin01", now=3.0)
@@ -103,13 +103,13 @@ def test_a_node_registered_again_keeps_its_owner_and_its_history(storage: Storag
 def test_a_database_of_its_own_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "target.db"
     for _ in range(2):
-        storage = Storage(path)
+        storage = TargetStorage(path)
         assert storage.session("s") is None
         storage.add_session("s", "user0001", WANTED, now=0.0)
         storage.close()
 
 
-def test_nothing_waits_for_the_disk(storage: Storage) -> None:
+def test_nothing_waits_for_the_disk(storage: TargetStorage) -> None:
     """A commit is a write to memory: SQLite's 0 is OFF, no syncs at all, not even at a checkpoint."""
     assert storage._db.execute("PRAGMA synchronous").fetchone() == (0,)
     assert storage._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -126,5 +126,5 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, kind: str) -> Non
         connection.close()
     before = path.read_bytes()
     with pytest.raises(ForeignDatabaseError, match="precious"):
-        Storage(path)
+        TargetStorage(path)
     assert path.read_bytes() == before

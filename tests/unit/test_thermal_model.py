@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from worker.simulation.boards import BOARDS, FAN_HYSTERESIS_C, FAN_STEPS_C, KINDS
 from worker.simulation.power_supply import HOLD_S, Supply
 from worker.simulation.thermal_model import BENCHMARK, PYTHON, STEP_HYSTERESIS_C, THROTTLE_FROM_C, ThermalModel
-from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, state, told
+from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, pack_flags, state
 
 HOUR_S = 3600
 ROOM_C = 25.0
@@ -112,7 +112,7 @@ def test_a_pi_4_has_four_lower_clocks_between_80_and_85_degrees(ambient_c: float
     board = model("pi4-bare", ambient_c)
     assert board.temperature_c == pytest.approx(ambient_c + 35.1)
     assert board.frequency_hz == clock_hz
-    assert board.conditions == told(THROTTLED if ambient_c > 40 else 0)
+    assert board.conditions == pack_flags(THROTTLED if ambient_c > 40 else 0)
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,11 @@ def test_a_3b_plus_has_a_soft_limit_below_the_hard_one() -> None:
     assert board.frequency_hz == 1.4e9
     temperatures_c = run(board, HOUR_S)
     assert 60 < temperatures_c[-1] < 80
-    assert (board.frequency_hz, board.conditions) == (1.2e9, told(SOFT_LIMITED))
+    assert (board.frequency_hz, board.conditions) == (1.2e9, pack_flags(SOFT_LIMITED))
     board.ambient_c += 19
     board.step(1, 1.0)
     assert 0.6e9 < board.frequency_hz < 1.2e9
-    assert board.conditions == told(SOFT_LIMITED | THROTTLED)
+    assert board.conditions == pack_flags(SOFT_LIMITED | THROTTLED)
 
 
 @pytest.mark.parametrize(
@@ -280,14 +280,14 @@ def test_a_weak_supply_sags_while_more_is_drawn_than_it_can_give() -> None:
     """The clock goes to its floor at once, which eases it; then it is given back, and the voltage sags again."""
     board = model("pi4-cooled", supply_w=4.0)
     run(board, 60, 0.2)
-    assert (board.conditions, board.frequency_hz) == (told(0), 1.8e9)
+    assert (board.conditions, board.frequency_hz) == (pack_flags(0), 1.8e9)
     seen = set()
     for _ in range(60):
         board.step(1, 1.0)
         seen.add((board.conditions, board.frequency_hz))
-    assert seen == {(told(0), 1.8e9), (told(UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED), 0.6e9)}
+    assert seen == {(pack_flags(0), 1.8e9), (pack_flags(UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED), 0.6e9)}
     run(board, 10, 0.2)
-    assert (board.conditions, board.frequency_hz) == (told(0), 1.8e9)
+    assert (board.conditions, board.frequency_hz) == (pack_flags(0), 1.8e9)
 
 
 @pytest.mark.parametrize(("kind", "floor_hz"), [("pi3b+-cooled", 0.6e9), ("pi5-cooled", 1.5e9), ("zero2w", 0.6e9)])

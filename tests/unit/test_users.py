@@ -11,7 +11,7 @@ import pytest
 import worker.users
 from master.target.chunks import ChunkCipher, compress, reduction
 from worker.users.lucid import replies, screen_chunks
-from worker.users.lucid.accounts import ADMINS, NODES, USERS, AccountBook, Pool, password, user_random
+from worker.users.lucid.accounts import ADMINS, NODES, USERS, AccountBook, AccountPool, password, user_random
 from worker.users.lucid.replies import WrongReplyError, read
 
 
@@ -32,7 +32,7 @@ def test_the_parts_tested_here_do_not_import_locust() -> None:
     ("pool", "first", "last"),
     [(USERS, "user0001", "user2000"), (ADMINS, "admin01", "admin20"), (NODES, "node0001", "node1000")],
 )
-def test_every_account_of_a_pool_is_used_before_any_comes_again(pool: Pool, first: str, last: str) -> None:
+def test_every_account_of_a_pool_is_used_before_any_comes_again(pool: AccountPool, first: str, last: str) -> None:
     book, environment = AccountBook(), Environment()
     names = [pool.name(book.next_number(environment, pool)) for _ in range(pool.size)]
     assert names[0] == first
@@ -107,7 +107,7 @@ def test_desktop_chunks_are_several_and_always_the_same() -> None:
 
 def test_a_right_answer_is_read() -> None:
     body = b'{"username": "user0001", "role": "user"}'
-    assert read(200, body, (200,), replies.Me, lambda me: me.username == "user0001").username == "user0001"
+    assert read(200, body, (200,), replies.MeReply, lambda me: me.username == "user0001").username == "user0001"
     assert read(200, b"\x00\xff", (200, 201), bytes, None) == b"\x00\xff"
 
 
@@ -120,12 +120,12 @@ def test_a_right_answer_is_read() -> None:
             r"^status 409 instead of 200 or 201: conflict$",
         ),
         (502, b"<html>", "^status 502 instead of 200 or 201$"),
-        (200, b"<html>", "^body is no Me: "),
-        (200, b'{"username": 1}', r"^body is no Me: Expected `str`, got `int` - at `\$.username`$"),
-        (200, b"{}", "^body is no Me: Object missing required field `username`$"),
-        (200, b'{"username": "user0002"}', "^Me contradicts the request$"),
+        (200, b"<html>", "^body is no MeReply: "),
+        (200, b'{"username": 1}', r"^body is no MeReply: Expected `str`, got `int` - at `\$.username`$"),
+        (200, b"{}", "^body is no MeReply: Object missing required field `username`$"),
+        (200, b'{"username": "user0002"}', "^MeReply contradicts the request$"),
     ],
 )
 def test_a_wrong_answer_says_what_is_wrong_with_it(status: int, body: bytes, message: str) -> None:
     with pytest.raises(WrongReplyError, match=message):
-        read(status, body, (200, 201), replies.Me, lambda me: me.username == "user0001")
+        read(status, body, (200, 201), replies.MeReply, lambda me: me.username == "user0001")

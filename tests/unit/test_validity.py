@@ -5,13 +5,14 @@ import pytest
 from master.errors import ExitCode
 from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
 from master.judge.thresholds import ThresholdOutcome
-from master.judge.validity import Limits, ValidityOutcome, check
+from master.judge.validity import ValidityOutcome, check
 from master.judge.verdict import Verdict, decide
+from master.scenario import ValidityLimits
 from worker.load.histogram import Histogram
-from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, told
+from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
 
-LIMITS = Limits()
-WELL = told(0)
+LIMITS = ValidityLimits()
+WELL = pack_flags(0)
 NODES = [f"pi-{number:02}" for number in range(20)]
 
 
@@ -50,7 +51,7 @@ def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
     return log
 
 
-def rows(log: FitnessLog, limits: Limits = LIMITS, least: int = 19) -> dict[str, ValidityOutcome]:
+def rows(log: FitnessLog, limits: ValidityLimits = LIMITS, least: int = 19) -> dict[str, ValidityOutcome]:
     return {row.check: row for row in check(limits, log, nodes_expected=20, nodes_min=least)}
 
 
@@ -121,7 +122,7 @@ def test_one_clock_that_is_not_known_well_enough_makes_the_run_invalid() -> None
     log.add_clock_error(NODES[3], 2.0)
     row = rows(log)["clock_error"]
     assert (row.ok, row.observed, row.nodes) == (False, "251 ms", (NODES[3],))
-    assert rows(log, Limits(clock_error_ms=251))["clock_error"].ok
+    assert rows(log, ValidityLimits(clock_error_ms=251))["clock_error"].ok
 
 
 def test_missing_samples_are_a_share_of_the_fleet_and_extra_ones_make_up_for_nothing() -> None:
@@ -131,7 +132,7 @@ def test_missing_samples_are_a_share_of_the_fleet_and_extra_ones_make_up_for_not
     row = rows(log)["missing_samples"]
     assert (row.ok, row.nodes) == (True, ("pi-00",))
     assert row.observed_value == pytest.approx(100 * 20 / 460)
-    assert not rows(log, Limits(missing_samples_percent=4))["missing_samples"].ok
+    assert not rows(log, ValidityLimits(missing_samples_percent=4))["missing_samples"].ok
 
 
 def test_nodes_counts_the_fewest_at_one_time_and_names_the_lost() -> None:
@@ -206,13 +207,13 @@ def test_a_second_is_unfit_for_each_limit_its_worker_breaks_or_may_have_broken(
         (pi(91, 99), ["node CPU 91 % above 90 %", "node memory 99 % above 90 %"]),
         (pi(temperature_c=80), []),
         (pi(temperature_c=80.5), ["temperature 80.5 °C above 80 °C"]),
-        (pi(conditions=told(THROTTLED)), ["throttled"]),
-        (pi(conditions=told(THROTTLED | FREQUENCY_CAPPED | UNDER_VOLTAGE)), ["throttled", "under-voltage"]),
-        (pi(conditions=told(FREQUENCY_CAPPED)), ["frequency capped"]),
-        (pi(conditions=told(SOFT_LIMITED)), []),
-        (pi(conditions=told(0, UNDER_VOLTAGE)), ["throttling unknown"]),
+        (pi(conditions=pack_flags(THROTTLED)), ["throttled"]),
+        (pi(conditions=pack_flags(THROTTLED | FREQUENCY_CAPPED | UNDER_VOLTAGE)), ["throttled", "under-voltage"]),
+        (pi(conditions=pack_flags(FREQUENCY_CAPPED)), ["frequency capped"]),
+        (pi(conditions=pack_flags(SOFT_LIMITED)), []),
+        (pi(conditions=pack_flags(0, UNDER_VOLTAGE)), ["throttling unknown"]),
         (pi(temperature_c=None, conditions=UNKNOWN), ["throttling unknown"]),
-        (pi(conditions=told(0, THROTTLED)), []),  # a Zero says nothing of its supply
+        (pi(conditions=pack_flags(0, THROTTLED)), []),  # a Zero says nothing of its supply
         (NodeCondition(50, 40), []),  # no Raspberry Pi
     ],
 )
@@ -225,7 +226,7 @@ def test_a_second_is_unfit_for_what_holds_its_node_back_or_may_have(
 
 def test_a_pi_that_can_not_tell_is_fit_only_where_the_scenario_allows_it() -> None:
     """It stays unknown, whoever allows it."""
-    allowed = Limits(throttling_may_be_unknown=True)
+    allowed = ValidityLimits(throttling_may_be_unknown=True)
     mute = pi(conditions=UNKNOWN)
     assert unfit_reasons(allowed, lag_max_ms=1, worker_cpu_percent=1, clock_error_ms=1, node=mute) == []
     log = FitnessLog()
@@ -251,8 +252,8 @@ def test_what_no_node_has_a_sensor_for_is_unknown_and_neither_fit_nor_unfit() ->
 @pytest.mark.parametrize(
     ("name", "condition"),
     [
-        ("throttling", pi(conditions=told(THROTTLED))),
-        ("under_voltage", pi(conditions=told(UNDER_VOLTAGE))),
+        ("throttling", pi(conditions=pack_flags(THROTTLED))),
+        ("under_voltage", pi(conditions=pack_flags(UNDER_VOLTAGE))),
         ("node_temperature", pi(temperature_c=84)),
     ],
 )

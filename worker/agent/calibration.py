@@ -38,12 +38,12 @@ ROUND_S = 0.05
 """CPU time of a round. With the first, which only warms the caches and the clock up, they take 0.3 s in all."""
 LIMIT_S = 0.5
 """A measurement that has taken so long, since others have the cores, is given up."""
-MOST_APART = 1.15
+MAX_SPREAD = 1.15
 """Rounds agree when the slowest but one took no more than so many times as long as the fastest but one."""
 AGAIN_S = 60.0
 AGAIN_MAX_S = 3600.0
 """When no figure came out, so long until the next attempt, and twice as long after each, up to the second."""
-MOST_BYTES = 4096
+MAX_BYTES = 4096
 FILE = "capacity.json"
 
 
@@ -68,12 +68,12 @@ def capacity_from(rounds_s: Sequence[float], cores: int) -> float | None:
     if len(rounds_s) < ROUNDS:
         return None
     ordered = sorted(rounds_s)
-    if ordered[0] <= 0 or ordered[-2] > MOST_APART * ordered[1]:
+    if ordered[0] <= 0 or ordered[-2] > MAX_SPREAD * ordered[1]:
         return None
     return round(cores * PI4_UNIT_S / median(ordered), 2) or None
 
 
-def believed(content: bytes, machine: Machine) -> float | None:
+def cached_capacity(content: bytes, machine: Machine) -> float | None:
     """The capacity in a file of this content; None when it is damaged, or of another machine. Pure."""
     try:
         kept = msgspec.json.decode(content, type=Kept)
@@ -99,7 +99,7 @@ def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], b
 
     `held_back` tells whether the machine's clock is known to be held down at the moment. Takes LIMIT_S at most.
     """
-    capacity = None if folder is None else believed(_read(folder / FILE), machine)
+    capacity = None if folder is None else cached_capacity(_read(folder / FILE), machine)
     if capacity is not None or held_back():
         return capacity
     capacity = capacity_from(measure(), machine.cpu_count)
@@ -192,7 +192,7 @@ def _read(path: Path) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(descriptor, MOST_BYTES)
+        return os.read(descriptor, MAX_BYTES)
     except OSError:
         return b""
     finally:

@@ -19,7 +19,7 @@ from worker.agent.priority import Priority, unraised
 from worker.wire.messages import WorkerEnded, WorkerMended
 
 FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 30.0
+MAX_WAIT_S = 30.0
 MENDED_AFTER_S = 30.0
 """A worker that has lived for so long is well: the next end is a first one again."""
 CRASHES = 3
@@ -29,16 +29,16 @@ TOLD_S = 2.0
 """How long workers that the controller has told that the run is over may take to end by themselves: their locustfile may have
 something to do at its end."""
 LAST_WORDS_BYTES = 4000
-LONGEST_WORDS = 500
-MOST_KEPT_BYTES = 1 << 20
+MAX_LAST_WORDS = 500
+MAX_KEPT_BYTES = 1 << 20
 OUTPUT_INTERVAL_S = 5.0
-"""At least so often it is seen to that what a worker says stays below MOST_KEPT_BYTES."""
+"""At least so often it is seen to that what a worker says stays below MAX_KEPT_BYTES."""
 
 
 class Backoff:
     """How long to wait before a process is started again. Pure but for its dice, which are seeded.
 
-    The wait doubles with each early end, up to LONGEST_WAIT_S, and is then drawn between half of it and all of it, so that
+    The wait doubles with each early end, up to MAX_WAIT_S, and is then drawn between half of it and all of it, so that
     what failed together does not come back together.
     """
 
@@ -49,7 +49,7 @@ class Backoff:
     def after_end(self, lived_s: float) -> float:
         """The process has ended after `lived_s`; how long to wait, in seconds."""
         self.early_ends = 1 if lived_s >= MENDED_AFTER_S else self.early_ends + 1
-        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self.early_ends - 1, 20))
+        longest_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self.early_ends - 1, 20))
         return longest_s * self._dice.uniform(0.5, 1.0)
 
     @property
@@ -107,7 +107,7 @@ class _Worker:
             return None
         status = self.process.poll()
         if status is None:
-            if os.fstat(self.output.fileno()).st_size > MOST_KEPT_BYTES:
+            if os.fstat(self.output.fileno()).st_size > MAX_KEPT_BYTES:
                 self._forget_output()
             if not self._said_mended and now_s - self._started_s >= MENDED_AFTER_S:
                 self._said_mended = True
@@ -140,7 +140,7 @@ class _Worker:
         end = self.output.seek(0, 2)
         self.output.seek(max(0, end - LAST_WORDS_BYTES))
         said = self.output.read().decode(errors="replace").strip().splitlines()
-        return f"{how}; {said[-1].strip()}"[:LONGEST_WORDS] if said else how
+        return f"{how}; {said[-1].strip()}"[:MAX_LAST_WORDS] if said else how
 
 
 class Supervisor:

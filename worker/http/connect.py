@@ -16,7 +16,7 @@ from gevent.monkey import get_original
 from gevent.socket import getaddrinfo, wait_read, wait_write
 
 from worker.http.arrival import EXTRA_BYTES, arrival_s, note_arrivals, round_trip_s
-from worker.http.connection import Connection, Limits
+from worker.http.connection import Connection, ConnectionLimits
 from worker.http.errors import BadAnswerError, HttpError
 from worker.http.reader import Reader
 from worker.http.tls import TlsCodec
@@ -40,18 +40,18 @@ class Origin(NamedTuple):
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
-class Settings(NamedTuple):
+class ConnectSettings(NamedTuple):
     """What is the same for all connections of a user. `connect_s` limits all of making one, in seconds."""
 
     connect_s: float
-    limits: Limits
+    limits: ConnectionLimits
     tls_context: Callable[[], ssl.SSLContext]
     proxy: Origin | None
     verify: bool | str | None = None
     """Whether servers' certificates are verified, or against which file of CAs; None: as a context of the user's own does."""
 
 
-def connect(origin: Origin, settings: Settings) -> Connection:
+def connect(origin: Origin, settings: ConnectSettings) -> Connection:
     """An open connection to `origin`. Raises OSError, among them ssl.SSLError and TimeoutError, or HttpError of a proxy."""
     return _Making(origin, settings).make()
 
@@ -59,7 +59,7 @@ def connect(origin: Origin, settings: Settings) -> Connection:
 class _Making:
     """One connection in the making."""
 
-    def __init__(self, origin: Origin, settings: Settings) -> None:
+    def __init__(self, origin: Origin, settings: ConnectSettings) -> None:
         self._origin = origin
         self._settings = settings
         self._peer = settings.proxy or origin

@@ -29,7 +29,7 @@ _CONTINUE_WAIT_S = 1.0  # for "100 Continue", as curl waits; RFC 9110 10.1.1 let
 _clock = time.monotonic
 
 
-class Limits(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """How long, in seconds, an answer may be silent and take in all, and how many bytes a whole body may have."""
 
     silence_s: float
@@ -64,7 +64,7 @@ class Connection:
     )
 
     def __init__(
-        self, sock: socket.socket, tls: TlsCodec | None, limits: Limits, made_late_s: float | None = None
+        self, sock: socket.socket, tls: TlsCodec | None, limits: ConnectionLimits, made_late_s: float | None = None
     ) -> None:
         self._hub = gevent.get_hub()
         self._sock = sock
@@ -96,7 +96,7 @@ class Connection:
         self._watcher = self._hub.loop.io(sock.fileno(), READ)
         self._watcher.start(self._on_readable)
 
-    def limit(self, limits: Limits) -> None:
+    def limit(self, limits: ConnectionLimits) -> None:
         """Have these limits from the next request on."""
         self.limits = limits
         if self._timer is not None:

@@ -8,7 +8,7 @@ from copy import copy
 from typing import Any
 
 from worker.http.call import NO_BODY, Call
-from worker.http.connect import Settings
+from worker.http.connect import ConnectSettings
 from worker.http.connection import Connection
 from worker.http.cookies import Cookies
 from worker.http.defaults import DefaultHeaders
@@ -31,7 +31,7 @@ class Exchange:
     """Carries out the calls of one user."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: RequestOptions
+        self, settings: ConnectSettings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: RequestOptions
     ) -> None:
         """`usual` are the options of calls that have none."""
         self.cookies = cookies

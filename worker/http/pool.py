@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from gevent.lock import Semaphore
 
-from worker.http.connect import Origin, Settings, connect
+from worker.http.connect import ConnectSettings, Origin, connect
 from worker.http.connection import Connection
 
 _MAX_LANES = 64  # a user that follows links anywhere keeps connections to so many servers
@@ -56,7 +56,7 @@ class Lane:
                 return connection
         return None
 
-    def connect(self, settings: Settings) -> Connection:
+    def connect(self, settings: ConnectSettings) -> Connection:
         """A new connection. Raises as `worker.http.connect.connect` does."""
         return connect(self.origin, settings)
 

@@ -8,10 +8,10 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from worker.http.connection import Limits
+from worker.http.connection import ConnectionLimits
 from worker.http.cookies import pairs_of
 
-limits_of = functools.lru_cache(maxsize=64)(Limits)
+limits_of = functools.lru_cache(maxsize=64)(ConnectionLimits)
 """One object for equal limits, so that identity tells whether a connection has others."""
 
 
@@ -26,7 +26,7 @@ class RequestOptions(NamedTuple):
     """How one request is carried out; what the task did not say is as its user has it."""
 
     connect_s: float
-    limits: Limits
+    limits: ConnectionLimits
     max_redirects: int
     max_retries: int
     verify: bool | str | None = None

@@ -13,7 +13,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker import __version__
 from worker.http.call import NO_BODY, Call
-from worker.http.connect import Settings
+from worker.http.connect import ConnectSettings
 from worker.http.cookies import Cookies
 from worker.http.debug import conversation
 from worker.http.decode import ACCEPTED, decode
@@ -54,7 +54,7 @@ class Session:
         self,
         base_url: str,
         *,
-        settings: Settings,
+        settings: ConnectSettings,
         pool: Pool,
         request_event: Any,
         user: Any = None,

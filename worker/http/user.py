@@ -13,7 +13,7 @@ from locust import User
 from locust.exception import StopTest
 from locust.user.users import RestMixin
 
-from worker.http.connect import Origin, Settings
+from worker.http.connect import ConnectSettings, Origin
 from worker.http.pool import Pool, shared
 from worker.http.request_options import limits_of
 from worker.http.session import Session
@@ -95,12 +95,12 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
     def _close_client(self, _greenlet: Any) -> None:
         self.client.close()
 
-    def _connection_settings(self) -> Settings:
+    def _connection_settings(self) -> ConnectSettings:
         if (self.proxy_host is None) != (self.proxy_port is None):
             raise StopTest("A proxy needs both proxy_host and proxy_port.")
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise StopTest(f"ca_file {self.ca_file!r} is not a file.")
-        return Settings(
+        return ConnectSettings(
             connect_s=self.connection_timeout,
             limits=limits_of(self.network_timeout, self.response_timeout, self.max_body_bytes),
             tls_context=lambda: shared_context(self._context_factory(), self.ca_file, insecure=self.insecure),

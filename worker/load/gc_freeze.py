@@ -18,7 +18,7 @@ GROWTH = 1.25
 circles of garbage that stay are thereby bounded, by what so many users leave, however often users come and go."""
 
 
-class Collector(Protocol):
+class GarbageCollector(Protocol):
     """What of the module `gc` is used."""
 
     def collect(self) -> int:
@@ -34,7 +34,7 @@ class Collector(Protocol):
 class LongLived:
     """Watches how many users a process has, and leaves out of collections what came before they ran, and they themselves."""
 
-    def __init__(self, users: Callable[[], int], collector: Collector = gc) -> None:
+    def __init__(self, users: Callable[[], int], collector: GarbageCollector = gc) -> None:
         """`users` tells how many there are now."""
         self._users = users
         self._collector = collector

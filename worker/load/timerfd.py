@@ -18,7 +18,7 @@ from collections.abc import Callable
 import gevent
 
 READ = 1  # libev's, as gevent's loop takes it
-_LEAST_S = 1e-6
+_MIN_SLEEP_S = 1e-6
 """A time of 0 would put the timer out of use."""
 
 
@@ -53,7 +53,7 @@ class _Alarm:
         self._watcher = self._hub.loop.io(self._descriptor, READ)
 
     def sleep(self, seconds: float) -> None:
-        fraction, whole = math.modf(max(_LEAST_S, seconds))
+        fraction, whole = math.modf(max(_MIN_SLEEP_S, seconds))
         span = _Span(0, 0, int(whole), int(fraction * 1e9))
         if self._libc.timerfd_settime(self._descriptor, 0, ctypes.byref(span), None):
             raise OSError(ctypes.get_errno(), "the timer can't be set")

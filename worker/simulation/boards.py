@@ -33,20 +33,20 @@ class Cooling:
 
 
 @dataclass(frozen=True)
-class Stage:
+class HeatStage:
     """One of two stages that heat goes through: its share of the resistance, and the time in which it follows to 63 %."""
 
     share: float
     time_constant_s: float
 
 
-BOARD_STAGES = (Stage(0.6, 120.0), Stage(0.4, 1000.0))
-SMALL_STAGES = (Stage(0.85, 90.0), Stage(0.15, 1000.0))
+BOARD_STAGES = (HeatStage(0.6, 120.0), HeatStage(0.4, 1000.0))
+SMALL_STAGES = (HeatStage(0.85, 90.0), HeatStage(0.15, 1000.0))
 """Of a Zero: there is little board around the chip."""
 
 
 @dataclass(frozen=True)
-class Board:
+class BoardModel:
     """One model of Pi.
 
     `steps` are temperatures from which its clock is at most so high; what is `progressive` goes down from 80 to 85 °C
@@ -65,7 +65,7 @@ class Board:
     coolings: Mapping[str, Cooling]
     steps: tuple[tuple[float, float], ...] = ()
     progressive: bool = True
-    stages: tuple[Stage, Stage] = BOARD_STAGES
+    stages: tuple[HeatStage, HeatStage] = BOARD_STAGES
     tells_under_voltage: bool = True
     """The Zero range does not."""
     soft_limit_c: float | None = None
@@ -89,8 +89,8 @@ def _coolings(**resistances_c_per_w: float | tuple[float, ...]) -> dict[str, Coo
     }
 
 
-BOARDS: Mapping[str, Board] = {
-    "zero2w": Board(
+BOARDS: Mapping[str, BoardModel] = {
+    "zero2w": BoardModel(
         model="Raspberry Pi Zero 2 W",
         cores=4,
         memory_bytes=512 << 20,
@@ -103,7 +103,7 @@ BOARDS: Mapping[str, Board] = {
         stages=SMALL_STAGES,
         tells_under_voltage=False,
     ),
-    "pi3b+": Board(
+    "pi3b+": BoardModel(
         model="Raspberry Pi 3 Model B Plus",
         cores=4,
         memory_bytes=1 << 30,
@@ -116,7 +116,7 @@ BOARDS: Mapping[str, Board] = {
         steps=((60.0, 1.2e9),),
         soft_limit_c=60.0,
     ),
-    "pi4": Board(
+    "pi4": BoardModel(
         model="Raspberry Pi 4 Model B",
         cores=4,
         memory_bytes=4 << 30,
@@ -130,7 +130,7 @@ BOARDS: Mapping[str, Board] = {
         steps=((80.0, 1.5e9), (83.0, 1.0e9), (84.0, 0.75e9), (85.0, 0.6e9)),
         progressive=False,
     ),
-    "pi5": Board(
+    "pi5": BoardModel(
         model="Raspberry Pi 5 Model B",
         cores=4,
         memory_bytes=8 << 30,
@@ -150,6 +150,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
 """Every board with every cooling it can have, by the name that a scenario calls it; `zero2w` alone is a bare one."""
 
 
-def board_of(model: str) -> Board | None:
+def board_of(model: str) -> BoardModel | None:
     """The board that calls itself `model`, None for what is none of BOARDS. Its firmware adds a revision to the name."""
     return next((board for board in BOARDS.values() if model.startswith(board.model)), None)

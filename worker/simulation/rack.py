@@ -42,7 +42,7 @@ from worker.simulation.sensors import SimulatedSensors
 from worker.simulation.slowed_recorder import SlowedRecorder
 from worker.simulation.virtual_cores import VirtualCores
 from worker.wire.curve import end_context
-from worker.wire.orders import Board, RackNode, RackOrders
+from worker.wire.orders import RackNode, RackOrders, SimulatedBoard
 
 _native_thread = monkey.get_original("_thread", "start_new_thread")
 _native_sleep = monkey.get_original("time", "sleep")
@@ -60,7 +60,7 @@ LATELY = 0.2
 class _Share:
     """One node's part of what is used."""
 
-    def __init__(self, recorder: Recorder, cores: VirtualCores, board: Board) -> None:
+    def __init__(self, recorder: Recorder, cores: VirtualCores, board: SimulatedBoard) -> None:
         self.recorder = recorder
         self.cores = cores
         model = BOARDS[board.board]
@@ -91,7 +91,7 @@ class Shares:
         self.memory_bytes = 0
         """One node's share."""
 
-    def add(self, recorder: Recorder, cores: VirtualCores, board: Board) -> None:
+    def add(self, recorder: Recorder, cores: VirtualCores, board: SimulatedBoard) -> None:
         """From now on a node that stands for `board` has a share, by what `recorder` counts."""
         self._shares.append(_Share(recorder, cores, board))
 
@@ -191,7 +191,7 @@ class Rack:
         finally:
             done.release()
 
-    def _agent(self, node: RackNode, board: Board, cores: VirtualCores) -> Agent:
+    def _agent(self, node: RackNode, board: SimulatedBoard, cores: VirtualCores) -> Agent:
         sensors = SimulatedSensors(board, load=cores, memory_bytes=lambda: self._shares.memory_bytes)
         return Agent(node.name, self._orders.endpoint, node.keys, sensors, context=self._agents_context)
 

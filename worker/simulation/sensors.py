@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from worker import __version__
-from worker.simulation.boards import BOARDS, Board
+from worker.simulation.boards import BOARDS, BoardModel
 from worker.simulation.power_supply import Supply
 from worker.simulation.thermal_model import ThermalModel
 from worker.telemetry.conditions import Accumulator
 from worker.telemetry.facts import read_software
 from worker.wire.messages import Facts, Reading
-from worker.wire.orders import Board as StandsFor
+from worker.wire.orders import SimulatedBoard as StandsFor
 
 _OS_MEMORY_BYTES = 180 << 20
 """What Raspberry Pi OS Lite uses before any worker runs."""
@@ -32,7 +32,7 @@ class Load(Protocol):
 class MeasuredLoad:
     """CPU that this machine has used for a node, scaled to the cores of its board."""
 
-    def __init__(self, board: Board, cpu_s: Callable[[], float], now_s: float) -> None:
+    def __init__(self, board: BoardModel, cpu_s: Callable[[], float], now_s: float) -> None:
         """`cpu_s` tells the CPU seconds used so far."""
         self.speed = 1.0
         self._board = board

@@ -30,11 +30,11 @@ from __future__ import annotations
 
 import math
 
-from worker.simulation.boards import BOARDS, FAN_FULL_RPM, FAN_HYSTERESIS_C, FAN_SHARES, FAN_STEPS_C, Board
+from worker.simulation.boards import BOARDS, FAN_FULL_RPM, FAN_HYSTERESIS_C, FAN_SHARES, FAN_STEPS_C, BoardModel
 from worker.simulation.power_supply import Supply
-from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, told
+from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, pack_flags
 
-__all__ = ["BENCHMARK", "BOARDS", "PYTHON", "THROTTLE_FROM_C", "THROTTLE_FULL_C", "Board", "ThermalModel"]
+__all__ = ["BENCHMARK", "BOARDS", "PYTHON", "THROTTLE_FROM_C", "THROTTLE_FULL_C", "BoardModel", "ThermalModel"]
 
 THROTTLE_FROM_C = 80.0
 THROTTLE_FULL_C = 85.0
@@ -47,14 +47,14 @@ PYTHON = 0.7
 
 _PIECE_S = 1.0
 """Firmware and fan look at the temperature at least this often, in the board's own time."""
-_MOST_PIECES = 600
+_MAX_PIECES = 600
 
 
 class ThermalModel:
     """The temperature and clock of one board over time."""
 
     def __init__(
-        self, board: Board, cooling: str, ambient_c: float, *, speed: float = 1.0, supply: Supply | None = None
+        self, board: BoardModel, cooling: str, ambient_c: float, *, speed: float = 1.0, supply: Supply | None = None
     ) -> None:
         """Start in balance with the air at idle. Raises KeyError for a cooling that the board does not have.
 
@@ -114,12 +114,12 @@ class ThermalModel:
             holding |= UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED
         elif self.frequency_hz < lowest_soft_hz:
             holding |= THROTTLED
-        return told(holding, ALL if board.tells_under_voltage else ALL & ~UNDER_VOLTAGE)
+        return pack_flags(holding, ALL if board.tells_under_voltage else ALL & ~UNDER_VOLTAGE)
 
     def step(self, seconds: float, utilisation: float, activity: float = PYTHON) -> None:
         """Let `seconds` pass with this share (0 to 1) of all cores busy."""
         busy = activity * min(1.0, utilisation)
-        pieces = min(_MOST_PIECES, max(1, math.ceil(seconds / self._piece_s - 1e-9)))
+        pieces = min(_MAX_PIECES, max(1, math.ceil(seconds / self._piece_s - 1e-9)))
         for _ in range(pieces):
             self._step(seconds / pieces, busy)
 

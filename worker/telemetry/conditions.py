@@ -25,7 +25,7 @@ SLOWING = HELD_DOWN | SOFT_LIMITED
 UNKNOWN = 0
 
 
-def told(holding: int, known: int = ALL) -> int:
+def pack_flags(holding: int, known: int = ALL) -> int:
     """Conditions of which those in `known` are known, and those in `holding` hold."""
     return (known & ALL) << 4 | (holding & known & ALL)
 
@@ -43,7 +43,7 @@ def state(conditions: int, which: int) -> bool | None:
 def either(one: int, other: int) -> int:
     """What held at one time or another: true if it held at any of them, unknown if it did not and was unknown at any of them."""
     holding = one & one >> 4 | other & other >> 4
-    return told(holding, one >> 4 & other >> 4 | holding)
+    return pack_flags(holding, one >> 4 & other >> 4 | holding)
 
 
 class Accumulator:
@@ -65,7 +65,7 @@ class Accumulator:
         """
         risen = 0 if occurred is None or self._occurred is None else occurred & ~self._occurred & ALL
         self._occurred = occurred
-        lately = told(now & now >> 4 | risen, now >> 4 | risen)
+        lately = pack_flags(now & now >> 4 | risen, now >> 4 | risen)
         if self._since_start is not None:
             self._since_start = either(self._since_start, lately)
         elif lately:

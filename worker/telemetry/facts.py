@@ -10,7 +10,7 @@ from typing import TypedDict
 from worker.telemetry.proc_files import read_text
 
 UNKNOWN = "unknown"
-MOST_LETTERS = 200
+MAX_CHARACTERS = 200
 
 
 class Software(TypedDict):
@@ -70,6 +70,6 @@ def parse_os_name(os_release: str) -> str | None:
 
 
 def said(text: str) -> str:
-    """What a file says as one line without control characters, cut at MOST_LETTERS; UNKNOWN when that is nothing."""
+    """What a file says as one line without control characters, cut at MAX_CHARACTERS; UNKNOWN when that is nothing."""
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return clean[:MOST_LETTERS].strip() or UNKNOWN
+    return clean[:MAX_CHARACTERS].strip() or UNKNOWN

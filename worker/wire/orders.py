@@ -8,7 +8,7 @@ from worker.wire.curve import Endpoint, Keys
 from worker.wire.messages import Work
 
 
-class Board(msgspec.Struct, frozen=True):
+class SimulatedBoard(msgspec.Struct, frozen=True):
     """What a simulated node stands for: a model of Pi, how it is cooled, and the air around it (see worker/simulation/boards.py)."""
 
     board: str
@@ -32,7 +32,7 @@ class RackNode(msgspec.Struct, frozen=True):
     number: int
     keys: Keys
     index: int = 0
-    board: Board | None = None
+    board: SimulatedBoard | None = None
 
 
 class RackOrders(msgspec.Struct, frozen=True):
@@ -58,6 +58,6 @@ class NodeOrders(msgspec.Struct, frozen=True):
     node: str
     endpoint: Endpoint
     keys: Keys
-    board: Board | None = None
+    board: SimulatedBoard | None = None
     carries_load: bool = True
     outlive_s: float = 0.0

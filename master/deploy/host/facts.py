@@ -31,7 +31,7 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Facts:
+class HostFacts:
     """A host as it was found."""
 
     arch: str
@@ -69,7 +69,7 @@ def facts_command(layout: Layout, service: Service) -> str:
     return scripts.command("facts", layout, "", service.show())
 
 
-def parse_facts(text: str) -> Facts:
+def parse_facts(text: str) -> HostFacts:
     """Facts from what the command printed. Raises HostFailure for what it can't have printed whole. Pure."""
     values: dict[str, str] = {}
     releases: dict[str, int] = {}
@@ -92,7 +92,7 @@ def parse_facts(text: str) -> Facts:
     uptime_s = _float(values.get("uptime", ""))
     shown = {key.removeprefix("unit."): value for key, value in values.items() if key.startswith("unit.")}
     public_key = values.get("public_key", "")
-    return Facts(
+    return HostFacts(
         arch=values["arch"],
         python=_minor(values.get("python", "")),
         root=values.get("root", "missing"),

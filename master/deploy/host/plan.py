@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.host.facts import Facts
-from master.release.builder import Bundle
+from master.deploy.host.facts import HostFacts
+from master.release.builder import Release
 from master.release.platforms import Platform
 
 KEPT = 3
@@ -44,7 +44,7 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True)
-class Plan:
+class HostPlan:
     """What is to be done, in order."""
 
     steps: tuple[Step, ...]
@@ -69,7 +69,7 @@ class Plan:
         return ", ".join(found)
 
 
-def platform_of(facts: Facts) -> Platform:
+def platform_of(facts: HostFacts) -> Platform:
     """What a release for the host is made for. Raises HostFailure."""
     try:
         return Platform(facts.arch, facts.python)
@@ -78,7 +78,7 @@ def platform_of(facts: Facts) -> Platform:
         raise HostFailure(Cause.UNFIT, text, "install 64-bit Raspberry Pi OS bookworm or trixie") from None
 
 
-def plan(facts: Facts, bundle: Bundle, settings: str, *, kept: int = KEPT) -> Plan:
+def plan(facts: HostFacts, bundle: Release, settings: str, *, kept: int = KEPT) -> HostPlan:
     """What makes the host run `bundle`, with settings of the digest `settings`. Raises HostFailure where that can't end well."""
     check(facts)
     is_there = bundle.name in facts.releases
@@ -107,17 +107,17 @@ def plan(facts: Facts, bundle: Bundle, settings: str, *, kept: int = KEPT) -> Pl
     doomed = doomed_by(facts, {bundle.name, previous}, kept=kept)
     if doomed:
         steps.append(Step.PRUNE)
-    return Plan(tuple(steps), doomed)
+    return HostPlan(tuple(steps), doomed)
 
 
-def doomed_by(facts: Facts, needed: set[str], *, kept: int = KEPT) -> tuple[str, ...]:
+def doomed_by(facts: HostFacts, needed: set[str], *, kept: int = KEPT) -> tuple[str, ...]:
     """What below releases/ is not worth keeping: what is none, and the oldest beyond `kept`; those `needed` count, and stay."""
     others = sorted(facts.releases.keys() - needed, key=lambda name: (facts.releases[name], name), reverse=True)
     room = max(0, kept - len(needed - {""}))
     return (*facts.parts, *sorted(others[room:]))
 
 
-def check(facts: Facts) -> None:
+def check(facts: HostFacts) -> None:
     """Raise HostFailure when the host is not prepared."""
     if facts.root == "missing":
         raise HostFailure(Cause.UNFIT, "the directory for releases is not there")
@@ -132,7 +132,7 @@ def check(facts: Facts) -> None:
         raise HostFailure(Cause.UNFIT, f"the node's own directory is {facts.etc}")
 
 
-def rollback_to(facts: Facts) -> str:
+def rollback_to(facts: HostFacts) -> str:
     """The release to go back to. Raises HostFailure when there is none."""
     check(facts)
     if facts.previous and facts.previous != facts.current and facts.previous in facts.releases:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host import lock_owner, scripts
-from master.deploy.host.facts import Facts, facts_command, parse_facts, parse_lock, parse_unit
+from master.deploy.host.facts import HostFacts, facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.host.service import Unit, Verb, layout_of, service_of
-from master.deploy.ssh.connection import Connection, Output
+from master.deploy.ssh.connection import Output, SshConnection
 
 _SHORT_S = 30.0
 """For what a healthy Pi does in far less than a second, under load or on a dying SD card."""
@@ -27,10 +27,10 @@ _AFTER_S = 120.0
 """How much longer than its host's deadline a lock holds: for switching back."""
 
 
-class Session:
+class HostSession:
     """What the steps of a deployment do, on one host. `deadline_s` is for all of it, from now on."""
 
-    def __init__(self, connection: Connection, deadline_s: float) -> None:
+    def __init__(self, connection: SshConnection, deadline_s: float) -> None:
         self.host = connection.host
         self._connection = connection
         self._layout = layout_of(self.host)
@@ -50,7 +50,7 @@ class Session:
         """Give it `more_s` from now on at least."""
         self._until_s = max(self._until_s, time.monotonic() + more_s)
 
-    def facts(self) -> Facts:
+    def facts(self) -> HostFacts:
         """How the host is. Raises HostFailure."""
         output = self._connection.run(facts_command(self._layout, self._service), timeout_s=self.left_s())
         return parse_facts(output.stdout)

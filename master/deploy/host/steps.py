@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.host.facts import Facts
-from master.deploy.host.plan import Plan, Step
-from master.deploy.host.session import Session
+from master.deploy.host.facts import HostFacts
+from master.deploy.host.plan import HostPlan, Step
+from master.deploy.host.session import HostSession
 from master.deploy.host.upload import Told, bring
 from master.inventory.host import Host
-from master.inventory.node_settings import Settings
-from master.release.builder import Bundle
+from master.inventory.node_settings import SettingsFile
+from master.release.builder import Release
 
 _LOOK_S = 0.3
 _LAST_LINES = 20
@@ -28,7 +28,7 @@ _STEP_S = 60.0
 
 
 @dataclass(frozen=True)
-class Wellness:
+class HealthCheck:
     """When an agent counts as well: it is active for `settle_s` without having ended, at most `most_s` after its start.
 
     One whose node was in a run has to be taken in again by the master, if there still is one.
@@ -39,13 +39,13 @@ class Wellness:
 
 
 def carry_out(
-    session: Session,
-    plan: Plan,
-    facts: Facts,
-    bundle: Bundle,
-    settings: Settings,
+    session: HostSession,
+    plan: HostPlan,
+    facts: HostFacts,
+    bundle: Release,
+    settings: SettingsFile,
     *,
-    wellness: Wellness,
+    wellness: HealthCheck,
     told: Told,
     go_on: Callable[[], bool],
     check_key: Callable[[str], None],
@@ -98,13 +98,13 @@ class Former:
 
 
 def change(
-    session: Session,
+    session: HostSession,
     name: str,
     former: Former,
     steps: tuple[Step, ...],
     *,
     in_run: bool,
-    wellness: Wellness,
+    wellness: HealthCheck,
     told: Told,
 ) -> None:
     """Switch to the release `name`, restart the agent and wait until it is well, of which `steps` has what is needed.
@@ -131,7 +131,7 @@ def change(
         raise HostFailure(failure.cause, f"{failure.message}; {back}", failure.hint) from None
 
 
-def wait_until_well(session: Session, wellness: Wellness, *, in_run: bool) -> None:
+def wait_until_well(session: HostSession, wellness: HealthCheck, *, in_run: bool) -> None:
     """Wait until the agent is well, which of a node that was `in_run` the master has to say, as long as there is one.
 
     Raises HostFailure, with what the agent said last, when it is not.
@@ -168,7 +168,7 @@ def _ask(go_on: Callable[[], bool]) -> None:
         raise HostFailure(Cause.INTERRUPTED, "stopped before the switch; it runs what it ran before")
 
 
-def _restart(session: Session, name: str) -> None:
+def _restart(session: HostSession, name: str) -> None:
     try:
         session.act("restart", name, most_s=_STEP_S)
     except HostFailure as failure:
@@ -177,7 +177,7 @@ def _restart(session: Session, name: str) -> None:
         raise _unwell(session, f"the agent does not start: {failure.message}") from None
 
 
-def _unwell(session: Session, text: str) -> HostFailure:
+def _unwell(session: HostSession, text: str) -> HostFailure:
     try:
         said = session.logs(_LAST_LINES).strip().splitlines()
     except HostFailure:
@@ -186,7 +186,7 @@ def _unwell(session: Session, text: str) -> HostFailure:
     return HostFailure(Cause.UNWELL, f"{text}; it last said: {own[-1].strip()[-200:]}" if own else text)
 
 
-def _switch_back(session: Session, former: Former, wellness: Wellness) -> str:
+def _switch_back(session: HostSession, former: Former, wellness: HealthCheck) -> str:
     """Bring `former` back; how that went, in words."""
     session.extend(_BACK_S)
     try:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.host.facts import Facts
+from master.deploy.host.facts import HostFacts
 from master.deploy.host.plan import Step
-from master.deploy.host.session import Session
-from master.release.builder import Bundle
+from master.deploy.host.session import HostSession
+from master.release.builder import Release
 
 STEP_S = {
     Step.UPLOAD: 300.0,  # 12 MB at 40 KB/s: a Wi-Fi that hardly works
@@ -22,7 +22,7 @@ Told = Callable[[Step, int], None]
 """Is told of each step when it begins, and of the bytes sent so far while an archive is sent."""
 
 
-def bring(session: Session, bundle: Bundle, facts: Facts, told: Told) -> None:
+def bring(session: HostSession, bundle: Release, facts: HostFacts, told: Told) -> None:
     """Have the release there: by what it has and another one there lacks, or else by all of it. Raises HostFailure."""
     sent = 0
 
@@ -50,7 +50,7 @@ def bring(session: Session, bundle: Bundle, facts: Facts, told: Told) -> None:
     arrive(bundle.archive, "")
 
 
-def _try(session: Session, bundle: Bundle) -> None:
+def _try(session: HostSession, bundle: Release) -> None:
     try:
         session.script("try", bundle.name, bundle.digest, most_s=STEP_S[Step.TRY])
     except HostFailure as failure:

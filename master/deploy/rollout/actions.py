@@ -7,15 +7,15 @@ from collections.abc import Callable
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.plan import Step, check, rollback_to
 from master.deploy.host.service import Verb
-from master.deploy.host.session import Session
-from master.deploy.host.steps import Former, Wellness, change, wait_until_well
+from master.deploy.host.session import HostSession
+from master.deploy.host.steps import Former, HealthCheck, change, wait_until_well
 from master.deploy.rollout.host_pool import Task, Work
-from master.deploy.rollout.results import Outcome, Result
+from master.deploy.rollout.results import HostResult, Outcome
 
 _NOTHING = "nothing is there"
 
 
-def status(session: Session, task: Task) -> Result:
+def status(session: HostSession, task: Task) -> HostResult:
     """How the host is. It fails when it is not prepared, or its agent does not run."""
     task.told(Step.FACTS)
     facts = session.facts()
@@ -43,7 +43,7 @@ def logs(
 ) -> Work:
     """Gives the last `lines` of each host to `show`, with its name; with `follow` also those to come, one by one, while `go_on`."""
 
-    def work(session: Session, task: Task) -> Result:
+    def work(session: HostSession, task: Task) -> HostResult:
         name = session.host.name
         if follow:
             session.follow(lines, lambda line: show(name, line), go_on)
@@ -54,10 +54,10 @@ def logs(
     return work
 
 
-def act(verb: Verb, wellness: Wellness, *, dry_run: bool = False) -> Work:
+def act(verb: Verb, wellness: HealthCheck, *, dry_run: bool = False) -> Work:
     """Starts, stops or restarts the agent, and waits until it is well where it is to run."""
 
-    def work(session: Session, task: Task) -> Result:
+    def work(session: HostSession, task: Task) -> HostResult:
         task.told(Step.FACTS)
         facts = session.facts()
         check(facts)
@@ -79,10 +79,10 @@ def act(verb: Verb, wellness: Wellness, *, dry_run: bool = False) -> Work:
     return work
 
 
-def rollback(wellness: Wellness, *, dry_run: bool = False) -> Work:
+def rollback(wellness: HealthCheck, *, dry_run: bool = False) -> Work:
     """Switches to the former release, restarts the agent, and waits until it is well; a second time switches forth again."""
 
-    def work(session: Session, task: Task) -> Result:
+    def work(session: HostSession, task: Task) -> HostResult:
         if dry_run:
             task.told(Step.FACTS)
             facts = session.facts()
@@ -105,7 +105,7 @@ def rollback(wellness: Wellness, *, dry_run: bool = False) -> Work:
 def remove(*, dry_run: bool = False) -> Work:
     """Stops the agent, and removes all that was put there: by deployments, and by provisioning where who deploys may become root."""
 
-    def work(session: Session, task: Task) -> Result:
+    def work(session: HostSession, task: Task) -> HostResult:
         task.told(Step.FACTS)
         facts = session.facts()
         deployed = bool(facts.releases or facts.parts or facts.current or facts.public_key or facts.settings)
@@ -144,8 +144,8 @@ def _result(
     changed: bool,
     after: str | None = None,
     outcome: Outcome | None = None,
-) -> Result:
-    return Result(
+) -> HostResult:
+    return HostResult(
         host=task.host.name,
         outcome=outcome or (Outcome.CHANGED if changed else Outcome.UNCHANGED),
         before=release,

@@ -8,40 +8,42 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from master.deploy.failures import Cause, HostFailure
-from master.deploy.host.facts import Facts
-from master.deploy.host.plan import KEPT, Plan, Step, plan, platform_of
-from master.deploy.host.session import Session
-from master.deploy.host.steps import Wellness, carry_out
+from master.deploy.host.facts import HostFacts
+from master.deploy.host.plan import KEPT, HostPlan, Step, plan, platform_of
+from master.deploy.host.session import HostSession
+from master.deploy.host.steps import HealthCheck, carry_out
 from master.deploy.rollout.batches import Budget, Rollout
 from master.deploy.rollout.host_pool import Fleet, Task
-from master.deploy.rollout.results import Outcome, Report, Result, failure
+from master.deploy.rollout.results import HostResult, Outcome, RolloutReport, failure
 from master.inventory.host import Host
 from master.inventory.node_settings import check_controllers, settings_of
-from master.release.builder import Bundle
+from master.release.builder import Release
 from master.release.platforms import Platform
 from master.trust.changes import let_in, read_trust
 from master.trust.state import Place, controller_keys
 
-Builder = Callable[[Platform, Sequence[str]], Bundle]
+Builder = Callable[[Platform, Sequence[str]], Release]
 """Makes the release for a platform, with deltas to it from the releases that are named, as far as that is worth it."""
 
 
 @dataclass(frozen=True)
-class Wishes:
+class DeploymentOptions:
     """How careful a roll-out is."""
 
     canaries: int = 1
     batch: int = 32
     budget: Budget = field(default_factory=lambda: Budget(10, is_share=True))
     kept: int = KEPT
-    wellness: Wellness = field(default_factory=Wellness)
+    wellness: HealthCheck = field(default_factory=HealthCheck)
     dry_run: bool = False
 
 
 class Deployment:
     """One deployment, from looking at the hosts to what became of each."""
 
-    def __init__(self, fleet: Fleet, hosts: Sequence[Host], builder: Builder, *, place: Place, wishes: Wishes) -> None:
+    def __init__(
+        self, fleet: Fleet, hosts: Sequence[Host], builder: Builder, *, place: Place, wishes: DeploymentOptions
+    ) -> None:
         """Raises InputError, before anything is done, for hosts that do not know their controller and for files that are not ours."""
         check_controllers(hosts)
         self._fleet = fleet
@@ -53,18 +55,18 @@ class Deployment:
         # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
         public_key = "" if wishes.dry_run and not place.controller.exists() else controller_keys(place.directory).public
         self._settings = {host.name: settings_of(host, public_key) for host in hosts}
-        self._facts: dict[str, Facts] = {}
+        self._facts: dict[str, HostFacts] = {}
         self._keys: dict[str, str] = {}
-        self._bundles: dict[Platform, Bundle] = {}
+        self._bundles: dict[Platform, Release] = {}
 
-    def run(self) -> Report:
+    def run(self) -> RolloutReport:
         """Do it. Raises PiswarmError for what concerns no single host; nothing was changed then."""
         try:
             return self._run()
         finally:
             self._fleet.close()
 
-    def _run(self) -> Report:
+    def _run(self) -> RolloutReport:
         began_s = time.monotonic()
         results = {result.host: result for result in self._fleet.each("looking", self._hosts, self._look, keep=True)}
         self._build()
@@ -80,14 +82,14 @@ class Deployment:
             self._enroll(results)
             stopped = self._roll_out(differing, results)
         ordered = [results[host.name] for host in self._hosts]
-        return Report(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
+        return RolloutReport(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
 
-    def _look(self, session: Session, task: Task) -> Result:
+    def _look(self, session: HostSession, task: Task) -> HostResult:
         task.told(Step.FACTS)
         facts = session.facts()
         platform_of(facts)
         self._facts[session.host.name] = facts
-        return Result(
+        return HostResult(
             host=session.host.name, outcome=Outcome.UNCHANGED, before=facts.current, duration_s=task.duration_s
         )
 
@@ -100,14 +102,14 @@ class Deployment:
                 bundle = self._builder(platform, [name for name, _ in bases.most_common()])
             self._bundles[platform] = bundle
 
-    def _judge(self, seen: Result, facts: Facts) -> Result:
+    def _judge(self, seen: HostResult, facts: HostFacts) -> HostResult:
         """What is to be done to a host that was looked at."""
         try:
             wanted, bundle = self._plan(seen.host, facts)
         except HostFailure as error:
             return failure(seen.host, error, Step.FACTS, duration_s=seen.duration_s)
         outcome = Outcome.DIFFERS if wanted.steps else Outcome.UNCHANGED
-        return Result(
+        return HostResult(
             host=seen.host,
             outcome=outcome,
             before=facts.current,
@@ -116,7 +118,7 @@ class Deployment:
             duration_s=seen.duration_s,
         )
 
-    def _plan(self, name: str, facts: Facts) -> tuple[Plan, Bundle]:
+    def _plan(self, name: str, facts: HostFacts) -> tuple[HostPlan, Release]:
         bundle = self._bundles[platform_of(facts)]
         self._check_key(name, facts.public_key)
         return plan(facts, bundle, self._settings[name].digest, kept=self._wishes.kept), bundle
@@ -127,7 +129,7 @@ class Deployment:
         if problem:
             raise HostFailure(Cause.HOST_KEY, problem, _hint(name))
 
-    def _roll_out(self, hosts: Sequence[Host], results: dict[str, Result]) -> str:
+    def _roll_out(self, hosts: Sequence[Host], results: dict[str, HostResult]) -> str:
         rollout = Rollout(
             [host.name for host in hosts],
             canaries=self._wishes.canaries,
@@ -136,7 +138,7 @@ class Deployment:
             failed=sum(not result.ok for result in results.values()),
         )
 
-        def note(result: Result) -> None:
+        def note(result: HostResult) -> None:
             results[result.host] = result
             if result.cause is not Cause.SKIPPED:
                 rollout.note(result.host, ok=result.ok)
@@ -155,7 +157,7 @@ class Deployment:
                 results[name] = failure(name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
         return reason if any(result.outcome is Outcome.SKIPPED for result in results.values()) else ""
 
-    def _change(self, session: Session, task: Task) -> Result:
+    def _change(self, session: HostSession, task: Task) -> HostResult:
         """Change one host. It is looked at again, with its lock held: it may have been changed since."""
         name = session.host.name
         task.told(Step.LOCK)
@@ -176,7 +178,7 @@ class Deployment:
             )
         if made or facts.public_key:
             self._keys[name] = made or facts.public_key
-        return Result(
+        return HostResult(
             host=name,
             outcome=Outcome.CHANGED if wanted.steps else Outcome.UNCHANGED,
             before=facts.current,
@@ -186,7 +188,7 @@ class Deployment:
             duration_s=task.duration_s,
         )
 
-    def _enroll(self, results: dict[str, Result]) -> None:
+    def _enroll(self, results: dict[str, HostResult]) -> None:
         """Let in the nodes whose keys are known by now. One that was revoked since it was looked at has failed."""
         for name, facts in self._facts.items():
             if facts.public_key:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.plan import Step
-from master.deploy.host.session import Session
-from master.deploy.rollout.results import Result, failure
-from master.deploy.ssh.connection import CONNECT_S, Connection
+from master.deploy.host.session import HostSession
+from master.deploy.rollout.results import HostResult, failure
+from master.deploy.ssh.connection import CONNECT_S, SshConnection
 from master.deploy.ssh.route import Routes
 from master.inventory.host import Host
 from master.trust.known_hosts import KnownHosts
@@ -26,7 +26,7 @@ _KEPT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class PoolLimits:
     """What is waited for, in seconds, and how many hosts are worked on at once."""
 
     connect_s: float = CONNECT_S
@@ -55,7 +55,7 @@ class Task:
         return time.monotonic() - self.begun_s
 
 
-Work = Callable[[Session, Task], Result]
+Work = Callable[[HostSession, Task], HostResult]
 
 
 class Watcher:
@@ -70,20 +70,20 @@ class Watcher:
     def began(self, task: Task) -> None:
         """Work on a host begins; `task` says where it is, from then on."""
 
-    def ended(self, task: Task, result: Result) -> None:
+    def ended(self, task: Task, result: HostResult) -> None:
         """Work on a host has ended."""
 
 
 class Fleet:
     """Connects to hosts and works on them. After `stop`, hosts not yet begun are skipped."""
 
-    def __init__(self, known: KnownHosts, limits: Limits, watcher: Watcher, routes: Routes | None = None) -> None:
+    def __init__(self, known: KnownHosts, limits: PoolLimits, watcher: Watcher, routes: Routes | None = None) -> None:
         self._known = known
         self._limits = limits
         self._watcher = watcher
         self._routes = routes or Routes()
-        self._open: set[Connection] = set()
-        self._kept: dict[str, tuple[Connection, float]] = {}
+        self._open: set[SshConnection] = set()
+        self._kept: dict[str, tuple[SshConnection, float]] = {}
         """Connections for who works on these hosts next, and when they were made; no more than are worked on at once."""
         self._lock = threading.Lock()
         self._interrupts: list[None] = []
@@ -101,9 +101,9 @@ class Fleet:
         work: Work,
         *,
         why_not: Callable[[], str] = lambda: "",
-        done: Callable[[Result], None] = lambda _: None,
+        done: Callable[[HostResult], None] = lambda _: None,
         keep: bool = False,
-    ) -> list[Result]:
+    ) -> list[HostResult]:
         """What `work` makes of each of `hosts`, in their order. `done` is called in this thread, as they end.
 
         With `keep`, the first connections stay for further work that follows soon; `close` ends them.
@@ -155,7 +155,7 @@ class Fleet:
         for connection in ended:
             connection.close()
 
-    def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> Result:
+    def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> HostResult:
         """One host, from beginning to end. Never raises."""
         reason = "interrupted" if self.stopped else why_not()
         task = Task(host)
@@ -172,12 +172,12 @@ class Fleet:
         self._watcher.ended(task, result)
         return result
 
-    def _connected(self, host: Host, work: Work, task: Task, keep: bool) -> Result:
+    def _connected(self, host: Host, work: Work, task: Task, keep: bool) -> HostResult:
         connection, made_s = self._connection(host)
         kept = False
         try:
             connection.open()
-            result = work(Session(connection, self._limits.host_s), task)
+            result = work(HostSession(connection, self._limits.host_s), task)
             kept = keep and self._keep(connection, made_s)
         finally:
             with self._lock:
@@ -186,7 +186,7 @@ class Fleet:
                 connection.close()
         return result
 
-    def _connection(self, host: Host) -> tuple[Connection, float]:
+    def _connection(self, host: Host) -> tuple[SshConnection, float]:
         """A connection to `host`, opened or not, and when it was made."""
         now_s = time.monotonic()
         with self._lock:
@@ -195,11 +195,11 @@ class Fleet:
                 connection.close()
                 connection, made_s = None, now_s
             if connection is None:
-                connection = Connection(host, self._known, self._routes, connect_s=self._limits.connect_s)
+                connection = SshConnection(host, self._known, self._routes, connect_s=self._limits.connect_s)
             self._open.add(connection)
         return connection, made_s
 
-    def _keep(self, connection: Connection, made_s: float) -> bool:
+    def _keep(self, connection: SshConnection, made_s: float) -> bool:
         with self._lock:
             if len(self._kept) >= self._limits.pool:
                 return False

@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     SKIPPED = "not started"
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class HostResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one host. `before` and `after` are releases; null where that is not known, empty for none."""
 
     host: str
@@ -45,7 +45,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome in (Outcome.UNCHANGED, Outcome.CHANGED, Outcome.DIFFERS)
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutReport(msgspec.Struct, frozen=True, kw_only=True):
     """What became of all of them, in the inventory's order."""
 
     schema: str = SCHEMA
@@ -53,7 +53,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     stopped: str = ""
     """Why hosts were left out; empty when none was."""
-    hosts: list[Result]
+    hosts: list[HostResult]
 
     @property
     def ok(self) -> bool:
@@ -65,10 +65,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return sum(result.outcome is outcome for result in self.hosts)
 
 
-def failure(host: str, error: HostFailure, step: Step | None, *, duration_s: float, bytes_sent: int = 0) -> Result:
+def failure(host: str, error: HostFailure, step: Step | None, *, duration_s: float, bytes_sent: int = 0) -> HostResult:
     """The result of a host that failed."""
     outcome = Outcome.SKIPPED if error.cause is Cause.SKIPPED else Outcome.FAILED
-    return Result(
+    return HostResult(
         host=host,
         outcome=outcome,
         step=step,

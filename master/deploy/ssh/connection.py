@@ -26,8 +26,8 @@ _CHUNK_BYTES = 32768
 _LOOK_S = 0.3
 _GRACE_S = 3.0
 """How long after its deadline a stream is cut that does not end by itself."""
-_MOST_OUTPUT = 4 << 20
-_MOST_SHOWN = 400
+_MAX_OUTPUT = 4 << 20
+_MAX_SHOWN = 400
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
 """What programs say of a full disk; the last is tar's, which a disk leaves with half of a block."""
 _LOCK_LOST = 75
@@ -44,7 +44,7 @@ class Output(NamedTuple):
     stderr: str
 
 
-class Connection:
+class SshConnection:
     """A connection to `host`, from `open` to `close`. Not for use by several threads at once, but for `abort`."""
 
     def __init__(self, host: Host, known: KnownHosts, routes: Routes, *, connect_s: float = CONNECT_S) -> None:
@@ -181,10 +181,10 @@ class Connection:
 
 def failed(output: Output) -> HostFailure:
     """What a command that did not end with 0 means. Pure."""
-    said = (output.stderr.strip() or output.stdout.strip())[-_MOST_SHOWN:]
+    said = (output.stderr.strip() or output.stdout.strip())[-_MAX_SHOWN:]
     full = [line for line in output.stderr.splitlines() if any(text in line for text in _FULL)]
     if full:
-        return HostFailure(Cause.DISK, full[0][-_MOST_SHOWN:])
+        return HostFailure(Cause.DISK, full[0][-_MAX_SHOWN:])
     if output.status == _LOCK_LOST:
         return HostFailure(Cause.LOCKED, "another deployment has taken over")
     if output.status == _NOT_WHOLE:
@@ -223,7 +223,7 @@ def _receive(channel: paramiko.Channel, until_s: float) -> Output:
                 break
             parts.append(part)
             size += len(part)
-            if size > _MOST_OUTPUT or time.monotonic() > until_s:
+            if size > _MAX_OUTPUT or time.monotonic() > until_s:
                 raise TimeoutError
         read.append(b"".join(parts).decode("utf-8", "replace"))
     if not channel.status_event.wait(max(0.1, until_s - time.monotonic())):

@@ -24,7 +24,7 @@ from master.errors import InputError
 from master.inventory.host import DEFAULT_PORT, Host
 from master.trust.known_hosts import place
 
-MOST_HOPS = 8
+MAX_HOPS = 8
 _ASK_S = 10.0
 """Longer than ssh takes to read its files, but for a `Match exec` that hangs."""
 _AT_ONCE = 16
@@ -98,7 +98,7 @@ class Routes:
         words = [] if host.port is None else ["-o", f"Port={host.port}"]
         words += [] if host.key_file is None else ["-o", f'IdentityFile="{host.key_file}"']
         words += [] if host.user is None else ["-o", f'User="{host.user}"']
-        *jumps, last = self._route(host.name, host.address, (*words, *host.ssh_args), MOST_HOPS)
+        *jumps, last = self._route(host.name, host.address, (*words, *host.ssh_args), MAX_HOPS)
         if own is not None:
             # With a key of its own in the inventory no other is offered: six wrong ones and a server hangs up.
             last = replace(last, keys=own, must_have_keys=True, agent=False)
@@ -132,7 +132,7 @@ class Routes:
         if found is not None:
             return (*found[:-1], replace(found[-1], name=name))
         if left == 0:
-            text = f"{name}: more than {MOST_HOPS} jumps, or a jump host that is reached by itself"
+            text = f"{name}: more than {MAX_HOPS} jumps, or a jump host that is reached by itself"
             raise InputError(text, hint="correct ProxyJump in ~/.ssh/config")
         said = self._ask(name, address, words)
         hop = _hop(name, address, said)

@@ -25,7 +25,7 @@ from typing import Any
 import zmq
 from peers import PEERS, Door, Peer, Record, Worker
 
-LONGEST_WAIT_S = 0.05
+MAX_WAIT_S = 0.05
 
 
 class Crowd:
@@ -53,8 +53,8 @@ class Crowd:
         self._epoll.register(stdin, EPOLLIN)
         say({"up": True})
         while True:
-            wait_s = self._agenda[0][0] - time.monotonic() if self._agenda else LONGEST_WAIT_S
-            for fd, _ in self._epoll.poll(max(0.0, min(wait_s, LONGEST_WAIT_S))):
+            wait_s = self._agenda[0][0] - time.monotonic() if self._agenda else MAX_WAIT_S
+            for fd, _ in self._epoll.poll(max(0.0, min(wait_s, MAX_WAIT_S))):
                 if fd == stdin:
                     line = sys.stdin.readline()
                     if not line:

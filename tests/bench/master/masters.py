@@ -34,10 +34,10 @@ from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.run.collect import Collector
 from master.run.live_view import view_for
-from master.run.monitor import Watch
+from master.run.monitor import Monitor
 from master.run.processes import Processes, node_names
 from master.run.stop import StopOrder
-from master.scenario import Nodes, Scenario, Stage, load_scenario
+from master.scenario import ExpectedNodes, Scenario, Stage, load_scenario
 from master.store import Store
 from worker.load.catalogue import load_user_classes, user_classes
 from worker.wire.curve import new_keys
@@ -78,7 +78,7 @@ def scenario_for(workers: int) -> Scenario:
     """The main job's users, thresholds and limits, with so many nodes."""
     scenario = load_scenario(SCENARIO, user_classes())
     load = (Stage(scenario.max_users, 1.0, HOLD_S),)
-    return replace(scenario, target=NOWHERE, load=load, nodes=Nodes(expect=workers, min=workers))
+    return replace(scenario, target=NOWHERE, load=load, nodes=ExpectedNodes(expect=workers, min=workers))
 
 
 class StockMaster:
@@ -130,7 +130,7 @@ class FleetsMaster:
         view = view_for(Console(quiet=True), "bench")
         self._stop = StopOrder()
         processes = Processes(directory)
-        watch = Watch(
+        watch = Monitor(
             scenario=scenario,
             registry=self._registry,
             master=self._master,

@@ -24,7 +24,7 @@ from show import Day, document, print_table
 DAY = Path(__file__).parent / "day.py"
 STEP_S = 120
 REPORTERS = 20
-LEAST_NODES = 5
+MIN_NODES = 5
 """With fewer, all could be lost at once, which ends a run."""
 
 
@@ -108,8 +108,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _nodes(text: str) -> int:
     count = whole_number(text)
-    if count < LEAST_NODES:
-        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST_NODES}")
+    if count < MIN_NODES:
+        raise argparse.ArgumentTypeError(f"{text} is less than {MIN_NODES}")
     return count
 
 

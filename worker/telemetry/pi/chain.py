@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.telemetry.conditions import UNDER_VOLTAGE, UNKNOWN, holds, told
+from worker.telemetry.conditions import UNDER_VOLTAGE, UNKNOWN, holds, pack_flags
 from worker.telemetry.pi.firmware import Firmware, Probe, ProbeError
 from worker.telemetry.pi.mailbox import Mailbox
 from worker.telemetry.pi.sysfs import Sysfs
@@ -67,7 +67,7 @@ class Chain:
         conditions = found.conditions
         if self._tells_under_voltage or holds(conditions, UNDER_VOLTAGE):
             return found
-        return found._replace(conditions=told(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
+        return found._replace(conditions=pack_flags(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
 
     def close(self) -> None:
         """Let go of what is open."""

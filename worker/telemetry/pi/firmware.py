@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from worker.telemetry.conditions import ALL, UNKNOWN, told
+from worker.telemetry.conditions import ALL, UNKNOWN, pack_flags
 
 
 class Firmware(NamedTuple):
@@ -36,7 +36,7 @@ class Probe(Protocol):
 
 def from_throttled(value: int) -> tuple[int, int]:
     """The conditions of now, and those that have occurred, from the word that `get_throttled` gives."""
-    return told(value), value >> 16 & ALL
+    return pack_flags(value), value >> 16 & ALL
 
 
 def plausible_c(value_c: float) -> float | None:

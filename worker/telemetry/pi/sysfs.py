@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from worker.telemetry.conditions import ALL, UNDER_VOLTAGE, told
+from worker.telemetry.conditions import ALL, UNDER_VOLTAGE, pack_flags
 from worker.telemetry.pi.firmware import Firmware, ProbeError
 from worker.telemetry.proc_files import SoughtNumber, find_chip, read_text
 
@@ -43,7 +43,7 @@ class Sysfs:
         if throttled is None and alarm is None:
             raise ProbeError("no file tells of the supply")
         wrong = (throttled or 0) & ALL | (UNDER_VOLTAGE if alarm else 0)
-        return Firmware(told(wrong, wrong), None if throttled is None else throttled >> 16 & ALL)
+        return Firmware(pack_flags(wrong, wrong), None if throttled is None else throttled >> 16 & ALL)
 
     def close(self) -> None:
         """Let go of the file."""

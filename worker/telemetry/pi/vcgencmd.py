@@ -17,7 +17,7 @@ from worker.telemetry.pi.firmware import Firmware, ProbeError, from_throttled, p
 ASK_INTERVAL_S = 5.0
 LIMIT_S = 2.0
 COMMANDS = (("get_throttled",), ("measure_clock", "arm"))
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 def parse_throttled(text: str) -> int | None:
@@ -108,5 +108,5 @@ def _output(process: subprocess.Popen[bytes]) -> str:
     with process.stdout:
         os.set_blocking(process.stdout.fileno(), False)
         with contextlib.suppress(BlockingIOError):
-            return os.read(process.stdout.fileno(), _MOST_BYTES).decode(errors="replace")
+            return os.read(process.stdout.fileno(), _MAX_BYTES).decode(errors="replace")
     return ""

@@ -17,7 +17,7 @@ DEFAULT_PASSWORD = "piswarm"  # noqa: S105  # the embedded target's own default
 _STRIDE = 1237
 
 
-class Pool(NamedTuple):
+class AccountPool(NamedTuple):
     """The accounts of one role: `prefix` and a number from 1 to `size`, with leading zeros to `digits`."""
 
     prefix: str
@@ -29,18 +29,18 @@ class Pool(NamedTuple):
         return f"{self.prefix}{number % self.size + 1:0{self.digits}d}"
 
 
-USERS = Pool("user", 2000, 4)
-ADMINS = Pool("admin", 20, 2)
-NODES = Pool("node", 1000, 4)
+USERS = AccountPool("user", 2000, 4)
+ADMINS = AccountPool("admin", 20, 2)
+NODES = AccountPool("node", 1000, 4)
 
 
 class AccountBook:
     """Hands out account numbers, a series for each environment (one per worker process) and pool."""
 
     def __init__(self) -> None:
-        self._series: WeakKeyDictionary[object, Callable[[Pool], int]] = WeakKeyDictionary()
+        self._series: WeakKeyDictionary[object, Callable[[AccountPool], int]] = WeakKeyDictionary()
 
-    def next_number(self, environment: object, pool: Pool) -> int:
+    def next_number(self, environment: object, pool: AccountPool) -> int:
         """The next account number for `pool`, beginning with `environment.first_account` (0 if it has none).
 
         Numbers go on beyond the pool's size, so that two users who come to share an account still differ.
@@ -63,10 +63,10 @@ def password() -> str:
     return os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD
 
 
-def _series() -> Callable[[Pool], int]:
-    counters: dict[Pool, itertools.count[int]] = {}
+def _series() -> Callable[[AccountPool], int]:
+    counters: dict[AccountPool, itertools.count[int]] = {}
 
-    def take(pool: Pool) -> int:
+    def take(pool: AccountPool) -> int:
         return next(counters.setdefault(pool, itertools.count()))
 
     return take

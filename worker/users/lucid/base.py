@@ -10,7 +10,7 @@ from locust import task
 
 from worker import http
 from worker.users.lucid import replies
-from worker.users.lucid.accounts import USERS, AccountBook, Pool, password, user_random
+from worker.users.lucid.accounts import USERS, AccountBook, AccountPool, password, user_random
 from worker.users.lucid.replies import Check, WrongReplyError
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ _book = AccountBook()
 _RENEW_AT = 0.9
 
 
-class HttpUser(http.HttpUser):
+class LucidUser(http.HttpUser):
     """The one place that decides how patient all users are. Timeouts in seconds."""
 
     abstract = True
@@ -28,7 +28,7 @@ class HttpUser(http.HttpUser):
     network_timeout = 30.0
 
 
-class SignedInUser(HttpUser):
+class SignedInUser(LucidUser):
     """A user with an account of its own in `pool`, that pauses `wait_s` seconds (from, to) between tasks.
 
     One task is mostly one request. It signs in at start; if that fails, or its token is refused, it tries again instead of
@@ -36,7 +36,7 @@ class SignedInUser(HttpUser):
     """
 
     abstract = True
-    pool: ClassVar[Pool] = USERS
+    pool: ClassVar[AccountPool] = USERS
     wait_s: ClassVar[tuple[float, float]] = (1.0, 3.0)
 
     def __init__(self, environment: Any) -> None:
@@ -71,7 +71,7 @@ class SignedInUser(HttpUser):
         """POST /auth/login; a failure is counted and leaves the user signed out."""
         self._headers = {}
         credentials = {"username": self.username, "password": password()}
-        token = self.call("POST", "/auth/login", replies.Token, body=credentials)
+        token = self.call("POST", "/auth/login", replies.TokenReply, body=credentials)
         if token is not None:
             self._headers = {"Authorization": f"Bearer {token.token}"}
             self._renew_at_s = time.monotonic() + _RENEW_AT * token.expires_in_s

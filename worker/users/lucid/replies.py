@@ -11,14 +11,14 @@ T = TypeVar("T")
 Check = Callable[[T], bool]
 
 
-class Health(msgspec.Struct):
+class HealthReply(msgspec.Struct):
     """GET /health."""
 
     status: str
     uptime_s: float
 
 
-class Token(msgspec.Struct):
+class TokenReply(msgspec.Struct):
     """POST /auth/login."""
 
     token: str
@@ -26,13 +26,13 @@ class Token(msgspec.Struct):
     role: str
 
 
-class Me(msgspec.Struct):
+class MeReply(msgspec.Struct):
     """GET /auth/me."""
 
     username: str
 
 
-class Session(msgspec.Struct):
+class SessionReply(msgspec.Struct):
     """What every request about one session is answered with."""
 
     id: str
@@ -41,13 +41,13 @@ class Session(msgspec.Struct):
     raw_bytes: int
 
 
-class SessionPage(msgspec.Struct):
+class SessionPageReply(msgspec.Struct):
     """GET /sessions."""
 
-    sessions: list[Session]
+    sessions: list[SessionReply]
 
 
-class StoredChunk(msgspec.Struct):
+class StoredChunkReply(msgspec.Struct):
     """POST /sessions/[id]/chunks."""
 
     sequence: int
@@ -55,20 +55,20 @@ class StoredChunk(msgspec.Struct):
     stored_bytes: int
 
 
-class Node(msgspec.Struct):
+class NodeReply(msgspec.Struct):
     """What every request about one node is answered with."""
 
     name: str
     heartbeats: int
 
 
-class NodePage(msgspec.Struct):
+class NodePageReply(msgspec.Struct):
     """GET /nodes."""
 
-    nodes: list[Node]
+    nodes: list[NodeReply]
 
 
-class Statistics(msgspec.Struct):
+class StatisticsReply(msgspec.Struct):
     """GET /admin/statistics."""
 
     sessions: dict[str, int]

@@ -19,34 +19,39 @@ class SessionHolder(SignedInUser):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.session: replies.Session | None = None
+        self.session: replies.SessionReply | None = None
 
     def open_session(self) -> None:
         """Create a session and keep it."""
         wanted = {"resolution": self.random.choice(_RESOLUTIONS)}
         self.session = self.call(
-            "POST", "/sessions", replies.Session, body=wanted, expected=(201,), check=lambda new: new.state == "created"
+            "POST",
+            "/sessions",
+            replies.SessionReply,
+            body=wanted,
+            expected=(201,),
+            check=lambda new: new.state == "created",
         )
 
-    def read_session(self, session: replies.Session) -> None:
+    def read_session(self, session: replies.SessionReply) -> None:
         """Read its state, which must be what this user made it; let go of a session that is lost."""
         self.session = self.call(
             "GET",
             f"/sessions/{session.id}",
-            replies.Session,
+            replies.SessionReply,
             name="/sessions/[id]",
             check=lambda read: (
                 (read.id, read.chunks, read.raw_bytes) == (session.id, session.chunks, session.raw_bytes)
             ),
         )
 
-    def close_session(self, session: replies.Session) -> None:
+    def close_session(self, session: replies.SessionReply) -> None:
         """Close it; the totals must be this user's own."""
         self.session = None
         self.call(
             "POST",
             f"/sessions/{session.id}/close",
-            replies.Session,
+            replies.SessionReply,
             name="/sessions/[id]/close",
             check=lambda closed: (closed.state, closed.raw_bytes) == ("closed", session.raw_bytes),
         )
@@ -69,22 +74,24 @@ class ApiUser(SessionHolder):
         step()
 
     def _health(self) -> None:
-        self.call("GET", "/health", replies.Health, check=lambda health: health.status == "ok")
+        self.call("GET", "/health", replies.HealthReply, check=lambda health: health.status == "ok")
 
     def _me(self) -> None:
-        self.call("GET", "/auth/me", replies.Me, check=lambda me: me.username == self.username)
+        self.call("GET", "/auth/me", replies.MeReply, check=lambda me: me.username == self.username)
 
     def _sessions(self) -> None:
         self.call(
             "GET",
             "/sessions?limit=10",
-            replies.SessionPage,
+            replies.SessionPageReply,
             name="/sessions",
             check=lambda page: len(page.sessions) <= 10,
         )
 
     def _nodes(self) -> None:
-        self.call("GET", "/nodes?limit=10", replies.NodePage, name="/nodes", check=lambda page: len(page.nodes) <= 10)
+        self.call(
+            "GET", "/nodes?limit=10", replies.NodePageReply, name="/nodes", check=lambda page: len(page.nodes) <= 10
+        )
 
     def _session(self) -> None:
         if self.session is None:
@@ -122,12 +129,12 @@ class SessionUser(SessionHolder):
             else:
                 self._read_chunk(self.session)
 
-    def _send_chunk(self, session: replies.Session) -> None:
+    def _send_chunk(self, session: replies.SessionReply) -> None:
         chunk = self.random.choice(screen_chunks.chunks())
         stored = self.call(
             "POST",
             f"/sessions/{session.id}/chunks",
-            replies.StoredChunk,
+            replies.StoredChunkReply,
             name="/sessions/[id]/chunks",
             body=chunk,
             expected=(201,),
@@ -140,7 +147,7 @@ class SessionUser(SessionHolder):
         session.chunks += 1
         session.raw_bytes += len(chunk)
 
-    def _read_chunk(self, session: replies.Session) -> None:
+    def _read_chunk(self, session: replies.SessionReply) -> None:
         number = self.random.randrange(len(self._sent))
         chunk = self.call(
             "GET",
@@ -162,9 +169,9 @@ class AdminUser(SignedInUser):
     def work(self) -> None:
         """One look."""
         if self.random.random() < 0.7:
-            self.call("GET", "/admin/statistics", replies.Statistics, check=lambda read: "total" in read.nodes)
+            self.call("GET", "/admin/statistics", replies.StatisticsReply, check=lambda read: "total" in read.nodes)
         else:
-            self.call("GET", "/nodes?limit=100", replies.NodePage, name="/nodes")
+            self.call("GET", "/nodes?limit=100", replies.NodePageReply, name="/nodes")
 
 
 class NodeUser(SignedInUser):
@@ -184,7 +191,9 @@ class NodeUser(SignedInUser):
         elif self.random.random() < 0.85:
             self._report()
         else:
-            self.call("GET", "/nodes?limit=20", replies.NodePage, name="/nodes", check=lambda page: bool(page.nodes))
+            self.call(
+                "GET", "/nodes?limit=20", replies.NodePageReply, name="/nodes", check=lambda page: bool(page.nodes)
+            )
 
     def _register(self) -> None:
         model, memory_mb = self.random.choice(_MODELS)
@@ -192,7 +201,7 @@ class NodeUser(SignedInUser):
         registered = self.call(
             "POST",
             "/nodes",
-            replies.Node,
+            replies.NodeReply,
             body=node,
             expected=(201, 200),
             check=lambda node: node.name == self.username,
@@ -208,7 +217,7 @@ class NodeUser(SignedInUser):
         reported = self.call(
             "POST",
             f"/nodes/{self.username}/heartbeat",
-            replies.Node,
+            replies.NodeReply,
             name="/nodes/[name]/heartbeat",
             body=heartbeat,
             check=lambda node: (node.name, node.heartbeats > 0) == (self.username, True),
