@@ -9,9 +9,9 @@ from datetime import datetime
 
 from master.judge.causes import causes
 from master.judge.faults import Faults
-from master.judge.fitness import FitnessLog
-from master.judge.latency_error import check_latency_error
-from master.judge.load_check import LocalErrors, check_local_errors, check_users, user_seconds
+from master.judge.generator.latency_error import check_latency_error
+from master.judge.generator.load_check import LocalErrors, check_local_errors, check_users, user_seconds
+from master.judge.generator.validity import ValidityOutcome, check, guarded
 from master.judge.reason import reason_for
 from master.judge.result import (
     ClockOffset,
@@ -29,10 +29,10 @@ from master.judge.result import (
     ValidityResult,
     Versions,
 )
-from master.judge.threshold_margin import check_doubt
-from master.judge.thresholds import ThresholdOutcome
+from master.judge.seconds.fitness import FitnessLog
+from master.judge.target.threshold_margin import check_doubt
+from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import Totals, read_totals
-from master.judge.validity import ValidityOutcome, check, guarded
 from master.judge.verdict import Verdict, decide
 from master.judge.warnings import warnings_for
 from master.report.unfit import unfit_nodes

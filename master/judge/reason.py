@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from master.judge.thresholds import ThresholdOutcome
-from master.judge.validity import ValidityOutcome
+from master.judge.generator.validity import ValidityOutcome
+from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.verdict import Verdict
 
 _OF_LATENCIES = ("latency_error", "doubtful_thresholds")

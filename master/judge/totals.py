@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from master.judge.faults import Faults
-from master.judge.thresholds import Judge, ThresholdOutcome, unknown
-from master.judge.window import counts_of
+from master.judge.seconds.window import counts_of
+from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown
 from master.scenario.rules import Endpoint, Threshold
 from master.store import Store
 from worker.load.histogram import Histogram, Tally

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from master.errors import ExitCode
-from master.judge.thresholds import ThresholdOutcome
-from master.judge.validity import ValidityOutcome
+from master.judge.generator.validity import ValidityOutcome
+from master.judge.target.thresholds import ThresholdOutcome
 
 
 class Verdict(StrEnum):

@@ -14,7 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from master.errors import InputError
-from master.judge.thresholds import ThresholdOutcome
+from master.judge.target.thresholds import ThresholdOutcome
 from master.load.schedule import Span
 from master.run.processes import Started
 from master.run.roster import Roster

@@ -16,9 +16,9 @@ from master.fleet.refusals import Refusals
 from master.fleet.registry import MAX_BEYOND_S, Node, Registry
 from master.fleet.report_checks import NOT_YET
 from master.fleet.states import NodeState
-from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
-from master.judge.thresholds import Judge, ThresholdOutcome
-from master.judge.window import counts_of
+from master.judge.seconds.fitness import FitnessLog, NodeCondition, unfit_reasons
+from master.judge.seconds.window import counts_of
+from master.judge.target.thresholds import Judge, ThresholdOutcome
 from master.load.schedule import LoadSchedule, Progress, Span, whole_seconds
 from master.run.agents import Agents
 from master.run.checkpoint import STANDING, Checkpoint, boot_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from master.judge.fitness import FitnessLog, NodeCondition, is_pi
+from master.judge.seconds.fitness import FitnessLog, NodeCondition, is_pi
 from master.store import CONTROLLER, Store
 from worker.load.histogram import Histogram
 

@@ -11,7 +11,7 @@ from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
 from master.fleet.clocks import ClockMap
-from master.judge.fitness import FitnessLog, NodeCondition
+from master.judge.seconds.fitness import FitnessLog, NodeCondition
 from master.run.collect import EARLY_REPORTS
 from master.store import MAX_ENDPOINTS, MAX_ERRORS
 from worker.load.histogram import LAST_BUCKET, Histogram

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from master.judge.fitness import FitnessLog, LagByRequest
-from master.judge.latency_error import Spread, check_latency_error, lags_met, without
-from master.judge.validity import ValidityOutcome
+from master.judge.generator.latency_error import Spread, check_latency_error, lags_met, without
+from master.judge.generator.validity import ValidityOutcome
+from master.judge.seconds.fitness import FitnessLog, LagByRequest
 from worker.load.histogram import Histogram, Tally
 from worker.load.loop_lag import LoopLag
 

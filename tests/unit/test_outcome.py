@@ -11,10 +11,10 @@ import pytest
 from judged_run import STEADY, fill, fit_log, run_facts, scenario
 from report_example import tally
 
-from master.judge.fitness import FitnessLog
 from master.judge.outcome import conclude
 from master.judge.result import Result
-from master.judge.thresholds import ThresholdOutcome
+from master.judge.seconds.fitness import FitnessLog
+from master.judge.target.thresholds import ThresholdOutcome
 from master.store import ExceptionRow, FitnessRow, Store
 from worker.load.histogram import Histogram, Tally
 

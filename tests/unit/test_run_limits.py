@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from master.judge.fitness import FitnessLog
-from master.judge.validity import check
+from master.judge.generator.validity import check
+from master.judge.seconds.fitness import FitnessLog
 from master.load.schedule import LoadSchedule, Progress
 from master.run import process_limits
 from master.run.bottleneck import bottleneck_in

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from master.judge.threshold_margin import check_doubt, lag_in
-from master.judge.thresholds import ThresholdOutcome
+from master.judge.target.threshold_margin import check_doubt, lag_in
+from master.judge.target.thresholds import ThresholdOutcome
 from master.scenario import parse_threshold
 from worker.load.histogram import Histogram
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.judge.thresholds import Judge, ThresholdOutcome
-from master.judge.window import Second, Window
+from master.judge.seconds.window import Second, Window
+from master.judge.target.thresholds import Judge, ThresholdOutcome
 from master.scenario.rules import Endpoint, Threshold, parse_threshold
 from worker.load.histogram import Histogram, Tally
 

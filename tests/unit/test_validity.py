@@ -3,9 +3,9 @@
 import pytest
 
 from master.errors import ExitCode
-from master.judge.fitness import FitnessLog, NodeCondition, unfit_reasons
-from master.judge.thresholds import ThresholdOutcome
-from master.judge.validity import ValidityOutcome, check
+from master.judge.generator.validity import ValidityOutcome, check
+from master.judge.seconds.fitness import FitnessLog, NodeCondition, unfit_reasons
+from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.verdict import Verdict, decide
 from master.scenario import ValidityLimits
 from worker.load.histogram import Histogram

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from master.judge.thresholds import ThresholdOutcome
-from master.judge.validity import ValidityOutcome
+from master.judge.generator.validity import ValidityOutcome
+from master.judge.target.thresholds import ThresholdOutcome
 from master.scenario.rules import Threshold
 from master.scenario.units import format_latency
 from worker.load.histogram import Histogram

@@ -1,6 +1,6 @@
 """Judging the generator: whether it was fit to measure. Without that, its figures say nothing about the target.
 
-Two levels. What a node measured in a single second in which it was unfit does not count (`master.judge.fitness`). The whole
+Two levels. What a node measured in a single second in which it was unfit does not count (`master.judge.seconds.fitness`). The whole
 run is invalid when too much is set apart, or when the limits are broken by more than the odd node (`check`). What isn't known
 is never taken for healthy.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from operator import add
 
 from master.judge.faults import fault_text
-from master.judge.fitness import FitnessLog, Percents
+from master.judge.seconds.fitness import FitnessLog, Percents
 from master.scenario import ValidityLimits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
 from worker.load.histogram import Histogram

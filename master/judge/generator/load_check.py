@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from master.judge.validity import ValidityOutcome
+from master.judge.generator.validity import ValidityOutcome
 from master.scenario import Stage
 from master.scenario.units import format_percent, rounded
 from master.store import SecondRow, WorkersSecond

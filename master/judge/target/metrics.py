@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from master.judge.window import Window
+from master.judge.seconds.window import Window
 from master.scenario.rules import Threshold
 from worker.load.histogram import Histogram
 

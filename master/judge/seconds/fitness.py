@@ -1,7 +1,7 @@
 """How fit the generator was: second by second, and over a run. Pure.
 
 A node-second that breaks a limit, or of which it isn't known that it kept one, is unfit: what the node measured in it is set
-apart (`unfit_reasons`). `FitnessLog` gathers what `master.judge.validity` judges a whole run by.
+apart (`unfit_reasons`). `FitnessLog` gathers what `master.judge.generator.validity` judges a whole run by.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ from itertools import accumulate, groupby
 from operator import mul
 from typing import NamedTuple
 
-from master.judge.fitness import LagByRequest
-from master.judge.validity import ValidityOutcome
+from master.judge.generator.validity import ValidityOutcome
+from master.judge.seconds.fitness import LagByRequest
 from master.scenario.units import format_latency, format_percent, rounded
 from worker.load.histogram import GAMMA, LAST_BUCKET, Tally
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from master.judge.faults import fault_text
-from master.judge.metrics import measure
-from master.judge.window import Second, Window
+from master.judge.seconds.window import Second, Window
+from master.judge.target.metrics import measure
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
@@ -150,7 +150,7 @@ class Judge:
     ) -> None:
         """Add one judged second: what was requested in it, the number of users (None: not known), and exceptions of theirs.
 
-        `waiting` are the ages of requests in flight at its end, see master.judge.window.Second; `apart` the latencies, in no tally,
+        `waiting` are the ages of requests in flight at its end, see master.judge.seconds.window.Second; `apart` the latencies, in no tally,
         that were measured while their node was not fit. Seconds come in ascending order, each once and complete; the tallies
         must not change afterwards.
         """

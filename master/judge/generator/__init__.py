@@ -1,0 +1,1 @@
+"""Judging the generator: the validity checks. Pure."""
