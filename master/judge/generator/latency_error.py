@@ -1,26 +1,27 @@
-"""By how much the generator's lag has moved the percentiles of latencies that no kernel ended. Pure.
+"""By how much the generator's lag has moved the percentiles of latencies that were ended by a worker's own clock. Pure.
 
-`worker.http` ends a response time when the kernel had the answer. Any other client ends it when the event loop comes to the
-answer: what is measured is T + E, the target's time T and the loop's lag E at the moment when the answer came.
+`worker.http` ends a latency when the kernel had the answer. Any other client ends it when the event loop comes to the answer:
+what is measured is M = T + E, the target's time T and the loop's lag E at the moment when the answer came.
 
-How E is distributed, the probes of the loop tell. A stall of s ms that begins at random is met by an answer in proportion to its
-length, and holds it up for what is left of it then, which is uniform on (0, s): by s/2 in the mean, by E[s²] / 2 E[s] over
-stalls of different lengths (the residual life of renewal theory: Cox, Renewal Theory, 1962, chapter 5). A probe that is due at a
-fixed time meets stalls in the same way, and one that a stall swallows counts with what was left of that (worker.load.loop_lag); so the
-lags of the probes are drawn from the distribution of E itself, and nothing has to be weighted by length again. They come by a
-timer of the kernel's that is as exact as an answer's arrival (worker.load.timerfd), so that a timer's rounding is not in them.
+The distribution of E is known from the probes of the loop. They are due at fixed times, so that they meet stalls as answers do
+(the residual life of renewal theory: Cox, Renewal Theory, 1962, chapter 5), and one that a stall swallows counts with what was
+left of that (worker.load.loop_lag). They come by a timer of the kernel's that is as exact as an answer's arrival
+(worker.load.timerfd), so that a timer's rounding is not in them.
 
-T is found from T + E by the method of Richardson (1972) and Lucy (1974), the maximum of the likelihood by expectation
-maximisation, on the buckets of the histogram, each taken as uniform. It keeps T a distribution, and is exact in the limits that
-matter: E is nearly always 0, and E is always the same.
+How far E has moved a percentile of T is estimated by what it does to M when it is added once more (Tukey's twicing: the bias of
+a smoother is estimated by smoothing its result again; Exploratory Data Analysis, 1977, chapter 16):
 
-This takes T and E to be independent. They are not where answers come because of a stall: users that were all woken by its end ask
-together, and a stall of their own making may meet their answers more often than by chance. Nor is in E what the client itself takes
-for an answer. So the error is told too low rather than too high: in `make truth`, where the lag is worst, as 40 to 90 % of what it is.
+    q(T + E, p) - q(T, p)  ≈  q(M + E, p) - q(M, p)
 
-Any client may say anything of its times. What is less than every lag can't hold one, so it counts as the target's own, as it is.
+Both are equal where E is always the same, and to first order where E is small beside the width of T. Where it is not, the error is
+far above any limit either way, and is shown too low rather than too high.
 
-Failures are left out, but for the ages of requests that got no answer: they end by the worker's own clock whatever the client is.
+This takes T and E to be independent. They are not where answers come because of a stall: users that were all woken by its end
+ask together. Nor is in E what the client itself takes for an answer. So the error is shown too low rather than too high.
+
+Any client may report any latency. One that is shorter than every lag can't contain one, and counts as the target's own.
+
+Failures are excluded, but for the ages of requests that got no answer: they end by the worker's own clock whatever the client is.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
-from operator import mul
 from typing import NamedTuple
 
 from master.judge.generator.validity import ValidityOutcome
@@ -39,25 +39,19 @@ from master.scenario.units import format_latency, format_percent, rounded
 from worker.load.histogram import GAMMA, LAST_BUCKET, Tally
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0)
-ALLOWED_MS = 0.2
-"""What a percentile may be off by beside the limit: what a target that answers in a millisecond can't be measured without."""
-_ITERATIONS = 30
-"""Enough: from there on hardly anything moves, and half a second is gone."""
-_NEGLIGIBLE = 1e-5
-"""A share of less is no beginning."""
-_MIN_MS = 0.001
-"""Histograms tell nothing apart below."""
+TOLERANCE_MS = 0.2
+"""How far a percentile may be off beside the limit: a target that answers within a millisecond can't be measured without it."""
 _GROUPED = 12
 """So many buckets of lag, over which it grows by a quarter, count as one from the least to the most in them."""
+_BISECTIONS = 40
 
-_LOG_GAMMA = math.log(GAMMA)
 _EDGES_MS = [0.0, *(GAMMA**bucket / 1000 for bucket in range(LAST_BUCKET + 1))]
 
 Shares = Mapping[int, float]
 """How much is in each bucket of a histogram."""
 
 
-class Late(NamedTuple):
+class LagSpan(NamedTuple):
     """The share of requests that met a lag within this span, in ms, each lag of it as often."""
 
     low_ms: float
@@ -65,26 +59,30 @@ class Late(NamedTuple):
     share: float
 
 
-Lags = Sequence[Late]
+Lags = Sequence[LagSpan]
 
 
-class Moved(NamedTuple):
-    """One percentile, as measured and as it is without the lag, in ms."""
+class Shift(NamedTuple):
+    """One percentile in ms: as measured, and how much of it is the lag."""
 
     percent: float
     measured_ms: float
-    own_ms: float
+    lag_ms: float
 
     @property
     def error_percent(self) -> float:
-        """By how much of what it should be it is too high, beyond ALLOWED_MS."""
-        return 100 * max(0.0, self.measured_ms - self.own_ms - ALLOWED_MS) / max(self.own_ms, _MIN_MS)
+        """By how much of what it should be it is too high, beyond TOLERANCE_MS."""
+        return 100 * max(0.0, self.lag_ms - TOLERANCE_MS) / max(self.measured_ms - self.lag_ms, TOLERANCE_MS)
 
 
 class Spread:
-    """A distribution over the buckets of a histogram, uniform in each. It must not be empty."""
+    """A distribution over the buckets of a histogram, uniform in each. It must not be empty.
 
-    def __init__(self, shares: Shares) -> None:
+    Of its lowest values the share `free` met no lag.
+    """
+
+    def __init__(self, shares: Shares, free: float = 0.0) -> None:
+        self.free = free
         total = sum(shares.values())
         self._buckets = sorted(bucket for bucket, share in shares.items() if share > 0)
         self._edges_ms = [_edge_ms(bucket) for bucket in self._buckets]
@@ -138,20 +136,18 @@ def check_latency_error(
     if not pooled.requests:
         message = "no data: nobody knows how late requests were ended that the workers' own clocks have ended"
         return ValidityOutcome("latency_error", limit, "no data", None, ok=False, message=message)
+    # What is shorter than every lag holds none, so that the lag was met among the others.
     least = min(pooled.buckets)
-    late -= math.fsum(share for bucket, share in measured.items() if bucket < least)
-    share = max(0.0, late) / own
-    target = Spread(without(measured, lags_met(pooled, share)))
-    before = Spread(measured)
-    worst = max(
-        (Moved(percent, before.percentile(percent), target.percentile(percent)) for percent in PERCENTS),
-        key=lambda moved: moved.error_percent,
-    )
+    free = math.fsum(share for bucket, share in measured.items() if bucket < least)
+    share = max(0.0, late - free) / (own - free) if own > free else 0.0
+    spread = Spread(measured, free / own)
+    lags = lags_met(pooled, share)
+    worst = max((shift_of(spread, lags, percent) for percent in PERCENTS), key=lambda shift: shift.error_percent)
     error = worst.error_percent
     nodes = sorted(
         node
         for node, lag in lag_by_node.items()
-        if lag.requests and _is_moved(target, lags_met(lag, share), most_percent)
+        if lag.requests and _exceeds(spread, lags_met(lag, share), most_percent)
     )
     ok = error <= most_percent
     shown = format_percent(rounded(error, lambda short: short <= most_percent))
@@ -161,105 +157,62 @@ def check_latency_error(
     if not ok:
         message = (
             f"latency_error was {shown}, above {format_percent(most_percent)}: of {_about(worst.measured_ms)} there, about"
-            f" {_about(worst.measured_ms - worst.own_ms)} is the lag of the workers' event loops, since {own:.0f} answers were"
+            f" {_about(worst.lag_ms)} is the lag of the workers' event loops, since {own:.0f} answers were"
             " ended by their own clocks (the kernel ends those of worker.http's HttpUser)"
         )
     return ValidityOutcome("latency_error", limit, shown, error, ok=ok, nodes=tuple(nodes), message=message)
 
 
-def without(measured: Shares, lags: Lags) -> dict[int, float]:
-    """What was measured, with the lag taken away: see above."""
-    total = sum(measured.values())
-    seen = {bucket: share / total for bucket, share in measured.items() if share > 0}
-    # Somewhere to begin: wherever the target's time may be, there must be something.
-    begin: defaultdict[int, float] = defaultdict(float)
-    for bucket, share in seen.items():
-        for late in lags:
-            for at, piece in _moved_by(bucket, -late.high_ms, -late.low_ms):
-                begin[at] += share * late.share * piece
-    found = {bucket: share for bucket, share in begin.items() if share > _NEGLIGIBLE or bucket in seen}
-    found.update((bucket, found.get(bucket, 0.0) + share) for bucket, share in seen.items())
-    meets, met_by = _meetings(found, lags, seen)
-    own = {bucket: share for (bucket, share), (places, _) in zip(seen.items(), met_by, strict=True) if not places}
-    shares, wanted = list(found.values()), list(seen.values())
-    for _ in range(_ITERATIONS):
-        expected = [sum(map(mul, chances, map(shares.__getitem__, places))) for places, chances in met_by]
-        ratios = [share / max(1e-300, of) for share, of in zip(wanted, expected, strict=True)]
-        shares = [
-            share * sum(map(mul, chances, map(ratios.__getitem__, places)))
-            for share, (places, chances) in zip(shares, meets, strict=True)
-        ]
-    return {bucket: share + own.get(bucket, 0.0) for bucket, share in zip(found, shares, strict=True)}
+def shift_of(measured: Spread, lags: Lags, percent: float) -> Shift:
+    """How far these lags have moved a percentile, by what they do to it when they are added once more: see above."""
+    low_ms = start_ms = measured.percentile(percent)
+    if _share_within(measured, lags, start_ms) >= percent / 100:
+        return Shift(percent, start_ms, 0.0)
+    high_ms = start_ms + max(lag.high_ms for lag in lags)
+    for _ in range(_BISECTIONS):
+        middle_ms = (low_ms + high_ms) / 2
+        if _share_within(measured, lags, middle_ms) < percent / 100:
+            low_ms = middle_ms
+        else:
+            high_ms = middle_ms
+    return Shift(percent, start_ms, high_ms - start_ms)
 
 
-_Chances = list[tuple[list[int], list[float]]]
-
-
-def _meetings(found: Shares, lags: Lags, seen: Shares) -> tuple[_Chances, _Chances]:
-    """For each bucket of `found` the places in `seen` where it may come to be measured, with the chances; and the reverse."""
-    place_of = {bucket: place for place, bucket in enumerate(seen)}
-    meets: _Chances = []
-    met_by: _Chances = [([], []) for _ in seen]
-    for bucket in found:
-        chances: defaultdict[int, float] = defaultdict(float)
-        for late in lags:
-            for at, piece in _moved_by(bucket, late.low_ms, late.high_ms):
-                if at in place_of:
-                    chances[place_of[at]] += late.share * piece
-        for place, chance in chances.items():
-            met_by[place][0].append(len(meets))
-            met_by[place][1].append(chance)
-        meets.append((list(chances), list(chances.values())))
-    return meets, met_by
-
-
-def _moved_by(bucket: int, least_ms: float, most_ms: float) -> list[tuple[int, float]]:
-    """The buckets that what is in `bucket` falls into when it is moved by so much, and the part of it; nothing below 0."""
-    if not least_ms and not most_ms:
-        return [(bucket, 1.0)]
-    low_ms, high_ms = _edge_ms(bucket - 1) + least_ms, _edge_ms(bucket) + most_ms
-    if high_ms <= 0:
-        return []
-    width_ms, pieces, at = high_ms - low_ms, [], _bucket_of(max(0.0, low_ms))
-    begin_ms = low_ms
-    while begin_ms < high_ms:
-        # The last bucket has all that is longer.
-        end_ms = high_ms if at == LAST_BUCKET else min(high_ms, _edge_ms(at))
-        if end_ms > begin_ms:
-            pieces.append((at, (end_ms - max(0.0, begin_ms)) / width_ms))
-            begin_ms = end_ms
-        at += 1
-    return pieces
-
-
-def _is_moved(target: Spread, lags: Lags, most_percent: float) -> bool:
-    """Whether these lags move one of the target's percentiles by more than the limit."""
+def _exceeds(measured: Spread, lags: Lags, most_percent: float) -> bool:
+    """Whether the error of one of PERCENTS is above the limit; cheaper than `shift_of`, since it is asked of each node."""
+    part = most_percent / 100
     for percent in PERCENTS:
-        most_ms = target.percentile(percent) * (1 + most_percent / 100) + ALLOWED_MS
-        within = sum(late.share * target.within(most_ms - (late.low_ms + late.high_ms) / 2) for late in lags)
-        if within < percent / 100 - 1e-9:
+        start_ms = measured.percentile(percent)
+        allowed_ms = (part * start_ms + TOLERANCE_MS) / (1 + part)
+        if _share_within(measured, lags, start_ms + allowed_ms) < percent / 100:
             return True
     return False
 
 
-def lags_met(lag: LagByRequest, share: float) -> list[Late]:
+def _share_within(measured: Spread, lags: Lags, latency_ms: float) -> float:
+    """The share of latencies at or below `latency_ms` when these lags are added to what was measured."""
+    if latency_ms >= _edge_ms(LAST_BUCKET - 1):
+        return 1.0  # the last bucket has all that is longer
+    found = min(measured.free, measured.within(latency_ms))
+    for lag in lags:
+        within = measured.within(latency_ms - (lag.low_ms + lag.high_ms) / 2)
+        found += lag.share * max(0.0, within - measured.free)
+    return found + 1e-9  # a sum of shares may fall short of their whole by as little
+
+
+def lags_met(lag: LagByRequest, share: float) -> list[LagSpan]:
     """The lags that `share` of the requests have met, and none that the others have."""
-    found = [Late(0.0, 0.0, 1 - share)] if share < 1 else []
+    found = [LagSpan(0.0, 0.0, 1 - share)] if share < 1 else []
     for _, group in groupby(sorted(lag.buckets), key=lambda bucket: bucket // _GROUPED):
         buckets = list(group)
         part = math.fsum(lag.buckets[bucket] for bucket in buckets) / lag.requests
-        found.append(Late(_edge_ms(buckets[0] - 1), _edge_ms(buckets[-1]), share * part))
+        found.append(LagSpan(_edge_ms(buckets[0] - 1), _edge_ms(buckets[-1]), share * part))
     return found
 
 
 def _edge_ms(bucket: int) -> float:
     """The upper edge of a bucket; below the first is 0."""
     return _EDGES_MS[bucket + 1]
-
-
-def _bucket_of(latency_ms: float) -> int:
-    bucket = math.ceil(math.log(latency_ms * 1000) / _LOG_GAMMA) if latency_ms > 0 else 0
-    return min(max(0, bucket), LAST_BUCKET)
 
 
 def _about(latency_ms: float) -> str:
