@@ -8,8 +8,8 @@ from http.cookiejar import Cookie
 import pytest
 from http_server import Server, Visitor, redirect, reply
 
-from worker.http import head as heads
-from worker.http.request import locate
+from worker.http.protocol import response_head as heads
+from worker.http.protocol.url import locate
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gevent import socket
 from gevent.server import StreamServer
 from http_server import Server, Visitor, redirect, reply
 
-from worker.http import connect
+from worker.http.transport import connect
 
 
 def _has_ipv6() -> bool:

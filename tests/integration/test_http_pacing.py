@@ -16,10 +16,10 @@ from http_server import PATIENCE_S, Exchange, Server, Visitor, drop, last, redir
 from locust import TaskSet, User, task
 from locust.env import Environment
 
-from worker.http.connect import ConnectSettings
-from worker.http.connection import ConnectionLimits
-from worker.http.pool import Pool
 from worker.http.session import Session
+from worker.http.transport.connect import ConnectSettings
+from worker.http.transport.connection import ConnectionLimits
+from worker.http.transport.pool import Pool
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder, RequestEvent
 from worker.pacing import Schedule, constant_pacing, constant_throughput

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from worker.http import head as heads
 from worker.http.errors import BadAnswerError, StrayBytesError
-from worker.http.reader import Reader
+from worker.http.protocol import response_head as heads
+from worker.http.protocol.reader import Reader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HELLO = b"Content-Length: 5\r\n\r\nhello"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.http import head as heads
 from worker.http.errors import BadAnswerError
-from worker.http.head import MAX_HEAD_BYTES
-from worker.http.reader import MAX_INTERIM, Reader
+from worker.http.protocol import response_head as heads
+from worker.http.protocol.reader import MAX_INTERIM, Reader
+from worker.http.protocol.response_head import MAX_HEAD_BYTES
 
 MAX_BODY = 1000
 

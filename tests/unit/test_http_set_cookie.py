@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.http.set_cookie import domain_matches, parse_date, parse_set_cookie, path_matches
+from worker.http.cookies.set_cookie import domain_matches, parse_date, parse_set_cookie, path_matches
 
 NOW_S = 1_800_000_000
 

@@ -23,6 +23,10 @@ RULES = [
     ("master.nodes", "master.store"),
     ("master.scenario", "locust"),
     ("master.scenario", "gevent"),
+    *(
+        ("worker.http.protocol", forbidden)
+        for forbidden in ("gevent", "locust", "select", "socket", "ssl", "time", "worker.http.transport")
+    ),
 ]
 
 
@@ -93,6 +97,12 @@ def test_no_module_imports_what_its_package_must_not() -> None:
         ("master.deploy.hosts", "import gevent.monkey", "gevent.monkey"),
         ("master.scenario.model", "from locust import User", "locust.User"),
         ("master.scenario", "import gevent", "gevent"),
+        ("worker.http.protocol.reader", "import socket", "socket"),
+        (
+            "worker.http.protocol.reader",
+            "from worker.http.transport import tls",
+            "worker.http.transport.tls",
+        ),
     ],
 )
 def test_each_rule_catches_who_breaks_it(module: str, source: str, name: str) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
 
-from worker.http.connection import Connection
 from worker.http.errors import RedirectError
-from worker.http.head import Head
-from worker.http.request import Body, Located, locate
+from worker.http.protocol.request_body import Body
+from worker.http.protocol.response_head import Head
+from worker.http.protocol.url import Located, locate
 from worker.http.request_options import RequestOptions
-from worker.http.stream import Stream
+from worker.http.transport.connection import Connection
+from worker.http.transport.stream import Stream
 
 NO_BODY = Body()
 

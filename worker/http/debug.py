@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.http.call import Call
-from worker.http.head import END, Head
+from worker.http.protocol.response_head import END, Head
 from worker.http.response import Response
 
 

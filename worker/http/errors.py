@@ -7,9 +7,9 @@ from http import HTTPStatus
 import gevent
 from locust.contrib.fasthttp import LocustBadStatusCode
 
+from worker.http.protocol.errors import BadAnswerError, HttpError, StrayBytesError
 
-class HttpError(Exception):
-    """An answer came, but not one to be content with."""
+__all__ = ["FAILURES", "BadAnswerError", "HttpError", "RedirectError", "StatusError", "StrayBytesError"]
 
 
 class StatusError(HttpError, LocustBadStatusCode):  # type: ignore[misc]  # Locust is untyped
@@ -25,14 +25,6 @@ class StatusError(HttpError, LocustBadStatusCode):  # type: ignore[misc]  # Locu
             return f"HTTP status {self.code} {HTTPStatus(self.code).phrase}"
         except ValueError:
             return f"HTTP status {self.code}"
-
-
-class BadAnswerError(HttpError):
-    """The server broke HTTP, or sent more than a user takes."""
-
-
-class StrayBytesError(BadAnswerError):
-    """What came does not even begin as an answer: on a connection used before, it may be left over from the one before."""
 
 
 class RedirectError(HttpError):

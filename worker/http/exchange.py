@@ -8,17 +8,18 @@ from copy import copy
 from typing import Any
 
 from worker.http.call import NO_BODY, Call
-from worker.http.connect import ConnectSettings
-from worker.http.connection import Connection
-from worker.http.cookies import Cookies
-from worker.http.defaults import DefaultHeaders
+from worker.http.cookies.jar import Cookies
 from worker.http.errors import RedirectError, StrayBytesError
-from worker.http.head import Head
-from worker.http.pool import Lane, Pool
-from worker.http.request import IDEMPOTENT, Located, header_lines, request_line
+from worker.http.protocol.default_headers import DefaultHeaders
+from worker.http.protocol.request_head import IDEMPOTENT, header_lines, request_line
+from worker.http.protocol.response_head import Head
+from worker.http.protocol.url import Located
 from worker.http.request_options import RequestOptions
-from worker.http.stream import Stream
-from worker.http.tls import shared_context
+from worker.http.transport.connect import ConnectSettings
+from worker.http.transport.connection import Connection
+from worker.http.transport.pool import Lane, Pool
+from worker.http.transport.stream import Stream
+from worker.http.transport.tls import shared_context
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty
 

@@ -8,8 +8,8 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from worker.http.connection import ConnectionLimits
-from worker.http.cookies import pairs_of
+from worker.http.cookies.jar import pairs_of
+from worker.http.transport.connection import ConnectionLimits
 
 limits_of = functools.lru_cache(maxsize=64)(ConnectionLimits)
 """One object for equal limits, so that identity tells whether a connection has others."""

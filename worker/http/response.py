@@ -14,12 +14,13 @@ from geventhttpclient.header import Headers
 from locust.exception import CatchResponseError, LocustError, ResponseError
 from requests.utils import get_encoding_from_headers
 
-from worker.http.body_reader import BodyReader
 from worker.http.call import Call
 from worker.http.errors import FAILURES
-from worker.http.head import Head
-from worker.http.request import JSON, TEXT, header_lines
-from worker.http.stream import Stream
+from worker.http.protocol.body_reader import BodyReader
+from worker.http.protocol.request_body import JSON, TEXT
+from worker.http.protocol.request_head import header_lines
+from worker.http.protocol.response_head import Head
+from worker.http.transport.stream import Stream
 
 
 class Request:

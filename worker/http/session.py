@@ -13,25 +13,20 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker import __version__
 from worker.http.call import NO_BODY, Call
-from worker.http.connect import ConnectSettings
-from worker.http.cookies import Cookies
+from worker.http.cookies.jar import Cookies
 from worker.http.debug import conversation
-from worker.http.decode import ACCEPTED, decode
-from worker.http.defaults import DefaultHeaders
 from worker.http.errors import FAILURES, BadAnswerError, HttpError, StatusError
 from worker.http.exchange import Exchange
-from worker.http.head import Head
-from worker.http.pool import Pool
-from worker.http.request import (
-    basic_auth,
-    encode_body,
-    locate,
-    split_credentials,
-    with_authorization,
-    with_params,
-)
+from worker.http.protocol.content_coding import ACCEPTED, decode
+from worker.http.protocol.default_headers import DefaultHeaders
+from worker.http.protocol.request_body import encode_body
+from worker.http.protocol.request_head import basic_auth, with_authorization
+from worker.http.protocol.response_head import Head
+from worker.http.protocol.url import locate, split_credentials, with_params
 from worker.http.request_options import RequestOptions, read_options
 from worker.http.response import CaughtResponse, Response
+from worker.http.transport.connect import ConnectSettings
+from worker.http.transport.pool import Pool
 
 _DEFAULTS = {"User-Agent": f"piswarm/{__version__}", "Accept-Encoding": ACCEPTED}
 
@@ -44,7 +39,7 @@ class Session:
     """What a user has as `client`; the calls are those of Locust's FastHttpSession.
 
     The response time runs from the moment when the request is handed to its connection, the making of a new one
-    included, until the last byte of the answer has reached this machine (see worker.http.arrival), over all redirects.
+    included, until the last byte of the answer has reached this machine (see worker.http.transport.kernel_timestamps), over all redirects.
     Not in it is for how long the process did not look at a connection that was there already.
     Waiting for a free connection and decoding are not in it.
     The first request of a task that began late runs from when the task was due: see `intended_s`.

@@ -13,11 +13,12 @@ from locust import User
 from locust.exception import StopTest
 from locust.user.users import RestMixin
 
-from worker.http.connect import ConnectSettings, Origin
-from worker.http.pool import Pool, shared
+from worker.http.protocol.url import Origin
 from worker.http.request_options import limits_of
 from worker.http.session import Session
-from worker.http.tls import shared_context
+from worker.http.transport.connect import ConnectSettings
+from worker.http.transport.pool import Pool, shared
+from worker.http.transport.tls import shared_context
 from worker.pacing import Pacing
 
 

@@ -8,7 +8,7 @@ hot. So each request that its users finish is charged with the CPU that it would
 and the core that is free first takes it. As long as a core is free nothing is slowed: the request has cost its CPU while it was
 on its way. When none is free, the node is behind: its users wait as those of a Pi would, until their work would be done. The wait
 for a free core is how late the node's event loop is, and told as such. Latencies are not touched: they end when the kernel has
-the answer (worker/http/arrival.py), on a Pi as here.
+the answer (worker/http/transport/kernel_timestamps.py), on a Pi as here.
 
 What is left out: work that a core has begun is not slowed when the clock is lowered meanwhile, and requests cost the same
 whatever they are.

@@ -15,11 +15,12 @@ import gevent
 from gevent.monkey import get_original
 from gevent.socket import getaddrinfo, wait_read, wait_write
 
-from worker.http.arrival import EXTRA_BYTES, arrival_s, note_arrivals, round_trip_s
-from worker.http.connection import Connection, ConnectionLimits
 from worker.http.errors import BadAnswerError, HttpError
-from worker.http.reader import Reader
-from worker.http.tls import TlsCodec
+from worker.http.protocol.reader import Reader
+from worker.http.protocol.url import Origin
+from worker.http.transport.connection import Connection, ConnectionLimits
+from worker.http.transport.kernel_timestamps import EXTRA_BYTES, arrival_s, note_arrivals, round_trip_s
+from worker.http.transport.tls import TlsCodec
 
 # Connections wait in the hub by themselves: they need the system's socket, also where gevent has put its own in its place.
 _Socket: type[socket.socket] = get_original("socket", "socket")
@@ -27,17 +28,6 @@ _RECEIVE_BYTES = 64 * 1024
 _SHOWN = 40
 
 _clock = time.monotonic
-
-
-class Origin(NamedTuple):
-    """Where a request goes: `scheme` is http or https, `host` without brackets."""
-
-    scheme: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 class ConnectSettings(NamedTuple):

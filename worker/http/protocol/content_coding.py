@@ -7,7 +7,7 @@ from typing import Protocol
 
 import brotli
 
-from worker.http.errors import BadAnswerError
+from worker.http.protocol.errors import BadAnswerError
 
 ACCEPTED = "gzip, deflate, br"
 _MAX_ENCODINGS = 3

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.http.decode import Decoding, decode
 from worker.http.errors import BadAnswerError
+from worker.http.protocol.content_coding import Decoding, decode
 
 LIMIT = 100_000
 

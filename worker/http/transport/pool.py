@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 
 from gevent.lock import Semaphore
 
-from worker.http.connect import ConnectSettings, Origin, connect
-from worker.http.connection import Connection
+from worker.http.protocol.url import Origin
+from worker.http.transport.connect import ConnectSettings, connect
+from worker.http.transport.connection import Connection
 
 _MAX_LANES = 64  # a user that follows links anywhere keeps connections to so many servers
 
@@ -57,7 +58,7 @@ class Lane:
         return None
 
     def connect(self, settings: ConnectSettings) -> Connection:
-        """A new connection. Raises as `worker.http.connect.connect` does."""
+        """A new connection. Raises as `worker.http.transport.connect.connect` does."""
         return connect(self.origin, settings)
 
     def close(self) -> None:

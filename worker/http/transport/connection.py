@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import gevent
 from gevent import getcurrent
 
-from worker.http.arrival import EXTRA_BYTES, arrival_s
 from worker.http.errors import BadAnswerError
-from worker.http.reader import Reader
-from worker.http.tls import TlsCodec
+from worker.http.protocol.reader import Reader
+from worker.http.transport.kernel_timestamps import EXTRA_BYTES, arrival_s
+from worker.http.transport.tls import TlsCodec
 
 READ, WRITE = 1, 2  # libev's, as gevent's loop takes them
 _RECEIVE_BYTES = 64 * 1024

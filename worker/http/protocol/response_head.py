@@ -6,8 +6,8 @@ import re
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from worker.http.errors import BadAnswerError, StrayBytesError
-from worker.http.lenient import normalize, transfer_encoding_is_chunked
+from worker.http.protocol.errors import BadAnswerError, StrayBytesError
+from worker.http.protocol.lenient import normalize, transfer_encoding_is_chunked
 
 BODILESS = frozenset({204, 304})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -11,11 +11,10 @@ What follows a complete answer before the next request is a breach of the protoc
 
 from __future__ import annotations
 
-from httptools import HttpParserError, HttpResponseParser
-
-from worker.http import head as heads
-from worker.http.errors import BadAnswerError
-from worker.http.head import BODILESS, END, MAX_HEAD_BYTES, Head, find_end
+from worker.http.protocol import response_head as heads
+from worker.http.protocol.chunked import ChunkedBody
+from worker.http.protocol.errors import BadAnswerError
+from worker.http.protocol.response_head import BODILESS, END, MAX_HEAD_BYTES, Head, find_end
 
 MAX_INTERIM = 16
 
@@ -68,7 +67,7 @@ class Reader:
         self.interims = 0
         self._partial = b""
         self._left: int | None = None
-        self._chunks: _Chunks | None = None
+        self._chunks: ChunkedBody | None = None
         self._pieces: list[bytes] | None = None
         self._read = 0
 
@@ -143,7 +142,7 @@ class Reader:
             length = 0
         elif head.chunked:
             self._pieces = []
-            self._chunks = _Chunks(self._pieces)
+            self._chunks = ChunkedBody(self._pieces)
             length = None
         if length is not None:
             self._refuse_if_larger(length)
@@ -209,52 +208,3 @@ _LINE_ENDS = b"\r\n"
 def _after_empty_line(data: bytes) -> int:
     """Where the head begins: some servers end a body with an empty line that is no part of it, and it may come late."""
     return 2 if data.startswith(b"\r\n") else 1 if data.startswith(b"\n") or data == b"\r" else 0
-
-
-# What curl takes as well, and nobody can misread: spaces behind a size, folded trailers.
-_LENIENCIES = {"lenient_spaces_after_chunk_size": True, "lenient_headers": True}
-_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class _Chunks:
-    """A chunked body, through httptools' parser; pieces go to `pieces`, `read` counts their bytes."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.read = 0
-        self.excess = False
-        """Whether more came than the body."""
-        self._pieces = pieces
-        self._fed = bytearray()  # chunks may be of one byte each: a list of them would take forty times their size
-        self._done = False
-        self._idle_bytes = 0
-        self._parser = HttpResponseParser(self)
-        self._parser.set_dangerous_leniencies(**_LENIENCIES)
-        self._parser.feed_data(_CHUNKED_HEAD)
-
-    def on_body(self, piece: bytes) -> None:
-        self._fed += piece
-
-    def on_message_complete(self) -> None:
-        self._done = True
-
-    def on_message_begin(self) -> None:
-        if self._done:
-            raise ValueError
-
-    def feed(self, data: bytes) -> bool:
-        """True when the body is complete. Raises BadAnswerError."""
-        try:
-            self._parser.feed_data(data)
-        except HttpParserError as error:
-            if not self._done:
-                raise BadAnswerError(f"invalid chunked body ({error})") from None
-            self.excess = True
-        # Chunk sizes, extensions and trailers may not go on for ever either.
-        self._idle_bytes = 0 if self._fed else self._idle_bytes + len(data)
-        if self._fed:
-            self.read += len(self._fed)
-            self._pieces.append(bytes(self._fed))
-            self._fed.clear()
-        if self._idle_bytes > MAX_HEAD_BYTES:
-            raise BadAnswerError(f"more than {MAX_HEAD_BYTES} bytes of chunked encoding without any body")
-        return self._done

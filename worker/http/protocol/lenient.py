@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from worker.http.errors import BadAnswerError
+from worker.http.protocol.errors import BadAnswerError
 
 _MAX_LENGTH_DIGITS = 18  # of a Content-Length; what an int of 64 bits surely holds
 _NO_LENGTH = -1

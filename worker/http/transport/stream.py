@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from worker.http.connection import Connection
-from worker.http.decode import Decoding
-from worker.http.pool import Lane
+from worker.http.protocol.content_coding import Decoding
+from worker.http.transport.connection import Connection
+from worker.http.transport.pool import Lane
 
 
 class Stream:

@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from http.cookiejar import Cookie, CookieJar
 
-from worker.http.head import Head
-from worker.http.request import Located
-from worker.http.set_cookie import domain_matches, parse_set_cookie, path_matches
+from worker.http.cookies.set_cookie import domain_matches, parse_set_cookie, path_matches
+from worker.http.protocol.response_head import Head
+from worker.http.protocol.url import Located
 
 _MAX_REMEMBERED = 64
 _MAX_REMEMBERED_LENGTH = 4096

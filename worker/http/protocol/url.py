@@ -1,0 +1,99 @@
+"""URLs taken apart: where a request goes, and what it says there (RFC 3986, RFC 9110 4.2). No I/O."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
+
+from worker.http.protocol.request_head import basic_auth, pairs
+
+_PORTS = {"http": 80, "https": 443}
+# What may stand in a path and a query as it is (RFC 3986), with "%" since what is encoded stays so.
+_SAFE = "!$%&'()*+,/:;=?@[]~-._|"
+_MAX_ORIGINS = 1024
+_is_absolute = re.compile(r"https?://", re.IGNORECASE).match
+_is_unfit_host = re.compile(r"[\r\n\0 ]").search
+
+
+class Origin(NamedTuple):
+    """Where a request goes: `scheme` is http or https, `host` without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+_origins: dict[tuple[str, str, int], Origin] = {}  # one object for each, so that identity tells them apart
+
+
+class Located(NamedTuple):
+    """A URL taken apart: `target` is what stands in the request line, `host` in the Host header."""
+
+    url: str
+    origin: Origin
+    target: str
+    host: str
+    authorization: str | None = None
+    """The Authorization header that the credentials in the URL make; they are not in `url`."""
+
+
+@functools.lru_cache(maxsize=4096)
+def locate(url: str, base_url: str = "") -> Located:
+    """Where `url` leads, which is absolute or what comes behind `base_url`.
+
+    Raises ValueError for what is no http or https URL with a host.
+    """
+    if not _is_absolute(url):
+        url = base_url + url
+    url, authorization = split_credentials(url)
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url!r} is no http or https URL")
+    host = parts.hostname
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    if _is_unfit_host(host):
+        raise ValueError(f"{url!r} has no host name")
+    port = _PORTS[scheme] if parts.port is None else parts.port
+    if port == 0:
+        raise ValueError(f"{url!r} has port 0, where nothing can be")
+    origin = _origins.setdefault((scheme, host, port), Origin(scheme, host, port))
+    if len(_origins) > _MAX_ORIGINS:
+        _origins.clear()
+    target = quote(parts.path or "/", safe=_SAFE)
+    if parts.query:
+        target += "?" + quote(parts.query, safe=_SAFE)
+    shown = str(origin) if port != _PORTS[scheme] else str(origin).rpartition(":")[0]
+    return Located(url, origin, target, shown, authorization)
+
+
+def with_params(url: str, params: Any) -> str:
+    """`url` with `params` (a mapping, pairs, or a string) behind what query it has."""
+    if not isinstance(params, str):
+        params = urlencode([(name, value) for name, value in pairs(params) if value is not None], doseq=True)
+    url, hash_sign, fragment = url.partition("#")
+    return f"{url}{'&' if '?' in url else '?'}{params}{hash_sign}{fragment}" if params else url
+
+
+def split_credentials(url: str) -> tuple[str, str | None]:
+    """A URL without its user and password, either of which may be missing, and the Authorization header that they make.
+
+    They are sent in the bytes that their percent-encoding stands for, as by curl.
+    """
+    if "@" not in url:
+        return url, None
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    user, _, password = credentials.partition(":")
+    return (
+        parts._replace(netloc=host).geturl(),
+        basic_auth(unquote_to_bytes(user), unquote_to_bytes(password)) if credentials else None,
+    )
