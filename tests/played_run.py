@@ -32,7 +32,7 @@ from master.fleet.server import AGENT
 from master.run.collect import Collector
 from master.run.live_view import view_for
 from master.run.monitor import Monitor
-from master.run.processes import Processes, node_names
+from master.run.processes.local import LocalProcesses, node_names
 from master.run.stop import StopOrder
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import CONTROLLER, Store
@@ -153,7 +153,7 @@ class PlayedRun:
                 registry=self.registry,
                 master=self.master,
                 collector=self.collector,
-                processes=Processes(self._path.parent),
+                processes=LocalProcesses(self._path.parent),
                 view=view,
                 stop=self.stop,
                 run="played",

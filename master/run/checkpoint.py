@@ -16,7 +16,7 @@ import msgspec
 from master.errors import InputError
 from master.judge.target.thresholds import ThresholdOutcome
 from master.load.schedule import Span
-from master.run.processes import Started
+from master.run.processes.local import Started
 from master.run.roster import Roster
 from master.scenario import Stage
 from master.store import CONTROLLER

@@ -14,7 +14,7 @@ from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
 from master.run.collect import Collector
 from master.run.live_view import Snapshot, View
-from master.run.processes import Processes
+from master.run.processes.local import LocalProcesses
 from master.run.revocations import Revocations
 from master.run.stop import StopOrder
 from master.run.storage import StorageMonitor
@@ -48,7 +48,7 @@ class Monitor:
     registry: Registry
     master: FleetMaster
     collector: Collector
-    processes: Processes
+    processes: LocalProcesses
     view: View
     stop: StopOrder
     run: str

@@ -32,11 +32,11 @@ from master.run.collect import Collector
 from master.run.directory import RunDirectory
 from master.run.live_view import View
 from master.run.monitor import Monitor
-from master.run.process_limits import limit_warnings
-from master.run.processes import Processes, node_names
+from master.run.processes.limits import limit_warnings
+from master.run.processes.local import LocalProcesses, node_names
+from master.run.processes.simulated_boards import boards_of
 from master.run.revocations import Revocations
 from master.run.roster import Roster, assignments
-from master.run.simulated_boards import boards_of
 from master.run.stop import StopOrder
 from master.run.storage import StorageMonitor
 from master.rundb import check_whole
@@ -205,7 +205,7 @@ class Run:
             halt=self._stop.give,
             earlier=self._earlier,
         )
-        self._processes = Processes(directory.logs)
+        self._processes = LocalProcesses(directory.logs)
         stack.enter_context(self._stop.on_signals(at_once=self._processes.kill))
         with self._view:
             if self._metrics is not None:

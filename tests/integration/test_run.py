@@ -17,7 +17,7 @@ import pytest
 from processes import Piswarm, Target
 from prometheus_client.parser import text_string_to_metric_families
 
-from master.run.processes import OUTLIVE_S
+from master.run.processes.local import OUTLIVE_S
 
 IN_LOAD = r"stage 1 of 1, hold"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.run.processes import node_names
-from master.run.simulated_boards import boards_of, deal
+from master.run.processes.local import node_names
+from master.run.processes.simulated_boards import boards_of, deal
 from master.scenario import SimulatedRack
 from master.scenario.model import DEFAULT_FLEET
 from worker.simulation.boards import BOARDS, KINDS

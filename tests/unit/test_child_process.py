@@ -13,8 +13,8 @@ import msgspec
 import psutil
 import pytest
 
-from master.run import child_process as child_module
-from master.run.child_process import Child, cap_log
+from master.run.processes import child_process as child_module
+from master.run.processes.child_process import Child, cap_log
 
 # Each reads its standard input to the end, as every child of ours does, unless the test is about one that does not.
 MODULES = {

@@ -10,9 +10,9 @@ import pytest
 from master.judge.generator.validity import check
 from master.judge.seconds.fitness import FitnessLog
 from master.load.schedule import LoadSchedule, Progress
-from master.run import process_limits
 from master.run.bottleneck import bottleneck_in
-from master.run.process_limits import files_needed, limit_warnings
+from master.run.processes import limits
+from master.run.processes.limits import files_needed, limit_warnings
 from master.run.storage import REPORT_BYTES, Growth, shown_bytes
 from master.scenario import Stage, ValidityLimits
 
@@ -25,7 +25,7 @@ def warnings(users: int, nodes: int = 2, *, simulated: bool = True) -> list[str]
 def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "range"
     file.write_text("32768\t60999\n", encoding="ascii")
-    monkeypatch.setattr(process_limits, "_PORTS", file)
+    monkeypatch.setattr(limits, "_PORTS", file)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
     return file
 

@@ -35,7 +35,7 @@ from master.fleet.server import FleetServer
 from master.run.collect import Collector
 from master.run.live_view import view_for
 from master.run.monitor import Monitor
-from master.run.processes import Processes, node_names
+from master.run.processes.local import LocalProcesses, node_names
 from master.run.stop import StopOrder
 from master.scenario import ExpectedNodes, Scenario, Stage, load_scenario
 from master.store import Store
@@ -129,7 +129,7 @@ class FleetsMaster:
         stack.callback(self._master.close)
         view = view_for(Console(quiet=True), "bench")
         self._stop = StopOrder()
-        processes = Processes(directory)
+        processes = LocalProcesses(directory)
         watch = Monitor(
             scenario=scenario,
             registry=self._registry,

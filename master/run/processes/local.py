@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 from master.errors import AbortError
-from master.run.child_process import Adopted, Child, ProcessRecord, cap_log
+from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log
 from master.store import CONTROLLER
 from worker.agent.supervisor import Backoff
 from worker.wire.curve import Endpoint, Keys
@@ -52,7 +52,7 @@ class Started(msgspec.Struct, frozen=True):
     target_url: str = ""
 
 
-class Processes:
+class LocalProcesses:
     """The processes of one run; each logs to a file of its own in `logs`."""
 
     def __init__(self, logs: Path) -> None:
@@ -150,7 +150,7 @@ class Processes:
         """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
 
         The workers of separate ones do what their agents are told. `boards` has what each node of the whole run stands for, in
-        order of their numbers (see master/run/simulated_boards.py).
+        order of their numbers (see master/run/processes/simulated_boards.py).
         """
         if separate:
             for name, node_keys in keys.items():

@@ -7,7 +7,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from master.run.processes import MAX_RACKS
+from master.run.processes.local import MAX_RACKS
 
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 BASE_FILES = 64
