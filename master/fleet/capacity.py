@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from worker.simulation.boards import BOARDS, board_of
+from worker.telemetry.pi.models import PI_MODELS, find_model
 from worker.wire.messages import Facts
 
 _STEPS_PER_DOUBLING = 4
@@ -21,7 +21,7 @@ COOL_BELOW_C = 75.0
 HEADROOM = 1.5
 """A node may say that it carries so many times what its board is known to. The estimates are within 30 %, and an overclocked board
 is faster by a fifth (a Pi 5 at 2.9 GHz in place of 2.4)."""
-LARGEST = max(board.capacity for board in BOARDS.values())
+LARGEST = max(board.capacity for board in PI_MODELS.values())
 """Of the largest known board: no node is given more by its own word, or it would draw all users to itself."""
 
 
@@ -31,7 +31,7 @@ def full_capacity(facts: Facts) -> float:
     As it has measured; else by its model, where that is known; else each of its cores counts as one. Above HEADROOM times
     what its board can have it counts as that board, and what is no known board as the largest of them.
     """
-    known = board_of(facts.model)
+    known = find_model(facts.model)
     most = LARGEST if known is None else known.capacity
     capacity = facts.capacity
     if capacity is None:

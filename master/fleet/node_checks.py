@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from master.fleet.capacity import full_capacity
 from worker.printable import printable
-from worker.simulation.boards import board_of
+from worker.telemetry.pi.models import find_model
 from worker.wire.messages import Facts, Reading
 
 MAX_CORES = 1024
@@ -42,7 +42,7 @@ def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list
     A node that says it is simulated counts as that in any run, so that its figures do not pass for those of a real one.
     """
     doubts = []
-    board = board_of(facts.model)
+    board = find_model(facts.model)
     max_memory_bytes = MAX_MEMORY_BYTES if board is None else BOARD_MAX_MEMORY_BYTES
     if facts.cpu_count > MAX_CORES:
         doubts.append(Doubt(IMPOSSIBLE_FACTS, f"it says that it has {facts.cpu_count} cores"))

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from master.fleet.capacity import Capacity, full_capacity
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
-from worker.simulation.thermal_model import THROTTLE_FROM_C
 from worker.telemetry.conditions import HELD_DOWN, holds
+from worker.telemetry.pi.models import THROTTLE_FROM_C
 from worker.wire.messages import Facts, Reading, Sample
 
 SILENCE_S = 3.0

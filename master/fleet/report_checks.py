@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from worker.load.histogram import GAMMA
 from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND
-from worker.simulation.boards import board_of
+from worker.telemetry.pi.models import find_model
 from worker.wire.messages import EndpointSecond, Facts, Unanswered, WorkerSecond
 
 MAX_REQUESTS_PER_S = 100_000
@@ -48,7 +48,7 @@ def max_requests_per_s(facts: Facts | None) -> float:
 
     A simulated board's are made by this machine, and of an unknown one nobody knows how fast it is.
     """
-    board = None if facts is None or facts.simulated else board_of(facts.model)
+    board = None if facts is None or facts.simulated else find_model(facts.model)
     return MAX_REQUESTS_PER_S / (1.0 if board is None else board.cpu_s_per_x86_cpu_s)
 
 

@@ -15,9 +15,9 @@ from typing import Self
 from master.formatting import natural
 from master.report.series import Axis, Values, rounded
 from master.store import CONTROLLER, SampleGroup, Store
-from worker.simulation.thermal_model import THROTTLE_FROM_C
 from worker.telemetry.conditions import ALL, either, holds, state
 from worker.telemetry.facts import UNKNOWN
+from worker.telemetry.pi.models import THROTTLE_FROM_C
 from worker.wire.messages import Facts
 
 MAX_COLUMNS = 600

@@ -21,7 +21,8 @@ from master.fleet.capacity import (
     full_capacity,
 )
 from worker.simulation.boards import BOARDS
-from worker.simulation.thermal_model import THROTTLE_FROM_C, ThermalModel
+from worker.simulation.thermal_model import ThermalModel
+from worker.telemetry.pi.models import THROTTLE_FROM_C
 from worker.wire.messages import Facts
 
 COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1

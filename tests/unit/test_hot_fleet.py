@@ -11,8 +11,9 @@ from played_run import PlayedRun, Troubles
 
 from master.fleet.capacity import MAX_STEPS, MORE_EVERY_S
 from worker.simulation.boards import BOARDS
-from worker.simulation.thermal_model import THROTTLE_FROM_C, ThermalModel
+from worker.simulation.thermal_model import ThermalModel
 from worker.telemetry.conditions import THROTTLED, pack_flags
+from worker.telemetry.pi.models import THROTTLE_FROM_C
 from worker.wire.messages import Reading
 
 NODES, USERS_PER_NODE = 4, 20

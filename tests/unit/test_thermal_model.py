@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from worker.simulation.boards import BOARDS, FAN_HYSTERESIS_C, FAN_STEPS_C, KINDS
 from worker.simulation.power_supply import HOLD_S, Supply
-from worker.simulation.thermal_model import BENCHMARK, PYTHON, STEP_HYSTERESIS_C, THROTTLE_FROM_C, ThermalModel
+from worker.simulation.thermal_model import BENCHMARK, PYTHON, STEP_HYSTERESIS_C, ThermalModel
 from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, pack_flags, state
+from worker.telemetry.pi.models import THROTTLE_FROM_C
 
 HOUR_S = 3600
 ROOM_C = 25.0

@@ -23,10 +23,10 @@ import msgspec
 
 from worker.atomic_write import write_whole
 from worker.load.histogram import Histogram
-from worker.simulation.boards import BOARDS
+from worker.telemetry.pi.models import PI_MODELS
 from worker.wire.messages import Capacity, EndpointSecond, encode
 
-PI4_UNIT_S = BOARDS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
+PI4_UNIT_S = PI_MODELS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
 """CPU time of one core of a Pi 4 at full clock for a unit of work.
 
 Estimated, never measured on a Pi: 23.3 µs on an Intel Xeon at 2.5 GHz with Python 3.11 (the median of 30 measurements), and

@@ -1,4 +1,4 @@
-"""What a simulated node can stand for: models of Pi, and how each is cooled. Figures, no behaviour.
+"""Boards that a simulated node can stand for: models of Pi (worker/telemetry/pi/models.py), and how each is cooled. Figures, no behaviour.
 
 Powers are of the whole board, at rest and with every core busy with a numeric benchmark. A thermal resistance is in °C for
 each of these watts, from the air to the SoC at steady state. Those of a bare board, of a Pi 4's heat sink and fan, and of a
@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import msgspec
+
+from worker.telemetry.pi.models import PI_MODELS, PiModel
 
 FAN_STEPS_C = (50.0, 60.0, 67.5, 75.0)
 """From where a Pi 5's firmware sets its fan a step higher (Raspberry Pi documentation, "Fans")."""
@@ -45,102 +49,39 @@ SMALL_STAGES = (HeatStage(0.85, 90.0), HeatStage(0.15, 1000.0))
 """Of a Zero: there is little board around the chip."""
 
 
-@dataclass(frozen=True)
-class BoardModel:
-    """One model of Pi.
+class BoardModel(PiModel, frozen=True, kw_only=True):
+    """A model of Pi with the power that it draws, the coolings it can have, and the stages that its heat goes through."""
 
-    `steps` are temperatures from which its clock is at most so high; what is `progressive` goes down from 80 to 85 °C
-    little by little as well. `cpu_s_per_x86_cpu_s` is how much longer its core takes than a server's x86 core for the same
-    Python (estimated from public benchmarks, ±30 %).
-    """
-
-    model: str
-    cores: int
-    memory_bytes: int
-    max_hz: float
-    floor_hz: float
     idle_w: float
     load_w: float
-    cpu_s_per_x86_cpu_s: float
     coolings: Mapping[str, Cooling]
-    steps: tuple[tuple[float, float], ...] = ()
-    progressive: bool = True
     stages: tuple[HeatStage, HeatStage] = BOARD_STAGES
-    tells_under_voltage: bool = True
-    """The Zero range does not."""
-    soft_limit_c: float | None = None
-    """The lowest of `steps`, if the firmware calls that one a soft limit."""
-
-    @property
-    def cpu_s_per_pi4_cpu_s(self) -> float:
-        """How much longer its core takes than a Pi 4's, both at full clock."""
-        return self.cpu_s_per_x86_cpu_s / BOARDS["pi4"].cpu_s_per_x86_cpu_s
-
-    @property
-    def capacity(self) -> float:
-        """How much load it can carry when it is cool, in cores of a Pi 4 at full clock."""
-        return self.cores / self.cpu_s_per_pi4_cpu_s
 
 
-def _coolings(**resistances_c_per_w: float | tuple[float, ...]) -> dict[str, Cooling]:
-    return {
-        name: Cooling(resistance if isinstance(resistance, tuple) else (resistance,))
-        for name, resistance in resistances_c_per_w.items()
+def _board(
+    name: str,
+    *,
+    idle_w: float,
+    load_w: float,
+    stages: tuple[HeatStage, HeatStage] = BOARD_STAGES,
+    **resistances_c_per_w: float | tuple[float, ...],
+) -> BoardModel:
+    """The model `name` of PI_MODELS, with a thermal resistance for each of its coolings."""
+    coolings = {
+        cooling: Cooling(resistance if isinstance(resistance, tuple) else (resistance,))
+        for cooling, resistance in resistances_c_per_w.items()
     }
+    published = msgspec.structs.asdict(PI_MODELS[name])
+    return BoardModel(**published, idle_w=idle_w, load_w=load_w, coolings=coolings, stages=stages)
 
 
 BOARDS: Mapping[str, BoardModel] = {
-    "zero2w": BoardModel(
-        model="Raspberry Pi Zero 2 W",
-        cores=4,
-        memory_bytes=512 << 20,
-        max_hz=1.0e9,
-        floor_hz=0.6e9,
-        idle_w=0.6,
-        load_w=2.1,
-        cpu_s_per_x86_cpu_s=9.0,
-        coolings=_coolings(bare=21.0, heatsink=16.0, cooled=11.0, case=28.0),
-        stages=SMALL_STAGES,
-        tells_under_voltage=False,
+    "zero2w": _board(
+        "zero2w", idle_w=0.6, load_w=2.1, bare=21.0, heatsink=16.0, cooled=11.0, case=28.0, stages=SMALL_STAGES
     ),
-    "pi3b+": BoardModel(
-        model="Raspberry Pi 3 Model B Plus",
-        cores=4,
-        memory_bytes=1 << 30,
-        max_hz=1.4e9,
-        floor_hz=0.6e9,
-        idle_w=1.75,
-        load_w=4.75,
-        cpu_s_per_x86_cpu_s=6.5,
-        coolings=_coolings(bare=12.0, heatsink=9.5, cooled=7.0),
-        steps=((60.0, 1.2e9),),
-        soft_limit_c=60.0,
-    ),
-    "pi4": BoardModel(
-        model="Raspberry Pi 4 Model B",
-        cores=4,
-        memory_bytes=4 << 30,
-        max_hz=1.8e9,
-        floor_hz=0.6e9,
-        idle_w=2.7,
-        load_w=6.4,
-        cpu_s_per_x86_cpu_s=4.0,
-        coolings=_coolings(bare=13.0, heatsink=7.5, cooled=6.0),
-        # Which clocks there are is known, and the range; where in it each begins is an estimate.
-        steps=((80.0, 1.5e9), (83.0, 1.0e9), (84.0, 0.75e9), (85.0, 0.6e9)),
-        progressive=False,
-    ),
-    "pi5": BoardModel(
-        model="Raspberry Pi 5 Model B",
-        cores=4,
-        memory_bytes=8 << 30,
-        max_hz=2.4e9,
-        floor_hz=1.5e9,
-        idle_w=3.0,
-        load_w=11.0,
-        cpu_s_per_x86_cpu_s=2.0,
-        coolings=_coolings(bare=10.0, heatsink=6.5, cooled=(8.0, 6.2, 5.4, 5.0, 4.6)),
-    ),
+    "pi3b+": _board("pi3b+", idle_w=1.75, load_w=4.75, bare=12.0, heatsink=9.5, cooled=7.0),
+    "pi4": _board("pi4", idle_w=2.7, load_w=6.4, bare=13.0, heatsink=7.5, cooled=6.0),
+    "pi5": _board("pi5", idle_w=3.0, load_w=11.0, bare=10.0, heatsink=6.5, cooled=(8.0, 6.2, 5.4, 5.0, 4.6)),
 }
 
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -148,8 +89,3 @@ KINDS: Mapping[str, tuple[str, str]] = {
     **{f"{board}-{cooling}": (board, cooling) for board, data in BOARDS.items() for cooling in data.coolings},
 }
 """Every board with every cooling it can have, by the name that a scenario calls it; `zero2w` alone is a bare one."""
-
-
-def board_of(model: str) -> BoardModel | None:
-    """The board that calls itself `model`, None for what is none of BOARDS. Its firmware adds a revision to the name."""
-    return next((board for board in BOARDS.values() if model.startswith(board.model)), None)

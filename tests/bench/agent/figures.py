@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-from worker.simulation.boards import BOARDS
+from worker.telemetry.pi.models import PI_MODELS
 
 UNSURE = 0.3
-"""By so much may the factor from this machine's core to a Pi's be off (worker/simulation/boards.py)."""
+"""By so much may the factor from this machine's core to a Pi's be off (worker/telemetry/pi/models.py)."""
 GOAL_PERCENT = 0.5
 GOAL_BYTES = 30_000_000
 
@@ -66,9 +66,9 @@ def missing(samples: Sequence[Sampled]) -> int:
 
 
 def on_boards(cpu_s_per_sample: float, period_s: float) -> list[OnBoard]:
-    """By the factors in worker/simulation/boards.py."""
+    """By the factors in worker/telemetry/pi/models.py."""
     found = []
-    for board in BOARDS.values():
+    for board in PI_MODELS.values():
         percent = 100 * cpu_s_per_sample * board.cpu_s_per_x86_cpu_s / period_s
         found.append(OnBoard(board.model, percent, percent * (1 - UNSURE), percent * (1 + UNSURE)))
     return found

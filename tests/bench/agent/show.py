@@ -88,7 +88,7 @@ def _notes(
         f"{machine['cpu']}, {machine['cores']} cores; {'; '.join(versions.values())}; a sample every {period_s:g} s.",
         "The agent is a process of its own with a worker that has no users: it reads this machine's sensors, sends them",
         "over CURVE, is told when its worker ends, looks after it every 5 s, and answers for its clocks every 5 samples.",
-        "For a Pi the first line is scaled by what is estimated of Pi cores (worker/simulation/boards.py).",
+        "For a Pi the first line is scaled by what is estimated of Pi cores (worker/telemetry/pi/models.py).",
         "Nothing was measured on a Pi, and asking its firmware is left out, since there is none here.",
         f"goal: {GOAL_PERCENT} % of a Pi's core, {GOAL_BYTES / 1e6:.0f} MB.",
     ]
