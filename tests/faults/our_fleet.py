@@ -17,10 +17,11 @@ from visitor import Visitor
 
 from master.fleet.master import FleetMaster, Listener
 from master.fleet.server import FleetServer
+from worker.simulation.orders import RackNode, RackOrders, SimulatedBoard
 from worker.simulation.rack import Rack
 from worker.wire.curve import Endpoint, Keys, connect, new_keys
 from worker.wire.messages import AgentMessage, Hello, Ready, Report, UserShare, Welcome, Work
-from worker.wire.orders import RackNode, RackOrders, SimulatedBoard
+from worker.wire.orders import WorkerSpec
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0
@@ -125,7 +126,8 @@ class OurFleet:
             endpoint=Endpoint(f"tcp://127.0.0.1:{port or self.server.port}", self.server.endpoint.public_key),
             nodes=[
                 RackNode(
-                    name, int(name.removeprefix("pi")) - 1, self.keys[name], board=SimulatedBoard("pi5", "cooled", 25.0)
+                    WorkerSpec(name, int(name.removeprefix("pi")) - 1, self.keys[name]),
+                    SimulatedBoard("pi5", "cooled", 25.0),
                 )
                 for name in nodes
             ],
@@ -137,7 +139,6 @@ class OurFleet:
                 stop_timeout_s=5.0,
                 locustfile=str(HERE / "visitor.py"),
             ),
-            agents=True,
         )
 
     def peer(self, identity: str, keys: Keys | None) -> Peer:

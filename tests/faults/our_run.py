@@ -84,8 +84,8 @@ def resume(started: Started) -> dict[str, Any]:
 
 def nodes_of(started: Started) -> list[list[psutil.Process]]:
     """Of a run with `--separate`: each node's agent and its worker, in order of their names."""
-    agents = [child for child in started.family()[0].children() if "worker.agent.node" in child.cmdline()]
-    return [[agent, *agent.children()] for agent in sorted(agents, key=lambda child: child.pid)[1:]]
+    agents = [child for child in started.family()[0].children() if "worker.simulation.node" in child.cmdline()]
+    return [[agent, *agent.children()] for agent in sorted(agents, key=lambda child: child.pid)]
 
 
 def users_after(started: Started, offset_s: float) -> dict[int, int]:

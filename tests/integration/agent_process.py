@@ -81,9 +81,7 @@ class AgentProcess:
     def worker(self) -> psutil.Process:
         """Its worker's process, as soon as there is one that runs."""
         return until(
-            lambda: next(
-                (child for child in self.itself.children() if "worker.simulation.rack" in child.cmdline()), None
-            )
+            lambda: next((child for child in self.itself.children() if "worker.load.process" in child.cmdline()), None)
         )
 
     def hear(self) -> AgentMessage:

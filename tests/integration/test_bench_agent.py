@@ -77,7 +77,7 @@ def test_interrupted_it_leaves_no_process_behind(
 ) -> None:
     """Nor a document."""
     processes = [
-        wait_for_child(started, word) for word in ("controller.py", "worker.agent.node", "worker.simulation.rack")
+        wait_for_child(started, word) for word in ("controller.py", "worker.agent.node", "worker.load.process")
     ]
     started.send_signal(number)
     _, complaint = started.communicate(timeout=30)

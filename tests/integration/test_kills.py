@@ -61,9 +61,9 @@ def scenario(piswarm: Piswarm, hold: str = "20s", nodes: int = 3) -> Path:
 
 
 def processes_of(started: Started, number: int) -> list[psutil.Process]:
-    """The agent of the node of that number, from 0, and its worker. Nodes are started in order, the controller's agent first."""
-    agents = [child for child in started.family()[0].children() if "worker.agent.node" in child.cmdline()]
-    agent = sorted(agents, key=lambda child: child.pid)[1 + number]
+    """The agent of the node of that number, from 0, and its worker. Nodes are started in order."""
+    agents = [child for child in started.family()[0].children() if "worker.simulation.node" in child.cmdline()]
+    agent = sorted(agents, key=lambda child: child.pid)[number]
     return [agent, *agent.children()]
 
 

@@ -166,7 +166,8 @@ class Run:
 
     def racks(self) -> list[psutil.Process]:
         """The processes that the workers run in."""
-        return [each for each in self._note_family() if "worker.simulation.rack" in each.cmdline()]
+        modules = {"worker.simulation.rack", "worker.load.process"}
+        return [each for each in self._note_family() if modules & {*each.cmdline()}]
 
     def worker_of(self, node: str) -> list[psutil.Process]:
         """The worker process of a node that has processes of its own: its agent logs by the node's name."""

@@ -26,16 +26,17 @@ from worker.agent.calibration import (
     Kept,
     Machine,
     cached_capacity,
+    calibrate,
     capacity_from,
     capacity_of,
     measure,
     state_folder,
 )
 from worker.simulation.boards import BOARDS
+from worker.simulation.orders import SimulatedBoard
 from worker.simulation.sensors import SimulatedSensors
 from worker.simulation.virtual_cores import VirtualCores
 from worker.telemetry.sensors import MachineSensors
-from worker.wire.orders import SimulatedBoard
 
 PI4 = Machine("Raspberry Pi 4 Model B Rev 1.5", 4, "3.13.5", "0.1.0")
 
@@ -201,7 +202,7 @@ def test_a_boards_own_firmware_is_asked_whether_it_is_held_back(
     """By the same probes as for its samples: the former is at its soft limit."""
     machine = MachineSensors(lay_out(board, tmp_path / "root"))
     assert machine.facts().capacity is None
-    machine.calibrate(tmp_path / "state")
+    calibrate(machine, tmp_path / "state")
     machine.close()
     facts = machine.facts()
     assert facts.capacity == (None if held_back else facts.cpu_count)
@@ -258,11 +259,11 @@ def test_what_was_not_found_out_is_tried_again_further_and_further_apart() -> No
     tries: list[float] = []
     now_s = 5.0
 
-    def calibrate() -> bool:
+    def try_it() -> bool:
         tries.append(now_s)
         return len(tries) == 4
 
-    calibration = Calibration(calibrate, now_s)
+    calibration = Calibration(try_it, now_s)
     for second in range(6, 4000):
         now_s = float(second)
         calibration.look(now_s)

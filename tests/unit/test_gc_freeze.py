@@ -7,7 +7,7 @@ import gc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.load.gc_freeze import LongLived
+from worker.load.process.gc_freeze import GcFreezer
 
 
 class Noted:
@@ -31,9 +31,9 @@ class Noted:
 def told(*users: int) -> list[tuple[str, int]]:
     """What the collector is told while `users` are there, one look after the other."""
     noted = Noted()
-    long_lived = LongLived(lambda: noted.users, noted)
+    freezer = GcFreezer(lambda: noted.users, noted)
     for noted.users in users:
-        long_lived.look()
+        freezer.look()
     return noted.told
 
 
@@ -70,14 +70,14 @@ def test_however_users_come_and_go_a_load_is_stopped_for_once_and_left_out_seldo
 
 def test_pythons_own_collector_is_told() -> None:
     users = 0
-    long_lived = LongLived(lambda: users)
+    freezer = GcFreezer(lambda: users)
     before = gc.get_freeze_count()
     try:
         users = 2
-        long_lived.look()
+        freezer.look()
         assert gc.get_freeze_count() > before
         users = 0
-        long_lived.look()
+        freezer.look()
         assert gc.get_freeze_count() == 0
     finally:
         gc.unfreeze()

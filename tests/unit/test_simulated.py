@@ -8,10 +8,10 @@ import pytest
 
 from worker.simulation import sensors
 from worker.simulation.boards import BOARDS
+from worker.simulation.orders import SimulatedBoard
 from worker.simulation.sensors import MeasuredLoad, SimulatedSensors
 from worker.simulation.virtual_cores import VirtualCores
 from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags, state
-from worker.wire.orders import SimulatedBoard
 
 PI4 = BOARDS["pi4"]
 MEMORY_BYTES = 50 << 20

@@ -8,11 +8,11 @@ from gevent.event import Event
 
 from worker.load.histogram import Histogram
 from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND, LagSecond
-from worker.simulation.rack import ENOUGH_REQUESTS, Shares
+from worker.simulation.orders import SimulatedBoard
+from worker.simulation.shares import ENOUGH_REQUESTS, Shares
 from worker.simulation.slowed_recorder import NOTICED_S, SlowedLag, SlowedRecorder, _with_waits
 from worker.simulation.virtual_cores import VirtualCores
 from worker.wire.messages import Report
-from worker.wire.orders import SimulatedBoard
 
 START_S = 1000.0
 

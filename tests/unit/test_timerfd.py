@@ -7,7 +7,7 @@ import time
 import gevent
 import pytest
 
-from worker.load.timerfd import exact_sleep
+from worker.load.process.timerfd import exact_sleep
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-9, 0.0004, 0.0301, 1.02])

@@ -13,7 +13,7 @@ import msgspec
 from worker.agent.supervisor import Backoff, Supervisor
 from worker.wire.curve import Endpoint, Keys
 from worker.wire.messages import MAX_WORKERS, Assignment, WorkerEnded, WorkerMended
-from worker.wire.orders import RackNode, RackOrders
+from worker.wire.orders import WorkerOrders, WorkerSpec
 
 
 class AssignedWorkers:
@@ -53,11 +53,10 @@ class AssignedWorkers:
         count = assignment.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
         self._supervisor.keep(
             {
-                f"{self._node}_{index}": RackOrders(
-                    endpoint=self._endpoint,
-                    nodes=[RackNode(self._node, assignment.number + index * assignment.nodes, self._keys, index=index)],
-                    work=work,
-                    agents=False,
+                f"{self._node}_{index}": WorkerOrders(
+                    self._endpoint,
+                    WorkerSpec(self._node, assignment.number + index * assignment.nodes, self._keys, index),
+                    work,
                 )
                 for index in range(count)
             }

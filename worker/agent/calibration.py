@@ -24,6 +24,7 @@ import msgspec
 from worker.atomic_write import write_whole
 from worker.load.histogram import Histogram
 from worker.telemetry.pi.models import PI_MODELS
+from worker.telemetry.sensors import MachineSensors
 from worker.wire.messages import Capacity, EndpointSecond, encode
 
 PI4_UNIT_S = PI_MODELS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
@@ -109,6 +110,14 @@ def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], b
         with contextlib.suppress(OSError):  # it is measured again next time
             write_whole(folder / FILE, msgspec.json.encode(Kept(machine, capacity)))
     return capacity
+
+
+def calibrate(sensors: MachineSensors, folder: Path | None) -> bool:
+    """Set the capacity of the machine of `sensors`, as `capacity_of` says; whether it is known."""
+    facts = sensors.facts()
+    machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
+    sensors.capacity = capacity_of(machine, folder, sensors.is_held_back)
+    return sensors.capacity is not None
 
 
 class Calibration:

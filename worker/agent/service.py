@@ -7,7 +7,6 @@ with 0 on SIGTERM, and with 1 and one line when the directory is not as it must 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -16,11 +15,11 @@ import zmq
 
 from worker.agent.agent import Agent, serve
 from worker.agent.assigned_workers import AssignedWorkers
-from worker.agent.calibration import Calibration, state_folder
+from worker.agent.calibration import Calibration, calibrate, state_folder
 from worker.agent.keys import read_keys
 from worker.agent.priority import raised
 from worker.agent.settings import KEYS, read_settings
-from worker.agent.signal_pipe import woken_by_signals
+from worker.agent.signal_pipe import catch_sigterm, woken_by_signals
 from worker.agent.supervisor import Supervisor
 from worker.agent.watchdog import Watchdog
 from worker.telemetry.sensors import MachineSensors
@@ -36,8 +35,7 @@ def main() -> int:
         sys.stderr.write("usage: python3 -m worker.agent.service DIRECTORY\n")
         return 2
     directory = Path(sys.argv[1])
-    ended: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    terminated = catch_sigterm()
     try:
         settings = read_settings(directory)
         keys = read_keys(directory / KEYS)
@@ -47,7 +45,7 @@ def main() -> int:
     priority = raised()  # before ZeroMQ starts its threads, so that they have it too
     sensors = MachineSensors()
     folder = state_folder(os.environ)
-    calibration = Calibration(lambda: sensors.calibrate(folder), time.monotonic())
+    calibration = Calibration(lambda: calibrate(sensors, folder), time.monotonic())
     workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority))
     context = zmq.Context()
     agent = Agent(settings.node, settings.controller, keys, sensors, context=context, workers=workers, stays=True)
@@ -61,7 +59,7 @@ def main() -> int:
         watchdog.look(now_s, waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
         if run is None and not agent.in_run:
             calibration.look(now_s)
-        return bool(ended)
+        return terminated()
 
     with woken_by_signals() as woken:
         serve([agent], until=over, woken=woken)

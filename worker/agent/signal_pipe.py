@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+
+def catch_sigterm() -> Callable[[], bool]:
+    """Have SIGTERM no longer end this process; the function returned says whether it has come."""
+    caught: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
+    return lambda: bool(caught)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class _Worker:
         # A session of its own, as for the agent: who ends the agent by Ctrl-C has it end its workers in order.
         with self._priority.laid_down():
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "worker.simulation.rack"],
+                [sys.executable, "-P", "-m", "worker.load.process"],
                 stdin=subprocess.PIPE,
                 stdout=self.output,
                 stderr=self.output,

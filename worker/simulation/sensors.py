@@ -8,12 +8,12 @@ from typing import Protocol
 
 from worker import __version__
 from worker.simulation.boards import BOARDS, BoardModel
+from worker.simulation.orders import SimulatedBoard as StandsFor
 from worker.simulation.power_supply import Supply
 from worker.simulation.thermal_model import ThermalModel
 from worker.telemetry.conditions import Accumulator
 from worker.telemetry.facts import read_software
 from worker.wire.messages import Facts, Reading
-from worker.wire.orders import SimulatedBoard as StandsFor
 
 _OS_MEMORY_BYTES = 180 << 20
 """What Raspberry Pi OS Lite uses before any worker runs."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from worker import __version__
-from worker.agent.calibration import Machine, capacity_of
 from worker.telemetry.conditions import SLOWING, Accumulator, holds
 from worker.telemetry.counters import open_counters
 from worker.telemetry.facts import read_model, read_revision, read_software
@@ -40,16 +39,11 @@ class MachineSensors:
         self._firmware = chain_for(self._model, root)
         self._warmth = Warmth(root)
         self._conditions = Accumulator()
-        self._capacity: float | None = None
+        self.capacity: float | None = None
+        """The load that the machine can carry when it is cool, in cores of a Pi 4; None until somebody has found it out."""
 
-    def calibrate(self, folder: Path | None) -> bool:
-        """Find out the machine's capacity, by what is kept in `folder` or by a measurement of about 0.3 s; whether it is known."""
-        facts = self.facts()
-        machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
-        self._capacity = capacity_of(machine, folder, self._is_held_back)
-        return self._capacity is not None
-
-    def _is_held_back(self) -> bool:
+    def is_held_back(self) -> bool:
+        """Whether the firmware is known to hold the clock down at the moment."""
         return holds(self._firmware.read(self._clock()).conditions, SLOWING)
 
     def facts(self) -> Facts:
@@ -61,7 +55,7 @@ class MachineSensors:
             memory_bytes=self._counters.memory_bytes,
             piswarm=__version__,
             revision=read_revision(self._root),
-            capacity=self._capacity,
+            capacity=self.capacity,
             **read_software(self._root),
         )
 

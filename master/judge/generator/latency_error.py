@@ -6,7 +6,7 @@ what is measured is M = T + E, the target's time T and the loop's lag E at the m
 The distribution of E is known from the probes of the loop. They are due at fixed times, so that they meet stalls as answers do
 (the residual life of renewal theory: Cox, Renewal Theory, 1962, chapter 5), and one that a stall swallows counts with what was
 left of that (worker.load.loop_lag). They come by a timer of the kernel's that is as exact as an answer's arrival
-(worker.load.timerfd), so that a timer's rounding is not in them.
+(worker.load.process.timerfd), so that a timer's rounding is not in them.
 
 How far E has moved a percentile of T is estimated by what it does to M when it is added once more (Tukey's twicing: the bias of
 a smoother is estimated by smoothing its result again; Exploratory Data Analysis, 1977, chapter 16):

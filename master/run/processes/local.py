@@ -16,9 +16,10 @@ from master.errors import AbortError
 from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log
 from master.store import CONTROLLER
 from worker.agent.supervisor import Backoff
+from worker.simulation.orders import RackNode, RackOrders, SimulatedBoard, SimulatedNodeOrders
 from worker.wire.curve import Endpoint, Keys
 from worker.wire.messages import Work
-from worker.wire.orders import NodeOrders, RackNode, RackOrders, SimulatedBoard
+from worker.wire.orders import NodeOrders, WorkerSpec
 
 AGENT = "agent"
 """The name of the process that samples this machine."""
@@ -154,16 +155,16 @@ class LocalProcesses:
         """
         if separate:
             for name, node_keys in keys.items():
-                orders = NodeOrders(name, endpoint, node_keys, board=boards[name], outlive_s=OUTLIVE_S)
-                self._start(name, "worker.agent.node", orders, [name])
+                orders = SimulatedNodeOrders(name, endpoint, node_keys, board=boards[name], outlive_s=OUTLIVE_S)
+                self._start(name, "worker.simulation.node", orders, [name])
             return
         numbers = {name: number for number, name in enumerate(boards)}
-        nodes = [RackNode(name, numbers[name], node_keys, board=boards[name]) for name, node_keys in keys.items()]
+        nodes = [RackNode(WorkerSpec(name, numbers[name], node_keys), boards[name]) for name, node_keys in keys.items()]
         racks = min(len(nodes), os.cpu_count() or 1, MAX_RACKS)
         for rack in range(racks):
             held = nodes[rack::racks]
-            orders_ = RackOrders(endpoint=endpoint, nodes=held, work=work, agents=True, outlive_s=OUTLIVE_S)
-            self._start(f"rack-{rack + 1}", "worker.simulation.rack", orders_, [node.name for node in held])
+            orders_ = RackOrders(endpoint, held, work, outlive_s=OUTLIVE_S)
+            self._start(f"rack-{rack + 1}", "worker.simulation.rack", orders_, [node.worker.node for node in held])
 
     def _start(self, name: str, module: str, orders: msgspec.Struct, nodes: Iterable[str]) -> None:
         self._generators.append(Child(name, module, log=self._log(name), orders=orders, outlives=True))

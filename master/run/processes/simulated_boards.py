@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from master.scenario import SimulatedRack
 from worker.simulation.boards import BOARDS, KINDS
-from worker.wire.orders import SimulatedBoard
+from worker.simulation.orders import SimulatedBoard
 
 WEAK_SUPPLY = (0.05, 0.35)
 """A weak supply sags between these shares of the power by which a busy board draws more than one at rest."""

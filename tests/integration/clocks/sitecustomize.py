@@ -19,7 +19,7 @@ from pathlib import Path
 
 def _set_clocks(folder: Path) -> None:
     node = os.environ.get("NODE_CLOCKS_OF")
-    if node is None and "worker.agent.node" in sys.orig_argv:
+    if node is None and {"worker.agent.node", "worker.simulation.node"} & {*sys.orig_argv}:
         node = os.environ["NODE_CLOCKS_OF"] = Path("/proc/self/fd/1").readlink().stem
         if (enter := folder / f"{node}.enter").exists():
             command = [*json.loads(enter.read_text()), *sys.orig_argv]

@@ -31,7 +31,7 @@ class GarbageCollector(Protocol):
         """Look at everything again."""
 
 
-class LongLived:
+class GcFreezer:
     """Watches how many users a process has, and leaves out of collections what came before they ran, and they themselves."""
 
     def __init__(self, users: Callable[[], int], collector: GarbageCollector = gc) -> None:

@@ -1,0 +1,144 @@
+"""The Locust workers of one process: they share its event loop, its garbage collector and its ZeroMQ context.
+
+A real node has a process for each of its workers (worker/load/process/__main__.py); one process holds many simulated nodes
+(worker/simulation/rack.py).
+"""
+
+from __future__ import annotations
+
+import locust  # noqa: F401  # first: it patches the standard library for gevent
+
+# isort: split
+import logging
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import gevent
+import zmq
+import zmq.green
+from gevent import monkey
+from gevent.pool import Group
+from locust.env import Environment
+
+from worker.load.catalogue import load_user_classes
+from worker.load.events import WorkerEvents, share_global_events
+from worker.load.locust_clients import track_requests
+from worker.load.locust_options import worker_options
+from worker.load.loop_lag import LoopLag
+from worker.load.process.gc_freeze import GcFreezer
+from worker.load.process.timerfd import exact_sleep
+from worker.load.recorder import Recorder
+from worker.load.runner import FleetWorker
+from worker.parent_watch import take_orders
+from worker.wire.curve import Endpoint, end_context
+from worker.wire.messages import Work
+from worker.wire.orders import WorkerSpec
+
+native_start_thread = monkey.get_original("_thread", "start_new_thread")
+native_sleep = monkey.get_original("time", "sleep")
+
+MARKED_AT_ONCE = 25
+"""Workers whose second is marked without a pause: some 0.1 ms."""
+
+T = TypeVar("T")
+
+
+def begin(kind: type[T]) -> T:
+    """Begin as a process of workers: the orders on standard input, decoded as `kind`. Raises msgspec.MsgspecError."""
+    track_requests()
+    orders = take_orders(kind, native_start_thread, native_sleep)
+    logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
+    return orders
+
+
+class ProcessWorkers:
+    """All workers of this process, each with a connection and an environment of its own."""
+
+    def __init__(self, endpoint: Endpoint, work: Work, count: int) -> None:
+        """Load what `count` workers need for `work`. Raises KeyError for an unknown user class, and whatever a locustfile raises."""
+        self._endpoint = endpoint
+        self._work = work
+        share_global_events()
+        self._users = load_user_classes(work.users, work.locustfile)
+        self._options = worker_options(work)
+        self._context = zmq.green.Context()
+        self._context.set(zmq.MAX_SOCKETS, 4 * count + 64)
+        self._workers: list[FleetWorker] = []
+        self._greenlets = Group()
+        self.lag = LoopLag()
+        """The lag of the event loop, which is that of each worker."""
+
+    def start(self, spec: WorkerSpec, recorder: Recorder | None = None) -> None:
+        """Start one worker, whose requests `recorder` counts; None is one by this process's own lag."""
+        self._greenlets.spawn(self._run_worker, spec, recorder or Recorder(self.lag))
+
+    def run(self, *helpers: Callable[[], None]) -> None:
+        """Wait until the controller has ended the run for every worker. Until then each of `helpers` runs in a greenlet.
+
+        Raises what has ended a worker.
+        """
+        freezer = GcFreezer(lambda: sum(len(worker.user_greenlets) for worker in self._workers))
+        running = [
+            gevent.spawn(self.lag.run, exact_sleep()),
+            gevent.spawn(freezer.run, gevent.sleep),
+            gevent.spawn(mark_seconds, self._workers),
+            *map(gevent.spawn, helpers),
+        ]
+        self._greenlets.join(raise_error=True)
+        gevent.killall(running)
+
+    def close(self) -> None:
+        """End the ZeroMQ context."""
+        end_context(self._context, start_thread=native_start_thread, sleep=gevent.sleep)
+
+    def _run_worker(self, spec: WorkerSpec, recorder: Recorder) -> None:
+        work = self._work
+        events = WorkerEvents(recorder)
+        environment = Environment(
+            user_classes=list(self._users),
+            host=work.host,
+            events=events,
+            stop_timeout=work.stop_timeout_s,
+            parsed_options=Namespace(**vars(self._options)),
+            locustfile=self._options.locustfile,
+            parsed_locustfiles=[] if work.locustfile is None else [work.locustfile],
+            available_user_classes={user_class.__name__: user_class for user_class in self._users},
+        )
+        environment.stats = recorder
+        environment.seed = work.seed
+        environment.first_account = spec.number
+        worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
+            FleetWorker,
+            context=self._context,
+            endpoint=self._endpoint,
+            keys=spec.keys,
+            node=spec.node,
+            index=spec.index,
+            run=work.run,
+            phase=spec.number * 0.618034 % 1,
+        )
+        self._workers.append(worker)
+        try:
+            events.init.fire(environment=environment, runner=worker, web_ui=None)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a locustfile raises; it must not end the others
+            events.note_failure("init", error)
+        if events.failures:
+            worker.halt(f"a listener of init failed: {events.failures[0]}")
+        else:
+            worker.present()
+        worker.wait_until_told_to_quit()
+
+
+def mark_seconds(workers: Sequence[FleetWorker]) -> None:
+    """At the end of each second have every worker keep how many users it runs and what is in flight, for ever.
+
+    One greenlet does it for all workers of a process, and lets others have a turn between a few of them.
+    """
+    while True:
+        gevent.sleep(1 - time.monotonic() % 1)
+        for index, worker in enumerate(list(workers)):
+            if index % MARKED_AT_ONCE == MARKED_AT_ONCE - 1:
+                gevent.sleep(0)
+            worker.recorder.mark(len(worker.user_greenlets))
