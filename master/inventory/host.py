@@ -18,7 +18,6 @@ from typing import Any
 
 from master.errors import InputError, list_faults
 from master.inventory.ansible_variables import ARGUMENTS, heeded, older, parse_arguments, refusal
-from master.inventory.tree import Found
 from master.store import CONTROLLER
 from worker.wire.messages import MAX_WORKERS
 
@@ -65,12 +64,21 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A host as a reader found it: name, groups, merged variables, and where it is written."""
+class Variable:
+    """A variable's value, and where it is written; no line where that is not known."""
+
+    value: object
+    file: Path
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class HostEntry:
+    """A host as Ansible reads it: name, groups, merged variables, and where it is written."""
 
     name: str
     groups: tuple[str, ...]
-    variables: Mapping[str, Found]
+    variables: Mapping[str, Variable]
     file: Path
     line: int | None = None
 
@@ -84,18 +92,18 @@ class InventoryFault:
     text: str
 
 
-def hosts_of(found: Iterable[Named]) -> tuple[Host, ...]:
+def hosts_of(found: Iterable[HostEntry]) -> tuple[Host, ...]:
     """Each of `found` as a Host, in the same order. Raises InputError with the faults of all, each with file and line."""
     faults: list[InventoryFault] = []
     hosts = []
     reached: dict[tuple[object, ...], str] = {}
-    for named in found:
-        host = _host(named, faults)
+    for entry in found:
+        host = _host(entry, faults)
         other = reached.setdefault((host.address, host.port, host.ssh_args), host.name)
         if other != host.name:
-            at = named.variables.get("ansible_host")
+            at = entry.variables.get("ansible_host")
             text = f"{host.name} has the address and port of {other}: {host.address}, port {host.port or DEFAULT_PORT}"
-            faults.append(_fault(text, at or named))
+            faults.append(_fault(text, at or entry))
         hosts.append(host)
     raise_faults(faults)
     return tuple(hosts)
@@ -113,24 +121,24 @@ def raise_faults(faults: Iterable[InventoryFault]) -> None:
     raise InputError(f"{len(ordered)} faults in the inventory\n{list_faults(rows, len(ordered))}", hint=hint)
 
 
-def _fault(text: str, at: Found | Named) -> InventoryFault:
+def _fault(text: str, at: Variable | HostEntry) -> InventoryFault:
     return InventoryFault(at.file, at.line or 0, text)
 
 
-def _host(named: Named, faults: list[InventoryFault]) -> Host:
+def _host(entry: HostEntry, faults: list[InventoryFault]) -> Host:
     """The host; what is wrong with it is added to `faults`, and a default stands in its place."""
-    name = named.name
+    name = entry.name
     if "_" in name:
         faults.append(
-            _fault(f"{name}: no '_' in a node's name, where it parts the node from its workers; use '-'", named)
+            _fault(f"{name}: no '_' in a node's name, where it parts the node from its workers; use '-'", entry)
         )
     elif not _NAME.fullmatch(name):
         text = f"{name[:80]!r} as a node's name: up to 63 letters, digits, '-' and '.', beginning and ending with none of these"
-        faults.append(_fault(text, named))
+        faults.append(_fault(text, entry))
     elif name == CONTROLLER:
         text = f"{name} as a node's name: the controller's own, whose telemetry it would be taken for; choose another"
-        faults.append(_fault(text, named))
-    left = dict(named.variables)
+        faults.append(_fault(text, entry))
+    left = dict(entry.variables)
     taken: dict[str, Any] = {}
     for variable, (read, wanted) in _READ.items():
         said = heeded(variable, left)
@@ -159,7 +167,7 @@ def _host(named: Named, faults: list[InventoryFault]) -> Host:
         weight=taken.get("piswarm_weight"),
         workers=taken.get("piswarm_workers"),
         model=taken.get("piswarm_model"),
-        groups=tuple(sorted(named.groups)),
+        groups=tuple(sorted(entry.groups)),
         controller=taken.get("piswarm_controller"),
         ssh_args=taken.get(ARGUMENTS, ()),
         variables=MappingProxyType({variable: at.value for variable, at in left.items()}),

@@ -1,7 +1,6 @@
-"""The inventory that Ansible, the deployment and the runs share: which hosts there are, and what is known of each.
+"""The inventory that Ansible, the deployment and the runs share: its hosts, and what is known of each.
 
-Where ansible-core is installed it is asked, so that both mean the same; otherwise the file is read by ourselves, alike or not
-at all (plain.py says what is refused).
+Always read by ansible-core, so that a pattern or a variable means the same to all three.
 """
 
 from __future__ import annotations
@@ -9,17 +8,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Literal, Protocol
 
 from master.errors import InputError
-from master.inventory import ansible_core
-from master.inventory.host import Host, Named, hosts_of
-from master.inventory.patterns import PatternError
-from master.inventory.yaml_inventory import PlainSource, check_kind
+from master.inventory import ansible_reader
+from master.inventory.host import Host, HostEntry, hosts_of
+from master.inventory.host_pattern import PatternError
 
 GROUP = "workers"
 """The group of an inventory whose hosts are nodes, for Ansible, the deployment and the runs."""
-Reader = Literal["auto", "ansible", "plain"]
 _HINT = "name an inventory, such as ansible/inventory/lab.yml"
 _SHOWN = 80
 _MAX_SHOWN = 1000
@@ -28,16 +24,12 @@ _MAX_BYTES = 32 << 20
 _MAX_FILES = 10_000
 
 
-class _Source(Protocol):
-    def select(self, pattern: str) -> list[Named]: ...
-
-
 class Inventory:
     """The hosts of one inventory file."""
 
-    def __init__(self, file: Path, source: _Source) -> None:
+    def __init__(self, file: Path, reader: ansible_reader.AnsibleInventory) -> None:
         self.file = file
-        self._source = source
+        self._reader = reader
 
     def hosts(self, pattern: str = "all", *, limit: str | None = None) -> tuple[Host, ...]:
         """The hosts that `pattern` means, of those `limit` too where it is not None, in the order of the file.
@@ -47,37 +39,32 @@ class Inventory:
         """
         chosen = self._select(pattern)
         if limit is not None:
-            within = {named.name for named in self._select(limit)}
-            chosen = [named for named in chosen if named.name in within]
+            within = {entry.name for entry in self._select(limit)}
+            chosen = [entry for entry in chosen if entry.name in within]
         if not chosen:
             shown = repr(pattern) if limit is None else f"{pattern!r} limited to {limit[:_SHOWN]!r}"
             raise InputError(f"{shown} means no host", file=self.file, hint="name a group or a host of the inventory")
         return hosts_of(chosen)
 
-    def _select(self, pattern: str) -> list[Named]:
+    def _select(self, pattern: str) -> list[HostEntry]:
         try:
-            return self._source.select(pattern)
+            return self._reader.select(pattern)
         except PatternError as error:
             raise InputError(
                 f"pattern {error}", file=self.file, hint="correct the pattern; nothing was started"
             ) from None
 
 
-def read_inventory(file: Path, *, reader: Reader = "auto") -> Inventory:
-    """Read the inventory `file`. `reader` forces one of both ways to read it. Raises InputError."""
+def read_inventory(file: Path) -> Inventory:
+    """Read the inventory `file`. Raises InputError, where ansible-core is not installed too."""
     _check_readable(file)
-    if reader == "plain" or (reader == "auto" and not ansible_core.is_installed()):
-        return Inventory(file, PlainSource(file))
-    try:
-        return Inventory(file, ansible_core.AnsibleSource(file))
-    except InputError as error:
-        try:
-            check_kind(file)
-        except InputError:
-            raise error from None
-        # Ansible says that it can't; our own reader often says where.
-        PlainSource(file)
-        raise
+    if not ansible_reader.is_installed():
+        raise InputError(
+            "an inventory is read by ansible-core, which is not installed",
+            file=file,
+            hint="install piswarm[controller], or ansible-core itself: pip install ansible-core",
+        )
+    return Inventory(file, ansible_reader.AnsibleInventory(file))
 
 
 def _check_readable(file: Path) -> None:

@@ -13,11 +13,8 @@ import pytest
 from master.deploy.provision import check_settings, reaching
 from master.deploy.ssh.route import Routes
 from master.errors import InputError
-from master.inventory import ansible_core
 from master.inventory.host import UNDERSTOOD
-from master.inventory.inventory import Reader, read_inventory
-
-READERS: list[Reader] = ["plain", "ansible"] if ansible_core.is_installed() else ["plain"]
+from master.inventory.inventory import read_inventory
 
 CONFIG = """
 Host pi-of-config rack-b-*
@@ -59,11 +56,6 @@ HOSTS: dict[str, dict[str, Any]] = {
     "a17": {"ansible_host": "rack-b-3", "ansible_connection": "smart", "ansible_ssh_host_key_checking": True},
     "a18": {"ansible_host": "192.0.2.18", "ansible_become_password": "x", "ansible_become_user": "root"},
 }
-
-
-@pytest.fixture(params=READERS)
-def reader(request: pytest.FixtureRequest) -> Reader:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -108,15 +100,11 @@ def by_ansible(file: Path, known: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     return found
 
 
-def test_every_host_is_reached_as_ansible_reaches_it(
-    home: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_host_is_reached_as_ansible_reaches_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine, port, user, the inventory's key and host key's name, by variables old and new and by ~/.ssh/config."""
-    if not ansible_core.is_installed():
-        pytest.skip("ansible-core is not installed")
     file = written(home, HOSTS)
     routes = Routes()
-    hosts = read_inventory(file, reader=reader).hosts("workers")
+    hosts = read_inventory(file).hosts("workers")
     ours = {host.name: routes.of(host) for host in hosts}
     theirs = by_ansible(file, home / "known_hosts", monkeypatch)
     assert ours.keys() == theirs.keys() == HOSTS.keys()
@@ -134,10 +122,10 @@ def test_every_host_is_reached_as_ansible_reaches_it(
         assert said["userknownhostsfile"] == str(home / "known_hosts"), name
 
 
-def test_the_ways_are_these(home: Path, reader: Reader) -> None:
+def test_the_ways_are_these(home: Path) -> None:
     """Said outright for some, so that not only the agreement of both is shown."""
     routes = Routes()
-    hosts = {host.name: host for host in read_inventory(written(home, HOSTS), reader=reader).hosts("workers")}
+    hosts = {host.name: host for host in read_inventory(written(home, HOSTS)).hosts("workers")}
 
     def way(name: str) -> list[tuple[str, int, str | None]]:
         return [(hop.address, hop.port, hop.user) for hop in routes.of(hosts[name])]
@@ -192,20 +180,16 @@ def test_the_ways_are_these(home: Path, reader: Reader) -> None:
         ("ansible_ssh_user", "a b"),
     ],
 )
-def test_what_would_be_heeded_by_ansible_alone_is_refused_by_name(
-    tmp_path: Path, reader: Reader, variable: str, value: object
-) -> None:
+def test_what_would_be_heeded_by_ansible_alone_is_refused_by_name(tmp_path: Path, variable: str, value: object) -> None:
     """A password is not repeated."""
     file = written(tmp_path, {"pi1": {variable: value}})
     with pytest.raises(InputError, match=f"{variable} of pi1") as caught:
-        read_inventory(file, reader=reader).hosts("workers")
+        read_inventory(file).hosts("workers")
     if "pass" in variable:
         assert "'x'" not in caught.value.message
 
 
 def test_a_template_is_filled_in_in_every_variable_that_is_heeded(tmp_path: Path) -> None:
-    if not ansible_core.is_installed():
-        pytest.skip("ansible-core is not installed")
     values = {name: "{{ v }}" for name in UNDERSTOOD if name.startswith("ansible_ssh_")}
     values |= {"v": "2022", "ansible_connection": "{{ 'local' }}"}
     with pytest.raises(InputError, match="ansible_connection of pi1"):
@@ -221,7 +205,7 @@ def test_without_ssh_its_configuration_is_refused_and_none_is_needed(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("master.deploy.ssh.route.config_files", lambda: (home / ".ssh" / "config",))
-    (host,) = read_inventory(written(tmp_path, {"pi1": {}}), reader="plain").hosts("workers")
+    (host,) = read_inventory(written(tmp_path, {"pi1": {}})).hosts("workers")
     with pytest.raises(InputError, match="can't be heeded without ssh"):
         Routes().of(host)
     (home / ".ssh" / "config").unlink()
