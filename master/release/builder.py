@@ -1,7 +1,7 @@
 """Makes a release: one compressed archive of unpacked packages per platform, named by the hash of what is in it.
 
 A node needs no network, compiler, pip or environment: it unpacks the archive into an empty directory, verifies it
-(`.release/verify.py --compiled`), and starts `PYTHONPATH=<release> python3 -P -m worker.agent.node`.
+(`.release/verify.py --compiled`), and starts `PYTHONPATH=<release> python3 -P -m worker.agent.service DIRECTORY`.
 
 The name comes from the manifest, that is from every file's path, size and SHA-256, and so does not depend on the compressor.
 """

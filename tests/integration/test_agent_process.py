@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from agent_process import AgentProcess, until
+from agent_process import WORK, AgentProcess, until
 
 from worker.agent.calibration import FILE, Kept, Machine, cached_capacity
 from worker.agent.priority import STEP
-from worker.wire.messages import Alive, Goodbye, Sample, WorkerEnded
+from worker.wire.messages import Alive, Assign, Assignment, Goodbye, Sample, Welcome, WorkerEnded
 
 PERIOD_S = 0.05
 
@@ -120,6 +120,29 @@ def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None
     agent.hear_a(Goodbye)
     assert agent.process.wait(30) == 0
     assert not worker.is_running()
+
+
+def test_a_locustfile_of_an_agent_that_was_killed_is_removed_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not by one that starts while the former lives."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with AgentProcess(tmp_path) as killed:
+        killed.introduce()
+        killed.say(Welcome(60.0))
+        killed.say(Assign(Assignment(WORK, 0, 1, workers=1, locustfile="import locust\n")))
+        (left,) = until(lambda: list(temporary.glob("*/locustfile.py")) or None)
+        with AgentProcess(tmp_path) as other:
+            other.introduce()
+            assert left.exists()
+        killed.process.kill()
+        killed.process.wait()
+        assert left.exists()
+        with AgentProcess(tmp_path) as heir:
+            heir.introduce()
+            assert not list(temporary.iterdir())
 
 
 def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
+from worker.agent.locustfile_folder import LocustfileFolder
 from worker.agent.supervisor import Backoff, Supervisor
 from worker.wire.curve import Endpoint, Keys
 from worker.wire.messages import MAX_WORKERS, Assignment, WorkerEnded, WorkerMended
@@ -24,7 +24,7 @@ class AssignedWorkers:
         self._endpoint = endpoint
         self._keys = keys
         self._supervisor = supervisor
-        self._locustfile: tempfile.TemporaryDirectory[str] | None = None
+        self._locustfile: LocustfileFolder | None = None
         self._prepared = True
         self._backoff = Backoff(node)
         self._prepare_at_s = 0.0
@@ -46,10 +46,8 @@ class AssignedWorkers:
         work = assignment.work
         if assignment.locustfile is not None:
             self._forget_locustfile()
-            self._locustfile = tempfile.TemporaryDirectory(prefix="piswarm-")
-            path = Path(self._locustfile.name) / "locustfile.py"
-            path.write_text(assignment.locustfile, "utf-8")
-            work = msgspec.structs.replace(work, locustfile=str(path))
+            self._locustfile = LocustfileFolder(assignment.locustfile)
+            work = msgspec.structs.replace(work, locustfile=str(self._locustfile.path))
         count = assignment.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
         self._supervisor.keep(
             {
@@ -93,5 +91,5 @@ class AssignedWorkers:
 
     def _forget_locustfile(self) -> None:
         if self._locustfile is not None:
-            self._locustfile.cleanup()
+            self._locustfile.remove()
             self._locustfile = None

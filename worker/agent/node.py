@@ -14,6 +14,7 @@ import zmq
 from worker.agent.agent import Agent, serve
 from worker.agent.assigned_workers import AssignedWorkers
 from worker.agent.calibration import calibrate, state_folder
+from worker.agent.locustfile_folder import remove_abandoned
 from worker.agent.priority import raised
 from worker.agent.signal_pipe import catch_sigterm, woken_by_signals
 from worker.agent.supervisor import Supervisor
@@ -25,6 +26,7 @@ from worker.wire.orders import NodeOrders
 
 def run_agent(orders: NodeOrders, sensors: Sensors, supervisor: Supervisor, terminated: Callable[[], bool]) -> None:
     """Answer for the node, and keep its workers alive, until the controller ends the run or `terminated` says so."""
+    remove_abandoned()
     context = zmq.Context()
     workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor)
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=workers)

@@ -17,6 +17,7 @@ from worker.agent.agent import Agent, serve
 from worker.agent.assigned_workers import AssignedWorkers
 from worker.agent.calibration import Calibration, calibrate, state_folder
 from worker.agent.keys import read_keys
+from worker.agent.locustfile_folder import remove_abandoned
 from worker.agent.priority import raised
 from worker.agent.settings import KEYS, read_settings
 from worker.agent.signal_pipe import catch_sigterm, woken_by_signals
@@ -43,6 +44,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     priority = raised()  # before ZeroMQ starts its threads, so that they have it too
+    remove_abandoned()
     sensors = MachineSensors()
     folder = state_folder(os.environ)
     calibration = Calibration(lambda: calibrate(sensors, folder), time.monotonic())
