@@ -12,7 +12,7 @@ from master.judge.outcome import RunFacts
 from master.judge.seconds.fitness import FitnessLog, NodeCondition
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import FitnessRow, SecondRow, Store
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry.conditions import pack_flags
 from worker.wire.messages import UserShare
 
@@ -75,7 +75,9 @@ def fit_log(requests: int = 100, own_clock: int = 0, lag_ms: float = 1.0) -> Fit
     return log
 
 
-def fill(store: Store, answers: Sequence[Tally] | None = None, endpoint: tuple[str, str] = ("GET", "/x")) -> None:
+def fill(
+    store: Store, answers: Sequence[EndpointStats] | None = None, endpoint: tuple[str, str] = ("GET", "/x")
+) -> None:
     """The tables of that run: `answers` come in each of its seconds, by default three."""
     store.put_node(NODE, replace(FACTS, simulated=False))
     for second in range(SECONDS):

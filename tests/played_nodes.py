@@ -15,16 +15,16 @@ from worker import __version__
 from worker.load.histogram import Histogram
 from worker.wire.messages import (
     WORKER_MESSAGES,
+    AgentHeartbeat,
     AgentMessage,
-    Alive,
-    Answer,
+    ClockReply,
+    ClockRequest,
     ControllerMessage,
     EndpointSecond,
     ErrorCount,
     Facts,
     Hello,
-    Present,
-    Question,
+    HelloRequest,
     Reading,
     Ready,
     Sample,
@@ -107,9 +107,9 @@ class PlayedNode:
 
     def on_agent_told(self, message: ControllerMessage) -> None:
         """The controller has sent this to the agent."""
-        if isinstance(message, Question):
+        if isinstance(message, ClockRequest):
             self._asked_s.append(message.asked_s)
-        elif isinstance(message, Present):
+        elif isinstance(message, HelloRequest):
             self._hello = True
 
     def on_worker_told(self, kind: str, data: Any) -> None:
@@ -131,14 +131,16 @@ class PlayedNode:
         sent_s = self._peer_s(now_s - DELAY_S)
         said: list[AgentMessage] = [Hello(FACTS)] if self._hello else []
         self._hello = False
-        said.append(Sample(next(self._samples), float(int(sent_s)), sent_s, self._reading()) if sample else Alive())
+        said.append(
+            Sample(next(self._samples), float(int(sent_s)), sent_s, self._reading()) if sample else AgentHeartbeat()
+        )
         return [decode_agent_message(encode(message)) for message in said]
 
     def answers(self, now_s: float) -> list[AgentMessage]:
         """Its clocks, as often as it was asked for them."""
         peer_s = self._peer_s(now_s - DELAY_S)
         asked_s, self._asked_s = self._asked_s, []
-        return [Answer(asked, peer_s, WALL_AHEAD_S + now_s + self._wall_off_s) for asked in asked_s]
+        return [ClockReply(asked, peer_s, WALL_AHEAD_S + now_s + self._wall_off_s) for asked in asked_s]
 
     def presents(self) -> Ready | None:
         """The worker's presentation, if one is due."""

@@ -19,7 +19,7 @@ from master.judge.result import (
     Versions,
 )
 from master.store import ErrorRow, Event, FitnessRow, SecondRow, Store
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry import conditions
 from worker.wire.messages import Facts, Reading
 
@@ -37,12 +37,12 @@ FACTS = Facts(
 )
 
 
-def tally(*latencies_ms: float, failed: int = 0) -> Tally:
+def tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
     """A tally of these latencies."""
     histogram = Histogram()
     for latency_ms in latencies_ms:
         histogram.add(latency_ms)
-    return Tally(len(latencies_ms), failed, 100 * len(latencies_ms), histogram)
+    return EndpointStats(len(latencies_ms), failed, 100 * len(latencies_ms), histogram)
 
 
 def reading(temperature_c: float | None = 50.0, cpu_percent: float = 20.0) -> Reading:

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+def atomic_write(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Put `content` in place of `path`: others see the old content or the new, never half, and a power cut leaves one of both.
 
     Its directory is made where it is missing, for its owner alone, as the file is unless `mode` says otherwise. Raises OSError.
@@ -16,8 +16,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     _replace(path, content, 0o600, mode)
 
 
-def write_public(path: Path, content: bytes) -> None:
-    """As `write_whole`, for others to read as far as the umask lets them, in a directory that is there. Raises OSError."""
+def atomic_write_public(path: Path, content: bytes) -> None:
+    """As `atomic_write`, for others to read as far as the umask lets them, in a directory that is there. Raises OSError."""
     _replace(path, content, 0o666, None)
 
 

@@ -24,7 +24,7 @@ from locust.runners import (
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.server import AGENT, FleetServer
-from worker.wire.messages import AgentMessage, Halt, Hello, Quit, Ready, Report, UserShare, node_of
+from worker.wire.messages import AgentMessage, Hello, Quit, Ready, Report, RunEndRequest, UserShare, node_of
 
 logger = logging.getLogger(__name__)
 
@@ -272,7 +272,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
                     self.follow_capacity(client_id)
             case "client_ready":
                 self._welcome(client_id, msg.data)
-            case "halt":
+            case "end_run":
                 self._on_halt(client_id, msg.data)
             case _ if client_id not in self.clients:
                 if self.state != STATE_STOPPED:
@@ -310,7 +310,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         elif node_of(worker) not in self._away:
             self._take_in(worker)
 
-    def _on_halt(self, worker: str, halt: Halt) -> None:
+    def _on_halt(self, worker: str, halt: RunEndRequest) -> None:
         if halt.run == self._run:
             self._listener.on_halt(worker, halt.reason)
         else:

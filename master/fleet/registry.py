@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from master.fleet.capacity import Capacity, full_capacity
 from master.fleet.clocks import ClockMap
 from master.fleet.states import HOT, USABLE, Condition, NodeState, settle
-from worker.telemetry.conditions import HELD_DOWN, holds
+from worker.telemetry.conditions import HELD_DOWN, is_active
 from worker.telemetry.pi.models import THROTTLE_FROM_C
 from worker.wire.messages import Facts, Reading, Sample
 
@@ -150,7 +150,7 @@ class Registry:
         reading = sample.reading
         self._hear(name, now_s)
         hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
-        self._note(name, silent=False, slowed=holds(reading.conditions_lately, HELD_DOWN), hot=hot)
+        self._note(name, silent=False, slowed=is_active(reading.conditions_lately, HELD_DOWN), hot=hot)
         return due_s
 
     def heard(self, name: str, now_s: float) -> None:

@@ -40,7 +40,7 @@ from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Store
 from worker import __version__
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 
 MAX_EXCEPTIONS = 100
 """Different exceptions in a result; run.db has all that were kept."""
@@ -91,8 +91,8 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     totals.outcomes = _as_ended(totals.outcomes, facts.broken_rule)
     validity = _validity(scenario, store, fitness, facts, totals, faults)
     steady_s = len(facts.steady_seconds)
-    everything = Tally.merged(totals.whole.values())
-    steady = Tally.merged(totals.steady.values())
+    everything = EndpointStats.merged(totals.whole.values())
+    steady = EndpointStats.merged(totals.steady.values())
     with_unfit = Histogram()
     with_unfit.merge(steady.histogram)
     with_unfit.merge(totals.unfit)
@@ -136,7 +136,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         in_flight=_in_flight(totals),
         exceptions=faults.attempt("exceptions in users' code", lambda: _exceptions(store), no_exceptions),
         endpoints=[
-            _endpoint(endpoint, tally, totals.steady.get(endpoint, Tally()), steady_s)
+            _endpoint(endpoint, tally, totals.steady.get(endpoint, EndpointStats()), steady_s)
             for endpoint, tally in sorted(totals.whole.items())
         ],
         thresholds=[
@@ -242,7 +242,7 @@ def _in_flight(totals: Totals) -> InFlight:
     return InFlight(peak=totals.in_flight_peak, oldest_ms=_rounded(age_ms), endpoint=" ".join(endpoint))
 
 
-def _unanswered_text(everything: Tally, totals: Totals) -> str:
+def _unanswered_text(everything: EndpointStats, totals: Totals) -> str:
     if not everything.unanswered:
         return ""
     said = f"{everything.unanswered} requests got no answer"
@@ -292,7 +292,7 @@ def _latency(histogram: Histogram) -> Latency:
     return Latency(p50=p50, p90=p90, p95=p95, p99=p99, p999=p999, max=highest)
 
 
-def _endpoint(endpoint: Endpoint, whole: Tally, steady: Tally, steady_s: int) -> EndpointResult:
+def _endpoint(endpoint: Endpoint, whole: EndpointStats, steady: EndpointStats, steady_s: int) -> EndpointResult:
     latency = _latency(steady.histogram)
     return EndpointResult(
         method=endpoint[0],

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from worker.atomic_write import write_public
+from worker.atomic_write import atomic_write_public
 
 SCHEMA = "piswarm/result/1"
 _LARGEST = (1 << 63) - 1
@@ -228,7 +228,7 @@ class Result(msgspec.Struct, kw_only=True):
     def write(self, path: Path) -> None:
         """Write as indented JSON. Raises OSError when `path` can't be written."""
         content = msgspec.json.encode(for_json(msgspec.to_builtins(self)))
-        write_public(path, msgspec.json.format(content, indent=2) + b"\n")
+        atomic_write_public(path, msgspec.json.format(content, indent=2) + b"\n")
 
 
 def for_json(value: Any) -> Any:

@@ -15,7 +15,7 @@ from master.judge.seconds.window import counts_of
 from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown
 from master.scenario.rules import Endpoint, Threshold
 from master.store import Store
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 
 _WHERE = {"ramp": "in the ramp", "hold": "at the edge of a hold"}
 _AFTER = "when the load had ended"
@@ -27,8 +27,8 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 class Totals:
     """What all workers counted."""
 
-    whole: dict[Endpoint, Tally] = field(default_factory=dict)
-    steady: dict[Endpoint, Tally] = field(default_factory=dict)
+    whole: dict[Endpoint, EndpointStats] = field(default_factory=dict)
+    steady: dict[Endpoint, EndpointStats] = field(default_factory=dict)
     """Counts of all requests of the steady part, latencies of those measured while their node was fit."""
     unfit: Histogram = field(default_factory=Histogram)
     """Latencies of the steady part measured while their node was not fit."""
@@ -62,21 +62,21 @@ def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Tot
     kinds = {row.second: row.stage.partition(" ")[2] for row in store.seconds()}
     feed = _Feed(store, steady, judge, totals)
     for second, rows in groupby(store.requests(), key=itemgetter(0)):
-        seen: dict[Endpoint, Tally] = {}
+        seen: dict[Endpoint, EndpointStats] = {}
         apart: dict[Endpoint, Histogram] = {}
         for _, endpoint, tally, fit in rows:
-            totals.whole.setdefault(endpoint, Tally()).merge(tally)
+            totals.whole.setdefault(endpoint, EndpointStats()).merge(tally)
             if second not in steady:
                 totals.elsewhere[endpoint][_WHERE.get(kinds.get(second, ""), _AFTER)] += tally.total
                 continue
             if not fit:
                 totals.unfit.merge(tally.histogram)
                 apart.setdefault(endpoint, Histogram()).merge(tally.histogram)
-            seen.setdefault(endpoint, Tally()).merge(tally if fit else counts_of(tally))
+            seen.setdefault(endpoint, EndpointStats()).merge(tally if fit else counts_of(tally))
         if second in steady:
             feed.add(second, seen, apart)
             for endpoint, tally in seen.items():
-                totals.steady.setdefault(endpoint, Tally()).merge(tally)
+                totals.steady.setdefault(endpoint, EndpointStats()).merge(tally)
     feed.finish()
 
 
@@ -93,7 +93,7 @@ class _Feed:
         self._waiting = _InStep(store.waiting(), itemgetter(0))
         self._up_to = min(steady, default=0)
 
-    def add(self, second: int, tallies: Mapping[Endpoint, Tally], apart: Mapping[Endpoint, Histogram]) -> None:
+    def add(self, second: int, tallies: Mapping[Endpoint, EndpointStats], apart: Mapping[Endpoint, Histogram]) -> None:
         """A steady second, with the requests that ended in it, and the latencies of those that were set apart."""
         for idle in range(self._up_to, second):
             if idle in self._steady:
@@ -109,7 +109,7 @@ class _Feed:
         # The rest are of ramps, and of before the load, such as of a listener of test_start.
         self._judge.add_unjudged(max(0, self._store.exceptions_total() - self._exceptions))
 
-    def _add(self, second: int, tallies: Mapping[Endpoint, Tally], apart: Mapping[Endpoint, Histogram]) -> None:
+    def _add(self, second: int, tallies: Mapping[Endpoint, EndpointStats], apart: Mapping[Endpoint, Histogram]) -> None:
         (row,) = self._workers.at(second) or (None,)
         # What is in flight at the end of a hold is counted as it ends, in its last second.
         waiting = {endpoint: ages for _, endpoint, _, ages in self._waiting.at(second)}

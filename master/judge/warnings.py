@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from master.scenario.rules import Endpoint
 from master.scenario.units import format_latency
 from master.store import MAX_ENDPOINTS, OTHER
-from worker.load.histogram import Tally
+from worker.load.histogram import EndpointStats
 
 ALIKE = 50
 """Endpoints whose names differ in ids alone, from which on that is pointed out."""
@@ -20,12 +20,12 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|[0-
 _ID_SIGN = "[id]"
 
 
-def warnings_for(endpoints: Mapping[Endpoint, Tally], duration_s: float) -> list[str]:
+def warnings_for(endpoints: Mapping[Endpoint, EndpointStats], duration_s: float) -> list[str]:
     """The warnings for a run of this length with these requests."""
     return [*_names(endpoints), *_times(endpoints, duration_s)]
 
 
-def _names(endpoints: Mapping[Endpoint, Tally]) -> list[str]:
+def _names(endpoints: Mapping[Endpoint, EndpointStats]) -> list[str]:
     alike = Counter((method, _ID.sub(_ID_SIGN, name)) for method, name in endpoints)
     found = [
         f"{number} endpoints are named alike but for ids in them: give such requests one name,"
@@ -44,7 +44,7 @@ def _names(endpoints: Mapping[Endpoint, Tally]) -> list[str]:
     return found
 
 
-def _times(endpoints: Mapping[Endpoint, Tally], duration_s: float) -> list[str]:
+def _times(endpoints: Mapping[Endpoint, EndpointStats], duration_s: float) -> list[str]:
     """Latencies that can't be: a request takes no longer than the run."""
     longer = [
         (" ".join(endpoint), tally.histogram.max_ms)

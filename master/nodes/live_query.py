@@ -113,10 +113,10 @@ def _read(db: sqlite3.Connection, name: str, now_wall_s: float) -> FleetNow:
 def _add_sample(row: NodeNow, sample: _Sample, offset_s: float | None, period_s: float) -> None:
     row.cpu_percent, row.memory_percent = sample.cpu_percent, sample.memory_percent
     row.temperature_c, row.frequency_hz = sample.temperature_c, sample.frequency_hz
-    row.throttled = conditions.state(sample.conditions, conditions.THROTTLED)
-    row.under_voltage = conditions.state(sample.conditions, conditions.UNDER_VOLTAGE)
-    row.frequency_capped = conditions.state(sample.conditions, conditions.FREQUENCY_CAPPED)
-    row.soft_limited = conditions.state(sample.conditions, conditions.SOFT_LIMITED)
+    row.throttled = conditions.flag_state(sample.conditions, conditions.THROTTLED)
+    row.under_voltage = conditions.flag_state(sample.conditions, conditions.UNDER_VOLTAGE)
+    row.frequency_capped = conditions.flag_state(sample.conditions, conditions.FREQUENCY_CAPPED)
+    row.soft_limited = conditions.flag_state(sample.conditions, conditions.SOFT_LIMITED)
     if offset_s is not None:
         row.sample_age_s = round(max(0.0, offset_s - sample.second), 1)
         row.fresh = row.sample_age_s <= 2 * period_s + LATE_S

@@ -15,7 +15,7 @@ from typing import Self
 from master.formatting import natural
 from master.report.series import Axis, Values, rounded
 from master.store import CONTROLLER, SampleGroup, Store
-from worker.telemetry.conditions import ALL, either, holds, state
+from worker.telemetry.conditions import ALL, flag_state, is_active, merge_flags
 from worker.telemetry.facts import UNKNOWN
 from worker.telemetry.pi.models import THROTTLE_FROM_C
 from worker.wire.messages import Facts
@@ -78,20 +78,20 @@ class NodeTrack:
     @property
     def held_back(self) -> int:
         """Samples in which any of the conditions held."""
-        return sum(often for told, often in self.told.items() if holds(told, ALL))
+        return sum(often for told, often in self.told.items() if is_active(told, ALL))
 
     def held(self, which: int) -> int:
         """Samples in which the condition `which` held."""
-        return sum(often for told, often in self.told.items() if state(told, which))
+        return sum(often for told, often in self.told.items() if flag_state(told, which))
 
     def unknown(self, which: int) -> int:
         """Samples in which it was not known whether it did."""
-        return sum(often for told, often in self.told.items() if state(told, which) is None)
+        return sum(often for told, often in self.told.items() if flag_state(told, which) is None)
 
     def add(self, index: int, group: SampleGroup) -> None:
         """Take in samples of one column."""
         before = self.conditions[index]
-        self.conditions[index] = group.conditions if before is None else either(before, group.conditions)
+        self.conditions[index] = group.conditions if before is None else merge_flags(before, group.conditions)
         self.temperature_c[index] = _most(self.temperature_c[index], group.highest_c)
         self.cpu_percent[index] = _most(self.cpu_percent[index], group.highest_cpu_percent)
         self.clock_hz[index] = _least(self.clock_hz[index], group.lowest_hz)

@@ -23,7 +23,7 @@ from master.judge.faults import Faults
 from master.judge.result import Result, for_json
 from master.report.page import page
 from master.store import Store
-from worker.atomic_write import write_public
+from worker.atomic_write import atomic_write_public
 
 
 def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> list[str]:
@@ -34,7 +34,7 @@ def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -
     faults = Faults()
     text = faults.attempt("the report", lambda: render(result, store, scenario_yaml, faults), "")
     # A lone surrogate, as a broken name may hold, has no UTF-8.
-    write_public(path, (text or _plain(result, faults)).encode(errors="replace"))
+    atomic_write_public(path, (text or _plain(result, faults)).encode(errors="replace"))
     return faults.found
 
 

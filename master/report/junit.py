@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from master.formatting import listed
 from master.judge.faults import Faults
 from master.judge.result import Result, ThresholdResult, ValidityResult
-from worker.atomic_write import write_public
+from worker.atomic_write import atomic_write_public
 
 # XML 1.0, production 2: everything else can't be in a document, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -41,7 +41,7 @@ def write_junit(result: Result, path: Path) -> list[str]:
     ET.indent(tree)
     content = io.BytesIO()
     tree.write(content, encoding="utf-8", xml_declaration=True)
-    write_public(path, content.getvalue())
+    atomic_write_public(path, content.getvalue())
     return faults.found
 
 

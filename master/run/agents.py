@@ -16,18 +16,18 @@ from worker.printable import printable
 from worker.wire.messages import (
     MAX_WORKERS,
     AgentMessage,
-    Answer,
     Assign,
     Assignment,
+    ClockReply,
+    ClockRequest,
     ControllerMessage,
     Goodbye,
     Hello,
-    Present,
-    Question,
+    HelloRequest,
     Sample,
     Welcome,
     WorkerEnded,
-    WorkerMended,
+    WorkerRecovered,
 )
 
 QUESTION_INTERVAL_S = 5
@@ -118,7 +118,7 @@ class Agents:
             return None
         if isinstance(message, Sample):
             return message
-        if isinstance(message, Answer):
+        if isinstance(message, ClockReply):
             self._on_answer(node, message, now_s)
         if name != CONTROLLER:
             self._on_node(name, message, now_s)
@@ -139,7 +139,7 @@ class Agents:
             self._log.event("other version", node.name, versions)
         self._tell(node.name, Welcome(self._period_s))
         self._tell_assignment(node.name)
-        self._tell(node.name, Question(now_s))
+        self._tell(node.name, ClockRequest(now_s))
 
     def _tell_assignment(self, name: str) -> None:
         if name in self._assignments:
@@ -149,9 +149,9 @@ class Agents:
         """It was another controller's until now. What it had to say is late by an unknown time, and left."""
         if now_s - self._asked_to_present_s.get(name, 0.0) > PRESENT_INTERVAL_S:
             self._asked_to_present_s[name] = now_s
-            self._tell(name, Present())
+            self._tell(name, HelloRequest())
 
-    def _on_answer(self, node: Node, answer: Answer, now_s: float) -> None:
+    def _on_answer(self, node: Node, answer: ClockReply, now_s: float) -> None:
         passed_s = now_s - answer.asked_s
         if not 0 <= passed_s < MAX_ANSWER_S:
             self.dropped["an answer to what was not asked"] += 1
@@ -174,7 +174,7 @@ class Agents:
         self._registry.heard(name, now_s)
         if isinstance(message, WorkerEnded):
             self._on_worker_ended(name, message)
-        elif isinstance(message, WorkerMended) and _is_worker_of(name, message.worker):
+        elif isinstance(message, WorkerRecovered) and _is_worker_of(name, message.worker):
             self._registry.note_crashing(name, crashing=False)
             self._log.event("worker mended", name, f"{message.worker} stays")
 
@@ -199,7 +199,7 @@ class Agents:
         for _ in range(min(len(self._due_to_ask), -(-count // QUESTION_INTERVAL_S))):
             name = self._due_to_ask.popleft()
             if (self.controller if name == CONTROLLER else self._registry.nodes[name]).facts is not None:
-                self._tell(name, Question(time.monotonic()))
+                self._tell(name, ClockRequest(time.monotonic()))
 
 
 def _is_worker_of(node: str, worker: str) -> bool:

@@ -30,7 +30,7 @@ from master.scenario import Scenario, Stage
 from master.scenario.rules import Endpoint
 from master.store import CONTROLLER, ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, Store
 from master.web.metrics import RequestTotals
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 from worker.load.loop_lag import PROBES_PER_SECOND
 from worker.printable import printable
 from worker.wire.messages import (
@@ -106,7 +106,7 @@ class Collector:
         self.receipts = Receipts(store.reports(), self.dropped)
         self.broken_rule: ThresholdOutcome | None = None
         """The rule that asks for the run to end now."""
-        self._recent: dict[int, dict[Endpoint, Tally]] = {}
+        self._recent: dict[int, dict[Endpoint, EndpointStats]] = {}
         self._users: dict[int, int] = {}
         self._store = store
         self.agents = Agents(registry, store, scenario.sample_period_s, self, tell, refusals=self.refusals)
@@ -118,7 +118,7 @@ class Collector:
         self._ended_s = math.inf
         self._spans: list[Span] = []
         self._spans_of: tuple[object, float] = (None, math.inf)
-        self._pending: dict[tuple[int, Endpoint, bool], Tally] = {}
+        self._pending: dict[tuple[int, Endpoint, bool], EndpointStats] = {}
         self._samples: list[tuple[str, int, Reading]] = []
         self._fitness_rows: list[FitnessRow] = []
         self._received_samples: Counter[str] = Counter()
@@ -407,7 +407,7 @@ class Collector:
         fit = self._was_fit[worker].get(second, True)
         if steady:
             self.fitness.add_requests(row.total if fit else 0, 0 if fit else row.total)
-        tally = Tally(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)
+        tally = EndpointStats(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)
         self._add_tally(second, (printable(row.method), printable(row.name)), tally, fit=fit)
 
     def _last_steady_second(self, first: int, last: int) -> int | None:
@@ -428,7 +428,7 @@ class Collector:
                 Histogram(entry.waiting_buckets, entry.waiting_max_ms),
             )
         if entry.total:
-            tally = Tally(
+            tally = EndpointStats(
                 entry.total,
                 entry.failed,
                 entry.received_bytes,
@@ -439,7 +439,7 @@ class Collector:
             )
             self._add_tally(second, endpoint, tally, fit=fit)
 
-    def _add_tally(self, second: int, endpoint: Endpoint, tally: Tally, *, fit: bool) -> None:
+    def _add_tally(self, second: int, endpoint: Endpoint, tally: EndpointStats, *, fit: bool) -> None:
         key = (second, self._store.counted_as(endpoint), fit)
         before = self._pending.get(key)
         if before is None:
@@ -532,9 +532,9 @@ class Collector:
             for old in [key for key in kept if key < second - KEPT_SECONDS]:
                 del kept[old]
 
-    def latest(self, seconds: int = 5) -> Tally:
+    def latest(self, seconds: int = 5) -> EndpointStats:
         """The latest complete seconds in one tally, all endpoints together."""
-        whole = Tally()
+        whole = EndpointStats()
         end = int(self.offset_s()) - CLOSED_AFTER_S + 1
         for second in range(end - seconds, end):
             for tally in self._recent.get(second, {}).values():
@@ -554,7 +554,7 @@ class Collector:
             self.totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
             if second >= self._judged_up_to:  # what is judged already must not change any more
                 judged = tally if fit else counts_of(tally)
-                self._recent.setdefault(second, {}).setdefault(endpoint, Tally()).merge(judged)
+                self._recent.setdefault(second, {}).setdefault(endpoint, EndpointStats()).merge(judged)
 
         for second, endpoint, waiting in self._in_flight.take_changes():
             self._store.add_waiting(second, endpoint, waiting.ages.count, waiting.ages)

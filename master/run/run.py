@@ -44,7 +44,7 @@ from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
 from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
-from worker.atomic_write import write_public
+from worker.atomic_write import atomic_write_public
 from worker.load.catalogue import load_user_classes
 from worker.wire.curve import new_keys
 from worker.wire.messages import Work
@@ -136,7 +136,7 @@ class Run:
             try:
                 self._handover, self._file = handover, HandoverFile.create(directory.keys, handover)
                 stack.callback(self._close_keys)
-                write_public(directory.scenario, self._scenario.to_yaml().encode(errors="replace"))
+                atomic_write_public(directory.scenario, self._scenario.to_yaml().encode(errors="replace"))
                 store = Store(directory.database, create=True, kept_apart=self._scenario.endpoints_judged)
                 stack.callback(store.close)
                 store.put_meta("run", directory.name)

@@ -19,7 +19,7 @@ from master.rundb import VERSION, open_existing, unreadable
 from master.scenario.rules import Endpoint
 from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SampleGroup, SecondRow, WorkersSecond
 from master.store.schema import SCHEMA
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 from worker.wire.messages import Facts, Reading
 
 CONTROLLER = "controller"
@@ -146,7 +146,7 @@ class Store:
             self._endpoints[endpoint] = row[0]
         return endpoint
 
-    def add_requests(self, second: int, endpoint: Endpoint, tally: Tally, *, fit: bool) -> None:
+    def add_requests(self, second: int, endpoint: Endpoint, tally: EndpointStats, *, fit: bool) -> None:
         """Add a tally to its second; what is there already is merged with it."""
         key = (second, self._endpoints[self.counted_as(endpoint)], fit)
         row = self._db.execute(
@@ -306,7 +306,7 @@ class Store:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def requests(self) -> Iterator[tuple[int, Endpoint, Tally, bool]]:
+    def requests(self) -> Iterator[tuple[int, Endpoint, EndpointStats, bool]]:
         """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it."""
         rows = self._db.execute(
             f"SELECT second, method, endpoints.name, fit, {_TALLY} FROM requests"  # noqa: S608  # a constant
@@ -469,9 +469,9 @@ class Store:
         return [ExceptionRow(*row) for row in self._db.execute("SELECT * FROM exceptions ORDER BY count DESC, first_s")]
 
 
-def _tally(row: Sequence[Any]) -> Tally:
+def _tally(row: Sequence[Any]) -> EndpointStats:
     total, failed, received_bytes, histogram, own_clock, unanswered, untimed, failures = row
-    return Tally(
+    return EndpointStats(
         total,
         failed,
         received_bytes,

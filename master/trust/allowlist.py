@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from master.errors import InputError
-from worker.atomic_write import write_whole
+from worker.atomic_write import atomic_write
 
 SCHEMA = "piswarm/allowlist/1"
 
@@ -37,7 +37,7 @@ class Allowlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def write(self, file: Path) -> None:
         """Put it in place of `file`. Raises OSError."""
-        write_whole(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        atomic_write(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def allowlist_in(file: Path) -> Allowlist:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from master.errors import InputError
-from worker.atomic_write import write_whole
+from worker.atomic_write import atomic_write
 
 _TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 
@@ -57,7 +57,7 @@ class KnownHosts:
         lines = [
             f"{name} {key.kind} {base64.b64encode(key.blob).decode()}\n" for name, key in sorted(self._keys.items())
         ]
-        write_whole(self.file, "".join(lines).encode())
+        atomic_write(self.file, "".join(lines).encode())
 
 
 def read_known_hosts(file: Path) -> KnownHosts:

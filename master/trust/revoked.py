@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from master.errors import InputError
-from worker.atomic_write import write_whole
+from worker.atomic_write import atomic_write
 
 SCHEMA = "piswarm/revoked/1"
 
@@ -45,7 +45,7 @@ class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def write(self, file: Path) -> None:
         """Put it in place of `file`. Raises OSError."""
-        write_whole(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        atomic_write(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def revoked_in(file: Path) -> Revoked:

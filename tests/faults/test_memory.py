@@ -22,7 +22,7 @@ from waiting import must_come
 
 from master.run import agents, collect
 from worker.wire.messages import (
-    Answer,
+    ClockReply,
     EndpointSecond,
     ErrorCount,
     Facts,
@@ -82,7 +82,7 @@ def on_ours() -> Finding:
         agent, worker = (fleet.peer(name, fleet.keys["pi1"]) for name in ("pi1", "pi1_0"))
         facts = Facts(simulated=True, model="m", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
         agent.send(encode(Hello(facts)))
-        agent.send(encode(Answer(0.0, 0.0, 0.0)))
+        agent.send(encode(ClockReply(0.0, 0.0, 0.0)))
         worker.send(encode(("client_ready", Ready(__version__, 1, 1, RUN), "pi1_0")))
         must_come(lambda: fleet.connected == 1 and agent.poll(0), "the worker and its agent")
         run.collector.begin()
@@ -100,7 +100,7 @@ def on_ours() -> Finding:
             for at_s in range(second, second + REPORT_S):
                 now.s = at_s + 1.0
                 agent.send(encode(_sample(at_s)))
-                agent.send(encode(Answer(now.s, now.s, now.s)))
+                agent.send(encode(ClockReply(now.s, now.s, now.s)))
                 run.collector.tick(1, fleet.master.tell_taken)
             taken.clear()
             worker.send(encode(("stats", _report(second), "pi1_0")))

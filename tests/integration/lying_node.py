@@ -16,14 +16,14 @@ from worker import __version__
 from worker.telemetry.conditions import pack_flags
 from worker.wire.curve import Endpoint, Keys, connect, end_context
 from worker.wire.messages import (
-    Answer,
     Assign,
+    ClockReply,
+    ClockRequest,
     EndpointSecond,
     ErrorCount,
     ExceptionCount,
     Facts,
     Hello,
-    Question,
     Quit,
     Reading,
     Ready,
@@ -136,8 +136,8 @@ class LyingNode:
                 case Welcome(period_s=period_s):
                     self._period_s = period_s
                     self._sample_s = time.monotonic() + period_s
-                case Question(asked_s=asked_s):
-                    self._say(Answer(asked_s, time.monotonic(), time.time()))
+                case ClockRequest(asked_s=asked_s):
+                    self._say(ClockReply(asked_s, time.monotonic(), time.time()))
                 case Assign(assignment=assignment) if self._run is None:
                     self._run = assignment.work.run
                     self._say_as_worker("client_ready", Ready("2.47.0", 1, 1, self._run))

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from agent_process import WORK, AgentProcess, until
 
-from worker.agent.calibration import FILE, Kept, Machine, cached_capacity
+from worker.agent.calibration import FILE, CachedCapacity, Machine, cached_capacity
 from worker.agent.priority import STEP
-from worker.wire.messages import Alive, Assign, Assignment, Goodbye, Sample, Welcome, WorkerEnded
+from worker.wire.messages import AgentHeartbeat, Assign, Assignment, Goodbye, Sample, Welcome, WorkerEnded
 
 PERIOD_S = 0.05
 
@@ -99,7 +99,7 @@ def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
         heard = [agent.hear()]
         while not isinstance(heard[-1], WorkerEnded):
             heard.append(agent.hear())
-        assert sum(isinstance(message, Alive) for message in heard) <= 2
+        assert sum(isinstance(message, AgentHeartbeat) for message in heard) <= 2
 
 
 def test_a_worker_has_the_priority_that_the_agent_was_started_with(agent: AgentProcess) -> None:
@@ -155,7 +155,7 @@ def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:
         assert not file.exists()
     else:
         assert cached_capacity(file.read_bytes(), machine) == facts.capacity
-    file.write_bytes(msgspec.json.encode(Kept(machine, 1.25)))
+    file.write_bytes(msgspec.json.encode(CachedCapacity(machine, 1.25)))
     with AgentProcess(tmp_path) as agent:
         assert agent.introduce().facts.capacity == 1.25
 

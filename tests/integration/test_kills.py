@@ -14,7 +14,7 @@ import pytest
 from processes import Finished, Piswarm, Started, Target
 
 from master.store import Event, Store
-from worker.agent.supervisor import CRASHES
+from worker.agent.supervisor import CRASH_LOOP_ENDS
 
 USERS = 12
 MOVED_WITHIN_S = 5.0
@@ -187,9 +187,11 @@ def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: 
     assert finished.status in (0, 3), finished.output
     assert finished.result["nodes"]["quarantined"] == 1
     ends = [event.detail for event in events(started.directory) if event.kind == "worker ended"]
-    assert len(ends) >= CRASHES
+    assert len(ends) >= CRASH_LOOP_ENDS
     assert all(end.startswith("sim002_0: exit status 7; the camera is on fire; ") for end in ends)
-    assert ["it ends again and again" in end for end in ends] == [place >= CRASHES - 1 for place in range(len(ends))]
+    assert ["it ends again and again" in end for end in ends] == [
+        place >= CRASH_LOOP_ENDS - 1 for place in range(len(ends))
+    ]
     # A node with no users has no reason to end: the worker that was started last stays, and nobody else lost a user.
     users = users_over_time(started.directory)
     assert [users[second] for second in range(int(event.offset_s) + 3, max(users) - 1)].count(USERS) > 5

@@ -18,13 +18,13 @@ from worker.agent import agent
 from worker.agent.agent import Agent, SampleClock, serve
 from worker.wire.curve import Endpoint, end_context, new_keys
 from worker.wire.messages import (
+    AgentHeartbeat,
     AgentMessage,
-    Alive,
-    Answer,
+    ClockReply,
+    ClockRequest,
     Facts,
     Hello,
-    Present,
-    Question,
+    HelloRequest,
     Quit,
     Reading,
     Sample,
@@ -221,7 +221,7 @@ def test_an_agent_that_a_new_controller_asks_for_presents_itself_again(controlle
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(0.02)))
     controller.samples(2)
-    controller.say(encode(Present()))
+    controller.say(encode(HelloRequest()))
     while not isinstance(controller.hear(), Hello):
         pass
     controller.say(encode(Welcome(0.02)))
@@ -234,15 +234,15 @@ def test_between_samples_far_apart_an_agent_is_heard_every_second(controller: Co
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(60)))
     assert isinstance(controller.samples(1)[0], Sample)
-    assert [controller.hear() for _ in range(2)] == [Alive()] * 2
+    assert [controller.hear() for _ in range(2)] == [AgentHeartbeat()] * 2
 
 
 def test_an_agent_tells_its_clocks(controller: Controller) -> None:
     """With the question's own time, so that the controller need not remember it."""
     assert isinstance(controller.hear(), Hello)
     asked_s, wall_s = time.monotonic(), time.time()
-    controller.say(encode(Question(asked_s)))
-    while not isinstance(answer := controller.hear(), Answer):
+    controller.say(encode(ClockRequest(asked_s)))
+    while not isinstance(answer := controller.hear(), ClockReply):
         pass
     assert answer.asked_s == asked_s
     assert asked_s <= answer.answered_s <= time.monotonic()

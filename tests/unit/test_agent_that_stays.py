@@ -24,7 +24,7 @@ from worker.wire.messages import (
     ControllerMessage,
     Facts,
     Hello,
-    Present,
+    HelloRequest,
     Quit,
     Reading,
     Sample,
@@ -184,7 +184,7 @@ class Place:
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(agent, "HELLO_INTERVAL_S", 0.02)
-    monkeypatch.setattr(agent, "HELLO_INTERVAL_MAX_S", 0.08)
+    monkeypatch.setattr(agent, "MAX_HELLO_INTERVAL_S", 0.08)
     place = Place()
     yield place
     place.close()
@@ -230,7 +230,7 @@ def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
     place.shut()
     place.open()
     place.hear(Sample)
-    place.say(Present())
+    place.say(HelloRequest())
     place.hear(Hello)
     assert place.workers.run == "first"
     assert not place.workers.ended

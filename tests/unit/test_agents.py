@@ -17,10 +17,10 @@ from worker import __version__
 from worker.wire.messages import (
     Assign,
     Assignment,
+    ClockRequest,
     ControllerMessage,
     Facts,
     Hello,
-    Question,
     UserShare,
     Welcome,
     Work,
@@ -65,7 +65,7 @@ def told(tmp_path: Path) -> Iterator[Told]:
 def test_a_node_that_comes_is_given_something_to_do(told: Told) -> None:
     told.agents.assign(ASSIGNMENTS)
     told.agents.hear("pi2", Hello(FACTS), 5.0)
-    assert told.messages == [("pi2", Welcome(1.0)), ("pi2", Assign(ASSIGNMENTS["pi2"])), ("pi2", Question(5.0))]
+    assert told.messages == [("pi2", Welcome(1.0)), ("pi2", Assign(ASSIGNMENTS["pi2"])), ("pi2", ClockRequest(5.0))]
 
 
 def test_who_was_there_before_there_was_something_to_do_is_told_then(told: Told) -> None:
@@ -81,7 +81,7 @@ def test_who_was_there_before_there_was_something_to_do_is_told_then(told: Told)
 def test_the_controllers_own_agent_has_nothing_to_do(told: Told) -> None:
     told.agents.assign(ASSIGNMENTS)
     told.agents.hear(CONTROLLER, Hello(FACTS), 5.0)
-    assert told.messages == [(CONTROLLER, Welcome(1.0)), (CONTROLLER, Question(5.0))]
+    assert told.messages == [(CONTROLLER, Welcome(1.0)), (CONTROLLER, ClockRequest(5.0))]
 
 
 @pytest.mark.parametrize(("wanted", "cores", "missing"), [(None, 4, 4), (None, 64, 8), (3, 4, 3)])

@@ -30,7 +30,7 @@ from worker.load.histogram import Histogram
 from worker.wire.messages import (
     WORKER_MESSAGES,
     AgentMessage,
-    Answer,
+    ClockReply,
     EndpointSecond,
     Hello,
     Ready,
@@ -188,7 +188,7 @@ class Played:
         self._numbers = dict.fromkeys(NODES, 0)
         for node in NODES:
             self.collector.on_agent(node, Hello(FACTS))
-            self.collector.on_agent(node, Answer(self.now_s, self.now_s, self.now_s))
+            self.collector.on_agent(node, ClockReply(self.now_s, self.now_s, self.now_s))
             self.collector.on_worker_joined(node, f"{node}_0", Ready("2.47.0", 1, 1, "run"))
             self.collector.on_order(f"{node}_0", {"ApiUser": USERS})
         self.collector.begin()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from worker.agent.assigned_workers import AssignedWorkers
-from worker.agent.supervisor import CRASHES, Supervisor
+from worker.agent.supervisor import CRASH_LOOP_ENDS, Supervisor
 from worker.wire.curve import Endpoint, new_keys
-from worker.wire.messages import Assignment, UserShare, Work, WorkerEnded, WorkerMended
+from worker.wire.messages import Assignment, UserShare, Work, WorkerEnded, WorkerRecovered
 
 ASSIGNMENT = Assignment(
     Work(run="r", users={"User": UserShare(weight=1)}, host="http://127.0.0.1:9", seed=1, stop_timeout_s=1.0),
@@ -45,16 +45,16 @@ def test_a_node_without_room_for_what_its_workers_need_says_so_and_tries_again(
     workers.take_on(ASSIGNMENT)
     now_s, said = 100.0, []
     assert workers.wait_s(now_s) == 0
-    for _ in range(CRASHES):
+    for _ in range(CRASH_LOOP_ENDS):
         said += workers.look(now_s)
         now_s += workers.wait_s(now_s)
-    assert [type(message) for message in said] == [WorkerEnded] * CRASHES
+    assert [type(message) for message in said] == [WorkerEnded] * CRASH_LOOP_ENDS
     assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False, False, True]
     assert all("the node can't keep what its workers need" in message.how for message in said)
     assert not supervisor.pids
 
     folder.mkdir()
-    assert [type(message) for message in workers.look(now_s)] == [WorkerMended]
+    assert [type(message) for message in workers.look(now_s)] == [WorkerRecovered]
     assert len(supervisor.pids) == 1
 
 

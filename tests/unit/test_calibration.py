@@ -16,14 +16,14 @@ from pi_boards import lay_out
 
 from worker.agent import calibration
 from worker.agent.calibration import (
-    AGAIN_MAX_S,
     FILE,
-    LIMIT_S,
+    MAX_RETRY_S,
     PI4_UNIT_S,
     ROUND_S,
     ROUNDS,
+    TIME_LIMIT_S,
+    CachedCapacity,
     Calibration,
-    Kept,
     Machine,
     cached_capacity,
     calibrate,
@@ -63,7 +63,7 @@ def test_rounds_become_a_capacity(rounds: list[float], cores: int, capacity: flo
 
 
 def kept(machine: Machine = PI4, capacity: float = 3.9) -> bytes:
-    return msgspec.json.encode(Kept(machine, capacity))
+    return msgspec.json.encode(CachedCapacity(machine, capacity))
 
 
 def test_what_was_kept_is_believed_of_the_same_machine_alone() -> None:
@@ -242,11 +242,11 @@ def test_a_measurement_whose_time_is_up_is_given_up() -> None:
     now = [0.0]
 
     def clock() -> float:
-        now[0] += LIMIT_S / 100
+        now[0] += TIME_LIMIT_S / 100
         return now[0]
 
     assert measure(clock=clock, cpu_clock=lambda: now[0] / 10) == []
-    assert now[0] == pytest.approx(LIMIT_S, rel=0.1)
+    assert now[0] == pytest.approx(TIME_LIMIT_S, rel=0.1)
 
 
 def test_the_real_work_takes_time() -> None:
@@ -275,4 +275,4 @@ def test_what_was_not_found_out_is_tried_again_further_and_further_apart() -> No
         never.look(now_s)
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps == sorted(gaps)
-    assert gaps[-1] == AGAIN_MAX_S
+    assert gaps[-1] == MAX_RETRY_S

@@ -24,7 +24,7 @@ from worker import __version__
 from worker.load.histogram import Histogram
 from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
 from worker.wire.messages import (
-    Answer,
+    ClockReply,
     EndpointSecond,
     Facts,
     Hello,
@@ -62,7 +62,7 @@ class Run:
         self.collector = Collector(self.store, Registry(["pi1"]), scenario, tell=lambda _node, _message: None)
         self.collector.begin()
         self.collector.on_agent("pi1", Hello(FACTS))
-        self.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
+        self.collector.on_agent("pi1", ClockReply(START_S, START_S, START_S))
         self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run"))
         self.collector.on_order("pi1_0", {"ApiUser": 10})
         self._number = 0
@@ -266,7 +266,7 @@ def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
     run.collector.on_report("pi1_0", Report(2, 1, 0, 10.0, {}, [row], []))
     run.tick(100)
     assert run.told == []
-    run.collector.on_agent("pi1", Answer(START_S + 100, 10.0, START_S))
+    run.collector.on_agent("pi1", ClockReply(START_S + 100, 10.0, START_S))
     run.tick(101)
     assert [second for second, _, _, _ in run.store.requests()] == [99]
 
@@ -298,7 +298,7 @@ def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> N
     run.answered(3, 5.0)
     run.tick(30)
     assert run.told == []
-    run.collector.on_agent("pi1", Answer(START_S + 30, START_S + 30, 0))
+    run.collector.on_agent("pi1", ClockReply(START_S + 30, START_S + 30, 0))
     run.tick(31)
     assert run.told == [("pi1_0", 1)]
     assert [second for second, _, _, _ in run.store.requests()] == [3]
@@ -319,7 +319,7 @@ def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
 ) -> None:
     """In the second in which it was, and in no other; with the users that it ran."""
     run.collector.on_agent("pi1", Hello(replace(FACTS, model=model)))
-    run.collector.on_agent("pi1", Answer(START_S, START_S, START_S))
+    run.collector.on_agent("pi1", ClockReply(START_S, START_S, START_S))
     run.collector.progress.hold_started(0)
     for second in range(9):
         run.now_s = START_S + second + 0.5

@@ -14,10 +14,10 @@ from worker.telemetry.conditions import (
     UNDER_VOLTAGE,
     UNKNOWN,
     Accumulator,
-    either,
-    holds,
+    flag_state,
+    is_active,
+    merge_flags,
     pack_flags,
-    state,
 )
 
 EACH = (UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, SOFT_LIMITED)
@@ -26,7 +26,7 @@ words = st.integers(0, ALL)
 
 
 def states(conditions: int) -> list[bool | None]:
-    return [state(conditions, which) for which in EACH]
+    return [flag_state(conditions, which) for which in EACH]
 
 
 def test_nothing_told_is_nothing_known() -> None:
@@ -47,7 +47,7 @@ def test_what_is_told_is_what_is_read(holding: int, known: int) -> None:
 @given(numbers, words)
 def test_only_what_is_known_holds(conditions: int, which: int) -> None:
     """Whatever a peer sends."""
-    assert holds(conditions, which) == any(state(conditions, each) is True for each in EACH if each & which)
+    assert is_active(conditions, which) == any(flag_state(conditions, each) is True for each in EACH if each & which)
 
 
 def either_of(one: bool | None, other: bool | None) -> bool | None:
@@ -60,8 +60,8 @@ def either_of(one: bool | None, other: bool | None) -> bool | None:
 def test_at_one_time_or_another_unknown_is_not_false(one: int, other: int) -> None:
     """True outweighs it, false does not."""
     expected = [either_of(a, b) for a, b in zip(states(one), states(other), strict=True)]
-    assert states(either(one, other)) == expected
-    assert either(one, other) == either(other, one)
+    assert states(merge_flags(one, other)) == expected
+    assert merge_flags(one, other) == merge_flags(other, one)
 
 
 def test_what_has_held_once_has_held_since_the_start() -> None:
@@ -108,9 +108,9 @@ def test_since_the_start_is_never_better_than_since_the_sample_before(samples: l
     for now, occurred in samples:
         lately, since_start = accumulator.add(now, occurred)
         for which in EACH:
-            if state(now, which):
-                assert state(lately, which)
-            if state(lately, which):
-                assert state(since_start, which)
-            if state(lately, which) is None:
-                assert state(since_start, which) is not False
+            if flag_state(now, which):
+                assert flag_state(lately, which)
+            if flag_state(lately, which):
+                assert flag_state(since_start, which)
+            if flag_state(lately, which) is None:
+                assert flag_state(since_start, which) is not False

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from worker.telemetry.facts import (
     MAX_CHARACTERS,
+    clean_line,
     parse_os_name,
     parse_revision,
     read_model,
     read_revision,
     read_software,
-    said,
 )
 
 
@@ -59,7 +59,7 @@ def test_a_machine_without_any_files_is_named_by_python(tmp_path: Path) -> None:
 @given(st.text())
 def test_no_fact_is_empty_long_or_more_than_a_line(text: str) -> None:
     """Whatever is in a file."""
-    words = [said(text), parse_revision(f"Revision : {text}"), parse_os_name(f"PRETTY_NAME={text}") or "none"]
+    words = [clean_line(text), parse_revision(f"Revision : {text}"), parse_os_name(f"PRETTY_NAME={text}") or "none"]
     for word in words:
         assert 0 < len(word) <= MAX_CHARACTERS
         assert word.isprintable()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.load.histogram import GAMMA, MAX_RELATIVE_ERROR, Histogram, Tally
+from worker.load.histogram import GAMMA, MAX_RELATIVE_ERROR, EndpointStats, Histogram
 
 PERCENTS = (0, 1, 10, 50, 90, 95, 99, 99.9, 100)
 latencies_ms = st.floats(0.01, 60_000)  # 10 µs to 60 s
@@ -92,8 +92,8 @@ def test_what_is_no_histogram_is_refused(data: bytes) -> None:
 
 
 def test_tallies_add_up() -> None:
-    tally = Tally(2, 1, 100, of([1.0, 2.0]))
-    tally.merge(Tally(3, 0, 50, of([3.0, 4.0, 5.0])))
+    tally = EndpointStats(2, 1, 100, of([1.0, 2.0]))
+    tally.merge(EndpointStats(3, 0, 50, of([3.0, 4.0, 5.0])))
     assert (tally.total, tally.failed, tally.received_bytes) == (5, 1, 150)
     assert tally.histogram.buckets == of([1.0, 2.0, 3.0, 4.0, 5.0]).buckets
 

@@ -12,7 +12,7 @@ import pytest
 from master.judge.generator.latency_error import check_latency_error
 from master.judge.generator.validity import ValidityOutcome
 from master.judge.seconds.fitness import FitnessLog, LagByRequest
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 from worker.load.loop_lag import LoopLag
 
 REQUESTS = 20_000
@@ -73,7 +73,7 @@ def judged(
 ) -> ValidityOutcome:
     dice = random.Random(seed)
     measured = histogram([target(dice) + lag(dice) for _ in range(REQUESTS)])
-    tallies = [Tally(REQUESTS, histogram=measured, own_clock=own_clock), Tally()]
+    tallies = [EndpointStats(REQUESTS, histogram=measured, own_clock=own_clock), EndpointStats()]
     return check_latency_error(most_percent, tallies, {"pi1": lag_of(lag, dice, own_clock)})
 
 
@@ -95,7 +95,7 @@ def test_it_decides_as_if_the_targets_own_times_were_known(target: str, lag: str
     dice = random.Random(7)
     own_ms = [TARGETS[target](dice) for _ in range(REQUESTS)]
     measured = histogram([own + LAGS[lag](dice) for own in own_ms])
-    tally = Tally(REQUESTS, histogram=measured, own_clock=REQUESTS)
+    tally = EndpointStats(REQUESTS, histogram=measured, own_clock=REQUESTS)
     row = check_latency_error(1.0, [tally], {"pi1": lag_of(LAGS[lag], dice)})
     true = true_error_percent(own_ms, measured)
     assert row.observed_value is not None
@@ -150,8 +150,8 @@ def test_what_the_kernel_ended_is_no_matter_to_the_lag(own_clock: int) -> None:
 def test_a_small_endpoint_of_another_client_is_judged_beside_a_large_one_of_ours() -> None:
     dice = random.Random(3)
     stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
-    own = Tally(500, histogram=histogram([mixture(dice) + stutter(dice) for _ in range(500)]), own_clock=500)
-    ours = Tally(REQUESTS, histogram=histogram([mixture(dice) for _ in range(REQUESTS)]), own_clock=2)
+    own = EndpointStats(500, histogram=histogram([mixture(dice) + stutter(dice) for _ in range(500)]), own_clock=500)
+    ours = EndpointStats(REQUESTS, histogram=histogram([mixture(dice) for _ in range(REQUESTS)]), own_clock=2)
     assert not check_latency_error(1.0, [own, ours], {"pi1": lag_of(stutter, dice, 502)}).ok
 
 
@@ -161,15 +161,15 @@ def test_a_node_that_stutters_among_healthy_ones_is_named() -> None:
     lags = {f"pi{number:02}": lag_of(healthy, dice, 1000) for number in range(1, 20)}
     lags["pi20"] = lag_of(stutter, dice, 20)
     measured = histogram([mixture(dice) + healthy(dice) for _ in range(REQUESTS)])
-    row = check_latency_error(1.0, [Tally(REQUESTS, histogram=measured, own_clock=REQUESTS)], lags)
+    row = check_latency_error(1.0, [EndpointStats(REQUESTS, histogram=measured, own_clock=REQUESTS)], lags)
     assert (row.ok, row.nodes) == (True, ("pi20",))
 
 
 def test_a_lag_that_nobody_knows_is_not_taken_for_none() -> None:
-    tally = Tally(1, histogram=histogram([5.0]), own_clock=1)
+    tally = EndpointStats(1, histogram=histogram([5.0]), own_clock=1)
     row = check_latency_error(1.0, [tally], {})
     assert (row.ok, row.observed, row.observed_value) == (False, "no data", None)
-    assert check_latency_error(1.0, [Tally(1, own_clock=1)], {}).ok  # nothing of it was measured by a fit node
+    assert check_latency_error(1.0, [EndpointStats(1, own_clock=1)], {}).ok  # nothing of it was measured by a fit node
 
 
 @pytest.mark.parametrize("lag_ms", [0.0, 0.01, 0.1, 5.0, 3600e3, 1e9])
@@ -178,7 +178,9 @@ def test_times_that_can_hold_no_lag_are_the_targets_own(latency_ms: float, lag_m
     """Less than every lag, or beyond an hour, of which nobody knows how much: whoever says such times measured otherwise."""
     lag = LagByRequest()
     lag.add(histogram([lag_ms] * 20), 100)
-    row = check_latency_error(1.0, [Tally(100, histogram=histogram([latency_ms] * 100), own_clock=100)], {"pi1": lag})
+    row = check_latency_error(
+        1.0, [EndpointStats(100, histogram=histogram([latency_ms] * 100), own_clock=100)], {"pi1": lag}
+    )
     assert row.ok
     assert row.observed_value == pytest.approx(0, abs=0.5)
     assert row.nodes == () or latency_ms >= 3.6e6
@@ -189,7 +191,7 @@ def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:
     lag = LagByRequest()
     lag.add(histogram([5.0] * 20), 100)
     measured = histogram([0.0] * 50 + [17.0] * 50)
-    row = check_latency_error(1.0, [Tally(100, histogram=measured, own_clock=100)], {"pi1": lag})
+    row = check_latency_error(1.0, [EndpointStats(100, histogram=measured, own_clock=100)], {"pi1": lag})
     assert row.observed_value == pytest.approx(100 * (5 - 0.2) / 12, rel=0.05)
 
 
@@ -199,8 +201,8 @@ def test_failures_are_no_answers_that_came_late() -> None:
     stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
     measured = histogram([mixture(dice) + stutter(dice) for _ in range(400)])
     lags = {"pi1": lag_of(stutter, dice, 400)}
-    alone = check_latency_error(1.0, [Tally(400, 0, 0, measured, 400)], lags)
-    refused = Tally(800, 400, 0, measured, 400, failures=histogram([0.1] * 400))
+    alone = check_latency_error(1.0, [EndpointStats(400, 0, 0, measured, 400)], lags)
+    refused = EndpointStats(800, 400, 0, measured, 400, failures=histogram([0.1] * 400))
     assert check_latency_error(1.0, [refused], lags) == alone
     assert not alone.ok
 

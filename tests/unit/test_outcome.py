@@ -16,7 +16,7 @@ from master.judge.result import Result
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.target.thresholds import ThresholdOutcome
 from master.store import ExceptionRow, FitnessRow, Store
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def checks(result: Result) -> dict[str, bool | None]:
     return {row.check: row.ok for row in result.validity}
 
 
-def own_clock_tally(*latencies_ms: float, failed: int = 0) -> Tally:
+def own_clock_tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
     """Answers of a client whose own clock ends them, and so many failures besides."""
     made = tally(*latencies_ms)
     made.own_clock = len(latencies_ms)
@@ -173,7 +173,7 @@ def test_latencies_that_are_worth_nothing_excuse_no_failure(rules: list[str], ve
 
 def test_failures_say_nothing_of_what_latencies_are_worth(store: Store) -> None:
     """They end by the worker's own clock with any client; a quarter of them is the target's fault, not the generator's."""
-    refused = Tally(4, 1, 0, tally(10.0, 10.0, 10.0).histogram, 0, failures=tally(2.0).histogram)
+    refused = EndpointStats(4, 1, 0, tally(10.0, 10.0, 10.0).histogram, 0, failures=tally(2.0).histogram)
     fill(store, [refused])
     result = conclude(scenario("errors < 1 %"), store, fit_log(lag_ms=9.0), run_facts())
     assert checks(result)["latency_error"] is True

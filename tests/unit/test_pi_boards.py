@@ -18,7 +18,7 @@ from worker.telemetry.conditions import (
     THROTTLED,
     UNDER_VOLTAGE,
     UNKNOWN,
-    holds,
+    is_active,
     pack_flags,
 )
 from worker.telemetry.pi.sysfs import GET_THROTTLED, Sysfs, parse_throttled
@@ -227,7 +227,7 @@ def test_flags_are_kept_since_the_agents_start(machine: Machine) -> None:
         time.sleep(0.005)
     assert (reading.conditions, reading.conditions_lately) == (pack_flags(0), pack_flags(0))
     assert reading.conditions_since_start == first.conditions
-    assert not holds(reading.conditions_lately, ALL)
+    assert not is_active(reading.conditions_lately, ALL)
 
 
 @pytest.mark.parametrize(

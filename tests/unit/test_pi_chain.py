@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags, state
-from worker.telemetry.pi.chain import FAILURES, NOTHING, REST_S, Chain, chain_for
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, flag_state, pack_flags
+from worker.telemetry.pi.chain import MAX_FAILURES, NOTHING, RETRY_S, ProbeChain, chain_for
 from worker.telemetry.pi.firmware import Firmware, ProbeError
 from worker.telemetry.pi.mailbox import Mailbox
 from worker.telemetry.pi.sysfs import Sysfs
@@ -57,7 +57,7 @@ def test_the_first_that_answers_is_asked_from_then_on(
 ) -> None:
     """Found at the first reading; those before it are not tried again."""
     each = probes(*works)
-    chain = Chain(each)
+    chain = ProbeChain(each)
     for now_s in range(3):
         assert chain.read(now_s) == (NOTHING if answers is None else each[answers].answer)
     assert asked(each) == times
@@ -66,10 +66,10 @@ def test_the_first_that_answers_is_asked_from_then_on(
 def test_one_that_has_answered_may_fail_now_and_then() -> None:
     """What it does not say is unknown meanwhile, and nobody else is asked."""
     each = probes(True, True)
-    chain = Chain(each)
+    chain = ProbeChain(each)
     chain.read(0)
     for now_s in range(10):
-        for _ in range(FAILURES - 1):
+        for _ in range(MAX_FAILURES - 1):
             each[0].works = False
             assert chain.read(now_s) == NOTHING
         each[0].works = True
@@ -80,11 +80,11 @@ def test_one_that_has_answered_may_fail_now_and_then() -> None:
 def test_one_that_fails_again_and_again_is_given_up_and_the_others_are_tried_from_the_first() -> None:
     """In the same reading, so that no more time than that is unknown."""
     each = probes(False, True, True)
-    chain = Chain(each)
+    chain = ProbeChain(each)
     chain.read(0)
     each[0].works, each[1].works = True, False
-    found = [chain.read(now_s) for now_s in range(1, FAILURES + 1)]
-    assert found == [NOTHING] * (FAILURES - 1) + [each[0].answer]
+    found = [chain.read(now_s) for now_s in range(1, MAX_FAILURES + 1)]
+    assert found == [NOTHING] * (MAX_FAILURES - 1) + [each[0].answer]
     assert each[1].closed == 1
 
 
@@ -92,7 +92,7 @@ def test_an_answer_that_is_awaited_is_no_failure() -> None:
     """The reading is unknown until then, however long; the probe's own limit ends it."""
     each = probes(False, True, True)
     each[1].works = None
-    chain = Chain(each)
+    chain = ProbeChain(each)
     assert [chain.read(now_s) for now_s in range(5)] == [NOTHING] * 5
     each[1].works = False
     assert chain.read(5) == each[2].answer
@@ -101,20 +101,20 @@ def test_an_answer_that_is_awaited_is_no_failure() -> None:
 def test_when_none_works_all_are_tried_again_after_a_rest() -> None:
     """Not at every sample: that would cost for nothing."""
     each = probes(False, False)
-    chain = Chain(each)
+    chain = ProbeChain(each)
     chain.read(100)
     each[0].works = True
-    assert chain.read(100 + REST_S - 1) == NOTHING
+    assert chain.read(100 + RETRY_S - 1) == NOTHING
     assert asked(each) == [1, 1]
-    assert chain.read(100 + REST_S) == each[0].answer
+    assert chain.read(100 + RETRY_S) == each[0].answer
 
 
 def test_boards_that_do_not_report_under_voltage_are_not_said_to_have_none() -> None:
     """Should one report it, it is believed."""
     (probe,) = probes(True)
-    chain = Chain([probe], tells_under_voltage=False)
-    assert state(chain.read(0).conditions, UNDER_VOLTAGE) is None
-    assert state(chain.read(0).conditions, THROTTLED) is False
+    chain = ProbeChain([probe], tells_under_voltage=False)
+    assert flag_state(chain.read(0).conditions, UNDER_VOLTAGE) is None
+    assert flag_state(chain.read(0).conditions, THROTTLED) is False
     probe.answer = Firmware(pack_flags(UNDER_VOLTAGE))
     assert chain.read(0).conditions == pack_flags(UNDER_VOLTAGE)
 
@@ -138,6 +138,6 @@ def test_a_pi_is_asked_by_its_device_first_then_by_the_program_then_by_files(tmp
 
 def test_without_any_probe_nothing_is_known() -> None:
     """And closing it is harmless."""
-    chain = Chain(())
-    assert [chain.read(now_s) for now_s in (0, REST_S, 2 * REST_S)] == [NOTHING] * 3
+    chain = ProbeChain(())
+    assert [chain.read(now_s) for now_s in (0, RETRY_S, 2 * RETRY_S)] == [NOTHING] * 3
     chain.close()

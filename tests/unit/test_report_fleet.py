@@ -79,8 +79,8 @@ def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
     one = fleet_map(store, 0, 86400).tracks[0]
     index = 40000 // 144
     assert (len(one.users), one.clock_percent[index], one.users[index]) == (600, 33, 1)
-    assert conditions.state(one.conditions[index] or 0, THROTTLED) is True
-    assert conditions.state(one.conditions[index] or 0, UNDER_VOLTAGE) is None
+    assert conditions.flag_state(one.conditions[index] or 0, THROTTLED) is True
+    assert conditions.flag_state(one.conditions[index] or 0, UNDER_VOLTAGE) is None
     assert one.conditions[0] == 0xF0
     assert one.conditions[1] is None
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from worker.agent.signal_pipe import woken_by_signals
+from worker.agent.signal_pipe import open_signal_pipe
 
 LIMIT_MS = 20_000
 
@@ -21,7 +21,7 @@ def wait(descriptor: int, limit_ms: int = LIMIT_MS) -> bool:
 
 def test_the_end_of_a_child_wakes() -> None:
     """And nothing does before it."""
-    with woken_by_signals() as woken:
+    with open_signal_pipe() as woken:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         assert not wait(woken, 0)
         child.communicate(b"\n")
@@ -32,7 +32,7 @@ def test_a_handled_signal_wakes() -> None:
     """However it is handled, and from then on until the descriptor is emptied."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with woken_by_signals() as woken:
+        with open_signal_pipe() as woken:
             os.kill(os.getpid(), signal.SIGUSR1)
             assert wait(woken)
             assert os.read(woken, 4096) == bytes([signal.SIGUSR1])
@@ -45,7 +45,7 @@ def test_more_signals_than_are_read_do_no_harm() -> None:
     """A pipe holds 64 KiB."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with woken_by_signals() as woken:
+        with open_signal_pipe() as woken:
             for _ in range(70_000):
                 signal.raise_signal(signal.SIGUSR1)
             assert wait(woken, 0)
@@ -55,7 +55,7 @@ def test_more_signals_than_are_read_do_no_harm() -> None:
 
 def test_everything_is_as_before_afterwards() -> None:
     """The handler of SIGCHLD, and where signals are told."""
-    with woken_by_signals():
+    with open_signal_pipe():
         pass
     assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     assert signal.set_wakeup_fd(-1) == -1

@@ -11,7 +11,7 @@ from worker.simulation.boards import BOARDS
 from worker.simulation.orders import SimulatedBoard
 from worker.simulation.sensors import MeasuredLoad, SimulatedSensors
 from worker.simulation.virtual_cores import VirtualCores
-from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags, state
+from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, flag_state, pack_flags
 
 PI4 = BOARDS["pi4"]
 MEMORY_BYTES = 50 << 20
@@ -90,7 +90,7 @@ def test_a_throttled_board_needs_more_of_itself_for_the_same_work(machine: Machi
     for _ in range(1800):
         machine.work(1, 1.0)
         hot = sensors.read()
-    assert state(hot.conditions, THROTTLED) is True
+    assert flag_state(hot.conditions, THROTTLED) is True
     assert hot.temperature_c is not None
     assert hot.temperature_c > 80
     assert hot.frequency_hz is not None
@@ -110,7 +110,7 @@ def test_a_board_that_was_throttled_remembers_it(machine: Machine) -> None:
         cool = sensors.read()
     assert (cool.conditions, cool.conditions_lately) == (pack_flags(0), pack_flags(0))
     assert cool.conditions_since_start == pack_flags(THROTTLED)
-    assert state(cool.conditions_since_start, UNDER_VOLTAGE) is False
+    assert flag_state(cool.conditions_since_start, UNDER_VOLTAGE) is False
 
 
 def test_a_cool_board_runs_at_full_clock(machine: Machine) -> None:
@@ -131,7 +131,7 @@ def test_a_fan_and_a_weak_supply_are_in_the_reading(machine: Machine) -> None:
     assert (rest.fan_step, rest.fan_rpm, rest.conditions) == (1, 2400, pack_flags(0))
     machine.work(10, 20.0)
     busy = sensors.read()
-    assert state(busy.conditions, UNDER_VOLTAGE) is True
+    assert flag_state(busy.conditions, UNDER_VOLTAGE) is True
     assert busy.frequency_hz == BOARDS["pi5"].floor_hz
     assert (machine.sensors("pi4", "cooled").read().fan_step, machine.sensors().read().fan_rpm) == (None, None)
 
@@ -139,9 +139,9 @@ def test_a_fan_and_a_weak_supply_are_in_the_reading(machine: Machine) -> None:
 def test_a_zero_knows_nothing_of_its_voltage(machine: Machine) -> None:
     """Which is not the same as well."""
     reading = machine.sensors("zero2w").read()
-    assert state(reading.conditions, UNDER_VOLTAGE) is None
-    assert state(reading.conditions_since_start, UNDER_VOLTAGE) is None
-    assert state(reading.conditions, THROTTLED) is False
+    assert flag_state(reading.conditions, UNDER_VOLTAGE) is None
+    assert flag_state(reading.conditions_since_start, UNDER_VOLTAGE) is None
+    assert flag_state(reading.conditions, THROTTLED) is False
 
 
 def test_a_faster_model_is_as_hot_in_a_tenth_of_the_time(machine: Machine) -> None:

@@ -10,7 +10,7 @@ from worker.load.histogram import Histogram
 from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND, LagSecond
 from worker.simulation.orders import SimulatedBoard
 from worker.simulation.shares import ENOUGH_REQUESTS, Shares
-from worker.simulation.slowed_recorder import NOTICED_S, SlowedLag, SlowedRecorder, _with_waits
+from worker.simulation.slowed_recorder import MIN_WAIT_S, SlowedLag, SlowedRecorder, _with_waits
 from worker.simulation.virtual_cores import VirtualCores
 from worker.wire.messages import Report
 
@@ -115,7 +115,7 @@ def test_a_wait_that_nobody_would_notice_is_none(recorder: SlowedRecorder, slept
     """Less than a millisecond."""
     for _ in range(4):
         recorder.record("GET", "/", 5.0, 10)
-    clock.now_s += 0.1 - NOTICED_S / 2
+    clock.now_s += 0.1 - MIN_WAIT_S / 2
     recorder.record("GET", "/", 5.0, 10)
     assert slept == []
     assert recorder.take({}, final=True).seconds[0].lag_max_ms == 2.0

@@ -28,7 +28,7 @@ from master.store import (
     SecondRow,
     Store,
 )
-from worker.load.histogram import Tally
+from worker.load.histogram import EndpointStats
 from worker.telemetry import conditions
 from worker.wire.messages import Reading
 
@@ -80,8 +80,8 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
 
 
 def test_how_many_requests_a_workers_own_clock_ended_is_kept_and_added_up(store: Store) -> None:
-    store.add_requests(5, ("GET", "/a"), Tally(9, own_clock=7), fit=True)
-    store.add_requests(5, ("GET", "/a"), Tally(4, own_clock=2), fit=True)
+    store.add_requests(5, ("GET", "/a"), EndpointStats(9, own_clock=7), fit=True)
+    store.add_requests(5, ("GET", "/a"), EndpointStats(4, own_clock=2), fit=True)
     assert [(part.total, part.own_clock) for _, _, part, _ in store.requests()] == [(13, 9)]
 
 

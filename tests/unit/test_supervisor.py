@@ -17,8 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.agent import supervisor
-from worker.agent.supervisor import CRASHES, MAX_WAIT_S, MENDED_AFTER_S, OUTPUT_INTERVAL_S, Backoff, Supervisor
-from worker.wire.messages import WorkerEnded, WorkerMended
+from worker.agent.supervisor import (
+    CRASH_LOOP_ENDS,
+    MAX_WAIT_S,
+    OUTPUT_INTERVAL_S,
+    RECOVERED_AFTER_S,
+    Backoff,
+    Supervisor,
+)
+from worker.wire.messages import WorkerEnded, WorkerRecovered
 
 
 @given(st.text(), st.lists(st.floats(0, 100), max_size=60))
@@ -38,7 +45,7 @@ def test_the_wait_doubles_until_the_process_stays() -> None:
     for wait_s, longest_s in zip(waits_s, (0.5, 1.0, 2.0, 4.0), strict=True):
         assert longest_s / 2 <= wait_s <= longest_s
     assert backoff.crashing
-    assert backoff.after_end(MENDED_AFTER_S) <= 0.5
+    assert backoff.after_end(RECOVERED_AFTER_S) <= 0.5
     assert not backoff.crashing
     assert len({Backoff(f"pi{number}_0").after_end(1.0) for number in range(50)}) == 50
 
@@ -52,7 +59,7 @@ class Orders(msgspec.Struct):
 @pytest.fixture
 def crashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     monkeypatch.setattr(supervisor, "FIRST_WAIT_S", 0.02)
-    monkeypatch.setattr(supervisor, "STOP_S", 0.1)
+    monkeypatch.setattr(supervisor, "STOP_GRACE_S", 0.1)
     kept = Supervisor()
     kept.keep({"pi1_0": Orders()})
     yield kept
@@ -60,9 +67,9 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
 
 
 def until(
-    kept: Supervisor, enough: Callable[[list[WorkerEnded | WorkerMended]], bool]
-) -> list[WorkerEnded | WorkerMended]:
-    said: list[WorkerEnded | WorkerMended] = []
+    kept: Supervisor, enough: Callable[[list[WorkerEnded | WorkerRecovered]], bool]
+) -> list[WorkerEnded | WorkerRecovered]:
+    said: list[WorkerEnded | WorkerRecovered] = []
     deadline_s = time.monotonic() + 60
     while not enough(said):
         assert time.monotonic() < deadline_s, said
@@ -73,11 +80,11 @@ def until(
 
 def test_a_worker_that_ends_again_and_again_is_told_with_its_last_words(crashing: Supervisor) -> None:
     """From the third time on as one that crashes; and it is tried again all the same."""
-    said = until(crashing, lambda said: len(said) == CRASHES)
+    said = until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     assert all(isinstance(message, WorkerEnded) for message in said)
-    assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False] * (CRASHES - 1) + [
-        True
-    ]
+    assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False] * (
+        CRASH_LOOP_ENDS - 1
+    ) + [True]
     for message in said:
         assert isinstance(message, WorkerEnded)
         assert message.worker == "pi1_0"
@@ -115,12 +122,12 @@ def test_a_worker_is_mended_when_it_has_lived_for_a_while(
     crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said once, and only of one that crashed."""
-    until(crashing, lambda said: len(said) == CRASHES)
+    until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     while not crashing.pids:
         list(crashing.look(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)  # so that it lives
-    monkeypatch.setattr(supervisor, "MENDED_AFTER_S", 0.05)
-    assert until(crashing, lambda said: len(said) == 1) == [WorkerMended("pi1_0")]
+    monkeypatch.setattr(supervisor, "RECOVERED_AFTER_S", 0.05)
+    assert until(crashing, lambda said: len(said) == 1) == [WorkerRecovered("pi1_0")]
     assert list(crashing.look(time.monotonic())) == []
     os.kill(crashing.pids[0], signal.SIGKILL)
 
@@ -136,12 +143,12 @@ def test_between_looks_there_is_time_until_something_is_due_of_itself(
     (ended,) = until(crashing, lambda said: len(said) == 1)
     assert isinstance(ended, WorkerEnded)
     assert 0 <= crashing.wait_s(time.monotonic()) <= ended.again_in_s
-    until(crashing, lambda said: len(said) == CRASHES - 1)
+    until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS - 1)
     while not crashing.pids:
         list(crashing.look(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)  # so that it lives
     started_s = time.monotonic()
-    monkeypatch.setattr(supervisor, "MENDED_AFTER_S", 1.0)
+    monkeypatch.setattr(supervisor, "RECOVERED_AFTER_S", 1.0)
     assert 0 < crashing.wait_s(started_s) <= 1.0
     assert crashing.wait_s(started_s + 1.0) == 0
     os.kill(crashing.pids[0], signal.SIGKILL)
@@ -156,7 +163,7 @@ def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypa
     """Also while it lives."""
     list(crashing.look(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)
-    monkeypatch.setattr(supervisor, "MAX_KEPT_BYTES", 1000)
+    monkeypatch.setattr(supervisor, "MAX_OUTPUT_BYTES", 1000)
     output = crashing._workers[0].output
     output.write(b"x" * 1001)
     output.flush()
@@ -169,7 +176,7 @@ def test_a_process_that_can_not_be_started_is_told_as_one_that_ended(
 ) -> None:
     """For want of memory or processes, say; who looks after it is not to end for that."""
     monkeypatch.setattr(supervisor.sys, "executable", "/nowhere/python")
-    said = until(crashing, lambda said: len(said) == CRASHES)
+    said = until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     assert all(
         isinstance(message, WorkerEnded) and "it can't be started: No such file" in message.how for message in said
     )

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.simulation.boards import BOARDS, FAN_HYSTERESIS_C, FAN_STEPS_C, KINDS
-from worker.simulation.power_supply import HOLD_S, Supply
+from worker.simulation.power_supply import HOLD_S, PowerSupply
 from worker.simulation.thermal_model import BENCHMARK, PYTHON, STEP_HYSTERESIS_C, ThermalModel
-from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, pack_flags, state
+from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, flag_state, pack_flags
 from worker.telemetry.pi.models import THROTTLE_FROM_C
 
 HOUR_S = 3600
@@ -21,7 +21,7 @@ kinds = st.sampled_from(sorted(KINDS))
 
 def model(kind: str, ambient_c: float = ROOM_C, *, speed: float = 1.0, supply_w: float | None = None) -> ThermalModel:
     board, cooling = KINDS[kind]
-    supply = None if supply_w is None else Supply(supply_w)
+    supply = None if supply_w is None else PowerSupply(supply_w)
     return ThermalModel(BOARDS[board], cooling, ambient_c, speed=speed, supply=supply)
 
 
@@ -297,14 +297,14 @@ def test_what_a_sagging_supply_means_for_the_others(kind: str, floor_hz: float) 
     board = model(kind, supply_w=0.1)
     board.step(1, 1.0)
     assert board.frequency_hz == floor_hz
-    assert state(board.conditions, FREQUENCY_CAPPED) is True
-    assert state(board.conditions, UNDER_VOLTAGE) is (None if kind == "zero2w" else True)
-    assert state(model(kind).conditions, UNDER_VOLTAGE) is (None if kind == "zero2w" else False)
+    assert flag_state(board.conditions, FREQUENCY_CAPPED) is True
+    assert flag_state(board.conditions, UNDER_VOLTAGE) is (None if kind == "zero2w" else True)
+    assert flag_state(model(kind).conditions, UNDER_VOLTAGE) is (None if kind == "zero2w" else False)
 
 
 def test_a_supply_is_good_again_when_little_enough_was_drawn_for_a_while() -> None:
     """Just below its limit is not enough, and a moment is not a while."""
-    supply = Supply(4.0)
+    supply = PowerSupply(4.0)
     supply.draw(1, 4.0)
     assert not supply.sagging
     supply.draw(1, 4.1)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.telemetry.proc_files import FAILURES, REST_S
-from worker.telemetry.thermal_sensors import Warmth
+from worker.telemetry.proc_files import MAX_FAILURES, RETRY_S
+from worker.telemetry.thermal_sensors import ThermalSensors
 
 Named = list[tuple[str, str]]
 
@@ -59,7 +59,7 @@ def test_the_cpus_temperature_is_chosen_by_the_sensors_name(
     """Never just any chip's: a rack judged by its clock chips would never be hot."""
     chips(tmp_path, found_chips)
     zones(tmp_path, found_zones)
-    assert Warmth(tmp_path).temperature_c(0.0) == expected_c
+    assert ThermalSensors(tmp_path).temperature_c(0.0) == expected_c
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_the_cpus_temperature_is_chosen_by_the_sensors_name(
 def test_a_fans_speed_is_read_by_its_chips_name(tmp_path: Path, name: str, text: str, expected: int | None) -> None:
     """One that stands still says 0, which is not the same as no fan."""
     chips(tmp_path, [("cpu_thermal", "1"), (name, text)], value="fan1_input")
-    assert Warmth(tmp_path).fan_rpm(0.0) == expected
+    assert ThermalSensors(tmp_path).fan_rpm(0.0) == expected
 
 
 def test_a_value_is_found_once_and_looked_for_again_after_it_has_failed_repeatedly(tmp_path: Path) -> None:
     """A driver that is loaded anew may have another number."""
     chips(tmp_path, [("cpu_thermal", "50000")])
-    warmth = Warmth(tmp_path)
+    warmth = ThermalSensors(tmp_path)
     assert warmth.temperature_c(0.0) == 50.0
     chip = tmp_path / "sys/class/hwmon/hwmon0"
     (chip / "temp1_input").write_text("")
@@ -84,15 +84,15 @@ def test_a_value_is_found_once_and_looked_for_again_after_it_has_failed_repeated
     (new / "name").write_text("cpu_thermal\n")
     (new / "temp1_input").write_text("60000\n")
     (chip / "name").write_text("gone\n")
-    assert [warmth.temperature_c(1.0) for _ in range(FAILURES)] == [None] * FAILURES
-    assert warmth.temperature_c(REST_S) == 60.0
+    assert [warmth.temperature_c(1.0) for _ in range(MAX_FAILURES)] == [None] * MAX_FAILURES
+    assert warmth.temperature_c(RETRY_S) == 60.0
     warmth.close()
 
 
 def test_a_machine_without_a_sensor_is_looked_through_seldom(tmp_path: Path) -> None:
     """Looking costs more than reading."""
-    warmth = Warmth(tmp_path)
+    warmth = ThermalSensors(tmp_path)
     assert warmth.temperature_c(10.0) is None
     chips(tmp_path, [("cpu_thermal", "50000")])
-    assert warmth.temperature_c(10.0 + REST_S - 1) is None
-    assert warmth.temperature_c(10.0 + REST_S) == 50.0
+    assert warmth.temperature_c(10.0 + RETRY_S - 1) is None
+    assert warmth.temperature_c(10.0 + RETRY_S) == 50.0

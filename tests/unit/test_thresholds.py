@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from master.judge.seconds.window import Second, Window
 from master.judge.target.thresholds import Judge, ThresholdOutcome
 from master.scenario.rules import Endpoint, Threshold, parse_threshold
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 
 GET = ("GET", "/x")
 POST = ("POST", "/y z")
 
 
-def tally(*latencies_ms: float, failed: int = 0) -> Tally:
-    made = Tally(total=len(latencies_ms), failed=failed)
+def tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
+    made = EndpointStats(total=len(latencies_ms), failed=failed)
     for latency_ms in latencies_ms:
         made.histogram.add(latency_ms)
     return made
@@ -27,12 +27,12 @@ def tally(*latencies_ms: float, failed: int = 0) -> Tally:
 class Answers:
     """What was requested in each second, which seconds are judged, and the users in them."""
 
-    seconds: Mapping[int, Mapping[Endpoint, Tally]]
+    seconds: Mapping[int, Mapping[Endpoint, EndpointStats]]
     steady: Sequence[int]
     users: Mapping[int, float]
 
 
-def answers(seconds: Mapping[int, Mapping[Endpoint, Tally]], steady: range, users: float = 10) -> Answers:
+def answers(seconds: Mapping[int, Mapping[Endpoint, EndpointStats]], steady: range, users: float = 10) -> Answers:
     return Answers(seconds, steady, dict.fromkeys(steady, users))
 
 
@@ -225,9 +225,9 @@ def test_a_rule_without_data_does_not_hold_and_says_why(rule: str, data: Answers
     assert says in found.message
 
 
-FAILED = Tally(total=4, failed=4, failures=tally(0.2, 0.2, 0.2, 0.2).histogram)
-UNTIMED = Tally(total=4, untimed=4)
-APART = Tally(total=4)
+FAILED = EndpointStats(total=4, failed=4, failures=tally(0.2, 0.2, 0.2, 0.2).histogram)
+UNTIMED = EndpointStats(total=4, untimed=4)
+APART = EndpointStats(total=4)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ APART = Tally(total=4)
     ],
 )
 def test_a_rule_that_nobody_can_judge_is_unknown_and_neither_holds_nor_breaks(
-    rule: str, of_get: Tally, users: float | None, says: str
+    rule: str, of_get: EndpointStats, users: float | None, says: str
 ) -> None:
     """Whatever other endpoints do."""
     data = Answers(
@@ -277,7 +277,7 @@ def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silenc
     for second in range(9):
         unfit = 3 <= second <= 5
         apart = {GET: tally(apart_ms).histogram} if unfit else {}
-        judge.add(second, {GET: Tally(total=1) if unfit else tally(5.0)}, 1, apart=apart)
+        judge.add(second, {GET: EndpointStats(total=1) if unfit else tally(5.0)}, 1, apart=apart)
     (found,) = judge.outcomes()
     assert found.ok is ok
     assert found.message.startswith(says) or says in found.message

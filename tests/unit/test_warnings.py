@@ -8,10 +8,10 @@ from report_example import tally
 from master.judge.warnings import ALIKE, warnings_for
 from master.scenario.rules import Endpoint
 from master.store import OTHER
-from worker.load.histogram import Tally
+from worker.load.histogram import EndpointStats
 
 
-def named(*names: str) -> dict[Endpoint, Tally]:
+def named(*names: str) -> dict[Endpoint, EndpointStats]:
     return {("GET", name): tally(5.0) for name in names}
 
 

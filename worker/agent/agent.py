@@ -20,16 +20,16 @@ from worker.parent_watch import note_contact
 from worker.telemetry.sensors import Sensors
 from worker.wire.curve import Endpoint, Keys, connect
 from worker.wire.messages import (
-    ALIVE_INTERVAL_S,
+    HEARTBEAT_INTERVAL_S,
+    AgentHeartbeat,
     AgentMessage,
-    Alive,
-    Answer,
     Assign,
     Assignment,
+    ClockReply,
+    ClockRequest,
     Goodbye,
     Hello,
-    Present,
-    Question,
+    HelloRequest,
     Quit,
     Sample,
     Welcome,
@@ -38,13 +38,13 @@ from worker.wire.messages import (
 )
 
 HELLO_INTERVAL_S = 2.0
-HELLO_INTERVAL_MAX_S = 30.0
+MAX_HELLO_INTERVAL_S = 30.0
 FORGET_RUN_S = 600.0
 """An agent that stays keeps the workers of a run so long though no controller is heard: one that is started anew finds them, and
 what they have not been able to tell."""
-LOOK_EARLY_S = 0.5
+POLL_EARLY_S = 0.5
 """By so much earlier than it must an agent looks after its workers when it is awake anyhow, which saves waking for that alone."""
-LOOK_INTERVAL_S = 0.05
+POLL_INTERVAL_S = 0.05
 """How often the agents of one thread look whether something is due or has come, when there are several."""
 
 
@@ -147,7 +147,7 @@ class Agent:
             self._leave_run()
         # What is on a schedule comes first: starting a process takes a while.
         wait_s = self._say_what_is_due(now_s)
-        if self._workers is not None and (woken or now_s >= self._look_at_s - LOOK_EARLY_S):
+        if self._workers is not None and (woken or now_s >= self._look_at_s - POLL_EARLY_S):
             for message in self._workers.look(now_s):
                 self._send(message)
             self._look_at_s = now_s + self._workers.wait_s(now_s)
@@ -156,22 +156,22 @@ class Agent:
     def _say_what_is_due(self, now_s: float) -> float:
         if self._samples is None:
             if now_s >= self._hello_at_s:
-                if self._hello_wait_s >= HELLO_INTERVAL_MAX_S:
+                if self._hello_wait_s >= MAX_HELLO_INTERVAL_S:
                     # What waits to be sent is old, and would all be heard at once when there is a controller again.
                     self._connect_anew()
                 if self._stays:  # some of them are found out in time
                     self._facts = self._sensors.facts()
                 self._send(Hello(self._facts))
                 self._hello_at_s = now_s + self._hello_wait_s * self._dice.uniform(0.8, 1.2)
-                self._hello_wait_s = min(2 * self._hello_wait_s, HELLO_INTERVAL_MAX_S)
+                self._hello_wait_s = min(2 * self._hello_wait_s, MAX_HELLO_INTERVAL_S)
             return self._hello_at_s - now_s
         if self._samples.wait_s(now_s) <= 0:
             slot = self._samples.take(now_s)
             self._send(Sample(slot, self._samples.due_s(slot), now_s, self._sensors.read()))
-            self._alive_at_s = now_s + ALIVE_INTERVAL_S * 1.5
+            self._alive_at_s = now_s + HEARTBEAT_INTERVAL_S * 1.5
         elif now_s >= self._alive_at_s:
-            self._send(Alive())
-            self._alive_at_s = now_s + ALIVE_INTERVAL_S
+            self._send(AgentHeartbeat())
+            self._alive_at_s = now_s + HEARTBEAT_INTERVAL_S
         return min(self._samples.wait_s(now_s), self._alive_at_s - now_s)
 
     def _leave_run(self, *, told: bool = False) -> None:
@@ -217,11 +217,11 @@ class Agent:
                 if self._workers is not None:
                     self._workers.take_on(assignment)
                     self._look_at_s = 0.0
-            case Present():
+            case HelloRequest():
                 self._samples = None
                 self._hello_at_s = 0.0
-            case Question(asked_s=asked_s):
-                self._send(Answer(asked_s, time.monotonic(), time.time()))
+            case ClockRequest(asked_s=asked_s):
+                self._send(ClockReply(asked_s, time.monotonic(), time.time()))
             case Quit() if self._stays:
                 self._leave_run(told=True)
             case Quit():
@@ -253,7 +253,7 @@ def serve(
             wait_s = min(due_s.values()) - time.monotonic()
             if len(due_s) > 1:
                 # Looking at many sockets costs something, so it is not done for each of them by itself.
-                sleep(LOOK_INTERVAL_S)
+                sleep(POLL_INTERVAL_S)
                 wait_s = 0.0
             heard = {socket for socket, _ in poller.poll(int(1000 * min(max(0.0, wait_s), 1.0)) + (wait_s > 0))}
             told = woken in heard

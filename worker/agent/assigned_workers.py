@@ -12,7 +12,7 @@ import msgspec
 from worker.agent.locustfile_folder import LocustfileFolder
 from worker.agent.supervisor import Backoff, Supervisor
 from worker.wire.curve import Endpoint, Keys
-from worker.wire.messages import MAX_WORKERS, Assignment, WorkerEnded, WorkerMended
+from worker.wire.messages import MAX_WORKERS, Assignment, WorkerEnded, WorkerRecovered
 from worker.wire.orders import WorkerOrders, WorkerSpec
 
 
@@ -60,7 +60,7 @@ class AssignedWorkers:
             }
         )
 
-    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerMended]:
+    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered]:
         """Start what is due to be started; what has ended by itself or can't be started, and what is well again."""
         if not self._prepared and self.assignment is not None and now_s >= self._prepare_at_s:
             first = f"{self._node}_0"
@@ -74,7 +74,7 @@ class AssignedWorkers:
             else:
                 self._prepared = True
                 if self._backoff.crashing:
-                    yield WorkerMended(first)
+                    yield WorkerRecovered(first)
                 self._backoff = Backoff(self._node)
         yield from self._supervisor.look(now_s)
 

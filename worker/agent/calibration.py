@@ -21,7 +21,7 @@ from statistics import median
 
 import msgspec
 
-from worker.atomic_write import write_whole
+from worker.atomic_write import atomic_write
 from worker.load.histogram import Histogram
 from worker.telemetry.pi.models import PI_MODELS
 from worker.telemetry.sensors import MachineSensors
@@ -37,12 +37,12 @@ depend on it.
 ROUNDS = 5
 ROUND_S = 0.05
 """CPU time of a round. With the first, which only warms the caches and the clock up, they take 0.3 s in all."""
-LIMIT_S = 0.5
+TIME_LIMIT_S = 0.5
 """A measurement that has taken so long, since others have the cores, is given up."""
 MAX_SPREAD = 1.15
 """Rounds agree when the slowest but one took no more than so many times as long as the fastest but one."""
-AGAIN_S = 60.0
-AGAIN_MAX_S = 3600.0
+RETRY_S = 60.0
+MAX_RETRY_S = 3600.0
 """When no figure came out, so long until the next attempt, and twice as long after each, up to the second."""
 MAX_BYTES = 4096
 FILE = "capacity.json"
@@ -57,7 +57,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     piswarm: str
 
 
-class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CachedCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is in the file."""
 
     machine: Machine
@@ -77,7 +77,7 @@ def capacity_from(rounds_s: Sequence[float], cores: int) -> float | None:
 def cached_capacity(content: bytes, machine: Machine) -> float | None:
     """The capacity in a file of this content; None when it is damaged, or of another machine. Pure."""
     try:
-        kept = msgspec.json.decode(content, type=Kept)
+        kept = msgspec.json.decode(content, type=CachedCapacity)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return kept.capacity if kept.machine == machine else None
@@ -108,7 +108,7 @@ def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], b
         return None
     if folder is not None:
         with contextlib.suppress(OSError):  # it is measured again next time
-            write_whole(folder / FILE, msgspec.json.encode(Kept(machine, capacity)))
+            atomic_write(folder / FILE, msgspec.json.encode(CachedCapacity(machine, capacity)))
     return capacity
 
 
@@ -127,7 +127,7 @@ class Calibration:
         """`calibrate` says whether it has come out."""
         self._calibrate = calibrate
         self._is_known = calibrate()
-        self._wait_s = AGAIN_S
+        self._wait_s = RETRY_S
         self._again_at_s = now_s + self._wait_s
 
     def look(self, now_s: float) -> None:
@@ -135,7 +135,7 @@ class Calibration:
         if self._is_known or now_s < self._again_at_s:
             return
         self._is_known = self._calibrate()
-        self._wait_s = min(2 * self._wait_s, AGAIN_MAX_S)
+        self._wait_s = min(2 * self._wait_s, MAX_RETRY_S)
         self._again_at_s = now_s + self._wait_s
 
 
@@ -143,7 +143,7 @@ def measure(
     clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.thread_time
 ) -> list[float]:
     """The CPU seconds for a unit of work in each round; fewer than ROUNDS when the time is up."""
-    until_s = clock() + LIMIT_S
+    until_s = clock() + TIME_LIMIT_S
     work = _work()
     rounds_s: list[float] = []
     for number in range(1 + ROUNDS):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import zmq
 
-from worker.atomic_write import write_whole
+from worker.atomic_write import atomic_write
 from worker.wire.curve import Keys, new_keys
 
 SECRET = "node.secret"  # noqa: S105  # a file's name
@@ -37,14 +37,14 @@ def node_keys(directory: Path) -> Keys:
         keys = read_keys(directory)
     except FileNotFoundError:
         keys = new_keys()
-        write_whole(directory / SECRET, f"{keys.secret}\n".encode())
+        atomic_write(directory / SECRET, f"{keys.secret}\n".encode())
     public = f"{keys.public}\n".encode()
     try:
         current = (directory / PUBLIC).read_bytes()
     except FileNotFoundError:
         current = b""
     if current != public:
-        write_whole(directory / PUBLIC, public, 0o644)
+        atomic_write(directory / PUBLIC, public, 0o644)
     return keys
 
 

@@ -15,8 +15,8 @@ from worker.agent.agent import Agent, serve
 from worker.agent.assigned_workers import AssignedWorkers
 from worker.agent.calibration import calibrate, state_folder
 from worker.agent.locustfile_folder import remove_abandoned
-from worker.agent.priority import raised
-from worker.agent.signal_pipe import catch_sigterm, woken_by_signals
+from worker.agent.priority import raise_priority
+from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
 from worker.parent_watch import take_orders
 from worker.telemetry.sensors import MachineSensors, Sensors
@@ -30,7 +30,7 @@ def run_agent(orders: NodeOrders, sensors: Sensors, supervisor: Supervisor, term
     context = zmq.Context()
     workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor)
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=workers)
-    with woken_by_signals() as woken:
+    with open_signal_pipe() as woken:
         serve([agent], until=terminated, woken=woken)
     end_context(context)
 
@@ -39,7 +39,7 @@ def main() -> int:
     """Run an agent by the orders on standard input, until the controller or SIGTERM ends it."""
     orders = take_orders(NodeOrders)
     terminated = catch_sigterm()
-    priority = raised()  # before ZeroMQ starts its threads, so that they have it too
+    priority = raise_priority()  # before ZeroMQ starts its threads, so that they have it too
     sensors = MachineSensors()
     if orders.carries_load:
         calibrate(sensors, state_folder(os.environ))

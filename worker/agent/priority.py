@@ -35,15 +35,15 @@ class Priority(NamedTuple):
                 os.setpriority(os.PRIO_PROCESS, 0, self.own)
 
 
-def unraised() -> Priority:
+def current_priority() -> Priority:
     """That which the calling thread has."""
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     return Priority(niceness, niceness)
 
 
-def raised() -> Priority:
+def raise_priority() -> Priority:
     """Raise the calling thread's by STEP, where that is allowed."""
-    usual = unraised().usual
+    usual = current_priority().usual
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, usual - STEP)
-    return Priority(usual, unraised().own)
+    return Priority(usual, current_priority().own)

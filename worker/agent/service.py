@@ -18,9 +18,9 @@ from worker.agent.assigned_workers import AssignedWorkers
 from worker.agent.calibration import Calibration, calibrate, state_folder
 from worker.agent.keys import read_keys
 from worker.agent.locustfile_folder import remove_abandoned
-from worker.agent.priority import raised
+from worker.agent.priority import raise_priority
 from worker.agent.settings import KEYS, read_settings
-from worker.agent.signal_pipe import catch_sigterm, woken_by_signals
+from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
 from worker.agent.watchdog import Watchdog
 from worker.telemetry.sensors import MachineSensors
@@ -43,7 +43,7 @@ def main() -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    priority = raised()  # before ZeroMQ starts its threads, so that they have it too
+    priority = raise_priority()  # before ZeroMQ starts its threads, so that they have it too
     remove_abandoned()
     sensors = MachineSensors()
     folder = state_folder(os.environ)
@@ -63,7 +63,7 @@ def main() -> int:
             calibration.look(now_s)
         return terminated()
 
-    with woken_by_signals() as woken:
+    with open_signal_pipe() as woken:
         serve([agent], until=over, woken=woken)
     end_context(context)
     return 0

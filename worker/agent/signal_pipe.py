@@ -21,7 +21,7 @@ def catch_sigterm() -> Callable[[], bool]:
 
 
 @contextmanager
-def woken_by_signals() -> Iterator[int]:
+def open_signal_pipe() -> Iterator[int]:
     """A descriptor that becomes readable at each signal which this process handles in Python, the end of a child included.
 
     For the main thread alone (ValueError elsewhere), and for one at a time. The reader empties it; it never fills up,

@@ -15,24 +15,24 @@ from typing import IO
 
 import msgspec
 
-from worker.agent.priority import Priority, unraised
-from worker.wire.messages import WorkerEnded, WorkerMended
+from worker.agent.priority import Priority, current_priority
+from worker.wire.messages import WorkerEnded, WorkerRecovered
 
 FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 30.0
-MENDED_AFTER_S = 30.0
+RECOVERED_AFTER_S = 30.0
 """A worker that has lived for so long is well: the next end is a first one again."""
-CRASHES = 3
-"""So many ends, each before MENDED_AFTER_S, and a worker is said to crash again and again."""
-STOP_S = 3.0
-TOLD_S = 2.0
+CRASH_LOOP_ENDS = 3
+"""So many ends, each before RECOVERED_AFTER_S, and a worker is said to crash again and again."""
+STOP_GRACE_S = 3.0
+QUIT_GRACE_S = 2.0
 """How long workers that the controller has told that the run is over may take to end by themselves: their locustfile may have
 something to do at its end."""
-LAST_WORDS_BYTES = 4000
-MAX_LAST_WORDS = 500
-MAX_KEPT_BYTES = 1 << 20
+OUTPUT_TAIL_BYTES = 4000
+MAX_LAST_LINE = 500
+MAX_OUTPUT_BYTES = 1 << 20
 OUTPUT_INTERVAL_S = 5.0
-"""At least so often it is seen to that what a worker says stays below MAX_KEPT_BYTES."""
+"""At least so often it is seen to that what a worker says stays below MAX_OUTPUT_BYTES."""
 
 
 class Backoff:
@@ -48,17 +48,17 @@ class Backoff:
 
     def after_end(self, lived_s: float) -> float:
         """The process has ended after `lived_s`; how long to wait, in seconds."""
-        self.early_ends = 1 if lived_s >= MENDED_AFTER_S else self.early_ends + 1
+        self.early_ends = 1 if lived_s >= RECOVERED_AFTER_S else self.early_ends + 1
         longest_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self.early_ends - 1, 20))
         return longest_s * self._dice.uniform(0.5, 1.0)
 
     @property
     def crashing(self) -> bool:
         """Whether it has ended early again and again."""
-        return self.early_ends >= CRASHES
+        return self.early_ends >= CRASH_LOOP_ENDS
 
 
-def hang_up(process: subprocess.Popen[bytes]) -> None:
+def close_stdin(process: subprocess.Popen[bytes]) -> None:
     """Close its standard input. What it has not read, because it ended before, is lost with it."""
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
@@ -96,7 +96,7 @@ class _Worker:
             self.process.stdin.write(self._orders)
             self.process.stdin.flush()
 
-    def look(self, now_s: float) -> WorkerEnded | WorkerMended | None:
+    def look(self, now_s: float) -> WorkerEnded | WorkerRecovered | None:
         if self.process is None:
             if now_s < self.start_at_s:
                 return None
@@ -107,13 +107,13 @@ class _Worker:
             return None
         status = self.process.poll()
         if status is None:
-            if os.fstat(self.output.fileno()).st_size > MAX_KEPT_BYTES:
+            if os.fstat(self.output.fileno()).st_size > MAX_OUTPUT_BYTES:
                 self._forget_output()
-            if not self._said_mended and now_s - self._started_s >= MENDED_AFTER_S:
+            if not self._said_mended and now_s - self._started_s >= RECOVERED_AFTER_S:
                 self._said_mended = True
-                return WorkerMended(self.name)
+                return WorkerRecovered(self.name)
             return None
-        hang_up(self.process)
+        close_stdin(self.process)
         self.process = None
         return self._note_end(now_s, now_s - self._started_s, self._last_words(status))
 
@@ -128,7 +128,7 @@ class _Worker:
             return max(0.0, self.start_at_s - now_s)
         if self._said_mended:
             return OUTPUT_INTERVAL_S
-        return min(OUTPUT_INTERVAL_S, max(0.0, self._started_s + MENDED_AFTER_S - now_s))
+        return min(OUTPUT_INTERVAL_S, max(0.0, self._started_s + RECOVERED_AFTER_S - now_s))
 
     def _forget_output(self) -> None:
         # The process writes where this file's position is: they share it.
@@ -138,9 +138,9 @@ class _Worker:
     def _last_words(self, status: int) -> str:
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         end = self.output.seek(0, 2)
-        self.output.seek(max(0, end - LAST_WORDS_BYTES))
+        self.output.seek(max(0, end - OUTPUT_TAIL_BYTES))
         said = self.output.read().decode(errors="replace").strip().splitlines()
-        return f"{how}; {said[-1].strip()}"[:MAX_LAST_WORDS] if said else how
+        return f"{how}; {said[-1].strip()}"[:MAX_LAST_LINE] if said else how
 
 
 class Supervisor:
@@ -151,7 +151,7 @@ class Supervisor:
 
     def __init__(self, priority: Priority | None = None) -> None:
         """Workers get the usual niceness of `priority`, which is that of the thread that looks after them."""
-        self._priority = priority or unraised()
+        self._priority = priority or current_priority()
         self._workers: list[_Worker] = []
 
     def keep(self, orders: Mapping[str, msgspec.Struct]) -> None:
@@ -170,7 +170,7 @@ class Supervisor:
         """The processes that live."""
         return [worker.process.pid for worker in self._workers if worker.process is not None]
 
-    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerMended]:
+    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered]:
         """Start what is due to be started; what has ended by itself, and what is well again."""
         for worker in self._workers:
             message = worker.look(now_s)
@@ -181,16 +181,16 @@ class Supervisor:
         """How long until one is to be looked at though none has ended, in seconds."""
         return min((worker.wait_s(now_s) for worker in self._workers), default=math.inf)
 
-    def stop(self, grace_s: float = STOP_S, *, told: bool = False) -> None:
+    def stop(self, grace_s: float = STOP_GRACE_S, *, told: bool = False) -> None:
         """End all of them: the closing of their standard input tells them to, and who has not heard it in time is killed.
 
         Those that the controller has `told` end by themselves before that, mostly.
         """
         living = [worker.process for worker in self._workers if worker.process is not None]
         if told:
-            _wait_for(living, TOLD_S)
+            _wait_for(living, QUIT_GRACE_S)
         for process in living:
-            hang_up(process)
+            close_stdin(process)
         for process in _wait_for(living, grace_s):
             process.kill()
             process.wait()

@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-PARTS = 4
+NOTICES_PER_TIMEOUT = 4
 """So many words in the time after which the process would be ended: one or two may come late."""
 
 
@@ -25,7 +25,9 @@ class Watchdog:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address  # @ is the abstract namespace
         limit = environment.get("WATCHDOG_USEC", "")
         meant = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._interval_s = int(limit) / 1e6 / PARTS if meant and limit.isdecimal() and int(limit) else math.inf
+        self._interval_s = (
+            int(limit) / 1e6 / NOTICES_PER_TIMEOUT if meant and limit.isdecimal() and int(limit) else math.inf
+        )
         self._due_s = -math.inf if address else math.inf
         self._words = "READY=1\nWATCHDOG=1"
         self._status = ""

@@ -15,8 +15,8 @@ import gevent
 import locust
 from locust.event import EventHook, Events
 
-from worker.load.hook import WorkerEvent
 from worker.load.recorder import Recorder, RequestEvent
+from worker.load.worker_event import WorkerEvent
 
 _OF_WORKER = "worker.load.events"
 """Under which name all greenlets that a worker's first one has spawned, and theirs, find its events."""

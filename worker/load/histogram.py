@@ -112,7 +112,7 @@ _decoder = msgspec.msgpack.Decoder(
 )
 
 
-class Tally:
+class EndpointStats:
     """What happened at one endpoint in one span of time: requests, failures, bytes received, response times.
 
     `histogram` has the response times of answers that were no failure, and the ages of requests that got no answer at all (a
@@ -147,14 +147,14 @@ class Tally:
         self.untimed = untimed
 
     @classmethod
-    def merged(cls, tallies: Iterable[Tally]) -> Tally:
+    def merged(cls, tallies: Iterable[EndpointStats]) -> EndpointStats:
         """All of `tallies` in a new one."""
         whole = cls()
         for tally in tallies:
             whole.merge(tally)
         return whole
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: EndpointStats) -> None:
         """Add `other` to this one."""
         self.total += other.total
         self.failed += other.failed

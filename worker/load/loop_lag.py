@@ -27,7 +27,7 @@ class LagSecond:
         self.cpu_percent: float | None = None
 
 
-class Lags(Protocol):
+class LagSource(Protocol):
     """What knows how fit a worker was, second by second."""
 
     def second(self, second: int) -> LagSecond:
@@ -58,7 +58,7 @@ class LoopLag:
         self._worst_ms = 0.0  # of what was last carried
 
     def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        """As Lags says."""
+        """As LagSource says."""
         seconds = (int(since_s), int(now_s))
         if seconds != self._carried:
             first = max(seconds[0], seconds[1] - KEPT_SECONDS)

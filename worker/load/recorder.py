@@ -12,26 +12,26 @@ from gevent import getcurrent
 from locust import User
 from locust.stats import RequestStats
 
-from worker.load.histogram import Histogram, Tally
-from worker.load.hook import WorkerEvent
+from worker.load.histogram import EndpointStats, Histogram
 from worker.load.in_flight import Endpoint, Pending, PendingRequest, pending_by_endpoint
 from worker.load.local_errors import local_error
-from worker.load.loop_lag import KEPT_SECONDS, Lags
+from worker.load.loop_lag import KEPT_SECONDS, LagSource
 from worker.load.unanswered import UnansweredRequests, is_unanswered
 from worker.load.user_exceptions import UserExceptions
+from worker.load.worker_event import WorkerEvent
 from worker.printable import printable
 from worker.wire.messages import EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
 MAX_ERROR_LENGTH = 300
 MAX_NAME_LENGTH = 300
-MINOR = 0.01
+MIN_LAG_SHARE = 0.01
 """A lag that is less than this share of a lateness is no matter to it: the histograms are no better."""
-MAX_BYTES = 1 << 53
+MAX_RECEIVED_BYTES = 1 << 53
 """More than this the wire does not take; it is 9 PB."""
-MAX_RESPONSE_MS = 1e15
+MAX_LATENCY_MS = 1e15
 """30,000 years; more than that is no time."""
-MARK_WITHIN_S = 0.5
+MAX_MARK_DELAY_S = 0.5
 """What is in flight so long after the end of a second is not taken for what was in flight at its end."""
 _ELSEWHERE = object()
 _NUMBERS = (float, int)  # made once: `float | int` is a new object each time
@@ -110,13 +110,13 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     the monotonic clock and endpoint, and hands every request over exactly once.
     """
 
-    def __init__(self, lag: Lags, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lag: LagSource, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(use_response_times_cache=False)
         self._lag = lag
         self._clock = clock
-        self._seconds: dict[int, dict[tuple[str, str], Tally]] = {}
+        self._seconds: dict[int, dict[tuple[str, str], EndpointStats]] = {}
         self._second = -1  # the one that `_tallies` is of
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str], EndpointStats] = {}
         self._errors: dict[tuple[str, str, str], int] = {}
         self._reported_up_to = int(clock())
         self._unanswered = UnansweredRequests()
@@ -228,18 +228,18 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     def mark(self, users: int) -> None:
         """A second has just ended: keep how many `users` run, and which requests are in flight."""
         now_s = self._clock()
-        if now_s % 1 <= MARK_WITHIN_S:
+        if now_s % 1 <= MAX_MARK_DELAY_S:
             pending = pending_by_endpoint(self.in_flight, now_s) if self.in_flight else {}
             self._marks[int(now_s) - 1] = _Mark(users, pending)
             while len(self._marks) > KEPT_SECONDS:
                 del self._marks[next(iter(self._marks))]
 
-    def _tally(self, method: Any, name: Any, now_s: float) -> Tally:
+    def _tally(self, method: Any, name: Any, now_s: float) -> EndpointStats:
         tallies = self._seconds.setdefault(int(now_s), {})
-        return tallies.setdefault(_endpoint(method, name), Tally())
+        return tallies.setdefault(_endpoint(method, name), EndpointStats())
 
-    def _new_tally(self, method: Any, name: Any) -> Tally:
-        tally = self._tallies[_endpoint(method, name)] = self._tallies.get(_endpoint(method, name)) or Tally()
+    def _new_tally(self, method: Any, name: Any) -> EndpointStats:
+        tally = self._tallies[_endpoint(method, name)] = self._tallies.get(_endpoint(method, name)) or EndpointStats()
         return tally
 
     def _note_error(self, method: Any, name: Any, error: Any) -> None:
@@ -254,7 +254,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
 
         What of that is the process's own lateness is the process's lag in this second, too.
         """
-        self._lag.carry(since_s, now_s, MINOR * late_ms)
+        self._lag.carry(since_s, now_s, MIN_LAG_SHARE * late_ms)
 
     def note_cut_off(self, users: int) -> None:
         """So many users were ended in the middle of a task: the target may have counted a request that nobody here has."""
@@ -311,7 +311,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             lag_max_ms=lag.histogram.max_ms,
             lag_buckets=dict(lag.histogram.buckets),  # a stall may add to it while the report waits to be sent again
             endpoints=[
-                _endpoint_second(endpoint, tallies.get(endpoint) or Tally(), pending.get(endpoint))
+                _endpoint_second(endpoint, tallies.get(endpoint) or EndpointStats(), pending.get(endpoint))
                 for endpoint in dict.fromkeys((*tallies, *pending))
             ],
             users=None if mark is None else mark.users,
@@ -327,13 +327,13 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         """Nothing, for the same reason."""
 
 
-def _endpoint_second(endpoint: Endpoint, tally: Tally, pending: Pending | None) -> EndpointSecond:
+def _endpoint_second(endpoint: Endpoint, tally: EndpointStats, pending: Pending | None) -> EndpointSecond:
     failures = tally.failures or Histogram()
     row = EndpointSecond(
         *endpoint,
         tally.total,
         tally.failed,
-        min(tally.received_bytes, MAX_BYTES),
+        min(tally.received_bytes, MAX_RECEIVED_BYTES),
         tally.histogram.max_ms,
         tally.histogram.buckets,
         tally.own_clock,
@@ -358,7 +358,7 @@ def _user_class_here() -> str:
 
 def _is_time(response_ms: Any) -> bool:
     """Whether a response time can be one: a number of milliseconds that is not negative, and no larger than the wire takes."""
-    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms <= MAX_RESPONSE_MS
+    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms <= MAX_LATENCY_MS
 
 
 def _endpoint(method: Any, name: Any) -> tuple[str, str]:
@@ -377,6 +377,6 @@ def _text(what: Any) -> str:
 def _bytes(length: Any) -> int:
     """A response's length as the wire takes it; what is none is 0."""
     try:
-        return min(max(0, int(length or 0)), MAX_BYTES)
+        return min(max(0, int(length or 0)), MAX_RECEIVED_BYTES)
     except (TypeError, ValueError, OverflowError):
         return 0

@@ -26,23 +26,23 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from worker.load.recorder import Recorder
 from worker.parent_watch import note_contact
 from worker.wire.curve import Endpoint, Keys, connect
-from worker.wire.messages import Halt, Ready, Report, encode
+from worker.wire.messages import Ready, Report, RunEndRequest, encode
 
 logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 2.0
 IDLE_REPORT_INTERVAL_S = 4.0
 """A worker that has no users, and nothing to tell, reports so often."""
-SEND_AGAIN_S = 5.0
+RESEND_AFTER_S = 5.0
 """A report that the controller has not taken by then is sent again."""
 IDLE_AFTER_S = 6.0
 """Without a sign of life from the controller for so long, a worker ends its users: no load without a controller."""
 IDLE_GRACE_S = 2.0
 """How long their tasks may take then."""
-PRESENT_INTERVAL_S = 2.0
-PRESENT_INTERVAL_MAX_S = 15.0
+READY_INTERVAL_S = 2.0
+MAX_READY_INTERVAL_S = 15.0
 MAX_REASON = 500
-FINAL_REPORT_S = 10.0
+FINAL_REPORT_TIMEOUT_S = 10.0
 """How long a worker waits, after it has stopped, for the controller to take its last report."""
 
 
@@ -54,7 +54,7 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         self.socket = connect(context, endpoint, keys)
         self._identity = identity.encode()
 
-    def send_typed(self, kind: str, data: Ready | Report | Halt, identity: str) -> None:
+    def send_typed(self, kind: str, data: Ready | Report | RunEndRequest, identity: str) -> None:
         """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full."""
         self.socket.send_multipart([self._identity, encode((kind, data, identity))], zmq.NOBLOCK)
 
@@ -115,7 +115,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._heard_s = time.monotonic()
         self._present = Event()  # the controller knows this worker
         self._may_present = Event()
-        self._halt: Halt | None = None
+        self._halt: RunEndRequest | None = None
         # The base's listeners count each request a second time, send a message for each exception, and say good-bye to a
         # controller that has told this worker to quit: they are taken out again.
         hooks = environment.events
@@ -151,10 +151,10 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         """Whenever no controller knows this worker, present it until one does; without one, end the load."""
         self._may_present.wait()
         dice = random.Random(self._identity)  # noqa: S311  # no secret
-        wait_s = PRESENT_INTERVAL_S
+        wait_s = READY_INTERVAL_S
         while True:
             if self._present.is_set():
-                wait_s = PRESENT_INTERVAL_S
+                wait_s = READY_INTERVAL_S
                 left_s = self._heard_s + IDLE_AFTER_S - time.monotonic()
                 if left_s > 0:
                     gevent.sleep(left_s)
@@ -164,7 +164,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             else:
                 self._present_self()
                 self._present.wait(wait_s * dice.uniform(0.8, 1.2))
-                wait_s = min(2 * wait_s, PRESENT_INTERVAL_MAX_S)
+                wait_s = min(2 * wait_s, MAX_READY_INTERVAL_S)
 
     def present(self) -> None:
         """The locustfile's listeners of init are done: from now on the worker presents itself to the controller."""
@@ -173,9 +173,9 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def halt(self, reason: str) -> None:
         """Ask the controller to end the run; the first reason stays."""
         if self._halt is None:
-            self._halt = Halt(self._run, reason[:MAX_REASON])
+            self._halt = RunEndRequest(self._run, reason[:MAX_REASON])
             logger.error("%s", reason)
-            self._send("halt", self._halt)
+            self._send("end_run", self._halt)
 
     def quit(self) -> None:
         """A locustfile ends the test: the controller is asked to end it, in order and for all workers."""
@@ -231,7 +231,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         super().stop()
         self._ended = True
         self._report(final=True)
-        with gevent.Timeout(FINAL_REPORT_S, False):  # gevent's way to say: just leave the block
+        with gevent.Timeout(FINAL_REPORT_TIMEOUT_S, False):  # gevent's way to say: just leave the block
             while self._reports:
                 self._all_taken.wait()
         self.client.send(Message("client_stopped", None, self.client_id))
@@ -322,7 +322,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         for report in self._reports.values():
             self._send("stats", report)
 
-    def _send(self, kind: str, data: Ready | Report | Halt) -> None:
+    def _send(self, kind: str, data: Ready | Report | RunEndRequest) -> None:
         # When nobody has read for long it is not sent: what counts is kept, and sent again.
         with contextlib.suppress(zmq.Again):
             self.client.send_typed(kind, data, self.client_id)
@@ -338,11 +338,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             slot_s = 0.2 + 0.6 * self._phase + int(self._phase * 97) % int(REPORT_INTERVAL_S)
             gevent.sleep(REPORT_INTERVAL_S - (now_s - slot_s) % REPORT_INTERVAL_S)
             if self._halt is not None:
-                self._send("halt", self._halt)
+                self._send("end_run", self._halt)
             if self._present.is_set():
                 oldest = next(iter(self._reports.values()), None)
                 now_s = time.monotonic()
-                if oldest is not None and now_s - max(oldest.sent_s, self._sent_again_s) > SEND_AGAIN_S:
+                if oldest is not None and now_s - max(oldest.sent_s, self._sent_again_s) > RESEND_AFTER_S:
                     self._send_reports()
                 idle = not self.user_greenlets and self.recorder.requests_total == self._requests_told
                 if not self._ended and not (idle and now_s < self._reported_s + IDLE_REPORT_INTERVAL_S - 1):

@@ -13,7 +13,7 @@ MAX_ROWS = 500
 """Rows kept for one report; the requests of further ones are told of as sent in the second in which they were given up."""
 MAX_ENDPOINTS = 1000
 """Endpoints whose longest response time is kept."""
-OVERDUE = 2.0
+OVERDUE_FACTOR = 2.0
 """A request is overdue when it has waited for so many times the longest response time of its endpoint."""
 _KINDS = (TimeoutError, requests.exceptions.Timeout, gevent.Timeout)
 
@@ -46,7 +46,7 @@ class UnansweredRequests:
 
     def is_overdue(self, endpoint: Endpoint, age_ms: float, latest_ms: float = 0.0) -> bool:
         """Whether a request of this age has waited for unusually long; `latest_ms` is the longest of answers not noted yet."""
-        return age_ms >= max(1000 * WAITING_S, OVERDUE * max(latest_ms, self._longest_ms.get(endpoint, 0.0)))
+        return age_ms >= max(1000 * WAITING_S, OVERDUE_FACTOR * max(latest_ms, self._longest_ms.get(endpoint, 0.0)))
 
     def take(self) -> list[Unanswered]:
         """Everything added since the last call."""

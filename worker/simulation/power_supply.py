@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-RISEN_BELOW = 0.95
+RECOVERED_BELOW = 0.95
 """Below this share of what makes it sag the voltage is good again."""
 HOLD_S = 5.0
 """For so long it must be good before the firmware gives the clock back (estimated; the firmware's own time is not published)."""
 
 
-class Supply:
+class PowerSupply:
     """A supply that sags below 4.63 V while more than `limit_w` is drawn from it.
 
     The firmware then holds the clock down, and with the clock falls what is drawn: the voltage rises, the clock is given
@@ -27,5 +27,5 @@ class Supply:
             self.sagging = True
             self._good_s = 0.0
         elif self.sagging:
-            self._good_s = self._good_s + seconds if power_w < RISEN_BELOW * self.limit_w else 0.0
+            self._good_s = self._good_s + seconds if power_w < RECOVERED_BELOW * self.limit_w else 0.0
             self.sagging = self._good_s < HOLD_S

@@ -9,7 +9,7 @@ from typing import Protocol
 from worker import __version__
 from worker.simulation.boards import BOARDS, BoardModel
 from worker.simulation.orders import SimulatedBoard as StandsFor
-from worker.simulation.power_supply import Supply
+from worker.simulation.power_supply import PowerSupply
 from worker.simulation.thermal_model import ThermalModel
 from worker.telemetry.conditions import Accumulator
 from worker.telemetry.facts import read_software
@@ -54,7 +54,7 @@ class SimulatedSensors:
     def __init__(self, stands_for: StandsFor, *, load: Load, memory_bytes: Callable[[], int]) -> None:
         """`memory_bytes` tells the node's share of this process's memory."""
         board = BOARDS[stands_for.board]
-        supply = None if stands_for.supply_w is None else Supply(stands_for.supply_w)
+        supply = None if stands_for.supply_w is None else PowerSupply(stands_for.supply_w)
         self._model = ThermalModel(
             board, stands_for.cooling, stands_for.ambient_c, speed=stands_for.thermal_speed, supply=supply
         )

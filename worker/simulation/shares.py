@@ -14,7 +14,7 @@ from worker.simulation.virtual_cores import VirtualCores
 
 ENOUGH_REQUESTS = 20
 """A second with fewer says little of what a request costs this process."""
-LATELY = 0.2
+LATEST_WEIGHT = 0.2
 """How much of what a request is taken to cost comes from the latest second."""
 
 
@@ -76,7 +76,7 @@ class Shares:
             share.cores.mark(now_s)
         if sum(requests) >= ENOUGH_REQUESTS:
             before_s = part_s if self._request_s is None else self._request_s
-            self._request_s = before_s + LATELY * (part_s - before_s)
+            self._request_s = before_s + LATEST_WEIGHT * (part_s - before_s)
         for share in self._shares:
             if self._request_s is not None and not share.fixed:
                 share.cores.request_s = self._request_s * share.factor

@@ -14,11 +14,11 @@ import gevent
 from gevent.hub import Hub
 
 from worker.load.histogram import Histogram
-from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND, Lags, LagSecond
+from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND, LagSecond, LagSource
 from worker.load.recorder import Recorder
 from worker.simulation.virtual_cores import VirtualCores
 
-NOTICED_S = 0.001
+MIN_WAIT_S = 0.001
 """A shorter wait for a core is none."""
 
 _record = Recorder.record
@@ -31,7 +31,7 @@ class SlowedLag:
     for its cores has that wait as lag, in as many probes of the second as fell into one.
     """
 
-    def __init__(self, process: Lags, cores: VirtualCores) -> None:
+    def __init__(self, process: LagSource, cores: VirtualCores) -> None:
         self._process = process
         self._cores = cores
         self._waits_ms: OrderedDict[int, list[float]] = OrderedDict()
@@ -48,7 +48,7 @@ class SlowedLag:
         waits_ms[probe] = max(waits_ms[probe], 1000 * wait_s)
 
     def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        """As Lags says, of its process and of its cores."""
+        """As LagSource says, of its process and of its cores."""
         self._process.carry(since_s, now_s, least_ms)
         seconds = (int(since_s), int(now_s))
         if seconds != self._carried:  # once for all that are behind since then
@@ -59,7 +59,7 @@ class SlowedLag:
                 self.note(now_s, worst_ms / 1000)
 
     def second(self, second: int) -> LagSecond:
-        """As Lags says. CPU is that of a worker of the node, of which each core has one."""
+        """As LagSource says. CPU is that of a worker of the node, of which each core has one."""
         process = self._process.second(second)
         entry = LagSecond()
         busy_percent = self._cores.busy_percent(second)
@@ -89,7 +89,7 @@ def _with_waits(lag: Histogram, waits_ms: list[float]) -> Histogram:
 class SlowedRecorder(Recorder):
     """Counts requests like any recorder, and charges each to the node's cores; who is behind them waits."""
 
-    def __init__(self, process: Lags, cores: VirtualCores, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, process: LagSource, cores: VirtualCores, clock: Callable[[], float] = time.monotonic) -> None:
         self._slowed = SlowedLag(process, cores)
         super().__init__(self._slowed, clock)
         self._cores = cores
@@ -110,7 +110,7 @@ class SlowedRecorder(Recorder):
             now_s = self._clock()
         _record(self, method, name, response_ms, received_bytes, error, now_s, own_clock)
         wait_s = self._charge(now_s)
-        if wait_s < NOTICED_S:
+        if wait_s < MIN_WAIT_S:
             return
         self._slowed.note(now_s, wait_s)
         if not isinstance(gevent.getcurrent(), Hub):  # the event loop itself can't wait for anything

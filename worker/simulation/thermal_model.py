@@ -31,7 +31,7 @@ from __future__ import annotations
 import math
 
 from worker.simulation.boards import FAN_FULL_RPM, FAN_HYSTERESIS_C, FAN_SHARES, FAN_STEPS_C, BoardModel
-from worker.simulation.power_supply import Supply
+from worker.simulation.power_supply import PowerSupply
 from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, pack_flags
 from worker.telemetry.pi.models import THROTTLE_FROM_C, THROTTLE_FULL_C
 
@@ -51,7 +51,13 @@ class ThermalModel:
     """The temperature and clock of one board over time."""
 
     def __init__(
-        self, board: BoardModel, cooling: str, ambient_c: float, *, speed: float = 1.0, supply: Supply | None = None
+        self,
+        board: BoardModel,
+        cooling: str,
+        ambient_c: float,
+        *,
+        speed: float = 1.0,
+        supply: PowerSupply | None = None,
     ) -> None:
         """Start in balance with the air at idle. Raises KeyError for a cooling that the board does not have.
 

@@ -30,17 +30,17 @@ def pack_flags(holding: int, known: int = ALL) -> int:
     return (known & ALL) << 4 | (holding & known & ALL)
 
 
-def holds(conditions: int, which: int) -> bool:
+def is_active(conditions: int, which: int) -> bool:
     """Whether any of `which` is known to hold."""
     return bool(conditions & conditions >> 4 & which & ALL)
 
 
-def state(conditions: int, which: int) -> bool | None:
+def flag_state(conditions: int, which: int) -> bool | None:
     """Whether the one condition `which` holds; None when that is unknown."""
     return bool(conditions & which) if conditions >> 4 & which else None
 
 
-def either(one: int, other: int) -> int:
+def merge_flags(one: int, other: int) -> int:
     """What held at one time or another: true if it held at any of them, unknown if it did not and was unknown at any of them."""
     holding = one & one >> 4 | other & other >> 4
     return pack_flags(holding, one >> 4 & other >> 4 | holding)
@@ -67,7 +67,7 @@ class Accumulator:
         self._occurred = occurred
         lately = pack_flags(now & now >> 4 | risen, now >> 4 | risen)
         if self._since_start is not None:
-            self._since_start = either(self._since_start, lately)
+            self._since_start = merge_flags(self._since_start, lately)
         elif lately:
             self._since_start = lately
         return lately, self._since_start or UNKNOWN

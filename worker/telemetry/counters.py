@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import psutil
 
-from worker.telemetry.proc_files import KeptFile
+from worker.telemetry.proc_files import OpenFile
 
 SECTOR_BYTES = 512
 """What the kernel counts in, whatever a disk's own sectors are (kernel documentation, iostats)."""
@@ -100,11 +100,11 @@ class ProcCounters:
 
     def __init__(self, root: Path) -> None:
         """Raises OSError and ValueError where the kernel tells neither CPU times nor memory."""
-        self._stat = KeptFile(root / "proc/stat")
-        self._meminfo = KeptFile(root / "proc/meminfo")
-        self._net_dev = KeptFile(root / "proc/net/dev")
+        self._stat = OpenFile(root / "proc/stat")
+        self._meminfo = OpenFile(root / "proc/meminfo")
+        self._net_dev = OpenFile(root / "proc/net/dev")
         # Their own files: /proc/diskstats has a line for each partition, loop and RAM disk as well, on a Pi about 30.
-        self._disks = [KeptFile(folder / "stat") for folder in _real_disks(root)]
+        self._disks = [OpenFile(folder / "stat") for folder in _real_disks(root)]
         self._before = parse_stat(self._stat.head())
         self.memory_bytes, _ = parse_meminfo(self._meminfo.head(_MEMORY_BYTES))
 

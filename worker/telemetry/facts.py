@@ -25,15 +25,15 @@ def read_software(root: Path = Path("/")) -> Software:
     """The software of the machine whose files are below `root`."""
     return Software(
         os=parse_os_name(read_text(root / "etc/os-release") or read_text(root / "usr/lib/os-release"))
-        or said(platform.platform(terse=True)),
-        kernel=said(read_text(root / "proc/sys/kernel/osrelease") or platform.release()),
+        or clean_line(platform.platform(terse=True)),
+        kernel=clean_line(read_text(root / "proc/sys/kernel/osrelease") or platform.release()),
         python=platform.python_version(),
     )
 
 
 def read_model(root: Path = Path("/")) -> str:
     """The board's name, as on "Raspberry Pi 4 Model B Rev 1.5"; the processor's kind on machines that have no such name."""
-    return said(read_text(root / "proc/device-tree/model") or platform.machine())
+    return clean_line(read_text(root / "proc/device-tree/model") or platform.machine())
 
 
 def read_revision(root: Path = Path("/")) -> str:
@@ -52,7 +52,7 @@ def parse_revision(cpuinfo: str) -> str:
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "Revision":
-            return said(value)
+            return clean_line(value)
     return UNKNOWN
 
 
@@ -65,11 +65,11 @@ def parse_os_name(os_release: str) -> str | None:
                 words = shlex.split(value)
             except ValueError:  # a quote that does not end
                 words = [value]
-            return said(" ".join(words)) if any(word.strip() for word in words) else None
+            return clean_line(" ".join(words)) if any(word.strip() for word in words) else None
     return None
 
 
-def said(text: str) -> str:
+def clean_line(text: str) -> str:
     """What a file says as one line without control characters, cut at MAX_CHARACTERS; UNKNOWN when that is nothing."""
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return clean[:MAX_CHARACTERS].strip() or UNKNOWN

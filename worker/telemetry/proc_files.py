@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-FAILURES = 3
+MAX_FAILURES = 3
 """So many failures in a row, and a file is looked for anew."""
-REST_S = 60.0
+RETRY_S = 60.0
 """A file that was not found is looked for again after so long."""
 _CHUNK_BYTES = 16384
 
 
-class KeptFile:
+class OpenFile:
     """A file that stays open, so that reading it anew is one system call."""
 
     def __init__(self, path: Path) -> None:
@@ -50,12 +50,12 @@ class KeptFile:
             self._descriptor = -1
 
 
-class SoughtNumber:
+class NumberFile:
     """A whole number in a file that must be found first; it is found once, and again after it has failed repeatedly."""
 
     def __init__(self, find: Callable[[], Path | None]) -> None:
         self._find = find
-        self._file: KeptFile | None = None
+        self._file: OpenFile | None = None
         self._failures = 0
         self._rest_until_s = 0.0
 
@@ -65,16 +65,16 @@ class SoughtNumber:
             if now_s < self._rest_until_s:
                 return None
             path = self._find()
-            self._rest_until_s = now_s + REST_S
+            self._rest_until_s = now_s + RETRY_S
             if path is None:
                 return None
-            self._file = KeptFile(path)
+            self._file = OpenFile(path)
         try:
             number = parse_number(self._file.head(64))
         except OSError:
             number = None
         self._failures = 0 if number is not None else self._failures + 1
-        if self._failures >= FAILURES:
+        if self._failures >= MAX_FAILURES:
             self.close()
         return number
 

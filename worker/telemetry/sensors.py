@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from worker import __version__
-from worker.telemetry.conditions import SLOWING, Accumulator, holds
+from worker.telemetry.conditions import SLOWING, Accumulator, is_active
 from worker.telemetry.counters import open_counters
 from worker.telemetry.facts import read_model, read_revision, read_software
 from worker.telemetry.pi.chain import chain_for
-from worker.telemetry.thermal_sensors import Warmth
+from worker.telemetry.thermal_sensors import ThermalSensors
 from worker.wire.messages import Facts, Reading
 
 
@@ -37,14 +37,14 @@ class MachineSensors:
         self._model = read_model(root)
         self._counters = open_counters(root)
         self._firmware = chain_for(self._model, root)
-        self._warmth = Warmth(root)
+        self._warmth = ThermalSensors(root)
         self._conditions = Accumulator()
         self.capacity: float | None = None
         """The load that the machine can carry when it is cool, in cores of a Pi 4; None until somebody has found it out."""
 
     def is_held_back(self) -> bool:
         """Whether the firmware is known to hold the clock down at the moment."""
-        return holds(self._firmware.read(self._clock()).conditions, SLOWING)
+        return is_active(self._firmware.read(self._clock()).conditions, SLOWING)
 
     def facts(self) -> Facts:
         """What does not change about this machine; but its capacity may be known only after a while."""

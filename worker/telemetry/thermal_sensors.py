@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from worker.telemetry.proc_files import SoughtNumber, find_chip, numbered, read_text
+from worker.telemetry.proc_files import NumberFile, find_chip, numbered, read_text
 
 CPU_CHIPS = ("cpu_thermal", "cpu-thermal", "soc_thermal", "coretemp", "k10temp")
 """The hwmon chips that tell a CPU's temperature. Others, such as a clock's (ds3231) or a Pi 5's rp1_adc, tell their own."""
@@ -35,13 +35,13 @@ def find_fan_step(root: Path) -> Path | None:
     return next((device / "cur_state" for device in devices if read_text(device / "type").strip() in FAN_DEVICES), None)
 
 
-class Warmth:
+class ThermalSensors:
     """The temperature and fan of the machine whose files are below `root`; what it does not say is None."""
 
     def __init__(self, root: Path) -> None:
-        self._temperature = SoughtNumber(lambda: find_temperature(root))
-        self._fan_speed = SoughtNumber(lambda: find_fan_speed(root))
-        self._fan_step = SoughtNumber(lambda: find_fan_step(root))
+        self._temperature = NumberFile(lambda: find_temperature(root))
+        self._fan_speed = NumberFile(lambda: find_fan_speed(root))
+        self._fan_step = NumberFile(lambda: find_fan_step(root))
 
     def temperature_c(self, now_s: float) -> float | None:
         """Of the CPU."""

@@ -32,13 +32,13 @@ MAX_LOCUSTFILE = 1 << 20
 
 # Bounds on what a peer may say; a message beyond them is not decoded.
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-Some = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
+SmallCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
 """A number of requests or users, of which no node has more."""
 Percent = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
-Users = Annotated[dict[Text, Some], msgspec.Meta(max_length=1000)]
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Users = Annotated[dict[Text, SmallCount], msgspec.Meta(max_length=1000)]
+NonEmptyText = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Capacity = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 """How much load a node can carry, in cores of a Raspberry Pi 4 at full clock."""
 Conditions = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
@@ -75,15 +75,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What does not change while a node is connected."""
 
     simulated: bool
-    model: Word
+    model: NonEmptyText
     cpu_count: Count
     memory_bytes: Count
-    os: Word
+    os: NonEmptyText
     """By the name that it gives itself, such as "Debian GNU/Linux 13 (trixie)"."""
-    python: Word
-    piswarm: Word
-    kernel: Word = "unknown"
-    revision: Word = "unknown"
+    python: NonEmptyText
+    piswarm: NonEmptyText
+    kernel: NonEmptyText = "unknown"
+    revision: NonEmptyText = "unknown"
     """A Pi's board revision, such as "c03115"."""
     capacity: Capacity | None = None
     """When it is cool; None when it was not measured."""
@@ -95,11 +95,11 @@ class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     facts: Facts
 
 
-class Alive(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A sign of life between samples that are more than ALIVE_INTERVAL_S apart."""
+class AgentHeartbeat(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A sign of life between samples that are more than HEARTBEAT_INTERVAL_S apart."""
 
 
-class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class ClockReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The answer to a Question, at once: its time back, with the agent's own monotonic clock and its wall clock (Unix time)."""
 
     asked_s: Seconds
@@ -120,7 +120,7 @@ class WorkerEnded(msgspec.Struct, frozen=True, tag=True, array_like=True):
     crashing: bool
 
 
-class WorkerMended(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class WorkerRecovered(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A worker that ended again and again has lived for a while."""
 
     worker: Text
@@ -161,7 +161,7 @@ class Work(msgspec.Struct, frozen=True):
     stop_timeout_s: float
     locustfile: str | None = None
     """A path on the worker's machine."""
-    users_max: Some = 0
+    users_max: SmallCount = 0
     """Of all workers together, at the most."""
     spawn_rate: float = 0.0
     """Users per second, in the first stage."""
@@ -197,11 +197,11 @@ class Assign(msgspec.Struct, frozen=True, tag=True, array_like=True):
     assignment: Assignment
 
 
-class Present(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class HelloRequest(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The controller does not know the node (it began anew): say Hello."""
 
 
-class Question(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class ClockRequest(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The controller asks for the agent's clocks, at `asked_s` by its own monotonic clock."""
 
     asked_s: float
@@ -211,8 +211,8 @@ class Quit(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The run is over: end the workers, and leave, or wait for another run."""
 
 
-AgentMessage = Hello | Sample | Alive | Answer | WorkerEnded | WorkerMended | Goodbye
-ControllerMessage = Welcome | Assign | Present | Question | Quit
+AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | Goodbye
+ControllerMessage = Welcome | Assign | HelloRequest | ClockRequest | Quit
 
 
 class EndpointSecond(msgspec.Struct, array_like=True):
@@ -224,18 +224,18 @@ class EndpointSecond(msgspec.Struct, array_like=True):
 
     method: Text
     name: Text
-    total: Some
-    failed: Some
+    total: SmallCount
+    failed: SmallCount
     received_bytes: Count
     max_ms: Milliseconds
     buckets: Buckets
-    own_clock: Some = 0
+    own_clock: SmallCount = 0
     """Of those that did not fail, how many response times were ended by the worker's own clock, and so are longer by its loop's lag."""
     failed_max_ms: Milliseconds = 0.0
     failed_buckets: Buckets = msgspec.field(default_factory=dict)
-    untimed: Some = 0
+    untimed: SmallCount = 0
     """Of `total`, those without a response time."""
-    in_flight: Some = 0
+    in_flight: SmallCount = 0
     """Requests that had been sent and not answered when the second ended."""
     waiting_max_ms: Milliseconds = 0.0
     waiting_buckets: Buckets = msgspec.field(default_factory=dict)
@@ -270,13 +270,13 @@ class WorkerSecond(msgspec.Struct, array_like=True):
     lag_max_ms: Milliseconds
     lag_buckets: Buckets
     endpoints: list[EndpointSecond]
-    users: Some | None = None
+    users: SmallCount | None = None
     """Users that ran when the second ended; None when nobody counted them."""
-    local_errors: Some = 0
+    local_errors: SmallCount = 0
     """Requests that failed for want of something on the node itself, such as a free port or descriptor."""
     local_error: Text = ""
     """The first of these."""
-    exceptions: Some = 0
+    exceptions: SmallCount = 0
     """Exceptions that the code of users let through."""
 
 
@@ -286,7 +286,7 @@ class ErrorCount(msgspec.Struct, array_like=True):
     method: Text
     name: Text
     error: Text
-    count: Some
+    count: SmallCount
 
 
 class ExceptionCount(msgspec.Struct, array_like=True):
@@ -299,7 +299,7 @@ class ExceptionCount(msgspec.Struct, array_like=True):
     """File and line of the user's own code, and the function."""
     line: Text
     """The source line."""
-    count: Some
+    count: SmallCount
 
 
 class Report(msgspec.Struct, array_like=True):
@@ -329,7 +329,7 @@ class UsersRunning(msgspec.Struct):
     """A worker's answer to a spawn order."""
 
     user_classes_count: Users
-    user_count: Some
+    user_count: SmallCount
 
 
 class Ready(msgspec.Struct):
@@ -345,7 +345,7 @@ class Ready(msgspec.Struct):
     """The run that it works for."""
 
 
-class Halt(msgspec.Struct):
+class RunEndRequest(msgspec.Struct):
     """A worker asks for the whole run to end, for what its locustfile has done; `run` is the one that it works for."""
 
     run: Text
@@ -358,11 +358,11 @@ WORKER_MESSAGES: dict[str, Any] = {
     "spawning": None,
     "spawning_complete": UsersRunning,
     "stats": Report,
-    "halt": Halt,
+    "end_run": RunEndRequest,
     "quit": None,
 }
 
-ALIVE_INTERVAL_S = 1.0
+HEARTBEAT_INTERVAL_S = 1.0
 """An agent is heard at least this often."""
 
 encode = msgspec.msgpack.encode

@@ -36,7 +36,7 @@ from typing import NamedTuple
 from master.judge.generator.validity import ValidityOutcome
 from master.judge.seconds.fitness import LagByRequest
 from master.scenario.units import format_latency, format_percent, rounded
-from worker.load.histogram import GAMMA, LAST_BUCKET, Tally
+from worker.load.histogram import GAMMA, LAST_BUCKET, EndpointStats
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0)
 TOLERANCE_MS = 0.2
@@ -108,7 +108,7 @@ class Spread:
 
 
 def check_latency_error(
-    most_percent: float, tallies: Iterable[Tally], lag_by_node: Mapping[str, LagByRequest]
+    most_percent: float, tallies: Iterable[EndpointStats], lag_by_node: Mapping[str, LagByRequest]
 ) -> ValidityOutcome:
     """The check `latency_error`: none of PERCENTS is too high by more than `most_percent`, for the generator's lag.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from master.scenario import ValidityLimits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
 from worker.load.histogram import Histogram
-from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, holds, pack_flags, state
+from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, flag_state, is_active, pack_flags
 from worker.wire.messages import Facts, Reading
 
 _WELL = pack_flags(0)
@@ -156,7 +156,7 @@ class FitnessLog:
         self.seconds[node] += 1
         if condition.conditions == _WELL:
             return  # as nearly always, with nothing to be counted
-        throttled, under_voltage = _throttled(condition.conditions), state(condition.conditions, UNDER_VOLTAGE)
+        throttled, under_voltage = _throttled(condition.conditions), flag_state(condition.conditions, UNDER_VOLTAGE)
         self.held_back[node] += throttled is True
         self.throttling_untold[node] += throttled is None
         self.throttling_owed[node] += throttled is None and condition.is_pi
@@ -228,17 +228,17 @@ def unfit_reasons(
         return reasons
     throttled = _throttled(node.conditions)
     if throttled:
-        reasons.append("throttled" if holds(node.conditions, THROTTLED) else "frequency capped")
+        reasons.append("throttled" if is_active(node.conditions, THROTTLED) else "frequency capped")
     elif throttled is None and node.is_pi and not limits.throttling_may_be_unknown:
         reasons.append("throttling unknown")
-    if holds(node.conditions, UNDER_VOLTAGE):
+    if is_active(node.conditions, UNDER_VOLTAGE):
         reasons.append("under-voltage")
     return reasons
 
 
 def _throttled(conditions: int) -> bool | None:
     """Whether the clock was held down by heat or supply; None when that is unknown."""
-    return True if holds(conditions, HELD_DOWN) else state(conditions, THROTTLED)
+    return True if is_active(conditions, HELD_DOWN) else flag_state(conditions, THROTTLED)
 
 
 def _shown(value: float, limit: float) -> float:

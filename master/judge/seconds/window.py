@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 
 
 class Second(NamedTuple):
     """What one second adds to a window. The histograms must not change afterwards."""
 
-    tally: Tally | None = None
+    tally: EndpointStats | None = None
     """The requests that ended in it; None when there were none."""
     users: float | None = None
     """Users that ran; None when that is not known."""
@@ -21,9 +21,9 @@ class Second(NamedTuple):
     """The ages in ms of requests that were in flight at its end and had been for a second or longer; None when there were none."""
 
 
-def counts_of(tally: Tally) -> Tally:
+def counts_of(tally: EndpointStats) -> EndpointStats:
     """What counts of requests that were measured while their node was not fit: all but how long they took."""
-    return Tally(
+    return EndpointStats(
         tally.total,
         tally.failed,
         tally.received_bytes,
@@ -46,7 +46,7 @@ class Window:
         self._clear()
 
     def _clear(self) -> None:
-        self.tally = Tally()
+        self.tally = EndpointStats()
         self.seconds = 0
         self.exceptions = 0
         self.waiting: Histogram | None = None
@@ -115,7 +115,7 @@ class Window:
         self.tally.histogram.max_ms = self._peaks[0][1]
 
 
-def _take_off(tally: Tally, part: Tally) -> None:
+def _take_off(tally: EndpointStats, part: EndpointStats) -> None:
     tally.total -= part.total
     tally.failed -= part.failed
     tally.received_bytes -= part.received_bytes

@@ -17,7 +17,7 @@ from master.judge.target.metrics import measure
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
-from worker.load.histogram import Histogram, Tally
+from worker.load.histogram import EndpointStats, Histogram
 
 _NONE: Mapping[Endpoint, Histogram] = {}
 _NOWHERE: Mapping[Endpoint, Mapping[str, int]] = {}
@@ -141,7 +141,7 @@ class Judge:
     def add(
         self,
         second_s: int,
-        tallies: Mapping[Endpoint, Tally],
+        tallies: Mapping[Endpoint, EndpointStats],
         users: float | None,
         exceptions: int = 0,
         waiting: Mapping[Endpoint, Histogram] = _NONE,
@@ -158,7 +158,7 @@ class Judge:
         self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
         self._requested.update(waiting)
         of = {
-            endpoint: Second(Tally.merged(tallies.values()), users, exceptions, _all(waiting.values()))
+            endpoint: Second(EndpointStats.merged(tallies.values()), users, exceptions, _all(waiting.values()))
             if endpoint is None
             else Second(tallies.get(endpoint), users, exceptions, waiting.get(endpoint))
             for endpoint in self._counts
@@ -169,7 +169,7 @@ class Judge:
             window.add(second_s, of[endpoint])
         for (endpoint, _), window in self._apart.items():
             histogram = _all(apart.values()) if endpoint is None else apart.get(endpoint)
-            window.add(second_s, Second(None if histogram is None else Tally(histogram=histogram)))
+            window.add(second_s, Second(None if histogram is None else EndpointStats(histogram=histogram)))
         for rule in self._rules:
             rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
             if rule.threshold.window_s is not None:

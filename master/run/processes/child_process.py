@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from worker.agent.supervisor import hang_up
+from worker.agent.supervisor import close_stdin
 
 LAST_WORDS = 2000
 MAX_LOG_BYTES = 16 << 20
@@ -146,14 +146,14 @@ class Child:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            hang_up(self._process)
+            close_stdin(self._process)
             if self._outlives:
                 self._process.terminate()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
                 self.kill()
-        hang_up(self._process)
+        close_stdin(self._process)
         if self._process.stdout is not None:
             self._process.stdout.close()
 

@@ -24,7 +24,7 @@ from worker.wire.orders import NodeOrders, WorkerSpec
 AGENT = "agent"
 """The name of the process that samples this machine."""
 MAX_AGENT_ENDS = 8
-"""So often, each within worker.agent.supervisor.MENDED_AFTER_S, it is started again."""
+"""So often, each within worker.agent.supervisor.RECOVERED_AFTER_S, it is started again."""
 MAX_RACKS = 8
 TARGET_READY_S = 30.0
 OUTLIVE_S = 60.0

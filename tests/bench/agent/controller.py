@@ -15,7 +15,7 @@ from typing import Any
 
 from master.fleet.server import AGENT, FleetServer
 from worker.wire.curve import new_keys
-from worker.wire.messages import Assign, Assignment, Hello, Question, Sample, UserShare, Welcome, Work
+from worker.wire.messages import Assign, Assignment, ClockRequest, Hello, Sample, UserShare, Welcome, Work
 
 NODE = "pi001"
 WORK = Work("bench", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)
@@ -40,7 +40,7 @@ def main() -> None:
             case Sample(number=number, due_s=due_s, sent_s=sent_s):
                 say(number=number, due_s=due_s, sent_s=sent_s, received_s=time.monotonic())
                 if number % QUESTION_EVERY == 0:
-                    server.send_to_agent(NODE, Question(time.monotonic()))
+                    server.send_to_agent(NODE, ClockRequest(time.monotonic()))
             case _ if message.type != AGENT and not worker_told:
                 worker_told = True
                 say(worker=message.node_id)

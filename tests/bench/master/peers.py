@@ -32,7 +32,7 @@ from worker import __version__
 from worker.agent.agent import Agent
 from worker.load.loop_lag import PROBES_PER_SECOND, LagSecond
 from worker.load.recorder import Recorder
-from worker.load.runner import IDLE_REPORT_INTERVAL_S, PRESENT_INTERVAL_S, REPORT_INTERVAL_S
+from worker.load.runner import IDLE_REPORT_INTERVAL_S, READY_INTERVAL_S, REPORT_INTERVAL_S
 from worker.wire.curve import Endpoint, Keys, connect
 from worker.wire.messages import Facts, Reading, Ready, Report, UsersRunning, WorkerSecond, encode
 
@@ -294,7 +294,7 @@ class StockWorker(Worker):
 class FleetWorker(Worker):
     """As worker.load.runner.FleetWorker. Reports that are not taken are not sent again."""
 
-    present_every_s = PRESENT_INTERVAL_S
+    present_every_s = READY_INTERVAL_S
     report_every_s = REPORT_INTERVAL_S
 
     def __init__(self, socket: Any, identity: str, number: int, record: Record) -> None:

@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable
 from typing import Protocol
 
-LOOK_INTERVAL_S = 1.0
+UPDATE_INTERVAL_S = 1.0
 GROWTH = 1.25
 """Newcomers are left out of collections again whenever there are so many times as many users as when they last were. The
 circles of garbage that stay are thereby bounded, by what so many users leave, however often users come and go."""
@@ -42,9 +42,9 @@ class GcFreezer:
         self._left_out = 0
 
     def run(self, sleep: Callable[[float], None]) -> None:
-        """Look every LOOK_INTERVAL_S, for ever."""
+        """Look every UPDATE_INTERVAL_S, for ever."""
         while True:
-            sleep(LOOK_INTERVAL_S)
+            sleep(UPDATE_INTERVAL_S)
             self.look()
 
     def look(self) -> None:

@@ -22,7 +22,7 @@ _MIN_SLEEP_S = 1e-6
 """A time of 0 would put the timer out of use."""
 
 
-class _Span(ctypes.Structure):
+class _ITimerSpec(ctypes.Structure):
     """The kernel's itimerspec: how often again, never here, and the first time. The C library's word length."""
 
     _fields_ = (
@@ -37,11 +37,11 @@ def exact_sleep() -> Callable[[float], None]:
     """What puts one greenlet to sleep for a number of seconds; gevent's own where the system has no such timer."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
-            return _Alarm().sleep
+            return _KernelTimer().sleep
     return gevent.sleep  # type: ignore[no-any-return]  # gevent is untyped
 
 
-class _Alarm:
+class _KernelTimer:
     """One timer of the kernel. Lives as long as the process."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class _Alarm:
 
     def sleep(self, seconds: float) -> None:
         fraction, whole = math.modf(max(_MIN_SLEEP_S, seconds))
-        span = _Span(0, 0, int(whole), int(fraction * 1e9))
+        span = _ITimerSpec(0, 0, int(whole), int(fraction * 1e9))
         if self._libc.timerfd_settime(self._descriptor, 0, ctypes.byref(span), None):
             raise OSError(ctypes.get_errno(), "the timer can't be set")
         self._hub.wait(self._watcher)

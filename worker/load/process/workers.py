@@ -83,7 +83,7 @@ class ProcessWorkers:
         running = [
             gevent.spawn(self.lag.run, exact_sleep()),
             gevent.spawn(freezer.run, gevent.sleep),
-            gevent.spawn(mark_seconds, self._workers),
+            gevent.spawn(end_seconds, self._workers),
             *map(gevent.spawn, helpers),
         ]
         self._greenlets.join(raise_error=True)
@@ -131,7 +131,7 @@ class ProcessWorkers:
         worker.wait_until_told_to_quit()
 
 
-def mark_seconds(workers: Sequence[FleetWorker]) -> None:
+def end_seconds(workers: Sequence[FleetWorker]) -> None:
     """At the end of each second have every worker keep how many users it runs and what is in flight, for ever.
 
     One greenlet does it for all workers of a process, and lets others have a turn between a few of them.

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.telemetry.conditions import UNDER_VOLTAGE, UNKNOWN, holds, pack_flags
+from worker.telemetry.conditions import UNDER_VOLTAGE, UNKNOWN, is_active, pack_flags
 from worker.telemetry.pi.firmware import Firmware, Probe, ProbeError
 from worker.telemetry.pi.mailbox import Mailbox
 from worker.telemetry.pi.sysfs import Sysfs
 from worker.telemetry.pi.vcgencmd import Vcgencmd
 
-FAILURES = 3
+MAX_FAILURES = 3
 """So many failures in a row, and what has answered before is given up."""
-REST_S = 60.0
+RETRY_S = 60.0
 """When no way works, all are tried again after so long."""
 NOTHING = Firmware()
 
 
-class Chain:
+class ProbeChain:
     """Asks by the first of `probes` that answers."""
 
     def __init__(self, probes: Sequence[Probe], *, tells_under_voltage: bool = True) -> None:
@@ -54,18 +54,18 @@ class Chain:
     def _may_fail(self) -> bool:
         """Whether the probe in use stays in spite of a failure."""
         self._failures += 1
-        return self._answered and self._failures < FAILURES
+        return self._answered and self._failures < MAX_FAILURES
 
     def _give_up(self, now_s: float) -> None:
         """Go on to the next probe, or back to the first from one that has answered until now."""
         self._probes[self._at].close()
         self._at = 0 if self._answered else self._at + 1
         self._answered, self._failures = False, 0
-        self._rest_until_s = now_s + REST_S
+        self._rest_until_s = now_s + RETRY_S
 
     def _without_what_is_not_told(self, found: Firmware) -> Firmware:
         conditions = found.conditions
-        if self._tells_under_voltage or holds(conditions, UNDER_VOLTAGE):
+        if self._tells_under_voltage or is_active(conditions, UNDER_VOLTAGE):
             return found
         return found._replace(conditions=pack_flags(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
 
@@ -75,12 +75,12 @@ class Chain:
             probe.close()
 
 
-def chain_for(model: str, root: Path) -> Chain:
+def chain_for(model: str, root: Path) -> ProbeChain:
     """The chain for the machine of this model whose files are below `root`; of what is no Pi nothing is asked."""
     if not model.startswith("Raspberry Pi"):
-        return Chain(())
+        return ProbeChain(())
     programs = (root / "usr/bin/vcgencmd", root / "opt/vc/bin/vcgencmd")
-    return Chain(
+    return ProbeChain(
         (Mailbox(root / "dev/vcio"), Vcgencmd(*programs), Sysfs(root)),
         tells_under_voltage=not model.startswith("Raspberry Pi Zero"),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from worker.telemetry.conditions import ALL, UNDER_VOLTAGE, pack_flags
 from worker.telemetry.pi.firmware import Firmware, ProbeError
-from worker.telemetry.proc_files import SoughtNumber, find_chip, read_text
+from worker.telemetry.proc_files import NumberFile, find_chip, read_text
 
 GET_THROTTLED = Path("sys/devices/platform/soc/soc:firmware/get_throttled")
 SUPPLY_CHIP = "rpi_volt"
@@ -34,7 +34,7 @@ class Sysfs:
 
     def __init__(self, root: Path) -> None:
         self._throttled = root / GET_THROTTLED
-        self._alarm = SoughtNumber(lambda: find_alarm(root))
+        self._alarm = NumberFile(lambda: find_alarm(root))
 
     def read(self, now_s: float) -> Firmware:
         """What is wrong. Raises ProbeError when no file says anything."""
