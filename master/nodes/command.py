@@ -12,7 +12,7 @@ from rich.live import Live
 
 from master.errors import InputError
 from master.fleet.states import NodeState
-from master.nodes.live_query import look
+from master.nodes.latest import look
 from master.nodes.now import Column, FleetNow, NodeNow, arranged, chosen
 from master.nodes.table import view
 

@@ -19,10 +19,10 @@ from master.load.schedule import Span
 from master.run.processes.local import Started
 from master.run.roster import Roster
 from master.scenario import Stage
-from master.store import CONTROLLER
+from master.store import CHECKPOINT_KEY, CONTROLLER
 from worker.wire.curve import Keys
 
-STANDING = "standing"
+STANDING = CHECKPOINT_KEY
 """Under which name run.db keeps where the run stands."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

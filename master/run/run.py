@@ -39,10 +39,9 @@ from master.run.revocations import Revocations
 from master.run.roster import Roster, assignments
 from master.run.stop import StopOrder
 from master.run.storage import StorageMonitor
-from master.rundb import check_whole
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
-from master.store import CONTROLLER, Store
+from master.store import CONTROLLER, Store, check_whole
 from master.web.metrics import MetricsServer
 from worker.atomic_write import atomic_write_public
 from worker.load.catalogue import load_user_classes

@@ -2,11 +2,26 @@
 
 All times are seconds since the run began (the moment the first users were ordered); a `second` covers [second, second + 1).
 A blob in `requests.histogram` is `worker.load.histogram.Histogram.encode()`; blobs of any rows merge without loss.
+Light to import (no pydantic, YAML, gevent or Locust), since `piswarm nodes` is to answer at once.
 """
 
-from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SampleGroup, SecondRow, WorkersSecond
-from master.store.store import (
+from master.store.file import check_whole, unreadable
+from master.store.reader import StoreReader
+from master.store.rows import (
+    CHECKPOINT_KEY,
     CONTROLLER,
+    ErrorRow,
+    Event,
+    ExceptionRow,
+    FitnessRow,
+    LatestSample,
+    NodeRow,
+    SampleGroup,
+    SecondRow,
+    WorkersSecond,
+)
+from master.store.schema import VERSION
+from master.store.writer import (
     FOLD_AGAIN_S,
     FURTHER_EVENTS,
     MAX_ENDPOINTS,
@@ -17,6 +32,7 @@ from master.store.store import (
 )
 
 __all__ = [
+    "CHECKPOINT_KEY",
     "CONTROLLER",
     "FOLD_AGAIN_S",
     "FURTHER_EVENTS",
@@ -24,13 +40,18 @@ __all__ = [
     "MAX_ERRORS",
     "MAX_EVENTS",
     "OTHER",
+    "VERSION",
     "ErrorRow",
     "Event",
     "ExceptionRow",
     "FitnessRow",
+    "LatestSample",
     "NodeRow",
     "SampleGroup",
     "SecondRow",
     "Store",
+    "StoreReader",
     "WorkersSecond",
+    "check_whole",
+    "unreadable",
 ]

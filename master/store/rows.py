@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+CONTROLLER = "controller"
+"""The name, among the nodes, of the controller's own machine."""
+CHECKPOINT_KEY = "standing"
+"""The key in `meta` of the state from which another controller resumes the run, written once a second."""
+
 
 class SecondRow(NamedTuple):
     """The state of the run in one second."""
@@ -43,17 +48,17 @@ class FitnessRow(NamedTuple):
 
 
 class NodeRow(NamedTuple):
-    """How one node is now."""
+    """The latest state of one node."""
 
     name: str
     state: str | None
     wall_offset_s: float | None
     capacity: float | None
-    """What it is to carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot. None: it was not measured."""
+    """The load it can carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot. None: not measured."""
 
 
 class SampleGroup(NamedTuple):
-    """Those samples of a node within some span that told the same conditions, in one row."""
+    """The samples of a node within some span that have the same conditions, in one row."""
 
     node: str
     conditions: int
@@ -67,6 +72,21 @@ class SampleGroup(NamedTuple):
     highest_hz: float | None
 
 
+class LatestSample(NamedTuple):
+    """The latest sample of a node within some span, and how many it has there from which second on."""
+
+    node: str
+    samples: int
+    first_s: int
+    second: int
+    cpu_percent: float
+    memory_percent: float
+    temperature_c: float | None
+    frequency_hz: float | None
+    conditions: int
+    """Since the sample before; see worker.telemetry.conditions."""
+
+
 class Event(NamedTuple):
     """Something that happened: `kind` is one word such as `lost`, `node` is None when it concerns the whole run."""
 
@@ -77,7 +97,7 @@ class Event(NamedTuple):
 
 
 class ErrorRow(NamedTuple):
-    """How often one error met one endpoint, and when first."""
+    """How often one error occurred at one endpoint, and when first."""
 
     method: str
     name: str
@@ -87,7 +107,7 @@ class ErrorRow(NamedTuple):
 
 
 class ExceptionRow(NamedTuple):
-    """How often the code of one user class let one exception through at one place, and when first."""
+    """How often one exception left the code of one user class at one place, and when first."""
 
     user_class: str
     type: str
@@ -99,11 +119,11 @@ class ExceptionRow(NamedTuple):
 
 
 class WorkersSecond(NamedTuple):
-    """What all workers together were in one second."""
+    """All workers together in one second."""
 
     second: int
     users: int | None
-    """Users that ran at its end; None when a worker of which there is a record did not tell."""
+    """Users that ran at its end; None when a worker that has a row did not report them."""
     in_flight: int
     local_errors: int
     exceptions: int

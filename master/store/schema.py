@@ -1,4 +1,7 @@
-"""The tables of run.db. Raise master.rundb.VERSION with every change of what they hold."""
+"""The tables of run.db, and the version of what they hold."""
+
+VERSION = 2
+"""Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from processes import PISWARM, Piswarm
 
-from master.rundb import VERSION
+from master.store import VERSION
 
 LIMIT_S = 150
 

@@ -46,12 +46,12 @@ RULES = [
     ("master.deploy", "gevent"),
     ("master.nodes", "locust"),
     ("master.nodes", "gevent"),
-    ("master.nodes", "master.store"),
     *(
         ("worker.http.protocol", forbidden)
         for forbidden in ("gevent", "locust", "select", "socket", "ssl", "time", "worker.http.transport")
     ),
     *((module, impure) for module in PURE for impure in IMPURE),
+    *(("master.store", heavy) for heavy in ("pydantic", "yaml", "locust", "gevent", "master.scenario")),
 ]
 
 
@@ -155,6 +155,7 @@ def test_the_processes_of_a_real_node_load_no_simulation(module: str) -> None:
         ("master.deploy.hosts", "import locust", "locust"),
         ("master.deploy.hosts", "from locust.env import Environment", "locust.env.Environment"),
         ("master.deploy.hosts", "import gevent.monkey", "gevent.monkey"),
+        ("master.store.rows", "from pydantic import BaseModel", "pydantic.BaseModel"),
         ("master.scenario.model", "from locust import User", "locust.User"),
         ("master.scenario", "import gevent", "gevent"),
         ("worker.http.protocol.reader", "import socket", "socket"),
@@ -194,3 +195,13 @@ def test_relative_imports_of_a_package_itself_start_at_the_package() -> None:
     assert list(imported("from . import app", "master.target", is_package=True)) == ["master.target.app"]
     assert list(imported("from . import app", "master.target.auth")) == ["master.target.app"]
     assert list(imported("from ..errors import E", "master.target", is_package=True)) == ["master.errors.E"]
+
+
+def test_the_store_brings_in_nothing_heavy_through_what_it_imports() -> None:
+    """`piswarm nodes` imports it, and is to answer at once."""
+    heavy = "{'pydantic', 'yaml', 'gevent', 'locust', 'zmq'}"
+    code = f"import sys, master.store; print(sorted({heavy} & sys.modules.keys()))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert found.stdout == "[]\n"

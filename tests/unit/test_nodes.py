@@ -18,13 +18,12 @@ from rich.console import Console
 
 from master.errors import InputError
 from master.fleet.states import NodeState
-from master.nodes import live_query
 from master.nodes.command import find_run, parse_states
-from master.nodes.live_query import LOOK_BACK_S, look
+from master.nodes.latest import LOOK_BACK_S, look
 from master.nodes.now import Column, FleetNow, NodeNow, arranged, chosen
 from master.nodes.table import STATE_STYLES, short_model, throttling, view
 from master.run.checkpoint import STANDING
-from master.store import CONTROLLER, FitnessRow, NodeRow, Store
+from master.store import FitnessRow, NodeRow, Store
 from worker.telemetry import conditions
 from worker.wire.messages import Reading
 
@@ -66,9 +65,7 @@ def example(*nodes: NodeNow, **fields: Any) -> FleetNow:
     return FleetNow(run="example", started_at=None, nodes=list(nodes), **{**known, **fields})
 
 
-def test_it_shares_its_names_with_those_who_write() -> None:
-    """It has them written down a second time, since importing them takes half a second."""
-    assert (live_query.STANDING, live_query.NOT_A_NODE) == (STANDING, CONTROLLER)
+def test_each_state_of_a_node_has_a_style() -> None:
     assert set(STATE_STYLES) == {state.value for state in NodeState}
 
 

@@ -13,7 +13,6 @@ import pytest
 from report_example import FACTS, fill, reading, tally
 
 from master.errors import InputError
-from master.rundb import VERSION
 from master.store import (
     FOLD_AGAIN_S,
     FURTHER_EVENTS,
@@ -21,6 +20,7 @@ from master.store import (
     MAX_ERRORS,
     MAX_EVENTS,
     OTHER,
+    VERSION,
     ErrorRow,
     Event,
     FitnessRow,

@@ -1,4 +1,4 @@
-"""Opening a run.db that is there: whether it is one, whole, and of this version. Light to import, as `piswarm nodes` needs it."""
+"""The file run.db: opening an existing one, and checking that it is whole and of this version."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from master.errors import InputError
-
-VERSION = 2
-"""Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
+from master.store.schema import VERSION
 
 
 def open_existing(path: Path, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
