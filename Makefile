@@ -19,13 +19,16 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test test test-fleet bench bench-master bench-memory bench-agent bench-deploy faults truth lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-deploy faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a verdict and a report
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
+
+check: lint ## Check style, types and units: about a minute, before each commit
+	$(VENV)/bin/pytest -q -n auto tests/unit --ignore tests/unit/test_imports.py
 
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile tests/unit tests/integration tests/browser

@@ -1,11 +1,8 @@
-"""The playbook and its roles, as far as one can look at them without a machine to provision. Skipped parts say what they need."""
+"""The roles of the playbook: what they specify of their variables, and how they write kernel settings."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +12,6 @@ import yaml
 ANSIBLE = Path(__file__).parents[2] / "ansible"
 ROLES = sorted(path.name for path in (ANSIBLE / "roles").iterdir())
 SETTLE = (ANSIBLE / "roles/tuning/files/settle.sh").read_text()
-UNIT = ANSIBLE / "roles/worker/templates/piswarm-agent.service.j2"
-
-
-def command(name: str) -> str:
-    """Where `name` is: beside this Python, or on the PATH. Without it the test is skipped."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
-def run(*arguments: str | Path, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What it said and how it ended, with a home directory of its own: nobody's settings count."""
-    path = f"{Path(arguments[0]).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        [str(part) for part in arguments],
-        cwd=ANSIBLE,
-        env={**os.environ, "PATH": path, "HOME": str(home), "NO_COLOR": "1", "PYTHONWARNINGS": "", **environment},
-        text=True,
-        capture_output=True,
-        timeout=150,
-        check=False,
-    )
 
 
 def loaded(role: str, file: str) -> Any:
@@ -59,47 +32,6 @@ def test_every_variable_of_a_role_is_specified_and_described(role: str) -> None:
             assert option["default"] == defaults[name], name
         elif name in defaults:
             assert "{{" in defaults[name], f"{name}: a plain default belongs into the specification"
-
-
-def test_the_playbook_can_be_read(tmp_path: Path) -> None:
-    done = run(
-        command("ansible-playbook"), "-i", "inventory/example.yml", "--syntax-check", "provision.yml", home=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_it_passes_the_strictest_profile_of_ansible_lint(tmp_path: Path) -> None:
-    done = run(command("ansible-lint"), "--offline", "--nocolor", "--profile", "production", home=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def rendered_unit(host: str, folder: Path) -> str:
-    """The agent's unit as that host gets it."""
-    unit = folder / "piswarm-agent.service"
-    arguments = f"src={UNIT} dest={unit}"
-    done = run(
-        *(command("ansible"), host, "-i", f"{host},", "-c", "local", "-e", "worker_watchdog_s=30"),
-        *("-e", f"ansible_python_interpreter={sys.executable}", "-m", "ansible.builtin.template", "-a", arguments),
-        home=folder,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return unit.read_text()
-
-
-def test_nodes_that_failed_together_do_not_come_back_together(tmp_path: Path) -> None:
-    """Each waits for a time of its own before it starts again, and always the same: or it would be changed by every run."""
-    first, again, other = (rendered_unit(host, tmp_path) for host in ("pi001", "pi001", "pi002"))
-    assert first == again
-    changed = set(other.splitlines()) - set(first.splitlines())
-    assert [line.partition("=")[0] for line in changed] == ["RestartSec"]
-
-
-def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
-    """An unknown or wrong setting is only a warning to systemd, which goes on without it."""
-    analyze = command("systemd-analyze")
-    rendered_unit("pi001", tmp_path)
-    done = run(analyze, "verify", "--man=no", tmp_path / "piswarm-agent.service", home=tmp_path)
-    assert "piswarm-agent.service" not in done.stderr, done.stderr
 
 
 def settle(dry: str, *pairs: str | Path) -> list[str]:

@@ -109,7 +109,7 @@ def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
         ".release/code.json", ".release/manifest.json", ".release/verify.py",
         "fast-1.0.dist-info/METADATA", "fast-1.0.dist-info/WHEEL", "fast.so", "more.py",
         "pure-1.0.dist-info/METADATA", "pure-1.0.dist-info/WHEEL", "pure/__init__.py", "pure/tests/x.py",
-        "worker/__init__.py", "worker/agent/node.py",
+        "worker/__init__.py", "worker/node.py",
     ]  # fmt: skip
     assert {(entry.uid, entry.gid, entry.mtime, entry.uname) for entry in entries} == {(0, 0, 315532800, "")}
     assert {entry.mode for entry in entries if entry.isfile()} == {0o644}
@@ -214,7 +214,7 @@ def test_what_another_release_lacks(workshop: Workshop) -> None:
     with tarfile.open(delta.archive) as archive:
         names = [entry.name for entry in archive.getmembers() if entry.isfile()]
     of_all = [".release/code.json", ".release/manifest.json", ".release/verify.py"]
-    assert [name for name in names if "__pycache__" not in name] == [*of_all, "worker/new.py", "worker/agent/node.py"]
+    assert [name for name in names if "__pycache__" not in name] == [*of_all, "worker/new.py", "worker/node.py"]
     made = delta.archive.stat().st_mtime_ns
     second = workshop.build(bases=[first.name])
     assert (second.deltas, delta.archive.stat().st_mtime_ns) == ((delta,), made)
@@ -329,7 +329,7 @@ def test_wheels_that_do_not_go_together(workshop: Workshop) -> None:
     text = workshop.lock.read_text()
     for path, reason in (
         ("pure/__init__.py", "both bring pure/__init__.py, and differ"),
-        ("worker/agent/node.py", "a wheel brings worker/agent/node.py, which is our own"),
+        ("worker/node.py", "a wheel brings worker/node.py, which is our own"),
         ("../x.py", "would lie outside of the release"),
     ):
         workshop.lock.write_text(text + make_wheel(workshop.index, "odd", {path: "y"}))
