@@ -10,6 +10,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
+from master.formatting import counted, listed
 from master.judge.faults import Faults
 from master.judge.seconds.window import counts_of
 from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown
@@ -54,7 +55,24 @@ def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequenc
         if len(faults.found) == before
         else [unknown(rule, "since what was counted is not known") for rule in thresholds]
     )
+    if store.damaged:
+        faults.found.append(_missing_latencies(store.damaged))
+        steady = set(steady_seconds)
+        touched = {endpoint for second, endpoint in store.damaged if second in steady}
+        totals.outcomes = [
+            unknown(rule, "since run.db is damaged: some latencies are missing")
+            if rule.percent is not None and (rule.endpoint in touched or (rule.endpoint is None and touched))
+            else outcome
+            for rule, outcome in zip(thresholds, totals.outcomes, strict=True)
+        ]
     return totals
+
+
+def _missing_latencies(damaged: AbstractSet[tuple[int, Endpoint]]) -> str:
+    """What is unknown of latencies, for people."""
+    seconds = Counter(endpoint for _, endpoint in damaged)
+    parts = [f"{' '.join(endpoint)} in {counted(number, 'second')}" for endpoint, number in seconds.most_common()]
+    return f"latencies: those of {listed(parts)} are missing, run.db is damaged there"
 
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:

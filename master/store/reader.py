@@ -37,6 +37,8 @@ class StoreReader:
     def __init__(self, database: sqlite3.Connection) -> None:
         """Read from an open connection, which `close` closes."""
         self._db = database
+        self.damaged: set[tuple[int, Endpoint]] = set()
+        """The seconds and endpoints of which `requests` found a damaged histogram; their latencies are missing from what it gave."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -57,13 +59,24 @@ class StoreReader:
         return None if row is None else json.loads(row[0])
 
     def requests(self) -> Iterator[tuple[int, Endpoint, EndpointStats, bool]]:
-        """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it."""
+        """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it.
+
+        A damaged histogram costs the latencies in it, not the counts beside it; it is noted in `damaged`.
+        """
         rows = self._db.execute(
             f"SELECT second, method, endpoints.name, fit, {TALLY_COLUMNS} FROM requests"  # noqa: S608  # a constant
             " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
         )
         for second, method, name, fit, *tally in rows:
-            yield second, (method, name), decode_tally(tally), bool(fit)
+            try:
+                found = decode_tally(tally)
+            except msgspec.MsgspecError:
+                self.damaged.add((second, (method, name)))
+                total, failed, received_bytes, _, own_clock, unanswered, untimed, _ = tally
+                found = EndpointStats(
+                    total, failed, received_bytes, own_clock=own_clock, unanswered=unanswered, untimed=untimed
+                )
+            yield second, (method, name), found, bool(fit)
 
     def waiting(self) -> Iterator[tuple[int, Endpoint, int, Histogram]]:
         """Requests that were waiting for an answer, in order of time: second, endpoint, how many, and their ages in ms at its end."""

@@ -66,7 +66,9 @@ class Store(StoreReader):
         self._endpoints.update({(m, n): i for m, n, i in self._db.execute("SELECT method, name, id FROM endpoints")})
         self._errors.update(self._db.execute("SELECT method, name, error FROM errors"))
         self._exceptions.update(self._db.execute("SELECT user_class, type, message, place, line FROM exceptions"))
-        (self._events,) = self._db.execute("SELECT count(*) FROM events").fetchone()
+        (kept,) = self._db.execute("SELECT count(*) FROM events WHERE kind != ?", (FURTHER_EVENTS,)).fetchone()
+        further = self.meta(FURTHER_EVENTS)
+        self._events = kept + (further if isinstance(further, int) else 0)
 
     def close(self) -> None:
         """Commit and close. What stays is one file, once nobody else has it open either.
@@ -248,7 +250,9 @@ class Store(StoreReader):
             self._further_event = event
 
     def _put_further_events(self, latest: Event) -> None:
-        more = f"{self._events - MAX_EVENTS}, the latest of which: {latest.kind} {latest.node or ''} {latest.detail}"
+        further = self._events - MAX_EVENTS
+        more = f"{further}, the latest of which: {latest.kind} {latest.node or ''} {latest.detail}"
+        self.put_meta(FURTHER_EVENTS, further)  # from which a controller that resumes the run counts on
         self._db.execute("DELETE FROM events WHERE kind = ?", (FURTHER_EVENTS,))
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (latest.offset_s, FURTHER_EVENTS, None, more))
 

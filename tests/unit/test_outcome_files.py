@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 from judged_run import NODE, fill, fit_log, run_facts, scenario
 from report_example import result as example
+from report_example import tally
 
 from master.judge.outcome import conclude
 from master.judge.result import Result
@@ -57,6 +59,37 @@ def test_whatever_table_can_not_be_read_the_files_are_there_and_say_so(
     assert junit.find("testsuite[@name='thresholds']/testcase") is not None
     if table in ("endpoints", "requests", "nodes", "fitness"):
         assert result["verdict"] == "INVALID"
+
+
+@pytest.mark.parametrize("column", ["histogram", "failures"])
+def test_a_damaged_histogram_costs_the_latencies_it_had_and_nothing_else(
+    column: str, store: Store, directory: RunDirectory
+) -> None:
+    """What was counted is known, and rules on it are judged; rules on latencies that are not all there are unknown."""
+    rules = ("p95 < 1 s", "GET /x p95 < 1 s", "POST /y p95 < 1 s", "rate > 1/s", "errors < 5 %")
+    store.add_requests(7, ("POST", "/y"), tally(3.0), fit=True)
+    whole = conclude(scenario(*rules), store, fit_log(), run_facts())
+    assert whole.faults == []
+    assert {row.ok for row in whole.thresholds} == {True}
+    store._db.execute(
+        f"UPDATE requests SET {column} = x'c1' WHERE second = 7 AND endpoint = (SELECT id FROM endpoints WHERE name = '/x')"
+    )
+    write_outcome(conclude(scenario(*rules), store, fit_log(), run_facts()), store, "name: x\n", directory)
+    result, _, report = read(directory)
+    assert result["requests"] == json.loads(json.dumps(msgspec.to_builtins(whole.requests)))
+    assert [row["ok"] for row in result["thresholds"]] == [None, None, True, True, True]
+    assert result["verdict"] == "INVALID"
+    (fault,) = result["faults"]
+    assert fault == "latencies: those of GET /x in 1 second are missing, run.db is damaged there"
+    assert "requests over time: unknown" not in report
+
+
+def test_a_damaged_histogram_outside_of_the_steady_part_leaves_every_rule_judged(store: Store) -> None:
+    store.add_requests(1, ("GET", "/x"), tally(3.0), fit=True)
+    store._db.execute("UPDATE requests SET histogram = x'c1' WHERE second = 1")
+    result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
+    assert [row.ok for row in result.thresholds] == [True]
+    assert len(result.faults) == 1
 
 
 def test_a_report_that_can_not_be_made_at_all_says_the_outcome_in_words(store: Store, directory: RunDirectory) -> None:

@@ -270,6 +270,23 @@ def test_events_beyond_the_most_are_counted(store: Store) -> None:
     assert last == Event(1e6, FURTHER_EVENTS, None, "4, the latest of which: lost pi2 for good")
 
 
+def test_the_count_of_further_events_goes_on_when_a_run_is_resumed(path: Path) -> None:
+    """Another controller counts on from what the one before had."""
+    store = Store(path, create=True)
+    for number in range(MAX_EVENTS + 3):
+        store.add_event(Event(float(number), "lost", "pi1", f"time {number}"))
+    store.close()
+    for resumed in (1, 2):
+        store = Store(path)
+        store.add_event(Event(1e6, "lost", "pi2", "again"))
+        store.close()
+        store = Store(path)
+        *kept, last = store.events()
+        store.close()
+        assert len(kept) == MAX_EVENTS
+        assert last.detail == f"{3 + resumed}, the latest of which: lost pi2 again"
+
+
 def test_an_unknown_column_is_refused(store: Store) -> None:
     """Columns are part of a query, so only known ones get there."""
     for column in ("name; DROP TABLE samples", "1"):
