@@ -104,7 +104,7 @@ class NotedWorkers:
     def __init__(self) -> None:
         self.ended: list[str] = []
 
-    def look(self, now_s: float) -> Iterator[WorkerEnded]:
+    def poll(self, now_s: float) -> Iterator[WorkerEnded]:
         del now_s
         while self.ended:
             yield WorkerEnded(self.ended.pop(), "exit status 0", 0.5, crashing=False)
@@ -113,8 +113,8 @@ class NotedWorkers:
         del now_s
         return math.inf
 
-    def stop(self, *, told: bool = False) -> None:
-        del told
+    def stop(self, *, quit_sent: bool = False) -> None:
+        del quit_sent
         self.ended.append("stopped")
 
 
@@ -164,7 +164,7 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
         workers = NotedWorkers()
         served = Agent("pi1", endpoint, new_keys(), KnownSensors(), context=context, workers=workers)
         readable, writable = os.pipe()
-        thread = threading.Thread(target=serve, args=([served],), kwargs={"woken": readable}, daemon=True)
+        thread = threading.Thread(target=serve, args=([served],), kwargs={"wakeup_fd": readable}, daemon=True)
         thread.start()
         controller = Controller(socket, thread, workers, writable)
         yield controller

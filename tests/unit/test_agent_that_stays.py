@@ -63,10 +63,10 @@ class Workers:
         self.run: str | None = None
         self.ended = 0
 
-    def take_on(self, assignment: Assignment) -> None:
+    def assign(self, assignment: Assignment) -> None:
         self.run = assignment.work.run
 
-    def look(self, now_s: float) -> Iterator[WorkerEnded]:
+    def poll(self, now_s: float) -> Iterator[WorkerEnded]:
         del now_s
         return iter(())
 
@@ -74,8 +74,8 @@ class Workers:
         del now_s
         return math.inf
 
-    def stop(self, *, told: bool = False) -> None:
-        del told
+    def stop(self, *, quit_sent: bool = False) -> None:
+        del quit_sent
         self.run = None
         self.ended += 1
 
@@ -102,7 +102,7 @@ class Place:
         self._thread = threading.Thread(
             target=serve,
             args=([self.agent],),
-            kwargs={"until": self._ended.is_set, "woken": self._readable},
+            kwargs={"until": self._ended.is_set, "wakeup_fd": self._readable},
             daemon=True,
         )
         self._thread.start()

@@ -42,11 +42,11 @@ def test_a_node_without_room_for_what_its_workers_need_says_so_and_tries_again(
     """Its agent lives on. After a few tries its workers are said to crash, until there is room."""
     folder = tmp_path / "tmp"
     monkeypatch.setattr(tempfile, "tempdir", str(folder))  # is not there: an OSError, as of a file system that is full
-    workers.take_on(ASSIGNMENT)
+    workers.assign(ASSIGNMENT)
     now_s, said = 100.0, []
     assert workers.wait_s(now_s) == 0
     for _ in range(CRASH_LOOP_ENDS):
-        said += workers.look(now_s)
+        said += workers.poll(now_s)
         now_s += workers.wait_s(now_s)
     assert [type(message) for message in said] == [WorkerEnded] * CRASH_LOOP_ENDS
     assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False, False, True]
@@ -54,13 +54,13 @@ def test_a_node_without_room_for_what_its_workers_need_says_so_and_tries_again(
     assert not supervisor.pids
 
     folder.mkdir()
-    assert [type(message) for message in workers.look(now_s)] == [WorkerRecovered]
+    assert [type(message) for message in workers.poll(now_s)] == [WorkerRecovered]
     assert len(supervisor.pids) == 1
 
 
 def test_workers_of_a_run_that_is_over_are_not_tried_again(workers: AssignedWorkers, supervisor: Supervisor) -> None:
     """A run that ends before there was room for it leaves nothing to be done."""
-    workers.take_on(ASSIGNMENT)
+    workers.assign(ASSIGNMENT)
     workers.stop()
-    assert list(workers.look(100.0)) == []
+    assert list(workers.poll(100.0)) == []
     assert not supervisor.pids

@@ -266,13 +266,13 @@ def test_what_was_not_found_out_is_tried_again_further_and_further_apart() -> No
     calibration = Calibration(try_it, now_s)
     for second in range(6, 4000):
         now_s = float(second)
-        calibration.look(now_s)
+        calibration.poll(now_s)
     assert tries == [5, 65, 185, 425]
     never = Calibration(lambda: bool(tries.append(now_s)), 0.0)
     tries.clear()
     for second in range(0, 60_000, 10):
         now_s = float(second)
-        never.look(now_s)
+        never.poll(now_s)
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps == sorted(gaps)
     assert gaps[-1] == MAX_RETRY_S

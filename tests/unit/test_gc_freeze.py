@@ -33,7 +33,7 @@ def told(*users: int) -> list[tuple[str, int]]:
     noted = Noted()
     freezer = GcFreezer(lambda: noted.users, noted)
     for noted.users in users:
-        freezer.look()
+        freezer.update()
     return noted.told
 
 
@@ -74,10 +74,10 @@ def test_pythons_own_collector_is_told() -> None:
     before = gc.get_freeze_count()
     try:
         users = 2
-        freezer.look()
+        freezer.update()
         assert gc.get_freeze_count() > before
         users = 0
-        freezer.look()
+        freezer.update()
         assert gc.get_freeze_count() == 0
     finally:
         gc.unfreeze()

@@ -21,22 +21,22 @@ def wait(descriptor: int, limit_ms: int = LIMIT_MS) -> bool:
 
 def test_the_end_of_a_child_wakes() -> None:
     """And nothing does before it."""
-    with open_signal_pipe() as woken:
+    with open_signal_pipe() as pipe:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        assert not wait(woken, 0)
+        assert not wait(pipe, 0)
         child.communicate(b"\n")
-        assert wait(woken)
+        assert wait(pipe)
 
 
 def test_a_handled_signal_wakes() -> None:
     """However it is handled, and from then on until the descriptor is emptied."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with open_signal_pipe() as woken:
+        with open_signal_pipe() as pipe:
             os.kill(os.getpid(), signal.SIGUSR1)
-            assert wait(woken)
-            assert os.read(woken, 4096) == bytes([signal.SIGUSR1])
-            assert not wait(woken, 0)
+            assert wait(pipe)
+            assert os.read(pipe, 4096) == bytes([signal.SIGUSR1])
+            assert not wait(pipe, 0)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -45,10 +45,10 @@ def test_more_signals_than_are_read_do_no_harm() -> None:
     """A pipe holds 64 KiB."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with open_signal_pipe() as woken:
+        with open_signal_pipe() as pipe:
             for _ in range(70_000):
                 signal.raise_signal(signal.SIGUSR1)
-            assert wait(woken, 0)
+            assert wait(pipe, 0)
     finally:
         signal.signal(signal.SIGUSR1, before)
 

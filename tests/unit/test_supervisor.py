@@ -61,7 +61,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     monkeypatch.setattr(supervisor, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(supervisor, "STOP_GRACE_S", 0.1)
     kept = Supervisor()
-    kept.keep({"pi1_0": Orders()})
+    kept.set_workers({"pi1_0": Orders()})
     yield kept
     kept.stop()
 
@@ -73,7 +73,7 @@ def until(
     deadline_s = time.monotonic() + 60
     while not enough(said):
         assert time.monotonic() < deadline_s, said
-        said += kept.look(time.monotonic())
+        said += kept.poll(time.monotonic())
         time.sleep(0.01)
     return said
 
@@ -111,7 +111,7 @@ def test_a_worker_that_ends_before_it_has_read_its_orders_is_told_of(
 def test_a_killed_worker_is_told_by_its_signal(crashing: Supervisor) -> None:
     """It was killed before it could say anything."""
     while not crashing.pids:
-        list(crashing.look(time.monotonic()))
+        list(crashing.poll(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGKILL)
     (said,) = until(crashing, lambda said: len(said) == 1)
     assert isinstance(said, WorkerEnded)
@@ -124,11 +124,11 @@ def test_a_worker_is_mended_when_it_has_lived_for_a_while(
     """Said once, and only of one that crashed."""
     until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     while not crashing.pids:
-        list(crashing.look(time.monotonic()))
+        list(crashing.poll(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)  # so that it lives
     monkeypatch.setattr(supervisor, "RECOVERED_AFTER_S", 0.05)
     assert until(crashing, lambda said: len(said) == 1) == [WorkerRecovered("pi1_0")]
-    assert list(crashing.look(time.monotonic())) == []
+    assert list(crashing.poll(time.monotonic())) == []
     os.kill(crashing.pids[0], signal.SIGKILL)
 
 
@@ -138,14 +138,14 @@ def test_between_looks_there_is_time_until_something_is_due_of_itself(
     """At once for the first start; then to see what was said; after a crash until the next start; of one that crashed until it is well."""
     now_s = time.monotonic()
     assert crashing.wait_s(now_s) == 0
-    list(crashing.look(now_s))
+    list(crashing.poll(now_s))
     assert crashing.wait_s(now_s) == OUTPUT_INTERVAL_S
     (ended,) = until(crashing, lambda said: len(said) == 1)
     assert isinstance(ended, WorkerEnded)
     assert 0 <= crashing.wait_s(time.monotonic()) <= ended.again_in_s
     until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS - 1)
     while not crashing.pids:
-        list(crashing.look(time.monotonic()))
+        list(crashing.poll(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)  # so that it lives
     started_s = time.monotonic()
     monkeypatch.setattr(supervisor, "RECOVERED_AFTER_S", 1.0)
@@ -161,13 +161,13 @@ def test_no_worker_needs_no_look() -> None:
 
 def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while it lives."""
-    list(crashing.look(time.monotonic()))
+    list(crashing.poll(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)
     monkeypatch.setattr(supervisor, "MAX_OUTPUT_BYTES", 1000)
     output = crashing._workers[0].output
     output.write(b"x" * 1001)
     output.flush()
-    list(crashing.look(time.monotonic()))
+    list(crashing.poll(time.monotonic()))
     assert os.fstat(output.fileno()).st_size == 0
 
 

@@ -43,13 +43,13 @@ def test_the_first_look_says_that_it_is_up_and_the_next_that_it_is_alive_four_ti
     watchdog = Watchdog(
         {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "20000000", "WATCHDOG_PID": str(os.getpid())}
     )
-    watchdog.look(100.0)
+    watchdog.notify(100.0)
     assert manager.told() == ["READY=1\nWATCHDOG=1"]
-    watchdog.look(104.9)
+    watchdog.notify(104.9)
     assert manager.told() == []
-    watchdog.look(105.0)
-    watchdog.look(106.0)
-    watchdog.look(110.0)
+    watchdog.notify(105.0)
+    watchdog.notify(106.0)
+    watchdog.notify(110.0)
     assert manager.told() == ["WATCHDOG=1", "WATCHDOG=1"]
 
 
@@ -61,7 +61,7 @@ def test_without_a_watchdog_of_its_own_it_only_says_that_it_is_up(
 ) -> None:
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address, **of_watchdog})
     for now_s in (0.0, 5.0, 1e6):
-        watchdog.look(now_s)
+        watchdog.notify(now_s)
     assert manager.told() == ["READY=1\nWATCHDOG=1"]
 
 
@@ -70,10 +70,10 @@ def test_what_could_not_be_told_is_told_at_the_next_look(manager: Manager, tmp_p
     moved = tmp_path / "moved"
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "20000000"})
     Path(manager.address).rename(moved)
-    watchdog.look(0.0)
+    watchdog.notify(0.0)
     moved.rename(manager.address)
     assert manager.told() == []
-    watchdog.look(0.5)
+    watchdog.notify(0.5)
     assert manager.told() == ["READY=1\nWATCHDOG=1"]
 
 
@@ -81,29 +81,29 @@ def test_a_manager_that_does_not_listen_holds_nothing_up(manager: Manager) -> No
     """Its socket's buffer is full: a word is lost, and the caller goes on."""
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "4"})
     for turn in range(1000):  # a datagram socket of Linux holds about ten that nobody has read (max_dgram_qlen)
-        watchdog.look(float(turn))
+        watchdog.notify(float(turn))
     assert 0 < len(manager.told()) < 1000
 
 
 def test_an_address_may_be_in_the_abstract_namespace() -> None:
     name = f"piswarm-test-{os.getpid()}"
     manager = Manager(f"\0{name}")
-    Watchdog({"NOTIFY_SOCKET": f"@{name}"}).look(0.0)
+    Watchdog({"NOTIFY_SOCKET": f"@{name}"}).notify(0.0)
     told = manager.told()
     manager.socket.close()
     assert told == ["READY=1\nWATCHDOG=1"]
 
 
 def test_nothing_is_told_where_nobody_asks() -> None:
-    Watchdog({}).look(0.0)
-    Watchdog({"WATCHDOG_USEC": "20000000"}).look(0.0)
+    Watchdog({}).notify(0.0)
+    Watchdog({"WATCHDOG_USEC": "20000000"}).notify(0.0)
 
 
 def test_what_the_process_does_is_told_when_it_changes(manager: Manager) -> None:
     """Without waiting for the next sign of life; where there is no watchdog too."""
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address})
-    watchdog.look(0.0, "waiting")
-    watchdog.look(0.1, "waiting")
-    watchdog.look(0.2, "running")
+    watchdog.notify(0.0, "waiting")
+    watchdog.notify(0.1, "waiting")
+    watchdog.notify(0.2, "running")
     assert manager.told() == ["READY=1\nWATCHDOG=1\nSTATUS=waiting", "WATCHDOG=1\nSTATUS=running"]
-    Watchdog({}).look(0.0, "nobody asks")
+    Watchdog({}).notify(0.0, "nobody asks")

@@ -1,7 +1,7 @@
-"""The agent: what answers for a node. It samples the node's hardware and holds its own connection to the controller.
+"""The agent of a node: it samples the node's hardware, supervises its workers, and has its own connection to the controller.
 
-It needs no Locust and no gevent, so that a busy worker never keeps it from being heard: on a node it is a process of its own,
-in a rack of simulated nodes one thread serves them all.
+It needs no Locust and no gevent, so that a busy worker never keeps it from answering: on a node it is a process of its own,
+in a rack of simulated nodes one thread serves all agents.
 """
 
 from __future__ import annotations
@@ -40,16 +40,15 @@ from worker.wire.messages import (
 HELLO_INTERVAL_S = 2.0
 MAX_HELLO_INTERVAL_S = 30.0
 FORGET_RUN_S = 600.0
-"""An agent that stays keeps the workers of a run so long though no controller is heard: one that is started anew finds them, and
-what they have not been able to tell."""
+"""An agent that stays keeps the workers of a run for so long without a controller: a restarted one finds them, with their reports."""
 POLL_EARLY_S = 0.5
-"""By so much earlier than it must an agent looks after its workers when it is awake anyhow, which saves waking for that alone."""
+"""An agent that is awake polls its workers if that is due within so long, which saves waking for that alone."""
 POLL_INTERVAL_S = 0.05
-"""How often the agents of one thread look whether something is due or has come, when there are several."""
+"""The interval at which several agents of one thread poll their sockets and what is due."""
 
 
 class SampleClock:
-    """When to sample: slots of one period on a fixed schedule, so that lateness never moves it. Pure."""
+    """The schedule of samples: slots of one period from a fixed start, so that lateness never moves it. Pure."""
 
     def __init__(self, start_s: float, period_s: float) -> None:
         self._start_s = start_s
@@ -57,41 +56,41 @@ class SampleClock:
         self._next = 0
 
     def wait_s(self, now_s: float) -> float:
-        """How long until the next sample is due; 0 when it is."""
+        """Seconds until the next sample is due, 0 when it is."""
         return max(0.0, self._start_s + self._next * self.period_s - now_s)
 
     def take(self, now_s: float) -> int:
-        """The slot that is due at `now_s`. Slots slept through are left out: the gap in the numbers shows them."""
+        """Take the slot that is due at `now_s`. Slots that were slept through are skipped: the gap in the numbers shows them."""
         slot = max(self._next, int((now_s - self._start_s) / self.period_s))
         self._next = slot + 1
         return slot
 
     def due_s(self, slot: int) -> float:
-        """When a slot begins."""
+        """The time at which a slot begins."""
         return self._start_s + slot * self.period_s
 
 
 class Workers(Protocol):
-    """The worker processes that an agent answers for."""
+    """The worker processes that an agent supervises."""
 
-    def take_on(self, assignment: Assignment) -> None:
-        """From the next look on do this, and nothing else."""
+    def assign(self, assignment: Assignment) -> None:
+        """Run workers for this assignment, and no others, from the next `poll` on."""
 
-    def look(self, now_s: float) -> Iterable[AgentMessage]:
-        """Do what is due, which the end of a process makes of it; what the controller is to know of it."""
+    def poll(self, now_s: float) -> Iterable[AgentMessage]:
+        """Start and restart what is due; messages about what has happened, for the controller."""
 
     def wait_s(self, now_s: float) -> float:
-        """How long until something is due though no process ends, in seconds."""
+        """Seconds until a `poll` is due though no process ends."""
 
-    def stop(self, *, told: bool = False) -> None:
-        """End them; they may be given something to do again. Those that are `told` by the controller itself end in order."""
+    def stop(self, *, quit_sent: bool = False) -> None:
+        """End all workers. With `quit_sent` the controller has sent them Quit, and they get time to end by themselves."""
 
 
 class Agent:
-    """One node's agent: says hello until it is welcomed, then samples until it is told to quit; one that `stays` begins anew then.
+    """One node's agent: sends Hello until a Welcome comes, then samples until Quit comes; one that `stays` starts over then.
 
-    Hellos come further and further apart, up to half a minute, each at a time of its own: a fleet whose controller is
-    away doesn't knock as one when it is back. `step` blocks only while workers are ended.
+    Hellos back off with jitter, up to half a minute: a fleet whose controller was away does not connect all at once when it
+    is back. `step` blocks only while workers are ended.
     """
 
     def __init__(
@@ -113,56 +112,56 @@ class Agent:
         self._socket: Any = self._connect()
         self._identity = node.encode()
         self._samples: SampleClock | None = None
-        self._dice = random.Random(node)  # noqa: S311  # no secret
+        self._jitter = random.Random(node)  # noqa: S311  # no secret
         self._hello_at_s = 0.0
         self._hello_wait_s = HELLO_INTERVAL_S
         self._alive_at_s = 0.0
-        self._look_at_s = math.inf if workers is None else 0.0
+        self._poll_at_s = math.inf if workers is None else 0.0
         self.done = False
-        """Told to quit by the controller."""
-        self._heard_s = time.monotonic()
+        """Whether Quit has come; never for an agent that stays."""
+        self._last_contact_s = time.monotonic()
 
     @property
     def socket(self) -> Any:
-        """Readable when the controller has said something. Another one after a `step` that has opened a new connection."""
+        """The connection's ZeroMQ socket. A `step` that reconnects replaces it."""
         return self._socket
 
     @property
     def in_run(self) -> bool:
-        """Whether a controller has taken the node in, for a run."""
+        """Whether the node is part of a run."""
         return self._samples is not None
 
-    def step(self, *, heard: bool = True, woken: bool = False) -> float:
-        """Do all that is due now, and answer what has come; how long until something is due again, in seconds.
+    def step(self, *, readable: bool = True, child_ended: bool = False) -> float:
+        """Handle received messages, and do all that is due; seconds until something is due again.
 
-        Without `heard` nothing has come; `woken` says that a worker may have ended.
+        `readable` says whether the socket may have messages, `child_ended` whether a worker may have ended.
         """
-        while heard and not self.done:
+        while readable and not self.done:
             try:
                 self._handle(self._socket.recv(zmq.NOBLOCK))
             except zmq.Again:
                 break
         now_s = time.monotonic()
-        if self._stays and self.in_run and now_s > self._heard_s + FORGET_RUN_S:
+        if self._stays and self.in_run and now_s > self._last_contact_s + FORGET_RUN_S:
             self._leave_run()
         # What is on a schedule comes first: starting a process takes a while.
-        wait_s = self._say_what_is_due(now_s)
-        if self._workers is not None and (woken or now_s >= self._look_at_s - POLL_EARLY_S):
-            for message in self._workers.look(now_s):
+        wait_s = self._send_what_is_due(now_s)
+        if self._workers is not None and (child_ended or now_s >= self._poll_at_s - POLL_EARLY_S):
+            for message in self._workers.poll(now_s):
                 self._send(message)
-            self._look_at_s = now_s + self._workers.wait_s(now_s)
-        return min(wait_s, self._look_at_s - now_s)
+            self._poll_at_s = now_s + self._workers.wait_s(now_s)
+        return min(wait_s, self._poll_at_s - now_s)
 
-    def _say_what_is_due(self, now_s: float) -> float:
+    def _send_what_is_due(self, now_s: float) -> float:
         if self._samples is None:
             if now_s >= self._hello_at_s:
                 if self._hello_wait_s >= MAX_HELLO_INTERVAL_S:
-                    # What waits to be sent is old, and would all be heard at once when there is a controller again.
-                    self._connect_anew()
-                if self._stays:  # some of them are found out in time
+                    # The messages in the queue are old, and would all arrive at once when there is a controller again.
+                    self._reconnect()
+                if self._stays:  # the capacity may have been measured meanwhile
                     self._facts = self._sensors.facts()
                 self._send(Hello(self._facts))
-                self._hello_at_s = now_s + self._hello_wait_s * self._dice.uniform(0.8, 1.2)
+                self._hello_at_s = now_s + self._hello_wait_s * self._jitter.uniform(0.8, 1.2)
                 self._hello_wait_s = min(2 * self._hello_wait_s, MAX_HELLO_INTERVAL_S)
             return self._hello_at_s - now_s
         if self._samples.wait_s(now_s) <= 0:
@@ -174,24 +173,24 @@ class Agent:
             self._alive_at_s = now_s + HEARTBEAT_INTERVAL_S
         return min(self._samples.wait_s(now_s), self._alive_at_s - now_s)
 
-    def _leave_run(self, *, told: bool = False) -> None:
-        """There is no run any more: end the workers, and wait for another one. Or the controller has `told` all that it is over."""
+    def _leave_run(self, *, quit_sent: bool = False) -> None:
+        """End the workers, and wait for another run. `quit_sent` as in Workers.stop."""
         if self._workers is not None:
-            self._workers.stop(told=told)
+            self._workers.stop(quit_sent=quit_sent)
         self._samples = None
         self._hello_at_s, self._hello_wait_s = 0.0, HELLO_INTERVAL_S
-        self._connect_anew()
+        self._reconnect()
 
-    def _connect_anew(self) -> None:
+    def _reconnect(self) -> None:
         self._socket.close(linger=0)
         self._socket = self._connect()
 
     def close(self) -> None:
-        """Say good-bye, unless the controller was the first to, and end the workers."""
+        """Send Goodbye, unless Quit has come, and end the workers."""
         if not self.done and self._samples is not None:
             self._send(Goodbye())
         if self._workers is not None:
-            self._workers.stop(told=self.done)
+            self._workers.stop(quit_sent=self.done)
         self._socket.close(linger=500)
 
     def _send(self, message: AgentMessage) -> None:
@@ -208,22 +207,22 @@ class Agent:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         note_contact()
-        self._heard_s = time.monotonic()
+        self._last_contact_s = time.monotonic()
         match message:
             case Welcome(period_s=period_s):
-                self._samples = SampleClock(self._heard_s, max(0.01, period_s))
+                self._samples = SampleClock(self._last_contact_s, max(0.01, period_s))
                 self._hello_wait_s = HELLO_INTERVAL_S
             case Assign(assignment=assignment):
                 if self._workers is not None:
-                    self._workers.take_on(assignment)
-                    self._look_at_s = 0.0
+                    self._workers.assign(assignment)
+                    self._poll_at_s = 0.0
             case HelloRequest():
                 self._samples = None
                 self._hello_at_s = 0.0
             case ClockRequest(asked_s=asked_s):
                 self._send(ClockReply(asked_s, time.monotonic(), time.time()))
             case Quit() if self._stays:
-                self._leave_run(told=True)
+                self._leave_run(quit_sent=True)
             case Quit():
                 self.done = True
 
@@ -232,13 +231,13 @@ def serve(
     agents: list[Agent],
     until: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
-    woken: int | None = None,
+    wakeup_fd: int | None = None,
 ) -> None:
-    """Run agents until all were told to quit, or `until` says so; then close them.
+    """Run agents until each has got Quit, or `until` returns true; then close them.
 
-    When the descriptor `woken` is readable, it is emptied, `until` is asked, and every agent looks what is due: an agent with
-    workers needs one that tells of their ends (worker/agent/signal_pipe.py). A gevent process hands over the unpatched `sleep`, for this
-    blocks its thread.
+    When the descriptor `wakeup_fd` is readable, it is emptied, `until` is called, and every agent makes a step: an agent with
+    workers needs one that tells of their ends (worker/agent/signal_pipe.py). This blocks its thread, so a gevent process
+    passes the unpatched `sleep`.
     """
     poller = zmq.Poller()
     due_s, sockets = {}, {}
@@ -246,22 +245,24 @@ def serve(
         sockets[agent] = agent.socket
         poller.register(agent.socket, zmq.POLLIN)
         due_s[agent] = 0.0
-    if woken is not None:
-        poller.register(woken, zmq.POLLIN)
+    if wakeup_fd is not None:
+        poller.register(wakeup_fd, zmq.POLLIN)
     try:
         while due_s and not until():
             wait_s = min(due_s.values()) - time.monotonic()
             if len(due_s) > 1:
-                # Looking at many sockets costs something, so it is not done for each of them by itself.
+                # Polling many sockets has a cost, so all messages of an interval share it.
                 sleep(POLL_INTERVAL_S)
                 wait_s = 0.0
-            heard = {socket for socket, _ in poller.poll(int(1000 * min(max(0.0, wait_s), 1.0)) + (wait_s > 0))}
-            told = woken in heard
-            if woken is not None and told:
-                os.read(woken, 4096)
+            readable = {socket for socket, _ in poller.poll(int(1000 * min(max(0.0, wait_s), 1.0)) + (wait_s > 0))}
+            signalled = wakeup_fd in readable
+            if wakeup_fd is not None and signalled:
+                os.read(wakeup_fd, 4096)
             now_s = time.monotonic()
-            for agent in [agent for agent, at_s in due_s.items() if told or at_s <= now_s or agent.socket in heard]:
-                due_s[agent] = now_s + agent.step(heard=agent.socket in heard, woken=told)
+            for agent in [
+                agent for agent, at_s in due_s.items() if signalled or at_s <= now_s or agent.socket in readable
+            ]:
+                due_s[agent] = now_s + agent.step(readable=agent.socket in readable, child_ended=signalled)
                 if agent.socket is not sockets[agent]:
                     poller.unregister(sockets[agent])
                     sockets[agent] = agent.socket

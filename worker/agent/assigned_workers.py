@@ -1,4 +1,4 @@
-"""The worker processes of a node: those that the controller has assigned it, and none while there is no run."""
+"""The worker processes that the controller has assigned to a node; none while there is no run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.wire.orders import WorkerOrders, WorkerSpec
 
 
 class AssignedWorkers:
-    """An agent's `Workers`: each a process of its own, kept alive by a Supervisor."""
+    """An agent's `Workers`: one process each, kept alive by a Supervisor."""
 
     def __init__(self, node: str, endpoint: Endpoint, keys: Keys, supervisor: Supervisor) -> None:
         self._node = node
@@ -29,27 +29,27 @@ class AssignedWorkers:
         self._backoff = Backoff(node)
         self._prepare_at_s = 0.0
         self.assignment: Assignment | None = None
-        """What they do; None while there is nothing to be done."""
+        """The work at hand; None while there is no run."""
 
-    def take_on(self, assignment: Assignment) -> None:
-        """From the next look on there are workers for this, and no others. What they do already they go on with."""
+    def assign(self, assignment: Assignment) -> None:
+        """Run workers for this assignment, and no others, from the next `poll` on. Those of the same one go on."""
         if assignment == self.assignment:
             return
         self.assignment = assignment
         # The old ones go first, and with them the file that they may be reading.
-        self._supervisor.keep({})
-        self._forget_locustfile()
+        self._supervisor.set_workers({})
+        self._remove_locustfile()
         self._prepared, self._prepare_at_s = False, 0.0
 
     def _prepare(self, assignment: Assignment) -> None:
-        """Put what they need where they find it. Raises OSError where there is no room for it, or no descriptor left."""
+        """Write the locustfile and the orders. Raises OSError where there is no room for it, or no descriptor left."""
         work = assignment.work
         if assignment.locustfile is not None:
-            self._forget_locustfile()
+            self._remove_locustfile()
             self._locustfile = LocustfileFolder(assignment.locustfile)
             work = msgspec.structs.replace(work, locustfile=str(self._locustfile.path))
         count = assignment.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
-        self._supervisor.keep(
+        self._supervisor.set_workers(
             {
                 f"{self._node}_{index}": WorkerOrders(
                     self._endpoint,
@@ -60,8 +60,8 @@ class AssignedWorkers:
             }
         )
 
-    def look(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered]:
-        """Start what is due to be started; what has ended by itself or can't be started, and what is well again."""
+    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered]:
+        """Start the workers that are due; messages about those that ended or can't be started, and those that recovered."""
         if not self._prepared and self.assignment is not None and now_s >= self._prepare_at_s:
             first = f"{self._node}_0"
             try:
@@ -76,20 +76,20 @@ class AssignedWorkers:
                 if self._backoff.crashing:
                     yield WorkerRecovered(first)
                 self._backoff = Backoff(self._node)
-        yield from self._supervisor.look(now_s)
+        yield from self._supervisor.poll(now_s)
 
     def wait_s(self, now_s: float) -> float:
-        """How long until one is to be looked at though none has ended, in seconds."""
+        """Seconds until a `poll` is due though no process ends."""
         own_s = math.inf if self._prepared else max(0.0, self._prepare_at_s - now_s)
         return min(own_s, self._supervisor.wait_s(now_s))
 
-    def stop(self, *, told: bool = False) -> None:
-        """The run is over for them: end them in order, which those do by themselves that the controller has `told`."""
-        self._supervisor.stop(told=told)
-        self._forget_locustfile()
+    def stop(self, *, quit_sent: bool = False) -> None:
+        """End all workers, as Supervisor.stop."""
+        self._supervisor.stop(quit_sent=quit_sent)
+        self._remove_locustfile()
         self.assignment, self._prepared = None, True
 
-    def _forget_locustfile(self) -> None:
+    def _remove_locustfile(self) -> None:
         if self._locustfile is not None:
             self._locustfile.remove()
             self._locustfile = None

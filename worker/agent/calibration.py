@@ -1,4 +1,4 @@
-"""How much load a machine can carry: measured once, by work such as a worker does, and kept with the node.
+"""A machine's capacity: the load that it can carry, measured once by work such as a worker does, and kept with the node.
 
 The unit is one core of a Raspberry Pi 4 at full clock, and a machine counts as that many times its own cores. What is measured
 is the CPU time that one core takes for a unit of work: putting a request together, parsing the head of an answer
@@ -6,8 +6,8 @@ and decoding its body, counting it in a histogram, encoding what a report says o
 the machine meanwhile, as long as they leave its clock and caches alone; where the rounds disagree they did not, and
 nothing is said. Neither is anything said of a node that is held back while it is measured: it can carry more than that shows.
 
-What was measured is kept as `capacity.json` in the state folder, with what it holds for: another board, number of cores,
-Python or piswarm is measured anew. Who overclocks a board deletes the file.
+The capacity is kept as `capacity.json` in the state folder, with what it holds for: it is measured anew
+for another board, number of cores, Python or piswarm. Delete the file after overclocking a board.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ depend on it.
 """
 ROUNDS = 5
 ROUND_S = 0.05
-"""CPU time of a round. With the first, which only warms the caches and the clock up, they take 0.3 s in all."""
+"""CPU time of a round. With a first one to warm up caches and clock, all take 0.3 s."""
 TIME_LIMIT_S = 0.5
-"""A measurement that has taken so long, since others have the cores, is given up."""
+"""A measurement that has taken so long, because others use the cores, is given up."""
 MAX_SPREAD = 1.15
-"""Rounds agree when the slowest but one took no more than so many times as long as the fastest but one."""
+"""Rounds agree when the second slowest took at most so many times as long as the second fastest."""
 RETRY_S = 60.0
 MAX_RETRY_S = 3600.0
-"""When no figure came out, so long until the next attempt, and twice as long after each, up to the second."""
+"""The wait before the first retry of a failed measurement; it doubles up to the maximum."""
 MAX_BYTES = 4096
 FILE = "capacity.json"
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a figure holds for."""
+    """The machine and software that a measured capacity holds for."""
 
     model: str
     cpu_count: int
@@ -58,7 +58,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CachedCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is in the file."""
+    """The content of the file."""
 
     machine: Machine
     capacity: Capacity
@@ -84,7 +84,7 @@ def cached_capacity(content: bytes, machine: Machine) -> float | None:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path | None:
-    """Where a node keeps what outlives its processes: systemd's StateDirectory=, else the user's; None without either. Pure."""
+    """A node's state folder: systemd's StateDirectory=, else the user's; None without either. Pure."""
     of_service = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     if of_service:
         return Path(of_service)
@@ -96,9 +96,9 @@ def state_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], bool]) -> float | None:
-    """What is kept in `folder`; else what a measurement says, which is kept from then on. None when it says nothing.
+    """The capacity kept in `folder`; else the measured one, which is kept from then on. None when the measurement fails.
 
-    `held_back` tells whether the machine's clock is known to be held down at the moment. Takes LIMIT_S at most.
+    `held_back` says whether the machine's clock is known to be held down at the moment. Takes at most TIME_LIMIT_S.
     """
     capacity = None if folder is None else cached_capacity(_read(folder / FILE), machine)
     if capacity is not None or held_back():
@@ -121,28 +121,28 @@ def calibrate(sensors: MachineSensors, folder: Path | None) -> bool:
 
 
 class Calibration:
-    """Has a machine's capacity found out, at once, and as long as it is not known once more at times when it has nothing to do."""
+    """Measures a machine's capacity at once, and retries at growing intervals while it is idle until it is known."""
 
     def __init__(self, calibrate: Callable[[], bool], now_s: float) -> None:
-        """`calibrate` says whether it has come out."""
+        """`calibrate` measures, and returns whether the capacity is known."""
         self._calibrate = calibrate
         self._is_known = calibrate()
         self._wait_s = RETRY_S
-        self._again_at_s = now_s + self._wait_s
+        self._retry_at_s = now_s + self._wait_s
 
-    def look(self, now_s: float) -> None:
-        """Try it again when it is time for that: the machine has nothing to do. Takes LIMIT_S at most."""
-        if self._is_known or now_s < self._again_at_s:
+    def poll(self, now_s: float) -> None:
+        """Retry if that is due. To be called while the machine has no load. Takes at most TIME_LIMIT_S."""
+        if self._is_known or now_s < self._retry_at_s:
             return
         self._is_known = self._calibrate()
         self._wait_s = min(2 * self._wait_s, MAX_RETRY_S)
-        self._again_at_s = now_s + self._wait_s
+        self._retry_at_s = now_s + self._wait_s
 
 
 def measure(
     clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.thread_time
 ) -> list[float]:
-    """The CPU seconds for a unit of work in each round; fewer than ROUNDS when the time is up."""
+    """CPU seconds for a unit of work, for each round; fewer than ROUNDS when TIME_LIMIT_S is over."""
     until_s = clock() + TIME_LIMIT_S
     work = _work()
     rounds_s: list[float] = []

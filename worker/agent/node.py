@@ -30,8 +30,8 @@ def run_agent(orders: NodeOrders, sensors: Sensors, supervisor: Supervisor, term
     context = zmq.Context()
     workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor)
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=workers)
-    with open_signal_pipe() as woken:
-        serve([agent], until=terminated, woken=woken)
+    with open_signal_pipe() as wakeup_fd:
+        serve([agent], until=terminated, wakeup_fd=wakeup_fd)
     end_context(context)
 
 

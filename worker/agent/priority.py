@@ -1,4 +1,4 @@
-"""The agent's own priority: a little above the work that it watches, where the system lets it.
+"""The agent's own priority: a little above that of the workers it supervises, where the system allows it.
 
 It normally does not: a lower niceness than the own one needs root, or LimitNICE in the systemd unit. On Linux a niceness
 belongs to a thread, and those that it starts inherit it, as do its child processes.
@@ -12,18 +12,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 STEP = 5
-"""So much lower a niceness has three times the weight (Linux, sched_prio_to_weight)."""
+"""The agent's niceness is lower by this, which is three times the weight (Linux, sched_prio_to_weight)."""
 
 
 class Priority(NamedTuple):
-    """A niceness that the calling thread had, and the one that it has now; they are the same where it may not be changed."""
+    """The niceness that the calling thread had at first, and its own now; the same where it may not be changed."""
 
     usual: int
     own: int
 
     @contextlib.contextmanager
-    def laid_down(self) -> Iterator[None]:
-        """Have the usual niceness meanwhile: what is started then inherits it."""
+    def usual_niceness(self) -> Iterator[None]:
+        """Run the block at the usual niceness, which processes started in it inherit."""
         if self.own == self.usual:
             yield
             return
@@ -36,13 +36,13 @@ class Priority(NamedTuple):
 
 
 def current_priority() -> Priority:
-    """That which the calling thread has."""
+    """The priority of the calling thread, unchanged."""
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     return Priority(niceness, niceness)
 
 
 def raise_priority() -> Priority:
-    """Raise the calling thread's by STEP, where that is allowed."""
+    """Raise the priority of the calling thread by STEP, where that is allowed."""
     usual = current_priority().usual
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, usual - STEP)

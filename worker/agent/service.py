@@ -27,7 +27,7 @@ from worker.telemetry.sensors import MachineSensors
 from worker.wire.curve import end_context
 
 IN_RUN = "in run"
-"""How what it says of itself begins while a controller has taken the node into a run."""
+"""The beginning of its status line while the node is part of a run."""
 
 
 def main() -> int:
@@ -58,13 +58,13 @@ def main() -> int:
         run = workers.assignment.work.run if workers.assignment is not None else None
         # Asked at each turn of the loop, and no turn takes longer than a second, or than the end of workers does.
         now_s = time.monotonic()
-        watchdog.look(now_s, waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
+        watchdog.notify(now_s, waits if run is None else f"{IN_RUN} {run} of {settings.controller.address}")
         if run is None and not agent.in_run:
-            calibration.look(now_s)
+            calibration.poll(now_s)
         return terminated()
 
-    with open_signal_pipe() as woken:
-        serve([agent], until=over, woken=woken)
+    with open_signal_pipe() as wakeup_fd:
+        serve([agent], until=over, wakeup_fd=wakeup_fd)
     end_context(context)
     return 0
 

@@ -1,8 +1,7 @@
-"""Being woken by signals: by the end of a child process, and by whatever else this process handles.
+"""Signals as something to poll for: each signal that this process handles writes a byte to a pipe.
 
-A process that waits on descriptors is not woken by a signal whose handler returns: Python goes on waiting for what is left
-of the time. So each signal also writes a byte to a pipe, whose other end can be waited for. A child's end is such a signal
-(SIGCHLD) on every system that has fork, so that nobody need ask for it again and again.
+A poll on descriptors does not return at a signal whose handler returns: Python restarts it for what is left of the time. The
+end of a child process is such a signal, too (SIGCHLD), so that nobody has to poll for it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 
 
 def catch_sigterm() -> Callable[[], bool]:
-    """Have SIGTERM no longer end this process; the function returned says whether it has come."""
+    """Keep SIGTERM from ending this process; the function returned says whether it has come."""
     caught: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
     return lambda: bool(caught)
@@ -22,19 +21,19 @@ def catch_sigterm() -> Callable[[], bool]:
 
 @contextmanager
 def open_signal_pipe() -> Iterator[int]:
-    """A descriptor that becomes readable at each signal which this process handles in Python, the end of a child included.
+    """A descriptor that becomes readable at each signal that this process handles in Python, and at the end of a child.
 
-    For the main thread alone (ValueError elsewhere), and for one at a time. The reader empties it; it never fills up,
-    since a byte that finds no room is not needed.
+    For the main thread only (ValueError elsewhere), and for one user at a time. The reader empties it; a byte that finds no
+    room is not needed.
     """
     readable, writable = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    # Only a signal that has a handler in Python is told; what the handler does does not matter.
-    handled = signal.signal(signal.SIGCHLD, lambda *_: None)
-    told = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    # Only signals with a handler in Python get there; what the handler does is no matter.
+    former_handler = signal.signal(signal.SIGCHLD, lambda *_: None)
+    former_fd = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     try:
         yield readable
     finally:
-        signal.set_wakeup_fd(told)
-        signal.signal(signal.SIGCHLD, handled)
+        signal.set_wakeup_fd(former_fd)
+        signal.signal(signal.SIGCHLD, former_handler)
         os.close(readable)
         os.close(writable)
