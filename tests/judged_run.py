@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from report_example import FACTS, reading, tally
 
 from master.judge.outcome import RunFacts
-from master.judge.seconds.fitness import FitnessLog, NodeCondition
+from master.judge.seconds.fitness import FitnessLog
+from master.judge.seconds.unfit import NodeCondition
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import FitnessRow, SecondRow, Store
 from worker.load.histogram import EndpointStats, Histogram

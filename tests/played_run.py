@@ -29,7 +29,7 @@ from rich.console import Console
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import AGENT
-from master.run.collect import Collector
+from master.run.collect.collector import Collector
 from master.run.live_view import view_for
 from master.run.monitor import Monitor
 from master.run.processes.local import LocalProcesses, node_names

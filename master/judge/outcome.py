@@ -191,8 +191,8 @@ def _validity(  # noqa: PLR0917  # the checks look at all there is
     known = faults.attempt("why there is no data", lambda: causes(store, totals, steady_s, faults), dict[str, str]())
     return [
         *check(limits, fitness, scenario.nodes.expect, scenario.nodes.min, known),
-        guarded("users", lambda: _users(scenario, store, facts)),
-        guarded("local_errors", lambda: check_local_errors(limits.local_errors, _local_errors(store, facts))),
+        guarded("users", lambda: _users(scenario, store, facts, totals)),
+        guarded("local_errors", lambda: check_local_errors(limits.local_errors, _local_errors(store, facts, totals))),
         guarded(
             "latency_error",
             lambda: check_latency_error(limits.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
@@ -206,13 +206,18 @@ def _validity(  # noqa: PLR0917  # the checks look at all there is
     ]
 
 
-def _users(scenario: Scenario, store: Store, facts: RunFacts) -> ValidityOutcome:
-    found = user_seconds(scenario.load, store.seconds(), store.workers_by_second(), facts.steady_seconds)
+def _users(scenario: Scenario, store: Store, facts: RunFacts, totals: Totals) -> ValidityOutcome:
+    if not totals.complete:
+        message = "users: unknown, since what was counted is not known"
+        return ValidityOutcome("users", "–", "unknown", None, ok=None, message=message, fault=True)
+    found = user_seconds(scenario.load, totals.users_ran)
     exceptions = [f"{row.type}: {row.message} ({row.user_class}, {row.place})" for row in store.exceptions()[:1]]
     return check_users(scenario.validity.users_percent, found, facts.silent_classes, exceptions)
 
 
-def _local_errors(store: Store, facts: RunFacts) -> list[LocalErrors]:
+def _local_errors(store: Store, facts: RunFacts, totals: Totals) -> list[LocalErrors]:
+    if totals.complete and not totals.local_errors:
+        return []  # as nearly always; else it takes a look at every worker-second to know whose they were
     steady, found = set(facts.steady_seconds), dict[str, LocalErrors]()
     for node, second, requests, unfit in store.local_errors():
         if second in steady:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import chain, groupby
-from operator import itemgetter
-from typing import Any, Generic, TypeVar
 
 from master.formatting import counted, listed
 from master.judge.faults import Faults
-from master.judge.seconds.window import counts_of
+from master.judge.seconds.second_facts import JudgedSecond, SecondFacts
+from master.judge.seconds.stored_seconds import stored_seconds
 from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown
 from master.scenario.rules import Endpoint, Threshold
 from master.store import Store
@@ -20,8 +18,6 @@ from worker.load.histogram import EndpointStats, Histogram
 
 _WHERE = {"ramp": "in the ramp", "hold": "at the edge of a hold"}
 _AFTER = "when the load had ended"
-
-Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 @dataclass
@@ -33,13 +29,43 @@ class Totals:
     """Counts of all requests of the steady part, latencies of those measured while their node was fit."""
     unfit: Histogram = field(default_factory=Histogram)
     """Latencies of the steady part measured while their node was not fit."""
+    users_ran: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Steady seconds by the stage that they are of, as in run.db, and by the users that ran; those of which both are known."""
     in_flight_peak: int = 0
     """The most requests in flight at the end of a steady second."""
     oldest: tuple[float, Endpoint] | None = None
     """The age in ms of the request that had been waiting longest at the end of a steady second, a second or longer."""
     elsewhere: defaultdict[Endpoint, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Requests that ended outside of the steady part, by where that was."""
+    exceptions: int = 0
+    """Exceptions in users' code in the steady part."""
+    local_errors: int = 0
+    """Requests of the steady part that failed for want of something on a node itself."""
     outcomes: list[ThresholdOutcome] = field(default_factory=list)
+    complete: bool = True
+    """Whether all of run.db could be read."""
+
+    def add_unsteady(self, facts: SecondFacts, where: str) -> None:
+        """Add a second that is not judged, and `where` in the run it is."""
+        for part in (facts.fit, facts.unfit):
+            for endpoint, tally in part.items():
+                self.whole.setdefault(endpoint, EndpointStats()).merge(tally)
+                self.elsewhere[endpoint][where] += tally.total
+
+    def add_steady(self, facts: SecondFacts, judged: JudgedSecond) -> None:
+        """Add a second that is judged."""
+        for part in (facts.fit, facts.unfit):
+            for endpoint, tally in part.items():
+                self.whole.setdefault(endpoint, EndpointStats()).merge(tally)
+        for endpoint, tally in judged.tallies.items():
+            self.steady.setdefault(endpoint, EndpointStats()).merge(tally)
+        for histogram in judged.excluded.values():
+            self.unfit.merge(histogram)
+        for endpoint, ages in facts.waiting().items():
+            self.oldest = max(self.oldest or (0.0, endpoint), (ages.max_ms, endpoint))
+        self.in_flight_peak = max(self.in_flight_peak, facts.requests_in_flight)
+        self.exceptions += judged.exceptions
+        self.local_errors += facts.local_errors
 
 
 def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequence[Threshold], faults: Faults) -> Totals:
@@ -50,9 +76,10 @@ def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequenc
     totals, before = Totals(), len(faults.found)
     judge = Judge(thresholds)
     faults.attempt("what was counted", lambda: _read(store, steady_seconds, judge, totals), None)
+    totals.complete = len(faults.found) == before
     totals.outcomes = (
         judge.outcomes(totals.elsewhere)
-        if len(faults.found) == before
+        if totals.complete
         else [unknown(rule, "since what was counted is not known") for rule in thresholds]
     )
     if store.damaged:
@@ -76,91 +103,15 @@ def _missing_latencies(damaged: AbstractSet[tuple[int, Endpoint]]) -> str:
 
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
-    steady = set(steady_seconds)
-    kinds = {row.second: row.stage.partition(" ")[2] for row in store.seconds()}
-    feed = _Feed(store, steady, judge, totals)
-    for second, rows in groupby(store.requests(), key=itemgetter(0)):
-        seen: dict[Endpoint, EndpointStats] = {}
-        apart: dict[Endpoint, Histogram] = {}
-        for _, endpoint, tally, fit in rows:
-            totals.whole.setdefault(endpoint, EndpointStats()).merge(tally)
-            if second not in steady:
-                totals.elsewhere[endpoint][_WHERE.get(kinds.get(second, ""), _AFTER)] += tally.total
-                continue
-            if not fit:
-                totals.unfit.merge(tally.histogram)
-                apart.setdefault(endpoint, Histogram()).merge(tally.histogram)
-            seen.setdefault(endpoint, EndpointStats()).merge(tally if fit else counts_of(tally))
-        if second in steady:
-            feed.add(second, seen, apart)
-            for endpoint, tally in seen.items():
-                totals.steady.setdefault(endpoint, EndpointStats()).merge(tally)
-    feed.finish()
-
-
-class _Feed:
-    """Gives a judge the seconds of a run in order, those included in which no request ended, with all that belongs to them."""
-
-    def __init__(self, store: Store, steady: AbstractSet[int], judge: Judge, totals: Totals) -> None:
-        self._store = store
-        self._exceptions = 0
-        self._totals = totals
-        self._steady = steady
-        self._judge = judge
-        self._workers = _InStep(store.workers_by_second(), itemgetter(0))
-        self._waiting = _InStep(store.waiting(), itemgetter(0))
-        self._up_to = min(steady, default=0)
-
-    def add(self, second: int, tallies: Mapping[Endpoint, EndpointStats], apart: Mapping[Endpoint, Histogram]) -> None:
-        """A steady second, with the requests that ended in it, and the latencies of those that were set apart."""
-        for idle in range(self._up_to, second):
-            if idle in self._steady:
-                self._add(idle, {}, {})
-        self._add(second, tallies, apart)
-        self._up_to = second + 1
-
-    def finish(self) -> None:
-        """There are no more requests."""
-        last = max(self._steady, default=-1)
-        if self._up_to <= last:
-            self.add(last, {}, {})
-        # The rest are of ramps, and of before the load, such as of a listener of test_start.
-        self._judge.add_unjudged(max(0, self._store.exceptions_total() - self._exceptions))
-
-    def _add(self, second: int, tallies: Mapping[Endpoint, EndpointStats], apart: Mapping[Endpoint, Histogram]) -> None:
-        (row,) = self._workers.at(second) or (None,)
-        # What is in flight at the end of a hold is counted as it ends, in its last second.
-        waiting = {endpoint: ages for _, endpoint, _, ages in self._waiting.at(second)}
-        for endpoint, ages in waiting.items():
-            self._totals.oldest = max(self._totals.oldest or (0.0, endpoint), (ages.max_ms, endpoint))
-        if second + 1 not in self._steady:
-            waiting = {}
-        if row is not None:
-            self._totals.in_flight_peak = max(self._totals.in_flight_peak, row.in_flight)
-        users, exceptions = (None, 0) if row is None else (row.users, row.exceptions)
-        self._exceptions += exceptions
-        self._judge.add(second, tallies, users, exceptions, waiting, apart=apart)
-
-
-class _InStep(Generic[Row]):
-    """Rows in order of their second, taken second by second: what is asked for must come in ascending order."""
-
-    def __init__(self, rows: Iterator[Row], second_of: Callable[[Row], int]) -> None:
-        self._rows = rows
-        self._second_of = second_of
-        self._next: list[Row] = []
-
-    def before(self, second: int) -> Iterator[Row]:
-        """All rows not taken yet of seconds before this one."""
-        for row in chain(self._next, self._rows):
-            self._next = [row]
-            if self._second_of(row) >= second:
-                return
-            yield row
-        self._next = []
-
-    def at(self, second: int) -> list[Row]:
-        """The rows of this second; those before it are passed over."""
-        for _ in self.before(second):
-            pass
-        return list(self.before(second + 1))
+    steady, stages = set(steady_seconds), {row.second: row.stage for row in store.seconds()}
+    for second, facts in stored_seconds(store, sorted(steady)):
+        judged, stage = facts.judged(second, steady), stages.get(second)
+        if judged is None:
+            totals.add_unsteady(facts, _WHERE.get((stage or "").partition(" ")[2], _AFTER))
+            continue
+        totals.add_steady(facts, judged)
+        if stage is not None and facts.users is not None:
+            totals.users_ran[stage, facts.users] += 1
+        judge.add(judged)
+    # The rest are of ramps, and of before the load, such as of a listener of test_start.
+    judge.add_unjudged(max(0, store.exceptions_total() - totals.exceptions))

@@ -12,7 +12,7 @@ import gevent
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
-from master.run.collect import Collector
+from master.run.collect.collector import Collector
 from master.run.live_view import Snapshot, View
 from master.run.processes.local import LocalProcesses
 from master.run.revocations import Revocations
@@ -194,7 +194,7 @@ class Monitor:
                 nodes={state.value: count for state, count in self.registry.counts.items()},
                 requests=collector.totals.rows,
                 in_flight={
-                    endpoint: (waiting.in_flight, waiting.ages.max_ms / 1000)
+                    endpoint: (waiting.count, waiting.ages.max_ms / 1000)
                     for endpoint, waiting in collector.in_flight().items()
                 },
                 exceptions=collector.user_classes.exceptions,
@@ -223,7 +223,7 @@ class Monitor:
             p50_ms=p50_ms,
             p95_ms=p95_ms,
             p99_ms=p99_ms,
-            in_flight=sum(waiting.in_flight for waiting in in_flight),
+            in_flight=sum(waiting.count for waiting in in_flight),
             oldest_s=max((waiting.ages.max_ms / 1000 for waiting in in_flight), default=0.0),
             exceptions=self.collector.user_classes.exceptions.total(),
             simulated=self.registry.simulated,

@@ -28,7 +28,7 @@ from master.judge.result import Result
 from master.report.files import write_outcome
 from master.run.bottleneck import bottleneck_in
 from master.run.checkpoint import STANDING, Checkpoint, FleetAccess, HandoverFile, read_standing
-from master.run.collect import Collector
+from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
 from master.run.live_view import View
 from master.run.monitor import Monitor

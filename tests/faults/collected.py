@@ -11,7 +11,7 @@ import gevent
 
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
-from master.run.collect import Collector
+from master.run.collect.collector import Collector
 from master.scenario import ExpectedNodes, Scenario, Stage
 from master.store import Store
 from worker.wire.messages import ControllerMessage, Report, UserShare

@@ -20,7 +20,7 @@ from our_fleet import RUN, OurFleet
 from stock_fleet import StockFleet
 from waiting import must_come
 
-from master.run import agents, collect
+from master.run.collect import agents, collector
 from worker.wire.messages import (
     ClockReply,
     EndpointSecond,
@@ -75,7 +75,7 @@ def on_stock() -> Finding:
 
 def on_ours() -> Finding:
     now = SimpleNamespace(s=0.0)
-    collect.time = agents.time = SimpleNamespace(monotonic=lambda: now.s, time=lambda: now.s)
+    collector.time = agents.time = SimpleNamespace(monotonic=lambda: now.s, time=lambda: now.s)
     with closing(Collected(["pi1"], users=1, hold_s=2 * SPAN_S)) as run:
         fleet = OurFleet(1, run.collector)
         run.server = fleet.server

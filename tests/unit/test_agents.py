@@ -11,7 +11,7 @@ import pytest
 
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
-from master.run.agents import Agents
+from master.run.collect.agents import Agents
 from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.wire.messages import (

@@ -22,8 +22,8 @@ from master.fleet.registry import Registry
 from master.fleet.report_checks import MAX_REQUESTS_PER_S
 from master.judge.outcome import conclude
 from master.report.html import write_report
-from master.run import agents, collect
-from master.run.collect import Collector
+from master.run.collect import agents, collector
+from master.run.collect.collector import Collector
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker.load.histogram import Histogram
@@ -172,7 +172,7 @@ class Played:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = float(START_S)
         clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: self.now_s)
-        monkeypatch.setattr(collect, "time", clock)
+        monkeypatch.setattr(collector, "time", clock)
         monkeypatch.setattr(agents, "time", clock)
         self.scenario = Scenario(
             "any",

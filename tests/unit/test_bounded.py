@@ -11,8 +11,9 @@ from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
 from master.fleet.clocks import ClockMap
-from master.judge.seconds.fitness import FitnessLog, NodeCondition
-from master.run.collect import EARLY_REPORTS
+from master.judge.seconds.fitness import FitnessLog
+from master.judge.seconds.unfit import NodeCondition
+from master.run.collect.report_intake import EARLY_REPORTS
 from master.store import MAX_ENDPOINTS, MAX_ERRORS
 from worker.load.histogram import LAST_BUCKET, Histogram
 
@@ -124,7 +125,7 @@ def test_reports_that_wait_for_a_clock_have_an_upper_bound(tmp_path: Path) -> No
         run.registry.nodes[node.name].clock = ClockMap()
         for _ in range(3 * EARLY_REPORTS):
             run.report(node)
-        assert {name: len(early) for name, early in run.collector._early.items()} == {node.name: EARLY_REPORTS}
+        assert {name: len(early) for name, early in run.collector.reports._early.items()} == {node.name: EARLY_REPORTS}
 
 
 def test_what_is_added_anywhere_below_is_counted(tmp_path: Path) -> None:

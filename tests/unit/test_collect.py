@@ -14,10 +14,12 @@ from msgspec.structs import replace
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
 from master.fleet.report_checks import SECOND_TWICE
-from master.run import agents, collect
+from master.judge.seconds.unfit import MAX_PROBES
 from master.run.checkpoint import STANDING, read_standing
-from master.run.collect import CLOSED_AFTER_S, MAX_PROBES, Collector
-from master.run.resume_fitness import resume_fitness
+from master.run.collect import agents, collector
+from master.run.collect.collector import Collector
+from master.run.collect.latest_seconds import CLOSED_AFTER_S
+from master.run.collect.resume import resume_fitness
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker import __version__
@@ -48,7 +50,7 @@ class Run:
         self.now_s = START_S
         self.told: list[tuple[str, int]] = []
         clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: self.now_s)
-        monkeypatch.setattr(collect, "time", clock)
+        monkeypatch.setattr(collector, "time", clock)
         monkeypatch.setattr(agents, "time", clock)
         scenario = Scenario(
             "test",
@@ -249,7 +251,7 @@ def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(r
         row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 15, 9: 5}, entries)
         run.collector.on_report("pi1_0", Report(1, second - 2, 0, run.now_s, {}, [row], []))
     run.tick(7)
-    recalled, _ = resume_fitness(run.store, run.collector._is_steady)
+    recalled, _ = resume_fitness(run.store, run.collector.timeline.steady)
     for fitness in (run.collector.fitness, recalled):
         assert {node: (lag.requests, dict(lag.buckets)) for node, lag in fitness.lag_by_request.items()} == {
             "pi1": (15, {1: 11.25, 9: 3.75})
@@ -432,7 +434,7 @@ def test_what_is_in_flight_is_known_by_endpoint_and_kept_while_it_waits_for_long
     run.now_s = START_S + 8
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {"ApiUser": 10}, [row], []))
     run.tick(10.5)
-    assert {endpoint[1]: entry.in_flight for endpoint, entry in run.collector.in_flight().items()} == {"/x": 3, "/y": 2}
+    assert {endpoint[1]: entry.count for endpoint, entry in run.collector.in_flight().items()} == {"/x": 3, "/y": 2}
     assert [(second, endpoint[1], many, age.max_ms) for second, endpoint, many, age in run.store.waiting()] == [
         (6, "/x", 1, 2500.0)
     ]

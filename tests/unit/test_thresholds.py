@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from master.judge.seconds.second_facts import JudgedSecond
 from master.judge.seconds.window import Second, Window
 from master.judge.target.thresholds import Judge, ThresholdOutcome
 from master.scenario.rules import Endpoint, Threshold, parse_threshold
@@ -41,7 +42,7 @@ def judged(rules: Sequence[Threshold], data: Answers, before_s: int | None = Non
     judge = Judge(rules)
     for second in data.steady:
         if before_s is None or second < before_s:
-            judge.add(second, data.seconds.get(second, {}), data.users.get(second))
+            judge.add(JudgedSecond(second, data.seconds.get(second, {}), data.users.get(second)))
     return judge
 
 
@@ -277,7 +278,7 @@ def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silenc
     for second in range(9):
         unfit = 3 <= second <= 5
         apart = {GET: tally(apart_ms).histogram} if unfit else {}
-        judge.add(second, {GET: EndpointStats(total=1) if unfit else tally(5.0)}, 1, apart=apart)
+        judge.add(JudgedSecond(second, {GET: EndpointStats(total=1) if unfit else tally(5.0)}, 1, excluded=apart))
     (found,) = judge.outcomes()
     assert found.ok is ok
     assert found.message.startswith(says) or says in found.message
@@ -398,7 +399,7 @@ def test_a_judge_that_is_asked_every_second_comes_to_the_same_as_one_asked_at_th
     judge = Judge(rules)
     broken_at = []
     for second in STEP.steady:
-        judge.add(second, STEP.seconds[second], STEP.users[second])
+        judge.add(JudgedSecond(second, STEP.seconds[second], STEP.users[second]))
         judge.outcomes()
         if judge.broken_abort():
             broken_at.append(second)
@@ -426,10 +427,10 @@ def hanging(rules: Sequence[str], until_s: int, hang_at_s: int = 10, answered: b
     judge = Judge([parse_threshold(rule) for rule in rules])
     for second in range(until_s):
         if second < hang_at_s:
-            judge.add(second, {GET: tally(*[5.0] * 10)} if answered else {}, 10)
+            judge.add(JudgedSecond(second, {GET: tally(*[5.0] * 10)} if answered else {}, 10))
         else:
             age_ms = 1000.0 * (second + 1 - hang_at_s)
-            judge.add(second, {}, 10, 0, {GET: waits(*[age_ms] * 10)})
+            judge.add(JudgedSecond(second, {}, 10, 0, {GET: waits(*[age_ms] * 10)}))
     return judge
 
 
@@ -454,11 +455,11 @@ def test_a_target_that_hangs_breaks_rules_while_its_requests_are_in_flight(rule:
 def test_requests_in_flight_are_no_errors_while_answers_usually_take_so_long() -> None:
     """A long poll of 30 s is none after 20, but is one after 61."""
     judge = Judge([parse_threshold("errors < 5 % over 10s, abort")])
-    judge.add(0, {GET: tally(30_000.0)}, 1)
+    judge.add(JudgedSecond(0, {GET: tally(30_000.0)}, 1))
     for second in range(1, 11):
-        judge.add(second, {}, 1, 0, {GET: waits(20_000.0)})
+        judge.add(JudgedSecond(second, {}, 1, 0, {GET: waits(20_000.0)}))
     assert judge.broken_abort() is None
-    judge.add(11, {}, 1, 0, {GET: waits(61_000.0)})
+    judge.add(JudgedSecond(11, {}, 1, 0, {GET: waits(61_000.0)}))
     assert judge.broken_abort() is not None
 
 
@@ -484,7 +485,7 @@ def test_exceptions_count_over_the_whole_run_and_in_windows_of_the_judged_part()
     judge = Judge(rules)
     judge.add_unjudged(1)
     for second in range(9):
-        judge.add(second, {GET: tally(5.0)}, 1, 1 if second in {2, 7} else 0)
+        judge.add(JudgedSecond(second, {GET: tally(5.0)}, 1, 1 if second in {2, 7} else 0))
     assert [found.observed for found in judge.outcomes()] == [3, 1]
     assert [found.ok for found in judge.outcomes()] == [False, True]
 
@@ -493,5 +494,5 @@ def test_an_endpoint_that_has_never_answered_breaks_its_abort_rule_too() -> None
     """It was requested, as what is in flight shows."""
     judge = Judge([parse_threshold("GET /x p95 < 1 s over 3s, abort")])
     for second in range(3):
-        judge.add(second, {POST: tally(5.0)}, 1, 0, {GET: waits(1000.0 * (second + 1))})
+        judge.add(JudgedSecond(second, {POST: tally(5.0)}, 1, 0, {GET: waits(1000.0 * (second + 1))}))
     assert judge.broken_abort() is not None

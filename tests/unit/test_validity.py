@@ -4,7 +4,8 @@ import pytest
 
 from master.errors import ExitCode
 from master.judge.generator.validity import ValidityOutcome, check
-from master.judge.seconds.fitness import FitnessLog, NodeCondition, unfit_reasons
+from master.judge.seconds.fitness import FitnessLog
+from master.judge.seconds.unfit import NodeCondition, unfit_reasons
 from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.verdict import Verdict, decide
 from master.scenario import ValidityLimits

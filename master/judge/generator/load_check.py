@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from master.judge.generator.validity import ValidityOutcome
 from master.scenario import Stage
 from master.scenario.units import format_percent, rounded
-from master.store import SecondRow, WorkersSecond
 
 
 @dataclass
@@ -30,19 +29,16 @@ class LocalErrors:
     """What made the first of these seconds unfit."""
 
 
-def user_seconds(
-    stages: Sequence[Stage], seconds: Iterable[SecondRow], workers: Iterable[WorkersSecond], steady: Iterable[int]
-) -> UserSeconds:
-    """How many users were wanted and ran, added up over the `steady` seconds of which all workers told."""
-    told, found = {row.second: row.users for row in workers}, UserSeconds()
-    judged = set(steady)
-    for row in seconds:
-        users = told.get(row.second)
-        if row.second not in judged or users is None:
-            continue
-        wanted = stages[int(row.stage.split()[0]) - 1].users  # "2 hold"
-        found.wanted += wanted
-        found.ran += min(users, wanted)
+def user_seconds(stages: Sequence[Stage], ran: Mapping[tuple[str, int], int]) -> UserSeconds:
+    """How many users were wanted and ran, added up over the steady seconds of which all workers told.
+
+    `ran` is how many of these there were by stage, such as "2 hold", and users.
+    """
+    found = UserSeconds()
+    for (stage, users), seconds in ran.items():
+        wanted = stages[int(stage.split()[0]) - 1].users
+        found.wanted += seconds * wanted
+        found.ran += seconds * min(users, wanted)
     return found
 
 

@@ -1,52 +1,18 @@
-"""How fit the generator was: second by second, and over a run. Pure.
-
-A node-second that breaks a limit, or of which it isn't known that it kept one, is unfit: what the node measured in it is set
-apart (`unfit_reasons`). `FitnessLog` gathers what `master.judge.generator.validity` judges a whole run by.
-"""
+"""How fit the generator was over the steady part of a run: what `master.judge.generator.validity` judges it by. Pure."""
 
 from __future__ import annotations
 
 import math
 from array import array
 from collections import Counter, defaultdict
-from typing import NamedTuple
 
-from master.scenario import ValidityLimits
-from master.scenario.units import format_latency, format_percent, format_temperature, rounded
+from master.judge.seconds.unfit import NodeCondition, throttled
+from master.store import FitnessRow
 from worker.load.histogram import Histogram
-from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, flag_state, is_active, pack_flags
-from worker.wire.messages import Facts, Reading
+from worker.telemetry.conditions import UNDER_VOLTAGE, flag_state, pack_flags
 
 _WELL = pack_flags(0)
 _BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
-
-
-class NodeCondition(NamedTuple):
-    """What a sample says of its node's fitness."""
-
-    cpu_percent: float
-    memory_percent: float
-    temperature_c: float | None = None
-    conditions: int = UNKNOWN
-    """What held it back at any moment since the sample before, see worker.telemetry.conditions."""
-    is_pi: bool = False
-    """Whether it is a Raspberry Pi, whose firmware can tell whether it is throttled."""
-
-    @classmethod
-    def of(cls, reading: Reading, facts: Facts | None) -> NodeCondition:
-        """That of one sample of a node that says `facts` of itself."""
-        return cls(
-            reading.cpu_percent,
-            reading.memory_percent,
-            reading.temperature_c,
-            reading.conditions_lately,
-            is_pi(facts),
-        )
-
-
-def is_pi(facts: Facts | None) -> bool:
-    """Whether a node is a Raspberry Pi, by its model."""
-    return facts is not None and facts.model.startswith("Raspberry Pi")
 
 
 class Percents:
@@ -143,6 +109,12 @@ class FitnessLog:
             if own_clock:
                 self.lag_by_request[node].add(lag, own_clock)
 
+    def add_row(self, row: FitnessRow, lag: Histogram) -> None:
+        """Add one worker-second with its `lag`; its requests, of which some may come late, are added by `add_requests`."""
+        self.add_lag(row.node, lag, fit=not row.unfit, own_clock=row.own_clock)
+        if row.worker_cpu_percent is not None:
+            self.add_worker_cpu(row.node, row.worker_cpu_percent)
+
     def add_worker_cpu(self, node: str, percent: float) -> None:
         """Add one worker-second: the share of one core that a worker of `node` used."""
         self.worker_cpu[node].add(percent)
@@ -156,10 +128,10 @@ class FitnessLog:
         self.seconds[node] += 1
         if condition.conditions == _WELL:
             return  # as nearly always, with nothing to be counted
-        throttled, under_voltage = _throttled(condition.conditions), flag_state(condition.conditions, UNDER_VOLTAGE)
-        self.held_back[node] += throttled is True
-        self.throttling_untold[node] += throttled is None
-        self.throttling_owed[node] += throttled is None and condition.is_pi
+        held_down, under_voltage = throttled(condition.conditions), flag_state(condition.conditions, UNDER_VOLTAGE)
+        self.held_back[node] += held_down is True
+        self.throttling_untold[node] += held_down is None
+        self.throttling_owed[node] += held_down is None and condition.is_pi
         self.under_voltage[node] += under_voltage is True
         self.under_voltage_untold[node] += under_voltage is None
 
@@ -193,53 +165,3 @@ class FitnessLog:
         """Add requests measured while their node was fit, and those set apart because it wasn't."""
         self.requests_fit += fit
         self.requests_unfit += unfit
-
-
-def unfit_reasons(
-    limits: ValidityLimits,
-    *,
-    lag_max_ms: float | None,
-    worker_cpu_percent: float | None,
-    clock_error_ms: float | None,
-    node: NodeCondition | None,
-) -> list[str]:
-    """Why one second of one worker is unfit, for people; empty when it is fit. None or not-a-number: not known.
-
-    The loop's lag and the worker's CPU must be known, since they are what falsifies latencies directly; so must the node's
-    sample and, of a Raspberry Pi, whether it was throttled. Its temperature need not: a Pi that is too hot is throttled. The
-    3 Model B+'s limit at 60 °C, which takes a seventh of its clock, makes nothing unfit: what that does shows as lag and CPU.
-    """
-    reasons = []
-    for name, value, limit, show, needed in (
-        ("loop lag", lag_max_ms, limits.loop_lag_p99_ms, format_latency, True),
-        ("worker CPU", worker_cpu_percent, limits.worker_cpu_percent, format_percent, True),
-        ("clock error", clock_error_ms, limits.clock_error_ms, format_latency, True),
-        ("node CPU", node and node.cpu_percent, limits.node_cpu_percent, format_percent, False),
-        ("node memory", node and node.memory_percent, limits.node_memory_percent, format_percent, False),
-        ("temperature", node and node.temperature_c, limits.node_temperature_c, format_temperature, False),
-    ):
-        if value is None or math.isnan(value):
-            if needed:
-                reasons.append(f"{name} unknown")
-        elif value > limit:
-            reasons.append(f"{name} {show(_shown(value, limit))} above {show(limit)}")
-    if node is None:
-        reasons.append("no sample of the node")
-        return reasons
-    throttled = _throttled(node.conditions)
-    if throttled:
-        reasons.append("throttled" if is_active(node.conditions, THROTTLED) else "frequency capped")
-    elif throttled is None and node.is_pi and not limits.throttling_may_be_unknown:
-        reasons.append("throttling unknown")
-    if is_active(node.conditions, UNDER_VOLTAGE):
-        reasons.append("under-voltage")
-    return reasons
-
-
-def _throttled(conditions: int) -> bool | None:
-    """Whether the clock was held down by heat or supply; None when that is unknown."""
-    return True if is_active(conditions, HELD_DOWN) else flag_state(conditions, THROTTLED)
-
-
-def _shown(value: float, limit: float) -> float:
-    return rounded(value, lambda short: short <= limit)

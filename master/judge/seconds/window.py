@@ -21,19 +21,6 @@ class Second(NamedTuple):
     """The ages in ms of requests that were in flight at its end and had been for a second or longer; None when there were none."""
 
 
-def counts_of(tally: EndpointStats) -> EndpointStats:
-    """What counts of requests that were measured while their node was not fit: all but how long they took."""
-    return EndpointStats(
-        tally.total,
-        tally.failed,
-        tally.received_bytes,
-        None,
-        tally.own_clock,
-        unanswered=tally.unanswered,
-        untimed=tally.untimed,
-    )
-
-
 class Window:
     """The requests of the last `length_s` seconds on end, or of all seconds when it is None.
 

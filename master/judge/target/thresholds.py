@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from master.judge.faults import fault_text
+from master.judge.seconds.second_facts import JudgedSecond
 from master.judge.seconds.window import Second, Window
 from master.judge.target.metrics import measure
 from master.scenario.rules import Endpoint, Threshold
@@ -19,7 +20,6 @@ from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
 from worker.load.histogram import EndpointStats, Histogram
 
-_NONE: Mapping[Endpoint, Histogram] = {}
 _NOWHERE: Mapping[Endpoint, Mapping[str, int]] = {}
 
 _HOUR_MS = 3600e3
@@ -82,10 +82,10 @@ class _Rule:
     """The longest answer so far."""
     asked: bool = False
     """Whether there was a request in any window."""
-    apart: Window | None = None
-    """The latencies of the same seconds that were set apart, where the rule is on those and has a length."""
+    excluded: Window | None = None
+    """The excluded latencies of the same seconds, where the rule is on those and has a length."""
     blind: int = 0
-    """Windows with latencies that were all set apart."""
+    """Windows with latencies that were all excluded."""
     blind_from_s: int = 0
     """When the first of these began of which it is not known that it keeps the rule."""
     unsure: int = 0
@@ -99,18 +99,18 @@ class _Rule:
         self.asked = self.asked or self.window.tally.total > 0
         value = measure(self.threshold, self.window, self.longest_ms)
         if value is None:
-            self._look_apart()
+            self._look_at_excluded()
             return
         if self.worst is None or self.threshold.is_worse(value, self.worst):
             self.worst, self.worst_from_s = value, self.window.start_s
 
-    def _look_apart(self) -> None:
+    def _look_at_excluded(self) -> None:
         """The window has no latency measured by a fit node: by those of the others it may be known all the same."""
-        if self.apart is None or not self.apart.tally.histogram.buckets:
+        if self.excluded is None or not self.excluded.tally.histogram.buckets:
             return
         self.blind += 1
         # What an unfit node measures is too long, if anything.
-        longer = measure(self.threshold, self.apart)
+        longer = measure(self.threshold, self.excluded)
         if longer is None or not self.threshold.op.startswith("<") or not self.threshold.holds(longer):
             self.blind_from_s = self.blind_from_s if self.unsure else self.window.start_s
             self.unsure += 1
@@ -130,46 +130,35 @@ class Judge:
             )
             for rule in thresholds
         ]
-        self._apart: dict[tuple[Endpoint | None, int | None], Window] = {}
+        self._excluded: dict[tuple[Endpoint | None, int | None], Window] = {}
         for rule in self._rules:
             if rule.threshold.percent is not None and rule.threshold.window_s is not None:
                 key = (rule.threshold.endpoint, rule.threshold.window_s)
-                rule.apart = self._apart.setdefault(key, Window(rule.threshold.window_s))
+                rule.excluded = self._excluded.setdefault(key, Window(rule.threshold.window_s))
         self._requested: set[Endpoint] = set()
         self.seconds = 0
 
-    def add(
-        self,
-        second_s: int,
-        tallies: Mapping[Endpoint, EndpointStats],
-        users: float | None,
-        exceptions: int = 0,
-        waiting: Mapping[Endpoint, Histogram] = _NONE,
-        *,
-        apart: Mapping[Endpoint, Histogram] = _NONE,
-    ) -> None:
-        """Add one judged second: what was requested in it, the number of users (None: not known), and exceptions of theirs.
-
-        `waiting` are the ages of requests in flight at its end, see master.judge.seconds.window.Second; `apart` the latencies, in no tally,
-        that were measured while their node was not fit. Seconds come in ascending order, each once and complete; the tallies
-        must not change afterwards.
-        """
+    def add(self, judged: JudgedSecond) -> None:
+        """Add one judged second. Seconds come in ascending order, each once and complete."""
+        tallies, waiting = judged.tallies, judged.waiting
         self.seconds += 1
         self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
         self._requested.update(waiting)
         of = {
-            endpoint: Second(EndpointStats.merged(tallies.values()), users, exceptions, _all(waiting.values()))
+            endpoint: Second(
+                EndpointStats.merged(tallies.values()), judged.users, judged.exceptions, _all(waiting.values())
+            )
             if endpoint is None
-            else Second(tallies.get(endpoint), users, exceptions, waiting.get(endpoint))
+            else Second(tallies.get(endpoint), judged.users, judged.exceptions, waiting.get(endpoint))
             for endpoint in self._counts
         }
         for endpoint, counts in self._counts.items():
             counts.add(of[endpoint])
         for (endpoint, _), window in self._windows.items():
-            window.add(second_s, of[endpoint])
-        for (endpoint, _), window in self._apart.items():
-            histogram = _all(apart.values()) if endpoint is None else apart.get(endpoint)
-            window.add(second_s, Second(None if histogram is None else EndpointStats(histogram=histogram)))
+            window.add(judged.second, of[endpoint])
+        for (endpoint, _), window in self._excluded.items():
+            histogram = _all(judged.excluded.values()) if endpoint is None else judged.excluded.get(endpoint)
+            window.add(judged.second, Second(None if histogram is None else EndpointStats(histogram=histogram)))
         for rule in self._rules:
             rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
             if rule.threshold.window_s is not None:

@@ -1,0 +1,71 @@
+"""The seconds of a run as run.db has them, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
+
+from master.judge.seconds.second_facts import SecondFacts, WorkerFacts
+from master.scenario.rules import Endpoint
+from master.store import Store
+from worker.load.histogram import EndpointStats
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+
+def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, SecondFacts]]:
+    """Every second in which a request ended, and every one of `steady`, which is in order, with what is known of it.
+
+    Memory is for one second.
+    """
+    workers, waiting = InStep(store.workers_by_second(), itemgetter(0)), InStep(store.waiting(), itemgetter(0))
+    for second, rows in _with_idle(groupby(store.requests(), key=itemgetter(0)), steady):
+        facts = SecondFacts()
+        for _, endpoint, tally, fit in rows:
+            facts.add_requests(endpoint, tally, fit=fit)
+        for row in workers.at(second):
+            facts.workers[""] = WorkerFacts(row.users, row.in_flight, row.exceptions, row.local_errors)
+        for _, endpoint, count, ages in waiting.at(second):
+            facts.add_in_flight(endpoint, count, ages)
+        yield second, facts
+
+
+def _with_idle(
+    busy: Iterator[tuple[int, Iterator[tuple[int, Endpoint, EndpointStats, bool]]]], steady: Sequence[int]
+) -> Iterator[tuple[int, Iterator[tuple[int, Endpoint, EndpointStats, bool]]]]:
+    """`busy` seconds with their rows, and between them those of `steady` in which no request ended."""
+    place = 0
+    for second, rows in busy:
+        while place < len(steady) and steady[place] <= second:
+            if steady[place] < second:
+                yield steady[place], iter(())
+            place += 1
+        yield second, rows
+    for second in steady[place:]:
+        yield second, iter(())
+
+
+class InStep(Generic[Row]):
+    """Rows in order of their second, taken second by second: what is asked for must come in ascending order."""
+
+    def __init__(self, rows: Iterator[Row], second_of: Callable[[Row], int]) -> None:
+        self._rows = rows
+        self._second_of = second_of
+        self._next: list[Row] = []
+
+    def before(self, second: int) -> Iterator[Row]:
+        """All rows not taken yet of seconds before this one."""
+        for row in chain(self._next, self._rows):
+            self._next = [row]
+            if self._second_of(row) >= second:
+                return
+            yield row
+        self._next = []
+
+    def at(self, second: int) -> list[Row]:
+        """The rows of this second; those before it are passed over."""
+        for _ in self.before(second):
+            pass
+        return list(self.before(second + 1))

@@ -1,0 +1,40 @@
+"""The rules that may end a run while it is on, judged over its complete seconds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from master.judge.seconds.second_facts import SecondFacts
+from master.judge.target.thresholds import Judge, ThresholdOutcome
+from master.scenario.rules import Threshold
+
+
+class AbortRules:
+    """The thresholds of a scenario with `abort`."""
+
+    def __init__(self, thresholds: Iterable[Threshold]) -> None:
+        self._judge = Judge(rule for rule in thresholds if rule.abort)
+        self.broken: ThresholdOutcome | None = None
+        """The first that broke: it asks for the run to end."""
+        self.exceptions = 0
+        """In users' code, in the seconds and besides them, as far as they are judged."""
+
+    def add_past(self, second: int, facts: SecondFacts, steady: Container[int]) -> None:
+        """Add a second that another controller has judged: it had ended the run if a rule had been broken by it."""
+        judged = facts.judged(second, steady)
+        if judged is None:
+            self.add_exceptions(facts.exceptions)
+            return
+        self.exceptions += judged.exceptions
+        self._judge.add(judged)
+
+    def add(self, second: int, facts: SecondFacts, steady: Container[int]) -> None:
+        """Add the next complete second, and see whether a rule is broken now."""
+        self.add_past(second, facts, steady)
+        if second in steady:
+            self.broken = self.broken or self._judge.broken_abort()
+
+    def add_exceptions(self, count: int) -> None:
+        """Add exceptions of no judged second: they count for rules without a window."""
+        self.exceptions += count
+        self._judge.add_unjudged(count)

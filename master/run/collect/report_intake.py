@@ -1,0 +1,206 @@
+"""Taking in the reports of workers. Pure but for what it writes to run.db; `now_s` is on the monotonic clock."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+from functools import partial
+
+import msgspec
+
+from master.fleet.credible_reports import CredibleReports, When
+from master.fleet.refusals import Refusals
+from master.fleet.registry import Node, Registry
+from master.fleet.report_checks import NOT_YET, requests_of
+from master.judge.seconds.fitness import FitnessLog
+from master.judge.seconds.second_facts import WorkerFacts
+from master.judge.seconds.unfit import NodeCondition, judge_worker
+from master.run.collect.latest_seconds import LatestSeconds
+from master.run.collect.report_acks import Receipts
+from master.run.collect.timeline import RunTimeline
+from master.run.collect.user_classes import UserClasses
+from master.scenario import Scenario
+from master.store import ErrorRow, ExceptionRow, FitnessRow, Store
+from worker.load.histogram import EndpointStats, Histogram
+from worker.printable import printable
+from worker.wire.messages import EndpointSecond, Ready, Report, Unanswered, WorkerSecond, node_of, number_of
+
+FIT_SECONDS_KEPT = 4
+"""Seconds of a worker for which it is kept whether it was fit: where a rule ends a load, the latest reported may not be judged."""
+EARLY_REPORTS = 5
+"""Reports of a node that are kept while its clock is not known."""
+EARLIER_ORDERS_S = 60.0
+"""So long after another controller has taken a run over, workers may still run users by the orders of the one before."""
+
+
+class ReportIntake:
+    """Reports of all workers: their seconds become seconds of the run, and are judged for the worker's fitness."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        scenario: Scenario,
+        *,
+        timeline: RunTimeline,
+        fitness: FitnessLog,
+        seconds: LatestSeconds,
+        refusals: Refusals,
+        dropped: Counter[str],
+        resumed: bool,
+        now_s: float,
+    ) -> None:
+        """`dropped` counts, by reason, what is not taken; `resumed` tells whether another controller began the run."""
+        self.receipts = Receipts(store.reports(), dropped)
+        self.user_classes = UserClasses()
+        self._store = store
+        self._registry = registry
+        self._limits, self._period_s = scenario.validity, scenario.sample_period_s
+        self._timeline = timeline
+        self._fitness = fitness
+        self._seconds = seconds
+        self._refusals = refusals
+        # In a run that goes on, workers may run what another controller has ordered, until they have heard of this one's orders.
+        self._credible = CredibleReports(
+            scenario.users,
+            scenario.stop_timeout_s,
+            refusals,
+            elsewhere=scenario.max_users if resumed else 0,
+            until_s=now_s + scenario.stop_timeout_s + EARLIER_ORDERS_S,
+        )
+        self.unwritten: list[FitnessRow] = []
+        """What is not in run.db yet; whoever writes it empties the list."""
+        self._measured: dict[str, int] = {}
+        """The latest second of its own clock that each worker has reported its fitness of."""
+        self._was_fit: defaultdict[str, dict[int, bool]] = defaultdict(dict)
+        """Whether each worker was fit, in the latest steady seconds that it has reported."""
+        self._early: dict[str, deque[tuple[str, Report]]] = {}
+        """Reports of nodes whose clock is not known yet."""
+
+    def join(self, worker: str, ready: Ready) -> int:
+        """A worker has presented itself; the number of the last of its reports that was taken."""
+        if self.receipts.life_of(worker) != ready.life:
+            self._measured.pop(worker, None)
+        return self.receipts.join(worker, ready.life, ready.first)
+
+    def order(self, worker: str, users: Mapping[str, int], now_s: float) -> None:
+        """A worker is ordered to run so many users of each class."""
+        self._credible.order(worker, users, now_s)
+
+    def believe_users(self, worker: str, users: Mapping[str, int], now_s: float) -> Mapping[str, int]:
+        """Of the users that a worker says that it runs, those that it can be running."""
+        return self._credible.users(worker, users, now_s)
+
+    def take_early(self, name: str, now_s: float) -> None:
+        """Take in the reports of a node that have waited for its clock, if it is known now."""
+        if name in self._early and self._registry.nodes[name].clock.error_s is not None:
+            for worker, report in self._early.pop(name):
+                self.take(worker, report, now_s)
+
+    def take(self, worker: str, report: Report, now_s: float) -> None:
+        """A worker has reported: sort its seconds into those of the run, and exclude what it measured while unfit."""
+        name = node_of(worker)
+        node = self._registry.nodes[name]
+        error_s = node.clock.error_s
+        if error_s is None:
+            # It may have been kept for long, so that its own times say nothing yet. What gets lost here is sent again.
+            self._early.setdefault(name, deque(maxlen=EARLY_REPORTS)).append((worker, report))
+            return
+        if not self.receipts.take(worker, report.life, report.number):
+            return
+        if node.clock.to_local(report.sent_s) > now_s + error_s + 1:
+            self._refusals.note(name, NOT_YET)  # believed, it would move the clock of the whole node
+        else:
+            node.clock.observe(report.sent_s, now_s)
+        most = self._credible.most(worker, node.facts, now_s)
+        offset_s, began_s = self._timeline.offset_s(now_s), self._timeline.began_s
+        for error in self._credible.counts(worker, report.errors, report, most):
+            method, endpoint, text = map(printable, (error.method, error.name, error.error))
+            self._store.add_error(ErrorRow(method, endpoint, text, error.count, offset_s))
+        if began_s is None:
+            return
+        for exception in self._credible.counts(worker, report.exceptions, report, most):
+            *texts, count = msgspec.structs.astuple(exception)
+            self._store.add_exception(ExceptionRow(*map(printable, texts), count, offset_s))  # type: ignore[call-arg, arg-type]
+        when = When(partial(node.second_of, began_s=began_s), offset_s, error_s)
+        believed = self._credible.report(worker, report, most, when)
+        self.user_classes.note(report)
+        for second, row in believed.seconds:
+            self._take_second(worker, node, began_s, second, row)
+        for sent, ended, requests in believed.unanswered:
+            self._take_unanswered(worker, sent, ended, requests)
+
+    def _take_second(self, worker: str, node: Node, began_s: float, second: int, row: WorkerSecond) -> None:
+        reading = node.reading_at(began_s + second + 0.5, within_s=2 * self._period_s + 1)
+        found = judge_worker(
+            self._limits,
+            row,
+            clock_error_ms=None if node.clock.error_s is None else 1000 * node.clock.error_s,
+            node=NodeCondition.of(reading, node.facts) if reading else None,
+            users_stopping=second + 1 > self._timeline.ended_s,
+        )
+        requests, steady = requests_of(row), second in self._timeline.steady
+        for entry in row.endpoints:
+            self._take_endpoint(second, entry, fit=found.fit)
+        if steady:
+            self._fitness.add_requests(requests if found.fit else 0, 0 if found.fit else requests)
+            self._note_fit(worker, second, fit=found.fit)
+        if row.second <= self._measured.get(worker, -1):
+            return  # its requests come late, and tell of their second again
+        self._measured[worker] = row.second
+        in_flight = sum(entry.in_flight for entry in row.endpoints)
+        self._seconds.add_worker(second, worker, WorkerFacts(row.users, in_flight, row.exceptions, row.local_errors))
+        fitness_row = FitnessRow(
+            node.name,
+            second,
+            row.lag_max_ms,
+            row.cpu_percent,
+            requests,
+            "; ".join(found.reasons),
+            found.lag.encode(),
+            row.users,
+            number_of(worker),
+            sum(entry.own_clock for entry in row.endpoints),
+            in_flight,
+            row.local_errors,
+            row.exceptions,
+        )
+        self.unwritten.append(fitness_row)
+        if steady:
+            self._fitness.add_row(fitness_row, found.lag)
+
+    def _note_fit(self, worker: str, second: int, *, fit: bool) -> None:
+        latest = self._was_fit[worker]
+        latest.setdefault(second, fit)  # when it is told of again, for late requests, nothing is told of the worker
+        if len(latest) > FIT_SECONDS_KEPT:
+            del latest[next(iter(latest))]
+
+    def _take_endpoint(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
+        endpoint = (printable(entry.method), printable(entry.name))
+        if entry.in_flight:
+            ages = Histogram(entry.waiting_buckets, entry.waiting_max_ms)
+            self._seconds.add_in_flight(second, endpoint, entry.in_flight, ages)
+        if entry.total:
+            tally = EndpointStats(
+                entry.total,
+                entry.failed,
+                entry.received_bytes,
+                Histogram(entry.buckets, entry.max_ms),
+                entry.own_clock,
+                failures=Histogram(entry.failed_buckets, entry.failed_max_ms) if entry.failed_buckets else None,
+                untimed=entry.untimed,
+            )
+            self._seconds.add_requests(second, endpoint, tally, fit=fit)
+
+    def _take_unanswered(self, worker: str, sent: int, ended: int, row: Unanswered) -> None:
+        """Count requests that got no answer, in the last judged second in which they were in flight.
+
+        So one that was sent in a hold and given up after it counts as a failure of that hold.
+        """
+        steady = self._timeline.steady.last_second(sent, ended)
+        second = ended if steady is None else steady
+        fit = self._was_fit[worker].get(second, True)
+        if steady is not None:
+            self._fitness.add_requests(row.total if fit else 0, 0 if fit else row.total)
+        tally = EndpointStats(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)
+        self._seconds.add_requests(second, (printable(row.method), printable(row.name)), tally, fit=fit)

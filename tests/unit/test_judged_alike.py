@@ -1,0 +1,286 @@
+"""A second is judged alike while the run is on, by a controller that takes it over, and for the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from master.fleet.registry import Registry
+from master.judge.faults import Faults
+from master.judge.seconds.second_facts import JudgedSecond
+from master.judge.target.thresholds import Judge
+from master.judge.totals import Totals, read_totals
+from master.run.checkpoint import STANDING, read_standing
+from master.run.collect import agents, collector
+from master.run.collect.collector import Collector
+from master.run.collect.latest_seconds import CLOSED_AFTER_S
+from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
+from master.store import Store
+from worker import __version__
+from worker.load.histogram import EndpointStats, Histogram
+from worker.telemetry.conditions import THROTTLED, pack_flags
+from worker.wire.messages import (
+    ClockReply,
+    EndpointSecond,
+    ExceptionCount,
+    Facts,
+    Hello,
+    Reading,
+    Ready,
+    Report,
+    Sample,
+    Unanswered,
+    UserShare,
+    WorkerSecond,
+)
+
+START_S = 1000
+LATE_S = 2
+"""No report is later than this: what is not there when a second is judged live is judged at the end alone."""
+AWAY_S = 6
+FACTS = Facts(
+    simulated=True,
+    model="Raspberry Pi 4 Model B",
+    cpu_count=4,
+    memory_bytes=1,
+    os="o",
+    python="p",
+    piswarm=__version__,
+)
+NODES = ("pi1", "pi2", "pi3")
+USERS = 10
+RULES = (
+    "rate_per_user >= 0/s over 3s, abort",
+    "GET /x p95 < 1000 s over 3s, abort",
+    "GET /y errors <= 100 %, abort",
+    "exceptions <= 100000 over 2s, abort",
+    "exceptions <= 100000, abort",
+)
+"""All that a rule may look at; none of them breaks."""
+
+
+def comparable(judged: JudgedSecond) -> tuple[Any, ...]:
+    """All that it holds, as plain values."""
+    return (
+        {endpoint: of_tally(tally) for endpoint, tally in judged.tallies.items()},
+        judged.users,
+        judged.exceptions,
+        {endpoint: of_histogram(ages) for endpoint, ages in judged.waiting.items()},
+        {endpoint: of_histogram(latencies) for endpoint, latencies in judged.excluded.items()},
+    )
+
+
+def of_histogram(histogram: Histogram | None) -> tuple[Any, ...]:
+    return () if histogram is None else (histogram.max_ms, histogram.buckets)
+
+
+def of_tally(tally: EndpointStats) -> tuple[Any, ...]:
+    counts = (tally.total, tally.failed, tally.received_bytes, tally.own_clock, tally.unanswered, tally.untimed)
+    return (*counts, of_histogram(tally.histogram), of_histogram(tally.failures))
+
+
+class Played:
+    """Three nodes that report at random, and the controllers that the run has had."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+        self.random = Random(seed)
+        self.now_s = float(START_S)
+        clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: self.now_s)
+        monkeypatch.setattr(collector, "time", clock)
+        monkeypatch.setattr(agents, "time", clock)
+        self.judged: list[dict[int, tuple[Any, ...]]] = []
+        """What each judge was given, in the order in which they were made."""
+        judges: dict[int, dict[int, tuple[Any, ...]]] = {}
+        add, make = Judge.add, Judge.__init__
+
+        def noted_make(judge: Judge, *args: Any) -> None:
+            make(judge, *args)
+            self.judged.append({})
+            judges[id(judge)] = self.judged[-1]
+
+        def noted_add(judge: Judge, judged: JudgedSecond) -> None:
+            judges[id(judge)][judged.second] = comparable(judged)
+            add(judge, judged)
+
+        monkeypatch.setattr(Judge, "__init__", noted_make)
+        monkeypatch.setattr(Judge, "add", noted_add)
+        self.scenario = Scenario(
+            "alike",
+            "embedded",
+            {"ApiUser": UserShare(weight=1)},
+            (
+                Stage(users=30, spawn_rate=10, hold_s=self.random.uniform(8, 16)),
+                Stage(users=30, spawn_rate=10, hold_s=30.0),
+            ),
+            nodes=ExpectedNodes(3, 1),
+            thresholds=tuple(parse_threshold(rule) for rule in RULES),
+        )
+        self.store = Store(path, create=True)
+        self.numbers = dict.fromkeys(NODES, 0)
+        self.due = dict.fromkeys(NODES, 0)
+        """The next second that each worker has to report."""
+        self.sampled = 0
+        self.take_over(resumed=False)
+
+    def take_over(self, *, resumed: bool) -> None:
+        """A controller begins the run, or goes on with it."""
+        earlier = read_standing(self.store.meta(STANDING), Path("run")) if resumed else None
+        self.collector = Collector(
+            self.store, Registry(NODES), self.scenario, tell=lambda _node, _message: None, earlier=earlier
+        )
+        for node in NODES:
+            self.collector.on_agent(node, Hello(FACTS))
+            self.collector.on_agent(node, ClockReply(self.now_s, self.now_s, self.now_s))
+            self.collector.on_worker_joined(
+                node, f"{node}_0", Ready("2.47.0", 1, self.numbers[node] + 1 if resumed else 1, "run")
+            )
+            self.collector.on_order(f"{node}_0", {"ApiUser": USERS})
+        self.collector.begin()
+
+    def seconds(self, count: int) -> None:
+        """So many seconds pass."""
+        for _ in range(count):
+            second = int(self.now_s) - START_S
+            for node in NODES:
+                if self.random.random() < 0.9:
+                    self.now_s = START_S + second + 0.5
+                    self.collector.on_agent(node, self.sample(second))
+            self.now_s = START_S + second + 1.0
+            for node in NODES:
+                if self.random.random() < 0.6 or second - self.due[node] >= LATE_S:
+                    self.report(node, second)
+            self.now_s += 0.01
+            self.collector.tick(3 * USERS + 5, lambda _worker, _number: None)
+
+    def sample(self, second: int) -> Sample:
+        reading = Reading(
+            cpu_percent=10.0,
+            memory_percent=20.0,
+            memory_used_bytes=1,
+            load_1min=1.0,
+            conditions_lately=pack_flags(THROTTLED) if self.random.random() < 0.1 else pack_flags(0),
+        )
+        return Sample(second, self.now_s, self.now_s, reading)
+
+    def report(self, node: str, last: int) -> None:
+        """The node's worker reports its seconds up to `last`, and now and then a request that got no answer in the last one."""
+        random = self.random
+        rows = [self.second(second) for second in range(self.due[node], last + 1)]
+        self.due[node] = last + 1
+        unanswered = []
+        if last in self.collector.timeline.steady and random.random() < 0.2:
+            ages = self.latencies(1500.0, 1)
+            unanswered = [Unanswered("GET", "/y", START_S + last, START_S + last, 1, ages.max_ms, ages.buckets)]
+        raised = ExceptionCount("ApiUser", "KeyError", "'id'", "api.py:7", "x", sum(row.exceptions for row in rows))
+        self.numbers[node] += 1
+        report = Report(1, self.numbers[node], 0, self.now_s, {"ApiUser": USERS}, rows, [], unanswered=unanswered)
+        report.exceptions = [raised] if raised.count else []
+        self.collector.on_report(f"{node}_0", report)
+
+    def second(self, second: int) -> WorkerSecond:
+        random = self.random
+        lag = self.latencies(0.1, 20)
+        return WorkerSecond(
+            START_S + second,
+            random.choice([10.0, 10.0, 10.0, 99.0, None]),
+            lag.max_ms,
+            lag.buckets,
+            [self.endpoint(path, second) for path in ("/x", "/y") if random.random() < 0.7],
+            random.choice([USERS, USERS, USERS, USERS - 1, None]),
+            exceptions=random.choice([0, 0, 0, 2]),
+        )
+
+    def endpoint(self, path: str, second: int) -> EndpointSecond:
+        random = self.random
+        answered, failed = self.latencies(5.0, random.randrange(6)), self.latencies(50.0, random.choice([0, 0, 1]))
+        waiting = self.latencies(1000.0 * (second + 1), random.choice([0, 0, 2]))
+        return EndpointSecond(
+            "GET",
+            path,
+            answered.count + failed.count,
+            failed.count,
+            100 * answered.count,
+            answered.max_ms,
+            answered.buckets,
+            random.randint(0, answered.count),
+            failed.max_ms,
+            failed.buckets,
+            in_flight=waiting.count + random.randrange(3),
+            waiting_max_ms=waiting.max_ms,
+            waiting_buckets=waiting.buckets,
+        )
+
+    def latencies(self, about_ms: float, count: int) -> Histogram:
+        histogram = Histogram()
+        for _ in range(count):
+            histogram.add(about_ms * self.random.uniform(0.5, 1.0))
+        return histogram
+
+    def totals(self) -> Totals:
+        """What the verdict is based on."""
+        faults = Faults()
+        totals = read_totals(self.store, self.collector.steady_seconds(), self.scenario.thresholds, faults)
+        assert not faults.found
+        return totals
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    stores = []
+
+    def make(seed: int) -> Played:
+        played = Played(tmp_path / "run.db", monkeypatch, seed)
+        stores.append(played.store)
+        return played
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_live_resumed_and_final_judgement_agree_second_by_second(play: Any, seed: int) -> None:
+    """But for seconds that were not complete when a controller was lost: those are judged at the end alone."""
+    run = play(seed)
+    run.seconds(run.random.randrange(1, 4))
+    run.collector.progress.hold_started(run.collector.offset_s())
+    run.seconds(run.random.randrange(12, 20))
+    run.collector.progress.hold_started(run.collector.offset_s())
+    run.seconds(run.random.randrange(6, 12))
+    lost_at = int(run.collector.offset_s())
+    # The controller is lost; workers keep what they measure, and report it to the next one.
+    run.now_s += AWAY_S
+    run.take_over(resumed=True)
+    for node in NODES:
+        run.due[node] = max(run.due[node], lost_at)
+        run.report(node, int(run.now_s) - START_S - 1)
+    resumed_at = int(run.collector.offset_s())
+    past = dict(run.judged[1])
+    run.seconds(2)
+    run.collector.progress.hold_started(run.collector.offset_s())
+    run.seconds(run.random.randrange(10, 16))
+    run.collector.load_ended(None)
+    run.seconds(LATE_S)
+    run.now_s += CLOSED_AFTER_S
+    run.collector.tick(0, lambda _worker, _number: None)
+    run.collector.end()
+    totals = run.totals()
+
+    before, after, final = run.judged
+    assert past == before
+    assert len(before) > 10
+    assert len(after) > len(past) + 2
+    assert {second: final[second] for second in after} == after
+    assert set(final) - set(after) <= set(range(lost_at - CLOSED_AFTER_S, resumed_at))
+    assert any(users is None for _, users, _, _, _ in final.values())
+    assert any(users for _, users, _, _, _ in final.values())
+    assert any(excluded for _, _, _, _, excluded in final.values())
+    assert any(waiting for _, _, _, waiting, _ in final.values())
+
+    live = run.collector._rules._judge.outcomes()
+    assert totals.outcomes[-1] == live[-1], "exceptions of the whole run"
