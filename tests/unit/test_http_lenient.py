@@ -64,6 +64,13 @@ ANSWERS = {
     "no reason": (b"HTTP/1.1 200\r\n" + HELLO, Meaning()),
     "a version in small letters": (b"http/1.0 200 OK\r\n" + HELLO, Meaning(keeps_connection=False)),
     "spaces behind a chunk's size": (CHUNKED + b"5  \r\nhello\r\n0 \r\n\r\n", Meaning()),
+    "a chunk size that ends with a line feed alone": (CHUNKED + b"5\nhello\r\n0\r\n\r\n", Meaning()),
+    "chunks whose lines all end with a line feed alone": (CHUNKED + b"5\nhello\n0\n\n", Meaning()),
+    "chunk lines of both kinds": (CHUNKED + b"3 \nhel\r\n2;a=b\r\nlo\n0\nX: a\n\r\n", Meaning()),
+    "line ends at both ends of a chunk behind a bare line feed": (
+        CHUNKED + b"6\n\na\nb\r\n\n0\n\n",
+        Meaning(b"\na\nb\r\n"),
+    ),
     "a folded trailer": (CHUNKED + b"5\r\nhello\r\n0\r\nX: a\r\n b\r\n\r\n", Meaning()),
     "an interim answer with a length": (b"HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n" + OK + HELLO, Meaning()),
     "a body until the end": (
@@ -164,6 +171,32 @@ def test_what_follows_an_answer_is_no_part_of_it(case: str, *, streamed: bool) -
         assert left or not got.keeps_connection or more == b"\r\n", pieces
     got, _ = meaning([wire], expected, streamed=streamed)
     assert got == expected
+
+
+NOT_CHUNKS = {
+    "a carriage return alone behind a size": b"5\rhello\r\n0\r\n\r\n",
+    "a carriage return alone behind data": b"5\r\nhello\r0\r\n\r\n",
+    "two carriage returns behind a size": b"5\r\r\nhello\r\n0\r\n\r\n",
+    "a carriage return within an extension": b"5;a\rb\r\nhello\r\n0\r\n\r\n",
+    "an empty line behind data": b"5\nhello\n\n0\n\n",
+    "an empty line before the first size": b"\n5\nhello\n0\n\n",
+    "data longer than its size, behind a bare line feed": b"4\nhello\n0\n\n",
+    "data shorter than its size, behind a bare line feed": b"6\nhello\n0\n\n",
+    "a size with an underscore": b"0_5\r\nhello\r\n0\r\n\r\n",
+    "a size with a sign": b"+5\r\nhello\r\n0\r\n\r\n",
+    "a size behind a space": b" 5\r\nhello\r\n0\r\n\r\n",
+    "a size of 65 bits": b"1" + b"0" * 16 + b"\r\nhello",
+    "a trailer whose name has a space": b"0\r\nX Y: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("case", NOT_CHUNKS)
+def test_chunks_that_can_be_misread_are_refused_however_they_are_cut(case: str) -> None:
+    """A bare line feed is taken, but nothing that would make another end of the body of it."""
+    for pieces in cuts(CHUNKED + NOT_CHUNKS[case]):
+        reader = Reader(1000)
+        with pytest.raises(BadAnswerError, match="invalid chunked body"):
+            feed_in_vain(reader, pieces)
 
 
 AMBIGUOUS = {
