@@ -1,4 +1,4 @@
-"""A body to read from as from a file."""
+"""A body to read from as from a file. No I/O: it asks for the next piece when it needs one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class BodyReader:
-    """Bytes that come in `pieces`, of any size, which are asked for as they are needed."""
+    """A file-like view of `pieces`, each of any size; none is asked for before it is needed."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

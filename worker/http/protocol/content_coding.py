@@ -1,4 +1,8 @@
-"""Content encodings: gzip, deflate and brotli, bounded so that a small answer can't become a large one unasked. Pure."""
+"""Content codings: gzip, deflate and brotli (RFC 9110 8.4.1). No I/O.
+
+The last coding that was applied is undone first (8.4). What comes out is bounded, so that a small response can't become a
+large one unasked; a body that ends within a coding is a failure, as is anything behind its end.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +25,10 @@ class _Decoder(Protocol):
 
 
 class Decoding:
-    """Undoes `encodings`, the value of Content-Encoding, bit by bit. Raises BadAnswerError, also for unknown encodings."""
+    """Undoes `encodings`, a value of Content-Encoding, piece by piece. Raises BadAnswerError, also for unknown codings."""
 
     def __init__(self, encodings: bytes, limit: int) -> None:
-        """One call of `feed` yields at most `limit` bytes."""
+        """`limit`: how many bytes one call of `feed` yields at most."""
         names = [name.strip() for name in encodings.split(b",") if name.strip()]
         if len(names) > _MAX_ENCODINGS:
             raise BadAnswerError(f"{len(names)} content encodings on top of each other")
@@ -42,7 +46,7 @@ class Decoding:
     def finish(self) -> None:
         """The body is at its end. Raises BadAnswerError if an encoding is not."""
         if self._empty:
-            return  # servers send the header with empty bodies, too
+            return  # servers send Content-Encoding with empty bodies, too
         for decoder in self._decoders:
             decoder.finish()
 
@@ -75,7 +79,7 @@ def _too_large(name: str, limit: int) -> BadAnswerError:
 
 
 class _Zlib:
-    """gzip, of one member or several, and both things that servers call deflate: with zlib's header and without."""
+    """gzip, of one member or several (RFC 1952 2.2), and deflate with zlib's header and without (RFC 9110 8.4.1.2)."""
 
     def __init__(self, name: str, window_bits: int | None, limit: int) -> None:
         """`window_bits` None: told by the first two bytes."""

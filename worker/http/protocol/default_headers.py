@@ -1,4 +1,4 @@
-"""The headers that each request of a user has, which a task may change at any time."""
+"""Header fields of every request of a user, which a task may change at any time. No I/O."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from geventhttpclient.header import Headers
 
 
 class DefaultHeaders(MutableMapping[str, Any]):
-    """Values by header name in any case, each a text, bytes, or a list of them; what is in `on_change` is called when one changes."""
+    """Values by header name in any case (RFC 9110 5.1): text, bytes, or a list of them. A change calls all of `on_change`."""
 
     def __init__(self, *layers: Any) -> None:
-        """Of mappings, or pairs: a later one takes the place of an earlier one of that name."""
+        """`layers` are mappings or pairs; a value in a later one takes the place of one of that name in an earlier one."""
         self._fields: dict[str, tuple[str, Any]] = {}
         self.on_change: list[Callable[[], None]] = []
         for layer in layers:

@@ -1,6 +1,6 @@
-"""Heads that break HTTP's grammar where nobody can misread them, put into its grammar; as lenient as curl. Pure.
+"""Heads that break HTTP's grammar where nobody can misread them, put into its grammar; as lenient as curl. No I/O.
 
-What decides where a body ends stays strict: two recipients of such an answer might find different ends.
+What decides where a body ends stays strict: two recipients of such a response might find different ends (RFC 9112 11.2).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ def normalize(head: bytes) -> tuple[int, bytes] | None:
     """The status, and `head` as a strict server had sent it; None if it can be understood in more than one way.
 
     Accepted are folded lines (RFC 9112 5.2), lines that end with a line feed alone (2.2), white space before a colon (5.1),
-    control characters in values, odd names or none, a length that is repeated (RFC 9110 8.6), and a status line with more
-    or fewer spaces.
+    control characters in values (RFC 9110 5.5), odd names or none, a length that is repeated (RFC 9110 8.6), and a status
+    line with more or fewer spaces (RFC 9112 4). Refused are a CR that no LF follows (2.2), NUL, lengths that differ, a length
+    beside a transfer coding (6.3), and white space before the colon of either.
     """
     first, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n")[:-2])
     status = _status_line(first)
@@ -60,7 +61,7 @@ def normalize(head: bytes) -> tuple[int, bytes] | None:
 
 
 def _unfold(lines: list[bytes]) -> list[bytes]:
-    """`lines`, each with those that continue it; the first one can't continue any."""
+    """`lines`, each joined with those that continue it (RFC 9112 5.2); the first one can't continue any."""
     unfolded: list[bytes] = []
     for line in lines:
         if unfolded and line.startswith((b" ", b"\t")):
@@ -76,9 +77,10 @@ def _length(text: bytes) -> int:
 
 
 def transfer_encoding_is_chunked(value: bytes) -> bool:
-    """Whether a body so encoded is in chunks; without any encoding it ends with the connection. Raises BadAnswerError.
+    """Whether a body with this Transfer-Encoding is in chunks; without any coding it ends with the connection (RFC 9112 6.3).
 
-    Empty elements of the list count for nothing (RFC 9110 5.6.1), nor does the "identity" of older HTTP.
+    Empty elements of the list count for nothing (RFC 9110 5.6.1), nor does the "identity" of RFC 2616 3.6. Raises
+    BadAnswerError for other codings, none of which was asked for in TE (RFC 9112 7.4), and for chunks applied twice (6.1).
     """
     encodings = [element.strip(b" \t") for element in value.split(b",")]
     applied = [encoding for encoding in encodings if encoding not in {b"", b"identity"}]

@@ -1,12 +1,30 @@
-"""Reads answers off a connection: bytes go in, one answer comes out. Pure: no socket, no clock.
+"""Parser of responses on one connection: bytes in, one response at a time out. No socket, no clock.
 
-    head ──► body of known length ──┐
-      │ ───► chunked body ──────────┼──► complete
-      └────► body until the end ────┘
+Theory of operation. `begin` expects the response to one request; `feed` takes what the server sends, in any pieces; `end`
+says that the server has closed. HTTP/1.1 pairs responses with requests by their order alone (RFC 9112 9.2), so the reader
+has no more than one response under way:
 
-A head may be preceded by any of at most MAX_INTERIM interim ones (100 Continue, 103 Early Hints).
-What follows a complete answer before the next request is a breach of the protocol: it is no part of the answer (RFC 9112
-6.3), whether it comes with it or later, and the connection is not used again.
+    begin ─► HEAD ─┬─ status 1xx ──────────────► HEAD      (interim, RFC 9110 15.2; nobody asked for 101, 7.8)
+                   ├─ to HEAD, or 204, 304 ────► COMPLETE  (no content, whatever the header says)
+                   ├─ Transfer-Encoding ───────► CHUNKED ── last chunk and trailers ─► COMPLETE
+                   ├─ Content-Length ──────────► COUNTED ── so many bytes ───────────► COMPLETE
+                   └─ neither ─────────────────► OPEN ───── end ─────────────────────► COMPLETE
+
+which is the order of precedence of RFC 9112 6.3. `end` in any state but OPEN and COMPLETE is a failure (8): a response that
+is cut off is never taken for a shorter one.
+
+Invariants:
+
+- A response means the same however its bytes are cut into pieces. The short cut in `feed` for a known head and its body in
+  one piece yields what the long way would.
+- Between two calls of `begin`, `head` is set once and `complete` goes from False to True once; `body` is whole then. Of a
+  `streamed` response only what came in one piece with its head is in `body`; the rest is in what `take` returns, each byte once.
+- `reusable` is True only when the response is complete, the server keeps the connection (9.3), the body's end was told by
+  its framing and not by the end of the connection, and nothing came behind it but an empty line behind chunks. Bytes behind
+  a complete response are no part of it and no response to anything (6.3), whether they come with it or later.
+- What is held is bounded: a head by MAX_HEAD_BYTES, interim heads by MAX_INTERIM, a body by `max_body` unless `streamed`.
+- Where the end of a body can be understood in two ways, BadAnswerError is raised (11.2); see protocol.lenient for what is
+  tolerated elsewhere.
 """
 
 from __future__ import annotations
@@ -20,12 +38,7 @@ MAX_INTERIM = 16
 
 
 class Reader:
-    """The answer to one request at a time; `begin` starts the next.
-
-    `head` is None until it is there; `complete` tells that the body is, too, and is in `body` as the server sent it;
-    `reusable` then, whether the connection may carry another request.
-    For a `streamed` answer the body is taken piece by piece instead.
-    """
+    """The response to one request at a time; the module says what holds of `head`, `body`, `complete` and `reusable`."""
 
     __slots__ = (
         "_bodiless",
@@ -46,14 +59,14 @@ class Reader:
     )
 
     def __init__(self, max_body: int) -> None:
-        """Bodies that are not streamed may have `max_body` bytes."""
+        """`max_body` limits the bytes of a body that is not streamed."""
         self._max_body = max_body
         self._plain = False
         self.reusable = False
         self.begin(bodiless=False, streamed=False)
 
     def begin(self, bodiless: bool, streamed: bool) -> None:
-        """Expect an answer, without a body if it is `bodiless` (to HEAD)."""
+        """Expect a response; a `bodiless` one, to HEAD, has a header for content that does not come (RFC 9110 9.3.2)."""
         self.head: Head | None = None
         self.body = b""
         self.complete = False
@@ -77,11 +90,11 @@ class Reader:
 
     @property
     def begun(self) -> bool:
-        """Whether anything of the answer has come."""
+        """Whether anything of the response has come."""
         return self.head is not None or bool(self._partial.strip()) or self.interims > 0
 
     def feed(self, data: bytes) -> bool:
-        """Take bytes from the server; True when there is something to hand on. Raises BadAnswerError."""
+        """Take bytes from the server; True when the response is complete, or a streamed one has more. Raises BadAnswerError."""
         if self.head is None:
             if self._plain:
                 # What nearly always comes: one head, seen before, and the body that it announces, in one piece.
@@ -99,7 +112,7 @@ class Reader:
         return self.complete or self._streamed
 
     def end(self) -> None:
-        """The server has closed: that completes a body of unknown length. Raises BadAnswerError if it ends anything else."""
+        """The server has closed, which completes a body of unknown length. Raises BadAnswerError in any other state (RFC 9112 8)."""
         if self.head is None:
             raise BadAnswerError(
                 "the server closed the connection within the head"
@@ -113,7 +126,7 @@ class Reader:
         self._finish()
 
     def take(self) -> bytes:
-        """What has come of a streamed body since the last call."""
+        """The content of a streamed body that has come since the last call."""
         if not self._pieces:
             return b""
         taken = b"".join(self._pieces)
@@ -206,5 +219,8 @@ _LINE_ENDS = b"\r\n"
 
 
 def _after_empty_line(data: bytes) -> int:
-    """Where the head begins: some servers end a body with an empty line that is no part of it, and it may come late."""
+    """Where the head begins behind an empty line that ended the body before it.
+
+    RFC 9112 2.2 knows this of old clients, and tells servers to ignore it; there are servers that do the same.
+    """
     return 2 if data.startswith(b"\r\n") else 1 if data.startswith(b"\n") or data == b"\r" else 0

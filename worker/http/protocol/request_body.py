@@ -1,4 +1,7 @@
-"""Puts the body of a request into bytes: JSON, forms, multipart, files. Does no I/O, apart from reading the files that are to be sent."""
+"""Puts the body of a request into bytes: JSON, forms, multipart (RFC 7578), files. No I/O but reading the files to be sent.
+
+A body whose size is known is announced with Content-Length, any other is sent in chunks (RFC 9112 6.1, 6.2), never both.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 class Body(NamedTuple):
-    """What a request carries: `content` in whole, or an `upload` to read from, and its type unless the user names one."""
+    """The body of a request: `content` in whole, or an `upload` to read from; `content_type` unless the task names one."""
 
     content: bytes = b""
     upload: Upload | None = None
@@ -26,7 +29,7 @@ class Body(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the header says of it, apart from its length."""
+        """The header fields that describe it, apart from its length."""
         if self.content_type is None:
             return {}
         accept = {"Accept": JSON} if self.content_type == JSON else {}
@@ -88,7 +91,7 @@ def _file_name(file: Any, otherwise: str) -> str:
 
 
 class Upload:
-    """A body that is read while it is sent: a file, or an iterable of bytes. `size` in bytes is None where nobody knows it."""
+    """A body that is read while it is sent: a file, or an iterable of bytes. `size` is in bytes, None if it is not known."""
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -101,11 +104,11 @@ class Upload:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent once more."""
+        """Whether it can be read once more from its beginning, for a retry or a redirect (RFC 9110 9.2.2)."""
         return self._start is not None
 
     def pieces(self) -> Iterator[bytes]:
-        """The body as it goes over the wire, from its beginning if it is repeatable."""
+        """The body as it goes over the wire, in chunks if its size is not known (RFC 9112 7.1)."""
         if self._start is not None:
             self.source.seek(self._start)
         for piece in self._read():

@@ -1,4 +1,8 @@
-"""Puts the head of a request into bytes: request line and header fields (RFC 9112 3, RFC 9110 5). No I/O."""
+"""Puts the head of a request into bytes: request line (RFC 9112 3) and header fields (5). No I/O.
+
+Invariant: no method, name or value can break out of its line; what could is a ValueError before anything is sent (RFC 9110
+5.5, RFC 9112 11.1).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from geventhttpclient.header import Headers
 from worker.http.protocol.default_headers import DefaultHeaders
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})  # RFC 9110 9.2.2
+# RFC 9110 5.6.2
 _is_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _is_unfit_value = re.compile(r"[\r\n\0]").search
 
@@ -26,7 +31,7 @@ def request_line(method: str, target: str) -> bytes:
 
 
 def basic_auth(user: str | bytes, password: str | bytes) -> str:
-    """The value of an Authorization header (RFC 7617): in latin-1 where both have its characters only, else in UTF-8."""
+    """The value of an Authorization header (RFC 7617 2): in latin-1 where both have its characters only, else in UTF-8."""
     try:
         both = b":".join(part.encode("latin-1") if isinstance(part, str) else part for part in (user, password))
     except UnicodeEncodeError:
@@ -61,7 +66,7 @@ def header_lines(*layers: Any) -> bytes:
 
 
 def _header_line(name: str, value: Any) -> bytes:
-    """One line; text is sent as latin-1 if it can be, as HTTP once said, else as UTF-8."""
+    """One line; text is sent as latin-1 if it can be, as HTTP once said (RFC 9110 5.5), else as UTF-8."""
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     if not _is_token(name) or _is_unfit_value(text):
         raise ValueError(f"the header {name!r}: {text!r} has characters that a header can't have")

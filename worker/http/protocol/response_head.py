@@ -1,4 +1,8 @@
-"""The head of an answer: parsed once for equal bytes, since a server under load says the same again and again. Pure."""
+"""Heads of responses: status line and header fields (RFC 9112 4, 5). No I/O.
+
+Each head is parsed once for equal bytes, since a server under load says the same again and again. A Head is therefore shared
+between responses, and never changed once it is parsed.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from worker.http.protocol.errors import BadAnswerError, StrayBytesError
 from worker.http.protocol.lenient import normalize, transfer_encoding_is_chunked
 
-BODILESS = frozenset({204, 304})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BODILESS = frozenset({204, 304})  # RFC 9110 15.3.5, 15.4.5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 15.4; 300 and 305 lead nowhere by themselves
 END = b"\r\n\r\n"
 START = b"HTTP/1."
 find_end = re.compile(rb"\n\r?\n").search
-"""Finds where a head ends, also one whose lines end with a line feed alone."""
+"""Finds where a head ends, also one whose lines end with a line feed alone (RFC 9112 2.2)."""
 MAX_HEAD_BYTES = 64 * 1024
 """Longer heads are refused. Servers take far less from a client (nginx 32 KiB, Apache 64 KiB in all)."""
 _SHOWN_BYTES = 20  # enough to tell what it is; what differs each time does not add up
@@ -26,7 +30,7 @@ remembered: dict[bytes, Head] = {}
 
 
 class Head:
-    """One parsed head, of its bytes up to and with the empty line."""
+    """One parsed head: its bytes up to and with the empty line, and what follows from them."""
 
     # What most heads don't have is set only where they do.
     length: int | None = None
@@ -35,17 +39,17 @@ class Head:
     """The same where nothing else decides how long the body is, else -1."""
     chunked = False
     encoding = b""
-    """The content encodings, with commas between."""
+    """The content codings in the order in which they were applied, with commas between (RFC 9110 8.4)."""
     redirects = False
-    """Whether it leads elsewhere, to its `location`."""
+    """Whether it is a redirect that names its target, `location`."""
     sets_cookies = False
 
     def __init__(self, data: bytes, status: int) -> None:
         self.status = status
         self.keep_alive = data.startswith(_VERSION_1_1)
-        """Whether the server keeps the connection; a body that only ends with it is the reader's business."""
+        """Whether the server keeps the connection: HTTP/1.1 does unless it says close, 1.0 if it says keep-alive (RFC 9112 9.3)."""
         self.data = data
-        """All of it, as a strict server would have sent it."""
+        """The head as a strict server would have sent it."""
         for name, value in _noted(data.lower()):
             self._note(name, value.rstrip())
         if not self.chunked and self.length is not None and status >= 200 and status not in BODILESS:
@@ -53,21 +57,21 @@ class Head:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """Names and values in the server's spelling and order."""
+        """Names and values of the fields in the server's spelling and order."""
         _, *lines = self.data[: -len(END)].decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines)
         return [(name, value.strip(" \t")) for name, _, value in pairs]
 
     @property
     def location(self) -> str:
-        """Where a redirect leads."""
+        """The first Location field, a URI reference (RFC 9110 10.2.2)."""
         found = (value for name, value in self.fields if name.lower() == "location")
         return next(found).encode("latin-1").decode("utf-8", "replace")
 
     def _note(self, name: bytes, value: bytes) -> None:
         match name:
             case b"content-length":
-                self.length = int(value)  # both parsers let nothing through but digits, and only once
+                self.length = int(value)  # both parsers let nothing through but digits, and only once (RFC 9112 6.3)
             case b"transfer-encoding":
                 self.chunked = value == b"chunked" or transfer_encoding_is_chunked(value) or self.chunked
             case b"connection":
@@ -97,7 +101,7 @@ _NOBODY = object()  # the parser checks, and tells nobody: what matters here is 
 
 
 def parse(data: bytes) -> Head:
-    """The head in `data`, which must hold it to its empty line and no more. Raises BadAnswerError for what is no HTTP/1 head."""
+    """Parse `data`, one head up to and with its empty line. Raises BadAnswerError for what is no head of HTTP/1."""
     parser = HttpResponseParser(_NOBODY)
     text = data
     try:
@@ -125,7 +129,7 @@ def parse(data: bytes) -> Head:
 
 
 def refuse_early(data: bytes) -> None:
-    """Raise BadAnswerError if what has come of a head can't become one, however it goes on."""
+    """Raise BadAnswerError if `data`, the beginning of a head, can't become one, and StrayBytesError if it is none at all."""
     if not data[: len(START)].upper().startswith(START[: len(data)]):
         raise StrayBytesError(f"not an HTTP/1 answer: {data[:_SHOWN_BYTES]!r}")
     if len(data) > MAX_HEAD_BYTES:

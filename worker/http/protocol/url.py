@@ -9,8 +9,9 @@ from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
 
 from worker.http.protocol.request_head import basic_auth, pairs
 
-_PORTS = {"http": 80, "https": 443}
-# What may stand in a path and a query as it is (RFC 3986), with "%" since what is encoded stays so.
+_PORTS = {"http": 80, "https": 443}  # RFC 9110 4.2.1, 4.2.2
+# What stands in a path and a query as it is: unreserved and reserved characters but "#" (RFC 3986 2.2, 2.3, 3.3, 3.4), "|"
+# as servers take it, and "%", since what is encoded already stays so (2.4).
 _SAFE = "!$%&'()*+,/:;=?@[]~-._|"
 _MAX_ORIGINS = 1024
 _is_absolute = re.compile(r"https?://", re.IGNORECASE).match
@@ -18,7 +19,7 @@ _is_unfit_host = re.compile(r"[\r\n\0 ]").search
 
 
 class Origin(NamedTuple):
-    """Where a request goes: `scheme` is http or https, `host` without brackets."""
+    """Scheme, host and port: what tells servers apart (RFC 9110 4.3.1). `scheme` is http or https, `host` without brackets."""
 
     scheme: str
     host: str
@@ -32,7 +33,7 @@ _origins: dict[tuple[str, str, int], Origin] = {}  # one object for each, so tha
 
 
 class Located(NamedTuple):
-    """A URL taken apart: `target` is what stands in the request line, `host` in the Host header."""
+    """A URL taken apart: `target` stands in the request line (origin-form, RFC 9112 3.2.1), `host` in Host (RFC 9110 7.2)."""
 
     url: str
     origin: Origin
@@ -44,7 +45,7 @@ class Located(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def locate(url: str, base_url: str = "") -> Located:
-    """Where `url` leads, which is absolute or what comes behind `base_url`.
+    """Take apart `url`, which is absolute or what comes behind `base_url`; its fragment is not sent (RFC 9110 7.1).
 
     Raises ValueError for what is no http or https URL with a host.
     """
@@ -82,9 +83,9 @@ def with_params(url: str, params: Any) -> str:
 
 
 def split_credentials(url: str) -> tuple[str, str | None]:
-    """A URL without its user and password, either of which may be missing, and the Authorization header that they make.
+    """`url` without its userinfo (RFC 3986 3.2.1), and the Authorization header that user and password make, or None.
 
-    They are sent in the bytes that their percent-encoding stands for, as by curl.
+    Either of the two may be missing. They are sent in the bytes that their percent-encoding stands for, as by curl.
     """
     if "@" not in url:
         return url, None

@@ -1,4 +1,11 @@
-"""Makes connections: name, address, TCP, a proxy's tunnel, TLS; all within one limit of time."""
+"""Makes connections: name, address, TCP, a proxy's tunnel, TLS; all within one time limit.
+
+Addresses are tried one after the other, in the order in which the system gives them (RFC 6724), each with an equal share of
+the time that is left, not raced against each other (RFC 8305): which address was measured must not depend on a race.
+
+Invariants: a connection is returned ready for a request, or its socket is closed; `connect_s` limits all the steps together;
+an error names the host, and which step failed.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +38,18 @@ _clock = time.monotonic
 
 
 class ConnectSettings(NamedTuple):
-    """What is the same for all connections of a user. `connect_s` limits all of making one, in seconds."""
+    """How a user's connections are made. `connect_s` limits all the steps of making one, in seconds."""
 
     connect_s: float
     limits: ConnectionLimits
     tls_context: Callable[[], ssl.SSLContext]
     proxy: Origin | None
     verify: bool | str | None = None
-    """Whether servers' certificates are verified, or against which file of CAs; None: as a context of the user's own does."""
+    """Whether servers' certificates are verified, or a file of CAs to verify against; None: as the user's own TLS context does."""
 
 
 def connect(origin: Origin, settings: ConnectSettings) -> Connection:
-    """An open connection to `origin`. Raises OSError, among them ssl.SSLError and TimeoutError, or HttpError of a proxy."""
+    """Open a connection to `origin`. Raises OSError, also as ssl.SSLError and TimeoutError, or HttpError of a proxy."""
     return _Making(origin, settings).make()
 
 
@@ -55,9 +62,9 @@ class _Making:
         self._peer = settings.proxy or origin
         self._peer_name = f"the proxy {self._peer}" if settings.proxy else str(self._peer)
         self._due_s = _clock() + settings.connect_s
-        self._late_s = 0.0  # for how long what had come was not looked at, where that held up the next step
+        self._late_s = 0.0  # seconds in which what had come was not looked at, where that held up the next step
         self._noted = True  # whether the kernel told that of every step
-        self._unread_s = 0.0  # the same of what was received last
+        self._unread_s = 0.0  # seconds in which what was received last was not looked at
 
     def make(self) -> Connection:
         sock = self._open()
@@ -136,6 +143,7 @@ class _Making:
             self._late_s += max(0.0, _clock() - begun_s - took_s)
 
     def _tunnel(self, sock: socket.socket) -> None:
+        """Have the proxy connect to the origin: authority-form, any 2xx opens the tunnel (RFC 9110 9.3.6, RFC 9112 3.2.3)."""
         self._send(sock, f"CONNECT {self._origin} HTTP/1.1\r\nHost: {self._origin}\r\n\r\n".encode("ascii"))
         reader = Reader(0)
         reader.begin(bodiless=False, streamed=True)  # a refusal may come with a page
@@ -205,11 +213,11 @@ class _Making:
                 return data
 
     def _named(self, error: OSError) -> OSError:
-        """`error`, and whose it is."""
+        """`error` with the peer's name."""
         return OSError(error.errno, f"{error.strerror} by {self._peer_name}")
 
     def _left_s(self) -> float:
-        """Seconds left. At least a moment: what is ready at once is taken, though late."""
+        """Seconds left of `connect_s`, at least 1 ms: what is ready at once is taken, though late."""
         return max(0.001, self._due_s - _clock())
 
     def _late(self, doing: str) -> TimeoutError:

@@ -1,9 +1,33 @@
-"""One connection to a server: sends a request, and wakes the user that waits when its answer is there.
+"""One connection to a server: sends a request, and wakes the greenlet that waits when its response is there.
 
-The hub watches the socket all the time, reads in its own callback, and switches to the waiting greenlet once, when the
-answer is complete. So a request costs one send, one receive and two switches; no call asks whether an idle connection
-still lives, since the hub learns at once when the server closes it; and no timer starts and stops with each request:
-one that runs already finds out, when it ends, whether the answer is late.
+Theory of operation. The hub watches the socket all the time, reads in its own callback, and switches to the waiting greenlet
+once, when the response is complete. So a request costs one send, one receive and two switches; no call asks whether an idle
+connection still lives, since the hub learns at once when the server closes it; and no timer starts and stops with each
+request: one that runs already finds out, when it ends, whether the response is late.
+
+    IDLE ── ask ─► AWAITING ─┬─ response complete ─► IDLE
+                       ▲     └─ head of a streamed ─► PAUSED
+                       └────────── more ────────────────┘
+    any ── close, an error, a time limit, a kill of the waiter, a byte or the end while IDLE ─► CLOSED
+
+AWAITING is `_awaiting`, CLOSED is `closed`; a PAUSED connection is one whose reader has a head and is not complete. The
+framing of the response is the reader's business (protocol.reader).
+
+Invariants:
+
+- One request at a time, no pipelining (RFC 9112 9.3.2): what comes while AWAITING is the response to the request sent last.
+- An open connection is watched, unless it is PAUSED: then the kernel's buffer fills, and TCP slows the server down to what
+  the task reads. What comes while IDLE is no response to anything; the connection is closed (9.5).
+- Only a greenlet that waits in the hub for this very connection is in `_waiter`, and nothing else is switched to.
+- Callbacks of the hub raise nothing. An error is kept in `_error`, and raised where the request is waited for.
+- `ask`, `ask_with_body` and `more` either return with the connection open, or closed by the server behind a complete
+  response, or raise with it closed.
+- Nothing is sent after a request that was left unfinished, nor after TLS has ended (9.8): such a connection is `spoilt`.
+  A response may come before its request is sent in whole: sending stops, and the response counts (9.5).
+- Time limits run from signs of life. `_heard_s` moves with each byte received and each part of a body sent, and is infinite
+  while the server owes none; `answer_s` runs from `asked_s`.
+- `asked_s`, `answered_s` and `noted` are those of the request sent last; what they mean for a latency is in
+  transport.kernel_timestamps.
 """
 
 from __future__ import annotations
@@ -24,13 +48,13 @@ from worker.http.transport.tls import TlsCodec
 
 READ, WRITE = 1, 2  # libev's, as gevent's loop takes them
 _RECEIVE_BYTES = 64 * 1024
-_CONTINUE_WAIT_S = 1.0  # for "100 Continue", as curl waits; RFC 9110 10.1.1 lets a client go on without it
+_CONTINUE_WAIT_S = 1.0  # for "100 Continue", as curl waits; RFC 9110 10.1.1 has a client go on without it in the end
 
 _clock = time.monotonic
 
 
 class ConnectionLimits(NamedTuple):
-    """How long, in seconds, an answer may be silent and take in all, and how many bytes a whole body may have."""
+    """Limits of one response: seconds of silence, seconds from request to last byte, bytes of a body that is read whole."""
 
     silence_s: float
     answer_s: float
@@ -38,7 +62,7 @@ class ConnectionLimits(NamedTuple):
 
 
 class Connection:
-    """An open, non-blocking `sock`, encrypted by `tls` if that is not None. Not safe for two requests at a time."""
+    """An open, non-blocking `sock`, encrypted by `tls` if that is not None; for one request at a time."""
 
     __slots__ = (
         "_awaiting",
@@ -71,7 +95,7 @@ class Connection:
         self._receive = sock.recvmsg
         self._tls = tls
         self.limits = limits
-        """Those of the request under way, or of the next."""
+        """Limits of the request under way, or of the next."""
         self._awaiting = False
         self._sending = False
         self._waiter: Any = (
@@ -84,29 +108,29 @@ class Connection:
         self.asked_s = 0.0
         """When the request was handed over, on the monotonic clock."""
         self.answered_s = 0.0
-        """When the last byte of the answer, or of a streamed one's head, was there."""
+        """When the last byte of the response, or of a streamed one's head, was there, on the monotonic clock."""
         self.noted = False
-        """Whether that is by the kernel's note, and not when it was read."""
+        """Whether `answered_s` is by the kernel's timestamp, and not when the bytes were read."""
         self.reader = Reader(limits.max_body)
         self.made_late_s = made_late_s
-        """For how long, while it was made, the process did not look at what had come; None: the kernel did not tell."""
+        """Seconds, while it was made, in which the process did not look at what had come; None if the kernel did not tell."""
         self.closed = False
         self.spoilt = False
-        """A request was left unfinished on it: no other can follow."""
+        """Whether no other request can follow: one was left unfinished, or TLS has ended."""
         self._watcher = self._hub.loop.io(sock.fileno(), READ)
         self._watcher.start(self._on_readable)
 
     def limit(self, limits: ConnectionLimits) -> None:
-        """Have these limits from the next request on."""
+        """Set the limits of the next request and those after it."""
         self.limits = limits
         if self._timer is not None:
             self._timer.close()
             self._timer = None
 
     def ask(self, request: bytes, bodiless: bool, streamed: bool) -> None:
-        """Send a whole request and wait for its answer, which is in `reader`: all of it, or its head if it is `streamed`.
+        """Send a whole request and wait for its response, which is in `reader`: all of it, or its head if it is `streamed`.
 
-        `bodiless` is an answer to HEAD. Raises FAILURES. Any error, and a kill of the greenlet, closes the connection.
+        A response to HEAD is `bodiless`. Raises FAILURES. Any error, and a kill of the greenlet, closes the connection.
         """
         try:
             self._begin(bodiless, streamed)
@@ -125,9 +149,9 @@ class Connection:
     def ask_with_body(
         self, request: bytes, pieces: Iterable[bytes], bodiless: bool, streamed: bool, *, expects: bool
     ) -> None:
-        """Like `ask`, with a body that comes in `pieces`; if the request `expects` "100 Continue", after that.
+        """Like `ask`, with a body that comes in `pieces`; if the request `expects` "100 Continue", after that (RFC 9110 10.1.1).
 
-        An answer that comes first ends the sending, and the connection, which is then in the middle of a request.
+        A response that comes first ends the sending, and the connection, which is then in the middle of a request.
         """
         try:
             self._begin(bodiless, streamed)
@@ -141,7 +165,7 @@ class Connection:
             raise
 
     def more(self) -> None:
-        """Wait for more of a streamed answer. Raises FAILURES."""
+        """Wait for more of a streamed response. Raises FAILURES."""
         try:
             if self._tls is not None and self._tls.ended:
                 self.reader.end()  # nothing more can come, though the connection below is open
@@ -158,13 +182,13 @@ class Connection:
             raise
 
     def is_alive(self) -> bool:
-        """Whether an idle connection can be used, with a look at what the hub had no time to see yet."""
+        """Whether an idle connection can be used, after one read for what the hub had no time to see yet."""
         if not self.closed:
             self._on_readable()
         return not self.closed
 
     def close(self) -> None:
-        """End it, in whatever state."""
+        """Close the socket, in any state; waiting for a response ends."""
         if self.closed:
             return
         self.closed = True
@@ -186,7 +210,7 @@ class Connection:
         self._awaiting = True
 
     def _wait(self) -> None:
-        """Until the answer is there. Raises what came instead."""
+        """Wait in the hub for the response. Raises what came instead."""
         self._waiter = getcurrent()
         try:
             while self._awaiting:
@@ -197,7 +221,7 @@ class Connection:
             raise self._error
 
     def _send(self, data: bytes) -> None:
-        """Give all of `data` to the system, unless an answer or an error comes first; the error may be the sending's own."""
+        """Give all of `data` to the system, unless a response or an error comes first; an error of sending is kept."""
         if self._tls is not None:
             data = self._tls.encrypt(data)
         try:
@@ -236,7 +260,7 @@ class Connection:
             writable.close()
 
     def _sending_failed(self, error: OSError) -> None:
-        # The server may have answered before it closed (413, say): the answer counts, and if there is none, this error.
+        # The server may have answered before it closed (413, say): the response counts, and if there is none, this error.
         if self._error is None:
             self._error = type(error)(error.errno, f"{error.strerror} while the request was sent")
 
@@ -249,7 +273,7 @@ class Connection:
                 self._send(piece)
 
     def _patiently(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """While the next piece is being made, the server owes nothing."""
+        """The pieces; the time in which the task makes one is no silence of the server."""
         each = iter(pieces)
         while True:
             self._heard_s = math.inf
@@ -275,7 +299,7 @@ class Connection:
             patience.close()
 
     def _on_readable(self) -> None:
-        """In the hub: nothing may be raised from here."""
+        """Read once, in the hub. Raises nothing."""
         try:
             data, extra, _, _ = self._receive(_RECEIVE_BYTES, EXTRA_BYTES)
             if self._tls is not None and data:
@@ -306,7 +330,7 @@ class Connection:
 
     def _decrypt(self, tls: TlsCodec, data: bytes) -> bytes:
         plain = tls.decrypt(data)
-        # What TLS has to say itself, a change of keys say, waits for the end of a record that is half sent.
+        # What TLS has to say itself, a key update say (RFC 8446 4.6.3), waits for the end of a record that is half sent.
         if not self._sending and (reply := tls.reply()) and self._sock.send(reply) != len(reply):
             raise ConnectionAbortedError("the server does not read what TLS has to answer")
         return plain
@@ -347,12 +371,12 @@ class Connection:
         self._timer.start(self._on_timer)
 
     def _due_s(self) -> tuple[float, float]:
-        """When the server has been silent for too long, and when its answer took too long."""
+        """When the silence will be too long, and when the response will have taken too long, on the monotonic clock."""
         limits = self.limits
         return self._heard_s + limits.silence_s, math.inf if self._endless else self.asked_s + limits.answer_s
 
     def _on_timer(self) -> None:
-        """In the hub: fail an answer that is late. The timer may also have outlived its request."""
+        """Fail a late response, in the hub. The timer may also have outlived its request."""
         self._timer.close()
         self._timer = None
         if not self._awaiting:

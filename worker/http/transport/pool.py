@@ -1,4 +1,21 @@
-"""Keeps idle connections and limits how many requests are under way, per origin."""
+"""Idle connections of a user, and how many requests it may have under way, per origin (RFC 9112 9.3, 9.4).
+
+Theory of operation. A Pool has one Lane per origin. Who sends a request takes a place in the lane, then an idle connection or
+a new one, and gives both back with `leave`:
+
+    lane.free -= 1, or lane.wait() ─► lane.take() or lane.connect() ─► request ─► lane.leave(connection or None)
+
+Invariants:
+
+- Never more than `concurrency` requests are under way: each place taken is left exactly once, also when the request fails or
+  its greenlet is killed, and goes to one that waits before it becomes free.
+- A connection is in `idle`, or in one request's hands, or closed. In `idle` are only those that can carry another request:
+  their last response was complete and the server keeps the connection (Reader.reusable), and nothing spoilt them.
+- An idle connection may have been closed by the server at any moment (9.5). For a request that may be repeated that is found
+  out by sending it (9.3.1, see Exchange); for any other `take(surely=True)` looks first.
+- A connection is used for its origin alone; none that was verified one way serves a request that asks for another.
+- The connection used last is used next, so that those of a burst grow old and are closed by the server.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +28,11 @@ from worker.http.protocol.url import Origin
 from worker.http.transport.connect import ConnectSettings, connect
 from worker.http.transport.connection import Connection
 
-_MAX_LANES = 64  # a user that follows links anywhere keeps connections to so many servers
+_MAX_LANES = 64  # a user that follows links anywhere keeps connections to so many origins
 
 
 class Lane:
-    """The connections to one origin: at most `concurrency` in use at a time, the one used last is used next."""
+    """The connections to one origin, of which at most `concurrency` are in use at a time."""
 
     __slots__ = ("_turn", "_waiting", "free", "idle", "origin")
 
@@ -23,12 +40,12 @@ class Lane:
         self.origin = origin
         self.idle: list[Connection] = []
         self.free = concurrency
-        """How many more may be in use. Who takes one lowers it, or else waits; and calls `leave` in the end."""
+        """Places for requests that are not taken. A taker lowers it, or calls `wait` where it is 0, and `leave` in the end."""
         self._waiting = 0
         self._turn: Semaphore | None = None
 
     def wait(self) -> None:
-        """Wait for what another gives back."""
+        """Wait for a place that another leaves; it is taken then."""
         if self._turn is None:
             self._turn = Semaphore(0)
         self._waiting += 1
@@ -38,7 +55,7 @@ class Lane:
             self._waiting -= 1
 
     def leave(self, connection: Connection | None) -> None:
-        """Give the place back, and the connection if it can carry another request."""
+        """Give the place back, and keep `connection` if it can carry another request."""
         if connection is not None and not connection.closed:
             if connection.reader.reusable and not connection.spoilt:
                 self.idle.append(connection)
@@ -50,7 +67,7 @@ class Lane:
             self.free += 1
 
     def take(self, *, surely: bool) -> Connection | None:
-        """An open connection, if there is one; `surely` open, at the price of a system call, for what can't be repeated."""
+        """An idle connection, or None; `surely` an open one, at the price of a system call, for what can't be repeated."""
         while self.idle:
             connection = self.idle.pop()
             if connection.is_alive() if surely else not connection.closed:
@@ -62,7 +79,7 @@ class Lane:
         return connect(self.origin, settings)
 
     def close(self) -> None:
-        """End the idle connections."""
+        """Close the idle connections."""
         while self.idle:
             self.idle.pop().close()
 
@@ -72,7 +89,7 @@ class Lane:
 
 
 class Pool:
-    """The lanes of one user, or of several that share it."""
+    """Connections of one user, or of several that share it as their `client_pool`; `concurrency` requests per origin at a time."""
 
     def __init__(self, concurrency: int = 10) -> None:
         self.concurrency = concurrency
@@ -88,11 +105,11 @@ class Pool:
         return lane
 
     def beside(self) -> Pool:
-        """Another pool for encrypted connections of another kind; those that are not encrypted are the same."""
+        """A pool for TLS connections that are verified in another way; connections without TLS are shared with this one."""
         return _PoolBeside(self)
 
     def close(self) -> None:
-        """End all idle connections; the pool can be used on."""
+        """Close all idle connections; the pool can be used further."""
         for lane in self._lanes.values():
             lane.close()
 
@@ -110,7 +127,7 @@ _stand_ins: WeakKeyDictionary[Any, Pool] = WeakKeyDictionary()
 
 
 def shared(client_pool: Any) -> Pool:
-    """The pool of all users that have this `client_pool`: a Pool, or what Locust takes there, which lends its concurrency."""
+    """The pool of all users with this `client_pool`: itself if it is a Pool, else one with the concurrency of Locust's."""
     if isinstance(client_pool, Pool):
         return client_pool
     pool = _stand_ins.get(client_pool)

@@ -1,4 +1,4 @@
-"""A body that is read while it comes, as fast as its reader takes it."""
+"""The body of a streamed response, read while it comes, as fast as its reader takes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.http.transport.pool import Lane
 
 
 class Stream:
-    """The rest of a streamed answer on `connection`, decoded; holds a place in `lane` until it is read or closed."""
+    """The rest of a streamed response on `connection`, decoded; holds a place in `lane` until it is read or closed."""
 
     def __init__(self, connection: Connection, lane: Lane, max_piece: int) -> None:
         self._connection: Connection | None = connection
@@ -42,11 +42,11 @@ class Stream:
 
     @property
     def closed(self) -> bool:
-        """Whether it is read, or left."""
+        """Whether it was read to its end, or closed."""
         return self._connection is None
 
     def close(self) -> None:
-        """Leave the rest unread; the connection ends if there is a rest."""
+        """Leave the rest unread; if there is any, the connection is closed, for no other response can be told from it."""
         if self._connection is not None:
             if not self._connection.reader.complete:
                 self._connection.close()

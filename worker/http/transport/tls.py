@@ -1,4 +1,8 @@
-"""TLS as a codec: plain bytes in, encrypted bytes out and the other way round. No socket here."""
+"""TLS as a codec: plain bytes in, encrypted bytes out and the other way round. No socket here.
+
+Certificates are verified against the system's CAs, or a file's, and must name the host that was asked for (RFC 9110 4.3.4,
+RFC 9525 6, RFC 5280 6), by the `ssl` module, unless the user is `insecure`. The host is sent in SNI (RFC 6066 3).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 _RECORDS_BYTES = 256 * 1024  # what one read takes out of the library at most; it is asked until it has no more
-
-
 _MAX_CONTEXTS = 64
 _contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
 
@@ -16,7 +18,7 @@ _contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
 def shared_context(
     factory: Callable[[], ssl.SSLContext] | None, ca_file: str | None, *, insecure: bool
 ) -> ssl.SSLContext:
-    """The one context of all users with these settings: their `factory`'s, else one that verifies unless `insecure`.
+    """The one TLS context of all users with these settings: that of `factory`, else one that verifies unless `insecure`.
 
     A method is the same factory for all users of its class. Raises OSError if `ca_file` can't be read, and ssl.SSLError if
     it holds no certificate.
@@ -49,10 +51,10 @@ class TlsCodec:
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self.ended = False
-        """The peer has said that no more will come."""
+        """Whether the peer has said that no more will come: close_notify (RFC 8446 6.1, RFC 9112 9.8)."""
 
     def shake_hands(self, received: bytes) -> tuple[bool, bytes]:
-        """One step of the handshake: is it done, and what to send now. Raises ssl.SSLError, also for a certificate refused."""
+        """One step of the handshake: whether it is done, and what to send. Raises ssl.SSLError, also for a refused certificate."""
         self._incoming.write(received)
         try:
             self._tls.do_handshake()
@@ -61,12 +63,12 @@ class TlsCodec:
         return True, self._outgoing.read()
 
     def encrypt(self, plain: bytes) -> bytes:
-        """The records to send for `plain`."""
+        """The records to send that carry `plain`."""
         self._tls.write(plain)
         return self._outgoing.read()
 
     def decrypt(self, received: bytes) -> bytes:
-        """What the received records say, which may be nothing yet. Raises ssl.SSLError."""
+        """The content of the received records, which may be empty yet. Raises ssl.SSLError."""
         self._incoming.write(received)
         pieces = []
         try:
@@ -80,5 +82,5 @@ class TlsCodec:
         return b"".join(pieces)
 
     def reply(self) -> bytes:
-        """What the protocol itself has to send after `decrypt`, such as the answer to a change of keys."""
+        """What TLS itself has to send after `decrypt`, such as the reply to a key update."""
         return self._outgoing.read()
