@@ -229,18 +229,18 @@ def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None
     assert heard == [FIRED]
 
 
-@pytest.mark.parametrize("response_ms", [None, -1.0, float("nan"), float("inf"), "fast", 10**400])
+@pytest.mark.parametrize("latency_ms", [None, -1.0, float("nan"), float("inf"), "fast", 10**400])
 def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentiles(
-    recorder: Recorder, response_ms: Any
+    recorder: Recorder, latency_ms: Any
 ) -> None:
     """None is Locust's own way to say it; whatever else is no time is noted beside."""
-    RequestEvent(recorder).fire(**FIRED | {"response_time": response_ms, "response_length": None})
+    RequestEvent(recorder).fire(**FIRED | {"response_time": latency_ms, "response_length": None})
     report = recorder.take({}, final=True)
     encode(report)
     (entry,) = report.seconds[0].endpoints
     assert (entry.total, entry.untimed, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 1, 0, 0.0, {})
     assert [error.error.partition("=")[0] for error in report.errors] == (
-        [] if response_ms is None else ["response_time"]
+        [] if latency_ms is None else ["response_time"]
     )
 
 
@@ -367,7 +367,7 @@ def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended_ms", "own_clock"),
+    ("kernel_latency_ms", "own_clock"),
     [
         pytest.param(2.0, 0, id="ended by the kernel"),
         pytest.param(None, 1, id="ended by the process"),
@@ -375,11 +375,11 @@ def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
     ],
 )
 def test_the_event_takes_a_time_for_the_kernels_only_if_the_response_says_so(
-    recorder: Recorder, ended_ms: float | None, own_clock: int
+    recorder: Recorder, kernel_latency_ms: float | None, own_clock: int
 ) -> None:
     """Locust's responses say nothing of the kind, nor do events without any."""
     event = RequestEvent(recorder)
-    event.fire(**FIRED | {"response": SimpleNamespace(ended_ms=ended_ms)})
+    event.fire(**FIRED | {"response": SimpleNamespace(kernel_latency_ms=kernel_latency_ms)})
     event.fire(**FIRED | {"response": object(), "name": "/locust"})
     event.fire(**FIRED | {"name": "/none"})
     recorder.record("GET", "/kernel", 5.0, 10)

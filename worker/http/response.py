@@ -67,10 +67,10 @@ class Response:
     _headers: Headers | None = None
     _encoding: str | None = None
     _reading: BodyReader | None = None
-    elapsed_s = 0.0
-    """How long the request took in seconds, as it was reported."""
-    ended_ms: float | None = None
-    """The same in ms, if the kernel noted its end; None when that was told by the process's own clock, late as it may be."""
+    latency_s = 0.0
+    """The latency in seconds, as it was recorded; worker.http.session says when its clock starts and ends."""
+    kernel_latency_ms: float | None = None
+    """The latency in ms if the kernel's timestamp ended it; None if the process's own clock did, late as it may be."""
 
     def __init__(
         self,
@@ -118,12 +118,12 @@ class Response:
 
     @property
     def connect_s(self) -> float:
-        """Seconds of the response time that went into new connections."""
+        """Seconds of the latency that went into new connections."""
         return self._call.connect_s
 
     @property
     def late_s(self) -> float:
-        """Seconds of the response time before the request was made, because its task began late; what is left is the service time."""
+        """Seconds of the latency before the request was made, because its task began late; the rest is the service time."""
         return self._call.late_s
 
     @property
@@ -133,8 +133,8 @@ class Response:
 
     @property
     def elapsed(self) -> timedelta:
-        """How long the request took, as it was reported."""
-        return timedelta(seconds=self.elapsed_s)
+        """The latency, by the name that requests gives it."""
+        return timedelta(seconds=self.latency_s)
 
     @property
     def headers(self) -> Headers | None:

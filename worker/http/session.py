@@ -1,4 +1,16 @@
-"""One user's HTTP client: makes requests, follows redirects, keeps cookies, and reports each request once."""
+"""One user's HTTP client: makes requests, follows redirects, keeps cookies, and records each request once.
+
+Latency is what is recorded of a request. It is `latency_s` in seconds and `latency_ms` in milliseconds, on all of its way to
+worker.load.recorder; Locust's listeners find it as `response_time` of the request event, and a task as `elapsed` of a response.
+
+- Its clock is the monotonic one. It starts when the request is handed to its connection, or when one begins to be made for
+  it; the first request of a task that began late counts from when the task was due (see `Session.intended_s`), and then
+  `late_s` says what is not service time.
+- It ends when the last byte of the response, or of a streamed one's head, had reached this machine, by the kernel's timestamp
+  if there is one (worker.http.transport.kernel_timestamps); a failure ends when it is noticed.
+- In it are redirects, retries and new connections (`connect_s`). Not in it are waiting for a place in the pool, decoding, and
+  the time in which the process did not look at a connection that was there, or that answered while it was made.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +48,7 @@ _clock = time.monotonic
 
 
 class Session:
-    """What a user has as `client`; the calls are those of Locust's FastHttpSession.
-
-    The response time runs from the moment when the request is handed to its connection, the making of a new one
-    included, until the last byte of the answer has reached this machine (see worker.http.transport.kernel_timestamps), over all redirects.
-    Not in it is for how long the process did not look at a connection that was there already.
-    Waiting for a free connection and decoding are not in it.
-    The first request of a task that began late runs from when the task was due: see `intended_s`.
-    """
+    """What a user has as `client`; the calls are those of Locust's FastHttpSession."""
 
     def __init__(
         self,
@@ -59,33 +64,33 @@ class Session:
     ) -> None:
         """`request_event` is fired for each request; see worker.load.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
         self.base_url, authorization = split_credentials(base_url)
-        """The host of requests whose URL names none, and what their path begins with; without credentials."""
+        """Scheme, host and first part of the path of requests whose URL has none; without credentials."""
         locate("", self.base_url)
         self.user = user
         self.request_name: str | None = None
-        """The name of requests that are given none."""
+        """The name of requests for which the task gives none."""
         self.intended_s: float | None = None
         """When the task under way was due, on the monotonic clock, if it began late; set by worker.pacing.
 
-        The next request is counted from then, and takes it away. Whatever the task did before is in its response time, as
-        is all that may happen to the request: redirects, retries, failure. `late_s` of the response tells how much of it
-        went by before the request was made; `start_time` of the event is when it was made.
+        The latency of the next request, which sets it to None, counts from then. Whatever the task did before is in it, as is
+        all that may happen to the request: redirects, retries, failure. `late_s` of the response is the part of it before the
+        request was made; `start_time` of the event is when it was made.
         """
         self.behind_since_s: float | None = None
-        """When a task of the user last began in time, set as `intended_s` is."""
+        """When a task of the user last began on time, on the monotonic clock; set by worker.pacing."""
         self.unread_s = 0.0
-        """For how long answers had reached this machine and were not read, since then; it is worker.pacing that takes it away."""
+        """Seconds since then in which responses had reached this machine and were not read; reset by worker.pacing."""
         credentials = {} if authorization is None else {"Authorization": authorization}
         usual = RequestOptions(settings.connect_s, settings.limits, max_redirects, max_retries)
         self._exchange = Exchange(
             settings, pool, DefaultHeaders(_DEFAULTS, credentials, default_headers or {}), Cookies(), usual
         )
         self._settings = settings
-        self._exchanges: dict[bool | str, Exchange] = {}  # by what `verify` says, where that is not what is usual
+        self._exchanges: dict[bool | str, Exchange] = {}  # by `verify` of a request, where it is not the user's
         self._max_body = settings.limits.max_body
         self.request_event = request_event
-        """What is fired for each request, also by clients that a task makes itself."""
-        # An event that counts requests itself is spared the detour while nobody else listens.
+        """The event that is fired for each request, also by clients that a task makes itself."""
+        # An event that counts requests itself is called without the detour of its keywords while nobody else listens.
         self._record = getattr(request_event, "record", None)
         self._note_behind = getattr(request_event, "note_behind", None)
         self._listeners = request_event._handlers  # noqa: SLF001  # Locust has no public way to see whether there are any
@@ -103,12 +108,12 @@ class Session:
 
     @property
     def client(self) -> Exchange:
-        """What carries out the requests: its `clientpool` can be closed, its `default_headers` changed."""
+        """The lower layer of this client: its `clientpool` can be closed, its `default_headers` changed."""
         return self._exchange
 
     @property
     def auth_header(self) -> Any:
-        """The Authorization header of requests that bring none of their own; None: there is none."""
+        """The Authorization header of requests that have none of their own, or None."""
         return self._exchange.default_headers.get("Authorization")
 
     @auth_header.setter
@@ -117,7 +122,7 @@ class Session:
 
     @contextmanager
     def rename_request(self, name: str) -> Iterator[None]:
-        """Requests within the block are counted under `name`."""
+        """Record the requests within the block under `name`."""
         self.request_name = name
         try:
             yield
@@ -125,7 +130,7 @@ class Session:
             self.request_name = None
 
     def close(self) -> None:
-        """End the idle connections."""
+        """Close the idle connections."""
         self._exchange.clientpool.close()
         for exchange in self._exchanges.values():
             exchange.clientpool.close()
@@ -200,7 +205,7 @@ class Session:
         finally:
             in_flight.discard(call)
         now_s = _clock()
-        elapsed_s = self._elapsed_s(call, head, now_s)
+        latency_s = self._latency_s(call, head, now_s)
         length = 0
         if head is not None:
             if call.stream is not None:
@@ -215,14 +220,14 @@ class Session:
         response = (CaughtResponse if catch_response else Response)(
             call, head, content, error, exchange.default_headers
         )
-        response.elapsed_s = elapsed_s
+        response.latency_s = latency_s
         noted = head is not None and call.noted and call.connects_noted and not call.history
-        response.ended_ms = elapsed_s * 1000 if noted else None
+        response.kernel_latency_ms = latency_s * 1000 if noted else None
         if options and call.options is not None and call.options.debug_stream is not None:
             call.options.debug_stream.write(conversation(response))
         if not seen:
             assert self._record is not None
-            self._record(method, name, elapsed_s * 1000, length, error, now_s, not noted)
+            self._record(method, name, latency_s * 1000, length, error, now_s, not noted)
             return response
         meta = {
             "request_type": method,
@@ -233,7 +238,7 @@ class Session:
             "start_time": start_time,
             "url": located.url,
             "response_length": length,
-            "response_time": elapsed_s * 1000,
+            "response_time": latency_s * 1000,
         }
         if isinstance(response, CaughtResponse):
             response.request_meta = meta
@@ -291,7 +296,7 @@ class Session:
             yield begun.decode(errors="replace")
 
     def _exchange_with(self, given: Mapping[str, Any], call: Call) -> Exchange:
-        """What carries out `call`, which has the options `given` from now on. Raises TypeError and ValueError."""
+        """The exchange for `call` with the options `given`, which `call` has from now on. Raises TypeError and ValueError."""
         options = call.options = read_options(given, self._exchange.usual)
         if options.cookies:
             call.headers = {**dict(call.headers or {}), "Cookie": None}
@@ -316,8 +321,8 @@ class Session:
         assert due_s is not None
         call.late_s = _clock() - due_s
 
-    def _elapsed_s(self, call: Call, head: Head | None, now_s: float) -> float:
-        """What the request took: an answer until this machine had it, a failure until now, when it was noticed."""
+    def _latency_s(self, call: Call, head: Head | None, now_s: float) -> float:
+        """The latency of `call`, whose response or failure was noticed at `now_s`; the module says what it is."""
         if call.started_s is None:
             return 0.0
         if call.late_s and self._note_behind is not None and self.behind_since_s is not None:

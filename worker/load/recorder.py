@@ -61,26 +61,26 @@ class RequestEvent(WorkerEvent):
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Count the request, then call the listeners, as Locust's event does.
 
-        Its response time counts as ended by the process's own clock, unless it is what the response says of itself
-        (`ended_ms` of worker.http's): whoever else fires this measured in the user's greenlet, after the event loop.
+        Its latency, Locust's `response_time`, counts as ended by the process's own clock, unless it is what the response says
+        of itself (`kernel_latency_ms` of worker.http's): whoever else fires this measured in the user's greenlet, after the event loop.
         """
-        ended_ms = getattr(kwargs.get("response"), "ended_ms", _ELSEWHERE)
-        if ended_ms is _ELSEWHERE:
+        kernel_latency_ms = getattr(kwargs.get("response"), "kernel_latency_ms", _ELSEWHERE)
+        if kernel_latency_ms is _ELSEWHERE:
             self.requesting.add(_user_class_here())
-        response_ms = kwargs["response_time"]
+        latency_ms = kwargs["response_time"]
         received_bytes = _bytes(kwargs.get("response_length"))
-        if _is_time(response_ms):
+        if _is_latency(latency_ms):
             self.record(
                 kwargs["request_type"],
                 kwargs["name"],
-                response_ms,
+                latency_ms,
                 received_bytes,
                 kwargs.get("exception"),
-                own_clock=response_ms != ended_ms,
+                own_clock=latency_ms != kernel_latency_ms,
             )
         else:
             self._record_untimed(
-                kwargs["request_type"], kwargs["name"], response_ms, received_bytes, kwargs.get("exception")
+                kwargs["request_type"], kwargs["name"], latency_ms, received_bytes, kwargs.get("exception")
             )
         if self._handlers:
             super().fire(reverse=reverse, **kwargs)
@@ -135,7 +135,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         self,
         method: str,
         name: str,
-        response_ms: float,
+        latency_ms: float,
         received_bytes: int,
         error: Any = None,
         now_s: float | None = None,
@@ -143,12 +143,12 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     ) -> None:
         """Count one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
 
-        `own_clock` says that a late event loop has made `response_ms` longer: it was not the kernel that ended it.
+        `own_clock` says that a late event loop has made `latency_ms` longer: it was not the kernel that ended it.
         """
         if now_s is None:
             now_s = self._clock()
         if error:
-            self._record_failure(method, name, response_ms, received_bytes, error, now_s)
+            self._record_failure(method, name, latency_ms, received_bytes, error, now_s)
             return
         second = int(now_s)
         if second != self._second:
@@ -159,19 +159,19 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             tally = self._new_tally(method, name)
         tally.total += 1
         tally.received_bytes += received_bytes
-        tally.histogram.add(response_ms)
+        tally.histogram.add(latency_ms)
         self.requests_total += 1
         if own_clock:
             tally.own_clock += 1
 
     def _record_failure(  # noqa: PLR0917  # as record
-        self, method: str, name: str, response_ms: float, received_bytes: int, error: Any, now_s: float
+        self, method: str, name: str, latency_ms: float, received_bytes: int, error: Any, now_s: float
     ) -> None:
         self.requests_total += 1
         self._note_error(method, name, error)
         if isinstance(error, BaseException):
             if is_unanswered(error):
-                self._unanswered.add(*_endpoint(method, name), now_s - response_ms / 1000, now_s)
+                self._unanswered.add(*_endpoint(method, name), now_s - latency_ms / 1000, now_s)
                 return
             lacking = local_error(error)
             if lacking is not None:
@@ -182,10 +182,10 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         tally.received_bytes += received_bytes
         if tally.failures is None:
             tally.failures = Histogram()
-        tally.failures.add(response_ms)
+        tally.failures.add(latency_ms)
 
-    def record_untimed(self, method: str, name: str, response_ms: Any, received_bytes: int, error: Any = None) -> None:
-        """Count one request that has no response time: None, or what is no time such as a negative number.
+    def record_untimed(self, method: str, name: str, latency_ms: Any, received_bytes: int, error: Any = None) -> None:
+        """Count one request that has no latency: None, or what is no time such as a negative number.
 
         It counts as a request, and as a failure if `error` is set, and stays out of the percentiles.
         """
@@ -194,8 +194,8 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         tally.untimed += 1
         tally.received_bytes += received_bytes
         self.requests_total += 1
-        if response_ms is not None:
-            shown = _text(response_ms)[:30]
+        if latency_ms is not None:
+            shown = _text(latency_ms)[:30]
             self._note_error(method, name, f"response_time={shown} is no time in ms: left out of the percentiles")
         if error:
             tally.failed += 1
@@ -204,7 +204,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     def note_cut(self, request: PendingRequest, now_s: float) -> None:
         """A request was cut off because its user was stopped: a failure, if it had gone without an answer for unusually long.
 
-        That is more than WAITING_S and twice the longest response time of its endpoint on this worker; of a younger one
+        That is more than WAITING_S and twice the longest latency of its endpoint on this worker; of a younger one
         nobody knows what would have come of it, and the user is counted as cut off instead (`note_cut_off`).
         """
         if request.sent_s is None:
@@ -356,9 +356,9 @@ def _user_class_here() -> str:
     return type(arguments[0]).__name__ if arguments and isinstance(arguments[0], User) else ""
 
 
-def _is_time(response_ms: Any) -> bool:
-    """Whether a response time can be one: a number of milliseconds that is not negative, and no larger than the wire takes."""
-    return isinstance(response_ms, _NUMBERS) and 0 <= response_ms <= MAX_LATENCY_MS
+def _is_latency(latency_ms: Any) -> bool:
+    """Whether `latency_ms` can be one: a number of milliseconds that is not negative, and no larger than the wire takes."""
+    return isinstance(latency_ms, _NUMBERS) and 0 <= latency_ms <= MAX_LATENCY_MS
 
 
 def _endpoint(method: Any, name: Any) -> tuple[str, str]:

@@ -99,7 +99,7 @@ class SlowedRecorder(Recorder):
         self,
         method: str,
         name: str,
-        response_ms: float,
+        latency_ms: float,
         received_bytes: int,
         error: Any = None,
         now_s: float | None = None,
@@ -108,7 +108,7 @@ class SlowedRecorder(Recorder):
         """Count one request; called in the greenlet of the user that made it, which goes on when a Pi's would."""
         if now_s is None:
             now_s = self._clock()
-        _record(self, method, name, response_ms, received_bytes, error, now_s, own_clock)
+        _record(self, method, name, latency_ms, received_bytes, error, now_s, own_clock)
         wait_s = self._charge(now_s)
         if wait_s < MIN_WAIT_S:
             return

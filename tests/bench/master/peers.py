@@ -108,7 +108,7 @@ class Record:
                         self.log((every, variant), f"/endpoint/{endpoint:02}", self._dice.lognormvariate(3.0, 0.5))
             self._reports[turn, variant] = self.take(turn, variant)
 
-    def log(self, key: tuple[int, int], name: str, response_ms: float) -> None:
+    def log(self, key: tuple[int, int], name: str, latency_ms: float) -> None:
         """Log one request in one record."""
         raise NotImplementedError
 
@@ -131,8 +131,8 @@ class StockRecord(Record):
             self._stats[key] = (stats, events)
         return self._stats[key]
 
-    def log(self, key: tuple[int, int], name: str, response_ms: float) -> None:
-        self._of(key)[0].log_request("GET", name, response_ms, RECEIVED_BYTES)
+    def log(self, key: tuple[int, int], name: str, latency_ms: float) -> None:
+        self._of(key)[0].log_request("GET", name, latency_ms, RECEIVED_BYTES)
 
     def take(self, turn: int, variant: int) -> tuple[Any, int, int]:
         data: dict[str, Any] = {}
@@ -167,8 +167,8 @@ class FleetRecord(Record):
             self._recorders[key] = Recorder(_Lag())
         return self._recorders[key]
 
-    def log(self, key: tuple[int, int], name: str, response_ms: float) -> None:
-        self._of(key).record("GET", name, response_ms, RECEIVED_BYTES)
+    def log(self, key: tuple[int, int], name: str, latency_ms: float) -> None:
+        self._of(key).record("GET", name, latency_ms, RECEIVED_BYTES)
 
     def take(self, turn: int, variant: int) -> tuple[Any, int, int]:
         report = self._of((turn, variant)).take({})
