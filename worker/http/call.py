@@ -1,4 +1,4 @@
-"""One request as it is now: redirects change what is asked, and its answer is kept here."""
+"""One request under way: what is sent, which redirects change, and what has come of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.http.transport.stream import Stream
 
 NO_BODY = Body()
 
-# Which of its headers a request loses when a redirect takes its body away, and when one leads to another origin.
+# Header fields that a request loses when a redirect takes its body away, and when one leads to another origin (RFC 9110 15.4).
 _OF_A_BODY = dict.fromkeys(("Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Expect"))
 _OF_AN_ORIGIN = dict.fromkeys(("Host", "Authorization", "Cookie", "Proxy-Authorization"))
 
@@ -25,44 +25,44 @@ _SHOWN = 20
 
 
 class Call:
-    """What is asked, and what has come of it."""
+    """A request, and its response as far as it has come."""
 
     # Set only where they differ, which for most requests they do not.
     expects = False
-    """Whether the body, `rest`, is sent after "100 Continue" only."""
+    """Whether the body, `rest`, is sent after "100 Continue" only (RFC 9110 10.1.1)."""
     rest = b""
     content = b""
-    """The body of the answer, as it came."""
+    """The body of the response, as it came."""
     stream: Stream | None = None
-    """What reads a streamed answer."""
+    """The body of a streamed response, unless it came in one piece with its head."""
     started_s: float | None = None
-    """When the request was handed to a connection, or a connection was begun for it; on the monotonic clock.
+    """When the latency begins, on the monotonic clock: the request was handed to a connection, or one began to be made.
 
-    Set before that, it stays: the request is counted from then.
+    A value that was set before that stays.
     """
     answered_s: float | None = None
-    """When the last byte of the answer, or of a streamed one's head, had reached this machine; on the monotonic clock."""
+    """When the last byte of the response, or of a streamed one's head, had reached this machine; on the monotonic clock."""
     noted = False
-    """Whether that is by the kernel's note, and not when it was read."""
+    """Whether `answered_s` is by the kernel's timestamp, and not when the bytes were read."""
     late_s = 0.0
     """Seconds from `started_s`, if it was set before, until the request was made."""
     connect_s = 0.0
     """Seconds spent on making connections, less `unlooked_s`."""
     unlooked_s = 0.0
-    """For how long, while they were made, the process did not look at what had come; `started_s` is so much later."""
+    """Seconds, while they were made, in which the process did not look at what had come; `started_s` is so much later."""
     connects_noted = True
-    """Whether the kernel told all of that."""
+    """Whether the kernel told all of `unlooked_s`."""
     options: RequestOptions | None = None
-    """How it is carried out, if not as every other call of its user."""
+    """Options of this request; None: those of its user."""
     sent = b""
-    """Request line and header as sent, if the options want to have them shown."""
+    """Request line and header as sent, kept if the request has options."""
     dropped: Mapping[str, None] | None = None
     """Headers that redirects have taken away."""
     history: tuple[tuple[Call, Head], ...] = ()
-    """The calls that were redirected, and their answers."""
+    """The calls that were redirected, and the heads of their responses."""
 
     connection: Connection | None = None
-    """The one that it has been sent on."""
+    """The connection on which it was sent."""
 
     def __init__(  # noqa: PLR0917  # names cost, and there is one for each request
         self,
@@ -83,7 +83,7 @@ class Call:
 
     @property
     def sent_s(self) -> float | None:
-        """As `started_s`, while it is in flight too: None until it has been handed to a connection."""
+        """`started_s`, or while it is in flight the same from its connection; None until it has been handed to one."""
         if self.started_s is None and self.connection is not None:
             return self.connection.asked_s
         return self.started_s
@@ -91,7 +91,8 @@ class Call:
     def redirect(self, status: int, location: str) -> None:
         """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError.
 
-        303 is looked at, whatever led there (15.4.4); of 301 and 302 it is only what was posted (15.4.2, 15.4.3).
+        `location` is resolved against the URL of this request (10.2.2, RFC 3986 5). 303 makes any method but HEAD a GET
+        (15.4.4), 301 and 302 only POST (15.4.2, 15.4.3); all others keep method and body (15.4.8, 15.4.9).
         """
         try:
             # What a server makes up is not remembered.

@@ -1,4 +1,4 @@
-"""A request and its answers as text, for somebody who looks for a mistake in a task."""
+"""A request and its responses as text, for somebody who looks for a mistake in a task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from worker.http.response import Response
 
 
 def conversation(response: Response) -> str:
-    """What was sent and received, over all redirects, as FastHttpUser's debug_stream shows it; a streamed body is left out."""
+    """What was sent and received, redirects included, in the form of FastHttpUser's debug_stream; without a streamed body."""
     call, head = response.exchanged
     steps = [_step(past, answer, past.content) for past, answer in call.history]
     if head is not None:

@@ -1,4 +1,4 @@
-"""What can go wrong with a request. Each becomes a counted failure; none is raised into a user's task."""
+"""Failures of a request. Each is recorded; none is raised into a user's task, unless it reads a stream or calls raise_for_status."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["FAILURES", "BadAnswerError", "HttpError", "RedirectError", "StatusEr
 
 
 class StatusError(HttpError, LocustBadStatusCode):  # type: ignore[misc]  # Locust is untyped
-    """An answer with a status of 400 or more, which is in `code`; `url` is the last one that was asked. Worded as by FastHttpUser."""
+    """A response with a status of 400 or more, which is `code`; `url` is that of the last redirect. Worded as by FastHttpUser."""
 
     def __init__(self, url: str, *, code: int) -> None:
         LocustBadStatusCode.__init__(self, url, code=code)
 
     @property
     def counted_as(self) -> str:
-        """What it is added up under: no URL is in it, so that equal failures are one line of a report."""
+        """The name under which a report counts it; it has no URL, so that equal failures are one line."""
         try:
             return f"HTTP status {self.code} {HTTPStatus(self.code).phrase}"
         except ValueError:

@@ -1,4 +1,15 @@
-"""One request on its way: over a connection of the pool, again if that was stale, and on to where redirects lead."""
+"""Carries out requests: over a connection of the pool, again if that was stale, and on to where redirects lead.
+
+Invariants:
+
+- A place in the pool is taken for each request that is sent, and given back once: here, or by the Stream of its response.
+- What is sent again by itself is idempotent, and its body can be read again (RFC 9110 9.2.2). Once that is done without being
+  counted, if a connection used before fails before any byte of the response: the server may have closed it in the meantime
+  (RFC 9112 9.3.1). Any other failure is retried at most `max_retries` times, a time limit never on a stale connection's account.
+- Header fields bound to an origin (Host, Authorization, Cookie) never follow a redirect to another (RFC 9110 15.4).
+- The bytes sent depend on the call, the default headers and the cookies alone: a remembered header block is used only while
+  all that it was made of is equal.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +32,20 @@ from worker.http.transport.pool import Lane, Pool
 from worker.http.transport.stream import Stream
 from worker.http.transport.tls import shared_context
 
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty (RFC 9110 8.6)
 
-_MAX_PAST_BODY = 64 * 1024  # of each redirect's answer, which hardly anybody looks at
+_MAX_PAST_BODY = 64 * 1024  # of each redirect's response, which hardly anybody looks at
 
 _clock = time.monotonic
 
 
 class Exchange:
-    """Carries out the calls of one user."""
+    """Sends the calls of one user, over its pool and with its default headers and cookies."""
 
     def __init__(
         self, settings: ConnectSettings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: RequestOptions
     ) -> None:
-        """`usual` are the options of calls that have none."""
+        """`usual` are the options of calls that have none of their own."""
         self.cookies = cookies
         self.default_headers = defaults
         """Headers of every request."""
@@ -46,10 +57,10 @@ class Exchange:
         self._block: _Block | None = None
         self._lane: Lane | None = None
         self.on_first: Callable[[], None] | None = None
-        """Called before the first request to an origin."""
+        """Called before the first request to an origin, and when requests go to another one again."""
 
     def verifying(self, verify: bool | str) -> Exchange:
-        """One that differs only in how it verifies certificates: against the system's CAs, those of a file, not at all."""
+        """Another exchange of this user, which verifies certificates by the system's CAs (True), a file's, or not (False)."""
         ca_file = None if isinstance(verify, bool) else verify
         settings = self._settings._replace(
             tls_context=lambda: shared_context(None, ca_file, insecure=verify is False), verify=verify
@@ -62,7 +73,7 @@ class Exchange:
         self._block = None
 
     def follow(self, call: Call, head: Head) -> Head:
-        """Go where `head` redirects to, until one does not, or at once stay if none may be followed. Raises FAILURES."""
+        """Follow the redirect `head` and those behind it; returns the head of the last response. Raises FAILURES."""
         limit = (call.options or self.usual).max_redirects
         while head.redirects and limit:
             if call.stream is not None:
@@ -78,7 +89,7 @@ class Exchange:
         return head
 
     def send(self, call: Call) -> Head:
-        """Send `call` as it is, and take the answer, or its head if it is streamed. Raises FAILURES."""
+        """Send `call` as it is, and wait for the response, or its head if it is streamed. Raises FAILURES."""
         lane = self._lane
         if lane is None or lane.origin is not call.located.origin:
             lane = self._lane = self.clientpool.lane(call.located.origin)
@@ -114,10 +125,10 @@ class Exchange:
         return head
 
     def _ask(self, call: Call, lane: Lane, request: bytes) -> Connection:
-        """The connection on which the request was answered. Raises FAILURES.
+        """Send `request` and wait; returns the connection that has the response. Raises FAILURES.
 
-        That the server has closed a connection in the meantime may show only when it is used: what may be sent twice is
-        sent again then, once, on a new one.
+        That the server has closed an idle connection may show only when it is used: an idempotent request is sent again then,
+        once, on a new one (RFC 9112 9.3.1).
         """
         method = call.method
         upload = call.body.upload
@@ -181,7 +192,7 @@ class Exchange:
         return connection
 
     def _bytes_of(self, call: Call) -> bytes:
-        """The request line, the header, and the body unless it is sent apart."""
+        """Request line, header, and the body unless that is uploaded or waits for "100 Continue"."""
         block = self._block
         body = call.body
         if (
@@ -225,13 +236,14 @@ class Exchange:
         return lines + b"\r\n"
 
     def _target_via_proxy(self, located: Located) -> str:
+        # RFC 9112 3.2.2: absolute-form to a proxy; through a tunnel the origin sees the usual form.
         return f"http://{located.host}{located.target}" if located.origin.scheme == "http" else located.target
 
 
 class _Block:
-    """The header lines that depend on neither target nor length, kept since the next request mostly has the same.
+    """Header lines that depend on neither target nor length, kept since the next request mostly has the same.
 
-    They are those of calls to `origin` with the headers `given` and a body of this `content_type`.
+    They are for calls to `origin` with the headers `given` and a body of this `content_type`.
     """
 
     __slots__ = ("chunked", "content_type", "ended", "expects", "given", "has_cookie", "has_length", "lines", "origin")
@@ -258,5 +270,5 @@ class _Block:
 
 
 def _snapshot(headers: Any) -> dict[str, Any]:
-    """A copy to tell whether they have changed since; that of a list goes with it."""
+    """A copy of `headers`, lists in it included, to tell later whether they have changed."""
     return {name: value.copy() if isinstance(value, list) else value for name, value in dict(headers).items()}

@@ -1,4 +1,4 @@
-"""What a task may say of one request beyond Locust's own arguments: its limits, its certificates, its cookies. Pure but for files' names."""
+"""Options of one request beyond Locust's own arguments: time limits, certificates, cookies, redirects. Does no I/O but asking for files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Writable(Protocol):
 
 
 class RequestOptions(NamedTuple):
-    """How one request is carried out; what the task did not say is as its user has it."""
+    """Options of one request; those that the task did not give are its user's."""
 
     connect_s: float
     limits: ConnectionLimits
@@ -32,9 +32,9 @@ class RequestOptions(NamedTuple):
     verify: bool | str | None = None
     """Whether the server's certificate is verified, or against which file of CAs; None: as the user does."""
     cookies: tuple[str, ...] = ()
-    """Sent along with those of the jar, in place of those of the same names."""
+    """`name=value` of cookies sent beside those of the jar, in place of those of the same names."""
     debug_stream: Writable | None = None
-    """Where request and response are written to."""
+    """A text file to which request and response are written."""
 
 
 _INSTEAD = {
@@ -47,7 +47,7 @@ _INSTEAD = {
 
 
 def read_options(given: Mapping[str, Any], usual: RequestOptions) -> RequestOptions:
-    """The options in `given`, by name, else the `usual` ones. Raises TypeError and ValueError, with the name of what is none."""
+    """The `usual` options with those in `given`, by name, in their place. Raises TypeError and ValueError that name the option."""
     options = usual
     for name, value in given.items():
         if name not in _READERS:
@@ -63,7 +63,7 @@ def read_options(given: Mapping[str, Any], usual: RequestOptions) -> RequestOpti
 
 
 def _timeout(value: Any, options: RequestOptions) -> dict[str, Any]:
-    """As requests takes it: seconds for making a connection, and of silence after that; one number is both."""
+    """The option of requests: seconds for making a connection, and of silence after that; one number is both."""
     connect_s, silence_s = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
     limits = options.limits
     if silence_s is not None:

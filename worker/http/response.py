@@ -1,4 +1,4 @@
-"""What a user gets back: the answer, and with catch_response the right to say how it counts."""
+"""Responses as a task sees them; with catch_response the task decides whether they count as failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker.http.transport.stream import Stream
 
 
 class Request:
-    """What was sent: `method`, `url` (after redirects the last one), `body` in whole, and `headers`.
+    """The request that was sent: `method`, `url` (after redirects the last one), `body` in whole, and `headers`.
 
     The body is as with FastHttpUser: text for JSON and for text that came with a Content-Type, else bytes; a file itself.
     """
@@ -37,7 +37,7 @@ class Request:
 
     @property
     def body(self) -> Any:
-        """What was sent behind the header; None if nothing was."""
+        """The body that was sent; None if there was none."""
         body = self._body
         if body.upload is not None:
             return body.upload.source
@@ -50,7 +50,7 @@ class Request:
 
     @property
     def payload(self) -> Any:
-        """The same."""
+        """The body, by another name that FastHttpUser has."""
         return self.body
 
     @property
@@ -61,7 +61,7 @@ class Request:
 
 
 class Response:
-    """The answer to a request, or what came in its place: then `error` tells, status_code is 0 and content None."""
+    """The response to a request; without one `error` says why, `status_code` is 0 and `content` None."""
 
     _stream: Stream | None = None
     _headers: Headers | None = None
@@ -82,7 +82,7 @@ class Response:
     ) -> None:
         """`content` is decoded; `defaults` are the headers that each request has."""
         self.error = error
-        """What made the request fail; a status of 400 or more does."""
+        """The failure of the request, which a status of 400 or more is; None if it succeeded."""
         self.status_code = 0 if head is None else head.status
         self._call = call
         self._head = head
@@ -93,22 +93,22 @@ class Response:
 
     @property
     def exchanged(self) -> tuple[Call, Head | None]:
-        """The call, and the head of its answer."""
+        """The call, and the head of its response."""
         return self._call, self._head
 
     @property
     def _request(self) -> Request:
-        """The request, by the name that Locust's own run_single_user knows."""
+        """The request, by the name that Locust's run_single_user knows."""
         return self.request
 
     @property
     def request(self) -> Request:
-        """What was sent, to the last place if there were redirects."""
+        """The request that was sent, the last one if there were redirects."""
         return Request(self._call, self._defaults)
 
     @property
     def url(self) -> str:
-        """The URL that was asked, the last one if there were redirects."""
+        """The URL of the request, the last one if there were redirects."""
         return self._call.located.url
 
     @property
@@ -128,7 +128,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """Whether there is an answer with a status below 400."""
+        """Whether there is a response with a status below 400."""
         return 0 < self.status_code < 400
 
     @property
@@ -145,7 +145,7 @@ class Response:
 
     @property
     def content(self) -> bytes | None:
-        """The body, decoded; of a streamed one what has not been read yet. Raises FAILURES then."""
+        """The body, decoded; of a streamed one, what has not been read yet. Reading that raises FAILURES."""
         begun = self._reading is not None and self._call.streamed and self._head is not None
         if self._content is None and (self._stream is not None or begun):
             self._content = b"".join(self._pieces())
@@ -153,7 +153,7 @@ class Response:
 
     @property
     def encoding(self) -> str | None:
-        """The charset of `text`: as set, else as the server says, else as it looks."""
+        """The charset of `text`: as set, else of Content-Type (RFC 9110 8.3.2), else as guessed from the content."""
         if self._encoding is None and self.content is not None:
             types = self.headers.getlist("Content-Type") if self.headers is not None else []
             said: Any = {"content-type": types[0]} if types else {}
@@ -212,7 +212,7 @@ class Response:
         return self.content
 
     def isclosed(self) -> bool:
-        """Whether all of the body has come."""
+        """Whether all of the body was received, or the rest was given up."""
         return self._stream is None or self._stream.closed
 
     def json(self) -> Any:
@@ -229,7 +229,7 @@ class Response:
             raise standard_json.JSONDecodeError("nested too deeply", "", 0) from None
 
     def raise_for_status(self) -> None:
-        """Raise what made the request fail, if it did."""
+        """Raise `error` if there is one."""
         if self.error is not None:
             raise self.error
 
@@ -252,7 +252,7 @@ class Response:
             self._stream.close()
 
     def release(self) -> None:
-        """The same."""
+        """Close, by another name that FastHttpUser has."""
         self.close()
 
     def success(self) -> None:
@@ -296,26 +296,26 @@ _NOT_CAUGHT = (
 
 
 class CaughtResponse(Response):
-    """A response that is reported when its with-block ends: by its status, unless the block said success or failure."""
+    """A response that is recorded when its with-block ends: by its status, unless the block called success() or failure()."""
 
     _verdict: BaseException | bool | None = None
     _entered = False
     request_meta: dict[str, Any]
-    """What the request event will be fired with; a block may change it."""
+    """The arguments with which the request event will be fired; a block may change them."""
     report: Callable[..., None]
 
     def success(self) -> None:
-        """It counts as successful, whatever its status. Raises LocustError outside a with-block."""
+        """Record the request as successful, whatever its status. Raises LocustError outside a with-block."""
         self._require_block()
         self._verdict = True
 
     def failure(self, exc: Any = None) -> None:
-        """It counts as failed because of `exc`, an exception or a message. Raises LocustError outside a with-block."""
+        """Record the request as failed because of `exc`, an exception or a message. Raises LocustError outside a with-block."""
         self._require_block()
         self._verdict = exc if isinstance(exc, BaseException) else CatchResponseError(exc)
 
     def raise_for_status(self) -> None:
-        """Raise what made the request fail, if it did and the block did not say otherwise."""
+        """Raise the failure that the block set, or `error` if it set neither success nor failure."""
         if isinstance(self._verdict, BaseException):
             raise self._verdict
         if self._verdict is None:

@@ -35,21 +35,21 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
     connection_timeout: float = 60.0
     """Seconds for making a connection: finding the address, TCP, a proxy's tunnel and TLS together."""
     response_timeout: float = 300.0
-    """Seconds for a request and its whole answer, however lively; a streamed body may take any time."""
+    """Seconds for a request and its whole response, however lively; a streamed body may take any time."""
     max_body_bytes: int = 64 * 1024 * 1024
     """The largest body that is read whole, as received and as decoded."""
     max_redirects: int = 30
     max_retries: int = 0
-    """How often a request that may be sent twice is sent again after a network failure."""
+    """How often a request of an idempotent method is sent again after a network failure."""
     default_headers: Mapping[str, Any] | None = None
     """Headers of every request."""
     concurrency: int = 10
-    """How many requests to one server a user may have under way, if it uses greenlets of its own."""
+    """How many requests to one origin a user may have under way, if it uses greenlets of its own."""
     client_pool: Any = None
     """A worker.http.Pool that several users share. Locust's HTTPClientPool does, too; its concurrency is taken."""
 
     insecure: bool = False
-    """True: a server's certificate is not verified. Unlike Locust's, this user verifies unless told not to."""
+    """True: a server's certificate is not verified. Unlike Locust's, this user verifies by default."""
     ca_file: str | None = None
     """A file of CA certificates in PEM to trust in place of the system's."""
     ssl_context_factory: Callable[[], ssl.SSLContext] | None = None
@@ -110,7 +110,7 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
         )
 
     def _context_factory(self) -> Callable[[], ssl.SSLContext] | None:
-        """As Locust takes it: a method, or a function that wants no user; which of them, its parameters tell."""
+        """The class's ssl_context_factory as Locust takes it: a method, or a function without parameters."""
         own = type(self).ssl_context_factory
         if own is None or inspect.signature(own).parameters:
             return self.ssl_context_factory

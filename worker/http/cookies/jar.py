@@ -1,7 +1,10 @@
-"""The cookies of one user, in a jar as the standard library's; what they come to is worked out once, until they change.
+"""The cookies of one user, in a jar as the standard library's; the Cookie header for a URL is remembered until they change.
 
-Which cookies are taken, and which are sent where, is as RFC 6265 has it and not as the standard library's policy does: that
-knows few forms of dates, and no cookie whose Domain is a host without dots.
+Which cookies are taken, and which are sent where, follows RFC 6265 and not the standard library's policy, which knows few forms
+of dates, and no cookie whose Domain is a host without dots.
+
+Invariants: no more cookies than the limits below; a remembered header is never older than the last change of the jar or the
+expiry of a cookie in it.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ _MAX_DOMAINS = 100
 
 
 class Cookies(CookieJar):
-    """A CookieJar that remembers which Cookie header it made for which URL."""
+    """A CookieJar that remembers the Cookie header that it made for a URL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class Cookies(CookieJar):
         self._good_until_s = float("inf")
 
     def header_for(self, located: Located) -> str | None:
-        """The Cookie header for a request to `located`; None if there is none to send."""
+        """The value of Cookie for a request to `located` (RFC 6265 5.4); None if no cookie is for it."""
         if time.time() >= self._good_until_s:
             self._forget()
         url = located.url
@@ -49,13 +52,13 @@ class Cookies(CookieJar):
         return header
 
     def header_with(self, given: tuple[str, ...], located: Located) -> str:
-        """The Cookie header for a request to `located` that brings cookies of its own, in place of those of their names."""
+        """The value of Cookie for a request to `located` with the cookies `given`, in place of those of the same names."""
         names = {pair.partition("=")[0] for pair in given}
         self.clear_expired_cookies()
         return "; ".join([*pairs_of([each for each in self.matching(located) if each.name not in names]), *given])
 
     def matching(self, located: Located) -> list[Cookie]:
-        """Those for a request to `located`, those of longer paths first (RFC 6265 5.4)."""
+        """The cookies for a request to `located`, those of longer paths first (RFC 6265 5.4)."""
         path = located.target.partition("?")[0]
         found = [
             cookie
@@ -68,7 +71,7 @@ class Cookies(CookieJar):
         return sorted(found, key=lambda cookie: -len(cookie.path))
 
     def extract(self, head: Head, located: Located) -> None:
-        """Take what the server sets with the answer to a request to `located`."""
+        """Take the cookies that `head`, of the response to a request to `located`, sets (RFC 6265 5.3)."""
         path = located.target.partition("?")[0]
         now_s = time.time()
         for name, line in head.fields:
@@ -84,7 +87,7 @@ class Cookies(CookieJar):
                 self.set_cookie(cookie)
 
     def set_cookie(self, cookie: Cookie) -> None:
-        """Add a cookie, or renew it; not one that is too large, nor a new one for a domain that has filled its share."""
+        """Add or replace `cookie`, unless it is too large, or new where its domain has filled its share."""
         domains: dict[str, dict[str, dict[str, Cookie]]] = self._cookies  # type: ignore[attr-defined]
         paths = domains.get(cookie.domain, {})
         known = cookie.name in paths.get(cookie.path, {})
@@ -110,7 +113,7 @@ class Cookies(CookieJar):
 
 
 def pairs_of(cookies: list[Cookie]) -> list[str]:
-    """What a Cookie header says of each."""
+    """`name=value` of each, or its name alone."""
     return [cookie.name if cookie.value is None else f"{cookie.name}={cookie.value}" for cookie in cookies]
 
 

@@ -1,4 +1,4 @@
-"""What a Set-Cookie line says (RFC 6265 5.2, 5.3), in all the forms of dates that servers send (5.1.1). Pure."""
+"""Parser of Set-Cookie (RFC 6265 5.2, 5.3), with all the forms of dates that servers send (5.1.1). No I/O."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _KEPT = {"httponly": "HttpOnly", "samesite": "SameSite"}
 
 
 def parse_set_cookie(line: str, host: str, path: str, now_s: float) -> Cookie | None:
-    """The cookie that the answer to a request for `path` of `host` sets; None if it sets none, or one for another host.
+    """The cookie that `line` sets in a response to a request for `path` of `host`; None if it sets none, or one for another host.
 
-    One whose `expires` is not after `now_s` removes a cookie.
+    `now_s` is seconds since 1970. A cookie whose `expires` is not after it removes the one of its name, domain and path.
     """
     pair, *parts = line.split(";")
     name, equals, value = (part.strip(" \t") for part in pair.partition("="))
@@ -81,7 +81,7 @@ def path_matches(path: str, cookie_path: str) -> bool:
 
 
 def _attributes(parts: list[str]) -> dict[str, str]:
-    """By name in small letters; of two of a name, the last one that is one (RFC 6265 5.2.1-3)."""
+    """Attributes by name in small letters; of several of one name, the last valid one (RFC 6265 5.2, 5.3)."""
     given: dict[str, str] = {}
     for part in parts:
         key, _, value = (each.strip(" \t") for each in part.partition("="))

@@ -12,4 +12,4 @@ class BadAnswerError(HttpError):
 
 
 class StrayBytesError(BadAnswerError):
-    """What came does not even begin as an answer: on a connection used before, it may be left over from the one before."""
+    """What came does not even begin as a response: on a connection used before, it may be left over from the one before."""

@@ -1,9 +1,9 @@
-"""When an answer reached this machine, by the kernel's own note of it.
+"""When a response reached this machine, by the kernel's timestamp.
 
-A process that is kept from running (a busy core, a throttled one, user code that blocks the event loop) reads an answer
-later than it came. That is no doing of the target's, so a response time ends when the kernel had the answer's last byte.
-Linux notes it on request for each piece that comes (SO_TIMESTAMPNS, by the wall clock); elsewhere the time of reading is
-all there is. So it is with a new connection: how long its round trip took, the kernel knows as well (TCP_INFO).
+A process that is kept from running (a busy core, a throttled one, user code that blocks the event loop) reads a response
+later than it came. That is no doing of the target's, so a latency ends when the kernel had the response's last byte. Linux
+timestamps each piece that comes on request (SO_TIMESTAMPNS, by the wall clock); elsewhere the time of reading is all there is.
+So it is with a new connection: the kernel knows its round trip as well (TCP_INFO).
 """
 
 from __future__ import annotations
