@@ -9,7 +9,7 @@ import pytest
 from http_server import Server, Visitor, redirect, reply
 
 from worker.http.protocol import response_head as heads
-from worker.http.protocol.url import locate
+from worker.http.protocol.url import parse_url
 
 
 @pytest.fixture
@@ -146,10 +146,10 @@ def test_a_cookie_is_for_the_hosts_below_its_domain(user: Visitor) -> None:
         b"HTTP/1.1 200 OK\r\nSet-Cookie: all=1; Domain=shop.example\r\nSet-Cookie: one=2\r\n"
         b"Set-Cookie: top=3; Domain=example\r\nSet-Cookie: other=4; Domain=b.shop.example\r\n\r\n"
     )
-    jar.extract(head, locate("http://a.shop.example/"))
+    jar.extract(head, parse_url("http://a.shop.example/"))
     jar.set_cookie(cookie("any", "5", domain=""))
     sent = {
-        host: jar.header_for(locate(f"http://{host}/"))
+        host: jar.header_for(parse_url(f"http://{host}/"))
         for host in ("a.shop.example", "b.shop.example", "shop.example", "workshop.example", "x.a.shop.example")
     }
     assert sent == {

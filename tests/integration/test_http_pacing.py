@@ -18,7 +18,7 @@ from locust.env import Environment
 
 from worker.http.session import Session
 from worker.http.transport.connect import ConnectSettings
-from worker.http.transport.connection import ConnectionLimits
+from worker.http.transport.connection import ResponseLimits
 from worker.http.transport.pool import Pool
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder, RequestEvent
@@ -124,7 +124,7 @@ def test_a_request_that_is_counted_without_an_event_is_counted_the_same(server: 
     recorder = Recorder(LoopLag())
     client = Session(
         server.url,
-        settings=ConnectSettings(PATIENCE_S, ConnectionLimits(PATIENCE_S, PATIENCE_S, 1000), lambda: None, None),
+        settings=ConnectSettings(PATIENCE_S, ResponseLimits(PATIENCE_S, PATIENCE_S, 1000), lambda: None, None),
         pool=Pool(1),
         request_event=RequestEvent(recorder),
     )

@@ -21,7 +21,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_timestamps, "_wall_clock", lambda: WALL_S)
 
 
-def noted(ago_s: float) -> list[tuple[int, int, bytes]]:
+def timestamp(ago_s: float) -> list[tuple[int, int, bytes]]:
     """What the kernel gives with a piece that came so long ago by the wall clock."""
     at_s = WALL_S - ago_s
     return [(socket.SOL_SOCKET, 35, struct.pack("@ll", int(at_s), round(at_s % 1 * 1e9)))]
@@ -29,17 +29,17 @@ def noted(ago_s: float) -> list[tuple[int, int, bytes]]:
 
 def test_an_answer_counts_from_when_the_kernel_had_it() -> None:
     """However late it is read."""
-    assert kernel_timestamps.arrival_s(noted(0.25), ASKED_S) == pytest.approx(NOW_S - 0.25, abs=1e-6)
+    assert kernel_timestamps.received_s(timestamp(0.25), ASKED_S) == pytest.approx(NOW_S - 0.25, abs=1e-6)
 
 
 def test_what_the_kernel_did_not_note_counts_from_its_reading() -> None:
-    assert kernel_timestamps.arrival_s([], ASKED_S) == NOW_S
+    assert kernel_timestamps.received_s([], ASKED_S) == NOW_S
 
 
 @pytest.mark.parametrize("ago_s", [1.5, 3600.0, -0.25, -3600.0])
 def test_a_note_from_before_a_change_of_the_wall_clock_says_nothing(ago_s: float) -> None:
     """The answer can't have come before it was asked for, nor later than now."""
-    assert kernel_timestamps.arrival_s(noted(ago_s), ASKED_S) == NOW_S
+    assert kernel_timestamps.received_s(timestamp(ago_s), ASKED_S) == NOW_S
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other kernel tells the round trip")

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 from worker.http.errors import RedirectError
 from worker.http.protocol.request_body import Body
 from worker.http.protocol.response_head import Head
-from worker.http.protocol.url import Located, locate
+from worker.http.protocol.url import ParsedUrl, parse_url
 from worker.http.request_options import RequestOptions
 from worker.http.transport.connection import Connection
 from worker.http.transport.stream import Stream
@@ -21,7 +21,7 @@ _OF_A_BODY = dict.fromkeys(("Content-Type", "Content-Length", "Content-Encoding"
 _OF_AN_ORIGIN = dict.fromkeys(("Host", "Authorization", "Cookie", "Proxy-Authorization"))
 
 
-_SHOWN = 20
+_SHOWN_LENGTH = 20
 
 
 class Call:
@@ -42,16 +42,16 @@ class Call:
     """
     answered_s: float | None = None
     """When the last byte of the response, or of a streamed one's head, had reached this machine; on the monotonic clock."""
-    noted = False
+    timestamped = False
     """Whether `answered_s` is by the kernel's timestamp, and not when the bytes were read."""
     late_s = 0.0
     """Seconds from `started_s`, if it was set before, until the request was made."""
     connect_s = 0.0
-    """Seconds spent on making connections, less `unlooked_s`."""
-    unlooked_s = 0.0
+    """Seconds spent on making connections, less `connect_unread_s`."""
+    connect_unread_s = 0.0
     """Seconds, while they were made, in which the process did not look at what had come; `started_s` is so much later."""
-    connects_noted = True
-    """Whether the kernel told all of `unlooked_s`."""
+    connects_timestamped = True
+    """Whether the kernel told all of `connect_unread_s`."""
     options: RequestOptions | None = None
     """Options of this request; None: those of its user."""
     sent = b""
@@ -67,7 +67,7 @@ class Call:
     def __init__(  # noqa: PLR0917  # names cost, and there is one for each request
         self,
         method: str,
-        located: Located,
+        parsed_url: ParsedUrl,
         headers: Mapping[str, Any] | None,
         body: Body,
         streamed: bool,
@@ -76,7 +76,7 @@ class Call:
         self.method = method
         self.counted_as = counted_as
         """The name of its endpoint."""
-        self.located = located
+        self.parsed_url = parsed_url
         self.headers = headers
         self.body = body
         self.streamed = streamed
@@ -85,7 +85,7 @@ class Call:
     def sent_s(self) -> float | None:
         """`started_s`, or while it is in flight the same from its connection; None until it has been handed to one."""
         if self.started_s is None and self.connection is not None:
-            return self.connection.asked_s
+            return self.connection.sent_s
         return self.started_s
 
     def redirect(self, status: int, location: str) -> None:
@@ -96,9 +96,9 @@ class Call:
         """
         try:
             # What a server makes up is not remembered.
-            target = locate.__wrapped__(urljoin(self.located.url, location))
+            target = parse_url.__wrapped__(urljoin(self.parsed_url.url, location))
         except ValueError:
-            scheme = location.partition(":")[0][:_SHOWN] if ":" in location else "no"
+            scheme = location.partition(":")[0][:_SHOWN_LENGTH] if ":" in location else "no"
             raise RedirectError(f"a redirect to {scheme!r}, which is no http or https URL") from None
         dropped = dict(self.dropped or {})
         if status == 303 or (status in {301, 302} and self.method == "POST"):
@@ -108,9 +108,9 @@ class Call:
             dropped.update(_OF_A_BODY)
         elif self.body.upload is not None and not self.body.upload.repeatable:
             raise RedirectError(f"redirect with status {status}, but the body can't be sent again")
-        if target.origin != self.located.origin:
+        if target.origin != self.parsed_url.origin:
             dropped.update(_OF_AN_ORIGIN)
         self.dropped = dropped
-        self.located = target
+        self.parsed_url = target
         self.content = b""
         self.expects = False

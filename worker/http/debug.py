@@ -20,6 +20,6 @@ def _step(call: Call, head: Head, content: bytes) -> str:
     sent = call.sent.decode("latin-1")
     body = call.body.content.decode(errors="replace") + "\n\n" if call.body.content else ""
     return (
-        f"REQUEST: {call.located.url}\n{sent}\r\n\r\n{body}"
+        f"REQUEST: {call.parsed_url.url}\n{sent}\r\n\r\n{body}"
         f"RESPONSE: {head.data.removesuffix(END).decode('latin-1')}\n\n{content.decode(errors='replace')}\n\n"
     )

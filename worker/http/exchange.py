@@ -24,17 +24,17 @@ from worker.http.errors import RedirectError, StrayBytesError
 from worker.http.protocol.default_headers import DefaultHeaders
 from worker.http.protocol.request_head import IDEMPOTENT, header_lines, request_line
 from worker.http.protocol.response_head import Head
-from worker.http.protocol.url import Located
+from worker.http.protocol.url import ParsedUrl
 from worker.http.request_options import RequestOptions
 from worker.http.transport.connect import ConnectSettings
 from worker.http.transport.connection import Connection
-from worker.http.transport.pool import Lane, Pool
+from worker.http.transport.pool import OriginPool, Pool
 from worker.http.transport.stream import Stream
 from worker.http.transport.tls import shared_context
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # their body is announced also when it is empty (RFC 9110 8.6)
 
-_MAX_PAST_BODY = 64 * 1024  # of each redirect's response, which hardly anybody looks at
+_MAX_REDIRECT_BODY_BYTES = 64 * 1024  # of each redirect's response, which hardly anybody looks at
 
 _clock = time.monotonic
 
@@ -43,19 +43,24 @@ class Exchange:
     """Sends the calls of one user, over its pool and with its default headers and cookies."""
 
     def __init__(
-        self, settings: ConnectSettings, pool: Pool, defaults: DefaultHeaders, cookies: Cookies, usual: RequestOptions
+        self,
+        settings: ConnectSettings,
+        pool: Pool,
+        defaults: DefaultHeaders,
+        cookies: Cookies,
+        default_options: RequestOptions,
     ) -> None:
-        """`usual` are the options of calls that have none of their own."""
+        """`default_options` are the options of calls that have none of their own."""
         self.cookies = cookies
         self.default_headers = defaults
         """Headers of every request."""
         defaults.on_change.append(self._forget_block)
-        self.usual = usual
+        self.default_options = default_options
         self._settings = settings
         self.clientpool = pool
         self._via_proxy = settings.proxy is not None
-        self._block: _Block | None = None
-        self._lane: Lane | None = None
+        self._block: _HeaderBlock | None = None
+        self._origin_pool: OriginPool | None = None
         self.on_first: Callable[[], None] | None = None
         """Called before the first request to an origin, and when requests go to another one again."""
 
@@ -65,7 +70,9 @@ class Exchange:
         settings = self._settings._replace(
             tls_context=lambda: shared_context(None, ca_file, insecure=verify is False), verify=verify
         )
-        exchange = Exchange(settings, self.clientpool.beside(), self.default_headers, self.cookies, self.usual)
+        exchange = Exchange(
+            settings, self.clientpool.for_other_tls(), self.default_headers, self.cookies, self.default_options
+        )
         exchange.on_first = self.on_first
         return exchange
 
@@ -74,7 +81,7 @@ class Exchange:
 
     def follow(self, call: Call, head: Head) -> Head:
         """Follow the redirect `head` and those behind it; returns the head of the last response. Raises FAILURES."""
-        limit = (call.options or self.usual).max_redirects
+        limit = (call.options or self.default_options).max_redirects
         while head.redirects and limit:
             if call.stream is not None:
                 call.stream.close()
@@ -82,7 +89,7 @@ class Exchange:
             if len(call.history) == limit:
                 raise RedirectError(f"more than {limit} redirects")
             past = copy(call)
-            past.content = past.content if len(past.content) <= _MAX_PAST_BODY else b""
+            past.content = past.content if len(past.content) <= _MAX_REDIRECT_BODY_BYTES else b""
             call.history = (*call.history, (past, head))
             call.redirect(head.status, head.location)
             head = self.send(call)
@@ -90,41 +97,41 @@ class Exchange:
 
     def send(self, call: Call) -> Head:
         """Send `call` as it is, and wait for the response, or its head if it is streamed. Raises FAILURES."""
-        lane = self._lane
-        if lane is None or lane.origin is not call.located.origin:
-            lane = self._lane = self.clientpool.lane(call.located.origin)
+        origin_pool = self._origin_pool
+        if origin_pool is None or origin_pool.origin is not call.parsed_url.origin:
+            origin_pool = self._origin_pool = self.clientpool.for_origin(call.parsed_url.origin)
             if self.on_first is not None:
                 self.on_first()
-        request = self._bytes_of(call)
+        request = self._serialize(call)
         if call.options is not None:
             call.sent = request.partition(b"\r\n\r\n")[0]
-        if lane.free:
-            lane.free -= 1
+        if origin_pool.free:
+            origin_pool.free -= 1
         else:
-            lane.wait()
+            origin_pool.wait()
         try:
-            connection = self._ask(call, lane, request)
+            connection = self._send_on_connection(call, origin_pool, request)
         except BaseException:
-            lane.leave(None)
+            origin_pool.release(None)
             raise
         reader = connection.reader
         head = reader.head
         assert head is not None
         call.answered_s = connection.answered_s
-        call.noted = connection.noted
+        call.timestamped = connection.timestamped
         if not call.streamed:
             call.content = reader.body
-            lane.leave(connection)
+            origin_pool.release(connection)
         elif reader.complete:
             call.content = reader.body or reader.take()
-            lane.leave(connection)
+            origin_pool.release(connection)
         else:
-            call.stream = Stream(connection, lane, self._settings.limits.max_body)
+            call.stream = Stream(connection, origin_pool, self._settings.limits.max_body_bytes)
         if head.sets_cookies:
-            self.cookies.extract(head, call.located)
+            self.cookies.extract(head, call.parsed_url)
         return head
 
-    def _ask(self, call: Call, lane: Lane, request: bytes) -> Connection:
+    def _send_on_connection(self, call: Call, origin_pool: OriginPool, request: bytes) -> Connection:
         """Send `request` and wait; returns the connection that has the response. Raises FAILURES.
 
         That the server has closed an idle connection may show only when it is used: an idempotent request is sent again then,
@@ -133,22 +140,22 @@ class Exchange:
         method = call.method
         upload = call.body.upload
         repeatable = method in IDEMPOTENT and (upload is None or upload.repeatable)
-        options = call.options or self.usual
+        options = call.options or self.default_options
         retries = options.max_retries
         renewed = False
         while True:
-            connection = None if renewed or not lane.idle else lane.take(surely=not repeatable)
+            connection = None if renewed or not origin_pool.idle else origin_pool.take_idle(check=not repeatable)
             reused = connection is not None
             try:
                 if connection is None:
-                    connection = self._connect(call, lane)
+                    connection = self._connect(call, origin_pool)
                 if connection.limits is not options.limits:
-                    connection.limit(options.limits)
+                    connection.set_limits(options.limits)
                 call.connection = connection
                 if upload is None and not call.expects:
-                    connection.ask(request, method == "HEAD", call.streamed)
+                    connection.request(request, method == "HEAD", call.streamed)
                 else:
-                    connection.ask_with_body(
+                    connection.request_with_body(
                         request,
                         upload.pieces() if upload is not None else (call.rest,),
                         method == "HEAD",
@@ -172,26 +179,26 @@ class Exchange:
                 return connection
             finally:
                 if call.started_s is None and connection is not None:
-                    call.started_s = connection.asked_s
+                    call.started_s = connection.sent_s
 
-    def _connect(self, call: Call, lane: Lane) -> Connection:
+    def _connect(self, call: Call, origin_pool: OriginPool) -> Connection:
         begun_s = _clock()
         if call.started_s is None:
             call.started_s = begun_s
         settings = self._settings
         if call.options is not None:
             settings = settings._replace(connect_s=call.options.connect_s)
-        connection = lane.connect(settings)
-        late_s = connection.made_late_s
-        if late_s is None:
-            call.connects_noted = False
-            late_s = 0.0
-        call.started_s += late_s
-        call.unlooked_s += late_s
-        call.connect_s += _clock() - begun_s - late_s
+        connection = origin_pool.connect(settings)
+        unread_s = connection.connect_unread_s
+        if unread_s is None:
+            call.connects_timestamped = False
+            unread_s = 0.0
+        call.started_s += unread_s
+        call.connect_unread_s += unread_s
+        call.connect_s += _clock() - begun_s - unread_s
         return connection
 
-    def _bytes_of(self, call: Call) -> bytes:
+    def _serialize(self, call: Call) -> bytes:
         """Request line, header, and the body unless that is uploaded or waits for "100 Continue"."""
         block = self._block
         body = call.body
@@ -199,25 +206,25 @@ class Exchange:
             block is None
             or block.given != call.headers
             or block.content_type != body.content_type
-            or block.origin is not call.located.origin
+            or block.origin is not call.parsed_url.origin
             or call.dropped is not None
         ):
-            block = _Block(call, self.default_headers)
+            block = _HeaderBlock(call, self.default_headers)
             if call.dropped is None:
                 self._block = block
-        target = call.located.target if not self._via_proxy else self._target_via_proxy(call.located)
+        target = call.parsed_url.target if not self._via_proxy else self._target_via_proxy(call.parsed_url)
         line = (request_line if call.dropped is None else request_line.__wrapped__)(call.method, target)
         if body is NO_BODY and not self.cookies.filled and call.options is None and call.method not in _WITH_BODY:
             return line + block.ended
         return self._with_body(line + block.lines, block, call)
 
-    def _with_body(self, lines: bytes, block: _Block, call: Call) -> bytes:
+    def _with_body(self, lines: bytes, block: _HeaderBlock, call: Call) -> bytes:
         body = call.body
         call.expects = block.expects
         if call.options is not None and call.options.cookies and "Cookie" not in (call.dropped or ()):
-            lines += header_lines({"Cookie": self.cookies.header_with(call.options.cookies, call.located)})
+            lines += header_lines({"Cookie": self.cookies.header_with(call.options.cookies, call.parsed_url)})
         elif self.cookies.filled and not block.has_cookie:
-            cookies = self.cookies.header_for(call.located)
+            cookies = self.cookies.header_for(call.parsed_url)
             if cookies is not None:
                 lines += header_lines({"Cookie": cookies})
         if body.upload is not None:
@@ -235,12 +242,14 @@ class Exchange:
                 return b"%b\r\n%b" % (lines, content)
         return lines + b"\r\n"
 
-    def _target_via_proxy(self, located: Located) -> str:
-        # RFC 9112 3.2.2: absolute-form to a proxy; through a tunnel the origin sees the usual form.
-        return f"http://{located.host}{located.target}" if located.origin.scheme == "http" else located.target
+    def _target_via_proxy(self, parsed_url: ParsedUrl) -> str:
+        # RFC 9112 3.2.2: absolute-form to a proxy; through a tunnel the origin sees origin-form.
+        return (
+            f"http://{parsed_url.host}{parsed_url.target}" if parsed_url.origin.scheme == "http" else parsed_url.target
+        )
 
 
-class _Block:
+class _HeaderBlock:
     """Header lines that depend on neither target nor length, kept since the next request mostly has the same.
 
     They are for calls to `origin` with the headers `given` and a body of this `content_type`.
@@ -249,10 +258,10 @@ class _Block:
     __slots__ = ("chunked", "content_type", "ended", "expects", "given", "has_cookie", "has_length", "lines", "origin")
 
     def __init__(self, call: Call, defaults: Mapping[str, Any]) -> None:
-        self.origin = call.located.origin
+        self.origin = call.parsed_url.origin
         self.content_type = call.body.content_type
         self.given = None if call.headers is None else _snapshot(call.headers)
-        host = {"Host": call.located.host}
+        host = {"Host": call.parsed_url.host}
         self.lines = header_lines(
             host,
             defaults,

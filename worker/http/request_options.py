@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from worker.http.cookies.jar import pairs_of
-from worker.http.transport.connection import ConnectionLimits
+from worker.http.transport.connection import ResponseLimits
 
-limits_of = functools.lru_cache(maxsize=64)(ConnectionLimits)
+response_limits = functools.lru_cache(maxsize=64)(ResponseLimits)
 """One object for equal limits, so that identity tells whether a connection has others."""
 
 
@@ -26,7 +26,7 @@ class RequestOptions(NamedTuple):
     """Options of one request; those that the task did not give are its user's."""
 
     connect_s: float
-    limits: ConnectionLimits
+    limits: ResponseLimits
     max_redirects: int
     max_retries: int
     verify: bool | str | None = None
@@ -37,7 +37,7 @@ class RequestOptions(NamedTuple):
     """A text file to which request and response are written."""
 
 
-_INSTEAD = {
+_ALTERNATIVES = {
     "payload": "data= is what is sent",
     "to_string": "the text of a response is its .text",
     "cert": "ssl_context_factory of the user class makes a TLS context with a certificate of one's own",
@@ -53,7 +53,7 @@ def read_options(given: Mapping[str, Any], usual: RequestOptions) -> RequestOpti
         if name not in _READERS:
             raise TypeError(
                 f"request() got an unexpected keyword argument {name!r}: "
-                + _INSTEAD.get(
+                + _ALTERNATIVES.get(
                     name, f"if it is to be a parameter of the URL or form, say params= or data={{{name!r}: …}}"
                 )
             )
@@ -67,7 +67,7 @@ def _timeout(value: Any, options: RequestOptions) -> dict[str, Any]:
     connect_s, silence_s = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
     limits = options.limits
     if silence_s is not None:
-        limits = limits_of(_seconds(silence_s), limits.answer_s, limits.max_body)
+        limits = response_limits(_seconds(silence_s), limits.total_s, limits.max_body_bytes)
     return {"connect_s": options.connect_s if connect_s is None else _seconds(connect_s), "limits": limits}
 
 

@@ -31,7 +31,7 @@ class Request:
 
     def __init__(self, call: Call, defaults: Mapping[str, Any]) -> None:
         self.method = call.method
-        self.url = call.located.url
+        self.url = call.parsed_url.url
         self._body = call.body
         self._layers = (defaults, call.body.headers, call.headers, call.dropped)
 
@@ -109,7 +109,7 @@ class Response:
     @property
     def url(self) -> str:
         """The URL of the request, the last one if there were redirects."""
-        return self._call.located.url
+        return self._call.parsed_url.url
 
     @property
     def history(self) -> list[Response]:

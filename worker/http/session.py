@@ -34,7 +34,7 @@ from worker.http.protocol.default_headers import DefaultHeaders
 from worker.http.protocol.request_body import encode_body
 from worker.http.protocol.request_head import basic_auth, with_authorization
 from worker.http.protocol.response_head import Head
-from worker.http.protocol.url import locate, split_credentials, with_params
+from worker.http.protocol.url import parse_url, split_credentials, with_params
 from worker.http.request_options import RequestOptions, read_options
 from worker.http.response import CaughtResponse, Response
 from worker.http.transport.connect import ConnectSettings
@@ -65,7 +65,7 @@ class Session:
         """`request_event` is fired for each request; see worker.load.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
         self.base_url, authorization = split_credentials(base_url)
         """Scheme, host and first part of the path of requests whose URL has none; without credentials."""
-        locate("", self.base_url)
+        parse_url("", self.base_url)
         self.user = user
         self.request_name: str | None = None
         """The name of requests for which the task gives none."""
@@ -81,13 +81,13 @@ class Session:
         self.unread_s = 0.0
         """Seconds since then in which responses had reached this machine and were not read; reset by worker.pacing."""
         credentials = {} if authorization is None else {"Authorization": authorization}
-        usual = RequestOptions(settings.connect_s, settings.limits, max_redirects, max_retries)
+        default_options = RequestOptions(settings.connect_s, settings.limits, max_redirects, max_retries)
         self._exchange = Exchange(
-            settings, pool, DefaultHeaders(_DEFAULTS, credentials, default_headers or {}), Cookies(), usual
+            settings, pool, DefaultHeaders(_DEFAULTS, credentials, default_headers or {}), Cookies(), default_options
         )
         self._settings = settings
         self._exchanges: dict[bool | str, Exchange] = {}  # by `verify` of a request, where it is not the user's
-        self._max_body = settings.limits.max_body
+        self._max_body_bytes = settings.limits.max_body_bytes
         self.request_event = request_event
         """The event that is fired for each request, also by clients that a task makes itself."""
         # An event that counts requests itself is called without the detour of its keywords while nobody else listens.
@@ -161,16 +161,16 @@ class Session:
         `options`: `timeout`, `verify` and `cookies` as in requests; `max_retries`, `max_redirects`, `debug_stream`.
         Raises ValueError for a url or header that can't be sent, and TypeError for an argument that there is not.
         """
-        located = locate(with_params(url, params) if params else url, self.base_url)
+        parsed_url = parse_url(with_params(url, params) if params else url, self.base_url)
         if auth is not None:
             headers = with_authorization(headers, basic_auth(*auth))
-        elif located.authorization is not None:
-            headers = with_authorization(headers, located.authorization)
-            url = located.url
+        elif parsed_url.authorization is not None:
+            headers = with_authorization(headers, parsed_url.authorization)
+            url = parsed_url.url
         name = name or self.request_name or url
         call = Call(
             method if method.isupper() else method.upper(),
-            located,
+            parsed_url,
             headers,
             NO_BODY if data is None and json is None and not files else encode_body(data, json, files),
             stream,
@@ -216,18 +216,18 @@ class Session:
                     content, error = self._decode(head.encoding, content)
                 length = len(content or b"")
             if head.status >= 400 and error is None:
-                error = StatusError(call.located.url, code=head.status)
+                error = StatusError(call.parsed_url.url, code=head.status)
         response = (CaughtResponse if catch_response else Response)(
             call, head, content, error, exchange.default_headers
         )
         response.latency_s = latency_s
-        noted = head is not None and call.noted and call.connects_noted and not call.history
-        response.kernel_latency_ms = latency_s * 1000 if noted else None
+        timestamped = head is not None and call.timestamped and call.connects_timestamped and not call.history
+        response.kernel_latency_ms = latency_s * 1000 if timestamped else None
         if options and call.options is not None and call.options.debug_stream is not None:
             call.options.debug_stream.write(conversation(response))
         if not seen:
             assert self._record is not None
-            self._record(method, name, latency_s * 1000, length, error, now_s, not noted)
+            self._record(method, name, latency_s * 1000, length, error, now_s, not timestamped)
             return response
         meta = {
             "request_type": method,
@@ -236,7 +236,7 @@ class Session:
             "response": response,
             "exception": error,
             "start_time": start_time,
-            "url": located.url,
+            "url": parsed_url.url,
             "response_length": length,
             "response_time": latency_s * 1000,
         }
@@ -289,15 +289,15 @@ class Session:
                 yield (bytes(begun) + end).decode(errors="replace")
                 begun.clear()
             begun += rest
-            if len(begun) > self._max_body:
+            if len(begun) > self._max_body_bytes:
                 response.close()
-                raise BadAnswerError(f"a line of more than {self._max_body} bytes")
+                raise BadAnswerError(f"a line of more than {self._max_body_bytes} bytes")
         if begun:
             yield begun.decode(errors="replace")
 
     def _exchange_with(self, given: Mapping[str, Any], call: Call) -> Exchange:
         """The exchange for `call` with the options `given`, which `call` has from now on. Raises TypeError and ValueError."""
-        options = call.options = read_options(given, self._exchange.usual)
+        options = call.options = read_options(given, self._exchange.default_options)
         if options.cookies:
             call.headers = {**dict(call.headers or {}), "Cookie": None}
         if options.verify is None or options.verify == self._settings.verify:
@@ -329,11 +329,11 @@ class Session:
             self._note_behind(self.behind_since_s, now_s, call.late_s * 1000)
         if head is None or call.answered_s is None:
             return now_s - call.started_s
-        self.unread_s += now_s - call.answered_s + call.unlooked_s
+        self.unread_s += now_s - call.answered_s + call.connect_unread_s
         return call.answered_s - call.started_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:
-            return decode(content, encoding, self._max_body), None
+            return decode(content, encoding, self._max_body_bytes), None
         except HttpError as error:
             return None, error

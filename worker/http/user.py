@@ -14,7 +14,7 @@ from locust.exception import StopTest
 from locust.user.users import RestMixin
 
 from worker.http.protocol.url import Origin
-from worker.http.request_options import limits_of
+from worker.http.request_options import response_limits
 from worker.http.session import Session
 from worker.http.transport.connect import ConnectSettings
 from worker.http.transport.pool import Pool, shared
@@ -103,7 +103,7 @@ class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are u
             raise StopTest(f"ca_file {self.ca_file!r} is not a file.")
         return ConnectSettings(
             connect_s=self.connection_timeout,
-            limits=limits_of(self.network_timeout, self.response_timeout, self.max_body_bytes),
+            limits=response_limits(self.network_timeout, self.response_timeout, self.max_body_bytes),
             tls_context=lambda: shared_context(self._context_factory(), self.ca_file, insecure=self.insecure),
             verify=None if self.ssl_context_factory is not None else not self.insecure and (self.ca_file or True),
             proxy=None if self.proxy_host is None else Origin("http", self.proxy_host, self.proxy_port or 0),

@@ -15,7 +15,7 @@ from http.cookiejar import Cookie, CookieJar
 
 from worker.http.cookies.set_cookie import domain_matches, parse_set_cookie, path_matches
 from worker.http.protocol.response_head import Head
-from worker.http.protocol.url import Located
+from worker.http.protocol.url import ParsedUrl
 
 _MAX_REMEMBERED = 64
 _MAX_REMEMBERED_LENGTH = 4096
@@ -35,15 +35,15 @@ class Cookies(CookieJar):
         self._made: dict[str, str | None] = {}
         self._good_until_s = float("inf")
 
-    def header_for(self, located: Located) -> str | None:
-        """The value of Cookie for a request to `located` (RFC 6265 5.4); None if no cookie is for it."""
+    def header_for(self, parsed_url: ParsedUrl) -> str | None:
+        """The value of Cookie for a request to `parsed_url` (RFC 6265 5.4); None if no cookie is for it."""
         if time.time() >= self._good_until_s:
             self._forget()
-        url = located.url
+        url = parsed_url.url
         if url in self._made:
             return self._made[url]
         self.clear_expired_cookies()
-        header = "; ".join(pairs_of(self.matching(located))) or None
+        header = "; ".join(pairs_of(self.matching(parsed_url))) or None
         if len(url) + len(header or "") <= _MAX_REMEMBERED_LENGTH:
             if len(self._made) >= _MAX_REMEMBERED:
                 self._made.clear()
@@ -51,33 +51,33 @@ class Cookies(CookieJar):
             self._good_until_s = min((cookie.expires for cookie in self if cookie.expires), default=float("inf"))
         return header
 
-    def header_with(self, given: tuple[str, ...], located: Located) -> str:
-        """The value of Cookie for a request to `located` with the cookies `given`, in place of those of the same names."""
+    def header_with(self, given: tuple[str, ...], parsed_url: ParsedUrl) -> str:
+        """The value of Cookie for a request to `parsed_url` with the cookies `given`, in place of those of the same names."""
         names = {pair.partition("=")[0] for pair in given}
         self.clear_expired_cookies()
-        return "; ".join([*pairs_of([each for each in self.matching(located) if each.name not in names]), *given])
+        return "; ".join([*pairs_of([each for each in self.matching(parsed_url) if each.name not in names]), *given])
 
-    def matching(self, located: Located) -> list[Cookie]:
-        """The cookies for a request to `located`, those of longer paths first (RFC 6265 5.4)."""
-        path = located.target.partition("?")[0]
+    def matching(self, parsed_url: ParsedUrl) -> list[Cookie]:
+        """The cookies for a request to `parsed_url`, those of longer paths first (RFC 6265 5.4)."""
+        path = parsed_url.target.partition("?")[0]
         found = [
             cookie
             for cookie in self
             if path_matches(path, cookie.path)
-            and _is_for_host(cookie, located.origin.host)
-            and (not cookie.secure or located.origin.scheme == "https")
-            and (not cookie.port or str(located.origin.port) in cookie.port.split(","))
+            and _is_for_host(cookie, parsed_url.origin.host)
+            and (not cookie.secure or parsed_url.origin.scheme == "https")
+            and (not cookie.port or str(parsed_url.origin.port) in cookie.port.split(","))
         ]
         return sorted(found, key=lambda cookie: -len(cookie.path))
 
-    def extract(self, head: Head, located: Located) -> None:
-        """Take the cookies that `head`, of the response to a request to `located`, sets (RFC 6265 5.3)."""
-        path = located.target.partition("?")[0]
+    def extract(self, head: Head, parsed_url: ParsedUrl) -> None:
+        """Take the cookies that `head`, of the response to a request to `parsed_url`, sets (RFC 6265 5.3)."""
+        path = parsed_url.target.partition("?")[0]
         now_s = time.time()
         for name, line in head.fields:
             if name.lower() != "set-cookie":
                 continue
-            cookie = parse_set_cookie(line, located.origin.host, path, now_s)
+            cookie = parse_set_cookie(line, parsed_url.origin.host, path, now_s)
             if cookie is None:
                 continue
             if cookie.is_expired(now_s):  # type: ignore[arg-type]  # any number of seconds

@@ -22,7 +22,7 @@ Invariants:
 - `reusable` is True only when the response is complete, the server keeps the connection (9.3), the body's end was told by
   its framing and not by the end of the connection, and nothing came behind it but an empty line behind chunks. Bytes behind
   a complete response are no part of it and no response to anything (6.3), whether they come with it or later.
-- What is held is bounded: a head by MAX_HEAD_BYTES, interim heads by MAX_INTERIM, a body by `max_body` unless `streamed`.
+- What is held is bounded: a head by MAX_HEAD_BYTES, interim heads by MAX_INTERIM, a body by `max_body_bytes` unless `streamed`.
 - Where the end of a body can be understood in two ways, BadAnswerError is raised (11.2); see protocol.lenient for what is
   tolerated elsewhere.
 """
@@ -45,7 +45,7 @@ class Reader:
         "_chunks",
         "_followed",
         "_left",
-        "_max_body",
+        "_max_body_bytes",
         "_partial",
         "_pieces",
         "_plain",
@@ -58,9 +58,9 @@ class Reader:
         "reusable",
     )
 
-    def __init__(self, max_body: int) -> None:
-        """`max_body` limits the bytes of a body that is not streamed."""
-        self._max_body = max_body
+    def __init__(self, max_body_bytes: int) -> None:
+        """`max_body_bytes` limits the bytes of a body that is not streamed."""
+        self._max_body_bytes = max_body_bytes
         self._plain = False
         self.reusable = False
         self.begin(bodiless=False, streamed=False)
@@ -100,7 +100,11 @@ class Reader:
                 # What nearly always comes: one head, seen before, and the body that it announces, in one piece.
                 end = data.find(END) + len(END)
                 head = heads.remembered.get(data[:end])
-                if head is not None and head.plain_length == len(data) - end <= self._max_body and not self._bodiless:
+                if (
+                    head is not None
+                    and head.plain_length == len(data) - end <= self._max_body_bytes
+                    and not self._bodiless
+                ):
                     self.head = head
                     self.body = data[end:]
                     self.complete = True
@@ -209,9 +213,9 @@ class Reader:
             self.body = self.take()
 
     def _refuse_if_larger(self, size: int) -> None:
-        if size > self._max_body and not self._streamed:
+        if size > self._max_body_bytes and not self._streamed:
             raise BadAnswerError(
-                f"the body exceeds {self._max_body} bytes; raise the user's max_body_bytes, or ask for it with stream=True"
+                f"the body exceeds {self._max_body_bytes} bytes; raise the user's max_body_bytes, or ask for it with stream=True"
             )
 
 

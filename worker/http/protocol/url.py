@@ -32,7 +32,7 @@ class Origin(NamedTuple):
 _origins: dict[tuple[str, str, int], Origin] = {}  # one object for each, so that identity tells them apart
 
 
-class Located(NamedTuple):
+class ParsedUrl(NamedTuple):
     """A URL taken apart: `target` stands in the request line (origin-form, RFC 9112 3.2.1), `host` in Host (RFC 9110 7.2)."""
 
     url: str
@@ -44,7 +44,7 @@ class Located(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def locate(url: str, base_url: str = "") -> Located:
+def parse_url(url: str, base_url: str = "") -> ParsedUrl:
     """Take apart `url`, which is absolute or what comes behind `base_url`; its fragment is not sent (RFC 9110 7.1).
 
     Raises ValueError for what is no http or https URL with a host.
@@ -71,7 +71,7 @@ def locate(url: str, base_url: str = "") -> Located:
     if parts.query:
         target += "?" + quote(parts.query, safe=_SAFE)
     shown = str(origin) if port != _PORTS[scheme] else str(origin).rpartition(":")[0]
-    return Located(url, origin, target, shown, authorization)
+    return ParsedUrl(url, origin, target, shown, authorization)
 
 
 def with_params(url: str, params: Any) -> str:

@@ -25,14 +25,14 @@ from gevent.socket import getaddrinfo, wait_read, wait_write
 from worker.http.errors import BadAnswerError, HttpError
 from worker.http.protocol.reader import Reader
 from worker.http.protocol.url import Origin
-from worker.http.transport.connection import Connection, ConnectionLimits
-from worker.http.transport.kernel_timestamps import EXTRA_BYTES, arrival_s, note_arrivals, round_trip_s
+from worker.http.transport.connection import Connection, ResponseLimits
+from worker.http.transport.kernel_timestamps import ANCILLARY_BYTES, enable_timestamps, received_s, round_trip_s
 from worker.http.transport.tls import TlsCodec
 
 # Connections wait in the hub by themselves: they need the system's socket, also where gevent has put its own in its place.
 _Socket: type[socket.socket] = get_original("socket", "socket")
 _RECEIVE_BYTES = 64 * 1024
-_SHOWN = 40
+_SHOWN_LENGTH = 40
 
 _clock = time.monotonic
 
@@ -41,7 +41,7 @@ class ConnectSettings(NamedTuple):
     """How a user's connections are made. `connect_s` limits all the steps of making one, in seconds."""
 
     connect_s: float
-    limits: ConnectionLimits
+    limits: ResponseLimits
     tls_context: Callable[[], ssl.SSLContext]
     proxy: Origin | None
     verify: bool | str | None = None
@@ -50,10 +50,10 @@ class ConnectSettings(NamedTuple):
 
 def connect(origin: Origin, settings: ConnectSettings) -> Connection:
     """Open a connection to `origin`. Raises OSError, also as ssl.SSLError and TimeoutError, or HttpError of a proxy."""
-    return _Making(origin, settings).make()
+    return _Connector(origin, settings).connect()
 
 
-class _Making:
+class _Connector:
     """One connection in the making."""
 
     def __init__(self, origin: Origin, settings: ConnectSettings) -> None:
@@ -62,11 +62,11 @@ class _Making:
         self._peer = settings.proxy or origin
         self._peer_name = f"the proxy {self._peer}" if settings.proxy else str(self._peer)
         self._due_s = _clock() + settings.connect_s
-        self._late_s = 0.0  # seconds in which what had come was not looked at, where that held up the next step
-        self._noted = True  # whether the kernel told that of every step
-        self._unread_s = 0.0  # seconds in which what was received last was not looked at
+        self._unread_s = 0.0  # seconds in which what had come was not looked at, where that held up the next step
+        self._timestamped = True  # whether the kernel told that of every step
+        self._last_unread_s = 0.0  # seconds in which what was received last was not looked at
 
-    def make(self) -> Connection:
+    def connect(self) -> Connection:
         sock = self._open()
         try:
             tls = None
@@ -74,8 +74,8 @@ class _Making:
                 if self._settings.proxy is not None:
                     self._tunnel(sock)
                 tls = TlsCodec(self._settings.tls_context(), self._origin.host)
-                self._shake_hands(sock, tls)
-            return Connection(sock, tls, self._settings.limits, self._late_s if self._noted else None)
+                self._handshake(sock, tls)
+            return Connection(sock, tls, self._settings.limits, self._unread_s if self._timestamped else None)
         except BaseException:
             sock.close()
             raise
@@ -85,9 +85,9 @@ class _Making:
         for tried, (family, kind, protocol, _, address) in enumerate(addresses, 1):
             try:
                 # A silent first address must leave time for the next.
-                return self._reach(family, kind, protocol, address, self._left_s() / (len(addresses) - tried + 1))
+                return self._connect_tcp(family, kind, protocol, address, self._left_s() / (len(addresses) - tried + 1))
             except OSError:
-                self._noted = False
+                self._timestamped = False
                 if tried == len(addresses):
                     raise
         raise AssertionError("a name has at least one address")
@@ -100,47 +100,47 @@ class _Making:
             except OSError:
                 continue
             return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
-        self._noted = False
+        self._timestamped = False
         try:
             host.encode("idna")  # as the system will do, in another thread
-            with gevent.Timeout(self._left_s(), self._late("finding the address of")):
+            with gevent.Timeout(self._left_s(), self._timeout("finding the address of")):
                 return list(getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except socket.gaierror as error:
             raise socket.gaierror(error.errno, f"no address for {host!r}: {error.strerror}") from None
         except UnicodeError:
-            raise socket.gaierror(socket.EAI_NONAME, f"{host[:_SHOWN]!r} is not a host name") from None
+            raise socket.gaierror(socket.EAI_NONAME, f"{host[:_SHOWN_LENGTH]!r} is not a host name") from None
 
-    def _reach(
+    def _connect_tcp(
         self, family: int, kind: int, protocol: int, address: tuple[object, ...], wait_s: float
     ) -> socket.socket:
         try:
             sock = _Socket(family, kind, protocol)
         except OSError as error:
-            raise self._named(error) from None
+            raise self._with_peer(error) from None
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            note_arrivals(sock)
+            enable_timestamps(sock)
             begun_s = _clock()
             problem = sock.connect_ex(address)
             if problem == errno.EINPROGRESS:
-                wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._late("connecting to"))
+                wait_write(sock.fileno(), timeout=wait_s, timeout_exc=self._timeout("connecting to"))
                 problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                self._note_reached(sock, begun_s)
+                self._count_unread(sock, begun_s)
         except BaseException:
             sock.close()
             raise
         if problem:
             sock.close()
-            raise self._named(OSError(problem, os.strerror(problem)))
+            raise self._with_peer(OSError(problem, os.strerror(problem)))
         return sock
 
-    def _note_reached(self, sock: socket.socket, begun_s: float) -> None:
+    def _count_unread(self, sock: socket.socket, begun_s: float) -> None:
         took_s = round_trip_s(sock)
         if took_s is None:
-            self._noted = False
+            self._timestamped = False
         else:
-            self._late_s += max(0.0, _clock() - begun_s - took_s)
+            self._unread_s += max(0.0, _clock() - begun_s - took_s)
 
     def _tunnel(self, sock: socket.socket) -> None:
         """Have the proxy connect to the origin: authority-form, any 2xx opens the tunnel (RFC 9110 9.3.6, RFC 9112 3.2.3)."""
@@ -153,25 +153,25 @@ class _Making:
                 if not data:
                     raise BadAnswerError("closed without an answer to CONNECT")
                 reader.feed(data)
-            self._late_s += self._unread_s
+            self._unread_s += self._last_unread_s
         except HttpError as error:
             raise BadAnswerError(f"{self._peer_name}: {error}") from None
         status = reader.head.status
         if not 200 <= status < 300:
             raise BadAnswerError(f"{self._peer_name} refused a tunnel to {self._origin} with status {status}")
 
-    def _shake_hands(self, sock: socket.socket, tls: TlsCodec) -> None:
+    def _handshake(self, sock: socket.socket, tls: TlsCodec) -> None:
         received = b""
         while True:
             try:
-                done, answer = tls.shake_hands(received)
+                done, answer = tls.handshake(received)
             except ssl.SSLError as error:
                 with contextlib.suppress(OSError):
                     sock.send(tls.reply())  # why: for the server's log
-                raise self._refusal(error) from None
+                raise self._tls_error(error) from None
             if answer or done:
-                self._late_s += self._unread_s
-                self._unread_s = 0.0
+                self._unread_s += self._last_unread_s
+                self._last_unread_s = 0.0
             self._send(sock, answer)
             if done:
                 return
@@ -179,7 +179,7 @@ class _Making:
             if not received:
                 raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, f"{self._origin} closed within the TLS handshake")
 
-    def _refusal(self, error: ssl.SSLError) -> ssl.SSLError:
+    def _tls_error(self, error: ssl.SSLError) -> ssl.SSLError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return ssl.SSLCertVerificationError(
                 error.errno,
@@ -194,25 +194,25 @@ class _Making:
             try:
                 left = left[sock.send(left) :]
             except BlockingIOError:
-                wait_write(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("talking to"))
+                wait_write(sock.fileno(), timeout=self._left_s(), timeout_exc=self._timeout("talking to"))
             except OSError as error:
-                raise self._named(error) from None
+                raise self._with_peer(error) from None
 
     def _receive(self, sock: socket.socket) -> bytes:
-        asked_s = _clock()
+        sent_s = _clock()
         while True:
             try:
-                data, extra, _, _ = sock.recvmsg(_RECEIVE_BYTES, EXTRA_BYTES)
+                data, ancillary, _, _ = sock.recvmsg(_RECEIVE_BYTES, ANCILLARY_BYTES)
             except BlockingIOError:
-                wait_read(sock.fileno(), timeout=self._left_s(), timeout_exc=self._late("waiting for"))
+                wait_read(sock.fileno(), timeout=self._left_s(), timeout_exc=self._timeout("waiting for"))
             except OSError as error:
-                raise self._named(error) from None
+                raise self._with_peer(error) from None
             else:
-                self._noted = self._noted and bool(extra)
-                self._unread_s = _clock() - arrival_s(extra, asked_s)
+                self._timestamped = self._timestamped and bool(ancillary)
+                self._last_unread_s = _clock() - received_s(ancillary, sent_s)
                 return data
 
-    def _named(self, error: OSError) -> OSError:
+    def _with_peer(self, error: OSError) -> OSError:
         """`error` with the peer's name."""
         return OSError(error.errno, f"{error.strerror} by {self._peer_name}")
 
@@ -220,5 +220,5 @@ class _Making:
         """Seconds left of `connect_s`, at least 1 ms: what is ready at once is taken, though late."""
         return max(0.001, self._due_s - _clock())
 
-    def _late(self, doing: str) -> TimeoutError:
+    def _timeout(self, doing: str) -> TimeoutError:
         return TimeoutError(f"{doing} {self._peer_name} took more than {self._settings.connect_s:g} s")

@@ -5,9 +5,9 @@ once, when the response is complete. So a request costs one send, one receive an
 connection still lives, since the hub learns at once when the server closes it; and no timer starts and stops with each
 request: one that runs already finds out, when it ends, whether the response is late.
 
-    IDLE ── ask ─► AWAITING ─┬─ response complete ─► IDLE
+    IDLE ── request ─► AWAITING ─┬─ response complete ─► IDLE
                        ▲     └─ head of a streamed ─► PAUSED
-                       └────────── more ────────────────┘
+                       └──────── read_more ─────────────┘
     any ── close, an error, a time limit, a kill of the waiter, a byte or the end while IDLE ─► CLOSED
 
 AWAITING is `_awaiting`, CLOSED is `closed`; a PAUSED connection is one whose reader has a head and is not complete. The
@@ -20,13 +20,13 @@ Invariants:
   the task reads. What comes while IDLE is no response to anything; the connection is closed (9.5).
 - Only a greenlet that waits in the hub for this very connection is in `_waiter`, and nothing else is switched to.
 - Callbacks of the hub raise nothing. An error is kept in `_error`, and raised where the request is waited for.
-- `ask`, `ask_with_body` and `more` either return with the connection open, or closed by the server behind a complete
+- `request`, `request_with_body` and `read_more` either return with the connection open, or closed by the server behind a complete
   response, or raise with it closed.
-- Nothing is sent after a request that was left unfinished, nor after TLS has ended (9.8): such a connection is `spoilt`.
+- Nothing is sent after a request that was left unfinished, nor after TLS has ended (9.8): such a connection is `unusable`.
   A response may come before its request is sent in whole: sending stops, and the response counts (9.5).
-- Time limits run from signs of life. `_heard_s` moves with each byte received and each part of a body sent, and is infinite
-  while the server owes none; `answer_s` runs from `asked_s`.
-- `asked_s`, `answered_s` and `noted` are those of the request sent last; what they mean for a latency is in
+- Time limits run from signs of life. `_last_activity_s` moves with each byte received and each part of a body sent, and is infinite
+  while the server owes none; `total_s` runs from `sent_s`.
+- `sent_s`, `answered_s` and `timestamped` are those of the request sent last; what they mean for a latency is in
   transport.kernel_timestamps.
 """
 
@@ -43,7 +43,7 @@ from gevent import getcurrent
 
 from worker.http.errors import BadAnswerError
 from worker.http.protocol.reader import Reader
-from worker.http.transport.kernel_timestamps import EXTRA_BYTES, arrival_s
+from worker.http.transport.kernel_timestamps import ANCILLARY_BYTES, received_s
 from worker.http.transport.tls import TlsCodec
 
 READ, WRITE = 1, 2  # libev's, as gevent's loop takes them
@@ -53,12 +53,12 @@ _CONTINUE_WAIT_S = 1.0  # for "100 Continue", as curl waits; RFC 9110 10.1.1 has
 _clock = time.monotonic
 
 
-class ConnectionLimits(NamedTuple):
+class ResponseLimits(NamedTuple):
     """Limits of one response: seconds of silence, seconds from request to last byte, bytes of a body that is read whole."""
 
     silence_s: float
-    answer_s: float
-    max_body: int
+    total_s: float
+    max_body_bytes: int
 
 
 class Connection:
@@ -66,29 +66,29 @@ class Connection:
 
     __slots__ = (
         "_awaiting",
-        "_endless",
         "_error",
-        "_heard_s",
         "_hub",
+        "_last_activity_s",
         "_receive",
         "_sending",
         "_sock",
         "_timer",
         "_tls",
+        "_unlimited",
         "_waiter",
         "_watcher",
         "answered_s",
-        "asked_s",
         "closed",
+        "connect_unread_s",
         "limits",
-        "made_late_s",
-        "noted",
         "reader",
-        "spoilt",
+        "sent_s",
+        "timestamped",
+        "unusable",
     )
 
     def __init__(
-        self, sock: socket.socket, tls: TlsCodec | None, limits: ConnectionLimits, made_late_s: float | None = None
+        self, sock: socket.socket, tls: TlsCodec | None, limits: ResponseLimits, connect_unread_s: float | None = None
     ) -> None:
         self._hub = gevent.get_hub()
         self._sock = sock
@@ -103,31 +103,31 @@ class Connection:
         )
         self._error: BaseException | None = None
         self._timer: Any = None
-        self._endless = False  # a stream takes as long as its reader does
-        self._heard_s = 0.0  # when the server last gave a sign of life; infinite while it owes none
-        self.asked_s = 0.0
+        self._unlimited = False  # a stream takes as long as its reader does
+        self._last_activity_s = 0.0  # when the server last gave a sign of life; infinite while it owes none
+        self.sent_s = 0.0
         """When the request was handed over, on the monotonic clock."""
         self.answered_s = 0.0
         """When the last byte of the response, or of a streamed one's head, was there, on the monotonic clock."""
-        self.noted = False
+        self.timestamped = False
         """Whether `answered_s` is by the kernel's timestamp, and not when the bytes were read."""
-        self.reader = Reader(limits.max_body)
-        self.made_late_s = made_late_s
+        self.reader = Reader(limits.max_body_bytes)
+        self.connect_unread_s = connect_unread_s
         """Seconds, while it was made, in which the process did not look at what had come; None if the kernel did not tell."""
         self.closed = False
-        self.spoilt = False
+        self.unusable = False
         """Whether no other request can follow: one was left unfinished, or TLS has ended."""
         self._watcher = self._hub.loop.io(sock.fileno(), READ)
         self._watcher.start(self._on_readable)
 
-    def limit(self, limits: ConnectionLimits) -> None:
+    def set_limits(self, limits: ResponseLimits) -> None:
         """Set the limits of the next request and those after it."""
         self.limits = limits
         if self._timer is not None:
             self._timer.close()
             self._timer = None
 
-    def ask(self, request: bytes, bodiless: bool, streamed: bool) -> None:
+    def request(self, request: bytes, bodiless: bool, streamed: bool) -> None:
         """Send a whole request and wait for its response, which is in `reader`: all of it, or its head if it is `streamed`.
 
         A response to HEAD is `bodiless`. Raises FAILURES. Any error, and a kill of the greenlet, closes the connection.
@@ -146,10 +146,10 @@ class Connection:
         if self._error is not None:
             raise self._error
 
-    def ask_with_body(
+    def request_with_body(
         self, request: bytes, pieces: Iterable[bytes], bodiless: bool, streamed: bool, *, expects: bool
     ) -> None:
-        """Like `ask`, with a body that comes in `pieces`; if the request `expects` "100 Continue", after that (RFC 9110 10.1.1).
+        """Like `request`, with a body that comes in `pieces`; if the request `expects` "100 Continue", after that (RFC 9110 10.1.1).
 
         A response that comes first ends the sending, and the connection, which is then in the middle of a request.
         """
@@ -164,7 +164,7 @@ class Connection:
             self.close()
             raise
 
-    def more(self) -> None:
+    def read_more(self) -> None:
         """Wait for more of a streamed response. Raises FAILURES."""
         try:
             if self._tls is not None and self._tls.ended:
@@ -172,8 +172,8 @@ class Connection:
                 self.close()
                 return
             self._awaiting = True
-            self._heard_s = _clock()
-            self._endless = True
+            self._last_activity_s = _clock()
+            self._unlimited = True
             self._set_timer()
             self._watcher.start(self._on_readable)
             self._wait()
@@ -203,8 +203,8 @@ class Connection:
     def _begin(self, bodiless: bool, streamed: bool) -> None:
         self.reader.begin(bodiless, streamed)
         self._error = None
-        self.asked_s = self._heard_s = _clock()
-        self._endless = False
+        self.sent_s = self._last_activity_s = _clock()
+        self._unlimited = False
         if self._timer is None:
             self._set_timer()
         self._awaiting = True
@@ -246,7 +246,7 @@ class Connection:
                 try:
                     if self._awaiting:
                         left = left[self._sock.send(left) :]
-                        self._heard_s = _clock()
+                        self._last_activity_s = _clock()
                 except BlockingIOError:
                     pass
                 except OSError as error:
@@ -255,7 +255,7 @@ class Connection:
         finally:
             self._waiter = None
             self._sending = False
-            self.spoilt = self.spoilt or len(left) > 0
+            self.unusable = self.unusable or len(left) > 0
             writable.stop()
             writable.close()
 
@@ -265,20 +265,20 @@ class Connection:
             self._error = type(error)(error.errno, f"{error.strerror} while the request was sent")
 
     def _send_pieces(self, pieces: Iterable[bytes]) -> None:
-        for piece in self._patiently(pieces):
+        for piece in self._untimed(pieces):
             if not self._awaiting or self._error is not None:
-                self.spoilt = True
+                self.unusable = True
                 return
             if piece:
                 self._send(piece)
 
-    def _patiently(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def _untimed(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The pieces; the time in which the task makes one is no silence of the server."""
         each = iter(pieces)
         while True:
-            self._heard_s = math.inf
+            self._last_activity_s = math.inf
             piece = next(each, None)
-            self._heard_s = _clock()
+            self._last_activity_s = _clock()
             if not self.closed:
                 self._set_timer()
             if piece is None:
@@ -287,7 +287,7 @@ class Connection:
 
     def _wait_to_continue(self) -> None:
         waiter = self._waiter = getcurrent()
-        self._heard_s = math.inf  # a server that does not know the question says nothing
+        self._last_activity_s = math.inf  # a server that does not know the question says nothing
         patience = self._hub.loop.timer(_CONTINUE_WAIT_S)
         patience.start(lambda: waiter.switch(patience))
         try:
@@ -295,17 +295,17 @@ class Connection:
                 pass
         finally:
             self._waiter = None
-            self._heard_s = _clock()
+            self._last_activity_s = _clock()
             patience.close()
 
     def _on_readable(self) -> None:
         """Read once, in the hub. Raises nothing."""
         try:
-            data, extra, _, _ = self._receive(_RECEIVE_BYTES, EXTRA_BYTES)
+            data, ancillary, _, _ = self._receive(_RECEIVE_BYTES, ANCILLARY_BYTES)
             if self._tls is not None and data:
                 data = self._decrypt(self._tls, data)
                 if self._tls.ended:
-                    self.spoilt = True
+                    self.unusable = True
                 elif not data:
                     return
             if not self._awaiting:
@@ -314,13 +314,13 @@ class Connection:
             elif not data:
                 self._end()
             elif self.reader.feed(data):
-                self.answered_s = arrival_s(extra, self.asked_s)
-                self.noted = bool(extra)
+                self.answered_s = received_s(ancillary, self.sent_s)
+                self.timestamped = bool(ancillary)
                 self._wake()
             elif self._tls is not None and self._tls.ended:
                 self._end()
             else:
-                self._heard_s = _clock()
+                self._last_activity_s = _clock()
                 if self.reader.interims and self._waiter is not None:
                     self._waiter.switch()  # it may wait to continue
         except (BlockingIOError, InterruptedError):
@@ -351,7 +351,7 @@ class Connection:
     def _finish(self, error: BaseException | None) -> None:
         self._error = error
         self.answered_s = _clock()
-        self.noted = False
+        self.timestamped = False
         self.close()
         if self._waiter is not None:
             self._waiter.switch()
@@ -373,7 +373,7 @@ class Connection:
     def _due_s(self) -> tuple[float, float]:
         """When the silence will be too long, and when the response will have taken too long, on the monotonic clock."""
         limits = self.limits
-        return self._heard_s + limits.silence_s, math.inf if self._endless else self.asked_s + limits.answer_s
+        return self._last_activity_s + limits.silence_s, math.inf if self._unlimited else self.sent_s + limits.total_s
 
     def _on_timer(self) -> None:
         """Fail a late response, in the hub. The timer may also have outlived its request."""
@@ -384,7 +384,7 @@ class Connection:
         now_s = _clock()
         silence_due_s, answer_due_s = self._due_s()
         if now_s >= answer_due_s:
-            self._fail(TimeoutError(f"the answer was not complete within {self.limits.answer_s:g} s"))
+            self._fail(TimeoutError(f"the answer was not complete within {self.limits.total_s:g} s"))
         elif now_s >= silence_due_s:
             what = "the answer stalled for" if self.reader.begun else "no answer for"
             self._fail(TimeoutError(f"{what} {self.limits.silence_s:g} s"))

@@ -14,8 +14,8 @@ import struct
 import sys
 import time
 
-EXTRA_BYTES = 64
-"""Room for the note beside what is received: a header of 16 bytes, and two numbers."""
+ANCILLARY_BYTES = 64
+"""Room for the timestamp beside what is received: a header of 16 bytes, and two numbers."""
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
 _ROUND_TRIP_AT, _SENT_AGAIN_AT, _TCP_INFO_BYTES = (
     68,
@@ -29,40 +29,40 @@ _clock = time.monotonic
 _wall_clock = time.time
 
 
-def note_arrivals(sock: socket.socket) -> None:
-    """Ask the kernel to note when what `sock` receives comes; where it can't, nothing is noted."""
+def enable_timestamps(sock: socket.socket) -> None:
+    """Have the kernel timestamp what `sock` receives; where it can't, nothing is timestamped."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
 
-def arrival_s(extra: list[tuple[int, int, bytes]], asked_s: float) -> float:
-    """When the last byte of what was just received came, on the monotonic clock; now, if the kernel did not note it.
+def received_s(ancillary: list[tuple[int, int, bytes]], sent_s: float) -> float:
+    """When the last byte of what was just received came, on the monotonic clock; now, if there is no timestamp of it.
 
-    `extra` is what `recvmsg` gave beside the bytes. How long ago it was is told by the wall clock: should that have been
-    set in between, so that the answer came before it was `asked_s` for, or is yet to come, the note says nothing.
+    `ancillary` is what `recvmsg` gave beside the bytes. Its timestamp is by the wall clock: should that have been set in
+    between, so that the response came before the request was sent at `sent_s`, or is yet to come, it is not used.
     """
     now_s = _clock()
-    if extra:
-        seconds, nanoseconds = _timespec(extra[0][2])
+    if ancillary:
+        seconds, nanoseconds = _timespec(ancillary[0][2])
         ago_s: float = _wall_clock() - seconds - nanoseconds * 1e-9
-        if 0.0 < ago_s < now_s - asked_s:
+        if 0.0 < ago_s < now_s - sent_s:
             return now_s - ago_s
     return now_s
 
 
 def round_trip_s(sock: socket.socket) -> float | None:
-    """How long the other end took to answer when `sock`, used for nothing yet, was connected; None where nobody knows.
+    """Seconds of the round trip in which `sock`, used for nothing yet, was connected; None if it is not known.
 
-    Nobody does when a packet had to be sent again: then the round trip is that of none of them for certain.
+    It is not when a packet had to be sent again, for then the response may be to either of them (Karn's algorithm, RFC 6298 3).
     """
     if sys.platform != "linux":
         return None
     try:
-        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     except OSError:
         return None
-    if len(told) < _TCP_INFO_BYTES or _u32(told, _SENT_AGAIN_AT)[0]:
+    if len(info) < _TCP_INFO_BYTES or _u32(info, _SENT_AGAIN_AT)[0]:
         return None
-    microseconds: int = _u32(told, _ROUND_TRIP_AT)[0]
+    microseconds: int = _u32(info, _ROUND_TRIP_AT)[0]
     return microseconds / 1e6 or None

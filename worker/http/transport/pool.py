@@ -1,18 +1,18 @@
 """Idle connections of a user, and how many requests it may have under way, per origin (RFC 9112 9.3, 9.4).
 
-Theory of operation. A Pool has one Lane per origin. Who sends a request takes a place in the lane, then an idle connection or
-a new one, and gives both back with `leave`:
+Theory of operation. A Pool has one OriginPool per origin. For each request a place in it is taken, then an idle connection or
+a new one, and `release` gives both back:
 
-    lane.free -= 1, or lane.wait() ─► lane.take() or lane.connect() ─► request ─► lane.leave(connection or None)
+    free -= 1, or wait() ─► take_idle() or connect() ─► request ─► release(connection or None)
 
 Invariants:
 
 - Never more than `concurrency` requests are under way: each place taken is left exactly once, also when the request fails or
   its greenlet is killed, and goes to one that waits before it becomes free.
 - A connection is in `idle`, or in one request's hands, or closed. In `idle` are only those that can carry another request:
-  their last response was complete and the server keeps the connection (Reader.reusable), and nothing spoilt them.
+  their last response was complete and the server keeps the connection (Reader.reusable), and they are not `unusable`.
 - An idle connection may have been closed by the server at any moment (9.5). For a request that may be repeated that is found
-  out by sending it (9.3.1, see Exchange); for any other `take(surely=True)` looks first.
+  out by sending it (9.3.1, see Exchange); for any other `take_idle(check=True)` looks first.
 - A connection is used for its origin alone; none that was verified one way serves a request that asks for another.
 - The connection used last is used next, so that those of a burst grow old and are closed by the server.
 """
@@ -28,49 +28,49 @@ from worker.http.protocol.url import Origin
 from worker.http.transport.connect import ConnectSettings, connect
 from worker.http.transport.connection import Connection
 
-_MAX_LANES = 64  # a user that follows links anywhere keeps connections to so many origins
+_MAX_ORIGIN_POOLS = 64  # a user that follows links anywhere keeps connections to so many origins
 
 
-class Lane:
+class OriginPool:
     """The connections to one origin, of which at most `concurrency` are in use at a time."""
 
-    __slots__ = ("_turn", "_waiting", "free", "idle", "origin")
+    __slots__ = ("_places", "_waiting", "free", "idle", "origin")
 
     def __init__(self, origin: Origin, concurrency: int) -> None:
         self.origin = origin
         self.idle: list[Connection] = []
         self.free = concurrency
-        """Places for requests that are not taken. A taker lowers it, or calls `wait` where it is 0, and `leave` in the end."""
+        """Places for requests that are not taken. A taker lowers it, or calls `wait` where it is 0, and `release` in the end."""
         self._waiting = 0
-        self._turn: Semaphore | None = None
+        self._places: Semaphore | None = None
 
     def wait(self) -> None:
         """Wait for a place that another leaves; it is taken then."""
-        if self._turn is None:
-            self._turn = Semaphore(0)
+        if self._places is None:
+            self._places = Semaphore(0)
         self._waiting += 1
         try:
-            self._turn.acquire()
+            self._places.acquire()
         finally:
             self._waiting -= 1
 
-    def leave(self, connection: Connection | None) -> None:
+    def release(self, connection: Connection | None) -> None:
         """Give the place back, and keep `connection` if it can carry another request."""
         if connection is not None and not connection.closed:
-            if connection.reader.reusable and not connection.spoilt:
+            if connection.reader.reusable and not connection.unusable:
                 self.idle.append(connection)
             else:
                 connection.close()
-        if self._waiting and self._turn is not None:
-            self._turn.release()
+        if self._waiting and self._places is not None:
+            self._places.release()
         else:
             self.free += 1
 
-    def take(self, *, surely: bool) -> Connection | None:
-        """An idle connection, or None; `surely` an open one, at the price of a system call, for what can't be repeated."""
+    def take_idle(self, *, check: bool) -> Connection | None:
+        """An idle connection, or None; with `check` one that is open for certain, at the price of a system call."""
         while self.idle:
             connection = self.idle.pop()
-            if connection.is_alive() if surely else not connection.closed:
+            if connection.is_alive() if check else not connection.closed:
                 return connection
         return None
 
@@ -93,44 +93,44 @@ class Pool:
 
     def __init__(self, concurrency: int = 10) -> None:
         self.concurrency = concurrency
-        self._lanes: dict[Origin, Lane] = {}
+        self._origin_pools: dict[Origin, OriginPool] = {}
 
-    def lane(self, origin: Origin) -> Lane:
-        """The lane to `origin`."""
-        lane = self._lanes.get(origin)
-        if lane is None:
-            if len(self._lanes) >= _MAX_LANES:
-                del self._lanes[next(iter(self._lanes))]
-            lane = self._lanes[origin] = Lane(origin, self.concurrency)
-        return lane
+    def for_origin(self, origin: Origin) -> OriginPool:
+        """The connections to `origin`."""
+        origin_pool = self._origin_pools.get(origin)
+        if origin_pool is None:
+            if len(self._origin_pools) >= _MAX_ORIGIN_POOLS:
+                del self._origin_pools[next(iter(self._origin_pools))]
+            origin_pool = self._origin_pools[origin] = OriginPool(origin, self.concurrency)
+        return origin_pool
 
-    def beside(self) -> Pool:
+    def for_other_tls(self) -> Pool:
         """A pool for TLS connections that are verified in another way; connections without TLS are shared with this one."""
-        return _PoolBeside(self)
+        return _OtherTlsPool(self)
 
     def close(self) -> None:
         """Close all idle connections; the pool can be used further."""
-        for lane in self._lanes.values():
-            lane.close()
+        for origin_pool in self._origin_pools.values():
+            origin_pool.close()
 
 
-class _PoolBeside(Pool):
+class _OtherTlsPool(Pool):
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool.concurrency)
         self._pool = pool
 
-    def lane(self, origin: Origin) -> Lane:
-        return self._pool.lane(origin) if origin.scheme == "http" else super().lane(origin)
+    def for_origin(self, origin: Origin) -> OriginPool:
+        return self._pool.for_origin(origin) if origin.scheme == "http" else super().for_origin(origin)
 
 
-_stand_ins: WeakKeyDictionary[Any, Pool] = WeakKeyDictionary()
+_shared_pools: WeakKeyDictionary[Any, Pool] = WeakKeyDictionary()
 
 
 def shared(client_pool: Any) -> Pool:
     """The pool of all users with this `client_pool`: itself if it is a Pool, else one with the concurrency of Locust's."""
     if isinstance(client_pool, Pool):
         return client_pool
-    pool = _stand_ins.get(client_pool)
+    pool = _shared_pools.get(client_pool)
     if pool is None:
-        pool = _stand_ins[client_pool] = Pool(getattr(client_pool, "client_args", {}).get("concurrency", 1))
+        pool = _shared_pools[client_pool] = Pool(getattr(client_pool, "client_args", {}).get("concurrency", 1))
     return pool

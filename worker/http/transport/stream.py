@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from worker.http.protocol.content_coding import Decoding
 from worker.http.transport.connection import Connection
-from worker.http.transport.pool import Lane
+from worker.http.transport.pool import OriginPool
 
 
 class Stream:
-    """The rest of a streamed response on `connection`, decoded; holds a place in `lane` until it is read or closed."""
+    """The rest of a streamed response on `connection`, decoded; holds a place in `origin_pool` until it is read or closed."""
 
-    def __init__(self, connection: Connection, lane: Lane, max_piece: int) -> None:
+    def __init__(self, connection: Connection, origin_pool: OriginPool, max_piece: int) -> None:
         self._connection: Connection | None = connection
-        self._lane = lane
+        self._origin_pool = origin_pool
         self._max_piece = max_piece
         self._decoding: Decoding | None = None
 
@@ -25,7 +25,7 @@ class Stream:
             piece = reader.take()
             try:
                 if not piece and not reader.complete:
-                    connection.more()
+                    connection.read_more()
                     continue
                 if reader.head is not None and reader.head.encoding:
                     if self._decoding is None:
@@ -37,7 +37,7 @@ class Stream:
                 self.close()
                 raise
             if reader.complete:
-                self._leave()
+                self._release()
             yield piece
 
     @property
@@ -50,11 +50,11 @@ class Stream:
         if self._connection is not None:
             if not self._connection.reader.complete:
                 self._connection.close()
-            self._leave()
+            self._release()
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         connection, self._connection = self._connection, None
-        self._lane.leave(connection)
+        self._origin_pool.release(connection)
 
     def __del__(self) -> None:
         self.close()

@@ -53,7 +53,7 @@ class TlsCodec:
         self.ended = False
         """Whether the peer has said that no more will come: close_notify (RFC 8446 6.1, RFC 9112 9.8)."""
 
-    def shake_hands(self, received: bytes) -> tuple[bool, bytes]:
+    def handshake(self, received: bytes) -> tuple[bool, bytes]:
         """One step of the handshake: whether it is done, and what to send. Raises ssl.SSLError, also for a refused certificate."""
         self._incoming.write(received)
         try:
