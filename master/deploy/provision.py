@@ -15,18 +15,18 @@ from pathlib import Path
 
 from master.deploy.ssh.route import STRICT, client_config, quoted
 from master.errors import InputError
-from master.inventory.ansible_variables import ARGUMENTS
+from master.inventory.ansible_variables import SSH_ARGUMENTS
 
 _SETTINGS: Mapping[str, tuple[str, str, str]] = {
     "ANSIBLE_REMOTE_USER": ("defaults", "remote_user", "ansible_user"),
     "ANSIBLE_REMOTE_PORT": ("defaults", "remote_port", "ansible_port"),
     "ANSIBLE_PRIVATE_KEY_FILE": ("defaults", "private_key_file", "ansible_ssh_private_key_file"),
     "ANSIBLE_TRANSPORT": ("defaults", "transport", "nothing: hosts are reached by ssh"),
-    "ANSIBLE_SSH_ARGS": ("ssh_connection", "ssh_args", ARGUMENTS),
-    "ANSIBLE_SSH_COMMON_ARGS": ("ssh_connection", "ssh_common_args", ARGUMENTS),
-    "ANSIBLE_SSH_EXTRA_ARGS": ("ssh_connection", "ssh_extra_args", ARGUMENTS),
-    "ANSIBLE_SFTP_EXTRA_ARGS": ("ssh_connection", "sftp_extra_args", ARGUMENTS),
-    "ANSIBLE_SCP_EXTRA_ARGS": ("ssh_connection", "scp_extra_args", ARGUMENTS),
+    "ANSIBLE_SSH_ARGS": ("ssh_connection", "ssh_args", SSH_ARGUMENTS),
+    "ANSIBLE_SSH_COMMON_ARGS": ("ssh_connection", "ssh_common_args", SSH_ARGUMENTS),
+    "ANSIBLE_SSH_EXTRA_ARGS": ("ssh_connection", "ssh_extra_args", SSH_ARGUMENTS),
+    "ANSIBLE_SFTP_EXTRA_ARGS": ("ssh_connection", "sftp_extra_args", SSH_ARGUMENTS),
+    "ANSIBLE_SCP_EXTRA_ARGS": ("ssh_connection", "scp_extra_args", SSH_ARGUMENTS),
     "ANSIBLE_SSH_EXECUTABLE": ("ssh_connection", "ssh_executable", "nothing: ssh is found by PATH"),
     "ANSIBLE_PRIVATE_KEY": ("ssh_connection", "private_key", "ansible_ssh_private_key_file"),
 }

@@ -1,1 +1,1 @@
-"""The hosts of a fleet, as Ansible reads them: groups, variables, patterns, and what each node is told. Runs and deployments share it."""
+"""The hosts of a fleet, as Ansible reads them: groups, variables, patterns, and the settings of each node. Runs and deployments share it."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from master.errors import InputError
 from master.inventory.ansible_variables import RESTRICTED
-from master.inventory.host import UNDERSTOOD, HostEntry, Variable
+from master.inventory.host import KNOWN_VARIABLES, HostEntry, Variable
 from master.inventory.host_pattern import PatternError, check_pattern
 from master.inventory.host_range import check_range
 
@@ -157,7 +157,7 @@ class AnsibleInventory:
         """The variables that are read here, with their templates filled in."""
         from ansible.template import Templar  # noqa: PLC0415
 
-        wanted = [name for name in values if name in UNDERSTOOD or name in RESTRICTED or name.startswith(_OURS)]
+        wanted = [name for name in values if name in KNOWN_VARIABLES or name in RESTRICTED or name.startswith(_OURS)]
         wanted = [name for name in wanted if isinstance(values[name], str) and "{" in values[name]]
         if not wanted:
             return {}

@@ -1,8 +1,8 @@
-"""One host as the controller needs it, made from its inventory variables and checked. Pure.
+"""One host of the inventory, parsed from its variables and validated. Pure.
 
 Ansible's own variables say how to reach it: `ansible_host`, `ansible_user`, `ansible_port`, `ansible_ssh_private_key_file` and
-their other names, `ansible_ssh_common_args`. They mean what they mean to Ansible, or are refused (ansible_variables.py).
-Ours say what to make of it: `piswarm_weight`, `piswarm_workers`, `piswarm_model`; `piswarm_controller` says how it reaches the controller.
+their aliases, `ansible_ssh_common_args`. They mean what they mean to Ansible, or are refused (ansible_variables.py).
+piswarm's own are `piswarm_weight`, `piswarm_workers`, `piswarm_model`, and `piswarm_controller`, the controller's address for the node.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from types import MappingProxyType
 from typing import Any
 
 from master.errors import InputError, list_faults
-from master.inventory.ansible_variables import ARGUMENTS, heeded, older, parse_arguments, refusal
+from master.inventory.ansible_variables import SSH_ARGUMENTS, aliases, effective_name, parse_arguments, reason_refused
 from master.store import CONTROLLER
 from worker.wire.messages import MAX_WORKERS
 
 DEFAULT_PORT = 22
-"""Where neither the inventory nor ~/.ssh/config has one."""
+"""SSH port where neither the inventory nor ~/.ssh/config has one."""
 CONTROLLER_PORT = 5557
-"""Where nothing else is said."""
+"""Port of the controller where `piswarm_controller` has none."""
 MAX_WEIGHT = 1000.0
 _MAX_SHOWN = 10**40
 
@@ -42,25 +42,25 @@ class Host:
     name: str
     address: str
     user: str | None
-    """None: whoever runs the deployment, or what ~/.ssh/config says."""
+    """User of the login; None: the user in ~/.ssh/config, or who runs the deployment."""
     port: int | None
-    """None: what ~/.ssh/config says, or 22."""
+    """SSH port; None: the one in ~/.ssh/config, or 22."""
     key_file: Path | None
-    """A path as Ansible takes it: `~` is the home directory, a relative one begins at the working directory."""
+    """Private key, by a path as Ansible takes it: `~` is the home directory, a relative one begins at the working directory."""
     weight: float | None
-    """How much load it carries, in cores of a Raspberry Pi 4 at full clock; None: as much as it is measured to carry."""
+    """Capacity in cores of a Raspberry Pi 4 at full clock; None: as measured by the agent."""
     workers: int | None
-    """Locust workers on it; None: one per core."""
+    """Number of Locust workers; None: one per core."""
     model: str | None
-    """What the operator says it is, such as "Raspberry Pi 4B"."""
+    """Board model that the operator gives, such as "Raspberry Pi 4B"."""
     groups: tuple[str, ...]
-    """All groups around it, by name, without `all`."""
+    """All groups that it is in, sorted by name, without `all`."""
     controller: str | None = None
-    """The ZeroMQ address by which it reaches the controller, such as `tcp://192.0.2.1:5557`."""
+    """ZeroMQ address of the controller for this node, such as `tcp://192.0.2.1:5557`."""
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    """All others of its variables."""
+    """All other variables."""
     ssh_args: tuple[str, ...] = ()
-    """Further arguments of ssh, which may name another port or a jump host where nothing above does."""
+    """Arguments of ssh, for a jump host, say, and for a port or user where no variable gives one."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,20 @@ class HostEntry:
 
 @dataclass(frozen=True, order=True)
 class InventoryFault:
-    """One thing wrong: where and what. Line 0 where it is not known."""
+    """One fault of the inventory. Line 0 where it is not known."""
 
     file: Path
     line: int
     text: str
 
 
-def hosts_of(found: Iterable[HostEntry]) -> tuple[Host, ...]:
-    """Each of `found` as a Host, in the same order. Raises InputError with the faults of all, each with file and line."""
+def parse_hosts(found: Iterable[HostEntry]) -> tuple[Host, ...]:
+    """Return each of `found` as a Host, in the same order. Raises InputError with the faults of all, each with file and line."""
     faults: list[InventoryFault] = []
     hosts = []
     reached: dict[tuple[object, ...], str] = {}
     for entry in found:
-        host = _host(entry, faults)
+        host = _parse_host(entry, faults)
         other = reached.setdefault((host.address, host.port, host.ssh_args), host.name)
         if other != host.name:
             at = entry.variables.get("ansible_host")
@@ -125,8 +125,8 @@ def _fault(text: str, at: Variable | HostEntry) -> InventoryFault:
     return InventoryFault(at.file, at.line or 0, text)
 
 
-def _host(entry: HostEntry, faults: list[InventoryFault]) -> Host:
-    """The host; what is wrong with it is added to `faults`, and a default stands in its place."""
+def _parse_host(entry: HostEntry, faults: list[InventoryFault]) -> Host:
+    """Parse one host. Its faults are added to `faults`, and defaults take the place of wrong values."""
     name = entry.name
     if "_" in name:
         faults.append(
@@ -139,71 +139,71 @@ def _host(entry: HostEntry, faults: list[InventoryFault]) -> Host:
         text = f"{name} as a node's name: the controller's own, whose telemetry it would be taken for; choose another"
         faults.append(_fault(text, entry))
     left = dict(entry.variables)
-    taken: dict[str, Any] = {}
-    for variable, (read, wanted) in _READ.items():
-        said = heeded(variable, left)
-        at = left.pop(said, None)
-        for other in (variable, *older(variable)):
+    parsed: dict[str, Any] = {}
+    for variable, (parse, wanted) in _PARSERS.items():
+        name_used = effective_name(variable, left)
+        at = left.pop(name_used, None)
+        for other in (variable, *aliases(variable)):
             left.pop(other, None)
         if at is None:
             continue
         try:
-            taken[variable] = read(at.value)
+            parsed[variable] = parse(at.value)
         except (ValueError, TypeError):
-            faults.append(_fault(f"{said} of {name}: {shown(at.value)} is not {wanted}", at))
+            faults.append(_fault(f"{name_used} of {name}: {short_repr(at.value)} is not {wanted}", at))
     for variable, at in left.items():
-        reason = refusal(variable, at.value)
+        reason = reason_refused(variable, at.value)
         if reason:
             faults.append(_fault(f"{variable} of {name}: {reason}", at))
-        near = variable.startswith("piswarm_") and difflib.get_close_matches(variable, _READ, n=1, cutoff=0.85)
+        near = variable.startswith("piswarm_") and difflib.get_close_matches(variable, _PARSERS, n=1, cutoff=0.85)
         if near:
             faults.append(_fault(f"{variable} of {name} means nothing; did you mean {near[0]!r}?", at))
     return Host(
         name=name,
-        address=taken.get("ansible_host", name),
-        user=taken.get("ansible_user"),
-        port=taken.get("ansible_port"),
-        key_file=taken.get("ansible_ssh_private_key_file"),
-        weight=taken.get("piswarm_weight"),
-        workers=taken.get("piswarm_workers"),
-        model=taken.get("piswarm_model"),
+        address=parsed.get("ansible_host", name),
+        user=parsed.get("ansible_user"),
+        port=parsed.get("ansible_port"),
+        key_file=parsed.get("ansible_ssh_private_key_file"),
+        weight=parsed.get("piswarm_weight"),
+        workers=parsed.get("piswarm_workers"),
+        model=parsed.get("piswarm_model"),
         groups=tuple(sorted(entry.groups)),
-        controller=taken.get("piswarm_controller"),
-        ssh_args=taken.get(ARGUMENTS, ()),
+        controller=parsed.get("piswarm_controller"),
+        ssh_args=parsed.get(SSH_ARGUMENTS, ()),
         variables=MappingProxyType({variable: at.value for variable, at in left.items()}),
     )
 
 
-def shown(value: object) -> str:
-    """`value` in a message: never long, whatever it is. Pure."""
+def short_repr(value: object) -> str:
+    """Return `value` for a message, in at most 80 characters."""
     if isinstance(value, int) and not -_MAX_SHOWN < value < _MAX_SHOWN:
         return "a number of that many digits"  # which Python does not even show
     return "nothing" if value is None else repr(value)[:80]
 
 
-def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
-    def read(value: object) -> str:
+def _parser_matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise ValueError
         return value
 
-    return read
+    return parse
 
 
-def _whole(most: int) -> Callable[[object], int]:
-    """A whole number from 1 to `most`; as text too, which is what a template or a quoted number gives."""
+def _parser_of_whole(most: int) -> Callable[[object], int]:
+    """Parser of whole numbers from 1 to `most`, also as text, which a template or a quoted number gives."""
 
-    def read(value: object) -> int:
+    def parse(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise ValueError
         return value
 
-    return read
+    return parse
 
 
-def _weight(value: object) -> float:
+def _parse_weight(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError
     weight = float(value)
@@ -212,7 +212,7 @@ def _weight(value: object) -> float:
     return weight
 
 
-def _key_file(value: object) -> Path:
+def _parse_key_file(value: object) -> Path:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ValueError
     path = Path(value)
@@ -222,13 +222,13 @@ def _key_file(value: object) -> Path:
         raise ValueError from None
 
 
-def _model(value: object) -> str:
+def _parse_model(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 100 or not value.isprintable():
         raise ValueError
     return value
 
 
-def _controller(value: object) -> str:
+def _parse_controller(value: object) -> str:
     found = _CONTROLLER.fullmatch(value) if isinstance(value, str) else None
     if found is None or not 1 <= (port := int(found[2] or CONTROLLER_PORT)) <= 65535:
         raise ValueError
@@ -237,21 +237,21 @@ def _controller(value: object) -> str:
     return f"tcp://{found[1]}:{port}"
 
 
-# How each variable is read, and the words for what it should have been.
-_READ: dict[str, tuple[Callable[[object], object], str]] = {
-    "ansible_host": (_matching(_ADDRESS), "a host name or an address"),
-    "ansible_user": (_matching(_USER), "a user's name"),
-    "ansible_port": (_whole(65535), "a port from 1 to 65535"),
-    "ansible_ssh_private_key_file": (_key_file, "a file's path"),
-    ARGUMENTS: (
+# The parser of each variable, and what a message says that its value should be.
+_PARSERS: dict[str, tuple[Callable[[object], object], str]] = {
+    "ansible_host": (_parser_matching(_ADDRESS), "a host name or an address"),
+    "ansible_user": (_parser_matching(_USER), "a user's name"),
+    "ansible_port": (_parser_of_whole(65535), "a port from 1 to 65535"),
+    "ansible_ssh_private_key_file": (_parse_key_file, "a file's path"),
+    SSH_ARGUMENTS: (
         parse_arguments,
         "a list of ssh's options -o, -J, -l, -p and -i, and such as -4, -6 and -C; others do more than reach a host",
     ),
-    "piswarm_weight": (_weight, f"a number above 0, up to {MAX_WEIGHT:g}"),
-    "piswarm_workers": (_whole(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
-    "piswarm_model": (_model, "a short text"),
-    "piswarm_controller": (_controller, "an address such as 192.0.2.1, 192.0.2.1:5557 or [2001:db8::1]:5557"),
+    "piswarm_weight": (_parse_weight, f"a number above 0, up to {MAX_WEIGHT:g}"),
+    "piswarm_workers": (_parser_of_whole(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
+    "piswarm_model": (_parse_model, "a short text"),
+    "piswarm_controller": (_parse_controller, "an address such as 192.0.2.1, 192.0.2.1:5557 or [2001:db8::1]:5557"),
 }
 
-UNDERSTOOD = frozenset(_READ) | {other for name in _READ for other in older(name)}
-"""All variables that say something here."""
+KNOWN_VARIABLES = frozenset(_PARSERS) | {other for name in _PARSERS for other in aliases(name)}
+"""Names of all variables that a Host is parsed from, aliases included."""

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from master.errors import InputError
 from master.inventory import ansible_reader
-from master.inventory.host import Host, HostEntry, hosts_of
+from master.inventory.host import Host, HostEntry, parse_hosts
 from master.inventory.host_pattern import PatternError
 
 GROUP = "workers"
-"""The group of an inventory whose hosts are nodes, for Ansible, the deployment and the runs."""
+"""Name of the group whose hosts are nodes, for Ansible, the deployment and the runs."""
 _HINT = "name an inventory, such as ansible/inventory/lab.yml"
 _SHOWN = 80
 _MAX_SHOWN = 1000
 _MAX_BYTES = 32 << 20
-"""Of one file; an inventory of 10 000 hosts has about 1 MB."""
+"""Size limit of one file; an inventory of 10 000 hosts has about 1 MB."""
 _MAX_FILES = 10_000
 
 
@@ -32,10 +32,10 @@ class Inventory:
         self._reader = reader
 
     def hosts(self, pattern: str = "all", *, limit: str | None = None) -> tuple[Host, ...]:
-        """The hosts that `pattern` means, of those `limit` too where it is not None, in the order of the file.
+        """Return the hosts that `pattern` and, unless None, `limit` mean, in the order of the file.
 
-        Only these are checked, so that other machines of the inventory may be named as they like. Raises InputError: with all
-        their faults, or because a pattern names something that is not there or means no host at all.
+        Only these are validated, so that other machines of the inventory may have any names. Raises InputError with all their
+        faults, for a pattern that names something unknown, and where no host is left.
         """
         chosen = self._select(pattern)
         if limit is not None:
@@ -44,7 +44,7 @@ class Inventory:
         if not chosen:
             shown = repr(pattern) if limit is None else f"{pattern!r} limited to {limit[:_SHOWN]!r}"
             raise InputError(f"{shown} means no host", file=self.file, hint="name a group or a host of the inventory")
-        return hosts_of(chosen)
+        return parse_hosts(chosen)
 
     def _select(self, pattern: str) -> list[HostEntry]:
         try:
@@ -68,7 +68,7 @@ def read_inventory(file: Path) -> Inventory:
 
 
 def _check_readable(file: Path) -> None:
-    """Refuse what reading would not end with, or not begin: no file, a pipe, a device, a file of /proc. Raises InputError."""
+    """Raise InputError for what can't be read, or not to an end: no file, a pipe, a device, a file of /proc."""
     try:
         _check_file(file)
         with_variables = [file.parent / name for name in ("group_vars", "host_vars")]
@@ -86,7 +86,7 @@ def _check_readable(file: Path) -> None:
 
 
 def _check_file(file: Path) -> None:
-    """Raises InputError for what is no file of text, OSError where it can't be read."""
+    """Raise InputError for what is no regular file or too large, OSError where it can't be read."""
     status = file.stat()
     if stat.S_ISDIR(status.st_mode):
         return

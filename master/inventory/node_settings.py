@@ -1,4 +1,4 @@
-"""What each node is told: its name, and where its controller is and by which key it is known. Pure."""
+"""The settings file of each node: its name, its controller's address and public key. Pure."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ VARIABLE = "piswarm_controller"
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """The content of a node's node.json, but for the end of its only line."""
+    """Content of a node's node.json: one line, here without its newline."""
 
     text: str
 
     @property
     def digest(self) -> str:
-        """As `sha256sum` shows it for the file."""
+        """SHA-256 of the file, in hexadecimal, as `sha256sum` prints it."""
         return hashlib.sha256(f"{self.text}\n".encode()).hexdigest()
 
 
-def settings_of(host: Host, public_key: str) -> SettingsFile:
-    """What `host` is to be told, by a controller of that public key. It must have an address for it."""
+def make_settings(host: Host, public_key: str) -> SettingsFile:
+    """Return the settings of `host` for a controller with that public key. `host.controller` must be known (check_controllers)."""
     assert host.controller is not None
     return SettingsFile(msgspec.json.encode(NodeSettings(host.name, Endpoint(host.controller, public_key))).decode())
 
 
 def check_controllers(hosts: Iterable[Host]) -> None:
-    """Raise InputError, naming them, where some of `hosts` do not know how to reach the controller."""
+    """Raise InputError with the names of those of `hosts` that have no address of the controller."""
     without = [host.name for host in hosts if host.controller is None]
     if without:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The archive of a release: a gzip-compressed tar whose names are sorted, with fixed times, modes and owners.
+"""Archives of releases: gzip-compressed tar with sorted names and fixed times, modes and owners, the same bytes for the same files.
 
 `tar` is there on every Debian and Raspberry Pi OS, and zlib in its Python, where `zstd` is not.
 """
@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-LEVEL = 6  # of gzip; 9 takes several times as long for 0.7 % less
+GZIP_LEVEL = 6  # of gzip; 9 takes several times as long for 0.7 % less
 MTIME_S = 315_532_800  # 1 January 1980, the oldest time that a wheel can hold
 
 
 def write(files: Mapping[str, bytes], target: Path) -> None:
-    """Write `files`, by path, to a new archive, and have it on the disk. Raises OSError."""
+    """Write `files`, by path, to a new archive, and sync it to the disk. Raises OSError."""
     with target.open("wb") as stream:
         _pack(files, stream)
         stream.flush()
@@ -26,7 +26,7 @@ def write(files: Mapping[str, bytes], target: Path) -> None:
 
 
 def read(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Each file of `archive` with its content, sorted by path. Raises OSError, or ValueError for what is no such archive."""
+    """Each file of `archive` with its content, sorted by path. Raises OSError, or ValueError for a damaged archive."""
     try:
         with tarfile.open(archive, "r|gz") as stream:
             for entry in stream:
@@ -38,10 +38,10 @@ def read(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _pack(files: Mapping[str, bytes], stream: IO[bytes]) -> None:
-    """Write the same bytes for the same files, whatever their order, the time, and who asks."""
+    """Write the same bytes for the same files, whatever their order, the time and the user."""
     directories = {parent.as_posix() for path in files for parent in Path(path).parents} - {"."}
     with (
-        gzip.GzipFile("", "wb", compresslevel=LEVEL, fileobj=stream, mtime=0) as compressed,
+        gzip.GzipFile("", "wb", compresslevel=GZIP_LEVEL, fileobj=stream, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as archive,
     ):
         for path in sorted([*directories, *files]):

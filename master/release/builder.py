@@ -1,4 +1,4 @@
-"""Makes a release: one compressed archive of unpacked packages per platform, named by the hash of what is in it.
+"""Builds a release: one compressed archive of unpacked packages per platform, named by the hash of its content.
 
 A node needs no network, compiler, pip or environment: it unpacks the archive into an empty directory, verifies it
 (`.release/verify.py --compiled`), and starts `PYTHONPATH=<release> python3 -P -m worker.agent.service DIRECTORY`.
@@ -24,47 +24,47 @@ import msgspec
 
 import worker
 from master.release import archive, contents, verify
-from master.release.bytecode import compiled, compiler_for
-from master.release.delta import MOST, Delta, make_delta
+from master.release.bytecode import compile_sources, find_compiler
+from master.release.delta import MAX_DELTAS, Delta, make_delta
 from master.release.lockfile import Pin, read_lock
 from master.release.platforms import Platform
-from master.release.wheels import BuildError, Progress, wheels_for
+from master.release.wheels import BuildError, Progress, fetch_wheels
 
 ARCHIVE = "release.tar.gz"
-_RECORD = "bundle.json"
+_RECORD = "release.json"
 _FORMAT = 1  # raised when the same input gives another release
 _WAIT_S = 0.2
-KEPT = 5
-"""Releases, and sets of wheels, that the cache keeps for each platform: those last used. About 10 MB each, deltas included."""
+MAX_CACHED = 5
+"""Releases, and sets of wheels, that the cache keeps for each platform, the last used ones. About 10 MB each, deltas included."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release, ready to be sent."""
+    """A release of one platform, ready to be sent to its nodes."""
 
     name: str
-    """Of its directory on a node: the first 16 digits of `digest`."""
+    """Name of its directory on a node: the first 16 digits of `digest`."""
     digest: str
-    """SHA-256 of its manifest, in hexadecimal; what `.release/verify.py --digest` is given."""
+    """SHA-256 of its manifest, in hexadecimal, for `.release/verify.py --digest`."""
     platform: Platform
     version: str
-    """Of piswarm."""
+    """Version of piswarm."""
     archive: Path
     archive_sha256: str
     archive_bytes: int
     unpacked_bytes: int
-    """Without byte code."""
+    """Size of all files without byte code."""
     code_bytes: int
-    """Of the byte code that comes along; 0 where none does."""
+    """Size of the byte code in the archive; 0 where there is none."""
     files: int
     is_new: bool
-    """Whether it was built just now, rather than found in the cache."""
+    """True for one that was built now, False for one from the cache."""
     deltas: tuple[Delta, ...] = ()
-    """For hosts that have another release."""
+    """Smaller archives for hosts that have another release."""
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """What the cache remembers of a bundle."""
+    """Description of a cached release, in release.json beside its archive."""
 
     digest: str
     version: str
@@ -85,10 +85,10 @@ def build(
     bases: Sequence[str] = (),
     deadline_s: float = 600.0,
 ) -> Release:
-    """The release for `platform`, from `cache` where it was made before; `package` is our own, the one in use unless given.
+    """Return the release for `platform`, from `cache` where it was built before. `package` is the folder of `worker`, by default the imported one.
 
     For the first few of the releases `bases` that are in the cache too, there are deltas, where these are worth it. Several
-    processes may build at once. `progress` is told of each step that may take more than a second. pip ends after `deadline_s`.
+    processes may build at once. `progress` is called before each step that may take more than a second. pip is ended after `deadline_s`.
     Raises InputError for a wrong lock file, BuildError for all that keeps a release from being made.
     """
     package = Path(worker.__file__).parent if package is None else package
@@ -97,17 +97,17 @@ def build(
     key = _key(platform, pins, own)
     directory = cache / "releases" / f"{platform.arch}-{platform.python}-{key[:16]}"
     try:
-        bundle = _cached(directory, platform)
-        if bundle is None:
-            with _alone(cache / "locks" / f"{platform.arch}-{platform.python}", progress):
-                bundle = _cached(directory, platform)
-                if bundle is None:
-                    wheels = wheels_for(pins, platform, cache / "wheels", progress, deadline_s=deadline_s)
+        release = _find_cached(directory, platform)
+        if release is None:
+            with _locked(cache / "locks" / f"{platform.arch}-{platform.python}", progress):
+                release = _find_cached(directory, platform)
+                if release is None:
+                    wheels = fetch_wheels(pins, platform, cache / "wheels", progress, deadline_s=deadline_s)
                     progress(f"packing the release for {platform}")
-                    bundle = _packed(directory, wheels, own, platform, pins)
+                    release = _pack(directory, wheels, own, platform, pins)
                     for kind in ("releases", "wheels"):
-                        _forget(cache / kind, platform)
-        return replace(bundle, deltas=_deltas(bundle, bases, progress))
+                        _prune(cache / kind, platform)
+        return replace(release, deltas=_deltas(release, bases, progress))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise BuildError(
@@ -115,48 +115,48 @@ def build(
         ) from None
 
 
-def _packed(
+def _pack(
     directory: Path, wheels: Sequence[Path], own: contents.Files, platform: Platform, pins: tuple[Pin, ...]
 ) -> Release:
-    """The bundle of `wheels` and `own`, put into `directory`. Raises BuildError."""
+    """Write the release of `wheels` and `own` into `directory`. Raises BuildError."""
     files = contents.files_of_wheels(wheels)
     clash = sorted(own.keys() & files.keys())
     if clash:
         raise BuildError(f"a wheel brings {clash[0]}, which is our own")
     files |= own
     contents.check_machine(files, platform)
-    compiler = compiler_for(platform)
-    record = _write(directory, files, compiled(files, compiler) if compiler else {}, platform, pins)
+    compiler = find_compiler(platform)
+    record = _write_release(directory, files, compile_sources(files, compiler) if compiler else {}, platform, pins)
     os.utime(wheels[0].parent)
-    return _bundle(directory, platform, record, is_new=True)
+    return _to_release(directory, platform, record, is_new=True)
 
 
-def _deltas(bundle: Release, bases: Sequence[str], progress: Progress) -> tuple[Delta, ...]:
-    """For the first few of `bases`. One that can't be made is none: the whole will do."""
-    platform = bundle.platform
+def _deltas(release: Release, bases: Sequence[str], progress: Progress) -> tuple[Delta, ...]:
+    """Deltas for the first MAX_DELTAS of `bases`. One that can't be made is left away: nodes then get the whole release."""
+    platform = release.platform
     cached = {}
-    for directory in bundle.archive.parents[1].glob(f"{platform.arch}-{platform.python}-*"):
+    for directory in release.archive.parents[1].glob(f"{platform.arch}-{platform.python}-*"):
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            cached[_name(_recorded(directory))] = directory / ARCHIVE
+            cached[_name(_read_record(directory))] = directory / ARCHIVE
     deltas = []
-    for base in [base for base in bases if base in cached and base != bundle.name][:MOST]:
+    for base in [base for base in bases if base in cached and base != release.name][:MAX_DELTAS]:
         progress(f"comparing the release for {platform} with {base}")
         with contextlib.suppress(OSError, ValueError):
-            deltas.append(make_delta(base, cached[base], bundle.archive))
+            deltas.append(make_delta(base, cached[base], release.archive))
     return tuple(delta for delta in deltas if delta is not None)
 
 
 def _key(platform: Platform, pins: tuple[Pin, ...], own: contents.Files) -> str:
-    """What a release is made from, as one hash."""
+    """SHA-256 of everything that a release is made from."""
     digest = hashlib.sha256()
     for part in (
         _FORMAT,
-        archive.LEVEL,
+        archive.GZIP_LEVEL,
         platform,
-        compiler_for(platform) is not None,
-        contents.LEFT_OUT,
-        contents.SOURCES,
-        contents.RARE,
+        find_compiler(platform) is not None,
+        contents.EXCLUDED,
+        contents.SOURCE_SUFFIXES,
+        contents.WITHOUT_BYTE_CODE,
         *(pin.requirement for pin in pins),
     ):
         digest.update(f"{part}\n".encode())
@@ -170,8 +170,8 @@ def _verify_source() -> bytes:
     return Path(verify.__file__).read_bytes()
 
 
-def _recorded(directory: Path) -> _Record:
-    """What is remembered of the bundle in `directory`. Raises OSError, or DecodeError."""
+def _read_record(directory: Path) -> _Record:
+    """Description of the release in `directory`. Raises OSError, or DecodeError."""
     return msgspec.json.decode((directory / _RECORD).read_bytes(), type=_Record)
 
 
@@ -179,20 +179,20 @@ def _name(record: _Record) -> str:
     return record.digest[: verify.NAME_DIGITS]
 
 
-def _cached(directory: Path, platform: Platform) -> Release | None:
-    """The bundle in `directory`, if it is whole."""
+def _find_cached(directory: Path, platform: Platform) -> Release | None:
+    """The release in `directory`; None where it is absent or damaged."""
     try:
-        record = _recorded(directory)
+        record = _read_record(directory)
         with (directory / ARCHIVE).open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != record.archive_sha256:
                 return None
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     os.utime(directory)
-    return _bundle(directory, platform, record, is_new=False)
+    return _to_release(directory, platform, record, is_new=False)
 
 
-def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: bool) -> Release:
+def _to_release(directory: Path, platform: Platform, record: _Record, *, is_new: bool) -> Release:
     return Release(
         name=_name(record),
         digest=record.digest,
@@ -208,38 +208,38 @@ def _bundle(directory: Path, platform: Platform, record: _Record, *, is_new: boo
     )
 
 
-def _forget(directory: Path, platform: Platform) -> None:
-    """Remove what has not been used for longest."""
+def _prune(directory: Path, platform: Platform) -> None:
+    """Remove all but the last used directories of `platform`."""
     found = sorted(directory.glob(f"{platform.arch}-{platform.python}-*"), key=lambda path: path.stat().st_mtime)
-    for old in found[:-KEPT]:
+    for old in found[:-MAX_CACHED]:
         shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
-def _alone(lock: Path, progress: Progress) -> Iterator[None]:
-    """Be the only one that holds `lock`, which its holder's end releases, however it ends."""
+def _locked(lock: Path, progress: Progress) -> Iterator[None]:
+    """Hold `lock` exclusively. The kernel releases it when the process ends, however it ends."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w", encoding="utf-8") as stream:
-        told = False
+        reported = False
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not reported:
                     progress("waiting for another process that makes this release")
-                    told = True
+                    reported = True
                 time.sleep(_WAIT_S)
         yield
 
 
-def _write(
+def _write_release(
     directory: Path, files: dict[str, bytes], code: dict[str, bytes], platform: Platform, pins: tuple[Pin, ...]
 ) -> _Record:
-    """Write the archive and what is known of it, beside `directory`, and put them there when they are whole."""
+    """Write archive and description to a temporary directory, and rename it to `directory`."""
     files[verify.VERIFY] = _verify_source()
     files[verify.MANIFEST] = manifest = _manifest(files, platform, pins)
-    files[verify.CODE] = json.dumps({"files": _listed(code)}, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    files[verify.CODE] = json.dumps({"files": _digests(code)}, sort_keys=True, separators=(",", ":")).encode() + b"\n"
     partial = directory.with_name(f"partial-{directory.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -265,7 +265,7 @@ def _write(
     return record
 
 
-def _listed(files: contents.Files) -> dict[str, tuple[int, str]]:
+def _digests(files: contents.Files) -> dict[str, tuple[int, str]]:
     return {path: (len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()}
 
 
@@ -276,6 +276,6 @@ def _manifest(files: contents.Files, platform: Platform, pins: tuple[Pin, ...]) 
         "arch": platform.arch,
         "python": platform.python,
         "packages": {pin.name: pin.version for pin in pins},
-        "files": _listed(files),
+        "files": _digests(files),
     }
     return json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode() + b"\n"

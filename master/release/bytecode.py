@@ -1,7 +1,7 @@
-"""Byte code for a release, where the controller has the Python that it is for.
+"""Byte code for a release, compiled where the controller has the Python version of the nodes.
 
-A node would else make it itself when it tries the release: 1.2 s here, and by that ten of a Zero 2 W. It is no part of what names a release and is
-not in its manifest: a Python takes it for what the source says only where time and size of the source are those that it was made of.
+Otherwise a node compiles it when it tries the release: 1.2 s here, about 10 s on a Zero 2 W. It is not in the manifest and does not count for
+the name of a release. Python uses it only where time and size of the source are those that it was compiled from.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from master.release.archive import MTIME_S
-from master.release.contents import RARE
+from master.release.contents import WITHOUT_BYTE_CODE
 from master.release.platforms import Platform
 
 _DEADLINE_S = 300.0
 
 
-def compiler_for(platform: Platform) -> str | None:
-    """A Python of this machine whose byte code that of `platform` takes; None where there is none."""
+def find_compiler(platform: Platform) -> str | None:
+    """Path of a Python on this machine of the version of `platform`; None where there is none."""
     wanted = f"cpython-{platform.python.replace('.', '')}"
     if sys.implementation.cache_tag == wanted:
         return sys.executable
     found = shutil.which(f"python{platform.python}")
-    return found if found and _tag(found) == wanted else None
+    return found if found and _cache_tag(found) == wanted else None
 
 
 @functools.cache
-def _tag(python: str) -> str:
-    """What marks the byte code of a Python; empty for a program that is none, or does not run."""
+def _cache_tag(python: str) -> str:
+    """Cache tag of the Python at `python`, such as cpython-313; empty for a program that is none, or does not run."""
     command = [python, "-I", "-S", "-c", "import sys; print(sys.implementation.cache_tag)"]
     try:
         done = subprocess.run(  # noqa: S603  # its name is fixed
@@ -51,10 +51,10 @@ def _tag(python: str) -> str:
     return done.stdout.strip()
 
 
-def compiled(files: Mapping[str, bytes], compiler: str) -> dict[str, bytes]:
-    """Byte code, by path, for the Python sources among `files` that a worker imports, and `compiler` understands.
+def compile_sources(files: Mapping[str, bytes], compiler: str) -> dict[str, bytes]:
+    """Return byte code by path for the Python sources among `files` that a worker imports, and `compiler` understands.
 
-    The same for the same. Empty when it can't be made, for want of room, say: nodes make it then.
+    Deterministic. Empty where it can't be written, on a full disk, say: nodes then compile it.
     """
     with (
         contextlib.suppress(OSError, subprocess.SubprocessError),
@@ -62,7 +62,7 @@ def compiled(files: Mapping[str, bytes], compiler: str) -> dict[str, bytes]:
     ):
         directory = Path(name)
         for path, content in files.items():
-            if path.endswith(".py") and not path.startswith(RARE):
+            if path.endswith(".py") and not path.startswith(WITHOUT_BYTE_CODE):
                 source = directory / path
                 source.parent.mkdir(parents=True, exist_ok=True)
                 source.write_bytes(content)

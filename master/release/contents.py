@@ -1,6 +1,6 @@
-"""What is in a release: the files of wheels as an installation would lay them out, and those of our own package.
+"""Files of a release: those of wheels as an installation would place them, and those of the package `worker`.
 
-Only what is imported is taken: no scripts, no sources of libraries, no byte code.
+Only what is imported: no scripts, no sources of libraries, no byte code of others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from master.release.platforms import ARCHITECTURES, Platform
 from master.release.wheels import BuildError
 
-LEFT_OUT = (
+EXCLUDED = (
     # Tests of packages, which nothing imports.
     "gevent/testing/",
     "gevent/tests/",
@@ -41,10 +41,10 @@ LEFT_OUT = (
     "zmq/log/",
     "zmq/ssh/",
 )
-"""Parts of packages that no node needs. A test imports what a node does, and runs a worker."""
-SOURCES = (".asm", ".c", ".cpp", ".h", ".hpp", ".obj", ".pxd", ".pxi", ".pyi", ".pyx")
-"""Names of what shared libraries were made of end so, or of what only type checkers read."""
-RARE = (
+"""Parts of packages that no node needs, excluded from releases. A test imports what a node does, and runs a worker."""
+SOURCE_SUFFIXES = (".asm", ".c", ".cpp", ".h", ".hpp", ".obj", ".pxd", ".pxi", ".pyi", ".pyx")
+"""Suffixes of the sources of shared libraries, and of what only type checkers read."""
+WITHOUT_BYTE_CODE = (
     "bidict/",
     "engineio/",
     "h11/",
@@ -54,14 +54,14 @@ RARE = (
     "websocket/",
     "wsproto/",
 )
-"""What only some Locust files import, and is not worth its byte code. A test shows that a worker starts without."""
+"""Packages that only some Locust files import, not worth their byte code. A test shows that a worker starts without."""
 
-_LARGEST_FILE = 64 << 20
+_MAX_FILE_BYTES = 64 << 20
 Files = Mapping[str, bytes]
 
 
 def files_of_wheels(wheels: Iterable[Path]) -> dict[str, bytes]:
-    """The files of `wheels` by path. Raises BuildError when one is no sound wheel, or two disagree about a file."""
+    """Return the files of `wheels` by path. Raises BuildError for a damaged wheel, or two wheels with different content for one path."""
     files: dict[str, bytes] = {}
     owners: dict[str, str] = {}
     for wheel in wheels:
@@ -80,17 +80,17 @@ def _files_of(wheel: Path) -> dict[str, bytes]:
     files = {}
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
-            path = _placed(wheel, entry.filename)
+            path = _release_path(wheel, entry.filename)
             if entry.is_dir() or path is None:
                 continue
-            if entry.file_size > _LARGEST_FILE:
+            if entry.file_size > _MAX_FILE_BYTES:
                 raise BuildError(f"{wheel.name}: {entry.filename} is {entry.file_size} bytes large")
             files[path] = archive.read(entry)
     return files
 
 
-def _placed(wheel: Path, name: str) -> str | None:
-    """Where a wheel's member belongs, below the release; None for one that does not."""
+def _release_path(wheel: Path, name: str) -> str | None:
+    """Path below the release for the member `name` of `wheel`; None for one that is excluded. Raises BuildError for a path outside."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name:
         raise BuildError(f"{wheel.name}: {name!r} would lie outside of the release")
@@ -99,7 +99,7 @@ def _placed(wheel: Path, name: str) -> str | None:
             return None  # scripts, headers and data
         parts = parts[2:]
     path = "/".join(parts)
-    if path.startswith(LEFT_OUT) or "__pycache__" in parts or path.endswith((".pyc", *SOURCES)):
+    if path.startswith(EXCLUDED) or "__pycache__" in parts or path.endswith((".pyc", *SOURCE_SUFFIXES)):
         return None
     # It lists files that are not taken; without it nobody asks for them.
     if len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1].startswith("RECORD"):
@@ -108,7 +108,7 @@ def _placed(wheel: Path, name: str) -> str | None:
 
 
 def files_of_package(directory: Path) -> dict[str, bytes]:
-    """The files of the package in `directory`, below its name. Raises BuildError when it is none."""
+    """Return the files of the package in `directory` by path, with its name first. Raises BuildError for a directory that is no package."""
     if not (directory / "__init__.py").is_file():
         raise BuildError(f"{directory} is no Python package", hint="run from a whole copy of piswarm")
     files = {}
@@ -121,7 +121,7 @@ def files_of_package(directory: Path) -> dict[str, bytes]:
 
 
 def check_machine(files: Files, platform: Platform) -> None:
-    """Raise BuildError when a shared library in `files` is for another machine than `platform`."""
+    """Raise BuildError for a shared library in `files` that is for another architecture than `platform`."""
     for path, data in files.items():
         if data[:4] != b"\x7fELF":
             continue

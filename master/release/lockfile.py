@@ -1,6 +1,6 @@
-"""What a node needs, pinned by version and hash: reads `requirements-node.lock`. Pure, apart from reading the file.
+"""Reads `requirements-node.lock`: what a node needs, pinned by version and hash. Pure, apart from reading the file.
 
-Which of its entries a platform needs is decided here, by the platform's markers: pip would take those of its own Python.
+Markers are evaluated here for the node's platform: pip would evaluate them for its own Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HINT = "make it anew: make lock"
 
 @dataclass(frozen=True)
 class Pin:
-    """One package: its version, the hashes of the files that may be it, and for whom it is."""
+    """One package: its version, the SHA-256 of each file that may be installed for it, and the marker of the platforms that need it."""
 
     name: str
     version: str
@@ -32,7 +32,7 @@ class Pin:
 
     @property
     def requirement(self) -> str:
-        """As pip takes it: no marker, hashes in order."""
+        """The line for pip's requirements file: no marker, hashes sorted."""
         return " ".join(
             [f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in sorted(self.hashes))]
         )
@@ -46,7 +46,7 @@ class LockFile:
     pins: tuple[Pin, ...]
 
     def for_platform(self, platform: Platform) -> tuple[Pin, ...]:
-        """The pins that `platform` needs, by name. Raises InputError where its markers leave that open."""
+        """Return the pins that `platform` needs, sorted by name. Raises InputError for a marker that depends on the patch version."""
         return tuple(pin for pin in self.pins if self._needed(pin, platform))
 
     def _needed(self, pin: Pin, platform: Platform) -> bool:
@@ -64,7 +64,7 @@ class LockFile:
 
 
 def read_lock(file: Path) -> LockFile:
-    """Read `file`. Raises InputError, with the line, for anything but pinned packages with hashes."""
+    """Read the lock file `file`. Raises InputError, with the line, for anything but pinned packages with hashes."""
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

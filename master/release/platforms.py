@@ -1,18 +1,18 @@
-"""The machines that a release can be made for: an architecture and a minor version of Python. Pure."""
+"""Platforms that a release can be built for: an architecture and a minor version of Python. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 ARCHITECTURES = {"aarch64": 183, "x86_64": 62}
-"""By the name that `uname -m` gives, with the machine's number in an ELF header."""
+"""Architectures by the name that `uname -m` prints, with the machine number of an ELF header."""
 PYTHONS = ("3.11", "3.13")
-"""Of Raspberry Pi OS bookworm and trixie."""
+"""Python versions of Raspberry Pi OS bookworm and trixie."""
 
 
 @dataclass(frozen=True, order=True)
 class Platform:
-    """What a release is made for. Raises ValueError for what is not supported."""
+    """Architecture and Python of a node. Raises ValueError for unsupported ones."""
 
     arch: str
     python: str
@@ -28,12 +28,12 @@ class Platform:
 
     @property
     def pip_platforms(self) -> tuple[str, ...]:
-        """For `pip --platform`, best first: wheels for glibc 2.28 (bookworm has 2.36) or older, by every name of theirs."""
+        """Platform tags for `pip --platform`, best first: wheels for glibc 2.28 (bookworm has 2.36) or older."""
         newest = [f"manylinux_2_{minor}_{self.arch}" for minor in range(28, 16, -1)]
         return (*newest, f"manylinux2014_{self.arch}", f"linux_{self.arch}")
 
     def markers(self, patch: int = 0) -> dict[str, str]:
-        """What the markers of a lock file are compared with, for Python 3.x.`patch`."""
+        """Environment for evaluating the markers of a lock file, for Python 3.x.`patch`."""
         return {
             "implementation_name": "cpython",
             "implementation_version": f"{self.python}.{patch}",

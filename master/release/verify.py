@@ -1,4 +1,4 @@
-"""Whether a release is whole: every file as its manifest says, and nothing beside. Plain Python 3.11 with nothing installed.
+"""Verifies a release: every file as its manifest says, and no others. Plain Python 3.11 with nothing installed.
 
 A copy of this file is in every release; on a node: `python3 -I RELEASE/.release/verify.py [--digest SHA256] [--compiled]`.
 It ends with 0 and one line when the release is whole; with 1, and what is wrong, when it is not.
@@ -20,19 +20,19 @@ SCHEMA = "piswarm/release/1"
 DIRECTORY = ".release"
 MANIFEST = f"{DIRECTORY}/manifest.json"
 CODE = f"{DIRECTORY}/code.json"
-"""The byte code that came with the release: as the manifest lists the files, and no part of what names it."""
+"""List of the byte code in the release, in the form of the manifest; it does not count for the name of the release."""
 VERIFY = f"{DIRECTORY}/verify.py"
 NAME_DIGITS = 16
-"""Digits of a manifest's SHA-256 that name the release: enough that no two of a fleet are ever alike."""
+"""Digits of the manifest's SHA-256 that name the release: enough that no two of a fleet are ever alike."""
 COMPLETE = ".complete"
-"""Set by the deployment beside the release's own files, once it was found whole."""
+"""File that the deployment adds to a release once it is verified."""
 _COMPILED = re.compile(r"__pycache__/([^/]+)\.cpython-[0-9]+\.pyc")
 _MAX_SHOWN = 20
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def problems(root: Path, *, digest: str | None = None, compiled: bool = False, here: bool = True) -> list[str]:
-    """What is wrong with the release in `root`, at most some 20 things; nothing when it is whole.
+    """Return what is wrong with the release in `root`, at most about 20 lines; nothing when it is whole.
 
     `digest` is the SHA-256 that its manifest must have. `compiled` lets byte code be: what came with the release is verified too,
     and Python itself may have left some beside the sources. `here` asks whether this machine and this Python are the ones that it was made for.
@@ -94,7 +94,7 @@ def _fault(path: str, size: int, sha256: str) -> str:
 
 
 def _present(root: Path) -> list[str]:
-    """All that is no directory below `root`."""
+    """Relative paths of all files and links below `root`, sorted."""
     found = []
     for directory, names, files in os.walk(root):
         links = [name for name in names if (Path(directory) / name).is_symlink()]
@@ -104,7 +104,7 @@ def _present(root: Path) -> list[str]:
 
 
 def _source(path: str) -> str:
-    """The source that byte code at `path` is made of: `a/b.py` for `a/__pycache__/b.cpython-313.pyc`."""
+    """Path of the source of the byte code at `path`: `a/b.py` for `a/__pycache__/b.cpython-313.pyc`."""
     return _COMPILED.sub(r"\1.py", path)
 
 

@@ -1,7 +1,7 @@
-"""The wheels of a release: fetched once by pip into a cache, checked against the lock's hashes whenever they are used.
+"""Wheels of a release: downloaded once by pip into a cache, verified against the lock's hashes at each use.
 
-Wheels are kept by what was asked for, so that the choice between several wheels of one version is made once, and another
-release of our own code needs no network.
+The cache is keyed by platform and requirements, so that pip chooses between several wheels of one version once, and a new
+version of the package `worker` needs no network. (uv would not do: it installs from its cache without verifying hashes.)
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from master.release.platforms import Platform
 
 Progress = Callable[[str], None]
 
-_TAIL = 12  # lines of pip's that are shown when it fails
-# What pip says, and whose fault that is.
+_MAX_LINES_SHOWN = 12  # lines of pip's that are shown when it fails
+# Text in pip's output, the cause, and what to do.
 _CAUSES = (
     (
         "DO NOT MATCH THE HASHES",
@@ -43,44 +43,44 @@ _CAUSES = (
 
 
 class BuildError(AbortError):
-    """A release can't be made: no network, no room, or something that is not what it should be."""
+    """A release can't be built: no network, a full disk, a wrong or damaged wheel."""
 
 
-def wheels_for(
+def fetch_wheels(
     pins: Sequence[Pin], platform: Platform, cache: Path, progress: Progress, *, deadline_s: float = 600.0
 ) -> list[Path]:
-    """The wheels of `pins` for `platform`, by name of package, from `cache` or by pip. Raises BuildError, OSError.
+    """Return the wheels of `pins` for `platform`, in their order, from `cache` or by pip. Raises BuildError, OSError.
 
-    Whoever calls has the cache's directory for this platform to itself.
+    The caller holds the lock of this platform.
     """
     requirements = "".join(f"{pin.requirement}\n" for pin in pins)
-    asked = f"{platform.arch}\n{platform.python}\n{' '.join(platform.pip_platforms)}\n{requirements}"
-    directory = cache / f"{platform.arch}-{platform.python}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+    wanted = f"{platform.arch}\n{platform.python}\n{' '.join(platform.pip_platforms)}\n{requirements}"
+    directory = cache / f"{platform.arch}-{platform.python}-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
     if not directory.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        for left in cache.glob(f"{platform.arch}-{platform.python}-*.partial"):
-            shutil.rmtree(left, ignore_errors=True)
+        for abandoned in cache.glob(f"{platform.arch}-{platform.python}-*.partial"):
+            shutil.rmtree(abandoned, ignore_errors=True)
         # A new name each time: the pip of a build that was killed may be at work still.
         partial = Path(tempfile.mkdtemp(".partial", f"{directory.name}-", cache))
         (partial / "requirements.txt").write_text(requirements, encoding="utf-8")
         _download(partial, platform, len(pins), progress, deadline_s)
-        _check(partial, pins)
+        _verify(partial, pins)
         (partial / "requirements.txt").unlink()
         partial.rename(directory)
-    return _check(directory, pins)
+    return _verify(directory, pins)
 
 
-def _check(directory: Path, pins: Sequence[Pin]) -> list[Path]:
-    """The wheel of each of `pins`. Raises BuildError unless there is exactly one with a pinned hash for each."""
+def _verify(directory: Path, pins: Sequence[Pin]) -> list[Path]:
+    """Return the wheel of each of `pins`. Raises BuildError unless there is exactly one with a pinned hash for each."""
     found: dict[str, Path] = {}
     for wheel in sorted(directory.glob("*.whl")):
         with wheel.open("rb") as stream:
             found[hashlib.file_digest(stream, "sha256").hexdigest()] = wheel
-    wheels = []
+    wheels: list[Path] = []
     for pin in pins:
         own = [found.pop(digest) for digest in pin.hashes & found.keys()]
         if len(own) != 1:
-            there = sorted(path.name for path in found.values() if _name(path) == pin.name)
+            there = sorted(path.name for path in found.values() if _package_name(path) == pin.name)
             what = (
                 f"{there[0]} has not a hash of the lock file"
                 if there
@@ -94,12 +94,12 @@ def _check(directory: Path, pins: Sequence[Pin]) -> list[Path]:
     return wheels
 
 
-def _name(wheel: Path) -> str:
+def _package_name(wheel: Path) -> str:
     return re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
 
 
 def _download(directory: Path, platform: Platform, count: int, progress: Progress, deadline_s: float) -> None:
-    """Have pip fetch what `requirements.txt` in `directory` names."""
+    """Run pip to download what `requirements.txt` in `directory` names. Raises BuildError."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
         *("--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "2"),
@@ -109,7 +109,7 @@ def _download(directory: Path, platform: Platform, count: int, progress: Progres
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     progress(f"fetching {count} wheels for {platform}")
-    said: list[str] = []
+    output: list[str] = []
     expired = threading.Event()
     with subprocess.Popen(  # noqa: S603 # our own Python, and what a lock file pins
         command,
@@ -131,7 +131,7 @@ def _download(directory: Path, platform: Platform, count: int, progress: Progres
             assert pip.stdout is not None
             fetched = 0
             for line in pip.stdout:
-                said.append(line.rstrip())
+                output.append(line.rstrip())
                 if line.startswith(("Collecting ", "Processing ")):  # the latter from a directory
                     fetched += 1
                     progress(f"wheel {fetched} of {count}: {line.split()[1].rpartition('/')[2]}")
@@ -145,13 +145,13 @@ def _download(directory: Path, platform: Platform, count: int, progress: Progres
             f"pip did not fetch the wheels in {deadline_s:g} s", hint="check the network, or pip's settings"
         )
     if pip.returncode:
-        raise _explained(said)
+        raise _explain(output)
 
 
-def _explained(said: Sequence[str]) -> BuildError:
-    text = "\n".join(said)
+def _explain(output: Sequence[str]) -> BuildError:
+    text = "\n".join(output)
     cause, hint = next(
         ((cause, hint) for mark, cause, hint in _CAUSES if mark in text), ("pip failed", "see what pip said")
     )
-    shown = "\n".join(f"  pip: {line[:300]}" for line in said[-_TAIL:] if line)
+    shown = "\n".join(f"  pip: {line[:300]}" for line in output[-_MAX_LINES_SHOWN:] if line)
     return BuildError(f"the wheels can't be fetched: {cause}\n{shown}", hint=hint)

@@ -175,7 +175,7 @@ def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureReq
     assert request.config.cache is not None
     cache = request.config.cache.mkdir("piswarm-releases")
     try:
-        bundle = build(Platform(*HERE), ROOT / "requirements-node.lock", cache)
+        release = build(Platform(*HERE), ROOT / "requirements-node.lock", cache)
     except BuildError as error:
         pytest.skip(f"needs the package index once: {error.message.splitlines()[0]}")
     rack.enroll()
@@ -184,9 +184,9 @@ def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureReq
     first = fab(rack, "deploy-workers", "--json", "--limit", "pi001")
     (result,) = json.loads(first.stdout)["hosts"]
     host = rack.hosts[0]
-    assert result["bytes_sent"] == bundle.archive_bytes, first.stderr
+    assert result["bytes_sent"] == release.archive_bytes, first.stderr
     assert first.returncode == 0, result
-    assert bundle.name in host.releases()
+    assert release.name in host.releases()
     host.check_whole()
     assert (host.etc / "keys" / "node.secret").stat().st_mode & 0o777 == 0o600
-    assert (host.root / "releases" / bundle.name / "locust" / "__pycache__").is_dir()
+    assert (host.root / "releases" / release.name / "locust" / "__pycache__").is_dir()

@@ -56,49 +56,49 @@ def made(platform: Platform, cache: Path) -> Release:
 
 
 @pytest.fixture(scope="session")
-def bundle(cache: Path) -> Release:
+def release(cache: Path) -> Release:
     if HERE[0] not in ARCHITECTURES or HERE[1] not in PYTHONS:
         pytest.skip(f"no release is made for {HERE[0]} with Python {HERE[1]}")
     return made(Platform(*HERE), cache)
 
 
 @pytest.fixture(scope="session")
-def release(bundle: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpacked as on a node."""
-    directory = tmp_path_factory.mktemp("releases") / bundle.name
+    directory = tmp_path_factory.mktemp("releases") / release.name
     directory.mkdir()
-    subprocess.run(["tar", "-xzf", str(bundle.archive), "-C", str(directory)], check=True)
+    subprocess.run(["tar", "-xzf", str(release.archive), "-C", str(directory)], check=True)
     return directory
 
 
-def environment(release: Path) -> dict[str, str]:
-    return {"PATH": os.defpath, "PYTHONPATH": str(release), "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+def environment(unpacked: Path) -> dict[str, str]:
+    return {"PATH": os.defpath, "PYTHONPATH": str(unpacked), "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def test_it_is_whole_and_sound(bundle: Release, release: Path) -> None:
+def test_it_is_whole_and_sound(release: Release, unpacked: Path) -> None:
     """By the node's own program; and nothing in it hides a module of Python's."""
-    command = [PYTHON, "-I", str(release / ".release/verify.py"), "--digest", bundle.digest, "--compiled"]
+    command = [PYTHON, "-I", str(unpacked / ".release/verify.py"), "--digest", release.digest, "--compiled"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    top = {path.name.partition(".")[0] for path in release.iterdir() if not path.name.endswith(".dist-info")}
+    top = {path.name.partition(".")[0] for path in unpacked.iterdir() if not path.name.endswith(".dist-info")}
     assert {"worker", "locust", "gevent", "zmq"} <= top
     assert not top & sys.stdlib_module_names
 
 
-def test_the_same_again_from_nothing_but_wheels(bundle: Release, cache: Path, tmp_path: Path) -> None:
+def test_the_same_again_from_nothing_but_wheels(release: Release, cache: Path, tmp_path: Path) -> None:
     """Byte by byte."""
     shutil.copytree(cache / "wheels", tmp_path / "wheels")
-    again = build(bundle.platform, LOCK, tmp_path)
+    again = build(release.platform, LOCK, tmp_path)
     assert again.is_new
-    assert again.digest == bundle.digest
-    assert again.archive.read_bytes() == bundle.archive.read_bytes()
+    assert again.digest == release.digest
+    assert again.archive.read_bytes() == release.archive.read_bytes()
 
 
-def test_a_node_imports_all_that_it_needs_from_it(release: Path) -> None:
+def test_a_node_imports_all_that_it_needs_from_it(unpacked: Path) -> None:
     """Every module of ours, and with them whatever they need, none of it from elsewhere; its byte code is there."""
     modules = sorted(
-        ".".join(path.relative_to(release).with_suffix("").parts).removesuffix(".__init__")
-        for path in (release / "worker").rglob("*.py")
+        ".".join(path.relative_to(unpacked).with_suffix("").parts).removesuffix(".__init__")
+        for path in (unpacked / "worker").rglob("*.py")
     )
     look = (
         "import locust, sys, importlib, sysconfig, json\n"
@@ -108,15 +108,15 @@ def test_a_node_imports_all_that_it_needs_from_it(release: Path) -> None:
     )
     # Without -S a Debian's own packages could come in where one is missing.
     done = subprocess.run(
-        [PYTHON, "-P", "-S", "-c", look], env=environment(release), capture_output=True, text=True, check=False
+        [PYTHON, "-P", "-S", "-c", look], env=environment(unpacked), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     *libraries, files = json.loads(done.stdout)
-    elsewhere = [file for file in files if not file.startswith((str(release), *libraries))]
+    elsewhere = [file for file in files if not file.startswith((str(unpacked), *libraries))]
     assert not elsewhere
     assert not [file for file in files if "site-packages" in file or "dist-packages" in file]
-    assert str(release / "locust" / "__init__.py") in files
-    sources = [file for file in files if file.startswith(str(release)) and file.endswith(".py")]
+    assert str(unpacked / "locust" / "__init__.py") in files
+    sources = [file for file in files if file.startswith(str(unpacked)) and file.endswith(".py")]
     assert not [file for file in sources if not Path(cache_from_source(file)).exists()]
 
 
@@ -144,7 +144,7 @@ def hear(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
     raise AssertionError(f"the controller heard no {key} within {LIMIT_S} s")
 
 
-def test_an_agent_and_its_worker_run_from_it(release: Path, controller: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_an_agent_and_its_worker_run_from_it(unpacked: Path, controller: subprocess.Popen[str], tmp_path: Path) -> None:
     """Over the real wire, with nothing of this environment: `python3 -P -m worker.agent.node`, and what it starts."""
     door = hear(controller, "address")
     endpoint, keys = Endpoint(door["address"], door["server"]), Keys(door["public"], door["secret"])
@@ -152,7 +152,7 @@ def test_an_agent_and_its_worker_run_from_it(release: Path, controller: subproce
     with (tmp_path / "agent.log").open("wb") as log:
         agent = subprocess.Popen(
             [PYTHON, "-P", "-m", "worker.agent.node"],
-            env=environment(release),
+            env=environment(unpacked),
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stdout=log,
@@ -169,7 +169,7 @@ def test_an_agent_and_its_worker_run_from_it(release: Path, controller: subproce
         assert len(family) == 2
         for process in family:
             maps = {entry.path for entry in process.memory_maps() if ".so" in entry.path}
-            assert any(path.startswith(str(release)) for path in maps)
+            assert any(path.startswith(str(unpacked)) for path in maps)
             assert not [path for path in maps if "site-packages" in path]
         agent.terminate()
         assert agent.wait(20) == 0
@@ -187,8 +187,8 @@ def test_an_agent_and_its_worker_run_from_it(release: Path, controller: subproce
 @pytest.mark.parametrize("python", PYTHONS)
 def test_a_pi_gets_libraries_for_its_machine_and_its_python(cache: Path, python: str) -> None:
     """Every shared library in its release is for aarch64; every one that is for a Python, for this one."""
-    bundle = made(Platform("aarch64", python), cache)
-    with tarfile.open(bundle.archive) as archive:
+    release = made(Platform("aarch64", python), cache)
+    with tarfile.open(release.archive) as archive:
         libraries = {
             entry.name: archive.extractfile(entry).read()  # type: ignore[union-attr]
             for entry in archive
@@ -213,7 +213,7 @@ def test_a_pi_gets_libraries_for_its_machine_and_its_python(cache: Path, python:
             assert f".cpython-{python.replace('.', '')}-aarch64-linux-gnu.so" in name
 
 
-def test_what_is_left_out_is_there_to_be_left_out(cache: Path, bundle: Release) -> None:
+def test_what_is_excluded_is_there_to_be_excluded(cache: Path, release: Release) -> None:
     """A part that has moved in a newer version would otherwise be sent again, and nobody would know."""
     members = {
         name
@@ -222,13 +222,13 @@ def test_what_is_left_out_is_there_to_be_left_out(cache: Path, bundle: Release) 
             [sys.executable, "-m", "zipfile", "-l", str(wheel)], capture_output=True, text=True, check=True
         ).stdout.split()
     }
-    assert bundle.files < len(members)
-    for part in contents.LEFT_OUT:
+    assert release.files < len(members)
+    for part in contents.EXCLUDED:
         assert any(name.startswith(part) for name in members), part
 
 
-def test_what_is_there_already_is_found_at_once(bundle: Release, cache: Path) -> None:
+def test_what_is_there_already_is_found_at_once(release: Release, cache: Path) -> None:
     """In CPU time; ten times what it takes."""
     began = time.process_time()
-    assert not build(bundle.platform, LOCK, cache).is_new
+    assert not build(release.platform, LOCK, cache).is_new
     assert time.process_time() - began < 2

@@ -17,8 +17,8 @@ import pytest
 from wheels import make_wheel, shared_library
 
 from master.release import builder
-from master.release.builder import KEPT, Release, build
-from master.release.bytecode import _tag, compiler_for
+from master.release.builder import MAX_CACHED, Release, build
+from master.release.bytecode import _cache_tag, find_compiler
 from master.release.platforms import Platform
 from master.release.wheels import BuildError
 
@@ -102,8 +102,8 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
     """No scripts, no byte code of others, no lists of installed files; fixed owner, times and modes, in order."""
-    build = workshop.build()
-    with tarfile.open(build.archive) as archive:
+    release = workshop.build()
+    with tarfile.open(release.archive) as archive:
         entries = archive.getmembers()
     assert [entry.name for entry in entries if entry.isfile() and "__pycache__" not in entry.name] == [
         ".release/code.json", ".release/manifest.json", ".release/verify.py",
@@ -114,7 +114,7 @@ def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
     assert {(entry.uid, entry.gid, entry.mtime, entry.uname) for entry in entries} == {(0, 0, 315532800, "")}
     assert {entry.mode for entry in entries if entry.isfile()} == {0o644}
     assert {entry.mode for entry in entries if entry.isdir()} == {0o755}
-    assert (build.name, build.files) == (build.digest[:16], 13)
+    assert (release.name, release.files) == (release.digest[:16], 13)
     assert workshop.said[0] == "fetching 2 wheels for aarch64, Python 3.13"
     assert workshop.said[-1].startswith("packing")
 
@@ -184,7 +184,7 @@ def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: 
     )
     assert said.stdout == "True\n"
     assert json.loads((release / ".release/code.json").read_text())["files"].keys() == set(code)
-    monkeypatch.setattr(builder, "compiler_for", lambda _: None)
+    monkeypatch.setattr(builder, "find_compiler", lambda _: None)
     without = built("first")
     assert (without.name, without.is_new, without.code_bytes) == (first.name, True, 0)
     assert without.archive_bytes < first.archive_bytes
@@ -193,15 +193,15 @@ def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: 
 def test_a_python_that_does_not_run_makes_no_byte_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a name on the PATH that stands for a version which is not there, or for another one."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert compiler_for(Platform("aarch64", OTHER)) is None
+    assert find_compiler(Platform("aarch64", OTHER)) is None
     program = tmp_path / f"python{OTHER}"
     tag = f"cpython-{OTHER.replace('.', '')}"
     for text, found in (("exit 127", None), ("no program", None), ("echo cpython-310", None), (f"echo {tag}", program)):
         program.write_text(f"#!/bin/sh\n{text}\n" if text != "no program" else text)
         program.chmod(0o755)
-        _tag.cache_clear()
-        assert compiler_for(Platform("aarch64", OTHER)) == (found and str(found))
-    _tag.cache_clear()
+        _cache_tag.cache_clear()
+        assert find_compiler(Platform("aarch64", OTHER)) == (found and str(found))
+    _cache_tag.cache_clear()
 
 
 def test_what_another_release_lacks(workshop: Workshop) -> None:
@@ -241,12 +241,12 @@ def test_what_another_release_lacks_is_most_of_it(workshop: Workshop) -> None:
 def test_the_cache_keeps_what_was_used_last(workshop: Workshop) -> None:
     """So that a controller's disk does not fill with every change of our own code."""
     first = workshop.build()
-    for number in range(KEPT):
+    for number in range(MAX_CACHED):
         os.utime(first.archive.parent, (number, number))  # long ago
         (workshop.package / "node.py").write_text(f"print({number})\n")
         newest = workshop.build()
     kept = {path.name for path in workshop.cache.glob("releases/*")}
-    assert len(kept) == KEPT
+    assert len(kept) == MAX_CACHED
     assert newest.archive.parent.name in kept
     assert first.archive.parent.name not in kept
     assert len(list(workshop.cache.glob("wheels/*"))) == 1
@@ -268,7 +268,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(workshop: Worksh
     killed = workshop.start(deadly=step)
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    assert not list(workshop.cache.glob("releases/*/bundle.json"))
+    assert not list(workshop.cache.glob("releases/*/release.json"))
     assert workshop.build().digest == workshop.build("other").digest
 
 

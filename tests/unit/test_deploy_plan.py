@@ -16,7 +16,7 @@ from master.release.platforms import Platform
 DATA = Path(__file__).parent / "data" / "hosts"
 NEW, NOW, OLD = "00112233445566aa", "1111111111111111", "2222222222222222"
 SETTINGS = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
-BUNDLE = Release(
+RELEASE = Release(
     name=NEW, digest=NEW * 4, platform=Platform("aarch64", "3.13"), version="1", archive=Path("x"), archive_sha256="",
     archive_bytes=10, unpacked_bytes=30_000_000, code_bytes=0, files=1, is_new=False,
 )  # fmt: skip
@@ -59,19 +59,19 @@ def unit(**changes: object):  # noqa: ANN201
 )  # fmt: skip
 def test_only_what_differs_is_done(what: str, facts: HostFacts, steps: tuple[Step, ...]) -> None:
     """In this order."""
-    assert plan(facts, BUNDLE, SETTINGS).steps == steps, what
+    assert plan(facts, RELEASE, SETTINGS).steps == steps, what
 
 
 def test_the_differences_in_words() -> None:
     """Those that follow from others are left out."""
-    assert plan(host(), BUNDLE, SETTINGS).reasons == ""
-    assert plan(host(current=NOW, public_key=""), BUNDLE, SETTINGS).reasons == "node has no key, runs another release"
+    assert plan(host(), RELEASE, SETTINGS).reasons == ""
+    assert plan(host(current=NOW, public_key=""), RELEASE, SETTINGS).reasons == "node has no key, runs another release"
     assert (
-        plan(host(settings=""), BUNDLE, SETTINGS).reasons
+        plan(host(settings=""), RELEASE, SETTINGS).reasons
         == "settings differ, agent is not running it, not seen well yet"
     )
     assert (
-        plan(host(unit=unit(state="failed")), BUNDLE, SETTINGS).reasons == "agent is not running it, not seen well yet"
+        plan(host(unit=unit(state="failed")), RELEASE, SETTINGS).reasons == "agent is not running it, not seen well yet"
     )
 
 
@@ -89,20 +89,20 @@ def test_the_differences_in_words() -> None:
 def test_what_can_not_end_well_is_not_begun(facts: HostFacts, cause: Cause) -> None:
     """And not one byte is sent."""
     with pytest.raises(HostFailure) as caught:
-        plan(facts, BUNDLE, SETTINGS)
+        plan(facts, RELEASE, SETTINGS)
     assert caught.value.cause is cause
 
 
 def test_a_full_disk_does_not_matter_to_a_release_that_is_there() -> None:
     """It needs no room."""
-    assert plan(host(current=NOW, free_bytes=0), BUNDLE, SETTINGS).steps == CHANGE
+    assert plan(host(current=NOW, free_bytes=0), RELEASE, SETTINGS).steps == CHANGE
 
 
 def test_current_and_previous_are_kept_however_old() -> None:
     """And of the others the newest."""
     facts = host(releases={NEW: 9, NOW: 1, OLD: 2, "3" * 16: 3, "4" * 16: 4}, current=NOW)
-    assert plan(facts, BUNDLE, SETTINGS).doomed == (OLD, "3" * 16)
-    assert plan(facts, BUNDLE, SETTINGS, kept=2).doomed == (OLD, "3" * 16, "4" * 16)
+    assert plan(facts, RELEASE, SETTINGS).doomed == (OLD, "3" * 16)
+    assert plan(facts, RELEASE, SETTINGS, kept=2).doomed == (OLD, "3" * 16, "4" * 16)
 
 
 def test_one_that_is_to_come_counts() -> None:
@@ -131,8 +131,8 @@ def test_machines_that_no_release_is_made_for(arch: str, python: str) -> None:
 
 def test_byte_code_that_comes_along_is_not_made() -> None:
     """So that its room, and no other, is needed beside that of the files."""
-    bundle = dataclasses.replace(BUNDLE, code_bytes=8_000_000)
+    release = dataclasses.replace(RELEASE, code_bytes=8_000_000)
     bare = host(current=NOW, releases={NOW: 1}, free_bytes=60_000_000)
-    assert Step.UPLOAD in plan(bare, bundle, SETTINGS).steps
+    assert Step.UPLOAD in plan(bare, release, SETTINGS).steps
     with pytest.raises(HostFailure, match="60 MB are free, and 81 MB are needed"):
-        plan(bare, BUNDLE, SETTINGS)
+        plan(bare, RELEASE, SETTINGS)

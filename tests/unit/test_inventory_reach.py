@@ -13,7 +13,7 @@ import pytest
 from master.deploy.provision import check_settings, reaching
 from master.deploy.ssh.route import Routes
 from master.errors import InputError
-from master.inventory.host import UNDERSTOOD
+from master.inventory.host import KNOWN_VARIABLES
 from master.inventory.inventory import read_inventory
 
 CONFIG = """
@@ -190,7 +190,7 @@ def test_what_would_be_heeded_by_ansible_alone_is_refused_by_name(tmp_path: Path
 
 
 def test_a_template_is_filled_in_in_every_variable_that_is_heeded(tmp_path: Path) -> None:
-    values = {name: "{{ v }}" for name in UNDERSTOOD if name.startswith("ansible_ssh_")}
+    values = {name: "{{ v }}" for name in KNOWN_VARIABLES if name.startswith("ansible_ssh_")}
     values |= {"v": "2022", "ansible_connection": "{{ 'local' }}"}
     with pytest.raises(InputError, match="ansible_connection of pi1"):
         read_inventory(written(tmp_path, {"pi1": values})).hosts("workers")

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from master.errors import InputError
-from master.inventory.host import Host, shown
+from master.inventory.host import Host, short_repr
 from worker.agent.service import IN_RUN
 
 UNIT = "piswarm-agent.service"
@@ -177,12 +177,12 @@ _OF_VAR_LIB = frozenset({"apt", "dbus", "dpkg", "pam", "private", "python", "sud
 def _path(host: Host, variable: str, value: object) -> str:
     """`value` without a slash at its end. Raises InputError unless it says one place only, in one way."""
     if not isinstance(value, str) or not _PATH.fullmatch(value):
-        raise _refused(host, variable, f"{shown(value)} is no absolute path of letters, digits and . _ / + -")
+        raise _refused(host, variable, f"{short_repr(value)} is no absolute path of letters, digits and . _ / + -")
     parts = value.removesuffix("/").split("/")[1:]
     if {"", ".", ".."} & set(parts):
-        raise _refused(host, variable, f"{shown(value)} has an empty part, or one that is '.' or '..'")
+        raise _refused(host, variable, f"{short_repr(value)} has an empty part, or one that is '.' or '..'")
     if len(parts) < 2:
-        raise _refused(host, variable, f"{shown(value)} is not below another directory")
+        raise _refused(host, variable, f"{short_repr(value)} is not below another directory")
     return "/" + "/".join(parts)
 
 

@@ -16,7 +16,7 @@ from master.deploy.rollout.batches import Budget, Rollout
 from master.deploy.rollout.host_pool import Fleet, Task
 from master.deploy.rollout.results import HostResult, Outcome, RolloutReport, failure
 from master.inventory.host import Host
-from master.inventory.node_settings import check_controllers, settings_of
+from master.inventory.node_settings import check_controllers, make_settings
 from master.release.builder import Release
 from master.release.platforms import Platform
 from master.trust.changes import let_in, read_trust
@@ -54,7 +54,7 @@ class Deployment:
         read_trust(place)  # so that files that are not ours are told before anything is done
         # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
         public_key = "" if wishes.dry_run and not place.controller.exists() else controller_keys(place.directory).public
-        self._settings = {host.name: settings_of(host, public_key) for host in hosts}
+        self._settings = {host.name: make_settings(host, public_key) for host in hosts}
         self._facts: dict[str, HostFacts] = {}
         self._keys: dict[str, str] = {}
         self._bundles: dict[Platform, Release] = {}

@@ -153,7 +153,7 @@ class Testbed:
         return Release(name, archive, is_changed)
 
     def _ours(self, name: str) -> Path:
-        for record in (self.operator.state / "cache/releases").glob("*/bundle.json"):
+        for record in (self.operator.state / "cache/releases").glob("*/release.json"):
             if json.loads(record.read_text())["digest"].startswith(name):
                 return record.with_name("release.tar.gz")
         raise BenchError(f"the cache has no release {name}")
