@@ -1,4 +1,4 @@
-"""Which user classes there are: those that come with piswarm, or those of the operator's own locustfile."""
+"""The user classes of a run: those that come with piswarm, or those of the operator's locustfile."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ SHIPPED = ("worker.users.lucid.users",)
 
 @cache
 def import_locustfile(path: str) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
-    """The user classes and load shapes of the locustfile at `path`, which is imported once however often they are asked for.
-
-    Whatever it raises is passed on.
-    """
+    """Import the locustfile at `path`, once per process; its user classes by name, and its load shapes. Raises whatever it raises."""
     classes, shapes = load_locustfile(path)
     return classes, shapes
 
 
 def user_classes(locustfile: Path | str | None = None) -> dict[str, type[User]]:
-    """All user classes by name. Whatever a locustfile raises when it is imported is passed on."""
+    """All user classes by name. Raises whatever the locustfile raises."""
     if locustfile is not None:
         return dict(import_locustfile(str(Path(locustfile).resolve()))[0])
     found: dict[str, type[User]] = {}
@@ -39,7 +36,7 @@ def user_classes(locustfile: Path | str | None = None) -> dict[str, type[User]]:
 
 
 def load_user_classes(shares: Mapping[str, UserShare], locustfile: Path | str | None = None) -> list[type[User]]:
-    """The classes that a scenario names, with their share of the load set. Raises KeyError for an unknown one."""
+    """The classes named in `shares`, with their weight or fixed count set. Raises KeyError for an unknown one."""
     known = user_classes(locustfile)
     chosen = []
     for name, share in shares.items():

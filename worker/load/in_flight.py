@@ -1,4 +1,4 @@
-"""Requests that have been sent and not answered yet: how many there are, and how long they have been waiting."""
+"""Requests in flight, that is sent and not answered yet: their number and ages, by endpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class PendingRequest(Protocol):
 
     method: str
     counted_as: str
-    """The name of its endpoint."""
+    """The name of its endpoint in the results."""
 
     @property
     def sent_s(self) -> float | None:
-        """When it was sent, on the monotonic clock; None while it waits for a connection of its user's own limit."""
+        """The time of sending on the monotonic clock; None while it waits for a connection in its user's pool."""
 
 
 class Pending:
@@ -31,7 +31,7 @@ class Pending:
     def __init__(self) -> None:
         self.count = 0
         self.ages = Histogram()
-        """Of those that have been waiting for WAITING_S or longer, in ms."""
+        """Ages in ms of those that have been waiting for at least WAITING_S."""
 
 
 def pending_by_endpoint(requests: Iterable[PendingRequest], now_s: float) -> dict[Endpoint, Pending]:

@@ -1,4 +1,4 @@
-"""Failures of a request that are the node's own: it lacked something, and the target had no part in it."""
+"""Failures of a request for which the node lacked a resource, and in which the target had no part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_CAUSES = 8
 
 
 def local_error(error: BaseException) -> str | None:
-    """What the node itself lacked when a request ended in `error`, with the remedy; None when it was not the node's fault."""
+    """The resource that the node lacked when a request failed with `error`, with the remedy; None for any other failure."""
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return f"the node can't resolve the target's name ({cause.strerror or cause}): check its DNS, or use an address"
@@ -31,7 +31,7 @@ def local_error(error: BaseException) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what lies below it: clients wrap the system's errors, as cause, as context, or as their first argument."""
+    """`error` and the exceptions that it wraps as cause, context, reason, or one of its first two arguments."""
     waiting, seen = [error], set[int]()
     while waiting and len(seen) < _MAX_CAUSES:
         cause = waiting.pop()

@@ -1,7 +1,7 @@
-"""Locust's own HTTP clients, made to tell which of their requests are in flight.
+"""In-flight requests of Locust's own HTTP clients.
 
-Locust's request event is fired when a request has ended. A request that never ends is seen only by who knows that it began, so
-the one method through which both clients send is wrapped, once for the process.
+Locust fires its request event when a request has ended. To see those that never end, the one method through which both
+clients send is wrapped, once for the process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.load.recorder import RequestEvent
 
 
 class _Request:
-    """One request of a client of Locust's, see worker.load.in_flight.PendingRequest."""
+    """One request of a client of Locust's, a worker.load.in_flight.PendingRequest."""
 
     __slots__ = ("counted_as", "method", "sent_s")
 
@@ -30,7 +30,7 @@ class _Request:
 
 
 def track_requests() -> None:
-    """From now on sessions whose request event is a recorder's tell it what is in flight. A second call changes nothing."""
+    """Wrap both clients: sessions whose request event is a RequestEvent keep its `in_flight`. A second call changes nothing."""
     for client in (FastHttpSession, HttpSession):
         if not hasattr(client.request, "__wrapped__"):
             client.request = _tracked(client.request)

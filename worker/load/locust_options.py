@@ -22,7 +22,7 @@ from worker.wire.messages import Work
 
 
 class OptionsError(Exception):
-    """The locustfile's own options can't be read; says why."""
+    """Raised when the locustfile's own options can't be read; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def locust_variables() -> frozenset[str]:
 def parse_options(variables: Mapping[str, str]) -> Namespace:
     """All options at their defaults, but for those of the locustfile's own that `variables` give. Raises OptionsError."""
     parser, _ = _parser()
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         try:
             options: Namespace = parser.parse_args(args=[], env_vars=dict(variables))
         except SystemExit:
-            raise OptionsError(said.getvalue().partition("error: ")[2].strip() or said.getvalue().strip()) from None
+            raise OptionsError(stderr.getvalue().partition("error: ")[2].strip() or stderr.getvalue().strip()) from None
     return options
 
 

@@ -1,4 +1,4 @@
-"""How late a worker's event loop is: the honest measure of whether it was fit to time anything."""
+"""Lag of a worker's event loop: the measure of whether the worker was fit to time anything."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PROBE_INTERVAL_S = 0.04721
 """Two probes are 0.9442 of 100 ms apart, the period of a CPU quota: what stops a process once a period is met at ever other
 places, no two further than 6 ms apart within a second. At 50 ms a probe would meet it at the same two for ever."""
 PROBES_PER_SECOND = 22
-"""At most, in a second without stalls; else 21."""
+"""The most probes of a second without stalls; some have 21."""
 KEPT_SECONDS = 120
 
 
 class LagSecond:
-    """One second of one process: the lag of each probe in ms, and the CPU it used in percent of a core (None: unknown)."""
+    """One second of one process: a histogram of its probes' lag in ms, and its CPU use in percent of a core (None: unknown)."""
 
     __slots__ = ("cpu_percent", "histogram")
 
@@ -28,20 +28,23 @@ class LagSecond:
 
 
 class LagSource(Protocol):
-    """What knows how fit a worker was, second by second."""
+    """A source of lag and CPU use of a worker, second by second."""
 
     def second(self, second: int) -> LagSecond:
         """The record of one second of the monotonic clock."""
 
     def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        """What happens now may be late for any lag since `since_s`: the largest counts in this second, unless it is below `least_ms`."""
+        """Count the largest lag since `since_s` in the second of `now_s` too, unless it is below `least_ms`.
+
+        For latencies that are recorded now but were made longer by any lag since then.
+        """
 
 
 class LoopLag:
-    """Asks the event loop to be woken on a fixed schedule and records how late each wake-up came.
+    """Probes the event loop on a fixed schedule, and records how late each probe is.
 
-    What becomes due or readable while the loop is busy is looked at late by the same amount. When a stall swallows whole
-    probes, each of them counts with the wait it would have met, in the second in which it was due (the schedule does not
+    Timers and sockets that become ready while the loop is busy are handled late by the same amount. When a stall swallows whole
+    probes, each of them counts with its own lag, in the second in which it was due (the schedule does not
     move: no coordinated omission); the longest of them counts again where the stall ends, since that is where the
     requests that it delayed are counted. All workers of one process share one instance, as they share its loop.
     """
@@ -49,7 +52,7 @@ class LoopLag:
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.process_time
     ) -> None:
-        """`cpu_clock` tells the CPU seconds that this process has used."""
+        """`cpu_clock` returns the CPU seconds that this process has used."""
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._seconds: OrderedDict[int, LagSecond] = OrderedDict()
@@ -58,7 +61,7 @@ class LoopLag:
         self._worst_ms = 0.0  # of what was last carried
 
     def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        """As LagSource says."""
+        """As LagSource.carry."""
         seconds = (int(since_s), int(now_s))
         if seconds != self._carried:
             first = max(seconds[0], seconds[1] - KEPT_SECONDS)

@@ -32,18 +32,18 @@ logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 2.0
 IDLE_REPORT_INTERVAL_S = 4.0
-"""A worker that has no users, and nothing to tell, reports so often."""
+"""The report interval of a worker without users and without new requests."""
 RESEND_AFTER_S = 5.0
-"""A report that the controller has not taken by then is sent again."""
+"""A report that has not been acknowledged by then is sent again."""
 IDLE_AFTER_S = 6.0
-"""Without a sign of life from the controller for so long, a worker ends its users: no load without a controller."""
+"""A worker that has had no message from the controller for so long ends its users: no load without a controller."""
 IDLE_GRACE_S = 2.0
-"""How long their tasks may take then."""
+"""The time that their tasks get to finish then."""
 READY_INTERVAL_S = 2.0
 MAX_READY_INTERVAL_S = 15.0
 MAX_REASON = 500
 FINAL_REPORT_TIMEOUT_S = 10.0
-"""How long a worker waits, after it has stopped, for the controller to take its last report."""
+"""The time that a stopped worker waits for the acknowledgement of its last report."""
 
 
 class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
@@ -64,7 +64,7 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
             self.socket.send_multipart([self._identity, msg.serialize()], zmq.NOBLOCK)
 
     def recv(self) -> Message:
-        """The next message. Raises RPCError, after which the caller asks again; nothing else, whatever arrives."""
+        """The next message. Raises RPCError, after which the caller calls again, and nothing else, whatever arrives."""
         try:
             return super().recv()
         except RPCError:
@@ -76,13 +76,13 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
 class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     """One worker of one node.
 
-    It differs from its base in what it says to the master: no heartbeats (the node's agent answers for the node), no
-    logs, and one Report every REPORT_INTERVAL_S in place of Locust's statistics. A report is kept until the controller has
-    taken it. A stop lets running tasks finish, for at most the environment's `stop_timeout`, then has the final report taken
-    and only then says that it has stopped.
+    It differs from its base in what it sends to the master: no heartbeats (the node's agent sends them), no logs, and one
+    Report every REPORT_INTERVAL_S in place of Locust's statistics. A report is kept until the controller acknowledges it. A
+    stop lets running tasks finish, for at most the environment's `stop_timeout`, then waits for the acknowledgement of the
+    final report, and only then sends that it has stopped.
 
-    A controller that is not heard any more ends the load, not the worker: it keeps what was not taken, and presents itself
-    until there is a controller again, at intervals that grow and are its own.
+    A lost controller ends the load, not the worker: it keeps its reports, and sends Ready until there is a controller again,
+    with back-off and jitter.
     """
 
     client: Any
@@ -99,7 +99,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         run: str,
         phase: float = 0.0,
     ) -> None:
-        """`run` is the name of the run that it works for; `phase` (0 to 1) spreads the reports of a fleet over the interval."""
+        """`run` is the name of the run; `phase` (0 to 1) spreads the reports of a fleet over the interval."""
         self._identity = f"{node}_{index}"
         self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
         self._phase = phase
@@ -107,21 +107,21 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._closing = Event()
         self._life = random.SystemRandom().getrandbits(52)
         self._number = 0
-        self._reports: OrderedDict[int, Report] = OrderedDict()  # those that are not taken yet
-        self._sent_again_s = 0.0
-        self._reported_s, self._requests_told = 0.0, 0  # when last, and how many in all
-        self._all_taken = Event()
-        self._ended = False  # its last report is made
-        self._heard_s = time.monotonic()
-        self._present = Event()  # the controller knows this worker
-        self._may_present = Event()
-        self._halt: RunEndRequest | None = None
-        # The base's listeners count each request a second time, send a message for each exception, and say good-bye to a
-        # controller that has told this worker to quit: they are taken out again.
-        hooks = environment.events
+        self._reports: OrderedDict[int, Report] = OrderedDict()  # those not acknowledged
+        self._resent_s = 0.0
+        self._reported_s, self._requests_reported = 0.0, 0  # the latest report: its time, and all requests until then
+        self._all_acknowledged = Event()
+        self._final_report_made = False
+        self._last_contact_s = time.monotonic()
+        self._joined = Event()  # the controller knows this worker
+        self._initialised = Event()  # the listeners of init are done
+        self._run_end_request: RunEndRequest | None = None
+        # The base's listeners count each request a second time, send a message for each exception, and answer a Quit: they are
+        # removed again.
+        events = environment.events
         kept = [
             (event._handlers, list(event._handlers))  # noqa: SLF001  # Locust has no public way to read them
-            for event in (hooks.request, hooks.user_error, hooks.quitting)
+            for event in (events.request, events.user_error, events.quitting)
         ]
         # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
         super().__init__(environment, "127.0.0.1", 9)
@@ -131,94 +131,94 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     @property
     def recorder(self) -> Recorder:
-        """What this worker measured and has not reported."""
+        """The recorder of this worker's requests."""
         recorder: Recorder = self.environment.stats
         return recorder
 
     def connect_to_master(self) -> None:
-        """Open the connection; the controller is sought from then on, however long it takes."""
+        """Open the connection; from then on the worker tries to join the controller, however long it takes."""
         self.client_id = self._identity
         self.reset_connection()
         self.connected = True
         self.greenlet.spawn(self._seek_controller)
 
     def reset_connection(self) -> None:
-        """Open the connection anew, encrypted as before."""
+        """Replace the connection by a new one."""
         self.client.close(linger=0)
         self.client = self._connect()
 
     def _seek_controller(self) -> None:
-        """Whenever no controller knows this worker, present it until one does; without one, end the load."""
-        self._may_present.wait()
-        dice = random.Random(self._identity)  # noqa: S311  # no secret
+        """Send Ready until a controller answers, whenever there is none; end the load without one."""
+        self._initialised.wait()
+        jitter = random.Random(self._identity)  # noqa: S311  # no secret
         wait_s = READY_INTERVAL_S
         while True:
-            if self._present.is_set():
+            if self._joined.is_set():
                 wait_s = READY_INTERVAL_S
-                left_s = self._heard_s + IDLE_AFTER_S - time.monotonic()
+                left_s = self._last_contact_s + IDLE_AFTER_S - time.monotonic()
                 if left_s > 0:
                     gevent.sleep(left_s)
                 else:
-                    self._present.clear()
+                    self._joined.clear()
                     self._fall_idle()
             else:
-                self._present_self()
-                self._present.wait(wait_s * dice.uniform(0.8, 1.2))
+                self._send_ready()
+                self._joined.wait(wait_s * jitter.uniform(0.8, 1.2))
                 wait_s = min(2 * wait_s, MAX_READY_INTERVAL_S)
 
-    def present(self) -> None:
-        """The locustfile's listeners of init are done: from now on the worker presents itself to the controller."""
-        self._may_present.set()
+    def join(self) -> None:
+        """Join the controller, now that the locustfile's listeners of init are done."""
+        self._initialised.set()
 
-    def halt(self, reason: str) -> None:
-        """Ask the controller to end the run; the first reason stays."""
-        if self._halt is None:
-            self._halt = RunEndRequest(self._run, reason[:MAX_REASON])
+    def request_run_end(self, reason: str) -> None:
+        """Ask the controller to end the run. Only the first reason counts."""
+        if self._run_end_request is None:
+            self._run_end_request = RunEndRequest(self._run, reason[:MAX_REASON])
             logger.error("%s", reason)
-            self._send("end_run", self._halt)
+            self._send("end_run", self._run_end_request)
 
     def quit(self) -> None:
-        """A locustfile ends the test: the controller is asked to end it, in order and for all workers."""
-        self.halt(f"the locustfile called runner.quit(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+        """Locust's way to end the test: asks the controller to end the run, for all workers."""
+        self.request_run_end(f"the locustfile called runner.quit(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
 
     def stop(self) -> None:
-        """As `quit`: a test of Locust's that is stopped may be started again, a run ends."""
-        self.halt(f"the locustfile called runner.stop(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+        """As `quit`: a run is not started again, unlike a test of Locust's."""
+        self.request_run_end(f"the locustfile called runner.stop(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
 
     def _present_self(self) -> None:
-        if not self._may_present.is_set():
+        if not self._initialised.is_set():
             return
         first = next(iter(self._reports), self._number + 1)
         self._send("client_ready", Ready(__version__, self._life, first, self._run))
 
     def _fall_idle(self) -> None:
         if self.user_greenlets:
-            logger.warning("%s hears no controller: its users end", self._identity)
+            logger.warning("%s has lost its controller: its users end", self._identity)
             self.environment.stop_timeout = IDLE_GRACE_S
             super().stop()
             self.worker_state = STATE_INIT
 
     def handle_message(self, msg: Message) -> None:
         """Act on one message from the master. A stop runs beside the message loop, which it must not hold up."""
-        self._heard_s = time.monotonic()
+        self._last_contact_s = time.monotonic()
         note_contact()
         match msg.type:
-            case "ack":  # the controller knows this worker, and which of its reports it has taken
+            case "ack":  # the answer to Ready, with the number of the last report acknowledged
                 self.worker_index = msg.data["index"]
                 self.last_received_spawn_timestamp = 0
-                self._forget_reports(msg.data["taken"])
-                self._send_reports()
-                self._present.set()
+                self._drop_reports(msg.data["taken"])
+                self._resend_reports()
+                self._joined.set()
                 self.connection_event.set()
             case "taken":
-                self._forget_reports(msg.data)
-                if not self._present.is_set():
-                    self._present_self()
+                self._drop_reports(msg.data)
+                if not self._joined.is_set():
+                    self._send_ready()
             case "present":
-                self._present.clear()
-                self._present_self()
+                self._joined.clear()
+                self._send_ready()
             case "spawn":
-                self._ended = False  # another controller goes on with a run that had been stopped
+                self._final_report_made = False  # another controller goes on with a run that had been stopped
                 super().handle_message(msg)
             case "stop":
                 self.greenlet.spawn(self._stop_and_report)
@@ -229,11 +229,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     def _stop_and_report(self) -> None:
         super().stop()
-        self._ended = True
+        self._final_report_made = True
         self._report(final=True)
         with gevent.Timeout(FINAL_REPORT_TIMEOUT_S, False):  # gevent's way to say: just leave the block
             while self._reports:
-                self._all_taken.wait()
+                self._all_acknowledged.wait()
         self.client.send(Message("client_stopped", None, self.client_id))
         self.worker_state = STATE_INIT
 
@@ -242,7 +242,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self.recorder.note_exception(type(user).__name__, exception, tb)
 
     def spawn_users(self, user_classes_spawn_count: dict[str, int], wait: bool = False) -> list[Any]:  # noqa: ARG002
-        """Start so many users of each class. One that can't be made is counted as an exception, and the others are started."""
+        """Start so many users of each class. One whose constructor raises counts as an exception; the others are started."""
         if self.state in (STATE_INIT, STATE_STOPPED):
             self.update_state(STATE_SPAWNING)
         users = []
@@ -259,7 +259,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         return users
 
     def start_worker(self, user_classes_count: dict[str, int], **kwargs: Any) -> None:
-        """Run so many users of each class, beside those that were told to stop and have not ended their task yet."""
+        """Run so many users of each class, not counting those that are stopping and still finish their task."""
         stopping = Counter(type(user).__name__ for user in self._users() if _is_stopping(user))
         super().start_worker({name: count + stopping[name] for name, count in user_classes_count.items()}, **kwargs)
 
@@ -268,9 +268,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         return [greenlet.args[0] for greenlet in list(self.user_greenlets) if greenlet.args]
 
     def stop_users(self, user_classes_stop_count: dict[str, int]) -> None:
-        """Stop so many users of each class: those that pause at once, the others when their task is done.
-
-        Those that were told before are waited for as well.
+        """Stop so many users of each class, those that pause at once, the others after their task, and wait for all that stop.
 
         Locust kills a pausing user without telling it that it is to stop; when its pause ends in that very moment, the kill
         hits the request that it has just begun, and the target has counted one more than the generator.
@@ -299,7 +297,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
 
     def _report(self, *, final: bool = False) -> None:
         self._number += 1
-        self._reported_s, self._requests_told = time.monotonic(), self.recorder.requests_total
+        self._reported_s, self._requests_reported = time.monotonic(), self.recorder.requests_total
         report = self.recorder.take(
             dict(self.user_classes_count),
             life=self._life,
@@ -308,17 +306,17 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             final=final,
         )
         self._reports[self._number] = report
-        self._all_taken.clear()
+        self._all_acknowledged.clear()
         self._send("stats", report)
 
-    def _forget_reports(self, up_to: int) -> None:
+    def _drop_reports(self, up_to: int) -> None:
         while self._reports and next(iter(self._reports)) <= up_to:
             self._reports.popitem(last=False)
         if not self._reports:
-            self._all_taken.set()
+            self._all_acknowledged.set()
 
-    def _send_reports(self) -> None:
-        self._sent_again_s = time.monotonic()
+    def _resend_reports(self) -> None:
+        self._resent_s = time.monotonic()
         for report in self._reports.values():
             self._send("stats", report)
 
@@ -330,28 +328,28 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def stats_reporter(self) -> None:
         """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete.
 
-        While there is nothing to tell, every IDLE_REPORT_INTERVAL_S is enough.
-        Nothing is reported to a controller that is not there: what was counted stays counted.
+        While there is nothing new, every IDLE_REPORT_INTERVAL_S is enough. Without a controller no report is made: the recorder
+        keeps what it has counted.
         """
         while True:
             now_s = time.monotonic()
             slot_s = 0.2 + 0.6 * self._phase + int(self._phase * 97) % int(REPORT_INTERVAL_S)
             gevent.sleep(REPORT_INTERVAL_S - (now_s - slot_s) % REPORT_INTERVAL_S)
-            if self._halt is not None:
-                self._send("end_run", self._halt)
-            if self._present.is_set():
+            if self._run_end_request is not None:
+                self._send("end_run", self._run_end_request)
+            if self._joined.is_set():
                 oldest = next(iter(self._reports.values()), None)
                 now_s = time.monotonic()
-                if oldest is not None and now_s - max(oldest.sent_s, self._sent_again_s) > RESEND_AFTER_S:
-                    self._send_reports()
-                idle = not self.user_greenlets and self.recorder.requests_total == self._requests_told
-                if not self._ended and not (idle and now_s < self._reported_s + IDLE_REPORT_INTERVAL_S - 1):
+                if oldest is not None and now_s - max(oldest.sent_s, self._resent_s) > RESEND_AFTER_S:
+                    self._resend_reports()
+                idle = not self.user_greenlets and self.recorder.requests_total == self._requests_reported
+                if not self._final_report_made and not (idle and now_s < self._reported_s + IDLE_REPORT_INTERVAL_S - 1):
                     self._report()
 
-    def wait_until_told_to_quit(self) -> None:
-        """Block until the master ends the run, then stop everything."""
+    def wait_for_quit(self) -> None:
+        """Block until the master sends quit, then stop everything."""
         self._closing.wait()
-        if self._may_present.is_set():
+        if self._initialised.is_set():
             super().stop()
             events = self.environment.events
             events.quitting.fire(environment=self.environment, reverse=True)
@@ -360,16 +358,16 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self.client.close(linger=500)
 
     def heartbeat(self) -> None:
-        """Nothing: the node's agent answers for the node."""
+        """Does nothing: the node's agent sends heartbeats."""
 
     def heartbeat_timeout_checker(self) -> None:
-        """Nothing: whether the master lives is the agent's business."""
+        """Does nothing: a lost master is noticed by its silence, see IDLE_AFTER_S."""
 
     def logs_reporter(self) -> None:
-        """Nothing: logs stay where they are written."""
+        """Does nothing: logs stay where they are written."""
 
     def monitor_cpu_and_memory(self) -> None:
-        """Nothing: LoopLag measures the process, the agent the node."""
+        """Does nothing: LoopLag measures the process, the agent the node."""
 
 
 def _is_stopping(user: Any) -> bool:
@@ -377,5 +375,5 @@ def _is_stopping(user: Any) -> bool:
 
 
 def _place(frame: FrameType) -> str:
-    """Where a call was made: ` (locustfile.py:12)`."""
+    """The place of a call, as ` (locustfile.py:12)`."""
     return f" ({frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"

@@ -1,4 +1,4 @@
-"""Exceptions that the code of users lets through: which, where, and how often."""
+"""Exceptions that users' code did not catch: their kind, place and number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.printable import printable
 from worker.wire.messages import ExceptionCount
 
 MAX_DIFFERENT = 100
-"""Different exceptions kept for one report; further ones are counted together."""
+"""Different exceptions of one report; further ones are counted together."""
 MAX_LENGTH = 300
 _OURS = str(Path(__file__).resolve().parents[1])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -22,13 +22,13 @@ Key = tuple[str, str, str, str, str]
 
 
 class UserExceptions:
-    """What is to be reported of exceptions in users' code."""
+    """Counts of exceptions since the last report."""
 
     def __init__(self) -> None:
         self._counts: dict[Key, int] = {}
 
     def note(self, user_class: str, error: BaseException, trace: TracebackType | None) -> None:
-        """Count one exception that the code of a `user_class` user let through."""
+        """Count one exception that the code of a `user_class` user did not catch."""
         place, line = _place(trace)
         key = tuple(
             printable(text)[:MAX_LENGTH] for text in (user_class, type(error).__name__, _message(error), place, line)
@@ -38,7 +38,7 @@ class UserExceptions:
         self._counts[key] = self._counts.get(key, 0) + 1  # type: ignore[index, arg-type]  # five texts went in
 
     def take(self) -> list[ExceptionCount]:
-        """Everything noted since the last call."""
+        """Take everything noted since the last call."""
         counts = [ExceptionCount(*key, count) for key, count in self._counts.items()]
         self._counts.clear()
         return counts
@@ -52,7 +52,7 @@ def _message(error: Any) -> str:
 
 
 def _place(trace: TracebackType | None) -> tuple[str, str]:
-    """Where it was raised, as file, line and function with the source line: the innermost place in the user's own code."""
+    """The innermost place in the user's own code, as `FILE:LINE in FUNCTION`, and its source line."""
     frames = traceback.extract_tb(trace)
     own = [frame for frame in frames if not frame.filename.startswith((_OURS, *_LIBRARIES))]
     if not frames:

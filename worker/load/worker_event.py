@@ -1,4 +1,4 @@
-"""An event of a worker, as Locust's, whose failing listeners do not go unseen."""
+"""An event of one worker: Locust's EventHook, whose failing listeners are counted."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 from locust.event import EventHook
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-_LET_THROUGH = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
-"""What a listener may raise to steer the task that fired the event."""
+_CONTROL_FLOW = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
+"""Exceptions by which a listener controls the task that fired the event."""
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
-    """One event of one worker. A listener that raises is logged and counted among the worker's errors, and the others are called."""
+    """One event of one worker. A listener that raises is logged and reported, and the others are called."""
 
-    def __init__(self, name: str, listeners: list[Any], failed: Callable[[str, Exception], None] | None) -> None:
-        """`failed` is told this event's name and what a listener has raised."""
+    def __init__(self, name: str, listeners: list[Any], on_failure: Callable[[str, Exception], None] | None) -> None:
+        """`on_failure` is called with this event's name and the exception that a listener has raised."""
         super().__init__()
         self._handlers = listeners
         self._name = name
-        self._failed = failed
+        self._on_failure = on_failure
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Call the listeners, as Locust's event does."""
         for listener in self._handlers[::-1] if reverse else self._handlers.copy():
             try:
                 listener(**kwargs)
-            except _LET_THROUGH:
+            except _CONTROL_FLOW:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever a locustfile raises
                 logger.error("a listener of %s failed\n%s", self._name, traceback.format_exc())  # noqa: TRY400  # one record
-                if self._failed is not None:
-                    self._failed(self._name, error)
+                if self._on_failure is not None:
+                    self._on_failure(self._name, error)

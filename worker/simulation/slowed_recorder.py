@@ -19,7 +19,7 @@ from worker.load.recorder import Recorder
 from worker.simulation.virtual_cores import VirtualCores
 
 MIN_WAIT_S = 0.001
-"""A shorter wait for a core is none."""
+"""Shorter waits for a core are neglected."""
 
 _record = Recorder.record
 
@@ -38,7 +38,7 @@ class SlowedLag:
         self._carried = (-1, -1)
 
     def note(self, now_s: float, wait_s: float) -> None:
-        """At `now_s` the node would have come to it so late."""
+        """Note that the node would have handled something at `now_s` so late."""
         waits_ms = self._waits_ms.get(int(now_s))
         if waits_ms is None:
             waits_ms = self._waits_ms[int(now_s)] = [0.0] * PROBES_PER_SECOND
@@ -48,7 +48,7 @@ class SlowedLag:
         waits_ms[probe] = max(waits_ms[probe], 1000 * wait_s)
 
     def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        """As LagSource says, of its process and of its cores."""
+        """As LagSource.carry, for the process and for the cores."""
         self._process.carry(since_s, now_s, least_ms)
         seconds = (int(since_s), int(now_s))
         if seconds != self._carried:  # once for all that are behind since then
@@ -59,7 +59,7 @@ class SlowedLag:
                 self.note(now_s, worst_ms / 1000)
 
     def second(self, second: int) -> LagSecond:
-        """As LagSource says. CPU is that of a worker of the node, of which each core has one."""
+        """As LagSource.second. CPU use is that of one core of the node, which has a worker for each."""
         process = self._process.second(second)
         entry = LagSecond()
         busy_percent = self._cores.busy_percent(second)

@@ -125,10 +125,10 @@ class ProcessWorkers:
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a locustfile raises; it must not end the others
             events.note_failure("init", error)
         if events.failures:
-            worker.halt(f"a listener of init failed: {events.failures[0]}")
+            worker.request_run_end(f"a listener of init failed: {events.failures[0]}")
         else:
-            worker.present()
-        worker.wait_until_told_to_quit()
+            worker.join()
+        worker.wait_for_quit()
 
 
 def end_seconds(workers: Sequence[FleetWorker]) -> None:
