@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from master.run.processes import child_process as child_module
-from master.run.processes.child_process import Child, cap_log
+from master.run.processes.child_process import Child, ProcessRecord, cap_log, kill_all
+from master.run.processes.local import LocalProcesses
 
 # Each reads its standard input to the end, as every child of ours does, unless the test is about one that does not.
 MODULES = {
@@ -24,6 +25,7 @@ MODULES = {
     "busy": "import sys\nprint('up', flush=True)\nsys.stdin.readline()\nprint('done by itself', file=sys.stderr)",
     "deaf": "import time\nprint('up', flush=True)\ntime.sleep(60)",
     "fails": "import sys\nprint('starting')\nsys.exit('no such user: nobody')",
+    "rude": "print('\\x1b[2Jcleared \\u202ereversed')",
     "silent": "",
     "talks": (
         "import sys\n"
@@ -60,9 +62,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         return child
 
     yield start
+    kill_all(children)
     for child in children:
-        child.kill()
-        child.stop(0)
+        child.close()
 
 
 def ended(child: Child) -> None:
@@ -118,6 +120,7 @@ def test_a_child_that_ended_before_it_read_its_orders_is_no_error(start: Callabl
     child = start("fails", orders=orders)
     ended(child)
     assert child.last_words().endswith("no such user: nobody")
+    assert child.record.pid == child._process.pid, "what is kept of it for another controller can be told all the same"
     child.stop(0)
 
 
@@ -141,8 +144,7 @@ def test_a_child_that_does_not_care_is_killed(start: Callable[..., Child], monke
     """Five seconds after its input was closed; here, at once."""
     child = start("deaf", answers=True)
     child.read_line()
-    wait = child._process.wait
-    monkeypatch.setattr(child._process, "wait", lambda timeout=None: wait(timeout and timeout / 100))
+    monkeypatch.setattr(child_module, "MAX_END_S", 0.05)
     child.stop(0)
     assert child.last_words() == "signal SIGKILL"
 
@@ -153,6 +155,7 @@ def test_killing_ends_a_child_with_all_that_it_started(start: Callable[..., Chil
     grandchild = psutil.Process(int(child.read_line()))
     child.kill()
     child.kill()
+    ended(child)
     assert child.last_words() == "signal SIGKILL"
     deadline_s = time.monotonic() + 10
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -183,3 +186,104 @@ def test_a_log_that_grows_for_ever_is_cut_and_says_so(
     assert text.startswith("beginning\nword")
     assert text.count("what stood here was cut out]") == 1
     assert text.endswith("word\nend\n")
+
+
+@pytest.mark.parametrize("size", [200_001, 4_000_000])
+def test_a_log_that_is_cut_keeps_its_beginning_and_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Trouble starts at the beginning; the end says how it came out, and is what a message shows."""
+    log = tmp_path / "node.log"
+    lines = [f"line {number}" for number in range(size // 10)]
+    log.write_text("\n".join([*lines, "MemoryError: no room"]) + "\n")
+    whole = log.read_text()
+    monkeypatch.setattr(child_module, "MAX_LOG_BYTES", 100_000)
+    monkeypatch.setattr(child_module, "KEPT_LOG_BYTES", 50_000)
+    cap_log(log)
+    kept = log.read_text()
+    assert len(kept) < 51_000
+    head, tail = kept.split("[the log had grown to 0 MiB; what stood here was cut out]\n")
+    assert whole.startswith(head.rstrip("\n"))
+    assert whole.endswith("\n" + tail)
+    assert len(head) > 24_000
+    assert len(tail) > 24_000
+    assert tail.endswith("MemoryError: no room\n")
+
+
+def test_the_last_words_of_a_child_whose_log_was_cut_are_its_own(
+    start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "MAX_LOG_BYTES", 30_000)
+    monkeypatch.setattr(child_module, "KEPT_LOG_BYTES", 5_000)
+    (tmp_path / "fails.log").write_text("filler\n" * 10_000)
+    child = start("fails")
+    ended(child)
+    cap_log(tmp_path / "fails.log")
+    assert child.last_words() == "exit status 1; no such user: nobody"
+
+
+def test_last_words_show_what_a_terminal_would_obey(start: Callable[..., Child]) -> None:
+    """A user's code prints what it likes, and so does the server whose answer it prints."""
+    child = start("rude")
+    ended(child)
+    assert child.last_words() == r"exit status 0; \x1b[2Jcleared \u202ereversed"
+
+
+def test_processes_that_hang_are_ended_all_at_once(
+    start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share one deadline: eight of them take no longer than one."""
+    monkeypatch.setattr(child_module, "MAX_END_S", 1.0)
+    processes = LocalProcesses(tmp_path)
+    processes._generators = [start("deaf", answers=True) for _ in range(4)]
+    processes._target = start("deaf", answers=True)
+    for child in [*processes._generators, processes._target]:
+        child.read_line()  # type: ignore[union-attr]
+    began_s = time.monotonic()
+    processes.stop(0.2)
+    assert time.monotonic() - began_s < 4
+    assert {child.last_words() for child in processes._generators} == {"signal SIGKILL"}
+    assert processes._target.last_words() == "signal SIGKILL"
+
+
+class _Stubborn:
+    """A process that can't be ended, and says so in different ways."""
+
+    def __init__(self, name: str, fault: Exception | None) -> None:
+        self.name, self._fault = name, fault
+        self.record = ProcessRecord(name, 4321, 0.0)
+
+    def ended(self) -> bool:
+        return False
+
+    def ask_to_end(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def wait(self, _: float) -> bool:
+        return False
+
+    def kill(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
+    start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that hangs in the kernel, for example; the others are ended all the same."""
+    monkeypatch.setattr(child_module, "MAX_END_S", 0.3)
+    processes = LocalProcesses(tmp_path)
+    deaf = start("deaf", answers=True)
+    deaf.read_line()
+    processes._generators = [_Stubborn("rack-1", PermissionError("not yours")), deaf]  # type: ignore[list-item]
+    processes._target = _Stubborn("target", None)  # type: ignore[assignment]
+    assert processes.stop(0.0) == [
+        "the process rack-1 (pid 4321) could not be ended; end it with: kill -9 4321",
+        "the process target (pid 4321) could not be ended; end it with: kill -9 4321",
+    ]
+    assert deaf.last_words() == "signal SIGKILL"
+    processes.kill()

@@ -7,27 +7,45 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import psutil
 
 from worker.agent.supervisor import close_stdin
+from worker.printable import printable
 
-LAST_WORDS = 2000
+LAST_WORDS_BYTES = 2000
 MAX_LOG_BYTES = 16 << 20
 KEPT_LOG_BYTES = 4 << 20
-"""Of a log that has grown too long, the beginning is kept: that is where trouble starts."""
+"""Of a log that has grown too long: half of it from the beginning, where trouble starts, and half from the end."""
+MAX_END_S = 5.0
+"""How long processes that were asked to end may take, all together, before they are killed."""
+MAX_KILLED_S = 2.0
+"""How long the kernel may take to end killed ones. One that hangs in a system call can take for ever."""
 
 
 def cap_log(log: Path) -> None:
-    """Cut a log that has more than MAX_LOG_BYTES down to its first KEPT_LOG_BYTES, and say so in it."""
+    """Cut the middle out of a log of more than MAX_LOG_BYTES, so that KEPT_LOG_BYTES are left, and say so in it.
+
+    What its process writes in the very moment of the cut may be lost.
+    """
     with contextlib.suppress(OSError):  # it may have been removed, or its disk be full: that is no reason to end a run
-        if log.stat().st_size <= MAX_LOG_BYTES:
+        size = log.stat().st_size
+        if size <= MAX_LOG_BYTES:
             return
-        os.truncate(log, KEPT_LOG_BYTES)
+        half = KEPT_LOG_BYTES // 2
+        with log.open("rb") as file:
+            file.seek(size - half)
+            end = file.read()
+        end = end[end.find(b"\n") + 1 :]  # from the beginning of a line
+        os.truncate(log, half)
         with log.open("ab") as file:
-            file.write(f"\n[the log had grown to {MAX_LOG_BYTES >> 20} MiB; what stood here was cut out]\n".encode())
+            file.write(
+                f"\n[the log had grown to {MAX_LOG_BYTES >> 20} MiB; what stood here was cut out]\n".encode() + end
+            )
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):
@@ -61,21 +79,25 @@ class Adopted:
         """How it ended, which only the one who started it is told."""
         return "it was started by an earlier controller, so its exit status is not known"
 
-    def stop(self, timeout_s: float) -> None:
-        """Let it end by itself for `timeout_s`, then tell it to, then kill it."""
+    def ask_to_end(self) -> None:
+        """Send SIGTERM."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            for number in (None, signal.SIGTERM, signal.SIGKILL):
-                if number is not None:
-                    self._process.send_signal(number)
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    self._process.wait(timeout_s)
-                    return
-                timeout_s = 5.0
+            self._process.terminate()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it has ended, for `timeout_s` at most; whether it has."""
+        with contextlib.suppress(psutil.TimeoutExpired):
+            self._process.wait(timeout_s)
+            return True
+        return self.ended()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         with contextlib.suppress(psutil.NoSuchProcess):
             self._process.kill()
+
+    def close(self) -> None:
+        """Nothing: no pipe leads to it."""
 
 
 class Child:
@@ -110,18 +132,15 @@ class Child:
                 start_new_session=True,
                 env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             )
+        self.record = ProcessRecord(name, self._process.pid, _started_s(self._process.pid))
+        """How another controller finds it again."""
         if orders is not None:
             assert self._process.stdin is not None
             try:
                 self._process.stdin.write(msgspec.json.encode(orders) + b"\n")
                 self._process.stdin.flush()
             except BrokenPipeError:
-                pass  # it has ended already; `ended` and its last words say so
-
-    @property
-    def record(self) -> ProcessRecord:
-        """How another controller finds it again."""
-        return ProcessRecord(self.name, self._process.pid, psutil.Process(self._process.pid).create_time())
+                pass  # it has ended already; `ended` and `last_words` say so
 
     def read_line(self) -> str:
         """The next line of its standard output; empty when it has ended."""
@@ -133,32 +152,86 @@ class Child:
         return self._process.poll() is not None
 
     def last_words(self) -> str:
-        """How it ended: exit status, and the end of what it logged."""
+        """How it ended: exit status, and the last line of its log, as one line that is harmless to show."""
         status = self._process.poll()
         how = f"exit status {status}" if status is None or status >= 0 else f"signal {signal.Signals(-status).name}"
-        said = ""
-        with contextlib.suppress(OSError):
-            said = self._log.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
-        return f"{how}; {said.splitlines()[-1]}" if said else how
+        end = b""
+        with contextlib.suppress(OSError), self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - LAST_WORDS_BYTES))
+            end = file.read()
+        lines = end.decode(errors="replace").strip().splitlines()
+        return f"{how}; {printable(lines[-1])}" if lines else how
 
-    def stop(self, timeout_s: float) -> None:
-        """Let it end by itself for `timeout_s`, then tell it to, then kill it."""
-        try:
+    def ask_to_end(self) -> None:
+        """Close its standard input, and send SIGTERM if it outlives that."""
+        close_stdin(self._process)
+        if self._outlives:
+            self._process.terminate()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it has ended, for `timeout_s` at most; whether it has."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            close_stdin(self._process)
-            if self._outlives:
-                self._process.terminate()
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        return self.ended()
+
+    def stop(self, grace_s: float) -> None:
+        """Let it end by itself for `grace_s`, then ask it to, then kill it."""
+        end_all([self], grace_s)
+
+    def kill(self) -> None:
+        """Send SIGKILL to it and to what it started in its process group."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close the pipes that lead to it."""
         close_stdin(self._process)
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def kill(self) -> None:
-        """End it at once."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+
+def _started_s(pid: int) -> float:
+    """When a process was started, as Unix time; now for one that has ended already."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return time.time()
+
+
+def end_all(
+    processes: Sequence[Child | Adopted], grace_s: float, *, without_grace: Sequence[Child | Adopted] = ()
+) -> list[Child | Adopted]:
+    """Let `processes` end by themselves for `grace_s`, ask what is left to end, and kill what has not after MAX_END_S.
+
+    They are ended side by side, so that many that hang take no longer than one. Those `without_grace` are asked to end when the
+    grace is over. Returns those that live still.
+    """
+    _wait_for(processes, grace_s)
+    everything = [*processes, *without_grace]
+    living = [process for process in everything if not process.ended()]
+    for process in living:
+        _try(process.ask_to_end)
+    living = kill_all(_wait_for(living, MAX_END_S))
+    for process in everything:
+        _try(process.close)
+    return living
+
+
+def kill_all(processes: Sequence[Child | Adopted]) -> list[Child | Adopted]:
+    """Kill all of them; those that live still after MAX_KILLED_S."""
+    for process in processes:
+        _try(process.kill)
+    return _wait_for(processes, MAX_KILLED_S)
+
+
+def _wait_for(processes: Sequence[Child | Adopted], timeout_s: float) -> list[Child | Adopted]:
+    """Wait until all have ended, for `timeout_s` at most; those that have not."""
+    deadline_s = time.monotonic() + timeout_s
+    return [process for process in processes if not process.wait(max(0.0, deadline_s - time.monotonic()))]
+
+
+def _try(step: Callable[[], None]) -> None:
+    """One process that can't be told anything is no reason to leave the others alone; whether it has ended shows later."""
+    with contextlib.suppress(OSError, psutil.Error):
+        step()

@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 from master.errors import AbortError
-from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log
+from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log, end_all, kill_all
 from master.store import CONTROLLER
 from worker.agent.supervisor import Backoff
 from worker.simulation.orders import RackNode, RackOrders, SimulatedBoard, SimulatedNodeOrders
@@ -208,15 +208,17 @@ class LocalProcesses:
             self._agent_due_s = now_s + self._agent_backoff.after_end(now_s - self._agent_started_s)
         return [f"{child.name}: {child.last_words()}" for child in ended]
 
-    def stop(self, grace_s: float) -> None:
-        """Let all but the target end by themselves for `grace_s`; then end what is left, and the target."""
-        deadline_s = time.monotonic() + grace_s
-        for child in self._generators:
-            child.stop(timeout_s=max(0.0, deadline_s - time.monotonic()))
-        if self._target is not None:
-            self._target.stop(timeout_s=0)
+    def stop(self, grace_s: float) -> list[str]:
+        """Let all but the target end by themselves for `grace_s`; then end what is left, and the target.
+
+        Returns a sentence for each that could not be ended.
+        """
+        living = end_all(self._generators, grace_s, without_grace=[] if self._target is None else [self._target])
+        return [
+            f"the process {child.name} (pid {child.record.pid}) could not be ended; end it with: kill -9 {child.record.pid}"
+            for child in living
+        ]
 
     def kill(self) -> None:
-        """End all of them at once."""
-        for child in [*self._generators, *([self._target] if self._target else [])]:
-            child.kill()
+        """Kill all of them at once."""
+        kill_all([*self._generators, *([self._target] if self._target else [])])
