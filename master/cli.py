@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,19 +17,22 @@ from rich.console import Console
 from master.errors import ExitCode, InputError, PiswarmError
 from master.nodes.now import Column
 from worker import __version__, streams
-from worker.printable import printable
+from worker.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from master.judge.result import Result
     from master.run.directory import RunDirectory
+    from master.run.end import FinishedRun
     from master.run.live_view import View
-    from master.run.roster import Roster
-    from master.run.run import Finished
+    from master.run.real_nodes.roster import Roster
 
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
 PATIENCE_S = 0.5
 """How long a run waits for whoever reads what it prints, before it goes on without."""
+
+MAX_FRAMES = 10
+"""Innermost calls that are shown of a fault of piswarm's own."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -143,7 +147,8 @@ def run(
     import locust  # noqa: F401, PLC0415
 
     from master.locustfile.read import read_to_run  # noqa: PLC0415
-    from master.run.run import Run, RunPlan  # noqa: PLC0415
+    from master.run.run import execute  # noqa: PLC0415
+    from master.run.start import RunPlan  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration  # noqa: PLC0415
 
@@ -167,7 +172,7 @@ def run(
         variables=read.variables,
         warnings=read.warnings,
     )
-    _show_result(plan.scenario.name, lambda view, show: Run(plan.scenario, view, show).execute(plan))
+    _show_result(plan.scenario.name, lambda view, show: execute(plan, view, show))
 
 
 @app.command(
@@ -181,14 +186,14 @@ def resume(
     import locust  # noqa: F401, PLC0415
 
     from master.locustfile.read import read_again  # noqa: PLC0415
+    from master.run import run as runs  # noqa: PLC0415
     from master.run.directory import RunDirectory  # noqa: PLC0415
-    from master.run.run import Run  # noqa: PLC0415
 
     found = RunDirectory(directory.resolve())
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
     scenario = read_again(found.scenario)
-    _show_result(scenario.name, lambda view, show: Run(scenario, view, show).resume(found))
+    _show_result(scenario.name, lambda view, show: runs.resume(scenario, found, view, show))
 
 
 @app.command(
@@ -249,7 +254,7 @@ def _one_target(target: str | None, host: str | None) -> str | None:
 
 
 def _read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
-    from master.run.roster import read_roster  # noqa: PLC0415
+    from master.run.real_nodes.roster import read_roster  # noqa: PLC0415
 
     return read_roster(inventory, limit, state)
 
@@ -260,7 +265,7 @@ def _warn(warnings: Sequence[str]) -> None:
         say(f"piswarm: warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirectory], None]], Finished]) -> None:
+def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirectory], None]], FinishedRun]) -> None:
     from master.report.summary import print_summary  # noqa: PLC0415
     from master.run.live_view import view_for  # noqa: PLC0415
 
@@ -271,8 +276,8 @@ def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirect
     view = view_for(console, f"piswarm  {name}")
     finished = execute(view, lambda result, directory: print_summary(console, result, directory))
     verdict, place = finished.result.verdict, printable(str(finished.directory.path))
-    for text in finished.unwritten:
-        _complain(f"piswarm: {text}")
+    for problem in finished.problems:
+        _complain(f"piswarm: {problem}")
     if lost := streams.lost_output():
         _complain(
             f"piswarm: standard output can't be written: {lost.strerror}", f"The verdict is {verdict}; see {place}."
@@ -288,8 +293,13 @@ def _complain(*lines: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _notes(error: BaseException) -> list[str]:
+    """What else went wrong while the error was on its way."""
+    return [f"piswarm: {note}" for note in getattr(error, "__notes__", [])]
+
+
 def _show_error(error: PiswarmError) -> int:
-    _complain(f"piswarm: {error}", *([error.hint] if error.hint else []))
+    _complain(f"piswarm: {error}", *([error.hint] if error.hint else []), *_notes(error))
     return error.exit_code
 
 
@@ -304,9 +314,10 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001  # the last resort: nothing may end with a status that means something else
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _show_error(InputError(f"{error.filename}: {error.strerror}", hint="Correct the name."))
-        console = Console(stderr=True)
-        console.print_exception(max_frames=10)
-        console.print("piswarm: this is a fault of piswarm's own; please report it with the lines above.", markup=False)
+        trace = printable_lines("".join(traceback.format_exception(error, limit=-MAX_FRAMES)).rstrip())
+        _complain(
+            trace, "piswarm: this is a fault of piswarm's own; please report it with the lines above.", *_notes(error)
+        )
         return ExitCode.ABORTED
     return 0
 

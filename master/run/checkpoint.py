@@ -17,7 +17,7 @@ from master.errors import InputError
 from master.judge.target.thresholds import ThresholdOutcome
 from master.load.schedule import Span
 from master.run.processes.local import Started
-from master.run.roster import Roster
+from master.run.real_nodes.roster import Roster
 from master.scenario import Stage
 from master.store import CHECKPOINT_KEY, CONTROLLER
 from worker.wire.curve import Keys

@@ -15,7 +15,7 @@ from master.fleet.states import USABLE, NodeState
 from master.run.collect.collector import Collector
 from master.run.live_view import Snapshot, View
 from master.run.processes.local import LocalProcesses
-from master.run.revocations import Revocations
+from master.run.real_nodes.revocations import Revocations
 from master.run.stop import StopOrder
 from master.run.storage import StorageMonitor
 from master.scenario import Scenario

@@ -9,8 +9,8 @@ import pytest
 
 from master.judge.generator.validity import check
 from master.judge.seconds.fitness import FitnessLog
+from master.judge.target.bottleneck import bottleneck_in
 from master.load.schedule import LoadSchedule, Progress
-from master.run.bottleneck import bottleneck_in
 from master.run.processes import limits
 from master.run.processes.limits import files_needed, limit_warnings
 from master.run.storage import REPORT_BYTES, Growth, shown_bytes

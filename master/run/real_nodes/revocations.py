@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from master.errors import InputError
-from master.run.roster import Roster
+from master.run.real_nodes.roster import Roster
 from master.trust.state import Place
 
 _Signature = tuple[int, int, int] | None

@@ -1,0 +1,150 @@
+"""The end of a run: from what was measured to its result and its files, or to saying what is missing and where the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from locust import __version__ as locust_version
+
+from master.errors import AbortError
+from master.fleet.refusals import disbelieved
+from master.judge.outcome import RunFacts, conclude
+from master.judge.result import Result
+from master.judge.target.bottleneck import bottleneck_in
+from master.report.files import write_outcome
+from master.run.collect.collector import Collector
+from master.run.directory import RunDirectory
+from master.run.prepared_run import PreparedRun
+from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
+from master.run.stop import StopOrder
+
+CLOCK_OFF_S = 1.0
+"""A node's wall clock that is off by more is told in the result."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that came to its end."""
+
+    result: Result
+    directory: RunDirectory
+    problems: Sequence[str]
+    """What did not go well at its end, for the operator: files that are elsewhere, processes that live still."""
+    fault: Exception | None
+    """The fault of piswarm's own that ended it; None when there was none."""
+
+
+@dataclass(frozen=True)
+class LoadOutcome:
+    """What the load left beside what is in run.db."""
+
+    target: str
+    """Its URL."""
+    unreported_workers: Sequence[str] = ()
+    """Workers that sent no final report."""
+    target_cpu: Mapping[int, float] | None = None
+    """Percent of one core that the embedded target used, by second of the run."""
+
+
+def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
+    prepared: PreparedRun,
+    collector: Collector,
+    stop: StopOrder,
+    faults: RunFaults,
+    outcome: LoadOutcome,
+    warnings: Sequence[str],
+) -> Result:
+    """Judge the run. One whose facts can't be put together is ABORTED.
+
+    Raises AbortError where there can't be a result at all; it says what is missing and where what was measured is.
+    """
+    try:
+        facts = _facts(prepared, collector, stop, outcome, warnings)
+        return _with_bottleneck(conclude(prepared.scenario, prepared.store, collector.fitness, facts), facts, outcome)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or is told why there is none
+        faults.note(error)
+    try:
+        bare = _bare_facts(prepared, stop, outcome, warnings)
+        return conclude(prepared.scenario, prepared.store, collector.fitness, bare)
+    except Exception as error:
+        directory = prepared.directory
+        files = missing_files([directory.result, directory.junit, directory.report])
+        raise AbortError(
+            f"the result can't be worked out: {describe(error)}. Not written: {files}",
+            hint=f"What was measured is in {directory.database}.",
+        ) from error
+
+
+def _facts(
+    prepared: PreparedRun, collector: Collector, stop: StopOrder, outcome: LoadOutcome, warnings: Sequence[str]
+) -> RunFacts:
+    registry, server = prepared.registry, prepared.server
+    return replace(
+        _bare_facts(prepared, stop, outcome, warnings),
+        duration_s=collector.duration_s,
+        steady_seconds=collector.steady_seconds(),
+        users_peak=collector.users_peak,
+        nodes_peak=registry.peak_ready,
+        nodes_lost=len(registry.ever_lost),
+        nodes_quarantined=len(registry.ever_quarantined),
+        ready_s=collector.ready_s,
+        gaps=collector.gaps,
+        clocks_off=registry.clocks_off(CLOCK_OFF_S),
+        dropped_messages=collector.refusals.named(server.drops + collector.dropped + collector.agents.dropped),
+        unreported_workers=sorted({*outcome.unreported_workers, *collector.receipts.cut_off}),
+        broken_rule=collector.broken_rule,
+        silent_classes=collector.user_classes.silent,
+        aborted=stop.reason or collector.stop_reason,
+        warnings=[*warnings, *disbelieved(prepared.store.events())],
+    )
+
+
+def _bare_facts(prepared: PreparedRun, stop: StopOrder, outcome: LoadOutcome, warnings: Sequence[str]) -> RunFacts:
+    """What is known of a run without looking at what it measured."""
+    return RunFacts(
+        run_id=prepared.directory.name,
+        started_at=prepared.started_at,
+        duration_s=0.0,
+        target=outcome.target,
+        steady_seconds=[],
+        users_peak=0,
+        nodes_peak=0,
+        nodes_lost=0,
+        nodes_quarantined=0,
+        ready_s=None,
+        gaps=[],
+        simulated=prepared.registry.simulated,
+        slowed=prepared.access.roster is None and not prepared.access.separate,
+        clocks_off={},
+        dropped_messages={},
+        unreported_workers=sorted(outcome.unreported_workers),
+        locust_version=locust_version,
+        aborted=stop.reason,
+        warnings=warnings,
+    )
+
+
+def _with_bottleneck(result: Result, facts: RunFacts, outcome: LoadOutcome) -> Result:
+    bottleneck = bottleneck_in(outcome.target_cpu or {}, facts.steady_seconds)
+    if bottleneck is not None:
+        result.reason = f"{result.reason.removesuffix('.')}. {bottleneck}"
+        result.warnings.append(bottleneck)
+    return result
+
+
+def write_result(
+    prepared: PreparedRun, result: Result, shutdown: Shutdown, show: Callable[[Result, RunDirectory], None]
+) -> Exception | None:
+    """Write result.json, junit.xml and report.html, and `show` the result; the fault of piswarm's own that kept any from it."""
+    directory = prepared.directory
+    try:
+        shutdown.problems += write_outcome(result, prepared.store, prepared.scenario.to_yaml(), directory, show)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the rest is to be closed, and the operator told
+        files = missing_files([directory.result, directory.junit, directory.report])
+        missing = f"not written: {files}; " if files else ""
+        shutdown.problems.append(
+            f"writing the result failed: {describe(error)}; {missing}what was measured is in {directory.database}"
+        )
+        return error
+    return None

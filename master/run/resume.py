@@ -1,0 +1,51 @@
+"""Preparing a run that another controller left: what it kept is read, and its port is opened again. Nothing is started yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from master.errors import InputError
+from master.run.checkpoint import STANDING, HandoverFile, read_standing
+from master.run.directory import RunDirectory
+from master.run.live_view import View
+from master.run.prepared_run import PreparedRun, RunKeys, open_port
+from master.run.shutdown import Shutdown
+from master.run.start_fleet import check_reachable
+from master.scenario import EMBEDDED, Scenario
+from master.store import Store, check_whole
+
+
+def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shutdown: Shutdown) -> PreparedRun:
+    """Open again what an earlier controller had opened; `shutdown` closes it, and the run stays as it was for another try.
+
+    Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target is not there.
+    """
+    if not directory.database.exists():
+        raise InputError(f"{directory.path} has no {directory.database.name}, so there is nothing to go on with")
+    file, access = HandoverFile.take(directory.keys)
+    keys = RunKeys(file, access, resumable=True)
+    shutdown.add(f"closing {directory.keys.name}", keys.close)
+    view.say("reading what was measured so far")
+    check_whole(directory.database)
+    store = Store(directory.database, kept_apart=scenario.endpoints_judged)
+    shutdown.add(f"closing {directory.database}", store.close)
+    checkpoint = read_standing(store.meta(STANDING), directory.path)
+    started_at = datetime.fromisoformat(str(store.meta("started_at")))
+    warnings = msgspec.convert(store.meta("warnings") or [], list[str])
+    if scenario.target != EMBEDDED:
+        check_reachable(scenario.target)
+    server, registry = open_port(access, shutdown)
+    return PreparedRun(
+        scenario=scenario,
+        directory=directory,
+        started_at=started_at,
+        warnings=warnings,
+        access=access,
+        keys=keys,
+        server=server,
+        registry=registry,
+        store=store,
+        checkpoint=checkpoint,
+    )

@@ -1,0 +1,105 @@
+"""Preparing a new run: its port, directory, keys and run.db. Nothing is started yet."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from master.errors import InputError
+from master.run.checkpoint import FleetAccess, HandoverFile
+from master.run.directory import RunDirectory
+from master.run.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
+from master.run.processes.local import node_names
+from master.run.real_nodes.roster import Roster
+from master.run.shutdown import Shutdown
+from master.scenario import Scenario
+from master.store import CONTROLLER, Store
+from master.web.metrics import MetricsServer
+from worker.atomic_write import atomic_write_public
+from worker.wire.curve import new_keys
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What to run, and where: `out` is the run directory (None: a new one below `runs/`).
+
+    The master listens on `host` and `port`; 0 takes a free one, None is what the nodes of the `roster` know, or a free one on
+    loopback. Without a roster all nodes are simulated, with processes of their own if they are `separate`.
+    """
+
+    scenario: Scenario
+    out: Path | None
+    started_at: datetime
+    host: str | None = None
+    port: int | None = None
+    separate: bool = False
+    roster: Roster | None = None
+    metrics_port: int | None = None
+    """Port of loopback that serves the run's metrics to Prometheus; None for none."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables from which the locustfile's own options get their values (worker/load/locust_options.py)."""
+    warnings: Sequence[str] = ()
+    """What the operator was warned of in the input."""
+
+
+def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
+    """Open what a new run needs; `shutdown` closes it. Raises InputError when the operator's input keeps it from starting."""
+    access = _fleet_access(plan)
+    server, registry = open_port(access, shutdown)
+    metrics = None
+    if plan.metrics_port is not None:
+        metrics = MetricsServer(plan.metrics_port)
+        shutdown.add("closing the metrics' port", metrics.close)
+    directory = RunDirectory.create(plan.out, plan.scenario.name, plan.started_at)
+    try:
+        keys = RunKeys(HandoverFile.create(directory.keys, access), access, resumable=False)
+        shutdown.add(f"closing {directory.keys.name}", keys.close)
+        store = _create_store(plan, directory, shutdown)
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(
+            f"the output directory {directory.path} can't be written: {error}",
+            hint="Make room there, or name another one with --out.",
+        ) from None
+    return PreparedRun(
+        scenario=plan.scenario,
+        directory=directory,
+        started_at=plan.started_at,
+        warnings=plan.warnings,
+        access=access,
+        keys=keys,
+        server=server,
+        registry=registry,
+        store=store,
+        metrics=metrics,
+    )
+
+
+def _fleet_access(plan: RunPlan) -> FleetAccess:
+    roster = plan.roster
+    simulated = node_names(plan.scenario.nodes.expect) if roster is None else []
+    host, port = (LOOPBACK, 0) if roster is None else (roster.host, roster.port)
+    return FleetAccess(
+        host=host if plan.host is None else plan.host,
+        port=port if plan.port is None else plan.port,
+        server_keys=new_keys() if roster is None else None,
+        node_keys={name: new_keys() for name in [CONTROLLER, *simulated]},
+        separate=plan.separate,
+        roster=roster,
+        variables=dict(plan.variables),
+    )
+
+
+def _create_store(plan: RunPlan, directory: RunDirectory, shutdown: Shutdown) -> Store:
+    scenario_yaml = plan.scenario.to_yaml()
+    atomic_write_public(directory.scenario, scenario_yaml.encode(errors="replace"))
+    store = Store(directory.database, create=True, kept_apart=plan.scenario.endpoints_judged)
+    shutdown.add(f"closing {directory.database}", store.close)
+    store.put_meta("run", directory.name)
+    store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
+    store.put_meta("scenario", scenario_yaml)
+    store.put_meta("warnings", list(plan.warnings))
+    store.commit()
+    return store

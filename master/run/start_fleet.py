@@ -1,0 +1,126 @@
+"""Bringing up what the load needs: the target, the nodes of this machine, and the wait until enough nodes are ready."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Set as AbstractSet
+from urllib.parse import urlsplit
+
+from master.errors import AbortError
+from master.run.collect.collector import Collector
+from master.run.live_view import View
+from master.run.prepared_run import LOOPBACK, PreparedRun
+from master.run.processes.local import LocalProcesses
+from master.run.processes.simulated_boards import boards_of
+from master.run.real_nodes.revocations import Revocations
+from master.run.real_nodes.roster import assignments
+from master.run.stop import StopOrder
+from master.scenario import EMBEDDED, Scenario
+from master.scenario.model import ramps_s
+from master.store import CONTROLLER
+from worker.wire.messages import Work
+
+POLL_S = 0.2
+"""How often it is seen whether the nodes are ready."""
+
+
+def find_target(prepared: PreparedRun, processes: LocalProcesses, view: View) -> str:
+    """The URL of the target: of the embedded one, which is started, or of one that is reachable. Raises AbortError."""
+    if prepared.scenario.target == EMBEDDED:
+        view.say("starting the embedded target")
+        roster = prepared.access.roster
+        return processes.start_target(LOOPBACK if roster is None else roster.host)
+    check_reachable(prepared.scenario.target)
+    return prepared.scenario.target
+
+
+def check_reachable(url: str) -> None:
+    """Make sure that something listens at `url`. Raises AbortError when nothing does."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=5).close()
+    except OSError as error:
+        raise AbortError(
+            f"the target {url} can't be reached: {error.strerror or error}",
+            hint="Is it running, and is the URL right? No load was sent.",
+        ) from None
+
+
+def start_fleet(
+    prepared: PreparedRun, processes: LocalProcesses, collector: Collector, target: str, adopted: AbstractSet[str]
+) -> None:
+    """Start the agent of this machine and all simulated nodes but those `adopted`, which outlived an earlier controller.
+
+    Real nodes are there, waiting for a run. Raises InputError when the locustfile can't be read any more.
+    """
+    access, scenario, endpoint = prepared.access, prepared.scenario, prepared.server.endpoint
+    processes.keep_agent(access.node_keys[CONTROLLER], endpoint, there=CONTROLLER in adopted)
+    work = _work(prepared, target)
+    if access.roster is not None or access.separate:
+        collector.agents.assign(assignments(work, access.nodes, access.roster))
+    missing = {name: keys for name, keys in access.node_keys.items() if name not in {CONTROLLER, *adopted}}
+    if missing:
+        boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, access.nodes)
+        processes.start_racks(missing, boards, endpoint, work, separate=access.separate)
+    prepared.keys.note_started(processes.started)
+
+
+def _work(prepared: PreparedRun, target: str) -> Work:
+    scenario = prepared.scenario
+    return Work(
+        run=prepared.directory.name,
+        users=scenario.users,
+        host=target,
+        seed=scenario.seed,
+        stop_timeout_s=scenario.stop_timeout_s,
+        locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
+        users_max=scenario.max_users,
+        spawn_rate=scenario.load[0].spawn_rate,
+        duration_s=_load_s(scenario),
+        variables=prepared.access.variables,
+    )
+
+
+def _load_s(scenario: Scenario) -> float:
+    return round(sum(ramps_s(scenario.load)) + sum(stage.hold_s for stage in scenario.load), 3)
+
+
+def wait_for_nodes(
+    prepared: PreparedRun, collector: Collector, revocations: Revocations, stop: StopOrder, view: View
+) -> None:
+    """Wait until enough nodes are ready: all that are expected, or after `nodes.wait` the least that will do.
+
+    Raises AbortError when there are fewer then, or when the run is to stop.
+    """
+    wanted = prepared.scenario.nodes
+    started_s = time.monotonic()
+    deadline_s = started_s + wanted.wait_s
+    while True:
+        if stop.given:
+            raise AbortError(stop.reason or "stopped")
+        ready, absent = prepared.registry.usable, collector.agents.workers_missing()
+        enough = ready >= wanted.min and collector.controller_present
+        late = time.monotonic() > deadline_s
+        to_come = wanted.expect - len(revocations.nodes)
+        if enough and (late or (ready >= to_come and not absent)):
+            if collector.ready_s is None:
+                collector.ready_s = round(time.monotonic() - started_s, 3)
+            return
+        if late:
+            raise _too_few(prepared, ready, collector.agents.last_end)
+        coming = f", {absent} worker(s) still to come" if absent else ""
+        view.say(f"waiting for nodes: {ready} of {wanted.expect} ready{coming}")
+        stop.wait(POLL_S)
+
+
+def _too_few(prepared: PreparedRun, ready: int, last_end: str) -> AbortError:
+    wanted = prepared.scenario.nodes
+    return AbortError(
+        f"only {ready} of {wanted.expect} nodes were ready after {wanted.wait_s:.0f} s, {wanted.min} are needed"
+        + (f"; a worker has ended: {last_end}" if last_end else ""),
+        hint="See the logs in the run directory, or give nodes.wait more time."
+        if prepared.access.roster is None
+        else "See fab status and fab logs for what the others say, or give nodes.wait more time.",
+    )
