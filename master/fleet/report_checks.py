@@ -21,7 +21,7 @@ from worker.wire.messages import EndpointSecond, Facts, Unanswered, WorkerSecond
 
 MAX_REQUESTS_PER_S = 100_000
 """Of one worker, which is one process of Python, on a server's core. worker.http's HttpUser makes 17 200 there at 58 µs of CPU
-each, wrk 89 000 at 11 µs (README, "What a request costs"); a board's core makes fewer by as much as it is slower."""
+each, wrk 89 000 at 11 µs (docs/benchmarks/costs.md); a board's core makes fewer by as much as it is slower."""
 MAX_PROBES = 2 * PROBES_PER_SECOND + KEPT_SECONDS
 """Of a worker's loop in one second: twice those planned, after a stall, and one for each second that it was behind by."""
 MAX_IN_FLIGHT_PER_USER = 100

@@ -78,7 +78,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Systemd:
-    """The unit that the Ansible role installs. A deploy user other than root needs sudo for three commands, named in README."""
+    """The unit that the Ansible role installs. A deploy user other than root needs sudo for three commands, named in ansible/README.md."""
 
     sudo: bool
 
