@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Atomic writes of files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 
 def atomic_write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put `content` in place of `path`: others see the old content or the new, never half, and a power cut leaves one of both.
+    """Replace the content of `path`: readers see the old or the new content, as they do after a power cut. Raises OSError.
 
-    Its directory is made where it is missing, for its owner alone, as the file is unless `mode` says otherwise. Raises OSError.
+    A missing directory is made, for its owner only (0700). The file gets `mode`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(path, content, 0o600, mode)
 
 
 def atomic_write_public(path: Path, content: bytes) -> None:
-    """As `atomic_write`, for others to read as far as the umask lets them, in a directory that is there. Raises OSError."""
+    """As `atomic_write`, with the mode that the umask gives, in a directory that exists. Raises OSError."""
     _replace(path, content, 0o666, None)
 
 

@@ -1,6 +1,6 @@
-"""Text of strangers made harmless to show: terminals obey control characters, and readers are misled by hidden ones.
+"""Escaping of foreign text for output: terminals obey control characters, and readers are misled by hidden ones.
 
-It is for the place where foreign text enters (a file, a message, an exception), so that what shows it later need not care.
+It is for the place where foreign text enters (a file, a message, an exception), so that later output need not care.
 """
 
 from __future__ import annotations

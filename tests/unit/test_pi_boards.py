@@ -22,7 +22,7 @@ from worker.telemetry.conditions import (
     pack_flags,
 )
 from worker.telemetry.pi.sysfs import GET_THROTTLED, Sysfs, parse_throttled
-from worker.telemetry.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd
+from worker.telemetry.pi.vcgencmd import POLL_INTERVAL_S, TIMEOUT_S, Vcgencmd
 from worker.telemetry.sensors import MachineSensors
 from worker.wire.messages import Reading
 
@@ -210,7 +210,7 @@ def test_a_program_that_hangs_gives_way_to_the_files_without_delaying_a_sample(m
     found = []
     for _ in range(4):
         found.append(machine.read().conditions)
-        machine.now_s += LIMIT_S / 2
+        machine.now_s += TIMEOUT_S / 2
     assert found == [UNKNOWN] * 2 + [pack_flags(SOFT_LIMITED, SOFT_LIMITED)] * 2
     assert time.monotonic() - began_s < DEADLINE_S
 
@@ -222,7 +222,7 @@ def test_flags_are_kept_since_the_agents_start(machine: Machine) -> None:
     first = machine.read_known()
     install_vcgencmd(machine.root, script_for(said_by_vcgencmd("5")))
     deadline_s = time.monotonic() + DEADLINE_S
-    machine.now_s += ASK_INTERVAL_S
+    machine.now_s += POLL_INTERVAL_S
     while (reading := machine.read()).conditions == first.conditions and time.monotonic() < deadline_s:
         time.sleep(0.005)
     assert (reading.conditions, reading.conditions_lately) == (pack_flags(0), pack_flags(0))

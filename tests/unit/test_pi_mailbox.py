@@ -23,7 +23,7 @@ from worker.telemetry.pi.mailbox import (
     Mailbox,
     answer,
     ioctl_number,
-    question,
+    request,
 )
 
 WELL = {GET_THROTTLED: (0,), GET_CLOCK_RATE_MEASURED: (3, 1_500_345_728), GET_TEMPERATURE: (0, 43_329)}
@@ -63,7 +63,7 @@ def test_the_request_number_depends_on_the_size_of_a_pointer() -> None:
 
 def test_a_question_is_laid_out_as_the_firmware_wants_it() -> None:
     """Little-endian words: size, status, tag, room, 0, values, end."""
-    assert question(GET_CLOCK_RATE_MEASURED, 3, 0).hex(" ", 4) == (
+    assert request(GET_CLOCK_RATE_MEASURED, 3, 0).hex(" ", 4) == (
         "20000000 00000000 47000300 08000000 00000000 03000000 00000000 00000000"
     )
 

@@ -14,7 +14,7 @@ from pi_boards import BOARDS, DATA, install_vcgencmd, said_by_vcgencmd, script_f
 
 from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, pack_flags
 from worker.telemetry.pi.firmware import Firmware, ProbeError
-from worker.telemetry.pi.vcgencmd import ASK_INTERVAL_S, LIMIT_S, Vcgencmd, parse_clock, parse_throttled
+from worker.telemetry.pi.vcgencmd import POLL_INTERVAL_S, TIMEOUT_S, Vcgencmd, parse_clock, parse_throttled
 
 DEADLINE_S = 20.0
 SAID = {"get_throttled": "throttled=0x50004\n", "measure_clock arm": "frequency(48)=1000212864\n"}
@@ -116,11 +116,11 @@ def test_it_is_asked_anew_only_after_a_while(start: Callable[[str], Vcgencmd], t
     probe = start(script_for(SAID))
     answer(probe, 0.0)
     install_vcgencmd(tmp_path, script_for({**SAID, "get_throttled": "throttled=0x0\n"}))
-    assert probe.read(ASK_INTERVAL_S - 0.1) == FOUND
+    assert probe.read(POLL_INTERVAL_S - 0.1) == FOUND
     assert not probe._running
-    assert probe.read(ASK_INTERVAL_S) == FOUND
+    assert probe.read(POLL_INTERVAL_S) == FOUND
     end_of(probe)
-    assert probe.read(ASK_INTERVAL_S + 1) == Firmware(pack_flags(0), 0, FOUND.clock_hz)
+    assert probe.read(POLL_INTERVAL_S + 1) == Firmware(pack_flags(0), 0, FOUND.clock_hz)
 
 
 def test_a_program_that_hangs_delays_nobody_and_is_killed(start: Callable[[str], Vcgencmd]) -> None:
@@ -131,13 +131,13 @@ def test_a_program_that_hangs_delays_nobody_and_is_killed(start: Callable[[str],
     began_s = time.monotonic()
     probe.read(10.0)
     hanging = [psutil.Process(process.pid) for process in probe._running]
-    probe.read(10.0 + LIMIT_S - 0.1)
+    probe.read(10.0 + TIMEOUT_S - 0.1)
     with pytest.raises(ProbeError, match="no answer within 2 s"):
-        probe.read(10.0 + LIMIT_S)
+        probe.read(10.0 + TIMEOUT_S)
     assert time.monotonic() - began_s < 10  # nowhere near the time that it sleeps
     assert len(hanging) == 2
     assert not psutil.wait_procs(hanging, DEADLINE_S)[1]
-    assert probe.read(10.0 + LIMIT_S + 0.1) is None
+    assert probe.read(10.0 + TIMEOUT_S + 0.1) is None
 
 
 @pytest.mark.parametrize(

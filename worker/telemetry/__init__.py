@@ -1,1 +1,1 @@
-"""What a node measures of itself: CPU, memory, network, temperature, and what the firmware says of throttling."""
+"""Telemetry of a node: CPU, memory, network, temperature, throttling, and the facts of its board and software."""

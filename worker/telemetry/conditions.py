@@ -1,9 +1,8 @@
-"""Four conditions that hold a Raspberry Pi back, each true, false or unknown, in one small number. Pure.
+"""Condition flags of a Raspberry Pi: four conditions, each true, false or unknown, in one byte. Pure.
 
-The firmware of a Pi tells them as bits 0 to 3 of `get_throttled` (Raspberry Pi documentation, "get_throttled"), and this keeps
-their order: bits 0 to 3 say which conditions hold, and bits 4 to 7 which of these four bits are known at all. So 0 is
-"nothing is known", which is what a machine without these sensors says, and 0xF0 is "all is well". A bit that says that a
-condition holds but not that this is known means nothing: a peer can't be misread by sending it.
+The low nibble has the active conditions in the order of the firmware's `get_throttled` (Raspberry Pi documentation,
+"get_throttled"), the high nibble which of the four are known. So 0 is "nothing known", as on a machine without these sensors,
+and 0xF0 is "all well". An active bit whose known bit is not set counts as unknown.
 """
 
 from __future__ import annotations
@@ -19,39 +18,38 @@ SOFT_LIMITED = 8
 
 ALL = UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED | SOFT_LIMITED
 HELD_DOWN = FREQUENCY_CAPPED | THROTTLED
-"""Those in which the clock is no one's to foresee: what makes a node unfit, and sheds its users."""
+"""Conditions in which the clock is unpredictable: they make a node unfit, and shed its users."""
 SLOWING = HELD_DOWN | SOFT_LIMITED
-"""Those in which the same work takes longer."""
+"""Conditions in which the same work takes longer."""
 UNKNOWN = 0
 
 
-def pack_flags(holding: int, known: int = ALL) -> int:
-    """Conditions of which those in `known` are known, and those in `holding` hold."""
-    return (known & ALL) << 4 | (holding & known & ALL)
+def pack_flags(active: int, known: int = ALL) -> int:
+    """Pack condition flags: low nibble active, high nibble known."""
+    return (known & ALL) << 4 | (active & known & ALL)
 
 
 def is_active(conditions: int, which: int) -> bool:
-    """Whether any of `which` is known to hold."""
+    """Whether any of the conditions in `which` is known to be active."""
     return bool(conditions & conditions >> 4 & which & ALL)
 
 
 def flag_state(conditions: int, which: int) -> bool | None:
-    """Whether the one condition `which` holds; None when that is unknown."""
+    """Whether the one condition `which` is active; None when unknown."""
     return bool(conditions & which) if conditions >> 4 & which else None
 
 
 def merge_flags(one: int, other: int) -> int:
-    """What held at one time or another: true if it held at any of them, unknown if it did not and was unknown at any of them."""
-    holding = one & one >> 4 | other & other >> 4
-    return pack_flags(holding, one >> 4 & other >> 4 | holding)
+    """Merge the flags of two times: active if active at either, unknown if unknown at one and not active at the other."""
+    active = one & one >> 4 | other & other >> 4
+    return pack_flags(active, one >> 4 & other >> 4 | active)
 
 
 class Accumulator:
-    """What has held since the sample before, and since the first that knew anything.
+    """The conditions that have been active since the sample before, and since the first one with any known.
 
-    The firmware's own "has occurred" bits are no help for the latter, since the kernel's hwmon driver has them cleared
-    every 2 s, if it is loaded. But one that was not set at the sample before and is now tells of something in between,
-    however short.
+    The firmware's own "has occurred" bits are of no use for the latter, since the kernel's hwmon driver clears them every
+    2 s, if it is loaded. But one that is set now and was not at the sample before was active in between, however shortly.
     """
 
     def __init__(self) -> None:
@@ -59,9 +57,9 @@ class Accumulator:
         self._since_start: int | None = None
 
     def add(self, now: int, occurred: int | None) -> tuple[int, int]:
-        """Take in the conditions `now` and the bits that say "has occurred", None when unknown.
+        """Add the flags `now`, and the firmware's "has occurred" bits, None when unknown.
 
-        Returns the conditions since the sample before (false: it was not seen) and since the start.
+        Returns the flags since the sample before (false: not seen), and since the start.
         """
         risen = 0 if occurred is None or self._occurred is None else occurred & ~self._occurred & ALL
         self._occurred = occurred

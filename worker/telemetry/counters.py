@@ -1,6 +1,6 @@
-"""How busy a machine is: CPU, memory, network and disks.
+"""Counters of a machine's CPU, memory, network and disks.
 
-On Linux they are read from /proc: psutil opens its files anew and makes a thing of each line, which costs forty times as much.
+On Linux they are read from /proc: psutil opens its files at each call and makes an object of each line, at forty times the cost.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SECTOR_BYTES = 512
 
 
 class Counters(NamedTuple):
-    """One reading. Network and disks are counted from some time before; a machine that does not count them has 0."""
+    """One reading. Network and disk bytes count from some earlier time; 0 where a machine does not count them."""
 
     cpu_percent: float
-    """Of all cores together, over the time since the reading before."""
+    """CPU use of all cores together since the reading before."""
     memory_percent: float
     memory_used_bytes: int
     network_received_bytes: int
@@ -32,21 +32,21 @@ class Counters(NamedTuple):
 
 
 class CounterSource(Protocol):
-    """Where they come from."""
+    """A source of counters."""
 
     def read(self) -> Counters:
         """The counters now."""
 
 
 class Jiffies(NamedTuple):
-    """The time of all cores so far, in the kernel's ticks."""
+    """CPU time of all cores since the machine started, in the kernel's ticks."""
 
     busy: int
     total: int
 
 
 def parse_stat(text: bytes) -> Jiffies:
-    """The first line of /proc/stat. Raises ValueError when it is no such line."""
+    """Parse the first line of /proc/stat. Raises ValueError for any other."""
     fields = text.partition(b"\n")[0].split(None, 9)
     if len(fields) < 9 or fields[0] != b"cpu":
         raise ValueError("no line of CPU times")
@@ -57,12 +57,12 @@ def parse_stat(text: bytes) -> Jiffies:
 
 
 _MEMORY_BYTES = 256
-"""What is asked for comes first, a line each of 28 bytes: MemTotal, MemFree, MemAvailable (Linux, fs/proc/meminfo.c)."""
+"""The first three lines, of 28 bytes each, are enough: MemTotal, MemFree, MemAvailable (Linux, fs/proc/meminfo.c)."""
 _MEMORY = re.compile(rb"^MemTotal: +(\d+) kB\n(?:.*\n){0,3}?MemAvailable: +(\d+) kB$", re.MULTILINE)
 
 
 def parse_meminfo(text: bytes) -> tuple[int, int]:
-    """Bytes of memory in all, and those available without swapping. Raises ValueError when one is missing."""
+    """Total bytes of memory, and those available without swapping, from /proc/meminfo. Raises ValueError if one is missing."""
     found = _MEMORY.search(text)
     if found is None or not (total := int(found[1])):
         raise ValueError("no line of memory")
@@ -70,7 +70,7 @@ def parse_meminfo(text: bytes) -> tuple[int, int]:
 
 
 def parse_net_dev(text: bytes) -> tuple[int, int]:
-    """Bytes received and sent by all interfaces together, loopback included."""
+    """Bytes received and sent by all interfaces together, loopback included, from /proc/net/dev."""
     received = sent = 0
     for line in text.splitlines():
         _, colon, rest = line.rpartition(b":")
@@ -82,7 +82,7 @@ def parse_net_dev(text: bytes) -> tuple[int, int]:
 
 
 def parse_disk(text: bytes) -> tuple[int, int]:
-    """Bytes read from and written to the disk whose `stat` this is."""
+    """Bytes read from and written to a disk, from its `stat` in /sys/block."""
     fields = text.split(None, 7)
     if len(fields) < 7 or not (fields[2].isdigit() and fields[6].isdigit()):
         return 0, 0
@@ -90,16 +90,16 @@ def parse_disk(text: bytes) -> tuple[int, int]:
 
 
 def cpu_percent(before: Jiffies, now: Jiffies) -> float:
-    """The share of the time between that was busy; 0 when no time has passed, or the counters ran backwards."""
+    """CPU use between two readings, 0 to 100; 0 when no time has passed, or the counters ran backwards."""
     passed = now.total - before.total
     return min(100.0, max(0.0, 100 * (now.busy - before.busy) / passed)) if passed > 0 else 0.0
 
 
 class ProcCounters:
-    """Those of a Linux machine, whose files are below `root`."""
+    """Counters of a Linux machine, whose files are below `root`."""
 
     def __init__(self, root: Path) -> None:
-        """Raises OSError and ValueError where the kernel tells neither CPU times nor memory."""
+        """Raises OSError or ValueError if /proc lacks CPU times or memory."""
         self._stat = OpenFile(root / "proc/stat")
         self._meminfo = OpenFile(root / "proc/meminfo")
         self._net_dev = OpenFile(root / "proc/net/dev")
@@ -113,10 +113,10 @@ class ProcCounters:
         now = parse_stat(self._stat.head())
         percent, self._before = cpu_percent(self._before, now), now
         total, available = parse_meminfo(self._meminfo.head(_MEMORY_BYTES))
-        received, sent = parse_net_dev(_said(self._net_dev.all))
+        received, sent = parse_net_dev(_read_or_empty(self._net_dev.all))
         read = written = 0
         for disk in self._disks:
-            read_here, written_here = parse_disk(_said(disk.head))
+            read_here, written_here = parse_disk(_read_or_empty(disk.head))
             read += read_here
             written += written_here
         used = total - available
@@ -124,7 +124,7 @@ class ProcCounters:
 
 
 class PsutilCounters:
-    """Those of any machine that psutil knows."""
+    """Counters of any machine that psutil supports."""
 
     def __init__(self) -> None:
         psutil.cpu_percent()  # the first call only sets the point to measure from
@@ -147,7 +147,7 @@ class PsutilCounters:
 
 
 def open_counters(root: Path = Path("/")) -> ProcCounters | PsutilCounters:
-    """The cheapest there are for the machine whose files are below `root`."""
+    """The cheapest counters for the machine whose files are below `root`."""
     try:
         return ProcCounters(root)
     except (OSError, ValueError):
@@ -155,13 +155,13 @@ def open_counters(root: Path = Path("/")) -> ProcCounters | PsutilCounters:
 
 
 def _real_disks(root: Path) -> list[Path]:
-    """Those that are devices: what is on top of others (loop, dm, md, zram) would count their bytes twice."""
+    """The disks that are devices: those on top of others (loop, dm, md, zram) would count bytes twice."""
     folder = root / "sys/block"
     disks = sorted(folder.iterdir()) if folder.is_dir() else []
     return [disk for disk in disks if (disk / "device").exists()]
 
 
-def _said(read: Callable[[], bytes]) -> bytes:
+def _read_or_empty(read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except OSError:

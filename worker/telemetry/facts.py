@@ -1,4 +1,4 @@
-"""What a machine says of itself that does not change: its board and its software."""
+"""Facts about a machine that do not change while it runs: its board and its software."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CHARACTERS = 200
 
 
 class Software(TypedDict):
-    """What runs on a machine; what is not known is UNKNOWN."""
+    """The software of a machine; UNKNOWN for what is not known."""
 
     os: str
     kernel: str
@@ -32,7 +32,7 @@ def read_software(root: Path = Path("/")) -> Software:
 
 
 def read_model(root: Path = Path("/")) -> str:
-    """The board's name, as on "Raspberry Pi 4 Model B Rev 1.5"; the processor's kind on machines that have no such name."""
+    """The board's name, such as "Raspberry Pi 4 Model B Rev 1.5"; the processor's architecture on machines without one."""
     return clean_line(read_text(root / "proc/device-tree/model") or platform.machine())
 
 
@@ -70,6 +70,6 @@ def parse_os_name(os_release: str) -> str | None:
 
 
 def clean_line(text: str) -> str:
-    """What a file says as one line without control characters, cut at MAX_CHARACTERS; UNKNOWN when that is nothing."""
+    """`text` as one line without control characters, cut at MAX_CHARACTERS; UNKNOWN when it is empty."""
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return clean[:MAX_CHARACTERS].strip() or UNKNOWN

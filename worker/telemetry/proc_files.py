@@ -1,4 +1,4 @@
-"""Reading the small files of /proc and /sys, again and again, for as little as possible."""
+"""Cheap repeated reading of the small files of /proc and /sys."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 MAX_FAILURES = 3
-"""So many failures in a row, and a file is looked for anew."""
+"""After so many failures in a row a file is searched again."""
 RETRY_S = 60.0
-"""A file that was not found is looked for again after so long."""
+"""A file that was not found is searched again after so long."""
 _CHUNK_BYTES = 16384
 
 
 class OpenFile:
-    """A file that stays open, so that reading it anew is one system call."""
+    """A file that stays open, so that a read is one system call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
 
     def head(self, size: int = 1024) -> bytes:
-        """What is in it now, up to `size` bytes, or to what the kernel gives at once. Raises OSError."""
+        """Its first bytes now, at most `size`, or as many as the kernel returns at once. Raises OSError."""
         return self._read(size, 0)
 
     def all(self) -> bytes:
-        """All that is in it now. Raises OSError."""
+        """Its whole content now. Raises OSError."""
         parts = []
         offset = 0
         while part := self._read(_CHUNK_BYTES, offset):
@@ -44,28 +44,28 @@ class OpenFile:
             raise
 
     def close(self) -> None:
-        """The next read opens it again."""
+        """Close it; the next read opens it again."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 class NumberFile:
-    """A whole number in a file that must be found first; it is found once, and again after it has failed repeatedly."""
+    """A whole number in a file that must be searched first, once, and again after repeated failures."""
 
     def __init__(self, find: Callable[[], Path | None]) -> None:
         self._find = find
         self._file: OpenFile | None = None
         self._failures = 0
-        self._rest_until_s = 0.0
+        self._retry_at_s = 0.0
 
     def read(self, now_s: float) -> int | None:
         """The number now; None when there is no such file, or no number in it."""
         if self._file is None:
-            if now_s < self._rest_until_s:
+            if now_s < self._retry_at_s:
                 return None
             path = self._find()
-            self._rest_until_s = now_s + RETRY_S
+            self._retry_at_s = now_s + RETRY_S
             if path is None:
                 return None
             self._file = OpenFile(path)
@@ -79,7 +79,7 @@ class NumberFile:
         return number
 
     def close(self) -> None:
-        """Forget where it was found."""
+        """Close the file; the next read searches it again."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -87,12 +87,12 @@ class NumberFile:
 
 
 def parse_number(text: bytes) -> int | None:
-    """The whole number in a line of its own, as sysfs tells numbers; None when there is something else."""
+    """A whole number as sysfs prints it, in a line of its own; None for anything else."""
     return int(text) if re.fullmatch(rb"-?[0-9]{1,18}\s*", text) else None
 
 
 def read_text(path: Path) -> str:
-    """All of a file; nothing when it can't be read."""
+    """The text of a file; empty when it can't be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a machine's own sensors say."""
+"""The sensors of a machine, and the interface that simulated ones share."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from worker.wire.messages import Facts, Reading
 
 
 class Sensors(Protocol):
-    """Where an agent's telemetry comes from: a machine, or a model of one."""
+    """The source of an agent's telemetry: a machine, or a model of one."""
 
     def facts(self) -> Facts:
-        """What does not change."""
+        """Facts about the machine."""
 
     def read(self) -> Reading:
-        """The state now. CPU is counted since the reading before."""
+        """The state now; CPU use is that since the reading before."""
 
 
 class MachineSensors:
     """The sensors of the machine this process runs on."""
 
     def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
-        """`root` is where the machine's files are; what Linux does not tell, psutil does."""
+        """The machine's files are below `root`; what is not in them comes from psutil."""
         self._root = root
         self._clock = clock
         self._model = read_model(root)
         self._counters = open_counters(root)
         self._firmware = chain_for(self._model, root)
-        self._warmth = ThermalSensors(root)
+        self._thermal = ThermalSensors(root)
         self._conditions = Accumulator()
         self.capacity: float | None = None
-        """The load that the machine can carry when it is cool, in cores of a Pi 4; None until somebody has found it out."""
+        """The load that the machine can carry when it is cool, in cores of a Pi 4; None until it is measured."""
 
     def is_held_back(self) -> bool:
         """Whether the firmware is known to hold the clock down at the moment."""
         return is_active(self._firmware.read(self._clock()).conditions, SLOWING)
 
     def facts(self) -> Facts:
-        """What does not change about this machine; but its capacity may be known only after a while."""
+        """Facts about this machine. Its capacity may be measured only later."""
         return Facts(
             simulated=False,
             model=self._model,
@@ -60,7 +60,7 @@ class MachineSensors:
         )
 
     def read(self) -> Reading:
-        """The state now; what the machine has no sensor for is None. Never waits for a probe."""
+        """The state now; None for what the machine has no sensor for. Never waits for a probe."""
         now_s = self._clock()
         counters = self._counters.read()
         firmware = self._firmware.read(now_s)
@@ -71,10 +71,10 @@ class MachineSensors:
             memory_percent=counters.memory_percent,
             memory_used_bytes=counters.memory_used_bytes,
             load_1min=os.getloadavg()[0],
-            temperature_c=self._warmth.temperature_c(now_s) if temperature_c is None else temperature_c,
+            temperature_c=self._thermal.temperature_c(now_s) if temperature_c is None else temperature_c,
             frequency_hz=firmware.clock_hz,
-            fan_rpm=self._warmth.fan_rpm(now_s),
-            fan_step=self._warmth.fan_step(now_s),
+            fan_rpm=self._thermal.fan_rpm(now_s),
+            fan_step=self._thermal.fan_step(now_s),
             conditions=firmware.conditions,
             conditions_lately=lately,
             conditions_since_start=since_start,
@@ -85,6 +85,6 @@ class MachineSensors:
         )
 
     def close(self) -> None:
-        """Let go of what the probes have open."""
+        """Close what the probes have open."""
         self._firmware.close()
-        self._warmth.close()
+        self._thermal.close()

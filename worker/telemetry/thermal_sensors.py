@@ -1,4 +1,4 @@
-"""A machine's own temperature and fan, by the kernel's files: chosen by the sensors' names, never just the first."""
+"""A machine's temperature and fan from the kernel's files, chosen by the sensors' names, never just the first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from worker.telemetry.proc_files import NumberFile, find_chip, numbered, read_text
 
 CPU_CHIPS = ("cpu_thermal", "cpu-thermal", "soc_thermal", "coretemp", "k10temp")
-"""The hwmon chips that tell a CPU's temperature. Others, such as a clock's (ds3231) or a Pi 5's rp1_adc, tell their own."""
+"""The hwmon chips with a CPU's temperature. Others, such as a clock (ds3231) or a Pi 5's rp1_adc, have their own."""
 CPU_ZONES = ("cpu-thermal", "cpu_thermal", "soc-thermal", "soc_thermal", "bcm2835_thermal", "x86_pkg_temp")
 FAN_CHIPS = ("pwmfan", "gpio_fan")
 FAN_DEVICES = ("pwm-fan", "gpio-fan", "rpi-poe-fan")
@@ -36,7 +36,7 @@ def find_fan_step(root: Path) -> Path | None:
 
 
 class ThermalSensors:
-    """The temperature and fan of the machine whose files are below `root`; what it does not say is None."""
+    """The temperature and fan of the machine whose files are below `root`; None for what it has no sensor for."""
 
     def __init__(self, root: Path) -> None:
         self._temperature = NumberFile(lambda: find_temperature(root))
@@ -44,20 +44,20 @@ class ThermalSensors:
         self._fan_step = NumberFile(lambda: find_fan_step(root))
 
     def temperature_c(self, now_s: float) -> float | None:
-        """Of the CPU."""
+        """The CPU's temperature."""
         thousandths = self._temperature.read(now_s)
         return thousandths / 1000 if thousandths is not None and -60_000 <= thousandths <= 200_000 else None
 
     def fan_rpm(self, now_s: float) -> int | None:
-        """As its tachometer says, which on a Pi 5 has been seen to say 0 of a fan that runs (raspberrypi/linux #7556)."""
+        """The fan's speed by its tachometer, which on a Pi 5 can be 0 though the fan runs (raspberrypi/linux #7556)."""
         return _within(self._fan_speed.read(now_s), 100_000)
 
     def fan_step(self, now_s: float) -> int | None:
-        """0 is off; a Pi 5's cooler has steps up to 4."""
+        """The fan's step, 0 for off; a Pi 5's cooler has steps up to 4."""
         return _within(self._fan_step.read(now_s), 1000)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for each in (self._temperature, self._fan_speed, self._fan_step):
             each.close()
 

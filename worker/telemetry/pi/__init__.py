@@ -1,1 +1,1 @@
-"""What a Raspberry Pi's firmware says of its supply, clock and temperature, and the ways to ask it."""
+"""Raspberry Pi: published figures of its models, and probes of its firmware for supply, clock and temperature."""

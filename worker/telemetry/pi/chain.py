@@ -1,6 +1,6 @@
-"""The choice among the ways of asking a Pi's firmware: the first that answers, found once, and again after it has failed.
+"""The choice among the probes of a Pi's firmware: the first that answers, chosen once, and again after it has failed.
 
-/dev/vcio comes first, `vcgencmd` next, the kernel's files last; beyond them nothing is known.
+/dev/vcio comes first, `vcgencmd` next, the kernel's files last.
 """
 
 from __future__ import annotations
@@ -15,68 +15,68 @@ from worker.telemetry.pi.sysfs import Sysfs
 from worker.telemetry.pi.vcgencmd import Vcgencmd
 
 MAX_FAILURES = 3
-"""So many failures in a row, and what has answered before is given up."""
+"""After so many failures in a row a probe that has answered before is given up."""
 RETRY_S = 60.0
-"""When no way works, all are tried again after so long."""
+"""When no probe works, all are tried again after so long."""
 NOTHING = Firmware()
 
 
 class ProbeChain:
-    """Asks by the first of `probes` that answers."""
+    """Reads the first of several probes that answers."""
 
     def __init__(self, probes: Sequence[Probe], *, tells_under_voltage: bool = True) -> None:
-        """Boards of the Zero range do not report under-voltage: without `tells_under_voltage`, its absence is unknown."""
+        """Boards of the Zero range do not report under-voltage: without `tells_under_voltage`, that flag is unknown unless active."""
         self._probes = probes
         self._tells_under_voltage = tells_under_voltage
         self._at = 0
         self._answered = False
         self._failures = 0
-        self._rest_until_s = 0.0
+        self._retry_at_s = 0.0
 
     def read(self, now_s: float) -> Firmware:
-        """What the firmware says at `now_s`, or nothing. Never waits, and never raises."""
-        if self._at == len(self._probes) and now_s >= self._rest_until_s:
+        """The firmware's state at `now_s`, as far as it is known. Never waits, and never raises."""
+        if self._at == len(self._probes) and now_s >= self._retry_at_s:
             self._at = 0
         while self._at < len(self._probes):
             try:
-                found = self._probes[self._at].read(now_s)
+                answer = self._probes[self._at].read(now_s)
             except ProbeError:
                 if self._may_fail():
                     break
                 self._give_up(now_s)
                 continue
-            if found is None:
+            if answer is None:
                 break
             self._answered, self._failures = True, 0
-            return self._without_what_is_not_told(found)
+            return self._mask_under_voltage(answer)
         return NOTHING
 
     def _may_fail(self) -> bool:
-        """Whether the probe in use stays in spite of a failure."""
+        """Count a failure of the probe in use; whether it is kept."""
         self._failures += 1
         return self._answered and self._failures < MAX_FAILURES
 
     def _give_up(self, now_s: float) -> None:
-        """Go on to the next probe, or back to the first from one that has answered until now."""
+        """Switch to the next probe, or to the first from one that has answered until now."""
         self._probes[self._at].close()
         self._at = 0 if self._answered else self._at + 1
         self._answered, self._failures = False, 0
-        self._rest_until_s = now_s + RETRY_S
+        self._retry_at_s = now_s + RETRY_S
 
-    def _without_what_is_not_told(self, found: Firmware) -> Firmware:
-        conditions = found.conditions
+    def _mask_under_voltage(self, answer: Firmware) -> Firmware:
+        conditions = answer.conditions
         if self._tells_under_voltage or is_active(conditions, UNDER_VOLTAGE):
-            return found
-        return found._replace(conditions=pack_flags(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
+            return answer
+        return answer._replace(conditions=pack_flags(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close all probes."""
         for probe in self._probes:
             probe.close()
 
 
 def chain_for(model: str, root: Path) -> ProbeChain:
-    """The chain for the machine of this model whose files are below `root`; of what is no Pi nothing is asked."""
+    """The chain for a machine of this model, whose files are below `root`; without probes if it is no Pi."""
     if not model.startswith("Raspberry Pi"):
         return ProbeChain(())
     programs = (root / "usr/bin/vcgencmd", root / "opt/vc/bin/vcgencmd")

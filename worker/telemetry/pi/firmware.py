@@ -1,4 +1,4 @@
-"""What every way of asking a Pi's firmware yields, and how it says that it could not."""
+"""The interface of all probes of a Pi's firmware."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from worker.telemetry.conditions import ALL, UNKNOWN, pack_flags
 
 
 class Firmware(NamedTuple):
-    """One answer; what is unknown is None, or an unknown condition."""
+    """The state of a Pi by its firmware; None, or an unknown flag, for what is unknown."""
 
     conditions: int = UNKNOWN
-    """Those of now (worker/telemetry/conditions.py)."""
+    """Condition flags now (worker/telemetry/conditions.py)."""
     occurred: int | None = None
-    """The same four bits as they were at any time since someone last had them cleared."""
+    """The active bits of any time since they were last cleared, by whomever."""
     clock_hz: float | None = None
-    """The true clock of the Arm cores, measured."""
+    """The measured clock of the Arm cores."""
     temperature_c: float | None = None
-    """Of the SoC."""
+    """Temperature of the SoC."""
 
 
 class ProbeError(Exception):
-    """A way of asking did not work; says why."""
+    """Raised when a probe does not work; the message says why."""
 
 
 class Probe(Protocol):
-    """One way of asking."""
+    """One way to read the firmware's state."""
 
     def read(self, now_s: float) -> Firmware | None:
-        """What the firmware says; None while an answer is awaited. Never waits itself. Raises ProbeError."""
+        """The firmware's state; None while an answer is awaited. Never blocks. Raises ProbeError."""
 
     def close(self) -> None:
-        """Let go of what is open. It can be asked again all the same."""
+        """Close what is open; the next `read` opens it again."""
 
 
 def from_throttled(value: int) -> tuple[int, int]:
-    """The conditions of now, and those that have occurred, from the word that `get_throttled` gives."""
+    """Condition flags now, and the bits that have occurred, from the word of `get_throttled`."""
     return pack_flags(value), value >> 16 & ALL
 
 
 def plausible_c(value_c: float) -> float | None:
-    """A temperature that an SoC can have; None for what is none."""
+    """`value_c` if it is a possible temperature of an SoC, else None."""
     return value_c if -60.0 <= value_c <= 200.0 else None
 
 
 def plausible_hz(value_hz: float) -> float | None:
-    """A clock that an Arm core can run at; None for what is none."""
+    """`value_hz` if it is a possible clock of an Arm core, else None."""
     return value_hz if 1e7 <= value_hz <= 1e10 else None

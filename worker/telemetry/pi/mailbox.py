@@ -1,7 +1,7 @@
-"""Asking the firmware through /dev/vcio, the mailbox property interface: one ioctl for each question, no process.
+"""The probe of the firmware by /dev/vcio, the mailbox property interface: one ioctl per request, no process.
 
-A message is a row of 32-bit words: its size in bytes, a status, then a tag (what is asked, the size of its value in bytes, a
-word that is 0 in a question, the value), and a 0 (github.com/raspberrypi/firmware/wiki/Mailbox-property-interface; the
+A message is a sequence of 32-bit words: its size in bytes, a status, then a tag (its number, the size of its value in bytes, a
+word that is 0 in a request, the value), and a 0 (github.com/raspberrypi/firmware/wiki/Mailbox-property-interface; the
 kernel's side is drivers/char/broadcom/vcio.c). The kernel gives up on a firmware that does not answer after 1 s.
 """
 
@@ -32,14 +32,14 @@ def ioctl_number(pointer_bytes: int = struct.calcsize("P")) -> int:
     return 3 << 30 | pointer_bytes << 16 | 100 << 8
 
 
-def question(tag: int, *values: int) -> bytearray:
-    """The message that asks `tag` with these values; there is as much room for the answer."""
+def request(tag: int, *values: int) -> bytearray:
+    """The message of a request for `tag` with these values, whose room the answer uses."""
     size = 4 * len(values)
     return bytearray(struct.pack(f"<{_HEADER_WORDS + len(values) + 1}I", 24 + size, 0, tag, size, 0, *values, 0))
 
 
 def answer(message: bytes | bytearray, tag: int, count: int) -> tuple[int, ...]:
-    """The first `count` values of the answer to `tag`. Raises ProbeError when it is none."""
+    """The first `count` values of an answer to `tag`. Raises ProbeError for any other message."""
     if len(message) < 4 * (_HEADER_WORDS + count):
         raise ProbeError(f"the answer to {tag:#010x} is too short")
     _, status, answered, _, length = struct.unpack_from("<5I", message)
@@ -58,28 +58,28 @@ class Mailbox:
         self._descriptor = -1
 
     def read(self, now_s: float) -> Firmware:
-        """Ask; a firmware that lacks the clock or the temperature says the rest. Raises ProbeError."""
+        """The firmware's state; clock and temperature are None where it does not know them. Raises ProbeError."""
         del now_s
-        (throttled,) = self._ask(GET_THROTTLED, 0)
+        (throttled,) = self._request(GET_THROTTLED, 0)
         conditions, occurred = from_throttled(throttled)
         return Firmware(conditions, occurred, self._clock_hz(), self._temperature_c())
 
     def _clock_hz(self) -> float | None:
         try:
-            clock, rate_hz = self._ask(GET_CLOCK_RATE_MEASURED, ARM_CLOCK, 0)
+            clock, rate_hz = self._request(GET_CLOCK_RATE_MEASURED, ARM_CLOCK, 0)
         except ProbeError:
             return None
         return plausible_hz(rate_hz) if clock == ARM_CLOCK else None
 
     def _temperature_c(self) -> float | None:
         try:
-            sensor, millidegrees = self._ask(GET_TEMPERATURE, 0, 0)
+            sensor, millidegrees = self._request(GET_TEMPERATURE, 0, 0)
         except ProbeError:
             return None
         return plausible_c(millidegrees / 1000) if sensor == 0 else None
 
-    def _ask(self, tag: int, *values: int) -> tuple[int, ...]:
-        message = question(tag, *values)
+    def _request(self, tag: int, *values: int) -> tuple[int, ...]:
+        message = request(tag, *values)
         try:
             if self._descriptor < 0:
                 self._descriptor = os.open(self._device, os.O_RDONLY | os.O_CLOEXEC)
@@ -89,7 +89,7 @@ class Mailbox:
         return answer(message, tag, len(values))
 
     def close(self) -> None:
-        """Close the device; the next question opens it."""
+        """Close the device; the next `read` opens it again."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

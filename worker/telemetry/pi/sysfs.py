@@ -1,6 +1,6 @@
-"""What the kernel's files say of the firmware's conditions. They can tell that something is wrong, never that all is well.
+"""The probe of the firmware by the kernel's files. They can show that a condition is active, never that it is not.
 
-`get_throttled` is what the firmware last told some driver, perhaps long ago; `in0_lcrit_alarm` is whether there was an
+`get_throttled` is what the firmware last answered some driver, perhaps long ago; `in0_lcrit_alarm` is whether there was an
 under-voltage within the last 2 s, or 0 if the firmware never answered the driver (drivers/firmware/raspberrypi.c and
 drivers/hwmon/raspberrypi-hwmon.c). The clock that the kernel shows is the one that was asked for, not the true one.
 """
@@ -19,12 +19,12 @@ SUPPLY_CHIP = "rpi_volt"
 
 
 def parse_throttled(text: str) -> int | None:
-    """The word in `50005`, hexadecimal without a prefix; None when it says something else."""
+    """The word in `50005`, hexadecimal without a prefix; None for any other text."""
     return int(text, 16) if re.fullmatch(r"[0-9a-fA-F]{1,8}\s*", text) else None
 
 
 def find_alarm(root: Path) -> Path | None:
-    """The file that tells whether there was an under-voltage lately."""
+    """The file that has the alarm of a recent under-voltage."""
     chip = find_chip(root, SUPPLY_CHIP)
     return None if chip is None else chip / "in0_lcrit_alarm"
 
@@ -37,7 +37,7 @@ class Sysfs:
         self._alarm = NumberFile(lambda: find_alarm(root))
 
     def read(self, now_s: float) -> Firmware:
-        """What is wrong. Raises ProbeError when no file says anything."""
+        """The active conditions. Raises ProbeError when neither file can be read."""
         throttled = parse_throttled(read_text(self._throttled))
         alarm = self._alarm.read(now_s)
         if throttled is None and alarm is None:
@@ -46,5 +46,5 @@ class Sysfs:
         return Firmware(pack_flags(wrong, wrong), None if throttled is None else throttled >> 16 & ALL)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._alarm.close()
