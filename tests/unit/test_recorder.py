@@ -291,7 +291,7 @@ def test_what_is_in_flight_at_the_end_of_a_second_is_told_with_its_age(recorder:
     """The number of all of them, and the ages of those that have been waiting for a second or longer."""
     recorder.in_flight.update({Sent("GET", "/a", 100.5), Sent("GET", "/a", 102.9), Sent("GET", "/b", None)})
     clock.now_s = 103.002
-    recorder.mark(7)
+    recorder.end_second(7)
     clock.now_s = 103.4
     row = recorder.take({}).seconds[-1]
     assert (row.second, row.users) == (102, 7)
@@ -403,9 +403,9 @@ def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
 def test_users_cut_off_add_up_until_they_are_reported(recorder: Recorder) -> None:
     """Two ramps down within one interval both count; nobody cut off is no error."""
     for users in (3, 0, 2):
-        recorder.note_cut_off(users)
+        recorder.note_cut_users(users)
     assert [(error.name, error.count) for error in recorder.take({}).errors] == [("user cut off", 5)]
-    recorder.note_cut_off(0)
+    recorder.note_cut_users(0)
     assert recorder.take({}).errors == []
 
 

@@ -182,7 +182,7 @@ def test_a_worker_is_as_busy_as_its_process_or_the_core_that_it_would_have(
     process.cpu_percent = process_percent
     for number in range(requests):
         cores.charge(START_S + 0.05 * number)
-    cores.mark(START_S + 1)
+    cores.end_second(START_S + 1)
     found = SlowedLag(process, cores).second(int(START_S)).cpu_percent
     assert found == (None if percent is None else pytest.approx(percent))
 

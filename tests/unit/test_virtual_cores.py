@@ -55,14 +55,14 @@ def test_each_second_is_as_busy_as_between_its_marks() -> None:
     made = VirtualCores(2, 1000.0)
     made.request_s = 1.5
     made.charge(1000.0)
-    made.mark(1001.0)
+    made.end_second(1001.0)
     assert made.utilisation(1001.0) == pytest.approx(0.5)
     made.charge(1001.25)
     made.charge(1001.5)
-    made.mark(1004.0)
+    made.end_second(1004.0)
     assert [made.busy_percent(second) for second in range(999, 1005)] == pytest.approx([0, 50, *[3.5 / 6 * 100] * 3, 0])
-    made.mark(1005.0)
-    made.mark(1005.0)
+    made.end_second(1005.0)
+    made.end_second(1005.0)
     assert (made.utilisation(1005.0), made.busy_percent(1004)) == (0, 0)
 
 
@@ -71,7 +71,7 @@ def test_memory_is_bounded() -> None:
     made = cores()
     for second in range(86400):
         made.charge(START_S + second)
-        made.mark(START_S + second + 0.8)
+        made.end_second(START_S + second + 0.8)
     assert len(made._by_second) == KEPT_SECONDS
     assert made.busy_percent(1000 + 86399) == pytest.approx(0.25)
     assert made.busy_percent(1000) == 0

@@ -18,7 +18,7 @@ PUBLIC = "node.public"
 
 
 def read_keys(directory: Path) -> Keys:
-    """The key pair in `directory`. Raises OSError, or ValueError when what is there is none."""
+    """Read the key pair in `directory`. Raises OSError, or ValueError when it is not valid."""
     try:
         secret = (directory / SECRET).read_text("ascii").strip()
         return Keys(zmq.curve_public(secret.encode()).decode(), secret)
@@ -28,7 +28,7 @@ def read_keys(directory: Path) -> Keys:
 
 
 def node_keys(directory: Path) -> Keys:
-    """The key pair in `directory`, made when there is none. Raises OSError, or ValueError when what is there is none.
+    """The key pair in `directory`, made when there is none. Raises OSError, or ValueError when it is not valid.
 
     A pair is never half written, and never replaced: a node that lost its keys has to be enrolled again.
     """

@@ -1,7 +1,7 @@
-"""What a node is told once, when a release is deployed to it: who it is, and who its controller is. No secret is in it.
+"""A node's settings, written when a release is deployed to it: its name and its controller. They hold no secret.
 
-It is in `node.json` of the node's own directory (/etc/piswarm), whose owner is the user that the agent runs as; the node's keys
-are in `keys` beside it.
+They are in `node.json` of the node's directory (/etc/piswarm), which belongs to the user that the agent runs as; the node's
+keys are in `keys` beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
 
 
 def read_settings(directory: Path) -> NodeSettings:
-    """The settings in `directory`. Raises OSError, or ValueError when what is there are none."""
+    """Read the settings in `directory`. Raises OSError, or ValueError when they are not valid."""
     try:
         return msgspec.json.decode((directory / SETTINGS).read_bytes(), type=NodeSettings)
     except msgspec.MsgspecError as error:

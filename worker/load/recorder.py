@@ -1,4 +1,4 @@
-"""What a worker measured, per second and endpoint, until it is reported."""
+"""The recorder of a worker's requests, per second and endpoint, until they are reported."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ MAX_ERRORS_PER_REPORT = 100
 MAX_ERROR_LENGTH = 300
 MAX_NAME_LENGTH = 300
 MIN_LAG_SHARE = 0.01
-"""A lag that is less than this share of a lateness is no matter to it: the histograms are no better."""
+"""A lag below this share of a latency is neglected: the histograms are no more exact."""
 MAX_RECEIVED_BYTES = 1 << 53
-"""More than this the wire does not take; it is 9 PB."""
+"""The most that the wire takes: 9 PB."""
 MAX_LATENCY_MS = 1e15
-"""30,000 years; more than that is no time."""
-MAX_MARK_DELAY_S = 0.5
-"""What is in flight so long after the end of a second is not taken for what was in flight at its end."""
-_ELSEWHERE = object()
+"""The longest latency that counts as one: 30,000 years."""
+MAX_END_DELAY_S = 0.5
+"""A later state does not count as that at the end of the second."""
+_FOREIGN = object()
 _NUMBERS = (float, int)  # made once: `float | int` is a new object each time
 
 
 class RequestEvent(WorkerEvent):
-    """Takes the place of Locust's request event: it counts each request by itself, then tells whoever listens.
+    """The request event of a worker: it records each request, then calls the listeners.
 
-    A client that has no need of the listeners' many arguments, as long as there are none, calls `record` at once. One that can
-    tell when a request begins keeps it in `in_flight` until it has ended.
+    A client may call `record` directly while there are no listeners, and spare their many arguments. A client that knows when
+    a request begins keeps it in `in_flight` until it has ended.
     """
 
     def __init__(
         self,
         recorder: Recorder,
         listeners: Iterable[Any] = (),
-        failed: Callable[[str, Exception], None] | None = None,
+        on_failure: Callable[[str, Exception], None] | None = None,
     ) -> None:
-        super().__init__("request", list(listeners), failed)
+        super().__init__("request", list(listeners), on_failure)
         self.record = recorder.record
         self.note_behind = recorder.note_behind
         self.in_flight = recorder.in_flight
@@ -59,13 +59,13 @@ class RequestEvent(WorkerEvent):
         self._record_untimed = recorder.record_untimed
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
-        """Count the request, then call the listeners, as Locust's event does.
+        """Record the request, then call the listeners, as Locust's event does.
 
         Its latency, Locust's `response_time`, counts as ended by the process's own clock, unless it is what the response says
         of itself (`kernel_latency_ms` of worker.http's): whoever else fires this measured in the user's greenlet, after the event loop.
         """
-        kernel_latency_ms = getattr(kwargs.get("response"), "kernel_latency_ms", _ELSEWHERE)
-        if kernel_latency_ms is _ELSEWHERE:
+        kernel_latency_ms = getattr(kwargs.get("response"), "kernel_latency_ms", _FOREIGN)
+        if kernel_latency_ms is _FOREIGN:
             self.requesting.add(_user_class_here())
         latency_ms = kwargs["response_time"]
         received_bytes = _bytes(kwargs.get("response_length"))
@@ -86,15 +86,15 @@ class RequestEvent(WorkerEvent):
             super().fire(reverse=reverse, **kwargs)
 
 
-class _Mark(NamedTuple):
-    """A worker at the end of a second."""
+class _SecondEnd(NamedTuple):
+    """The state of a worker at the end of a second."""
 
     users: int
     in_flight: dict[Endpoint, Pending]
 
 
 class _LocalErrors:
-    """The requests of one second that failed for want of something on the node itself."""
+    """The requests of one second that failed for lack of a resource of the node."""
 
     __slots__ = ("count", "first")
 
@@ -104,10 +104,10 @@ class _LocalErrors:
 
 
 class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
-    """Takes the place of Locust's statistics in a worker's environment, so that its runner finds none of its own to send.
+    """The recorder of one worker, in place of the statistics of Locust's environment.
 
-    Locust keeps its own unbounded, two-digit statistics by the wall clock; this keeps a mergeable histogram per second of
-    the monotonic clock and endpoint, and hands every request over exactly once.
+    Locust's are unbounded, have two digits, and go by the wall clock. This keeps a mergeable histogram per endpoint and second
+    of the monotonic clock, and reports every request exactly once.
     """
 
     def __init__(self, lag: LagSource, clock: Callable[[], float] = time.monotonic) -> None:
@@ -115,21 +115,21 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         self._lag = lag
         self._clock = clock
         self._seconds: dict[int, dict[tuple[str, str], EndpointStats]] = {}
-        self._second = -1  # the one that `_tallies` is of
-        self._tallies: dict[tuple[str, str], EndpointStats] = {}
+        self._second = -1  # the second of `_stats`
+        self._stats: dict[tuple[str, str], EndpointStats] = {}
         self._errors: dict[tuple[str, str, str], int] = {}
         self._reported_up_to = int(clock())
         self._unanswered = UnansweredRequests()
         self._exceptions = UserExceptions()
         self._exceptions_in: Counter[int] = Counter()
         self._local_errors: dict[int, _LocalErrors] = {}
-        self._marks: dict[int, _Mark] = {}
+        self._second_ends: dict[int, _SecondEnd] = {}
         self.in_flight: set[PendingRequest] = set()
-        """Requests that have been sent and not answered yet, of clients that tell."""
+        """Requests in flight, of clients that know them."""
         self.requesting: set[str] = set()
-        """Names of the user classes that have made a request; "" stands for requests whose user is not known."""
+        """Names of the user classes that have made a request; "" for requests of an unknown user."""
         self.requests_total = 0
-        """All requests since the worker began; a simulated node's load is taken from it."""
+        """The number of all requests since the worker started."""
 
     def record(  # noqa: PLR0917  # names cost, and this is called for each request
         self,
@@ -141,7 +141,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         now_s: float | None = None,
         own_clock: bool = False,
     ) -> None:
-        """Count one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
+        """Record one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
 
         `own_clock` says that a late event loop has made `latency_ms` longer: it was not the kernel that ended it.
         """
@@ -153,16 +153,16 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         second = int(now_s)
         if second != self._second:
             self._second = second
-            self._tallies = self._seconds.setdefault(second, {})
-        tally = self._tallies.get((method, name))
-        if tally is None:
-            tally = self._new_tally(method, name)
-        tally.total += 1
-        tally.received_bytes += received_bytes
-        tally.histogram.add(latency_ms)
+            self._stats = self._seconds.setdefault(second, {})
+        stats = self._stats.get((method, name))
+        if stats is None:
+            stats = self._new_stats(method, name)
+        stats.total += 1
+        stats.received_bytes += received_bytes
+        stats.histogram.add(latency_ms)
         self.requests_total += 1
         if own_clock:
-            tally.own_clock += 1
+            stats.own_clock += 1
 
     def _record_failure(  # noqa: PLR0917  # as record
         self, method: str, name: str, latency_ms: float, received_bytes: int, error: Any, now_s: float
@@ -176,43 +176,47 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             lacking = local_error(error)
             if lacking is not None:
                 self._local_errors.setdefault(int(now_s), _LocalErrors(lacking)).count += 1
-        tally = self._tally(method, name, now_s)
-        tally.total += 1
-        tally.failed += 1
-        tally.received_bytes += received_bytes
-        if tally.failures is None:
-            tally.failures = Histogram()
-        tally.failures.add(latency_ms)
+        stats = self._stats_of(method, name, now_s)
+        stats.total += 1
+        stats.failed += 1
+        stats.received_bytes += received_bytes
+        if stats.failures is None:
+            stats.failures = Histogram()
+        stats.failures.add(latency_ms)
 
     def record_untimed(self, method: str, name: str, latency_ms: Any, received_bytes: int, error: Any = None) -> None:
         """Count one request that has no latency: None, or what is no time such as a negative number.
 
         It counts as a request, and as a failure if `error` is set, and stays out of the percentiles.
         """
-        tally = self._tally(method, name, self._clock())
-        tally.total += 1
-        tally.untimed += 1
-        tally.received_bytes += received_bytes
+        stats = self._stats_of(method, name, self._clock())
+        stats.total += 1
+        stats.untimed += 1
+        stats.received_bytes += received_bytes
         self.requests_total += 1
         if latency_ms is not None:
             shown = _text(latency_ms)[:30]
             self._note_error(method, name, f"response_time={shown} is no time in ms: left out of the percentiles")
         if error:
-            tally.failed += 1
+            stats.failed += 1
             self._note_error(method, name, error)
 
     def note_cut(self, request: PendingRequest, now_s: float) -> None:
         """A request was cut off because its user was stopped: a failure, if it had gone without an answer for unusually long.
 
         That is more than WAITING_S and twice the longest latency of its endpoint on this worker; of a younger one
-        nobody knows what would have come of it, and the user is counted as cut off instead (`note_cut_off`).
+        nobody knows what would have come of it, and the user is counted as cut off instead (`note_cut_users`).
         """
         if request.sent_s is None:
             return
         endpoint = _endpoint(request.method, request.counted_as)
         age_ms = 1000 * (now_s - request.sent_s)
         latest_ms = max(
-            (tallies[endpoint].histogram.max_ms for tallies in self._seconds.values() if endpoint in tallies),
+            (
+                by_endpoint[endpoint].histogram.max_ms
+                for by_endpoint in self._seconds.values()
+                if endpoint in by_endpoint
+            ),
             default=0.0,
         )
         if self._unanswered.is_overdue(endpoint, age_ms, latest_ms):
@@ -221,26 +225,26 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             self._unanswered.add(*endpoint, request.sent_s, now_s)
 
     def note_exception(self, user_class: str, error: BaseException, trace: TracebackType | None) -> None:
-        """The code of a user let an exception through."""
+        """Count an exception that the code of a user did not catch."""
         self._exceptions.note(user_class, error, trace)
         self._exceptions_in[int(self._clock())] += 1
 
-    def mark(self, users: int) -> None:
-        """A second has just ended: keep how many `users` run, and which requests are in flight."""
+    def end_second(self, users: int) -> None:
+        """Keep the number of `users` that run, and the requests in flight, for the second that has just ended."""
         now_s = self._clock()
-        if now_s % 1 <= MAX_MARK_DELAY_S:
+        if now_s % 1 <= MAX_END_DELAY_S:
             pending = pending_by_endpoint(self.in_flight, now_s) if self.in_flight else {}
-            self._marks[int(now_s) - 1] = _Mark(users, pending)
-            while len(self._marks) > KEPT_SECONDS:
-                del self._marks[next(iter(self._marks))]
+            self._second_ends[int(now_s) - 1] = _SecondEnd(users, pending)
+            while len(self._second_ends) > KEPT_SECONDS:
+                del self._second_ends[next(iter(self._second_ends))]
 
-    def _tally(self, method: Any, name: Any, now_s: float) -> EndpointStats:
-        tallies = self._seconds.setdefault(int(now_s), {})
-        return tallies.setdefault(_endpoint(method, name), EndpointStats())
+    def _stats_of(self, method: Any, name: Any, now_s: float) -> EndpointStats:
+        by_endpoint = self._seconds.setdefault(int(now_s), {})
+        return by_endpoint.setdefault(_endpoint(method, name), EndpointStats())
 
-    def _new_tally(self, method: Any, name: Any) -> EndpointStats:
-        tally = self._tallies[_endpoint(method, name)] = self._tallies.get(_endpoint(method, name)) or EndpointStats()
-        return tally
+    def _new_stats(self, method: Any, name: Any) -> EndpointStats:
+        stats = self._stats[_endpoint(method, name)] = self._stats.get(_endpoint(method, name)) or EndpointStats()
+        return stats
 
     def _note_error(self, method: Any, name: Any, error: Any) -> None:
         error = getattr(error, "counted_as", error)
@@ -256,7 +260,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         """
         self._lag.carry(since_s, now_s, MIN_LAG_SHARE * late_ms)
 
-    def note_cut_off(self, users: int) -> None:
+    def note_cut_users(self, users: int) -> None:
         """So many users were ended in the middle of a task: the target may have counted a request that nobody here has."""
         if users:
             key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
@@ -265,14 +269,14 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     def take(
         self, users: dict[str, int], *, life: int = 0, number: int = 0, order: int = 0, final: bool = False
     ) -> Report:
-        """Everything not reported yet, as report `number`, and forget it. Only whole seconds, unless `final`.
+        """Take everything that has not been reported yet, as report `number`. Only whole seconds, unless `final`.
 
-        `users`, `life` and `order` go along as they are.
+        `users`, `life` and `order` are fields of the report.
         """
         now_s = self._clock()
         end = int(now_s) + 1 if final else int(now_s)
         # Idle seconds too: their lag tells whether the worker was fit. A request counted after a final report comes late.
-        # Of an hour without a controller, nothing but the requests is told.
+        # After an hour without a controller only the requests of that time are reported.
         due = set(range(max(self._reported_up_to, end - KEPT_SECONDS), end)).union(
             second
             for kept in (self._seconds, self._exceptions_in, self._local_errors)
@@ -299,47 +303,49 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
 
     def _take_second(self, second: int) -> WorkerSecond:
         lag = self._lag.second(second)
-        mark = self._marks.pop(second, None)
-        tallies = self._seconds.pop(second, {})
-        pending = {} if mark is None else {_endpoint(*key): pending for key, pending in mark.in_flight.items()}
+        second_end = self._second_ends.pop(second, None)
+        by_endpoint = self._seconds.pop(second, {})
+        pending = (
+            {} if second_end is None else {_endpoint(*key): pending for key, pending in second_end.in_flight.items()}
+        )
         lacking = self._local_errors.pop(second, None)
-        for endpoint, tally in tallies.items():
-            self._unanswered.note_answered(endpoint, tally.histogram.max_ms)
+        for endpoint, stats in by_endpoint.items():
+            self._unanswered.note_answered(endpoint, stats.histogram.max_ms)
         return WorkerSecond(
             second=second,
             cpu_percent=lag.cpu_percent,
             lag_max_ms=lag.histogram.max_ms,
             lag_buckets=dict(lag.histogram.buckets),  # a stall may add to it while the report waits to be sent again
             endpoints=[
-                _endpoint_second(endpoint, tallies.get(endpoint) or EndpointStats(), pending.get(endpoint))
-                for endpoint in dict.fromkeys((*tallies, *pending))
+                _endpoint_second(endpoint, by_endpoint.get(endpoint) or EndpointStats(), pending.get(endpoint))
+                for endpoint in dict.fromkeys((*by_endpoint, *pending))
             ],
-            users=None if mark is None else mark.users,
+            users=None if second_end is None else second_end.users,
             local_errors=0 if lacking is None else lacking.count,
             local_error="" if lacking is None else lacking.first,
             exceptions=self._exceptions_in.pop(second, 0),
         )
 
     def clear_all(self) -> None:
-        """Nothing: Locust asks for this at the start of a test, and nothing measured is ever thrown away."""
+        """Does nothing. Locust calls this at the start of a test, and nothing recorded is ever dropped."""
 
     def reset_all(self) -> None:
-        """Nothing, for the same reason."""
+        """Does nothing, as `clear_all`."""
 
 
-def _endpoint_second(endpoint: Endpoint, tally: EndpointStats, pending: Pending | None) -> EndpointSecond:
-    failures = tally.failures or Histogram()
+def _endpoint_second(endpoint: Endpoint, stats: EndpointStats, pending: Pending | None) -> EndpointSecond:
+    failures = stats.failures or Histogram()
     row = EndpointSecond(
         *endpoint,
-        tally.total,
-        tally.failed,
-        min(tally.received_bytes, MAX_RECEIVED_BYTES),
-        tally.histogram.max_ms,
-        tally.histogram.buckets,
-        tally.own_clock,
+        stats.total,
+        stats.failed,
+        min(stats.received_bytes, MAX_RECEIVED_BYTES),
+        stats.histogram.max_ms,
+        stats.histogram.buckets,
+        stats.own_clock,
         failures.max_ms,
         failures.buckets,
-        tally.untimed,
+        stats.untimed,
     )
     if pending is not None:
         row.in_flight, row.waiting_max_ms, row.waiting_buckets = (
@@ -351,7 +357,7 @@ def _endpoint_second(endpoint: Endpoint, tally: EndpointStats, pending: Pending 
 
 
 def _user_class_here() -> str:
-    """The class of the user in whose greenlet this is called; "" where there is none."""
+    """The class of the user to whose greenlet the caller belongs; "" elsewhere."""
     arguments = getattr(getcurrent(), "args", ())
     return type(arguments[0]).__name__ if arguments and isinstance(arguments[0], User) else ""
 
@@ -362,7 +368,7 @@ def _is_latency(latency_ms: Any) -> bool:
 
 
 def _endpoint(method: Any, name: Any) -> tuple[str, str]:
-    """As the wire takes it: a locustfile may say anything, and none of it may cost a report."""
+    """Method and name within the wire's bounds, whatever a locustfile has passed: no report may be lost for it."""
     return _text(method)[:MAX_NAME_LENGTH], _text(name)[:MAX_NAME_LENGTH]
 
 
@@ -375,7 +381,7 @@ def _text(what: Any) -> str:
 
 
 def _bytes(length: Any) -> int:
-    """A response's length as the wire takes it; what is none is 0."""
+    """A response's length within the wire's bounds; 0 for what is no length."""
     try:
         return min(max(0, int(length or 0)), MAX_RECEIVED_BYTES)
     except (TypeError, ValueError, OverflowError):

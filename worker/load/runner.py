@@ -293,7 +293,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         gevent.joinall(stopping, timeout=self.environment.stop_timeout)
         late = [greenlet for greenlet in stopping if not greenlet.ready()]
         gevent.killall(late)
-        self.recorder.note_cut_off(len(late))
+        self.recorder.note_cut_users(len(late))
 
     def _report(self, *, final: bool = False) -> None:
         self._number += 1

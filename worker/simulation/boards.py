@@ -16,17 +16,17 @@ import msgspec
 from worker.telemetry.pi.models import PI_MODELS, PiModel
 
 FAN_STEPS_C = (50.0, 60.0, 67.5, 75.0)
-"""From where a Pi 5's firmware sets its fan a step higher (Raspberry Pi documentation, "Fans")."""
+"""Temperatures from which a Pi 5's firmware sets its fan a step higher (Raspberry Pi documentation, "Fans")."""
 FAN_SHARES = (0.0, 0.3, 0.5, 0.7, 1.0)
-"""How fast it turns then, of its full speed; the first is off."""
+"""Its speed in each step, as a share of the full one; the first is off."""
 FAN_HYSTERESIS_C = 5.0
 FAN_FULL_RPM = 8000
-"""Of the active cooler, by its data sheet."""
+"""Full speed of the active cooler, by its data sheet."""
 
 
 @dataclass(frozen=True)
 class Cooling:
-    """How a board gets rid of its heat: one thermal resistance, or one for each step of a regulated fan."""
+    """The cooling of a board: one thermal resistance, or one for each step of a regulated fan."""
 
     resistances_c_per_w: tuple[float, ...]
 
@@ -38,7 +38,7 @@ class Cooling:
 
 @dataclass(frozen=True)
 class HeatStage:
-    """One of two stages that heat goes through: its share of the resistance, and the time in which it follows to 63 %."""
+    """One of two stages that heat flows through: its share of the resistance, and its time constant (63 %)."""
 
     share: float
     time_constant_s: float
@@ -46,7 +46,7 @@ class HeatStage:
 
 BOARD_STAGES = (HeatStage(0.6, 120.0), HeatStage(0.4, 1000.0))
 SMALL_STAGES = (HeatStage(0.85, 90.0), HeatStage(0.15, 1000.0))
-"""Of a Zero: there is little board around the chip."""
+"""Stages of a Zero, which has little board around the chip."""
 
 
 class BoardModel(PiModel, frozen=True, kw_only=True):
@@ -88,4 +88,4 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "zero2w": ("zero2w", "bare"),
     **{f"{board}-{cooling}": (board, cooling) for board, data in BOARDS.items() for cooling in data.coolings},
 }
-"""Every board with every cooling it can have, by the name that a scenario calls it; `zero2w` alone is a bare one."""
+"""Every board with each of its coolings, by its name in a scenario. `zero2w` is a bare one."""

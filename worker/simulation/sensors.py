@@ -1,4 +1,4 @@
-"""A simulated Pi's sensors: real work of this machine, turned into the heat and load that it would mean on a Pi."""
+"""A simulated Pi's sensors: the work of this machine, converted to the heat and load of a Pi."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from worker.telemetry.facts import read_software
 from worker.wire.messages import Facts, Reading
 
 _OS_MEMORY_BYTES = 180 << 20
-"""What Raspberry Pi OS Lite uses before any worker runs."""
+"""Memory that Raspberry Pi OS Lite uses without workers."""
 
 
 class Load(Protocol):
-    """What keeps a simulated node's cores busy."""
+    """The load of a simulated node's cores."""
 
     speed: float
-    """The clock as a share of its maximum, which the sensors set; a slower core takes longer for the same work."""
+    """The clock as a share of its maximum; set by the sensors. A slower core takes longer for the same work."""
 
     def utilisation(self, now_s: float) -> float:
-        """The share (0 to 1) of the node's cores that has been busy lately, up to `now_s`."""
+        """The recent share of the node's cores that was busy, 0 to 1, up to `now_s`."""
 
 
 class MeasuredLoad:
     """CPU that this machine has used for a node, scaled to the cores of its board."""
 
     def __init__(self, board: BoardModel, cpu_s: Callable[[], float], now_s: float) -> None:
-        """`cpu_s` tells the CPU seconds used so far."""
+        """`cpu_s` returns the CPU seconds used so far."""
         self.speed = 1.0
         self._board = board
         self._cpu_s = cpu_s
@@ -41,7 +41,7 @@ class MeasuredLoad:
         self._looked_s = now_s
 
     def utilisation(self, now_s: float) -> float:
-        """As Load says: since the call before."""
+        """As in Load, since the call before."""
         used_s, passed_s = self._cpu_s(), max(1e-3, now_s - self._looked_s)
         busy_s = (used_s - self._used_s) * self._board.cpu_s_per_x86_cpu_s / self.speed
         self._used_s, self._looked_s = used_s, now_s
@@ -49,10 +49,10 @@ class MeasuredLoad:
 
 
 class SimulatedSensors:
-    """The sensors of one simulated node: its load warms it up, and its heat and its supply slow it down."""
+    """The sensors of one simulated node: its load heats it, and its heat and its supply slow it down."""
 
     def __init__(self, stands_for: StandsFor, *, load: Load, memory_bytes: Callable[[], int]) -> None:
-        """`memory_bytes` tells the node's share of this process's memory."""
+        """`memory_bytes` returns the memory in bytes that the node uses."""
         board = BOARDS[stands_for.board]
         supply = None if stands_for.supply_w is None else PowerSupply(stands_for.supply_w)
         self._model = ThermalModel(
@@ -65,7 +65,7 @@ class SimulatedSensors:
         self._conditions = Accumulator()
 
     def facts(self) -> Facts:
-        """The board's, with the software of this machine."""
+        """Facts of the board, with the software of this machine."""
         board = self._model.board
         return Facts(
             simulated=True,
@@ -78,7 +78,7 @@ class SimulatedSensors:
         )
 
     def read(self) -> Reading:
-        """Let the model live through the time since the reading before, and read it."""
+        """Advance the model by the time since the reading before, and read it."""
         now_s = time.monotonic()
         model, board = self._model, self._model.board
         utilisation = self._load.utilisation(now_s)

@@ -13,13 +13,13 @@ from worker.simulation.orders import SimulatedBoard
 from worker.simulation.virtual_cores import VirtualCores
 
 ENOUGH_REQUESTS = 20
-"""A second with fewer says little of what a request costs this process."""
+"""Fewer requests in a second are no measure of the cost of one."""
 LATEST_WEIGHT = 0.2
-"""How much of what a request is taken to cost comes from the latest second."""
+"""The weight of the latest second in the moving average of a request's cost."""
 
 
 class _Share:
-    """One node's part of what is used."""
+    """One node's share."""
 
     def __init__(self, recorder: Recorder, cores: VirtualCores, board: SimulatedBoard) -> None:
         self.recorder = recorder
@@ -39,10 +39,10 @@ class _Share:
 
 
 class Shares:
-    """Shares what this process uses out among its nodes: memory evenly, CPU time as one request a second plus their requests.
+    """Divides the use of this process among its nodes: memory evenly, CPU time by requests, and one request a second for each.
 
-    The CPU is charged to the cores of the board that each node stands for: what its requests are taken to cost as they end,
-    by what they have cost lately or by what the scenario says, and what is left once a second.
+    The CPU time is charged to the cores of each node's board: an estimate for each request as it ends, which is what they
+    have cost recently or what the scenario says, and the rest once a second.
     """
 
     def __init__(self) -> None:
@@ -53,11 +53,11 @@ class Shares:
         """One node's share."""
 
     def add(self, recorder: Recorder, cores: VirtualCores, board: SimulatedBoard) -> None:
-        """From now on a node that stands for `board` has a share, by what `recorder` counts."""
+        """Add a node, whose requests `recorder` counts and whose cores are those of `board`."""
         self._shares.append(_Share(recorder, cores, board))
 
     def run(self) -> None:
-        """Share out once a second, at its end, for ever."""
+        """Charge once a second, at its end, for ever."""
         before_s = time.process_time()
         while True:
             self.memory_bytes = self._process.memory_info().rss // len(self._shares)
@@ -67,13 +67,13 @@ class Shares:
             before_s = used_s
 
     def charge(self, used_s: float, now_s: float) -> None:
-        """Share out the CPU seconds used since the last call."""
+        """Divide the CPU seconds used since the last call."""
         requests = [share.new_requests() for share in self._shares]
         part_s = used_s / (len(requests) + sum(requests))
         for share, ended in zip(self._shares, requests, strict=True):
             charged = ended if share.fixed else ended * share.cores.request_s / (share.factor * part_s or 1.0)
             share.cores.take(now_s, max(0.0, 1 + ended - charged) * part_s * share.factor)
-            share.cores.mark(now_s)
+            share.cores.end_second(now_s)
         if sum(requests) >= ENOUGH_REQUESTS:
             before_s = part_s if self._request_s is None else self._request_s
             self._request_s = before_s + LATEST_WEIGHT * (part_s - before_s)

@@ -1,7 +1,4 @@
-"""Users of a simulated node, slowed by what their requests would cost on its board: `worker/simulation/virtual_cores.py`, put to work.
-
-This is a simulation, and nothing in it runs in a worker on a real Pi, or in one with a process of its own.
-"""
+"""The recorder of a simulated node of a rack: it slows users down as the board's cores would (`worker/simulation/virtual_cores.py`)."""
 
 from __future__ import annotations
 
@@ -25,10 +22,10 @@ _record = Recorder.record
 
 
 class SlowedLag:
-    """How fit a simulated node was to measure: its process, which it shares with others, and its own cores.
+    """The lag of a simulated node: that of its process, which it shares with others, and that of its own cores.
 
-    Of the two whichever is worse: what the process lacks falsifies as well, and nothing simulated is to hide it. A node that waits
-    for its cores has that wait as lag, in as many probes of the second as fell into one.
+    The worse of the two counts, so that the simulation hides no real lag. A wait for the cores is a lag of as many probes of
+    the second as fell into one.
     """
 
     def __init__(self, process: LagSource, cores: VirtualCores) -> None:
@@ -70,7 +67,7 @@ class SlowedLag:
 
 
 def _with_waits(lag: Histogram, waits_ms: list[float]) -> Histogram:
-    """`lag`, of whose probes as many as there are waits, the shortest, have these in their place."""
+    """`lag`, with the waits in place of as many of its shortest probes."""
     buckets, left = dict(lag.buckets), len(waits_ms)
     for bucket in sorted(buckets):
         taken = min(left, buckets[bucket])
@@ -87,7 +84,7 @@ def _with_waits(lag: Histogram, waits_ms: list[float]) -> Histogram:
 
 
 class SlowedRecorder(Recorder):
-    """Counts requests like any recorder, and charges each to the node's cores; who is behind them waits."""
+    """Records requests, charges each to the node's cores, and has the user wait for them."""
 
     def __init__(self, process: LagSource, cores: VirtualCores, clock: Callable[[], float] = time.monotonic) -> None:
         self._slowed = SlowedLag(process, cores)
@@ -105,7 +102,7 @@ class SlowedRecorder(Recorder):
         now_s: float | None = None,
         own_clock: bool = False,
     ) -> None:
-        """Count one request; called in the greenlet of the user that made it, which goes on when a Pi's would."""
+        """Record one request. Called in the greenlet of the user that made it, which continues when a Pi's would."""
         if now_s is None:
             now_s = self._clock()
         _record(self, method, name, latency_ms, received_bytes, error, now_s, own_clock)

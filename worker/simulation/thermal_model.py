@@ -1,4 +1,4 @@
-"""A thermal model of a Raspberry Pi: what a simulated node has in place of sensors. Pure; time is a parameter.
+"""A thermal model of a Raspberry Pi, in place of a simulated node's sensors. Pure; time is a parameter.
 
 Heat flows to the air through two stages in series, a fast one (chip and board) and a slow one (case and mass around them):
 
@@ -36,11 +36,11 @@ from worker.telemetry.conditions import ALL, FREQUENCY_CAPPED, SOFT_LIMITED, THR
 from worker.telemetry.pi.models import THROTTLE_FROM_C, THROTTLE_FULL_C
 
 STEP_HYSTERESIS_C = 1.0
-"""So far below the temperature at which a lower clock was set it is given back (estimated)."""
+"""A clock step is undone so far below the temperature at which it was made (estimated)."""
 
 BENCHMARK = 1.0
 PYTHON = 0.7
-"""What a busy core draws, by what it does, as a share of what a numeric benchmark draws."""
+"""Activity: the power of a busy core, as a share of that under a numeric benchmark."""
 
 _PIECE_S = 1.0
 """Firmware and fan look at the temperature at least this often, in the board's own time."""
@@ -107,17 +107,17 @@ class ThermalModel:
 
     @property
     def conditions(self) -> int:
-        """What the firmware would tell (see `worker/telemetry/conditions.py`)."""
+        """Condition flags, as the firmware would report them (see `worker/telemetry/conditions.py`)."""
         board = self.board
         sagging = self._supply is not None and self._supply.sagging
         soft = board.soft_limit_c is not None and self._clock_step > 0
         lowest_soft_hz = board.steps[0][1] if soft else board.max_hz
-        holding = SOFT_LIMITED if soft else 0
+        active = SOFT_LIMITED if soft else 0
         if sagging:
-            holding |= UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED
+            active |= UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED
         elif self.frequency_hz < lowest_soft_hz:
-            holding |= THROTTLED
-        return pack_flags(holding, ALL if board.tells_under_voltage else ALL & ~UNDER_VOLTAGE)
+            active |= THROTTLED
+        return pack_flags(active, ALL if board.tells_under_voltage else ALL & ~UNDER_VOLTAGE)
 
     def step(self, seconds: float, utilisation: float, activity: float = PYTHON) -> None:
         """Let `seconds` pass with this share (0 to 1) of all cores busy."""

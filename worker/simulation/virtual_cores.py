@@ -1,16 +1,15 @@
-"""The cores of the Pi that a simulated node stands for: what its requests would cost there, and when they would be done. Pure.
+"""The cores of a simulated Pi: the CPU that its requests would cost there, and when it would be done. Pure.
 
-This is a simulation. A node of a rack is a part of a process on a machine whose cores are faster than a Pi's, and never get
-hot. So each request that its users finish is charged with the CPU that it would have cost on its board,
+A node of a rack is a part of a process on a machine whose cores are faster than a Pi's, and never get hot. So each request that its users finish is charged with the CPU that it would have cost on its board,
 
     cost = CPU of a request on this board at full clock * f_max / f
 
 and the core that is free first takes it. As long as a core is free nothing is slowed: the request has cost its CPU while it was
 on its way. When none is free, the node is behind: its users wait as those of a Pi would, until their work would be done. The wait
-for a free core is how late the node's event loop is, and told as such. Latencies are not touched: they end when the kernel has
+for a free core is reported as the lag of the node's event loop. Latencies are not changed: they end when the kernel has
 the answer (worker/http/transport/kernel_timestamps.py), on a Pi as here.
 
-What is left out: work that a core has begun is not slowed when the clock is lowered meanwhile, and requests cost the same
+Not modelled: work that a core has begun is not slowed when the clock is lowered meanwhile, and requests cost the same
 whatever they are.
 """
 
@@ -22,7 +21,7 @@ from worker.load.loop_lag import KEPT_SECONDS
 
 
 class VirtualCores:
-    """So many servers with one queue. All times are in seconds of one monotonic clock.
+    """A queue with `count` servers. All times are in seconds of one monotonic clock.
 
     One thread charges and marks; another may ask for `utilisation`, and set `speed`.
     """
@@ -30,12 +29,12 @@ class VirtualCores:
     def __init__(self, count: int, start_s: float) -> None:
         self._count = count
         self._start_s = start_s
-        self._free_s = [start_s] * count  # when each has done what it has; a heap
-        self._idle_s = 0.0  # for how long they have had nothing to do before they got it
+        self._free_s = [start_s] * count  # when each has done its work; a heap
+        self._idle_s = 0.0  # their idle time so far, up to the latest work
         self._speed = 1.0
         self._request_s = 0.0
         self._cost_s = 0.0
-        self._marked = start_s, 0.0
+        self._ended = start_s, 0.0
         self._utilisation = 0.0
         self._by_second: dict[int, float] = {}
 
@@ -51,7 +50,7 @@ class VirtualCores:
 
     @property
     def request_s(self) -> float:
-        """What a request costs on one of these cores at full clock."""
+        """CPU seconds of a request on one of these cores at full clock."""
         return self._request_s
 
     @request_s.setter
@@ -61,11 +60,11 @@ class VirtualCores:
 
     @property
     def cost_s(self) -> float:
-        """What it costs at the clock of now."""
+        """CPU seconds of a request at the clock of now."""
         return self._cost_s
 
     def charge(self, now_s: float) -> float:
-        """A request has ended at `now_s`. How long it would have waited for a core: 0 while one is free."""
+        """Charge a request that has ended at `now_s`; the seconds that it would have waited for a core, 0 while one is free."""
         frees_s = self._free_s
         wait_s = frees_s[0] - now_s
         if wait_s < 0.0:
@@ -76,20 +75,20 @@ class VirtualCores:
         return wait_s
 
     def take(self, now_s: float, full_clock_s: float) -> None:
-        """Let the core that is free first do work that is no request, and takes so long at full clock."""
+        """Charge work other than requests, which takes so many seconds at full clock, to the core that is free first."""
         begin_s = max(self._free_s[0], now_s)
         self._idle_s += begin_s - self._free_s[0]
         heapreplace(self._free_s, begin_s + full_clock_s / self._speed)
 
     def busy_s(self, now_s: float) -> float:
-        """For how long the cores have been busy up to `now_s`, added up over all; `now_s` is not before the latest charge."""
+        """Busy seconds of all cores together up to `now_s`, which is not before the latest charge."""
         return sum(min(now_s, free_s) - self._start_s for free_s in self._free_s) - self._idle_s
 
-    def mark(self, now_s: float) -> None:
-        """To be called soon after each full second: how busy the cores were since the call before is that of the seconds between."""
-        (before_s, before_busy_s), self._marked = self._marked, (now_s, self.busy_s(now_s))
+    def end_second(self, now_s: float) -> None:
+        """Note the utilisation since the call before, for the seconds between. To be called soon after each full second."""
+        (before_s, before_busy_s), self._ended = self._ended, (now_s, self.busy_s(now_s))
         if now_s > before_s:
-            share = (self._marked[1] - before_busy_s) / (now_s - before_s) / self._count
+            share = (self._ended[1] - before_busy_s) / (now_s - before_s) / self._count
             self._utilisation = min(1.0, max(0.0, share))
             for second in range(max(int(before_s), int(now_s) - KEPT_SECONDS), int(now_s)):
                 self._by_second[second] = 100 * self._utilisation
@@ -97,10 +96,10 @@ class VirtualCores:
             del self._by_second[next(iter(self._by_second))]
 
     def utilisation(self, now_s: float) -> float:
-        """The share of them that was busy between the latest two marks."""
+        """The share of the cores that was busy between the latest two calls of `end_second`."""
         del now_s
         return self._utilisation
 
     def busy_percent(self, second: int) -> float:
-        """How busy they were in one second of the clock, of all that they can be; 0 where that is not known (any more)."""
+        """Utilisation in percent in one second of the clock; 0 where that is not known, or no longer."""
         return self._by_second.get(second, 0.0)

@@ -39,8 +39,8 @@ from worker.wire.orders import WorkerSpec
 native_start_thread = monkey.get_original("_thread", "start_new_thread")
 native_sleep = monkey.get_original("time", "sleep")
 
-MARKED_AT_ONCE = 25
-"""Workers whose second is marked without a pause: some 0.1 ms."""
+ENDED_AT_ONCE = 25
+"""Workers whose second is ended without a pause: some 0.1 ms."""
 
 T = TypeVar("T")
 
@@ -139,6 +139,6 @@ def end_seconds(workers: Sequence[FleetWorker]) -> None:
     while True:
         gevent.sleep(1 - time.monotonic() % 1)
         for index, worker in enumerate(list(workers)):
-            if index % MARKED_AT_ONCE == MARKED_AT_ONCE - 1:
+            if index % ENDED_AT_ONCE == ENDED_AT_ONCE - 1:
                 gevent.sleep(0)
-            worker.recorder.mark(len(worker.user_greenlets))
+            worker.recorder.end_second(len(worker.user_greenlets))
