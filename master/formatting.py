@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from master.judge.result import ExceptionResult, InFlight
 from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
 
 NOTHING = "–"
@@ -22,7 +21,7 @@ CONDITIONS = {
     FREQUENCY_CAPPED: "capped",
     SOFT_LIMITED: "soft limit",
 }
-"""What holds a node back, those that matter most first."""
+"""Names of the throttling conditions, those that matter most first."""
 
 _UNBROKEN = "\u00a0"  # a number and its unit stay on one line
 
@@ -146,18 +145,3 @@ def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     """A key that sorts `pi2` before `pi10`."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name)
     return tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts)
-
-
-def in_flight_text(in_flight: InFlight) -> str:
-    """`peak 20, oldest 26 s (GET /a)`."""
-    peak = f"peak {count(in_flight.peak)}"
-    if in_flight.oldest_ms is None or in_flight.endpoint is None:
-        return peak
-    return f"{peak}, oldest {duration(in_flight.oldest_ms / 1000)} ({shortened(in_flight.endpoint)})"
-
-
-def exception_text(row: ExceptionResult) -> str:
-    """`12 × KeyError: 'id', Buyer, buyer.py:7 in on_start`."""
-    said = f"{row.type}: {row.message}" if row.message else row.type
-    where = ", ".join(part for part in (row.user_class, row.place) if part)
-    return f"{count(row.count)} × {shortened(said)}{', ' if where else ''}{where}"

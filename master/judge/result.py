@@ -17,6 +17,8 @@ import msgspec
 from worker.atomic_write import atomic_write_public
 
 SCHEMA = "piswarm/result/1"
+NO_DATA = "no data"
+"""What is observed of a check where nothing was measured."""
 _LARGEST = (1 << 63) - 1
 """Readers have no larger integers."""
 
@@ -39,8 +41,8 @@ class Nodes(msgspec.Struct, kw_only=True):
     """CPU that a request was taken to cost on a Pi 4's core, on simulated nodes; None where it was what it cost here."""
 
     @property
-    def supposed(self) -> str:
-        """What the scenario had simulated nodes be that real ones are not, in words; empty when it was nothing."""
+    def simulation_assumptions(self) -> str:
+        """What the scenario assumed of simulated nodes that does not hold for real ones, in words; empty when nothing."""
         said = []
         if self.simulated and self.thermal_speed != 1:
             said.append(f"boards warm up and cool down {self.thermal_speed:g} times as fast as real ones")
@@ -142,9 +144,14 @@ class ValidityResult(msgspec.Struct, kw_only=True):
     fault: bool = False
     """Whether it is unknown by a fault of piswarm's own; then the verdict is not PASS."""
 
+    @property
+    def without_data(self) -> bool:
+        """Whether nothing was measured that it could be judged by; then it is not ok."""
+        return self.observed == NO_DATA
+
 
 class Excluded(msgspec.Struct, kw_only=True):
-    """A node that was not fit to measure for some of the steady part: when, why, and how much was set apart for it."""
+    """A node that was not fit to measure for some of the steady part: when, why, and how many requests were excluded for it."""
 
     node: str
     seconds: int
@@ -203,7 +210,7 @@ class Result(msgspec.Struct, kw_only=True):
     excluded: list[Excluded]
     """The nodes whose requests make up that share, the longest unfit first."""
     latency_failed_ms: Latency | None = None
-    """Response times of failures in the steady part. `latency_ms` is without them, but for requests that got no answer, which are in
+    """Latency of failures in the steady part. `latency_ms` is without them, but for requests that got no answer, which are in
     it with their age. Thresholds take the worse of `latency_ms` and both together."""
     in_flight: InFlight | None = None
     exceptions: list[ExceptionResult] = []

@@ -22,7 +22,7 @@ class NodeNow(msgspec.Struct, kw_only=True):
     model: str | None = None
     temperature_c: float | None = None
     throttled: bool | None = None
-    """This and the next three: whether it held at any moment since the sample before."""
+    """This and the next three: whether it was active at any moment since the sample before."""
     under_voltage: bool | None = None
     frequency_capped: bool | None = None
     soft_limited: bool | None = None
@@ -34,7 +34,7 @@ class NodeNow(msgspec.Struct, kw_only=True):
     wall_offset_s: float | None = None
     """How far its wall clock is ahead of the controller's."""
     capacity: float | None = None
-    """What it is to carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot."""
+    """The load it can carry, in cores of a Raspberry Pi 4 at full clock; less while it is hot."""
     piswarm: str | None = None
     sample_age_s: float | None = None
     """How long ago its latest sample was due; None when it is too old to be looked for, or there was none."""
@@ -43,7 +43,7 @@ class NodeNow(msgspec.Struct, kw_only=True):
 
     @property
     def conditions(self) -> list[bool | None]:
-        """What holds it back, in the order of words.CONDITIONS."""
+        """The throttling conditions, in the order of formatting.CONDITIONS."""
         return [self.throttled, self.under_voltage, self.frequency_capped, self.soft_limited]
 
 
@@ -88,8 +88,8 @@ class Column(StrEnum):
     AGE = "age"
 
 
-def _held(row: NodeNow) -> tuple[int, ...] | None:
-    """The more a condition matters, the more it counts; None when nothing is known of any."""
+def _active(row: NodeNow) -> tuple[int, ...] | None:
+    """A sort key: the more a condition matters, the more it counts; None when nothing is known of any."""
     if all(holds is None for holds in row.conditions):
         return None
     return tuple(int(bool(holds)) for holds in row.conditions)
@@ -100,7 +100,7 @@ _KEYS: dict[Column, Callable[[NodeNow], Any]] = {
     Column.STATE: lambda row: row.state,
     Column.MODEL: lambda row: None if row.model is None else natural(row.model),
     Column.TEMPERATURE: lambda row: row.temperature_c,
-    Column.THROTTLING: _held,
+    Column.THROTTLING: _active,
     Column.CPU: lambda row: row.cpu_percent,
     Column.MEMORY: lambda row: row.memory_percent,
     Column.CLOCK: lambda row: row.frequency_hz,

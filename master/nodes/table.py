@@ -1,4 +1,4 @@
-"""The nodes of a run as a table that fits where it is shown: what matters least is left out, and named, when it is narrow."""
+"""The nodes of a run as a table that fits where it is shown: when it is narrow, the columns that matter least are omitted, and named."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class _Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class _Shown:
-    """One column: its heading, its cells, and how soon it is left out where there is no room; 0 is never."""
+    """One column: its heading, its cells, and how soon it is omitted where there is no room; 0 is never."""
 
     heading: str
     cell: Callable[[NodeNow], _Cell]
-    out: int = 0
+    omit_order: int = 0
     right: bool = True
 
 
@@ -60,7 +60,7 @@ def view(fleet: FleetNow, nodes: Sequence[NodeNow], width: int | None, height: i
         above = sum(max(1, math.ceil(line.cell_len / width)) for line in lines)
         room = max(1, height - above - BELOW)
     shown, more = nodes[:room], len(nodes) - len(nodes[:room])
-    table, left_out = _table(shown, width) if shown else ([], [])
+    table, omitted = _table(shown, width) if shown else ([], [])
     if shown:
         lines += table
     else:
@@ -68,16 +68,16 @@ def view(fleet: FleetNow, nodes: Sequence[NodeNow], width: int | None, height: i
     notes = []
     if more:
         notes.append(f"{formatting.counted(more, 'more node')}; choose with --only and --sort")
-    if left_out:
-        notes.append(f"no room for: {', '.join(left_out)}")
+    if omitted:
+        notes.append(f"no room for: {', '.join(omitted)}")
     lines += [Text(note, style="dim", no_wrap=True, overflow="ellipsis") for note in notes]
     return Group(*lines)
 
 
 def throttling(row: NodeNow) -> str:
-    """What holds a node back: `throttled, capped`; blank when nothing does, `unknown` when that is not known.
+    """The active conditions of a node: `throttled, capped`; blank when there is none, `unknown` when that is not known.
 
-    What is known not to hold is left out, and what is not known has a question mark.
+    One that is known to be inactive is omitted, and one that is not known has a question mark.
     """
     if all(holds is None for holds in row.conditions):
         return "unknown"
@@ -86,7 +86,7 @@ def throttling(row: NodeNow) -> str:
 
 
 def short_model(model: str) -> str:
-    """`Pi 4B`, `Pi 3B+`, `Pi Zero 2 W` for a Pi, as it is for anything else; revisions are left out."""
+    """`Pi 4B`, `Pi 3B+`, `Pi Zero 2 W` for a Pi, as it is for anything else; revisions are omitted."""
     text = re.sub(r" Rev \S+$", "", model)
     text = re.sub(r"^Raspberry Pi\b", "Pi", text)
     text = re.sub(r" Model ([AB])( Plus)?", lambda found: f"{found[1]}{'+' if found[2] else ''}", text)
@@ -129,12 +129,12 @@ def _table(nodes: Sequence[NodeNow], width: int | None) -> tuple[list[Text], lis
         column: max(cell_len(column.heading), *(min(MAX_CELL_WIDTH, cell_len(cell.text)) for cell in cells[column]))
         for column in shown
     }
-    left_out = set()
-    for column in sorted((column for column in shown if column.out), key=lambda column: column.out):
+    omitted = set()
+    for column in sorted((column for column in shown if column.omit_order), key=lambda column: column.omit_order):
         if width is None or sum(widths[column] + PADDING for column in shown) - PADDING <= width:
             break
         shown.remove(column)
-        left_out.add(column)
+        omitted.add(column)
     heading = [_fitted(_Cell(column.heading, "dim"), widths[column], right=column.right) for column in shown]
     rows = [
         [_fitted(cells[column][index], widths[column], right=column.right) for column in shown]
@@ -147,7 +147,7 @@ def _table(nodes: Sequence[NodeNow], width: int | None) -> tuple[list[Text], lis
             line.append(" " * PADDING if number else "").append(cell.text, cell.style)
         line.rstrip()
         lines.append(line)
-    return lines, [column.heading for column in _COLUMNS if column in left_out]
+    return lines, [column.heading for column in _COLUMNS if column in omitted]
 
 
 def _fitted(cell: _Cell, width: int, *, right: bool) -> _Cell:
@@ -218,7 +218,7 @@ _COLUMNS = (
     _Shown("state", _state, right=False),
     _Shown("model", lambda row: _name(row.model and short_model(row.model)), 5, right=False),
     _Shown("°C", _temperature, 11),
-    _Shown("held back by", _throttling, 10, right=False),
+    _Shown("throttling", _throttling, 10, right=False),
     _Shown("CPU %", _number(lambda row: row.cpu_percent, 0, 90), 6),
     _Shown("mem %", _number(lambda row: row.memory_percent, 0, 90), 4),
     _Shown("GHz", _number(lambda row: row.frequency_hz and row.frequency_hz / 1e9, 2), 8),

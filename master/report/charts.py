@@ -131,7 +131,7 @@ def latency_figure(lines: RequestLines, time: Timeline) -> Figure:
     ]
     worst, worst_at = _peak(lines.percentiles_ms["p99"], time)
     summary = (
-        f"p99 was at most {formatting.latency(worst)}, at {worst_at}. Requests measured by unfit nodes are left out."
+        f"p99 was at most {formatting.latency(worst)}, at {worst_at}. Requests measured by unfit nodes are excluded."
     )
     figure = time_figure("latency", drawn, time, title="Latency", unit="ms", summary=summary)
     figure.log_scale = True

@@ -56,7 +56,7 @@ def write_outcome(
 ) -> list[str]:
     """Write result.json and junit.xml, `show` the result, and then write the report, which may take a while.
 
-    A fault of piswarm's own in one of the latter is told in result.json. Returns what to tell of files that are not where they
+    A fault of piswarm's own in one of the latter is noted in result.json. Returns what to report of files that are not where they
     should be.
     """
     files = OutcomeFiles(directory)

@@ -1,4 +1,4 @@
-"""Every node over time, as columns short enough to draw: heat, load, clock and users, and what held it back.
+"""Every node over time, as columns short enough to draw: heat, load, clock and users, and its throttling flags.
 
 A column shows what a reader looks for: the highest temperature and CPU in it, the lowest clock, the fewest users, and
 conditions that held at any moment of it. None is unknown, which stays apart from zero and from well.
@@ -33,7 +33,7 @@ Spans = Sequence[tuple[int, int]]
 
 @dataclass
 class NodeTrack:
-    """One node over time, a value per column, with what held it back in all and how far it was driven."""
+    """One node over time, a value per column, with how long each throttling flag was set and its extremes."""
 
     name: str
     facts: Facts | None
@@ -46,8 +46,8 @@ class NodeTrack:
     samples: int = 0
     hot: int = 0
     """Samples at 80 °C or above."""
-    told: Counter[int] = field(default_factory=Counter)
-    """Samples by the conditions that they told."""
+    samples_by_flags: Counter[int] = field(default_factory=Counter)
+    """Samples by their conditions."""
     highest_c: float | None = None
     lowest_hz: float | None = None
     highest_hz: float | None = None
@@ -76,17 +76,17 @@ class NodeTrack:
         return [None if hz is None or not full_hz else round(100 * hz / full_hz) for hz in self.clock_hz]
 
     @property
-    def held_back(self) -> int:
-        """Samples in which any of the conditions held."""
-        return sum(often for told, often in self.told.items() if is_active(told, ALL))
+    def flagged(self) -> int:
+        """Samples in which any of the conditions was active."""
+        return sum(often for flags, often in self.samples_by_flags.items() if is_active(flags, ALL))
 
-    def held(self, which: int) -> int:
-        """Samples in which the condition `which` held."""
-        return sum(often for told, often in self.told.items() if flag_state(told, which))
+    def active(self, which: int) -> int:
+        """Samples in which the condition `which` was active."""
+        return sum(often for flags, often in self.samples_by_flags.items() if flag_state(flags, which))
 
     def unknown(self, which: int) -> int:
-        """Samples in which it was not known whether it did."""
-        return sum(often for told, often in self.told.items() if flag_state(told, which) is None)
+        """Samples in which it was not known whether it was."""
+        return sum(often for flags, often in self.samples_by_flags.items() if flag_state(flags, which) is None)
 
     def add(self, index: int, group: SampleGroup) -> None:
         """Take in samples of one column."""
@@ -97,7 +97,7 @@ class NodeTrack:
         self.clock_hz[index] = _least(self.clock_hz[index], group.lowest_hz)
         self.samples += group.samples
         self.hot += group.hot
-        self.told[group.conditions] += group.samples
+        self.samples_by_flags[group.conditions] += group.samples
         self.highest_c = _most(self.highest_c, group.highest_c)
         self.lowest_hz = _least(self.lowest_hz, group.lowest_hz)
         self.highest_hz = _most(self.highest_hz, group.highest_hz)

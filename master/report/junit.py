@@ -51,7 +51,7 @@ def _document(result: Result) -> ET.Element:
         of_run.append(("run", ("error", result.reason, result.reason)))
     suites: dict[str, list[_Case]] = {
         "thresholds": [(row.rule, _threshold(result, row)) for row in result.thresholds],
-        "validity": [(row.check, _check(row)) for row in result.validity],
+        "validity": [(row.check, _check(result, row)) for row in result.validity],
     }
     return _suites(result, suites | ({"run": of_run} if of_run else {}))
 
@@ -108,10 +108,12 @@ def _threshold(result: Result, row: ThresholdResult) -> _Outcome | None:
     return None if row.ok else ("failure", row.message or f"{row.rule} is broken", observed)
 
 
-def _check(row: ValidityResult) -> _Outcome | None:
+def _check(result: Result, row: ValidityResult) -> _Outcome | None:
     if row.ok:
         return None
     detail = f"limit {row.limit}, observed {row.observed}"
+    if row.without_data and result.verdict == "ABORTED":
+        return "skipped", row.message, detail
     if row.ok is None:
         return "error" if row.fault else "skipped", row.message, detail
     if row.nodes:

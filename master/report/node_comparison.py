@@ -1,4 +1,4 @@
-"""The chart of a few nodes: heat, clock and users on one axis of time, and below them when each was held back.
+"""The chart of a few nodes: heat, clock and users on one axis of time, and below them when each was throttled.
 
 The page's script draws it, from what the heat maps show and for the nodes that the reader chooses.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from master import formatting
 from master.report.charts import BOTTOM_PX, LEFT_PX, RIGHT_PX, Chart, Figure, Timeline, shade, time_axis
 from master.report.fleet import FleetMap
-from master.report.throttling_table import MAX_SHOWN, held_back
+from master.report.throttling_table import MAX_SHOWN, flagged_nodes
 
 PANEL_PX, BETWEEN_PX, LANE_PX, TOP_PX = 128, 30, 18, 24
 """Heights of a panel, of what is between panels (the title of the next), of a node's lane, and above the first panel."""
@@ -82,13 +82,13 @@ def _around(values: list[float], low: float, high: float) -> list[float]:
 
 
 def _summary(fleet: FleetMap, *, unfit: bool) -> str:
-    worst = held_back(fleet)
+    worst = flagged_nodes(fleet)
     if not worst:
         shown = "those that were unfit the longest, and one that stayed fit" if unfit else "the warmest"
-        return f"No node is known to have been held back. Shown are {shown}."
+        return f"No node is known to have had a throttling flag. Shown are {shown}."
     first = worst[0]
-    longest = f"{first.name}, for {formatting.duration(max(first.held_back, first.hot) * fleet.period_s)}"
+    longest = f"{first.name}, for {formatting.duration(max(first.flagged, first.hot) * fleet.period_s)}"
     return (
-        f"Longest held back or at 80\u00a0°C: {longest}. Shown are the nodes that were held back, hot or unfit the longest,"
+        f"Longest with a throttling flag or at 80\u00a0°C: {longest}. Shown are the nodes that were so, or unfit, the longest,"
         " and one that stayed fit."
     )

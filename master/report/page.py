@@ -23,15 +23,15 @@ from master.report.series import (
     runs,
     steady_spans,
 )
-from master.report.throttling_table import HeldBackRow, held_back, held_back_row, shown_first, throttling_unknown
+from master.report.throttling_table import ThrottlingRow, flagged_nodes, shown_first, throttling_row, throttling_unknown
 from master.report.unfit import UnfitNode, unfit_nodes
 from master.store import ErrorRow, Event, SecondRow, Store
 
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
 
-SETTING_APART = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "clock_error")
-"""The checks whose limits set a single second of a worker apart as well."""
+EXCLUDING_CHECKS = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "clock_error")
+"""The checks whose limits also decide whether a single second of a worker is excluded."""
 
 MAX_ENDPOINTS = 1000
 
@@ -52,7 +52,7 @@ class KeyFigure:
 
 
 def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
-    """The template's variables; `data` is for the page's script. What can't be worked out is left out, and noted in `faults`."""
+    """The template's variables; `data` is for the page's script. What can't be worked out is missing from it, and noted in `faults`."""
     attempt = faults.attempt
     seconds: list[SecondRow] = attempt("the seconds of the run", store.seconds, [])
     start_s, end_s = attempt("when the run began and ended", store.extent, (0, 0))
@@ -78,9 +78,9 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
         lambda: together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None,
         None,
     )
-    held: list[HeldBackRow] = attempt(
-        "the nodes that were held back",
-        lambda: [held_back_row(track, fleet.period_s) for track in held_back(fleet)],
+    flagged: list[ThrottlingRow] = attempt(
+        "the nodes with a throttling flag",
+        lambda: [throttling_row(track, fleet.period_s) for track in flagged_nodes(fleet)],
         [],
     )
     none_of_either: tuple[list[str], list[str]] = ([], [])
@@ -98,9 +98,9 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
         "boards": of_boards,
         "together": together,
         "shown_nodes": [fleet.nodes[index] for index in shown],
-        "held_back": held[:MAX_ROWS],
-        "held_back_nodes": len(held),
-        "held_back_left": len(held) - MAX_ROWS,
+        "throttling": flagged[:MAX_ROWS],
+        "throttling_nodes": len(flagged),
+        "throttling_left": len(flagged) - MAX_ROWS,
         "throttling_unknown": never_known,
         "throttling_at_times_unknown": not_always_known,
         "conditions": list(formatting.CONDITIONS.values()),
@@ -111,9 +111,9 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
         "endpoints": result.endpoints[:MAX_ENDPOINTS],
         "latencies": _latencies(result),
         "differences": _differences(result),
-        "set_apart": formatting.share(result.excluded_share),
-        "set_apart_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
-        "unfit_limits": [f"{row.check} {row.limit}" for row in result.validity if row.check in SETTING_APART],
+        "excluded": formatting.share(result.excluded_share),
+        "excluded_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
+        "unfit_limits": [f"{row.check} {row.limit}" for row in result.validity if row.check in EXCLUDING_CHECKS],
         "errors": errors[:MAX_ROWS],
         "errors_left": len(errors) - MAX_ROWS,
         "events": events[:MAX_ROWS],
@@ -252,20 +252,20 @@ def _key_figures(result: Result) -> list[list[KeyFigure]]:
             KeyFigure("nodes at peak", formatting.count(nodes.peak), f"of {formatting.count(nodes.expected)} expected"),
             KeyFigure("nodes lost", formatting.count(nodes.lost), "for good or for a time"),
             KeyFigure("quarantined", formatting.count(nodes.quarantined), "nodes"),
-            KeyFigure("set apart", formatting.share(result.excluded_share), "of requests: their node was unfit"),
+            KeyFigure("excluded", formatting.share(result.excluded_share), "of requests: their node was unfit"),
         ],
     ]
 
 
 def _latencies(result: Result) -> list[tuple[str, Latency]]:
-    """With and without the requests set apart; nothing when there were none."""
+    """With and without the excluded requests; nothing when there were none."""
     if not result.excluded_share:
         return []
     return [("fit nodes only, as above", result.latency_ms), ("all nodes", result.latency_all_ms)]
 
 
 def _differences(result: Result) -> list[str]:
-    """By how much each percentile would be more with the requests set apart."""
+    """By how much each percentile would be more with the excluded requests."""
     fit, everything = result.latency_ms, result.latency_all_ms
     names = ("p50", "p90", "p95", "p99", "p999", "max")
     return [formatting.difference(getattr(fit, name), getattr(everything, name)) for name in names]

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from master.formatting import exception_text, in_flight_text, listed
-from master.judge.result import Latency, Requests, Result
+from master.formatting import listed
+from master.judge.result import NO_DATA, Latency, Requests, Result, ValidityResult
+from master.report.result_texts import exception_text, in_flight_text
 from master.run.directory import RunDirectory
 from worker.printable import printable
 
@@ -48,7 +49,9 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     for threshold in result.thresholds:
         rules.add_row(_mark(threshold.ok), Text(threshold.rule), Text(threshold.observed_text))
     for check in result.validity:
-        rules.add_row(_mark(check.ok), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES))
+        rules.add_row(
+            _check_mark(result, check), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES)
+        )
     console.print()
     console.print(rules, highlight=False)
     console.print()
@@ -64,8 +67,8 @@ def _add_notes(figures: Table, result: Result) -> None:
         figures.add_row("exception", Text(exception_text(row)))
     if len(result.exceptions) > SHOWN_EXCEPTIONS:
         figures.add_row("", f"{len(result.exceptions) - SHOWN_EXCEPTIONS} further exceptions, in the report")
-    if result.nodes.supposed:
-        figures.add_row("simulated", result.nodes.supposed)
+    if result.nodes.simulation_assumptions:
+        figures.add_row("simulated", result.nodes.simulation_assumptions)
     if result.clocks_off:
         worst = max(result.clocks_off, key=lambda clock: abs(clock.offset_s))
         many = len(result.clocks_off)
@@ -99,6 +102,13 @@ def _percentiles(latency: Latency) -> str:
 
 def _ready(seconds: float | None) -> str:
     return "" if seconds is None else f", ready in {seconds:.1f} s"
+
+
+def _check_mark(result: Result, check: ValidityResult) -> Text:
+    """A run that was aborted before anything was measured broke no check."""
+    if check.without_data and result.verdict == "ABORTED":
+        return Text(NO_DATA, style="dim")
+    return _mark(check.ok)
 
 
 def _mark(ok: bool | None) -> Text:

@@ -1,4 +1,4 @@
-"""Which nodes were held back, by what and for how long, and which of all nodes a reader is shown first."""
+"""Which nodes had a throttling flag, which flag and for how long, and which of all nodes a reader is shown first."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from worker.telemetry.conditions import THROTTLED
 from worker.telemetry.facts import UNKNOWN
 
 MAX_SHOWN = 6
-"""Nodes drawn together; more lines than that can't be told apart."""
+"""Nodes drawn together; more lines than that can't be distinguished."""
 
 
 @dataclass(frozen=True)
-class HeldBackRow:
+class ThrottlingRow:
     """One node of the table, in words."""
 
     node: str
     model: str
     seconds: list[str]
-    """Of each of words.CONDITIONS, or that they are not known."""
+    """How long each of formatting.CONDITIONS was active, or that it is not known."""
     highest: str
     lowest_clock: str
     users: list[str]
     """At the beginning of the steady part, the fewest in it, at its end."""
 
 
-def held_back(fleet: FleetMap) -> list[NodeTrack]:
-    """The nodes that were held back by any condition, or came to the temperature at which they are; the worst first."""
-    found = [track for track in fleet.tracks if track.held_back or track.hot]
-    return sorted(found, key=lambda track: (-track.held_back, -track.hot, formatting.natural(track.name)))
+def flagged_nodes(fleet: FleetMap) -> list[NodeTrack]:
+    """The nodes with any active condition, or that reached the temperature at which the firmware throttles; the worst first."""
+    found = [track for track in fleet.tracks if track.flagged or track.hot]
+    return sorted(found, key=lambda track: (-track.flagged, -track.hot, formatting.natural(track.name)))
 
 
-def held_back_row(track: NodeTrack, period_s: int) -> HeldBackRow:
+def throttling_row(track: NodeTrack, period_s: int) -> ThrottlingRow:
     """What the table says of one node, whose samples each stand for `period_s`."""
-    return HeldBackRow(
+    return ThrottlingRow(
         track.name,
         track.model,
         [
-            seconds_text(track.held(which), track.unknown(which), track.samples, period_s)
+            seconds_text(track.active(which), track.unknown(which), track.samples, period_s)
             for which in formatting.CONDITIONS
         ],
         UNKNOWN if track.highest_c is None else f"{track.highest_c:.1f}\u00a0°C",
@@ -52,11 +52,11 @@ def held_back_row(track: NodeTrack, period_s: int) -> HeldBackRow:
     )
 
 
-def seconds_text(held: int, unknown: int, samples: int, period_s: int) -> str:
-    """How long a condition held, as far as it is known: `12 s`, `12 s, unknown for 30 s`, `unknown`."""
+def seconds_text(active: int, unknown: int, samples: int, period_s: int) -> str:
+    """How long a condition was active, as far as it is known: `12 s`, `12 s, unknown for 30 s`, `unknown`."""
     if unknown == samples:
         return UNKNOWN
-    text = formatting.duration(held * period_s)
+    text = formatting.duration(active * period_s)
     return f"{text}, {UNKNOWN} for {formatting.duration(unknown * period_s)}" if unknown else text
 
 
@@ -68,7 +68,7 @@ def throttling_unknown(fleet: FleetMap) -> tuple[list[str], list[str]]:
 
 
 def shown_first(fleet: FleetMap, unfit_s: Mapping[str, int]) -> list[int]:
-    """The rows of the nodes to draw first: those held back, hot or unfit the longest, and one that stayed fit.
+    """The rows of the nodes to draw first: those throttled, hot or unfit the longest, and one that stayed fit.
 
     `unfit_s` has the seconds that nodes were unfit, by name. The one to compare with is of the worst one's model where there
     is such a node; where none was in trouble, the warmest are shown.
@@ -76,7 +76,7 @@ def shown_first(fleet: FleetMap, unfit_s: Mapping[str, int]) -> list[int]:
 
     def trouble_s(index: int) -> int:
         track = fleet.tracks[index]
-        return max(fleet.period_s * max(track.held_back, track.hot), unfit_s.get(track.name, 0))
+        return max(fleet.period_s * max(track.flagged, track.hot), unfit_s.get(track.name, 0))
 
     def warmth_c(index: int) -> float:
         return fleet.tracks[index].highest_c or 0.0

@@ -10,12 +10,12 @@ from master.formatting import natural
 from master.store import FitnessRow
 
 MAX_SPANS = 6
-"""Spans that are told of one node; of further ones the number is."""
+"""Spans kept of one node; further ones are counted."""
 
 
 @dataclass
 class UnfitNode:
-    """One node's unfit seconds, with those of each reason, and the requests that were set apart for them."""
+    """One node's unfit seconds, with those of each reason, and the requests excluded for them."""
 
     name: str
     spans: list[tuple[int, int]] = field(default_factory=list)

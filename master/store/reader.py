@@ -79,7 +79,7 @@ class StoreReader:
             yield second, (method, name), found, bool(fit)
 
     def waiting(self) -> Iterator[tuple[int, Endpoint, int, Histogram]]:
-        """Requests that were waiting for an answer, in order of time: second, endpoint, how many, and their ages in ms at its end."""
+        """Requests that were waiting for an answer, in order of time: second, endpoint, their number, and their ages in ms at its end."""
         rows = self._db.execute(
             "SELECT second, method, endpoints.name, requests, ages FROM waiting"
             " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
@@ -88,7 +88,7 @@ class StoreReader:
             yield second, (method, name), requests, Histogram.decode(ages)
 
     def workers_by_second(self) -> Iterator[WorkersSecond]:
-        """What all workers together were, second by second."""
+        """All workers together, second by second."""
         rows = self._db.execute(
             "SELECT second, CASE WHEN count(users) = count(*) THEN sum(users) END, sum(in_flight), sum(local_errors),"
             " sum(exceptions) FROM fitness GROUP BY second ORDER BY second"
@@ -107,14 +107,14 @@ class StoreReader:
         ]
 
     def nodes(self) -> dict[str, Facts | None]:
-        """All nodes by name, with what they said of themselves."""
+        """All nodes by name, with the facts that they reported."""
         return {
             name: msgspec.json.decode(facts, type=Facts) if facts else None
             for name, facts in self._db.execute("SELECT name, facts FROM nodes ORDER BY name")
         }
 
     def node_rows(self) -> list[NodeRow]:
-        """How all nodes are, or were at last."""
+        """The latest state of all nodes."""
         rows = self._db.execute("SELECT name, state, wall_offset_s, capacity FROM nodes ORDER BY name")
         return [NodeRow(*row) for row in rows]
 
@@ -146,7 +146,7 @@ class StoreReader:
         """The largest values of `columns` in each span of `step_s` seconds within [start_s, end_s), of all nodes or one.
 
         Yields the span's index, the node's name and a value per column, None where it is unknown, in order of time; spans
-        without a sample are left out. Span by span, so that a day needs no more memory than an hour.
+        without a sample are skipped. Span by span, so that a day needs no more memory than an hour.
         """
         if unknown := set(columns) - set(Reading.__struct_fields__):
             raise ValueError(f"samples have no {', '.join(sorted(unknown))}")
@@ -161,7 +161,7 @@ class StoreReader:
         )
 
     def sample_groups(self, start_s: int, end_s: int, *, hot_c: float) -> Iterator[SampleGroup]:
-        """The samples of all nodes within [start_s, end_s), by node and by what held it back; `hot` counts from `hot_c` on."""
+        """The samples of all nodes within [start_s, end_s), by node and by conditions; `hot` counts from `hot_c` on."""
         rows = self._db.execute(
             "SELECT name, conditions_lately, count(*), count(CASE WHEN temperature_c >= ?3 THEN 1 END), max(temperature_c),"
             " max(cpu_percent), min(frequency_hz), max(frequency_hz) FROM samples JOIN nodes ON nodes.id = node"
@@ -173,7 +173,7 @@ class StoreReader:
     def fewest_users(self, start_s: int, end_s: int) -> Iterator[tuple[str, int]]:
         """The fewest users that each node ran in [start_s, end_s): the fewest of each of its workers, added up.
 
-        Seconds that a worker has not told of count for nothing; nodes of which there are no others are left out.
+        Seconds without a report of a worker are ignored; nodes without any report are not in the result.
         """
         return self._db.execute(
             "SELECT name, sum(fewest) FROM (SELECT node, min(users) AS fewest FROM fitness"

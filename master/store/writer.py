@@ -22,13 +22,13 @@ from worker.wire.messages import Facts, Reading
 MAX_ERRORS = 1000
 """Different errors kept; further ones count under one name."""
 MAX_ENDPOINTS = 1000
-"""Endpoints kept apart; requests to further ones count for one, OTHER."""
-OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept apart)")
+"""Endpoints kept; requests to further ones count for one, OTHER."""
+OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept)")
 MAX_EVENTS = 10_000
-"""Events kept; of further ones the number is."""
+"""Events kept; further ones are counted."""
 FURTHER_EVENTS = "further events"
 FOLD_TRIES, FOLD_AGAIN_S = 5, 0.05
-"""How often, and how long apart, a run.db that is closed asks those who read it for the file."""
+"""How often, and how long apart, closing retries to get run.db for itself while others read it."""
 
 _MAX_INTEGER = (1 << 63) - 1
 """SQLite has no larger integers; only a peer that lies gets there."""
@@ -116,7 +116,7 @@ class Store(StoreReader):
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def put_node(self, name: str, facts: Facts) -> None:
-        """Keep what a node says of itself."""
+        """Keep the facts that a node reports."""
         self._db.execute(
             "UPDATE nodes SET simulated = ?, facts = ? WHERE id = ?",
             (facts.simulated, msgspec.json.encode(facts).decode(), self._node(name)),
@@ -125,7 +125,7 @@ class Store(StoreReader):
     def counted_as(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint that requests to `endpoint` count for: itself, or OTHER when there are MAX_ENDPOINTS already.
 
-        Those to be kept apart are always themselves.
+        Those of `kept_apart` are always themselves.
         """
         if endpoint in self._endpoints:
             return endpoint
@@ -228,14 +228,14 @@ class Store(StoreReader):
         )
 
     def put_node_rows(self, rows: Iterable[NodeRow]) -> None:
-        """Keep how nodes are now."""
+        """Keep the latest state of nodes."""
         self._db.executemany(
             "UPDATE nodes SET state = ?, wall_offset_s = ?, capacity = ? WHERE id = ?",
             ((*row[1:], self._node(row.name)) for row in rows),
         )
 
     def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:
-        """Keep which report of each worker, by life and number, was the last to be taken."""
+        """Keep the last acknowledged report of each worker, by life and number."""
         self._db.executemany(
             "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)",
             ((worker, life, number) for worker, (life, number) in taken.items()),

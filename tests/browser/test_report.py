@@ -213,7 +213,7 @@ def test_heat_clock_and_users_are_drawn_together(browser: Browser, reports: dict
     shown = page.evaluate("document.getElementById('together').layout.yaxis4.ticktext")
     assert shown == ["pi1", "pi5", "pi2", "pi13"]
     assert page.locator("#together .scatterlayer path.js-line").count() == 3 * len(shown)
-    assert [text.split(",")[0] for text in labels(page, "together")] == ["temperature", "clock", "users", "held back"]
+    assert [text.split(",")[0] for text in labels(page, "together")] == ["temperature", "clock", "users", "throttling"]
     lanes = "document.getElementById('together').data.at(-1).z"
     assert page.evaluate(f"{lanes}[0].slice(78, 82)") == [0, 0, 2, 2]
     assert page.evaluate(f"{lanes}[1].slice(178, 182)") == [None, None, 1, 1]
@@ -261,7 +261,7 @@ def test_pointing_at_nodes_tells_heat_clock_users_and_conditions(browser: Browse
     text = tooltip.inner_text().replace("\n", " ")
     assert "pi1 84 °C · 40 % (0.72 GHz) · 2 users throttled" in text
     assert "pi5 61 °C · 100 % (1 GHz) · 4 users not known: under-voltage" in text
-    assert "pi13 62 °C · 100 % (1.8 GHz) · 4 users not held back" in text
-    assert "clock not known · 4 users not known if held back" in text
+    assert "pi13 62 °C · 100 % (1.8 GHz) · 4 users no throttling flag" in text
+    assert "clock not known · 4 users throttling not known" in text
     assert watched.complaints == []
     page.close()

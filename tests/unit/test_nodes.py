@@ -295,9 +295,7 @@ def test_a_row_has_all_that_is_known() -> None:
         "state",
         "model",
         "°C",
-        "held",
-        "back",
-        "by",
+        "throttling",
         "CPU",
         "%",
         "mem",
@@ -341,7 +339,7 @@ def test_a_clock_that_is_right_is_not_behind(offset_s: float, text: str) -> None
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    """What matters least is left out first, and named; a node and its state stay."""
+    """What matters least is omitted first, and named; a node and its state stay."""
     lines = shown(example(full_row(), NodeNow(node="pi8", state="lost", sample_age_s=130.0)), width)
     assert all(len(line) <= width for line in lines)
     row = next(line for line in lines if line.startswith("pi007"))

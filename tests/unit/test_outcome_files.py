@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ import pytest
 from judged_run import NODE, fill, fit_log, run_facts, scenario
 from report_example import result as example
 from report_example import tally
+from rich.console import Console
 
 from master.judge.outcome import conclude
 from master.judge.result import Result
+from master.judge.seconds.fitness import FitnessLog
 from master.report.files import write_outcome
+from master.report.summary import print_summary
 from master.run.directory import RunDirectory
 from master.store import FitnessRow, Store
 
@@ -153,3 +157,30 @@ def test_a_chart_of_the_largest_numbers_there_are_can_be_drawn(store: Store, dir
     result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
     write_outcome(result, store, "name: any\n", directory)
     assert read(directory)[0]["faults"] == []
+
+
+@pytest.mark.parametrize("aborted", ["The target did not answer.", None])
+def test_a_check_without_data_is_broken_only_where_the_run_was_not_aborted(
+    aborted: str | None, directory: RunDirectory
+) -> None:
+    """A run that was aborted before anything was measured broke no check; result.json keeps its null figures and `ok`."""
+    store = Store(directory.database, create=True)
+    result = conclude(scenario("p95 < 1 s"), store, FitnessLog(), run_facts(steady_seconds=[], aborted=aborted))
+    write_outcome(result, store, "name: x\n", directory)
+    store.close()
+    written, junit, report = read(directory)
+    console = Console(file=io.StringIO(), width=200)
+    print_summary(console, result, directory)
+    assert isinstance(console.file, io.StringIO)
+    printed = [line.split() for line in console.file.getvalue().splitlines()]
+    rows = [row for row in result.validity if row.observed == "no data"]
+    assert {"loop_lag_p99", "node_cpu", "nodes", "users"} <= {row.check for row in rows}
+    assert [row["ok"] for row in written["validity"] if row["observed"] == "no data"] == [False] * len(rows)
+    for row in rows:
+        case = junit.find(f"testsuite[@name='validity']/testcase[@name='{row.check}']")
+        assert case is not None
+        assert [child.tag for child in case] == ["skipped" if aborted else "failure"]
+        start = ["no", "data"] if aborted else ["broken"]
+        assert [*start, row.check] in [line[: len(start) + 1] for line in printed]
+    assert report.count('<span class="unknown">– no data</span>') == (len(rows) if aborted else 0)
+    assert ("✗ not fit" in report) is (aborted is None)

@@ -15,7 +15,7 @@ from master.report.fleet import FleetMap, NodeTrack, fleet_map
 from master.report.fleet_makeup import boards
 from master.report.node_comparison import together_figure
 from master.report.series import runs
-from master.report.throttling_table import held_back, held_back_row, seconds_text, shown_first, throttling_unknown
+from master.report.throttling_table import flagged_nodes, seconds_text, shown_first, throttling_row, throttling_unknown
 from master.store import FitnessRow, SecondRow, Store
 from worker.telemetry import conditions
 from worker.telemetry.conditions import SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE
@@ -51,7 +51,7 @@ def test_heat_clock_and_users_move_together(fleet: FleetMap) -> None:
     assert [index for index, users in enumerate(one.users) if users == 2 and index > 20] == [*range(45, 80)]
     assert (one.users_first, one.users_fewest, one.users_last) == (4, 2, 4)
     assert one.temperature_c[50] == one.highest_c == 84.0
-    assert (one.held(THROTTLED), one.unknown(THROTTLED), one.held_back, one.samples) == (30, 0, 30, 100)
+    assert (one.active(THROTTLED), one.unknown(THROTTLED), one.flagged, one.samples) == (30, 0, 30, 100)
     assert one.hot == len([*range(35, 70), *range(70, 81)])
 
 
@@ -62,8 +62,8 @@ def test_what_is_unknown_is_neither_zero_nor_well(fleet: FleetMap) -> None:
         assert [index for index, value in enumerate(row) if value is None] == [*range(60, 75)]
     assert blind.clock_percent == [None] * 100
     assert blind.unknown(THROTTLED) == 100
-    assert set(held_back_row(blind, 1).seconds) == {"unknown"}
-    assert held_back_row(blind, 1).lowest_clock == "unknown"
+    assert set(throttling_row(blind, 1).seconds) == {"unknown"}
+    assert throttling_row(blind, 1).lowest_clock == "unknown"
     assert throttling_unknown(fleet) == (["pi3"], [])
 
 
@@ -109,12 +109,12 @@ def test_the_clock_is_measured_by_the_best_of_its_model(store: Store) -> None:
 
 def test_the_worst_are_shown_first_with_one_to_compare(fleet: FleetMap) -> None:
     """Held back, hot or unfit the longest; and one of the same model that bore it."""
-    assert [track.name for track in held_back(fleet)] == ["pi1", "pi5", "pi2"]
+    assert [track.name for track in flagged_nodes(fleet)] == ["pi1", "pi5", "pi2"]
     shown = [fleet.nodes[index] for index in shown_first(fleet, {"pi7": 9, "pi2": 3})]
     assert shown[:4] == ["pi1", "pi5", "pi7", "pi2"]
     assert len(shown) == 5
     other = track(fleet, shown[-1])
-    assert (other.model, other.held_back, other.hot) == (PI4.model, 0, 0)
+    assert (other.model, other.flagged, other.hot) == (PI4.model, 0, 0)
 
 
 def test_no_more_are_shown_than_can_be_told_apart(fleet: FleetMap) -> None:
@@ -131,7 +131,7 @@ def test_of_a_fleet_in_order_the_warmest_are_shown(store: Store) -> None:
     fleet = fleet_map(store, 0, 1)
     assert [fleet.nodes[index] for index in shown_first(fleet, {})] == ["pi4", "pi3", "pi2"]
     time = Timeline(fleet.axis, [])
-    assert together_figure(fleet, time, [0]).summary.endswith("been held back. Shown are the warmest.")
+    assert together_figure(fleet, time, [0]).summary.endswith("had a throttling flag. Shown are the warmest.")
     assert "unfit the longest" in together_figure(fleet, time, [0], unfit=True).summary
 
 
@@ -153,7 +153,7 @@ def test_seconds_of_a_condition_as_far_as_known(held: int, unknown: int, samples
 
 def test_the_table_says_what_held_a_node_back(fleet: FleetMap) -> None:
     """In words, with the extremes; a Zero can't know that its supply was good."""
-    row = held_back_row(track(fleet, "pi5"), fleet.period_s)
+    row = throttling_row(track(fleet, "pi5"), fleet.period_s)
     plain = [text.replace("\u00a0", " ") for text in [*row.seconds, row.highest, row.lowest_clock, *row.users]]
     assert plain == ["0 s", "unknown", "0 s", "10 s", "61.0 °C", "800 MHz (80 %)", "4", "4", "4"]
     assert hot_reading(5, 0.95, 1e9).conditions_lately == conditions.pack_flags(SOFT_LIMITED, 15 ^ UNDER_VOLTAGE)

@@ -140,15 +140,15 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
         assert page.says(text), text
 
 
-def test_requests_set_apart_are_told_with_what_they_would_change(store: Store, target: Path) -> None:
-    """Who measured them and when, the percentiles with and without them, and how many may be set apart."""
+def test_excluded_requests_are_shown_with_what_they_would_change(store: Store, target: Path) -> None:
+    """Who measured them and when, the percentiles with and without them, and how many may be excluded."""
     fill(store)
     limit = ValidityResult(check="excluded_share", limit="≤ 5 %", observed="0.83 %", ok=True, nodes=[], message="")
     outcome = result()
     outcome.validity.append(limit)
     _, page = written(outcome, store, target)
     for text in (
-        "0.83 % of the requests of the steady part were set apart; the limit is ≤ 5 %, and beyond it a run is INVALID.",
+        "0.83 % of the requests of the steady part were excluded; the limit is ≤ 5 %, and beyond it a run is INVALID.",
         "beyond one of these: node_cpu ≤ 90 %, loop_lag_p99 ≤ 50 ms; or when its loop lag or CPU is not known.",
         "all nodes2.003.0040.040.040.0900",
         "difference00000+860",
@@ -156,18 +156,18 @@ def test_requests_set_apart_are_told_with_what_they_would_change(store: Store, t
     ):
         assert page.says(text), text
     _, page = written(msgspec.structs.replace(outcome, excluded_share=0.0), store, target)
-    assert page.says("No request of the steady part was set apart, so all percentiles are of all requests;")
+    assert page.says("No request of the steady part was excluded, so all percentiles are of all requests;")
     assert not page.says("difference")
 
 
-def test_what_held_nodes_back_is_told(store: Store, target: Path) -> None:
+def test_throttling_flags_are_shown(store: Store, target: Path) -> None:
     """How long, as far as it is known, with heat, clock and users; of what the fleet is made; who can't tell."""
     fill_hot(store, nodes=12, seconds=100)
     _, page = written(result(), store, target)
     for text in (
-        "3 nodes of 12 were held back, or came to 80 °C",
+        "3 nodes of 12 had a throttling flag, or reached 80 °C",
         "Whether it was throttled is unknown of 1 node: pi3.",
-        "Longest held back or at 80 °C: pi1, for 46 s.",
+        "Longest with a throttling flag or at 80 °C: pi1, for 46 s.",
         "7Raspberry Pi 4 Model B simulatedDebian 136.12.47+rpt-rpi-v83.13.5",
         "pi5Raspberry Pi Zero 2 W0 sunknown0 s10 s61.0 °C800 MHz (80 %)444",
         "pi1Raspberry Pi 4 Model B30 s0 s0 s0 s84.0 °C720 MHz (40 %)424",
@@ -177,11 +177,11 @@ def test_what_held_nodes_back_is_told(store: Store, target: Path) -> None:
     assert [chart["id"] for chart in data["charts"]][-5:] == ["together", "temperature", "clock", "node-users", "cpu"]
 
 
-def test_a_fleet_that_was_never_held_back_is_not_called_well(store: Store, target: Path) -> None:
+def test_a_fleet_that_was_never_throttled_is_not_called_well(store: Store, target: Path) -> None:
     """Where nobody could tell, that is what the report says."""
     fill(store, seconds=10)
     _, page = written(result(), store, target)
-    assert page.says("No node is known to have been held back, or to have come to 80 °C.")
+    assert page.says("No node is known to have had a throttling flag, or to have reached 80 °C.")
     assert page.says("Whether it was throttled is unknown of 3 nodes: pi1, pi2, pi3.")
     assert page.says("No node knows its clock.")
 
@@ -211,8 +211,8 @@ def test_what_simulated_nodes_were_supposed_to_be_is_told(store: Store, target: 
     assert page.says(
         "a thermal model; boards warm up and cool down 10 times as fast as real ones, and a request is taken to cost 200 ms of a Pi 4's core"
     )
-    assert not msgspec.structs.replace(nodes, simulated=False).supposed
-    assert not result().nodes.supposed
+    assert not msgspec.structs.replace(nodes, simulated=False).simulation_assumptions
+    assert not result().nodes.simulation_assumptions
 
 
 def test_the_worst_wall_clocks_are_named(store: Store, target: Path) -> None:

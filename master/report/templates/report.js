@@ -94,11 +94,11 @@
 
   // Which conditions hold by name, true, false or null for unknown; null where there is no sample.
   function conditionsAt(chart, node, index) {
-    const told = fleet.conditions[node][index];
-    if (told === null) return null;
+    const flags = fleet.conditions[node][index];
+    if (flags === null) return null;
     return Object.fromEntries(chart.names.map((name, at) => {
       const bit = chart.bits[at];
-      return [name, (told >> KNOWN_SHIFT) & bit ? Boolean(told & bit) : null];
+      return [name, (flags >> KNOWN_SHIFT) & bit ? Boolean(flags & bit) : null];
     }));
   }
 
@@ -116,15 +116,15 @@
     const entries = Object.entries(conditions);
     const holding = entries.filter(([, holds]) => holds).map(([name]) => name);
     const unknown = entries.filter(([, holds]) => holds === null).map(([name]) => name);
-    if (unknown.length === entries.length) return "not known if held back";
-    return [...holding, ...(unknown.length ? [`not known: ${unknown.join(", ")}`] : [])].join("; ") || "not held back";
+    if (unknown.length === entries.length) return "throttling not known";
+    return [...holding, ...(unknown.length ? [`not known: ${unknown.join(", ")}`] : [])].join("; ") || "no throttling flag";
   }
 
   // Spans in which some of the nodes shown were under one condition; the more of them, the stronger.
   function shades(chart, name, bottom) {
     const found = [];
     for (let index = 0; index < fleet.length; index += 1) {
-      const many = chart.shown.filter((node) => { const told = conditionsAt(chart, node, index); return told !== null && told[name]; }).length;
+      const many = chart.shown.filter((node) => { const conditions = conditionsAt(chart, node, index); return conditions !== null && conditions[name]; }).length;
       const start = fleet.start + index * fleet.step, last = found[found.length - 1];
       if (!many) continue;
       if (last && last.x1 === start && last.many === many) last.x1 = start + fleet.step;
@@ -175,7 +175,7 @@
       });
     });
     chart.titles.push({
-      text: "held back", x: 0, y: lanesPx / insidePx, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom",
+      text: "throttling", x: 0, y: lanesPx / insidePx, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom",
       showarrow: false, font: { size: 12 },
     });
     const lanes = chart.shown.map((node) => fleet.conditions[node].map((_, index) => laneOf(conditionsAt(chart, node, index))));
