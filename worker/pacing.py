@@ -1,20 +1,20 @@
-"""When a user's tasks are to begin: a schedule that no late task moves, and on which missed tasks are made up for.
+"""Schedules of a user's tasks that no late task moves: `constant_pacing` and `constant_throughput`.
 
 They are used as Locust's of the same names:
 
     class Visitor(HttpUser):
         wait_time = constant_pacing(1.0)  # a task every second
 
-Locust's begin anew wherever a late task ends. While a target stalls it is asked less, and what was not asked is in no
-percentile (coordinated omission). Here task n of a user is due at start + n × period, whatever became of those before it.
-If a task ends after the next one is due, that begins at once, and so do those after it until the user has caught up; the
-first request of each is counted from when its task was due (see `Session.intended_s`). That goes for worker.http only:
-other clients' requests are made as the schedule has it, and counted as the client counts them.
+Locust's start anew wherever a late task ends. While a target stalls it gets fewer requests, and those that were not sent are
+in no percentile (coordinated omission). Here task n of a user is due at start + n × period, whatever became of those before
+it. If a task ends after the next one is due, that begins at once, and so do those after it until the user has caught up; the
+latency of the first request of each counts from when its task was due (see `Session.intended_s`). That goes for worker.http
+only: other clients' requests are sent on the same schedule, and counted as the client counts them.
 
 A task is late because the one before it was. That the generator's own event loop wakes a user late is no latency of the
-target; it is measured as loop lag. Nor is it that answers lie unread before a task can go on: where the system tells for
-how long they did, a late task counts from so much later than it was due. Users that have fallen behind for such a lag make up for it like for any other, so it
-counts in each second in which they do (see `LoopLag.carry`).
+target; it is measured as loop lag. Nor is the time in which responses lay unread before a task could go on: where the kernel
+tells it, a late task counts from so much later than it was due. Users that such a lag has left behind catch up as they do
+from any other delay, so it counts in each second in which they do (see `LoopLag.carry`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from types import MethodType
 from typing import Any, Self
 
 MAX_BEHIND_S = 60.0
-"""How far a user may be behind its schedule unless told otherwise: a stall of a minute is made up for in whole."""
+"""Default of how far a user may be behind its schedule: it catches up in full after a stall of a minute."""
 
 logger = getLogger(__name__)
 
@@ -35,36 +35,36 @@ logger = getLogger(__name__)
 def constant_pacing(period_s: float, *, max_behind_s: float = MAX_BEHIND_S) -> Pacing:
     """A `wait_time`: a task is due every `period_s` seconds, however long tasks take.
 
-    Tasks that would begin more than `max_behind_s` seconds late are not made up for, but counted in `missed`; with 0 a
-    user leaves out whatever it is late for. Raises ValueError.
+    Tasks that would begin more than `max_behind_s` seconds late are skipped and counted in `missed`; with 0 a user skips
+    every task that it is late for. Raises ValueError for a period that is not above 0 s, or a negative `max_behind_s`.
     """
     return Pacing(period_s, max_behind_s)
 
 
 def constant_throughput(tasks_per_s: float, *, max_behind_s: float = MAX_BEHIND_S) -> Pacing:
-    """As constant_pacing, by how many tasks a second are due for each user. Raises ValueError."""
+    """A `wait_time`: `tasks_per_s` tasks a second are due for each user; else as constant_pacing. Raises ValueError."""
     if not tasks_per_s > 0:
         raise ValueError(f"constant_throughput() needs a rate above 0, not {tasks_per_s}")
     return Pacing(1 / tasks_per_s, max_behind_s)
 
 
 class Schedule:
-    """When one user's tasks are due: task n, from 0, at `start_s` + n × `period_s`. Looks at no clock of its own."""
+    """The due times of one user's tasks: task n, from 0, is due at `start_s` + n × `period_s`. Reads no clock."""
 
     def __init__(self, start_s: float, period_s: float, max_behind_s: float) -> None:
         self.due_s = start_s
         """When the task under way was due."""
         self.missed = 0
-        """Tasks that were due too long ago to be made up for."""
+        """Number of tasks that were skipped because they were due more than `max_behind_s` ago."""
         self.in_time_s = start_s
-        """When the latest task that did not begin late was due."""
+        """When the last task that began on time was due."""
         self._number = 0
         self._start_s = start_s
         self._period_s = period_s
         self._max_behind_s = max_behind_s
 
     def advance(self, now_s: float) -> int:
-        """The task under way has ended: go on to the next that was not missed. How many were, on the way to it."""
+        """Go on to the next task that is not missed, now that the one under way has ended; returns how many were missed."""
         number = self._number + 1
         too_late_s = now_s - self._max_behind_s - self._due_s(number)
         missed = math.ceil(too_late_s / self._period_s) if too_late_s > 0 else 0
@@ -76,12 +76,12 @@ class Schedule:
         return missed
 
     def _due_s(self, number: int) -> float:
-        # From the start each time: rounding does not add up.
+        # From the start each time, so that rounding errors do not add up.
         return self._start_s + number * self._period_s
 
 
 class Pacing:
-    """The `wait_time` of a class of users, or of a TaskSet; each of them has its own Schedule, as `pacing_schedule`.
+    """The `wait_time` of a class of users, or of a TaskSet; each instance has a Schedule of its own, `pacing_schedule`.
 
     That of a worker.http.HttpUser starts with its first task; that of another User when it is made, as in Locust, so that
     its `on_start` is part of its first task; that of a TaskSet when it is entered.
@@ -102,11 +102,11 @@ class Pacing:
         return self if holder is None else MethodType(self, holder)
 
     def __call__(self, holder: Any) -> float:
-        """Seconds until the next task of `holder`, a User or TaskSet. Its client learns when that was due, if it is late."""
+        """Seconds until the next task of `holder`, a User or TaskSet. If that is late, its client is given the due time."""
         now_s = time.monotonic()
         schedule: Schedule | None = getattr(holder, "pacing_schedule", None)
         if schedule is None:
-            # What Locust gives each User and TaskSet for its own pacing: when it was made.
+            # Locust notes when each User and TaskSet was made, for its own pacing.
             made_s = now_s - (time.perf_counter() - holder._cp_last_run)  # noqa: SLF001  # it has no public name
             schedule = self._start(holder, made_s)
         missed = schedule.advance(now_s)
