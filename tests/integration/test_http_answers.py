@@ -1,4 +1,4 @@
-"""What the HTTP user makes of an answer: its fields, its text, its encodings, and the forms of its body."""
+"""The HTTP user reads responses: their fields, text, codings, and every framing of a body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " *
 
 
 def test_the_fields_of_an_answer(server: Server, user: Visitor) -> None:
-    """And of the request that it answers."""
+    """A response has its status, URL, fields and body, and the request that was sent."""
     server.on("/a", reply("text", "Content-Type: text/plain", status="201 Created"))
     answer = user.client.post("/a?b=1", data="sent", headers={"X-Own": "1"})
     assert (answer.status_code, answer.ok, answer.content, answer.text) == (201, True, b"text", "text")
@@ -31,7 +31,7 @@ def test_the_fields_of_an_answer(server: Server, user: Visitor) -> None:
 
 
 def test_headers_of_an_answer_are_found_in_any_case(server: Server, user: Visitor) -> None:
-    """And all lines of one name are there."""
+    """Fields are found by name in any case, with all lines of that name."""
     server.on("/", reply("", "X-One: 1", "x-two: a", "X-Two: b"))
     headers = user.client.get("/").headers
     assert headers["x-ONE"] == headers.get("X-one") == "1"
@@ -54,19 +54,19 @@ def test_headers_of_an_answer_are_found_in_any_case(server: Server, user: Visito
     ],
 )
 def test_text_is_decoded_by_what_the_server_says(server: Server, user: Visitor, kind: str, charset: str) -> None:
-    """Else as RFC 2616 had it for text, else by its look; a charset that does not exist raises nothing."""
+    """The charset is the server's, else that of RFC 2616 for text, else guessed; one that does not exist raises nothing."""
     server.on("/", reply(TEXT.encode(charset), *([f"Content-Type: {kind}"] if kind else [])))
     assert user.client.get("/").text == TEXT
 
 
 def test_text_that_is_not_in_its_charset_is_replaced(server: Server, user: Visitor) -> None:
-    """Where a task looks, it gets something."""
+    """Bytes that do not fit the charset are replaced and raise nothing in the task."""
     server.on("/", reply(b"a\xffb", "Content-Type: text/plain; charset=utf-8"))
     assert user.client.get("/").text == "a\ufffdb"
 
 
 def test_the_encoding_can_be_set(server: Server, user: Visitor) -> None:
-    """By a task that knows better than the server."""
+    """A task that knows the charset better than the server can set it."""
     server.on("/", reply(TEXT.encode("utf-16"), "Content-Type: text/plain; charset=utf-8"))
     answer = user.client.get("/")
     answer.encoding = "utf-16"
@@ -74,7 +74,7 @@ def test_the_encoding_can_be_set(server: Server, user: Visitor) -> None:
 
 
 def test_json_is_parsed_or_refused(server: Server, user: Visitor) -> None:
-    """A refusal is the standard library's, which tasks catch."""
+    """A body that is no JSON raises the standard library's error, which tasks catch."""
     server.on("/", reply(json.dumps({"a": [1, None, "ä"]}, ensure_ascii=False), "Content-Type: application/json"))
     assert user.client.get("/").json() == {"a": [1, None, "ä"]}
     server.on("/", reply("not json"), reply(""))
@@ -85,7 +85,7 @@ def test_json_is_parsed_or_refused(server: Server, user: Visitor) -> None:
 
 
 def test_a_large_body_arrives_whole(server: Server, user: Visitor) -> None:
-    """One that comes in many pieces, next to small ones on the same connection."""
+    """A body that comes in many pieces is whole, next to small ones on the same connection."""
     body = bytes(range(256)) * 8192
     server.on("/large", reply(body))
     for _ in range(2):
@@ -112,7 +112,7 @@ ENCODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 @pytest.mark.parametrize("way", [reply, chunked], ids=["length", "chunked"])
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_encoded_body_is_unpacked(server: Server, user: Visitor, encoding: str, way: Any) -> None:
-    """And counted by what it is unpacked."""
+    """An encoded body is decoded, and its decoded size is recorded."""
     name, pack = ENCODINGS[encoding]
     body = TEXT.encode()
     server.on("/", way(pack(body), f"Content-Encoding: {name}"))
@@ -134,7 +134,7 @@ def test_an_encoded_body_is_unpacked(server: Server, user: Visitor, encoding: st
     ids=["no-gzip", "cut-gzip", "wrong-gzip", "no-deflate", "cut-br"],
 )
 def test_a_body_that_does_not_unpack_is_a_failure(server: Server, user: Visitor, name: str, body: bytes) -> None:
-    """It is counted, not raised, and the next request works."""
+    """A damaged body is recorded as a failure and not raised, and the next request works."""
     server.on("/broken", reply(body, f"Content-Encoding: {name}"))
     user.client.get("/broken")
     assert user.event["exception"] is not None
@@ -147,7 +147,7 @@ def test_a_body_that_does_not_unpack_is_a_failure(server: Server, user: Visitor,
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("HEAD", 404), ("GET", 204), ("GET", 304)])
 def test_an_answer_that_has_no_body_by_definition(server: Server, user: Visitor, method: str, status: int) -> None:
-    """Its Content-Length is no promise, and its connection is used again."""
+    """Content-Length announces no body of 204, 304 and responses to HEAD, and their connection is used again."""
     lines = "Content-Length: 5000\r\nContent-Encoding: gzip"
     server.on("/", f"HTTP/1.1 {status} Fine\r\n{lines}\r\n\r\n".encode())
     for _ in range(2):
@@ -167,7 +167,7 @@ def test_an_answer_that_has_no_body_by_definition(server: Server, user: Visitor,
     ],
 )
 def test_old_ways_to_end_a_body(server: Server, user: Visitor, head: str, connections: int) -> None:
-    """With the connection, or by its length in HTTP/1.0, which keeps a connection only on request."""
+    """A body ends with the connection, or by its length in HTTP/1.0, which keeps a connection only on request."""
     data = head.encode() + b"hello"
     server.on("/", data if connections == 1 else last(data))
     for _ in range(2):
@@ -178,7 +178,7 @@ def test_old_ways_to_end_a_body(server: Server, user: Visitor, head: str, connec
 
 @pytest.mark.parametrize("interim", ["100 Continue\r\n", "103 Early Hints\r\nLink: </style.css>; rel=preload\r\n"])
 def test_interim_answers_are_passed_over(server: Server, user: Visitor, interim: str) -> None:
-    """Whether they come with the answer or before it."""
+    """Interim responses are skipped, whether they come with the final one or before it."""
     head = f"HTTP/1.1 {interim}\r\n".encode()
 
     def apart(at: Exchange) -> bytes:
@@ -197,7 +197,7 @@ def test_interim_answers_are_passed_over(server: Server, user: Visitor, interim:
 
 @pytest.mark.parametrize("answer", [reply(TEXT), chunked(gzip.compress(TEXT.encode()), "Content-Encoding: gzip")])
 def test_an_answer_may_come_byte_by_byte(server: Server, user: Visitor, answer: bytes) -> None:
-    """However the network cuts it."""
+    """A response that comes byte by byte is the same as in one piece."""
 
     def drip(at: Exchange) -> None:
         for byte in answer:

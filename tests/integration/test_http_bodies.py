@@ -23,7 +23,7 @@ def sent(server: Server) -> Request:
 
 @pytest.mark.parametrize("value", [{"a": [1, "ä", None]}, [1], {}, [], 0, False, ""])
 def test_json_is_sent_as_such_even_if_empty(server: Server, user: Visitor, value: Any) -> None:
-    """With the headers that go with it, and with its length."""
+    """JSON is sent with its Content-Type, Accept and length, also an empty value."""
     user.client.post("/", json=value)
     assert json.loads(sent(server).body) == value
     assert sent(server)["Content-Type"] == sent(server)["Accept"] == "application/json"
@@ -32,14 +32,14 @@ def test_json_is_sent_as_such_even_if_empty(server: Server, user: Visitor, value
 
 @pytest.mark.parametrize("spell", [str, str.lower, str.upper])
 def test_headers_given_with_json_win(server: Server, user: Visitor, spell: Any) -> None:
-    """In whatever case they are given."""
+    """Header fields given with JSON replace the default ones, in whatever case they are given."""
     own = {spell("Content-Type"): "application/merge-patch+json", spell("Accept"): "text/html"}
     user.client.patch("/", json={"a": 1}, headers=own)
     assert (sent(server)["Content-Type"], sent(server)["Accept"]) == tuple(own.values())
 
 
 def test_data_wins_over_json(server: Server, user: Visitor) -> None:
-    """And its type, too."""
+    """With both `data` and `json`, the data and their type are sent."""
     user.client.post("/", data=b"data", json={"a": 1})
     assert (sent(server).body, sent(server)["Content-Type"]) == (b"data", "application/octet-stream")
 
@@ -57,7 +57,7 @@ def test_data_wins_over_json(server: Server, user: Visitor) -> None:
     ids=["text", "bytes", "bytearray", "memoryview", "dict", "pairs"],
 )
 def test_data_is_sent_by_its_kind(server: Server, user: Visitor, data: Any, body: bytes, kind: str) -> None:
-    """With a length and a type; a type that is given stays."""
+    """Data are sent with a length and the type of their kind; a Content-Type that is given stays."""
     user.client.post("/", data=data)
     user.client.put("/", data=data, headers={"content-type": "own/kind"})
     first, second = server.requests
@@ -68,14 +68,14 @@ def test_data_is_sent_by_its_kind(server: Server, user: Visitor, data: Any, body
 
 
 def test_a_large_body_arrives_whole(server: Server, user: Visitor) -> None:
-    """One that no socket takes at once."""
+    """A body that no socket takes at once arrives whole."""
     data = bytes(range(256)) * 32 * 1024
     assert user.client.post("/", data=data).ok
     assert sent(server).body == data
 
 
 def test_a_file_is_sent_with_its_length(server: Server, user: Visitor, tmp_path: Path) -> None:
-    """From where it stands."""
+    """A file is sent from its current position, with its length."""
     path = tmp_path / "file"
     path.write_bytes(b"0123456789" * 50_000)
     with path.open("rb") as file:
@@ -97,7 +97,7 @@ def test_a_file_opened_as_text_is_sent_as_utf8(server: Server, user: Visitor, tm
 
 @pytest.mark.parametrize("source", [lambda: io.BytesIO(b"onetwo"), lambda: iter([b"one", b"", b"two"])])
 def test_a_source_of_bytes_is_sent_to_its_end(server: Server, user: Visitor, source: Any) -> None:
-    """In chunks if nobody knows its length, never both ways at once."""
+    """A source of bytes is sent in chunks if its length is unknown, never with both framings."""
     user.client.post("/", data=source())
     assert sent(server).body == b"onetwo"
     assert [sent(server)["Content-Length"], sent(server)["Transfer-Encoding"]] in ([None, "chunked"], ["6", None])
@@ -106,7 +106,7 @@ def test_a_source_of_bytes_is_sent_to_its_end(server: Server, user: Visitor, sou
 
 
 def test_a_source_that_raises_raises_in_the_task(server: Server, user: Visitor) -> None:
-    """Nothing is counted, and the connection, in the middle of a request, is closed."""
+    """A source that raises does so in the task; nothing is recorded, and the connection is closed in the middle of the request."""
 
     def pieces() -> Iterator[bytes]:
         yield b"one"
@@ -121,7 +121,7 @@ def test_a_source_that_raises_raises_in_the_task(server: Server, user: Visitor) 
 
 @pytest.mark.parametrize("data", [5, [5], object()])
 def test_what_is_no_body_is_refused_in_the_task(user: Visitor, data: Any) -> None:
-    """It is a mistake in the task, so nothing is counted, and no place is lost by it."""
+    """An invalid body raises in the task; nothing is recorded, and no place in the pool is lost."""
     for _ in range(12):
         with pytest.raises(TypeError):
             user.client.post("/", data=data)
@@ -132,14 +132,14 @@ def test_what_is_no_body_is_refused_in_the_task(user: Visitor, data: Any) -> Non
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
 @pytest.mark.parametrize("data", [None, "", b"", {}])
 def test_an_empty_body_is_announced_where_one_is_usual(server: Server, user: Visitor, method: str, data: Any) -> None:
-    """Some servers answer 411 otherwise."""
+    """POST, PUT and PATCH announce an empty body, since some servers answer 411 otherwise."""
     getattr(user.client, method)("/", data=data)
     assert (sent(server)["Content-Length"], sent(server).body) == ("0", b"")
 
 
 @pytest.mark.parametrize("method", ["get", "head", "options", "delete"])
 def test_a_missing_body_is_not_announced_where_none_is_usual(server: Server, user: Visitor, method: str) -> None:
-    """And may be sent there all the same."""
+    """Other methods announce no empty body, and may have one all the same."""
     server.on("/", b"HTTP/1.1 204 No Content\r\n\r\n")
     getattr(user.client, method)("/")
     getattr(user.client, method)("/", data=b"body")
@@ -149,7 +149,7 @@ def test_a_missing_body_is_not_announced_where_none_is_usual(server: Server, use
 
 
 def test_files_are_sent_as_a_form(server: Server, user: Visitor, tmp_path: Path) -> None:
-    """Next to the fields of `data`, with names and types as given, or the file's own name."""
+    """Files are sent as multipart/form-data with the fields of `data`, with names and types as given, or the file's own name."""
     path = tmp_path / "notes.txt"
     path.write_bytes(b"line\r\n\0")
     with path.open("rb") as file:
@@ -177,7 +177,7 @@ def test_files_are_sent_as_a_form(server: Server, user: Visitor, tmp_path: Path)
 
 
 def test_an_expected_body_waits_for_the_servers_word(server: Server, user: Visitor) -> None:
-    """Nothing of it comes before 100 Continue."""
+    """With Expect nothing of the body is sent before 100 Continue."""
     early: list[bool] = []
 
     def answer(at: Exchange) -> bytes:
@@ -200,7 +200,7 @@ def test_an_expected_body_is_sent_in_the_end_to_a_server_that_does_not_know_expe
 
 
 def test_a_refused_body_is_not_sent(server: Server, user: Visitor) -> None:
-    """417, or any other answer, is the answer; what comes next on that connection is the next request, or its end."""
+    """After a final response in place of 100 Continue no body is sent; the connection carries the next request, or ends."""
 
     server.on("/refused", lambda _: reply("no", status="417 Expectation Failed"))
     answer = user.client.post("/refused", data=b"body", headers={"Expect": "100-continue"})
@@ -211,7 +211,7 @@ def test_a_refused_body_is_not_sent(server: Server, user: Visitor) -> None:
 
 
 def test_chunks_are_made_where_the_task_asks_for_them(server: Server) -> None:
-    """The header alone would make the body something else."""
+    """With Transfer-Encoding: chunked from the task the body is sent in chunks."""
     server.on("/", reply("hello"))
     user = server.visitor(network_timeout=5)
     user.client.post("/", data=b"body", headers={"Transfer-Encoding": "chunked"})
@@ -219,7 +219,7 @@ def test_chunks_are_made_where_the_task_asks_for_them(server: Server) -> None:
 
 
 def test_an_answer_before_the_end_of_the_body_is_the_answer(server: Server, user: Visitor) -> None:
-    """Nothing more is sent then, and the connection, in the middle of a request, is not used again."""
+    """A response before the end of the body ends the sending, and the connection is not used again."""
 
     def refuse(at: Exchange) -> None:
         at.send(reply("too large", status="413 Content Too Large"))

@@ -1,4 +1,4 @@
-"""What a server can make a user keep, and what a task can make of it, has bounds."""
+"""Memory that a server can make a user take has limits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def user(server: Server) -> Visitor:
 
 
 def test_a_cookie_larger_than_browsers_take_is_not_kept(server: Server, user: Visitor) -> None:
-    """Three hundred of them would be sent with every request."""
+    """A cookie larger than browsers take is not kept."""
     server.on("/cookies", reply("", f"Set-Cookie: c={'v' * 60_000}", f"Set-Cookie: d={'v' * 4000}"))
     assert user.client.get("/cookies").ok
     assert [cookie.name for cookie in user.client.cookiejar] == ["d"]
 
 
 def test_redirects_far_and_wide_are_not_remembered(server: Server, user: Visitor) -> None:
-    """Neither their URLs nor their bodies, whatever a server makes up."""
+    """Of redirects to ever new places neither URLs nor bodies are remembered."""
 
     def onward(_: Exchange) -> bytes:
         path = f"/{len(server.requests)}{'x' * 40_000}"

@@ -1,4 +1,4 @@
-"""A task that judges an answer itself: `catch_response`, and `rest` for JSON."""
+"""A task judges a response itself: `catch_response`, and `rest` for JSON."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def nowhere(server: Server) -> Iterator[Visitor]:
-    """A user whose port is bound and not listened on."""
+    """A user whose target is bound and does not listen."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield server.visitor(host=f"http://127.0.0.1:{bound.getsockname()[1]}")
 
 
 def test_an_unmarked_answer_is_judged_by_its_status(user: Visitor) -> None:
-    """And reported when the block ends, not before."""
+    """A response that the block did not mark is recorded by its status, when the block ends."""
     for path in ("/", "/missing"):
         with user.client.get(path, catch_response=True) as answer:
             assert len(user.fired) == (path == "/missing")
@@ -46,7 +46,7 @@ def test_success_makes_a_bad_status_good(user: Visitor) -> None:
 
 
 def test_failure_makes_a_good_status_bad(user: Visitor) -> None:
-    """A text becomes Locust's own error."""
+    """failure() makes a good status a failure; a text becomes Locust's CatchResponseError."""
     with user.client.get("/", catch_response=True) as answer:
         answer.failure("not what was asked for")
     assert isinstance(user.event["exception"], CatchResponseError)
@@ -73,7 +73,7 @@ def test_the_last_mark_counts_and_there_is_one_event(user: Visitor, marks: str, 
 
 
 def test_a_response_error_raised_in_the_block_is_a_failure_and_goes_no_further(user: Visitor) -> None:
-    """Unless the answer was marked: then the mark is reported and the exception is the task's."""
+    """A ResponseError in the block is recorded and not raised, unless the response was marked: then the mark is recorded and it is raised."""
     with user.client.get("/", catch_response=True):
         raise ResponseError("wrong")
     assert isinstance(user.event["exception"], ResponseError)
@@ -86,7 +86,7 @@ def test_a_response_error_raised_in_the_block_is_a_failure_and_goes_no_further(u
 
 @pytest.mark.parametrize("raised", [KeyError, InterruptTaskSet])
 def test_another_exception_leaves_the_request_unreported(user: Visitor, raised: type[Exception]) -> None:
-    """It is the task's own, and so is a jump out of the task set."""
+    """Another exception, also one that interrupts the task set, is raised and nothing is recorded."""
     with pytest.raises(raised), user.client.get("/", catch_response=True):
         raise raised
     assert user.fired == []
@@ -101,7 +101,7 @@ def test_another_exception_after_a_mark_is_raised_and_the_mark_reported(user: Vi
 
 
 def test_only_a_caught_answer_can_be_marked(user: Visitor) -> None:
-    """It says what was forgotten: the option, or the with-block."""
+    """Marking a response without catch_response or outside the with-block raises, with a hint."""
     plain = user.client.get("/")
     caught = user.client.get("/", catch_response=True)
     for mark in (plain.success, lambda: plain.failure("x")):
@@ -113,7 +113,7 @@ def test_only_a_caught_answer_can_be_marked(user: Visitor) -> None:
 
 
 def test_a_missing_answer_can_be_judged_like_any_other(nowhere: Visitor) -> None:
-    """Left alone it is a failure; the task may call it a success."""
+    """A missing response is a failure, unless the task marks it a success."""
     with nowhere.client.get("/", catch_response=True) as answer:
         assert (answer.status_code, answer.content) == (0, None)
     assert isinstance(nowhere.event["exception"], ConnectionRefusedError)
@@ -123,7 +123,7 @@ def test_a_missing_answer_can_be_judged_like_any_other(nowhere: Visitor) -> None
 
 
 def test_what_is_reported_can_be_changed_in_the_block(user: Visitor) -> None:
-    """As Locust's documentation shows: name, time and context."""
+    """A block can change name, response time and context of the event, as Locust documents it."""
     with user.client.get("/", catch_response=True) as answer:
         answer.request_meta["name"] = "better"
         answer.request_meta["response_time"] = 1234.5
@@ -132,7 +132,7 @@ def test_what_is_reported_can_be_changed_in_the_block(user: Visitor) -> None:
 
 
 def test_raise_for_status_raises_what_is_wrong(user: Visitor, nowhere: Visitor) -> None:
-    """A status, a missing answer, or the mark that was set; nothing if nothing is."""
+    """raise_for_status raises for a status of 400 or more, a missing response and a mark, else nothing."""
     user.client.get("/").raise_for_status()
     with pytest.raises(Exception, match="404"):
         user.client.get("/missing").raise_for_status()
@@ -145,7 +145,7 @@ def test_raise_for_status_raises_what_is_wrong(user: Visitor, nowhere: Visitor) 
 
 
 def test_rest_parses_the_answer(server: Server, user: Visitor) -> None:
-    """JSON is what it sends and asks for, unless told otherwise."""
+    """rest sends and accepts JSON unless the task says otherwise, and parses the response."""
     with user.rest("GET", "/json") as answer:
         assert answer.js == {"name": "Möbius", "age": 78}
     assert user.event["exception"] is None
@@ -159,7 +159,7 @@ def test_rest_parses_the_answer(server: Server, user: Visitor) -> None:
 
 
 def test_rest_counts_an_answer_that_is_no_json(user: Visitor) -> None:
-    """The block is run all the same, and sees none."""
+    """rest records a response that is no JSON as a failure; the block runs and sees None."""
     with user.rest("GET", "/") as answer:
         assert answer.js is None
     assert "Could not parse response as JSON" in str(user.event["exception"])
@@ -178,7 +178,7 @@ def test_rest_leaves_an_empty_answer_to_its_status(server: Server, user: Visitor
     [("too old", "too old"), ("too old,", "too old, response was"), (None, "Assertion failed")],
 )
 def test_rest_counts_a_failed_assertion_under_its_message(user: Visitor, message: str | None, counted: str) -> None:
-    """A comma at its end asks for the answer to be shown."""
+    """A failed assertion in rest is recorded under its message; with a comma at its end the response is shown."""
     with user.rest("GET", "/json"):
         raise AssertionError(message) if message else AssertionError
     assert isinstance(user.event["exception"], CatchResponseError)
@@ -186,7 +186,7 @@ def test_rest_counts_a_failed_assertion_under_its_message(user: Visitor, message
 
 
 def test_rest_counts_any_exception_of_the_block(user: Visitor) -> None:
-    """With its place and the answer; the task goes on."""
+    """Any exception of a rest block is recorded with its place and the response, and the task goes on."""
     with user.rest("GET", "/json") as answer:
         assert answer.js["height"]
     message = str(user.event["exception"])
@@ -203,7 +203,7 @@ def test_rest_counts_a_missing_answer(nowhere: Visitor) -> None:
 
 @pytest.mark.parametrize(("path", "name"), [("/json", "/json?_=..."), ("/json?a=1", "/json?a=1&_=...")])
 def test_rest_with_an_underscore_passes_caches(server: Server, user: Visitor, path: str, name: str) -> None:
-    """The time is in the query and not in the name."""
+    """rest_ puts the time into the query, to pass caches, and not into the name."""
     with user.rest_("GET", path) as answer:
         assert answer.js["age"] == 78
     assert user.event["name"] == name
@@ -213,7 +213,7 @@ def test_rest_with_an_underscore_passes_caches(server: Server, user: Visitor, pa
 
 
 def test_an_answer_caught_keeps_all_that_it_has(user: Visitor) -> None:
-    """The same fields as without a block."""
+    """A caught response has the same fields as any other."""
     plain: Any = user.client.get("/json")
     with user.client.get("/json", catch_response=True) as caught:
         for name in ("status_code", "content", "text", "url", "ok", "encoding", "history"):

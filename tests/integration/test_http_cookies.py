@@ -1,4 +1,4 @@
-"""The cookies of an HTTP user: which come back to the server, when, and that each user has its own."""
+"""Cookies of the HTTP user: which are sent, where and when, and that each user has its own."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def server() -> Iterator[Server]:
 
 
 def cookies(server: Server) -> dict[str, str]:
-    """Those of the last request."""
+    """The cookies of the last request."""
     header = server.requests[-1]["Cookie"]
     return dict(pair.split("=", 1) for pair in header.split("; ")) if header else {}
 
 
 def set_by(server: Server, path: str, *values: str) -> None:
-    """Let an answer at `path` set cookies."""
+    """Let the response at `path` set cookies."""
     server.on(path, reply("", *(f"Set-Cookie: {value}" for value in values)))
 
 
 def cookie(name: str, value: str, domain: str = "127.0.0.1", path: str = "/", expires: int | None = None) -> Cookie:
-    """One as a task would put it into the jar."""
+    """A cookie as a task would put it into the jar."""
     return Cookie(
         0, name, value, None, False, domain, False, False, path, True, False, expires, expires is None, None, None, {}
     )  # fmt: skip
 
 
 def test_a_cookie_comes_back(server: Server, user: Visitor) -> None:
-    """With each request, whatever its method, until the server sets another."""
+    """A cookie is sent with each request, whatever its method, until the server sets another."""
     set_by(server, "/login", "session=abc; HttpOnly; SameSite=Lax")
     user.client.post("/login")
     for method in ("GET", "POST", "DELETE"):
@@ -51,7 +51,7 @@ def test_a_cookie_comes_back(server: Server, user: Visitor) -> None:
 
 
 def test_each_line_sets_a_cookie(server: Server, user: Visitor) -> None:
-    """A comma in a date is no end of one."""
+    """Each Set-Cookie line sets one cookie; a comma in a date does not end it."""
     set_by(server, "/login", "a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", "b=2; Max-Age=3600", 'c="x y"')
     user.client.get("/login")
     user.client.get("/")
@@ -96,7 +96,7 @@ def test_a_cookie_stays_on_its_path(server: Server, user: Visitor, given: str, a
 
 
 def test_a_cookie_without_a_path_stays_where_it_was_set(server: Server, user: Visitor) -> None:
-    """In the folder of that request."""
+    """A cookie without a path is for the folder of the request that set it."""
     set_by(server, "/shop/cart", "a=1")
     user.client.get("/shop/cart")
     for path, comes in (("/shop/pay", True), ("/", False)):
@@ -140,7 +140,7 @@ def test_a_cookie_whose_domain_is_the_address_of_its_host_comes_back(
 
 
 def test_a_cookie_is_for_the_hosts_below_its_domain(user: Visitor) -> None:
-    """One without a domain for its host alone; one that a task has put there with an empty domain for any."""
+    """A cookie is for all hosts below its domain, without one for its host alone; one with an empty domain, put there by a task, for any."""
     jar = user.client.cookiejar
     head = heads.parse(
         b"HTTP/1.1 200 OK\r\nSet-Cookie: all=1; Domain=shop.example\r\nSet-Cookie: one=2\r\n"
@@ -162,7 +162,7 @@ def test_a_cookie_is_for_the_hosts_below_its_domain(user: Visitor) -> None:
 
 
 def test_cookies_of_longer_paths_come_first(server: Server, user: Visitor) -> None:
-    """RFC 6265 5.4."""
+    """Cookies of longer paths are sent first (RFC 6265 5.4)."""
     set_by(server, "/login", "a=1; Path=/", "b=2; Path=/shop/cart", "c=3; Path=/shop")
     user.client.get("/login")
     user.client.get("/shop/cart/17")
@@ -170,7 +170,7 @@ def test_cookies_of_longer_paths_come_first(server: Server, user: Visitor) -> No
 
 
 def test_a_cookie_is_not_shown_to_another_host(server: Server, user: Visitor) -> None:
-    """Each host has its own, even of one name."""
+    """A cookie is not sent to another host; each host has its own, also of one name."""
     with Server("127.0.0.2") as other:
         set_by(other, "/login", "a=other")
         set_by(server, "/login", "a=own")
@@ -201,7 +201,7 @@ def test_a_secure_cookie_is_not_sent_in_the_clear(server: Server, user: Visitor)
     ],
 )
 def test_a_cookie_that_has_ended_is_gone(server: Server, user: Visitor, end: str) -> None:
-    """That is how servers delete them."""
+    """An expired cookie is removed, which is how servers delete them."""
     set_by(server, "/login", "a=1", "b=2")
     set_by(server, "/logout", f"a=; {end}")
     user.client.get("/login")
@@ -212,7 +212,7 @@ def test_a_cookie_that_has_ended_is_gone(server: Server, user: Visitor, end: str
 
 
 def test_the_jar_of_a_user_can_be_filled_and_emptied(server: Server, user: Visitor) -> None:
-    """By a task, at any time; it is the standard library's."""
+    """A task can fill and empty the jar, a CookieJar of the standard library, at any time."""
     jar = user.client.cookiejar
     user.client.get("/")
     jar.set_cookie(cookie("a", "1"))
@@ -235,7 +235,7 @@ def test_the_jar_of_a_user_can_be_filled_and_emptied(server: Server, user: Visit
 
 
 def test_session_cookies_can_be_dropped(server: Server, user: Visitor) -> None:
-    """As when a browser ends."""
+    """Session cookies can be dropped, as when a browser ends."""
     set_by(server, "/login", "session=1", "kept=2; Max-Age=3600")
     user.client.get("/login")
     user.client.get("/")
@@ -245,7 +245,7 @@ def test_session_cookies_can_be_dropped(server: Server, user: Visitor) -> None:
 
 
 def test_a_cookie_header_of_the_task_is_sent(server: Server, user: Visitor) -> None:
-    """It stands for that request, once."""
+    """A Cookie header of the task is sent with that request alone."""
     user.client.get("/", headers={"Cookie": "own=1"})
     assert cookies(server) == {"own": "1"}
     set_by(server, "/login", "jar=1")
@@ -257,7 +257,7 @@ def test_a_cookie_header_of_the_task_is_sent(server: Server, user: Visitor) -> N
 
 
 def test_cookies_set_on_the_way_are_sent_on(server: Server, user: Visitor) -> None:
-    """At each step what has been set so far, to whom it belongs."""
+    """Cookies that redirects set are sent with the following steps, to the hosts that they are for."""
     with Server("127.0.0.2") as other:
         server.on("/start", redirect(302, "/second", "Set-Cookie: a=1"))
         server.on("/second", redirect(302, other.url + "/", "Set-Cookie: b=2", "Set-Cookie: a=; Max-Age=0"))
@@ -269,7 +269,7 @@ def test_cookies_set_on_the_way_are_sent_on(server: Server, user: Visitor) -> No
 
 
 def test_a_jar_that_is_full_still_renews_what_it_has(server: Server, user: Visitor) -> None:
-    """A server that sets a new cookie with each answer can't fill the memory, nor lose a user its session."""
+    """A full jar replaces cookies that it has and takes no new ones, so that a server can't fill the memory or end a session."""
     set_by(server, "/login", "session=old")
     user.client.get("/login")
     for number in range(0, 1000, 20):

@@ -1,4 +1,4 @@
-"""TLS: who is trusted, and that nothing else changes by it."""
+"""TLS: which certificates are trusted, and that nothing else differs from plain HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from locust.exception import StopTest
 
 
 class TlsServer(Server):
-    """The same behind TLS, with the certificate in `chain`; `names` are those that clients asked for."""
+    """A Server behind TLS with the certificate in `chain`; `names` are those that clients sent in SNI."""
 
     def __init__(self, chain: Path, ca: Path | None = None, *, version: ssl.TLSVersion | None = None) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def user(server: TlsServer, authority: Authority) -> Visitor:
 
 
 def test_an_unknown_authority_is_refused_by_default(server: TlsServer) -> None:
-    """And the message names both ways out."""
+    """A certificate of an unknown CA is refused by default, with a message that names both settings that change it."""
     user = server.visitor()
     assert user.client.get("/").status_code == 0
     message = str(user.event["exception"])
@@ -68,7 +68,7 @@ def test_the_check_can_be_turned_off(server: TlsServer) -> None:
 
 
 def test_another_name_is_refused(authority: Authority) -> None:
-    """A certificate is for its own host."""
+    """A certificate for another name is refused."""
     with TlsServer(authority.issue("shop.example")) as other:
         user = other.visitor(ca_file=str(authority.ca))
         user.client.get("/")
@@ -84,7 +84,7 @@ def test_a_certificate_whose_time_is_over_is_refused(authority: Authority) -> No
 
 
 def test_all_users_of_a_class_share_one_context(server: TlsServer, authority: Authority) -> None:
-    """A context of a user's own would cost each of them the reading of all CAs."""
+    """All users of a class share one TLS context, since each context reads all CAs."""
     made: list[ssl.SSLContext] = []
 
     def context() -> ssl.SSLContext:
@@ -111,7 +111,7 @@ def test_a_client_can_show_a_certificate(authority: Authority) -> None:
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_connections_are_kept(authority: Authority, version: ssl.TLSVersion) -> None:
-    """One handshake for many requests."""
+    """One handshake serves many requests."""
     with TlsServer(authority.issue("127.0.0.1"), version=version) as server:
         server.on("/", reply("hello"))
         user = server.visitor(ca_file=str(authority.ca))
@@ -128,7 +128,7 @@ def test_the_name_is_told_to_the_server(server: TlsServer, authority: Authority)
 
 
 def test_large_bodies_go_both_ways(server: TlsServer, user: Visitor) -> None:
-    """Larger than any buffer on the way."""
+    """Bodies larger than any buffer on the way are sent and received whole."""
     body = bytes(range(256)) * (20 * 1024)
     server.on("/echo", lambda at: reply(at.read_body()))
     assert user.client.post("/echo", data=body).content == body
@@ -152,7 +152,7 @@ def test_bodies_come_as_without_tls(server: TlsServer, user: Visitor, answer: An
 
 
 def test_a_connection_closed_while_idle_is_replaced(server: TlsServer, user: Visitor) -> None:
-    """Silently, for a request that can't be repeated as well."""
+    """A connection closed while idle is replaced without a failure, also for a request that may not be repeated."""
 
     def close_later(at: Exchange) -> None:
         at.send(reply("bye"))
@@ -166,7 +166,7 @@ def test_a_connection_closed_while_idle_is_replaced(server: TlsServer, user: Vis
 
 
 def test_a_handshake_that_stalls_is_given_up(server: TlsServer, authority: Authority) -> None:
-    """The limit is that of connecting."""
+    """A handshake that stalls is given up after connection_timeout."""
     silent = StreamServer(("127.0.0.1", 0), lambda connection, _: connection.recv(1 << 20) and gevent.sleep(PATIENCE_S))
     silent.start()
     user = server.visitor(
@@ -179,7 +179,7 @@ def test_a_handshake_that_stalls_is_given_up(server: TlsServer, authority: Autho
 
 
 def test_plain_http_on_the_port_of_tls(server: TlsServer) -> None:
-    """And the other way round: a failure that says so."""
+    """Plain HTTP on a port of TLS, and the reverse, is a failure that says so."""
     plain = StreamServer(
         ("127.0.0.1", 0), lambda connection, _: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     )
@@ -194,6 +194,6 @@ def test_plain_http_on_the_port_of_tls(server: TlsServer) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(server: TlsServer) -> None:
-    """It is the operator's mistake, told before a request is made."""
+    """A ca_file that does not exist is named before a request is made, as the operator's mistake."""
     with pytest.raises(StopTest, match=r"no/such/ca\.pem"):
         server.visitor(ca_file="no/such/ca.pem")

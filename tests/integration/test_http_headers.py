@@ -1,4 +1,4 @@
-"""The headers and credentials that an HTTP user sends, and what it refuses to send."""
+"""Headers and credentials that the HTTP user sends, and those that it refuses to send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sent(server: Server) -> Request:
 
 
 def test_headers_that_every_request_has(server: Server, user: Visitor) -> None:
-    """Host, who it is, and what it can unpack."""
+    """Every request has Host, User-Agent and Accept-Encoding."""
     user.client.get("/")
     request = sent(server)
     assert request.version == "HTTP/1.1"
@@ -29,7 +29,7 @@ def test_headers_that_every_request_has(server: Server, user: Visitor) -> None:
 @pytest.mark.parametrize("spell", [str, str.lower, str.upper])
 @pytest.mark.parametrize("name", ["User-Agent", "Accept-Encoding", "Host", "X-Own"])
 def test_a_given_header_wins_over_a_default(server: Server, name: str, spell: Any) -> None:
-    """That of the request over that of the class over the built-in one; each is sent once, in whatever case it came."""
+    """A field of the request replaces that of the class, which replaces the built-in one; each is sent once, in any case of its name."""
     user = server.visitor(default_headers={name: "of-the-class"})
     user.client.get("/")
     user.client.get("/", headers={spell(name): "of-the-request"})
@@ -37,14 +37,14 @@ def test_a_given_header_wins_over_a_default(server: Server, name: str, spell: An
 
 
 def test_headers_of_a_task_are_left_as_they_are(user: Visitor) -> None:
-    """A dict may be used again."""
+    """The headers of a task are not changed, so that a dict can be used again."""
     headers = {"X-Own": "1"}
     user.client.post("/", json={}, headers=headers, auth=("a", "b"))
     assert headers == {"X-Own": "1"}
 
 
 def test_a_number_is_a_header_as_well(server: Server, user: Visitor) -> None:
-    """As its text."""
+    """A number is sent as its text."""
     user.client.get("/", headers={"X-Number": 7})
     assert sent(server)["X-Number"] == "7"
 
@@ -64,7 +64,7 @@ def test_a_number_is_a_header_as_well(server: Server, user: Visitor) -> None:
 def test_a_header_that_would_become_more_than_one_is_refused(
     server: Server, user: Visitor, headers: dict[str, str]
 ) -> None:
-    """That is a mistake in the task, so it is raised there, and nothing is sent or counted."""
+    """A header that would become two lines raises in the task, and nothing is sent or recorded."""
     with pytest.raises(ValueError, match="header"):
         user.client.get("/", headers=headers)
     assert (server.connections, user.fired) == (0, [])
@@ -74,14 +74,14 @@ def test_a_header_that_would_become_more_than_one_is_refused(
 
 @pytest.mark.parametrize("url", ["/a\r\nX-Smuggled: b", "/a b\nX-Smuggled: b", "/?q=\r\n\r\nGET / HTTP/1.1"])
 def test_a_url_can_not_smuggle_a_header(server: Server, user: Visitor, url: str) -> None:
-    """What it holds beyond one line is left out or encoded."""
+    """Line ends in a URL are dropped or encoded."""
     user.client.get(url)
     assert sent(server)["X-Smuggled"] is None
 
 
 @pytest.mark.parametrize("method", ["GET / HTTP/1.1\r\nX-Smuggled: b\r\n\r\n", "GE T", ""])
 def test_a_method_that_is_none_is_refused(server: Server, user: Visitor, method: str) -> None:
-    """In the task, before anything is sent."""
+    """An invalid method raises in the task before anything is sent."""
     with pytest.raises(ValueError, match="method"):
         user.client.request(method, "/")
     assert server.connections == 0
@@ -92,7 +92,7 @@ def basic(text: str) -> str:
 
 
 def test_credentials(server: Server, user: Visitor) -> None:
-    """Given with a request, or in the host for all requests; the request's win, and none show in a name."""
+    """Credentials of a request take precedence over those of the host; neither appears in a name."""
     user.client.get("/", auth=("Jörg", "a:b"))
     assert sent(server)["Authorization"] == basic("Jörg:a:b")
     owner = server.visitor(host=server.url.replace("//", "//me%40home:p%2Fw@"))
@@ -104,7 +104,7 @@ def test_credentials(server: Server, user: Visitor) -> None:
 
 
 def test_nothing_of_one_request_is_left_in_the_next(server: Server, user: Visitor) -> None:
-    """Neither headers, nor a type, nor a length, however they alternate."""
+    """A request has no header, type or length of the one before it, however they alternate."""
     user.client.get("/", headers={"X-Own": "1"})
     user.client.post("/", json={"a": 1})
     user.client.post("/", data=b"bytes", auth=("me", "secret"))
@@ -121,7 +121,7 @@ def test_nothing_of_one_request_is_left_in_the_next(server: Server, user: Visito
 
 
 def test_headers_changed_between_two_requests_are_sent_as_changed(server: Server, user: Visitor) -> None:
-    """A task may keep one dict and write into it."""
+    """A dict of headers that a task changes between two requests is sent as changed."""
     headers = {"X-Own": "1"}
     user.client.get("/", headers=headers)
     headers["X-Own"] = "2"
@@ -133,7 +133,7 @@ def test_headers_changed_between_two_requests_are_sent_as_changed(server: Server
 
 @pytest.mark.parametrize("values", [["a", "b"], ("a", "b"), Headers([("X-Tag", "a"), ("x-tag", "b")])])
 def test_a_list_is_a_line_for_each_element(server: Server, user: Visitor, values: Any) -> None:
-    """Also where it is the header of a class; geventhttpclient's Headers are such lists, too."""
+    """A list makes a line of each element, also as a header of the class, and so do geventhttpclient's Headers."""
     headers = values if isinstance(values, Headers) else {"X-Tag": values}
     user.client.get("/", headers=headers)
     server.visitor(default_headers=headers).client.get("/")
@@ -142,7 +142,7 @@ def test_a_list_is_a_line_for_each_element(server: Server, user: Visitor, values
 
 
 def test_a_list_takes_the_place_of_what_was_there(server: Server) -> None:
-    """That of the request of that of the class, whatever their lengths; None has no line."""
+    """A list of the request replaces that of the class, whatever their lengths; None makes no line."""
     user = server.visitor(default_headers={"X-Tag": ["a", "b"], "X-Other": "c"})
     for given in ("d", ["e"], [], None, ["f", 7, b"g"]):
         user.client.get("/", headers={"x-tag": given})
@@ -151,7 +151,7 @@ def test_a_list_takes_the_place_of_what_was_there(server: Server) -> None:
 
 
 def test_a_list_that_grows_between_two_requests_is_sent_as_it_is(server: Server, user: Visitor) -> None:
-    """A task may keep it."""
+    """A list that grows between two requests is sent as it is."""
     headers = {"X-Tag": ["a"]}
     for value in "bc":
         user.client.get("/", headers=headers)
@@ -161,14 +161,14 @@ def test_a_list_that_grows_between_two_requests_is_sent_as_it_is(server: Server,
 
 
 def test_headers_may_be_given_as_pairs(server: Server, user: Visitor) -> None:
-    """The last of a name counts, as in a dict."""
+    """Headers may be pairs; the last one of a name counts, as in a dict."""
     for value in "ab":
         user.client.get("/", headers=[("X-Own", "0"), ("X-Own", value)])
     assert [request.all("X-Own") for request in server.requests] == [["a"], ["b"]]
 
 
 def test_the_characters_of_one_header_leave_the_others_alone(server: Server, user: Visitor) -> None:
-    """Each is sent as latin-1 if that has its characters, else as UTF-8; bytes are sent as they are."""
+    """Each header is sent as latin-1 if that has its characters, else as UTF-8, whatever the others; bytes are sent as they are."""
     alone: dict[str, Any] = {"X-Latin": "\xe4", "X-Euro": "\u20ac", "X-Bytes": "\u540d".encode()}
     for name, value in alone.items():
         user.client.get("/", headers={name: value})

@@ -1,4 +1,4 @@
-"""Heads, redirects, cookies and connections from servers that mean harm; their bodies are in test_http_hostile_bodies."""
+"""Heads, redirects, cookies and connections of hostile servers; their bodies are in test_http_hostile_bodies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 MIB = 1024 * 1024
 OK = b"HTTP/1.1 200 OK\r\n"
 AT_ONCE_MS = 5000
-"""A failure this early is one that was noticed: half of what a Visitor waits for a silent server."""
+"""Milliseconds within which a failure was noticed, not timed out: half of what a Visitor waits for a silent server."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def user(server: Server) -> Visitor:
 
 
 def holds(data: bytes) -> Callable[[Exchange], None]:
-    """Send this, and leave it to the client to close."""
+    """Send `data`, and leave it to the client to close."""
 
     def answer(at: Exchange) -> None:
         at.read_body()
@@ -55,13 +55,13 @@ def endless(start: bytes, unit: bytes) -> Callable[[Exchange], None]:
 
 
 def resets(at: Exchange) -> None:
-    """Close in such a way that the client is told of a reset."""
+    """Close the connection with a reset."""
     at._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     at.hang_up()
 
 
 def assert_one_failure(server: Server, user: Visitor, words: str, *, closes: bool = True, **request: Any) -> None:
-    """One failure, at once, that says why; the client closes, and goes on to the next request."""
+    """Assert one failure, at once, with its reason; the client closes, and its next request works."""
     answer = user.client.request(request.pop("method", "GET"), "/hostile", **request)
     event = user.event
     assert words in str(event["exception"])
@@ -129,7 +129,7 @@ HEADS: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("case", HEADS)
 def test_a_head_that_breaks_http_is_one_failure(server: Server, user: Visitor, case: str) -> None:
-    """Noticed in the head, whatever comes behind it: the server keeps the connection open."""
+    """A head that breaks HTTP is a failure at once, though the server keeps the connection open."""
     data, words = HEADS[case]
     server.on("/hostile", holds(data))
     assert_one_failure(server, user, words)
@@ -150,7 +150,7 @@ def test_a_head_that_breaks_http_is_one_failure(server: Server, user: Visitor, c
 def test_a_head_without_end_is_cut_off(
     server: Server, user: Visitor, method: str, case: tuple[bytes, bytes, str]
 ) -> None:
-    """Long before it fills the memory."""
+    """A head without end is given up long before it fills the memory."""
     start, unit, words = case
     server.on("/hostile", endless(start, unit))
     with memory_below(4 * MIB):
@@ -158,7 +158,7 @@ def test_a_head_without_end_is_cut_off(
 
 
 def test_endless_interim_answers_in_place_of_the_one_that_was_waited_for(server: Server, user: Visitor) -> None:
-    """An upload that waits to continue is not kept waiting by them."""
+    """An upload that waits for 100 Continue fails at endless interim responses."""
     server.on("/hostile", endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n"))
     assert_one_failure(
         server, user, "interim answers", method="POST", data=b"x" * 1000, headers={"Expect": "100-continue"}
@@ -167,7 +167,7 @@ def test_endless_interim_answers_in_place_of_the_one_that_was_waited_for(server:
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_fresh_connection_that_is_closed_at_once(server: Server, *, reset: bool) -> None:
-    """Before the request was read: it is not tried again."""
+    """A new connection that is closed before the request was read is a failure, and not retried."""
     taken: list[socket.socket] = []
 
     def close(connection: socket.socket, _address: Any) -> None:
@@ -192,7 +192,7 @@ def test_a_fresh_connection_that_is_closed_at_once(server: Server, *, reset: boo
     ids=["no answer", "two bytes", "half a head", "half a body", "a body that ends with the connection"],
 )
 def test_a_reset_is_a_failure(server: Server, user: Visitor, start: bytes) -> None:
-    """Also where the end of the connection would have been the end of the body."""
+    """A reset is a failure, also where the end of the connection would have ended the body."""
 
     def answer(at: Exchange) -> None:
         at.send(start)
@@ -204,7 +204,7 @@ def test_a_reset_is_a_failure(server: Server, user: Visitor, start: bytes) -> No
 
 @pytest.mark.parametrize("extra", [b"x", reply("nobody asked"), b"\r\n", bytes(3 * MIB)])
 def test_what_comes_on_an_idle_connection_ends_it(server: Server, user: Visitor, extra: bytes) -> None:
-    """The request before was fine, and the next is fine on a new connection."""
+    """Bytes on an idle connection close it; the request before and the next, on a new connection, succeed."""
     answered = Event()
 
     def answer(at: Exchange) -> None:
@@ -248,7 +248,7 @@ REDIRECTS: dict[str, tuple[Answer, str]] = {
 def test_a_redirect_that_leads_nowhere_is_one_failure(
     server: Server, user: Visitor, case: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The message stays short, and nothing is printed: there may be thousands of them in a second."""
+    """A redirect that leads nowhere has a short message and prints nothing, since there may be thousands in a second."""
     answer, words = REDIRECTS[case]
     server.on("/hostile", answer)
     server.on("/fro", redirect(301, "/hostile"))
@@ -258,7 +258,7 @@ def test_a_redirect_that_leads_nowhere_is_one_failure(
 
 
 def test_redirects_to_long_urls_are_not_all_remembered(server: Server, user: Visitor) -> None:
-    """Each of 300 leads to another URL of 60 kB; when they are done, they are gone."""
+    """300 redirects, each to another URL of 60 kB, leave nothing in memory."""
     count = 0
 
     def answer(_at: Exchange) -> bytes:
@@ -282,7 +282,7 @@ def test_redirects_to_long_urls_are_not_all_remembered(server: Server, user: Vis
 
 
 def test_a_thousand_cookies_are_not_all_kept(server: Server, user: Visitor) -> None:
-    """Neither of one answer nor of many: a domain has 300."""
+    """No more than 300 cookies of a domain are kept, of one response or of many."""
     server.on("/some", reply("", *[f"Set-Cookie: a{number}=b" for number in range(1000)]))
     server.on("/more", reply("", *[f"Set-Cookie: c{number}=d; Path=/p{number}" for number in range(1000)]))
     assert user.client.get("/some").ok
@@ -292,7 +292,7 @@ def test_a_thousand_cookies_are_not_all_kept(server: Server, user: Visitor) -> N
 
 
 def test_large_cookies_do_not_fill_the_memory(server: Server, user: Visitor) -> None:
-    """30 of 60 kB are set, then 30 URLs visited that they are sent to."""
+    """30 cookies of 60 kB, and requests to 30 URLs that they are for, do not fill the memory."""
     for number in range(30):
         server.on(f"/set/{number}", reply("", f"Set-Cookie: c{number}={'v' * 60_000}; Path=/shop"))
     server.on("/shop", reply("hello"))
@@ -322,7 +322,7 @@ def test_large_cookies_do_not_fill_the_memory(server: Server, user: Visitor) -> 
     ids=lambda line: line[:30],
 )
 def test_a_cookie_that_makes_no_sense_harms_nobody(server: Server, user: Visitor, line: str) -> None:
-    """Neither the request nor the cookie beside it."""
+    """An invalid cookie harms neither the request nor the cookie beside it."""
     server.on("/hostile", reply("fine", f"Set-Cookie: {line}", "Set-Cookie: good=1"))
     assert user.client.get("/hostile").text == "fine"
     assert user.event["exception"] is None
@@ -342,7 +342,7 @@ ANSWERS = [
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """An answer with some bytes changed, removed, added or doubled, or with its end cut off."""
+    """A response with some bytes changed, removed, added or doubled, or with its end cut off."""
     data = bytearray(draw(st.sampled_from(ANSWERS)))
     for _ in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(data)))
@@ -355,7 +355,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=mutated() | st.binary(max_size=200), cut=st.integers(1, 100))
 def test_any_bytes_are_one_event_and_nothing_else(server: Server, method: str, data: bytes, cut: int) -> None:
-    """Never raised into the task, nor waited for beyond the limits; in one segment or two."""
+    """Any bytes, in one segment or two, fire one event within the time limits and raise nothing in the task."""
 
     def answer(at: Exchange) -> bytes:
         at.send(data[:cut])

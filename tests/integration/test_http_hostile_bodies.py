@@ -1,4 +1,4 @@
-"""Bodies from servers that mean harm: lengths that lie, chunks without end, bombs; and uploads that nobody wants."""
+"""Bodies of hostile servers: wrong lengths, chunks without end, decompression bombs; and uploads that are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("case", BODIES)
 def test_a_body_that_breaks_its_promise_is_one_failure(server: Server, user: Visitor, case: str) -> None:
-    """Noticed as soon as it shows: the server keeps the connection open."""
+    """A body that breaks its framing is a failure at once, though the server keeps the connection open."""
     data, words = BODIES[case]
     server.on("/hostile", holds(data))
     assert_one_failure(server, user, words)
@@ -64,7 +64,7 @@ def test_a_body_that_breaks_its_promise_is_one_failure(server: Server, user: Vis
     ids=["part", "nothing", "no chunk", "half a chunk", "no last chunk", "half a trailer"],
 )
 def test_a_body_that_is_cut_off_is_one_failure(server: Server, user: Visitor, data: bytes, words: str) -> None:
-    """Not taken for a shorter one."""
+    """A body that is cut off is not taken for a shorter one."""
     server.on("/hostile", last(data))
     assert_one_failure(server, user, words)
 
@@ -86,7 +86,7 @@ def test_a_body_that_is_cut_off_is_one_failure(server: Server, user: Visitor, da
 def test_a_body_without_end_is_cut_off(  # the case has three parts
     server: Server, user: Visitor, start: bytes, unit: bytes, words: str
 ) -> None:
-    """Long before it fills the memory."""
+    """A body without end is given up long before it fills the memory."""
     server.on("/hostile", endless(start, unit))
     with memory_below(4 * MAX_BODY):
         assert_one_failure(server, user, words)
@@ -94,7 +94,7 @@ def test_a_body_without_end_is_cut_off(  # the case has three parts
 
 @pytest.mark.parametrize("way", ["announced", "chunked", "until the end"])
 def test_a_small_limit_is_a_limit(server: Server, way: str) -> None:
-    """Though the whole answer comes in one segment."""
+    """A body above the limit is refused even if the whole response comes in one segment."""
     head = {"announced": b"Content-Length: 101\r\n\r\n", "chunked": b"Transfer-Encoding: chunked\r\n\r\n65\r\n"}
     data = OK + head.get(way, b"Connection: close\r\n\r\n") + bytes(101)
     server.on("/hostile", last(data + b"\r\n0\r\n\r\n" * (way == "chunked")))
@@ -105,7 +105,7 @@ def test_a_small_limit_is_a_limit(server: Server, way: str) -> None:
 
 
 def flushed(window_bits: int, header: bytes) -> bytes:
-    """10 MB, of which each 16 kB unpack to 16 MiB on their own."""
+    """A brotli stream of 10 MB, of which each 16 kB decode to 16 MiB on their own."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, window_bits)
     block = compressor.compress(bytes(16 * MIB)) + compressor.flush(zlib.Z_FULL_FLUSH)
     return header + block * (10_000_000 // len(block))
@@ -137,7 +137,7 @@ def read_all(answer: Any, at_most: int) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("encoding", BOMBS)
 def test_a_bomb_does_not_go_off(server: Server, encoding: str, *, stream: bool) -> None:
-    """More than 1 GiB in at most 10 MB; whoever reads it as a stream is told of it, since its request was counted before."""
+    """A bomb of more than 1 GiB in at most 10 MB is a failure; read as a stream, it raises, since its request was recorded before."""
     user = server.visitor(max_body_bytes=16 * MIB)
     server.on("/hostile", last(reply(BOMBS[encoding](), f"Content-Encoding: {encoding}")))
     with memory_below(100 * MIB):
@@ -149,7 +149,7 @@ def test_a_bomb_does_not_go_off(server: Server, encoding: str, *, stream: bool) 
 
 
 def test_many_small_members_do_not_stop_the_others(server: Server, user: Visitor) -> None:
-    """Unpacking takes about as long as for one large member, during which no other user of the process moves."""
+    """Many small gzip members take about as long to decode as one large one, during which no other user can run."""
     body = gzip.compress(b"") * 990 + gzip.compress(bytes(16 * MIB), compresslevel=0)
     user = server.visitor(max_body_bytes=32 * MIB)
     server.on("/hostile", reply(body, "Content-Encoding: gzip"))
@@ -178,7 +178,7 @@ ENCODED: dict[str, tuple[bytes, str, str]] = {
 
 @pytest.mark.parametrize("case", ENCODED)
 def test_a_body_that_does_not_unpack_is_one_failure(server: Server, user: Visitor, case: str) -> None:
-    """Its connection is fine, and may be kept; its message is short."""
+    """A damaged body is one failure with a short message; its connection may be kept."""
     body, encoding, words = ENCODED[case]
     server.on("/hostile", reply(body, f"Content-Encoding: {encoding}"))
     assert_one_failure(server, user, words, closes=False)
@@ -196,7 +196,7 @@ def test_a_body_that_does_not_unpack_is_one_failure(server: Server, user: Visito
 def test_a_body_that_is_encoded_twice_is_decoded_twice(
     server: Server, user: Visitor, encoding: str, pack: Callable[[bytes], bytes]
 ) -> None:
-    """In whatever lines the server says so."""
+    """Two codings are undone, whether the server names them in one line or in two."""
     first, _, second = encoding.partition(", ")
     server.on(
         "/",
@@ -221,7 +221,7 @@ def test_a_body_that_is_encoded_twice_is_decoded_twice(
     ids=["status line", "header", "body", "chunk", "extension", "trailer"],
 )
 def test_a_slow_drip_is_given_up(server: Server, start: bytes) -> None:
-    """Never silent for long, and never done."""
+    """A response that is never silent for long and never complete is given up after response_timeout."""
 
     def drip(at: Exchange) -> None:
         at.send(start)
@@ -248,7 +248,7 @@ def test_a_slow_drip_is_given_up(server: Server, start: bytes) -> None:
     ids=["nothing", "status line", "header", "body", "chunk", "interim answer"],
 )
 def test_silence_in_the_middle_is_given_up(server: Server, start: bytes) -> None:
-    """The message tells a server that says nothing from one that stops."""
+    """The message tells a server that sends nothing from one that stops."""
     server.on("/hostile", holds(start))
     user = server.visitor(network_timeout=1)
     assert_one_failure(server, user, "stalled for 1 s" if start else "no answer for 1 s")
@@ -272,7 +272,7 @@ def test_silence_in_the_middle_is_given_up(server: Server, start: bytes) -> None
     ids=" and ".join,
 )
 def test_the_text_of_a_nonsensical_type_is_there(server: Server, user: Visitor, lines: tuple[str, ...]) -> None:
-    """With what does not fit replaced, as for any other."""
+    """A charset that makes no sense leaves a text in which bytes that do not fit are replaced."""
     server.on("/hostile", reply(b"hello \\N \xf6", *lines))
     answer = user.client.get("/hostile")
     assert isinstance(answer.text, str)
@@ -284,7 +284,7 @@ def test_the_text_of_a_nonsensical_type_is_there(server: Server, user: Visitor, 
 def test_an_upload_that_is_refused_while_it_is_under_way(
     server: Server, user: Visitor, end: Callable[..., Any], *, pieces: bool
 ) -> None:
-    """The refusal counts, not the trouble with sending; the connection, in the middle of a request, is closed."""
+    """The refusal is recorded, not the error of sending; the connection is closed in the middle of the request."""
 
     def answer(at: Exchange) -> None:
         at.read_some(1000)
@@ -302,7 +302,7 @@ def test_an_upload_that_is_refused_while_it_is_under_way(
 
 @pytest.mark.parametrize("pieces", [False, True], ids=["whole", "in pieces"])
 def test_an_upload_that_nobody_reads(server: Server, *, pieces: bool) -> None:
-    """It stalls when the system takes no more, and is given up."""
+    """An upload that no server reads stalls when the kernel takes no more, and is given up."""
     given_up = Event()
 
     def answer(at: Exchange) -> None:

@@ -79,7 +79,7 @@ def port_of(server: Server) -> int:
 
 @ipv6
 def test_the_host_header_has_brackets(server: Server6) -> None:
-    """As in the URL, whether a path or the whole URL is asked for, over one connection."""
+    """Host has brackets as in the URL, for paths and whole URLs, over one connection."""
     user = server.visitor()
     for url in ("/", f"{server.url}/", f"http://[0:0::1]:{server.port}/"):
         assert user.client.get(url).text == "six"
@@ -91,7 +91,7 @@ def test_the_host_header_has_brackets(server: Server6) -> None:
 
 @ipv6
 def test_a_redirect_to_an_address_in_brackets_is_followed(server: Server6) -> None:
-    """From IPv4, to the address itself and from there on by path."""
+    """A redirect from IPv4 to an address in brackets is followed, and one from there by path."""
     server.on("/start", redirect(302, "/"))
     with Server() as old:
         old.on("/", redirect(302, f"{server.url}/start"))
@@ -101,7 +101,7 @@ def test_a_redirect_to_an_address_in_brackets_is_followed(server: Server6) -> No
 
 @ipv6
 def test_cookies_of_an_address_in_brackets_are_sent_back(server: Server6) -> None:
-    """A session has to hold on any kind of host."""
+    """Cookies of an address in brackets are sent back to it."""
     server.on("/", reply("six", "Set-Cookie: id=6"))
     user = server.visitor()
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_cookies_of_an_address_in_brackets_are_sent_back(server: Server6) -> Non
 @ipv6
 @pytest.mark.parametrize("named", [True, False], ids=["in the certificate", "not in the certificate"])
 def test_the_certificate_is_for_the_address(tmp_path: Path, named: bool) -> None:
-    """An address is verified as a name is."""
+    """A certificate must name the address, as it must name a host."""
     authority = Authority(tmp_path)
     with Server6(authority.issue("::1" if named else "127.0.0.1")) as server:
         server.on("/", reply("safe"))
@@ -124,7 +124,7 @@ def test_the_certificate_is_for_the_address(tmp_path: Path, named: bool) -> None
 
 @ipv6
 def test_a_proxy_and_its_target_may_both_have_addresses_in_brackets(server: Server6) -> None:
-    """In the request line of plain HTTP, of CONNECT, and in what is told of the proxy."""
+    """Addresses have brackets in the request line of plain HTTP, of CONNECT, and in messages about the proxy."""
     server.on("http://[::1]:81/", reply("through"))
     server.on("[::1]:444", reply(status="502 No"))
     user = server.visitor(host="http://[::1]:81", proxy_host="::1", proxy_port=server.port)
@@ -137,7 +137,7 @@ def test_a_proxy_and_its_target_may_both_have_addresses_in_brackets(server: Serv
 
 @ipv6
 def test_an_address_where_nobody_listens_is_a_failure_that_names_it(server: Server6) -> None:
-    """In brackets, so that it can be told from the port."""
+    """A refused connection names the address in brackets, so that it can be told from the port."""
     with socket.socket(socket.AF_INET6) as bound:
         bound.bind(("::1", 0))
         port = bound.getsockname()[1]
@@ -151,7 +151,7 @@ def test_an_address_where_nobody_listens_is_a_failure_that_names_it(server: Serv
 @pytest.mark.parametrize("order", [("::1", "127.0.0.1"), ("127.0.0.1", "::1")], ids=" then ".join)
 @pytest.mark.parametrize("at", ["127.0.0.1", "::1"])
 def test_each_address_of_a_name_is_tried(resolve: Callable[..., None], at: str, order: tuple[str, str]) -> None:
-    """Wherever the server listens, one connection is made and kept, and nothing of the other try shows."""
+    """Each address of a name is tried until one connection is made and kept; the other try is no failure."""
     resolve(*order)
     with Server() if at == "127.0.0.1" else Server6() as server:
         server.on("/", reply("here"))
@@ -164,7 +164,7 @@ def test_each_address_of_a_name_is_tried(resolve: Callable[..., None], at: str, 
 
 @ipv6
 def test_a_name_of_which_no_address_answers_is_one_failure(resolve: Callable[..., None], server: Server6) -> None:
-    """It tells the name that was asked for."""
+    """A name of which no address answers is one failure with that name."""
     resolve("::1", "127.0.0.1")
     with plain_socket.create_server(("::1", 0), family=socket.AF_INET6, dualstack_ipv6=True) as taken:
         port = taken.getsockname()[1]
@@ -177,7 +177,7 @@ def test_a_name_of_which_no_address_answers_is_one_failure(resolve: Callable[...
 def test_a_system_without_ipv6_uses_the_other_address(
     resolve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the kernel has none, a hosts file may name ::1 all the same, and first."""
+    """Without IPv6 the other address is used, though a hosts file names ::1 first."""
     resolve("::1", "127.0.0.1")
 
     class OldSocket(plain_socket.socket):
@@ -195,7 +195,7 @@ def test_a_system_without_ipv6_uses_the_other_address(
 
 @pytest.mark.parametrize("at", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
 def test_localhost_is_found_where_its_server_is(at: str) -> None:
-    """By this machine's own idea of localhost."""
+    """A server on localhost is found by this machine's own addresses for that name."""
     with Server() if at == "127.0.0.1" else Server6() as server:
         server.on("/", reply("here"))
         port = port_of(server)

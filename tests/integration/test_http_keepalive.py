@@ -28,7 +28,7 @@ def group() -> Iterator[Group]:
 
 @pytest.fixture
 def many_descriptors() -> Iterator[int]:
-    """As many as the system lets this process have, which is told."""
+    """Raise the limit of open files as far as the system allows; returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 12_000 if hard == resource.RLIM_INFINITY else min(hard, 12_000)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
@@ -42,7 +42,7 @@ def failures(user: Visitor) -> list[object]:
 
 
 def test_one_connection_carries_all_requests(server: Server, user: Visitor) -> None:
-    """Whatever was asked and answered."""
+    """One connection carries all requests, whatever their methods and responses."""
     server.on("/none", b"HTTP/1.1 204 No Content\r\n\r\n")
     for _ in range(5):
         user.client.get("/")
@@ -58,7 +58,7 @@ def test_one_connection_carries_all_requests(server: Server, user: Visitor) -> N
 
 @pytest.mark.parametrize("line", ["Connection: close", "connection: Close", "Connection: x, close"])
 def test_a_server_may_end_a_connection_with_its_answer(server: Server, user: Visitor, line: str) -> None:
-    """Also one that says so and does not do it."""
+    """A connection that a response says will be closed is not used again, even if the server leaves it open."""
     server.on("/", reply("hello", line), last(reply("hello", line)), reply("hello"))
     for _ in range(4):
         assert user.client.get("/").text == "hello"
@@ -67,7 +67,7 @@ def test_a_server_may_end_a_connection_with_its_answer(server: Server, user: Vis
 
 
 def test_a_task_may_end_a_connection(server: Server, user: Visitor) -> None:
-    """The answer is taken whether the server then closes or not."""
+    """A request with Connection: close gets its response, whether the server closes then or not."""
     for _ in range(2):
         assert user.client.get("/", headers={"Connection": "close"}).text == "hello"
     assert [request["Connection"] for request in server.requests] == ["close", "close"]
@@ -75,7 +75,7 @@ def test_a_task_may_end_a_connection(server: Server, user: Visitor) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_connection_closed_while_idle_is_replaced(server: Server, user: Visitor, method: str) -> None:
-    """Nothing of it shows, for requests that may be sent twice and for those that may not."""
+    """A connection closed while idle is replaced without a failure, for idempotent requests and for others."""
     server.on("/", last(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
     for number in range(1, 4):
         user.client.request(method, "/", data=b"x")
@@ -86,7 +86,7 @@ def test_a_connection_closed_while_idle_is_replaced(server: Server, user: Visito
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_connection_that_breaks_when_it_is_used_again(server: Server, user: Visitor, method: str) -> None:
-    """What may be sent twice is, on a new one; the rest has failed, since the server may have done it."""
+    """An idempotent request is sent again on a new connection; any other fails, since the server may have carried it out."""
     server.on("/drop", drop, b"HTTP/1.1 204 Fine\r\n\r\n")
     user.client.get("/")
     answer = user.client.request(method, "/drop", data=b"body")
@@ -101,7 +101,7 @@ def test_a_connection_that_breaks_when_it_is_used_again(server: Server, user: Vi
 
 
 def test_a_request_is_sent_twice_at_most(server: Server, user: Visitor) -> None:
-    """A server that always hangs up is not hammered."""
+    """A request is sent again once at most, to a server that always closes."""
     server.on("/drop", drop)
     user.client.get("/")
     user.client.get("/drop")
@@ -110,7 +110,7 @@ def test_a_request_is_sent_twice_at_most(server: Server, user: Visitor) -> None:
 
 
 def test_retries_are_made_as_often_as_a_class_says(server: Server) -> None:
-    """Of requests that may be sent twice, and counted as one."""
+    """Idempotent requests are retried `max_retries` times, and recorded as one."""
     server.on("/drop", drop, drop, reply("at last"))
     user = server.visitor(max_retries=2)
     assert user.client.get("/drop").text == "at last"
@@ -120,7 +120,7 @@ def test_retries_are_made_as_often_as_a_class_says(server: Server) -> None:
 
 
 def test_what_a_server_says_unasked_is_no_answer(server: Server, user: Visitor) -> None:
-    """Neither behind an answer nor on an idle connection: a request must never get the answer to another."""
+    """Bytes behind a response or on an idle connection are never the response to a later request."""
     server.on("/", reply("hello") + reply("smuggled"))
     for _ in range(3):
         user.client.get("/")
@@ -157,7 +157,7 @@ def test_what_comes_with_an_answer_and_is_none_of_it_ends_the_connection(
 
 @pytest.mark.parametrize("case", TOO_MUCH)
 def test_the_same_where_it_comes_later(server: Server, user: Visitor, case: str) -> None:
-    """The connection is closed as soon as it is there."""
+    """Bytes that come later on an idle connection close it at once."""
     method, answer, more = TOO_MUCH[case]
     answered = Event()
 
@@ -177,7 +177,7 @@ def test_the_same_where_it_comes_later(server: Server, user: Visitor, case: str)
 
 
 def test_what_is_left_of_an_answer_is_not_taken_for_the_next(server: Server, user: Visitor) -> None:
-    """Though it comes when that was asked for: an empty line is passed over, anything else makes the request go again, once."""
+    """Bytes left over that come with the next request are no response: an empty line is skipped, others make it be sent again, once."""
     server.on("/late", reply("hello"))
     server.on("/next", lambda _: b"\r\n" + reply("next"), lambda _: b"{}" + reply("lost"), reply("again"))
     for expected in ("next", "again"):
@@ -188,7 +188,7 @@ def test_what_is_left_of_an_answer_is_not_taken_for_the_next(server: Server, use
 
 
 def test_what_is_left_of_an_answer_fails_a_post(server: Server, user: Visitor) -> None:
-    """It may not be sent twice."""
+    """Bytes left over fail a POST, which may not be sent twice."""
     user.client.get("/")
     server.on("/next", lambda at: at.read_body() and b"{}" + reply("lost"))
     user.client.post("/next", data=b"once")
@@ -198,7 +198,7 @@ def test_what_is_left_of_an_answer_fails_a_post(server: Server, user: Visitor) -
 
 @pytest.mark.parametrize("limit", [10, 3])
 def test_a_user_has_only_so_many_requests_under_way(server: Server, group: Group, limit: int) -> None:
-    """Ten by default, each on a connection of its own; those that wait get their turn."""
+    """A user has ten requests under way by default, each on its own connection; others wait for their turn."""
     full, go = Event(), Event()
 
     def answer(_at: Exchange) -> bytes:
@@ -222,7 +222,7 @@ def test_a_user_has_only_so_many_requests_under_way(server: Server, group: Group
 
 
 def test_users_may_share_a_pool(server: Server, group: Group) -> None:
-    """Locust's own class says how many connections there are."""
+    """Users with one client_pool share its connections; of Locust's class the concurrency is taken."""
     shared = HTTPClientPool(concurrency=1)
     users = [server.visitor(client_pool=shared) for _ in range(2)]
     for _ in range(3):
@@ -236,7 +236,7 @@ def test_users_may_share_a_pool(server: Server, group: Group) -> None:
 
 
 def test_a_user_that_ends_closes_its_connections(server: Server, group: Group) -> None:
-    """Whether it stops by itself or is stopped."""
+    """A user that ends closes its connections, whether it stops by itself or is stopped."""
 
     class Passerby(HttpUser):
         host = server.url
@@ -258,7 +258,7 @@ def test_a_user_that_ends_closes_its_connections(server: Server, group: Group) -
 
 
 def test_a_user_that_nobody_has_any_more_closes_its_connections(server: Server) -> None:
-    """One that was never started, say."""
+    """A user that is garbage collected closes its connections, even if it was never started."""
     kind = type("Passerby", (HttpUser,), {"host": server.url})
     user = kind(Environment())
     user.client.get("/")

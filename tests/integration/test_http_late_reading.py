@@ -1,4 +1,4 @@
-"""A process that is kept from reading an answer does not count that for the target's time."""
+"""The time in which the process could not read a response is no latency of the target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ATTEMPTS = 5
 @pytest.mark.skipif(sys.platform != "linux", reason="no other kernel notes when a piece of a connection came")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_answer_that_lay_in_the_kernel_counts_from_when_it_came(target: Target, *, streamed: bool) -> None:
-    """The target, a process of its own, answers at once; the event loop is blocked before it can see that."""
+    """A response of a target that answers at once has a low latency, though the event loop is blocked before it can read it."""
     kind = type("Passerby", (Visitor,), {"host": target.url})
     visitor = kind(Environment(user_classes=[kind]))
     visitor.client.get("/health")  # makes the connection, and the first use of the kernel's notes takes it a moment
@@ -39,7 +39,7 @@ def test_an_answer_that_lay_in_the_kernel_counts_from_when_it_came(target: Targe
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other kernel tells the round trip")
 def test_a_connection_that_was_there_and_not_looked_at_counts_from_when_it_was(target: Target) -> None:
-    """The event loop is blocked before it can see that the connection is made."""
+    """A new connection counts for its round trip, though the event loop is blocked before it can see that it is made."""
     kind = type("Passerby", (Visitor,), {"host": target.url})
     visitor = kind(Environment(user_classes=[kind]))
     visitor.client.get("/health")
@@ -60,7 +60,7 @@ def test_a_connection_that_was_there_and_not_looked_at_counts_from_when_it_was(t
 
 
 def test_a_failure_is_ended_by_the_process() -> None:
-    """It is noticed when it is."""
+    """The latency of a failure ends when the process notices it."""
     kind = type("Passerby", (Visitor,), {"host": "http://127.0.0.1:1"})
     visitor = kind(Environment(user_classes=[kind]))
     assert visitor.client.get("/health").kernel_latency_ms is None

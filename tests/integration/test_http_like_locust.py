@@ -1,4 +1,4 @@
-"""What locustfiles written for FastHttpUser ask of client, request, response and error; Locust's own user is asked the same."""
+"""Client, request, response and error are as locustfiles for FastHttpUser use them; each test runs on Locust's user, too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Both = Callable[..., list[Any]]
 
 @pytest.fixture
 def both(server: Server) -> Iterator[Both]:
-    """Makes a user of Locust's and one of ours, with what their events said in `fired`."""
+    """Makes a FastHttpUser and an HttpUser, with the arguments of their events in `fired`."""
     made = []
 
     def make(**attributes: Any) -> list[Any]:
@@ -43,7 +43,7 @@ def both(server: Server) -> Iterator[Both]:
 
 
 def test_a_bad_status_is_worded_as_by_locust(server: Server, both: Both) -> None:
-    """With the URL and `code=`; its kind is one that tasks for FastHttpUser catch."""
+    """A bad status has the URL and `code=` in its text, and a class that tasks for FastHttpUser catch."""
     server.on("/gone", reply(status="410 Gone"))
     said = []
     for user in both():
@@ -61,7 +61,7 @@ def test_a_bad_status_is_worded_as_by_locust(server: Server, both: Both) -> None
     ("status", "text"), [("404 X", "HTTP status 404 Not Found"), ("799 X", "HTTP status 799")], ids=["known", "unknown"]
 )
 def test_a_bad_status_is_counted_without_its_url(server: Server, user: Visitor, status: str, text: str) -> None:
-    """So that a report has one line for all of an endpoint."""
+    """A bad status is recorded without its URL, so that a report has one line for an endpoint."""
     server.on("/17", reply(status=status))
     recorder = Recorder(LoopLag())
     user.environment.events.request = RequestEvent(recorder)
@@ -87,7 +87,7 @@ def test_a_bad_status_is_counted_without_its_url(server: Server, user: Visitor, 
 def test_the_body_of_a_request_is_read_as_with_locust(
     server: Server, both: Both, request_arguments: dict[str, Any], body: str | bytes | None
 ) -> None:
-    """JSON and typed text as text, the rest as bytes."""
+    """`request.body` is text for JSON and typed text, else bytes."""
     server.on("/", lambda at: reply(at.read_body()))
     bodies = [user.client.post("/", **request_arguments).request.body for user in both()]
     assert type(bodies[0]) is type(bodies[1])
@@ -103,7 +103,7 @@ def test_the_body_of_an_upload_is_what_was_given(user: Visitor) -> None:
 
 
 def test_what_a_response_says_of_itself(server: Server, both: Both) -> None:
-    """By the names that FastHttpUser's has."""
+    """A response has the attributes of FastHttpUser's."""
     server.on("/", reply("hello", "X-Own: 1"))
     for user in both():
         response = user.client.get("/")
@@ -118,7 +118,7 @@ def test_what_a_response_says_of_itself(server: Server, both: Both) -> None:
 
 @pytest.mark.parametrize("length", ["announced", "chunked"])
 def test_a_streamed_body_is_read_as_from_a_file(server: Server, both: Both, length: str) -> None:
-    """Through `stream`, and the response itself; what is not read yet is there for the others."""
+    """A streamed body can be read through `stream` and the response itself, each from where the other stopped."""
     lines = b"".join(b"line %d\r\n" % number for number in range(1000))
     server.on("/lines", chunked(lines) if length == "chunked" else reply(lines))
     for user in both():
@@ -139,7 +139,7 @@ def test_a_streamed_body_is_read_as_from_a_file(server: Server, both: Both, leng
 
 
 def test_a_body_that_was_not_asked_for_as_a_stream_can_be_read_as_one(server: Server, user: Visitor) -> None:
-    """Its last line may have no end."""
+    """A body that was not streamed can be read line by line; the last line may have no end."""
     server.on("/", reply("a\r\nb"))
     response = user.client.get("/")
     assert [response.readline() for _ in range(3)] == [b"a\r\n", b"b", b""]
@@ -147,7 +147,7 @@ def test_a_body_that_was_not_asked_for_as_a_stream_can_be_read_as_one(server: Se
 
 
 def test_a_body_left_unread_ends_its_connection(server: Server, user: Visitor) -> None:
-    """As `release` says."""
+    """release() of a body that is not read ends its connection."""
     server.on("/lines", chunked(b"x" * 1_000_000))
     response = user.client.get("/lines", stream=True)
     assert not response.isclosed()
@@ -158,7 +158,7 @@ def test_a_body_left_unread_ends_its_connection(server: Server, user: Visitor) -
 
 
 def test_an_authorization_for_all_requests(server: Server, both: Both) -> None:
-    """Set at any time; a request's own goes before it, None ends it."""
+    """auth_header can be set at any time; a request's own takes precedence, and None removes it."""
     for user in both(default_headers={"authorization": "of the class"}):
         user.client.get("/")
         for value in ("Bearer a", b"Bearer b"):
@@ -189,7 +189,7 @@ def test_an_authorization_for_all_requests(server: Server, both: Both) -> None:
 def test_credentials_in_a_url_are_sent_in_every_form(
     server: Server, user: Visitor, credentials: str, sent: str
 ) -> None:
-    """In the host's or in that of one request, with one part or two, as the bytes that they stand for; they show in no name."""
+    """Credentials in the host's URL or a request's, with one part or two, are sent as the bytes that they stand for, and are in no name."""
     url = server.url.replace("//", f"//{credentials}@")
     owner = server.visitor(host=url)
     owner.client.get("/")
@@ -207,13 +207,13 @@ def test_a_request_that_says_who_it_is_is_not_overruled_by_its_url(server: Serve
 
 
 def test_credentials_beyond_latin_1_are_sent_as_utf_8(server: Server, user: Visitor) -> None:
-    """As by curl; Locust's user fails in the task."""
+    """Credentials beyond latin-1 are sent as UTF-8, as by curl; Locust's user fails in the task."""
     user.client.get("/", auth=("Jörg", "pa€ss"))
     assert server.requests[0]["Authorization"] == basic("Jörg:pa€ss".encode().decode("latin-1"))
 
 
 def test_credentials_join_the_headers_of_a_request_in_any_form(server: Server, user: Visitor) -> None:
-    """A dict, pairs, or another mapping; they are left as they are."""
+    """Credentials are added to headers in a dict, pairs, or another mapping, which are not changed."""
     for headers in (
         {"X": "1", "Authorization": "no"},
         [("X", "1")],
@@ -224,7 +224,7 @@ def test_credentials_join_the_headers_of_a_request_in_any_form(server: Server, u
 
 
 def test_the_client_below_the_client(server: Server, both: Both) -> None:
-    """Tasks close its connections, so that the next request makes one, and change the headers of all requests."""
+    """Through `client.client` tasks close connections and change the headers of all requests."""
     for user in both():
         before = server.connections
         user.client.get("/")
@@ -239,7 +239,7 @@ def test_the_client_below_the_client(server: Server, both: Both) -> None:
 
 
 def test_a_client_for_another_host(server: Server, user: Visitor) -> None:
-    """Made by the task, of Locust's class or as the user's own is; both count on the user's event."""
+    """A client that a task makes for another host, of Locust's class or the user's, fires the user's event."""
     with Server("127.0.0.2") as other:
         other.on("/", reply("the other", "Set-Cookie: a=1"))
         locusts = FastHttpSession(other.url, request_event=user.client.request_event, user=user)
@@ -275,7 +275,7 @@ if __name__ == "__main__":
 
 
 def test_a_single_user_runs_with_all_that_locust_shows_of_it(server: Server, tmp_path: Path) -> None:
-    """For a debugger."""
+    """run_single_user, made for debuggers, runs a user and shows all that it shows of Locust's."""
     server.on("/page", reply("hello"))
     path = tmp_path / "locustfile.py"
     path.write_text(LOCUSTFILE.format(url=server.url), encoding="utf-8")
@@ -292,7 +292,7 @@ def test_a_single_user_runs_with_all_that_locust_shows_of_it(server: Server, tmp
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """To its end, while this process goes on to serve."""
+    """Run `program` to its end while this process serves."""
     import gevent.subprocess  # noqa: PLC0415
 
     done = gevent.subprocess.run(

@@ -1,4 +1,4 @@
-"""What an idle user takes beside its socket."""
+"""Memory of an idle user, without its socket in the kernel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ print(json.dumps({{"bytes": grown / {USERS}, "connections": len(process.net_conn
 
 
 def test_an_idle_user_takes_little() -> None:
-    """Signed in, its connection open: a Pi carries thousands of them."""
+    """An idle user that is signed in, with its connection open, takes little memory: a Pi carries thousands of them."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < USERS + 500:
         pytest.skip(f"this machine allows {hard} open files; {USERS + 500} are needed")

@@ -1,4 +1,4 @@
-"""Many requests of one user at once, to a server that does whatever servers do, and tasks that end at any moment."""
+"""Many requests of one user at once, to a server that behaves in all ways, and tasks that end at any moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.http.errors import FAILURES
 
 
 class Moody:
-    """A server that says in each answer whose it is, in a way that it chooses by its own `random`."""
+    """A server whose responses name their request, in a form that it chooses by its own `random`."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -52,7 +52,7 @@ class Moody:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_request_gets_its_own_answer_or_none(seed: int) -> None:
-    """Whatever became of those before it; and in the end all places of the user are free again."""
+    """Each request gets its own response or none, whatever became of those before it, and in the end all places are free."""
     chance = random.Random(seed)
     outcomes: Counter[str] = Counter()
     with Server() as server:

@@ -1,4 +1,4 @@
-"""What a task says of one request: how long it waits, whom it trusts, which cookies it brings, how often it tries."""
+"""Options of one request: time limits, verification, cookies, retries."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SLOW_S = 1.5
 
 
 def slow(at: Exchange) -> bytes:
-    """An answer that takes longer than the short limits here, and less than the long ones."""
+    """A response that takes longer than the short limits here, and less than the long ones."""
     at.read_body()
     gevent.sleep(SLOW_S)
     return reply("at last")
 
 
 def test_a_time_limit_holds_for_its_request_alone(server: Server, user: Visitor) -> None:
-    """On a connection that others used before and after, which have the limits of the class."""
+    """`timeout` is for its request alone; others on the same connection have the limits of the class."""
     server.on("/slow", slow)
     for limit, text in ((10, "at last"), (None, "at last"), ((10, 10.0), "at last"), (0.1, None), ((10, 0.1), None)):
         user.client.get("/")
@@ -62,7 +62,7 @@ def test_a_time_limit_holds_for_a_streamed_body_and_no_longer(server: Server, us
 
 @pytest.fixture
 def mute() -> Iterator[int]:
-    """The port of a server that takes connections and says nothing on them."""
+    """The port of a server that accepts connections and sends nothing."""
     started = StreamServer(("127.0.0.1", 0), lambda connection, _: connection.recv(1 << 16) and gevent.sleep(60))
     started.start()
     yield started.server_port
@@ -71,7 +71,7 @@ def mute() -> Iterator[int]:
 
 @pytest.mark.parametrize("limit", [0.1, (0.1, None), (0.1, 60)])
 def test_making_a_connection_is_limited_too(user: Visitor, mute: int, limit: Any) -> None:
-    """All of it: here it is TLS that does not begin."""
+    """`timeout` limits making a connection too; here the TLS handshake never begins."""
     user.client.get(f"https://127.0.0.1:{mute}/", timeout=limit)
     assert isinstance(user.event["exception"], TimeoutError)
     assert "took more than 0.1 s" in str(user.event["exception"])
@@ -109,7 +109,7 @@ def jar(**cookies: str) -> CookieJar:
 @pytest.mark.parametrize("cookies", [{"b": "own", "c": 3}, jar(b="own", c="3")])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_cookies_of_a_request_join_those_of_the_user(server: Server, user: Visitor, cookies: Any, method: str) -> None:
-    """In place of those of their names, and for that request alone."""
+    """Cookies of a request replace those of the same names in the jar, for that request alone."""
     server.on("/login", reply("", "Set-Cookie: a=1", "Set-Cookie: b=2"))
     user.client.request(method, "/", cookies=cookies)
     user.client.get("/login")
@@ -126,7 +126,7 @@ def test_cookies_of_a_request_join_those_of_the_user(server: Server, user: Visit
 
 
 def test_cookies_of_a_request_go_along_with_its_redirects(server: Server, user: Visitor) -> None:
-    """But not to another host."""
+    """Cookies of a request follow its redirects, but not to another host."""
     with Server("127.0.0.2") as other:
         other.on("/", reply("the other"))
         server.on("/start", redirect(302, "/second", "Set-Cookie: a=1"))
@@ -144,7 +144,7 @@ def encrypted(authority: Authority) -> Iterator[TlsServer]:
 
 
 def test_certificates_are_verified_as_a_request_says(encrypted: TlsServer, authority: Authority) -> None:
-    """And as the class says, where it does not."""
+    """`verify` decides for its request, else the class does."""
     trusting, strict = encrypted.visitor(insecure=True), encrypted.visitor()
     ca = str(authority.ca)
     knowing = encrypted.visitor(ca_file=ca)
@@ -167,7 +167,7 @@ def test_certificates_are_verified_as_a_request_says(encrypted: TlsServer, autho
 
 
 def test_connections_of_requests_that_trust_alike_are_kept(encrypted: TlsServer) -> None:
-    """And never used for others; cookies are the user's, however the connection is secured; all end with it."""
+    """Connections verified in one way are kept for such requests alone; cookies are shared, and all connections end with the user."""
     user = encrypted.visitor()
     encrypted.on("/login", reply("", "Set-Cookie: a=1"))
     user.client.get("/login", verify=False)
@@ -181,14 +181,14 @@ def test_connections_of_requests_that_trust_alike_are_kept(encrypted: TlsServer)
 
 
 def test_verification_makes_no_difference_without_tls(server: Server, user: Visitor) -> None:
-    """Nor another connection."""
+    """`verify` makes no difference without TLS, and no other connection."""
     for verify in (False, True, None):
         assert user.client.get("/", verify=verify).ok
     assert server.connections == 1
 
 
 def test_what_is_sent_and_received_is_shown(server: Server, user: Visitor) -> None:
-    """Step by step, with the headers as sent."""
+    """debug_stream shows each step, with the headers as sent."""
     shown = io.StringIO()
     server.on("/start", redirect(307, "/"))
     user.client.cookiejar.set_cookie(next(iter(jar(a="1"))))
@@ -209,7 +209,7 @@ def test_what_is_sent_and_received_is_shown(server: Server, user: Visitor) -> No
 
 
 def test_what_fails_or_is_streamed_is_shown_as_far_as_it_is_known(server: Server, user: Visitor) -> None:
-    """Nothing where there is no answer, and no body that is yet to be read."""
+    """debug_stream shows nothing without a response, and no body that is still to be read."""
     shown = io.StringIO()
     server.on("/drop", drop)
     user.client.get("/drop", debug_stream=shown)
@@ -243,7 +243,7 @@ def test_what_fails_or_is_streamed_is_shown_as_far_as_it_is_known(server: Server
 def test_what_is_no_option_is_refused_by_name(
     server: Server, user: Visitor, given: dict[str, Any], error: type[Exception], words: str
 ) -> None:
-    """In the task, which made the mistake; nothing is sent or counted."""
+    """An unknown option raises in the task with its name; nothing is sent or recorded."""
     with pytest.raises(error, match=words):
         user.client.get("/", **given)
     assert (server.connections, user.fired) == (0, [])
@@ -259,7 +259,7 @@ def test_verification_is_refused_where_a_context_of_ones_own_decides(
 
 
 def test_options_of_another_request_with_a_default_are_the_usual(server: Server, user: Visitor, tmp_path: Path) -> None:
-    """None says nothing."""
+    """An option of None is as if it was not given."""
     path = tmp_path / "file"
     path.write_bytes(b"123")
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What a paced user asks of a server that stalls, and from when its requests are counted. The pacing itself is in test_pacing."""
+"""Requests of paced users to a server that stalls, and when their latency begins. The schedule itself is in test_pacing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from worker.load.recorder import Recorder, RequestEvent
 from worker.pacing import Schedule, constant_pacing, constant_throughput
 
 LATE_S = 7.0
-"""Of a request that is made right after its task was to begin; far more than any request here takes."""
+"""Seconds by which a task begins late; far more than any request here takes."""
 PERIOD_S = 0.1
 LONG_PERIOD_S = 0.5
 """Three of them are longer than this process is kept from its core."""
@@ -75,7 +75,7 @@ COURSES = ["plain", "caught", "marked as failed", "redirected", "redirected too 
 
 @pytest.mark.parametrize("kind", COURSES)
 def test_the_first_request_of_a_late_task_is_counted_from_when_the_task_was_due(server: Server, kind: str) -> None:
-    """Once, whatever comes of it; the next one of the same task is not. The response tells the two parts apart."""
+    """The first request of a late task counts from the due time, whatever its outcome; the next one of the task does not."""
     user = late(server.visitor())
     response = answer_on(server, user, kind)
     assert user.client.get("/").late_s == 0
@@ -87,7 +87,7 @@ def test_the_first_request_of_a_late_task_is_counted_from_when_the_task_was_due(
 
 
 def test_so_is_one_that_finds_nobody(server: Server) -> None:
-    """It failed in no time, and yet its task was that late."""
+    """A refused connection counts from the due time as well."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         user = late(server.visitor(host=f"http://127.0.0.1:{bound.getsockname()[1]}"))
@@ -98,7 +98,7 @@ def test_so_is_one_that_finds_nobody(server: Server) -> None:
 
 
 def test_so_is_one_that_is_sent_again(server: Server) -> None:
-    """After its connection proved stale, and after a failure that may be retried."""
+    """A request that is sent again, on a new connection or as a retry, counts from the due time."""
     server.on("/", last(reply("the last")), reply("hello"))
     user = server.visitor()
     user.client.get("/")
@@ -110,7 +110,7 @@ def test_so_is_one_that_is_sent_again(server: Server) -> None:
 
 
 def test_a_request_that_can_not_be_sent_leaves_it_to_the_next(server: Server) -> None:
-    """Nothing is counted for it."""
+    """A request that can not be sent is not recorded, and the next one counts from the due time."""
     user = late(server.visitor())
     with pytest.raises(ValueError, match="URL"):
         user.client.get("http://[")
@@ -119,7 +119,7 @@ def test_a_request_that_can_not_be_sent_leaves_it_to_the_next(server: Server) ->
 
 
 def test_a_request_that_is_counted_without_an_event_is_counted_the_same(server: Server) -> None:
-    """As a worker counts while nobody listens; it has no user to ask either."""
+    """A request that is recorded without an event, as in a worker without listeners, counts from the due time as well."""
     server.on("/late", reply("hello"))  # what fails has no say in how long answers take
     recorder = Recorder(LoopLag())
     client = Session(
@@ -148,14 +148,14 @@ def running(user: User) -> Iterator[None]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Let the user work until something holds; fails if it never does."""
+    """Let the user work until `holds` is true; fails if it never is."""
     with gevent.Timeout(PATIENCE_S, AssertionError("waited in vain")):
         while not holds():
             gevent.sleep(0.005)
 
 
 def stall_of(seconds: float) -> Any:
-    """An answer that takes its time."""
+    """A response that takes a while."""
 
     def answer(exchange: Exchange) -> bytes:
         exchange.read_body()
@@ -183,7 +183,7 @@ def paced(server: Server, **attributes: Any) -> Any:
 
 
 def test_a_user_makes_up_for_a_stall_and_each_request_tells_its_part_of_it(server: Server) -> None:
-    """The tasks due within it follow each other at once; each waited a period less than the one before."""
+    """Tasks that were due in a stall follow each other at once, each a period less late than the one before."""
     server.on("/", stall_of(1.0), reply("hello"))
     user = paced(server)
     with running(user):
@@ -199,7 +199,7 @@ def test_a_user_makes_up_for_a_stall_and_each_request_tells_its_part_of_it(serve
 
 
 def test_the_tasks_that_are_not_made_up_for_are_counted_as_missed(server: Server) -> None:
-    """By the user and by its class."""
+    """Tasks that are skipped are counted as missed, by the user and by its class."""
     server.on("/", stall_of(1.0), reply("hello"))
     user = paced(server, wait_time=constant_throughput(1 / PERIOD_S, max_behind_s=2.5 * PERIOD_S))
     with running(user):
@@ -209,7 +209,7 @@ def test_the_tasks_that_are_not_made_up_for_are_counted_as_missed(server: Server
 
 
 def test_a_slow_on_start_makes_no_task_late(server: Server) -> None:
-    """The schedule starts with the first task."""
+    """The schedule starts with the first task, so a slow on_start makes none late."""
 
     def on_start(user: Visitor) -> None:
         user.client.get("/sign-in")
@@ -223,7 +223,7 @@ def test_a_slow_on_start_makes_no_task_late(server: Server) -> None:
 
 
 def test_what_a_stopped_user_asks_at_its_end_is_no_late_task(server: Server) -> None:
-    """It was late for one when it was stopped, and that never began."""
+    """Requests in on_stop do not count from the due time of a task that never began."""
     pacing = constant_pacing(PERIOD_S)
 
     def wait_time(user: Visitor) -> float:
@@ -258,7 +258,7 @@ class Steps(TaskSet):
 
 
 def test_a_task_set_may_have_a_pacing_of_its_own(server: Server) -> None:
-    """Its schedule starts when it is entered, and tells the user's client who is late."""
+    """A task set with a pacing has its own schedule from when it is entered, and tells the user's client of late tasks."""
     server.on("/stall", stall_of(0.5))
     user = server.visitor(tasks=[Steps], wait_time=constant_pacing(100))
     with running(user):
@@ -285,7 +285,7 @@ class Plain(User):
 
 
 def test_any_user_of_locust_keeps_its_schedule() -> None:
-    """After a long task as many have been made as were due."""
+    """Any user of Locust has made as many tasks after a long one as were due."""
     user = Plain(Environment(user_classes=[Plain]))
     started_s = time.monotonic()
     with running(user):
@@ -295,7 +295,7 @@ def test_any_user_of_locust_keeps_its_schedule() -> None:
 
 
 def test_requests_behind_the_schedule_for_a_lag_count_that_lag_in_their_second(server: Server) -> None:
-    """The generator stood still, and what its user makes up for afterwards is late for that, not for the target."""
+    """Requests that are late because the generator stood still count its lag in their second."""
     lag = LoopLag()
     now_s = time.monotonic()
     lag._at(int(now_s) - 1).histogram.add(300)
@@ -310,7 +310,7 @@ def test_requests_behind_the_schedule_for_a_lag_count_that_lag_in_their_second(s
 
 
 def test_what_answers_lay_unread_makes_no_task_late(server: Server) -> None:
-    """A late task counts from when it was due, less what the process was late to read since the last task in time."""
+    """A late task counts from its due time plus the time in which responses lay unread since the last task on time."""
     user = server.visitor(wait_time=constant_pacing(PERIOD_S))
     user.pacing_schedule = Schedule(time.monotonic() - 5.0, PERIOD_S, LATE_S)
     user.client.unread_s = 0.25

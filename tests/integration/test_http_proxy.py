@@ -1,4 +1,4 @@
-"""Requests through a proxy, and addresses of both kinds."""
+"""Requests through a proxy, and names with several addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from test_http_encryption import TlsServer
 
 
 class Proxy:
-    """Forwards what comes, by the rules of a proxy; `asked` holds the request lines. `refusal` is its answer to CONNECT."""
+    """A proxy; `asked` holds the request lines, `refusal` is its response to CONNECT."""
 
     def __init__(self, refusal: bytes | None = None) -> None:
         self.asked: list[str] = []
@@ -76,7 +76,7 @@ def through(proxy_port: int, server: Server, **attributes: Any) -> Visitor:
 
 
 def test_a_plain_request_names_its_server_to_the_proxy(server: Server, proxy: Proxy) -> None:
-    """The whole URL stands in the request line, and one connection serves many."""
+    """A plain request has the whole URL in its request line (RFC 9112 3.2.2), and one connection serves many."""
     server.on(f"{server.url}/", reply("hello"))
     user = through(proxy.port, server)
     for _ in range(3):
@@ -87,7 +87,7 @@ def test_a_plain_request_names_its_server_to_the_proxy(server: Server, proxy: Pr
 
 
 def test_an_encrypted_request_goes_through_a_tunnel(proxy: Proxy, tmp_path: Any) -> None:
-    """The certificate that counts is the server's, and the proxy sees nothing but its address."""
+    """Through a tunnel the server's certificate is verified, and the proxy sees only its address."""
     authority = Authority(tmp_path)
     with TlsServer(authority.issue("127.0.0.1")) as server:
         server.on("/", reply("secret"))
@@ -121,7 +121,7 @@ def test_a_proxy_that_is_not_there_is_named(server: Server) -> None:
 
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A load test goes where it is told."""
+    """Proxies of the environment are not used."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert server.visitor().client.get("/").text == "hello"
@@ -158,7 +158,7 @@ def test_an_address_of_ipv6_stands_in_brackets() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
 def test_a_name_with_several_addresses_is_tried_at_each(address: str) -> None:
-    """Whichever of the two localhost's server listens on."""
+    """Each address of a name is tried, whichever of the two the server on localhost listens on."""
     with Server(address) as server:
         server.on("/", reply("here"))
         port = server.url.rpartition(":")[2]

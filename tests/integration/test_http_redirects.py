@@ -1,4 +1,4 @@
-"""How the HTTP user follows redirects: what it sends on, to whom, how far, and that all of it is one request."""
+"""How the HTTP user follows redirects: with which method and headers, where to, how far, and that it is one request."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_method_after_a_redirect(server: Server, user: Visitor, status: int,
     ],
 )
 def test_where_a_location_leads(server: Server, user: Visitor, location: str, target: str) -> None:
-    """It may be relative, without a scheme, and carry what should have been encoded."""
+    """A Location may be relative, without a scheme, and have characters that should have been encoded."""
     host = server.url.removeprefix("http://")
     encoded = location.format(host=host).encode().decode("latin-1")
     server.on("/a/start", redirect(302, encoded), reply("the same place"))
@@ -94,7 +94,7 @@ def test_where_a_location_leads(server: Server, user: Visitor, location: str, ta
 
 
 def test_a_chain_of_redirects_is_one_request(server: Server, user: Visitor) -> None:
-    """Counted once, under the name and URL that the task gave, with the length and the time of all; its steps are kept."""
+    """A chain is recorded once, under the name and URL of the task, with the latency of all; its steps are in `history`."""
     for number in range(3):
         server.on(f"/{number}", redirect(302, f"/{number + 1}"))
     server.on("/3", reply("the end"))
@@ -111,7 +111,7 @@ def test_a_chain_of_redirects_is_one_request(server: Server, user: Visitor) -> N
 
 
 def test_a_failure_at_the_end_is_the_requests_failure(server: Server, user: Visitor) -> None:
-    """Also a server that is not there."""
+    """A failure behind a redirect is the failure of the request, also if no server is there."""
     server.on("/start", redirect(302, "/missing"), redirect(302, "http://127.0.0.1:1/"))
     assert user.client.get("/start").status_code == 404
     assert "404" in str(user.fired[0]["exception"])
@@ -122,7 +122,7 @@ def test_a_failure_at_the_end_is_the_requests_failure(server: Server, user: Visi
 
 @pytest.mark.parametrize("limit", [3, 30])
 def test_there_is_an_end_to_redirects(server: Server, limit: int) -> None:
-    """As many as the class allows are followed; 30 by default, and a loop fails."""
+    """No more redirects are followed than the class allows, 30 by default, so a loop fails."""
     server.on("/loop", redirect(302, "/loop"))
     user = server.visitor(max_redirects=3) if limit == 3 else server.visitor()
     user.client.get("/loop")
@@ -141,7 +141,7 @@ def test_just_enough_redirects_are_followed(server: Server) -> None:
 
 
 def test_a_redirect_can_be_left_alone(server: Server, user: Visitor) -> None:
-    """Per request, or for a class; it is a good answer then."""
+    """A redirect that is not followed, by request or by class, is a success."""
     server.on("/start", redirect(302, "/end"))
     answer = user.client.get("/start", allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"], answer.ok) == (302, "/end", True)
@@ -160,7 +160,7 @@ def test_a_redirect_without_a_place_is_an_answer(server: Server, user: Visitor, 
 
 @pytest.mark.parametrize("location", ["ftp://127.0.0.1/end", "file:///etc/passwd", "javascript:alert(1)", "https://"])
 def test_a_redirect_out_of_http_is_a_failure(server: Server, user: Visitor, location: str) -> None:
-    """It is counted, not followed, and not raised."""
+    """A redirect to another scheme is recorded as a failure, not followed and not raised."""
     server.on("/start", redirect(302, location))
     user.client.get("/start")
     assert user.event["exception"] is not None
@@ -168,7 +168,7 @@ def test_a_redirect_out_of_http_is_a_failure(server: Server, user: Visitor, loca
 
 
 def test_what_is_meant_for_one_origin_is_not_sent_to_another(server: Server, other: Server, user: Visitor) -> None:
-    """Neither credentials nor a cookie header of the task's; its other headers go along."""
+    """Credentials and a Cookie header of the task do not follow a redirect to another origin; other headers do."""
     server.on("/start", redirect(302, other.url + "/end"))
     headers = {"authorization": "Bearer secret", "Cookie": "secret=1", "X-Own": "1", "Proxy-Authorization": "secret"}
     assert user.client.get("/start", headers=headers).text == "the other end"
@@ -188,7 +188,7 @@ def test_another_port_is_another_origin(server: Server, user: Visitor) -> None:
 
 
 def test_credentials_of_the_host_do_not_leave_it(server: Server, other: Server) -> None:
-    """Not even for a moment: a way back home does not bring them along."""
+    """Credentials do not leave their host, and a redirect back to it does not bring them along."""
     owner = server.visitor(host=server.url.replace("//", "//me:secret@"))
     server.on("/start", redirect(302, other.url + "/back"))
     other.on("/back", redirect(302, server.url + "/end"))
@@ -204,7 +204,7 @@ def test_what_is_meant_for_an_origin_stays_within_it(server: Server, user: Visit
 
 
 def test_a_host_header_of_the_task_is_not_sent_to_another_origin(server: Server, other: Server, user: Visitor) -> None:
-    """The new origin would not know it."""
+    """A Host header of the task is not sent to another origin, which would not know it."""
     server.on("/start", redirect(302, other.url + "/end"))
     user.client.get("/start", headers={"Host": "shop.example"})
     assert server.requests[0]["Host"] == "shop.example"
@@ -215,7 +215,7 @@ def test_a_host_header_of_the_task_is_not_sent_to_another_origin(server: Server,
 def test_a_file_is_sent_again_from_its_beginning(
     server: Server, user: Visitor, tmp_path: Path, method: str, status: int
 ) -> None:
-    """A redirect that keeps the method asks for the whole body once more."""
+    """A redirect that keeps the method sends a file again from its beginning."""
     path = tmp_path / "file"
     path.write_bytes(b"0123456789" * 20_000)
     server.on("/start", redirect(status, "/end"))
@@ -226,7 +226,7 @@ def test_a_file_is_sent_again_from_its_beginning(
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 307), ("PUT", 302)])
 def test_what_can_not_be_sent_again_is_a_failure(server: Server, user: Visitor, method: str, status: int) -> None:
-    """Half a body would be worse."""
+    """A redirect of a body that can be read only once is a failure; half of it is not sent."""
     server.on("/start", redirect(status, "/end"))
     user.client.request(method, "/start", data=iter([b"once"]))
     assert user.event["exception"] is not None

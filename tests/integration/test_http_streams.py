@@ -1,4 +1,4 @@
-"""Answers that a task reads while they come: with stream=True the HTTP user hands them over at their head."""
+"""Responses that a task reads while they come: with stream=True a call returns at the head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXT = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " *
 
 
 def test_the_response_time_is_that_of_the_head(server: Server, user: Visitor) -> None:
-    """Also for a caught answer, which is reported when its block ends."""
+    """The response time of a stream is that of its head, also with catch_response, which records at the end of the block."""
 
     def slow(at: Exchange) -> bytes:
         at.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
@@ -31,7 +31,7 @@ def test_the_response_time_is_that_of_the_head(server: Server, user: Visitor) ->
 
 
 def test_a_streamed_answer_is_counted_when_its_head_is_there(server: Server, user: Visitor) -> None:
-    """Its length is what the head says; `content` reads the rest when it is asked for."""
+    """A streamed response is recorded at its head with the announced length; `content` reads the rest."""
     asked = Event()
 
     def answer(at: Exchange) -> bytes:
@@ -50,7 +50,7 @@ def test_a_streamed_answer_is_counted_when_its_head_is_there(server: Server, use
 
 @pytest.mark.parametrize("way", [reply, chunked, lambda body: last(b"HTTP/1.1 200 OK\r\n\r\n" + body)])
 def test_a_streamed_body_comes_in_pieces(server: Server, user: Visitor, way: Any) -> None:
-    """As bytes or as text, of a size at most, and the connection is used again where it can be."""
+    """iter_content yields pieces of at most the given size, as bytes or text, and the connection is used again if it can be."""
     server.on("/", way(TEXT.encode()))
     pieces = list(user.client.get("/", stream=True).iter_content(chunk_size=100, decode_content=False))
     assert b"".join(pieces) == TEXT.encode()
@@ -61,7 +61,7 @@ def test_a_streamed_body_comes_in_pieces(server: Server, user: Visitor, way: Any
 
 
 def test_lines_of_a_stream(server: Server, user: Visitor) -> None:
-    """Also the last one, if it has no end, and one that comes in two pieces."""
+    """iter_lines yields every line, also one that comes in two pieces, and a last one without an end."""
     lines = ["first", "", "Grüße " * 300, "last"]
     server.on("/", chunked("\n".join(lines).encode(), size=7))
     assert list(user.client.iter_lines("/")) == lines
@@ -71,7 +71,7 @@ def test_lines_of_a_stream(server: Server, user: Visitor) -> None:
 
 @pytest.mark.parametrize("read", ["nothing", "a piece"])
 def test_a_stream_left_unread_does_not_spoil_the_next_request(server: Server, user: Visitor, read: str) -> None:
-    """Nor does it hold a place: a user may leave more of them than it has connections."""
+    """A stream that is left unread gives its place back: a user may leave more of them than it has connections."""
     server.on("/big", reply("x" * 1_000_000))
     for _ in range(12):
         answer = user.client.get("/big", stream=True)
@@ -85,7 +85,7 @@ def test_a_stream_left_unread_does_not_spoil_the_next_request(server: Server, us
 
 @pytest.mark.parametrize("way", [reply, chunked])
 def test_a_stream_holds_nothing_of_the_answer_before(server: Server, user: Visitor, way: Any) -> None:
-    """On the same connection, and also if it comes with its head."""
+    """A stream has no bytes of the response before it on the same connection."""
     server.on("/streamed", way(b"streamed"))
     for _ in range(3):
         assert user.client.get("/").text == "hello"
@@ -95,7 +95,7 @@ def test_a_stream_holds_nothing_of_the_answer_before(server: Server, user: Visit
 
 @pytest.mark.parametrize("way", [reply, chunked])
 def test_an_encoded_stream_is_unpacked(server: Server, user: Visitor, way: Any) -> None:
-    """Whether it is read in pieces, in lines, or whole."""
+    """An encoded stream is decoded, whether it is read in pieces, in lines, or whole."""
     server.on("/", way(gzip.compress(TEXT.encode()), "Content-Encoding: gzip"))
     pieces = user.client.get("/", stream=True).iter_content(decode_content=False)
     assert b"".join(pieces) == TEXT.encode()
@@ -114,7 +114,7 @@ def test_an_encoded_stream_is_unpacked(server: Server, user: Visitor, way: Any) 
     ids=["cut", "no-gzip", "cut-gzip"],
 )
 def test_a_stream_that_breaks(server: Server, user: Visitor, answer: bytes) -> None:
-    """Is raised to a task whose request was counted when its head was there, and makes a caught one a failure."""
+    """A stream that breaks raises in the task, whose request was recorded with its head; with catch_response it is a failure."""
     head, _, body = answer.partition(b"\r\n\r\n")
     asked = Event()
 
@@ -137,7 +137,7 @@ def test_a_stream_that_breaks(server: Server, user: Visitor, answer: bytes) -> N
 
 
 def test_a_block_left_early_leaves_its_stream(server: Server, user: Visitor) -> None:
-    """The connection with the rest is closed."""
+    """A with-block that is left early closes its stream, and the connection with the rest."""
     server.on("/big", reply("x" * 10_000_000))
     with user.client.get("/big", stream=True, catch_response=True) as answer:
         assert next(answer.iter_content(10)) == "x" * 10
@@ -154,7 +154,7 @@ def test_a_stream_of_a_redirect_is_that_of_its_end(server: Server, user: Visitor
 
 
 def test_what_was_begun_as_a_stream_can_be_read_to_its_end(server: Server, user: Visitor) -> None:
-    """The encoding goes on where the first reader left it."""
+    """A stream that was read in part can be read to its end; decoding goes on where the first reader left it."""
     body = random.Random(1).randbytes(300_000)
     server.on("/packed", reply(gzip.compress(body), "Content-Encoding: gzip"))
     answer = user.client.get("/packed", stream=True)

@@ -1,4 +1,4 @@
-"""How long an HTTP user waits, and what becomes of a request that is cut off."""
+"""Time limits of the HTTP user, and requests that are cut off."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def server() -> Iterator[Server]:
 
 
 def silent(at: Exchange) -> None:
-    """Take the request and say nothing until the client gives up."""
+    """Read the request and send nothing until the client gives up."""
     at.read_body()
     at.wait_for_the_client_to_close()
     at.hang_up()
 
 
 def stalls(start: bytes) -> Any:
-    """Say this much, and no more."""
+    """Send `start` and no more."""
 
     def answer(at: Exchange) -> None:
         at.send(start)
@@ -61,7 +61,7 @@ def deaf_url() -> Iterator[str]:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_silence_beyond_the_network_timeout_is_a_failure(server: Server, method: str, start: bytes) -> None:
-    """It is counted once, not tried again, its time is the limit, and the connection is not used again."""
+    """Silence beyond the limit is one failure with the limit as its latency; it is not retried, and its connection is closed."""
     server.on("/stalls", stalls(start))
     user = server.visitor(network_timeout=0.2)
     user.client.get("/", timeout=PATIENCE_S)
@@ -76,7 +76,7 @@ def test_silence_beyond_the_network_timeout_is_a_failure(server: Server, method:
 
 
 def test_an_answer_may_take_longer_than_the_network_timeout(server: Server) -> None:
-    """As long as something comes. This process itself may be off its core for most of the limit."""
+    """A response that is never silent for the limit may take longer. This process itself may be off its core for most of it."""
     answer = reply("hello")
 
     def slow(at: Exchange) -> None:
@@ -92,7 +92,7 @@ def test_an_answer_may_take_longer_than_the_network_timeout(server: Server) -> N
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
 def test_an_answer_that_drips_is_bounded_by_the_response_timeout(server: Server, start: bytes) -> None:
-    """Be it the head that never ends, or the body."""
+    """A head or a body that drips without end is given up after response_timeout."""
     drop = b"1\r\nx\r\n" if start else b"H"
 
     def drip(at: Exchange) -> None:
@@ -111,7 +111,7 @@ def test_an_answer_that_drips_is_bounded_by_the_response_timeout(server: Server,
 
 
 def test_a_server_that_does_not_read_is_bounded_too(server: Server) -> None:
-    """The body is more than the system takes off the user's hands."""
+    """A server that does not read a body larger than the buffers of the kernel is given up."""
 
     def deaf(_at: Exchange) -> None:
         given_up.wait(10)
@@ -126,7 +126,7 @@ def test_a_server_that_does_not_read_is_bounded_too(server: Server) -> None:
 
 
 def test_a_server_that_reads_a_little_at_a_time_is_bounded_by_the_response_timeout(server: Server) -> None:
-    """Though something moves all the time."""
+    """A server that reads slowly is given up after response_timeout, though something moves all the time."""
 
     def sip(at: Exchange) -> None:
         while at.read_some(100_000):
@@ -141,7 +141,7 @@ def test_a_server_that_reads_a_little_at_a_time_is_bounded_by_the_response_timeo
 
 
 def test_a_connection_that_is_not_taken_is_a_failure(server: Server, deaf_url: str) -> None:
-    """After the connection timeout, which is not the network timeout."""
+    """A connection that is not accepted fails after connection_timeout, not network_timeout."""
     user = server.visitor(host=deaf_url, connection_timeout=0.3, network_timeout=5)
     answer = user.client.get("/")
     assert isinstance(user.event["exception"], TimeoutError)
@@ -150,7 +150,7 @@ def test_a_connection_that_is_not_taken_is_a_failure(server: Server, deaf_url: s
 
 
 def test_silence_in_a_stream_ends_it(server: Server) -> None:
-    """Its request was counted when the head was there, so that the task is told."""
+    """Silence in a stream is raised in the task, since its request was recorded with the head."""
     server.on("/stalls", stalls(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart"))
     user = server.visitor(network_timeout=2)
     answer = user.client.get("/stalls", stream=True)
@@ -161,7 +161,7 @@ def test_silence_in_a_stream_ends_it(server: Server) -> None:
 
 
 def test_a_limit_that_the_task_sets_ends_a_request(server: Server) -> None:
-    """It counts as a failure, as in Locust, and the connection is closed."""
+    """A gevent.Timeout of the task is recorded as a failure, as in Locust, and the connection is closed."""
     user = server.visitor()
     with gevent.Timeout(0.1):
         assert user.client.get("/silent").status_code == 0
@@ -172,7 +172,7 @@ def test_a_limit_that_the_task_sets_ends_a_request(server: Server) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_user_killed_in_the_middle_of_a_request(server: Server, *, stream: bool) -> None:
-    """The request is not counted, its connection is closed, and the greenlet ends as killed ones do."""
+    """The request of a killed user is not recorded, its connection is closed, and the greenlet ends as killed ones do."""
     server.on("/stalls", stalls(b"HTTP/1.1 200 OK\r\nContent-Le"))
     user = server.visitor()
     greenlet = gevent.spawn(user.client.get, "/stalls", stream=stream)
@@ -195,7 +195,7 @@ def test_a_user_killed_while_it_connects(server: Server, deaf_url: str) -> None:
 
 
 def test_a_kill_gives_the_place_of_a_request_back(server: Server) -> None:
-    """Of the one that was under way, and of the one that waited for it."""
+    """A kill gives back the place of a request under way, and of one that waits for a place."""
     user = server.visitor(concurrency=1)
     first = gevent.spawn(user.client.get, "/silent")
     server.wait_until(lambda now: len(now.requests) == 1)
@@ -209,7 +209,7 @@ def test_a_kill_gives_the_place_of_a_request_back(server: Server) -> None:
 
 
 def test_a_stopped_user_ends_its_request(server: Server) -> None:
-    """As at the end of a run: the greenlet is gone, the connection closed, nothing counted as a failure."""
+    """A user stopped at the end of a run is gone, its connection closed, and nothing recorded as a failure."""
     fired: list[dict[str, Any]] = []
 
     class Passerby(HttpUser):
@@ -234,7 +234,7 @@ def test_a_stopped_user_ends_its_request(server: Server) -> None:
 
 
 def test_the_limits_are_those_of_each_request(server: Server) -> None:
-    """A pause between two requests counts for none of them."""
+    """A pause between two requests counts for the time limit of neither."""
     user = server.visitor(network_timeout=2, response_timeout=2.5)
     begin_s = time.monotonic()
     while time.monotonic() - begin_s < 4:

@@ -1,4 +1,4 @@
-"""TLS where it is more than a wrapping: how a connection ends, changes keys, comes in crumbs, and whom a message blames."""
+"""TLS in detail: close_notify, key updates, fragmented records, and messages that name the right peer."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def aborting() -> Iterator[int]:
 @pytest.mark.parametrize("hold", [False, True], ids=["TCP closed", "TCP left open"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_the_end_of_tls_ends_a_body(server: TlsServer, user: Visitor, stream: bool, hold: bool) -> None:
-    """Also while the server waits for the user to close TCP, as asyncio's TLS does for up to 30 s."""
+    """close_notify ends a body, also while the server waits for the client to close TCP, as asyncio's TLS does for up to 30 s."""
     server.on("/", farewell(OK + b"\r\nthe body", hold=hold))
     assert user.client.get("/", stream=stream).content == b"the body"
     assert user.event["exception"] is None
@@ -77,7 +77,7 @@ def test_the_end_of_tls_ends_a_body(server: TlsServer, user: Visitor, stream: bo
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_nothing_is_asked_after_the_end_of_tls(server: TlsServer, user: Visitor, method: str) -> None:
-    """It may come together with an answer, and the end of TCP much later: such a connection is not kept."""
+    """A connection is not kept after close_notify, which may come with a response and long before the end of TCP."""
     server.on("/bye", farewell(reply("bye"), hold=True))
     assert user.client.get("/bye").text == "bye"
     assert user.client.request(method, "/").text == "hello"
@@ -96,7 +96,7 @@ def test_nothing_is_asked_after_the_end_of_tls(server: TlsServer, user: Visitor,
 def test_an_answer_cut_short_is_a_failure(
     server: TlsServer, user: Visitor, cut: bytes, reason: str, ended: bool
 ) -> None:
-    """However politely."""
+    """A response that close_notify cuts short is a failure."""
     server.on("/cut", farewell(OK + cut) if ended else last(OK + cut))
     assert user.client.get("/cut").content is None
     assert reason in str(user.event["exception"])
@@ -104,7 +104,7 @@ def test_an_answer_cut_short_is_a_failure(
 
 
 def test_a_body_goes_up_in_pieces_and_comes_down_streamed(server: TlsServer, user: Visitor) -> None:
-    """Five megabytes each way, over one connection."""
+    """Five megabytes each way go over one connection."""
     piece = bytes(range(256)) * 256
     server.on("/echo", lambda at: chunked(at.read_body(), size=10_000))
     with user.client.post("/echo", data=iter([piece] * 80), stream=True) as answer:
@@ -114,7 +114,7 @@ def test_a_body_goes_up_in_pieces_and_comes_down_streamed(server: TlsServer, use
 
 
 def test_a_body_waits_for_continue(server: TlsServer, user: Visitor) -> None:
-    """An interim answer is a TLS record of its own."""
+    """A body waits for 100 Continue, which is a TLS record of its own."""
 
     def answer(at: Exchange) -> bytes:
         at.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -125,7 +125,7 @@ def test_a_body_waits_for_continue(server: TlsServer, user: Visitor) -> None:
 
 
 def test_tls_may_come_in_crumbs(server: TlsServer, authority: Authority) -> None:
-    """A handshake and records that arrive byte by byte."""
+    """A handshake and records may arrive byte by byte."""
 
     def crumble(client: socket.socket, _address: object) -> None:
         with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as peer:
@@ -148,7 +148,7 @@ def test_tls_may_come_in_crumbs(server: TlsServer, authority: Authority) -> None
 
 
 def test_a_redirect_may_lead_from_plain_to_encrypted(server: TlsServer, authority: Authority) -> None:
-    """As sites do that are encrypted only."""
+    """A redirect from http to https is followed."""
     with Server() as plain:
         plain.on("/", redirect(301, f"{server.url}/"))
         user = plain.visitor(ca_file=str(authority.ca))
@@ -158,7 +158,7 @@ def test_a_redirect_may_lead_from_plain_to_encrypted(server: TlsServer, authorit
 
 
 def test_an_address_is_not_told_as_a_name(server: TlsServer, user: Visitor) -> None:
-    """RFC 6066 3 allows names only."""
+    """An address is not sent in SNI, which is for names only (RFC 6066 3)."""
     assert user.client.get("/").text == "hello"
     assert server.names == [None]
 
@@ -181,7 +181,7 @@ def test_a_context_may_be_made_by_a_method(server: TlsServer, authority: Authori
 
 
 def test_a_ca_file_without_certificates_is_named(server: TlsServer, tmp_path: Path) -> None:
-    """It is the operator's mistake, as one that is not there is."""
+    """A ca_file without certificates is named, as the operator's mistake."""
     empty = tmp_path / "not-a-ca.pem"
     empty.write_text("nothing of use")
     try:
@@ -195,7 +195,7 @@ def test_a_ca_file_without_certificates_is_named(server: TlsServer, tmp_path: Pa
 
 
 def test_a_reset_in_the_handshake_is_a_failure(aborting: int, server: TlsServer) -> None:
-    """It counts as any lost connection does."""
+    """A reset in the handshake is recorded as any lost connection is."""
     user = server.visitor(host=f"https://127.0.0.1:{aborting}")
     assert user.client.get("/").status_code == 0
     assert isinstance(user.event["exception"], ConnectionResetError)
@@ -212,7 +212,7 @@ def test_a_missing_client_certificate_is_one_failure(authority: Authority, versi
 
 
 def test_the_certificate_behind_a_proxy_is_for_the_target(server: TlsServer, authority: Authority) -> None:
-    """Trust in the proxy's address would not do."""
+    """Behind a proxy the certificate must name the target, not the proxy."""
     proxy = Proxy()
     with TlsServer(authority.issue("shop.example")) as other:
         user = through(proxy.port, other, ca_file=str(authority.ca))
@@ -237,14 +237,14 @@ def test_a_refused_tunnel_tells_its_status_also_with_a_page(server: TlsServer, s
 
 
 def test_a_proxy_that_resets_is_named(aborting: int, server: TlsServer) -> None:
-    """Else it looks as if the target did it."""
+    """A proxy that resets is named, so that it does not look like the target."""
     user = through(aborting, server)
     user.client.get("/")
     assert "proxy" in str(user.event["exception"])
 
 
 def test_a_proxy_that_stalls_is_named(server: TlsServer) -> None:
-    """Within the limit of connecting."""
+    """A proxy that stalls is named, within connection_timeout."""
     with Server() as silent:
         silent.on(server.url.removeprefix("https://"), lambda at: at.wait_for_the_client_to_close() or at.hang_up())
         port = int(silent.url.rpartition(":")[2])
@@ -256,7 +256,7 @@ def test_a_proxy_that_stalls_is_named(server: TlsServer) -> None:
 
 
 def test_proxies_of_the_environment_are_not_used_for_tls(user: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in capitals nor in small letters."""
+    """Proxies of the environment are not used, neither HTTPS_PROXY nor https_proxy."""
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert user.client.get("/").text == "hello"

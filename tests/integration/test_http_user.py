@@ -1,4 +1,4 @@
-"""What the HTTP user sends where, under which name it is counted, and what a listener of the request event is told."""
+"""Where the HTTP user sends requests, under which name they are recorded, and what the request event has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METHODS = ["get", "post", "put", "patch", "delete", "head", "options"]
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_of_the_client_is_sent_and_counted_as_such(server: Server, method: str) -> None:
-    """The answer comes back, and one event says so."""
+    """Each method returns the response, and one event is fired for it."""
     server.on("/", last(b"HTTP/1.1 200 OK\r\n\r\n"))
     user = server.visitor()
     answer = getattr(user.client, method)("/")
@@ -31,7 +31,7 @@ def test_each_method_of_the_client_is_sent_and_counted_as_such(server: Server, m
 
 
 def test_a_request_is_among_those_in_flight_while_it_is(server: Server) -> None:
-    """Of the event's recorder, which had none when the user was made."""
+    """A request is in the recorder's `in_flight` while it is under way."""
     recorder = Recorder(LoopLag())
     user = server.visitor()
     user.environment.events.request = RequestEvent(recorder)
@@ -43,7 +43,7 @@ def test_a_request_is_among_those_in_flight_while_it_is(server: Server) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "get", "PROPFIND"])
 def test_a_method_given_by_name_is_sent_in_capitals_and_counted_as_given(server: Server, method: str) -> None:
-    """Also one that HTTP itself does not define."""
+    """Any token is sent as a method, also one that HTTP does not define."""
     user = server.visitor()
     assert user.client.request(method, "/").ok
     assert server.requests[0].method == method.upper()
@@ -51,7 +51,7 @@ def test_a_method_given_by_name_is_sent_in_capitals_and_counted_as_given(server:
 
 
 def test_an_absolute_url_goes_where_it_says(server: Server) -> None:
-    """The base host is not asked."""
+    """An absolute URL is requested from its own host."""
     with Server() as other:
         other.on("/there", reply("there"))
         user = server.visitor()
@@ -63,7 +63,7 @@ def test_an_absolute_url_goes_where_it_says(server: Server) -> None:
 
 
 def test_the_base_host_may_have_a_path(server: Server) -> None:
-    """It comes before that of each request, which is counted under its own."""
+    """The path of the base host precedes that of each request, which is recorded under its own."""
     user = server.visitor(host=server.url + "/api/v1")
     user.client.get("/users")
     assert server.requests[0].target == "/api/v1/users"
@@ -71,7 +71,7 @@ def test_the_base_host_may_have_a_path(server: Server) -> None:
 
 
 def test_a_user_without_a_host_is_refused(server: Server) -> None:
-    """As Locust does it, which ends the test and says why."""
+    """A user without a host raises StopTest with the reason, as in Locust."""
     with pytest.raises(StopTest, match="host"):
         server.visitor(host=None)
 
@@ -88,7 +88,7 @@ def test_a_user_without_a_host_is_refused(server: Server) -> None:
     ],
 )
 def test_params_become_the_query(server: Server, path: str, params: Any, target: str) -> None:
-    """They follow what the URL has already, and do not show in the name."""
+    """Parameters follow the query that the URL has, and are not in the name."""
     user = server.visitor()
     user.client.get(path, params=params)
     assert server.requests[0].target == target
@@ -109,13 +109,13 @@ def test_params_become_the_query(server: Server, path: str, params: Any, target:
     ],
 )
 def test_a_path_is_encoded_where_http_needs_it_and_else_left_alone(server: Server, path: str, target: str) -> None:
-    """What is encoded already stays so."""
+    """Characters of a path are encoded where HTTP needs it; what is encoded already stays so."""
     server.visitor().client.get(path)
     assert server.requests[0].target == target
 
 
 def test_names_of_requests(server: Server) -> None:
-    """In order of rank: `name`, the name set for a group of requests, the URL as given."""
+    """The name is `name`, else that set for a group of requests, else the URL as given."""
     user = server.visitor()
     user.client.get("/?a=1")
     user.client.get("/?a=1", name="own")
@@ -129,7 +129,7 @@ def test_names_of_requests(server: Server) -> None:
 
 
 def test_a_name_given_for_a_group_ends_with_an_exception(server: Server) -> None:
-    """The with-block may be left in any way."""
+    """The name of a group ends with its with-block, also after an exception."""
     user = server.visitor()
     with pytest.raises(KeyError), user.client.rename_request("renamed"):
         raise KeyError
@@ -138,7 +138,7 @@ def test_a_name_given_for_a_group_ends_with_an_exception(server: Server) -> None
 
 
 def test_the_fields_of_an_event(server: Server) -> None:
-    """Those of Locust's own users, neither more nor less."""
+    """An event has the fields of Locust's own users, neither more nor fewer."""
     user = server.visitor()
     before_s = time.time()
     answer = user.client.get("/", name="front page", context={"a": 1})
@@ -158,7 +158,7 @@ def test_the_fields_of_an_event(server: Server) -> None:
 
 
 def test_the_response_time_is_that_of_the_whole_answer_in_milliseconds(server: Server) -> None:
-    """The head comes at once and the body a tenth of a second later."""
+    """The response time covers the body, which comes a tenth of a second after the head."""
 
     def slow(at: Any) -> bytes:
         at.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
@@ -173,7 +173,7 @@ def test_the_response_time_is_that_of_the_whole_answer_in_milliseconds(server: S
 
 
 def test_the_users_context_goes_with_every_request(server: Server) -> None:
-    """A request's own context is added and wins."""
+    """A request's own context is added to the user's and takes precedence."""
 
     def context(_user: HttpUser) -> dict[str, Any]:
         return {"who": "passerby", "where": "here"}
@@ -189,7 +189,7 @@ def test_the_users_context_goes_with_every_request(server: Server) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 204, 206, 304])
 def test_a_status_below_400_is_a_success(server: Server, status: int) -> None:
-    """A redirect that is none included."""
+    """A status below 400 is a success, also that of a redirect without a target."""
     server.on("/", f"HTTP/1.1 {status} Fine\r\nContent-Length: 0\r\n\r\n".encode())
     user = server.visitor()
     answer = user.client.get("/")
@@ -198,7 +198,7 @@ def test_a_status_below_400_is_a_success(server: Server, status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 418, 429, 500, 503, 599])
 def test_a_status_of_400_or_more_is_a_failure(server: Server, status: int) -> None:
-    """It is counted, not raised, and the answer is there to look at."""
+    """A status of 400 or more is recorded as a failure and not raised, and the response can be read."""
     server.on("/", reply("sorry", status=f"{status} Sorry"))
     user = server.visitor()
     answer = user.client.get("/")
@@ -270,7 +270,7 @@ def test_an_answer_that_breaks_http_is_a_failure(server: Server, answer: Any) ->
 
 
 def test_redirects_are_followed_by_each_method(server: Server) -> None:
-    """Unlike requests, which does not for HEAD."""
+    """Every method follows redirects, also HEAD, unlike requests."""
     for method in METHODS:
         server.on("/old", redirect(307, "/"))
         server.on("/", last(b"HTTP/1.1 200 OK\r\n\r\n"))

@@ -1,4 +1,4 @@
-"""Content encodings are undone in any pieces, within bounds, and damage is told."""
+"""Content codings are undone in pieces of any size and within limits, and a damaged body is a failure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_pieces_of_any_size_give_the_same(name: str, data: bytes, size: int) -> 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_bomb_is_stopped_at_the_limit(name: str) -> None:
-    """However small it was sent."""
+    """A body that decodes to more than the limit is a failure, however small it was sent."""
     encoding, encode = ENCODERS[name]
     with pytest.raises(BadAnswerError, match=f"more than {LIMIT} bytes"):
         decode(encode(bytes(50_000_000)), encoding, LIMIT)
@@ -77,11 +77,11 @@ def test_encodings_nobody_asked_for_are_refused(encoding: bytes) -> None:
 
 
 def test_a_gzip_body_of_countless_members_is_refused() -> None:
-    """Each is twenty bytes that unpack to nothing, and would be copied again and again."""
+    """Members of twenty bytes that decode to nothing are limited in number, since each makes the rest be copied."""
     with pytest.raises(BadAnswerError, match="members"):
         decode(gzip.compress(b"") * 100_000, b"gzip", LIMIT)
 
 
 def test_an_empty_body_may_have_any_known_encoding() -> None:
-    """Servers send the header with answers to HEAD and with empty ones."""
+    """An empty body is no damage: servers send Content-Encoding with responses to HEAD and with empty ones."""
     assert decode(b"", b"gzip", LIMIT) == b""

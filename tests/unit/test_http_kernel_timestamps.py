@@ -1,4 +1,4 @@
-"""When an answer counts as come: by the kernel's note, as long as that can be believed."""
+"""A response has arrived when the kernel's timestamp says so, as long as that is plausible."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def timestamp(ago_s: float) -> list[tuple[int, int, bytes]]:
-    """What the kernel gives with a piece that came so long ago by the wall clock."""
+    """The ancillary data of a piece that arrived `ago_s` ago by the wall clock."""
     at_s = WALL_S - ago_s
     return [(socket.SOL_SOCKET, 35, struct.pack("@ll", int(at_s), round(at_s % 1 * 1e9)))]
 
 
 def test_an_answer_counts_from_when_the_kernel_had_it() -> None:
-    """However late it is read."""
+    """The time of arrival is that of the timestamp, however late the bytes are read."""
     assert kernel_timestamps.received_s(timestamp(0.25), ASKED_S) == pytest.approx(NOW_S - 0.25, abs=1e-6)
 
 
@@ -38,7 +38,7 @@ def test_what_the_kernel_did_not_note_counts_from_its_reading() -> None:
 
 @pytest.mark.parametrize("ago_s", [1.5, 3600.0, -0.25, -3600.0])
 def test_a_note_from_before_a_change_of_the_wall_clock_says_nothing(ago_s: float) -> None:
-    """The answer can't have come before it was asked for, nor later than now."""
+    """A timestamp from before the request, or from later than now, is not used."""
     assert kernel_timestamps.received_s(timestamp(ago_s), ASKED_S) == NOW_S
 
 

@@ -1,4 +1,4 @@
-"""What answers mean that break HTTP's grammar as servers do: one meaning, however their bytes are cut, or none."""
+"""A response that breaks HTTP's grammar has one meaning, however its bytes are cut, or is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an answer comes to: its status, its fields without those of the body's length, its body."""
+    """The meaning of a response: its status, its fields without those of the body's length, its body."""
 
     body: bytes = b"hello"
     fields: tuple[tuple[str, str], ...] = ()
@@ -110,7 +110,7 @@ _OF_THE_LENGTH = {"content-length", "transfer-encoding", "connection"}
 
 
 def cuts(wire: bytes) -> Iterator[list[bytes]]:
-    """Whole, in two pieces at each place, and byte by byte."""
+    """The ways to cut `wire`: whole, in two pieces at each place, and byte by byte."""
     yield [wire]
     for place in range(1, len(wire)):
         yield [wire[:place], wire[place:]]
@@ -118,7 +118,7 @@ def cuts(wire: bytes) -> Iterator[list[bytes]]:
 
 
 def meaning(pieces: list[bytes], expected: Meaning, *, streamed: bool) -> tuple[Meaning, bool]:
-    """What `pieces` come to, and whether there were some left when the answer was complete."""
+    """The meaning of `pieces`, and whether any were left when the response was complete."""
     reader = Reader(1000)
     reader.begin(bodiless=expected.bodiless, streamed=streamed)
     left = list(pieces)
@@ -143,7 +143,7 @@ def meaning(pieces: list[bytes], expected: Meaning, *, streamed: bool) -> tuple[
 
 
 def feed_in_vain(reader: Reader, pieces: list[bytes]) -> None:
-    """Fail if there is an answer in `pieces`."""
+    """Fail if `pieces` hold a response."""
     for piece in pieces:
         assert not reader.feed(piece), pieces
 
@@ -151,7 +151,7 @@ def feed_in_vain(reader: Reader, pieces: list[bytes]) -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("case", ANSWERS)
 def test_an_answer_means_the_same_however_it_is_cut(case: str, *, streamed: bool) -> None:
-    """Cut at each of its bytes; for the first time, and again when its head is known."""
+    """A response cut at any of its bytes means the same, both for the first time and when its head is remembered."""
     wire, expected = ANSWERS[case]
     heads.remembered.clear()
     for pieces in [*cuts(wire), [wire]]:
@@ -161,7 +161,7 @@ def test_an_answer_means_the_same_however_it_is_cut(case: str, *, streamed: bool
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("case", WITH_MORE)
 def test_what_follows_an_answer_is_no_part_of_it(case: str, *, streamed: bool) -> None:
-    """Neither what comes with it nor what comes later; the connection carries no other request then (RFC 9112 6.3)."""
+    """Bytes behind a response, with it or later, are no part of it, and the connection carries no other request (RFC 9112 6.3)."""
     wire, more, expected = WITH_MORE[case]
     heads.remembered.clear()
     for pieces in [*cuts(wire + more), [wire + more]]:
@@ -192,7 +192,7 @@ NOT_CHUNKS = {
 
 @pytest.mark.parametrize("case", NOT_CHUNKS)
 def test_chunks_that_can_be_misread_are_refused_however_they_are_cut(case: str) -> None:
-    """A bare line feed is taken, but nothing that would make another end of the body of it."""
+    """Bare line feeds are accepted in chunk lines, but nothing in which two readers could find different ends of the body."""
     for pieces in cuts(CHUNKED + NOT_CHUNKS[case]):
         reader = Reader(1000)
         with pytest.raises(BadAnswerError, match="invalid chunked body"):
@@ -225,7 +225,7 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize("case", AMBIGUOUS)
 def test_what_can_be_misread_is_refused_however_it_is_cut(case: str) -> None:
-    """Two recipients may find another end of its body, or another header."""
+    """A head in which two recipients could find different lengths or fields is refused."""
     for pieces in cuts(OK + AMBIGUOUS[case]):
         reader = Reader(1000)
         with pytest.raises(BadAnswerError):
@@ -234,7 +234,7 @@ def test_what_can_be_misread_is_refused_however_it_is_cut(case: str) -> None:
 
 @pytest.mark.parametrize("line", [b"\r\n", b"\n"])
 def test_an_empty_line_that_comes_late_is_no_part_of_the_next_answer(line: bytes) -> None:
-    """A server that ends a body with one may send it when the next request is under way already."""
+    """An empty line that a server sends behind a body is skipped, even if it comes when the next request is under way."""
     for pieces in cuts(line + b"HTTP/1.1 100 Continue\r\n\r\n" + OK + HELLO):
         reader = Reader(1000)
         for answer in ([OK + HELLO], pieces):
@@ -246,7 +246,7 @@ def test_an_empty_line_that_comes_late_is_no_part_of_the_next_answer(line: bytes
 
 @pytest.mark.parametrize(("before", "stray"), [(b"", b"\r\n"), (OK + HELLO, b"\r\n\r\n"), (OK + HELLO, b"{}")])
 def test_other_bytes_before_an_answer_are_refused(before: bytes, stray: bytes) -> None:
-    """Told apart from an answer that breaks HTTP: on a connection used before they belong to the one before."""
+    """Stray bytes raise an error of their own, since on a connection used before they are left over from the last response."""
     for pieces in cuts(stray + OK + HELLO):
         reader = Reader(1000)
         if before:

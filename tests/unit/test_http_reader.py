@@ -1,4 +1,4 @@
-"""The reader of answers: the same answer however its bytes arrive, and a clear refusal of what is none."""
+"""The reader yields the same response however its bytes arrive, and refuses what is none with a reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BODY = 1000
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer on the wire, and what it says."""
+    """A response on the wire, and its meaning."""
 
     wire: bytes
     status: int
@@ -75,7 +75,7 @@ answers |= st.builds(bodiless, st.integers(0, 99)) | st.builds(without_body, st.
 
 
 def feed(reader: Reader, answer: Answer, cuts: list[int]) -> bytes:
-    """Give the answer to `reader` in pieces; the body as a streamed answer's reader would have taken it."""
+    """Feed the response to `reader` in pieces; returns the body as a reader of a streamed response would have taken it."""
     edges = [0, *sorted(cut % (len(answer.wire) + 1) for cut in cuts), len(answer.wire)]
     taken = b""
     for start, end in pairwise(edges):
@@ -94,7 +94,7 @@ def feed(reader: Reader, answer: Answer, cuts: list[int]) -> bytes:
 
 @given(st.lists(st.tuples(answers, st.lists(st.integers(0, 2000), max_size=6), st.booleans()), min_size=1, max_size=4))
 def test_answers_are_the_same_however_their_bytes_come(script: list[tuple[Answer, list[int], bool]]) -> None:
-    """One after the other on one connection, in any pieces, whole or streamed, with heads seen before and not."""
+    """Responses on one connection are the same in any pieces, whole or streamed, with remembered heads and new ones."""
     reader = Reader(MAX_BODY)
     for answer, cuts, streamed in script:
         reader.begin(bodiless=answer.bodiless, streamed=streamed)
@@ -106,7 +106,7 @@ def test_answers_are_the_same_however_their_bytes_come(script: list[tuple[Answer
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=3))
 def test_garbage_is_refused_or_waits_for_more(garbage: bytes, cuts: list[int]) -> None:
-    """Nothing but BadAnswerError, and no answer made up."""
+    """Garbage raises BadAnswerError or waits for more bytes; it never becomes a response or another exception."""
     reader = Reader(MAX_BODY)
     try:
         feed(reader, Answer(b"HTTP/1.1 200 OK\r\n" + garbage, 200, b"", True), cuts)
@@ -170,7 +170,7 @@ def test_an_end_in_the_middle_is_told(wire: bytes, reason: str) -> None:
 
 
 def test_the_memory_of_heads_is_bounded() -> None:
-    """A server may make up a new one for each answer."""
+    """A server that makes up a new head for each response fills no memory."""
     for number in range(1000):
         heads.parse(b"HTTP/1.1 200 OK\r\nX: %d\r\n\r\n" % number)
     assert len(heads.remembered) <= 256

@@ -1,4 +1,4 @@
-"""What a Set-Cookie line says: its dates in every form, for which hosts and paths it is, and which lines say nothing."""
+"""Set-Cookie lines are read as RFC 6265 has it: dates in every form, hosts, paths, and which lines set no cookie."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EPOCH_IN = [
 
 @pytest.mark.parametrize("text", EPOCH_IN)
 def test_a_date_is_read_in_all_forms_that_servers_send(text: str) -> None:
-    """RFC 6265 5.1.1: whatever stands between its parts, and whatever its zone is said to be."""
+    """Dates are read with any delimiters between their parts and with any zone, which is ignored (RFC 6265 5.1.1)."""
     assert parse_date(text) == 0
 
 
@@ -46,7 +46,7 @@ def test_a_date_is_read_in_all_forms_that_servers_send(text: str) -> None:
     ("year", "full"), [("70", 1970), ("76", 1976), ("94", 1994), ("99", 1999), ("00", 2000), ("68", 2068), ("69", 2069)]
 )
 def test_a_year_of_two_digits_is_between_1970_and_2069(year: str, full: int) -> None:
-    """RFC 6265 5.1.1."""
+    """A year of two digits from 70 on is in the 20th century, below that in the 21st (RFC 6265 5.1.1)."""
     assert parse_date(f"Sun, 05-Aug-{year} 00:00:00 GMT") == datetime(full, 8, 5, tzinfo=UTC).timestamp()
 
 
@@ -84,7 +84,7 @@ def test_a_date_is_what_it_was_made_of(seconds: int, form: str) -> None:
     ],
 )
 def test_what_is_no_date_is_none(text: str) -> None:
-    """The cookie stays for the session then."""
+    """A date that is none leaves a cookie for the session."""
     assert parse_date(text) is None
     cookie = said(f"a=1; Expires={text}")
     assert cookie is not None
@@ -160,7 +160,7 @@ def test_when_a_cookie_ends(attributes: str, expires: int | None) -> None:
     ],
 )
 def test_for_which_hosts_a_cookie_is(host: str, attribute: str, domain: str | None) -> None:
-    """Its own, or those below a domain of two labels that its own belongs to; a dot in the jar tells the latter."""
+    """A cookie is for its host alone, or for all below a domain that its host belongs to, which has a dot before it in the jar."""
     cookie = said(f"a=1; {attribute}", host)
     assert (cookie and cookie.domain) == domain
 

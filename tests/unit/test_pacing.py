@@ -1,4 +1,4 @@
-"""A schedule keeps its times whatever becomes of the tasks, and every task of it is either made or counted as missed."""
+"""A schedule keeps its due times whatever becomes of the tasks, and each task is either run or counted as missed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ durations = st.lists(st.integers(0, 1 << 14).map(lambda number: number / 1024), 
 
 
 class Played:
-    """A user that lives on a given clock: each task takes as long as it is told to, and pauses take what they are to."""
+    """A user on a simulated clock, whose tasks take the given times."""
 
     def __init__(self, schedule: Schedule, start_s: float, takes_s: list[float]) -> None:
         self.schedule = schedule
@@ -58,7 +58,7 @@ def test_a_task_that_ends_when_the_next_is_due_makes_nothing_late() -> None:
 
 
 def test_after_one_long_task_those_that_were_due_follow_without_pause_until_none_is_late() -> None:
-    """From 100 to 103.5: the tasks due at 101, 102 and 103 begin late, the one due at 104 in time again."""
+    """After a task from 100 to 103.5 s those due at 101, 102 and 103 begin late, the one due at 104 on time."""
     played = play([3.5, 0.125, 0.125, 0.125, 0.125])
     assert played.begun_s == [100, 103.5, 103.625, 103.75, 104, 105]
     assert played.late_s == [0, 2.5, 1.625, 0.75, 0, 0]
@@ -70,7 +70,7 @@ def test_a_user_whose_tasks_all_take_too_long_gets_later_with_each() -> None:
 
 
 def test_what_is_too_late_is_missed_and_the_rest_made_up_for() -> None:
-    """At 110 those due from 101 to 107 are more than 2 s late; the one of 108 is not."""
+    """At 110 s, with 2 s allowed, the tasks due from 101 to 107 are missed, and the one of 108 is run."""
     played = play([10.0, 0.125], max_behind_s=2.0)
     assert played.missed == [7, 0]
     assert played.due_s == [100, 108, 109]
@@ -78,7 +78,7 @@ def test_what_is_too_late_is_missed_and_the_rest_made_up_for() -> None:
 
 
 def test_without_patience_a_user_leaves_out_all_that_it_is_late_for_and_stays_on_its_times() -> None:
-    """What is due this very moment is not late."""
+    """With max_behind_s of 0 all late tasks are missed; one that is due this moment is not late."""
     played = play([3.5, 1.0, 2.0], max_behind_s=0.0)
     assert played.begun_s == [100, 104, 105, 107]
     assert played.missed == [3, 0, 1]
@@ -98,7 +98,7 @@ def test_a_user_may_be_behind_for_ever_if_it_is_told_so() -> None:
 def test_every_task_due_is_made_or_missed_and_never_both(
     start_s: float, period_s: float, max_behind_s: float, takes_s: list[float]
 ) -> None:
-    """The numbers of those made, and the gaps between them, are all there were up to the last."""
+    """The tasks that were run and those that were missed are together all that were due, each once."""
     played = Played(Schedule(start_s, period_s, max_behind_s), start_s, takes_s)
     numbers = [(due_s - start_s) / period_s for due_s in played.due_s]
     assert numbers == [int(number) for number in numbers]
@@ -120,14 +120,14 @@ def test_none_begins_early_or_later_than_the_bound_and_none_is_missed_that_need_
 
 @given(ticks, periods, durations)
 def test_no_user_pauses_while_it_is_behind(start_s: float, period_s: float, takes_s: list[float]) -> None:
-    """Nor begins a task before the one before it has ended."""
+    """A user that is behind does not pause, and begins no task before the one before it has ended."""
     played = Played(Schedule(start_s, period_s, math.inf), start_s, takes_s)
     for ended_s, begun_s, late_s in zip(played.ended_s, played.begun_s[1:], played.late_s[1:], strict=True):
         assert begun_s == ended_s if late_s else begun_s >= ended_s
 
 
 class Holder:
-    """A user as its pacing finds it 90 s after it was made: that is what Locust tells, on the clock of perf_counter."""
+    """A user 90 s after it was made, as Locust notes it on the clock of perf_counter."""
 
     pacing_schedule: Schedule
 
@@ -136,7 +136,7 @@ class Holder:
 
 
 def test_a_pacing_is_called_as_the_method_of_each_user_and_each_has_its_own_schedule() -> None:
-    """On its class it is itself, which counts what all users have missed."""
+    """A pacing is called as a method of each user, with a schedule of its own; on the class it counts what all users missed."""
 
     class Visitor(Holder):
         wait_time = constant_pacing(1.0, max_behind_s=0.0)
@@ -151,7 +151,7 @@ def test_a_pacing_is_called_as_the_method_of_each_user_and_each_has_its_own_sche
 
 
 def test_a_throughput_is_the_inverse_of_a_pacing() -> None:
-    """Four tasks a second are a quarter of a second apart."""
+    """A throughput of four tasks a second is a pacing of a quarter of a second."""
 
     class Visitor(Holder):
         wait_time = constant_throughput(4)
@@ -165,7 +165,7 @@ def test_a_throughput_is_the_inverse_of_a_pacing() -> None:
 
 
 def test_a_stall_of_a_minute_is_made_up_for_unless_told_otherwise() -> None:
-    """Of one of 90 s the first 30 are not, by each of Locust's names."""
+    """By default a user catches up after a stall of 60 s; of one of 90 s the first 30 s are missed."""
     for pacing in (constant_pacing(1), constant_throughput(1)):
         visitor = type("Visitor", (Holder,), {"wait_time": pacing})()
         assert visitor.wait_time() == 0
@@ -191,7 +191,7 @@ def test_a_rate_that_is_none_is_refused(tasks_per_s: float) -> None:
 
 
 def test_a_schedule_knows_since_when_its_user_is_behind() -> None:
-    """That is when its last task in time was due; with the first that is in time again, it is that one."""
+    """A schedule knows since when its user is behind: when the last task that began on time was due."""
     schedule = Schedule(100.0, 1.0, 60.0)
     seen = []
     for now_s in (100.5, 103.5, 103.6, 103.7, 103.8):
