@@ -292,7 +292,7 @@ def test_a_single_user_runs_with_all_that_locust_shows_of_it(server: Server, tmp
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run `program` to its end while this process serves."""
+    """Run `command` to its end while this process serves."""
     import gevent.subprocess  # noqa: PLC0415
 
     done = gevent.subprocess.run(
