@@ -194,7 +194,7 @@ class _Execution:
         self.collector.begin()
         self._prepared.keys.resumable = True
         users = 0
-        for stage in self.collector.stages:
+        for stage in self.collector.progress.stages:
             if stage.users != users:
                 ramp = self._master.ramp_to(stage.users, stage.spawn_rate)
                 gevent.wait([ramp, self._stop.event], count=1)

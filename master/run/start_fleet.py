@@ -105,8 +105,8 @@ def wait_for_nodes(
         late = time.monotonic() > deadline_s
         to_come = wanted.expect - len(revocations.nodes)
         if enough and (late or (ready >= to_come and not absent)):
-            if collector.ready_s is None:
-                collector.ready_s = round(time.monotonic() - started_s, 3)
+            if collector.record.ready_s is None:
+                collector.record.ready_s = round(time.monotonic() - started_s, 3)
             return
         if late:
             raise _too_few(prepared, ready, collector.agents.last_end)
