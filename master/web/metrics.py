@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
@@ -23,6 +23,7 @@ from worker import __version__
 HOST = "127.0.0.1"
 MAX_CONNECTIONS = 16
 MAX_CONNECTION_S = 5.0
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
 _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -73,8 +74,10 @@ class MetricsServer:
     def __init__(self, port: int) -> None:
         """Listen on `port`; 0 takes a free one. Raises InputError when it can't be had."""
         self._state = LiveState()
-        self._registry = CollectorRegistry()
-        self._registry.register(_Page(lambda: self._state))
+        registry = CollectorRegistry()
+        registry.register(_Page(lambda: self._state))
+        # Nothing is gained by compressing what stays on this machine.
+        self._metrics = make_wsgi_app(registry, disable_compression=True)
         self._connections: deque[gevent.Greenlet[..., object]] = deque()
         self._server = WSGIServer(
             _listen(port), self._answer, log=None, error_log=None, spawn=self._spawn, handler_class=_Handler
@@ -99,25 +102,27 @@ class MetricsServer:
         self._connections.append(connection)
         return connection
 
-    def _answer(
-        self, environ: Mapping[str, Any], start: Callable[[str, list[tuple[str, str]]], object]
-    ) -> Iterable[bytes]:
-        if _OWN_HOST.fullmatch(environ.get("HTTP_HOST", "")):
-            status, kind, body = self._page(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        else:
-            status, kind, body = "421 Misdirected Request", "text/plain", b"Ask for localhost or 127.0.0.1.\n"
-        # A connection for each request: one that stays open would keep its place from others.
-        start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), ("Connection", "close")])
-        return [body]
+    def _answer(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        def start_closing(status: str, headers: list[tuple[str, str]]) -> object:
+            # A connection for each request: one that stays open would keep its place from others.
+            return start(status, [*headers, ("Connection", "close")])
 
-    def _page(self, method: str, path: str) -> tuple[str, str, bytes]:
-        if path not in ("/metrics", "/health"):
-            return "404 Not Found", "text/plain", b"There are /metrics and /health.\n"
-        if method != "GET":
-            return "405 Method Not Allowed", "text/plain", b"Only GET.\n"
-        if path == "/health":
-            return "200 OK", "application/json", b'{"status":"ok"}\n'
-        return "200 OK", CONTENT_TYPE_LATEST, generate_latest(self._registry)
+        if not _OWN_HOST.fullmatch(environ.get("HTTP_HOST", "")):
+            return _text(start_closing, "421 Misdirected Request", b"Ask for localhost or 127.0.0.1.\n")
+        match environ["REQUEST_METHOD"], environ["PATH_INFO"]:
+            case "GET", "/metrics":
+                answer: Iterable[bytes] = self._metrics(environ, start_closing)
+                return answer
+            case "GET", "/health":
+                return _text(start_closing, "200 OK", b'{"status":"ok"}\n', "application/json")
+            case _, "/metrics" | "/health":
+                return _text(start_closing, "405 Method Not Allowed", b"Only GET.\n")
+        return _text(start_closing, "404 Not Found", b"There are /metrics and /health.\n")
+
+
+def _text(start: StartResponse, status: str, body: bytes, kind: str = "text/plain") -> list[bytes]:
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _listen(port: int) -> socket.socket:
