@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from worker.load.histogram import GAMMA
+from worker.load.histogram import GAMMA, LAST_BUCKET
 from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND
 from worker.telemetry.pi.models import find_model
 from worker.wire.messages import EndpointSecond, Facts, Unanswered, WorkerSecond
@@ -54,29 +54,33 @@ def max_requests_per_s(facts: Facts | None) -> float:
 
 def check_histogram(buckets: Mapping[int, int], max_ms: float) -> str | None:
     """What is wrong with a histogram by itself, None if nothing: its longest time is in its highest bucket."""
-    if not math.isfinite(max_ms) or (buckets and max_ms < (1 - 1e-9) * _lower_edge_ms(max(buckets))):
+    if not math.isfinite(max_ms) or (buckets and max_ms < _LEAST_MAX_MS[max(buckets)]):
         return TIMES_DISAGREE
     return None
 
 
-def _lower_edge_ms(bucket: int) -> float:
-    return GAMMA ** (bucket - 1) / 1000 if bucket else 0.0
+_LEAST_MAX_MS = [0.0, *((1 - 1e-9) * GAMMA ** (bucket - 1) / 1000 for bucket in range(1, LAST_BUCKET + 1))]
+"""The lower edge of each bucket, less what rounding may do."""
 
 
 def check_endpoint(entry: EndpointSecond) -> str | None:
     """What is wrong with one endpoint's second by itself, None if nothing."""
-    answered, failures = sum(entry.buckets.values()), sum(entry.failed_buckets.values())
+    # This is done some thousand times a second; most seconds have neither failures nor requests that wait for long.
+    answered = sum(entry.buckets.values())
+    failures = sum(entry.failed_buckets.values()) if entry.failed_buckets else 0
+    waiting = sum(entry.waiting_buckets.values()) if entry.waiting_buckets else 0
     if (
         answered + failures + entry.untimed != entry.total
         or not failures <= entry.failed <= failures + entry.untimed
         or entry.own_clock > answered
-        or sum(entry.waiting_buckets.values()) > entry.in_flight
+        or waiting > entry.in_flight
     ):
         return COUNTS_DISAGREE
     return (
         check_histogram(entry.buckets, entry.max_ms)
-        or check_histogram(entry.failed_buckets, entry.failed_max_ms)
-        or check_histogram(entry.waiting_buckets, entry.waiting_max_ms)
+        or ((failures or entry.failed_max_ms) and check_histogram(entry.failed_buckets, entry.failed_max_ms))
+        or ((waiting or entry.waiting_max_ms) and check_histogram(entry.waiting_buckets, entry.waiting_max_ms))
+        or None
     )
 
 
@@ -101,19 +105,28 @@ def _check_parts(row: WorkerSecond) -> str | None:
     if sum(row.lag_buckets.values()) > MAX_PROBES:
         return TOO_MANY_PROBES
     fault = check_histogram(row.lag_buckets, row.lag_max_ms)
+    if fault:
+        return fault
     for entry in row.endpoints:
-        fault = fault or check_endpoint(entry)
-    if not fault and len({(entry.method, entry.name) for entry in row.endpoints}) < len(row.endpoints):
+        fault = check_endpoint(entry)
+        if fault:
+            return fault
+    if len(row.endpoints) > 1 and len({(entry.method, entry.name) for entry in row.endpoints}) < len(row.endpoints):
         return ENDPOINT_TWICE
-    return fault
+    return None
 
 
 def _check_sums(row: WorkerSecond, most: Most) -> str | None:
-    if row.local_errors > sum(entry.failed for entry in row.endpoints):
+    requests = failed = in_flight = 0
+    for entry in row.endpoints:
+        requests += entry.total
+        failed += entry.failed
+        in_flight += entry.in_flight
+    if row.local_errors > failed:
         return COUNTS_DISAGREE
-    if max(requests_of(row), row.exceptions) > most.requests:
+    if max(requests, row.exceptions) > most.requests:
         return TOO_MANY_REQUESTS if most.requests else NO_USERS
-    if sum(entry.in_flight for entry in row.endpoints) > most.in_flight:
+    if in_flight > most.in_flight:
         return TOO_MANY_IN_FLIGHT if most.users else NO_USERS
     return None
 

@@ -11,7 +11,7 @@ import msgspec
 from master.fleet.credible_reports import CredibleReports, When
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
-from master.fleet.report_checks import NOT_YET, requests_of
+from master.fleet.report_checks import NOT_YET
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import WorkerFacts
 from master.judge.seconds.unfit import NodeCondition, judge_worker
@@ -139,8 +139,12 @@ class ReportIntake:
             node=NodeCondition.of(reading, node.facts) if reading else None,
             users_stopping=second + 1 > self._timeline.ended_s,
         )
-        requests, steady = requests_of(row), second in self._timeline.steady
+        steady = second in self._timeline.steady
+        requests = own_clock = in_flight = 0
         for entry in row.endpoints:
+            requests += entry.total
+            own_clock += entry.own_clock
+            in_flight += entry.in_flight
             self._take_endpoint(second, entry, fit=found.fit)
         if steady:
             self._fitness.add_requests(requests if found.fit else 0, 0 if found.fit else requests)
@@ -148,7 +152,6 @@ class ReportIntake:
         if row.second <= self._measured.get(worker, -1):
             return  # its requests come late, and tell of their second again
         self._measured[worker] = row.second
-        in_flight = sum(entry.in_flight for entry in row.endpoints)
         self._seconds.add_worker(second, worker, WorkerFacts(row.users, in_flight, row.exceptions, row.local_errors))
         fitness_row = FitnessRow(
             node.name,
@@ -160,7 +163,7 @@ class ReportIntake:
             found.lag.encode(),
             row.users,
             number_of(worker),
-            sum(entry.own_clock for entry in row.endpoints),
+            own_clock,
             in_flight,
             row.local_errors,
             row.exceptions,
