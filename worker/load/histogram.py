@@ -22,7 +22,7 @@ _LOG_GAMMA = math.log(GAMMA)
 _HOUR_MS = 3600e3
 LAST_BUCKET = math.ceil(math.log(_HOUR_MS * 1000) / _LOG_GAMMA)  # anything longer than an hour counts as one
 
-# What a histogram may be made of, wherever it comes from: a file, or a peer that is not to be believed.
+# Bounds of a histogram from a file or from an untrusted peer.
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
 Buckets = dict[Annotated[int, msgspec.Meta(ge=0, le=LAST_BUCKET)], Annotated[int, msgspec.Meta(ge=1, le=1 << 32)]]
 
@@ -58,16 +58,16 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many latencies were counted."""
+        """The number of latencies."""
         return sum(self.buckets.values())
 
     def part_from(self, least_ms: float) -> Histogram:
         """The latencies that are certainly `least_ms` or longer: those of the buckets that begin at or above it."""
-        least_us = least_ms * 1000 * (1 - 1e-9)  # an edge, worked out, may be a little below itself
+        least_us = least_ms * 1000 * (1 - 1e-9)  # a computed edge may be a little below the true one
         return Histogram({b: n for b, n in self.buckets.items() if b and GAMMA ** (b - 1) >= least_us}, self.max_ms)
 
     def count_from(self, least_ms: float) -> int:
-        """How many latencies `part_from` has."""
+        """The number of latencies in `part_from(least_ms)`."""
         return self.part_from(least_ms).count
 
     def percentile(self, percent: float) -> float | None:
@@ -106,20 +106,16 @@ def _value_ms(bucket: int) -> float:
     return 2 * GAMMA**bucket / (GAMMA + 1) / 1000
 
 
-# What is kept is a sum of what came, so its counts may be larger than any that may come.
+# Stored histograms are sums of received ones, so their counts may exceed the bound of the wire.
 _decoder = msgspec.msgpack.Decoder(
     tuple[Milliseconds, dict[Annotated[int, msgspec.Meta(ge=0, le=LAST_BUCKET)], Annotated[int, msgspec.Meta(ge=1)]]]
 )
 
 
 class EndpointStats:
-    """What happened at one endpoint in one span of time: requests, failures, bytes received, response times.
+    """Statistics of the requests to one endpoint, or several, in a span of time.
 
-    `histogram` has the response times of answers that were no failure, and the ages of requests that got no answer at all (a
-    timeout, or cut off at the end): of the `unanswered`, which took at least so long. `failures` has those of all other failures: a quick error
-    must not make the percentiles look better. `untimed` requests have no response time. So the two histograms hold
-    `total - untimed` values. The response times of `own_clock` requests, none of them a failure, were ended by the worker's own
-    clock, not by its kernel's note.
+    The two histograms have `total - untimed` values together.
     """
 
     __slots__ = ("failed", "failures", "histogram", "own_clock", "received_bytes", "total", "unanswered", "untimed")
@@ -137,21 +133,27 @@ class EndpointStats:
         untimed: int = 0,
     ) -> None:
         self.total = total
+        """Requests, failed ones included."""
         self.failed = failed
         self.received_bytes = received_bytes
+        """Bytes of the bodies of all answers."""
         self.histogram = Histogram() if histogram is None else histogram
+        """Latencies of requests that did not fail, and the ages of those that got no answer: their latency is at least that."""
         self.own_clock = own_clock
+        """The number of latencies in `histogram`, none of a failure, that were ended by the worker's own clock, not the kernel's."""
         self.failures = failures
-        """None where there are none."""
+        """Latencies of all other failures, so that quick errors do not improve the percentiles; None without any."""
         self.unanswered = unanswered
+        """Failures that got no answer: a timeout, or cut off at the end."""
         self.untimed = untimed
+        """Requests without a latency."""
 
     @classmethod
-    def merged(cls, tallies: Iterable[EndpointStats]) -> EndpointStats:
-        """All of `tallies` in a new one."""
+    def merged(cls, parts: Iterable[EndpointStats]) -> EndpointStats:
+        """The sum of all `parts`, as a new object."""
         whole = cls()
-        for tally in tallies:
-            whole.merge(tally)
+        for part in parts:
+            whole.merge(part)
         return whole
 
     def merge(self, other: EndpointStats) -> None:
@@ -167,7 +169,7 @@ class EndpointStats:
             self.add_failures(other.failures)
 
     def add_failures(self, failures: Histogram) -> None:
-        """Add response times of failures; `failures` itself stays as it is."""
+        """Add latencies of failures; `failures` itself is not changed."""
         if self.failures is None:
             self.failures = Histogram()
         self.failures.merge(failures)
