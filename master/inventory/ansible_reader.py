@@ -39,7 +39,8 @@ _MAGIC = frozenset(
     }
 )
 
-_WARNING = re.compile(r"^(?:\x1b\[[0-9;]*m)?\[WARNING\]: ", re.MULTILINE)  # coloured on a terminal
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_WARNING = re.compile(r"^\[WARNING\]: ", re.MULTILINE)
 _FAILED = re.compile(r"Failed to parse inventory with '(\w+)' plugin: (.*)")
 _ORIGIN = re.compile(r"Origin: (/.*):(\d+):\d+")
 _CLASS = re.compile(r"<class '[\w.]*\._?AnsibleTagged(\w+)'>")
@@ -170,8 +171,8 @@ class AnsibleInventory:
 
 
 def _split_warnings(printed: str) -> list[str]:
-    """Each warning in what Ansible printed, with its details."""
-    return _WARNING.split(printed)[1:]
+    """Each warning in what Ansible printed, with its details, without the colours of a terminal."""
+    return _WARNING.split(_COLOUR.sub("", printed))[1:]
 
 
 def _unreadable(file: Path, warnings: Sequence[str], error: Exception) -> InputError:

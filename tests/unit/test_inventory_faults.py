@@ -171,6 +171,17 @@ def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
     assert f"{tmp_path}: " in refusal(tmp_path)
 
 
+def test_a_terminals_colours_are_no_part_of_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible colours each line of its warnings where stdout is a terminal."""
+    monkeypatch.setattr("ansible.utils.color.ANSIBLE_COLOR", True)
+    file = tmp_path / "fleet.yml"
+    file.write_text("w:\n  hosts:\n    pi[5:1]:\n")
+    message = f"{file}:3: Ansible can't read it: pi[5:1]: [5:1] ends before it begins"
+    assert refusal(file).partition("\n")[0] == message
+    file.write_text("w:\n  coloured:\n    pi1:\n")
+    assert "\x1b" not in refusal(file)
+
+
 def test_an_inventory_without_ansible_core_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, before anything is read."""
     file = tmp_path / "fleet.yml"
