@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from yaml.constructor import SafeConstructor
 
 from master.errors import InputError, list_faults
 from master.inputs import decode_input, read_input, shorten
 from master.yaml_file.nodes import ALIAS, compose, line_of
-from master.yaml_file.scalars import ScalarError, check_characters, check_length, plain_scalar
+from master.yaml_file.scalars import ScalarError, check_characters, plain_scalar
 from worker.printable import printable
 
 LARGEST_BYTES = 1_000_000
@@ -42,19 +41,13 @@ class DocumentFault:
 
 @dataclass
 class Document:
-    """A file's data. `unread` are the places whose value is wrong as YAML; None stands there.
-
-    Where `lenient`, nothing as a value is None, and no fault: an inventory is full of hosts with nothing to say of them.
-    Otherwise a value that is missing is a fault. Dates are refused in a lenient file, text in another. A lenient file's scalars are
-    read as Ansible does, by YAML 1.1; in another what isn't read alike by all is refused (see master.yaml_file.scalars).
-    """
+    """A file's data. `unread` are the places whose value is wrong as YAML; None stands there. A missing value is a fault."""
 
     file: Path
     data: object = None
     lines: dict[Place, int] = field(default_factory=dict)
     faults: list[DocumentFault] = field(default_factory=list)
     unread: set[Place] = field(default_factory=set)
-    lenient: bool = False
 
     def fault(self, place: Place, text: str | Callable[[], str], line: int | None = None) -> None:
         """Note what is wrong at `place`, on its own line unless told another. Silent where the YAML itself was wrong."""
@@ -84,27 +77,22 @@ def place_text(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
-def read_document(file: Path, *, lenient: bool = False) -> Document:
-    """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result.
-
-    `lenient` takes values that are missing, and an empty file as an empty mapping (see Document).
-    """
+def read_document(file: Path) -> Document:
+    """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result."""
     file = shorten(file)
     text = _read_text(file)
     try:
-        root, constructor, anchors = compose(text)
+        root, anchors = compose(text)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(file, error) from None
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
-        if lenient:
-            return Document(file, {}, lines={(): 1}, lenient=True)
         raise InputError("the file is empty", file=file, line=1)
     if not isinstance(root, yaml.MappingNode):
         raise InputError("the file is no mapping of keys to values", file=file, line=line_of(root.start_mark))
-    document = Document(file, lines={(): line_of(root.start_mark)}, lenient=lenient)
+    document = Document(file, lines={(): line_of(root.start_mark)})
     for name, line in anchors:
         document.fault((), f"anchors (&{name:.60}) are not supported: write the value out where it is needed", line)
-    document.data = _Builder(constructor, document).mapping(root, ())
+    document.data = _Builder(document).mapping(root, ())
     return document
 
 
@@ -133,8 +121,7 @@ def _syntax_error(file: Path, error: yaml.MarkedYAMLError) -> InputError:
 class _Builder:
     """Turns nodes into data and notes lines and faults in the document."""
 
-    def __init__(self, constructor: SafeConstructor, document: Document) -> None:
-        self._constructor = constructor
+    def __init__(self, document: Document) -> None:
         self._document = document
 
     def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
@@ -168,8 +155,7 @@ class _Builder:
     def _text_key(self, text: str, place: Place, line: int, *, quoted: bool) -> str | None:
         try:
             check_characters(text)
-            if not self._document.lenient:
-                plain_scalar(text, "str", quoted=quoted)
+            plain_scalar(text, "str", quoted=quoted)
         except ScalarError as error:
             self._document.fault(place, f"as a key {error}", line)
             return None
@@ -196,22 +182,13 @@ class _Builder:
         kind = node.tag.removeprefix(_CORE)
         if node.tag == ALIAS:
             raise ScalarError(f"aliases (*{node.value:.60}) are not supported: write the value out")
-        if kind == "null" and self._document.lenient:
-            return None
         if kind == "null":
             raise ScalarError("is empty: give it a value, or leave it out")
-        if kind == "timestamp" and self._document.lenient:
-            raise ScalarError("dates are not supported: quote it, to make it text")
         if not isinstance(node, yaml.ScalarNode) or kind not in _SCALARS:
             raise ScalarError(f"tags (!{kind.lstrip('!'):.60}) are not supported")
         if len(node.value) > _MAX_SCALAR_LENGTH:
             raise ScalarError(f"longer than {_MAX_SCALAR_LENGTH} characters")
-        if kind in ("int", "float", "bool") and self._document.lenient:
-            check_length(node.value, kind)
-            return self._constructor.construct_object(node)
         check_characters(node.value)
-        if self._document.lenient:
-            return str(node.value)
         return plain_scalar(node.value, kind, quoted=bool(node.style))
 
 

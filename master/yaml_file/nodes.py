@@ -12,7 +12,7 @@ from yaml.resolver import Resolver
 
 ALIAS = "!alias"
 """The tag of a scalar that stands where an alias was; its value is the alias."""
-_DEEPEST = 20  # nested collections; a scenario has three, an inventory of nested groups two for each level
+_DEEPEST = 20  # nested collections; a scenario has three
 
 
 class _NotingComposer(Composer):
@@ -64,8 +64,8 @@ if yaml.__with_libyaml__:
             self._depth = 0
 
 
-def compose(text: str) -> tuple[yaml.Node | None, SafeConstructor, list[tuple[str, int]]]:
-    """The root node of `text` (None when it is empty), what constructs its scalars, and the anchors in it with their lines.
+def compose(text: str) -> tuple[yaml.Node | None, list[tuple[str, int]]]:
+    """The root node of `text` (None when it is empty), and the anchors in it with their lines.
 
     Raises yaml.MarkedYAMLError.
     """
@@ -75,9 +75,9 @@ def compose(text: str) -> tuple[yaml.Node | None, SafeConstructor, list[tuple[st
     return _compose(_Loader(text))
 
 
-def _compose(loader: _Loader | _FastLoader) -> tuple[yaml.Node | None, SafeConstructor, list[tuple[str, int]]]:
+def _compose(loader: _Loader | _FastLoader) -> tuple[yaml.Node | None, list[tuple[str, int]]]:
     root: yaml.Node | None = loader.get_single_node()
-    return root, loader, loader.anchors_seen
+    return root, loader.anchors_seen
 
 
 def line_of(mark: Any) -> int:

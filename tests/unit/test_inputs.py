@@ -11,7 +11,7 @@ import pytest
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario import load_scenario
-from master.yaml_file.document import LARGEST_BYTES, read_document
+from master.yaml_file.document import LARGEST_BYTES
 
 BASE = """target: embedded
 users: {ApiUser: 1}
@@ -147,11 +147,3 @@ def test_a_rules_endpoint_is_named_as_workers_report_it(tmp_path: Path) -> None:
     (rule, *_) = load_scenario(file, {"ApiUser"}).thresholds
     assert rule.endpoint == ("GET", r"/a\u200b\x1bb")
     assert rule.text == r"GET /a\u200b\x1bb p95 < 5 ms"
-
-
-def test_an_inventorys_flood_is_short_too(tmp_path: Path) -> None:
-    """Whoever reads a document."""
-    file = tmp_path / "fleet.yml"
-    file.write_text("w:\n  vars:\n" + "".join(f"    k{n}: &a{n} 1\n" for n in range(40_000)))
-    with pytest.raises(InputError, match=r"(?s)40000 faults.*and 39980 more$"):
-        read_document(file, lenient=True).raise_faults()

@@ -176,6 +176,16 @@ def test_priority_orders_groups_of_equal_depth(tmp_path: Path) -> None:
     assert by_name(file)["pi1"].variables == {"v": "a"}
 
 
+def test_values_are_what_ansible_makes_of_them(tmp_path: Path) -> None:
+    """Ansible reads YAML 1.1, where 0100 is 64."""
+    file = tmp_path / "fleet.yml"
+    values = {"0100": 64, "1:30": 90, "0x1f": 31, "1_000": 1000, "yes": True, "1e3": "1e3", "09": "09", "~": None}
+    rows = "".join(f"    v{number}: {text}\n" for number, text in enumerate(values))
+    file.write_text(f"w:\n  hosts: {{pi1: }}\n  vars:\n{rows}")
+    (host,) = read_inventory(file).hosts()
+    assert list(host.variables.values()) == list(values.values())
+
+
 def test_five_hundred_hosts_are_read_in_a_moment(tmp_path: Path) -> None:
     """In CPU time, Ansible's import apart; the bound is ten times what it takes."""
     file = tmp_path / "fleet.yml"

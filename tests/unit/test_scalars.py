@@ -120,37 +120,6 @@ def test_a_key_that_is_no_text_to_everyone_is_refused_and_as_quoted_text_taken(t
     assert read_document(file).data == {key: 1}
 
 
-@pytest.mark.parametrize(
-    ("scalar", "value"),
-    [
-        ("0100", 64),
-        ("1:30", 90),
-        ("0x1f", 31),
-        ("1_000", 1000),
-        ("yes", True),
-        ("1e3", "1e3"),
-        ("09", "09"),
-        ("~", None),
-    ],
-)
-def test_an_inventory_means_what_ansible_makes_of_it(tmp_path: Path, scalar: str, value: object) -> None:
-    """Ansible reads YAML 1.1, and the same file may be given to both."""
-    file = tmp_path / "one.yml"
-    file.write_text(f"a: {scalar}\n")
-    document = read_document(file, lenient=True)
-    assert document.data == {"a": value} == yaml.safe_load(file.read_text())
-    assert not document.faults
-
-
-def test_an_inventorys_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
-    """Python can't even show it."""
-    file = tmp_path / "one.yml"
-    for monster in ("9" * 9000, "0x" + "f" * 9000):
-        file.write_text(f"a: {monster}\n")
-        with pytest.raises(InputError, match=r"one\.yml:1: a: a number of 900. characters"):
-            read_document(file, lenient=True).raise_faults()
-
-
 @given(st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: number > 0) | st.integers(0, 10**300))
 def test_a_number_that_pyyaml_writes_is_read_back(number: float) -> None:
     """A scenario as run is written by PyYAML."""
