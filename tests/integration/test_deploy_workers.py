@@ -170,7 +170,7 @@ def test_an_upgrade_sends_what_differs(rack: Rack) -> None:
     host.check_whole()
     assert host.runs() == "two"
     old, new = (host.root / "releases" / host.link(link) for link in ("previous", "current"))
-    for path in ("pure/__init__.py", "worker/agent/keys.py", f"worker/__pycache__/keys.{TAG}.pyc"):
+    for path in ("pure/__init__.py", "worker/agent/keys.py", f"worker/agent/__pycache__/keys.{TAG}.pyc"):
         assert (new / path).stat().st_ino == (old / path).stat().st_ino
     assert (new / "worker/agent/service.py").read_text() != (old / "worker/agent/service.py").read_text()
     listed = [
@@ -195,7 +195,7 @@ def test_an_upgrade_where_the_release_that_is_there_is_not_what_it_was(rack: Rac
         case "missing":
             (old / "pure/__init__.py").unlink()
         case "byte code":
-            code = old / f"worker/__pycache__/keys.{TAG}.pyc"
+            code = old / f"worker/agent/__pycache__/keys.{TAG}.pyc"
             code.write_bytes(code.read_bytes()[:16] + b"garbage")
         case "manifest":
             (old / ".release/manifest.json").write_text("{}")

@@ -19,7 +19,8 @@ SWARM = """
 import json, sys
 import gevent
 from locust.env import Environment
-from worker.users import base, lucid
+from worker.users.lucid import base
+from worker.users.lucid import users as lucid
 
 over, resting = False, set()
 
