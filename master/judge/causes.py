@@ -1,4 +1,4 @@
-"""Why there was nothing to check the generator by, where that is known: what really happened."""
+"""Causes for which a check of the generator has no data, where they are known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BY_SAMPLES = ("node_cpu", "node_memory", "missing_samples")
 
 
 def causes(store: Store, totals: Totals, steady_s: int, faults: Faults) -> dict[str, str]:
-    """By check, why it may have no data; checks of which that isn't known are left out."""
+    """By check, why it may have no data; checks of which that isn't known are not in it."""
     if not steady_s:
         return dict.fromkeys(
             (*_BY_WORKERS, *_BY_SAMPLES, "controller_cpu", "nodes", "excluded_share"),

@@ -1,7 +1,7 @@
 """Judging the generator: whether it was fit to measure. Without that, its figures say nothing about the target.
 
 Two levels. What a node measured in a single second in which it was unfit does not count (`master.judge.seconds.fitness`). The whole
-run is invalid when too much is set apart, or when the limits are broken by more than the odd node (`check`). What isn't known
+run is invalid when too much is excluded, or when the limits are broken by more than the odd node (`check`). What isn't known
 is never taken for healthy.
 """
 
@@ -70,7 +70,7 @@ def check(
     `causes` are why a check may have no data, by its name, where that is known.
 
     The CPU and memory checks look at what 95 % of the node-seconds stayed at or below, which goes with the 5 % of requests
-    that may be set apart: a few unfit nodes have their data set apart and are named, without making the run worthless.
+    that may be excluded: a few unfit nodes have their data excluded and are named, without making the run worthless.
     """
     checks: dict[str, Callable[[], ValidityOutcome]] = {
         "loop_lag_p99": lambda: _loop_lag(limits, log),
@@ -144,7 +144,7 @@ def _missing_samples(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome
 
 
 def _excluded_share(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
-    """Without any request nothing was set apart: that says nothing against a threshold that was broken all the same."""
+    """Without any request nothing was excluded: that says nothing against a threshold that was broken all the same."""
     measured = log.requests_fit + log.requests_unfit
     row = _Limit("excluded_share", limits.excluded_share_percent).outcome(_percent(log.requests_unfit, measured))
     return replace(row, yields=not measured)
@@ -168,12 +168,12 @@ def _temperature(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
 
 def _throttling(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     """The share of node-seconds with the clock held down; those of a Pi that could have told and did not count as well."""
-    owed = Counter[str]() if limits.throttling_may_be_unknown else log.throttling_owed
+    of_pis = Counter[str]() if limits.throttling_may_be_unknown else log.throttling_unknown_of_pis
     row = _share(
-        "throttling", limits.throttling_percent, log.held_back + owed, log.throttling_untold - owed, log.seconds
+        "throttling", limits.throttling_percent, log.held_back + of_pis, log.throttling_unknown - of_pis, log.seconds
     )
-    if row.ok is False and owed.total():
-        shown = format_percent(_shortened(100 * owed.total() / log.seconds.total()))
+    if row.ok is False and of_pis.total():
+        shown = format_percent(_shortened(100 * of_pis.total() / log.seconds.total()))
         told = "is the agent let at /dev/vcio (group video)?"
         return replace(row, message=f"{row.message}; for {shown} it is unknown whether a Pi was: {told}")
     return row
@@ -181,13 +181,13 @@ def _throttling(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
 
 def _under_voltage(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     return _share(
-        "under_voltage", limits.under_voltage_percent, log.under_voltage, log.under_voltage_untold, log.seconds
+        "under_voltage", limits.under_voltage_percent, log.under_voltage, log.under_voltage_unknown, log.seconds
     )
 
 
-def _share(name: str, most: float, held: Counter[str], untold: Counter[str], seconds: Counter[str]) -> ValidityOutcome:
+def _share(name: str, most: float, held: Counter[str], unknown: Counter[str], seconds: Counter[str]) -> ValidityOutcome:
     """A condition that may hold in a share of the node-seconds."""
-    if seconds and untold.total() == seconds.total():
+    if seconds and unknown.total() == seconds.total():
         return _unknown(name, f"≤ {format_percent(most)}")
     return _Limit(name, most).outcome(
         _percent(held.total(), seconds.total()),

@@ -1,4 +1,4 @@
-"""How fit the generator was over the steady part of a run: what `master.judge.generator.validity` judges it by. Pure."""
+"""The generator's fitness over the steady part of a run: what `master.judge.generator.validity` judges it by. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BINS_PER_PERCENT = 10  # psutil gives CPU and memory to a tenth of a percent
 
 
 class Percents:
-    """How often each percentage occurred, to a tenth: 1001 counters however long the run."""
+    """Counts of percentages, to a tenth: 1001 counters however long the run."""
 
     def __init__(self) -> None:
         # 4 KB from the start; as a dict it would grow to ten times that over the first hours.
@@ -38,12 +38,12 @@ class Percents:
 
 
 class LagByRequest:
-    """How late requests were ended: a share of them for each bucket of lag."""
+    """The lag of the event loop by request: a share of the requests for each bucket of lag."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.buckets: defaultdict[int, float] = defaultdict(float)
-        """How many of the requests have the lag of each bucket of a histogram."""
+        """Requests by the bucket of a histogram that their lag is in."""
 
     def add(self, lag: Histogram, requests: int) -> None:
         """So many requests met the lag of these probes."""
@@ -77,12 +77,12 @@ class FitnessLog:
         """Node-seconds of which there is a sample."""
         self.held_back: Counter[str] = Counter()
         """Of these, those with the clock held down by throttling or a capped frequency."""
-        self.throttling_untold: Counter[str] = Counter()
+        self.throttling_unknown: Counter[str] = Counter()
         """Those of which it is not known whether they were."""
-        self.throttling_owed: Counter[str] = Counter()
+        self.throttling_unknown_of_pis: Counter[str] = Counter()
         """Of these, those of a Raspberry Pi, which can tell."""
         self.under_voltage: Counter[str] = Counter()
-        self.under_voltage_untold: Counter[str] = Counter()
+        self.under_voltage_unknown: Counter[str] = Counter()
         self.controller_cpu = Percents()
         self.controller_expected = self.controller_missing = 0
         """Samples of the controller's machine that were due, and those of them that never came."""
@@ -130,10 +130,10 @@ class FitnessLog:
             return  # as nearly always, with nothing to be counted
         held_down, under_voltage = throttled(condition.conditions), flag_state(condition.conditions, UNDER_VOLTAGE)
         self.held_back[node] += held_down is True
-        self.throttling_untold[node] += held_down is None
-        self.throttling_owed[node] += held_down is None and condition.is_pi
+        self.throttling_unknown[node] += held_down is None
+        self.throttling_unknown_of_pis[node] += held_down is None and condition.is_pi
         self.under_voltage[node] += under_voltage is True
-        self.under_voltage_untold[node] += under_voltage is None
+        self.under_voltage_unknown[node] += under_voltage is None
 
     def add_controller(self, cpu_percent: float) -> None:
         """Add one second of the controller's machine: the share of all its cores in use."""
@@ -162,6 +162,6 @@ class FitnessLog:
         self.lost.add(node)
 
     def add_requests(self, fit: int, unfit: int) -> None:
-        """Add requests measured while their node was fit, and those set apart because it wasn't."""
+        """Add requests measured while their node was fit, and those excluded because it wasn't."""
         self.requests_fit += fit
         self.requests_unfit += unfit

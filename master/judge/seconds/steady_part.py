@@ -1,4 +1,4 @@
-"""Which seconds of a run are steady: those that lie wholly within a hold. Pure."""
+"""The steady seconds of a run: those that lie wholly within a hold. Pure."""
 
 from __future__ import annotations
 

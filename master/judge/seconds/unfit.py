@@ -49,12 +49,12 @@ def is_pi(facts: Facts | None) -> bool:
 
 
 class WorkerFitness(NamedTuple):
-    """How fit a worker was in one second."""
+    """The fitness of a worker in one second."""
 
     reasons: list[str]
-    """Why it was unfit, for people; empty when it was fit."""
+    """The reasons for which it was unfit, for people; empty when it was fit."""
     lag: Histogram
-    """How late its event loop ran, in ms; only the largest where the others are not credible."""
+    """The lag of its event loop, in ms; only the largest where the others are not credible."""
 
     @property
     def fit(self) -> bool:
@@ -70,7 +70,7 @@ def judge_worker(
     node: NodeCondition | None,
     users_stopping: bool,
 ) -> WorkerFitness:
-    """How fit a worker was in the second that it reports as `row`.
+    """Judge the fitness of a worker in the second that it reports as `row`.
 
     `clock_error_ms` is by how much its node's clock can be wrong; `node` what the node's sample of that time says. With
     `users_stopping`, the second is after the load: it is counted, and judged by nobody.
@@ -99,7 +99,7 @@ def unfit_reasons(
     clock_error_ms: float | None,
     node: NodeCondition | None,
 ) -> list[str]:
-    """Why one second of one worker is unfit, for people; empty when it is fit. None or not-a-number: not known.
+    """The reasons for which one second of one worker is unfit, for people; empty when it is fit. None or not-a-number: not known.
 
     The loop's lag and the worker's CPU must be known, since they are what falsifies latencies directly; so must the node's
     sample and, of a Raspberry Pi, whether it was throttled. Its temperature need not: a Pi that is too hot is throttled. The

@@ -248,7 +248,7 @@ def _why_none(rule: _Rule) -> str:
     if counts.failed >= counts.total:
         return f"since {all_of_them} failed, which says nothing of how long an answer takes"
     if counts.total - counts.failed - counts.untimed > 0 and not counts.timed:
-        return f"since {all_of_them} came from nodes while they were unfit, and what these measured is set apart"
+        return f"since {all_of_them} came from nodes while they were unfit, and what these measured is excluded"
     if not counts.timed:
         return "since no request came with a response time"
     return "since no window had a latency that was measured by a fit node"

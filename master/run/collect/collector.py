@@ -65,7 +65,7 @@ class Collector:
         self.totals = RequestTotals()
         """Of this controller's part of the run."""
         self.dropped: Counter[str] = Counter()
-        """Parts of reports that were left out, by reason."""
+        """Parts of reports that were not taken, by reason."""
         self.refusals = Refusals(self.dropped, self.event)
         self.timeline = (
             RunTimeline(scenario.load)
@@ -116,12 +116,12 @@ class Collector:
 
     @property
     def receipts(self) -> Receipts:
-        """Which reports have been taken."""
+        """The reports that have been taken, by worker."""
         return self.reports.receipts
 
     @property
     def user_classes(self) -> UserClasses:
-        """Which classes of users have run."""
+        """The classes of users that have run."""
         return self.reports.user_classes
 
     @property
@@ -131,7 +131,7 @@ class Collector:
 
     @property
     def progress(self) -> Progress:
-        """How far the run is."""
+        """The progress of the run through its stages."""
         return self.timeline.progress
 
     def offset_s(self) -> float:
@@ -140,7 +140,7 @@ class Collector:
 
     @property
     def duration_s(self) -> float:
-        """How long the load was on, up to now or its end."""
+        """Seconds for which the load was on, up to now or its end."""
         return min(self.offset_s(), self.timeline.ended_s)
 
     def steady_seconds(self) -> list[int]:

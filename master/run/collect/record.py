@@ -24,7 +24,7 @@ class RunRecord:
     """What a run tells of itself besides what is measured: events, its seconds, and the checkpoint to resume it from."""
 
     def __init__(self, store: Store, registry: Registry, timeline: RunTimeline, dropped: Counter[str]) -> None:
-        """`dropped` counts parts of reports that were left out, by reason."""
+        """`dropped` counts parts of reports that were not taken, by reason."""
         self.ready_s: float | None = None
         """How long the fleet took to be ready, in seconds; None when it never was."""
         self.users_peak = 0

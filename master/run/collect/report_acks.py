@@ -1,4 +1,4 @@
-"""Which reports of each worker the controller has: taken, kept for good, and acknowledged. Pure."""
+"""Reports of each worker that the controller has taken, that run.db keeps, and that are acknowledged. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which user classes have run, which of them have made a request, and what exceptions their code let through. Pure."""
+"""User classes that have run, those that have made a request, and the exceptions that their code let through. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from worker.printable import printable
 from worker.wire.messages import Report
 
 MAX_KINDS = 100
-"""Kinds of exceptions that are counted apart."""
+"""Kinds of exceptions that are counted one by one."""
 
 
 class UserClasses:
