@@ -89,6 +89,6 @@ def _summary(fleet: FleetMap, *, unfit: bool) -> str:
     first = worst[0]
     longest = f"{first.name}, for {formatting.duration(max(first.flagged, first.hot) * fleet.period_s)}"
     return (
-        f"Longest with a throttling flag or at 80\u00a0°C: {longest}. Shown are the nodes that were so, or unfit, the longest,"
+        f"Longest with a throttling flag or at 80\u00a0°C: {longest}. Shown are the nodes that were throttled, hot or unfit the longest,"
         " and one that stayed fit."
     )
