@@ -30,12 +30,12 @@ from master.judge.result import (
     Versions,
 )
 from master.judge.seconds.fitness import FitnessLog
+from master.judge.seconds.unfit_nodes import unfit_nodes
 from master.judge.target.threshold_margin import check_doubt
 from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import Totals, read_totals
 from master.judge.verdict import Verdict, decide
 from master.judge.warnings import warnings_for
-from master.report.unfit import unfit_nodes
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Store

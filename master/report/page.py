@@ -9,6 +9,7 @@ from typing import Any
 from master import formatting
 from master.judge.faults import Faults
 from master.judge.result import ClockOffset, Gap, Latency, Result
+from master.judge.seconds.unfit_nodes import UnfitNode, unfit_nodes
 from master.report import charts
 from master.report.charts import Figure, Timeline
 from master.report.fleet import FleetMap, fleet_map
@@ -24,7 +25,6 @@ from master.report.series import (
     steady_spans,
 )
 from master.report.throttling_table import ThrottlingRow, flagged_nodes, shown_first, throttling_row, throttling_unknown
-from master.report.unfit import UnfitNode, unfit_nodes
 from master.store import ErrorRow, Event, SecondRow, Store
 
 MAX_ROWS = 200

@@ -50,6 +50,7 @@ RULES = [
         ("worker.http.protocol", forbidden)
         for forbidden in ("gevent", "locust", "select", "socket", "ssl", "time", "worker.http.transport")
     ),
+    ("master.judge", "master.report"),
     *((module, impure) for module in PURE for impure in IMPURE),
     *(("master.store", heavy) for heavy in ("pydantic", "yaml", "locust", "gevent", "master.scenario")),
 ]

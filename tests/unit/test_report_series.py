@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from report_example import FACTS, fill, reading, tally
 
+from master.judge.seconds.unfit_nodes import MAX_SPANS, unfit_nodes
 from master.report.fleet import MAX_COLUMNS, fleet_map
 from master.report.series import MAX_POINTS, Axis, controller_lines, request_lines, steady_spans
-from master.report.unfit import MAX_SPANS, unfit_nodes
 from master.store import FitnessRow, SecondRow, Store
 
 
