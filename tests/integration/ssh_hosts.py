@@ -254,11 +254,12 @@ class Rack:
         """The sources of the agent's `version`; `body` is what it does when it comes up."""
         package = self.directory / "packages" / version / "worker"
         if not package.exists():
-            package.mkdir(parents=True)
+            (package / "agent").mkdir(parents=True)
             (package / "__init__.py").write_text(f"__version__ = {version!r}\n")
-            (package / "keys.py").write_text(KEYS)
+            (package / "agent" / "__init__.py").touch()
+            (package / "agent" / "keys.py").write_text(KEYS)
             node = NODE.format(version=version, body=body)
-            (package / "service.py").write_text("if __name__ == '__main__':\n" + textwrap.indent(node, "    "))
+            (package / "agent" / "service.py").write_text("if __name__ == '__main__':\n" + textwrap.indent(node, "    "))
             if self.pad_bytes:
                 (package / "padding.bin").write_bytes(os.urandom(self.pad_bytes))
         return package
