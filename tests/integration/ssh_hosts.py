@@ -259,7 +259,9 @@ class Rack:
             (package / "agent" / "__init__.py").touch()
             (package / "agent" / "keys.py").write_text(KEYS)
             node = NODE.format(version=version, body=body)
-            (package / "agent" / "service.py").write_text("if __name__ == '__main__':\n" + textwrap.indent(node, "    "))
+            (package / "agent" / "service.py").write_text(
+                "if __name__ == '__main__':\n" + textwrap.indent(node, "    ")
+            )
             if self.pad_bytes:
                 (package / "padding.bin").write_bytes(os.urandom(self.pad_bytes))
         return package

@@ -185,7 +185,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         """As `quit`: a run is not started again, unlike a test of Locust's."""
         self.request_run_end(f"the locustfile called runner.stop(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
 
-    def _present_self(self) -> None:
+    def _send_ready(self) -> None:
         if not self._initialised.is_set():
             return
         first = next(iter(self._reports), self._number + 1)
