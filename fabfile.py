@@ -94,7 +94,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
 
         def run(_: Context, **given: Any) -> None:
             if body.__name__ != "logs":  # which, followed, is to end with its reader
-                streams.guard()
+                streams.guard_streams()
             with told():
                 check_numbers(given)
                 common = {name: given.pop(name) for name in defaults}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
-PATIENCE_S = 0.5
+OUTPUT_TIMEOUT_S = 0.5
 """How long a run waits for whoever reads what it prints, before it goes on without."""
 
 MAX_FRAMES = 10
@@ -135,7 +135,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a scenario and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
-    target = _one_target(target, host)
+    target = _resolve_target(target, host)
     if inventory is not None and (local is not None or separate):
         raise InputError(
             f"--inventory and {'--separate' if local is None else '--local'} exclude each other",
@@ -146,7 +146,7 @@ def run(
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
-    from master.locustfile.read import read_to_run  # noqa: PLC0415
+    from master.locustfile.scenario_loading import load_for_run  # noqa: PLC0415
     from master.run.run import execute  # noqa: PLC0415
     from master.run.start import RunPlan  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
@@ -158,7 +158,7 @@ def run(
         raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
     nodes = local if roster is None else len(roster.members)
     overrides = Overrides(target=target, users=users, duration_s=duration_s, nodes=nodes)
-    read = read_to_run(scenario, overrides, real_nodes=roster is not None)
+    read = load_for_run(scenario, overrides, real_nodes=roster is not None)
     _warn(read.warnings)
     plan = RunPlan(
         scenario=read.scenario,
@@ -166,7 +166,7 @@ def run(
         started_at=datetime.now().astimezone(),
         host=listen,
         port=port,
-        separate=separate,
+        separate_processes=separate,
         roster=roster,
         metrics_port=metrics_port,
         variables=read.variables,
@@ -185,14 +185,14 @@ def resume(
     """Go on with a run whose controller was killed: what is left of its time, into the same directory and one report."""
     import locust  # noqa: F401, PLC0415
 
-    from master.locustfile.read import read_again  # noqa: PLC0415
+    from master.locustfile.scenario_loading import load_for_resume  # noqa: PLC0415
     from master.run import run as runs  # noqa: PLC0415
     from master.run.directory import RunDirectory  # noqa: PLC0415
 
     found = RunDirectory(directory.resolve())
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
-    scenario = read_again(found.scenario)
+    scenario = load_for_resume(found.scenario)
     _show_result(scenario.name, lambda view, show: runs.resume(scenario, found, view, show))
 
 
@@ -237,7 +237,7 @@ def nodes(
         raise InputError(f"standard output can't be written: {lost.strerror}", hint="What was asked for is incomplete.")
 
 
-def _one_target(target: str | None, host: str | None) -> str | None:
+def _resolve_target(target: str | None, host: str | None) -> str | None:
     """The target that was named by either option."""
     if host is None:
         return target
@@ -267,19 +267,19 @@ def _warn(warnings: Sequence[str]) -> None:
 
 def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirectory], None]], FinishedRun]) -> None:
     from master.report.summary import print_summary  # noqa: PLC0415
-    from master.run.live_view import view_for  # noqa: PLC0415
+    from master.run.live_view import create_view  # noqa: PLC0415
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
-    streams.set_patience(PATIENCE_S)
-    view = view_for(console, f"piswarm  {name}")
+    streams.set_write_timeout(OUTPUT_TIMEOUT_S)
+    view = create_view(console, f"piswarm  {name}")
     finished = execute(view, lambda result, directory: print_summary(console, result, directory))
     verdict, place = finished.result.verdict, printable(str(finished.directory.path))
     for problem in finished.problems:
-        _complain(f"piswarm: {problem}")
+        _print_error(f"piswarm: {problem}")
     if lost := streams.lost_output():
-        _complain(
+        _print_error(
             f"piswarm: standard output can't be written: {lost.strerror}", f"The verdict is {verdict}; see {place}."
         )
     if finished.fault is not None:
@@ -287,7 +287,7 @@ def _show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirect
     raise typer.Exit(ExitCode[verdict])
 
 
-def _complain(*lines: str) -> None:
+def _print_error(*lines: str) -> None:
     console = Console(stderr=True)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -299,13 +299,13 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _show_error(error: PiswarmError) -> int:
-    _complain(f"piswarm: {error}", *([error.hint] if error.hint else []), *_notes(error))
+    _print_error(f"piswarm: {error}", *([error.hint] if error.hint else []), *_notes(error))
     return error.exit_code
 
 
 def main() -> int:
     """Run the command; its exit status is an ExitCode."""
-    streams.guard()
+    streams.guard_streams()
     os.umask(os.umask(0o022) | 0o022)  # what a run leaves is for others to read at most, whatever the shell allows
     try:
         app(standalone_mode=True)
@@ -315,7 +315,7 @@ def main() -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _show_error(InputError(f"{error.filename}: {error.strerror}", hint="Correct the name."))
         trace = printable_lines("".join(traceback.format_exception(error, limit=-MAX_FRAMES)).rstrip())
-        _complain(
+        _print_error(
             trace, "piswarm: this is a fault of piswarm's own; please report it with the lines above.", *_notes(error)
         )
         return ExitCode.ABORTED

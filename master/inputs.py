@@ -16,7 +16,7 @@ def read_input(file: Path, most_bytes: int, *, hint: str = "") -> bytes:
 
     Nothing waits: opening a pipe that nobody writes to does not, nor does reading some files of /proc.
     """
-    shown = shorten(file)
+    shown = shorten_path(file)
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
@@ -45,7 +45,7 @@ def decode_input(file: Path, content: bytes, *, hint: str = "save the file as UT
         raise InputError("is not UTF-8 text", file=file, line=line, hint=hint) from None
 
 
-def shorten(file: Path) -> Path:
+def shorten_path(file: Path) -> Path:
     """`file` as a message can show it: a path that no system takes is cut."""
     text = str(file)
     return file if len(text) <= _MAX_SHOWN else Path(f"{text[:80]}…")

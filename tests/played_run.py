@@ -30,7 +30,7 @@ from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import AGENT
 from master.run.collect.collector import Collector
-from master.run.live_view import view_for
+from master.run.live_view import create_view
 from master.run.monitor import Monitor
 from master.run.processes.local import LocalProcesses, node_names
 from master.run.stop import StopOrder
@@ -147,7 +147,7 @@ class PlayedRun:
                 )
                 gc.collect()
             stack.callback(self.master.close)
-            view, self.stop = view_for(Console(quiet=True), "played"), StopOrder()
+            view, self.stop = create_view(Console(quiet=True), "played"), StopOrder()
             self._watch = Monitor(
                 scenario=self._scenario,
                 registry=self.registry,

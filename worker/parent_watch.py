@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from worker.streams import guard
+from worker.streams import guard_streams
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def note_contact() -> None:
     _heard_s = time.monotonic()
 
 
-def take_orders(
+def read_orders(
     kind: type[T],
     start_thread: Callable[[Callable[[], None], tuple[()]], Any] = _thread.start_new_thread,
     sleep: Callable[[float], None] = time.sleep,
@@ -41,7 +41,7 @@ def take_orders(
     From then on this process ends by itself (see above). Ctrl-C in the terminal is ignored: how a run ends is the
     controller's to say, over the wire. A gevent process hands over the unpatched `start_new_thread` and `sleep`.
     """
-    guard()  # a log whose disk is full is no reason for a user's code to fail
+    guard_streams()  # a log whose disk is full is no reason for a user's code to fail
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)

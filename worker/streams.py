@@ -17,9 +17,9 @@ import sys
 import time
 from typing import Any, TextIO
 
-MAX_AT_ONCE = 4096
+PIPE_BUF_BYTES = 4096
 """Bytes that a pipe which can be written to takes without waiting (POSIX: PIPE_BUF)."""
-PLAIN = {
+ASCII_SUBSTITUTES = {
     "≤": "<=",
     "≥": ">=",
     "–": "-",
@@ -65,7 +65,7 @@ class _Output(io.RawIOBase):
                 if not _ready(self._target, until_s - time.monotonic()):
                     raise BlockingIOError(errno.EAGAIN, "nobody reads it")
                 try:
-                    left = left[os.write(self._target, left[:MAX_AT_ONCE]) :]
+                    left = left[os.write(self._target, left[:PIPE_BUF_BYTES]) :]
                 except BlockingIOError:
                     time.sleep(
                         0.01
@@ -83,13 +83,15 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     """Write a character that can't be encoded in plain ones."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
+    return "".join(
+        ASCII_SUBSTITUTES.get(character, "?") for character in error.object[error.start : error.end]
+    ), error.end
 
 
 codecs.register_error("piswarm.plain", _plain)
 
 
-def guard() -> None:
+def guard_streams() -> None:
     """From now on nothing that is written to sys.stdout and sys.stderr can fail. Streams that a test has put there stay."""
     _fill_standard_descriptors()
     for name, errors in (("stdout", "piswarm.plain"), ("stderr", "backslashreplace")):
@@ -104,7 +106,7 @@ def guard() -> None:
             setattr(sys, name, wrapped)
 
 
-def set_patience(seconds: float) -> None:
+def set_write_timeout(seconds: float) -> None:
     """How long a write to standard output or error may wait for whoever reads it; without end until this is called."""
     for stream in (sys.stdout, sys.stderr):
         output = _output_of(stream)

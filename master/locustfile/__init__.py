@@ -1,5 +1,6 @@
-"""What a locustfile asks of Locust that piswarm does not do: found before the start, and refused or warned of by name.
+"""Checks of a locustfile before the start: what it asks of Locust that piswarm does not do is refused or warned of.
 
-`check.py` puts it together. `source.py` and `elsewhere.py` read the source and are pure; `imported.py` looks at what the
-import gave; `around.py` at files, configuration and environment beside it.
+`checks.py` runs them all. `source_checks.py` and `unreachable_code.py` read the source and are pure; `import_checks.py` looks at
+what the import gave, `environment_checks.py` at files, configuration and environment variables. `scenario_loading.py` reads a
+scenario together with its locustfile.
 """

@@ -36,7 +36,8 @@ class FleetAccess(msgspec.Struct):
     """Made for this run; None where a roster has nodes that know the controller by its own."""
     node_keys: dict[str, Keys]
     """Of the agent on the controller's own machine, and of simulated nodes."""
-    separate: bool
+    separate_processes: bool = msgspec.field(name="separate")
+    """Whether each simulated node has processes of its own."""
     roster: Roster | None = None
     """The real nodes; None where all are simulated."""
     started: Started = Started()

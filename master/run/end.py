@@ -11,7 +11,7 @@ from master.errors import AbortError
 from master.fleet.refusals import disbelieved
 from master.judge.outcome import RunFacts, conclude
 from master.judge.result import Result
-from master.judge.target.bottleneck import bottleneck_in
+from master.judge.target.bottleneck import find_bottleneck
 from master.report.files import write_outcome
 from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
@@ -115,7 +115,7 @@ def _bare_facts(prepared: PreparedRun, stop: StopOrder, outcome: LoadOutcome, wa
         ready_s=None,
         gaps=[],
         simulated=prepared.registry.simulated,
-        slowed=prepared.access.roster is None and not prepared.access.separate,
+        slowed=prepared.access.roster is None and not prepared.access.separate_processes,
         clocks_off={},
         dropped_messages={},
         unreported_workers=sorted(outcome.unreported_workers),
@@ -126,7 +126,7 @@ def _bare_facts(prepared: PreparedRun, stop: StopOrder, outcome: LoadOutcome, wa
 
 
 def _with_bottleneck(result: Result, facts: RunFacts, outcome: LoadOutcome) -> Result:
-    bottleneck = bottleneck_in(outcome.target_cpu or {}, facts.steady_seconds)
+    bottleneck = find_bottleneck(outcome.target_cpu or {}, facts.steady_seconds)
     if bottleneck is not None:
         result.reason = f"{result.reason.removesuffix('.')}. {bottleneck}"
         result.warnings.append(bottleneck)

@@ -65,7 +65,7 @@ class View(Protocol):
         """Show the run as it is now; called about once a second."""
 
 
-def view_for(console: Console, title: str) -> View:
+def create_view(console: Console, title: str) -> View:
     """The view that suits where the console writes to."""
     return TerminalView(console, title) if console.is_terminal else PlainView(console)
 

@@ -135,9 +135,9 @@ class Monitor:
             self.stop.give()
 
     def _see_to_processes(self, now_s: float) -> None:
-        for how in self.processes.generator_ends():
+        for how in self.processes.ended_generators():
             self.collector.event("process ended", None, how)
-        if self.processes.revive_agent(now_s):
+        if self.processes.restart_agent(now_s):
             self.collector.event("agent started", None, "the controller's own agent, again")
             if self.on_start is not None:
                 self.on_start()

@@ -176,7 +176,7 @@ class _Execution:
             scenario.max_users,
             len(access.nodes),
             simulated=access.roster is None,
-            separate=access.separate,
+            separate_processes=access.separate_processes,
             embedded=scenario.target == EMBEDDED,
         )
 

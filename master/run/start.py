@@ -27,7 +27,7 @@ class RunPlan:
     """What to run, and where: `out` is the run directory (None: a new one below `runs/`).
 
     The master listens on `host` and `port`; 0 takes a free one, None is what the nodes of the `roster` know, or a free one on
-    loopback. Without a roster all nodes are simulated, with processes of their own if they are `separate`.
+    loopback. Without a roster all nodes are simulated, each with processes of its own if `separate_processes`.
     """
 
     scenario: Scenario
@@ -35,7 +35,7 @@ class RunPlan:
     started_at: datetime
     host: str | None = None
     port: int | None = None
-    separate: bool = False
+    separate_processes: bool = False
     roster: Roster | None = None
     metrics_port: int | None = None
     """Port of loopback that serves the run's metrics to Prometheus; None for none."""
@@ -86,7 +86,7 @@ def _fleet_access(plan: RunPlan) -> FleetAccess:
         port=port if plan.port is None else plan.port,
         server_keys=new_keys() if roster is None else None,
         node_keys={name: new_keys() for name in [CONTROLLER, *simulated]},
-        separate=plan.separate,
+        separate_processes=plan.separate_processes,
         roster=roster,
         variables=dict(plan.variables),
     )

@@ -12,7 +12,7 @@ from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.prepared_run import LOOPBACK, PreparedRun
 from master.run.processes.local import LocalProcesses
-from master.run.processes.simulated_boards import boards_of
+from master.run.processes.simulated_boards import assign_boards
 from master.run.real_nodes.revocations import Revocations
 from master.run.real_nodes.roster import assignments
 from master.run.stop import StopOrder
@@ -56,14 +56,14 @@ def start_fleet(
     Real nodes are there, waiting for a run. Raises InputError when the locustfile can't be read any more.
     """
     access, scenario, endpoint = prepared.access, prepared.scenario, prepared.server.endpoint
-    processes.keep_agent(access.node_keys[CONTROLLER], endpoint, there=CONTROLLER in adopted)
+    processes.start_agent(access.node_keys[CONTROLLER], endpoint, adopted=CONTROLLER in adopted)
     work = _work(prepared, target)
-    if access.roster is not None or access.separate:
+    if access.roster is not None or access.separate_processes:
         collector.agents.assign(assignments(work, access.nodes, access.roster))
     missing = {name: keys for name, keys in access.node_keys.items() if name not in {CONTROLLER, *adopted}}
     if missing:
-        boards = boards_of(scenario.fleet, scenario.rack, scenario.seed, access.nodes)
-        processes.start_racks(missing, boards, endpoint, work, separate=access.separate)
+        boards = assign_boards(scenario.fleet, scenario.rack, scenario.seed, access.nodes)
+        processes.start_racks(missing, boards, endpoint, work, separate_processes=access.separate_processes)
     prepared.keys.note_started(processes.started)
 
 

@@ -33,13 +33,13 @@ _HEADER = b"SQLite format 3\x00"
 _AGAIN = "Make room, then go on with: piswarm resume"
 
 
-def needed_bytes(scenario: Scenario) -> int:
+def estimate_run_bytes(scenario: Scenario) -> int:
     """About how much room a run takes, with its report."""
     load_s = sum(ramps_s(scenario.load)) + sum(stage.hold_s for stage in scenario.load)
     return int(load_s * (SECOND_BYTES + NODE_SECOND_BYTES * scenario.nodes.expect)) + REPORT_BYTES
 
 
-def shown_bytes(count: float) -> str:
+def format_bytes(count: float) -> str:
     """As people read it: `500 kB`, `12 MB`, `3.4 GB`."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if count >= size:
@@ -98,11 +98,11 @@ class StorageMonitor:
 
     def warnings_at_start(self, scenario: Scenario) -> Iterator[str]:
         """That the disk may be too small, if so."""
-        free, needed = _free_bytes(self._directory.path), needed_bytes(scenario)
+        free, needed = _free_bytes(self._directory.path), estimate_run_bytes(scenario)
         if free is not None and free < needed:
             yield (
-                f"the disk of {self._shown} has {shown_bytes(free)} free, and this run may take "
-                f"{shown_bytes(needed)}: make room, or name another place with --out"
+                f"the disk of {self._shown} has {format_bytes(free)} free, and this run may take "
+                f"{format_bytes(needed)}: make room, or name another place with --out"
             )
 
     def look(self, offset_s: float, left_s: float, fold: Callable[[], None]) -> Iterator[str]:
@@ -128,8 +128,8 @@ class StorageMonitor:
         ):
             self._warned = True
             yield (
-                f"the disk of {self._shown} has {shown_bytes(free)} free, and the rest of this run may "
-                f"take {shown_bytes(needed)}: make room; else the run ends when the disk is full"
+                f"the disk of {self._shown} has {format_bytes(free)} free, and the rest of this run may "
+                f"take {format_bytes(needed)}: make room; else the run ends when the disk is full"
             )
 
     def note(self, error: Exception) -> bool:

@@ -3,7 +3,7 @@
 Nothing here knows a socket, a clock or Locust; the load schedule, thresholds and validity checks build on this package.
 """
 
-from master.scenario.loader import load_scenario, peek_locustfile
+from master.scenario.loader import load_scenario, locustfile_of
 from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits
 from master.scenario.overrides import Overrides
 from master.scenario.rules import Threshold, parse_threshold
@@ -18,6 +18,6 @@ __all__ = [
     "Threshold",
     "ValidityLimits",
     "load_scenario",
+    "locustfile_of",
     "parse_threshold",
-    "peek_locustfile",
 ]

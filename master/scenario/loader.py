@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
-from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits, mix_fault
+from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits, find_mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name, check_target
-from master.scenario.windows import window_fault
+from master.scenario.windows import find_window_fault
 from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE
 
@@ -37,7 +37,7 @@ def load_scenario(
     return override(_read(path, known_users, overrides.target, hosts), overrides)
 
 
-def peek_locustfile(path: Path, target: str | None = None) -> Path | None:
+def locustfile_of(path: Path, target: str | None = None) -> Path | None:
     """The Locust file that the scenario at `path` names, so that its user classes can be found before `load_scenario`.
 
     Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
@@ -90,7 +90,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
         except ValueError as error:
             document.fault(("name",), f"not given, and the file's own {error}")
     load = tuple(Stage(stage.users, stage.spawn_rate, stage.hold) for stage in shape.load)
-    fault = mix_fault(shape.users, max(stage.users for stage in load))
+    fault = find_mix_fault(shape.users, max(stage.users for stage in load))
     if fault:
         document.fault(("users",), fault)
     if shape.locustfile is not None:
@@ -99,7 +99,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
         except InputError as error:
             document.fault(("locustfile",), error.message)
     for index, rule in enumerate(shape.thresholds):
-        if short := window_fault(rule, load):
+        if short := find_window_fault(rule, load):
             document.fault(("thresholds", index), short)
     nodes = shape.nodes
     return Scenario(

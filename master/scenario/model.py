@@ -34,7 +34,7 @@ def ramps_s(stages: Sequence[Stage]) -> list[float]:
     return [stage.ramp_s(from_users) for stage, from_users in zip(stages, before, strict=False)]
 
 
-def mix_fault(users: Mapping[str, UserShare], peak: int) -> str | None:
+def find_mix_fault(users: Mapping[str, UserShare], peak: int) -> str | None:
     """Why `peak` users can't be made up of `users`, or None when they can."""
     fixed = sum(share.fixed_count for share in users.values())
     if fixed > peak:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from master.errors import InputError
-from master.scenario.model import ExpectedNodes, Scenario, Stage, mix_fault, ramps_s
+from master.scenario.model import ExpectedNodes, Scenario, Stage, find_mix_fault, ramps_s
 from master.scenario.schema import MAX_NODES, MAX_USERS, check_target
 from master.scenario.units import MAX_DURATION_S, format_duration
-from master.scenario.windows import window_fault
+from master.scenario.windows import find_window_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def _scaled(scenario: Scenario, users: int) -> tuple[Stage, ...]:
     """Every stage's users times `users` over the peak, rounded half up, and at least 1 where there were any."""
     if not 1 <= users <= MAX_USERS:
         raise InputError(f"--users {users}: must be from 1 to {MAX_USERS}", hint="leave it out to keep the scenario's")
-    fault = mix_fault(scenario.users, users)
+    fault = find_mix_fault(scenario.users, users)
     if fault:
         raise InputError(f"--users {users}: {fault}", hint="change the option, or the fixed counts in the scenario")
     peak = scenario.max_users
@@ -77,7 +77,7 @@ def _stretched(stages: Sequence[Stage], duration_s: float) -> tuple[Stage, ...]:
 
 def _check_windows(scenario: Scenario, duration_s: float) -> None:
     for rule in scenario.thresholds:
-        if fault := window_fault(rule, scenario.load):
+        if fault := find_window_fault(rule, scenario.load):
             raise InputError(
                 f"--duration {format_duration(duration_s)}: {fault}",
                 hint="give a longer duration, or the rule a shorter window",

@@ -13,7 +13,7 @@ EDGES_S = 2.2
 only whole seconds are."""
 
 
-def window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
+def find_window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
     """Why no hold of `stages` is sure to be long enough for the window of `rule`; None when one is, or there is no window.
 
     Windows don't reach over ramps, and what is held without users is not judged.

@@ -13,12 +13,12 @@ from pathlib import Path
 import yaml
 
 from master.errors import InputError, list_faults
-from master.inputs import decode_input, read_input, shorten
+from master.inputs import decode_input, read_input, shorten_path
 from master.yaml_file.nodes import ALIAS, compose, line_of
 from master.yaml_file.scalars import ScalarError, check_characters, plain_scalar
 from worker.printable import printable
 
-LARGEST_BYTES = 1_000_000
+MAX_FILE_BYTES = 1_000_000
 _MAX_SCALAR_LENGTH = 10_000  # characters
 _CORE = "tag:yaml.org,2002:"
 _TAB = "found character '\\t' that cannot start any token"
@@ -36,7 +36,7 @@ class DocumentFault:
 
     def __str__(self) -> str:
         text = self.text if isinstance(self.text, str) else self.text()
-        return printable(f"{place_text(self.place)}: {text}" if self.place else text)
+        return printable(f"{format_place(self.place)}: {text}" if self.place else text)
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Document:
 
     def raise_faults(self) -> None:
         """Raise all faults as one InputError, by line; do nothing when there are none."""
-        faults = sorted(dict.fromkeys(self.faults), key=lambda fault: (fault.line, place_text(fault.place)))
+        faults = sorted(dict.fromkeys(self.faults), key=lambda fault: (fault.line, format_place(fault.place)))
         if not faults:
             return
         hint = "correct the file; nothing was started"
@@ -72,14 +72,14 @@ class Document:
         raise InputError(f"{len(faults)} faults\n{rows}", file=self.file, hint=hint)
 
 
-def place_text(place: Place) -> str:
+def format_place(place: Place) -> str:
     """`load[0].hold` for ("load", 0, "hold")."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
 def read_document(file: Path) -> Document:
     """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result."""
-    file = shorten(file)
+    file = shorten_path(file)
     text = _read_text(file)
     try:
         root, anchors = compose(text)
@@ -98,7 +98,7 @@ def read_document(file: Path) -> Document:
 
 def _read_text(file: Path) -> str:
     """The file's text, once it is known to be a regular file of reasonable size in printable UTF-8."""
-    text = decode_input(file, read_input(file, LARGEST_BYTES, hint="name a YAML file"))
+    text = decode_input(file, read_input(file, MAX_FILE_BYTES, hint="name a YAML file"))
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1

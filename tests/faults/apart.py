@@ -19,7 +19,7 @@ import msgspec
 from finding import Finding
 from gevent import monkey
 
-from worker.parent_watch import take_orders
+from worker.parent_watch import read_orders
 
 TIMEOUT_S = 60.0
 TOLD_LINES = 12
@@ -61,7 +61,7 @@ def apart(function: Callable[[], Finding]) -> Finding:
 
 def main() -> None:
     """Call the function that standard input names, and tell what it found."""
-    side = take_orders(Side, monkey.get_original("_thread", "start_new_thread"))
+    side = read_orders(Side, monkey.get_original("_thread", "start_new_thread"))
     finding = getattr(importlib.import_module(side.module), side.function)()
     print(msgspec.json.encode(finding).decode(), flush=True)  # noqa: T201  # the other process reads it
     os._exit(0)  # greenlets may still run, and stock sockets never give up what they have not sent

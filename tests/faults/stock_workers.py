@@ -11,7 +11,7 @@ from gevent import monkey
 from locust import runners
 from locust.env import Environment
 
-from worker.parent_watch import take_orders
+from worker.parent_watch import read_orders
 
 
 class StockOrders(msgspec.Struct, frozen=True):
@@ -31,6 +31,6 @@ def work(orders: StockOrders) -> None:
 
 
 if __name__ == "__main__":
-    told = take_orders(StockOrders, monkey.get_original("_thread", "start_new_thread"))
+    told = read_orders(StockOrders, monkey.get_original("_thread", "start_new_thread"))
     runners.WORKER_REPORT_INTERVAL = told.report_interval_s
     gevent.joinall([gevent.spawn(work, told) for _ in range(told.workers)], raise_error=True)

@@ -56,8 +56,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     children: list[Child] = []
 
-    def start(name: str, *, orders: msgspec.Struct | None = None, answers: bool = False) -> Child:
-        child = Child(name, f"child_{name}", log=tmp_path / f"{name}.log", orders=orders, answers=answers)
+    def start(name: str, *, orders: msgspec.Struct | None = None, pipe_stdout: bool = False) -> Child:
+        child = Child(name, f"child_{name}", log=tmp_path / f"{name}.log", orders=orders, pipe_stdout=pipe_stdout)
         children.append(child)
         return child
 
@@ -74,7 +74,7 @@ def ended(child: Child) -> None:
 
 def test_orders_come_as_one_line_on_standard_input(start: Callable[..., Child]) -> None:
     """And nowhere else: not in the arguments, which everybody on the machine may read."""
-    child = start("echo", orders=Orders("pi1", "s3cret"), answers=True)
+    child = start("echo", orders=Orders("pi1", "s3cret"), pipe_stdout=True)
     assert child.read_line() == 'got {"name":"pi1","secret":"s3cret"}\n'
     process = psutil.Process(child.record.pid)
     assert not [word for word in (*process.cmdline(), *process.environ().values()) if "s3cret" in word]
@@ -84,7 +84,7 @@ def test_orders_come_as_one_line_on_standard_input(start: Callable[..., Child]) 
 
 def test_answers_are_read_line_by_line_and_the_rest_is_logged(start: Callable[..., Child], tmp_path: Path) -> None:
     """An empty line says that there will be no more."""
-    child = start("answers", answers=True)
+    child = start("answers", pipe_stdout=True)
     assert child.read_line() == "first\n"
     assert not child.ended()
     child._process.stdin.close()  # type: ignore[union-attr]
@@ -102,16 +102,16 @@ def test_last_words_are_how_it_ended_and_the_end_of_its_log(start: Callable[...,
     child = start(name)
     ended(child)
     assert child.ended()
-    assert child.last_words() == words
+    assert child.describe_end() == words
 
 
 def test_last_words_name_the_signal_that_ended_it(start: Callable[..., Child]) -> None:
     """The out-of-memory killer's, for one."""
-    child = start("deaf", answers=True)
+    child = start("deaf", pipe_stdout=True)
     child.read_line()
     os.kill(child.record.pid, signal.SIGTERM)
     ended(child)
-    assert child.last_words() == "signal SIGTERM"
+    assert child.describe_end() == "signal SIGTERM"
 
 
 def test_a_child_that_ended_before_it_read_its_orders_is_no_error(start: Callable[..., Child]) -> None:
@@ -119,7 +119,7 @@ def test_a_child_that_ended_before_it_read_its_orders_is_no_error(start: Callabl
     orders = Orders("x", "y" * (1 << 20))  # more than a pipe holds: writing it waits until the child is gone
     child = start("fails", orders=orders)
     ended(child)
-    assert child.last_words().endswith("no such user: nobody")
+    assert child.describe_end().endswith("no such user: nobody")
     assert child.record.pid == child._process.pid, "what is kept of it for another controller can be told all the same"
     child.stop(0)
 
@@ -128,35 +128,35 @@ def test_a_child_that_ends_by_itself_in_time_is_not_told_to(start: Callable[...,
     """It was told to by other means, over the wire, and finishes its work."""
     child = start("busy", orders=Orders("a", "b"))
     child.stop(10)
-    assert child.last_words() == "exit status 0; done by itself"
+    assert child.describe_end() == "exit status 0; done by itself"
     assert "up" in (tmp_path / "busy.log").read_text()
 
 
 def test_a_child_that_does_not_end_in_time_has_its_input_closed(start: Callable[..., Child]) -> None:
     """Which ends every child of ours at once."""
-    child = start("obedient", answers=True)
+    child = start("obedient", pipe_stdout=True)
     child.read_line()
     child.stop(0)
-    assert child.last_words() == "exit status 0; told to end"
+    assert child.describe_end() == "exit status 0; told to end"
 
 
 def test_a_child_that_does_not_care_is_killed(start: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
     """Five seconds after its input was closed; here, at once."""
-    child = start("deaf", answers=True)
+    child = start("deaf", pipe_stdout=True)
     child.read_line()
     monkeypatch.setattr(child_module, "MAX_END_S", 0.05)
     child.stop(0)
-    assert child.last_words() == "signal SIGKILL"
+    assert child.describe_end() == "signal SIGKILL"
 
 
 def test_killing_ends_a_child_with_all_that_it_started(start: Callable[..., Child]) -> None:
     """And doing it twice, or to one that has ended, is no error."""
-    child = start("parent", answers=True)
+    child = start("parent", pipe_stdout=True)
     grandchild = psutil.Process(int(child.read_line()))
     child.kill()
     child.kill()
     ended(child)
-    assert child.last_words() == "signal SIGKILL"
+    assert child.describe_end() == "signal SIGKILL"
     deadline_s = time.monotonic() + 10
     with contextlib.suppress(psutil.NoSuchProcess):
         while grandchild.status() != psutil.STATUS_ZOMBIE:  # where nobody asks for its end, it stays listed
@@ -219,14 +219,14 @@ def test_the_last_words_of_a_child_whose_log_was_cut_are_its_own(
     child = start("fails")
     ended(child)
     cap_log(tmp_path / "fails.log")
-    assert child.last_words() == "exit status 1; no such user: nobody"
+    assert child.describe_end() == "exit status 1; no such user: nobody"
 
 
 def test_last_words_show_what_a_terminal_would_obey(start: Callable[..., Child]) -> None:
     """A user's code prints what it likes, and so does the server whose answer it prints."""
     child = start("rude")
     ended(child)
-    assert child.last_words() == r"exit status 0; \x1b[2Jcleared \u202ereversed"
+    assert child.describe_end() == r"exit status 0; \x1b[2Jcleared \u202ereversed"
 
 
 def test_processes_that_hang_are_ended_all_at_once(
@@ -235,15 +235,15 @@ def test_processes_that_hang_are_ended_all_at_once(
     """They share one deadline: eight of them take no longer than one."""
     monkeypatch.setattr(child_module, "MAX_END_S", 1.0)
     processes = LocalProcesses(tmp_path)
-    processes._generators = [start("deaf", answers=True) for _ in range(4)]
-    processes._target = start("deaf", answers=True)
+    processes._generators = [start("deaf", pipe_stdout=True) for _ in range(4)]
+    processes._target = start("deaf", pipe_stdout=True)
     for child in [*processes._generators, processes._target]:
         child.read_line()  # type: ignore[union-attr]
     began_s = time.monotonic()
     processes.stop(0.2)
     assert time.monotonic() - began_s < 4
-    assert {child.last_words() for child in processes._generators} == {"signal SIGKILL"}
-    assert processes._target.last_words() == "signal SIGKILL"
+    assert {child.describe_end() for child in processes._generators} == {"signal SIGKILL"}
+    assert processes._target.describe_end() == "signal SIGKILL"
 
 
 class _Stubborn:
@@ -277,7 +277,7 @@ def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
     """One that hangs in the kernel, for example; the others are ended all the same."""
     monkeypatch.setattr(child_module, "MAX_END_S", 0.3)
     processes = LocalProcesses(tmp_path)
-    deaf = start("deaf", answers=True)
+    deaf = start("deaf", pipe_stdout=True)
     deaf.read_line()
     processes._generators = [_Stubborn("rack-1", PermissionError("not yours")), deaf]  # type: ignore[list-item]
     processes._target = _Stubborn("target", None)  # type: ignore[assignment]
@@ -285,5 +285,5 @@ def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
         "the process rack-1 (pid 4321) could not be ended; end it with: kill -9 4321",
         "the process target (pid 4321) could not be ended; end it with: kill -9 4321",
     ]
-    assert deaf.last_words() == "signal SIGKILL"
+    assert deaf.describe_end() == "signal SIGKILL"
     processes.kill()

@@ -11,7 +11,7 @@ import pytest
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario import load_scenario
-from master.yaml_file.document import LARGEST_BYTES
+from master.yaml_file.document import MAX_FILE_BYTES
 
 BASE = """target: embedded
 users: {ApiUser: 1}
@@ -78,7 +78,7 @@ def test_of_a_flood_of_faults_the_first_are_shown_and_the_others_counted(tmp_pat
     """In the order of their lines, within seconds."""
     file = tmp_path / "flood.yml"
     file.write_text(text)
-    assert len(text) < LARGEST_BYTES
+    assert len(text) < MAX_FILE_BYTES
     began_s = time.process_time()
     with pytest.raises(InputError) as caught:
         load_scenario(file, {"ApiUser"})

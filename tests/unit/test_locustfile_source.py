@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from master.locustfile.finding import Severity
-from master.locustfile.source import Source, check_source, files_named, imports, variables_read
+from master.locustfile.source_checks import Source, check_source, files_named, imports_of, variables_read
 
 FILE = Path("/project/own.py")
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
@@ -192,7 +192,7 @@ def test_files_are_found_by_strings_that_name_one(tmp_path: Path) -> None:
 def test_imports_are_read_with_what_they_take() -> None:
     """Relative ones are of the operator's own package."""
     text = "import os, master.data\nfrom worker.http import HttpUser, x\nfrom . import helpers\n"
-    assert list(imports(source(text))) == [
+    assert list(imports_of(source(text))) == [
         ("os", (), 1),
         ("master.data", (), 1),
         ("worker.http", ["HttpUser", "x"], 2),

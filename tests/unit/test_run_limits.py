@@ -9,16 +9,16 @@ import pytest
 
 from master.judge.generator.validity import check
 from master.judge.seconds.fitness import FitnessLog
-from master.judge.target.bottleneck import bottleneck_in
+from master.judge.target.bottleneck import find_bottleneck
 from master.load.schedule import LoadSchedule, Progress
 from master.run.processes import limits
 from master.run.processes.limits import files_needed, limit_warnings
-from master.run.storage import REPORT_BYTES, Growth, shown_bytes
+from master.run.storage import REPORT_BYTES, Growth, format_bytes
 from master.scenario import Stage, ValidityLimits
 
 
 def warnings(users: int, nodes: int = 2, *, simulated: bool = True) -> list[str]:
-    return list(limit_warnings(users, nodes, simulated=simulated, separate=False, embedded=simulated))
+    return list(limit_warnings(users, nodes, simulated=simulated, separate_processes=False, embedded=simulated))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_too_few_open_files_are_told_of_with_the_remedy() -> None:
     (said,) = warnings(1000)
     assert "may have 200 files open" in said
     assert "1000 users" in said
-    assert f"ulimit -n {files_needed(1000, 2, simulated=True, separate=False, embedded=True)}" in said
+    assert f"ulimit -n {files_needed(1000, 2, simulated=True, separate_processes=False, embedded=True)}" in said
     assert warnings(100) == []
     assert warnings(1000, simulated=False) == []
 
@@ -56,13 +56,13 @@ def test_too_few_local_ports_are_told_of_with_the_remedy(ports: Path) -> None:
 def test_a_target_that_was_busy_for_most_of_the_steady_part_is_the_bottleneck() -> None:
     """Not one that was so for a while, or of which too little is known."""
     steady = range(10, 20)
-    said = bottleneck_in({second: 97.0 if second < 17 else 40.0 for second in range(30)}, steady)
+    said = find_bottleneck({second: 97.0 if second < 17 else 40.0 for second in range(30)}, steady)
     assert said is not None
     assert "used 97 % of one core" in said
     assert "in 7 of 10 steady seconds" in said
-    assert bottleneck_in({second: 97.0 if second < 15 else 40.0 for second in range(30)}, steady) is None
-    assert bottleneck_in({12: 99.0}, steady) is None
-    assert bottleneck_in({}, []) is None
+    assert find_bottleneck({second: 97.0 if second < 15 else 40.0 for second in range(30)}, steady) is None
+    assert find_bottleneck({12: 99.0}, steady) is None
+    assert find_bottleneck({}, []) is None
 
 
 @pytest.mark.parametrize(("received", "ok", "observed"), [(10, True, "20 %"), (8, True, "20 %"), (5, False, "unknown")])
@@ -108,4 +108,4 @@ def test_room_is_reckoned_by_what_a_run_has_taken() -> None:
 
 @pytest.mark.parametrize(("count", "text"), [(348_160, "348 kB"), (8_690_000, "8.69 MB"), (3.4e9, "3.4 GB")])
 def test_sizes_are_shown_in_three_digits(count: float, text: str) -> None:
-    assert shown_bytes(count) == text
+    assert format_bytes(count) == text

@@ -20,12 +20,12 @@ from master.scenario import (
     Stage,
     ValidityLimits,
     load_scenario,
+    locustfile_of,
     parse_threshold,
-    peek_locustfile,
 )
 from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
-from master.scenario.windows import EDGES_S, window_fault
+from master.scenario.windows import EDGES_S, find_window_fault
 from worker.simulation.boards import KINDS
 from worker.wire.messages import UserShare
 
@@ -270,8 +270,8 @@ def test_a_hold_that_is_long_enough_by_plan_always_has_the_seconds_that_a_window
     for window_s in (1, 10, 60):
         rule = parse_threshold(f"p95 < 1 s over {window_s}s")
         enough_s = window_s + EDGES_S
-        assert window_fault(rule, [Stage(1, 1, enough_s)]) is None
-        assert window_fault(rule, [Stage(1, 1, enough_s - 0.01)])
+        assert find_window_fault(rule, [Stage(1, 1, enough_s)]) is None
+        assert find_window_fault(rule, [Stage(1, 1, enough_s - 0.01)])
         judged = [
             len(whole_seconds([(start_s + MAX_BEYOND_S, start_s + hold_s - MAX_BEYOND_S)]))
             for hold_s in (enough_s, enough_s - 0.01)
@@ -299,7 +299,7 @@ def test_a_scenario_without_target_has_that_of_the_command_or_the_host_of_its_cl
     hosts = {"A": "http://a.test", "C": "http://c.test"}
     assert load_scenario(file, "ABC", Overrides(), hosts).target == "http://a.test"
     assert load_scenario(file, "ABC", Overrides(target="http://x.test"), hosts).target == "http://x.test"
-    assert peek_locustfile(file) is None
+    assert locustfile_of(file) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from master.errors import ExitCode, InputError
-from master.scenario import load_scenario, peek_locustfile
+from master.scenario import load_scenario, locustfile_of
 from worker.wire.messages import MAX_LOCUSTFILE
 
 DATA = Path(__file__).parent / "data" / "scenarios"
@@ -338,14 +338,14 @@ def test_a_locust_file_that_no_node_could_be_sent_is_refused_before_it_is_import
     (tmp_path / "own.py").write_bytes(content)
     file = written(tmp_path, base_with(locustfile="own.py"))
     with pytest.raises(InputError) as caught:
-        peek_locustfile(file)
+        locustfile_of(file)
     assert caught.value.message.startswith(f"{file}:5: locustfile: {tmp_path / 'own.py'}:")
     assert says in caught.value.message
 
 
 def test_peeking_for_the_locust_file_reports_every_fault_but_unknown_users(tmp_path: Path) -> None:
     (tmp_path / "own.py").touch()
-    assert peek_locustfile(written(tmp_path, base_with(users="{Mine: 1}", locustfile="own.py"))) == tmp_path / "own.py"
-    assert peek_locustfile(written(tmp_path, base_with())) is None
+    assert locustfile_of(written(tmp_path, base_with(users="{Mine: 1}", locustfile="own.py"))) == tmp_path / "own.py"
+    assert locustfile_of(written(tmp_path, base_with())) is None
     with pytest.raises(InputError, match="2 faults"):
-        peek_locustfile(written(tmp_path, base_with(locustfile="none.py", seed="-1")))
+        locustfile_of(written(tmp_path, base_with(locustfile="none.py", seed="-1")))

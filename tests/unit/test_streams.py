@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PRELUDE = "import os, sys, time; from worker import streams; streams.guard(); "
+PRELUDE = "import os, sys, time; from worker import streams; streams.guard_streams(); "
 
 
 def run(code: str, **options: object) -> subprocess.CompletedProcess[bytes]:
@@ -41,7 +41,7 @@ def test_a_reader_that_does_not_read_is_waited_for_as_long_as_patience_says() ->
     """Once for each time that it stops reading, not with each line; and what it has room for it gets whole."""
     readable, writable = os.pipe()
     code = (
-        "streams.set_patience(0.2); began_s = time.monotonic()\n"
+        "streams.set_write_timeout(0.2); began_s = time.monotonic()\n"
         "for _ in range(5000): print('y' * 99, flush=True)\n"
         "sys.stderr.write(str(time.monotonic() - began_s))"
     )

@@ -18,7 +18,7 @@ from worker.agent.locustfile_folder import remove_abandoned
 from worker.agent.priority import raise_priority
 from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
-from worker.parent_watch import take_orders
+from worker.parent_watch import read_orders
 from worker.telemetry.sensors import MachineSensors, Sensors
 from worker.wire.curve import end_context
 from worker.wire.orders import NodeOrders
@@ -37,7 +37,7 @@ def run_agent(orders: NodeOrders, sensors: Sensors, supervisor: Supervisor, term
 
 def main() -> int:
     """Run an agent by the orders on standard input, until the controller or SIGTERM ends it."""
-    orders = take_orders(NodeOrders)
+    orders = read_orders(NodeOrders)
     terminated = catch_sigterm()
     priority = raise_priority()  # before ZeroMQ starts its threads, so that they have it too
     sensors = MachineSensors()

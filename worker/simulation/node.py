@@ -15,7 +15,7 @@ import psutil
 from worker.agent.node import run_agent
 from worker.agent.signal_pipe import catch_sigterm
 from worker.agent.supervisor import Supervisor
-from worker.parent_watch import take_orders
+from worker.parent_watch import read_orders
 from worker.simulation.boards import BOARDS
 from worker.simulation.orders import SimulatedNodeOrders
 from worker.simulation.sensors import MeasuredLoad, SimulatedSensors
@@ -60,7 +60,7 @@ class ProcessUsage:
 
 def main() -> int:
     """Run an agent by the orders on standard input, until the controller or SIGTERM ends it."""
-    orders = take_orders(SimulatedNodeOrders)
+    orders = read_orders(SimulatedNodeOrders)
     terminated = catch_sigterm()
     # With the usual priority: simulated nodes share a machine, and none goes ahead of the others.
     supervisor = Supervisor()

@@ -10,7 +10,7 @@ BUSY_PERCENT = 85.0
 MIN_BUSY_SHARE = 0.5
 
 
-def bottleneck_in(cpu_percent: Mapping[int, float], steady_seconds: Sequence[int]) -> str | None:
+def find_bottleneck(cpu_percent: Mapping[int, float], steady_seconds: Sequence[int]) -> str | None:
     """What to tell of a target that used about one core, by second, for most of the steady part; None for any other."""
     measured = [cpu_percent[second] for second in steady_seconds if second in cpu_percent]
     busy = [percent for percent in measured if percent >= BUSY_PERCENT]

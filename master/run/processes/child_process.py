@@ -75,7 +75,7 @@ class Adopted:
         return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
 
     @staticmethod
-    def last_words() -> str:
+    def describe_end() -> str:
         """How it ended, which only the one who started it is told."""
         return "it was started by an earlier controller, so its exit status is not known"
 
@@ -110,24 +110,24 @@ class Child:
         *arguments: str,
         log: Path,
         orders: msgspec.Struct | None = None,
-        answers: bool = False,
-        outlives: bool = False,
+        pipe_stdout: bool = False,
+        outlives_controller: bool = False,
     ) -> None:
         """Start it. `orders` are written to its standard input as one line of JSON.
 
-        One that `outlives` goes on for a while when its standard input has closed, and is ended by SIGTERM.
+        One that `outlives_controller` goes on for a while when its standard input has closed, and is ended by SIGTERM.
 
-        What it says goes to `log`, which nobody has written to, except the standard output of a child that `answers`: that is for `read_line`.
+        Its output goes to the new file `log`; with `pipe_stdout` its standard output is for `read_line` instead.
         """
         self.name = name
         self._log = log
-        self._outlives = outlives
+        self._outlives_controller = outlives_controller
         with log.open("ab") as output:  # appending, so that the log can be cut while it is written
             # What it and a user's code print is UTF-8, as all files are. A session of its own: Ctrl-C in the terminal reaches the controller alone, which then ends the run in order.
             self._process = subprocess.Popen(  # noqa: S603  # our own modules, by our own interpreter
                 [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if answers else output,
+                stdout=subprocess.PIPE if pipe_stdout else output,
                 stderr=output,
                 start_new_session=True,
                 env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
@@ -140,7 +140,7 @@ class Child:
                 self._process.stdin.write(msgspec.json.encode(orders) + b"\n")
                 self._process.stdin.flush()
             except BrokenPipeError:
-                pass  # it has ended already; `ended` and `last_words` say so
+                pass  # it has ended already; `ended` and `describe_end` say so
 
     def read_line(self) -> str:
         """The next line of its standard output; empty when it has ended."""
@@ -151,7 +151,7 @@ class Child:
         """Whether it has ended by itself."""
         return self._process.poll() is not None
 
-    def last_words(self) -> str:
+    def describe_end(self) -> str:
         """How it ended: exit status, and the last line of its log, as one line that is harmless to show."""
         status = self._process.poll()
         how = f"exit status {status}" if status is None or status >= 0 else f"signal {signal.Signals(-status).name}"
@@ -165,7 +165,7 @@ class Child:
     def ask_to_end(self) -> None:
         """Close its standard input, and send SIGTERM if it outlives that."""
         close_stdin(self._process)
-        if self._outlives:
+        if self._outlives_controller:
             self._process.terminate()
 
     def wait(self, timeout_s: float) -> bool:

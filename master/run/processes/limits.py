@@ -16,27 +16,29 @@ FILES_PER_NODE = 6
 """Of a simulated node in its process: a connection of its agent and one of its worker, each with what ZeroMQ needs for it."""
 
 
-def files_needed(users: int, nodes: int, *, simulated: bool, separate: bool, embedded: bool) -> int:
+def files_needed(users: int, nodes: int, *, simulated: bool, separate_processes: bool, embedded: bool) -> int:
     """About how many open files the process of this machine that has most of them needs. Pure but for the number of cores."""
     needed = [2 * nodes]  # the controller: a connection of each node's agent, and one of its worker
     if embedded:
         needed.append(users)
     if simulated:
-        processes = nodes if separate else min(nodes, os.cpu_count() or 1, MAX_RACKS)
+        processes = nodes if separate_processes else min(nodes, os.cpu_count() or 1, MAX_RACKS)
         needed.append(-(-users // max(processes, 1)) + FILES_PER_NODE * -(-nodes // max(processes, 1)))
     return max(needed) + BASE_FILES
 
 
-def limit_warnings(users: int, nodes: int, *, simulated: bool, separate: bool, embedded: bool) -> Iterator[str]:
+def limit_warnings(
+    users: int, nodes: int, *, simulated: bool, separate_processes: bool, embedded: bool
+) -> Iterator[str]:
     """What to tell the operator before the start; nothing where there is enough."""
-    needed = files_needed(users, nodes, simulated=simulated, separate=separate, embedded=embedded)
+    needed = files_needed(users, nodes, simulated=simulated, separate_processes=separate_processes, embedded=embedded)
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and allowed < needed:
         yield (
             f"a process may have {allowed} files open here, and one of this run needs about {needed} for {users} users and "
             f"{nodes} nodes: raise the limit (ulimit -n {needed}, as root or in /etc/security/limits.conf), or ask for fewer users"
         )
-    ports = local_ports()
+    ports = local_port_count()
     if simulated and ports is not None and ports < users:
         yield (
             f"this machine has {ports} local ports for outgoing connections, fewer than the {users} users asked for: widen the "
@@ -44,7 +46,7 @@ def limit_warnings(users: int, nodes: int, *, simulated: bool, separate: bool, e
         )
 
 
-def local_ports() -> int | None:
+def local_port_count() -> int | None:
     """How many connections to one address and port this machine can have at a time; None where that is not known."""
     try:
         first, last = map(int, _PORTS.read_text(encoding="ascii").split())

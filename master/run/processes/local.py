@@ -104,8 +104,8 @@ class LocalProcesses:
             f"--outlive={OUTLIVE_S}",
             f"--host={host}",
             log=log,
-            answers=True,
-            outlives=True,
+            pipe_stdout=True,
+            outlives_controller=True,
         )
         line = ""
         with gevent.Timeout(TARGET_READY_S, exception=False):
@@ -115,28 +115,28 @@ class LocalProcesses:
         except msgspec.MsgspecError:
             target.stop(0)
             raise AbortError(
-                f"the embedded target did not start: {target.last_words()}", hint=f"Its log is {log}."
+                f"the embedded target did not start: {target.describe_end()}", hint=f"Its log is {log}."
             ) from None
         return self._target_url
 
-    def keep_agent(self, keys: Keys, endpoint: Endpoint, *, there: bool) -> None:
-        """From now on there is an agent that samples this machine; one may be `there`, adopted."""
+    def start_agent(self, keys: Keys, endpoint: Endpoint, *, adopted: bool) -> None:
+        """Start the agent that samples this machine, unless it was `adopted`; it is kept running by `restart_agent`."""
         self._agent = keys, endpoint
-        if not there:
-            self._start_agent()
+        if not adopted:
+            self._start_agent_process()
 
-    def _start_agent(self) -> None:
+    def _start_agent_process(self) -> None:
         assert self._agent is not None
         keys, endpoint = self._agent
         orders = NodeOrders(CONTROLLER, endpoint, keys, carries_load=False, outlive_s=OUTLIVE_S)
         self._agent_started_s, self._agent_due_s = time.monotonic(), None
         self._start(AGENT, "worker.agent.node", orders, [CONTROLLER])
 
-    def revive_agent(self, now_s: float) -> bool:
+    def restart_agent(self, now_s: float) -> bool:
         """Start the agent of this machine again when it has ended and its wait is over; whether it was started."""
         if self._agent_due_s is None or now_s < self._agent_due_s or self._agent_backoff.early_ends > MAX_AGENT_ENDS:
             return False
-        self._start_agent()
+        self._start_agent_process()
         return True
 
     def start_racks(
@@ -146,14 +146,14 @@ class LocalProcesses:
         endpoint: Endpoint,
         work: Work,
         *,
-        separate: bool,
+        separate_processes: bool,
     ) -> None:
-        """Start simulated nodes, one for each name in `keys`: in a process for each core, or `separate` ones for each node.
+        """Start simulated nodes, one for each name in `keys`: in a process for each core, or in `separate_processes` for each node.
 
-        The workers of separate ones do what their agents are told. `boards` has what each node of the whole run stands for, in
+        In separate processes each worker gets its orders from its agent. `boards` has the board of each node of the whole run, in
         order of their numbers (see master/run/processes/simulated_boards.py).
         """
-        if separate:
+        if separate_processes:
             for name, node_keys in keys.items():
                 orders = SimulatedNodeOrders(name, endpoint, node_keys, board=boards[name], outlive_s=OUTLIVE_S)
                 self._start(name, "worker.simulation.node", orders, [name])
@@ -167,7 +167,7 @@ class LocalProcesses:
             self._start(f"rack-{rack + 1}", "worker.simulation.rack", orders_, [node.worker.node for node in held])
 
     def _start(self, name: str, module: str, orders: msgspec.Struct, nodes: Iterable[str]) -> None:
-        self._generators.append(Child(name, module, log=self._log(name), orders=orders, outlives=True))
+        self._generators.append(Child(name, module, log=self._log(name), orders=orders, outlives_controller=True))
         self._nodes[name] = list(nodes)
 
     def _log(self, name: str) -> Path:
@@ -185,7 +185,7 @@ class LocalProcesses:
 
     def target_end(self) -> str | None:
         """How the target ended by itself; None while it lives, or where there is none."""
-        return self._target.last_words() if self._target is not None and self._target.ended() else None
+        return self._target.describe_end() if self._target is not None and self._target.ended() else None
 
     def target_cpu_percent(self) -> float | None:
         """How much of one core the embedded target has used since the last call; None where that is not known."""
@@ -199,14 +199,14 @@ class LocalProcesses:
             return self._target_process.cpu_percent()
         return None
 
-    def generator_ends(self) -> list[str]:
+    def ended_generators(self) -> list[str]:
         """Which of the others have ended by themselves since the last call, and how."""
         ended = [child for child in self._generators if child.ended()]
         self._generators = [child for child in self._generators if child not in ended]
         if any(child.name == AGENT for child in ended):
             now_s = time.monotonic()
             self._agent_due_s = now_s + self._agent_backoff.after_end(now_s - self._agent_started_s)
-        return [f"{child.name}: {child.last_words()}" for child in ended]
+        return [f"{child.name}: {child.describe_end()}" for child in ended]
 
     def stop(self, grace_s: float) -> list[str]:
         """Let all but the target end by themselves for `grace_s`; then end what is left, and the target.

@@ -13,7 +13,7 @@ WEAK_SUPPLY = (0.05, 0.35)
 """A weak supply sags between these shares of the power by which a busy board draws more than one at rest."""
 
 
-def deal(fleet: Mapping[str, float], count: int) -> list[str]:
+def distribute_kinds(fleet: Mapping[str, float], count: int) -> list[str]:
     """The kind of each of `count` nodes, evenly mixed by the weights in `fleet`, which are above 0.
 
     By Webster's method (Sainte-Laguë): the next node is of the kind with the largest weight / (2 × nodes of it + 1). So the
@@ -28,14 +28,14 @@ def deal(fleet: Mapping[str, float], count: int) -> list[str]:
     return kinds
 
 
-def boards_of(
+def assign_boards(
     fleet: Mapping[str, float], rack: SimulatedRack, seed: int, nodes: Sequence[str]
 ) -> dict[str, SimulatedBoard]:
     """What each of all `nodes` of a run stands for, in their order; the same for the same seed."""
     weak_count = round(len(nodes) * rack.weak_supply_percent / 100)
     weak = set(random.Random(f"{seed} supply").sample(nodes, weak_count))  # noqa: S311  # no secret
     found = {}
-    for name, kind in zip(nodes, deal(fleet, len(nodes)), strict=True):
+    for name, kind in zip(nodes, distribute_kinds(fleet, len(nodes)), strict=True):
         dice = random.Random(f"{seed} {name}")  # noqa: S311  # no secret
         warmer_c, weakness = rack.spread_c * dice.random(), dice.uniform(*WEAK_SUPPLY)
         board, cooling = KINDS[kind]

@@ -33,7 +33,7 @@ from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.run.collect.collector import Collector
-from master.run.live_view import view_for
+from master.run.live_view import create_view
 from master.run.monitor import Monitor
 from master.run.processes.local import LocalProcesses, node_names
 from master.run.stop import StopOrder
@@ -127,7 +127,7 @@ class FleetsMaster:
             FleetMaster, server=self._server, listener=self._collector, shares=scenario.users, run=RUN
         )
         stack.callback(self._master.close)
-        view = view_for(Console(quiet=True), "bench")
+        view = create_view(Console(quiet=True), "bench")
         self._stop = StopOrder()
         processes = LocalProcesses(directory)
         watch = Monitor(

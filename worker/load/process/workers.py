@@ -31,7 +31,7 @@ from worker.load.process.gc_freeze import GcFreezer
 from worker.load.process.timerfd import exact_sleep
 from worker.load.recorder import Recorder
 from worker.load.runner import FleetWorker
-from worker.parent_watch import take_orders
+from worker.parent_watch import read_orders
 from worker.wire.curve import Endpoint, end_context
 from worker.wire.messages import Work
 from worker.wire.orders import WorkerSpec
@@ -48,7 +48,7 @@ T = TypeVar("T")
 def begin(kind: type[T]) -> T:
     """Begin as a process of workers: the orders on standard input, decoded as `kind`. Raises msgspec.MsgspecError."""
     track_requests()
-    orders = take_orders(kind, native_start_thread, native_sleep)
+    orders = read_orders(kind, native_start_thread, native_sleep)
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
     return orders
 

@@ -25,13 +25,13 @@ def is_main(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
-def dead_blocks(body: Sequence[ast.stmt]) -> Iterator[list[ast.stmt]]:
+def unreachable_blocks(body: Sequence[ast.stmt]) -> Iterator[list[ast.stmt]]:
     """The statements of `body`, and of the blocks within them, that run on a master or alone, in runs of neighbours."""
     for number, statement in enumerate(body):
         if isinstance(statement, ast.If):
             if is_main(statement.test):
                 continue
-            outcome = on_worker(statement.test)
+            outcome = outcome_on_worker(statement.test)
             never, taken = {
                 True: (statement.orelse, statement.body),
                 False: (statement.body, statement.orelse),
@@ -49,17 +49,17 @@ def dead_blocks(body: Sequence[ast.stmt]) -> Iterator[list[ast.stmt]]:
             blocks += [handler.body for handler in getattr(statement, "handlers", [])]
             blocks += [case.body for case in getattr(statement, "cases", [])]
         for block in blocks:
-            yield from dead_blocks(block)
+            yield from unreachable_blocks(block)
 
 
-def on_worker(test: ast.expr) -> bool | None:
+def outcome_on_worker(test: ast.expr) -> bool | None:
     """How `test` comes out on a worker of piswarm's; None where that can't be told."""
     match test:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            inner = on_worker(operand)
+            inner = outcome_on_worker(operand)
             return None if inner is None else not inner
         case ast.BoolOp(op=op, values=values):
-            known = [on_worker(value) for value in values]
+            known = [outcome_on_worker(value) for value in values]
             decides = isinstance(op, ast.Or)
             return decides if decides in known else None if None in known else not decides
         case ast.Call(func=ast.Name(id="isinstance"), args=[of, classes]) if _is_runner(of):

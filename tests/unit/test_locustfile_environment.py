@@ -10,7 +10,8 @@ import pytest
 from locust import User
 
 from master.errors import InputError
-from master.locustfile.around import (
+from master.locustfile.checks import raise_refused
+from master.locustfile.environment_checks import (
     check_configuration,
     check_environment,
     check_packages,
@@ -18,10 +19,9 @@ from master.locustfile.around import (
     check_shipped,
     check_variables,
 )
-from master.locustfile.check import refuse
 from master.locustfile.finding import Finding, Severity, refused, warned
-from master.locustfile.imported import Imported, check_users
-from master.locustfile.source import Source
+from master.locustfile.import_checks import Imported, check_users
+from master.locustfile.source_checks import Source
 from worker.wire.messages import UserShare
 
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
@@ -166,8 +166,8 @@ def test_all_refusals_come_at_once_and_nothing_else_does() -> None:
     """Mending one after the other is tedious."""
     found = [refused("one", "Do this."), warned("two", "Do that."), refused("three", "Do.", Path("a.py"), 3)]
     with pytest.raises(InputError) as caught:
-        refuse(found)
+        raise_refused(found)
     assert "one. Do this." in caught.value.message
     assert "a.py:3: three. Do." in caught.value.message
     assert "two" not in caught.value.message
-    assert refuse([Finding(WARNED, "two", "Do that.")]) == ["two. Do that."]
+    assert raise_refused([Finding(WARNED, "two", "Do that.")]) == ["two. Do that."]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from master.locustfile.elsewhere import compared_class, dead_blocks, is_main, last_name
 from master.locustfile.finding import Finding, refused, warned
+from master.locustfile.unreachable_code import compared_class, is_main, last_name, unreachable_blocks
 
 LOST_EVENTS = {
     "report_to_master": "reports have no place for what a locustfile adds",
@@ -58,7 +58,7 @@ def event_finding(event: str, file: Path | None, line: int | None) -> Finding | 
 def check_source(source: Source) -> list[Finding]:
     """Everything that can be read in it, by line."""
     main = [node for node in source.tree.body if isinstance(node, ast.If) and is_main(node.test)]
-    dead = [block for block in dead_blocks(source.tree.body) if not _says_nothing(block)]
+    dead = [block for block in unreachable_blocks(source.tree.body) if not _says_nothing(block)]
     skipped = [*main, *(statement for block in dead for statement in block)]
     left_out = {id(node) for statement in skipped for node in ast.walk(statement)}
     found = [_dead(block, source.file) for block in dead]
@@ -99,7 +99,7 @@ def files_named(source: Source, folders: Collection[Path]) -> dict[Path, int]:
     return found
 
 
-def imports(source: Source) -> Iterator[tuple[str, Sequence[str], int]]:
+def imports_of(source: Source) -> Iterator[tuple[str, Sequence[str], int]]:
     """Each absolute import: the module, the names that are taken from it (none for `import x`), and the line."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):

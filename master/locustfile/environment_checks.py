@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from master.locustfile.finding import Finding, refused, warned
-from master.locustfile.source import Source, files_named, imports, variables_read
+from master.locustfile.source_checks import Source, files_named, imports_of, variables_read
 from worker.load.locust_options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
@@ -51,7 +51,7 @@ def check_configuration(folders: Iterable[Path]) -> list[Finding]:
 def check_shadowed(source: Source) -> list[Finding]:
     """Modules beside the locustfile that have the name of a package of piswarm's, which an import of that name finds first."""
     found = []
-    for module, names, line in imports(source):
+    for module, names, line in imports_of(source):
         package = module.partition(".")[0]
         beside = [source.file.parent / f"{package}.py", source.file.parent / package / "__init__.py"]
         own = next((path for path in beside if path.is_file()), None)
@@ -78,7 +78,7 @@ def check_shipped(
     """What real nodes have not, since they get the text of the locustfile alone."""
     locustfile, *_ = sources = list(sources)
     remedy = "Put what it has into the locustfile, or install it as a package on the nodes."
-    lines = {name: line for name, _, line in imports(locustfile)}
+    lines = {name: line for name, _, line in imports_of(locustfile)}
     found = [
         refused(
             f"imports {name} from {path}, and real nodes get the locustfile alone",
@@ -123,7 +123,7 @@ def check_packages(sources: Iterable[Source]) -> list[Finding]:
             line,
         )
         for source in sources
-        for module, _, line in imports(source)
+        for module, _, line in imports_of(source)
         for names in [distributions.get(module.partition(".")[0], [])]
         if names and not shipped & {_plain(name) for name in names}
     ]

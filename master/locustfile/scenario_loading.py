@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from master.locustfile.check import check_locustfile, import_checked, refuse
-from master.locustfile.imported import hosts_of
-from master.scenario import Overrides, Scenario, load_scenario, peek_locustfile
+from master.locustfile.checks import check_locustfile, import_checked, raise_refused
+from master.locustfile.import_checks import hosts_of
+from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
 from worker.load.catalogue import user_classes
 from worker.load.locust_options import own_variables
 
 
 @dataclass(frozen=True)
-class ScenarioRead:
+class LoadedScenario:
     """A scenario that can be run, what the operator is to be told of it, and the values of the locustfile's own options."""
 
     scenario: Scenario
@@ -23,19 +23,19 @@ class ScenarioRead:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_to_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> ScenarioRead:
+def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> LoadedScenario:
     """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused."""
-    locustfile = peek_locustfile(file, overrides.target)
+    locustfile = locustfile_of(file, overrides.target)
     if locustfile is None:
-        return ScenarioRead(load_scenario(file, user_classes(), overrides))
+        return LoadedScenario(load_scenario(file, user_classes(), overrides))
     imported = import_checked(locustfile)
     scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes))
-    warnings = refuse(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
-    return ScenarioRead(scenario, warnings, own_variables(os.environ))
+    warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
+    return LoadedScenario(scenario, warnings, own_variables(os.environ))
 
 
-def read_again(file: Path) -> Scenario:
+def load_for_resume(file: Path) -> Scenario:
     """The scenario of a run that was begun, and checked then. Raises InputError."""
-    locustfile = peek_locustfile(file)
+    locustfile = locustfile_of(file)
     known = user_classes() if locustfile is None else import_checked(locustfile).classes
     return load_scenario(file, known)

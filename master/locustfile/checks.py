@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from master.errors import InputError
-from master.locustfile.around import (
+from master.locustfile.environment_checks import (
     check_configuration,
     check_environment,
     check_packages,
@@ -16,21 +16,21 @@ from master.locustfile.around import (
     check_variables,
 )
 from master.locustfile.finding import Finding, Severity
-from master.locustfile.imported import Imported, check_imported, check_users, observe_import
-from master.locustfile.source import Source, check_source
+from master.locustfile.import_checks import Imported, check_imported, check_users, import_observed
+from master.locustfile.source_checks import Source, check_source
 from worker.load.locust_options import own_variables
 from worker.wire.messages import UserShare
 
-DOCUMENT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
+HINT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
 
 
 def import_checked(file: Path) -> Imported:
     """Import a locustfile. Raises InputError, also for modules of the operator's that piswarm's would hide from it."""
     source = Source.read(file)
     if source is not None:
-        refuse(check_shadowed(source))
+        raise_refused(check_shadowed(source))
     try:
-        return observe_import(file)
+        return import_observed(file)
     except KeyboardInterrupt:
         raise  # the operator's
     except BaseException as error:  # also an exit, and gevent's Timeout, which is no Exception
@@ -59,12 +59,12 @@ def check_locustfile(
     return sorted(once.values(), key=lambda finding: (str(finding.file or ""), finding.line or 0, finding.what))
 
 
-def refuse(findings: Iterable[Finding]) -> list[str]:
+def raise_refused(findings: Iterable[Finding]) -> list[str]:
     """Raise InputError with all those that keep a run from starting; the others as lines to be told."""
     refused = [finding for finding in findings if finding.severity is Severity.REFUSED]
     if len(refused) == 1:
-        raise InputError(str(refused[0]), hint=DOCUMENT)
+        raise InputError(str(refused[0]), hint=HINT)
     if refused:
         rows = "\n".join(f"  {finding}" for finding in refused)
-        raise InputError(f"{len(refused)} things that are not as Locust does them\n{rows}", hint=DOCUMENT)
+        raise InputError(f"{len(refused)} things that are not as Locust does them\n{rows}", hint=HINT)
     return [str(finding) for finding in findings]

@@ -14,7 +14,7 @@ import locust
 from locust import LoadTestShape, User
 
 from master.locustfile.finding import Finding, refused, warned
-from master.locustfile.source import event_finding
+from master.locustfile.source_checks import event_finding
 from worker.load.catalogue import import_locustfile
 from worker.load.locust_options import OptionsError, own_options, own_variables, parse_options
 from worker.wire.messages import UserShare
@@ -57,7 +57,7 @@ class _Opened:
 _opened = _Opened()
 
 
-def observe_import(file: Path) -> Imported:
+def import_observed(file: Path) -> Imported:
     """Import a locustfile, and note what it brings along. Whatever it raises is passed on."""
     before = set(sys.modules)
     _opened.begin()
