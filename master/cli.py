@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOG_WIDTH = 120
 """Columns of output that goes to a file or a log, which has no width of its own."""
 OUTPUT_TIMEOUT_S = 0.5
-"""How long a run waits for whoever reads what it prints, before it goes on without."""
+"""Longest wait for a reader of standard output that has stopped reading, before output is dropped."""
 
 MAX_FRAMES = 10
 """Innermost calls that are shown of a fault of piswarm's own."""
@@ -294,7 +294,7 @@ def _print_error(*lines: str) -> None:
 
 
 def _notes(error: BaseException) -> list[str]:
-    """What else went wrong while the error was on its way."""
+    """Problems of the shutdown that followed the error."""
     return [f"piswarm: {note}" for note in getattr(error, "__notes__", [])]
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from worker.printable import printable_lines
 
 MAX_FAULTS = 20
-"""So many are shown of those that one message is about."""
+"""Most faults that one message lists."""
 _MAX_LINE_LENGTH = 1000  # characters of a message
 
 
 class ExitCode(IntEnum):
-    """What the command's exit status means."""
+    """Meaning of the command's exit status."""
 
     PASS = 0
     FAIL = 1

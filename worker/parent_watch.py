@@ -1,4 +1,4 @@
-"""How a process that the controller or an agent starts gets its orders, and how it learns that the one who started it is gone.
+"""Orders of a process from its parent, the controller or an agent, and its end when the parent is gone.
 
 Orders come as one line of JSON on standard input: keys stay out of argv and the environment. The pipe then stays open; when
 it closes, the other end is no more, however it ended, and this process ends too: at once, or, if its orders say how long it
@@ -22,13 +22,13 @@ from worker.streams import guard_streams
 
 T = TypeVar("T")
 
-_heard_s = time.monotonic()
+_last_contact_s = time.monotonic()
 
 
 def note_contact() -> None:
-    """A controller has been heard."""
-    global _heard_s  # noqa: PLW0603  # there is one process, and one life of it
-    _heard_s = time.monotonic()
+    """Note that a message of a controller has arrived."""
+    global _last_contact_s  # noqa: PLW0603  # there is one process, and one life of it
+    _last_contact_s = time.monotonic()
 
 
 def read_orders(
@@ -50,7 +50,7 @@ def read_orders(
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        while time.monotonic() - _heard_s < outlive_s:
+        while time.monotonic() - _last_contact_s < outlive_s:
             sleep(0.5)
         os._exit(1)
 

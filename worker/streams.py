@@ -1,7 +1,7 @@
-"""Standard output and standard error that can't stop a program: what can't be written is left out, and the program goes on.
+"""Standard output and standard error that can't stop a program: what can't be written is dropped, and the program goes on.
 
 A reader that has gone (`| head -1`), a terminal that was closed or does not read any more (Ctrl-S), a disk that is full, an
-encoding without some character: none of them raises, and none holds up an event loop for longer than its patience.
+encoding without some character: none of them raises, and none holds up an event loop for longer than the write timeout.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ASCII_SUBSTITUTES = {
     "µ": "u",
     "\u00a0": " ",
 }
-"""What stands for a character that an encoding does not have; "?" for any other."""
+"""Substitutes for characters that an encoding lacks; "?" for any other."""
 
 
 class _Output(io.RawIOBase):
@@ -39,9 +39,9 @@ class _Output(io.RawIOBase):
 
     def __init__(self, descriptor: int) -> None:
         self.lost: OSError | None = None
-        """Why something was left out, the first time."""
-        self.patience_s = math.inf
-        """How long a write may wait for a reader that has stopped reading."""
+        """First error by which output was dropped; None while none was."""
+        self.timeout_s = math.inf
+        """Longest wait for a reader that has stopped reading."""
         self._descriptor = descriptor
         self._target = _unblocking(descriptor)
         self._behind = False
@@ -59,7 +59,7 @@ class _Output(io.RawIOBase):
         left = memoryview(data).cast("B")
         size = len(left)
         # A reader that has let one write wait in vain holds up no further one.
-        until_s = time.monotonic() + (0.0 if self._behind and self.patience_s < math.inf else self.patience_s)
+        until_s = time.monotonic() + (0.0 if self._behind and self.timeout_s < math.inf else self.timeout_s)
         try:
             while left:
                 if not _ready(self._target, until_s - time.monotonic()):
@@ -67,9 +67,7 @@ class _Output(io.RawIOBase):
                 try:
                     left = left[os.write(self._target, left[:PIPE_BUF_BYTES]) :]
                 except BlockingIOError:
-                    time.sleep(
-                        0.01
-                    )  # a terminal with less room than that; it is asked again, as long as there is patience
+                    time.sleep(0.01)  # a terminal with less room than that; it is asked again, until the timeout
                     if time.monotonic() > until_s:
                         raise
             self._behind = False
@@ -107,15 +105,15 @@ def guard_streams() -> None:
 
 
 def set_write_timeout(seconds: float) -> None:
-    """How long a write to standard output or error may wait for whoever reads it; without end until this is called."""
+    """Limit the wait of a write to standard output or error for its reader; without limit until this is called."""
     for stream in (sys.stdout, sys.stderr):
         output = _output_of(stream)
         if output is not None:
-            output.patience_s = seconds
+            output.timeout_s = seconds
 
 
 def lost_output() -> OSError | None:
-    """Why something that was written to standard output has been left out; None when nothing was, or its reader had enough."""
+    """First error by which standard output was dropped; None when none was, or its reader closed it."""
     output = _output_of(sys.stdout)
     if output is None:
         return None

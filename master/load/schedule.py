@@ -32,7 +32,7 @@ class Segment:
     stage: int
 
     def users_at(self, offset_s: float) -> int:
-        """How many users there should be at `offset_s`: on the line between both ends, towards the start."""
+        """Planned users at `offset_s`: on the line between both ends, rounded towards the start."""
         done = int(max(0.0, offset_s - self.start_s) * self.spawn_rate)
         if self.to_users >= self.from_users:
             return min(self.from_users + done, self.to_users)
@@ -41,7 +41,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a run is: `users` are the planned ones, `stage_left_s` counts to the end of the stage, `left_s` of the run."""
+    """Position of a run in its schedule: `users` are the planned ones, `stage_left_s` counts to the end of the stage, `left_s` of the run."""
 
     stage: int
     kind: Kind
@@ -72,13 +72,13 @@ class LoadSchedule:
         self._starts_s = [segment.start_s for segment in self.segments]
 
     def at(self, offset_s: float) -> Position:
-        """Where the plan is at `offset_s`; its start before 0, its end after the last stage."""
+        """Position in the plan at `offset_s`; its start before 0, its end after the last stage."""
         if not self.segments:
             return Position(0, "hold", self.stages[-1].users, 0.0, 0.0)
         return self._position(self._segment(offset_s), offset_s)
 
     def before_hold(self, stage: int) -> Position:
-        """Where the plan is when the ramp of `stage` should be over but its hold has not begun."""
+        """Position when the ramp of `stage` should be over but its hold has not begun."""
         offset_s = self.hold_starts_s[stage]
         left_s = self.total_s - offset_s
         return Position(stage, "ramp", self.stages[stage].users, self.stages[stage].hold_s, left_s)
@@ -99,7 +99,7 @@ class LoadSchedule:
 
 
 class Progress:
-    """How far a run really is. For each stage in turn: ramp, call `hold_started`, hold for the stage's `hold_s`.
+    """Actual progress of a run through its schedule. For each stage in turn: ramp, call `hold_started`, hold for the stage's `hold_s`.
 
     A run that another controller began goes on here: `stages_done` stages were before those of the schedule, with the holds
     `steady_before`, and the schedule begins with `begin`.
@@ -119,12 +119,12 @@ class Progress:
         return self._schedule.stages
 
     def hold_of(self, stage: int) -> float:
-        """How long a stage, counted from the run's first, is held by this schedule, in seconds."""
+        """Hold of a stage, counted from the run's first, by this schedule, in seconds."""
         return self._schedule.stages[stage - self._stages_done].hold_s
 
     @property
     def holds_begun(self) -> int:
-        """How many stages of the schedule are or have been held."""
+        """Number of stages of the schedule whose hold has begun."""
         return len(self._holds_s)
 
     @property
@@ -157,7 +157,7 @@ class Progress:
         self._holds_s.append(offset_s)
 
     def at(self, offset_s: float) -> Position:
-        """Where the run is: like the plan, later (or earlier) by what the ramps took, and never in a hold unannounced."""
+        """Position of the run: like the plan, later (or earlier) by what the ramps took, and never in a hold unannounced."""
         held = len(self._holds_s)
         planned_s = offset_s - self._start_s
         if held:
@@ -171,7 +171,7 @@ class Progress:
     def steady_spans(self, until_s: float) -> list[Span]:
         """The holds with users that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run).
 
-        What was interrupted is left out.
+        Interruptions are excluded.
         """
         stages = self._schedule.stages
         spans = [

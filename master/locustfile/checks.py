@@ -1,4 +1,4 @@
-"""Everything that a locustfile asks for and does not get, found before anything is started."""
+"""All checks of a locustfile, made before anything is started."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def import_checked(file: Path) -> Imported:
 def check_locustfile(
     imported: Imported, users: Mapping[str, UserShare], target: str, *, real_nodes: bool
 ) -> list[Finding]:
-    """What is to be said of it, for a run of `users` against `target`."""
+    """All findings on a locustfile for a run of `users` against `target`."""
     files = [imported.file, *sorted(set(imported.modules.values()))]
     sources = [source for file in files if (source := Source.read(file)) is not None]
     folders = [imported.file.parent, Path.cwd()]

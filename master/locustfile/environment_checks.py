@@ -1,4 +1,4 @@
-"""What surrounds a locustfile: the environment, Locust's configuration files, and what lies beside it."""
+"""Checks of a locustfile's environment: variables, Locust's configuration files, modules and files beside it, packages."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _has(module: str, names: Iterable[str]) -> bool:
 def check_shipped(
     sources: Iterable[Source], modules: Mapping[str, Path], opened: Collection[Path], folders: Collection[Path]
 ) -> list[Finding]:
-    """What real nodes have not, since they get the text of the locustfile alone."""
+    """Modules and files that real nodes lack, since they get the text of the locustfile alone."""
     locustfile, *_ = sources = list(sources)
     remedy = "Put what it has into the locustfile, or install it as a package on the nodes."
     lines = {name: line for name, _, line in imports_of(locustfile)}

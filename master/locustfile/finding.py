@@ -1,4 +1,4 @@
-"""One thing that a locustfile asks for and does not get."""
+"""One finding on a locustfile: something of Locust's that piswarm does not do."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from worker.printable import printable
+
 
 class Severity(IntEnum):
-    """What it means for the run."""
+    """Consequence of a finding for the run."""
 
     WARNED = 0
     """Harmless: it is merely not used, and said so."""
@@ -18,7 +20,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`what` is not done, and what to do about it (`remedy`); where, as far as it is known."""
+    """`what` is not done, the `remedy`, and the place in the source where it is known."""
 
     severity: Severity
     what: str
@@ -27,9 +29,9 @@ class Finding:
     line: int | None = None
 
     def __str__(self) -> str:
-        """As one line, with its place."""
+        """One printable line, with its place."""
         where = "" if self.file is None else f"{self.file}: " if self.line is None else f"{self.file}:{self.line}: "
-        return f"{where}{self.what}. {self.remedy}"
+        return printable(f"{where}{self.what}. {self.remedy}")
 
 
 def refused(what: str, remedy: str, file: Path | None = None, line: int | None = None) -> Finding:

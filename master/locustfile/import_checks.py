@@ -1,4 +1,4 @@
-"""What the import of a locustfile gives, and what of it is not done here."""
+"""Importing a locustfile, and checks of its classes, shapes, listeners and options."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _check_options(imported: Imported) -> list[Finding]:
 
 
 def check_users(imported: Imported, users: Mapping[str, UserShare], target: str) -> list[Finding]:
-    """What the classes that a scenario names say of themselves, and the scenario says otherwise.
+    """Hosts and weights of the user classes that differ from those of the scenario.
 
     To be asked before the classes are given their shares of the load.
     """
@@ -162,7 +162,7 @@ def _ratios(shares: Mapping[str, tuple[int, float]]) -> dict[str, tuple[int, flo
 
 
 def _place(listener: Callable[..., Any], file: Path) -> tuple[Path, int | None]:
-    """Where a function is defined; only the locustfile where that can't be told."""
+    """File and line of a function; only the locustfile where they are unknown."""
     while hasattr(listener, "__wrapped__") or hasattr(listener, "func"):
         listener = getattr(listener, "__wrapped__", None) or listener.func  # type: ignore[attr-defined]
     code = getattr(listener, "__code__", None)

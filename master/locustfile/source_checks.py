@@ -1,4 +1,4 @@
-"""What can be read in a locustfile's source, or in that of a module that it imports. Pure."""
+"""Checks of the source of a locustfile, or of a module that it imports. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Source:
 
 
 def event_finding(event: str, file: Path | None, line: int | None) -> Finding | None:
-    """What is to be said of a listener of `event`; None where it hears what it is to hear."""
+    """Finding on a listener of `event`; None where the event fires as with Locust."""
     what = f"the event {event} never fires here"
     if event in LOST_EVENTS:
         return refused(f"{what}: {LOST_EVENTS[event]}", "Take the listener out.", file, line)
@@ -58,12 +58,12 @@ def event_finding(event: str, file: Path | None, line: int | None) -> Finding | 
 def check_source(source: Source) -> list[Finding]:
     """Everything that can be read in it, by line."""
     main = [node for node in source.tree.body if isinstance(node, ast.If) and is_main(node.test)]
-    dead = [block for block in unreachable_blocks(source.tree.body) if not _says_nothing(block)]
+    dead = [block for block in unreachable_blocks(source.tree.body) if not _has_no_effect(block)]
     skipped = [*main, *(statement for block in dead for statement in block)]
-    left_out = {id(node) for statement in skipped for node in ast.walk(statement)}
+    unreachable = {id(node) for statement in skipped for node in ast.walk(statement)}
     found = [_dead(block, source.file) for block in dead]
     for function, node in _nodes(source.tree, None):
-        if id(node) in left_out:
+        if id(node) in unreachable:
             continue
         for rule in _RULES:
             finding = rule(node, function, source.file)
@@ -115,8 +115,8 @@ def _nodes(node: ast.AST, function: ast.AST | None) -> Iterator[tuple[ast.AST | 
         yield from _nodes(child, child if isinstance(child, _FUNCTIONS) else function)
 
 
-def _says_nothing(block: Sequence[ast.stmt]) -> bool:
-    """Whether leaving it out changes nothing: it only passes, leaves, or is text."""
+def _has_no_effect(block: Sequence[ast.stmt]) -> bool:
+    """Whether the block has no effect: only `pass`, `return` and the like, or text."""
     return all(
         isinstance(statement, ast.Pass | ast.Return | ast.Continue | ast.Break)
         or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))

@@ -53,7 +53,7 @@ def unreachable_blocks(body: Sequence[ast.stmt]) -> Iterator[list[ast.stmt]]:
 
 
 def outcome_on_worker(test: ast.expr) -> bool | None:
-    """How `test` comes out on a worker of piswarm's; None where that can't be told."""
+    """Outcome of `test` on a worker of piswarm's; None where it is unknown."""
     match test:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = outcome_on_worker(operand)

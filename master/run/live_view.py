@@ -1,4 +1,4 @@
-"""What a person sees while a run is on: one calm view in a terminal, plain lines anywhere else."""
+"""The live view of a run: one block that is redrawn in a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 PLAIN_INTERVAL_S = 5.0
 PLAIN_STEP_INTERVAL_S = 2.0
-"""How often the progress of one step, `step: how far`, is worth a line."""
+"""Shortest interval between two lines on the progress of one step, `step: progress`, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,17 @@ class View(Protocol):
     ) -> None: ...
 
     def say(self, text: str) -> None:
-        """Tell what is being done now."""
+        """Show the step that is being done now."""
 
     def warn(self, text: str) -> None:
-        """Tell what the operator should do something about; it stays to be read."""
+        """Show a warning that the operator should act on; it stays on the screen."""
 
     def show(self, snapshot: Snapshot) -> None:
         """Show the run as it is now; called about once a second."""
 
 
 def create_view(console: Console, title: str) -> View:
-    """The view that suits where the console writes to."""
+    """A TerminalView where the console is a terminal, else a PlainView."""
     return TerminalView(console, title) if console.is_terminal else PlainView(console)
 
 
@@ -76,8 +76,8 @@ class PlainView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._due_s = 0.0
-        self._told_waiting = False
-        self._said = ("", 0.0)
+        self._shown_waiting = False
+        self._last_step = ("", 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -90,9 +90,9 @@ class PlainView:
     def say(self, text: str) -> None:
         """Print the step, and its progress now and then."""
         step, now_s = text.partition(":")[0], time.monotonic()
-        if step != self._said[0] or now_s - self._said[1] > PLAIN_STEP_INTERVAL_S:
+        if step != self._last_step[0] or now_s - self._last_step[1] > PLAIN_STEP_INTERVAL_S:
             self._print(text)
-            self._said = (step, now_s)
+            self._last_step = (step, now_s)
 
     def warn(self, text: str) -> None:
         """Print it."""
@@ -101,9 +101,9 @@ class PlainView:
     def show(self, snapshot: Snapshot) -> None:
         """Print one line of figures, when it is time for one, or at once when requests have begun to wait for a second or longer."""
         waits = snapshot.oldest_s > 0
-        if snapshot.offset_s < self._due_s and (self._told_waiting or not waits):
+        if snapshot.offset_s < self._due_s and (self._shown_waiting or not waits):
             return
-        self._told_waiting = waits
+        self._shown_waiting = waits
         self._due_s = snapshot.offset_s + PLAIN_INTERVAL_S
         self._print(
             f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "

@@ -1,4 +1,4 @@
-"""The order to end a run before its time: anyone may give it, the first reason stays."""
+"""The order to end a run early: any part of the run may give it, and the first reason stays."""
 
 from __future__ import annotations
 

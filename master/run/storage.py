@@ -1,4 +1,4 @@
-"""Whether what a run measures can still be kept: the room on its disk, and that run.db is the file that was begun.
+"""Monitoring of the run directory: free space on its disk, and whether run.db is still the file that the run created.
 
 A run that could no longer keep what it measures ends in order while there is room for its result, and can be resumed when
 there is more.
@@ -20,9 +20,9 @@ from master.scenario.model import ramps_s
 from worker.printable import printable
 
 REPORT_BYTES = 8 << 20
-"""What report.html (5 MB of it a library for its charts), result.json and junit.xml take."""
+"""Size of report.html (5 MB of it a library for its charts), result.json and junit.xml together."""
 SECOND_BYTES, NODE_SECOND_BYTES = 4000, 120
-"""What a second of a run takes in run.db, by and large: beside its nodes, and for each of them."""
+"""Approximate size of one second of a run in run.db: without its nodes, and for each node."""
 LOG_BYTES = 4 << 20
 """SQLite's log beside run.db grows to this, and is begun anew."""
 KEPT_FREE_BYTES, KEPT_FREE_S = 96 << 10, 3
@@ -30,17 +30,17 @@ KEPT_FREE_BYTES, KEPT_FREE_S = 96 << 10, 3
 WARN_AFTER_S = 10
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HEADER = b"SQLite format 3\x00"
-_AGAIN = "Make room, then go on with: piswarm resume"
+_RESUME_HINT = "Make room, then go on with: piswarm resume"
 
 
 def estimate_run_bytes(scenario: Scenario) -> int:
-    """About how much room a run takes, with its report."""
+    """Estimated disk space that a run takes, with its report."""
     load_s = sum(ramps_s(scenario.load)) + sum(stage.hold_s for stage in scenario.load)
     return int(load_s * (SECOND_BYTES + NODE_SECOND_BYTES * scenario.nodes.expect)) + REPORT_BYTES
 
 
 def format_bytes(count: float) -> str:
-    """As people read it: `500 kB`, `12 MB`, `3.4 GB`."""
+    """A size for people: `500 kB`, `12 MB`, `3.4 GB`."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
@@ -48,24 +48,24 @@ def format_bytes(count: float) -> str:
 
 
 class Growth:
-    """How fast a run fills its disk, and for how long there is room. Pure: sizes and times are parameters."""
+    """Growth of a run's files, and an estimate of the space that the rest of the run needs. Pure: sizes and times are parameters."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
         self._latest: deque[int] = deque(maxlen=10)
 
     def observe(self, offset_s: float, database_bytes: int, log_bytes: int) -> None:
-        """What run.db and its log take now."""
+        """Note the sizes of run.db and of its log at `offset_s` of the run."""
         self._latest.append(database_bytes + log_bytes)
         self._first = self._first or (offset_s, database_bytes)
         self._now = (offset_s, database_bytes, log_bytes)
 
-    def lately_bytes(self) -> int:
-        """The most by which it has lately grown in one second."""
+    def recent_growth_bytes(self) -> int:
+        """Largest growth within one of the latest ten seconds."""
         return max((after - before for before, after in pairwise(self._latest)), default=0)
 
     def still_needed_bytes(self, left_s: float) -> int:
-        """About how much it will take in the `left_s` that are left, beside what it has; with its report."""
+        """Estimated further space for the `left_s` that are left, with the report."""
         assert self._first is not None
         offset_s, database_bytes, log_bytes = self._now
         first_s, first_bytes = self._first
@@ -80,13 +80,13 @@ class StorageMonitor:
     """The run directory of a run that is on."""
 
     def __init__(self, directory: RunDirectory) -> None:
-        """To be made when run.db has been."""
+        """Create it after run.db."""
         self.fault: str | None = None
-        """Why nothing more can be kept, and what to do about it; None as long as it can."""
+        """Reason why nothing more can be written, with the remedy; None as long as writing works."""
         self.writable = True
-        """Whether writing is still worth a try."""
+        """False once a write has failed or run.db is gone."""
         self.resumable = True
-        """Whether the run can be resumed from what is kept."""
+        """False where run.db was lost, so that no controller can resume the run."""
         self._directory = directory
         self._shown = printable(str(directory.path))
         self._identity = _identity(directory.database)
@@ -97,7 +97,7 @@ class StorageMonitor:
         self._warned = False
 
     def warnings_at_start(self, scenario: Scenario) -> Iterator[str]:
-        """That the disk may be too small, if so."""
+        """A warning where the disk has less free space than the run is estimated to take."""
         free, needed = _free_bytes(self._directory.path), estimate_run_bytes(scenario)
         if free is not None and free < needed:
             yield (
@@ -105,24 +105,24 @@ class StorageMonitor:
                 f"{format_bytes(needed)}: make room, or name another place with --out"
             )
 
-    def look(self, offset_s: float, left_s: float, fold: Callable[[], None]) -> Iterator[str]:
-        """Once a second: see whether anything is wrong (`fault`); warnings to be told. `fold` makes room by folding SQLite's log."""
+    def check(self, offset_s: float, left_s: float, fold: Callable[[], None]) -> Iterator[str]:
+        """Check the storage, once a second; sets `fault` when it fails. Yields warnings. `fold` frees space by a checkpoint of SQLite's log."""
         if self.fault is not None:
             return
         if (lost := self._lost()) is not None:
-            self._give_up(lost, resumable=False)
+            self._set_fault(lost, resumable=False)
             self.writable = False
             return
         free = _free_bytes(self._directory.path)
         if free is None:
             return
         self._growth.observe(offset_s, _size(self._directory.database), _size(self._directory.log))
-        kept = max(KEPT_FREE_BYTES, KEPT_FREE_S * self._growth.lately_bytes())
+        kept = max(KEPT_FREE_BYTES, KEPT_FREE_S * self._growth.recent_growth_bytes())
         if free < kept:
             fold()
             free = _free_bytes(self._directory.path) or 0
         if free < kept:
-            self._give_up(self._full())
+            self._set_fault(self._full())
         elif (
             not self._warned and offset_s > WARN_AFTER_S and free < (needed := self._growth.still_needed_bytes(left_s))
         ):
@@ -133,7 +133,7 @@ class StorageMonitor:
             )
 
     def note(self, error: Exception) -> bool:
-        """Something could not be kept; whether `error` says that the storage is at fault."""
+        """Note that a write failed; whether `error` is the storage's fault."""
         if not isinstance(error, (sqlite3.Error, OSError)):
             return False
         number = error.errno if isinstance(error, OSError) else None
@@ -141,25 +141,27 @@ class StorageMonitor:
         if self.fault is not None:
             pass
         elif (lost := self._lost()) is not None:
-            self._give_up(lost, resumable=False)
+            self._set_fault(lost, resumable=False)
         elif full:
-            self._give_up(self._full())
+            self._set_fault(self._full())
         elif isinstance(error, sqlite3.Error) or number in (errno.EROFS, errno.EIO, errno.ENOENT):
             again = f"When that is mended, go on with: piswarm resume {self._shown}"
-            self._give_up(f"{self._shown}/{self._directory.database.name} can't be written any more: {error}. {again}")
+            self._set_fault(
+                f"{self._shown}/{self._directory.database.name} can't be written any more: {error}. {again}"
+            )
         else:
             return False
         self.writable = False
         return True
 
-    def _give_up(self, fault: str, *, resumable: bool = True) -> None:
+    def _set_fault(self, fault: str, *, resumable: bool = True) -> None:
         self.fault, self.resumable = fault, resumable
 
     def _full(self) -> str:
-        return f"the disk of {self._shown} is full. {_AGAIN} {self._shown}"
+        return f"the disk of {self._shown} is full. {_RESUME_HINT} {self._shown}"
 
     def _lost(self) -> str | None:
-        """How run.db is no more the file that was begun; None when it is."""
+        """Description of what happened to run.db: removed, replaced or overwritten; None while it is the file that was created."""
         database = self._directory.database
         identity = _identity(database)
         if identity is None:

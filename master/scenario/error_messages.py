@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a scenario, as sentences for the operator, each at its place in the file."""
+"""Pydantic's validation errors of a scenario as sentences for the operator, each at its place in the file."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from master.scenario.error_messages import note_findings
 from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits, find_mix_fault
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
-from master.scenario.schema import ScenarioShape, Surroundings, ValidityShape, check_name, check_target
+from master.scenario.schema import ScenarioContext, ScenarioShape, ValidityShape, check_name, check_target
 from master.scenario.windows import find_window_fault
 from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE
@@ -49,7 +49,7 @@ def _read(path: Path, known_users: Collection[str] | None, target: str | None, h
     document = read_document(path)
     scenario = None
     try:
-        shape = ScenarioShape.model_validate(document.data, context=Surroundings(path.parent, known_users))
+        shape = ScenarioShape.model_validate(document.data, context=ScenarioContext(path.parent, known_users))
         target = shape.target or target
         if target is None and known_users is not None:
             target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})

@@ -1,4 +1,4 @@
-"""What a scenario says, once it has been read and found right. Plain frozen data."""
+"""The validated content of a scenario. Plain frozen data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stage:
     hold_s: float
 
     def ramp_s(self, from_users: int) -> float:
-        """How long the way from `from_users` takes by plan."""
+        """Planned duration of the ramp from `from_users`, in seconds."""
         return abs(self.users - from_users) / self.spawn_rate
 
 
@@ -46,7 +46,7 @@ def find_mix_fault(users: Mapping[str, UserShare], peak: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedNodes:
-    """How many nodes the run wants, how few will do, and how long to wait for them."""
+    """Number of nodes that the run wants, the least that suffice, and how long to wait for them."""
 
     expect: int = 1
     min: int = 1
@@ -54,12 +54,12 @@ class ExpectedNodes:
 
 
 DEFAULT_FLEET: Mapping[str, float] = {"pi4-heatsink": 1, "pi5-cooled": 1}
-"""What simulated nodes stand for unless told: kinds of worker.simulation.boards.KINDS, by weight."""
+"""Default kinds of simulated nodes (worker.simulation.boards.KINDS), by weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRack:
-    """What simulated nodes stand in. `spread_c` is from the coolest place, which has `ambient_c`, to the warmest.
+    """The rack of simulated nodes. `spread_c` is from the coolest place, which has `ambient_c`, to the warmest.
 
     `request_cpu_s` is the CPU that a request costs on a Pi 4's core at full clock; None is what it costs this machine, scaled.
     Boards warm up and cool down `thermal_speed` times as fast as real ones.
@@ -74,7 +74,7 @@ class SimulatedRack:
 
 @dataclass(frozen=True, slots=True)
 class ValidityLimits:
-    """Where the generator stops being fit to measure."""
+    """Limits beyond which the generator is not fit to measure."""
 
     loop_lag_p99_ms: float = 50.0
     worker_cpu_percent: float = 90.0

@@ -1,4 +1,4 @@
-"""What the command line changes about a scenario."""
+"""Changes of a scenario by the command line's options."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Threshold:
 
     @property
     def percent(self) -> float | None:
-        """Which percentile a latency metric asks for (100 for `max`); None for the other metrics."""
+        """Percentile of a latency metric (100 for `max`); None for other metrics."""
         return percent_of(self.metric)
 
     def is_worse(self, value: float, than: float) -> bool:

@@ -50,7 +50,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ScenarioContext:
     """What a scenario is checked against: its folder, and the user classes there are (None: not known yet)."""
 
     folder: Path
@@ -99,8 +99,8 @@ def _parse_share(value: object) -> UserShare:
     raise ValueError(f'{value!r:.60} is neither a weight above 0, e.g. 8, nor a fixed count, e.g. "= 3"')
 
 
-def _surroundings(info: ValidationInfo) -> Surroundings:
-    assert isinstance(info.context, Surroundings)
+def _surroundings(info: ValidationInfo) -> ScenarioContext:
+    assert isinstance(info.context, ScenarioContext)
     return info.context
 
 

@@ -1,4 +1,4 @@
-"""Whether a run has so many judged seconds on end as its rules with a window need. Pure."""
+"""Check that the holds of a run are long enough for rules with a window. Pure."""
 
 from __future__ import annotations
 

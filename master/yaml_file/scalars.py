@@ -1,4 +1,4 @@
-"""What a single value of a YAML file means, where it has to mean the same to everyone.
+"""Parsing of single YAML values, so that they mean the same to everyone.
 
 PyYAML reads YAML 1.1, where 0100 is 64, 1:30 is 90 and `no` is false; most people and other readers expect the core schema of YAML
 1.2 (10.3.2), where these are 100, a text and a text, and 1e3 is a number. What is read differently, and what is no plain decimal

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from master.locustfile.finding import Severity
+from master.locustfile.finding import Severity, refused
 from master.locustfile.source_checks import Source, check_source, files_named, imports_of, variables_read
 
 FILE = Path("/project/own.py")
@@ -19,7 +19,7 @@ def source(text: str) -> Source:
     return Source(FILE, ast.parse(dedent(text)))
 
 
-def said(text: str) -> list[tuple[Severity, int | None]]:
+def findings_in(text: str) -> list[tuple[Severity, int | None]]:
     return [(finding.severity, finding.line) for finding in check_source(source(text))]
 
 
@@ -50,7 +50,7 @@ def test_code_that_runs_on_a_master_alone_is_refused_at_its_first_line(test: str
         read()
     """
     # the text begins with an empty line, so that create() is on line 3 and read() on line 5
-    assert said(text) == [(REFUSED, line)]
+    assert findings_in(text) == [(REFUSED, line)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_code_that_runs_on_a_master_alone_is_refused_at_its_first_line(test: str
 )
 def test_what_can_not_be_told_is_left_alone(test: str) -> None:
     """Both ways may run."""
-    assert said(f"if {test}:\n    create()\nelse:\n    read()\n") == []
+    assert findings_in(f"if {test}:\n    create()\nelse:\n    read()\n") == []
 
 
 def test_what_follows_a_worker_that_leaves_never_runs() -> None:
@@ -97,7 +97,7 @@ def test_masters_code_within_other_blocks_is_found() -> None:
                         if isinstance(self.environment.runner, MasterRunner):
                             file.write("x")
     """
-    assert said(text) == [(REFUSED, 10)]
+    assert findings_in(text) == [(REFUSED, 10)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_masters_code_that_only_talks_is_told_or_nothing(body: str, expected: li
         if isinstance(environment.runner, MasterRunner):
             {body}
     """
-    assert said(text) == expected
+    assert findings_in(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_is_not_done_here_is_found_where_it_stands(text: str, severity: Sev
 )
 def test_what_is_honoured_or_is_none_of_locusts_is_not_found(text: str) -> None:
     """A warning that means nothing is in the way of those that do."""
-    assert said(text) == []
+    assert findings_in(text) == []
 
 
 def test_environment_variables_are_found_by_each_way_to_read_them() -> None:
@@ -197,3 +197,9 @@ def test_imports_are_read_with_what_they_take() -> None:
         ("master.data", (), 1),
         ("worker.http", ["HttpUser", "x"], 2),
     ]
+
+
+def test_a_finding_shows_what_a_terminal_would_obey() -> None:
+    """Names in a locustfile are those of whoever wrote it."""
+    finding = refused("the option --\x1b[2J is not known", "Take it out.", Path("a\nb.py"), 3)
+    assert str(finding) == r"a\nb.py:3: the option --\x1b[2J is not known. Take it out."

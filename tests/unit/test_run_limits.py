@@ -99,7 +99,7 @@ def test_room_is_reckoned_by_what_a_run_has_taken() -> None:
     growth = Growth()
     for second in range(1, 11):
         growth.observe(float(second), 4096, 40_000 * second)
-    assert growth.lately_bytes() == 40_000
+    assert growth.recent_growth_bytes() == 40_000
     assert growth.still_needed_bytes(10.0) == 400_000 + REPORT_BYTES
     assert growth.still_needed_bytes(1e6) < 4_200_000 + REPORT_BYTES
     growth.observe(101.0, 4096 + 1_000_000, 4 << 20)

@@ -1,4 +1,4 @@
-"""Processes that the controller starts and is answerable for: each gets its orders by pipe, logs to a file, and dies with it."""
+"""Child processes of the controller: each gets its orders by pipe and logs to a file; all are ended side by side."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import psutil
 from worker.agent.supervisor import close_stdin
 from worker.printable import printable
 
-LAST_WORDS_BYTES = 2000
+LOG_TAIL_BYTES = 2000
 MAX_LOG_BYTES = 16 << 20
 KEPT_LOG_BYTES = 4 << 20
 """Of a log that has grown too long: half of it from the beginning, where trouble starts, and half from the end."""
 MAX_END_S = 5.0
-"""How long processes that were asked to end may take, all together, before they are killed."""
+"""Shared deadline of processes that were asked to end; then they are killed."""
 MAX_KILLED_S = 2.0
-"""How long the kernel may take to end killed ones. One that hangs in a system call can take for ever."""
+"""Longest wait for killed processes. One that hangs in a system call may never end."""
 
 
 def cap_log(log: Path) -> None:
@@ -57,10 +57,10 @@ class ProcessRecord(msgspec.Struct, frozen=True):
 
 
 class Adopted:
-    """A process that another controller started, and that has outlived it. It is ended by signals."""
+    """A process that an earlier controller started, and that outlived it. It is ended by signals."""
 
     def __init__(self, record: ProcessRecord) -> None:
-        """Raises ProcessLookupError when it is no more."""
+        """Raises ProcessLookupError when the process has ended."""
         self.name = record.name
         self.record = record
         try:
@@ -76,7 +76,7 @@ class Adopted:
 
     @staticmethod
     def describe_end() -> str:
-        """How it ended, which only the one who started it is told."""
+        """A sentence: the exit status of a process is known to its parent alone."""
         return "it was started by an earlier controller, so its exit status is not known"
 
     def ask_to_end(self) -> None:
@@ -133,7 +133,7 @@ class Child:
                 env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             )
         self.record = ProcessRecord(name, self._process.pid, _started_s(self._process.pid))
-        """How another controller finds it again."""
+        """Identifies the process to a controller that takes the run over."""
         if orders is not None:
             assert self._process.stdin is not None
             try:
@@ -152,12 +152,12 @@ class Child:
         return self._process.poll() is not None
 
     def describe_end(self) -> str:
-        """How it ended: exit status, and the last line of its log, as one line that is harmless to show."""
+        """Exit status and last line of the log, as one printable line."""
         status = self._process.poll()
         how = f"exit status {status}" if status is None or status >= 0 else f"signal {signal.Signals(-status).name}"
         end = b""
         with contextlib.suppress(OSError), self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - LAST_WORDS_BYTES))
+            file.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
             end = file.read()
         lines = end.decode(errors="replace").strip().splitlines()
         return f"{how}; {printable(lines[-1])}" if lines else how
@@ -192,7 +192,7 @@ class Child:
 
 
 def _started_s(pid: int) -> float:
-    """When a process was started, as Unix time; now for one that has ended already."""
+    """Start of a process as Unix time; the current time where it has ended already."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""What this machine allows its processes, and whether that is enough for the users asked for."""
+"""Limits of this machine (open files, local ports), and warnings where a run needs more."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from master.run.processes.local import MAX_RACKS
 
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 BASE_FILES = 64
-"""What a process has open beside its connections: modules, pipes, databases, event loops."""
+"""Open files of a process beside its connections: modules, pipes, databases, event loops."""
 FILES_PER_NODE = 6
 """Of a simulated node in its process: a connection of its agent and one of its worker, each with what ZeroMQ needs for it."""
 
 
 def files_needed(users: int, nodes: int, *, simulated: bool, separate_processes: bool, embedded: bool) -> int:
-    """About how many open files the process of this machine that has most of them needs. Pure but for the number of cores."""
+    """Estimated open files of the process of this machine that needs most. Pure but for the number of cores."""
     needed = [2 * nodes]  # the controller: a connection of each node's agent, and one of its worker
     if embedded:
         needed.append(users)
@@ -30,7 +30,7 @@ def files_needed(users: int, nodes: int, *, simulated: bool, separate_processes:
 def limit_warnings(
     users: int, nodes: int, *, simulated: bool, separate_processes: bool, embedded: bool
 ) -> Iterator[str]:
-    """What to tell the operator before the start; nothing where there is enough."""
+    """Warnings before the start; none where the limits suffice."""
     needed = files_needed(users, nodes, simulated=simulated, separate_processes=separate_processes, embedded=embedded)
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and allowed < needed:
@@ -47,7 +47,7 @@ def limit_warnings(
 
 
 def local_port_count() -> int | None:
-    """How many connections to one address and port this machine can have at a time; None where that is not known."""
+    """Number of local ports for outgoing connections, the limit of connections to one address and port; None where it is unknown."""
     try:
         first, last = map(int, _PORTS.read_text(encoding="ascii").split())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a run starts on the controller's own machine: the embedded target, the controller's agent, simulated nodes."""
+"""The processes of a run on the controller's machine: the embedded target, the controller's agent, simulated nodes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from worker.wire.orders import NodeOrders, WorkerSpec
 
 AGENT = "agent"
 """The name of the process that samples this machine."""
-MAX_AGENT_ENDS = 8
-"""So often, each within worker.agent.supervisor.RECOVERED_AFTER_S, it is started again."""
+MAX_AGENT_RESTARTS = 8
+"""Early ends, each within worker.agent.supervisor.RECOVERED_AFTER_S, after which it is not restarted any more."""
 MAX_RACKS = 8
 TARGET_READY_S = 30.0
 OUTLIVE_S = 60.0
-"""How long the processes of a local run wait for another controller when theirs has died."""
+"""Time in seconds that the processes of a local run wait for another controller when theirs has died."""
 
 
 def node_names(count: int) -> list[str]:
@@ -38,7 +38,7 @@ def node_names(count: int) -> list[str]:
 
 
 class _Ready(msgspec.Struct):
-    """What the target says once it serves."""
+    """The line that the target prints once it serves."""
 
     ready: bool
     url: str
@@ -133,8 +133,12 @@ class LocalProcesses:
         self._start(AGENT, "worker.agent.node", orders, [CONTROLLER])
 
     def restart_agent(self, now_s: float) -> bool:
-        """Start the agent of this machine again when it has ended and its wait is over; whether it was started."""
-        if self._agent_due_s is None or now_s < self._agent_due_s or self._agent_backoff.early_ends > MAX_AGENT_ENDS:
+        """Restart the agent of this machine when it has ended and its back-off is over; whether it was started."""
+        if (
+            self._agent_due_s is None
+            or now_s < self._agent_due_s
+            or self._agent_backoff.early_ends > MAX_AGENT_RESTARTS
+        ):
             return False
         self._start_agent_process()
         return True
@@ -171,7 +175,7 @@ class LocalProcesses:
         self._nodes[name] = list(nodes)
 
     def _log(self, name: str) -> Path:
-        """A file that is not there yet: what an earlier controller's processes said stays."""
+        """Path of a new log file; logs of an earlier controller's processes stay."""
         path, number = self._logs / f"{name}.log", 1
         while path.exists():
             number += 1
@@ -179,16 +183,16 @@ class LocalProcesses:
         return path
 
     def cap_logs(self) -> None:
-        """Keep logs from growing for ever."""
+        """Cut logs that have grown too long."""
         for log in self._logs.glob("*.log"):
             cap_log(log)
 
     def target_end(self) -> str | None:
-        """How the target ended by itself; None while it lives, or where there is none."""
+        """Description of how the target ended by itself; None while it lives, or where there is none."""
         return self._target.describe_end() if self._target is not None and self._target.ended() else None
 
     def target_cpu_percent(self) -> float | None:
-        """How much of one core the embedded target has used since the last call; None where that is not known."""
+        """Percent of one core that the embedded target has used since the last call; None where it is unknown."""
         if self._target is None:
             return None
         with contextlib.suppress(psutil.Error):
@@ -200,7 +204,7 @@ class LocalProcesses:
         return None
 
     def ended_generators(self) -> list[str]:
-        """Which of the others have ended by themselves since the last call, and how."""
+        """Descriptions of all other processes that have ended by themselves since the last call."""
         ended = [child for child in self._generators if child.ended()]
         self._generators = [child for child in self._generators if child not in ended]
         if any(child.name == AGENT for child in ended):

@@ -1,4 +1,4 @@
-"""What each simulated node stands for: which board, where in the rack, and with which supply. Pure, but for seeded dice."""
+"""Simulated boards: kind, place in the rack and power supply of each node. Pure; random numbers are seeded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def distribute_kinds(fleet: Mapping[str, float], count: int) -> list[str]:
     By Webster's method (Sainte-Laguë): the next node is of the kind with the largest weight / (2 × nodes of it + 1). So the
     first nodes of a large fleet are what a small one would be.
     """
-    dealt = dict.fromkeys(fleet, 0)
+    given = dict.fromkeys(fleet, 0)
     kinds = []
     for _ in range(count):
-        kind = max(fleet, key=lambda kind: fleet[kind] / (2 * dealt[kind] + 1))
-        dealt[kind] += 1
+        kind = max(fleet, key=lambda kind: fleet[kind] / (2 * given[kind] + 1))
+        given[kind] += 1
         kinds.append(kind)
     return kinds
 
@@ -31,13 +31,13 @@ def distribute_kinds(fleet: Mapping[str, float], count: int) -> list[str]:
 def assign_boards(
     fleet: Mapping[str, float], rack: SimulatedRack, seed: int, nodes: Sequence[str]
 ) -> dict[str, SimulatedBoard]:
-    """What each of all `nodes` of a run stands for, in their order; the same for the same seed."""
+    """The board of each of all `nodes` of a run, in their order; the same for the same seed."""
     weak_count = round(len(nodes) * rack.weak_supply_percent / 100)
     weak = set(random.Random(f"{seed} supply").sample(nodes, weak_count))  # noqa: S311  # no secret
     found = {}
     for name, kind in zip(nodes, distribute_kinds(fleet, len(nodes)), strict=True):
-        dice = random.Random(f"{seed} {name}")  # noqa: S311  # no secret
-        warmer_c, weakness = rack.spread_c * dice.random(), dice.uniform(*WEAK_SUPPLY)
+        rng = random.Random(f"{seed} {name}")  # noqa: S311  # no secret
+        warmer_c, weakness = rack.spread_c * rng.random(), rng.uniform(*WEAK_SUPPLY)
         board, cooling = KINDS[kind]
         idle_w, load_w = BOARDS[board].idle_w, BOARDS[board].load_w
         found[name] = SimulatedBoard(

@@ -42,7 +42,7 @@ class Revocations:
 
 
 def _signature(file: Path) -> _Signature:
-    """What differs between two states of a file that is replaced as a whole; None for no file."""
+    """Signature that changes whenever the file is replaced; None for no file."""
     try:
         status = file.stat()
     except OSError:

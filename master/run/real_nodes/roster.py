@@ -26,7 +26,7 @@ class RosterNode(msgspec.Struct, frozen=True):
     workers: int | None = None
     """None: one for each core."""
     weight: float | None = None
-    """How much load it carries, in cores of a Raspberry Pi 4 at full clock; None: as it has measured."""
+    """Capacity in cores of a Raspberry Pi 4 at full clock; None: as the node has measured."""
 
 
 class Roster(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Roster(msgspec.Struct, frozen=True):
 
     @property
     def allowlist(self) -> dict[str, str]:
-        """Which public key is which node's."""
+        """Node name by public key."""
         return {member.public_key: member.name for member in self.members}
 
     def untrusted(self) -> set[str]:
@@ -96,7 +96,7 @@ def read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
 
 
 def assignments(work: Work, nodes: Sequence[str], roster: Roster | None) -> dict[str, Assignment]:
-    """What each of all `nodes` of a run is to have its workers do; simulated ones have one worker each. Raises InputError.
+    """Work order for each of all `nodes` of a run; simulated nodes have one worker each. Raises InputError.
 
     Real nodes get the text of the operator's own Locust file, since they have no copy of it.
     """
