@@ -60,7 +60,7 @@ def check_locustfile(
 
 
 def raise_refused(findings: Iterable[Finding]) -> list[str]:
-    """Raise InputError with all those that keep a run from starting; the others as lines to be told."""
+    """Raise InputError with all findings that keep a run from starting; returns the others as warnings, a line each."""
     refused = [finding for finding in findings if finding.severity is Severity.REFUSED]
     if len(refused) == 1:
         raise InputError(str(refused[0]), hint=HINT)

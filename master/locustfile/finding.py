@@ -40,5 +40,5 @@ def refused(what: str, remedy: str, file: Path | None = None, line: int | None =
 
 
 def warned(what: str, remedy: str, file: Path | None = None, line: int | None = None) -> Finding:
-    """A finding that is told."""
+    """A finding that is shown as a warning."""
     return Finding(Severity.WARNED, what, remedy, file, line)

@@ -16,7 +16,7 @@ from worker.load.locust_options import own_variables
 
 @dataclass(frozen=True)
 class LoadedScenario:
-    """A scenario that can be run, what the operator is to be told of it, and the values of the locustfile's own options."""
+    """A scenario that can be run, warnings for the operator, and the values of the locustfile's own options."""
 
     scenario: Scenario
     warnings: Sequence[str] = ()

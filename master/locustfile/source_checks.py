@@ -38,7 +38,7 @@ class Source:
 
     @classmethod
     def read(cls, file: Path) -> Source | None:
-        """The module in `file`; None when it can't be read as Python's source, which its import has told already."""
+        """The module in `file`; None when it can't be read as Python's source, which its import has reported already."""
         try:
             return cls(file, ast.parse(file.read_bytes()))
         except (OSError, SyntaxError, ValueError):

@@ -20,7 +20,7 @@ from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
 from master.run.stop import StopOrder
 
 CLOCK_OFF_S = 1.0
-"""A node's wall clock that is off by more is told in the result."""
+"""Offset of a node's wall clock beyond which the result lists it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
     try:
         facts = _facts(prepared, collector, stop, outcome, warnings)
         return _with_bottleneck(conclude(prepared.scenario, prepared.store, collector.fitness, facts), facts, outcome)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or is told why there is none
+    except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or the reason why there is none
         faults.note(error)
     try:
         bare = _bare_facts(prepared, stop, outcome, warnings)

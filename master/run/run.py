@@ -30,9 +30,9 @@ from master.scenario import EMBEDDED, Scenario
 from worker.load.catalogue import load_user_classes
 
 FINAL_REPORTS_S = 15.0
-"""How long final reports may take beyond the time that users have to finish their tasks."""
+"""Longest wait for final reports beyond the time that users have to finish their tasks."""
 QUIT_S = 5.0
-"""How long processes that were told to quit over the wire may take, before they are ended."""
+"""Grace of processes that were ordered to quit over the wire, before they are ended."""
 
 Show = Callable[[Result, RunDirectory], None]
 
@@ -186,7 +186,7 @@ class _Execution:
             ending.callback(self.faults.attempt, step)
 
     def _end_processes(self) -> None:
-        # Nodes that were never taken in can't be told to quit over the wire, and need not be waited for.
+        # Nodes that were never taken in get no order to quit over the wire, and need not be waited for.
         self._shutdown.problems += self._processes.stop(QUIT_S if self.collector.began else 0.0)
 
     def _go_through_stages(self) -> None:

@@ -1,4 +1,4 @@
-"""Ending a run step by step: each step is done whatever becomes of the others, and what failed is told at the end."""
+"""Ending a run step by step: each step is done whatever becomes of the others, and failures are reported at the end."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from master.store import CONTROLLER
 from worker.wire.messages import Work
 
 POLL_S = 0.2
-"""How often it is seen whether the nodes are ready."""
+"""Interval at which the nodes are polled for being ready."""
 
 
 def find_target(prepared: PreparedRun, processes: LocalProcesses, view: View) -> str:

@@ -13,7 +13,7 @@ from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_count
 from master.yaml_file.document import Document, Place
 
-# Which shape a place has, list positions left out.
+# The model of each place; list positions are not part of a place.
 _SHAPES: Mapping[Place, type[BaseModel]] = {
     (): ScenarioShape,
     ("load",): StageShape,

@@ -212,7 +212,7 @@ class RackShape(_Shape):
 
 
 class ValidityShape(_Shape):
-    """The `validity` section; what is left out keeps the default of `ValidityLimits`."""
+    """The `validity` section; missing keys keep the default of `ValidityLimits`."""
 
     loop_lag_p99: Latency | None = None
     worker_cpu: Percent | None = None

@@ -50,7 +50,7 @@ class Document:
     unread: set[Place] = field(default_factory=set)
 
     def fault(self, place: Place, text: str | Callable[[], str], line: int | None = None) -> None:
-        """Note what is wrong at `place`, on its own line unless told another. Silent where the YAML itself was wrong."""
+        """Note what is wrong at `place`, on its own line unless `line` is given. Silent where the YAML itself was wrong."""
         if self.unread and any(place[:length] in self.unread for length in range(len(place) + 1)):
             return
         self.faults.append(DocumentFault(self.line_of(place) if line is None else line, place, text))

@@ -232,6 +232,6 @@ def _wait_for(processes: Sequence[Child | Adopted], timeout_s: float) -> list[Ch
 
 
 def _try(step: Callable[[], None]) -> None:
-    """One process that can't be told anything is no reason to leave the others alone; whether it has ended shows later."""
+    """One process that can't be signalled is no reason to spare the others; whether it has ended shows later."""
     with contextlib.suppress(OSError, psutil.Error):
         step()
