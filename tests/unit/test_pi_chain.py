@@ -112,7 +112,7 @@ def test_when_none_works_all_are_tried_again_after_a_rest() -> None:
 def test_boards_that_do_not_report_under_voltage_are_not_said_to_have_none() -> None:
     """Should one report it, it is believed."""
     (probe,) = probes(True)
-    chain = ProbeChain([probe], tells_under_voltage=False)
+    chain = ProbeChain([probe], reports_under_voltage=False)
     assert flag_state(chain.read(0).conditions, UNDER_VOLTAGE) is None
     assert flag_state(chain.read(0).conditions, THROTTLED) is False
     probe.answer = Firmware(pack_flags(UNDER_VOLTAGE))

@@ -2,9 +2,9 @@
 
 The unit is one core of a Raspberry Pi 4 at full clock, and a machine counts as that many times its own cores. What is measured
 is the CPU time that one core takes for a unit of work: putting a request together, parsing the head of an answer
-and decoding its body, counting it in a histogram, encoding what a report says of it. So it does not matter whether others use
+and decoding its body, counting it in a histogram, encoding its part of a report. So it does not matter whether others use
 the machine meanwhile, as long as they leave its clock and caches alone; where the rounds disagree they did not, and
-nothing is said. Neither is anything said of a node that is held back while it is measured: it can carry more than that shows.
+the capacity stays unknown. So it does for a node that is held back while it is measured: it can carry more than that shows.
 
 The capacity is kept as `capacity.json` in the state folder, with what it holds for: it is measured anew
 for another board, number of cores, Python or piswarm. Delete the file after overclocking a board.

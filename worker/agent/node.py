@@ -25,7 +25,7 @@ from worker.wire.orders import NodeOrders
 
 
 def run_agent(orders: NodeOrders, sensors: Sensors, supervisor: Supervisor, terminated: Callable[[], bool]) -> None:
-    """Answer for the node, and keep its workers alive, until the controller ends the run or `terminated` says so."""
+    """Serve as the node's agent until the controller ends the run, or `terminated` returns true."""
     remove_abandoned()
     context = zmq.Context()
     workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor)

@@ -31,7 +31,7 @@ IN_RUN = "in run"
 
 
 def main() -> int:
-    """Answer for the node whose directory is named, until SIGTERM."""
+    """Serve as the agent of the node whose directory is given, until SIGTERM."""
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python3 -m worker.agent.service DIRECTORY\n")
         return 2

@@ -138,8 +138,8 @@ class _Worker:
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         end = self.output.seek(0, 2)
         self.output.seek(max(0, end - OUTPUT_TAIL_BYTES))
-        said = self.output.read().decode(errors="replace").strip().splitlines()
-        return f"{how}; {said[-1].strip()}"[:MAX_LAST_LINE] if said else how
+        lines = self.output.read().decode(errors="replace").strip().splitlines()
+        return f"{how}; {lines[-1].strip()}"[:MAX_LAST_LINE] if lines else how
 
 
 class Supervisor:

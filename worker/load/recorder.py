@@ -61,8 +61,8 @@ class RequestEvent(WorkerEvent):
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Record the request, then call the listeners, as Locust's event does.
 
-        Its latency, Locust's `response_time`, counts as ended by the process's own clock, unless it is what the response says
-        of itself (`kernel_latency_ms` of worker.http's): whoever else fires this measured in the user's greenlet, after the event loop.
+        Its latency, Locust's `response_time`, counts as ended by the process's own clock, unless it is the
+        response's `kernel_latency_ms` (of worker.http): other clients measure in the user's greenlet, after the event loop.
         """
         kernel_latency_ms = getattr(kwargs.get("response"), "kernel_latency_ms", _FOREIGN)
         if kernel_latency_ms is _FOREIGN:
@@ -143,7 +143,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
     ) -> None:
         """Record one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
 
-        `own_clock` says that a late event loop has made `latency_ms` longer: it was not the kernel that ended it.
+        With `own_clock` the latency was ended by the process's clock, not the kernel's, and contains the event loop's lag.
         """
         if now_s is None:
             now_s = self._clock()
@@ -275,7 +275,7 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         """
         now_s = self._clock()
         end = int(now_s) + 1 if final else int(now_s)
-        # Idle seconds too: their lag tells whether the worker was fit. A request counted after a final report comes late.
+        # Idle seconds too: their lag shows whether the worker was fit. A request counted after a final report comes late.
         # After an hour without a controller only the requests of that time are reported.
         due = set(range(max(self._reported_up_to, end - KEPT_SECONDS), end)).union(
             second

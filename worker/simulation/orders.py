@@ -33,7 +33,7 @@ class RackNode(msgspec.Struct, frozen=True):
 class RackOrders(msgspec.Struct, frozen=True):
     """Orders of a rack: the process of many simulated nodes, each with an agent and a worker.
 
-    It ends `outlive_s` after its standard input has closed, unless a controller is heard meanwhile.
+    It ends `outlive_s` after its standard input has closed, unless a message of a controller comes meanwhile.
     """
 
     endpoint: Endpoint

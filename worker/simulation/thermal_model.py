@@ -117,7 +117,7 @@ class ThermalModel:
             active |= UNDER_VOLTAGE | FREQUENCY_CAPPED | THROTTLED
         elif self.frequency_hz < lowest_soft_hz:
             active |= THROTTLED
-        return pack_flags(active, ALL if board.tells_under_voltage else ALL & ~UNDER_VOLTAGE)
+        return pack_flags(active, ALL if board.reports_under_voltage else ALL & ~UNDER_VOLTAGE)
 
     def step(self, seconds: float, utilisation: float, activity: float = PYTHON) -> None:
         """Let `seconds` pass with this share (0 to 1) of all cores busy."""

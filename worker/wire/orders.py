@@ -28,9 +28,9 @@ class WorkerOrders(msgspec.Struct, frozen=True):
 
 
 class NodeOrders(msgspec.Struct, frozen=True):
-    """Orders of the agent of a node. What its workers do the controller tells it over the wire.
+    """Orders of the agent of a node. The controller sends it the work of its workers over the wire.
 
-    It ends `outlive_s` after its standard input has closed, unless a controller is heard meanwhile.
+    It ends `outlive_s` after its standard input has closed, unless a message of a controller comes meanwhile.
     """
 
     node: str

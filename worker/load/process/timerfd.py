@@ -1,4 +1,4 @@
-"""Sleeping under gevent until the kernel says that it is time, to the microsecond.
+"""Sleep under gevent by a timer of the kernel, exact to the microsecond.
 
 The event loop's own timers wait in epoll, whose timeout is in whole milliseconds: they come up to 1 ms late in a process that has
 nothing else to do. A timer that is a descriptor (timerfd, Linux) ends as exactly as an answer on a socket comes, and is looked

@@ -24,10 +24,10 @@ NOTHING = Firmware()
 class ProbeChain:
     """Reads the first of several probes that answers."""
 
-    def __init__(self, probes: Sequence[Probe], *, tells_under_voltage: bool = True) -> None:
-        """Boards of the Zero range do not report under-voltage: without `tells_under_voltage`, that flag is unknown unless active."""
+    def __init__(self, probes: Sequence[Probe], *, reports_under_voltage: bool = True) -> None:
+        """Boards of the Zero range do not report under-voltage: without `reports_under_voltage`, that flag is unknown unless active."""
         self._probes = probes
-        self._tells_under_voltage = tells_under_voltage
+        self._reports_under_voltage = reports_under_voltage
         self._at = 0
         self._answered = False
         self._failures = 0
@@ -65,7 +65,7 @@ class ProbeChain:
 
     def _mask_under_voltage(self, answer: Firmware) -> Firmware:
         conditions = answer.conditions
-        if self._tells_under_voltage or is_active(conditions, UNDER_VOLTAGE):
+        if self._reports_under_voltage or is_active(conditions, UNDER_VOLTAGE):
             return answer
         return answer._replace(conditions=pack_flags(conditions, conditions >> 4 & ~UNDER_VOLTAGE) or UNKNOWN)
 
@@ -82,5 +82,5 @@ def chain_for(model: str, root: Path) -> ProbeChain:
     programs = (root / "usr/bin/vcgencmd", root / "opt/vc/bin/vcgencmd")
     return ProbeChain(
         (Mailbox(root / "dev/vcio"), Vcgencmd(*programs), Sysfs(root)),
-        tells_under_voltage=not model.startswith("Raspberry Pi Zero"),
+        reports_under_voltage=not model.startswith("Raspberry Pi Zero"),
     )

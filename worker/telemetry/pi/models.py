@@ -33,7 +33,7 @@ class PiModel(msgspec.Struct, frozen=True, kw_only=True):
     """Pairs of a temperature in °C and the highest Arm clock in Hz from there on, ascending."""
     progressive: bool = True
     """Whether the clock also falls little by little from THROTTLE_FROM_C to THROTTLE_FULL_C."""
-    tells_under_voltage: bool = True
+    reports_under_voltage: bool = True
     """Whether its firmware reports under-voltage; the Zero range does not."""
     soft_limit_c: float | None = None
     """The temperature of the first of `steps` where the firmware reports that one as its soft limit."""
@@ -57,7 +57,7 @@ PI_MODELS: Mapping[str, PiModel] = {
         max_hz=1.0e9,
         floor_hz=0.6e9,
         cpu_s_per_x86_cpu_s=9.0,
-        tells_under_voltage=False,
+        reports_under_voltage=False,
     ),
     "pi3b+": PiModel(
         model="Raspberry Pi 3 Model B Plus",

@@ -41,7 +41,7 @@ class Sysfs:
         throttled = parse_throttled(read_text(self._throttled))
         alarm = self._alarm.read(now_s)
         if throttled is None and alarm is None:
-            raise ProbeError("no file tells of the supply")
+            raise ProbeError("no file has the state of the supply")
         wrong = (throttled or 0) & ALL | (UNDER_VOLTAGE if alarm else 0)
         return Firmware(pack_flags(wrong, wrong), None if throttled is None else throttled >> 16 & ALL)
 

@@ -83,7 +83,7 @@ class Vcgencmd:
         self._running.clear()
         throttled = parse_throttled(throttled_text)
         if throttled is None:
-            raise self._failed(throttled_text.strip()[:100] or "it said nothing")
+            raise self._failed(throttled_text.strip()[:100] or "no output")
         self._latest = Firmware(*from_throttled(throttled), parse_clock(clock_text))
 
     def _failed(self, why: str) -> ProbeError:
