@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as NotInTimeError
 from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
 
 from master.judge.result import ClockOffset, Gap
@@ -16,6 +18,7 @@ from master.report.html import write_report
 from master.store import Store
 
 CHROMIUM = Path("/usr/bin/chromium")
+LIMIT_S = 60.0
 WIDTHS_PX = (1280, 768, 390)
 CHARTS = ("rate", "latency", "users", "lag", "nodes", "controller", "temperature", "cpu")
 NODE_CHARTS = ("together", "temperature", "clock", "node-users", "cpu")
@@ -49,6 +52,21 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_report(result(), store, SCENARIO_YAML, directory / "hot.html")
     store.close()
     return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot")}
+
+
+def point_at(page: Page, x: float, y: float) -> Locator:
+    """The tooltip of what is there. A scroll hides it, and one of before may be told of late: then the mouse is moved again."""
+    tooltip = page.locator("#tooltip")
+    deadline_s = time.monotonic() + LIMIT_S
+    while True:
+        page.mouse.move(x - 5, y)
+        page.mouse.move(x, y)
+        try:
+            tooltip.wait_for(state="visible", timeout=2000)
+        except NotInTimeError:
+            assert time.monotonic() < deadline_s, "pointing at a chart shows nothing"
+        else:
+            return tooltip
 
 
 class Watched:
@@ -119,10 +137,7 @@ def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[st
     box = page.locator("#latency").bounding_box()
     assert box is not None
     middle = box["x"] + box["width"] / 2
-    page.mouse.move(middle - 5, box["y"] + 60)
-    page.mouse.move(middle, box["y"] + 60)
-    tooltip = page.locator("#tooltip")
-    tooltip.wait_for(state="visible")
+    tooltip = point_at(page, middle, box["y"] + 60)
     assert "stage 1 hold" in tooltip.inner_text()
     assert "p99\n" in tooltip.inner_text()
     page.mouse.down()
@@ -131,6 +146,27 @@ def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[st
     page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] > 20")
     page.mouse.dblclick(middle, box["y"] + 60)
     page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] === 0")
+    assert watched.complaints == []
+    page.close()
+
+
+def test_pointing_at_the_same_moment_after_a_scroll_shows_its_values_again(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    """A scroll hides them, since the chart is elsewhere then; the mouse need not go to another second and back."""
+    watched = Watched(browser, reports["invalid"], 1280)
+    page = watched.page
+    page.locator("#latency").scroll_into_view_if_needed()
+    box = page.locator("#latency").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + 60
+    tooltip = point_at(page, x, y)
+    text = tooltip.inner_text()
+    page.evaluate("dispatchEvent(new Event('scroll'))")
+    tooltip.wait_for(state="hidden")
+    page.mouse.move(x, y + 1)
+    tooltip.wait_for(state="visible")
+    assert tooltip.inner_text() == text
     assert watched.complaints == []
     page.close()
 
@@ -150,10 +186,7 @@ def test_a_time_without_a_controller_is_labelled_where_there_is_room(
     gap = page.locator("#latency .shapelayer path").last.bounding_box()
     assert gap
     x, y = gap["x"] + gap["width"] / 2, gap["y"] + 60
-    page.mouse.move(x - 5, y)
-    page.mouse.move(x, y)
-    tooltip = page.locator("#tooltip")
-    tooltip.wait_for(state="visible")
+    tooltip = point_at(page, x, y)
     assert "no controller" in tooltip.inner_text()
     page.evaluate("Plotly.relayout('rate', {'xaxis.range': [20, 25]})")
     page.wait_for_function("document.getElementById('cpu').layout.xaxis.range[0] === 20")
@@ -254,10 +287,7 @@ def test_pointing_at_nodes_tells_heat_clock_users_and_conditions(browser: Browse
     inside = page.locator("#together .draglayer .xy .drag").first.bounding_box()
     assert inside
     x, y = inside["x"] + inside["width"] / 2, inside["y"] + inside["height"] / 2
-    page.mouse.move(x - 5, y)
-    page.mouse.move(x, y)
-    tooltip = page.locator("#tooltip")
-    tooltip.wait_for(state="visible")
+    tooltip = point_at(page, x, y)
     text = tooltip.inner_text().replace("\n", " ")
     assert "pi1 84 °C · 40 % (0.72 GHz) · 2 users throttled" in text
     assert "pi5 61 °C · 100 % (1 GHz) · 4 users not known: under-voltage" in text

@@ -382,7 +382,12 @@
     width = innerWidth;
     requestAnimationFrame(drawAll);
   });
-  addEventListener("scroll", hideCursor, { passive: true });
+  // Plotly tells of a hover only where it is at another point than before, and would be silent at the one that is hidden now.
+  addEventListener("scroll", () => {
+    if (tooltip.hidden) return;
+    hideCursor();
+    for (const chart of report.charts) Plotly.Fx.unhover(document.getElementById(chart.id));
+  }, { passive: true });
   const printing = (on) => () => {
     document.documentElement.classList.toggle("print", on);
     document.querySelectorAll(on ? "details:not([open])" : "details.opened").forEach((details) => {
