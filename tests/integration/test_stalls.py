@@ -130,7 +130,7 @@ class Visitor(HttpUser):
 def test_a_target_that_can_do_no_more_is_named(piswarm: Piswarm) -> None:
     """Users that never pause: it is the target whose core is used up, and the result says so."""
     file = piswarm.scenario(
-        load=[{"users": 64, "spawn_rate": 64, "hold": "8s"}], nodes={"expect": 2}, fleet={"pi5-cooled": 1}
+        load=[{"users": 64, "spawn_rate": 64, "hold": "20s"}], nodes={"expect": 2}, fleet={"pi5-cooled": 1}
     )
     (file.parent / "visitors.py").write_text(FLOOD, encoding="utf-8")
     started = piswarm.start(file)
