@@ -14,6 +14,7 @@ class Cause(StrEnum):
     TIMEOUT = "too slow"
     CUT = "connection lost"
     COMMAND = "command failed"
+    OUTPUT = "too much output"
     SUDO = "sudo refused"
     DISK = "disk full"
     UNFIT = "not prepared"
@@ -42,6 +43,7 @@ HINTS = {
     Cause.TIMEOUT: "run the same again; give it longer with --deadline",
     Cause.CUT: "run the same again: it goes on where it was",
     Cause.COMMAND: "see the message; then run the same again",
+    Cause.OUTPUT: "ask for less, such as fewer --lines; else see on the host what says so much",
     Cause.SUDO: "let the deploy user run systemctl for the unit: fab provision --limit HOST",
     Cause.DISK: "make room on the host, then run the same again",
     Cause.UNFIT: "prepare the host: fab provision --limit HOST",

@@ -26,8 +26,9 @@ _CHUNK_BYTES = 32768
 _LOOK_S = 0.3
 _GRACE_S = 3.0
 """How long after its deadline a stream is cut that does not end by itself."""
-_MAX_OUTPUT = 4 << 20
-_MAX_SHOWN = 400
+_MAX_OUTPUT_BYTES = 4 << 20
+"""Of what a command says on one of its streams."""
+_MAX_SHOWN_CHARACTERS = 400
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
 """What programs say of a full disk; the last is tar's, which a disk leaves with half of a block."""
 _LOCK_LOST = 75
@@ -181,10 +182,10 @@ class SshConnection:
 
 def failed(output: Output) -> HostFailure:
     """What a command that did not end with 0 means. Pure."""
-    said = (output.stderr.strip() or output.stdout.strip())[-_MAX_SHOWN:]
+    said = (output.stderr.strip() or output.stdout.strip())[-_MAX_SHOWN_CHARACTERS:]
     full = [line for line in output.stderr.splitlines() if any(text in line for text in _FULL)]
     if full:
-        return HostFailure(Cause.DISK, full[0][-_MAX_SHOWN:])
+        return HostFailure(Cause.DISK, full[0][-_MAX_SHOWN_CHARACTERS:])
     if output.status == _LOCK_LOST:
         return HostFailure(Cause.LOCKED, "another deployment has taken over")
     if output.status == _NOT_WHOLE:
@@ -212,7 +213,10 @@ def _send(channel: paramiko.Channel, file: Path, progress: Callable[[int], None]
 
 
 def _receive(channel: paramiko.Channel, until_s: float) -> Output:
-    """All that a command says. Of what it says on its standard error, as much as fits into a channel's window (2 MiB)."""
+    """All that a command says, and its exit status. Raises TimeoutError after `until_s`, HostFailure for more than _MAX_OUTPUT_BYTES.
+
+    Of what it says on its standard error, as much as fits into a channel's window (2 MiB).
+    """
     read = []
     for receive in (channel.recv, channel.recv_stderr):
         parts, size = [], 0
@@ -223,7 +227,9 @@ def _receive(channel: paramiko.Channel, until_s: float) -> Output:
                 break
             parts.append(part)
             size += len(part)
-            if size > _MAX_OUTPUT or time.monotonic() > until_s:
+            if size > _MAX_OUTPUT_BYTES:
+                raise HostFailure(Cause.OUTPUT, f"a command said more than {_MAX_OUTPUT_BYTES >> 20} MiB")
+            if time.monotonic() > until_s:
                 raise TimeoutError
         read.append(b"".join(parts).decode("utf-8", "replace"))
     if not channel.status_event.wait(max(0.1, until_s - time.monotonic())):
