@@ -12,14 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fabric.main import program
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
 from invoke.tasks import Task, task
 
 from master.deploy.command import Command, Options, told
+from master.deploy.fab import make_strict
 from master.deploy.host.service import Verb
 from master.deploy.host.steps import HealthCheck
 from master.deploy.provision import provision as run_playbook
@@ -67,22 +65,7 @@ def check_numbers(given: Mapping[str, Any]) -> None:
             raise InputError(f"--{name}: {str(given[name])[:40]} is not between {least} and {most}")
 
 
-def strict(program: Program) -> None:
-    """End with 2 and one line where the command line is wrong. Invoke ends with 1, or with a traceback for what is no number."""
-    parse = program.parse_tasks
-
-    def parse_tasks() -> None:
-        try:
-            parse()
-        except (ParseError, ValueError) as error:
-            said = " ".join(str(error).split())[:200]
-            said = said if isinstance(error, ParseError) else f"no whole number: {said.rpartition(': ')[2]}"
-            raise Exit(f"error: {said}\n  do: see fab --list, and fab --help TASK", code=2) from None
-
-    program.parse_tasks = parse_tasks
-
-
-strict(program)
+make_strict()
 
 
 def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Task]:

@@ -17,6 +17,7 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from master.deploy.enroll import Met, jumps, let_nodes_in, meet_at, refused, trust
+from master.deploy.fab import FAILED, report_fault
 from master.deploy.host.service import layout_of
 from master.deploy.rollout import actions
 from master.deploy.rollout.deployment import Builder, Deployment, DeploymentOptions
@@ -54,7 +55,7 @@ class Options:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Show errors as messages, and end with their exit status: 2 for wrong input, 1 for all else."""
+    """Show errors as messages, and end with their exit status: 2 for wrong input, 1 for all else, faults of our own among it."""
     try:
         yield
     except PiswarmError as error:
@@ -66,7 +67,9 @@ def told() -> Iterator[None]:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        sys.exit(130)
+        sys.exit(FAILED)
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+        sys.exit(report_fault(error))
 
 
 def _say(host: str, line: str) -> None:

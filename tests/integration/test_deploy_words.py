@@ -17,7 +17,7 @@ def fab(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     inventory.write_text("workers: {hosts: {pi1: {ansible_host: 192.0.2.1}}, vars: {piswarm_controller: 192.0.2.2}}\n")
     where = ["--inventory", str(inventory), "--state", str(tmp_path / "state")] if words[0] in TAKES_WHERE else []
     return subprocess.run(
-        [sys.executable, "-m", "fabric", *words, *where],
+        [sys.executable, "-m", "master.deploy.fab", *words, *where],
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -40,6 +40,17 @@ TAKES_WHERE = ("status", "deploy-workers", "remove-workers", "logs")
         (("nosuch",), "'nosuch'"),
         (("--pool", "abc"), "'--pool'"),
         (("revoke",), "'node'"),
+        (("--command-timeout", "abc", "status"), "no whole number: 'abc'"),
+        (("-t", "1.5", "status"), "no whole number: '1.5'"),
+        (("status", "--command-timeout", "abc"), "no whole number: 'abc'"),
+        (("--command-timeout",), "command-timeout"),
+        (("--nosuch", "status"), "'--nosuch'"),
+        (("--collection", "nosuch", "status"), "'nosuch'"),
+        (("--search-root", "/nosuch", "status"), "'fabfile'"),
+        (("--config", "/dev/null", "status"), "/dev/null"),
+        (("--list", "--list-format", "nosuch"), "list_nosuch"),
+        (("--help", "nosuch"), "'nosuch'"),
+        (("--ssh-config", "/nosuch", "status"), "/nosuch"),
         (("remove-workers", "--yes", "--limit", ","), "empty term"),
         (("remove-workers", "--yes", "--limit", ""), "is empty"),
         (("remove-workers", "--yes", "--limit", "pi1:&"), "names nothing"),
@@ -57,3 +68,23 @@ def test_a_state_directory_that_can_not_be_is_wrong_input(tmp_path: Path) -> Non
     (tmp_path / "state").write_text("a file\n")
     done = fab(tmp_path, "deploy-workers")
     assert (done.returncode, done.stderr.count("error: "), "Traceback" in done.stderr) == (2, 1, False), done.stderr
+
+
+def test_a_fault_that_nobody_foresaw_says_that_it_is_one(tmp_path: Path) -> None:
+    """With 1, which is not the operator's fault, and with what is needed to report it; as in a task, so outside of one."""
+    for broken in ("master.deploy.command.read_inventory", "fabric.main.Fab.execute"):
+        program = f"""
+import sys
+from unittest.mock import patch
+from master.deploy.fab import main
+sys.argv = ["fab", "status", "--inventory", "x.yml", "--state", {str(tmp_path)!r}]
+with patch({broken!r}, side_effect=ZeroDivisionError("for once")):
+    main()
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr.count("error: ")) == (1, "", 1), done.stderr
+        assert "error: a fault of piswarm's own: ZeroDivisionError: for once\n" in done.stderr
+        assert "Traceback" in done.stderr
