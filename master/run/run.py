@@ -28,6 +28,7 @@ from master.run.stop import StopOrder
 from master.run.storage import StorageMonitor
 from master.scenario import EMBEDDED, Scenario
 from worker.load.catalogue import load_user_classes
+from worker.users.lucid.accounts import PASSWORD_VARIABLE
 
 FINAL_REPORTS_S = 15.0
 """Longest wait for final reports beyond the time that users have to finish their tasks."""
@@ -172,6 +173,9 @@ class _Execution:
     def _find_machine_warnings(self) -> Iterator[str]:
         scenario, access = self._prepared.scenario, self._prepared.access
         yield from self._storage.warnings_at_start(scenario)
+        classes = load_user_classes(scenario.users, scenario.locustfile)
+        if not access.target_password and any(getattr(each, "needs_target_password", False) for each in classes):
+            yield f"the users sign in, and no password is known: put it into the environment variable {PASSWORD_VARIABLE}"
         yield from limit_warnings(
             scenario.max_users,
             len(access.nodes),

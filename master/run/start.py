@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +17,11 @@ from master.run.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
 from master.run.processes.local import node_names
 from master.run.real_nodes.roster import Roster
 from master.run.shutdown import Shutdown
-from master.scenario import Scenario
+from master.scenario import EMBEDDED, Scenario
 from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
 from worker.atomic_write import atomic_write_public
+from worker.users.lucid.accounts import PASSWORD_VARIABLE
 from worker.wire.curve import new_keys
 
 
@@ -89,7 +92,13 @@ def _fleet_access(plan: RunPlan) -> FleetAccess:
         separate_processes=plan.separate_processes,
         roster=roster,
         variables=dict(plan.variables),
+        target_password=_target_password(plan.scenario),
     )
+
+
+def _target_password(scenario: Scenario) -> str:
+    """A new password for the accounts of an embedded target; that of the environment for another one, empty where there is none."""
+    return secrets.token_urlsafe() if scenario.target == EMBEDDED else os.environ.get(PASSWORD_VARIABLE, "")
 
 
 def _create_store(plan: RunPlan, directory: RunDirectory, shutdown: Shutdown) -> Store:

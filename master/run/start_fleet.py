@@ -29,8 +29,10 @@ def find_target(prepared: PreparedRun, processes: LocalProcesses, view: View) ->
     """The URL of the target: of the embedded one, which is started, or of one that is reachable. Raises AbortError."""
     if prepared.scenario.target == EMBEDDED:
         view.say("starting the embedded target")
-        roster = prepared.access.roster
-        return processes.start_target(LOOPBACK if roster is None else roster.host)
+        access = prepared.access
+        # Real nodes reach it through the controller's firewall, and so at a port that is known beforehand.
+        host, port = (LOOPBACK, 0) if access.roster is None else (access.roster.host, access.port + 1)
+        return processes.start_target(host, port, access.target_password)
     check_reachable(prepared.scenario.target)
     return prepared.scenario.target
 
@@ -80,6 +82,7 @@ def _work(prepared: PreparedRun, target: str) -> Work:
         spawn_rate=scenario.load[0].spawn_rate,
         duration_s=_load_s(scenario),
         variables=prepared.access.variables,
+        target_password=prepared.access.target_password,
     )
 
 

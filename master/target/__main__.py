@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import resource
+import secrets
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import uvicorn
 
 from .app import Gateway
@@ -24,11 +26,22 @@ from .scratch import scratch_directory
 from .storage import ForeignDatabaseError, TargetStorage
 
 PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
-DEFAULT_PASSWORD = "piswarm"  # noqa: S105  # a demo's, told in the help text
+MAX_PASSWORD_CHARACTERS = 256
+"""More than a sign-in may send can't be a password (messages.Login)."""
 # Longer than any user of the load profile pauses (30 s): a server that hangs up on an idle connection just when a request
 # is on its way makes the request fail, and the generator count an error that is none.
 KEEP_ALIVE_S = 120
 EXIT_INPUT = 2
+
+
+class PasswordError(Exception):
+    """No password can be had from where it was to come from; says why."""
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What a parent writes to standard input first, as one line of JSON."""
+
+    password: str
 
 
 class Server(uvicorn.Server):
@@ -46,6 +59,10 @@ class Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to end. Returns the exit code: 0, or 2 when the arguments can't be followed."""
     options = _parse(arguments)
+    try:
+        password = _password(options)
+    except PasswordError as error:
+        return _refuse(str(error))
     with scratch_directory() as directory:
         try:
             listener = _listen(options.host, options.port)
@@ -58,9 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _refuse(f"can't use --database {options.database}: {error}; name a new file")
         _raise_file_limit()
         with listener, ThreadPoolExecutor(max_workers=2, thread_name_prefix="work") as pool:
-            authority = Authority(
-                os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD, lifetime_s=options.token_lifetime
-            )
+            if password is None:
+                password = secrets.token_urlsafe()
+                _say(f"all accounts have the password {password} until this target ends")
+            authority = Authority(password, lifetime_s=options.token_lifetime)
             _serve(
                 Gateway(authority, storage, pool),
                 listener,
@@ -115,6 +133,38 @@ def _wait_for_stdin(stop: Callable[[], None], requests: Callable[[], int], outli
     stop()
 
 
+def _password(options: argparse.Namespace) -> str | None:
+    """The password of all accounts as it was given; None where one is to be made. Raises PasswordError."""
+    if options.orders_on_stdin:
+        try:
+            found, source = msgspec.json.decode(_first_line(), type=Orders).password, "standard input"
+        except msgspec.MsgspecError as error:
+            raise PasswordError(f"no orders on standard input: {error}; write one line of JSON") from None
+    elif options.password_file is not None:
+        source = f"--password-file {options.password_file}"
+        try:
+            found = options.password_file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PasswordError(f"can't read {source}: {error}; name a file with the password alone") from None
+    else:
+        found, source = os.environ.get(PASSWORD_VARIABLE, ""), PASSWORD_VARIABLE
+        if not found:
+            return None
+    if not 1 <= len(found) <= MAX_PASSWORD_CHARACTERS:
+        raise PasswordError(
+            f"the password of {source} has {len(found)} characters; give it 1 to {MAX_PASSWORD_CHARACTERS}"
+        )
+    return found
+
+
+def _first_line() -> bytes:
+    """The first line of standard input, or what came before its end. What a parent writes later is not waited for."""
+    line = b""
+    while not line.endswith(b"\n") and (more := os.read(0, 4096)):
+        line += more
+    return line
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
@@ -127,8 +177,12 @@ def _raise_file_limit() -> None:
 
 
 def _refuse(message: str) -> int:
-    print(f"target: {message}", file=sys.stderr)  # noqa: T201  # the operator reads it
+    _say(message)
     return EXIT_INPUT
+
+
+def _say(message: str) -> None:
+    print(f"target: {message}", file=sys.stderr, flush=True)  # noqa: T201  # the operator reads it
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -136,8 +190,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m master.target",
         description="The embedded target: a small remote-desktop gateway to put load on. Prints one JSON line when ready.",
         epilog="example: python -m master.target --port 8080\n\n"
-        "accounts: user0001 to user2000, admin01 to admin20, node0001 to node1000; their one password is\n"
-        f"{DEFAULT_PASSWORD!r} unless the environment variable {PASSWORD_VARIABLE} says otherwise (it is a demo target).",
+        "accounts: user0001 to user2000, admin01 to admin20, node0001 to node1000; their one password is that of\n"
+        f"--password-file, or of the environment variable {PASSWORD_VARIABLE}. Without them one is made and\n"
+        "printed on standard error. piswarm run --target URL takes it from the environment variable.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
@@ -145,6 +200,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--database", type=Path, help="SQLite file, begun anew (default: in a temporary directory)")
     parser.add_argument(
         "--token-lifetime", type=int, default=TOKEN_LIFETIME_S, metavar="S", help="seconds (default: %(default)s)"
+    )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of all accounts")
+    parser.add_argument(
+        "--orders-on-stdin",
+        action="store_true",
+        help='first read one line of JSON from standard input: {"password": "…"}',
     )
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end when stdin does, so as never to outlive the parent"

@@ -81,7 +81,7 @@ class Authority:
         """The account, if the password is its own. Costs exactly one hash, whoever asks, so that time tells nothing.
 
         An account's hash is not made before it first signs in (3000 at start would take seconds): that time, the hash
-        just made is its own if the password is the demo's. May be called from any thread.
+        just made is its own if the password is the one that all have. May be called from any thread.
         """
         account = self._accounts.get(username, self._nobody)
         given = password.encode()

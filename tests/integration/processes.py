@@ -39,7 +39,7 @@ class Target:
         self.process = subprocess.Popen(
             [*TARGET, "--until-stdin-closes", *arguments],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, "PISWARM_TARGET_PASSWORD": "piswarm", **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

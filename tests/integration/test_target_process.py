@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -118,6 +120,64 @@ def test_a_file_that_is_no_database_of_its_own_is_refused_and_left_alone(
 def test_help_has_an_example(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--help") == 0
     assert "example: python -m master.target" in capfd.readouterr().out
+
+
+def test_without_a_password_one_is_made_and_printed_once() -> None:
+    """Not the one that everybody knows, and another one each time."""
+    printed = set()
+    for _ in range(2):
+        process = subprocess.Popen(
+            [*TARGET, "--until-stdin-closes"],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name != "PISWARM_TARGET_PASSWORD"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        port = int(json.loads(process.stdout.readline())["url"].rpartition(":")[2])
+        line = process.stderr.readline()
+        password = re.fullmatch(r"target: all accounts have the password (\S{22,}) until this target ends\n", line)[1]
+        printed.add(password)
+        for tried, status in (("piswarm", 401), (password, 200)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("POST", "/auth/login", json.dumps({"username": "user0001", "password": tried}))
+            assert connection.getresponse().status == status
+            connection.close()
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 0
+    assert len(printed) == 2
+
+
+def test_the_password_comes_from_a_file(tmp_path: Path) -> None:
+    """Its last line break is none of it."""
+    file = tmp_path / "password"
+    file.write_text("from a file\n")
+    with Target(f"--password-file={file}") as target:
+        assert target.sign_in("user0001", "from a file")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file"), (b"\n", "has 0 characters"), (b"\xff", "utf-8")]
+)
+def test_a_file_without_a_password_is_one_clear_line(
+    tmp_path: Path, content: bytes | None, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    assert exit_code("--password-file", str(file)) == 2
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert words in printed.err
+
+
+def test_orders_that_can_not_be_read_are_one_clear_line() -> None:
+    answer = subprocess.run(
+        [*TARGET, "--orders-on-stdin"], cwd=ROOT, input="{}\n", capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
+    assert "password" in answer.stderr
 
 
 def test_password_and_token_lifetime_can_be_set() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -80,7 +81,12 @@ Swarm = Callable[[str, int, float], Seen]
 def swarm() -> Iterator[Swarm]:
     """Called with a host, a number of users and of seconds: what a Locust run of all user classes saw."""
     with subprocess.Popen(
-        [sys.executable, "-c", SWARM], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SWARM],
+        cwd=ROOT,
+        env={**os.environ, "PISWARM_TARGET_PASSWORD": "piswarm"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
 
         def run(host: str, users: int, seconds: float) -> Seen:

@@ -80,11 +80,14 @@ def test_randomness_repeats_with_the_seed_and_differs_between_users() -> None:
     assert len(set(drawn)) == 8
 
 
-def test_the_password_can_be_set_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_is_the_controllers_or_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none that everybody knows."""
     monkeypatch.delenv("PISWARM_TARGET_PASSWORD", raising=False)
-    assert password() == "piswarm"
+    assert password(Environment()) == ""
+    assert password(object()) == ""
     monkeypatch.setenv("PISWARM_TARGET_PASSWORD", "another")
-    assert password() == "another"
+    assert password(Environment()) == "another"
+    assert password(Environment(target_password="sent")) == "sent"
 
 
 def test_desktop_chunks_compress_like_a_desktop() -> None:

@@ -178,6 +178,12 @@ class Work(msgspec.Struct, frozen=True):
     """The planned length of the load in seconds."""
     variables: Mapping[str, str] = {}
     """Environment variables with the values of the locustfile's own options (worker/load/locust_options.py)."""
+    target_password: str = ""
+    """The password of the target's accounts, a secret; empty where none is known."""
+
+    def __repr__(self) -> str:
+        """Without the password, which so stays out of logs and tracebacks."""
+        return f"Work(run={self.run!r}, users={self.users!r}, host={self.host!r}, …)"
 
 
 class Assignment(msgspec.Struct, frozen=True):

@@ -44,6 +44,12 @@ class _Ready(msgspec.Struct):
     url: str
 
 
+class TargetOrders(msgspec.Struct, frozen=True):
+    """What the embedded target reads from its standard input first."""
+
+    password: str
+
+
 class Started(msgspec.Struct, frozen=True):
     """The processes of a run, for a controller that takes it over: `nodes` has the nodes of each."""
 
@@ -89,10 +95,10 @@ class LocalProcesses:
                 self._target, self._target_url = Adopted(started.target), started.target_url
         return nodes
 
-    def start_target(self, host: str) -> str:
-        """Start the embedded target on a free port of the address `host`, unless it was adopted; its URL, once it serves.
+    def start_target(self, host: str, port: int, password: str) -> str:
+        """Start the embedded target on `port` of the address `host`, unless it was adopted; its URL, once it serves.
 
-        Raises AbortError when it does not.
+        Port 0 is a free one. `password` is that of all its accounts. Raises AbortError when it does not serve.
         """
         if self._target is not None:
             return self._target_url
@@ -100,10 +106,13 @@ class LocalProcesses:
         self._target = target = Child(
             "target",
             "master.target",
+            "--orders-on-stdin",
             "--until-stdin-closes",
             f"--outlive={OUTLIVE_S}",
             f"--host={host}",
+            f"--port={port}",
             log=log,
+            orders=TargetOrders(password),
             pipe_stdout=True,
             outlives_controller=True,
         )

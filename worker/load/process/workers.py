@@ -109,6 +109,7 @@ class ProcessWorkers:
         environment.stats = recorder
         environment.seed = work.seed
         environment.first_account = spec.number
+        environment.target_password = work.target_password
         worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
             FleetWorker,
             context=self._context,

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
-DEFAULT_PASSWORD = "piswarm"  # noqa: S105  # the embedded target's own default
 # Successive users of one worker lie this far apart in the pool, so that workers whose first accounts are neighbours don't
 # run over each other: the golden ratio of 2000 accounts. A prime, and so prime to every pool's size: all of a pool is used
 # before any account comes again.
@@ -58,9 +57,13 @@ def user_random(environment: object, kind: str, number: int) -> Random:
     return Random(f"{seed} {kind} {number}")  # noqa: S311  # nothing is kept secret by it
 
 
-def password() -> str:
-    """The password of all accounts."""
-    return os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD
+def password(environment: object) -> str:
+    """The password of all accounts: `environment.target_password`, which the controller has sent, or that of the environment variable.
+
+    Empty where there is none; the target then refuses the sign-in.
+    """
+    sent: str = getattr(environment, "target_password", "")
+    return sent or os.environ.get(PASSWORD_VARIABLE, "")
 
 
 def _series() -> Callable[[AccountPool], int]:

@@ -36,6 +36,8 @@ class SignedInUser(LucidUser):
     """
 
     abstract = True
+    needs_target_password: ClassVar[bool] = True
+    """Tells the controller to warn where there is no password to sign in with."""
     pool: ClassVar[AccountPool] = USERS
     wait_s: ClassVar[tuple[float, float]] = (1.0, 3.0)
 
@@ -70,7 +72,7 @@ class SignedInUser(LucidUser):
     def sign_in(self) -> None:
         """POST /auth/login; a failure is counted and leaves the user signed out."""
         self._headers = {}
-        credentials = {"username": self.username, "password": password()}
+        credentials = {"username": self.username, "password": password(self.environment)}
         token = self.call("POST", "/auth/login", replies.TokenReply, body=credentials)
         if token is not None:
             self._headers = {"Authorization": f"Bearer {token.token}"}
