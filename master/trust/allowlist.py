@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
-from master.errors import InputError
-from worker.atomic_write import atomic_write
+from master.trust.json_file import JsonFile, read_json_file
 
 SCHEMA = "piswarm/allowlist/1"
 
 
-class Allowlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Allowlist(JsonFile, frozen=True, forbid_unknown_fields=True):
     """Public keys (Z85) by the names of their nodes."""
 
-    schema: str
     nodes: dict[str, str]
 
     def problem(self, node: str, public_key: str) -> str:
@@ -35,21 +31,7 @@ class Allowlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         kept = {name: key for name, key in {**self.nodes, **added}.items() if name not in removed}
         return Allowlist(self.schema, dict(sorted(kept.items())))
 
-    def write(self, file: Path) -> None:
-        """Put it in place of `file`. Raises OSError."""
-        atomic_write(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
-
 
 def allowlist_in(file: Path) -> Allowlist:
     """Read `file`; no file lets nobody in. Raises InputError."""
-    try:
-        found = msgspec.json.decode(file.read_bytes(), type=Allowlist)
-    except FileNotFoundError:
-        return Allowlist(SCHEMA, {})
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(
-            f"can't be read: {error}", file=file, hint="restore it, or remove it and enroll anew"
-        ) from None
-    if found.schema != SCHEMA:
-        raise InputError(f"schema {found.schema!r}, where {SCHEMA!r} is known", file=file)
-    return found
+    return read_json_file(file, Allowlist(SCHEMA, {}), hint="restore it, or remove it and enroll anew")

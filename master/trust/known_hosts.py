@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from paramiko.hostkeys import HostKeyEntry
 
 from master.errors import InputError
 from worker.atomic_write import atomic_write
@@ -74,14 +75,28 @@ def read_known_hosts(file: Path) -> KnownHosts:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        try:
-            name, kind, encoded = line.split()[:3]
-            blob = base64.b64decode(encoded, validate=True)
-        except (ValueError, binascii.Error):
-            blob = name = kind = ""  # type: ignore[assignment]
-        if kind not in _TYPES or not blob or set(name) & set("*?!,|@"):
+        found = _parse_line(line)
+        if found is None:
             raise InputError(
                 "is no line of one host and its key", file=file, line=number, hint="remove it, and run: fab enroll"
             )
-        keys[name] = HostKey(kind, blob)
+        name, key = found
+        keys[name] = key
     return KnownHosts(file, keys)
+
+
+def _parse_line(line: str) -> tuple[str, HostKey] | None:
+    """The place and the key of a line; None for what is not one host's plain name and its key.
+
+    Paramiko passes over what it does not know, takes a marker (`@revoked`) or a pattern for a name, and fills a key that was
+    cut with zeros: here these are refused.
+    """
+    fields = line.split()
+    try:
+        entry = HostKeyEntry.from_line(" ".join(fields))
+    except Exception:  # noqa: BLE001  # its parsers of keys raise whatever comes, struct.error among it
+        return None
+    if entry is None or fields[2] != entry.key.get_base64():
+        return None
+    name, kind = fields[0], entry.key.get_name()
+    return None if kind not in _TYPES or set(name) & set("*?!,|@") else (name, HostKey(kind, entry.key.asbytes()))

@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
-
-from master.errors import InputError
-from worker.atomic_write import atomic_write
+from master.trust.json_file import JsonFile, read_json_file
 
 SCHEMA = "piswarm/revoked/1"
 
 
-class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Revoked(JsonFile, frozen=True, forbid_unknown_fields=True):
     """What was taken back, and not given again since."""
 
-    schema: str
     nodes: dict[str, str]
     """Nodes that were revoked, and when (UTC, to the microsecond): no two revocations of one node have the same."""
     keys: dict[str, str]
@@ -43,21 +39,7 @@ class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         kept = {key: name for key, name in self.keys.items() if name not in gone}
         return Revoked(self.schema, {name: at for name, at in self.nodes.items() if name not in gone}, kept)
 
-    def write(self, file: Path) -> None:
-        """Put it in place of `file`. Raises OSError."""
-        atomic_write(file, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
-
 
 def revoked_in(file: Path) -> Revoked:
     """Read `file`; no file is no revocation. Raises InputError."""
-    try:
-        found = msgspec.json.decode(file.read_bytes(), type=Revoked)
-    except FileNotFoundError:
-        return Revoked(SCHEMA, {}, {})
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(
-            f"can't be read: {error}", file=file, hint="restore it: it says who is let in no more"
-        ) from None
-    if found.schema != SCHEMA:
-        raise InputError(f"schema {found.schema!r}, where {SCHEMA!r} is known", file=file)
-    return found
+    return read_json_file(file, Revoked(SCHEMA, {}, {}), hint="restore it: it says who is let in no more")

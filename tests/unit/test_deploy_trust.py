@@ -54,6 +54,10 @@ def test_openssh_agrees_on_file_and_fingerprint(tmp_path: Path) -> None:
         "@cert-authority * ssh-ed25519 AAAA",
         "|1|abc=|def= ssh-ed25519 AAAA",
         "pi001 ssh-dss AAAA",
+        "@revoked pi001 ssh-ed25519 " + base64.b64encode(KEY.blob).decode(),
+        "pi001,pi002 ssh-ed25519 " + base64.b64encode(KEY.blob).decode(),
+        "pi001 ssh-rsa " + base64.b64encode(KEY.blob).decode(),
+        "pi001 ssh-ed25519 " + base64.b64encode(KEY.blob[:-1]).decode(),
     ],
 )
 def test_lines_that_would_trust_more_than_one_host(tmp_path: Path, line: str) -> None:
