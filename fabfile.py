@@ -16,7 +16,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task, task
 
-from master.deploy.command import Command, Options, told
+from master.deploy.command import Command, Options, exit_on_error
 from master.deploy.fab import make_strict
 from master.deploy.host.service import Verb
 from master.deploy.host.steps import HealthCheck
@@ -78,7 +78,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
         def run(_: Context, **given: Any) -> None:
             if body.__name__ != "logs":  # which, followed, is to end with its reader
                 streams.guard_streams()
-            with told():
+            with exit_on_error():
                 check_numbers(given)
                 common = {name: given.pop(name) for name in defaults}
                 limits = PoolLimits(common["connect"], common["deadline"], common["pool"])
@@ -115,8 +115,8 @@ def deploy_workers(
     settle: int = 3,
 ) -> int:
     """Bring this release to the workers; only what differs is done."""
-    wellness = HealthCheck(settle_s=settle)
-    return fleet.deploy(DeploymentOptions(canaries, batch, parse_budget(budget), keep, wellness, dry_run))
+    health_check = HealthCheck(settle_s=settle)
+    return fleet.deploy(DeploymentOptions(canaries, batch, parse_budget(budget), keep, health_check, dry_run))
 
 
 @fleet_task(600)
@@ -185,7 +185,7 @@ def provision(fleet: Command, check: bool = False) -> int:
     fleet.routes.all(fleet.hosts)  # what the other commands can't reach, this one does not either
     words = [] if fleet.options.limit is None else ["--limit", fleet.options.limit]
     words += ["--check", "--diff"] if check else []
-    known = fleet.place.known_hosts
+    known = fleet.state.known_hosts
     return 0 if run_playbook(PLAYBOOK, ANSIBLE_SETTINGS, fleet.options.inventory, known, words) else 1
 
 

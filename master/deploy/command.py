@@ -16,23 +16,30 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
-from master.deploy.enroll import Met, jumps, let_nodes_in, meet_at, refused, trust
+from master.deploy.enroll import (
+    ShownHostKey,
+    fetch_host_keys,
+    jump_routes,
+    let_nodes_in,
+    refused_result,
+    trust_shown_keys,
+)
 from master.deploy.fab import FAILED, report_fault
 from master.deploy.host.service import layout_of
 from master.deploy.rollout import actions
 from master.deploy.rollout.deployment import Builder, Deployment, DeploymentOptions
-from master.deploy.rollout.host_pool import Fleet, PoolLimits, Watcher, Work
+from master.deploy.rollout.host_pool import HostPool, PoolLimits, ProgressListener, Work
 from master.deploy.rollout.results import HostResult, Outcome, RolloutReport
 from master.deploy.ssh.route import Route, Routes
-from master.deploy.view import Screen, plain, show_report
+from master.deploy.view import ProgressView, plain, show_report
 from master.errors import InputError, PiswarmError
 from master.inventory.host import DEFAULT_PORT, Host
 from master.inventory.inventory import GROUP, read_inventory
 from master.release.builder import Release, build
 from master.release.platforms import Platform
 from master.trust.changes import Trust, forget_keys, read_trust, revoke
-from master.trust.known_hosts import place, read_known_hosts
-from master.trust.state import Place
+from master.trust.known_hosts import known_hosts_name, read_known_hosts
+from master.trust.state import StateDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK_FILE = ROOT / "requirements-node.lock"
@@ -54,7 +61,7 @@ class Options:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Show errors as messages, and end with their exit status: 2 for wrong input, 1 for all else, faults of our own among it."""
     try:
         yield
@@ -86,16 +93,16 @@ class Command:
         self.hosts: tuple[Host, ...] = read_inventory(options.inventory).hosts(GROUP, limit=options.limit)
         for host in self.hosts:  # so that what is wrong is said before anything is done
             layout_of(host)
-        self.place = Place(options.state)
+        self.state = StateDirectory(options.state)
         self.routes = Routes()
         console = Console(stderr=options.json)
         self.console = console if console.is_terminal else Console(stderr=options.json, width=_WIDE)
-        self.screen = Screen(self.console)
+        self.screen = ProgressView(self.console)
 
-    def fleet(self) -> Fleet:
+    def fleet(self) -> HostPool:
         """Connections that trust what is enrolled by now."""
         self.routes.all(self.hosts)
-        return Fleet(read_known_hosts(self.place.known_hosts), self.options.limits, self.screen, self.routes)
+        return HostPool(read_known_hosts(self.state.known_hosts), self.options.limits, self.screen, self.routes)
 
     def each(self, action: str, work: Work) -> int:
         """Do `work` on all hosts, and show what came of it; the exit status."""
@@ -113,13 +120,13 @@ class Command:
             show_report(report, self.console)
         return 0 if report.ok else 1
 
-    def deploy(self, wishes: DeploymentOptions, builder: Builder | None = None) -> int:
+    def deploy(self, options: DeploymentOptions, builder: Builder | None = None) -> int:
         """Bring the release to the hosts; the exit status. `builder` makes releases, of this copy of piswarm unless given."""
 
         def made(platform: Platform, bases: Sequence[str]) -> Release:
-            return build(platform, LOCK_FILE, self.place.cache, bases=bases, progress=self.screen.say)
+            return build(platform, LOCK_FILE, self.state.cache, bases=bases, progress=self.screen.say)
 
-        deployment = Deployment(self.fleet(), self.hosts, builder or made, place=self.place, wishes=wishes)
+        deployment = Deployment(self.fleet(), self.hosts, builder or made, state=self.state, options=options)
         with self.screen.shown():
             report = deployment.run()
         return self.finish(report)
@@ -132,7 +139,7 @@ class Command:
             results = fleet.each("remove", self.hosts, actions.remove(dry_run=dry_run))
         gone = tuple(result.host for result in results if result.outcome is Outcome.CHANGED)
         if gone:
-            forget_keys(self.place, gone)
+            forget_keys(self.state, gone)
         return self.finish(RolloutReport(action="remove", duration_s=time.monotonic() - began_s, hosts=results))
 
     def logs(self, lines: int, *, follow: bool) -> int:
@@ -142,7 +149,7 @@ class Command:
         if follow:  # of all of them at once, for as long as it takes
             limits = dataclasses.replace(limits, pool=len(self.hosts), host_s=math.inf)
         self.routes.all(self.hosts)
-        fleet = Fleet(read_known_hosts(self.place.known_hosts), limits, Watcher(), self.routes)
+        fleet = HostPool(read_known_hosts(self.state.known_hosts), limits, ProgressListener(), self.routes)
         show = _say if follow else found.__setitem__
         work = actions.logs(lines, show, follow=follow, go_on=lambda: not fleet.stopped)
         results = fleet.each("logs", self.hosts, work)
@@ -157,28 +164,28 @@ class Command:
     def enroll(self, *, yes: bool) -> int:
         """Show the keys of hosts that are not known yet, ask, trust them, and let their nodes in; the exit status."""
         began_s = time.monotonic()
-        before = read_trust(self.place)
+        before = read_trust(self.state)
         self.routes.all(self.hosts)
-        for ways in jumps(self.hosts, self.routes):
+        for ways in jump_routes(self.hosts, self.routes):
             self._trust(ways, before, yes=yes)
         met = self._trust([self.routes.of(host) for host in self.hosts], before, yes=yes)
-        turned_down = {one.host: refused(one) for one in met if one.problem is not None}
+        turned_down = {one.host: refused_result(one) for one in met if one.problem is not None}
         rest = [host for host in self.hosts if host.name not in turned_down]
-        results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.place, before.revoked)}
+        results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.state, before.revoked)}
         ordered: Sequence[HostResult] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
         return self.finish(RolloutReport(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
 
-    def _trust(self, ways: Sequence[Route], before: Trust, *, yes: bool) -> list[Met]:
+    def _trust(self, ways: Sequence[Route], before: Trust, *, yes: bool) -> list[ShownHostKey]:
         """Show the new keys of the machines at the ends of `ways`, ask, and trust them."""
-        known = read_known_hosts(self.place.known_hosts)
-        met = meet_at(ways, known, self.routes, connect_s=self.options.limits.connect_s)
+        known = read_known_hosts(self.state.known_hosts)
+        met = fetch_host_keys(ways, known, self.routes, connect_s=self.options.limits.connect_s)
         new = [one for one in met if one.is_new]
         if not new:
             return met
         self._show_keys(new)
         if not yes:
             self.confirm(f"Trust {'this key' if len(new) == 1 else f'these {len(new)} keys'}?")
-        return trust(met, self.place, before.revoked)
+        return trust_shown_keys(met, self.state, before.revoked)
 
     def confirm(self, question: str) -> None:
         """Ask the operator. Raises InputError unless the answer is yes."""
@@ -189,7 +196,7 @@ class Command:
         if not Confirm.ask(question, console=self.console):
             raise InputError("not agreed to; nothing was changed")
 
-    def _show_keys(self, new: Sequence[Met]) -> None:
+    def _show_keys(self, new: Sequence[ShownHostKey]) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for heading in (
             "host",
@@ -200,7 +207,7 @@ class Command:
             table.add_column(heading, no_wrap=True)
         for one in new:
             if one.key is not None:
-                table.add_row(one.host, one.place, one.key.kind, one.key.fingerprint)
+                table.add_row(one.host, one.known_hosts_name, one.key.kind, one.key.fingerprint)
         self.console.print(table)
 
     def revoke(self, node: str) -> int:
@@ -209,7 +216,7 @@ class Command:
         if not places:
             text = f"{node} is no host of the group {GROUP}, and no jump host of one"
             raise InputError(text, file=self.options.inventory)
-        had_host_key, had_node_key = revoke(self.place, node, places)
+        had_host_key, had_node_key = revoke(self.state, node, places)
         words = [name for name, had in (("host key", had_host_key), ("node key", had_node_key)) if had]
         self.console.print(f"{node}: {' and '.join(words) + ' removed' if words else 'was not enrolled'}")
         return 0
@@ -219,10 +226,10 @@ class Command:
         found: dict[str, None] = {}
         for host in self.hosts:
             if host.name == node:  # whatever the way to it is, or was
-                found[place(host.address, host.port or DEFAULT_PORT)] = None
+                found[known_hosts_name(host.address, host.port or DEFAULT_PORT)] = None
             try:
                 route = self.routes.of(host)
             except InputError:
                 continue
-            found |= {hop.place: None for hop in route if hop.name == node}
+            found |= {hop.known_hosts_name: None for hop in route if hop.name == node}
         return list(found)

@@ -14,24 +14,24 @@ import paramiko
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.plan import Step
 from master.deploy.host.session import HostSession
-from master.deploy.rollout.host_pool import POOL, Fleet, Task
+from master.deploy.rollout.host_pool import POOL, HostPool, HostTask
 from master.deploy.rollout.results import HostResult, Outcome, failure
 from master.deploy.ssh.route import Route, Routes
-from master.deploy.ssh.transport import Way
+from master.deploy.ssh.transport import HopConnections
 from master.inventory.host import Host
 from master.trust.changes import enroll_nodes, read_trust, trust_host_keys
 from master.trust.known_hosts import HostKey, KnownHosts
 from master.trust.revoked import Revoked
-from master.trust.state import Place
+from master.trust.state import StateDirectory
 
 _KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512")
 
 
-class Met(msgspec.Struct, frozen=True):
-    """A host that was asked for its key."""
+class ShownHostKey(msgspec.Struct, frozen=True):
+    """The host key that a machine showed, and the one that was trusted for it before; or why there is none to trust."""
 
     host: str
-    place: str
+    known_hosts_name: str
     key: HostKey | None = None
     known: HostKey | None = None
     problem: HostFailure | None = None
@@ -42,14 +42,19 @@ class Met(msgspec.Struct, frozen=True):
         return self.problem is None and self.known is None
 
 
-def meet(hosts: Sequence[Host], known: KnownHosts, *, connect_s: float, routes: Routes | None = None) -> list[Met]:
+def show_host_keys(
+    hosts: Sequence[Host], known: KnownHosts, *, connect_s: float, routes: Routes | None = None
+) -> list[ShownHostKey]:
     """Ask all `hosts` for their keys; nobody logs in anywhere, but at jump hosts. Raises InputError."""
     routes = routes or Routes()
-    return meet_at([routes.of(host) for host in hosts], known, routes, connect_s=connect_s)
+    return fetch_host_keys([routes.of(host) for host in hosts], known, routes, connect_s=connect_s)
 
 
-def jumps(hosts: Sequence[Host], routes: Routes) -> list[list[Route]]:
-    """The ways to the jump hosts of `hosts`, each once: those that are reached first, then those through these. Raises InputError."""
+def jump_routes(hosts: Sequence[Host], routes: Routes) -> list[list[Route]]:
+    """The routes to the jump hosts of `hosts`, each once and grouped by length: those that are reached first come first.
+
+    Raises InputError.
+    """
     found: dict[Route, None] = {}
     for host in hosts:
         route = routes.of(host)
@@ -58,82 +63,84 @@ def jumps(hosts: Sequence[Host], routes: Routes) -> list[list[Route]]:
     return [[route for route in found if len(route) == length] for length in range(1, longest + 1)]
 
 
-def meet_at(ways: Sequence[Route], known: KnownHosts, routes: Routes, *, connect_s: float) -> list[Met]:
-    """Ask the machines at the ends of `ways` for their keys."""
+def fetch_host_keys(
+    routes_to: Sequence[Route], known: KnownHosts, routes: Routes, *, connect_s: float
+) -> list[ShownHostKey]:
+    """The keys that the last machines of `routes_to` show, by connections of up to `connect_s` each; nobody logs in there."""
     with ThreadPoolExecutor(POOL, "meet") as executor:
-        met = list(executor.map(lambda route: _meet(route, known, routes, connect_s), ways))
+        shown = list(executor.map(lambda route: _fetch_shown_key(route, known, routes, connect_s), routes_to))
     owners: dict[bytes, str] = {}
-    for one in met:
+    for one in shown:
         if one.key is not None:
             owners.setdefault(one.key.blob, one.host)
-    return [_unless_twin(one, owners) for one in met]
+    return [_refuse_duplicate(one, owners) for one in shown]
 
 
-def _meet(route: Route, known: KnownHosts, routes: Routes, connect_s: float) -> Met:
-    name, where = route[-1].name, route[-1].place
+def _fetch_shown_key(route: Route, known: KnownHosts, routes: Routes, connect_s: float) -> ShownHostKey:
+    name, where = route[-1].name, route[-1].known_hosts_name
     trusted = known.at(where)
     try:
-        key = host_key(route, known, routes, connect_s)
+        key = fetch_host_key(route, known, routes, connect_s)
     except HostFailure as error:
-        return Met(name, where, known=trusted, problem=error)
+        return ShownHostKey(name, where, known=trusted, problem=error)
     if trusted is not None and trusted != key:
         hint = f"find out why; if it was set up anew: fab revoke {name}, then enroll it"
         problem = HostFailure(Cause.HOST_KEY, f"shows another key than the one enrolled: {key.fingerprint}", hint)
-        return Met(name, where, key, trusted, problem)
-    return Met(name, where, key, trusted)
+        return ShownHostKey(name, where, key, trusted, problem)
+    return ShownHostKey(name, where, key, trusted)
 
 
-def _unless_twin(met: Met, owners: dict[bytes, str]) -> Met:
-    other = owners.get(met.key.blob, met.host) if met.key is not None else met.host
-    if other == met.host or met.problem is not None:
-        return met
+def _refuse_duplicate(shown: ShownHostKey, owners: dict[bytes, str]) -> ShownHostKey:
+    other = owners.get(shown.key.blob, shown.host) if shown.key is not None else shown.host
+    if other == shown.host or shown.problem is not None:
+        return shown
     hint = "give it keys of its own: rm /etc/ssh/ssh_host_*; ssh-keygen -A; then restart sshd"
     problem = HostFailure(Cause.HOST_KEY, f"has the host key of {other}: a copied SD card?", hint)
-    return Met(met.host, met.place, met.key, met.known, problem)
+    return ShownHostKey(shown.host, shown.known_hosts_name, shown.key, shown.known, problem)
 
 
-def host_key(route: Route, known: KnownHosts, routes: Routes, connect_s: float) -> HostKey:
+def fetch_host_key(route: Route, known: KnownHosts, routes: Routes, connect_s: float) -> HostKey:
     """The key that the machine at the end of `route` shows, best kind first. Raises HostFailure."""
-    way = Way(route, known, routes, connect_s=connect_s)
+    connections = HopConnections(route, known, routes, connect_s=connect_s)
     try:
-        transport = paramiko.Transport(way.reach())
+        transport = paramiko.Transport(connections.reach())
         try:
             transport.banner_timeout = connect_s
             transport.get_security_options().key_types = _KINDS
             transport.start_client(timeout=connect_s)
-            shown = transport.get_remote_server_key()
+            key = transport.get_remote_server_key()
         finally:
             transport.close()
     except (OSError, paramiko.SSHException, EOFError) as error:
         text = f"{route[-1].address} port {route[-1].port}: {error or 'it hung up'}"
         raise HostFailure(Cause.UNREACHABLE, text) from None
     finally:
-        way.close()
-    return HostKey(shown.get_name(), shown.asbytes())
+        connections.close()
+    return HostKey(key.get_name(), key.asbytes())
 
 
-def trust(met: Sequence[Met], where: Place, since: Revoked) -> list[Met]:
-    """Trust the keys of all that are new, from now on; `met`, with the problems of those that were not taken. Raises OSError.
+def trust_shown_keys(shown: Sequence[ShownHostKey], state: StateDirectory, since: Revoked) -> list[ShownHostKey]:
+    """Write the keys of all that are new to known_hosts; `shown`, with the problems of those that were refused. Raises OSError.
 
-    `since` is what was revoked before anybody was met.
+    `since` is what was revoked before the keys were asked for.
     """
-    added = {one.place: (one.host, one.key) for one in met if one.is_new and one.key is not None}
-    problems = trust_host_keys(where, added, since) if added else {}
+    added = {one.known_hosts_name: (one.host, one.key) for one in shown if one.is_new and one.key is not None}
+    problems = trust_host_keys(state, added, since) if added else {}
     return [
         msgspec.structs.replace(one, problem=HostFailure(Cause.HOST_KEY, problems[one.host]))
         if one.host in problems and one.problem is None
         else one
-        for one in met
+        for one in shown
     ]
 
 
-def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revoked) -> list[HostResult]:
-    """Ask the enrolled `hosts` for the public keys of their nodes, and let those in that have one."""
+def let_nodes_in(fleet: HostPool, hosts: Sequence[Host], state: StateDirectory, since: Revoked) -> list[HostResult]:
+    """Read the public keys of the nodes of the enrolled `hosts`, and put those that there are on the allowlist."""
     keys: dict[str, str] = {}
-    trusted = read_trust(where)
+    trusted = read_trust(state)
 
-    def ask(session: HostSession, task: Task) -> HostResult:
-        task.told(Step.FACTS)
+    def ask(session: HostSession, task: HostTask) -> HostResult:
+        task.set_step(Step.FACTS)
         name = session.host.name
         key = session.facts().public_key
         owner = since.keys.get(key, name)
@@ -152,7 +159,7 @@ def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revok
         return HostResult(host=name, outcome=outcome, differs=words, duration_s=task.duration_s)
 
     results = fleet.each("asking for node keys", hosts, ask)
-    problems = enroll_nodes(where, [result.host for result in results if result.ok], keys, since)
+    problems = enroll_nodes(state, [result.host for result in results if result.ok], keys, since)
     return [
         failure(result.host, HostFailure(Cause.HOST_KEY, problems[result.host]), None, duration_s=result.duration_s)
         if result.host in problems
@@ -161,7 +168,7 @@ def let_nodes_in(fleet: Fleet, hosts: Sequence[Host], where: Place, since: Revok
     ]
 
 
-def refused(met: Met) -> HostResult:
-    """The result of a host whose key is not trusted. `met` has a problem."""
-    assert met.problem is not None
-    return failure(met.host, met.problem, Step.CONNECT, duration_s=0.0)
+def refused_result(shown: ShownHostKey) -> HostResult:
+    """The result of a host whose key is not trusted. `shown` has a problem."""
+    assert shown.problem is not None
+    return failure(shown.host, shown.problem, Step.CONNECT, duration_s=0.0)

@@ -1,4 +1,4 @@
-"""How a deployment goes, and what came of it, on a terminal or in a log."""
+"""Shows the progress and the result of a deployment, on a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from master.deploy.rollout.host_pool import Task, Watcher
+from master.deploy.rollout.host_pool import HostTask, ProgressListener
 from master.deploy.rollout.results import HostResult, Outcome, RolloutReport
 
 _MAX_ROWS = 12
@@ -26,13 +26,13 @@ _STYLES = {
 }
 
 
-class Screen(Watcher):
-    """Shows how it goes: live on a terminal, elsewhere a line for each host that has ended and was not unchanged."""
+class ProgressView(ProgressListener):
+    """Shows progress: live on a terminal, elsewhere one line for each host that has ended as changed or failed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, HostTask] = {}
         self._title = ""
         self._expected = 0
         self._ended = dict.fromkeys(Outcome, 0)
@@ -62,12 +62,12 @@ class Screen(Watcher):
         if self._live is None:
             self._console.print(f"{title}: {hosts} hosts", highlight=False)
 
-    def began(self, task: Task) -> None:
+    def began(self, task: HostTask) -> None:
         """A host."""
         with self._lock:
             self._tasks[task.host.name] = task
 
-    def ended(self, task: Task, result: HostResult) -> None:
+    def ended(self, task: HostTask, result: HostResult) -> None:
         """A host."""
         with self._lock:
             self._tasks.pop(task.host.name, None)

@@ -17,7 +17,7 @@ from master.errors import InputError
 from master.trust.allowlist import Allowlist, allowlist_in
 from master.trust.known_hosts import HostKey, KnownHosts, read_known_hosts
 from master.trust.revoked import Revoked, revoked_in
-from master.trust.state import Place
+from master.trust.state import StateDirectory
 
 LOCK_S = 30.0
 """How long to wait for the lock, which nobody holds for longer than it takes to write three files."""
@@ -27,7 +27,7 @@ _MEANWHILE = "it was revoked meanwhile"
 
 @dataclass
 class Trust:
-    """What is trusted, as the files have it while they are locked; what is put in place is written at the end."""
+    """What is trusted, as the files have it while they are locked; what is put in state is written at the end."""
 
     known: KnownHosts
     allowlist: Allowlist
@@ -40,33 +40,33 @@ class Trust:
         )
 
 
-def read_trust(place: Place) -> Trust:
+def read_trust(state: StateDirectory) -> Trust:
     """What is trusted now. Raises InputError."""
-    return Trust(read_known_hosts(place.known_hosts), allowlist_in(place.allowlist), revoked_in(place.revoked))
+    return Trust(read_known_hosts(state.known_hosts), allowlist_in(state.allowlist), revoked_in(state.revoked))
 
 
 @contextmanager
-def changing(place: Place) -> Iterator[Trust]:
-    """Hold the lock; what the block puts in place is written when it ends without an error. Raises InputError, OSError."""
-    place.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def changing(state: StateDirectory) -> Iterator[Trust]:
+    """Hold the lock; what the block puts in state is written when it ends without an error. Raises InputError, OSError."""
+    state.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(descriptor, place)
-        trust = read_trust(place)
+        _lock(descriptor, state)
+        trust = read_trust(state)
         known, allowlist, revoked = trust.known, trust.allowlist, trust.revoked
         yield trust
         # In this order, so that a crash in between trusts too little.
         if trust.revoked != revoked:
-            trust.revoked.write(place.revoked)
+            trust.revoked.write(state.revoked)
         if trust.allowlist != allowlist:
-            trust.allowlist.write(place.allowlist)
+            trust.allowlist.write(state.allowlist)
         if trust.known is not known:
             trust.known.write()
     finally:
         os.close(descriptor)  # which unlocks it
 
 
-def _lock(descriptor: int, place: Place) -> None:
+def _lock(descriptor: int, state: StateDirectory) -> None:
     until_s = time.monotonic() + LOCK_S
     while True:
         try:
@@ -74,19 +74,19 @@ def _lock(descriptor: int, place: Place) -> None:
         except BlockingIOError:
             if time.monotonic() > until_s:
                 text = f"is held by another process for {LOCK_S:.0f} s already; nothing was changed"
-                raise InputError(text, file=place.lock, hint="see who holds it: lsof, or lslocks") from None
+                raise InputError(text, file=state.lock, hint="see who holds it: lsof, or lslocks") from None
             time.sleep(_LOOK_S)
         else:
             return
 
 
-def trust_host_keys(place: Place, added: Mapping[str, tuple[str, HostKey]], since: Revoked) -> dict[str, str]:
-    """Trust these host keys, each with its node's name, by place; by name, those that are not trusted, and why.
+def trust_host_keys(state: StateDirectory, added: Mapping[str, tuple[str, HostKey]], since: Revoked) -> dict[str, str]:
+    """Trust these host keys, each with its node's name, by state; by name, those that are not trusted, and why.
 
     `since` is what was revoked when the operator began to look: what was since then stays so.
     """
     refused = {}
-    with changing(place) as trust:
+    with changing(state) as trust:
         taken = {}
         for where, (name, key) in added.items():
             there = trust.known.at(where)
@@ -101,18 +101,20 @@ def trust_host_keys(place: Place, added: Mapping[str, tuple[str, HostKey]], sinc
     return refused
 
 
-def let_in(place: Place, keys: Mapping[str, str]) -> dict[str, str]:
+def let_in(state: StateDirectory, keys: Mapping[str, str]) -> dict[str, str]:
     """Let in the nodes of these keys, by name; by name, those that are not, and why."""
-    with changing(place) as trust:
+    with changing(state) as trust:
         return _let_in(trust, keys)
 
 
-def enroll_nodes(place: Place, names: Iterable[str], keys: Mapping[str, str], since: Revoked) -> dict[str, str]:
+def enroll_nodes(
+    state: StateDirectory, names: Iterable[str], keys: Mapping[str, str], since: Revoked
+) -> dict[str, str]:
     """Take back the revocations of `names`, and let in those that have keys; by name, those that are not, and why.
 
     Of what was revoked after `since`, nothing is taken back: the operator who enrolls did not know of it.
     """
-    with changing(place) as trust:
+    with changing(state) as trust:
         late = {name for name, at in trust.revoked.nodes.items() if since.nodes.get(name) != at}
         late |= {name for key, name in trust.revoked.keys.items() if key not in since.keys}
         trust.revoked = trust.revoked.given(set(names) - late)
@@ -131,9 +133,9 @@ def _let_in(trust: Trust, keys: Mapping[str, str]) -> dict[str, str]:
     return refused
 
 
-def revoke(place: Place, node: str, places: Sequence[str]) -> tuple[bool, bool]:
+def revoke(state: StateDirectory, node: str, places: Sequence[str]) -> tuple[bool, bool]:
     """Trust neither the host keys at `places` nor the node key of `node` any more; whether each was there."""
-    with changing(place) as trust:
+    with changing(state) as trust:
         had_host_key = any(trust.known.at(where) is not None for where in places)
         had_node_key = node in trust.allowlist.nodes
         _take_keys(trust, [node], {node: datetime.now(UTC).isoformat(timespec="microseconds")})
@@ -142,9 +144,9 @@ def revoke(place: Place, node: str, places: Sequence[str]) -> tuple[bool, bool]:
     return had_host_key, had_node_key
 
 
-def forget_keys(place: Place, nodes: Iterable[str]) -> None:
+def forget_keys(state: StateDirectory, nodes: Iterable[str]) -> None:
     """The keys of these `nodes` have been destroyed: they let nobody in any more. The nodes may come with others."""
-    with changing(place) as trust:
+    with changing(state) as trust:
         _take_keys(trust, nodes, {})
 
 

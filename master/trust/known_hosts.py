@@ -30,20 +30,20 @@ class HostKey:
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
 
-def place(address: str, port: int) -> str:
-    """How a known_hosts file names a host. Pure."""
+def known_hosts_name(address: str, port: int) -> str:
+    """The name of a host in a known_hosts file: its address, or `[address]:port` for another port than 22. Pure."""
     return address if port == 22 else f"[{address}]:{port}"
 
 
 class KnownHosts:
-    """One key for each host, by its place. Hashed names, patterns and certificates are refused: this file is ours."""
+    """One key for each host, by its known_hosts_name. Hashed names, patterns and certificates are refused: this file is ours."""
 
     def __init__(self, file: Path, keys: Mapping[str, HostKey]) -> None:
         self.file = file
         self._keys = dict(keys)
 
     def at(self, where: str) -> HostKey | None:
-        """The key that the host at a `place` must show; None when it was never enrolled."""
+        """The key that the host at a `known_hosts_name` must show; None when it was never enrolled."""
         return self._keys.get(where)
 
     def changed(self, added: Mapping[str, HostKey], removed: Iterable[str] = ()) -> KnownHosts:
@@ -86,7 +86,7 @@ def read_known_hosts(file: Path) -> KnownHosts:
 
 
 def _parse_line(line: str) -> tuple[str, HostKey] | None:
-    """The place and the key of a line; None for what is not one host's plain name and its key.
+    """The known_hosts_name and the key of a line; None for what is not one host's plain name and its key.
 
     Paramiko passes over what it does not know, takes a marker (`@revoked`) or a pattern for a name, and fills a key that was
     cut with zeros: here these are refused.

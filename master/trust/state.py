@@ -1,4 +1,4 @@
-"""Where the controller keeps what it knows of its fleet, its own key pair, and whom it lets in. Needs no Fabric: runs ask it too."""
+"""The state directory of a controller: host keys, allowlist, revocations, its own key pair. Needs no Fabric: runs read it too."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SCHEMA = "piswarm/controller/1"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The state directory."""
+class StateDirectory:
+    """Paths in the state directory of a controller."""
 
     directory: Path
 
@@ -62,8 +62,8 @@ class _Pair(msgspec.Struct, frozen=True):
 
 def read_allowlist(state: Path) -> dict[str, str]:
     """The node of each public key (Z85) that is let in, by the key. Raises InputError."""
-    place = Place(state)
-    listed, revoked = allowlist_in(place.allowlist), revoked_in(place.revoked)
+    directory = StateDirectory(state)
+    listed, revoked = allowlist_in(directory.allowlist), revoked_in(directory.revoked)
     return {key: node for node, key in listed.nodes.items() if not revoked.problem(node, key)}
 
 
@@ -72,7 +72,7 @@ def controller_keys(state: Path) -> Keys:
 
     It is never replaced: every node would have to be told of another one.
     """
-    file = Place(state).controller
+    file = StateDirectory(state).controller
     try:
         if not file.exists():
             _make(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssh_hosts import Rack
 
-from master.deploy.command import Command, Options, told
+from master.deploy.command import Command, Options, exit_on_error
 from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout.batches import Budget
 from master.deploy.rollout.deployment import DeploymentOptions
@@ -16,13 +16,13 @@ from master.deploy.rollout.deployment import DeploymentOptions
 
 def main() -> None:
     rack = Rack(Path(sys.argv[1]))
-    with told():
-        command = Command(Options(rack.inventory, state=rack.place.directory, json=True))
-        wishes = DeploymentOptions(
-            batch=int(sys.argv[3]), budget=Budget(0, is_share=False), wellness=HealthCheck(0.4, 15)
+    with exit_on_error():
+        command = Command(Options(rack.inventory, state=rack.state.directory, json=True))
+        options = DeploymentOptions(
+            batch=int(sys.argv[3]), budget=Budget(0, is_share=False), health_check=HealthCheck(0.4, 15)
         )
         version, body = sys.argv[2], json.loads(sys.argv[4])
-        sys.exit(command.deploy(wishes, lambda platform, bases: rack.build(version, platform, body, bases)))
+        sys.exit(command.deploy(options, lambda platform, bases: rack.build(version, platform, body, bases)))
 
 
 if __name__ == "__main__":

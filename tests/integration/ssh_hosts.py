@@ -20,18 +20,18 @@ import psutil
 import pytest
 from wheels import make_wheel
 
-from master.deploy.enroll import meet, trust
+from master.deploy.enroll import show_host_keys, trust_shown_keys
 from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout.batches import Budget
 from master.deploy.rollout.deployment import Deployment, DeploymentOptions
-from master.deploy.rollout.host_pool import Fleet, PoolLimits, Watcher, Work
+from master.deploy.rollout.host_pool import HostPool, PoolLimits, ProgressListener, Work
 from master.deploy.rollout.results import HostResult, RolloutReport
 from master.inventory.inventory import read_inventory
 from master.release.builder import Release, build
 from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
 from master.trust.changes import read_trust
 from master.trust.known_hosts import read_known_hosts
-from master.trust.state import Place
+from master.trust.state import StateDirectory
 
 ROOT = Path(__file__).parents[2]
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -202,8 +202,8 @@ class Rack:
         return self.directory / "inventory.yml"
 
     @property
-    def place(self) -> Place:
-        return Place(self.directory / "state")
+    def state(self) -> StateDirectory:
+        return StateDirectory(self.directory / "state")
 
     @property
     def key(self) -> Path:
@@ -245,10 +245,10 @@ class Rack:
 
     def enroll(self) -> None:
         hosts = read_inventory(self.inventory).hosts("workers")
-        before = read_trust(self.place)
-        met = meet(hosts, before.known, connect_s=10)
+        before = read_trust(self.state)
+        met = show_host_keys(hosts, before.known, connect_s=10)
         assert not [one.problem for one in met if one.problem]
-        trust(met, self.place, before.revoked)
+        trust_shown_keys(met, self.state, before.revoked)
 
     def package(self, version: str, body: str = "") -> Path:
         """The sources of the agent's `version`; `body` is what it does when it comes up."""
@@ -273,17 +273,17 @@ class Rack:
         return build(platform, lock, self.directory / "cache", package=self.package(version, body), bases=bases)
 
     def deploy(
-        self, version: str, body: str = "", *, limit: str | None = None, host_s: float = 120, **wishes: object
+        self, version: str, body: str = "", *, limit: str | None = None, host_s: float = 120, **options: object
     ) -> RolloutReport:
         """Deploy as `fab deploy-workers` does."""
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
-        chosen = {"budget": Budget(0, is_share=False), "wellness": HealthCheck(0.4, 15)} | wishes
+        chosen = {"budget": Budget(0, is_share=False), "health_check": HealthCheck(0.4, 15)} | options
         deployment = Deployment(
             self.fleet(host_s),
             hosts,
             lambda platform, bases: self.build(version, platform, body, bases),
-            place=self.place,
-            wishes=DeploymentOptions(**chosen),  # type: ignore[arg-type]
+            state=self.state,
+            options=DeploymentOptions(**chosen),  # type: ignore[arg-type]
         )
         return deployment.run()
 
@@ -291,8 +291,10 @@ class Rack:
         hosts = read_inventory(self.inventory).hosts("workers", limit=limit)
         return self.fleet().each("testing", hosts, work)
 
-    def fleet(self, host_s: float = 120) -> Fleet:
-        return Fleet(read_known_hosts(self.place.known_hosts), PoolLimits(connect_s=5, host_s=host_s), Watcher())
+    def fleet(self, host_s: float = 120) -> HostPool:
+        return HostPool(
+            read_known_hosts(self.state.known_hosts), PoolLimits(connect_s=5, host_s=host_s), ProgressListener()
+        )
 
     def close(self) -> None:
         for host in self.hosts:

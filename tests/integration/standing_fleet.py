@@ -18,7 +18,7 @@ import psutil
 from processes import ROOT
 
 from master.trust.allowlist import SCHEMA, Allowlist
-from master.trust.state import Place, controller_keys
+from master.trust.state import StateDirectory, controller_keys
 from worker.agent.keys import node_keys
 from worker.agent.settings import KEYS, SETTINGS, NodeSettings
 from worker.wire.curve import Endpoint
@@ -45,7 +45,7 @@ class StandingFleet:
             folder = self.folder(name)
             keys[name] = node_keys(folder / KEYS).public
             (folder / SETTINGS).write_bytes(msgspec.json.encode(NodeSettings(name, endpoint)))
-        Allowlist(SCHEMA, keys).write(Place(self.state).allowlist)
+        Allowlist(SCHEMA, keys).write(StateDirectory(self.state).allowlist)
         hosts = {
             name: {"ansible_host": f"127.0.0.{number}", **(variables or {}).get(name, {})}
             for number, name in enumerate(self.names, 10)

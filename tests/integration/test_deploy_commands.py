@@ -32,7 +32,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
 
 
 def fab(rack: Rack, task: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    where = ["--inventory", str(rack.inventory), "--state", str(rack.place.directory)]
+    where = ["--inventory", str(rack.inventory), "--state", str(rack.state.directory)]
     command = [sys.executable, "-m", "fabric", task, *words, *where]
     return subprocess.run(
         command,
@@ -66,11 +66,11 @@ def test_enrolling_shows_fingerprints_and_asks(rack: Rack) -> None:
     )
     assert shown.stdout.split()[1] in asked.stdout
     assert "nobody is there to be asked: Trust these 2 keys?" in asked.stderr
-    assert not rack.place.known_hosts.exists()
+    assert not rack.state.known_hosts.exists()
     done = fab(rack, "enroll", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its node key comes with its first deployment" in done.stdout
-    before = rack.place.known_hosts.read_text()
+    before = rack.state.known_hosts.read_text()
     again = fab(rack, "enroll")
     assert (again.returncode, "SHA256" in again.stdout) == (0, False)
     host = rack.hosts[0]
@@ -80,10 +80,10 @@ def test_enrolling_shows_fingerprints_and_asks(rack: Rack) -> None:
     other = fab(rack, "enroll", "--yes")
     assert other.returncode == 1
     assert "shows another key than the one enrolled" in other.stdout
-    assert rack.place.known_hosts.read_text() == before
+    assert rack.state.known_hosts.read_text() == before
     assert fab(rack, "revoke", "pi001").stdout == "pi001: host key removed\n"
     assert fab(rack, "enroll", "--yes").returncode == 0
-    assert rack.place.known_hosts.read_text() != before
+    assert rack.state.known_hosts.read_text() != before
 
 
 def test_two_hosts_with_one_key(rack: Rack) -> None:
@@ -97,18 +97,18 @@ def test_two_hosts_with_one_key(rack: Rack) -> None:
     assert done.returncode == 1
     assert hosts["pi001"]["outcome"] == "unchanged"
     assert hosts["pi002"]["message"] == "has the host key of pi001: a copied SD card?"
-    assert str(two.port) not in rack.place.known_hosts.read_text()
+    assert str(two.port) not in rack.state.known_hosts.read_text()
 
 
 def test_nodes_are_let_in_and_revoked(rack: Rack) -> None:
     """A node that was revoked is not connected to any more."""
     rack.enroll()
     assert rack.deploy("one").ok
-    rack.place.allowlist.unlink()
+    rack.state.allowlist.unlink()
     assert fab(rack, "enroll").returncode == 0
-    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi001", "pi002"]
+    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi001", "pi002"]
     assert fab(rack, "revoke", "pi002").stdout == "pi002: host key and node key removed\n"
-    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi001"]
+    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi001"]
     done = fab(rack, "status")
     assert done.returncode == 1
     assert "pi002 failed at connect: host key: the key of 127.0.0.1 is not known yet" in done.stdout
@@ -132,14 +132,14 @@ def test_status_logs_and_removal(rack: Rack) -> None:
     gone = fab(rack, "remove-workers", "--yes", "--limit", "pi001")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert [host.runs() for host in rack.hosts] == ["", "one"]
-    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi002"]
+    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi002"]
 
 
 def test_logs_that_are_followed(rack: Rack) -> None:
     """What was said, and what is said then, of all hosts at once; Ctrl-C ends it, and nothing is left on the hosts."""
     rack.enroll()
     assert rack.deploy("one").ok
-    where = ["--inventory", str(rack.inventory), "--state", str(rack.place.directory)]
+    where = ["--inventory", str(rack.inventory), "--state", str(rack.state.directory)]
     command = [sys.executable, "-m", "fabric", "logs", "--follow", "--lines", "1", *where]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as followed:
         assert followed.stdout is not None
@@ -179,7 +179,7 @@ def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureReq
     except BuildError as error:
         pytest.skip(f"needs the package index once: {error.message.splitlines()[0]}")
     rack.enroll()
-    rack.place.cache.symlink_to(cache)
+    rack.state.cache.symlink_to(cache)
     # No controller is there: the agent says hello for ever, which is well.
     first = fab(rack, "deploy-workers", "--json", "--limit", "pi001")
     (result,) = json.loads(first.stdout)["hosts"]

@@ -94,7 +94,7 @@ def test_a_host_with_another_key(rack: Rack) -> None:
     assert (result.cause, result.step) == (Cause.HOST_KEY, Step.CONNECT)
     assert "another key than the one enrolled: SHA256:" in result.message
     assert "fab revoke pi001" in result.hint
-    rack.place.known_hosts.write_text("")
+    rack.state.known_hosts.write_text("")
     result = rack.deploy("one", limit="pi001").hosts[0]
     assert (result.cause, result.hint) == (
         Cause.HOST_KEY,
@@ -323,7 +323,7 @@ def test_a_lock_whose_time_is_over_is_nobodys(rack: Rack) -> None:
 def test_an_agent_that_never_comes_up(rack: Rack) -> None:
     """Has its time, and no more."""
     rack.deploy("one")
-    report = rack.deploy("two", limit="pi001", wellness=HealthCheck(60, 1))
+    report = rack.deploy("two", limit="pi001", health_check=HealthCheck(60, 1))
     assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.UNWELL, Step.WELL)
     assert "still active after 1 s" in report.hosts[0].message
 
@@ -342,7 +342,7 @@ def test_half_the_fleet_is_unreachable(rack: Rack) -> None:
 
 def test_a_host_key_is_checked_by_its_port_too(rack: Rack) -> None:
     """The key of one host is not good for another on the same address."""
-    known = read_known_hosts(rack.place.known_hosts)
+    known = read_known_hosts(rack.state.known_hosts)
     keys = [known.at(f"[127.0.0.1]:{host.port}") for host in rack.hosts]
     assert all(isinstance(key, HostKey) for key in keys)
     swapped = {f"[127.0.0.1]:{host.port}": key for host, key in zip(rack.hosts, reversed(keys), strict=True) if key}

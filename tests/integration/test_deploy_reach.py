@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from ssh_hosts import Rack, SshHost, rack_in
 
-from master.deploy.enroll import jumps, meet, meet_at, trust
+from master.deploy.enroll import fetch_host_keys, jump_routes, show_host_keys, trust_shown_keys
 from master.deploy.failures import Cause
 from master.deploy.host.session import HostSession
 from master.deploy.provision import reaching
-from master.deploy.rollout.host_pool import Fleet, PoolLimits, Task, Watcher
+from master.deploy.rollout.host_pool import HostPool, HostTask, PoolLimits, ProgressListener
 from master.deploy.rollout.results import HostResult, Outcome
 from master.deploy.ssh.route import Routes
 from master.inventory.inventory import read_inventory
 from master.trust.changes import read_trust, trust_host_keys
-from master.trust.known_hosts import place, read_known_hosts
+from master.trust.known_hosts import known_hosts_name, read_known_hosts
 
 ROOT = Path(__file__).parents[2]
 ME = getpass.getuser()
@@ -64,31 +64,33 @@ class Net:
     def enroll(self, file: Path) -> None:
         """As `fab enroll --yes`."""
         hosts = read_inventory(file).hosts("workers")
-        before, routes = read_trust(self.rack.place), Routes()
-        for ways in jumps(hosts, routes):
-            trust(
-                meet_at(ways, read_trust(self.rack.place).known, routes, connect_s=10), self.rack.place, before.revoked
+        before, routes = read_trust(self.rack.state), Routes()
+        for ways in jump_routes(hosts, routes):
+            trust_shown_keys(
+                fetch_host_keys(ways, read_trust(self.rack.state).known, routes, connect_s=10),
+                self.rack.state,
+                before.revoked,
             )
-        met = meet(hosts, read_trust(self.rack.place).known, connect_s=10, routes=routes)
+        met = show_host_keys(hosts, read_trust(self.rack.state).known, connect_s=10, routes=routes)
         assert not [one.problem for one in met if one.problem], met
-        trust(met, self.rack.place, before.revoked)
+        trust_shown_keys(met, self.rack.state, before.revoked)
 
     def by_fab(self, file: Path) -> dict[str, str]:
         """Where each host is, as it sees it; or why it was not reached."""
         found: dict[str, str] = {}
 
-        def ask(session: HostSession, task: Task) -> HostResult:
+        def ask(session: HostSession, task: HostTask) -> HostResult:
             said = session._connection.run(WHERE, timeout_s=10).stdout  # no session has a command of the test's
             found[session.host.name] = said
             return HostResult(host=task.host.name, outcome=Outcome.UNCHANGED)
 
-        fleet = Fleet(read_known_hosts(self.rack.place.known_hosts), PoolLimits(connect_s=10), Watcher())
+        fleet = HostPool(read_known_hosts(self.rack.state.known_hosts), PoolLimits(connect_s=10), ProgressListener())
         results = fleet.each("asking", read_inventory(file).hosts("workers"), ask)
         return {result.host: server(found[result.host]) if result.ok else f"{result.cause}" for result in results}
 
     def by_ansible(self, file: Path) -> dict[str, str]:
         """The same, by Ansible with the environment that `fab provision` gives it."""
-        with reaching(self.rack.place.known_hosts) as environment:
+        with reaching(self.rack.state.known_hosts) as environment:
             done = subprocess.run(
                 [sys.executable, "-m", "ansible", "adhoc", "workers", "-i", str(file), "-m", "raw", "-a", WHERE],
                 cwd=ROOT,
@@ -189,7 +191,7 @@ def test_fab_and_ansible_reach_the_same_machines(net: Net) -> None:
     expected = {name: f"{port} by {ME}" for name, (_, port) in hosts.items()}
     assert net.by_fab(file) == expected
     assert net.by_ansible(file) == expected
-    assert read_trust(net.rack.place).known.at("the-node") is not None
+    assert read_trust(net.rack.state).known.at("the-node") is not None
 
 
 def test_a_proxy_command_is_run(net: Net) -> None:
@@ -212,16 +214,16 @@ def test_the_key_of_every_hop_is_checked(net: Net) -> None:
     net.config(CONFIG + "  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n")
     file = net.inventory(inner={})
     net.enroll(file)
-    known = read_trust(net.rack.place).known
-    jump = place("127.0.0.1", net.bastion.port)
+    known = read_trust(net.rack.state).known
+    jump = known_hosts_name("127.0.0.1", net.bastion.port)
     assert net.by_fab(file) == net.by_ansible(file) == {"inner": f"{net.node.port} by {ME}"}
     known.changed({}, [jump]).write()
     assert net.by_fab(file) == {"inner": "host key"}
     assert net.by_ansible(file) == {"inner": "unreachable"}
-    key = known.at(place("127.0.0.1", net.node.port))
+    key = known.at(known_hosts_name("127.0.0.1", net.node.port))
     assert key is not None
-    since = read_trust(net.rack.place).revoked
-    assert trust_host_keys(net.rack.place, {jump: ("bastion", key)}, since) == {}
+    since = read_trust(net.rack.state).revoked
+    assert trust_host_keys(net.rack.state, {jump: ("bastion", key)}, since) == {}
     assert net.by_fab(file) == {"inner": "host key"}
     assert net.by_ansible(file) == {"inner": "unreachable"}
 
@@ -232,7 +234,7 @@ def test_fab_enrolls_jump_hosts_first_and_revokes_them_by_name(net: Net) -> None
     file = net.inventory(inner={})
 
     def fab(task: str, *words: str) -> subprocess.CompletedProcess[str]:
-        where = ["--inventory", str(file), "--state", str(net.rack.place.directory)]
+        where = ["--inventory", str(file), "--state", str(net.rack.state.directory)]
         command = [sys.executable, "-m", "fabric", task, *words, *where]
         return subprocess.run(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
@@ -272,7 +274,7 @@ def test_what_can_not_be_heeded_is_refused_by_name(net: Net, config: str, variab
     file = net.inventory(pi1=variables)
     for task in ("status", "enroll", "provision"):
         done = subprocess.run(
-            [sys.executable, "-m", "fabric", task, "--inventory", str(file), "--state", str(net.rack.place.directory)],
+            [sys.executable, "-m", "fabric", task, "--inventory", str(file), "--state", str(net.rack.state.directory)],
             cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 2, done.stdout + done.stderr
@@ -328,9 +330,9 @@ def test_the_cause_names_the_hop(net: Net) -> None:
     file = net.inventory(inner={})
     net.enroll(file)
     net.bastion.stop()
-    fleet = Fleet(read_known_hosts(net.rack.place.known_hosts), PoolLimits(connect_s=10), Watcher())
+    fleet = HostPool(read_known_hosts(net.rack.state.known_hosts), PoolLimits(connect_s=10), ProgressListener())
 
-    def never(_: HostSession, task: Task) -> HostResult:
+    def never(_: HostSession, task: HostTask) -> HostResult:
         raise AssertionError(task.host.name)
 
     (result,) = fleet.each("asking", read_inventory(file).hosts("workers"), never)

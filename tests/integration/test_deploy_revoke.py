@@ -27,7 +27,7 @@ from master.release.platforms import Platform
 from master.store import Store
 from master.trust.allowlist import allowlist_in
 from master.trust.changes import forget_keys, read_trust
-from master.trust.state import Place
+from master.trust.state import StateDirectory
 
 CUT_S = 5.0
 NODES = 4
@@ -99,7 +99,7 @@ def test_a_node_that_is_revoked_during_a_run_is_cut_off(piswarm: Piswarm, fleet:
     """Within 5 s, and so is one whose key is removed; their users go to others, and no report of theirs is taken any more."""
     started = piswarm.start(plan(piswarm, hold="25s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
-    place = Place(fleet.state)
+    place = StateDirectory(fleet.state)
     revoked_s = cut_off(started, fleet, "pi2", lambda: done(fab(fleet.inventory, fleet.state, "revoke", "pi2")))
     removed_s = cut_off(started, fleet, "pi3", lambda: forget_keys(place, ["pi3"]))
     finished = started.finish(90)
@@ -148,22 +148,22 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
 def test_enrolments_and_revocations_at_once_lose_nothing(rack: Rack) -> None:
     """Each host by a `fab` of its own, all begun together; then two are revoked while the two others are enrolled again."""
     names = [host.name for host in rack.hosts]
-    state = rack.place.directory
+    state = rack.state.directory
     for process in [fab(rack.inventory, state, "enroll", "--yes", "--limit", name) for name in names]:
         done(process)
     assert rack.deploy("one").ok  # every one of them is trusted
-    assert sorted(allowlist_in(rack.place.allowlist).nodes) == names
+    assert sorted(allowlist_in(rack.state.allowlist).nodes) == names
     both = [fab(rack.inventory, state, "revoke", name) for name in names[:2]]
     both += [fab(rack.inventory, state, "enroll", "--yes", "--limit", name) for name in names[2:]]
     for process in both:
         done(process)
-    trust = read_trust(rack.place)
+    trust = read_trust(rack.state)
     assert sorted(trust.allowlist.nodes) == names[2:]
     assert sorted(trust.revoked.nodes) == names[:2]
     assert [trust.known.at(f"[127.0.0.1]:{host.port}") is not None for host in rack.hosts] == [False, False, True, True]
     assert rack.deploy("one", limit=names[0]).hosts[0].cause is Cause.HOST_KEY
     done(fab(rack.inventory, state, "enroll", "--yes", "--limit", names[0]))
-    assert sorted(allowlist_in(rack.place.allowlist).nodes) == [names[0], *names[2:]]
+    assert sorted(allowlist_in(rack.state.allowlist).nodes) == [names[0], *names[2:]]
 
 
 def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack) -> None:
@@ -174,18 +174,18 @@ def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack)
 
     def builder(platform: Platform, bases: Sequence[str]) -> Release:
         if not revoked:
-            revoked.append(done(fab(rack.inventory, rack.place.directory, "revoke", "pi002")))
+            revoked.append(done(fab(rack.inventory, rack.state.directory, "revoke", "pi002")))
         return rack.build("two", platform, "", bases)
 
     deployment = Deployment(
         rack.fleet(),
         read_inventory(rack.inventory).hosts("workers"),
         builder,
-        place=rack.place,
-        wishes=DeploymentOptions(budget=Budget(9, is_share=False), wellness=HealthCheck(0.4, 15)),
+        state=rack.state,
+        options=DeploymentOptions(budget=Budget(9, is_share=False), health_check=HealthCheck(0.4, 15)),
     )
     results = {result.host: result for result in deployment.run().hosts}
     assert results["pi002"].cause is Cause.HOST_KEY
     assert "it was revoked at" in results["pi002"].message
     assert [host.runs() for host in rack.hosts] == ["two", "one", "two", "two"]
-    assert sorted(allowlist_in(rack.place.allowlist).nodes) == ["pi001", "pi003", "pi004"]
+    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi001", "pi003", "pi004"]

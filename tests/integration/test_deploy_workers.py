@@ -52,8 +52,8 @@ def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) ->
         assert (host.root / "releases" / host.link() / "worker/__pycache__").is_dir()
         assert (host.etc / "keys").stat().st_mode & 0o777 == 0o700
     keys = [(host.etc / "keys/node.public").read_text().strip() for host in rack.hosts]
-    assert allowlist_in(rack.place.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
-    assert rack.place.allowlist.stat().st_mode & 0o777 == 0o600
+    assert allowlist_in(rack.state.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
+    assert rack.state.allowlist.stat().st_mode & 0o777 == 0o600
     again = rack.deploy("one")
     assert outcomes(again) == [Outcome.UNCHANGED] * 2
     assert sum(result.bytes_sent for result in again.hosts) == 0
@@ -67,8 +67,8 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be(rack: Rack) -> None:
     assert report.hosts[0].differs == "release is not there, node has no key, settings differ, runs another release"
     after = sorted(str(path) for host in rack.hosts for path in host.root.rglob("*") if "service" not in path.parts)
     assert after == [path for path in before if "/service/" not in path]
-    assert not rack.place.allowlist.exists()
-    assert not rack.place.controller.exists()
+    assert not rack.state.allowlist.exists()
+    assert not rack.state.controller.exists()
 
 
 def test_settings_of_a_node_that_change(rack: Rack) -> None:
@@ -76,7 +76,7 @@ def test_settings_of_a_node_that_change(rack: Rack) -> None:
     rack.deploy("one")
     host = rack.hosts[0]
     told = msgspec.json.decode((host.etc / "node.json").read_bytes())
-    keys = controller_keys(rack.place.directory)
+    keys = controller_keys(rack.state.directory)
     assert told == {"node": "pi001", "controller": {"address": "tcp://127.0.0.1:5557", "public_key": keys.public}}
     assert keys.secret not in (host.etc / "node.json").read_text()
     rack.write_inventory(piswarm_controller="[::1]:6000")

@@ -22,7 +22,7 @@ from master.trust.changes import (
     trust_host_keys,
 )
 from master.trust.known_hosts import HostKey
-from master.trust.state import Place, read_allowlist
+from master.trust.state import StateDirectory, read_allowlist
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 OTHER = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(1, 33)))
@@ -34,34 +34,34 @@ import sys
 from pathlib import Path
 from master.trust.changes import let_in, revoke, trust_host_keys, read_trust
 from master.trust.known_hosts import HostKey
-from master.trust.state import Place
-place, number, rounds = Place(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
+from master.trust.state import StateDirectory
+state, number, rounds = StateDirectory(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
 key = HostKey("ssh-ed25519", b"\\0\\0\\0\\x0bssh-ed25519\\0\\0\\0 " + bytes(32))
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(rounds):
     name = f"new-{number}-{turn}"
-    since = read_trust(place).revoked
-    assert not trust_host_keys(place, {name: (name, key)}, since)
-    assert not let_in(place, {name: f"{number:020}{turn:020}"})
-    assert revoke(place, f"old-{number}-{turn}", [f"old-{number}-{turn}"]) == (True, True)
+    since = read_trust(state).revoked
+    assert not trust_host_keys(state, {name: (name, key)}, since)
+    assert not let_in(state, {name: f"{number:020}{turn:020}"})
+    assert revoke(state, f"old-{number}-{turn}", [f"old-{number}-{turn}"]) == (True, True)
 """
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "state")
+def state(tmp_path: Path) -> StateDirectory:
+    return StateDirectory(tmp_path / "state")
 
 
-def test_many_changes_at_once_are_all_there_afterwards(place: Place) -> None:
+def test_many_changes_at_once_are_all_there_afterwards(state: StateDirectory) -> None:
     """Four processes enroll and revoke nodes of their own; what each was asked to is done, to the last."""
     processes = range(4)
     old = {f"old-{number}-{turn}": f"{number:018}{turn:018}-old" for number in processes for turn in range(ROUNDS)}
-    assert let_in(place, old) == {}
-    assert trust_host_keys(place, {name: (name, KEY) for name in old}, read_trust(place).revoked) == {}
+    assert let_in(state, old) == {}
+    assert trust_host_keys(state, {name: (name, KEY) for name in old}, read_trust(state).revoked) == {}
     changers = [
         subprocess.Popen(
-            [sys.executable, "-c", CHANGER, str(place.directory), str(number), str(ROUNDS)],
+            [sys.executable, "-c", CHANGER, str(state.directory), str(number), str(ROUNDS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -78,7 +78,7 @@ def test_many_changes_at_once_are_all_there_afterwards(place: Place) -> None:
     for changer in changers:
         changer.communicate(timeout=120)
     assert [changer.returncode for changer in changers] == [0, 0, 0, 0]
-    trust = read_trust(place)
+    trust = read_trust(state)
     new = {f"new-{number}-{turn}" for number in processes for turn in range(ROUNDS)}
     assert trust.allowlist.nodes.keys() == new
     assert trust.revoked.nodes.keys() == old.keys()
@@ -86,82 +86,84 @@ def test_many_changes_at_once_are_all_there_afterwards(place: Place) -> None:
     assert {name for name in new | old.keys() if trust.known.at(name)} == new
 
 
-def test_a_revoked_node_is_let_in_by_a_new_enrolment_alone(place: Place) -> None:
+def test_a_revoked_node_is_let_in_by_a_new_enrolment_alone(state: StateDirectory) -> None:
     """Not by a roll-out that remembers its key, whether that goes on from before or begins anew."""
-    assert let_in(place, {"pi1": "a" * 40, "pi2": "b" * 40}) == {}
-    assert revoke(place, "pi2", ["192.0.2.2"]) == (False, True)
-    refused = let_in(place, {"pi1": "a" * 40, "pi2": "b" * 40})
+    assert let_in(state, {"pi1": "a" * 40, "pi2": "b" * 40}) == {}
+    assert revoke(state, "pi2", ["192.0.2.2"]) == (False, True)
+    refused = let_in(state, {"pi1": "a" * 40, "pi2": "b" * 40})
     assert refused.keys() == {"pi2"}
     assert refused["pi2"].startswith("it was revoked at 20")
-    assert "it was revoked at" in let_in(place, {"pi2": "c" * 40})["pi2"]
-    assert "the one that pi2 had" in let_in(place, {"pi3": "b" * 40})["pi3"]
-    assert read_allowlist(place.directory) == {"a" * 40: "pi1"}
-    now = read_trust(place)
+    assert "it was revoked at" in let_in(state, {"pi2": "c" * 40})["pi2"]
+    assert "the one that pi2 had" in let_in(state, {"pi3": "b" * 40})["pi3"]
+    assert read_allowlist(state.directory) == {"a" * 40: "pi1"}
+    now = read_trust(state)
     assert "it was revoked at" in now.problem("pi2", "")
-    assert enroll_nodes(place, ["pi2"], {"pi2": "b" * 40}, now.revoked) == {}
-    assert read_allowlist(place.directory) == {"a" * 40: "pi1", "b" * 40: "pi2"}
-    assert read_trust(place).problem("pi2", "b" * 40) == ""
+    assert enroll_nodes(state, ["pi2"], {"pi2": "b" * 40}, now.revoked) == {}
+    assert read_allowlist(state.directory) == {"a" * 40: "pi1", "b" * 40: "pi2"}
+    assert read_trust(state).problem("pi2", "b" * 40) == ""
 
 
-def test_an_enrolment_does_not_take_back_what_was_revoked_after_it_began(place: Place) -> None:
+def test_an_enrolment_does_not_take_back_what_was_revoked_after_it_began(state: StateDirectory) -> None:
     """Neither the host key nor the node key; another node of the same enrolment is let in."""
-    since = read_trust(place).revoked
-    assert let_in(place, {"pi1": "a" * 40}) == {}
-    revoke(place, "pi1", ["192.0.2.1"])
+    since = read_trust(state).revoked
+    assert let_in(state, {"pi1": "a" * 40}) == {}
+    revoke(state, "pi1", ["192.0.2.1"])
     hosts = {"192.0.2.1": ("pi1", KEY), "192.0.2.2": ("pi2", OTHER)}
-    assert trust_host_keys(place, hosts, since) == {"pi1": "it was revoked meanwhile"}
-    refused = enroll_nodes(place, ["pi1", "pi2"], {"pi1": "a" * 40, "pi2": "b" * 40}, since)
+    assert trust_host_keys(state, hosts, since) == {"pi1": "it was revoked meanwhile"}
+    refused = enroll_nodes(state, ["pi1", "pi2"], {"pi1": "a" * 40, "pi2": "b" * 40}, since)
     assert refused == {"pi1": "it was revoked meanwhile"}
-    trust = read_trust(place)
+    trust = read_trust(state)
     assert (trust.known.at("192.0.2.1"), trust.known.at("192.0.2.2")) == (None, OTHER)
     assert trust.allowlist.nodes == {"pi2": "b" * 40}
 
 
-def test_a_host_key_that_was_trusted_meanwhile_is_not_replaced(place: Place) -> None:
-    since = read_trust(place).revoked
-    assert trust_host_keys(place, {"192.0.2.1": ("pi1", KEY)}, since) == {}
-    refused = trust_host_keys(place, {"192.0.2.1": ("pi1", OTHER)}, since)
+def test_a_host_key_that_was_trusted_meanwhile_is_not_replaced(state: StateDirectory) -> None:
+    since = read_trust(state).revoked
+    assert trust_host_keys(state, {"192.0.2.1": ("pi1", KEY)}, since) == {}
+    refused = trust_host_keys(state, {"192.0.2.1": ("pi1", OTHER)}, since)
     assert refused == {"pi1": "another key was enrolled for it meanwhile"}
-    assert read_trust(place).known.at("192.0.2.1") == KEY
+    assert read_trust(state).known.at("192.0.2.1") == KEY
 
 
-def test_a_key_that_was_removed_from_its_node_is_worth_nothing_and_the_node_may_have_another(place: Place) -> None:
-    assert let_in(place, {"pi1": "a" * 40}) == {}
-    forget_keys(place, ["pi1", "pi9"])
-    assert "had until then" in let_in(place, {"pi1": "a" * 40})["pi1"]
-    assert read_allowlist(place.directory) == {}
-    assert let_in(place, {"pi1": "b" * 40}) == {}
-    assert read_allowlist(place.directory) == {"b" * 40: "pi1"}
+def test_a_key_that_was_removed_from_its_node_is_worth_nothing_and_the_node_may_have_another(
+    state: StateDirectory,
+) -> None:
+    assert let_in(state, {"pi1": "a" * 40}) == {}
+    forget_keys(state, ["pi1", "pi9"])
+    assert "had until then" in let_in(state, {"pi1": "a" * 40})["pi1"]
+    assert read_allowlist(state.directory) == {}
+    assert let_in(state, {"pi1": "b" * 40}) == {}
+    assert read_allowlist(state.directory) == {"b" * 40: "pi1"}
 
 
-def test_a_node_that_both_files_name_is_not_let_in(place: Place) -> None:
+def test_a_node_that_both_files_name_is_not_let_in(state: StateDirectory) -> None:
     """As after a crash between writing the one and the other."""
-    assert let_in(place, {"pi1": "a" * 40}) == {}
-    revoked = read_trust(place).revoked.taken({"pi1": "a" * 40}, {"pi1": "2026-01-01T00:00:00.000000+00:00"})
-    revoked.write(place.revoked)
-    assert read_allowlist(place.directory) == {}
+    assert let_in(state, {"pi1": "a" * 40}) == {}
+    revoked = read_trust(state).revoked.taken({"pi1": "a" * 40}, {"pi1": "2026-01-01T00:00:00.000000+00:00"})
+    revoked.write(state.revoked)
+    assert read_allowlist(state.directory) == {}
 
 
-def test_an_error_changes_nothing_and_frees_the_lock(place: Place) -> None:
+def test_an_error_changes_nothing_and_frees_the_lock(state: StateDirectory) -> None:
     def fail() -> None:
-        with changing(place) as trust:
+        with changing(state) as trust:
             trust.allowlist = trust.allowlist.changed({"pi1": "a" * 40})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert not place.allowlist.exists()
-    assert let_in(place, {"pi2": "b" * 40}) == {}
-    assert {path.stat().st_mode & 0o777 for path in place.directory.iterdir()} == {0o600}
+    assert not state.allowlist.exists()
+    assert let_in(state, {"pi2": "b" * 40}) == {}
+    assert {path.stat().st_mode & 0o777 for path in state.directory.iterdir()} == {0o600}
 
 
-def test_who_waits_too_long_for_the_lock_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_too_long_for_the_lock_is_told(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """And has changed nothing."""
     monkeypatch.setattr(changes, "LOCK_S", 0.1)
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with changing(place):
+        with changing(state):
             held.set()
             done.wait(30)
 
@@ -170,16 +172,16 @@ def test_who_waits_too_long_for_the_lock_is_told(place: Place, monkeypatch: pyte
     held.wait(30)
     began_s = time.monotonic()
     with pytest.raises(InputError, match="held by another process"):
-        let_in(place, {"pi1": "a" * 40})
+        let_in(state, {"pi1": "a" * 40})
     assert time.monotonic() - began_s < 20
     done.set()
     holder.join()
-    assert not place.allowlist.exists()
+    assert not state.allowlist.exists()
 
 
-def test_a_file_of_revocations_that_can_not_be_read_is_not_taken_for_none(place: Place) -> None:
-    revoke(place, "pi1", [])
-    place.revoked.write_text(place.revoked.read_text()[:-5])
-    for ask in (lambda: read_allowlist(place.directory), lambda: let_in(place, {"pi1": "a" * 40})):
+def test_a_file_of_revocations_that_can_not_be_read_is_not_taken_for_none(state: StateDirectory) -> None:
+    revoke(state, "pi1", [])
+    state.revoked.write_text(state.revoked.read_text()[:-5])
+    for ask in (lambda: read_allowlist(state.directory), lambda: let_in(state, {"pi1": "a" * 40})):
         with pytest.raises(InputError, match=r"revoked\.json: can't be read"):
             ask()

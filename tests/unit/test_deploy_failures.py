@@ -7,7 +7,7 @@ import pytest
 from master.deploy.failures import HINTS, Cause, HostFailure
 from master.deploy.host.plan import Step
 from master.deploy.rollout.results import HostResult, Outcome, RolloutReport, failure
-from master.deploy.ssh.connection import Output, failed
+from master.deploy.ssh.connection import Output, command_failure
 from master.deploy.view import plain, summary
 
 
@@ -25,7 +25,7 @@ from master.deploy.view import plain, summary
 )  # fmt: skip
 def test_what_the_end_of_a_command_means(status: int, stderr: str, cause: Cause, message: str) -> None:
     """By its status and what it said."""
-    found = failed(Output(status, "", stderr))
+    found = command_failure(Output(status, "", stderr))
     assert (found.cause, found.message) == (cause, message)
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from master.deploy.failures import Cause
 from master.deploy.host.session import HostSession
-from master.deploy.rollout.host_pool import Fleet, PoolLimits, Task, Watcher
+from master.deploy.rollout.host_pool import HostPool, HostTask, PoolLimits, ProgressListener
 from master.deploy.rollout.results import HostResult
 from master.inventory.host import Host
-from master.trust.known_hosts import HostKey, KnownHosts, place
+from master.trust.known_hosts import HostKey, KnownHosts, known_hosts_name
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 
@@ -26,11 +26,11 @@ def host(number: int, port: int) -> Host:
     return Host(f"pi{number:03}", address, "ops", port, None, None, None, None, ())
 
 
-def no_work(_: HostSession, task: Task) -> HostResult:
+def no_work(_: HostSession, task: HostTask) -> HostResult:
     raise AssertionError(f"{task.host.name} was connected to")
 
 
-class Counting(Watcher):
+class Counting(ProgressListener):
     """How many hosts were worked on at the same time."""
 
     def __init__(self) -> None:
@@ -38,13 +38,13 @@ class Counting(Watcher):
         self.now = self.most = 0
         self.first = threading.Event()
 
-    def began(self, _: Task) -> None:
+    def began(self, _: HostTask) -> None:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         self.first.set()
 
-    def ended(self, _: Task, __: HostResult) -> None:
+    def ended(self, _: HostTask, __: HostResult) -> None:
         with self.lock:
             self.now -= 1
 
@@ -66,9 +66,9 @@ def silent() -> Iterator[tuple[int, socket.socket]]:
         yield server.getsockname()[1], server
 
 
-def fleet(hosts: list[Host], watcher: Watcher, limits: PoolLimits) -> Fleet:
-    keys = {place(one.address, one.port or 22): KEY for one in hosts}
-    return Fleet(KnownHosts(None, keys), limits, watcher)  # type: ignore[arg-type]  # it is never written
+def fleet(hosts: list[Host], listener: ProgressListener, limits: PoolLimits) -> HostPool:
+    keys = {known_hosts_name(one.address, one.port or 22): KEY for one in hosts}
+    return HostPool(KnownHosts(None, keys), limits, listener)  # type: ignore[arg-type]  # it is never written
 
 
 def test_hosts_at_once_do_each_other_no_harm() -> None:
@@ -85,7 +85,7 @@ def test_hosts_at_once_do_each_other_no_harm() -> None:
 def test_a_host_that_says_nothing_takes_its_time_and_no_more() -> None:
     """It listens, and is no SSH server."""
     with silent() as (port, _):
-        (result,) = fleet([host(0, port)], Watcher(), PoolLimits(connect_s=0.5)).each(
+        (result,) = fleet([host(0, port)], ProgressListener(), PoolLimits(connect_s=0.5)).each(
             "testing", [host(0, port)], no_work
         )
     assert result.cause is Cause.UNREACHABLE
@@ -103,7 +103,9 @@ def test_a_host_that_is_no_ssh_server() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        (result,) = fleet([host(0, port)], Watcher(), PoolLimits(connect_s=2)).each("testing", [host(0, port)], no_work)
+        (result,) = fleet([host(0, port)], ProgressListener(), PoolLimits(connect_s=2)).each(
+            "testing", [host(0, port)], no_work
+        )
         thread.join()
     assert result.cause is Cause.UNREACHABLE
 

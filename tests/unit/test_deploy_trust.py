@@ -11,8 +11,8 @@ import pytest
 
 from master.errors import InputError
 from master.trust.allowlist import SCHEMA, Allowlist, allowlist_in
-from master.trust.known_hosts import HostKey, KnownHosts, place, read_known_hosts
-from master.trust.state import Place, controller_keys, read_allowlist
+from master.trust.known_hosts import HostKey, KnownHosts, known_hosts_name, read_known_hosts
+from master.trust.state import StateDirectory, controller_keys, read_allowlist
 from worker.agent.keys import node_keys
 from worker.wire.curve import Keys
 
@@ -22,21 +22,21 @@ KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 def test_known_hosts_are_read_as_they_were_written(tmp_path: Path) -> None:
     """By name and port, for nobody but their owner."""
     file = tmp_path / "new" / "known_hosts"
-    KnownHosts(file, {}).changed({place("pi001", 22): KEY, place("::1", 2222): KEY}).write()
+    KnownHosts(file, {}).changed({known_hosts_name("pi001", 22): KEY, known_hosts_name("::1", 2222): KEY}).write()
     assert file.stat().st_mode & 0o777 == 0o600
     known = read_known_hosts(file)
-    assert known.at(place("pi001", 22)) == known.at(place("::1", 2222)) == KEY
-    assert known.at(place("pi001", 2222)) is None
+    assert known.at(known_hosts_name("pi001", 22)) == known.at(known_hosts_name("::1", 2222)) == KEY
+    assert known.at(known_hosts_name("pi001", 2222)) is None
     assert file.read_text().startswith("[::1]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI")
-    known.changed({}, [place("pi001", 22)]).write()
-    assert read_known_hosts(file).at(place("pi001", 22)) is None
+    known.changed({}, [known_hosts_name("pi001", 22)]).write()
+    assert read_known_hosts(file).at(known_hosts_name("pi001", 22)) is None
     assert [path.name for path in file.parent.iterdir()] == ["known_hosts"]
 
 
 def test_openssh_agrees_on_file_and_fingerprint(tmp_path: Path) -> None:
     """What is shown at enrolling is what `ssh-keygen -l` shows on the host."""
     file = tmp_path / "known_hosts"
-    KnownHosts(file, {}).changed({place("10.0.0.1", 2222): KEY}).write()
+    KnownHosts(file, {}).changed({known_hosts_name("10.0.0.1", 2222): KEY}).write()
     try:
         shown = subprocess.run(["ssh-keygen", "-lf", str(file)], capture_output=True, text=True, check=True).stdout
     except FileNotFoundError:
@@ -131,7 +131,7 @@ def test_a_controller_makes_its_keys_once(tmp_path: Path) -> None:
     said = {process.communicate()[0].strip() for process in asked}
     keys = controller_keys(state)
     assert said == {keys.public}
-    file = Place(state).controller
+    file = StateDirectory(state).controller
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in state.iterdir()] == ["controller.json"]
     content = file.read_text()
@@ -145,5 +145,5 @@ def test_a_controller_makes_its_keys_once(tmp_path: Path) -> None:
 def test_who_is_let_in_is_known_by_key(tmp_path: Path) -> None:
     """As the controller's port asks."""
     assert read_allowlist(tmp_path) == {}
-    Allowlist(SCHEMA, {"pi001": "a" * 40, "pi002": "b" * 40}).write(Place(tmp_path).allowlist)
+    Allowlist(SCHEMA, {"pi001": "a" * 40, "pi002": "b" * 40}).write(StateDirectory(tmp_path).allowlist)
     assert read_allowlist(tmp_path) == {"a" * 40: "pi001", "b" * 40: "pi002"}

@@ -117,7 +117,7 @@ def test_every_host_is_reached_as_ansible_reaches_it(home: Path, monkeypatch: py
         if host.key_file is not None:
             assert str(host.key_file) == os.path.expanduser(said["identityfile"]), name  # noqa: PTH111
         alias = said.get("hostkeyalias", "none")
-        assert alias in ("none", hop.place), name
+        assert alias in ("none", hop.known_hosts_name), name
         assert said["stricthostkeychecking"] in ("true", "yes"), name
         assert said["userknownhostsfile"] == str(home / "known_hosts"), name
 
@@ -143,7 +143,7 @@ def test_the_ways_are_these(home: Path) -> None:
     assert way("a08") == [("192.0.2.8", 2208, "u8")]
     assert way("a10") == [("192.0.2.254", 2222, "ops"), ("192.0.2.10", 22, me)]
     assert way("a16") == [("192.0.2.77", 2277, "matched")]
-    assert routes.of(hosts["a11"])[-1].place == "other"
+    assert routes.of(hosts["a11"])[-1].known_hosts_name == "other"
     assert routes.of(hosts["a12"])[-1].command == "nc 192.0.2.12 22"
     assert routes.of(hosts["a07"])[-1].keys == (home / "seven",)
 

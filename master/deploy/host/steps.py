@@ -1,4 +1,4 @@
-"""Carrying out a plan on one host. Until SWITCH, nothing that runs is touched; after it, the agent is well or switched back."""
+"""Executes a plan on one host. Until SWITCH, nothing that runs is touched; after it, the agent is well or is switched back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.facts import HostFacts
 from master.deploy.host.plan import HostPlan, Step
 from master.deploy.host.session import HostSession
-from master.deploy.host.upload import Told, bring
+from master.deploy.host.upload import StepProgress, upload_release
 from master.inventory.host import Host
 from master.inventory.node_settings import SettingsFile
 from master.release.builder import Release
 
-_LOOK_S = 0.3
+_POLL_S = 0.3
 _LAST_LINES = 20
 _OF_SYSTEMD = re.compile(r" systemd\[[0-9]+\]: ")
 """In a line of the journal: what systemd says of the agent, which knows less than what the agent itself said before."""
@@ -38,19 +38,19 @@ class HealthCheck:
     most_s: float = 45.0
 
 
-def carry_out(
+def execute_plan(
     session: HostSession,
     plan: HostPlan,
     facts: HostFacts,
     bundle: Release,
     settings: SettingsFile,
     *,
-    wellness: HealthCheck,
-    told: Told,
+    health_check: HealthCheck,
+    on_step: StepProgress,
     go_on: Callable[[], bool],
     check_key: Callable[[str], None],
 ) -> str:
-    """Do what `plan` says, with the host's lock held; the node's public key, where it was made.
+    """Execute `plan` with the host's lock held; return the node's public key where it was made, else an empty text.
 
     `go_on` is asked between the steps up to SWITCH; from there on, it is brought to an end. `check_key` raises HostFailure
     for a node key that can't be. Raises HostFailure: the host runs what it ran before, or it says that it does not.
@@ -62,12 +62,12 @@ def carry_out(
     def tell(step: Step, sent: int = 0) -> None:
         nonlocal at
         if step is not at:
-            _ask(go_on)
+            _raise_if_interrupted(go_on)
             at = step
-        told(step, sent)
+        on_step(step, sent)
 
     if Step.UPLOAD in plan.steps:
-        bring(session, bundle, facts, tell)
+        upload_release(session, bundle, facts, tell)
     if Step.KEYS in plan.steps:
         tell(Step.KEYS)
         public_key = session.script("keys", bundle.name).stdout.strip()
@@ -75,39 +75,41 @@ def carry_out(
     if Step.CONFIGURE in plan.steps:
         tell(Step.CONFIGURE)
         session.script("configure", settings.text)
-    _ask(go_on)
+    _raise_if_interrupted(go_on)
     if any(step in plan.steps for step in (Step.SWITCH, Step.RESTART, Step.WELL)):
         if facts.current != bundle.name or facts.well == bundle.name:
-            former = Former(facts.current, facts.previous)
+            former = PreviousReleases(facts.current, facts.previous)
         else:  # switched by a deployment that was cut off
-            former = Former(facts.previous if facts.previous in facts.releases else "", "")
+            former = PreviousReleases(facts.previous if facts.previous in facts.releases else "", "")
         in_run = facts.unit.is_in_run
-        change(session, bundle.name, former, plan.steps, in_run=in_run, wellness=wellness, told=told)
+        switch_release(
+            session, bundle.name, former, plan.steps, in_run=in_run, health_check=health_check, on_step=on_step
+        )
     if plan.doomed:
-        told(Step.PRUNE, 0)
+        on_step(Step.PRUNE, 0)
         session.script("prune", *plan.doomed, most_s=_STEP_S)
     return public_key
 
 
 @dataclass(frozen=True)
-class Former:
-    """What a host is switched back to: its release, and the one before that; empty for none."""
+class PreviousReleases:
+    """The releases to switch back to: what `current` and `previous` meant before; empty for none."""
 
     current: str
     previous: str
 
 
-def change(
+def switch_release(
     session: HostSession,
     name: str,
-    former: Former,
+    former: PreviousReleases,
     steps: tuple[Step, ...],
     *,
     in_run: bool,
-    wellness: HealthCheck,
-    told: Told,
+    health_check: HealthCheck,
+    on_step: StepProgress,
 ) -> None:
-    """Switch to the release `name`, restart the agent and wait until it is well, of which `steps` has what is needed.
+    """Switch to the release `name`, restart the agent and wait until it is well, as far as `steps` says.
 
     `in_run` says whether the node is in a run. When that fails, the agent is started again with `former`, and HostFailure raised all the same.
     """
@@ -115,55 +117,57 @@ def change(
     session.extend(_BACK_S)
     try:
         if Step.SWITCH in steps:
-            told(Step.SWITCH, 0)
+            on_step(Step.SWITCH, 0)
             session.script("switch", name)
         if Step.RESTART in steps:
-            told(Step.RESTART, 0)
+            on_step(Step.RESTART, 0)
             _restart(session, name)
         if Step.WELL in steps:
-            told(Step.WELL, 0)
-            wait_until_well(session, wellness, in_run=in_run)
+            on_step(Step.WELL, 0)
+            wait_until_healthy(session, health_check, in_run=in_run)
             session.script("note-well", name)
     except HostFailure as failure:
         if failure.cause in (Cause.CUT, Cause.LOCKED):
             raise  # nobody there to be told, or somebody else's turn: the next deployment finds out what is missing
-        back = _switch_back(session, former, wellness)
+        back = _switch_back(session, former, health_check)
         raise HostFailure(failure.cause, f"{failure.message}; {back}", failure.hint) from None
 
 
-def wait_until_well(session: HostSession, wellness: HealthCheck, *, in_run: bool) -> None:
+def wait_until_healthy(session: HostSession, health_check: HealthCheck, *, in_run: bool) -> None:
     """Wait until the agent is well, which of a node that was `in_run` the master has to say, as long as there is one.
 
     Raises HostFailure, with what the agent said last, when it is not.
     """
-    until_s = time.monotonic() + wellness.most_s
+    until_s = time.monotonic() + health_check.most_s
     while True:
         unit = session.unit()
-        left_s = wellness.settle_s - unit.since_s
+        left_s = health_check.settle_s - unit.since_s
         settled = unit.is_well and left_s <= 0
         if settled and (not in_run or unit.is_in_run or not _has_master(session.host)):
             return
         if unit.restarts or unit.state in ("failed", "inactive") or not unit.is_there:
-            raise _unwell(session, f"the agent does not stay up ({unit})")
+            raise _unhealthy(session, f"the agent does not stay up ({unit})")
         if time.monotonic() > until_s and settled:
-            raise _unwell(session, f"the master has not taken it into its run again within {wellness.most_s:.0f} s")
+            raise _unhealthy(
+                session, f"the master has not taken it into its run again within {health_check.most_s:.0f} s"
+            )
         if time.monotonic() > until_s:
-            raise _unwell(session, f"the agent is still {unit} after {wellness.most_s:.0f} s")
+            raise _unhealthy(session, f"the agent is still {unit} after {health_check.most_s:.0f} s")
         may_settle_s = min(left_s, until_s - time.monotonic()) if unit.is_well else 0.0
-        time.sleep(max(_LOOK_S, may_settle_s))
+        time.sleep(max(_POLL_S, may_settle_s))
 
 
 def _has_master(host: Host) -> bool:
     """Whether a master listens where the host's node looks for it."""
     address, _, port = (host.controller or "").removeprefix("tcp://").rpartition(":")
     try:
-        socket.create_connection((address.strip("[]"), int(port)), timeout=_LOOK_S).close()
+        socket.create_connection((address.strip("[]"), int(port)), timeout=_POLL_S).close()
     except (OSError, ValueError):
         return False
     return True
 
 
-def _ask(go_on: Callable[[], bool]) -> None:
+def _raise_if_interrupted(go_on: Callable[[], bool]) -> None:
     if not go_on():
         raise HostFailure(Cause.INTERRUPTED, "stopped before the switch; it runs what it ran before")
 
@@ -174,10 +178,10 @@ def _restart(session: HostSession, name: str) -> None:
     except HostFailure as failure:
         if failure.cause is not Cause.COMMAND:
             raise
-        raise _unwell(session, f"the agent does not start: {failure.message}") from None
+        raise _unhealthy(session, f"the agent does not start: {failure.message}") from None
 
 
-def _unwell(session: HostSession, text: str) -> HostFailure:
+def _unhealthy(session: HostSession, text: str) -> HostFailure:
     try:
         said = session.logs(_LAST_LINES).strip().splitlines()
     except HostFailure:
@@ -186,8 +190,8 @@ def _unwell(session: HostSession, text: str) -> HostFailure:
     return HostFailure(Cause.UNWELL, f"{text}; it last said: {own[-1].strip()[-200:]}" if own else text)
 
 
-def _switch_back(session: HostSession, former: Former, wellness: HealthCheck) -> str:
-    """Bring `former` back; how that went, in words."""
+def _switch_back(session: HostSession, former: PreviousReleases, health_check: HealthCheck) -> str:
+    """Switch back to `former` and restart the agent; return in words how that went."""
     session.extend(_BACK_S)
     try:
         session.script("back", *(f"releases/{name}" if name else "" for name in (former.current, former.previous)))
@@ -195,7 +199,7 @@ def _switch_back(session: HostSession, former: Former, wellness: HealthCheck) ->
             session.act("stop")
             return "stopped, since there is no former release"
         session.act("restart", former.current)
-        wait_until_well(session, wellness, in_run=False)
+        wait_until_healthy(session, health_check, in_run=False)
     except HostFailure as failure:
         return f"switched back to {former.current or 'none'}, which failed too: {failure.message}"
     return f"rolled back to {former.current}"

@@ -18,16 +18,16 @@ STEP_S = {
 }
 """The most that a step may take, in seconds. The host's deadline ends them too."""
 
-Told = Callable[[Step, int], None]
-"""Is told of each step when it begins, and of the bytes sent so far while an archive is sent."""
+StepProgress = Callable[[Step, int], None]
+"""Called with each step when it begins, and with the bytes sent so far while an archive is sent."""
 
 
-def bring(session: HostSession, bundle: Release, facts: HostFacts, told: Told) -> None:
-    """Have the release there: by what it has and another one there lacks, or else by all of it. Raises HostFailure."""
+def upload_release(session: HostSession, bundle: Release, facts: HostFacts, on_step: StepProgress) -> None:
+    """Upload, verify and place a release: as a delta to one that is there, or else as a whole. Raises HostFailure."""
     sent = 0
 
     def tell(step: Step, more: int = 0) -> None:
-        told(step, sent + more if step is Step.UPLOAD else 0)
+        on_step(step, sent + more if step is Step.UPLOAD else 0)
 
     def arrive(archive: Path, base: str) -> None:
         tell(Step.UPLOAD)

@@ -8,16 +8,16 @@ from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.plan import Step, check, rollback_to
 from master.deploy.host.service import Verb
 from master.deploy.host.session import HostSession
-from master.deploy.host.steps import Former, HealthCheck, change, wait_until_well
-from master.deploy.rollout.host_pool import Task, Work
+from master.deploy.host.steps import HealthCheck, PreviousReleases, switch_release, wait_until_healthy
+from master.deploy.rollout.host_pool import HostTask, Work
 from master.deploy.rollout.results import HostResult, Outcome
 
 _NOTHING = "nothing is there"
 
 
-def status(session: HostSession, task: Task) -> HostResult:
+def status(session: HostSession, task: HostTask) -> HostResult:
     """How the host is. It fails when it is not prepared, or its agent does not run."""
-    task.told(Step.FACTS)
+    task.set_step(Step.FACTS)
     facts = session.facts()
     check(facts)
     words = [f"agent {facts.unit}"]
@@ -43,7 +43,7 @@ def logs(
 ) -> Work:
     """Gives the last `lines` of each host to `show`, with its name; with `follow` also those to come, one by one, while `go_on`."""
 
-    def work(session: HostSession, task: Task) -> HostResult:
+    def work(session: HostSession, task: HostTask) -> HostResult:
         name = session.host.name
         if follow:
             session.follow(lines, lambda line: show(name, line), go_on)
@@ -54,11 +54,11 @@ def logs(
     return work
 
 
-def act(verb: Verb, wellness: HealthCheck, *, dry_run: bool = False) -> Work:
+def act(verb: Verb, health_check: HealthCheck, *, dry_run: bool = False) -> Work:
     """Starts, stops or restarts the agent, and waits until it is well where it is to run."""
 
-    def work(session: HostSession, task: Task) -> HostResult:
-        task.told(Step.FACTS)
+    def work(session: HostSession, task: HostTask) -> HostResult:
+        task.set_step(Step.FACTS)
         facts = session.facts()
         check(facts)
         if verb != "stop" and not facts.current:
@@ -67,36 +67,38 @@ def act(verb: Verb, wellness: HealthCheck, *, dry_run: bool = False) -> Work:
             return _result(task, facts.current, f"agent {facts.unit}", changed=False)
         if dry_run:
             return _result(task, facts.current, f"agent {facts.unit}: {verb}", changed=False, outcome=Outcome.DIFFERS)
-        task.told(Step.LOCK)
+        task.set_step(Step.LOCK)
         with session.locked():
-            task.told(Step.RESTART)
+            task.set_step(Step.RESTART)
             session.act(verb, facts.current if verb != "stop" else "")
             if verb != "stop":
-                task.told(Step.WELL)
-                wait_until_well(session, wellness, in_run=facts.unit.is_in_run)
+                task.set_step(Step.WELL)
+                wait_until_healthy(session, health_check, in_run=facts.unit.is_in_run)
         return _result(task, facts.current, f"agent {verb}ed" if verb != "stop" else "agent stopped", changed=True)
 
     return work
 
 
-def rollback(wellness: HealthCheck, *, dry_run: bool = False) -> Work:
+def rollback(health_check: HealthCheck, *, dry_run: bool = False) -> Work:
     """Switches to the former release, restarts the agent, and waits until it is well; a second time switches forth again."""
 
-    def work(session: HostSession, task: Task) -> HostResult:
+    def work(session: HostSession, task: HostTask) -> HostResult:
         if dry_run:
-            task.told(Step.FACTS)
+            task.set_step(Step.FACTS)
             facts = session.facts()
             words = f"back to {rollback_to(facts)}"
             return _result(task, facts.current, words, changed=False, outcome=Outcome.DIFFERS)
-        task.told(Step.LOCK)
+        task.set_step(Step.LOCK)
         with session.locked():
-            task.told(Step.FACTS)
+            task.set_step(Step.FACTS)
             facts = session.facts()
             name = rollback_to(facts)
-            former = Former(facts.current, facts.previous)
+            former = PreviousReleases(facts.current, facts.previous)
             steps = (Step.SWITCH, Step.RESTART, Step.WELL)
             in_run = facts.unit.is_in_run
-            change(session, name, former, steps, in_run=in_run, wellness=wellness, told=task.told)
+            switch_release(
+                session, name, former, steps, in_run=in_run, health_check=health_check, on_step=task.set_step
+            )
         return _result(task, facts.current, "rolled back", changed=True, after=name)
 
     return work
@@ -105,8 +107,8 @@ def rollback(wellness: HealthCheck, *, dry_run: bool = False) -> Work:
 def remove(*, dry_run: bool = False) -> Work:
     """Stops the agent, and removes all that was put there: by deployments, and by provisioning where who deploys may become root."""
 
-    def work(session: HostSession, task: Task) -> HostResult:
-        task.told(Step.FACTS)
+    def work(session: HostSession, task: HostTask) -> HostResult:
+        task.set_step(Step.FACTS)
         facts = session.facts()
         deployed = bool(facts.releases or facts.parts or facts.current or facts.public_key or facts.settings)
         if dry_run:
@@ -117,14 +119,14 @@ def remove(*, dry_run: bool = False) -> Work:
         if facts.lock is not None:
             raise HostFailure(Cause.LOCKED, str(facts.lock))
         if facts.root == "writable":
-            task.told(Step.LOCK)
+            task.set_step(Step.LOCK)
             with session.locked():
                 if facts.unit.is_there and facts.unit.state != "inactive":
-                    task.told(Step.RESTART)
+                    task.set_step(Step.RESTART)
                     session.act("stop")
-                task.told(Step.PRUNE)
+                task.set_step(Step.PRUNE)
                 session.script("remove", most_s=120.0)
-        task.told(Step.PRUNE)
+        task.set_step(Step.PRUNE)
         left = session.sweep()
         after = session.facts()
         changed = deployed or (facts.root, facts.unit.is_there) != (after.root, after.unit.is_there)
@@ -137,7 +139,7 @@ def remove(*, dry_run: bool = False) -> Work:
 
 
 def _result(
-    task: Task,
+    task: HostTask,
     release: str | None,
     words: str,
     *,

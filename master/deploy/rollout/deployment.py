@@ -11,16 +11,16 @@ from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.facts import HostFacts
 from master.deploy.host.plan import KEPT, HostPlan, Step, plan, platform_of
 from master.deploy.host.session import HostSession
-from master.deploy.host.steps import HealthCheck, carry_out
+from master.deploy.host.steps import HealthCheck, execute_plan
 from master.deploy.rollout.batches import Budget, Rollout
-from master.deploy.rollout.host_pool import Fleet, Task
+from master.deploy.rollout.host_pool import HostPool, HostTask
 from master.deploy.rollout.results import HostResult, Outcome, RolloutReport, failure
 from master.inventory.host import Host
 from master.inventory.node_settings import check_controllers, make_settings
 from master.release.builder import Release
 from master.release.platforms import Platform
 from master.trust.changes import let_in, read_trust
-from master.trust.state import Place, controller_keys
+from master.trust.state import StateDirectory, controller_keys
 
 Builder = Callable[[Platform, Sequence[str]], Release]
 """Makes the release for a platform, with deltas to it from the releases that are named, as far as that is worth it."""
@@ -34,7 +34,7 @@ class DeploymentOptions:
     batch: int = 32
     budget: Budget = field(default_factory=lambda: Budget(10, is_share=True))
     kept: int = KEPT
-    wellness: HealthCheck = field(default_factory=HealthCheck)
+    health_check: HealthCheck = field(default_factory=HealthCheck)
     dry_run: bool = False
 
 
@@ -42,18 +42,26 @@ class Deployment:
     """One deployment, from looking at the hosts to what became of each."""
 
     def __init__(
-        self, fleet: Fleet, hosts: Sequence[Host], builder: Builder, *, place: Place, wishes: DeploymentOptions
+        self,
+        fleet: HostPool,
+        hosts: Sequence[Host],
+        builder: Builder,
+        *,
+        state: StateDirectory,
+        options: DeploymentOptions,
     ) -> None:
         """Raises InputError, before anything is done, for hosts that do not know their controller and for files that are not ours."""
         check_controllers(hosts)
         self._fleet = fleet
         self._hosts = list(hosts)
         self._builder = builder
-        self._place = place
-        self._wishes = wishes
-        read_trust(place)  # so that files that are not ours are told before anything is done
+        self._state = state
+        self._options = options
+        read_trust(state)  # so that files that are not ours are told before anything is done
         # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
-        public_key = "" if wishes.dry_run and not place.controller.exists() else controller_keys(place.directory).public
+        public_key = (
+            "" if options.dry_run and not state.controller.exists() else controller_keys(state.directory).public
+        )
         self._settings = {host.name: make_settings(host, public_key) for host in hosts}
         self._facts: dict[str, HostFacts] = {}
         self._keys: dict[str, str] = {}
@@ -78,14 +86,14 @@ class Deployment:
                     differing.append(host)
         self._fleet.close(but=[host.name for host in differing])
         stopped = ""
-        if not self._wishes.dry_run:
+        if not self._options.dry_run:
             self._enroll(results)
             stopped = self._roll_out(differing, results)
         ordered = [results[host.name] for host in self._hosts]
         return RolloutReport(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
 
-    def _look(self, session: HostSession, task: Task) -> HostResult:
-        task.told(Step.FACTS)
+    def _look(self, session: HostSession, task: HostTask) -> HostResult:
+        task.set_step(Step.FACTS)
         facts = session.facts()
         platform_of(facts)
         self._facts[session.host.name] = facts
@@ -98,7 +106,7 @@ class Deployment:
             bundle = self._builder(platform, ())
             found = [facts.releases for facts in self._facts.values() if platform_of(facts) == platform]
             bases = Counter(name for releases in found if bundle.name not in releases for name in releases)
-            if bases and not self._wishes.dry_run:
+            if bases and not self._options.dry_run:
                 bundle = self._builder(platform, [name for name, _ in bases.most_common()])
             self._bundles[platform] = bundle
 
@@ -121,20 +129,20 @@ class Deployment:
     def _plan(self, name: str, facts: HostFacts) -> tuple[HostPlan, Release]:
         bundle = self._bundles[platform_of(facts)]
         self._check_key(name, facts.public_key)
-        return plan(facts, bundle, self._settings[name].digest, kept=self._wishes.kept), bundle
+        return plan(facts, bundle, self._settings[name].digest, kept=self._options.kept), bundle
 
     def _check_key(self, name: str, public_key: str) -> None:
         """By what is trusted now: it may have been revoked since the deployment began. Raises HostFailure."""
-        problem = read_trust(self._place).problem(name, public_key)
+        problem = read_trust(self._state).problem(name, public_key)
         if problem:
             raise HostFailure(Cause.HOST_KEY, problem, _hint(name))
 
     def _roll_out(self, hosts: Sequence[Host], results: dict[str, HostResult]) -> str:
         rollout = Rollout(
             [host.name for host in hosts],
-            canaries=self._wishes.canaries,
-            batch=self._wishes.batch,
-            allowed=self._wishes.budget.allowed(len(self._hosts)),
+            canaries=self._options.canaries,
+            batch=self._options.batch,
+            allowed=self._options.budget.allowed(len(self._hosts)),
             failed=sum(not result.ok for result in results.values()),
         )
 
@@ -157,22 +165,22 @@ class Deployment:
                 results[name] = failure(name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
         return reason if any(result.outcome is Outcome.SKIPPED for result in results.values()) else ""
 
-    def _change(self, session: HostSession, task: Task) -> HostResult:
+    def _change(self, session: HostSession, task: HostTask) -> HostResult:
         """Change one host. It is looked at again, with its lock held: it may have been changed since."""
         name = session.host.name
-        task.told(Step.LOCK)
+        task.set_step(Step.LOCK)
         with session.locked():
-            task.told(Step.FACTS)
+            task.set_step(Step.FACTS)
             facts = session.facts()
             wanted, bundle = self._plan(name, facts)
-            made = carry_out(
+            made = execute_plan(
                 session,
                 wanted,
                 facts,
                 bundle,
                 self._settings[name],
-                wellness=self._wishes.wellness,
-                told=task.told,
+                health_check=self._options.health_check,
+                on_step=task.set_step,
                 go_on=lambda: not self._fleet.stopped,
                 check_key=lambda key: self._check_key(name, key),
             )
@@ -195,7 +203,7 @@ class Deployment:
                 self._keys.setdefault(name, facts.public_key)
         if not self._keys:
             return
-        for name, problem in let_in(self._place, self._keys).items():
+        for name, problem in let_in(self._state, self._keys).items():
             if results[name].ok:
                 error = HostFailure(Cause.HOST_KEY, problem, _hint(name))
                 results[name] = failure(name, error, None, duration_s=results[name].duration_s)

@@ -20,7 +20,7 @@ from master.inventory.host import Host
 from master.trust.known_hosts import KnownHosts
 
 POOL = 32
-_LOOK_S = 0.2
+_POLL_S = 0.2
 _KEPT_S = 10.0
 """A connection that is older is not kept: what lies between may have forgotten it."""
 
@@ -36,16 +36,16 @@ class PoolLimits:
 
 
 @dataclass
-class Task:
-    """What the work on one host tells of itself; read by whoever shows it."""
+class HostTask:
+    """Progress of the work on one host: its current step, and bytes sent. Written by its thread, read by the view."""
 
     host: Host
     step: Step = Step.CONNECT
     sent: int = 0
     begun_s: float = field(default_factory=time.monotonic)
 
-    def told(self, step: Step, sent: int = 0) -> None:
-        """It is at `step`."""
+    def set_step(self, step: Step, sent: int = 0) -> None:
+        """Note that the work has come to `step`, with `sent` bytes of an archive sent so far."""
         self.step = step
         self.sent = max(self.sent, sent)
 
@@ -55,11 +55,11 @@ class Task:
         return time.monotonic() - self.begun_s
 
 
-Work = Callable[[HostSession, Task], HostResult]
+Work = Callable[[HostSession, HostTask], HostResult]
 
 
-class Watcher:
-    """Is told how it goes, from several threads. This one does not mind."""
+class ProgressListener:
+    """Callbacks for the progress of a pool, called from several threads. This base class ignores them all."""
 
     def say(self, text: str) -> None:
         """Something begins that takes a while."""
@@ -67,20 +67,22 @@ class Watcher:
     def expect(self, title: str, hosts: int) -> None:
         """So many hosts are worked on from now on."""
 
-    def began(self, task: Task) -> None:
+    def began(self, task: HostTask) -> None:
         """Work on a host begins; `task` says where it is, from then on."""
 
-    def ended(self, task: Task, result: HostResult) -> None:
+    def ended(self, task: HostTask, result: HostResult) -> None:
         """Work on a host has ended."""
 
 
-class Fleet:
-    """Connects to hosts and works on them. After `stop`, hosts not yet begun are skipped."""
+class HostPool:
+    """Connects to hosts and works on many at once. Once interrupted, it skips the hosts that were not begun."""
 
-    def __init__(self, known: KnownHosts, limits: PoolLimits, watcher: Watcher, routes: Routes | None = None) -> None:
+    def __init__(
+        self, known: KnownHosts, limits: PoolLimits, listener: ProgressListener, routes: Routes | None = None
+    ) -> None:
         self._known = known
         self._limits = limits
-        self._watcher = watcher
+        self._listener = listener
         self._routes = routes or Routes()
         self._open: set[SshConnection] = set()
         self._kept: dict[str, tuple[SshConnection, float]] = {}
@@ -91,7 +93,7 @@ class Fleet:
 
     @property
     def stopped(self) -> bool:
-        """Whether the operator wants it to end."""
+        """Whether the operator has pressed Ctrl-C."""
         return bool(self._interrupts)
 
     def each(
@@ -110,13 +112,13 @@ class Fleet:
         A host is not begun when `why_not` gives a reason. On Ctrl-C, no further host is begun, and those that are go on to
         a safe place; on a second one their connections are cut.
         """
-        self._watcher.expect(title, len(hosts))
+        self._listener.expect(title, len(hosts))
         with self._interruptible(), ThreadPoolExecutor(self._limits.pool, "host") as executor:
             futures = {executor.submit(self._one, host, work, why_not, keep): host.name for host in hosts}
             results = {}
             waiting = set(futures)
             while waiting:
-                ended, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                ended, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                 self._heed()
                 for future in ended:
                     results[futures[future]] = future.result()
@@ -136,10 +138,10 @@ class Fleet:
             signal.signal(signal.SIGINT, before)
 
     def _heed(self) -> None:
-        """Do what the operator wants by now."""
+        """React to Ctrl-C: announce the stop on the first, cut all connections on the second."""
         if self._interrupts and not self._heeded:
             self._heeded = True
-            self._watcher.say("stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off")
+            self._listener.say("stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off")
         if len(self._interrupts) > 1:
             self._abort()
 
@@ -158,10 +160,10 @@ class Fleet:
     def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> HostResult:
         """One host, from beginning to end. Never raises."""
         reason = "interrupted" if self.stopped else why_not()
-        task = Task(host)
+        task = HostTask(host)
         if reason:
             return failure(host.name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
-        self._watcher.began(task)
+        self._listener.began(task)
         try:
             result = self._connected(host, work, task, keep)
         except HostFailure as error:
@@ -169,10 +171,10 @@ class Fleet:
         except Exception as error:  # noqa: BLE001  # a fault of ours on one host must not keep the others from their end
             ours = HostFailure(Cause.OURS, f"{type(error).__name__}: {error}")
             result = failure(host.name, ours, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
-        self._watcher.ended(task, result)
+        self._listener.ended(task, result)
         return result
 
-    def _connected(self, host: Host, work: Work, task: Task, keep: bool) -> HostResult:
+    def _connected(self, host: Host, work: Work, task: HostTask, keep: bool) -> HostResult:
         connection, made_s = self._connection(host)
         kept = False
         try:

@@ -1,4 +1,4 @@
-"""What became of each host, for people and for programs."""
+"""Results of a deployment by host, for people and for programs."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import paramiko
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.ssh.route import Routes
-from master.deploy.ssh.transport import Way
+from master.deploy.ssh.transport import HopConnections
 from master.errors import InputError
 from master.inventory.host import Host
 from master.trust.known_hosts import KnownHosts
@@ -23,7 +23,7 @@ from master.trust.known_hosts import KnownHosts
 CONNECT_S = 10.0
 _CHUNK_BYTES = 32768
 """Of an archive; the most that one SSH packet carries."""
-_LOOK_S = 0.3
+_POLL_S = 0.3
 _GRACE_S = 3.0
 """How long after its deadline a stream is cut that does not end by itself."""
 _MAX_OUTPUT_BYTES = 4 << 20
@@ -53,7 +53,7 @@ class SshConnection:
         self._known = known
         self._routes = routes
         self._connect_s = connect_s
-        self._way: Way | None = None
+        self._way: HopConnections | None = None
 
     @property
     def _transport(self) -> paramiko.Transport | None:
@@ -74,7 +74,7 @@ class SshConnection:
             route = self._routes.of(self.host)
         except InputError as error:
             raise HostFailure(Cause.UNREACHABLE, error.message, error.hint) from None
-        self._way = Way(route, self._known, self._routes, connect_s=self._connect_s)
+        self._way = HopConnections(route, self._known, self._routes, connect_s=self._connect_s)
         try:
             self._way.log_in()
         except BaseException:
@@ -99,7 +99,7 @@ class SshConnection:
         return self._exchange(command, None, lambda _: None, timeout_s=timeout_s, check=check)
 
     def stream(self, file: Path, command: str, *, timeout_s: float, progress: Callable[[int], None]) -> Output:
-        """Run `command` with the content of `file` on its standard input; `progress` is told how many bytes have gone."""
+        """Run `command` with the content of `file` on its standard input; `progress` is called with the bytes sent so far."""
         late = threading.Event()
 
         def cut() -> None:
@@ -127,7 +127,7 @@ class SshConnection:
             channel = self._opened().open_session(timeout=self._connect_s)
             try:
                 channel.set_combine_stderr(combine=True)
-                channel.settimeout(_LOOK_S)
+                channel.settimeout(_POLL_S)
                 channel.exec_command(command)
                 rest = b""
                 while go_on():
@@ -176,12 +176,12 @@ class SshConnection:
         if output.status == -1:
             raise HostFailure(Cause.CUT, "the connection was lost while a command ran")
         if check and output.status != 0:
-            raise failed(output)
+            raise command_failure(output)
         return output
 
 
-def failed(output: Output) -> HostFailure:
-    """What a command that did not end with 0 means. Pure."""
+def command_failure(output: Output) -> HostFailure:
+    """The failure that an exit status other than 0, with what the command printed, stands for. Pure."""
     said = (output.stderr.strip() or output.stdout.strip())[-_MAX_SHOWN_CHARACTERS:]
     full = [line for line in output.stderr.splitlines() if any(text in line for text in _FULL)]
     if full:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from master.errors import InputError
 from master.inventory.host import DEFAULT_PORT, Host
-from master.trust.known_hosts import place
+from master.trust.known_hosts import known_hosts_name
 
 MAX_HOPS = 8
 _ASK_S = 10.0
@@ -54,7 +54,7 @@ class Hop:
     port: int
     user: str | None
     """None: whoever runs this."""
-    place: str
+    known_hosts_name: str
     """How known_hosts names it."""
     keys: tuple[Path, ...] | None = None
     """The files of private keys to offer; None: those that are usual."""
@@ -92,7 +92,7 @@ class Routes:
         own = (host.key_file,) if host.key_file is not None else None
         if not self._asks(host):
             port = DEFAULT_PORT if host.port is None else host.port
-            where = place(host.address, port)
+            where = known_hosts_name(host.address, port)
             return (Hop(host.name, host.address, port, host.user, where, own, own is not None, own is None),)
         # As Ansible's plugin for ssh puts them together.
         words = [] if host.port is None else ["-o", f"Port={host.port}"]
@@ -113,7 +113,7 @@ class Routes:
     def gate(self, hop: Hop) -> threading.BoundedSemaphore:
         """To be held while logging in at a jump host."""
         with self._lock:
-            return self._gates.setdefault(hop.place, threading.BoundedSemaphore(_AT_A_JUMP))
+            return self._gates.setdefault(hop.known_hosts_name, threading.BoundedSemaphore(_AT_A_JUMP))
 
     def _asks(self, host: Host) -> bool:
         """Whether there is anything that only ssh can tell. Raises InputError where there is and ssh is not."""
@@ -212,7 +212,7 @@ def _hop(name: str, original: str, said: Mapping[str, list[str]]) -> Hop:
         address,
         port,
         user or None,
-        place(address, port) if alias == "none" else alias,
+        known_hosts_name(address, port) if alias == "none" else alias,
         keys=tuple(file for file in identities if file.exists()),
         agent=one("identitiesonly", "no") != "yes" and one("identityagent", "") != "none",
         family=one("addressfamily", "any"),

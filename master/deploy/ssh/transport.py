@@ -1,4 +1,4 @@
-"""Goes the way to a host: straight, by a command, or through jump hosts. At each hop the host key is checked before anything else."""
+"""Connects along a route to a host: directly, by a proxy command, or through jump hosts. Each hop's host key is checked first."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from master.inventory.host import DEFAULT_PORT
 from master.trust.known_hosts import HostKey, KnownHosts
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
-_UNHEARD_S = 30.0
-"""So long what was sent may stay without an answer from the network before the connection counts as lost."""
+_TCP_USER_TIMEOUT_S = 30.0
+"""How long sent data may stay without an acknowledgement by the network before the connection counts as lost."""
 _END_S = 3.0
-_AGAIN_S = (0.5, 1.0, 2.0)
+_RETRY_WAITS_S = (0.5, 1.0, 2.0)
 """Waits before a jump host that hung up is asked again."""
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what it would tell is in the failures
 
 
-class Way:
-    """The connections to the hops of a route, from the first on. `abort` may be called by any thread, the rest by one."""
+class HopConnections:
+    """Open connections to the hops of one route, first hop first. `abort` may be called by any thread, the rest by one."""
 
     def __init__(self, route: Route, known: KnownHosts, routes: Routes, *, connect_s: float) -> None:
         self._route = route
@@ -41,7 +41,7 @@ class Way:
 
     @property
     def transport(self) -> paramiko.Transport | None:
-        """To the last hop; None where that is not logged in at."""
+        """The connection to the last hop; None before it is logged in."""
         return self._clients[-1].get_transport() if len(self._clients) == len(self._route) else None
 
     def reach(self) -> Any:
@@ -79,9 +79,9 @@ class Way:
                 transport.close()
 
     def _log_in(self, hop: Hop) -> None:
-        key = self._known.at(hop.place)
+        key = self._known.at(hop.known_hosts_name)
         if key is None:
-            text = f"the key of {hop.address if hop is self._route[-1] else shown(hop)} is not known yet"
+            text = f"the key of {hop.address if hop is self._route[-1] else describe_hop(hop)} is not known yet"
             raise HostFailure(Cause.HOST_KEY, text, enroll_hint(self._route))
         try:
             if hop is self._route[-1]:
@@ -91,14 +91,14 @@ class Way:
         except HostFailure:
             raise
         except Exception as error:
-            failure = why_not_connected(error, hop, self._route)
+            failure = connection_failure(error, hop, self._route)
             if failure is None:
                 raise
             raise failure from None
 
     def _connect_to_jump(self, hop: Hop, key: HostKey) -> None:
-        """Others log in there as well, from here and elsewhere; an sshd that has too many at once hangs up, and is asked again."""
-        for wait_s in (*_AGAIN_S, None):
+        """Log in at a jump host. An sshd with too many logins at once hangs up, so that is tried again after each of _RETRY_WAITS_S."""
+        for wait_s in (*_RETRY_WAITS_S, None):
             with self._routes.gate(hop):  # from its first byte on: an sshd counts whoever has not logged in yet
                 try:
                     return self._connect(hop, key)
@@ -133,7 +133,7 @@ class Way:
         )
 
     def _socket(self, hop: Hop) -> Any:
-        """What leads to `hop` from where it has been come to. Raises HostFailure."""
+        """A socket to `hop`, from the hop before it. Raises HostFailure."""
         try:
             if hop.command is not None:
                 link = self._by_command(hop.command)
@@ -143,9 +143,9 @@ class Way:
                 there = (hop.address, hop.port)
                 link = transport.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=self._connect_s)
             else:
-                link = _straight(hop, self._connect_s)
+                link = _connect_directly(hop, self._connect_s)
         except Exception as error:
-            failure = why_not_connected(error, hop, self._route)
+            failure = connection_failure(error, hop, self._route)
             if failure is None:
                 raise
             raise failure from None
@@ -166,7 +166,7 @@ class Way:
         return ours
 
 
-def _straight(hop: Hop, timeout_s: float) -> socket.socket:
+def _connect_directly(hop: Hop, timeout_s: float) -> socket.socket:
     """A connection to the first of the hop's addresses that takes one. Raises OSError."""
     failed: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -184,7 +184,7 @@ def _straight(hop: Hop, timeout_s: float) -> socket.socket:
             continue
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # On Linux; else it takes a quarter of an hour until a link that is cut is noticed.
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNHEARD_S * 1000))
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_TCP_USER_TIMEOUT_S * 1000))
         return link
     raise failed or OSError("it has no address")
 
@@ -197,8 +197,8 @@ def _transport(*arguments: Any, **options: Any) -> paramiko.Transport:
     return transport
 
 
-def shown(hop: Hop) -> str:
-    """A hop in a message."""
+def describe_hop(hop: Hop) -> str:
+    """The hop as messages name it: by its name, with the address where that differs."""
     return hop.address if hop.name == hop.address else f"{hop.name} ({hop.address})"
 
 
@@ -207,11 +207,11 @@ def enroll_hint(route: Route) -> str:
     return f"look at its fingerprint, and enroll it: fab enroll --limit {route[-1].name}"
 
 
-def why_not_connected(  # noqa: PLR0911  # one for each cause
+def connection_failure(  # noqa: PLR0911  # one for each cause
     error: Exception, hop: Hop, route: Route
 ) -> HostFailure | None:
     """The failure that `error` at `hop` means; None for what is no failure of a host. Pure."""
-    at = hop.address if hop is route[-1] else f"the jump host {shown(hop)}"
+    at = hop.address if hop is route[-1] else f"the jump host {describe_hop(hop)}"
     match error:
         case paramiko.BadHostKeyException():
             text = f"{at} shows another key than the one enrolled: {error.key.fingerprint}"

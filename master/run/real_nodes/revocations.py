@@ -7,7 +7,7 @@ from pathlib import Path
 
 from master.errors import InputError
 from master.run.real_nodes.roster import Roster
-from master.trust.state import Place
+from master.trust.state import StateDirectory
 
 _Signature = tuple[int, int, int] | None
 
@@ -27,7 +27,7 @@ class Revocations:
         """The nodes that are trusted no more since the last look."""
         if self._roster is None:
             return set()
-        place = Place(Path(self._roster.state))
+        place = StateDirectory(Path(self._roster.state))
         seen = tuple(_signature(file) for file in (place.allowlist, place.revoked))
         if seen == self._seen:
             return set()

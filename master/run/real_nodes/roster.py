@@ -11,7 +11,7 @@ from master.errors import InputError
 from master.formatting import listed
 from master.inventory.inventory import GROUP, read_inventory
 from master.inventory.node_settings import check_controllers
-from master.trust.state import Place, controller_keys, read_allowlist
+from master.trust.state import StateDirectory, controller_keys, read_allowlist
 from worker.wire.curve import Keys
 from worker.wire.messages import MAX_LOCUSTFILE, Assignment, Work
 
@@ -58,8 +58,10 @@ class Roster(msgspec.Struct, frozen=True):
         Raises InputError where they can't be read. The allowlist was there: none now is a mistake, and revokes nobody.
         """
         state = Path(self.state)
-        if not Place(state).allowlist.exists():
-            raise InputError("no such file", file=Place(state).allowlist, hint="restore it, or enroll the nodes anew")
+        if not StateDirectory(state).allowlist.exists():
+            raise InputError(
+                "no such file", file=StateDirectory(state).allowlist, hint="restore it, or enroll the nodes anew"
+            )
         trusted = read_allowlist(state)
         return {member.name for member in self.members if trusted.get(member.public_key) != member.name}
 
