@@ -2,15 +2,7 @@
 cd "$root"
 held
 if [ -e unproven ]; then
-    as_owner sh -c '
-        set -eu
-        umask 077
-        cd "$1"
-        [ -e node.json.before ] || exit 0
-        cp -p node.json.before .node.json
-        mv -T .node.json node.json
-        sync -f .
-    ' sh "$etc"
+    replace_settings '[ -e node.json.before ] || exit 0; cp -p node.json.before .node.json'
     rm unproven
 fi
 point current "$1"

@@ -29,6 +29,19 @@ held() {
     [ "$(sed -n 's/^token=//p' lock 2>/dev/null)" = "$token" ] || exit 75
 }
 
+# Put the node's settings in place, at once and whole. The shell text $1, which may use $2, writes them to .node.json.
+replace_settings() {
+    as_owner sh -c "
+        set -eu
+        umask 077
+        cd \"\$1\"
+        $1
+        sync .node.json
+        mv -T .node.json node.json
+        sync -f .
+    " sh "$etc" "${2-}"
+}
+
 # Let the link $1 mean $2, or be gone when that is empty, at once.
 point() {
     if [ -z "$2" ]; then

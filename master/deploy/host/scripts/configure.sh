@@ -14,12 +14,4 @@ if [ ! -e unproven ]; then
     ' sh "$etc"
     : >unproven
 fi
-as_owner sh -c '
-    set -eu
-    umask 077
-    cd "$1"
-    printf "%s\n" "$2" >.node.json
-    sync .node.json
-    mv -T .node.json node.json
-    sync -f .
-' sh "$etc" "$1"
+replace_settings 'printf "%s\n" "$2" >.node.json' "$1"
