@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -76,3 +77,32 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
     rendered_unit("pi001", tmp_path)
     done = run(analyze, "verify", "--man=no", tmp_path / "piswarm-agent.service", home=tmp_path)
     assert "piswarm-agent.service" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(("given", "ports"), [({}, "5557, 5558"), ({"controller_port": 6000}, "6000, 6001")])
+def test_the_firewall_keeps_others_from_the_ports_of_master_and_target_and_from_nothing_else(
+    tmp_path: Path, given: dict[str, int], ports: str
+) -> None:
+    """The embedded target listens on the port after the master's; `nft` has the last word, where it is installed."""
+    rules = tmp_path / "firewall.nft"
+    role = ANSIBLE / "roles/controller"
+    networks = {"controller_networks": ["192.0.2.0/24", "2001:db8::/64"], "ansible_facts": {"env": {}}}
+    done = run(
+        *(command("ansible"), "controller-1", "-i", "controller-1,", "-c", "local"),
+        *("-e", f"@{role / 'defaults/main.yml'}", "-e", json.dumps(networks | given)),
+        *("-e", f"ansible_python_interpreter={sys.executable}", "-m", "ansible.builtin.template"),
+        *("-a", f"src={role / 'templates/firewall.nft.j2'} dest={rules}"),
+        home=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = rules.read_text()
+    assert text.startswith("# Managed by Ansible")
+    assert [line.strip() for line in text.splitlines() if "dport" in line] == [
+        f"tcp dport {{ {ports} }} ip saddr {{ 192.0.2.0/24 }} accept",
+        f"tcp dport {{ {ports} }} ip6 saddr {{ 2001:db8::/64 }} accept",
+        f"tcp dport {{ {ports} }} drop",
+    ]
+    assert "policy accept" in text
+    if shutil.which("nft"):
+        checked = run(command("nft"), "--check", "--file", rules, home=tmp_path)
+        assert checked.returncode == 0 or "Operation not permitted" in checked.stderr, checked.stderr
