@@ -78,14 +78,14 @@ def platform_of(facts: HostFacts) -> Platform:
         raise HostFailure(Cause.UNFIT, text, "install 64-bit Raspberry Pi OS bookworm or trixie") from None
 
 
-def plan(facts: HostFacts, bundle: Release, settings: str, *, kept: int = KEPT) -> HostPlan:
-    """What makes the host run `bundle`, with settings of the digest `settings`. Raises HostFailure where that can't end well."""
+def plan(facts: HostFacts, release: Release, settings: str, *, kept: int = KEPT) -> HostPlan:
+    """What makes the host run `release`, with settings of the digest `settings`. Raises HostFailure where that can't end well."""
     check(facts)
-    is_there = bundle.name in facts.releases
+    is_there = release.name in facts.releases
     steps = []
     if not is_there:
-        code_bytes = bundle.code_bytes or bundle.unpacked_bytes * _BYTE_CODE
-        need = bundle.unpacked_bytes + code_bytes + _ROOM_BYTES
+        code_bytes = release.code_bytes or release.unpacked_bytes * _BYTE_CODE
+        need = release.unpacked_bytes + code_bytes + _ROOM_BYTES
         if facts.free_bytes < need:
             text = f"{facts.free_bytes / 1e6:.0f} MB are free, and {need / 1e6:.0f} MB are needed"
             raise HostFailure(Cause.DISK, text)
@@ -94,17 +94,17 @@ def plan(facts: HostFacts, bundle: Release, settings: str, *, kept: int = KEPT) 
         steps.append(Step.KEYS)
     if facts.settings != settings:
         steps.append(Step.CONFIGURE)
-    if facts.current != bundle.name:
+    if facts.current != release.name:
         steps.append(Step.SWITCH)
-    runs_it = facts.current == facts.started == bundle.name and is_there and facts.unit.is_active
+    runs_it = facts.current == facts.started == release.name and is_there and facts.unit.is_active
     # Who was never seen well, and has ended by itself meanwhile, gets another chance.
-    in_doubt = facts.well != bundle.name and not facts.unit.is_well
+    in_doubt = facts.well != release.name and not facts.unit.is_well
     if not runs_it or in_doubt or Step.CONFIGURE in steps:
         steps.append(Step.RESTART)
-    if Step.RESTART in steps or facts.well != bundle.name:
+    if Step.RESTART in steps or facts.well != release.name:
         steps.append(Step.WELL)
     previous = facts.current if Step.SWITCH in steps else facts.previous
-    doomed = doomed_by(facts, {bundle.name, previous}, kept=kept)
+    doomed = doomed_by(facts, {release.name, previous}, kept=kept)
     if doomed:
         steps.append(Step.PRUNE)
     return HostPlan(tuple(steps), doomed)

@@ -42,7 +42,7 @@ def execute_plan(
     session: HostSession,
     plan: HostPlan,
     facts: HostFacts,
-    bundle: Release,
+    release: Release,
     settings: SettingsFile,
     *,
     health_check: HealthCheck,
@@ -67,23 +67,23 @@ def execute_plan(
         on_step(step, sent)
 
     if Step.UPLOAD in plan.steps:
-        upload_release(session, bundle, facts, tell)
+        upload_release(session, release, facts, tell)
     if Step.KEYS in plan.steps:
         tell(Step.KEYS)
-        public_key = session.script("keys", bundle.name).stdout.strip()
+        public_key = session.script("keys", release.name).stdout.strip()
         check_key(public_key)
     if Step.CONFIGURE in plan.steps:
         tell(Step.CONFIGURE)
         session.script("configure", settings.text)
     _raise_if_interrupted(go_on)
     if any(step in plan.steps for step in (Step.SWITCH, Step.RESTART, Step.WELL)):
-        if facts.current != bundle.name or facts.well == bundle.name:
+        if facts.current != release.name or facts.well == release.name:
             former = PreviousReleases(facts.current, facts.previous)
         else:  # switched by a deployment that was cut off
             former = PreviousReleases(facts.previous if facts.previous in facts.releases else "", "")
         in_run = facts.unit.is_in_run
         switch_release(
-            session, bundle.name, former, plan.steps, in_run=in_run, health_check=health_check, on_step=on_step
+            session, release.name, former, plan.steps, in_run=in_run, health_check=health_check, on_step=on_step
         )
     if plan.doomed:
         on_step(Step.PRUNE, 0)

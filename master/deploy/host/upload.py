@@ -22,7 +22,7 @@ StepProgress = Callable[[Step, int], None]
 """Called with each step when it begins, and with the bytes sent so far while an archive is sent."""
 
 
-def upload_release(session: HostSession, bundle: Release, facts: HostFacts, on_step: StepProgress) -> None:
+def upload_release(session: HostSession, release: Release, facts: HostFacts, on_step: StepProgress) -> None:
     """Upload, verify and place a release: as a delta to one that is there, or else as a whole. Raises HostFailure."""
     sent = 0
 
@@ -31,13 +31,13 @@ def upload_release(session: HostSession, bundle: Release, facts: HostFacts, on_s
 
     def arrive(archive: Path, base: str) -> None:
         tell(Step.UPLOAD)
-        session.send(archive, bundle.name, base, lambda more: tell(Step.UPLOAD, more), most_s=STEP_S[Step.UPLOAD])
+        session.send(archive, release.name, base, lambda more: tell(Step.UPLOAD, more), most_s=STEP_S[Step.UPLOAD])
         tell(Step.TRY)
-        _try(session, bundle)
+        _try(session, release)
         tell(Step.PLACE)
-        session.script("place", bundle.name, most_s=STEP_S[Step.PLACE])
+        session.script("place", release.name, most_s=STEP_S[Step.PLACE])
 
-    delta = next((delta for delta in bundle.deltas if delta.base in facts.releases), None)
+    delta = next((delta for delta in release.deltas if delta.base in facts.releases), None)
     if delta is not None:
         try:
             arrive(delta.archive, delta.base)
@@ -47,12 +47,12 @@ def upload_release(session: HostSession, bundle: Release, facts: HostFacts, on_s
             sent = delta.archive_bytes  # the other release may not be what it was
         else:
             return
-    arrive(bundle.archive, "")
+    arrive(release.archive, "")
 
 
-def _try(session: HostSession, bundle: Release) -> None:
+def _try(session: HostSession, release: Release) -> None:
     try:
-        session.script("try", bundle.name, bundle.digest, most_s=STEP_S[Step.TRY])
+        session.script("try", release.name, release.digest, most_s=STEP_S[Step.TRY])
     except HostFailure as failure:
         if failure.cause is not Cause.COMMAND:
             raise

@@ -65,7 +65,7 @@ class Deployment:
         self._settings = {host.name: make_settings(host, public_key) for host in hosts}
         self._facts: dict[str, HostFacts] = {}
         self._keys: dict[str, str] = {}
-        self._bundles: dict[Platform, Release] = {}
+        self._releases: dict[Platform, Release] = {}
 
     def run(self) -> RolloutReport:
         """Do it. Raises PiswarmError for what concerns no single host; nothing was changed then."""
@@ -103,17 +103,17 @@ class Deployment:
 
     def _build(self) -> None:
         for platform in sorted({platform_of(facts) for facts in self._facts.values()}):
-            bundle = self._builder(platform, ())
+            release = self._builder(platform, ())
             found = [facts.releases for facts in self._facts.values() if platform_of(facts) == platform]
-            bases = Counter(name for releases in found if bundle.name not in releases for name in releases)
+            bases = Counter(name for releases in found if release.name not in releases for name in releases)
             if bases and not self._options.dry_run:
-                bundle = self._builder(platform, [name for name, _ in bases.most_common()])
-            self._bundles[platform] = bundle
+                release = self._builder(platform, [name for name, _ in bases.most_common()])
+            self._releases[platform] = release
 
     def _judge(self, seen: HostResult, facts: HostFacts) -> HostResult:
         """What is to be done to a host that was looked at."""
         try:
-            wanted, bundle = self._plan(seen.host, facts)
+            wanted, release = self._plan(seen.host, facts)
         except HostFailure as error:
             return failure(seen.host, error, Step.FACTS, duration_s=seen.duration_s)
         outcome = Outcome.DIFFERS if wanted.steps else Outcome.UNCHANGED
@@ -121,15 +121,15 @@ class Deployment:
             host=seen.host,
             outcome=outcome,
             before=facts.current,
-            after=bundle.name,
+            after=release.name,
             differs=wanted.reasons,
             duration_s=seen.duration_s,
         )
 
     def _plan(self, name: str, facts: HostFacts) -> tuple[HostPlan, Release]:
-        bundle = self._bundles[platform_of(facts)]
+        release = self._releases[platform_of(facts)]
         self._check_key(name, facts.public_key)
-        return plan(facts, bundle, self._settings[name].digest, kept=self._options.kept), bundle
+        return plan(facts, release, self._settings[name].digest, kept=self._options.kept), release
 
     def _check_key(self, name: str, public_key: str) -> None:
         """By what is trusted now: it may have been revoked since the deployment began. Raises HostFailure."""
@@ -172,12 +172,12 @@ class Deployment:
         with session.locked():
             task.set_step(Step.FACTS)
             facts = session.facts()
-            wanted, bundle = self._plan(name, facts)
+            wanted, release = self._plan(name, facts)
             made = execute_plan(
                 session,
                 wanted,
                 facts,
-                bundle,
+                release,
                 self._settings[name],
                 health_check=self._options.health_check,
                 on_step=task.set_step,
@@ -190,7 +190,7 @@ class Deployment:
             host=name,
             outcome=Outcome.CHANGED if wanted.steps else Outcome.UNCHANGED,
             before=facts.current,
-            after=bundle.name,
+            after=release.name,
             differs=wanted.reasons,
             bytes_sent=task.sent,
             duration_s=task.duration_s,
