@@ -9,12 +9,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from master.errors import ExitCode, InputError, PiswarmError
+from master.errors import AbortError, ExitCode, InputError, PiswarmError
 from master.nodes.now import Column
 from worker import __version__, streams
 from worker.printable import printable, printable_lines
@@ -34,7 +35,18 @@ OUTPUT_TIMEOUT_S = 0.5
 MAX_FRAMES = 10
 """Innermost calls that are shown of a fault of piswarm's own."""
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command. Raises AbortError for Ctrl-C before a run handles it: Click's own status is that of FAIL."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise AbortError("interrupted before anything was started") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

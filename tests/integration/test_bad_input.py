@@ -150,3 +150,14 @@ def test_a_target_that_is_not_there_aborts_the_run(piswarm: Piswarm, option: str
     assert_refused(finished, 4, f"127.0.0.1:{port}", "can't be reached")
     assert finished.result["verdict"] == "ABORTED"
     assert finished.result["requests"]["total"] == 0
+
+
+def test_an_interrupt_before_the_start_is_no_broken_threshold(piswarm: Piswarm) -> None:
+    """Ctrl-C while the locustfile is read ends with ABORTED's status, not with FAIL's."""
+    scenario = piswarm.scenario()
+    (scenario.parent / "visitors.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8"
+    )
+    finished = piswarm.run(scenario)
+    assert_refused(finished, 4, "interrupted before anything was started")
+    assert not finished.directory.exists()
