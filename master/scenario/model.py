@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_temperature
+from master.yaml_file.writer import dump_yaml
 from worker.wire.messages import UserShare
 
 EMBEDDED = "embedded"
@@ -172,7 +171,7 @@ class Scenario:
         }
         if self.locustfile is None:
             del content["locustfile"]
-        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+        return dump_yaml(content)
 
 
 def _rack(rack: SimulatedRack) -> dict[str, object]:

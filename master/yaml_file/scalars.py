@@ -23,6 +23,11 @@ class ScalarError(ValueError):
     """A scalar that is refused, with the message for the operator."""
 
 
+def is_number_elsewhere(text: str) -> bool:
+    """Whether readers of YAML 1.2 take unquoted `text` for a number."""
+    return _NUMBER_IN_1_2.fullmatch(text) is not None
+
+
 def check_length(text: str, kind: str) -> None:
     """Raise ScalarError for a number of more characters than any can have that means something."""
     if kind in ("int", "float") and len(text) > MAX_NUMBER_LENGTH:
@@ -53,7 +58,7 @@ def plain_scalar(text: str, kind: str, *, quoted: bool) -> bool | int | float | 
                 f"{text!r:.60} means yes or no to some, and is text to others: write true or false, or quote it"
             )
         return _BOOLS[text.lower()]
-    if not quoted and _NUMBER_IN_1_2.fullmatch(text):
+    if not quoted and is_number_elsewhere(text):
         _refuse_number(text)
     return text
 

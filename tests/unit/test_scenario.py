@@ -177,6 +177,13 @@ scenarios = st.builds(
 )
 
 
+@pytest.mark.parametrize("text", ["0E0", "1e3", "012", "0o17", "0x1F", "1:30", "no", "~", "1_000", "+.5E7", "=", ""])
+def test_text_that_looks_like_something_else_survives_writing_and_reading(text: str) -> None:
+    """Some of it is a number in YAML 1.2 alone, and so is not quoted by PyYAML itself."""
+    original = replace(scenario(Stage(1, 1, 1)), description=text)
+    assert reloaded(original) == original
+
+
 @settings(max_examples=25, deadline=None)
 @given(scenarios)
 def test_any_scenario_survives_writing_and_reading(original: Scenario) -> None:
