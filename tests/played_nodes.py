@@ -118,8 +118,8 @@ class PlayedNode:
             case "spawn":
                 self._order, self.users = data["timestamp"], dict(data["user_classes_count"])
             case "ack":
-                self.taken = data["taken"]
-            case "taken":
+                self.taken = data["acknowledged"]
+            case "acknowledged":
                 self.taken = data
             case "present":
                 self._ready = True

@@ -63,7 +63,7 @@ class Listener(Protocol):
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
 
-    def on_halt(self, worker: str, reason: str) -> None:
+    def on_run_end_request(self, worker: str, reason: str) -> None:
         """A worker asks for the run to end, for what its locustfile has done."""
 
 
@@ -273,7 +273,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             case "client_ready":
                 self._welcome(client_id, msg.data)
             case "end_run":
-                self._on_halt(client_id, msg.data)
+                self._on_run_end_request(client_id, msg.data)
             case _ if client_id not in self.clients:
                 if self.state != STATE_STOPPED:
                     self._send("present", client_id)  # its controller was another one, or had given it up
@@ -304,21 +304,21 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self.clients[worker] = WorkerNode(worker)
             self.clients[worker].user_classes_count = {}
         self._workers_of[node_of(worker)].add(worker)
-        self._send("ack", worker, {"index": self.get_worker_index(worker), "taken": taken})
+        self._send("ack", worker, {"index": self.get_worker_index(worker), "acknowledged": taken})
         if self.state == STATE_STOPPING:
             self._stop(worker)
         elif node_of(worker) not in self._away:
             self._take_in(worker)
 
-    def _on_halt(self, worker: str, halt: RunEndRequest) -> None:
-        if halt.run == self._run:
-            self._listener.on_halt(worker, halt.reason)
+    def _on_run_end_request(self, worker: str, request: RunEndRequest) -> None:
+        if request.run == self._run:
+            self._listener.on_run_end_request(worker, request.reason)
         else:
             self.server.drops["worker of another run"] += 1
 
-    def tell_taken(self, worker: str, number: int) -> None:
+    def acknowledge(self, worker: str, number: int) -> None:
         """A worker's reports up to `number` are taken: it need not keep them."""
-        self._send("taken", worker, number)
+        self._send("acknowledged", worker, number)
 
     def _count_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
         """Note what a worker says that it runs; what of it is believed."""

@@ -92,7 +92,7 @@ def _facts(
         gaps=collector.timeline.gaps,
         clocks_off=registry.clocks_off(CLOCK_OFF_S),
         dropped_messages=collector.refusals.named(server.drops + collector.dropped + collector.agents.dropped),
-        unreported_workers=sorted({*outcome.unreported_workers, *collector.receipts.cut_off}),
+        unreported_workers=sorted({*outcome.unreported_workers, *collector.report_acks.cut_off}),
         broken_rule=collector.broken_rule,
         silent_classes=collector.user_classes.silent,
         aborted=stop.reason or collector.record.stop_reason,

@@ -123,7 +123,7 @@ class Monitor:
             self._look_after_storage(self.storage)
         self.master.level(1.0)
         if self.storage is None or self.storage.writable:
-            self.collector.tick(self.master.user_count, self.master.tell_taken)
+            self.collector.tick(self.master.user_count, self.master.acknowledge)
         if self.collector.began and not self.stop.given:
             self._show()
             if not self.registry.usable:
@@ -200,7 +200,7 @@ class Monitor:
                 exceptions=collector.user_classes.exceptions,
                 latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
                 dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
-                reports=collector.receipts.taken,
+                reports=collector.report_acks.taken,
                 workers_restarted=collector.agents.restarts,
             )
         )

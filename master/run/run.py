@@ -100,7 +100,7 @@ class _Execution:
             prepared.registry,
             scenario,
             tell=server.send_to_agent,
-            halt=stop.give,
+            end_run=stop.give,
             earlier=prepared.checkpoint,
         )
         self.faults = RunFaults(stop, self._storage, self.collector)

@@ -52,7 +52,7 @@ class Collected:
 
         def tick() -> None:
             while True:
-                self.collector.tick(master.user_count, master.tell_taken)
+                self.collector.tick(master.user_count, master.acknowledge)
                 gevent.sleep(0.5)
 
         gevent.spawn(tick)

@@ -85,7 +85,7 @@ class Notes:
         life, taken = self._taken[worker]
         new = report.number == taken + 1
         self._taken[worker] = (life, taken + new)
-        self.master.tell_taken(worker, taken + new)
+        self.master.acknowledge(worker, taken + new)
         if not new:
             return
         self.requests += sum(entry.total for second in report.seconds for entry in second.endpoints)

@@ -101,13 +101,13 @@ def on_ours() -> Finding:
                 now.s = at_s + 1.0
                 agent.send(encode(_sample(at_s)))
                 agent.send(encode(ClockReply(now.s, now.s, now.s)))
-                run.collector.tick(1, fleet.master.tell_taken)
+                run.collector.tick(1, fleet.master.acknowledge)
             taken.clear()
             worker.send(encode(("stats", _report(second), "pi1_0")))
             assert taken.wait(10), f"the report of second {second} did not come"
 
         finding = found(report)
-        run.collector.tick(1, fleet.master.tell_taken)
+        run.collector.tick(1, fleet.master.acknowledge)
         stored = sum(run.per_second().values())
         assert stored == 2 * SPAN_S * len(ENDPOINTS), f"{stored} requests were kept"
     return finding

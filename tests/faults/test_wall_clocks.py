@@ -59,7 +59,7 @@ def on_ours() -> Finding:
         end_s = run.collector.offset_s()
         unreported = fleet.master.finish(5)
         assert not unreported, unreported
-        run.collector.tick(0, fleet.master.tell_taken)
+        run.collector.tick(0, fleet.master.acknowledge)
         counts = run.per_second()
     whole = range(int(full_s) + 1, int(end_s))
     shown = sum(counts.get(second, 0) for second in whole) / len(whole)

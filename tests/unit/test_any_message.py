@@ -212,8 +212,8 @@ class Played:
                 data.number = self._numbers[node]
             data.users = self.collector.believe_users(worker, data.users)
             self.collector.on_report(worker, data)
-            if self.collector.receipts._taken[worker][0] == 1:
-                self._numbers[node] = self.collector.receipts._taken[worker][1]
+            if self.collector.report_acks._taken[worker][0] == 1:
+                self._numbers[node] = self.collector.report_acks._taken[worker][1]
 
     def end(self, report: Path) -> None:
         """The run goes on for a while, ends, and is judged."""

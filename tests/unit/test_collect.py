@@ -185,9 +185,9 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
     """And what the one before had not reported is known to be missing."""
     run.answered(0, 5.0)
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2, "run")) == 1
-    assert run.collector.receipts.cut_off == []
+    assert run.collector.report_acks.cut_off == []
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run")) == 0
-    assert run.collector.receipts.cut_off == ["pi1_0"]
+    assert run.collector.report_acks.cut_off == ["pi1_0"]
     run.life, run._number = 2, 0
     run.answered(1, 5.0)
     run.tick(2)

@@ -206,11 +206,11 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             case "ack":  # the answer to Ready, with the number of the last report acknowledged
                 self.worker_index = msg.data["index"]
                 self.last_received_spawn_timestamp = 0
-                self._drop_reports(msg.data["taken"])
+                self._drop_reports(msg.data["acknowledged"])
                 self._resend_reports()
                 self._joined.set()
                 self.connection_event.set()
-            case "taken":
+            case "acknowledged":
                 self._drop_reports(msg.data)
                 if not self._joined.is_set():
                     self._send_ready()

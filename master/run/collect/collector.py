@@ -17,7 +17,7 @@ from master.run.collect.abort_rules import AbortRules
 from master.run.collect.agents import Agents
 from master.run.collect.latest_seconds import CLOSED_AFTER_S, KEPT_SECONDS, LatestSeconds
 from master.run.collect.record import RunRecord
-from master.run.collect.report_acks import Receipts
+from master.run.collect.report_acks import ReportAcks
 from master.run.collect.report_intake import ReportIntake
 from master.run.collect.resume import resume_fitness, resume_seconds
 from master.run.collect.sample_intake import SampleIntake
@@ -49,17 +49,17 @@ class Collector:
         scenario: Scenario,
         *,
         tell: Callable[[str, ControllerMessage], None],
-        halt: Callable[[str], None] | None = None,
+        end_run: Callable[[str], None] | None = None,
         earlier: Checkpoint | None = None,
     ) -> None:
-        """`tell` sends a message to a node's agent; `halt` ends the run for the reason given.
+        """`tell` sends a message to a node's agent; `end_run` ends the run for the reason given.
 
         `earlier` is where the run stood when another controller left it.
         """
         now_s = time.monotonic()
         self._store = store
         self._registry = registry
-        self._halt = halt
+        self._end_run = end_run
         self.began = False
         """Whether there is load by this controller's order, or has been."""
         self.totals = RequestTotals()
@@ -103,7 +103,7 @@ class Collector:
             now_s=now_s,
         )
         if earlier is not None:
-            self.receipts.cut_off = list(earlier.cut_off)
+            self.report_acks.cut_off = list(earlier.cut_off)
 
     def _resume(self, earlier: Checkpoint) -> None:
         judged_before = int(earlier.offset_s) - CLOSED_AFTER_S
@@ -115,9 +115,9 @@ class Collector:
     # Where the run stands
 
     @property
-    def receipts(self) -> Receipts:
+    def report_acks(self) -> ReportAcks:
         """The reports that have been taken, by worker."""
-        return self.reports.receipts
+        return self.reports.report_acks
 
     @property
     def user_classes(self) -> UserClasses:
@@ -229,12 +229,12 @@ class Collector:
         """A worker has reported."""
         self.reports.take(worker, report, time.monotonic())
 
-    def on_halt(self, worker: str, reason: str) -> None:
+    def on_run_end_request(self, worker: str, reason: str) -> None:
         """A worker asks for the run to end, for what its locustfile has done; the first reason stays."""
-        if self._halt is not None:
-            halt, self._halt = self._halt, None
+        if self._end_run is not None:
+            end_run, self._end_run = self._end_run, None
             self.event("halted", node_of(worker), printable(f"{worker}: {reason}"))
-            halt(printable(f"{reason}, on {worker}"))
+            end_run(printable(f"{reason}, on {worker}"))
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
         """Something happened that a reader of the run will want to know."""
@@ -242,7 +242,7 @@ class Collector:
 
     # Once a second
 
-    def tick(self, users: int, tell_taken: Callable[[str, int], None]) -> None:
+    def tick(self, users: int, acknowledge: Callable[[str, int], None]) -> None:
         """Write what has come since the tick before, with the state of the run now; then tell the workers what is kept."""
         self.record.users_peak = max(self.record.users_peak, users)
         self.seconds.write(self._store, self.totals)
@@ -253,9 +253,9 @@ class Collector:
                 self.fitness.note_ready(self._registry.usable)
             self._judge_complete_seconds()
             if not self.broken_off:
-                self.record.put_checkpoint(now_s, time.time(), self.receipts.cut_off, self.broken_rule)
+                self.record.put_checkpoint(now_s, time.time(), self.report_acks.cut_off, self.broken_rule)
         self.record.commit(self.samples, self.reports)
-        self.receipts.acknowledge(tell_taken)
+        self.report_acks.acknowledge(acknowledge)
         self.agents.ask_for_clocks()
 
     def _judge_complete_seconds(self) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-Receipt = tuple[int, int]
+ReportAck = tuple[int, int]
 """Of a worker: its life (see worker.wire.messages.Ready), and the number of its last report that is meant."""
 
 
-class Receipts:
+class ReportAcks:
     """Reports are taken in order of number, without a gap, of each worker's latest life only.
 
     A worker forgets what it is told that the controller has, so it is told of what is committed, and of nothing else.
     """
 
-    def __init__(self, kept: Mapping[str, Receipt], dropped: Counter[str]) -> None:
+    def __init__(self, kept: Mapping[str, ReportAck], dropped: Counter[str]) -> None:
         """`kept` is what run.db has, by worker. What is not taken is counted in `dropped`, by reason."""
         self.cut_off: list[str] = []
         """Workers that ended without a final report."""
@@ -24,14 +24,14 @@ class Receipts:
         self._dropped = dropped
         self._kept = dict(kept)
         self._taken = dict(kept)
-        self._uncommitted: dict[str, Receipt] = {}
+        self._uncommitted: dict[str, ReportAck] = {}
         self._due: dict[str, int] = {}
         """Workers to be told, and up to which number."""
 
     def life_of(self, worker: str) -> int | None:
         """The latest life of a worker that has ever joined."""
-        receipt = self._taken.get(worker)
-        return None if receipt is None else receipt[0]
+        ack = self._taken.get(worker)
+        return None if ack is None else ack[0]
 
     def join(self, worker: str, life: int, first: int) -> int:
         """A worker presents itself, with the reports from number `first` on; up to which number they are kept."""
@@ -62,7 +62,7 @@ class Receipts:
         return True
 
     @property
-    def uncommitted(self) -> Mapping[str, Receipt]:
+    def uncommitted(self) -> Mapping[str, ReportAck]:
         """What was taken since the last commit, by worker."""
         return self._uncommitted
 

@@ -16,7 +16,7 @@ from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import WorkerFacts
 from master.judge.seconds.unfit import NodeCondition, judge_worker
 from master.run.collect.latest_seconds import LatestSeconds
-from master.run.collect.report_acks import Receipts
+from master.run.collect.report_acks import ReportAcks
 from master.run.collect.timeline import RunTimeline
 from master.run.collect.user_classes import UserClasses
 from master.scenario import Scenario
@@ -51,7 +51,7 @@ class ReportIntake:
         now_s: float,
     ) -> None:
         """`dropped` counts, by reason, what is not taken; `resumed` tells whether another controller began the run."""
-        self.receipts = Receipts(store.reports(), dropped)
+        self.report_acks = ReportAcks(store.reports(), dropped)
         self.user_classes = UserClasses()
         self._store = store
         self._registry = registry
@@ -79,9 +79,9 @@ class ReportIntake:
 
     def join(self, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken."""
-        if self.receipts.life_of(worker) != ready.life:
+        if self.report_acks.life_of(worker) != ready.life:
             self._measured.pop(worker, None)
-        return self.receipts.join(worker, ready.life, ready.first)
+        return self.report_acks.join(worker, ready.life, ready.first)
 
     def order(self, worker: str, users: Mapping[str, int], now_s: float) -> None:
         """A worker is ordered to run so many users of each class."""
@@ -106,7 +106,7 @@ class ReportIntake:
             # It may have been kept for long, so that its own times say nothing yet. What gets lost here is sent again.
             self._early.setdefault(name, deque(maxlen=EARLY_REPORTS)).append((worker, report))
             return
-        if not self.receipts.take(worker, report.life, report.number):
+        if not self.report_acks.take(worker, report.life, report.number):
             return
         if node.clock.to_local(report.sent_s) > now_s + error_s + 1:
             self._refusals.note(name, NOT_YET)  # believed, it would move the clock of the whole node

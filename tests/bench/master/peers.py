@@ -316,7 +316,7 @@ class FleetWorker(Worker):
                 self.begin()
             case "present":
                 self.present()
-            case "taken":
+            case "acknowledged":
                 self.kept = message.data == self._reports
             case "spawn":
                 self.say("spawning")
