@@ -42,14 +42,6 @@ class ShownHostKey(msgspec.Struct, frozen=True):
         return self.problem is None and self.known is None
 
 
-def show_host_keys(
-    hosts: Sequence[Host], known: KnownHosts, *, connect_s: float, routes: Routes | None = None
-) -> list[ShownHostKey]:
-    """Ask all `hosts` for their keys; nobody logs in anywhere, but at jump hosts. Raises InputError."""
-    routes = routes or Routes()
-    return fetch_host_keys([routes.of(host) for host in hosts], known, routes, connect_s=connect_s)
-
-
 def jump_routes(hosts: Sequence[Host], routes: Routes) -> list[list[Route]]:
     """The routes to the jump hosts of `hosts`, each once and grouped by length: those that are reached first come first.
 

@@ -123,11 +123,6 @@ class Progress:
         return self._schedule.stages[stage - self._stages_done].hold_s
 
     @property
-    def holds_begun(self) -> int:
-        """Number of stages of the schedule whose hold has begun."""
-        return len(self._holds_s)
-
-    @property
     def revision(self) -> tuple[int, int, float]:
         """Changes whenever `steady_spans` may."""
         return len(self._holds_s), len(self._interruptions), self._interruptions[-1][1] if self._interruptions else 0.0

@@ -20,12 +20,13 @@ import psutil
 import pytest
 from wheels import make_wheel
 
-from master.deploy.enroll import show_host_keys, trust_shown_keys
+from master.deploy.enroll import fetch_host_keys, trust_shown_keys
 from master.deploy.host.steps import HealthCheck
 from master.deploy.rollout.batches import Budget
 from master.deploy.rollout.deployment import Deployment, DeploymentOptions
 from master.deploy.rollout.host_pool import HostPool, PoolLimits, ProgressListener, Work
 from master.deploy.rollout.results import HostResult, RolloutReport
+from master.deploy.ssh.route import Routes
 from master.inventory.inventory import read_inventory
 from master.release.builder import Release, build
 from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
@@ -245,8 +246,8 @@ class Rack:
 
     def enroll(self) -> None:
         hosts = read_inventory(self.inventory).hosts("workers")
-        before = read_trust(self.state)
-        met = show_host_keys(hosts, before.known, connect_s=10)
+        before, routes = read_trust(self.state), Routes()
+        met = fetch_host_keys([routes.of(host) for host in hosts], before.known, routes, connect_s=10)
         assert not [one.problem for one in met if one.problem]
         trust_shown_keys(met, self.state, before.revoked)
 

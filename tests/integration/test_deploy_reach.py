@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ssh_hosts import Rack, SshHost, rack_in
 
-from master.deploy.enroll import fetch_host_keys, jump_routes, show_host_keys, trust_shown_keys
+from master.deploy.enroll import fetch_host_keys, jump_routes, trust_shown_keys
 from master.deploy.failures import Cause
 from master.deploy.host.session import HostSession
 from master.deploy.provision import reaching
@@ -71,7 +71,9 @@ class Net:
                 self.rack.state,
                 before.revoked,
             )
-        met = show_host_keys(hosts, read_trust(self.rack.state).known, connect_s=10, routes=routes)
+        met = fetch_host_keys(
+            [routes.of(host) for host in hosts], read_trust(self.rack.state).known, routes, connect_s=10
+        )
         assert not [one.problem for one in met if one.problem], met
         trust_shown_keys(met, self.rack.state, before.revoked)
 

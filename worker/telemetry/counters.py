@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import psutil
 
@@ -29,13 +29,6 @@ class Counters(NamedTuple):
     network_sent_bytes: int
     disk_read_bytes: int
     disk_written_bytes: int
-
-
-class CounterSource(Protocol):
-    """A source of counters."""
-
-    def read(self) -> Counters:
-        """The counters now."""
 
 
 class Jiffies(NamedTuple):
