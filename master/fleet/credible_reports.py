@@ -42,7 +42,7 @@ class When(NamedTuple):
     """By how much `place` can be wrong."""
 
 
-class Believed(NamedTuple):
+class CredibleReport(NamedTuple):
     """What is left of a report."""
 
     seconds: list[tuple[int, WorkerSecond]]
@@ -98,7 +98,7 @@ class CredibleReports:
         users = max(self._ordered[worker].total(now_s), self._elsewhere * len(self._classes))
         return Most(max_requests_per_s(facts) + users if users else 0.0, users)
 
-    def report(self, worker: str, report: Report, most: Most, when: When) -> Believed:
+    def report(self, worker: str, report: Report, most: Most, when: When) -> CredibleReport:
         """What is left of the seconds of a report, and of its requests without an answer."""
         seconds, unanswered = [], []
         report.requesting = [name for name in report.requesting if not name or name in self._classes]
@@ -127,7 +127,7 @@ class CredibleReports:
             )
             if not self._refuse(worker, fault):
                 unanswered.append((max(0, sent), max(0, ended), requests))
-        return Believed(seconds, unanswered)
+        return CredibleReport(seconds, unanswered)
 
     def counts(self, worker: str, rows: Iterable[_Counted], report: Report, most: Most) -> Iterator[_Counted]:
         """Errors or exceptions of a report, but those that are more than its requests can have met.

@@ -29,14 +29,14 @@ CLOCK_JUMPED = "a monotonic clock that jumped"
 IMPOSSIBLE_SAMPLE = "a sample that no node can have"
 
 
-class Doubt(NamedTuple):
+class RefusedValue(NamedTuple):
     """Something that a node says of itself and is not believed."""
 
     reason: str
     detail: str
 
 
-def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list[Doubt]]:
+def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list[RefusedValue]]:
     """What to believe of `facts`, and what not. `simulated` says what the run's nodes are, None that it is not known.
 
     A node that says it is simulated counts as that in any run, so that its figures do not pass for those of a real one.
@@ -45,16 +45,16 @@ def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list
     board = find_model(facts.model)
     max_memory_bytes = MAX_MEMORY_BYTES if board is None else BOARD_MAX_MEMORY_BYTES
     if facts.cpu_count > MAX_CORES:
-        doubts.append(Doubt(IMPOSSIBLE_FACTS, f"it says that it has {facts.cpu_count} cores"))
+        doubts.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.cpu_count} cores"))
     if facts.memory_bytes > max_memory_bytes:
-        doubts.append(Doubt(IMPOSSIBLE_FACTS, f"it says that it has {facts.memory_bytes >> 30} GiB of memory"))
+        doubts.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.memory_bytes >> 30} GiB of memory"))
     capacity = None if facts.capacity is None else full_capacity(facts)
     if capacity != facts.capacity:
         carries = f"it says that it carries {facts.capacity:g} cores of a Pi 4, and is taken to carry {capacity:g}"
-        doubts.append(Doubt(IMPOSSIBLE_FACTS, carries))
+        doubts.append(RefusedValue(IMPOSSIBLE_FACTS, carries))
     if simulated is not None and facts.simulated is not simulated:
         kinds = ("simulated", "real") if facts.simulated else ("real", "simulated")
-        doubts.append(Doubt(OTHER_KIND, "it says that it is {}, where the run's nodes are {}".format(*kinds)))
+        doubts.append(RefusedValue(OTHER_KIND, "it says that it is {}, where the run's nodes are {}".format(*kinds)))
     believed = replace(
         facts,
         simulated=facts.simulated or bool(simulated),

@@ -125,7 +125,7 @@ class Registry:
         self._reduced: set[str] = set()  # to carry less than they could when cool
         self.changes: list[tuple[str, NodeState, NodeState]] = []
         """Nodes that have changed their state since the list was last emptied: name, before, after."""
-        self._heard_s: OrderedDict[str, float] = OrderedDict()  # the longest silent first
+        self._contact_s: OrderedDict[str, float] = OrderedDict()  # the longest silent first
         self._deaf_until_s = 0.0
 
     @property
@@ -141,26 +141,26 @@ class Registry:
         node.restart_clock()
         self.touched.add(name)
         self.simulated = self.simulated or facts.simulated
-        self._hear(name, now_s)
+        self._note_contact(name, now_s)
         self._note(name, welcomed=True, left=False, silent=False, crashing=False)
 
     def sample(self, name: str, sample: Sample, now_s: float) -> float:
         """A sample has come; returns when it was due, by the controller's clock."""
         due_s = self.nodes[name].add(sample, now_s)
         reading = sample.reading
-        self._hear(name, now_s)
+        self._note_contact(name, now_s)
         hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
         self._note(name, silent=False, slowed=is_active(reading.conditions_lately, HELD_DOWN), hot=hot)
         return due_s
 
-    def heard(self, name: str, now_s: float) -> None:
+    def note_contact(self, name: str, now_s: float) -> None:
         """An agent has given a sign of life."""
-        self._hear(name, now_s)
+        self._note_contact(name, now_s)
         self._note(name, silent=False)
 
-    def _hear(self, name: str, now_s: float) -> None:
-        self._heard_s[name] = now_s
-        self._heard_s.move_to_end(name)
+    def _note_contact(self, name: str, now_s: float) -> None:
+        self._contact_s[name] = now_s
+        self._contact_s.move_to_end(name)
 
     def worker_came(self, name: str, worker: str) -> None:
         """A worker of the node has presented itself."""
@@ -176,7 +176,7 @@ class Registry:
 
     def left(self, name: str) -> None:
         """The node has said good-bye."""
-        self._heard_s.pop(name, None)
+        self._contact_s.pop(name, None)
         self.nodes[name].workers.clear()
         self._note(name, left=True, workers=0)
 
@@ -212,11 +212,11 @@ class Registry:
     def find_silent(self, now_s: float) -> list[str]:
         """Nodes that have just been silent for too long, and so are lost now; each is named once until it is heard."""
         lost = []
-        while self._heard_s:
-            name, heard_s = next(iter(self._heard_s.items()))
+        while self._contact_s:
+            name, heard_s = next(iter(self._contact_s.items()))
             if now_s - max(heard_s, self._deaf_until_s) <= SILENCE_S:
                 break
-            del self._heard_s[name]
+            del self._contact_s[name]
             self.nodes[name].workers.clear()  # should they live, they will present themselves again
             self.ever_lost.add(name)
             self._note(name, silent=True, workers=0)

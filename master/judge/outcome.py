@@ -31,7 +31,7 @@ from master.judge.result import (
 )
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.unfit_nodes import unfit_nodes
-from master.judge.target.threshold_margin import check_doubt
+from master.judge.target.threshold_margin import check_threshold_margin
 from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import Totals, read_totals
 from master.judge.verdict import Verdict, decide
@@ -200,7 +200,7 @@ def _validity(  # noqa: PLR0917  # the checks look at all there is
         ),
         guarded(
             "doubtful_thresholds",
-            lambda: check_doubt(scenario.thresholds, totals.outcomes, fitness.lag_when_fit),
+            lambda: check_threshold_margin(scenario.thresholds, totals.outcomes, fitness.lag_when_fit),
             yields=True,
         ),
     ]

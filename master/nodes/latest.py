@@ -51,7 +51,7 @@ def look(directory: Path) -> FleetNow:
 
 
 def _read(reader: StoreReader, name: str, now_wall_s: float) -> FleetNow:
-    run, started_at, verdict, standing = (
+    run, started_at, verdict, checkpoint = (
         cast("Any", reader.meta(key)) for key in ("run", "started_at", "verdict", CHECKPOINT_KEY)
     )
     facts = reader.nodes()
@@ -59,10 +59,10 @@ def _read(reader: StoreReader, name: str, now_wall_s: float) -> FleetNow:
     samples, period_s = _latest_samples(reader, {row.name for row in rows})
     users = _latest_users(reader)
     offset_s = silent_s = None
-    if standing is not None:
-        written_s = float(standing["offset_s"])
+    if checkpoint is not None:
+        written_s = float(checkpoint["offset_s"])
         # The controller writes this anew every second, by the wall clock of the moment.
-        now_s = written_s if verdict else max(written_s, now_wall_s - float(standing["began_wall_s"]))
+        now_s = written_s if verdict else max(written_s, now_wall_s - float(checkpoint["began_wall_s"]))
         offset_s, silent_s = round(now_s, 1), None if verdict else round(now_s - written_s, 1)
     nodes = []
     for row in rows:
@@ -82,7 +82,7 @@ def _read(reader: StoreReader, name: str, now_wall_s: float) -> FleetNow:
         run=str(name if run is None else run),
         started_at=started_at,
         offset_s=offset_s,
-        stage=None if standing is None else f"{standing['stage'] + 1} {standing['kind']}",
+        stage=None if checkpoint is None else f"{checkpoint['stage'] + 1} {checkpoint['kind']}",
         silent_s=silent_s,
         verdict=verdict,
         nodes=nodes,

@@ -19,11 +19,9 @@ from master.load.schedule import Span
 from master.run.processes.local import Started
 from master.run.real_nodes.roster import Roster
 from master.scenario import Stage
-from master.store import CHECKPOINT_KEY, CONTROLLER
+from master.store import CONTROLLER
 from worker.wire.curve import Keys
 
-STANDING = CHECKPOINT_KEY
-"""Under which name run.db keeps where the run stands."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -177,8 +175,8 @@ def boot_id() -> str:
         return ""
 
 
-def read_standing(content: Any, path: Path) -> Checkpoint:
-    """What run.db has under STANDING. Raises InputError when the run had not begun."""
+def read_checkpoint(content: Any, path: Path) -> Checkpoint:
+    """What run.db has under CHECKPOINT_KEY. Raises InputError when the run had not begun."""
     try:
         return msgspec.convert(content, Checkpoint)
     except msgspec.ValidationError:

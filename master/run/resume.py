@@ -7,14 +7,14 @@ from datetime import datetime
 import msgspec
 
 from master.errors import InputError
-from master.run.checkpoint import STANDING, HandoverFile, read_standing
+from master.run.checkpoint import HandoverFile, read_checkpoint
 from master.run.directory import RunDirectory
 from master.run.live_view import View
 from master.run.prepared_run import PreparedRun, RunKeys, open_port
 from master.run.shutdown import Shutdown
 from master.run.start_fleet import check_reachable
 from master.scenario import EMBEDDED, Scenario
-from master.store import Store, check_whole
+from master.store import CHECKPOINT_KEY, Store, check_whole
 
 
 def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shutdown: Shutdown) -> PreparedRun:
@@ -31,7 +31,7 @@ def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shu
     check_whole(directory.database)
     store = Store(directory.database, kept_apart=scenario.endpoints_judged)
     shutdown.add(f"closing {directory.database}", store.close)
-    checkpoint = read_standing(store.meta(STANDING), directory.path)
+    checkpoint = read_checkpoint(store.meta(CHECKPOINT_KEY), directory.path)
     started_at = datetime.fromisoformat(str(store.meta("started_at")))
     warnings = msgspec.convert(store.meta("warnings") or [], list[str])
     if scenario.target != EMBEDDED:

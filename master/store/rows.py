@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 CONTROLLER = "controller"
 """The name, among the nodes, of the controller's own machine."""
-CHECKPOINT_KEY = "standing"
+CHECKPOINT_KEY = "checkpoint"
 """The key in `meta` of the state from which another controller resumes the run, written once a second."""
 
 

@@ -1,6 +1,6 @@
 """The tables of run.db, and the version of what they hold."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 SCHEMA = """

@@ -20,8 +20,7 @@ from noting_server import NotingServer
 from processes import Finished, Piswarm, Started
 
 from master.fleet.registry import MAX_BEYOND_S
-from master.run.checkpoint import STANDING
-from master.store import Event, Store
+from master.store import CHECKPOINT_KEY, Event, Store
 
 HOUR_S = 3600.0
 DELAY_S = 0.05
@@ -89,8 +88,8 @@ class Seconds:
         with closing(Store(directory / "run.db")) as store:
             for second, (_, path), tally, _ in store.requests():
                 counted[path][second] += tally.total
-            standing: Any = store.meta(STANDING)
-            return cls(counted, standing["began_s"], [row.second for row in store.seconds() if row.steady])
+            checkpoint: Any = store.meta(CHECKPOINT_KEY)
+            return cls(counted, checkpoint["began_s"], [row.second for row in store.seconds() if row.steady])
 
 
 def assert_every_request_is_in_its_second(directory: Path, server: NotingServer, users_of_node: int) -> None:

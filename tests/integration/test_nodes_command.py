@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         NodeRow(f"pi{number}", states.get(f"pi{number}", "running"), 0.01, 1.0) for number in range(1, 13)
     )
     store.put_node_rows([NodeRow("pi1", "hot", -7200.0, 0.5)])
-    store.put_meta("standing", {"offset_s": 60.0, "began_wall_s": time.time() - 60.0, "stage": 0, "kind": "hold"})
+    store.put_meta("checkpoint", {"offset_s": 60.0, "began_wall_s": time.time() - 60.0, "stage": 0, "kind": "hold"})
     store.commit()
     yield store
     with contextlib.suppress(sqlite3.ProgrammingError):  # a test may have ended the run

@@ -15,8 +15,7 @@ from truth_target import Served
 
 from master.fleet.registry import MAX_BEYOND_S
 from master.load.schedule import whole_seconds
-from master.run.checkpoint import STANDING
-from master.store import Store
+from master.store import CHECKPOINT_KEY, Store
 
 RELATIVE, ABSOLUTE_MS = 0.01, 0.2
 """A figure is true when it is within 1 % + 0.2 ms of the truth; buckets alone take 0.99 %."""
@@ -159,9 +158,9 @@ def compare(
     """
     result = json.loads((directory / "result.json").read_text())
     with closing(Store(directory / "run.db")) as store:
-        standing: Any = store.meta(STANDING)
+        checkpoint: Any = store.meta(CHECKPOINT_KEY)
         rows = list(store.fitness())
-    spans = [(first_s + MAX_BEYOND_S, end_s - MAX_BEYOND_S) for first_s, end_s in standing["steady_spans"]]
+    spans = [(first_s + MAX_BEYOND_S, end_s - MAX_BEYOND_S) for first_s, end_s in checkpoint["steady_spans"]]
     steady = set(whole_seconds(spans))
     assert len(steady) == result["steady_s"], (spans, result["steady_s"])
     requests = asked(served)
@@ -171,7 +170,7 @@ def compare(
     met = truth_of_schedule(requests, period_s) if period_s else {id(each): each.service_ms for each in requests}
     counted = {(row.node, row.second): row.requests for row in rows if row.second in steady}
     unfit = {(row.node, row.second) for row in rows if row.second in steady and row.unfit}
-    ahead = {node: _ahead(node, requests, counted, standing["began_s"]) for node in {row.node for row in rows}}
+    ahead = {node: _ahead(node, requests, counted, checkpoint["began_s"]) for node in {row.node for row in rows}}
     placed = [(each, (each.node, math.floor(each.ended_s) + ahead[each.node])) for each in requests]
     inside = [(each, place) for each, place in placed if place in counted]
     fit = [(each.path, met[id(each)]) for each, place in inside if place not in unfit]
@@ -195,7 +194,7 @@ def compare(
             row.unfit.split(" above")[0].rsplit(" ", 2)[0] for row in rows if row.second in steady and row.unfit
         ),
         hanging=len(hung),
-        load_ended_s=None if standing["ended_s"] is None else standing["began_s"] + standing["ended_s"],
+        load_ended_s=None if checkpoint["ended_s"] is None else checkpoint["began_s"] + checkpoint["ended_s"],
     )
 
 

@@ -15,13 +15,13 @@ from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
 from master.fleet.report_checks import SECOND_TWICE
 from master.judge.seconds.unfit import MAX_PROBES
-from master.run.checkpoint import STANDING, read_standing
+from master.run.checkpoint import read_checkpoint
 from master.run.collect import agents, collector
 from master.run.collect.collector import Collector
 from master.run.collect.latest_seconds import CLOSED_AFTER_S
 from master.run.collect.resume import resume_fitness
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
-from master.store import Store
+from master.store import CHECKPOINT_KEY, Store
 from worker import __version__
 from worker.load.histogram import Histogram
 from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
@@ -147,8 +147,8 @@ def test_the_rule_that_ends_a_run_is_known_to_who_takes_it_over(run: Run) -> Non
         run.tick(second + 1)
     broken = run.collector.broken_rule
     assert broken is not None
-    standing = read_standing(run.store.meta(STANDING), Path("run"))
-    assert standing.broken_rule == broken
+    checkpoint = read_checkpoint(run.store.meta(CHECKPOINT_KEY), Path("run"))
+    assert checkpoint.broken_rule == broken
 
 
 def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again(run: Run) -> None:

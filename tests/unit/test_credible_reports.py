@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from master.fleet.credible_reports import CREDIT_S, Believed, CredibleReports, When
+from master.fleet.credible_reports import CREDIT_S, CredibleReport, CredibleReports, When
 from master.fleet.ordered_users import ORDER_ON_ITS_WAY_S
 from master.fleet.refusals import Refusals
 from master.fleet.report_checks import (
@@ -54,7 +54,7 @@ class Reports:
         if users is not None:
             self.credible.order(WORKER, users, 0.0)
 
-    def report(self, *rows: WorkerSecond, when: When = NOW, worker: str = WORKER, **changes: Any) -> Believed:
+    def report(self, *rows: WorkerSecond, when: When = NOW, worker: str = WORKER, **changes: Any) -> CredibleReport:
         return self.credible.report(worker, report(rows, **changes), MOST, when)
 
     def told(self, *rows: WorkerSecond, **options: Any) -> list[tuple[int, int]]:

@@ -15,12 +15,12 @@ from master.judge.faults import Faults
 from master.judge.seconds.second_facts import JudgedSecond
 from master.judge.target.thresholds import Judge
 from master.judge.totals import Totals, read_totals
-from master.run.checkpoint import STANDING, read_standing
+from master.run.checkpoint import read_checkpoint
 from master.run.collect import agents, collector
 from master.run.collect.collector import Collector
 from master.run.collect.latest_seconds import CLOSED_AFTER_S
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
-from master.store import Store
+from master.store import CHECKPOINT_KEY, Store
 from worker import __version__
 from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry.conditions import THROTTLED, pack_flags
@@ -129,7 +129,7 @@ class Played:
 
     def take_over(self, *, resumed: bool) -> None:
         """A controller begins the run, or goes on with it."""
-        earlier = read_standing(self.store.meta(STANDING), Path("run")) if resumed else None
+        earlier = read_checkpoint(self.store.meta(CHECKPOINT_KEY), Path("run")) if resumed else None
         self.collector = Collector(
             self.store, Registry(NODES), self.scenario, tell=lambda _node, _message: None, earlier=earlier
         )

@@ -22,8 +22,7 @@ from master.nodes.command import find_run, parse_states
 from master.nodes.latest import LOOK_BACK_S, look
 from master.nodes.now import Column, FleetNow, NodeNow, arranged, chosen
 from master.nodes.table import STATE_STYLES, short_model, throttling, view
-from master.run.checkpoint import STANDING
-from master.store import FitnessRow, NodeRow, Store
+from master.store import CHECKPOINT_KEY, FitnessRow, NodeRow, Store
 from worker.telemetry import conditions
 from worker.wire.messages import Reading
 
@@ -41,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def stand(store: Store, offset_s: float, written_ago_s: float = 0.0) -> None:
     """As the controller keeps it, once a second."""
     began_wall_s = time.time() - offset_s - written_ago_s
-    store.put_meta(STANDING, {"offset_s": offset_s, "began_wall_s": began_wall_s, "stage": 0, "kind": "hold"})
+    store.put_meta(CHECKPOINT_KEY, {"offset_s": offset_s, "began_wall_s": began_wall_s, "stage": 0, "kind": "hold"})
     store.commit()
 
 

@@ -39,7 +39,7 @@ PARTS = {
     "node_cpu": "node_cpu",
     "node_memory": "node_memory",
     "node_temperature": "temperature_c",
-    "throttling": "held_back",
+    "throttling": "throttled",
     "under_voltage": "under_voltage",
     "controller_cpu": "controller_cpu",
     "clock_error": "clock_error_ms",

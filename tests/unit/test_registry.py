@@ -157,7 +157,7 @@ def test_each_lost_node_is_named_once_until_it_returns() -> None:
     assert fleet.find_silent(104) == []
     assert fleet.find_silent(106) == ["pi2"]
     for now_s in (111, 112):
-        fleet.heard("pi1", now_s)
+        fleet.note_contact("pi1", now_s)
     assert fleet.find_silent(120) == ["pi1"]
     assert fleet.ever_lost == {"pi1", "pi2"}
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from master.judge.target.threshold_margin import check_doubt, lag_in
+from master.judge.target.threshold_margin import check_threshold_margin, lag_in
 from master.judge.target.thresholds import ThresholdOutcome
 from master.scenario import parse_threshold
 from worker.load.histogram import Histogram
@@ -43,7 +43,7 @@ def test_a_threshold_is_in_doubt_where_less_of_the_generators_lag_would_turn_it(
 ) -> None:
     threshold = parse_threshold(rule)
     outcome = ThresholdOutcome(rule, observed, "seen", ok=threshold.holds(observed))
-    row = check_doubt([threshold], [outcome], LAG)
+    row = check_threshold_margin([threshold], [outcome], LAG)
     assert (row.check, row.ok, row.observed_value) == ("doubtful_thresholds", not doubtful, int(doubtful))
     assert (f"{rule} was seen, up to" in row.message) is doubtful
 
@@ -51,8 +51,8 @@ def test_a_threshold_is_in_doubt_where_less_of_the_generators_lag_would_turn_it(
 def test_without_data_nothing_is_in_doubt() -> None:
     """That there is none breaks other checks."""
     rule = parse_threshold("p95 < 50 ms")
-    assert check_doubt([rule], [ThresholdOutcome(rule.text, None, "no data", ok=False)], Histogram()).ok
-    assert check_doubt([rule], [ThresholdOutcome(rule.text, 51.0, "51 ms", ok=False)], Histogram()).ok
+    assert check_threshold_margin([rule], [ThresholdOutcome(rule.text, None, "no data", ok=False)], Histogram()).ok
+    assert check_threshold_margin([rule], [ThresholdOutcome(rule.text, 51.0, "51 ms", ok=False)], Histogram()).ok
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -95,16 +95,16 @@ def state_folder(environment: Mapping[str, str]) -> Path | None:
     return home / ".local/state/piswarm" if home.is_absolute() else None
 
 
-def capacity_of(machine: Machine, folder: Path | None, held_back: Callable[[], bool]) -> float | None:
+def capacity_of(machine: Machine, folder: Path | None, throttled: Callable[[], bool]) -> float | None:
     """The capacity kept in `folder`; else the measured one, which is kept from then on. None when the measurement fails.
 
-    `held_back` says whether the machine's clock is known to be held down at the moment. Takes at most TIME_LIMIT_S.
+    `throttled` says whether the machine's clock is known to be held down at the moment. Takes at most TIME_LIMIT_S.
     """
     capacity = None if folder is None else cached_capacity(_read(folder / FILE), machine)
-    if capacity is not None or held_back():
+    if capacity is not None or throttled():
         return capacity
     capacity = capacity_from(measure(), machine.cpu_count)
-    if capacity is None or held_back():
+    if capacity is None or throttled():
         return None
     if folder is not None:
         with contextlib.suppress(OSError):  # it is measured again next time
@@ -116,7 +116,7 @@ def calibrate(sensors: MachineSensors, folder: Path | None) -> bool:
     """Set the capacity of the machine of `sensors`, as `capacity_of` says; whether it is known."""
     facts = sensors.facts()
     machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
-    sensors.capacity = capacity_of(machine, folder, sensors.is_held_back)
+    sensors.capacity = capacity_of(machine, folder, sensors.is_throttled)
     return sensors.capacity is not None
 
 

@@ -42,7 +42,7 @@ class MachineSensors:
         self.capacity: float | None = None
         """The load that the machine can carry when it is cool, in cores of a Pi 4; None until it is measured."""
 
-    def is_held_back(self) -> bool:
+    def is_throttled(self) -> bool:
         """Whether the firmware is known to hold the clock down at the moment."""
         return is_active(self._firmware.read(self._clock()).conditions, SLOWING)
 

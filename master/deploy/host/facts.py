@@ -119,7 +119,7 @@ def parse_unit(text: str) -> Unit:
 
 
 @dataclass(frozen=True)
-class Held:
+class LockHolder:
     """A lock as its host shows it to somebody else."""
 
     token: str
@@ -129,11 +129,11 @@ class Held:
     """Who that is, in words."""
 
 
-def parse_lock(text: str) -> Held:
+def parse_lock(text: str) -> LockHolder:
     """The lock that another one was refused for. Pure."""
     values = dict(line.partition("=")[::2] for line in text.splitlines())
     words = f"held by {values.get('holder', 'somebody')} since {values.get('since', 'some time')}"
-    return Held(values.get("token", ""), values.get("by", ""), words)
+    return LockHolder(values.get("token", ""), values.get("by", ""), words)
 
 
 def _minor(version: str) -> str:

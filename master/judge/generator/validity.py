@@ -170,7 +170,7 @@ def _throttling(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     """The share of node-seconds with the clock held down; those of a Pi that could have told and did not count as well."""
     of_pis = Counter[str]() if limits.throttling_may_be_unknown else log.throttling_unknown_of_pis
     row = _share(
-        "throttling", limits.throttling_percent, log.held_back + of_pis, log.throttling_unknown - of_pis, log.seconds
+        "throttling", limits.throttling_percent, log.throttled + of_pis, log.throttling_unknown - of_pis, log.seconds
     )
     if row.ok is False and of_pis.total():
         shown = format_percent(_shortened(100 * of_pis.total() / log.seconds.total()))

@@ -75,7 +75,7 @@ class FitnessLog:
         self.temperature_c: defaultdict[str, Percents] = defaultdict(Percents)
         self.seconds: Counter[str] = Counter()
         """Node-seconds of which there is a sample."""
-        self.held_back: Counter[str] = Counter()
+        self.throttled: Counter[str] = Counter()
         """Of these, those with the clock held down by throttling or a capped frequency."""
         self.throttling_unknown: Counter[str] = Counter()
         """Those of which it is not known whether they were."""
@@ -129,7 +129,7 @@ class FitnessLog:
         if condition.conditions == _WELL:
             return  # as nearly always, with nothing to be counted
         held_down, under_voltage = throttled(condition.conditions), flag_state(condition.conditions, UNDER_VOLTAGE)
-        self.held_back[node] += held_down is True
+        self.throttled[node] += held_down is True
         self.throttling_unknown[node] += held_down is None
         self.throttling_unknown_of_pis[node] += held_down is None and condition.is_pi
         self.under_voltage[node] += under_voltage is True

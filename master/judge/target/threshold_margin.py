@@ -24,7 +24,7 @@ from worker.load.histogram import Histogram
 _LAG_S_PART_OF_TAIL = 0.1
 
 
-def check_doubt(
+def check_threshold_margin(
     thresholds: Sequence[Threshold], outcomes: Iterable[ThresholdOutcome], lag: Histogram
 ) -> ValidityOutcome:
     """The check `doubtful_thresholds`: none whose outcome the generator's `lag` in its fit seconds could have turned."""

@@ -171,7 +171,7 @@ class Agents:
         if isinstance(message, Goodbye):
             self._registry.left(name)
             return
-        self._registry.heard(name, now_s)
+        self._registry.note_contact(name, now_s)
         if isinstance(message, WorkerEnded):
             self._on_worker_ended(name, message)
         elif isinstance(message, WorkerRecovered) and _is_worker_of(name, message.worker):

@@ -10,11 +10,11 @@ import msgspec
 from master.fleet.registry import Registry
 from master.fleet.states import NodeState
 from master.judge.target.thresholds import ThresholdOutcome
-from master.run.checkpoint import STANDING, Checkpoint, boot_id
+from master.run.checkpoint import Checkpoint, boot_id
 from master.run.collect.report_intake import ReportIntake
 from master.run.collect.sample_intake import SampleIntake
 from master.run.collect.timeline import RunTimeline
-from master.store import Event, NodeRow, SecondRow, Store
+from master.store import CHECKPOINT_KEY, Event, NodeRow, SecondRow, Store
 
 MAX_NODE_EVENTS = 1000
 """So that one node can't fill the store's place for events. A worker that crashes again and again has as many in some 8 hours."""
@@ -101,7 +101,7 @@ class RunRecord:
             reason=self.stop_reason,
             broken_rule=broken_rule,
         )
-        self._store.put_meta(STANDING, msgspec.to_builtins(checkpoint))
+        self._store.put_meta(CHECKPOINT_KEY, msgspec.to_builtins(checkpoint))
 
     def commit(self, samples: SampleIntake, reports: ReportIntake) -> None:
         """Write what has changed of nodes, and what `samples` and `reports` have taken in; then commit all."""

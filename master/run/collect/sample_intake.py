@@ -51,7 +51,7 @@ class SampleIntake:
         if wrong:
             self._refusals.note(name, IMPOSSIBLE_SAMPLE, f"a sample with {wrong}: left out")
             if name != CONTROLLER:
-                self._registry.heard(name, now_s)
+                self._registry.note_contact(name, now_s)
             return
         due_s = node.add(sample, now_s) if name == CONTROLLER else self._registry.sample(name, sample, now_s)
         if node.clock.take_jump():
