@@ -21,6 +21,8 @@ COOL_BELOW_C = 75.0
 HEADROOM = 1.5
 """A node may say that it carries so many times what its board is known to. The estimates are within 30 %, and an overclocked board
 is faster by a fifth (a Pi 5 at 2.9 GHz in place of 2.4)."""
+MAX_PER_CORE = 100.0
+"""A core of no machine is so many times as fast as a Pi 4's: one of a server of 2026 measures 27."""
 LARGEST = max(board.capacity for board in PI_MODELS.values())
 """Of the largest known board: no node is given more by its own word, or it would draw all users to itself."""
 
@@ -37,6 +39,11 @@ def full_capacity(facts: Facts) -> float:
     if capacity is None:
         capacity = float(max(1, facts.cpu_count)) if known is None else known.capacity
     return most if capacity > HEADROOM * most else capacity
+
+
+def is_possible_capacity(facts: Facts) -> bool:
+    """Whether a machine that is no Raspberry Pi can carry what it says."""
+    return facts.capacity is None or facts.capacity <= MAX_PER_CORE * facts.cpu_count
 
 
 class Capacity:

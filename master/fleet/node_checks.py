@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from master.fleet.capacity import full_capacity
+from master.fleet.capacity import full_capacity, is_possible_capacity
 from worker.printable import printable
 from worker.telemetry.pi.models import find_model
 from worker.wire.messages import Facts, Reading
@@ -49,7 +49,8 @@ def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list
     if facts.memory_bytes > max_memory_bytes:
         doubts.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.memory_bytes >> 30} GiB of memory"))
     capacity = None if facts.capacity is None else full_capacity(facts)
-    if capacity != facts.capacity:
+    # A machine that is no Pi may well be faster than the largest of them, and counts as that one.
+    if capacity != facts.capacity and (board is not None or not is_possible_capacity(facts)):
         carries = f"it says that it carries {facts.capacity:g} cores of a Pi 4, and is taken to carry {capacity:g}"
         doubts.append(RefusedValue(IMPOSSIBLE_FACTS, carries))
     if simulated is not None and facts.simulated is not simulated:

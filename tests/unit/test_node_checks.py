@@ -33,6 +33,12 @@ def test_what_a_node_can_be_is_believed(facts: Facts) -> None:
     assert credible_facts(facts, simulated=facts.simulated) == (facts, [])
 
 
+def test_a_machine_that_is_faster_than_any_pi_counts_as_the_largest_of_them_and_is_no_liar() -> None:
+    """A server's core measures 27 cores of a Pi 4."""
+    facts, doubts = credible_facts(replace(REAL, model="x86_64", cpu_count=2, capacity=54.0), simulated=False)
+    assert (facts.capacity, doubts) == (8.0, [])
+
+
 @pytest.mark.parametrize(
     ("changes", "believed"),
     [
