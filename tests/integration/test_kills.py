@@ -154,7 +154,7 @@ def test_a_node_that_comes_back_is_taken_in_again_and_nothing_of_it_is_lost(pisw
     finished = started.finish()
     assert finished.status in (0, 3), finished.output
     users = users_over_time(started.directory)
-    assert [users[second] for second in range(int(event.offset_s) + 8, max(users) - 4)].count(USERS) > 5
+    assert [users.get(second) for second in range(int(event.offset_s) + 8, max(users) - 4)].count(USERS) > 5
     assert_all_counted(finished, target)
 
 
@@ -172,7 +172,7 @@ def test_a_killed_worker_is_started_again_by_its_agent(piswarm: Piswarm, target:
     assert finished.result["nodes"]["lost"] == 0
     assert finished.result["unreported_workers"] == ["sim003_0"]
     users = users_over_time(started.directory)
-    assert [users[second] for second in range(int(event.offset_s) + 8, max(users) - 4)].count(USERS) > 5
+    assert [users.get(second) for second in range(int(event.offset_s) + 8, max(users) - 4)].count(USERS) > 5
 
 
 def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: Piswarm, target: Target) -> None:
@@ -194,7 +194,7 @@ def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: 
     ]
     # A node with no users has no reason to end: the worker that was started last stays, and nobody else lost a user.
     users = users_over_time(started.directory)
-    assert [users[second] for second in range(int(event.offset_s) + 3, max(users) - 1)].count(USERS) > 5
+    assert [users.get(second) for second in range(int(event.offset_s) + 3, max(users) - 1)].count(USERS) > 5
     assert "sim002" in (finished.directory / "report.html").read_text()
 
 
