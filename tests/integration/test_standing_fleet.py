@@ -94,7 +94,7 @@ def test_a_node_that_loses_its_power_comes_back_into_the_run(piswarm: Piswarm, f
     assert finished.status in (0, 3), finished.output
     assert finished.result["nodes"]["lost"] == 1
     users = users_over_time(finished.directory)
-    assert [users[second] for second in range(int(event.offset_s) + 5, max(users) - 2)].count(6) > 3
+    assert [users.get(second) for second in range(int(event.offset_s) + 5, max(users) - 2)].count(6) > 3
     fleet.wait_until_idle()
 
 
