@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from master.run.processes import child_process as child_module
-from master.run.processes.child_process import Child, ProcessRecord, cap_log, kill_all
+from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log, kill_all
 from master.run.processes.local import LocalProcesses
 
 # Each reads its standard input to the end, as every child of ours does, unless the test is about one that does not.
@@ -287,3 +287,16 @@ def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
     ]
     assert deaf.describe_end() == "signal SIGKILL"
     processes.kill()
+
+
+def test_a_process_that_has_ended_is_not_adopted_although_nobody_asked_for_its_exit_status(
+    start: Callable[..., Child],
+) -> None:
+    """Its id and its start are there as long as it is a zombie."""
+    child = start("silent")
+    ended = psutil.Process(child.record.pid)
+    deadline_s = time.monotonic() + 20
+    while ended.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    with pytest.raises(ProcessLookupError):
+        Adopted(child.record)

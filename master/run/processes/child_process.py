@@ -69,10 +69,15 @@ class Adopted:
                 raise ProcessLookupError(record.pid)
         except psutil.NoSuchProcess:
             raise ProcessLookupError(record.pid) from None
+        if self.ended():  # a zombie keeps its id and its start until its parent, init by now, asks for its exit status
+            raise ProcessLookupError(record.pid)
 
     def ended(self) -> bool:
         """Whether it has ended by itself."""
-        return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
+        try:
+            return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
     @staticmethod
     def describe_end() -> str:
