@@ -150,7 +150,7 @@ class _Execution:
         with ExitStack() as ending:
             self._end_fleet_with(ending)
             try:
-                self._environment.host = target = find_target(self._prepared, self._processes, self._view)
+                self._environment.host = target = find_target(self._prepared, self._processes, self._stop, self._view)
                 start_fleet(self._prepared, self._processes, self.collector, target, adopted)
                 with self._monitor.running():
                     wait_for_nodes(self._prepared, self.collector, self._revocations, self._stop, self._view)

@@ -12,6 +12,7 @@ from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.prepared_run import LOOPBACK, PreparedRun
 from master.run.processes.local import LocalProcesses
+from master.run.processes.orphaned_target import end_orphaned_targets
 from master.run.processes.simulated_boards import assign_boards
 from master.run.real_nodes.revocations import Revocations
 from master.run.real_nodes.roster import assignments
@@ -22,19 +23,35 @@ from master.store import CONTROLLER
 from worker.wire.messages import Work
 
 POLL_S = 0.2
-"""Interval at which the nodes are polled for being ready."""
+"""Interval at which the nodes are polled for being ready, and an orphaned target for having ended, in seconds."""
+ORPHAN_END_S = 10.0
+"""Longest wait for an orphaned target to end; it lets requests finish for 5 s."""
 
 
-def find_target(prepared: PreparedRun, processes: LocalProcesses, view: View) -> str:
+def find_target(prepared: PreparedRun, processes: LocalProcesses, stop: StopOrder, view: View) -> str:
     """The URL of the target: of the embedded one, which is started, or of one that is reachable. Raises AbortError."""
     if prepared.scenario.target == EMBEDDED:
-        view.say("starting the embedded target")
         access = prepared.access
         # Real nodes reach it through the controller's firewall, and so at a port that is known beforehand.
         host, port = (LOOPBACK, 0) if access.roster is None else (access.roster.host, access.port + 1)
+        if port and not processes.has_target:
+            _free_port(host, port, stop, view)
+        view.say("starting the embedded target")
         return processes.start_target(host, port, access.target_password)
     check_reachable(prepared.scenario.target)
     return prepared.scenario.target
+
+
+def _free_port(host: str, port: int, stop: StopOrder, view: View) -> None:
+    """End the target that a run whose controller died has left there, which would wait OUTLIVE_S for another controller.
+
+    A resume of that run starts its target anew. Raises AbortError when the run is to stop.
+    """
+    deadline_s = time.monotonic() + ORPHAN_END_S
+    while (pids := end_orphaned_targets(host, port)) and time.monotonic() < deadline_s:
+        view.say(f"ending the embedded target of an earlier run (pid {pids[0]}), which holds port {port}")
+        if stop.wait(POLL_S):
+            raise AbortError(stop.reason or "stopped")
 
 
 def check_reachable(url: str) -> None:

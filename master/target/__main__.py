@@ -116,15 +116,26 @@ def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool, o
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, stop)
     if until_stdin_closes:
+        orphaned = threading.Event()
+
+        def stop_if_orphaned(*_: object) -> None:
+            if orphaned.is_set():
+                stop()
+
+        # The next controller sends it to the target of one that died, whose port it needs.
+        signal.signal(signal.SIGUSR1, stop_if_orphaned)
         requests = lambda: server.server_state.total_requests  # noqa: E731  # uvicorn's own count
-        threading.Thread(target=_wait_for_stdin, args=(stop, requests, outlive_s), daemon=True).start()
+        threading.Thread(target=_wait_for_stdin, args=(stop, orphaned, requests, outlive_s), daemon=True).start()
     server.run([listener])
 
 
-def _wait_for_stdin(stop: Callable[[], None], requests: Callable[[], int], outlive_s: float) -> None:
+def _wait_for_stdin(
+    stop: Callable[[], None], orphaned: threading.Event, requests: Callable[[], int], outlive_s: float
+) -> None:
     # os.read takes no lock of a Python file, which a thread still waiting here at the end would hold.
     while os.read(0, 4096):
         pass
+    orphaned.set()
     seen, idle_since_s = requests(), time.monotonic()
     while time.monotonic() - idle_since_s < outlive_s:
         time.sleep(0.5)
@@ -215,7 +226,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=0.0,
         metavar="S",
-        help="with --until-stdin-closes: end only when no request has come for so long since (default: at once)",
+        help="with --until-stdin-closes: end only when no request has come for so long since, or at SIGUSR1 (default: at once)",
     )
     return parser.parse_args(arguments)
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_it_does_not_outlive_a_parent_that_is_killed() -> None:
         assert json.loads(parent.stdout.readline())["ready"]
         parent.kill()
         assert parent.stdout.read() == b""  # returns once nobody is left to write
+
+
+def test_one_that_outlives_its_parent_ends_for_the_next_which_needs_its_port() -> None:
+    """As long as its parent lives, the same signal does nothing."""
+    target = Target("--outlive=60")
+    target.process.send_signal(signal.SIGUSR1)
+    time.sleep(0.5)  # there is nothing to wait for: it is to go on
+    assert target.ask("GET", "/health").status == 200
+    target.process.stdin.close()
+    deadline_s = time.monotonic() + 20
+    while target.process.poll() is None and time.monotonic() < deadline_s:
+        target.process.send_signal(signal.SIGUSR1)  # again and again, as a controller does: it may not have noticed yet
+        time.sleep(0.1)
+    assert target.end() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])

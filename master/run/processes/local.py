@@ -95,6 +95,11 @@ class LocalProcesses:
                 self._target, self._target_url = Adopted(started.target), started.target_url
         return nodes
 
+    @property
+    def has_target(self) -> bool:
+        """Whether the embedded target was started or adopted."""
+        return self._target is not None
+
     def start_target(self, host: str, port: int, password: str) -> str:
         """Start the embedded target on `port` of the address `host`, unless it was adopted; its URL, once it serves.
 
@@ -123,8 +128,9 @@ class LocalProcesses:
             self._target_url = msgspec.json.decode(line, type=_Ready).url
         except msgspec.MsgspecError:
             target.stop(0)
+            fixed = f" It needs port {port}, the one after the master's; --port moves both." if port else ""
             raise AbortError(
-                f"the embedded target did not start: {target.describe_end()}", hint=f"Its log is {log}."
+                f"the embedded target did not start: {target.describe_end()}", hint=f"Its log is {log}.{fixed}"
             ) from None
         return self._target_url
 
