@@ -120,6 +120,8 @@ def _serve(app: Gateway, listener: socket.socket, *, until_stdin_closes: bool, o
 
         def stop_if_orphaned(*_: object) -> None:
             if orphaned.is_set():
+                # Sent again while Python ends, it would kill a process whose handlers are gone.
+                signal.signal(signal.SIGUSR1, signal.SIG_IGN)
                 stop()
 
         # The next controller sends it to the target of one that died, whose port it needs.
