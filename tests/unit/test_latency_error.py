@@ -195,6 +195,19 @@ def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:
     assert row.observed_value == pytest.approx(100 * (5 - 0.2) / 12, rel=0.05)
 
 
+def test_no_lag_is_more_than_what_was_measured() -> None:
+    """Stalls of 300 ms in a run whose slowest answer took 3 ms have met none of its answers, or next to none."""
+    lag = LagByRequest()
+    lag.add(histogram([0.1] * 95 + [300.0] * 5), 100)
+    row = check_latency_error(
+        1.0, [EndpointStats(100, histogram=histogram([1.0] * 95 + [3.0] * 5), own_clock=100)], {"pi1": lag}
+    )
+    assert not row.ok
+    assert row.observed_value is not None
+    assert row.observed_value < 900
+    assert "of 3 ms there, about 2.7 ms is the lag" in row.message
+
+
 def test_failures_are_no_answers_that_came_late() -> None:
     """Of a hundred requests half were answered, all of them by a client whose own clock ends them: as if there were no others."""
     dice = random.Random(5)

@@ -43,7 +43,11 @@ TOLERANCE_MS = 0.2
 """How far a percentile may be off beside the limit: a target that answers within a millisecond can't be measured without it."""
 _GROUPED = 12
 """So many buckets of lag, over which it grows by a quarter, count as one from the least to the most in them."""
+_MIN_MS = 0.001
+"""Histograms tell nothing apart below."""
 _BISECTIONS = 40
+_MAX_SHARE = 0.9
+"""No more than this share of a percentile is taken to be lag, however far the lag moves it: it can't be more than was measured."""
 
 _EDGES_MS = [0.0, *(GAMMA**bucket / 1000 for bucket in range(LAST_BUCKET + 1))]
 
@@ -72,7 +76,7 @@ class Shift(NamedTuple):
     @property
     def error_percent(self) -> float:
         """By how much of what it should be it is too high, beyond TOLERANCE_MS."""
-        return 100 * max(0.0, self.lag_ms - TOLERANCE_MS) / max(self.measured_ms - self.lag_ms, TOLERANCE_MS)
+        return 100 * max(0.0, self.lag_ms - TOLERANCE_MS) / max(self.measured_ms - self.lag_ms, _MIN_MS)
 
 
 class Spread:
@@ -175,7 +179,7 @@ def shift_of(measured: Spread, lags: Lags, percent: float) -> Shift:
             low_ms = middle_ms
         else:
             high_ms = middle_ms
-    return Shift(percent, start_ms, high_ms - start_ms)
+    return Shift(percent, start_ms, min(high_ms - start_ms, _MAX_SHARE * start_ms))
 
 
 def _exceeds(measured: Spread, lags: Lags, most_percent: float) -> bool:
