@@ -20,6 +20,18 @@ ROOT = Path(__file__).parents[2]
 TARGET = [sys.executable, "-m", "master.target"]
 
 
+def left_behind(place: Path) -> list[psutil.Process]:
+    """Processes that work in `place`, as all do that a run there has started."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(place) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
 class Reply(NamedTuple):
     """An answer. `json` is its body, if it is JSON."""
 

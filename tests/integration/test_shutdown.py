@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
-from processes import Piswarm
+from processes import Piswarm, left_behind
 
 LIMIT_S = 90
 BEGIN = """
@@ -32,18 +31,6 @@ def start_and_fail(*arguments, **options):
 END = """
 sys.exit(main())
 """
-
-
-def left_behind(place: Path) -> list[psutil.Process]:
-    """Processes that work in `place`, as all do that a run there has started."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(place) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import PISWARM, Piswarm
+from processes import PISWARM, Piswarm, left_behind
 
 from master.store import VERSION
 
@@ -45,18 +45,6 @@ def in_small_disk(tmp_path: Path, size: str, script: str, *arguments: str) -> su
         timeout=LIMIT_S,
         check=False,
     )
-
-
-def left_behind(place: Path) -> list[psutil.Process]:
-    """Processes that work in `place`."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(place) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @needs_a_mount
