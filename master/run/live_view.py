@@ -76,6 +76,7 @@ class PlainView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._due_s = 0.0
+        self._shown_phase = ""
         self._shown_waiting = False
         self._last_step = ("", 0.0)
 
@@ -99,11 +100,12 @@ class PlainView:
         self._print(f"WARNING: {text}")
 
     def show(self, snapshot: Snapshot) -> None:
-        """Print one line of figures, when it is time for one, or at once when requests have begun to wait for a second or longer."""
+        """Print one line of figures: every few seconds, and at once in a new phase and when requests begin to wait for a second or longer."""
         waits = snapshot.oldest_s > 0
-        if snapshot.offset_s < self._due_s and (self._shown_waiting or not waits):
+        is_news = snapshot.phase != self._shown_phase or (waits and not self._shown_waiting)
+        if snapshot.offset_s < self._due_s and not is_news:
             return
-        self._shown_waiting = waits
+        self._shown_phase, self._shown_waiting = snapshot.phase, waits
         self._due_s = snapshot.offset_s + PLAIN_INTERVAL_S
         self._print(
             f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "

@@ -11,9 +11,9 @@ from rich.console import Console
 from master.run.live_view import PlainView, Snapshot
 
 
-def snapshot(offset_s: float, oldest_s: float) -> Snapshot:
+def snapshot(offset_s: float, oldest_s: float, phase: str = "hold") -> Snapshot:
     return Snapshot(
-        phase="hold",
+        phase=phase,
         offset_s=offset_s,
         left_s=60 - offset_s,
         users=40,
@@ -59,3 +59,16 @@ def test_figures_come_every_five_seconds_and_once_at_once_when_requests_begin_to
         for second in range(17):
             view.show(snapshot(float(second), oldest_s(second)))
     assert [int(line.split()[0].partition(":")[2]) for line in written.getvalue().splitlines()] == lines_at
+
+
+def test_a_new_phase_shows_at_once() -> None:
+    """Who reads the log sees when the hold began, however short it is."""
+    written = io.StringIO()
+    with PlainView(Console(file=written)) as view:
+        for second in range(9):
+            view.show(snapshot(float(second), 0.0, phase="ramp" if second < 2 else "hold"))
+    assert [line.split()[:2] for line in written.getvalue().splitlines()] == [
+        ["0:00", "ramp,"],
+        ["0:02", "hold,"],
+        ["0:07", "hold,"],
+    ]
