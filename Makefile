@@ -28,7 +28,7 @@ swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a ver
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
 
 check: lint ## Check style, types and units: about a minute, before each commit
-	$(VENV)/bin/pytest -q -n auto tests/unit --ignore tests/unit/test_imports.py
+	$(VENV)/bin/pytest -q -n auto tests/unit --ignore tests/unit/project/test_imports.py
 
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile tests/unit tests/integration tests/browser
@@ -62,7 +62,7 @@ lint: $(READY) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -q tests/unit/test_imports.py
+	$(VENV)/bin/pytest -q tests/unit/project/test_imports.py
 
 format: $(READY) ## Format the code
 	$(VENV)/bin/ruff check --fix-only .

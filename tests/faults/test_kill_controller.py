@@ -1,6 +1,6 @@
 """K4: the controller is killed and resumed: the fleet falls idle meanwhile, and no request is lost or counted twice.
 
-`tests/integration/test_kills.py` tests it.
+`tests/integration/run/test_kills.py` tests it.
 """
 
 from __future__ import annotations

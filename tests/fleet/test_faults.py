@@ -1,7 +1,7 @@
 """What only a real host shows of faults while it is deployed to: its power, its disk, its network, its rights, its systemd.
 
 After each, every host runs the old release or the new one. Releases are deployed by a user who has the rights that the playbook gives,
-and no others. The tests of tests/integration/test_deploy_faults.py do the rest, and need no root.
+and no others. The tests of tests/integration/deploy/test_deploy_faults.py do the rest, and need no root.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import msgspec
 import psutil
-from processes import ROOT
+from processes import ROOT, Piswarm
 
 from master.trust.allowlist import SCHEMA, Allowlist
 from master.trust.state import StateDirectory, controller_keys
@@ -109,3 +109,18 @@ class StandingFleet:
             except subprocess.TimeoutExpired:
                 agent.kill()
                 agent.wait()
+
+
+def plan(piswarm: Piswarm, hold: str = "5s", users: int = 6, **changes: Any) -> Path:
+    load = [{"users": users, "spawn_rate": 20, "hold": hold}]
+    # All nodes are this machine, which has other work.
+    busy = {"node_cpu": "100 %", "node_memory": "100 %", "worker_cpu": "100 %", "missing_samples": "100 %"}
+    lag = {
+        "loop_lag_p99": "20 s",
+        "controller_cpu": "100 %",
+        "excluded_share": "100 %",
+        "clock_error": "10 s",
+        "latency_error": "10000 %",
+    }
+    nodes = {"expect": 10, "min": 1}
+    return piswarm.scenario(**({"load": load, "nodes": nodes, "validity": {**busy, **lag}} | changes))

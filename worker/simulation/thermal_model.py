@@ -12,7 +12,7 @@ What the firmware does (Raspberry Pi documentation, "Frequency management and th
 clock, down to its floor at 85 °C. A Pi 4 has but four lower clocks, and each is left 1 °C below where it began. A 3B+ has a soft
 limit below that: from 60 °C it runs at 1.2 GHz. A supply that sags brings the clock to its floor at once.
 
-How near the model comes to what was measured (tests/unit/test_thermal_model.py; full load of a benchmark, air as said):
+How near the model comes to what was measured (tests/unit/simulation/test_thermal_model.py; full load of a benchmark, air as said):
 
     Zero 2 W, 29 °C      bare 42 idle, 73 full (measured 42, 74); cased 46, 81 (46, 81), 47 → 80 °C in 3.5 min (3.5)
     Pi 4, 26 °C          bare 61 idle, 82 to 83 full (61, 85), throttled after 2 min (1 to 3)

@@ -1,0 +1,156 @@
+"""`piswarm run --inventory`, on agents that wait for runs: one run after the other, nodes and controllers that die, and wrong input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import Finished, Piswarm
+from run_events import users_over_time, wait_for_event
+from standing_fleet import StandingFleet, plan
+
+from master.store import Store
+
+NODES = 3
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[StandingFleet]:
+    with StandingFleet(tmp_path, NODES) as started:
+        yield started
+
+
+def workers_of(finished: Finished) -> set[str]:
+    store = Store(finished.directory / "run.db")
+    try:
+        return {f"{row.node}_{row.worker}" for row in store.fitness()}
+    finally:
+        store.close()
+
+
+def test_agents_wait_for_one_run_after_the_other(piswarm: Piswarm, fleet: StandingFleet) -> None:
+    """They are no simulated nodes, need not be told of the Locust file before, and have no worker between two runs."""
+    for _ in range(2):
+        finished = piswarm.start(plan(piswarm), *fleet.options).finish(90)
+        assert finished.status == 0, finished.output
+        result = finished.result
+        assert result["verdict"] == "PASS"
+        assert result["nodes"]["expected"] == result["nodes"]["peak"] == NODES
+        assert result["nodes"]["simulated"] is False
+        assert result["users"]["peak"] == 6
+        assert result["requests"]["total"] > 500
+        assert result["unreported_workers"] == []
+        assert workers_of(finished) == {"pi1_0", "pi2_0", "pi3_0"}
+        fleet.wait_until_idle()
+
+
+def test_a_node_has_as_many_workers_as_the_inventory_says_and_carries_what_it_weighs(
+    piswarm: Piswarm, tmp_path: Path
+) -> None:
+    """All three are the same machine; a weight of four is four times that of one."""
+    variables = {"pi1": {"piswarm_weight": 4}, "pi2": {"piswarm_weight": 1, "piswarm_workers": 2}}
+    with StandingFleet(tmp_path, 2, variables) as fleet:
+        finished = piswarm.start(plan(piswarm, users=10), *fleet.options).finish(90)
+    assert finished.status == 0, finished.output
+    assert workers_of(finished) == {"pi1_0", "pi2_0", "pi2_1"}
+    store = Store(finished.directory / "run.db")
+    try:
+        most: dict[str, int] = {}
+        for row in store.fitness():
+            name = f"{row.node}_{row.worker}"
+            most[name] = max(most.get(name, 0), row.users or 0)
+    finally:
+        store.close()
+    assert most == {"pi1_0": 8, "pi2_0": 1, "pi2_1": 1}
+
+
+def test_a_node_that_loses_its_power_comes_back_into_the_run(piswarm: Piswarm, fleet: StandingFleet) -> None:
+    """Its users are elsewhere meanwhile; its agent, started anew as a unit is, is given the same to do."""
+    started = piswarm.start(plan(piswarm, hold="25s"), *fleet.options)
+    started.wait_for("stage 1 of 1, hold")
+    fleet.kill("pi2")
+    wait_for_event(started.directory, "lost", "pi2")
+    fleet.start(["pi2"])
+    event, _ = wait_for_event(started.directory, "returned", "pi2")
+    finished = started.finish(90)
+    assert finished.status in (0, 3), finished.output
+    assert finished.result["nodes"]["lost"] == 1
+    users = users_over_time(finished.directory)
+    assert [users.get(second) for second in range(int(event.offset_s) + 5, max(users) - 2)].count(6) > 3
+    fleet.wait_until_idle()
+
+
+def test_another_controller_goes_on_with_a_run(piswarm: Piswarm, fleet: StandingFleet) -> None:
+    """The nodes have kept what the first one had not taken, and are free when the run is over."""
+    started = piswarm.start(plan(piswarm, hold="15s"), *fleet.options)
+    started.wait_for("stage 1 of 1, hold")
+    started.process.kill()
+    started.process.wait()
+    resumed = piswarm.resume(started.directory)
+    assert resumed.status in (0, 3), resumed.output
+    assert resumed.result["unreported_workers"] == []
+    assert resumed.result["nodes"]["peak"] == NODES
+    fleet.wait_until_idle()
+
+
+def test_workers_of_a_run_whose_controller_was_killed_are_no_part_of_the_next(
+    piswarm: Piswarm, fleet: StandingFleet
+) -> None:
+    """Its agents end them as soon as there is another run; nothing that they measured is in it."""
+    broken_off = piswarm.start(plan(piswarm, hold="60s"), *fleet.options)
+    broken_off.wait_for("stage 1 of 1, hold")
+    broken_off.process.kill()
+    broken_off.process.wait()
+    finished = piswarm.start(plan(piswarm, users=3), *fleet.options).finish(90)
+    assert finished.status == 0, finished.output
+    assert finished.result["users"]["peak"] == 3
+    # The agent of this machine that the first controller had, with keys of that run alone, still looks for it.
+    assert set(finished.result["dropped_messages"]) <= {"worker of another run", "connection with an unknown key"}
+    fleet.wait_until_idle()
+
+
+def test_a_locust_file_that_a_node_cannot_run_is_told_with_its_last_words(
+    piswarm: Piswarm, fleet: StandingFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here one that needs a variable of the environment that this machine alone has."""
+    monkeypatch.setenv("ONLY_HERE", "x")
+    file = plan(piswarm, nodes={"expect": 3, "min": 1, "wait": "10s"})
+    locustfile = tmp_path / "visitors.py"
+    locustfile.write_text("import os\nKEY = os.environ['ONLY_HERE']\n" + locustfile.read_text())
+    finished = piswarm.start(file, *fleet.options).finish(90)
+    assert finished.status == 4, finished.output
+    assert "KeyError: 'ONLY_HERE'" in finished.output
+    fleet.wait_until_idle()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--local", "3"], "--inventory and --local exclude each other"),
+        (["--separate"], "--inventory and --separate exclude each other"),
+        (["--limit", "pi7"], "pi7"),
+        (["--limit", ","], "empty term"),
+        (["--state", "elsewhere"], "pi1, pi2, pi3 not enrolled"),
+    ],
+)
+def test_wrong_input_starts_nothing(piswarm: Piswarm, tmp_path: Path, options: list[str], says: str) -> None:
+    fleet = StandingFleet(tmp_path, NODES)
+    finished = piswarm.start(plan(piswarm), *fleet.options, *options).finish()
+    assert finished.status == 2, finished.output
+    assert says in " ".join(finished.output.split())
+    assert not finished.directory.exists()
+
+
+def test_nodes_that_know_no_controller_or_different_ones_are_refused(piswarm: Piswarm, tmp_path: Path) -> None:
+    fleet = StandingFleet(tmp_path, NODES, {"pi3": {"piswarm_controller": "127.0.0.2"}})
+    finished = piswarm.start(plan(piswarm), *fleet.options).finish()
+    assert finished.status == 2
+    assert "different addresses" in finished.output
+    content = json.loads(fleet.inventory.read_text())
+    del content["workers"]["vars"]["piswarm_controller"]
+    fleet.inventory.write_text(json.dumps(content))
+    finished = piswarm.start(plan(piswarm), *fleet.options).finish()
+    assert finished.status == 2
+    assert "no piswarm_controller for pi1, pi2" in finished.output

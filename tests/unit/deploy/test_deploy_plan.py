@@ -1,0 +1,138 @@
+"""What is done to a host, by how it was found."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from master.deploy.failures import Cause, HostFailure
+from master.deploy.host.facts import HostFacts, parse_facts
+from master.deploy.host.plan import Step, doomed_by, plan, platform_of, rollback_to
+from master.release.builder import Release
+from master.release.platforms import Platform
+
+DATA = Path(__file__).parent / "hosts"
+NEW, NOW, OLD = "00112233445566aa", "1111111111111111", "2222222222222222"
+SETTINGS = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
+RELEASE = Release(
+    name=NEW, digest=NEW * 4, platform=Platform("aarch64", "3.13"), version="1", archive=Path("x"), archive_sha256="",
+    archive_bytes=10, unpacked_bytes=30_000_000, code_bytes=0, files=1, is_new=False,
+)  # fmt: skip
+FETCH = (Step.UPLOAD, Step.TRY, Step.PLACE)
+CHANGE = (Step.SWITCH, Step.RESTART, Step.WELL)
+
+
+def host(**changes: object) -> HostFacts:
+    """One that runs NEW, as it should, with `changes`."""
+    facts = parse_facts((DATA / "running.txt").read_text())
+    settled = {"releases": {NEW: 3, NOW: 2}, "previous": NOW, "parts": (), "lock": None}
+    return dataclasses.replace(facts, **(settled | changes))
+
+
+def unit(**changes: object):  # noqa: ANN201
+    return dataclasses.replace(host().unit, **changes)
+
+
+@pytest.mark.parametrize(
+    ("what", "facts", "steps"),
+    [
+        ("all is as it should be", host(), ()),
+        ("an agent that was restarted at times", host(unit=unit(restarts=9)), ()),
+        ("another release", host(current=NOW, releases={NOW: 2}), (*FETCH, *CHANGE)),
+        ("a bare host", host(current="", previous="", started="", well="", releases={}, public_key="",
+                             settings="", unit=unit(state="inactive")), (*FETCH, Step.KEYS, Step.CONFIGURE, *CHANGE)),
+        ("the release is there, but not in use", host(current=NOW), CHANGE),
+        ("cut off before the restart", host(started=NOW, well=NOW), (Step.RESTART, Step.WELL)),
+        ("cut off before it was seen well", host(well=NOW, unit=unit(restarts=0)), (Step.WELL,)),
+        ("the same, and it has ended by itself", host(well=NOW), (Step.RESTART, Step.WELL)),
+        ("a stopped agent", host(unit=unit(state="inactive")), (Step.RESTART, Step.WELL)),
+        ("an agent that does not stay up", host(unit=unit(state="activating")), (Step.RESTART, Step.WELL)),
+        ("no key", host(public_key=""), (Step.KEYS,)),
+        ("other settings", host(settings="0" * 64), (Step.CONFIGURE, Step.RESTART, Step.WELL)),
+        ("no settings, which an agent that runs may have lost", host(settings=""), (Step.CONFIGURE, Step.RESTART, Step.WELL)),
+        ("leftovers of an upload", host(parts=(".x",)), (Step.PRUNE,)),
+        ("more than three", host(releases={NEW: 5, NOW: 4, OLD: 3, "3" * 16: 2}), (Step.PRUNE,)),
+        ("the current one has lost its mark", host(releases={NOW: 2}), (*FETCH, Step.RESTART, Step.WELL)),
+    ],
+)  # fmt: skip
+def test_only_what_differs_is_done(what: str, facts: HostFacts, steps: tuple[Step, ...]) -> None:
+    """In this order."""
+    assert plan(facts, RELEASE, SETTINGS).steps == steps, what
+
+
+def test_the_differences_in_words() -> None:
+    """Those that follow from others are left out."""
+    assert plan(host(), RELEASE, SETTINGS).reasons == ""
+    assert plan(host(current=NOW, public_key=""), RELEASE, SETTINGS).reasons == "node has no key, runs another release"
+    assert (
+        plan(host(settings=""), RELEASE, SETTINGS).reasons
+        == "settings differ, agent is not running it, not seen well yet"
+    )
+    assert (
+        plan(host(unit=unit(state="failed")), RELEASE, SETTINGS).reasons == "agent is not running it, not seen well yet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        (host(root="missing"), Cause.UNFIT),
+        (host(root="read-only"), Cause.UNFIT),
+        (host(unit=unit(is_there=False)), Cause.UNFIT),
+        (host(etc="missing"), Cause.UNFIT),
+        (host(etc="refused"), Cause.SUDO),
+        (host(current=NOW, releases={NOW: 1}, free_bytes=50_000_000), Cause.DISK),
+    ],
+)
+def test_what_can_not_end_well_is_not_begun(facts: HostFacts, cause: Cause) -> None:
+    """And not one byte is sent."""
+    with pytest.raises(HostFailure) as caught:
+        plan(facts, RELEASE, SETTINGS)
+    assert caught.value.cause is cause
+
+
+def test_a_full_disk_does_not_matter_to_a_release_that_is_there() -> None:
+    """It needs no room."""
+    assert plan(host(current=NOW, free_bytes=0), RELEASE, SETTINGS).steps == CHANGE
+
+
+def test_current_and_previous_are_kept_however_old() -> None:
+    """And of the others the newest."""
+    facts = host(releases={NEW: 9, NOW: 1, OLD: 2, "3" * 16: 3, "4" * 16: 4}, current=NOW)
+    assert plan(facts, RELEASE, SETTINGS).doomed == (OLD, "3" * 16)
+    assert plan(facts, RELEASE, SETTINGS, kept=2).doomed == (OLD, "3" * 16, "4" * 16)
+
+
+def test_one_that_is_to_come_counts() -> None:
+    """So that three are there afterwards, not four."""
+    facts = host(releases={NOW: 3, OLD: 2, "3" * 16: 1}, current=NOW)
+    assert doomed_by(facts, {NEW, NOW}, kept=3) == ("3" * 16,)
+    assert doomed_by(facts, {NOW, ""}, kept=3) == ()
+
+
+def test_going_back() -> None:
+    """To the release before, if it is still there and is another one."""
+    assert rollback_to(host()) == NOW
+    for facts in (host(previous=""), host(previous=NEW), host(releases={NEW: 1})):
+        with pytest.raises(HostFailure, match="no former release"):
+            rollback_to(facts)
+
+
+@pytest.mark.parametrize(("arch", "python"), [("armv7l", "3.13"), ("aarch64", "3.9"), ("aarch64", "")])
+def test_machines_that_no_release_is_made_for(arch: str, python: str) -> None:
+    """Are told so."""
+    with pytest.raises(HostFailure) as caught:
+        platform_of(host(arch=arch, python=python))
+    assert caught.value.cause is Cause.UNFIT
+    assert platform_of(host()) == Platform("aarch64", "3.13")
+
+
+def test_byte_code_that_comes_along_is_not_made() -> None:
+    """So that its room, and no other, is needed beside that of the files."""
+    release = dataclasses.replace(RELEASE, code_bytes=8_000_000)
+    bare = host(current=NOW, releases={NOW: 1}, free_bytes=60_000_000)
+    assert Step.UPLOAD in plan(bare, release, SETTINGS).steps
+    with pytest.raises(HostFailure, match="60 MB are free, and 81 MB are needed"):
+        plan(bare, RELEASE, SETTINGS)

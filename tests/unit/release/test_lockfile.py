@@ -1,0 +1,98 @@
+"""The nodes' lock file: what is pinned, for whom, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from master.errors import InputError
+from master.release.lockfile import read_lock
+from master.release.platforms import PLATFORMS, Platform
+
+ROOT = Path(__file__).parents[3]
+HASH = "0" * 64
+PI = Platform("aarch64", "3.11")
+
+
+def lock(directory: Path, text: str) -> Path:
+    file = directory / "requirements-node.lock"
+    file.write_text(text)
+    return file
+
+
+def names(file: Path, platform: Platform) -> list[str]:
+    return [pin.name for pin in read_lock(file).for_platform(platform)]
+
+
+def test_markers_are_those_of_the_node(tmp_path: Path) -> None:
+    """Not of the controller, its system or its Python."""
+    file = lock(
+        tmp_path,
+        f"""# a comment
+everywhere==1.0 \\
+    --hash=sha256:{HASH}  # and another
+Old_One==2 ; python_full_version < '3.12' --hash=sha256:{HASH}
+new==3 ; python_version >= "3.12" \\
+    --hash=sha256:{HASH} \\
+    --hash=sha256:{"1" * 64}
+windows==4 ; sys_platform == 'win32' --hash=sha256:{HASH}
+pi==5 ; platform_machine == 'aarch64' --hash=sha256:{HASH}
+""",
+    )
+    assert names(file, PI) == ["everywhere", "old-one", "pi"]
+    assert names(file, Platform("x86_64", "3.13")) == ["everywhere", "new"]
+    (new,) = (pin for pin in read_lock(file).pins if pin.name == "new")
+    assert new.requirement == f"new==3 --hash=sha256:{HASH} --hash=sha256:{'1' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("\n\na==1\n", 3, "must have sha256 hashes"),
+        (f"a==1 --hash=md5:{HASH}\n", 1, "must have sha256 hashes"),
+        (f"a==1 --hash=sha256:{HASH} --global-option=x\n", 1, "must have sha256 hashes"),
+        (f"a>=1 --hash=sha256:{HASH}\n", 1, "pins no package to one version"),
+        (f"# b\na @ https://example.org/a.whl \\\n --hash=sha256:{HASH}\n", 2, "pins no package to one version"),
+        ("--index-url https://example.org\n", 1, "pins no package to one version"),
+        (f"a==1 --hash=sha256:{HASH}\na==2 --hash=sha256:{HASH}\n", 2, "is there twice (first on line 1)"),
+        (f"a==1 ; whatever --hash=sha256:{HASH}\n", 1, "is no marker"),
+        (f"a==1 ; python_full_version < '3.11.4' --hash=sha256:{HASH}\n", 1, "depends on the patch version"),
+        ("# nothing\n", 1, "pins nothing"),
+    ],
+)
+def test_refused_with_the_line(tmp_path: Path, text: str, line: int, reason: str) -> None:
+    """Anything but packages, versions and hashes."""
+    file = lock(tmp_path, text)
+    with pytest.raises(InputError, match=re.escape(reason)) as caught:
+        read_lock(file).for_platform(PI)
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+
+
+def test_a_lock_file_that_is_not_there(tmp_path: Path) -> None:
+    """Says so."""
+    with pytest.raises(InputError, match="can't be read"):
+        read_lock(tmp_path / "none")
+
+
+def test_nodes_run_the_versions_that_are_tested() -> None:
+    """Those of the project's own lock file, of all that the project says a node needs; and no host is named."""
+    text = (ROOT / "requirements-node.lock").read_text()
+    assert "://" not in text
+    tested = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[<>=\s]", dependency)[0] for dependency in project["dependencies"]}
+    pins = read_lock(ROOT / "requirements-node.lock")
+    for platform in PLATFORMS:
+        versions = {pin.name: pin.version for pin in pins.for_platform(platform)}
+        assert wanted <= versions.keys()
+        assert versions == {name: tested[name] for name in versions}
+
+
+@pytest.mark.parametrize(("arch", "python"), [("armv7l", "3.11"), ("aarch64", "3.12"), ("", "")])
+def test_other_machines_are_refused(arch: str, python: str) -> None:
+    """With what is supported."""
+    with pytest.raises(ValueError, match=r"is not supported.*: (aarch64, x86_64|3.11, 3.13)"):
+        Platform(arch, python)
