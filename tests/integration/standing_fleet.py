@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 import msgspec
 import psutil
+from free_ports import free_ports
 from processes import ROOT, Piswarm
 
 from master.trust.allowlist import SCHEMA, Allowlist
@@ -36,9 +36,7 @@ class StandingFleet:
         self.inventory = directory / "inventory.json"
         self._directory = directory
         self._agents: dict[str, subprocess.Popen[bytes]] = {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_ports(2)  # the master's, and the embedded target's
         self.endpoint = endpoint = Endpoint(f"tcp://127.0.0.1:{self.port}", controller_keys(self.state).public)
         keys = {}
         for name in self.names:

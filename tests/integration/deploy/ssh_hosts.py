@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import psutil
 import pytest
+from free_ports import free_ports
 from wheels import make_wheel
 
 from master.deploy.enroll import fetch_host_keys, trust_shown_keys
@@ -108,10 +109,7 @@ class SshHost:
         assert SSHD is not None
         if not (self.directory / "host_key").exists():
             self.new_key()
-        with socket.socket() as free:
-            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            free.bind(("127.0.0.1", self.port))
-            self.port = free.getsockname()[1]
+        self.port = self.port or free_ports()
         config = self.directory / "sshd_config"
         config.write_text(
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.directory}/host_key\nPidFile {self.directory}/pid\n"

@@ -10,15 +10,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 import zmq
+from free_ports import free_ports
 from processes import Piswarm, Target
 
 from worker.wire.curve import Keys, end_context, new_keys
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -50,7 +45,7 @@ def test_strangers_and_garbage_change_nothing(
     piswarm: Piswarm, target: Target, context: zmq.Context[zmq.Socket[bytes]]
 ) -> None:
     """A peer without a key can neither join nor stop the run; bytes of garbage on the port change nothing."""
-    port = free_port()
+    port = free_ports()
     started = piswarm.start(
         piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10s"}]),
         *("--target", target.url, "--port", str(port)),
