@@ -105,8 +105,10 @@ def test_a_lost_nodes_users_are_on_others_within_five_seconds(
     assert result["nodes"]["lost"] == 1
     # The users were never fewer than those of the two other nodes, and all of them were there again in time.
     users = users_over_time(started.directory)
+    ramped_s = min(second for second, count in users.items() if count == USERS)
     lost_s = int(event.offset_s)
-    assert min(count for second, count in users.items() if lost_s - 5 <= second < max(users) - 1) >= USERS - 4
+    assert ramped_s < lost_s
+    assert min(count for second, count in users.items() if ramped_s <= second < max(users) - 1) >= USERS - 4
     assert users[lost_s + 3] == USERS
     # What it had not reported is missing, by name.
     assert result["unreported_workers"] == ["sim002_0"]
