@@ -48,7 +48,7 @@ from worker.wire.messages import (
 def test_a_sample_has_the_number_of_the_slot_that_is_due(
     now_s: float, wait_s: float, slot: int, then_wait_s: float
 ) -> None:
-    """With slots of two seconds from 100 s on."""
+    """A sample carries the number of the slot that is due, with slots of two seconds from 100 s on."""
     clock = SampleClock(100.0, 2.0)
     assert clock.wait_s(now_s) == pytest.approx(wait_s)
     assert clock.take(now_s) == slot
@@ -61,7 +61,7 @@ exact_s = st.integers(0, 1 << 20).map(lambda ticks: ticks / 1024)
 
 @given(exact_s, st.integers(1, 1 << 16).map(lambda ticks: ticks / 1024), st.lists(exact_s, max_size=50))
 def test_slots_rise_are_never_early_and_never_drift(start_s: float, period_s: float, lates_s: list[float]) -> None:
-    """However late each sample is taken."""
+    """Slot numbers rise, and no slot is early or drifts, however late each sample is taken."""
     clock = SampleClock(start_s, period_s)
     now_s, before = start_s, -1
     for late_s in lates_s:
@@ -75,7 +75,7 @@ def test_slots_rise_are_never_early_and_never_drift(start_s: float, period_s: fl
 
 @given(st.floats(0, 1e6), st.floats(0.01, 60), st.integers(1, 100))
 def test_no_slot_is_taken_twice_however_its_time_is_rounded(start_s: float, period_s: float, slots: int) -> None:
-    """Taken as soon as each is due, whether or not its time can be told exactly."""
+    """A slot that is taken as soon as it is due is taken once, whether or not its time can be represented exactly."""
     clock = SampleClock(start_s, period_s)
     for slot in range(slots):
         assert clock.take(clock.due_s(slot)) == slot
@@ -85,7 +85,7 @@ FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o",
 
 
 class KnownSensors:
-    """Counts how often it was read, in place of a load."""
+    """Sensors whose reading is the number of times that they were read."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -99,7 +99,7 @@ class KnownSensors:
 
 
 class NotedWorkers:
-    """Workers that end when they are said to."""
+    """Workers that end when the test says so."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -120,7 +120,7 @@ class NotedWorkers:
 
 @dataclass
 class Controller:
-    """The other end: what the agent says, and what it is told."""
+    """A controller that the test plays: it hears what the agent says, and answers."""
 
     socket: zmq.Socket[bytes]
     agent: threading.Thread
@@ -129,14 +129,14 @@ class Controller:
     _route: bytes = b""
 
     def hear(self) -> AgentMessage:
-        """The agent's next message."""
+        """Return the agent's next message."""
         assert self.socket.poll(5000), "the agent says nothing"
         self._route, identity, frame = self.socket.recv_multipart()
         assert identity == b"pi1"
         return decode_agent_message(frame)
 
     def samples(self, count: int) -> list[Sample]:
-        """The next samples; what was said before the first of them is passed over."""
+        """Return the agent's next samples; messages before the first sample are skipped."""
         heard: list[Sample] = []
         while len(heard) < count:
             message = self.hear()
@@ -177,12 +177,12 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
 
 
 def test_an_agent_says_hello_until_it_is_welcomed(controller: Controller) -> None:
-    """A controller that was not there yet, or has lost the first one, hears the next."""
+    """An agent repeats its hello until it is welcomed, for a controller that starts later or lost the first hello."""
     assert [controller.hear() for _ in range(3)] == [Hello(FACTS)] * 3
 
 
 def test_samples_are_numbered_by_their_slots_from_the_welcome_on(controller: Controller) -> None:
-    """Each is due at its slot to the period exactly, is sent a little later, and has a reading of its own."""
+    """Each sample is due exactly at its slot, is sent a little later, and has a reading of its own."""
     assert isinstance(controller.hear(), Hello)
     began_s = time.monotonic()
     controller.say(encode(Welcome(0.02)))
@@ -197,7 +197,7 @@ def test_samples_are_numbered_by_their_slots_from_the_welcome_on(controller: Con
 
 
 def test_a_second_welcome_starts_the_numbers_anew(controller: Controller) -> None:
-    """A controller that takes the node in again counts from zero."""
+    """After a second welcome an agent numbers its samples from zero, as the controller that takes the node in again counts."""
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(0.02)))
     assert controller.samples(3)[-1].number >= 2
@@ -207,7 +207,7 @@ def test_a_second_welcome_starts_the_numbers_anew(controller: Controller) -> Non
 
 
 def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller) -> None:
-    """Bytes that are no message, messages that only agents send, and nothing at all."""
+    """An agent drops bytes that are no message, messages that only agents send, and empty frames, and goes on."""
     assert isinstance(controller.hear(), Hello)
     garbage = [b"", b"\xc1", b"\x91\xa4Gone", encode(Hello(FACTS)), encode(("Welcome", "soon")), b"\x91" * 100_000]
     for frame in garbage:
@@ -217,7 +217,7 @@ def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller) -> Non
 
 
 def test_an_agent_that_a_new_controller_asks_for_presents_itself_again(controller: Controller) -> None:
-    """And samples again from its next welcome on."""
+    """An agent that a new controller asks for a hello sends one, and sends samples again from its next welcome on."""
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(0.02)))
     controller.samples(2)
@@ -230,7 +230,7 @@ def test_an_agent_that_a_new_controller_asks_for_presents_itself_again(controlle
 
 
 def test_between_samples_far_apart_an_agent_is_heard_every_second(controller: Controller) -> None:
-    """So that a long period does not make it look dead."""
+    """Between samples that are far apart an agent sends a heartbeat every second, so that it is not taken for lost."""
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(60)))
     assert isinstance(controller.samples(1)[0], Sample)
@@ -238,7 +238,7 @@ def test_between_samples_far_apart_an_agent_is_heard_every_second(controller: Co
 
 
 def test_an_agent_tells_its_clocks(controller: Controller) -> None:
-    """With the question's own time, so that the controller need not remember it."""
+    """An agent's answer about its clocks repeats the time of the question, so that the controller need not remember it."""
     assert isinstance(controller.hear(), Hello)
     asked_s, wall_s = time.monotonic(), time.time()
     controller.say(encode(ClockRequest(asked_s)))
@@ -250,7 +250,7 @@ def test_an_agent_tells_its_clocks(controller: Controller) -> None:
 
 
 def test_an_agent_that_is_woken_looks_after_its_workers(controller: Controller) -> None:
-    """And does not otherwise, unless they say that something will be due."""
+    """An agent polls its workers when it is woken, and otherwise only when they say that something will be due."""
     assert isinstance(controller.hear(), Hello)
     controller.say(encode(Welcome(0.02)))
     controller.samples(1)  # its first look, which comes after its hello, is over
@@ -265,7 +265,7 @@ def test_an_agent_that_is_woken_looks_after_its_workers(controller: Controller) 
 
 @pytest.mark.parametrize("welcomed", [False, True])
 def test_quit_ends_the_agent(controller: Controller, welcomed: bool) -> None:
-    """Before it was welcomed as well as in the midst of sampling."""
+    """A quit message ends an agent before it is welcomed as well as while it samples."""
     assert isinstance(controller.hear(), Hello)
     if welcomed:
         controller.say(encode(Welcome(0.02)))

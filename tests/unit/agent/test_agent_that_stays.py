@@ -57,7 +57,7 @@ class Sensors:
 
 
 class Workers:
-    """Notes which run they are for; None while they have nothing to do."""
+    """Workers that note which run they are for, None while they have nothing to do."""
 
     def __init__(self) -> None:
         self.run: str | None = None
@@ -81,7 +81,7 @@ class Workers:
 
 
 class Place:
-    """Where controllers come and go, each with the same keys on the same port; and the agent that looks for them there."""
+    """An agent, and the address where controllers come and go, each with the same keys on the same port."""
 
     def __init__(self) -> None:
         self._server = new_keys()
@@ -108,7 +108,7 @@ class Place:
         self._thread.start()
 
     def open(self) -> None:
-        """A controller comes."""
+        """Start a controller."""
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.curve_server = True
@@ -119,7 +119,7 @@ class Place:
             self._socket.bind_to_random_port("tcp://127.0.0.1")
 
     def _bound(self) -> bool:
-        """Whether the port is had again: a thread of the library's lets go of it, some time after the socket before was closed."""
+        """Return whether the port is bound again: a thread of ZeroMQ frees it some time after the socket before was closed."""
         assert self._socket is not None
         try:
             self._socket.bind(self._address)
@@ -131,12 +131,12 @@ class Place:
             return True
 
     def shut(self) -> None:
-        """It goes, without a word."""
+        """End the controller without a word to the agent."""
         assert self._socket is not None
         self._socket.close()
 
     def heard(self, wait_s: float) -> AgentMessage | None:
-        """What the agent says next; None when it says nothing for so long."""
+        """Return what the agent says next, or None when it says nothing for so long."""
         assert self._socket is not None
         if not self._socket.poll(int(1000 * wait_s)):
             return None
@@ -145,7 +145,7 @@ class Place:
         return decode_agent_message(frame)
 
     def hear(self, kind: type[Said]) -> Said:
-        """Its words, up to one of that kind, which is returned."""
+        """Read the agent's messages up to one of that kind, and return that one."""
         until_s = time.monotonic() + LIMIT_S
         while not isinstance(said := self.heard(1.0), kind):
             assert time.monotonic() < until_s, f"no {kind.__name__}"
@@ -191,7 +191,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 
 def test_one_run_after_the_other(place: Place) -> None:
-    """A run that is over ends its workers, and not the agent."""
+    """The end of a run ends the workers of a node, and not its agent, which takes part in the next run."""
     for run in ("first", "second"):
         place.hear(Hello)
         place.begin(run)
@@ -203,14 +203,14 @@ def test_one_run_after_the_other(place: Place) -> None:
 
 
 def test_what_a_node_has_found_out_meanwhile_is_in_a_later_hello(place: Place) -> None:
-    """As its capacity, where no measurement came out when it started."""
+    """What a node finds out after its start is in a later hello, such as a capacity that could not be measured at first."""
     assert place.hear(Hello).facts.capacity is None
     place.sensors.capacity = 3.5
     place.until(lambda: place.hear(Hello).facts.capacity == 3.5)
 
 
 def test_a_controller_that_is_heard_no_more_is_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while, in which another one could go on with the run; then whoever comes is presented a node without workers."""
+    """An agent forgets a controller that is silent for long, ends its workers, and presents itself to the next controller."""
     place.hear(Hello)
     place.begin("first")
     place.shut()
@@ -224,7 +224,7 @@ def test_a_controller_that_is_heard_no_more_is_forgotten(place: Place, monkeypat
 
 
 def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
-    """They are left alone until it says what they are to do."""
+    """Workers whose controller is lost are left alone until another controller says what they are to do."""
     place.hear(Hello)
     place.begin("first")
     place.shut()
@@ -238,7 +238,7 @@ def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
 
 
 def test_who_comes_late_is_not_met_by_all_that_was_said_before(place: Place) -> None:
-    """Each of a night's hellos would be welcomed."""
+    """A controller that comes late does not receive all the hellos of a night, each of which it would welcome."""
     place.hear(Hello)
     place.shut()
     sockets = {place.agent.socket}  # with each but the first few a hello has been said

@@ -1,4 +1,4 @@
-"""What an agent does to have the workers that it was assigned, and what it says where it can't."""
+"""How an agent starts the workers that it was assigned, and what it reports when it can't."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def workers(supervisor: Supervisor) -> Iterator[AssignedWorkers]:
 def test_a_node_without_room_for_what_its_workers_need_says_so_and_tries_again(
     workers: AssignedWorkers, supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its agent lives on. After a few tries its workers are said to crash, until there is room."""
+    """An agent without room for its workers' files lives on; after a few tries it reports crashing workers, until there is room."""
     folder = tmp_path / "tmp"
     monkeypatch.setattr(tempfile, "tempdir", str(folder))  # is not there: an OSError, as of a file system that is full
     workers.assign(ASSIGNMENT)
@@ -59,7 +59,7 @@ def test_a_node_without_room_for_what_its_workers_need_says_so_and_tries_again(
 
 
 def test_workers_of_a_run_that_is_over_are_not_tried_again(workers: AssignedWorkers, supervisor: Supervisor) -> None:
-    """A run that ends before there was room for it leaves nothing to be done."""
+    """Workers of a run that ended before there was room for them are not tried again."""
     workers.assign(ASSIGNMENT)
     workers.stop()
     assert list(workers.poll(100.0)) == []

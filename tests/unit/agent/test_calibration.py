@@ -1,4 +1,4 @@
-"""How rounds become a capacity, what is believed of a file, and that nothing in the way costs more than a measurement."""
+"""How rounds become a capacity, which files of capacities are believed, and that no obstacle costs more than a measurement."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PI4 = Machine("Raspberry Pi 4 Model B Rev 1.5", 4, "3.13.5", "0.1.0")
     ],
 )
 def test_rounds_become_a_capacity(rounds: list[float], cores: int, capacity: float | None) -> None:
-    """Rounds in units of what a Pi 4 takes."""
+    """Rounds become a capacity in units of what a core of a Pi 4 takes."""
     assert capacity_from([each * PI4_UNIT_S for each in rounds], cores) == capacity
 
 
@@ -67,7 +67,7 @@ def kept(machine: Machine = PI4, capacity: float = 3.9) -> bytes:
 
 
 def test_what_was_kept_is_believed_of_the_same_machine_alone() -> None:
-    """Another board, number of cores, Python or piswarm is another machine."""
+    """A stored capacity holds for the same machine alone; another board, number of cores, Python or piswarm is another machine."""
     assert cached_capacity(kept(), PI4) == 3.9
     others = {"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu_count": 3, "python": "3.13.6", "piswarm": "0.2.0"}
     for name, value in others.items():
@@ -93,13 +93,13 @@ def test_what_was_kept_is_believed_of_the_same_machine_alone() -> None:
     ],
 )
 def test_a_damaged_file_is_not_believed(content: bytes) -> None:
-    """Whatever is wrong with it."""
+    """A damaged file of a capacity is not believed, whatever is wrong with it."""
     assert cached_capacity(content, PI4) is None
 
 
 @given(st.binary())
 def test_no_content_breaks_anything(content: bytes) -> None:
-    """Nor is garbage believed."""
+    """A file with any content is read without an exception, and garbage is not believed."""
     assert cached_capacity(content, PI4) is None
 
 
@@ -115,13 +115,13 @@ def test_no_content_breaks_anything(content: bytes) -> None:
     ],
 )
 def test_the_state_folder_is_the_services_or_else_the_users(environment: dict[str, str], folder: Path | None) -> None:
-    """Without either nothing is kept."""
+    """The state folder is the service's, else the user's; without either nothing is kept."""
     assert state_folder(environment) == folder
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts the measurements, each of which finds a Pi 4."""
+    """Count the measurements, each of which finds a Pi 4."""
     count = [0]
 
     def found() -> list[float]:
@@ -137,7 +137,7 @@ def free() -> bool:
 
 
 def test_a_machine_is_measured_once(measured: list[int], tmp_path: Path) -> None:
-    """What is kept is its owner's alone, and nothing else is left beside it."""
+    """A machine is measured once; the file is readable for its owner alone, and no other file is left beside it."""
     folder = tmp_path / "new" / "state"
     assert [capacity_of(PI4, folder, free) for _ in range(3)] == [4.0] * 3
     assert measured == [1]
@@ -148,7 +148,7 @@ def test_a_machine_is_measured_once(measured: list[int], tmp_path: Path) -> None
 
 
 def test_a_damaged_file_costs_a_measurement_and_is_replaced(measured: list[int], tmp_path: Path) -> None:
-    """As does one of another machine."""
+    """A damaged file, or one of another machine, costs one measurement and is replaced."""
     for content in (b"\0" * 100_000, kept(msgspec.structs.replace(PI4, cpu_count=2))):
         (tmp_path / FILE).write_bytes(content)
         assert capacity_of(PI4, tmp_path, free) == 4.0
@@ -157,7 +157,7 @@ def test_a_damaged_file_costs_a_measurement_and_is_replaced(measured: list[int],
 
 
 def unusable(tmp_path: Path) -> Iterator[Path | None]:
-    """Folders in which nothing can be kept."""
+    """Return folders in which nothing can be kept."""
     yield None
     (tmp_path / "file").touch()
     yield tmp_path / "file"
@@ -167,7 +167,7 @@ def unusable(tmp_path: Path) -> Iterator[Path | None]:
 
 
 def test_what_can_not_be_kept_is_measured_each_time(measured: list[int], tmp_path: Path) -> None:
-    """And said all the same."""
+    """A capacity that can't be kept is measured at each start, and reported all the same."""
     for folder in unusable(tmp_path):
         assert [capacity_of(PI4, folder, free) for _ in range(2)] == [4.0] * 2
     assert measured == [8]
@@ -175,7 +175,7 @@ def test_what_can_not_be_kept_is_measured_each_time(measured: list[int], tmp_pat
 
 
 def test_a_pipe_in_place_of_the_file_holds_nobody_up(measured: list[int], tmp_path: Path) -> None:
-    """Opening one waits for a writer."""
+    """A pipe in place of the file of the capacity holds nobody up, although opening one waits for a writer."""
     os.mkfifo(tmp_path / FILE)
     assert capacity_of(PI4, tmp_path, free) == 4.0
     assert measured == [1]
@@ -186,7 +186,7 @@ def test_a_pipe_in_place_of_the_file_holds_nobody_up(measured: list[int], tmp_pa
 def test_of_a_node_that_is_held_back_nothing_is_said_or_kept(
     answers: list[bool], measurements: int, measured: list[int], tmp_path: Path
 ) -> None:
-    """Before the measurement or after it; what was kept before holds."""
+    """A node that is throttled before or after the measurement reports and keeps no capacity; one kept before still holds."""
     left = iter(answers)
     assert capacity_of(PI4, tmp_path, lambda: next(left)) is None
     assert measured == [measurements]
@@ -199,7 +199,7 @@ def test_of_a_node_that_is_held_back_nothing_is_said_or_kept(
 def test_a_boards_own_firmware_is_asked_whether_it_is_held_back(
     board: str, held_back: bool, measured: list[int], tmp_path: Path
 ) -> None:
-    """By the same probes as for its samples: the former is at its soft limit."""
+    """Whether a board is throttled is read by the same probes as its samples; a soft temperature limit counts."""
     machine = MachineSensors(lay_out(board, tmp_path / "root"))
     assert machine.facts().capacity is None
     calibrate(machine, tmp_path / "state")
@@ -211,21 +211,21 @@ def test_a_boards_own_firmware_is_asked_whether_it_is_held_back(
 
 @pytest.mark.parametrize(("board", "capacity"), [("pi4", 4.0), ("pi5", 8.0), ("zero2w", 16 / 9)])
 def test_a_simulated_nodes_capacity_is_its_boards(board: str, capacity: float) -> None:
-    """Nothing is measured: a rack of them shares this machine."""
+    """A simulated node has its board's capacity and measures nothing, since all simulated nodes share this machine."""
     cores = VirtualCores(BOARDS[board].cores, 0.0)
     sensors = SimulatedSensors(SimulatedBoard(board, "bare", 24.0), load=cores, memory_bytes=lambda: 0)
     assert sensors.facts().capacity == pytest.approx(capacity)
 
 
 def test_a_disturbed_measurement_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nor said."""
+    """A measurement that was disturbed is neither kept nor reported."""
     monkeypatch.setattr(calibration, "measure", lambda: [PI4_UNIT_S * each for each in range(1, 6)])
     assert capacity_of(PI4, tmp_path, free) is None
     assert not list(tmp_path.iterdir())
 
 
 def test_the_work_is_measured_for_as_much_cpu_time_as_it_is_to_take() -> None:
-    """By clocks that are moved by hand: 1 ms each time that the CPU clock is asked."""
+    """The calibration measures for its CPU time, here with clocks moved by hand: 1 ms each time the CPU clock is asked."""
     asked = [0]
 
     def cpu_clock() -> float:
@@ -238,7 +238,7 @@ def test_the_work_is_measured_for_as_much_cpu_time_as_it_is_to_take() -> None:
 
 
 def test_a_measurement_whose_time_is_up_is_given_up() -> None:
-    """When it gets no more of a core than a tenth, say."""
+    """A measurement is given up at its time limit, as when it gets only a tenth of a core."""
     now = [0.0]
 
     def clock() -> float:
@@ -250,12 +250,12 @@ def test_a_measurement_whose_time_is_up_is_given_up() -> None:
 
 
 def test_the_real_work_takes_time() -> None:
-    """However fast this machine is, and whatever else it does."""
+    """Every round of the real work takes some time below a second, however fast or busy this machine is."""
     assert all(0 < each_s < 1 for each_s in measure())
 
 
 def test_what_was_not_found_out_is_tried_again_further_and_further_apart() -> None:
-    """Until it is known, and no more from then on."""
+    """A measurement that failed is tried again at growing intervals until it succeeds, and no more from then on."""
     tries: list[float] = []
     now_s = 5.0
 

@@ -20,7 +20,7 @@ def wait(descriptor: int, limit_ms: int = LIMIT_MS) -> bool:
 
 
 def test_the_end_of_a_child_wakes() -> None:
-    """And nothing does before it."""
+    """The end of a child makes the descriptor readable, and nothing does before it."""
     with open_signal_pipe() as pipe:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         assert not wait(pipe, 0)
@@ -29,7 +29,7 @@ def test_the_end_of_a_child_wakes() -> None:
 
 
 def test_a_handled_signal_wakes() -> None:
-    """However it is handled, and from then on until the descriptor is emptied."""
+    """A signal with any handler makes the descriptor readable until it is emptied."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
         with open_signal_pipe() as pipe:
@@ -42,7 +42,7 @@ def test_a_handled_signal_wakes() -> None:
 
 
 def test_more_signals_than_are_read_do_no_harm() -> None:
-    """A pipe holds 64 KiB."""
+    """More signals than the 64 KiB of a pipe can hold do no harm."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
         with open_signal_pipe() as pipe:
@@ -54,7 +54,7 @@ def test_more_signals_than_are_read_do_no_harm() -> None:
 
 
 def test_everything_is_as_before_afterwards() -> None:
-    """The handler of SIGCHLD, and where signals are told."""
+    """Afterwards the handler of SIGCHLD and the descriptor for signals are those from before."""
     with open_signal_pipe():
         pass
     assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL

@@ -1,4 +1,4 @@
-"""A node's worker processes are kept alive, at growing intervals, and how they ended is told."""
+"""A node's worker processes are started again, at growing intervals, and how they ended is reported."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from worker.wire.messages import WorkerEnded, WorkerRecovered
 def test_a_process_is_never_started_again_at_once_nor_after_more_than_half_a_minute(
     seed: str, lives_s: list[float]
 ) -> None:
-    """However often it ends, and whatever its name."""
+    """A process is started again neither at once nor after more than half a minute, however often it ends."""
     backoff = Backoff(seed)
     for lived_s in lives_s:
         assert 0.25 <= backoff.after_end(lived_s) <= MAX_WAIT_S
 
 
 def test_the_wait_doubles_until_the_process_stays() -> None:
-    """Within the jitter, which no two processes share."""
+    """The wait before a start doubles, within a jitter that no two processes share, until the process stays."""
     backoff = Backoff("pi1_0")
     waits_s = [backoff.after_end(1.0) for _ in range(4)]
     for wait_s, longest_s in zip(waits_s, (0.5, 1.0, 2.0, 4.0), strict=True):
@@ -51,7 +51,7 @@ def test_the_wait_doubles_until_the_process_stays() -> None:
 
 
 class Orders(msgspec.Struct):
-    """No orders of a rack: a worker that gets them ends at once."""
+    """Orders of no run: a worker that gets them ends at once."""
 
     nonsense: str = "x" * 10
 
@@ -79,7 +79,7 @@ def until(
 
 
 def test_a_worker_that_ends_again_and_again_is_told_with_its_last_words(crashing: Supervisor) -> None:
-    """From the third time on as one that crashes; and it is tried again all the same."""
+    """A worker that ends again and again is reported with its last output, from the third end on as crashing, and still started."""
     said = until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     assert all(isinstance(message, WorkerEnded) for message in said)
     assert [message.crashing for message in said if isinstance(message, WorkerEnded)] == [False] * (
@@ -94,7 +94,7 @@ def test_a_worker_that_ends_again_and_again_is_told_with_its_last_words(crashing
 def test_a_worker_that_ends_before_it_has_read_its_orders_is_told_of(
     crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written to it troubles nobody."""
+    """A worker that ends before it has read its orders is reported; orders that could not be written raise nothing."""
     start = subprocess.Popen
 
     def start_and_wait(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
@@ -109,7 +109,7 @@ def test_a_worker_that_ends_before_it_has_read_its_orders_is_told_of(
 
 
 def test_a_killed_worker_is_told_by_its_signal(crashing: Supervisor) -> None:
-    """It was killed before it could say anything."""
+    """A worker that was killed before it could say anything is reported with the signal."""
     while not crashing.pids:
         list(crashing.poll(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGKILL)
@@ -121,7 +121,7 @@ def test_a_killed_worker_is_told_by_its_signal(crashing: Supervisor) -> None:
 def test_a_worker_is_mended_when_it_has_lived_for_a_while(
     crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Said once, and only of one that crashed."""
+    """A crashing worker that has lived for a while is reported as recovered, once."""
     until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     while not crashing.pids:
         list(crashing.poll(time.monotonic()))
@@ -135,7 +135,7 @@ def test_a_worker_is_mended_when_it_has_lived_for_a_while(
 def test_between_looks_there_is_time_until_something_is_due_of_itself(
     crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once for the first start; then to see what was said; after a crash until the next start; of one that crashed until it is well."""
+    """The supervisor waits until something is due: the first start at once, output at intervals, the next start, a recovery."""
     now_s = time.monotonic()
     assert crashing.wait_s(now_s) == 0
     list(crashing.poll(now_s))
@@ -155,12 +155,12 @@ def test_between_looks_there_is_time_until_something_is_due_of_itself(
 
 
 def test_no_worker_needs_no_look() -> None:
-    """As of the controller's own agent."""
+    """Without workers, as in the controller's own agent, nothing is ever due."""
     assert Supervisor().wait_s(0.0) == math.inf
 
 
 def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also while it lives."""
+    """A worker's output is kept up to a limit, also while the worker lives."""
     list(crashing.poll(time.monotonic()))
     os.kill(crashing.pids[0], signal.SIGSTOP)
     monkeypatch.setattr(supervisor, "MAX_OUTPUT_BYTES", 1000)
@@ -174,7 +174,7 @@ def test_what_a_worker_says_is_kept_up_to_a_bound(crashing: Supervisor, monkeypa
 def test_a_process_that_can_not_be_started_is_told_as_one_that_ended(
     crashing: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For want of memory or processes, say; who looks after it is not to end for that."""
+    """A process that can't be started, as for want of memory, is reported as one that ended, and the supervisor goes on."""
     monkeypatch.setattr(supervisor.sys, "executable", "/nowhere/python")
     said = until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS)
     assert all(

@@ -13,7 +13,7 @@ from worker.agent.watchdog import Watchdog
 
 
 class Manager:
-    """The other end: what it was told since it was last asked."""
+    """A service manager that the test plays; it returns the messages since it was last asked."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -66,7 +66,7 @@ def test_without_a_watchdog_of_its_own_it_only_says_that_it_is_up(
 
 
 def test_what_could_not_be_told_is_told_at_the_next_look(manager: Manager, tmp_path: Path) -> None:
-    """As while systemd itself is started anew."""
+    """A message that could not be sent, as while systemd itself restarts, is sent at the next notification."""
     moved = tmp_path / "moved"
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "20000000"})
     Path(manager.address).rename(moved)
@@ -78,7 +78,7 @@ def test_what_could_not_be_told_is_told_at_the_next_look(manager: Manager, tmp_p
 
 
 def test_a_manager_that_does_not_listen_holds_nothing_up(manager: Manager) -> None:
-    """Its socket's buffer is full: a word is lost, and the caller goes on."""
+    """When the buffer of the manager's socket is full, a message is lost and the caller goes on."""
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "4"})
     for turn in range(1000):  # a datagram socket of Linux holds about ten that nobody has read (max_dgram_qlen)
         watchdog.notify(float(turn))
@@ -100,7 +100,7 @@ def test_nothing_is_told_where_nobody_asks() -> None:
 
 
 def test_what_the_process_does_is_told_when_it_changes(manager: Manager) -> None:
-    """Without waiting for the next sign of life; where there is no watchdog too."""
+    """A changed status is sent without waiting for the next sign of life, also without a watchdog."""
     watchdog = Watchdog({"NOTIFY_SOCKET": manager.address})
     watchdog.notify(0.0, "waiting")
     watchdog.notify(0.1, "waiting")
