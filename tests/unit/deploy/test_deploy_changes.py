@@ -1,4 +1,4 @@
-"""Changes of what is trusted, by several processes at once and one after the other: none is lost, and no revocation undone."""
+"""Changes to the keys that are trusted, by several processes at once and in turn: none is lost, and no revocation is undone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def state(tmp_path: Path) -> StateDirectory:
 
 
 def test_many_changes_at_once_are_all_there_afterwards(state: StateDirectory) -> None:
-    """Four processes enroll and revoke nodes of their own; what each was asked to is done, to the last."""
+    """Four processes enroll and revoke nodes at once, and every one of their changes is there afterwards."""
     processes = range(4)
     old = {f"old-{number}-{turn}": f"{number:018}{turn:018}-old" for number in processes for turn in range(ROUNDS)}
     assert let_in(state, old) == {}
@@ -87,7 +87,9 @@ def test_many_changes_at_once_are_all_there_afterwards(state: StateDirectory) ->
 
 
 def test_a_revoked_node_is_let_in_by_a_new_enrolment_alone(state: StateDirectory) -> None:
-    """Not by a roll-out that remembers its key, whether that goes on from before or begins anew."""
+    """A revoked node is let in by a new enrolment alone, not by a roll-out that remembers its key, whether resumed or
+    begun anew.
+    """
     assert let_in(state, {"pi1": "a" * 40, "pi2": "b" * 40}) == {}
     assert revoke(state, "pi2", ["192.0.2.2"]) == (False, True)
     refused = let_in(state, {"pi1": "a" * 40, "pi2": "b" * 40})
@@ -104,7 +106,7 @@ def test_a_revoked_node_is_let_in_by_a_new_enrolment_alone(state: StateDirectory
 
 
 def test_an_enrolment_does_not_take_back_what_was_revoked_after_it_began(state: StateDirectory) -> None:
-    """Neither the host key nor the node key; another node of the same enrolment is let in."""
+    """An enrolment lets in no node, by host key or node key, that was revoked after it began; its other nodes are let in."""
     since = read_trust(state).revoked
     assert let_in(state, {"pi1": "a" * 40}) == {}
     revoke(state, "pi1", ["192.0.2.1"])
@@ -137,7 +139,7 @@ def test_a_key_that_was_removed_from_its_node_is_worth_nothing_and_the_node_may_
 
 
 def test_a_node_that_both_files_name_is_not_let_in(state: StateDirectory) -> None:
-    """As after a crash between writing the one and the other."""
+    """A node that both the allowlist and the revocations name, as after a crash between the two writes, is not let in."""
     assert let_in(state, {"pi1": "a" * 40}) == {}
     revoked = read_trust(state).revoked.taken({"pi1": "a" * 40}, {"pi1": "2026-01-01T00:00:00.000000+00:00"})
     revoked.write(state.revoked)
@@ -158,7 +160,7 @@ def test_an_error_changes_nothing_and_frees_the_lock(state: StateDirectory) -> N
 
 
 def test_who_waits_too_long_for_the_lock_is_told(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And has changed nothing."""
+    """A command that waits too long for the lock ends with an error and has changed nothing."""
     monkeypatch.setattr(changes, "LOCK_S", 0.1)
     held, done = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Facts of hosts, from what the command prints; what it prints, by a real shell."""
+"""Facts of hosts are parsed from a command's output, which a real shell makes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def facts(name: str):  # noqa: ANN201
 
 
 def test_a_host_that_runs_a_release() -> None:
-    """All that there is to know, in units of ours."""
+    """The facts of a host that runs a release hold all that its output says, in this project's units."""
     seen = facts("running")
     assert (seen.arch, seen.python, seen.root, seen.free_bytes) == ("aarch64", "3.13", "writable", 1 << 30)
     assert (seen.current, seen.previous) == ("00112233445566aa", "ffeeddccbbaa9988")
@@ -35,12 +35,12 @@ def test_a_host_that_runs_a_release() -> None:
 
 
 def test_a_lock_from_before_a_reboot_is_nobodys() -> None:
-    """For who held it is not connected any more."""
+    """A lock from before a reboot is nobody's, since whoever held it is not connected any more."""
     assert facts("after-reboot").lock is None
 
 
 def test_hosts_with_nothing_on_them() -> None:
-    """Whether they were prepared shows."""
+    """The facts of a host without releases show whether it was prepared."""
     bare, fresh = facts("bare"), facts("fresh")
     assert (bare.root, bare.etc, bare.unit.is_there) == ("missing", "missing", False)
     assert (fresh.root, fresh.unit.is_there, fresh.unit.is_active) == ("writable", True, False)
@@ -49,7 +49,7 @@ def test_hosts_with_nothing_on_them() -> None:
 
 @pytest.mark.parametrize("text", [(DATA / "cut.txt").read_text(), "", "bash: sh: command not found\n"])
 def test_what_is_not_whole_is_refused(text: str) -> None:
-    """Half of the facts would make half of a plan."""
+    """Output that is not whole is refused, since a plan needs all facts."""
     with pytest.raises(HostFailure, match="not whole") as caught:
         parse_facts(text)
     assert caught.value.cause is Cause.COMMAND
@@ -67,7 +67,7 @@ def test_what_is_not_whole_is_refused(text: str) -> None:
     ],
 )
 def test_a_host_that_lies_gets_nothing_done(line: str, value: str, read: object) -> None:
-    """What it says is only ever used where it looks as it must."""
+    """A value that is no name, key or number of the expected form counts as absent, so a hostile host has nothing done."""
     text = (DATA / "fresh.txt").read_text().replace("end=\n", "")
     text = "\n".join(old for old in text.splitlines() if not old.startswith(line)) + f"\n{line}{value}\nend=\n"
     seen = parse_facts(text)
@@ -81,7 +81,7 @@ def test_a_host_that_lies_gets_nothing_done(line: str, value: str, read: object)
 
 
 def test_entries_that_are_no_names_are_left_out() -> None:
-    """They would be removed by name."""
+    """Entries that are no valid names are left out, since entries are removed by name."""
     text = (
         (DATA / "fresh.txt")
         .read_text()
@@ -91,7 +91,7 @@ def test_entries_that_are_no_names_are_left_out() -> None:
 
 
 def test_the_command_says_what_is_there(tmp_path: Path) -> None:
-    """By this machine's own shell, on a directory that is as on a node."""
+    """The command for facts, run by this machine's shell, prints what is in a directory laid out as on a node."""
     root = tmp_path / "a root"
     done = root / "releases" / "00112233445566aa"
     done.mkdir(parents=True)
@@ -128,27 +128,27 @@ def test_the_command_says_what_is_there(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_somebody_whom_one_may_not_act_for(tmp_path: Path) -> None:
-    """Is told from one that is not there."""
+    """A directory of a user for whom sudo is refused is told from a directory that does not exist."""
     command = facts_command(Layout(str(tmp_path), str(tmp_path), "nobody-of-that-name"), Program("/bin/true"))
     output = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert parse_facts(output.stdout).etc == "refused"
 
 
 def test_a_unit_that_nobody_knows() -> None:
-    """Or a host without any service manager."""
+    """A unit that systemd does not know, and a host without systemd, both count as no unit."""
     for text in ("uptime=1.0\nunit.LoadState=not-found\nunit.ActiveState=inactive\n", "unit.sh: not found\n"):
         assert str(parse_unit(text)) == "not there"
 
 
 def test_who_holds_a_lock() -> None:
-    """As the refusal prints it."""
+    """A lock's holder is shown with its name, machine, process and start, as the refusal prints it."""
     held = parse_lock("token=1\nholder=ops at c, process 1\nsince=noon\nby=a:b:c:d\n")
     assert (held.token, held.by, held.text) == ("1", "a:b:c:d", "held by ops at c, process 1 since noon")
     assert parse_lock("").text == "held by somebody since some time"
 
 
 def test_whether_a_holder_is_over() -> None:
-    """A process that has ended is, and this one; one that runs is not, nor anyone of another machine."""
+    """The holder of a lock is over when its process has ended; a running one, or one of another machine, is not."""
     assert lock_owner.is_over(lock_owner.process())
     with subprocess.Popen(["sleep", "60"]) as other:
         boot, namespace, *_ = lock_owner.process().split(":")
@@ -162,7 +162,7 @@ def test_whether_a_holder_is_over() -> None:
 
 
 def test_only_changing_the_unit_needs_sudo() -> None:
-    """And no password: who has to type one gets a failure."""
+    """Only commands that change the unit use sudo, and without a password prompt, so a host that asks for one fails."""
     assert Systemd(sudo=True).act("restart") == "sudo -n systemctl restart piswarm-agent.service"
     assert Systemd(sudo=False).act("stop") == "systemctl stop piswarm-agent.service"
     assert "sudo" not in Systemd(sudo=True).show() + Systemd(sudo=True).logs(5)

@@ -1,4 +1,4 @@
-"""What a command's end means, and that every failure says what to do."""
+"""The cause of a failure follows from how a command ended, and every failure says what to do."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from master.deploy.view import plain, summary
     ],
 )  # fmt: skip
 def test_what_the_end_of_a_command_means(status: int, stderr: str, cause: Cause, message: str) -> None:
-    """By its status and what it said."""
+    """A failed command's exit status and stderr tell the cause of the failure."""
     found = command_failure(Output(status, "", stderr))
     assert (found.cause, found.message) == (cause, message)
 
 
 def test_every_failure_says_what_to_do() -> None:
-    """By the host's name, where it has to be said again for that host."""
+    """Every cause of failure has a hint, which names the host where a command must be repeated for it."""
     assert set(HINTS) == set(Cause)
     result = failure("pi007", HostFailure(Cause.UNWELL, "it ended"), Step.WELL, duration_s=1.0)
     assert (result.outcome, result.step, result.hint) == (
@@ -39,7 +39,7 @@ def test_every_failure_says_what_to_do() -> None:
 
 
 def test_a_line_over_all() -> None:
-    """Outcomes that were, bytes, and time."""
+    """The summary line counts the hosts by outcome, with the bytes sent and the time."""
     hosts = [
         HostResult(host="a", outcome=Outcome.UNCHANGED),
         HostResult(host="b", outcome=Outcome.CHANGED, bytes_sent=11_600_000),
@@ -54,5 +54,5 @@ def test_a_line_over_all() -> None:
 
 
 def test_what_a_host_says_can_not_steer_a_terminal() -> None:
-    """Nor take more than a line."""
+    """A host's words are shown in one line and without control characters that steer a terminal."""
     assert plain("a\x1b[2J\r\n b") == "a\ufffd[2J b"

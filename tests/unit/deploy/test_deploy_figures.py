@@ -1,4 +1,4 @@
-"""What the rounds of `make bench-deploy` say together, and its table."""
+"""How the rounds of `make bench-deploy` are combined, and the table of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MACHINE = {"cpu": "a processor", "cores": 2}
 
 
 def one(number: int, way: str, seconds: float, *, hosts: int = 8, case: str = "first") -> Round:
-    """A round in which all else is in proportion to the time."""
+    """A round whose other figures are in proportion to its time."""
     cost = Cost(seconds, seconds / 2, seconds / 4, int(seconds * 1e6), int(seconds * 1e3))
     return Round(number, hosts, way, case, cost, release_bytes=1000 if way == "ours" else None)
 
 
 def test_each_round_has_both_ways_and_each_second_one_the_other_way_round() -> None:
-    """Whoever goes first finds colder caches."""
+    """Each round measures both tools, in alternating order, since the first one finds colder caches."""
     assert list(order([2, 4], 2)) == [
         (0, 2, "ours"),
         (0, 2, "ansible"),
@@ -40,7 +40,7 @@ def test_each_round_has_both_ways_and_each_second_one_the_other_way_round() -> N
 
 
 def test_times_is_the_median_of_the_rounds_ratios_and_not_the_ratio_of_medians() -> None:
-    """What slows a whole round down is in both of its halves."""
+    """The ratio of two tools is the median of the rounds' ratios, since what slows a whole round slows both of its halves."""
     rounds = [one(0, "ours", 1), one(0, "ansible", 4), one(1, "ours", 3), one(1, "ansible", 9), one(2, "ours", 2)]
     found = row(8, "first", "ours", [*rounds, one(2, "ansible", 20)])
     assert found.figures["seconds"] == 2
@@ -50,7 +50,7 @@ def test_times_is_the_median_of_the_rounds_ratios_and_not_the_ratio_of_medians()
 
 
 def test_a_case_that_failed_in_one_round_has_no_figures() -> None:
-    """Nor has the other way a ratio to it."""
+    """A case that failed in one round has no figures, and the other tool has no ratio to it."""
     rounds = [one(0, "ours", 1), one(0, "ansible", 4), one(1, "ours", 1)]
     rounds.append(Round(1, 8, "ansible", "first", error="pi003: unreachable"))
     failed = row(8, "first", "ansible", rounds)
@@ -61,7 +61,7 @@ def test_a_case_that_failed_in_one_round_has_no_figures() -> None:
 
 
 def test_on_paper_a_fixed_part_and_a_part_for_each_host() -> None:
-    """By the fewest and the most hosts; those between do not count."""
+    """The fixed part and the part for each host follow from the fewest and the most hosts measured; those between do not count."""
     rounds = [one(0, "ours", seconds, hosts=hosts) for hosts, seconds in ((8, 3.0), (16, 100.0), (32, 9.0))]
     (paper,) = on_paper(rows_of(rounds))
     assert paper.fixed["seconds"] == pytest.approx(1.0)
@@ -70,7 +70,7 @@ def test_on_paper_a_fixed_part_and_a_part_for_each_host() -> None:
 
 
 def test_on_paper_nothing_begins_below_nothing() -> None:
-    """A line that would is noise; then each host has its share of the most that was measured."""
+    """A line whose fixed part would be negative is replaced by the share of each host in the most that was measured."""
     rounds = [one(0, "ours", seconds, hosts=hosts) for hosts, seconds in ((8, 1.0), (32, 16.0))]
     (paper,) = on_paper(rows_of(rounds))
     assert (paper.fixed["seconds"], paper.each["seconds"]) == (0, 0.5)
@@ -97,7 +97,7 @@ def shown(rounds: list[Round], *, trial: bool = False) -> str:
 
 
 def test_the_table_has_both_ways_their_ratio_and_what_is_on_paper() -> None:
-    """For each case; with what a host's part of a figure is beside it."""
+    """For each case the table shows both tools, their ratio, the extrapolation, and figures for each host."""
     both = (("ours", 2.0), ("ansible", 8.0))
     rounds = [
         one(0, way, seconds + hosts, hosts=hosts, case=case)
@@ -141,7 +141,7 @@ def test_the_table_has_both_ways_their_ratio_and_what_is_on_paper() -> None:
 
 
 def test_the_table_names_what_failed_and_what_the_playbook_did_not_do() -> None:
-    """A failure's words may hold what looks like markup."""
+    """The table names failures, also in words that look like markup, and what the playbook did not do."""
     failed = Round(0, 8, "ansible", "first", error="pi003: [red] unreachable")
     text = shown([one(0, "ours", 1), failed])
     assert "8 hosts, first, playbook: failed: pi003: [red] unreachable" in text

@@ -1,4 +1,4 @@
-"""Many hosts at once: bounded, each to its own end, whatever becomes of the others."""
+"""Work on many hosts at once is bounded, and no host's failure affects another host."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def no_work(_: HostSession, task: HostTask) -> HostResult:
 
 
 class Counting(ProgressListener):
-    """How many hosts were worked on at the same time."""
+    """Work that counts how many hosts were worked on at the same time."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -59,7 +59,7 @@ def nobody() -> Iterator[int]:
 
 @contextmanager
 def silent() -> Iterator[tuple[int, socket.socket]]:
-    """A port at which somebody listens, and says nothing."""
+    """A port at which a process listens and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(64)
@@ -72,7 +72,7 @@ def fleet(hosts: list[Host], listener: ProgressListener, limits: PoolLimits) -> 
 
 
 def test_hosts_at_once_do_each_other_no_harm() -> None:
-    """All are told apart, in their order, and no more than the pool are worked on at the same time."""
+    """Results of hosts come in their order, and no more hosts than the pool allows are worked on at once."""
     with nobody() as port:
         hosts = [host(number, port) for number in range(120)]
         watcher = Counting()
@@ -83,7 +83,7 @@ def test_hosts_at_once_do_each_other_no_harm() -> None:
 
 
 def test_a_host_that_says_nothing_takes_its_time_and_no_more() -> None:
-    """It listens, and is no SSH server."""
+    """A host that accepts a connection and says nothing costs its timeout and no more."""
     with silent() as (port, _):
         (result,) = fleet([host(0, port)], ProgressListener(), PoolLimits(connect_s=0.5)).each(
             "testing", [host(0, port)], no_work
@@ -93,7 +93,7 @@ def test_a_host_that_says_nothing_takes_its_time_and_no_more() -> None:
 
 
 def test_a_host_that_is_no_ssh_server() -> None:
-    """Is told from one that is down."""
+    """A host that is no SSH server is told from one that is down."""
     with silent() as (port, server):
 
         def answer() -> None:
@@ -112,7 +112,7 @@ def test_a_host_that_is_no_ssh_server() -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_begins_no_further_host(times: int) -> None:
-    """Those that were begun come to their end; a second Ctrl-C cuts them off."""
+    """After Ctrl-C no further host is begun, and those begun are finished; a second Ctrl-C cuts them off."""
     with silent() as (port, _):
         hosts = [host(number, port) for number in range(5)]
         watcher = Counting()

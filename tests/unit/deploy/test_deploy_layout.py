@@ -1,4 +1,4 @@
-"""Where a release goes on a host: one place that is said in one way, and never one that the system or a home is in."""
+"""The directory for releases on a host is named in one way, and is never one that holds the system or a home."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def layout(root: object, etc: object = "/home/pi/piswarm/etc") -> Layout:
     "root", ["/opt/piswarm", "/home/pi/piswarm/root", "/srv/a-b_c.d+e", "/var/lib/piswarm", "/data/x", "/tmp/a/b"]
 )
 def test_a_directory_for_the_releases_alone_is_taken(root: str) -> None:
-    """Without the slash at its end."""
+    """A directory for the releases alone is accepted, and a slash at its end is dropped."""
     assert layout(root).root == layout(f"{root}/").root == root
 
 
@@ -34,7 +34,7 @@ def test_a_directory_for_the_releases_alone_is_taken(root: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("variable", ["piswarm_root", "piswarm_etc"])
 def test_anything_else_is_refused_before_a_host_is_reached(variable: str, root: object) -> None:
-    """For much is removed below it."""
+    """Any other directory is refused before a host is reached, since much is removed below it."""
     places = {"piswarm_root": "/opt/piswarm", "piswarm_etc": "/etc/piswarm"} | {variable: root}
     with pytest.raises(InputError, match=f"{variable} of pi1") as caught:
         layout_of(host(piswarm_service="/opt/piswarm/agent", **places))

@@ -1,4 +1,4 @@
-"""What a command says is read up to a limit; beyond it, that is the failure, whatever else there might be to say."""
+"""A command's output is read up to a limit; more output than that is the failure that is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 
 class TalkativeChannel:
-    """A channel of a command that says so many bytes, and then ends well."""
+    """A channel of a command that prints so many bytes, and then ends with status 0."""
 
     def __init__(self, stdout_bytes: int, stderr_bytes: int) -> None:
         self._left = [stdout_bytes, stderr_bytes]
@@ -34,16 +34,16 @@ class TalkativeChannel:
         return self._take(1, most)
 
     def settimeout(self, _: float) -> None:
-        """There is no waiting here."""
+        """Ignore the timeout: this channel never waits."""
 
     def exec_command(self, _: str) -> None:
-        """It runs already."""
+        """Ignore the command: it runs already."""
 
     def shutdown_write(self) -> None:
-        """It reads nothing."""
+        """Ignore the end of input: the command reads none."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Close nothing: the channel holds nothing."""
 
 
 def connection_to(channel: TalkativeChannel) -> SshConnection:
@@ -69,7 +69,7 @@ def test_as_much_as_fits_is_read() -> None:
 
 @pytest.mark.parametrize(("stdout_bytes", "stderr_bytes"), [(4 * MIB + 1, 0), (0, 4 * MIB + 1)])
 def test_what_is_longer_is_no_timeout_but_too_much_output(stdout_bytes: int, stderr_bytes: int) -> None:
-    """Longer time would not help, so nobody is told to give it."""
+    """A command with too much output fails by that and not by a timeout, so that nobody is told to allow more time."""
     with pytest.raises(HostFailure) as caught:
         connection_to(TalkativeChannel(stdout_bytes, stderr_bytes)).run("yes", timeout_s=60)
     assert caught.value.cause is not Cause.TIMEOUT

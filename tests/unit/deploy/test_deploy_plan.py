@@ -1,4 +1,4 @@
-"""What is done to a host, by how it was found."""
+"""The plan for a host follows from its facts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHANGE = (Step.SWITCH, Step.RESTART, Step.WELL)
 
 
 def host(**changes: object) -> HostFacts:
-    """One that runs NEW, as it should, with `changes`."""
+    """Facts of a host that runs NEW as it should, apart from `changes`."""
     facts = parse_facts((DATA / "running.txt").read_text())
     settled = {"releases": {NEW: 3, NOW: 2}, "previous": NOW, "parts": (), "lock": None}
     return dataclasses.replace(facts, **(settled | changes))
@@ -58,12 +58,12 @@ def unit(**changes: object):  # noqa: ANN201
     ],
 )  # fmt: skip
 def test_only_what_differs_is_done(what: str, facts: HostFacts, steps: tuple[Step, ...]) -> None:
-    """In this order."""
+    """The plan for a host holds the steps that its facts call for, in the order in which they are taken."""
     assert plan(facts, RELEASE, SETTINGS).steps == steps, what
 
 
 def test_the_differences_in_words() -> None:
-    """Those that follow from others are left out."""
+    """The reasons for a plan name the differences, without those that follow from others."""
     assert plan(host(), RELEASE, SETTINGS).reasons == ""
     assert plan(host(current=NOW, public_key=""), RELEASE, SETTINGS).reasons == "node has no key, runs another release"
     assert (
@@ -87,33 +87,33 @@ def test_the_differences_in_words() -> None:
     ],
 )
 def test_what_can_not_end_well_is_not_begun(facts: HostFacts, cause: Cause) -> None:
-    """And not one byte is sent."""
+    """A plan that can't succeed is refused before a byte is sent."""
     with pytest.raises(HostFailure) as caught:
         plan(facts, RELEASE, SETTINGS)
     assert caught.value.cause is cause
 
 
 def test_a_full_disk_does_not_matter_to_a_release_that_is_there() -> None:
-    """It needs no room."""
+    """A full disk does not stop a change to a release that is on the host already, which needs no room."""
     assert plan(host(current=NOW, free_bytes=0), RELEASE, SETTINGS).steps == CHANGE
 
 
 def test_current_and_previous_are_kept_however_old() -> None:
-    """And of the others the newest."""
+    """The current and the previous release are kept however old they are, and of the others the newest."""
     facts = host(releases={NEW: 9, NOW: 1, OLD: 2, "3" * 16: 3, "4" * 16: 4}, current=NOW)
     assert plan(facts, RELEASE, SETTINGS).doomed == (OLD, "3" * 16)
     assert plan(facts, RELEASE, SETTINGS, kept=2).doomed == (OLD, "3" * 16, "4" * 16)
 
 
 def test_one_that_is_to_come_counts() -> None:
-    """So that three are there afterwards, not four."""
+    """A release that is about to be sent counts as kept, so that three are there afterwards, and not four."""
     facts = host(releases={NOW: 3, OLD: 2, "3" * 16: 1}, current=NOW)
     assert doomed_by(facts, {NEW, NOW}, kept=3) == ("3" * 16,)
     assert doomed_by(facts, {NOW, ""}, kept=3) == ()
 
 
 def test_going_back() -> None:
-    """To the release before, if it is still there and is another one."""
+    """A rollback goes to the previous release, if that is still there and not the current one."""
     assert rollback_to(host()) == NOW
     for facts in (host(previous=""), host(previous=NEW), host(releases={NEW: 1})):
         with pytest.raises(HostFailure, match="no former release"):
@@ -122,7 +122,7 @@ def test_going_back() -> None:
 
 @pytest.mark.parametrize(("arch", "python"), [("armv7l", "3.13"), ("aarch64", "3.9"), ("aarch64", "")])
 def test_machines_that_no_release_is_made_for(arch: str, python: str) -> None:
-    """Are told so."""
+    """A machine that no release is made for is refused as unfit."""
     with pytest.raises(HostFailure) as caught:
         platform_of(host(arch=arch, python=python))
     assert caught.value.cause is Cause.UNFIT
@@ -130,7 +130,7 @@ def test_machines_that_no_release_is_made_for(arch: str, python: str) -> None:
 
 
 def test_byte_code_that_comes_along_is_not_made() -> None:
-    """So that its room, and no other, is needed beside that of the files."""
+    """Byte code in the release need not be made on the host, so only its size is added to the room needed for the files."""
     release = dataclasses.replace(RELEASE, code_bytes=8_000_000)
     bare = host(current=NOW, releases={NOW: 1}, free_bytes=60_000_000)
     assert Step.UPLOAD in plan(bare, release, SETTINGS).steps

@@ -1,4 +1,4 @@
-"""What is trusted: host keys, the keys of nodes, and how both are kept."""
+"""Host keys and the keys of nodes: how they are read, kept and checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32)))
 
 
 def test_known_hosts_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """By name and port, for nobody but their owner."""
+    """Host keys are stored by name and port, readable for their owner alone, and read back as they were."""
     file = tmp_path / "new" / "known_hosts"
     KnownHosts(file, {}).changed({known_hosts_name("pi001", 22): KEY, known_hosts_name("::1", 2222): KEY}).write()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -34,7 +34,7 @@ def test_known_hosts_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_openssh_agrees_on_file_and_fingerprint(tmp_path: Path) -> None:
-    """What is shown at enrolling is what `ssh-keygen -l` shows on the host."""
+    """OpenSSH accepts the file, and the fingerprint shown at enrolment is what `ssh-keygen -l` prints on the host."""
     file = tmp_path / "known_hosts"
     KnownHosts(file, {}).changed({known_hosts_name("10.0.0.1", 2222): KEY}).write()
     try:
@@ -61,7 +61,7 @@ def test_openssh_agrees_on_file_and_fingerprint(tmp_path: Path) -> None:
     ],
 )
 def test_lines_that_would_trust_more_than_one_host(tmp_path: Path, line: str) -> None:
-    """Or nobody: are refused, by number."""
+    """Lines of known hosts that would trust several hosts or none are refused with their line number."""
     file = tmp_path / "known_hosts"
     file.write_text(f"# ours\n{line}\n")
     with pytest.raises(InputError, match=r"known_hosts:2: is no line of one host"):
@@ -69,7 +69,7 @@ def test_lines_that_would_trust_more_than_one_host(tmp_path: Path, line: str) ->
 
 
 def test_an_allowlist_is_replaced_whole(tmp_path: Path) -> None:
-    """With mode 0600; no file lets nobody in."""
+    """An allowlist is replaced as a whole, with mode 0600; without the file no node is let in."""
     file = tmp_path / "allowlist.json"
     assert allowlist_in(file).nodes == {}
     allowlist_in(file).changed({"pi002": "b" * 40, "pi001": "a" * 40}).write(file)
@@ -83,7 +83,7 @@ def test_an_allowlist_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_a_key_belongs_to_one_node() -> None:
-    """And a node keeps its key."""
+    """A key belongs to one node, and a node keeps its key."""
     listed = Allowlist(SCHEMA, {"pi001": "a" * 40})
     assert listed.problem("pi001", "a" * 40) == ""
     assert listed.problem("pi002", "b" * 40) == ""
@@ -92,7 +92,9 @@ def test_a_key_belongs_to_one_node() -> None:
 
 
 def test_a_node_makes_its_keys_once(tmp_path: Path) -> None:
-    """The command prints the public half; the secret one is in no output, and for its owner alone."""
+    """A node creates its keys once; the command prints the public key, and the secret one is in no output and for its
+    owner alone.
+    """
     folder = tmp_path / "keys"
     command = [sys.executable, "-m", "worker.agent.keys", str(folder)]
     first = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -109,7 +111,7 @@ def test_a_node_makes_its_keys_once(tmp_path: Path) -> None:
 
 
 def test_keys_that_are_broken_are_not_replaced(tmp_path: Path) -> None:
-    """Nobody but the operator decides that a node is another one from now on."""
+    """Damaged keys of a node are not replaced, since only the operator decides that a node is to be another one."""
     (tmp_path / "node.secret").write_text("{" * 9)
     done = subprocess.run(
         [sys.executable, "-m", "worker.agent.keys", str(tmp_path)], capture_output=True, text=True, check=False
@@ -121,7 +123,7 @@ def test_keys_that_are_broken_are_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_controller_makes_its_keys_once(tmp_path: Path) -> None:
-    """At first need, for nobody but their owner; of several processes at once, the first one's count for all."""
+    """A controller creates its keys once, at first need and for its owner alone; of several processes the first one's count."""
     state = tmp_path / "state"
     program = "import sys, pathlib, master.trust.state as t; print(t.controller_keys(pathlib.Path(sys.argv[1])).public)"
     asked = [
@@ -143,7 +145,7 @@ def test_a_controller_makes_its_keys_once(tmp_path: Path) -> None:
 
 
 def test_who_is_let_in_is_known_by_key(tmp_path: Path) -> None:
-    """As the controller's port asks."""
+    """The allowlist maps a public key to the node's name, as the controller's port asks for it."""
     assert read_allowlist(tmp_path) == {}
     Allowlist(SCHEMA, {"pi001": "a" * 40, "pi002": "b" * 40}).write(StateDirectory(tmp_path).allowlist)
     assert read_allowlist(tmp_path) == {"a" * 40: "pi001", "b" * 40: "pi002"}

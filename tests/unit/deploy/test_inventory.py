@@ -49,7 +49,7 @@ def by_name(file: Path, pattern: str = "all") -> dict[str, Host]:
 
 
 def test_a_host_has_what_its_variables_say_of_it(fleet: Path) -> None:
-    """Address, user, port, key, weight, workers, model and groups; the rest stays with it."""
+    """A host has the address, user, port, key, weight, workers, model and groups that its variables give, and keeps the others."""
     hosts = by_name(fleet)
     assert list(hosts) == ["lone", "pi001", "pi002", "pi003", "pi010", "pi012", "pi014"]
     assert hosts["pi003"] == Host(
@@ -78,14 +78,14 @@ def test_a_host_has_what_its_variables_say_of_it(fleet: Path) -> None:
     ],
 )
 def test_by_which_address_a_node_reaches_the_controller(tmp_path: Path, written: str, address: str) -> None:
-    """With the usual port where none is given."""
+    """A node reaches the controller by the address in its variables, with the usual port where none is given."""
     file = tmp_path / "inventory.yml"
     file.write_text(f"workers:\n  hosts: {{pi1: }}\n  vars:\n    piswarm_controller: {written}\n")
     assert by_name(file)["pi1"].controller == address
 
 
 def test_the_nearer_variable_wins(fleet: Path) -> None:
-    """A host's over its group's, a child's over its parent's, any over those of all."""
+    """A host's variable wins over its group's, a child group's over its parent's, and any over those of all."""
     hosts = by_name(fleet)
     depths = {name: host.variables["depth"] for name, host in hosts.items()}
     assert depths == {
@@ -95,7 +95,7 @@ def test_the_nearer_variable_wins(fleet: Path) -> None:
 
 
 def test_files_of_variables_win_over_what_the_inventory_says_of_groups(fleet: Path) -> None:
-    """Even those for all, over a group's own; a host's file wins over everything."""
+    """Files of variables, also the one for all, win over what the inventory sets for groups; a host's file wins over everything."""
     for name, text in {
         "group_vars/all.yml": "depth: file of all\nextra: [1, {a: b}]\n",
         "group_vars/rack_b/10-first.yml": "depth: first\nbig: first\n",
@@ -136,12 +136,12 @@ def test_files_of_variables_win_over_what_the_inventory_says_of_groups(fleet: Pa
     ],
 )
 def test_patterns_mean_what_they_mean_to_ansible(fleet: Path, pattern: str, names: str) -> None:
-    """Terms are united, then cut down by '&', then rid of '!', in whatever order they stand."""
+    """The terms of a pattern are united, then intersected by '&', then cut by '!', in whatever order they stand, as in Ansible."""
     assert list(by_name(fleet, pattern)) == names.split()
 
 
 def test_a_limit_cuts_a_pattern_down(fleet: Path) -> None:
-    """As --limit does with the hosts of a play."""
+    """A limit restricts a pattern as --limit restricts the hosts of a play."""
     inventory = read_inventory(fleet)
     assert [host.name for host in inventory.hosts("workers", limit="lab:lone")] == ["pi001", "pi010"]
 
@@ -160,7 +160,7 @@ def test_a_limit_cuts_a_pattern_down(fleet: Path) -> None:
     ],
 )
 def test_ranges_stand_for_names(tmp_path: Path, written: str, names: str, port: int | None) -> None:
-    """With leading zeros kept, steps, letters, several at once, and a port for all."""
+    """Ranges keep leading zeros, and can have steps, letters, several ranges in one name, and one port for all."""
     file = tmp_path / "fleet.yml"
     file.write_text(f"workers: {{hosts: {{'{written}': }}}}\n")
     hosts = read_inventory(file).hosts()
@@ -169,7 +169,7 @@ def test_ranges_stand_for_names(tmp_path: Path, written: str, names: str, port: 
 
 
 def test_priority_orders_groups_of_equal_depth(tmp_path: Path) -> None:
-    """By name otherwise."""
+    """Of groups of equal depth the one with the higher priority wins, else the later name."""
     file = tmp_path / "fleet.yml"
     text = "{p}: {{hosts: {{pi1: }}, vars: {{v: {p}{more}}}}}\n"
     file.write_text(text.format(p="a", more=", ansible_group_priority: 7") + text.format(p="b", more=""))
@@ -177,7 +177,7 @@ def test_priority_orders_groups_of_equal_depth(tmp_path: Path) -> None:
 
 
 def test_values_are_what_ansible_makes_of_them(tmp_path: Path) -> None:
-    """Ansible reads YAML 1.1, where 0100 is 64."""
+    """Values are those of YAML 1.1, as Ansible reads it, where 0100 is 64."""
     file = tmp_path / "fleet.yml"
     values = {"0100": 64, "1:30": 90, "0x1f": 31, "1_000": 1000, "yes": True, "1e3": "1e3", "09": "09", "~": None}
     rows = "".join(f"    v{number}: {text}\n" for number, text in enumerate(values))
@@ -187,7 +187,7 @@ def test_values_are_what_ansible_makes_of_them(tmp_path: Path) -> None:
 
 
 def test_five_hundred_hosts_are_read_in_a_moment(tmp_path: Path) -> None:
-    """In CPU time, Ansible's import apart; the bound is ten times what it takes."""
+    """An inventory of 500 hosts is read within ten times the CPU time that it takes, without the import of Ansible."""
     file = tmp_path / "fleet.yml"
     file.write_text("workers: {hosts: {'pi[001:500]': {piswarm_weight: 2}}, vars: {ansible_user: pi}}\n")
     read_inventory(file)
@@ -198,20 +198,20 @@ def test_five_hundred_hosts_are_read_in_a_moment(tmp_path: Path) -> None:
 
 
 def test_ansible_is_imported_only_where_an_inventory_is_read() -> None:
-    """Commands without one start as fast as ever."""
+    """Ansible is imported only where an inventory is read, so that commands without one start fast."""
     program = "import sys, master.cli, master.run.real_nodes.roster, master.deploy.command; assert 'ansible' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_the_example_is_read() -> None:
-    """The one that ships."""
+    """The inventory that is shipped as an example is read."""
     hosts = read_inventory(EXAMPLE).hosts("workers")
     assert len(hosts) == 500
     assert {host.user for host in hosts} == {"deploy"}
 
 
 def test_templates_are_filled_in_by_ansible(tmp_path: Path) -> None:
-    """In the variables that say how to reach a host."""
+    """Ansible fills in the templates of variables that say how to reach a host."""
     file = tmp_path / "fleet.yml"
     file.write_text(
         "w: {hosts: {pi1: }, vars: {ansible_host: '{{ inventory_hostname }}.lab', ansible_port: '{{ 20 + 2 }}'}}\n"
@@ -221,7 +221,7 @@ def test_templates_are_filled_in_by_ansible(tmp_path: Path) -> None:
 
 
 def test_what_ansible_reads_and_is_wrong_is_named_by_file_and_line(tmp_path: Path) -> None:
-    """As far as Ansible tells where its values are from."""
+    """A wrong value that Ansible accepts is refused with the file and line that Ansible knows for it."""
     file = tmp_path / "fleet.yml"
     file.write_text("w:\n  hosts:\n    pi1:\n  vars:\n    ansible_port: seven\n")
     with pytest.raises(InputError, match=r"ansible_port of pi1: 'seven' is not a port") as caught:

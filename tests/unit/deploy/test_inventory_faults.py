@@ -1,4 +1,4 @@
-"""What an inventory can have wrong is refused with file, line and reason, what Ansible only warns of too."""
+"""Every fault of an inventory, also one that Ansible only warns of, is refused with file, line and reason."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def refusal(file: Path, pattern: str = "all", limit: str | None = None) -> str:
     ],
 )
 def test_refused_with_line_and_reason(tmp_path: Path, text: str, line: int | None, reason: str) -> None:
-    """The operator finds it without searching; no line where Ansible tells none."""
+    """A fault of an inventory is refused with the line and the reason, without a line where Ansible tells none."""
     file = tmp_path / "fleet.yml"
     file.write_text(text)
     message = refusal(file)
@@ -93,7 +93,7 @@ def test_refused_with_line_and_reason(tmp_path: Path, text: str, line: int | Non
     ],
 )
 def test_what_ansible_reads_is_read(tmp_path: Path, text: str) -> None:
-    """Templates, vaults and other variables that are not needed here, YAML's shorter ways, an ini file."""
+    """Templates, vaults and other variables that piswarm does not use, YAML's short forms and ini files are read."""
     file = tmp_path / "fleet.yml"
     file.write_text(text)
     assert [host.name for host in read_inventory(file).hosts()] == ["pi1"]
@@ -117,7 +117,7 @@ def test_what_ansible_reads_is_read(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_a_pattern_that_can_not_be_followed_is_refused(tmp_path: Path, pattern: str, reason: str) -> None:
-    """A misspelt exclusion above all: it would exclude nothing."""
+    """A pattern that names no host or group is refused; above all in an exclusion, where a misspelt name would exclude nothing."""
     file = tmp_path / "fleet.yml"
     file.write_text("workers: {hosts: {pi1: , pi2: }}\n")
     assert reason in refusal(file, pattern)
@@ -125,7 +125,7 @@ def test_a_pattern_that_can_not_be_followed_is_refused(tmp_path: Path, pattern: 
 
 
 def test_files_of_variables_are_named(tmp_path: Path) -> None:
-    """With the line in them, also when it is a host's value that is wrong."""
+    """A fault in a file of variables is reported with that file and line, also when a host's value is wrong."""
     file = tmp_path / "fleet.yml"
     file.write_text("w: {hosts: {pi1: }}\n")
     (tmp_path / "group_vars").mkdir()
@@ -144,7 +144,7 @@ def test_files_of_variables_are_named(tmp_path: Path) -> None:
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
-    """Over all hosts that were asked for; others of the inventory may be named as they like."""
+    """All faults of the selected hosts are reported at once; other hosts of the inventory may have any name."""
     file = tmp_path / "fleet.yml"
     file.write_text("w: {hosts: {pi_1: , pi2: {ansible_port: 0}}}\nother:\n  hosts: {my_server: }\n")
     message = refusal(file, "w")
@@ -154,7 +154,7 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
 
 
 def test_of_thousands_of_faults_the_first_are_shown_and_the_others_counted(tmp_path: Path) -> None:
-    """One for each host of a range, say."""
+    """Of thousands of faults, as one for each host of a range, the first are shown and the others counted."""
     file = tmp_path / "fleet.yml"
     file.write_text("w:\n  hosts:\n    pi_[1:5000]:\n")
     with pytest.raises(InputError) as caught:
@@ -166,13 +166,13 @@ def test_of_thousands_of_faults_the_first_are_shown_and_the_others_counted(tmp_p
 
 
 def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
-    """Nor one in an empty directory."""
+    """A missing inventory, and a directory without one, are refused by name."""
     assert "no such file" in refusal(tmp_path / "none.yml")
     assert f"{tmp_path}: " in refusal(tmp_path)
 
 
 def test_a_terminals_colours_are_no_part_of_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ansible colours each line of its warnings where stdout is a terminal."""
+    """Messages hold no colour codes, though Ansible colours its warnings where stdout is a terminal."""
     monkeypatch.setattr("ansible.utils.color.ANSIBLE_COLOR", True)
     file = tmp_path / "fleet.yml"
     file.write_text("w:\n  hosts:\n    pi[5:1]:\n")
@@ -183,7 +183,7 @@ def test_a_terminals_colours_are_no_part_of_a_message(tmp_path: Path, monkeypatc
 
 
 def test_an_inventory_without_ansible_core_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line, before anything is read."""
+    """Without ansible-core an inventory is refused before it is read, with the name of the extra to install."""
     file = tmp_path / "fleet.yml"
     file.write_text("w: {hosts: {pi1: }}\n")
     monkeypatch.setattr(ansible_reader, "is_installed", lambda: False)
@@ -195,7 +195,7 @@ def test_an_inventory_without_ansible_core_names_the_extra(tmp_path: Path, monke
 
 @pytest.mark.parametrize("name", ["fleet.ini", "fleet.yml", "fleet"])
 def test_programs_and_directories_are_read_as_ansible_reads_them(tmp_path: Path, name: str) -> None:
-    """Whatever their names."""
+    """Executable inventories and directories are read as Ansible reads them, whatever their names."""
     file = tmp_path / name
     file.write_text('#!/bin/sh\necho \'{"w": {"hosts": ["pi1"]}}\'\n')
     file.chmod(0o755)
@@ -210,7 +210,9 @@ def test_programs_and_directories_are_read_as_ansible_reads_them(tmp_path: Path,
      "~(", "~x*", "~pi9|", "pi1:[", "workers[", "pi1, ,pi2"],
 )  # fmt: skip
 def test_an_empty_or_broken_term_never_means_all_hosts(tmp_path: Path, limit: str) -> None:
-    """Such as the limit "$A,$B" of a script that has neither; the message names the pattern."""
+    """An empty or broken term, such as the limit "$A,$B" of a script that sets neither, is refused by name and never
+    means all hosts.
+    """
     file = tmp_path / "fleet.yml"
     file.write_text("workers: {hosts: {pi1: , pi2: }}\n")
     assert f"pattern {limit!r}"[:-1] in refusal(file, "workers", limit) or limit.startswith("~")
@@ -221,7 +223,7 @@ def test_an_empty_or_broken_term_never_means_all_hosts(tmp_path: Path, limit: st
     "limit", ["workers[7]", "pi1[0:zz]", "~[", "x" * 50_000, "pi1:!" + "(" * 5000, "\0", "{{ x }}", "~(?P<a>"]
 )
 def test_whatever_ansible_stumbles_over_in_a_pattern_is_wrong_input(tmp_path: Path, limit: str) -> None:
-    """In a message of bounded length."""
+    """A pattern at which Ansible itself fails is wrong input, with a message of bounded length."""
     file = tmp_path / "fleet.yml"
     file.write_text("workers: {hosts: {pi1: , pi2: }}\n")
     assert refusal(file, "workers", limit)
@@ -233,7 +235,7 @@ def test_whatever_ansible_stumbles_over_in_a_pattern_is_wrong_input(tmp_path: Pa
 )
 @pytest.mark.parametrize("ending", ["yml", "ini"])
 def test_a_range_of_too_many_hosts_is_refused_before_they_are_made(tmp_path: Path, written: str, ending: str) -> None:
-    """In little memory."""
+    """A range of too many hosts is refused before the hosts are made, in little memory."""
     file = tmp_path / f"fleet.{ending}"
     file.write_text(f"workers: {{hosts: {{'{written}': }}}}\n" if ending == "yml" else f"[workers]\n{written}\n")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -242,7 +244,7 @@ def test_a_range_of_too_many_hosts_is_refused_before_they_are_made(tmp_path: Pat
 
 
 def test_the_controllers_own_name_is_no_nodes(tmp_path: Path) -> None:
-    """Its telemetry would be taken for the controller's. In another group it may be named so."""
+    """No node may be named as the controller, whose telemetry its own would be taken for; a host of another group may."""
     file = tmp_path / "fleet.yml"
     file.write_text("workers: {hosts: {pi1: , controller: }}\n")
     assert "controller as a node's name: the controller's own" in refusal(file, "workers", None)
@@ -252,7 +254,7 @@ def test_the_controllers_own_name_is_no_nodes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["7" * 9000, "0x" + "f" * 9000, "'" + "7" * 9000 + "'", "-1", "1e3", "0x16g"])
 def test_a_port_that_is_none_is_refused_however_long_it_is(tmp_path: Path, port: str) -> None:
-    """In a message that does not repeat it."""
+    """A port that is none is refused, however long it is, in a message that does not repeat it."""
     file = tmp_path / "fleet.yml"
     file.write_text(f"workers: {{hosts: {{pi1: {{ansible_port: {port}}}}}}}\n")
     assert refusal(file)
@@ -261,7 +263,7 @@ def test_a_port_that_is_none_is_refused_however_long_it_is(tmp_path: Path, port:
 
 
 def test_what_is_no_file_of_text_is_refused_at_once(tmp_path: Path) -> None:
-    """A pipe would keep its reader waiting, a device feed it for ever; beside the inventory as in its place."""
+    """A pipe, socket or device in place of the inventory or beside it is refused at once, since reading it might never end."""
     pipe = tmp_path / "fleet.yml"
     os.mkfifo(pipe)
     (tmp_path / "real.yml").write_text("workers: {hosts: {pi1: }}\n")

@@ -1,4 +1,4 @@
-"""How a host is reached: the machine, port, user, key and jump host that Ansible means by the same variables, or a refusal by name."""
+"""How a host is reached: by the machine, port, user, key and jump host that Ansible takes from its variables, or a refusal."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def by_ansible(file: Path, known: Path, monkeypatch: pytest.MonkeyPatch) -> dict
 
 
 def test_every_host_is_reached_as_ansible_reaches_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machine, port, user, the inventory's key and host key's name, by variables old and new and by ~/.ssh/config."""
+    """Machine, port, user, key and host key's name are Ansible's, for variables old and new and with ~/.ssh/config."""
     file = written(home, HOSTS)
     routes = Routes()
     hosts = read_inventory(file).hosts("workers")
@@ -123,7 +123,7 @@ def test_every_host_is_reached_as_ansible_reaches_it(home: Path, monkeypatch: py
 
 
 def test_the_ways_are_these(home: Path) -> None:
-    """Said outright for some, so that not only the agreement of both is shown."""
+    """The ways to some hosts are spelled out, so that more is shown than that piswarm and Ansible agree."""
     routes = Routes()
     hosts = {host.name: host for host in read_inventory(written(home, HOSTS)).hosts("workers")}
 
@@ -181,7 +181,7 @@ def test_the_ways_are_these(home: Path) -> None:
     ],
 )
 def test_what_would_be_heeded_by_ansible_alone_is_refused_by_name(tmp_path: Path, variable: str, value: object) -> None:
-    """A password is not repeated."""
+    """A variable that Ansible would heed and piswarm would not is refused by name, and a password is not repeated."""
     file = written(tmp_path, {"pi1": {variable: value}})
     with pytest.raises(InputError, match=f"{variable} of pi1") as caught:
         read_inventory(file).hosts("workers")
@@ -226,7 +226,9 @@ def test_without_ssh_its_configuration_is_refused_and_none_is_needed(
 def test_settings_of_ansible_that_say_how_hosts_are_reached_are_refused(
     tmp_path: Path, environment: dict[str, str], content: str, says: str
 ) -> None:
-    """For `fab provision`, since the other commands do not know them; those of this project are not refused."""
+    """`fab provision` refuses Ansible's settings for reaching hosts, which other commands do not know; this project's
+    are accepted.
+    """
     file = tmp_path / "ansible.cfg"
     file.write_text(content)
     with pytest.raises(InputError, match=says):

@@ -1,4 +1,4 @@
-"""Output that can't be written is left out, and what writes it goes on: shown by real processes on real descriptors."""
+"""Output that can't be written is dropped and its writer goes on, shown with real processes on real descriptors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(code: str, **options: object) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_pipe_whose_reader_has_gone_is_written_to_in_vain() -> None:
-    """It neither fails nor says anything of it, and the exit status is the program's own."""
+    """Writing to a pipe whose reader has gone neither fails nor prints anything, and the exit status is the program's own."""
     readable, writable = os.pipe()
     os.close(readable)
     done = run(
@@ -31,14 +31,14 @@ def test_a_pipe_whose_reader_has_gone_is_written_to_in_vain() -> None:
 
 
 def test_a_full_device_is_known_of_and_nothing_more() -> None:
-    """What was lost can be asked for afterwards."""
+    """Output lost on a full device raises nothing, and its error can be asked for afterwards."""
     with Path("/dev/full").open("wb") as full:
         done = run("print('x'); sys.stderr.write(streams.lost_output().strerror)", stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"No space left on device")
 
 
 def test_a_reader_that_does_not_read_is_waited_for_as_long_as_patience_says() -> None:
-    """Once for each time that it stops reading, not with each line; and what it has room for it gets whole."""
+    """A reader that stops reading is waited for once each time it stops, not with each line; what the pipe has room for arrives."""
     readable, writable = os.pipe()
     code = (
         "streams.set_write_timeout(0.2); began_s = time.monotonic()\n"
@@ -56,7 +56,7 @@ def test_a_reader_that_does_not_read_is_waited_for_as_long_as_patience_says() ->
 
 
 def test_without_a_limit_a_slow_reader_gets_everything() -> None:
-    """As `piswarm nodes | less` does."""
+    """Without a time limit a slow reader, such as a pager, gets all output."""
     with subprocess.Popen([sys.executable, "-c", PRELUDE + "print('z' * 300_000)"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         time.sleep(0.5)
@@ -73,7 +73,7 @@ def test_without_a_limit_a_slow_reader_gets_everything() -> None:
     ],
 )
 def test_characters_that_an_encoding_lacks_are_replaced(encoding: str, printed: bytes) -> None:
-    """By plain ones that mean the same where there are such; a lone surrogate has no encoding at all."""
+    """Characters that an encoding lacks are replaced by plain ones of the same meaning, else, like lone surrogates, by '?'."""
     done = run(
         r"print('\u2264 1\u00b0C \u2013 2 \u2192 \u0436 \udcff', end='')",
         stdout=subprocess.PIPE,
@@ -83,7 +83,7 @@ def test_characters_that_an_encoding_lacks_are_replaced(encoding: str, printed: 
 
 
 def test_a_file_that_is_opened_never_gets_the_descriptor_of_a_closed_output() -> None:
-    """What is printed, and what a library writes there, must not end up in a database."""
+    """No file gets the descriptor of a closed output, so that neither print nor a library writes into a database."""
     code = "print('lost'); d = os.open('/dev/null', os.O_RDONLY); assert d > 2, d; os.write(1, b'?'); os.write(2, b'?')"
     script = f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-'
     done = subprocess.run(["sh", "-c", script, PRELUDE + code], timeout=60, check=False)
