@@ -148,7 +148,7 @@ def test_who_holds_a_lock() -> None:
 
 
 def test_whether_a_holder_is_over() -> None:
-    """The holder of a lock is over when its process has ended; a running one, or one of another machine, is not."""
+    """A lock's holder is over if its process has ended or is this one; another running process, or another machine's, is not."""
     assert lock_owner.is_over(lock_owner.process())
     with subprocess.Popen(["sleep", "60"]) as other:
         boot, namespace, *_ = lock_owner.process().split(":")

@@ -1,4 +1,4 @@
-"""A hot node carries less until it bears it, and gets it back slowly; by itself and with the thermal model."""
+"""A hot node carries less until it is hot no more, and gets its load back slowly; as a rule, and with the thermal model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def look(capacity: Capacity, now_s: float, temperature_c: float | None, *, slowe
 
 
 def test_a_hot_node_carries_a_step_less_at_intervals() -> None:
-    """At once first, then not more often than its temperature can follow."""
+    """A hot node's capacity falls by a step at once, and then not more often than its temperature can follow."""
     capacity = Capacity(2.0)
     changes = [second for second in range(25) if look(capacity, second, HOT_C)]
     assert changes == [0, LESS_EVERY_S, 2 * LESS_EVERY_S]
@@ -42,14 +42,14 @@ def test_a_hot_node_carries_a_step_less_at_intervals() -> None:
 
 
 def test_one_that_its_firmware_holds_down_carries_two_steps_less() -> None:
-    """Whatever its temperature, which may not be known."""
+    """A node that its firmware throttles loses two steps of capacity, whatever its temperature, which may not be known."""
     capacity = Capacity()
     assert look(capacity, 0, None, slowed=True)
     assert capacity.value == pytest.approx(1 / STEP**2)
 
 
 def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
-    """Never more than it had."""
+    """A hot node keeps a part of its capacity, and gets back all of it slowly when it is cool, but no more than it had."""
     capacity = Capacity()
     for second in range(1000):
         look(capacity, second, HOT_C)
@@ -61,7 +61,7 @@ def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
 
 
 def test_between_hot_and_cool_and_without_knowledge_nothing_changes() -> None:
-    """So that a node near the limit does not have its users moved back and forth."""
+    """A capacity stays as it is between hot and cool and without a temperature, so that no users are moved back and forth."""
     capacity = Capacity()
     assert look(capacity, 0, HOT_C)
     for second in range(1, 500):
@@ -71,7 +71,7 @@ def test_between_hot_and_cool_and_without_knowledge_nothing_changes() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.one_of(st.none(), st.floats(20, 100)), st.booleans()), max_size=60))
 def test_whatever_it_meets_it_stays_within_its_bounds(meets: list[tuple[float, float | None, bool]]) -> None:
-    """And says so when it changes."""
+    """A capacity stays within its bounds whatever the node's temperature and throttling, and every change is reported."""
     capacity, now_s = Capacity(2.0), 0.0
     for passed_s, temperature_c, slowed in meets:
         now_s += passed_s
@@ -82,7 +82,9 @@ def test_whatever_it_meets_it_stays_within_its_bounds(meets: list[tuple[float, f
 
 
 def test_a_bare_pi_under_full_load_finds_what_it_bears_and_stays_there() -> None:
-    """The load follows the capacity, the temperature the load: after a while it is hot no more, and changes are few."""
+    """With a bare Pi's load following its capacity, and heat following load, it is hot no more after a while, and
+    changes are few.
+    """
     model, capacity = ThermalModel(BOARDS["pi4"], "bare", 30.0), Capacity()
     throttled_s, changes = [], []
     for second in range(3 * 3600):
@@ -99,13 +101,13 @@ def test_a_bare_pi_under_full_load_finds_what_it_bears_and_stays_there() -> None
 
 
 def test_nodes_that_are_almost_alike_share_a_capacity() -> None:
-    """What dispatch does grows with how many different ones there are."""
+    """Nodes that are almost alike have the same capacity, since dispatch does more work for more different ones."""
     assert {Capacity(full).value for full in (3.7, 3.9, 4.0, 4.1, 4.3)} == {4.0}
     assert Capacity(0.44 * 4).value < Capacity(4).value < Capacity(8).value
 
 
 def test_a_node_that_was_not_measured_counts_by_its_cores() -> None:
-    """As those of a Pi 4, unless its model is known to have others."""
+    """A node that was not measured counts by its number of cores, as those of a Pi 4 unless its model has others."""
     facts = Facts(simulated=False, model="m", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")
     assert full_capacity(facts) == 4
     assert full_capacity(replace(facts, capacity=1.7)) == 1.7
@@ -114,7 +116,7 @@ def test_a_node_that_was_not_measured_counts_by_its_cores() -> None:
 
 
 def test_a_hot_node_that_starts_anew_is_still_hot() -> None:
-    """Only what it can carry when cool is measured anew."""
+    """A hot node that starts anew is still hot; only what it can carry when cool is measured anew."""
     capacity = Capacity(4.0)
     look(capacity, 0, HOT_C)
     capacity.refit(8.0)
@@ -135,7 +137,7 @@ def test_a_hot_node_that_starts_anew_is_still_hot() -> None:
 def test_no_node_is_given_more_than_a_board_can_carry_by_its_own_word(
     model: str, cpu_count: int, said: float | None, counts: float
 ) -> None:
-    """Else it would draw all users to itself."""
+    """No node gets a larger capacity by its own report than a board can have, else it would draw all users to itself."""
     facts = Facts(
         simulated=False,
         model=model,

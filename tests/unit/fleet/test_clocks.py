@@ -1,4 +1,4 @@
-"""A peer's clock is mapped to ours, within bounds that are known."""
+"""A peer's clock is mapped to the controller's within known bounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ offsets_s = st.integers(-(1 << 40), 1 << 40).map(lambda ticks: ticks / 1024)
 def test_without_answers_a_mapped_time_is_never_early_and_late_by_the_shortest_delay_at_most(
     offset_s: float, late_s: list[float], peer_s: float
 ) -> None:
-    """However the clocks differ."""
+    """Without answers a mapped time is never early, and late by at most the shortest delay, however the clocks differ."""
     clock = ClockMap()
     assert not clock.known
     for number, delay_s in enumerate(late_s):
@@ -34,7 +34,7 @@ def test_without_answers_a_mapped_time_is_never_early_and_late_by_the_shortest_d
 
 @given(offsets_s, st.lists(st.tuples(delays_s, delays_s), min_size=1, max_size=20))
 def test_with_answers_the_error_is_known_and_never_larger(offset_s: float, ways_s: list[tuple[float, float]]) -> None:
-    """However unlike the two ways are: the true offset is within the bounds that are told."""
+    """The true offset is within the reported error, however unlike the delays of question and answer are."""
     clock = ClockMap()
     for number, (there_s, back_s) in enumerate(ways_s):
         asked_s = offset_s + number / 8
@@ -45,7 +45,7 @@ def test_with_answers_the_error_is_known_and_never_larger(offset_s: float, ways_
 
 
 def test_an_hour_apart_or_ten_days_the_mapping_is_as_good() -> None:
-    """What the other clock began to count from means nothing."""
+    """The mapping is as good for any offset, since the epoch of a monotonic clock means nothing."""
     for offset_s in (-3600.0, 3600.0, 864_000.0):
         clock = ClockMap()
         clock.observe_answer(100.0, 100.001 - offset_s, 100.002)
@@ -54,7 +54,7 @@ def test_an_hour_apart_or_ten_days_the_mapping_is_as_good() -> None:
 
 @pytest.mark.parametrize("drift", [-100e-6, 100e-6])
 def test_clocks_that_part_are_followed(drift: float) -> None:
-    """By 100 ppm, over a day, with answers every 5 s and a way of 2 ms: never wrong by more than 2 ms."""
+    """A clock that drifts by 100 ppm for a day, asked every 5 s with a way of 2 ms, is never mapped wrong by more than 2 ms."""
     clock = ClockMap()
     for now_s in range(0, 86_400, 5):
         answered_s = (now_s + 0.001) * (1 + drift)
@@ -64,7 +64,7 @@ def test_clocks_that_part_are_followed(drift: float) -> None:
 
 @pytest.mark.parametrize("jump_s", [-7200.0, -1.0, 1.0, 7200.0])
 def test_a_clock_that_jumps_is_right_again_with_the_next_answer(jump_s: float) -> None:
-    """As one does that stood still while its machine was asleep; and it is told once that it has."""
+    """A clock that jumps, as one that stood still while its machine slept, is right at the next answer, and reported once."""
     clock = ClockMap()
     for now_s in range(0, 600, 5):
         offset_s = 50.0 if now_s < 300 else 50.0 + jump_s

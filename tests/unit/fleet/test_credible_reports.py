@@ -1,4 +1,4 @@
-"""Of what workers report that much is believed that they can have done since they were given users."""
+"""Of a worker's reports as much is believed as the worker can have done since it was given users."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def report(rows: Sequence[WorkerSecond], **changes: Any) -> Report:
 
 
 class Reports:
-    """Those of a run, whose one worker was ordered to run some users."""
+    """The reports of a run whose one worker was ordered to run some users."""
 
     def __init__(self, users: dict[str, int] | None = None, **options: Any) -> None:
         self.refused: Counter[str] = Counter()
@@ -58,20 +58,22 @@ class Reports:
         return self.credible.report(worker, report(rows, **changes), MOST, when)
 
     def told(self, *rows: WorkerSecond, **options: Any) -> list[tuple[int, int]]:
-        """The seconds that are believed, each with its requests."""
+        """Return the seconds that are believed, each with its number of requests."""
         found = self.report(*rows, **options).seconds
         return [(number, sum(entry.total for entry in row.endpoints)) for number, row in found]
 
 
 def test_a_worker_tells_of_each_second_once_in_a_report() -> None:
-    """In order of time: of the same second a hundred times the first one counts."""
+    """A report's seconds are taken in order of time, and of a second that is repeated in it the first one counts."""
     reports = Reports()
     assert reports.told(second(8, 1), *[second(9, 2)] * 100, second(7, 4), second(10, 8)) == [(8, 1), (9, 2), (10, 8)]
     assert reports.refused == {SECOND_TWICE: 100}
 
 
 def test_seconds_are_of_the_run_and_have_been() -> None:
-    """Idle ones from before it are no news, and requests that the clocks put just there are of its first."""
+    """Requests from before a run or in the future are refused; those that clock error puts just before count in its
+    first second.
+    """
     reports = Reports()
     when = When(lambda second: second - 50, 20.0, 0.5)
     told = reports.told(
@@ -82,7 +84,7 @@ def test_seconds_are_of_the_run_and_have_been() -> None:
 
 
 def test_late_requests_are_believed_and_a_second_told_again_and_again_is_not() -> None:
-    """What a worker could have made adds up with time, for a while; so all that it tells has had its time."""
+    """The number of requests that are believed adds up with time, so late ones are, and a second told again and again is not."""
     reports = Reports()
     assert [len(reports.told(second(number, 1000))) for number in (5, 6, 7)] == [1, 1, 1]
     again = [len(reports.told(second(6, 1000))) for _ in range(4)]
@@ -105,14 +107,14 @@ def test_requests_without_an_answer_count_like_others() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2000)), max_size=60))
 def test_a_worker_adds_no_more_to_a_run_than_it_can_have_made_until_now(told: list[tuple[int, int]]) -> None:
-    """In whatever order it tells of whichever seconds."""
+    """A worker adds no more requests to a run than it can have made until now, in whatever order it reports the seconds."""
     reports = Reports()
     believed = sum(count for number, requests in told for _, count in reports.told(second(number, requests)))
     assert believed <= MOST.requests * (CREDIT_S + 1 + max((number for number, _ in told), default=0))
 
 
 def test_no_more_users_are_believed_than_were_ordered() -> None:
-    """Nor of a class that the run has not."""
+    """No more users are believed than were ordered, and none of a class that the run does not have."""
     reports = Reports({"ApiUser": 3, "Admin": 0})
     assert reports.credible.users(WORKER, {"ApiUser": 2, "Admin": 0}, 5.0) == {"ApiUser": 2, "Admin": 0}
     assert not reports.refused
@@ -124,7 +126,7 @@ def test_no_more_users_are_believed_than_were_ordered() -> None:
 
 @pytest.mark.parametrize(("told", "believed"), [(None, None), (3, 3), (1 << 32, 3)])
 def test_no_more_users_ran_in_a_second_than_a_worker_can_have(told: int | None, believed: int | None) -> None:
-    """Its requests are another matter, and stay."""
+    """A second's number of users is cut to what its worker can have, and its requests stay."""
     reports = Reports()
     ((_, row),) = reports.report(second(5, 1, users=told)).seconds
     assert row.users == believed
@@ -132,7 +134,9 @@ def test_no_more_users_ran_in_a_second_than_a_worker_can_have(told: int | None, 
 
 
 def test_users_that_were_told_to_stop_may_be_told_of_until_their_tasks_are_done() -> None:
-    """Beside those that took their place; and an old report may tell of the most that there ever were."""
+    """Users that were told to stop may be reported beside their successors until their tasks are done; later reports
+    may name the peak.
+    """
     credible = Reports({"ApiUser": 5}).credible
     credible.order(WORKER, {"ApiUser": 3}, 100.0)
     credible.order(WORKER, {"ApiUser": 5}, 101.0)
@@ -144,14 +148,18 @@ def test_users_that_were_told_to_stop_may_be_told_of_until_their_tasks_are_done(
 
 
 def test_what_a_worker_can_make_follows_from_its_users() -> None:
-    """Each adds the one request that it may have had under way when the second began; without any there is none."""
+    """The users of a worker limit its requests: each adds one that was under way when a second began; without users
+    there are none.
+    """
     assert Reports().credible.most(WORKER, None, 5.0) == Most(0.0, 0)
     assert Reports({"ApiUser": 0}).credible.most(WORKER, None, 5.0) == Most(0.0, 0)
     assert Reports({"ApiUser": 3, "Admin": 2}).credible.most(WORKER, None, 5.0) == Most(MAX_REQUESTS_PER_S + 5, 5)
 
 
 def test_in_a_run_that_goes_on_requests_may_be_of_another_controllers_users() -> None:
-    """A report may come long after, from a node that was cut off; that users run by its orders is over soon."""
+    """In a resumed run late requests of the lost controller's users are believed, and those users themselves only for a
+    short time.
+    """
     credible = Reports(elsewhere=50, until_s=60.0).credible
     assert credible.most(WORKER, None, 1e6) == Most(MAX_REQUESTS_PER_S + 100, 100)
     assert credible.users(WORKER, {"ApiUser": 51}, 59.0) == {"ApiUser": 50}
@@ -159,7 +167,7 @@ def test_in_a_run_that_goes_on_requests_may_be_of_another_controllers_users() ->
 
 
 def test_errors_are_no_more_than_requests_can_have_met() -> None:
-    """Those that are too many are left out, and the others stay."""
+    """Errors that are more than the requests can have met are left out, and the other errors stay."""
     errors = [ErrorCount("GET", "/x", text, count) for text, count in (("a", 3000), ("b", 1 << 32), ("c", 1000))]
     reports = Reports()
     told = reports.credible.counts(WORKER, errors, report([second(7)]), MOST)
@@ -168,7 +176,7 @@ def test_errors_are_no_more_than_requests_can_have_met() -> None:
 
 
 def test_only_classes_of_the_run_make_requests() -> None:
-    """ "" stands for a user that is not known."""
+    """A report's classes are those of the run, or the empty name of a user whose class is not known."""
     said = report([], requesting=["", "ApiUser", "Nobody"])
     Reports().credible.report(WORKER, said, MOST, NOW)
     assert said.requesting == ["", "ApiUser"]
@@ -180,7 +188,7 @@ _ERRORS = st.sampled_from([None, "no", TimeoutError("late"), OSError(24, "too ma
 
 @given(st.lists(st.tuples(st.floats(0, 3), _TIMES, _ERRORS, st.booleans()), max_size=50))
 def test_all_that_a_workers_recorder_says_is_believed(requests: list[tuple[float, float, Any, bool]]) -> None:
-    """However silly the times are that a locustfile hands over, and however late its requests come."""
+    """All that a worker's own recorder reports is believed, whatever times a locustfile gives and however late its requests are."""
     now_s = [100.0]
     recorder = Recorder(LoopLag(lambda: now_s[0], lambda: 0.0), lambda: now_s[0])
     reports = Reports({"ApiUser": 50})

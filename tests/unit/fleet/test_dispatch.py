@@ -1,4 +1,4 @@
-"""Which worker runs how many users: sums are right, nobody is moved without need, and the mix is kept."""
+"""Which worker runs how many users: sums are right, no user is moved without need, and the mix of classes is kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def total(dispatch: Dispatch, worker: str) -> int:
 
 @given(shares, st.integers(0, 100), st.integers(0, 100))
 def test_a_larger_mix_has_at_least_as_many_of_every_class(mix: dict[str, UserShare], one: int, other: int) -> None:
-    """So a ramp up never ends a user, and how the number was reached does not matter."""
+    """A larger mix has at least as many users of every class, so a ramp up ends no user, and a number has one mix."""
     straight, round_about = Mix(mix), Mix(mix)
     straight.go_to(min(one, other))
     small = dict(straight.counts)
@@ -51,7 +51,7 @@ def test_a_larger_mix_has_at_least_as_many_of_every_class(mix: dict[str, UserSha
 
 @given(st.integers(1, 1000), st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_a_mix_by_weight_is_off_by_less_than_a_user_of_each_class(whole: int, weights: list[int]) -> None:
-    """Webster's method stays next to the exact share."""
+    """A mix by weight is off by less than one user of each class, as Webster's method stays next to the exact share."""
     mix = Mix({str(index): UserShare(weight=weight) for index, weight in enumerate(weights)})
     mix.go_to(whole)
     assert sum(mix.counts.values()) == whole
@@ -63,7 +63,7 @@ def test_a_mix_by_weight_is_off_by_less_than_a_user_of_each_class(whole: int, we
 def test_whatever_happens_all_users_that_are_wanted_have_one_place(
     mix: dict[str, UserShare], happens: list[tuple[str, int]], capacities: list[float]
 ) -> None:
-    """As long as there is a worker; and only workers that are named as changed have changed."""
+    """All wanted users have one place each as long as there is a worker, and only workers named as changed have changed."""
     dispatch = Dispatch(mix)
     for what, number in happens:
         before = {worker: dict(users) for worker, users in dispatch.users.items()}
@@ -102,7 +102,7 @@ def test_whatever_happens_all_users_that_are_wanted_have_one_place(
 def test_a_ramp_up_leaves_the_workers_at_most_one_user_apart(
     mix: dict[str, UserShare], workers: int, users: int
 ) -> None:
-    """With their classes mixed."""
+    """During a ramp up the workers' users differ by one at most, with their classes mixed."""
     dispatch = Dispatch(mix)
     for number in range(workers):
         dispatch.add(f"pi{number}_0")
@@ -113,7 +113,7 @@ def test_a_ramp_up_leaves_the_workers_at_most_one_user_apart(
 
 
 def test_a_lost_workers_users_go_where_the_fewest_are_and_nobody_else_is_touched() -> None:
-    """Four workers with three users each; one goes."""
+    """When one of four workers with three users each goes, its users go where the fewest are, and no other user is moved."""
     dispatch = Dispatch(TWO_TO_ONE)
     for name in "abcd":
         dispatch.add(name)
@@ -126,7 +126,7 @@ def test_a_lost_workers_users_go_where_the_fewest_are_and_nobody_else_is_touched
 
 
 def test_a_worker_that_comes_back_gets_users_little_by_little_until_it_has_its_share() -> None:
-    """And then no more are moved: a difference of one is left alone."""
+    """A worker that comes back gets users little by little until a difference of one is left, and then no more are moved."""
     dispatch = Dispatch(TWO_TO_ONE)
     for name in "abc":
         dispatch.add(name)
@@ -144,7 +144,7 @@ def test_a_worker_that_comes_back_gets_users_little_by_little_until_it_has_its_s
 
 
 def test_a_fleet_that_is_all_lost_keeps_the_users_for_the_next_worker() -> None:
-    """They have no place until one comes."""
+    """The users of a fleet that is lost as a whole have no place until the next worker comes."""
     dispatch = Dispatch(TWO_TO_ONE)
     dispatch.add("a")
     dispatch.go_to(5)
@@ -158,7 +158,7 @@ def test_a_fleet_that_is_all_lost_keeps_the_users_for_the_next_worker() -> None:
 
 @given(st.lists(some_capacity, min_size=1, max_size=9), st.integers(0, 200))
 def test_users_are_shared_out_by_capacity(capacities: list[float], users: int) -> None:
-    """Webster's method stays next to the exact share, whether users are placed so or moved there."""
+    """Users are shared out by capacity next to the exact share, whether they are placed that way or moved there."""
     placed, moved = Dispatch(TWO_TO_ONE), Dispatch(TWO_TO_ONE)
     for number, capacity in enumerate(capacities):
         placed.add(str(number), capacity)
@@ -181,7 +181,7 @@ def test_users_are_shared_out_by_capacity(capacities: list[float], users: int) -
     st.integers(0, 200),
 )
 def test_no_user_is_moved_that_need_not_be_and_none_back(before: list[float], after: list[float], users: int) -> None:
-    """When capacities change, a worker either gains users or loses some, and each move is of one user."""
+    """When capacities change, each move is of one user, and every worker either gains users or loses some."""
     dispatch = Dispatch(TWO_TO_ONE)
     for number, capacity in enumerate(before):
         dispatch.add(str(number), capacity)
@@ -202,7 +202,7 @@ def test_no_user_is_moved_that_need_not_be_and_none_back(before: list[float], af
 
 
 def test_a_node_that_can_carry_less_loses_users_and_gets_them_back() -> None:
-    """As many as it had, a few at a time."""
+    """A node whose capacity falls loses users, and gets back as many as it had, a few at a time."""
     dispatch = Dispatch(TWO_TO_ONE)
     for name in "abcd":
         dispatch.add(name)

@@ -1,4 +1,4 @@
-"""What a node says of itself is held against what a node can be."""
+"""What a node reports of itself is checked against what a node can be."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_what_a_node_can_be_is_believed(facts: Facts) -> None:
 
 
 def test_a_machine_that_is_faster_than_any_pi_counts_as_the_largest_of_them_and_is_no_liar() -> None:
-    """A server's core measures 27 cores of a Pi 4."""
+    """A node faster than any Pi, such as a server whose core equals 27 of a Pi 4, counts as the largest one and is no liar."""
     facts, doubts = credible_facts(replace(REAL, model="x86_64", cpu_count=2, capacity=54.0), simulated=False)
     assert (facts.capacity, doubts) == (8.0, [])
 
@@ -55,14 +55,14 @@ def test_what_no_node_can_be_counts_as_the_most_that_one_can(changes: dict[str, 
 
 
 def test_a_node_that_says_it_is_what_the_run_has_none_of_is_named() -> None:
-    """It counts as simulated if either says so, lest its figures pass for those of a real one."""
+    """A node that claims to be real in a simulated run, or simulated in a real one, is named and counts as simulated."""
     assert doubts_of(FACTS, simulated=False) == doubts_of(REAL, simulated=True) == [OTHER_KIND]
     assert credible_facts(FACTS, simulated=False)[0].simulated
     assert credible_facts(REAL, simulated=True)[0].simulated
 
 
 def test_facts_are_shown_as_what_they_are() -> None:
-    """Without what a terminal obeys or a reader does not see, and not without end."""
+    """Facts are shown without control characters that a terminal obeys or a reader can't see, and cut to a maximum length."""
     facts, doubts = credible_facts(replace(REAL, os="a\x1b]0;x\a\u202e", kernel="k" * 1000), simulated=False)
     assert facts.os == r"a\x1b]0;x\x07\u202e"
     assert facts.kernel == "k" * MAX_TEXT
@@ -90,13 +90,13 @@ def test_facts_are_shown_as_what_they_are() -> None:
     ],
 )
 def test_a_reading_is_within_what_its_node_has(read: Reading, real: str | None, simulated: str | None) -> None:
-    """A simulated node's memory is this machine's, which may be more than its board's."""
+    """A reading is within what its node has; a simulated node's memory is this machine's and may exceed its board's."""
     assert check_reading(read, REAL) == real
     assert check_reading(read, FACTS) == simulated
 
 
 def test_each_node_is_named_once_for_each_reason_and_all_is_counted() -> None:
-    """The result names the nodes beside the reason, as many as can be read."""
+    """Every refusal is counted, and each node is named once for each reason, as many nodes as can be read."""
     counts: Counter[str] = Counter()
     events: list[tuple[str, str | None, str]] = []
     refusals = Refusals(counts, lambda *event: events.append(event))
@@ -117,7 +117,7 @@ def test_each_node_is_named_once_for_each_reason_and_all_is_counted() -> None:
 
 
 def test_the_first_nodes_that_are_not_believed_are_told_of_one_by_one() -> None:
-    """From the events of a run, so that who takes it over knows those from before."""
+    """The first nodes that are not believed are named one by one from a run's events, so a resumed run knows those from before."""
     events = [(1.0, NOT_CREDIBLE, f"pi{number}", "too much: left out") for number in range(1, 8)]
     events += [(2.0, NOT_CREDIBLE, "pi1", "too late: left out"), (3.0, "lost", "pi9", "its agent fell silent")]
     assert disbelieved(events) == [

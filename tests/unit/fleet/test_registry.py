@@ -21,7 +21,7 @@ OURS_S = 5000.0
 def sample(
     number: int, temperature_c: float | None = 50.0, *, throttled: bool | None = False, late_s: float = 0.0
 ) -> Sample:
-    """One due `number` seconds after the node's start."""
+    """A sample that was due `number` seconds after the node's start."""
     reading = Reading(
         cpu_percent=number,
         memory_percent=1,
@@ -42,7 +42,7 @@ def state(fleet: Registry, name: str = "pi1") -> NodeState:
 
 
 def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
-    """Its whole life, in the order in which things come in."""
+    """A node passes through all its states, from joining to its return, in the order in which events come."""
     fleet = registry()
     assert state(fleet) is NodeState.JOINING
     fleet.welcome("pi1", FACTS, OURS_S)
@@ -98,7 +98,7 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
 def test_a_node_is_throttled_or_hot_where_throttling_begins(
     temperature_c: float | None, throttled: bool | None, expected: NodeState
 ) -> None:
-    """By its latest reading alone."""
+    """A node is hot or throttled by its latest reading alone."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, OURS_S)
     fleet.worker_came("pi1", "pi1_0")
@@ -120,7 +120,7 @@ def test_a_node_is_throttled_or_hot_where_throttling_begins(
 def test_a_node_is_throttled_when_its_clock_is_held_down_for_whatever_reason(
     conditions: int, expected: NodeState
 ) -> None:
-    """At any moment since the sample before."""
+    """A node is throttled if its clock was held down for any reason since the sample before."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, OURS_S)
     fleet.worker_came("pi1", "pi1_0")
@@ -130,7 +130,7 @@ def test_a_node_is_throttled_when_its_clock_is_held_down_for_whatever_reason(
 
 
 def test_a_worker_without_an_agent_makes_no_node() -> None:
-    """Nor does a node stay ready whose last worker has gone."""
+    """A worker without an agent makes no node, and a node whose last worker has gone is ready no more."""
     fleet = registry()
     fleet.worker_came("pi1", "pi1_0")
     assert state(fleet) is NodeState.JOINING
@@ -142,14 +142,14 @@ def test_a_worker_without_an_agent_makes_no_node() -> None:
 
 @pytest.mark.parametrize(("silence_s", "lost"), [(SILENCE_S, False), (SILENCE_S + 0.1, True)])
 def test_a_node_is_lost_after_three_seconds_of_silence(silence_s: float, lost: bool) -> None:
-    """Whatever else the agent has to say, it is due to be heard every second."""
+    """A node is lost after three seconds of silence, since its agent is due to be heard every second."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, 100)
     assert fleet.find_silent(100 + silence_s) == (["pi1"] if lost else [])
 
 
 def test_each_lost_node_is_named_once_until_it_returns() -> None:
-    """A node that never came is not lost, and one that is heard is not either."""
+    """Each lost node is named once until it returns; a node that never came, or that is heard, is not lost."""
     fleet = registry("pi1", "pi2", "pi3")
     fleet.welcome("pi1", FACTS, 100)
     fleet.welcome("pi2", FACTS, 102)
@@ -163,7 +163,7 @@ def test_each_lost_node_is_named_once_until_it_returns() -> None:
 
 
 def test_what_the_controller_had_no_time_to_hear_is_nobodys_silence() -> None:
-    """It counts from when it listens again."""
+    """A node's silence counts from when the controller listens again after it had no time to."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, 100)
     fleet.note_deaf(110)
@@ -173,7 +173,7 @@ def test_what_the_controller_had_no_time_to_hear_is_nobodys_silence() -> None:
 
 
 def test_a_node_whose_workers_crash_again_and_again_is_kept_apart_until_one_stays() -> None:
-    """It carries no load meanwhile."""
+    """A node whose workers crash again and again is quarantined, and carries no load, until one stays."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, 100)
     fleet.worker_came("pi1", "pi1_0")
@@ -185,7 +185,7 @@ def test_a_node_whose_workers_crash_again_and_again_is_kept_apart_until_one_stay
 
 
 def test_a_fleet_is_simulated_when_any_of_its_nodes_is() -> None:
-    """Its results must not pass for those of real machines; who has not come says nothing."""
+    """A fleet is simulated when any of its nodes that have come is, lest its results pass for those of real machines."""
     fleet = registry("pi1", "pi2", "pi3")
     assert not fleet.simulated
     fleet.welcome("pi1", FACTS, 100)
@@ -195,7 +195,7 @@ def test_a_fleet_is_simulated_when_any_of_its_nodes_is() -> None:
 
 
 def test_the_count_has_each_node_in_one_state_and_remembers_the_most_that_were_ready() -> None:
-    """A hot node is ready too when it comes to the most."""
+    """Every node is counted in one state, and the peak of ready nodes counts hot ones too."""
     fleet = registry("pi1", "pi2", "pi3", "pi4")
     for name in ("pi1", "pi2", "pi3"):
         fleet.welcome(name, FACTS, 100)
@@ -209,7 +209,7 @@ def test_the_count_has_each_node_in_one_state_and_remembers_the_most_that_were_r
 
 
 def test_a_sample_has_the_time_at_which_it_was_due_by_our_clock() -> None:
-    """Neither a late message nor a late reading makes it a later one, once a swift one has come."""
+    """A sample has the time at which it was due on the controller's clock; neither a late message nor a late reading changes it."""
     node = Node("pi1")
     assert node.add(sample(1), OURS_S + 1.5) == pytest.approx(OURS_S + 1.5)
     assert node.add(sample(2), OURS_S + 2) == pytest.approx(OURS_S + 2)
@@ -222,7 +222,7 @@ def test_a_sample_has_the_time_at_which_it_was_due_by_our_clock() -> None:
     [(3.0, 1.0, 3), (3.4, 1.0, 3), (3.6, 1.0, 4), (7.0, 3.0, 4), (7.1, 3.0, None), (-9.0, 3.0, None)],
 )
 def test_a_moments_reading_is_the_nearest_one(at_s: float, within_s: float, expected: int | None) -> None:
-    """None when the nearest is too far away to say anything."""
+    """The reading at a moment is the nearest one, or None when that is too far away."""
     node = Node("pi1")
     assert node.reading_at(OURS_S, within_s=1e9) is None
     for number in (1, 2, 3, 4):
@@ -232,7 +232,7 @@ def test_a_moments_reading_is_the_nearest_one(at_s: float, within_s: float, expe
 
 
 def test_only_the_latest_readings_are_kept() -> None:
-    """However long a run is."""
+    """A node keeps only its latest readings, however long a run is."""
     node = Node("pi1")
     for number in range(1000):
         node.add(sample(number), OURS_S + number)
@@ -241,7 +241,7 @@ def test_only_the_latest_readings_are_kept() -> None:
 
 @given(st.floats(-0.05, 0.05), st.lists(st.floats(0, 0.09), min_size=1, max_size=30))
 def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: list[float]) -> None:
-    """Also where each overlaps two of the run's by half, and the estimate of the node's clock wavers."""
+    """A node's seconds map to consecutive seconds of the run, also when each overlaps two by half and the clock estimate wavers."""
     node = Node("pi1")
     seconds = []
     for second, way_s in enumerate(ways_s):
@@ -254,7 +254,7 @@ def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: l
 
 @given(st.lists(st.floats(0.0, 0.4), min_size=3, max_size=40), st.integers(0, 63))
 def test_each_sample_is_of_a_second_of_its_own(ways_s: list[float], phase: int) -> None:
-    """However long messages take, and so whatever the estimate of the clock does meanwhile."""
+    """Each sample maps to a second of its own, however long messages take and whatever the clock estimate does meanwhile."""
     node = Node("pi1")
     seconds = []
     for number, way_s in enumerate(ways_s):
@@ -265,7 +265,7 @@ def test_each_sample_is_of_a_second_of_its_own(ways_s: list[float], phase: int) 
 
 
 def test_a_restarted_node_is_quarantined_no_more() -> None:
-    """Its new agent knows nothing of the crashes, and would never say that they are over."""
+    """A restarted node is quarantined no more, since its new agent does not know of the crashes and could not end it."""
     fleet = registry()
     fleet.welcome("pi1", FACTS, OURS_S)
     fleet.worker_came("pi1", "pi1_0")

@@ -1,4 +1,4 @@
-"""What no worker can have measured is refused, second by second."""
+"""Seconds that no worker can have measured are refused, one by one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ AT_5_MS = 431
 
 
 def endpoint(total: int = 3, name: str = "/x", **changes: Any) -> EndpointSecond:
-    """Requests that took 5 ms each."""
+    """An endpoint's requests that took 5 ms each."""
     return replace(
         EndpointSecond("GET", name, total, 0, 900, 5.0 if total else 0.0, {AT_5_MS: total} if total else {}), **changes
     )
@@ -130,7 +130,7 @@ def test_who_was_given_no_users_makes_no_requests(row: WorkerSecond) -> None:
 
 
 def test_a_core_makes_so_many_requests_and_a_slower_one_fewer() -> None:
-    """A simulated board's are made by this machine, and what is no known board may be a fast one."""
+    """The most requests a core can make depend on its board; a simulated board and an unknown one count as this machine does."""
     pi4 = replace(FACTS, simulated=False, model="Raspberry Pi 4 Model B Rev 1.5")
     assert max_requests_per_s(pi4) == MAX_REQUESTS_PER_S / BOARDS["pi4"].cpu_s_per_x86_cpu_s
     assert max_requests_per_s(replace(pi4, simulated=True)) == MAX_REQUESTS_PER_S
@@ -142,12 +142,12 @@ def test_a_core_makes_so_many_requests_and_a_slower_one_fewer() -> None:
     ("number", "fault"), [(11, None), (12, NOT_YET), (0, None), (-2, None), (-3, TOO_EARLY), (-1_000_000, TOO_EARLY)]
 )
 def test_a_second_is_of_the_run(number: int, fault: str | None) -> None:
-    """As far as the node's clock is known."""
+    """A second outside of the run is refused, as far as the node's clock is known."""
     assert check_time(number, 10.2, 0.5) == fault
 
 
 @pytest.mark.parametrize(("age_ms", "fault"), [(11_500.0, None), (11_600.0, OLDER_THAN_RUN), (1e9, OLDER_THAN_RUN)])
 def test_no_request_in_flight_was_sent_before_the_run_began(age_ms: float, fault: str | None) -> None:
-    """As far as the node's clock is known."""
+    """A request in flight that is older than the run is refused, as far as the node's clock is known."""
     assert check_ages(second(endpoint(waiting_max_ms=age_ms)), 9, 0.5) == fault
     assert check_ages(second(), 9, 0.5) is None
