@@ -1,4 +1,4 @@
-"""What the controller holds is bounded by its nodes, the endpoints and the latest seconds, however long the run is."""
+"""The controller's memory is bounded by nodes, endpoints and the latest seconds, however long a run is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MARGIN = 120
 def played(
     path: Path, *, endpoints: int = ENDPOINTS, stray: bool = False, restarts: bool = False
 ) -> Iterator[PlayedRun]:
-    """A run with unique errors in every report, wandering clocks, and nodes that get lost and come back."""
+    """A run with unique errors in every report, wandering clocks, and nodes that are lost and return."""
     run = PlayedRun(
         path / f"run{endpoints}.db",
         nodes=NODES,
@@ -42,13 +42,13 @@ def played(
 
 
 def assert_same(after: Held, before: Held) -> None:
-    """Up to the margin."""
+    """Assert that no more is held after than before, up to the margin."""
     assert after.entries <= before.entries + MARGIN
     assert after.objects <= before.objects + MARGIN
 
 
 def test_four_hours_need_no_more_than_two_or_one(tmp_path: Path) -> None:
-    """And they were full of trouble, which run.db has."""
+    """A run of two or of four hours, full of trouble that is all in run.db, holds no more in memory than one of one hour."""
     with played(tmp_path) as run:
         run.hour()
         after_one = run.held()
@@ -65,7 +65,7 @@ def test_four_hours_need_no_more_than_two_or_one(tmp_path: Path) -> None:
 
 
 def test_twice_the_endpoints_need_at_most_twice_as_much(tmp_path: Path) -> None:
-    """All that is kept for each of them has the same length."""
+    """Twice the endpoints need at most twice the memory, since what is kept for each of them has a fixed length."""
     of = {}
     for endpoints in (ENDPOINTS, 2 * ENDPOINTS):
         with played(tmp_path, endpoints=endpoints) as run:
@@ -77,7 +77,7 @@ def test_twice_the_endpoints_need_at_most_twice_as_much(tmp_path: Path) -> None:
 
 
 def test_workers_that_are_started_again_and_again_need_no_more(tmp_path: Path) -> None:
-    """Each time as a new life."""
+    """Workers that are started again and again, each time with new report numbers, need no more memory."""
     with played(tmp_path, restarts=True) as run:
         run.hour()
         before = run.held()
@@ -88,7 +88,7 @@ def test_workers_that_are_started_again_and_again_need_no_more(tmp_path: Path) -
 
 
 def test_endpoints_that_are_new_in_every_report_share_one_name_in_the_end(tmp_path: Path) -> None:
-    """A target with a number in each URL, and a locustfile that gives them no name."""
+    """Endpoints with a new name in every report, as a number in each URL makes, share one name beyond the maximum."""
     with played(tmp_path, stray=True) as run:
         run.hour()
         assert len(run.collector.totals.rows) == MAX_ENDPOINTS + 1
@@ -103,7 +103,7 @@ def test_endpoints_that_are_new_in_every_report_share_one_name_in_the_end(tmp_pa
 
 
 def test_fitness_of_a_node_has_an_upper_bound() -> None:
-    """Every figure that there can be, twice over: a counter for each tenth of a percent, and for each bucket of the lag."""
+    """A node's fitness has a maximum size, tested with every possible value twice: tenths of a percent and buckets of the lag."""
     log = FitnessLog()
     sizes = []
     for _ in range(2):
@@ -119,7 +119,7 @@ def test_fitness_of_a_node_has_an_upper_bound() -> None:
 
 
 def test_reports_that_wait_for_a_clock_have_an_upper_bound(tmp_path: Path) -> None:
-    """What does not fit is sent again by its worker, since nobody has acknowledged it."""
+    """Reports that wait for a node's clock are limited; the others are not acknowledged, so their worker sends them again."""
     with played(tmp_path) as run:
         node = run.nodes[0]
         run.registry.nodes[node.name].clock = ClockMap()
@@ -129,7 +129,7 @@ def test_reports_that_wait_for_a_clock_have_an_upper_bound(tmp_path: Path) -> No
 
 
 def test_what_is_added_anywhere_below_is_counted(tmp_path: Path) -> None:
-    """Or the tests above would show nothing."""
+    """Objects added to any part of the run are counted; otherwise the tests of memory would show nothing."""
     with played(tmp_path) as run:
         before = run.held()
         run.collector.agents.leak = ["one", {2: "three"}]

@@ -1,4 +1,4 @@
-"""A second is judged alike while the run is on, by a controller that takes it over, and for the verdict."""
+"""A second is judged alike during the run, by a controller that resumes it, and for the verdict."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ RULES = (
 
 
 def comparable(judged: JudgedSecond) -> tuple[Any, ...]:
-    """All that it holds, as plain values."""
+    """All content of a judged second, as plain values."""
     return (
         {endpoint: of_tally(tally) for endpoint, tally in judged.tallies.items()},
         judged.users,
@@ -85,7 +85,7 @@ def of_tally(tally: EndpointStats) -> tuple[Any, ...]:
 
 
 class Played:
-    """Three nodes that report at random, and the controllers that the run has had."""
+    """A run of three nodes that report at random, and its controllers."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         self.random = Random(seed)
@@ -128,7 +128,7 @@ class Played:
         self.take_over(resumed=False)
 
     def take_over(self, *, resumed: bool) -> None:
-        """A controller begins the run, or goes on with it."""
+        """Begin the run, or resume it, with a new controller."""
         earlier = read_checkpoint(self.store.meta(CHECKPOINT_KEY), Path("run")) if resumed else None
         self.collector = Collector(
             self.store, Registry(NODES), self.scenario, tell=lambda _node, _message: None, earlier=earlier
@@ -143,7 +143,7 @@ class Played:
         self.collector.begin()
 
     def seconds(self, count: int) -> None:
-        """So many seconds pass."""
+        """Let so many seconds pass."""
         for _ in range(count):
             second = int(self.now_s) - START_S
             for node in NODES:
@@ -168,7 +168,7 @@ class Played:
         return Sample(second, self.now_s, self.now_s, reading)
 
     def report(self, node: str, last: int) -> None:
-        """The node's worker reports its seconds up to `last`, and now and then a request that got no answer in the last one."""
+        """Let the node's worker report its seconds up to `last`, and sometimes an unanswered request of the last one."""
         random = self.random
         rows = [self.second(second) for second in range(self.due[node], last + 1)]
         self.due[node] = last + 1
@@ -222,7 +222,7 @@ class Played:
         return histogram
 
     def totals(self) -> Totals:
-        """What the verdict is based on."""
+        """The totals on which the verdict is based."""
         faults = Faults()
         totals = read_totals(self.store, self.collector.steady_seconds(), self.scenario.thresholds, faults)
         assert not faults.found
@@ -245,7 +245,9 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_live_resumed_and_final_judgement_agree_second_by_second(play: Any, seed: int) -> None:
-    """But for seconds that were not complete when a controller was lost: those are judged at the end alone."""
+    """Live, resumed and final judgement agree, apart from seconds incomplete when a controller was lost, judged at the
+    end alone.
+    """
     run = play(seed)
     run.seconds(run.random.randrange(1, 4))
     run.collector.progress.hold_started(run.collector.offset_s())

@@ -1,4 +1,4 @@
-"""How much of the measured percentiles is the generator's lag: as good as if one had known the target's own times."""
+"""The share of the generator's lag in measured percentiles is estimated as well as if the target's own times were known."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TARGETS: dict[str, Draw] = {
 
 
 def stalls(share: float, least_ms: float, most_ms: float) -> Draw:
-    """What is left of a stall that is met by chance, in a loop that is always 0.1 ms late."""
+    """The rest of each stall that a request meets by chance, in a loop that is otherwise always 0.1 ms late."""
 
     def draw(dice: random.Random) -> float:
         if dice.random() >= share:
@@ -78,7 +78,7 @@ def judged(
 
 
 def true_error_percent(own_ms: list[float], measured: Histogram) -> float:
-    """What `latency_error` estimates, from the target's own times."""
+    """The value that `latency_error` estimates, from the target's own times."""
     own_ms = sorted(own_ms)
     errors = []
     for percent in (50.0, 90.0, 95.0, 99.0):
@@ -91,7 +91,7 @@ def true_error_percent(own_ms: list[float], measured: Histogram) -> float:
 @pytest.mark.parametrize("lag", LAGS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_it_decides_as_if_the_targets_own_times_were_known(target: str, lag: str) -> None:
-    """Far from the limit, on either side of it, the estimate is on the side of the truth, though a quarter as large at worst."""
+    """Far from the limit the estimate is on the same side as the truth, and at worst a quarter as large."""
     dice = random.Random(7)
     own_ms = [TARGETS[target](dice) for _ in range(REQUESTS)]
     measured = histogram([own + LAGS[lag](dice) for own in own_ms])
@@ -142,7 +142,7 @@ def test_the_limit_is_the_scenarios() -> None:
 
 @pytest.mark.parametrize("own_clock", [0, 3, 50])
 def test_what_the_kernel_ended_is_no_matter_to_the_lag(own_clock: int) -> None:
-    """A failed request now and then, which is noticed when it is, makes nothing of its endpoint doubtful."""
+    """Few failures, which the worker's own clock ends, don't make an endpoint doubtful whose answers the kernel has timed."""
     row = judged(mixture, LAGS["stalls of 20 to 45 ms, two fifths of the time"], own_clock)
     assert (row.ok, row.observed, row.nodes) == (True, "0 %", ())
 
@@ -175,7 +175,7 @@ def test_a_lag_that_nobody_knows_is_not_taken_for_none() -> None:
 @pytest.mark.parametrize("lag_ms", [0.0, 0.01, 0.1, 5.0, 3600e3, 1e9])
 @pytest.mark.parametrize("latency_ms", [0.0, 1e-9, 0.01, -1.0, math.nan, 3.6e6, 5e9, math.inf])
 def test_times_that_can_hold_no_lag_are_the_targets_own(latency_ms: float, lag_ms: float) -> None:
-    """Less than every lag, or beyond an hour, of which nobody knows how much: whoever says such times measured otherwise."""
+    """Times shorter than any lag or beyond an hour hold no known lag; a client that reports them measured otherwise."""
     lag = LagByRequest()
     lag.add(histogram([lag_ms] * 20), 100)
     row = check_latency_error(
@@ -187,7 +187,7 @@ def test_times_that_can_hold_no_lag_are_the_targets_own(latency_ms: float, lag_m
 
 
 def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:
-    """Half of the answers took no time at all; the other half were 5 ms late, as all probes were: 12 ms would be right."""
+    """When half of the answers took no time and the others met 5 ms of lag, the error is that of the others: 5 of 12 ms."""
     lag = LagByRequest()
     lag.add(histogram([5.0] * 20), 100)
     measured = histogram([0.0] * 50 + [17.0] * 50)
@@ -196,7 +196,7 @@ def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:
 
 
 def test_no_lag_is_more_than_what_was_measured() -> None:
-    """Stalls of 300 ms in a run whose slowest answer took 3 ms have met none of its answers, or next to none."""
+    """Stalls of 300 ms in a run whose slowest answer took 3 ms have met next to none of its answers."""
     lag = LagByRequest()
     lag.add(histogram([0.1] * 95 + [300.0] * 5), 100)
     row = check_latency_error(
@@ -209,7 +209,7 @@ def test_no_lag_is_more_than_what_was_measured() -> None:
 
 
 def test_failures_are_no_answers_that_came_late() -> None:
-    """Of a hundred requests half were answered, all of them by a client whose own clock ends them: as if there were no others."""
+    """Failed requests do not change the estimate, which is that of the answers alone."""
     dice = random.Random(5)
     stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
     measured = histogram([mixture(dice) + stutter(dice) for _ in range(400)])
@@ -221,7 +221,7 @@ def test_failures_are_no_answers_that_came_late() -> None:
 
 
 def test_the_lag_counts_for_as_many_requests_as_met_it() -> None:
-    """A second with a hundred requests, and one with one; the worker was unfit in a third."""
+    """A second's lag counts by its answers from a client's own clock, and not at all when the worker was unfit."""
     log = FitnessLog()
     log.add_lag("pi1", histogram([1.0] * 20), fit=True, own_clock=99)
     log.add_lag("pi1", histogram([40.0] * 10 + [1.0] * 10), fit=True, own_clock=2)
@@ -233,7 +233,7 @@ def test_the_lag_counts_for_as_many_requests_as_met_it() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_probes_of_the_loop_meet_stalls_as_requests_do(seed: int) -> None:
-    """Whatever the lengths: the mean is that of renewal theory, share × E[s²] / 2 E[s], and the shares above any lag agree."""
+    """The loop's probes meet stalls of any lengths as requests do: the mean is renewal theory's, share × E[s²] / 2 E[s]."""
     dice = random.Random(seed)
     now_s, stall_s, until_s = 0.0, [], 2000.0
     while now_s < until_s:
@@ -243,7 +243,7 @@ def test_the_probes_of_the_loop_meet_stalls_as_requests_do(seed: int) -> None:
     begins = [begin_s for begin_s, _ in stall_s]
 
     def wakes_s(due_s: float) -> float:
-        """When what comes at `due_s` is looked at."""
+        """When the loop handles what is due at `due_s`."""
         place = bisect_right(begins, due_s) - 1
         return max(due_s, stall_s[place][1]) if place >= 0 else due_s
 

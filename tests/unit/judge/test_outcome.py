@@ -1,4 +1,4 @@
-"""A run always ends with a verdict, whatever was measured and whatever is wrong in the judging of it."""
+"""A run always ends with a verdict, whatever was measured and whatever fails while it is judged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class Broken:
-    """In place of what a check reads: nothing can be done with it."""
+    """An object in place of a check's input, of which any use raises."""
 
     def __getattr__(self, name: str) -> object:
         raise RuntimeError("broken on purpose")
@@ -55,7 +55,7 @@ PARTS = {
 
 
 def break_check(name: str, log: FitnessLog, store: Store) -> None:
-    """Let nothing be read of what a check needs."""
+    """Make the input of a check unreadable."""
     if name == "local_errors":  # whose they were is read only where there are some
         store.put_fitness([FitnessRow(NODE, STEADY[0], 1.0, 20.0, 3, "", users=10, local_errors=1)])
     setattr(store if name in {"users", "local_errors"} else log, PARTS[name], Broken())
@@ -66,7 +66,7 @@ def checks(result: Result) -> dict[str, bool | None]:
 
 
 def own_clock_tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
-    """Answers of a client whose own clock ends them, and so many failures besides."""
+    """A tally of answers from a client whose own clock ends them, and of so many failures."""
     made = tally(*latencies_ms)
     made.own_clock = len(latencies_ms)
     made.total += failed
@@ -83,7 +83,7 @@ def test_a_run_that_went_well_passes_every_check(store: Store) -> None:
 
 
 def with_fault(name: str, store: Store, *rules: str) -> Result:
-    """The outcome of that run, with what the check `name` reads broken."""
+    """The outcome of a healthy run whose check `name` has unreadable input."""
     fill(store, [own_clock_tally(100.0, 120.0)])
     log = fit_log(own_clock=2)
     break_check(name, log, store)
@@ -92,7 +92,7 @@ def with_fault(name: str, store: Store, *rules: str) -> Result:
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: str, store: Store) -> None:
-    """The others are made as ever, and what it was is said as a fault of our own."""
+    """A fault in one validity check makes it unknown and the run INVALID, named as piswarm's own fault; other checks are made."""
     # That rule is over by less than any lag, so that what the lag may be in it is asked for.
     result = with_fault(name, store, "max < 119.9 ms", "errors < 1 %")
     assert checks(result) == dict.fromkeys(PARTS, True) | {"doubtful_thresholds": False, name: None}
@@ -115,7 +115,7 @@ def test_no_run_passes_while_a_check_is_unknown_by_our_own_fault(name: str, stor
 def test_a_rule_that_can_not_be_worked_out_is_unknown_and_the_others_are_judged(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A percentile that fails is no broken threshold, and none that holds."""
+    """A rule whose percentile can't be computed is unknown, which is neither broken nor held."""
     fill(store)
 
     def percentile(_self: Histogram, _percent: float) -> float:
@@ -130,7 +130,7 @@ def test_a_rule_that_can_not_be_worked_out_is_unknown_and_the_others_are_judged(
 
 
 def test_what_of_run_db_can_not_be_read_costs_the_rest_nothing(store: Store) -> None:
-    """The thresholds are unknown then, the verdict is not PASS, and the result says why."""
+    """Where parts of run.db can't be read, the thresholds are unknown, the verdict is not PASS, and the result says why."""
     fill(store)
     store._db.execute("DROP TABLE fitness")
     store._db.execute("DROP TABLE requests")
@@ -144,7 +144,7 @@ def test_what_of_run_db_can_not_be_read_costs_the_rest_nothing(store: Store) -> 
 
 @pytest.mark.parametrize("response_ms", [0.0, 0.01, -3.0, float("nan"), float("inf"), 5e6, 3600e3, 1e300])
 def test_however_silly_the_times_of_a_custom_client_are_there_is_a_verdict(response_ms: float, store: Store) -> None:
-    """Nothing, less than the loop's lag, below nothing, no number, nanoseconds taken for milliseconds: what else was well is PASS."""
+    """A custom client's impossible times (zero, negative, NaN, infinite, too large) don't keep a healthy run from PASS."""
     fill(store, [own_clock_tally(response_ms, response_ms)])
     result = conclude(scenario("errors < 1 %"), store, fit_log(own_clock=2), run_facts())
     assert (result.verdict, result.faults) == ("PASS", [])
@@ -162,7 +162,7 @@ def test_however_silly_the_times_of_a_custom_client_are_there_is_a_verdict(respo
     ],
 )
 def test_latencies_that_are_worth_nothing_excuse_no_failure(rules: list[str], verdict: str, store: Store) -> None:
-    """They make a run INVALID that would be PASS else, or broken by a latency alone."""
+    """Latencies that are mostly lag make a run INVALID if it would PASS or break a latency alone; other failures stay FAIL."""
     fill(store, [own_clock_tally(*[10.0] * 10, failed=2)])
     result = conclude(scenario(*rules), store, fit_log(own_clock=10, lag_ms=9.0), run_facts())
     assert checks(result)["latency_error"] is False
@@ -174,7 +174,7 @@ def test_latencies_that_are_worth_nothing_excuse_no_failure(rules: list[str], ve
 
 
 def test_failures_say_nothing_of_what_latencies_are_worth(store: Store) -> None:
-    """They end by the worker's own clock with any client; a quarter of them is the target's fault, not the generator's."""
+    """Failures end by the worker's own clock with any client, so they don't make latencies doubtful and are the target's."""
     refused = EndpointStats(4, 1, 0, tally(10.0, 10.0, 10.0).histogram, 0, failures=tally(2.0).histogram)
     fill(store, [refused])
     result = conclude(scenario("errors < 1 %"), store, fit_log(lag_ms=9.0), run_facts())
@@ -183,7 +183,7 @@ def test_failures_say_nothing_of_what_latencies_are_worth(store: Store) -> None:
 
 
 def test_a_run_without_any_request_is_invalid_unless_something_was_seen_to_break(store: Store) -> None:
-    """Nothing was set apart then, which does not excuse a rate of zero; and where nothing broke, nothing was judged."""
+    """A run without any request FAILs by a rate of zero, which nothing excuses, and is INVALID where no threshold broke."""
     fill(store, [])
     log = fit_log(requests=0)
     assert conclude(scenario("rate > 1/s"), store, log, run_facts()).verdict == "FAIL"
@@ -202,7 +202,7 @@ def test_a_run_without_any_request_is_invalid_unless_something_was_seen_to_break
 def test_the_rule_that_ended_a_run_is_its_verdict_whatever_all_of_it_comes_to(
     rule: str, lag_ms: float, verdict: str, store: Store
 ) -> None:
-    """It broke early; over the whole it holds again."""
+    """A rule that broke and ended the run gives the verdict, also if it holds again over the whole run."""
     fill(store, [own_clock_tally(10.0, 10.0)])
     at_the_time = ThresholdOutcome(rule, 2000.0, "2 s", ok=False, message="broken then", on_latency="p95" in rule)
     log = fit_log(own_clock=2, lag_ms=lag_ms)
@@ -217,7 +217,7 @@ def test_the_rule_that_ended_a_run_is_its_verdict_whatever_all_of_it_comes_to(
 
 
 def test_an_endpoint_that_was_set_apart_makes_the_run_invalid_and_says_so(store: Store) -> None:
-    """While the share of all requests that was set apart is below its limit: its own rules can't be judged."""
+    """Where all requests of an endpoint are excluded, its rules are unknown and the run INVALID, though few of all are excluded."""
     fill(store)
     store.add_requests(10, ("GET", "/rare"), tally(400.0), fit=False)
     result = conclude(scenario("GET /rare max < 100 ms", "errors < 1 %"), store, fit_log(), run_facts())
@@ -238,7 +238,7 @@ def test_a_request_of_the_ramp_is_known_to_the_rule_on_its_endpoint(store: Store
 
 
 def test_what_really_happened_is_said_where_there_is_no_data(store: Store) -> None:
-    """Users that raise before their first request, requests in flight, and a run that was never held."""
+    """Without data a check says what happened: users that raised before a request, requests in flight, a run without a hold."""
     fill(store, [])
     log = fit_log(requests=0)
 
@@ -263,7 +263,7 @@ def test_what_really_happened_is_said_where_there_is_no_data(store: Store) -> No
 
 
 def test_users_that_all_raise_are_a_failure_by_their_exceptions(store: Store) -> None:
-    """None of them ran, and nothing was requested: not for want of a fit generator."""
+    """When all users raise before a request, the run FAILs with their exceptions, and not for want of a fit generator."""
     fill(store, [])
     for second in STEADY:
         store.put_fitness([FitnessRow("pi1", second, 1.0, 20.0, 0, "", users=0, exceptions=2)])

@@ -1,4 +1,4 @@
-"""result.json, junit.xml and report.html: what is wrong with one part costs none of the others."""
+"""A fault in one part of result.json, junit.xml and report.html costs none of the others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read(directory: RunDirectory) -> tuple[dict[str, Any], ET.Element, str]:
 def test_whatever_table_can_not_be_read_the_files_are_there_and_say_so(
     table: str, store: Store, directory: RunDirectory
 ) -> None:
-    """And where the verdict rests on it, it is not PASS."""
+    """With any table unreadable all files are written and say so, and without a table that the verdict needs it is not PASS."""
     store._db.execute(f"DROP TABLE {table}")
     write_outcome(conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts()), store, "name: x\n", directory)
     result, junit, report = read(directory)
@@ -69,7 +69,7 @@ def test_whatever_table_can_not_be_read_the_files_are_there_and_say_so(
 def test_a_damaged_histogram_costs_the_latencies_it_had_and_nothing_else(
     column: str, store: Store, directory: RunDirectory
 ) -> None:
-    """What was counted is known, and rules on it are judged; rules on latencies that are not all there are unknown."""
+    """A damaged histogram leaves counts known and rules on them judged; rules on latencies that are incomplete are unknown."""
     rules = ("p95 < 1 s", "GET /x p95 < 1 s", "POST /y p95 < 1 s", "rate > 1/s", "errors < 5 %")
     store.add_requests(7, ("POST", "/y"), tally(3.0), fit=True)
     whole = conclude(scenario(*rules), store, fit_log(), run_facts())
@@ -97,7 +97,7 @@ def test_a_damaged_histogram_outside_of_the_steady_part_leaves_every_rule_judged
 
 
 def test_a_report_that_can_not_be_made_at_all_says_the_outcome_in_words(store: Store, directory: RunDirectory) -> None:
-    """The other files are as ever, and result.json says what was wrong with the report."""
+    """When the report can't be made, it gives the outcome in words, result.json names the fault, and other files are whole."""
     result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
     result.clocks_off = None  # type: ignore[assignment]
     write_outcome(result, store, "name: x\n", directory)
@@ -123,7 +123,7 @@ def test_a_junit_that_can_not_be_made_is_an_error_with_the_verdict(store: Store,
 def test_a_file_that_can_not_be_written_costs_none_of_the_others(
     store: Store, directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is written elsewhere, and where is said when they are."""
+    """A file that can't be written is written elsewhere and its place is told, and the other files are written."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
@@ -138,7 +138,7 @@ def test_a_file_that_can_not_be_written_costs_none_of_the_others(
 
 
 def test_json_holds_what_it_can_of_values_that_it_has_not(directory: RunDirectory) -> None:
-    """Infinity is the largest number, no number is null, and half of a surrogate pair is a question mark."""
+    """In JSON infinity becomes the largest number, NaN becomes null, and half of a surrogate pair a question mark."""
     result: Result = example()
     result.latency_ms.max, result.latency_ms.p50 = float("inf"), float("nan")
     result.requests.total = 1 << 70
@@ -151,7 +151,7 @@ def test_json_holds_what_it_can_of_values_that_it_has_not(directory: RunDirector
 
 
 def test_a_chart_of_the_largest_numbers_there_are_can_be_drawn(store: Store, directory: RunDirectory) -> None:
-    """The range of its axis is beyond them."""
+    """A chart of the largest numbers has an axis whose range is beyond them."""
     store.put_fitness([FitnessRow(NODE, 6, 1.7e308, 20.0, 3, "", users=10)])
     store.put_fitness([FitnessRow(NODE, second, 1.7e308, None, 0, "") for second in range(20)])
     result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
@@ -163,7 +163,7 @@ def test_a_chart_of_the_largest_numbers_there_are_can_be_drawn(store: Store, dir
 def test_a_check_without_data_is_broken_only_where_the_run_was_not_aborted(
     aborted: str | None, directory: RunDirectory
 ) -> None:
-    """A run that was aborted before anything was measured broke no check; result.json keeps its null figures and `ok`."""
+    """A run aborted before anything was measured breaks no check; result.json keeps null figures and `ok`."""
     store = Store(directory.database, create=True)
     result = conclude(scenario("p95 < 1 s"), store, FitnessLog(), run_facts(steady_seconds=[], aborted=aborted))
     write_outcome(result, store, "name: x\n", directory)

@@ -49,7 +49,7 @@ def test_a_threshold_is_in_doubt_where_less_of_the_generators_lag_would_turn_it(
 
 
 def test_without_data_nothing_is_in_doubt() -> None:
-    """That there is none breaks other checks."""
+    """A rule without data is not in doubt, since the lack of data breaks other checks."""
     rule = parse_threshold("p95 < 50 ms")
     assert check_threshold_margin([rule], [ThresholdOutcome(rule.text, None, "no data", ok=False)], Histogram()).ok
     assert check_threshold_margin([rule], [ThresholdOutcome(rule.text, 51.0, "51 ms", ok=False)], Histogram()).ok
@@ -58,7 +58,7 @@ def test_without_data_nothing_is_in_doubt() -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("percent", [50, 90, 95, 99, 99.9])
 def test_the_targets_own_percentile_is_not_below_what_is_measured_less_the_lag(seed: int, percent: float) -> None:
-    """On drawn latencies and lags, within the histogram's own 1 %; at the percentile that the bound speaks of."""
+    """The target's own percentile is not below the measured one less the lag, within the histogram's 1 %."""
     dice = random.Random(seed)
     target = [dice.lognormvariate(2.0, 0.8) for _ in range(20_000)]
     lag = [dice.choice((0.1, 0.3, 1.0, 20.0)) * dice.random() for _ in target]

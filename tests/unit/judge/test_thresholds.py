@@ -26,7 +26,7 @@ def tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
 
 @dataclass(frozen=True)
 class Answers:
-    """What was requested in each second, which seconds are judged, and the users in them."""
+    """Requests of each second, the seconds that are judged, and the users in them."""
 
     seconds: Mapping[int, Mapping[Endpoint, EndpointStats]]
     steady: Sequence[int]
@@ -200,7 +200,7 @@ def test_a_percentile_is_that_of_all_requests_together(rule: str, observed_ms: f
 
 
 def test_the_worst_window_of_an_equation_is_the_one_furthest_from_it() -> None:
-    """Above or below: of 4, 3, 0 and 3 requests a second, none is furthest from 3."""
+    """The worst window of an equation is the one furthest from it, above or below: of 4, 3, 0 and 3 requests/s, the one with 0."""
     found = outcome("rate = 3/s over 1s", DATA)
     assert (found.observed, found.ok) == (0.0, False)
     assert "from 3 s" in found.message
@@ -247,7 +247,7 @@ APART = EndpointStats(total=4)
 def test_a_rule_that_nobody_can_judge_is_unknown_and_neither_holds_nor_breaks(
     rule: str, of_get: EndpointStats, users: float | None, says: str
 ) -> None:
-    """Whatever other endpoints do."""
+    """A rule without enough data is unknown, which is neither held nor broken, whatever other endpoints do."""
     data = Answers(
         {1: {GET: of_get, POST: tally(5)}, 2: {GET: of_get}}, range(1, 3), {} if users is None else {1: users}
     )
@@ -273,7 +273,7 @@ def test_a_rule_that_nobody_can_judge_is_unknown_and_neither_holds_nor_breaks(
 def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silence(
     rule: str, apart_ms: float, ok: bool | None, says: str
 ) -> None:
-    """Seconds 3 to 5 were unfit; the windows from 3 and from 4 have nothing else."""
+    """A rule does not hold silently when all latencies of some of its windows are excluded."""
     judge = Judge([parse_threshold(rule)])
     for second in range(9):
         unfit = 3 <= second <= 5
@@ -286,7 +286,7 @@ def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silenc
 
 
 def test_an_endpoint_that_was_requested_outside_of_the_steady_part_was_not_never_requested() -> None:
-    """It is said where it was; and one that never was may be a slip of the pen."""
+    """An endpoint requested outside of the steady part is reported as such; one never requested may be misspelt."""
     judge = judged([parse_threshold("GET /once p99 < 100 ms"), parse_threshold("GET /onec p99 < 100 ms")], DATA)
     once, slip = judge.outcomes({("GET", "/once"): {"in the ramp": 1, "when the load had ended": 2}})
     assert once.message == "no request of GET /once in the steady part; 1 in the ramp, 2 when the load had ended"
@@ -295,7 +295,7 @@ def test_an_endpoint_that_was_requested_outside_of_the_steady_part_was_not_never
 
 
 def test_seconds_of_which_the_users_are_not_known_are_left_out_of_a_rate_per_user() -> None:
-    """With their requests; else it would look better than it was."""
+    """Seconds whose users are unknown are left out of a rate per user with their requests, which would raise the rate."""
     data = Answers({second: {GET: tally(5, 5)} for second in range(4)}, range(4), {0: 4, 1: 4})
     assert outcome("rate_per_user >= 1/s", data).observed == 0.5
     assert outcome("rate_per_user >= 1/s over 2s", data).observed == 0.5
@@ -447,13 +447,15 @@ def hanging(rules: Sequence[str], until_s: int, hang_at_s: int = 10, answered: b
     ],
 )
 def test_a_target_that_hangs_breaks_rules_while_its_requests_are_in_flight(rule: str, broken_at_s: int) -> None:
-    """Nothing has failed yet, and nothing is answered: what is in flight counts with its age."""
+    """Requests in flight on a target that hangs count with their age, so that they break rules before any has failed."""
     broken = [until_s for until_s in range(10, 30) if hanging([rule], until_s).broken_abort()]
     assert broken == list(range(broken_at_s, 30))
 
 
 def test_requests_in_flight_are_no_errors_while_answers_usually_take_so_long() -> None:
-    """A long poll of 30 s is none after 20, but is one after 61."""
+    """A request in flight is no error while answers usually take that long: a long poll of 30 s is none after 20 s, one
+    after 61 s.
+    """
     judge = Judge([parse_threshold("errors < 5 % over 10s, abort")])
     judge.add(JudgedSecond(0, {GET: tally(30_000.0)}, 1))
     for second in range(1, 11):
@@ -464,13 +466,13 @@ def test_requests_in_flight_are_no_errors_while_answers_usually_take_so_long() -
 
 
 def test_a_rule_that_wants_high_latencies_is_not_helped_by_what_is_in_flight() -> None:
-    """Of these nobody knows how long they will have taken."""
+    """Requests in flight don't help a rule that wants high latencies, since nobody knows how long they will have taken."""
     (found,) = hanging(["p50 > 1 s over 5s"], 16).outcomes()
     assert found.ok is False
 
 
 def test_quick_failures_do_not_make_a_percentile_better_and_slow_ones_make_it_worse() -> None:
-    """The worse counts: the answers that were no failure, or all of them."""
+    """A percentile is the worse of two: that of the answers that did not fail, and that of all of them."""
     quick, slow = tally(*[100.0] * 10, failed=0), tally(*[100.0] * 10)
     quick.total, quick.failed, quick.failures = 100, 90, waits(*[0.5] * 90)
     slow.total, slow.failed, slow.failures = 12, 2, waits(30_000.0, 30_000.0)
@@ -480,7 +482,7 @@ def test_quick_failures_do_not_make_a_percentile_better_and_slow_ones_make_it_wo
 
 
 def test_exceptions_count_over_the_whole_run_and_in_windows_of_the_judged_part() -> None:
-    """One in a ramp is nobody's window, but the run's."""
+    """An exception in a ramp counts for the whole run, and in no window of the steady part."""
     rules = [parse_threshold("exceptions <= 2"), parse_threshold("exceptions <= 1 over 3s")]
     judge = Judge(rules)
     judge.add_unjudged(1)
@@ -491,7 +493,7 @@ def test_exceptions_count_over_the_whole_run_and_in_windows_of_the_judged_part()
 
 
 def test_an_endpoint_that_has_never_answered_breaks_its_abort_rule_too() -> None:
-    """It was requested, as what is in flight shows."""
+    """An endpoint that has never answered breaks its abort rule, since its requests in flight show that it was requested."""
     judge = Judge([parse_threshold("GET /x p95 < 1 s over 3s, abort")])
     for second in range(3):
         judge.add(JudgedSecond(second, {POST: tally(5.0)}, 1, 0, {GET: waits(1000.0 * (second + 1))}))

@@ -1,4 +1,4 @@
-"""The generator is fit when it is known to be fit; offenders are named; the verdict puts fitness before thresholds."""
+"""The generator is fit only when known to be fit; offenders are named; the verdict puts fitness before thresholds."""
 
 import pytest
 
@@ -117,7 +117,7 @@ def test_loop_lag_is_pooled_over_the_fleet_and_judged_by_node_too() -> None:
 
 
 def test_one_clock_that_is_not_known_well_enough_makes_the_run_invalid() -> None:
-    """Its requests may count for another second than they were made in."""
+    """One clock with too large an error makes the run INVALID, since its requests may count for another second."""
     log = healthy()
     log.add_clock_error(NODES[3], 251.0)
     log.add_clock_error(NODES[3], 2.0)
@@ -221,12 +221,12 @@ def test_a_second_is_unfit_for_each_limit_its_worker_breaks_or_may_have_broken(
 def test_a_second_is_unfit_for_what_holds_its_node_back_or_may_have(
     node: NodeCondition | None, expected: list[str]
 ) -> None:
-    """Unknown is no state of health: where it could be known, it makes the second unfit."""
+    """A second is unfit if its node was throttled, or if that is unknown where it could be known."""
     assert unfit_reasons(LIMITS, lag_max_ms=1, worker_cpu_percent=1, clock_error_ms=1, node=node) == expected
 
 
 def test_a_pi_that_can_not_tell_is_fit_only_where_the_scenario_allows_it() -> None:
-    """It stays unknown, whoever allows it."""
+    """A Pi that can't report throttling is fit only where the scenario allows it, and unknown all the same."""
     allowed = ValidityLimits(throttling_may_be_unknown=True)
     mute = pi(conditions=UNKNOWN)
     assert unfit_reasons(allowed, lag_max_ms=1, worker_cpu_percent=1, clock_error_ms=1, node=mute) == []
@@ -240,7 +240,7 @@ def test_a_pi_that_can_not_tell_is_fit_only_where_the_scenario_allows_it() -> No
 
 
 def test_what_no_node_has_a_sensor_for_is_unknown_and_neither_fit_nor_unfit() -> None:
-    """A fleet of ordinary machines."""
+    """In a fleet of ordinary machines, of which none has a sensor for throttling, the check is unknown, neither fit nor unfit."""
     log = FitnessLog()
     log.add_node("server", NodeCondition(50, 40))
     found = rows(log)

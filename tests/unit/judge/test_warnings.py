@@ -1,4 +1,4 @@
-"""What is pointed out of a run's requests: names with ids in them, and times that can't be."""
+"""Warnings about a run's requests: names with ids in them, and impossible times."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_names_beyond_the_last_place_are_said_to_be_counted_together() -> None:
     [(5e6, "GET /a is said to have taken 5000 s, longer than the run"), (float("inf"), "to have taken for ever")],
 )
 def test_a_request_that_is_said_to_have_taken_longer_than_the_run_is_doubted(latency_ms: float, says: str) -> None:
-    """Nanoseconds, where milliseconds belong."""
+    """A request that is said to take longer than the run is doubted, as when nanoseconds stand for milliseconds."""
     (warning,) = warnings_for({("GET", "/a"): tally(5.0, latency_ms), ("GET", "/b"): tally(59_000.0)}, 60)
     assert says in warning
     assert "in ms?" in warning
