@@ -1,4 +1,4 @@
-"""Locust's global events in a process with several workers: each worker's are its own, whichever of the two a locustfile uses."""
+"""Locust's global events in a process with several workers: each worker has its own, whichever event a locustfile uses."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ REQUEST = {"request_type": "RAW", "name": "/", "response_time": 1.0, "response_l
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Global events that no other test has touched, and no worker of another."""
+    """Global events that neither another test nor another test's worker has touched."""
     monkeypatch.setattr(locust, "events", Events())
     monkeypatch.setattr(shared, "_workers", [])
     share_global_events()
 
 
 class Worker:
-    """A worker's events and what it counts; `does` runs in a greenlet of a greenlet of it, as a task does."""
+    """A worker's events and its counts; `does` runs in a greenlet that a greenlet of the worker starts, as a task does."""
 
     def __init__(self) -> None:
         self.recorder = Recorder(LoopLag())
@@ -54,7 +54,7 @@ class Worker:
 
 
 def test_a_request_fired_on_the_global_event_is_counted_once_by_the_worker_whose_task_fired_it() -> None:
-    """As under Locust's own command, where both events are the same; here another worker shares the module."""
+    """A request fired on the global event is counted once, by the worker whose task fired it, though workers share the module."""
     first, second = Worker(), Worker()
     second.does(lambda: locust.events.request.fire(**REQUEST))
     second.does(lambda: second.events.request.fire(**REQUEST))
@@ -62,7 +62,7 @@ def test_a_request_fired_on_the_global_event_is_counted_once_by_the_worker_whose
 
 
 def test_what_is_measured_on_the_global_event_is_counted() -> None:
-    """`events.request.measure` is Locust's way to time a block."""
+    """A block that is timed with `events.request.measure` on the global event is counted."""
     worker = Worker()
 
     def task() -> None:
@@ -74,7 +74,7 @@ def test_what_is_measured_on_the_global_event_is_counted() -> None:
 
 
 def test_who_listens_when_the_locustfile_is_imported_hears_every_worker() -> None:
-    """And each event once."""
+    """A listener that is added while the locustfile is imported hears each event of every worker once."""
     heard: list[dict[str, Any]] = []
     locust.events.test_start.add_listener(lambda **given: heard.append(given))
     first, second = Worker(), Worker()
@@ -84,7 +84,7 @@ def test_who_listens_when_the_locustfile_is_imported_hears_every_worker() -> Non
 
 
 def test_who_listens_to_the_global_event_in_a_worker_hears_that_one_alone() -> None:
-    """A listener of init runs in each worker: were the global event one, all would hear all."""
+    """A listener that a worker's init adds to the global event hears that worker alone, although each worker's init adds one."""
     heard: list[str] = []
     workers = {name: Worker() for name in "ab"}
     for name, worker in workers.items():
@@ -94,7 +94,7 @@ def test_who_listens_to_the_global_event_in_a_worker_hears_that_one_alone() -> N
 
 
 def test_a_worker_that_listens_no_more_leaves_the_others_theirs() -> None:
-    """As if each were a process of its own."""
+    """A listener that one worker removes stays in the other workers, as if each were a process of its own."""
     heard: list[int] = []
 
     def listener(number: int) -> None:
@@ -109,14 +109,14 @@ def test_a_worker_that_listens_no_more_leaves_the_others_theirs() -> None:
 
 
 def test_what_is_fired_outside_every_worker_counts_as_the_first_ones() -> None:
-    """A callback of the event loop is in nobody's greenlet; its request must not be lost."""
+    """A request fired outside of every worker, as in a callback of the event loop, counts for the first worker and is not lost."""
     first, second = Worker(), Worker()
     locust.events.request.fire(**REQUEST)
     assert (first.recorder.requests_total, second.recorder.requests_total) == (1, 0)
 
 
 def test_an_event_of_the_locustfiles_own_is_an_event_of_each_worker() -> None:
-    """Locustfiles add to the global events, and fire on the environment's."""
+    """An event that a locustfile adds to the global events is an event of each worker, fired on its environment."""
     heard: list[int] = []
     locust.events.bought = EventHook()
     locust.events.bought.add_listener(lambda number: heard.append(number))  # noqa: PLW0108  # by its name
@@ -128,7 +128,7 @@ def test_an_event_of_the_locustfiles_own_is_an_event_of_each_worker() -> None:
 
 
 def test_a_listener_that_fails_is_an_exception_of_its_worker_and_the_next_one_is_called() -> None:
-    """Locust's command ends with 2 then; an exception that only a log has is seen by nobody."""
+    """A failing listener is an exception of its worker, as Locust ends with status 2, and the next listener is called."""
     heard: list[int] = []
     worker = Worker()
     worker.events.test_start.add_listener(lambda **_: {}["no_such_key"])
@@ -145,7 +145,7 @@ def test_a_listener_that_fails_is_an_exception_of_its_worker_and_the_next_one_is
 
 
 def test_a_listener_may_end_the_user_that_fired() -> None:
-    """Locust lets these exceptions through to the task."""
+    """A listener may raise the exceptions with which Locust ends the user that fired the event."""
     worker = Worker()
 
     def full(**_: Any) -> None:

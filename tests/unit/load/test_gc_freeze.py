@@ -1,4 +1,4 @@
-"""What lives as long as the load is left out of garbage collections, and nothing else for ever."""
+"""Objects that live as long as the load are excluded from garbage collections, and no others for long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.load.process.gc_freeze import GcFreezer
 
 
 class Noted:
-    """A collector that notes what it is told, with how many users there are then."""
+    """A collector that notes its calls, with the number of users at that time."""
 
     def __init__(self) -> None:
         self.users = 0
@@ -29,7 +29,7 @@ class Noted:
 
 
 def told(*users: int) -> list[tuple[str, int]]:
-    """What the collector is told while `users` are there, one look after the other."""
+    """Return the calls to the collector while `users` are there, one number for each look."""
     noted = Noted()
     freezer = GcFreezer(lambda: noted.users, noted)
     for noted.users in users:

@@ -21,7 +21,7 @@ def of(values_ms: list[float]) -> Histogram:
 
 
 def nearest_rank(values_ms: list[float], percent: float) -> float:
-    """The textbook definition, on the raw values."""
+    """The textbook definition of a percentile, on the raw values."""
     return sorted(values_ms)[max(1, math.ceil(percent * len(values_ms) / 100)) - 1]
 
 
@@ -102,7 +102,7 @@ def test_tallies_add_up() -> None:
 def test_the_part_from_a_latency_on_has_no_shorter_one_and_lacks_few(
     latencies_ms: list[float], least_ms: float
 ) -> None:
-    """It may lack those in the bucket that the bound falls into, which nobody can tell apart."""
+    """The part of a histogram from a bound on has no shorter latency; it may lack those in the bucket of the bound."""
     part = of(latencies_ms).part_from(least_ms)
     assert part.count <= sum(latency_ms >= least_ms * (1 - 1e-6) for latency_ms in latencies_ms)
     assert part.count >= sum(latency_ms > least_ms * GAMMA * GAMMA for latency_ms in latencies_ms)

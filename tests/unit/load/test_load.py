@@ -1,4 +1,4 @@
-"""The schedule knows at any offset where the run should be, and where it is once the ramps took their time."""
+"""The schedule gives the users due at any offset, and the shift by ramps that took longer."""
 
 import pytest
 from hypothesis import given

@@ -39,14 +39,14 @@ def add_tenant(parser: Any) -> None:
 
 
 def test_an_option_of_the_locustfiles_own_has_its_default(parser_event: EventHook) -> None:
-    """Nobody has given it a value."""
+    """An option of the locustfile's own that nobody has set has its default."""
     parser_event.add_listener(add_tenant)
     options = parse_options({})
     assert (options.tenant, options.depth, options.note) == ("acme", 3, "")
 
 
 def test_an_own_option_has_the_value_of_the_variable_that_it_names(parser_event: EventHook) -> None:
-    """Converted as its type says; all workers get what the controller's environment had."""
+    """An option of the locustfile's own takes its environment variable's value, from the controller and converted by type."""
     parser_event.add_listener(add_tenant)
     taken = own_variables({"SHOP_TENANT": "globex", "SHOP_DEPTH": "7", "LOCUST_TAGS": "a", "PATH": "/bin"})
     assert taken == {"SHOP_TENANT": "globex", "SHOP_DEPTH": "7"}
@@ -55,14 +55,14 @@ def test_an_own_option_has_the_value_of_the_variable_that_it_names(parser_event:
 
 
 def test_locusts_own_options_come_from_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node's environment would choose other tasks than the controller's."""
+    """Locust's own options are not read from the environment, since a node's might choose other tasks than the controller's."""
     monkeypatch.setenv("LOCUST_TAGS", "good")
     assert parse_options({}).tags is None
     assert {"LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS", "LOCUST_USERS", "LOCUST_HOST"} <= locust_variables()
 
 
 def test_an_own_option_that_must_be_given_is_named_when_it_is_not(parser_event: EventHook) -> None:
-    """There is no command line to give it on, so its absence is an error like any other."""
+    """A required option without a value is an error that names it, since there is no command line to give it on."""
     parser_event.add_listener(lambda parser: parser.add_argument("--token", required=True, env_var="SHOP_TOKEN"))
     with pytest.raises(OptionsError, match="--token"):
         parse_options({})
@@ -70,14 +70,14 @@ def test_an_own_option_that_must_be_given_is_named_when_it_is_not(parser_event: 
 
 
 def test_a_listener_that_can_not_add_its_options_is_named(parser_event: EventHook) -> None:
-    """Locust has such an option itself."""
+    """A listener that adds an option which Locust itself has is an error that names the option."""
     parser_event.add_listener(lambda parser: parser.add_argument("--users"))
     with pytest.raises(OptionsError, match="--users"):
         parse_options({})
 
 
 def test_a_workers_options_say_what_the_run_does(parser_event: EventHook) -> None:
-    """As if they had been given on Locust's command line."""
+    """A worker's options are those of the run, as if given on Locust's command line."""
     parser_event.add_listener(add_tenant)
     options = worker_options(WORK)
     assert (options.host, options.num_users, options.spawn_rate, options.run_time) == (

@@ -1,4 +1,4 @@
-"""How late the event loop wakes its probes, with a clock and a sleep that do as they are told."""
+"""The lag with which the event loop wakes its probes, on a clock and a sleep that the test drives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Loop:
         self.lag = LoopLag(clock=lambda: self.now_s, cpu_clock=lambda: busy_share * (self.now_s - START_S))
 
     def run(self, seconds: float, late_s: Callable[[float], float] = lambda _: 0.0) -> None:
-        """Probe for so long; a sleep takes `late_s` of its start longer than asked."""
+        """Run the loop with its probe for so long; each sleep takes `late_s` of its start longer than asked."""
 
         class Over(Exception):  # noqa: N818
             pass
@@ -36,7 +36,7 @@ class Loop:
 
 
 def test_a_loop_that_is_in_time_has_no_lag() -> None:
-    """Each full second has all its probes, and the largest lag is zero."""
+    """In a loop without lag each full second has all its probes, and the largest lag is zero."""
     loop = Loop()
     loop.run(10)
     for second in range(1001, 1009):
@@ -46,7 +46,7 @@ def test_a_loop_that_is_in_time_has_no_lag() -> None:
 
 
 def test_a_constant_delay_is_the_lag_of_every_probe() -> None:
-    """The schedule does not move with the delay, so the probes stay as many as they were."""
+    """Under a constant delay every probe has that lag, and the number of probes stays, since their schedule does not move."""
     loop = Loop()
     loop.run(10, lambda _: 0.02)
     histogram = loop.lag.second(1005).histogram
@@ -56,7 +56,9 @@ def test_a_constant_delay_is_the_lag_of_every_probe() -> None:
 
 
 def test_a_stall_counts_every_probe_that_it_swallows_with_falling_lags() -> None:
-    """Each probe counts where it was due, with the wait it would have met; the longest counts again where the stall ends."""
+    """Each probe swallowed by a stall counts where it was due, with the wait left; the longest counts again where the
+    stall ends.
+    """
     loop = Loop()
     interval_ms = 1000 * PROBE_INTERVAL_S
     longest_ms = 59 * interval_ms + 1
@@ -77,11 +79,11 @@ def test_a_stall_counts_every_probe_that_it_swallows_with_falling_lags() -> None
 
 @pytest.mark.parametrize("phase", range(10))
 def test_stops_that_come_with_the_period_of_a_cpu_quota_are_seen_in_each_second(phase: int) -> None:
-    """70 ms of every 100, wherever they begin: some probe meets nearly the whole of a stop."""
+    """Stops of 70 ms in every 100 ms, as by a CPU quota, show nearly whole in each second, wherever they begin."""
     loop = Loop()
 
     def late_s(now_s: float) -> float:
-        """Of a sleep that is always that of a probe: until the stop is over that it would end in."""
+        """Return how late the probe's sleep ends, when it would end within a stop."""
         end_s = now_s + max(0.0, PROBE_INTERVAL_S - (now_s - START_S) % PROBE_INTERVAL_S)
         return max(0.0, 0.07 - (end_s + phase / 100) % 0.1)
 
@@ -91,7 +93,7 @@ def test_stops_that_come_with_the_period_of_a_cpu_quota_are_seen_in_each_second(
 
 @pytest.mark.parametrize("busy_share", [0.0, 0.25, 1.0])
 def test_cpu_is_what_the_process_used_in_the_second(busy_share: float) -> None:
-    """In percent of one core; of a second that is not over, it is that of its part so far."""
+    """A second's CPU is in percent of one core; that of a second under way covers its part so far."""
     loop = Loop(busy_share)
     loop.run(5.5)
     assert loop.lag.second(1003).cpu_percent == pytest.approx(100 * busy_share)
@@ -100,7 +102,7 @@ def test_cpu_is_what_the_process_used_in_the_second(busy_share: float) -> None:
 
 
 def test_the_seconds_of_a_stall_have_the_cpu_used_over_it() -> None:
-    """A loop that is held up by work of its own was busy all the time."""
+    """Each second of a stall has the CPU used over the stall, so that a loop busy with its own work shows as busy."""
     loop = Loop(busy_share=0.8)
     stalls = iter([3.0])
     loop.run(10, lambda now_s: next(stalls, 0.0) if now_s >= 1004.5 else 0.0)
@@ -108,7 +110,7 @@ def test_the_seconds_of_a_stall_have_the_cpu_used_over_it() -> None:
 
 
 def test_only_the_latest_seconds_are_kept() -> None:
-    """Whoever asks for an older or an unknown one gets an empty record."""
+    """Only the latest seconds are kept; an older or an unknown second has an empty record."""
     loop = Loop()
     loop.run(3 * KEPT_SECONDS)
     assert len(loop.lag._seconds) == KEPT_SECONDS
@@ -126,7 +128,7 @@ def stalled_at_1004() -> Loop:
 
 
 def test_a_lag_counts_again_where_it_still_makes_requests_late() -> None:
-    """Once, in the second in which one of them ends, and not in those that have nothing to do with it."""
+    """A lag that delayed a request counts again once, in the second in which the request ends, and in none between."""
     loop = stalled_at_1004()
     largest_ms = loop.lag.second(1004).histogram.max_ms
     before = loop.lag.second(1006).histogram.count

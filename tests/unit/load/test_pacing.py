@@ -1,4 +1,4 @@
-"""A schedule keeps its due times whatever becomes of the tasks, and each task is either run or counted as missed."""
+"""A schedule keeps its due times whatever the tasks take, and each task is either run or counted as missed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Played:
 
     @property
     def late_s(self) -> list[float]:
-        """How late each task began."""
+        """Return how late each task began."""
         return [begun_s - due_s for begun_s, due_s in zip(self.begun_s, self.due_s, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Every request is handed over exactly once, in the second it ended in, with its failure."""
+"""Every request is reported exactly once, in the second in which it ended, with its failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from worker.wire.messages import Report, encode
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test moves."""
 
     def __init__(self, now_s: float = 100.0) -> None:
         self.now_s = now_s
@@ -33,7 +33,7 @@ class Clock:
 
 
 class KnownLag(LoopLag):
-    """Says for each second how late its loop was: as many ms as the second has hundredths."""
+    """A loop whose lag in each second is as many ms as the second has hundredths."""
 
     def second(self, second: int) -> LagSecond:
         lag = LagSecond()
@@ -82,7 +82,7 @@ steps = st.lists(
 
 @given(steps)
 def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
-    """Whatever the order of requests, failures, pauses and reports, final ones in mid-run included."""
+    """Every request is in exactly one report, whatever the order of requests, failures, pauses and reports, also final ones."""
     clock = Clock()
     recorder = Recorder(KnownLag(), clock)
     expected: Counter[tuple[int, str, str]] = Counter()
@@ -129,7 +129,7 @@ def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
 
 
 def test_a_second_is_reported_when_it_is_over_and_idle_ones_too(recorder: Recorder, clock: Clock) -> None:
-    """Each with the lag and CPU of its own, which tell whether the worker was fit."""
+    """Each second is reported once it is over, also an idle one, with its lag and CPU, which tell if the worker was fit."""
     clock.now_s = 101.5
     recorder.record("GET", "/", 5.0, 10)
     clock.now_s = 103.9
@@ -144,7 +144,7 @@ def test_a_second_is_reported_when_it_is_over_and_idle_ones_too(recorder: Record
 
 
 def test_the_final_report_has_the_second_that_is_not_over(recorder: Recorder, clock: Clock) -> None:
-    """Nothing comes after it, so nothing may be held back."""
+    """The final report includes the second under way, since no report comes after it."""
     clock.now_s = 100.25
     recorder.record("GET", "/", 5.0, 10)
     assert recorder.take({}).seconds == []
@@ -152,7 +152,7 @@ def test_the_final_report_has_the_second_that_is_not_over(recorder: Recorder, cl
 
 
 def test_a_report_that_is_kept_stays_as_it_was_taken(clock: Clock) -> None:
-    """It may be sent again after a stall, whose probes are counted late, in the seconds in which they were due."""
+    """A stored report does not change when a stall's probes are added to its seconds later, so that it can be sent again."""
     lag = LoopLag(clock, lambda: 0.0)
     recorder = Recorder(lag, clock)
     lag._at(int(clock())).histogram.add(1.0)
@@ -164,7 +164,7 @@ def test_a_report_that_is_kept_stays_as_it_was_taken(clock: Clock) -> None:
 
 
 def test_the_caller_may_say_when_a_request_ended(recorder: Recorder, clock: Clock) -> None:
-    """It counts in that second, with its failure."""
+    """A request that is recorded with its time of end counts in that second, with its failure."""
     clock.now_s = 101.001
     recorder.record("GET", "/a", 5.0, 0, "late", 100.999)
     recorder.record("GET", "/b", 5.0, 0)
@@ -176,7 +176,7 @@ def test_the_caller_may_say_when_a_request_ended(recorder: Recorder, clock: Cloc
 
 
 def test_a_request_after_the_final_report_is_in_the_next(recorder: Recorder) -> None:
-    """Its second has been handed over, and begins anew."""
+    """A request after the final report is in the next report, in a second that begins anew."""
     recorder.record("GET", "/", 5.0, 0)
     recorder.take({}, final=True)
     recorder.record("GET", "/", 5.0, 0)
@@ -184,7 +184,7 @@ def test_a_request_after_the_final_report_is_in_the_next(recorder: Recorder) -> 
 
 
 def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder) -> None:
-    """What is beyond the cap counts together; the next report starts with none."""
+    """Different errors beyond the cap count together, and the next report starts with none."""
     for number in range(MAX_ERRORS_PER_REPORT + 50):
         for _ in range(2):
             recorder.record("GET", "/", 1.0, 0, f"error {number}")
@@ -199,13 +199,13 @@ def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder)
     ("error", "text"), [(ValueError("bad"), "bad"), ("x" * 999, "x" * MAX_ERROR_LENGTH), (ValueError(), "ValueError()")]
 )
 def test_an_error_is_told_in_bounded_text(recorder: Recorder, error: object, text: str) -> None:
-    """Exceptions by their message, long ones cut, and one without words is still an error."""
+    """An error is reported by the exception's message, cut if too long, and also when the message is empty."""
     recorder.record("GET", "/", 1.0, 0, error)
     assert [row.error for row in recorder.take({}).errors] == [text]
 
 
 def test_a_name_that_is_too_long_is_cut_for_request_and_failure_alike(recorder: Recorder) -> None:
-    """A name beyond what the wire takes would cost the whole report."""
+    """A name that is too long for the wire is cut, for the request and its failure alike, and the report is sent."""
     for error in ("no", None):
         recorder.record("GET", "/" + "x" * 2000, 1.0, 0, error)
     report = recorder.take({}, final=True)
@@ -218,7 +218,7 @@ FIRED = {"request_type": "GET", "name": "/", "response_time": 2.0, "response_len
 
 
 def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None:
-    """A listener gets all that was fired; one that fails harms neither the count nor the next listener."""
+    """A listener gets all fields of an event; one that fails harms neither the count nor the next listener."""
     event = RequestEvent(recorder)
     heard: list[dict[str, Any]] = []
     event.add_listener(lambda **_: 1 / 0)
@@ -233,7 +233,7 @@ def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None
 def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentiles(
     recorder: Recorder, latency_ms: Any
 ) -> None:
-    """None is Locust's own way to say it; whatever else is no time is noted beside."""
+    """A request without a response time counts and stays out of percentiles; an invalid time, other than None, is an error too."""
     RequestEvent(recorder).fire(**FIRED | {"response_time": latency_ms, "response_length": None})
     report = recorder.take({}, final=True)
     encode(report)
@@ -245,13 +245,13 @@ def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentil
 
 
 def test_an_event_without_a_length_is_counted(recorder: Recorder) -> None:
-    """Locust's listeners do not ask for it either."""
+    """An event without a length is counted, since Locust's listeners do not require one."""
     RequestEvent(recorder).fire(**{key: value for key, value in FIRED.items() if key != "response_length"})
     assert recorder.take({}, final=True).seconds[0].endpoints[0].received_bytes == 0
 
 
 def test_a_failure_s_time_is_kept_apart_from_those_of_answers(recorder: Recorder) -> None:
-    """A quick error makes no percentile better."""
+    """The time of a failure is kept apart from those of answers, so that a quick error improves no percentile."""
     recorder.record("GET", "/", 50.0, 10)
     recorder.record("GET", "/", 0.1, 0, ValueError("status"))
     (entry,) = recorder.take({}, final=True).seconds[0].endpoints
@@ -267,7 +267,7 @@ def test_a_failure_s_time_is_kept_apart_from_those_of_answers(recorder: Recorder
 def test_a_timeout_is_told_with_when_it_was_sent_and_how_old_it_was(
     recorder: Recorder, clock: Clock, error: BaseException
 ) -> None:
-    """It is in no second's counts: the controller sorts it into the last judged second in which it was in flight."""
+    """A timeout is reported with when it was sent and its age, in no second's counts, since the controller chooses the second."""
     clock.now_s = 130.5
     recorder.record("GET", "/slow", 28_000.0, 0, error)
     report = recorder.take({}, final=True)
@@ -288,7 +288,7 @@ class Sent:
 
 
 def test_what_is_in_flight_at_the_end_of_a_second_is_told_with_its_age(recorder: Recorder, clock: Clock) -> None:
-    """The number of all of them, and the ages of those that have been waiting for a second or longer."""
+    """A second has the number of its requests in flight, and the ages of those waiting for a second or longer."""
     recorder.in_flight.update({Sent("GET", "/a", 100.5), Sent("GET", "/a", 102.9), Sent("GET", "/b", None)})
     clock.now_s = 103.002
     recorder.end_second(7)
@@ -313,7 +313,7 @@ def test_what_is_in_flight_at_the_end_of_a_second_is_told_with_its_age(recorder:
 def test_a_request_cut_off_with_its_user_fails_if_it_had_waited_for_unusually_long(
     recorder: Recorder, clock: Clock, usual_ms: float | None, age_s: float, failed: bool
 ) -> None:
-    """Of a younger one nobody knows what would have come of it."""
+    """A request cut off with its user fails if it had waited for unusually long; the outcome of a younger one is unknown."""
     if usual_ms is not None:
         recorder.record("GET", "/a", usual_ms, 0)
     clock.now_s = 104.0
@@ -339,14 +339,16 @@ def test_a_request_cut_off_with_its_user_fails_if_it_had_waited_for_unusually_lo
     ],
 )
 def test_what_the_node_itself_lacked_is_told_of_the_second(recorder: Recorder, error: Exception, told: str) -> None:
-    """It is a failed request all the same; whose fault it was, the controller judges."""
+    """An error from what the node lacks is a failed request and a local error of its second, for the controller to judge."""
     recorder.record("GET", "/", 1.0, 0, error)
     row = recorder.take({}, final=True).seconds[0]
     assert (row.local_errors, told in row.local_error, row.endpoints[0].failed) == (bool(told), True, 1)
 
 
 def test_exceptions_of_users_are_told_by_class_place_and_line(recorder: Recorder) -> None:
-    """How often in which second, and once each with type, message and the line of the user's own code."""
+    """Exceptions of users count by second, and each is reported once with class, type, message, place and line of the
+    user's code.
+    """
     for _ in range(3):
         try:
             raise KeyError("id")  # noqa: TRY301
@@ -361,7 +363,7 @@ def test_exceptions_of_users_are_told_by_class_place_and_line(recorder: Recorder
 
 
 def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
-    """Outside of a user's greenlet nobody knows whose request it was."""
+    """A request outside of a user's greenlet has the empty class, since the user is unknown."""
     RequestEvent(recorder).fire(**FIRED)
     assert recorder.take({}, final=True).requesting == [""]
 
@@ -377,7 +379,7 @@ def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
 def test_the_event_takes_a_time_for_the_kernels_only_if_the_response_says_so(
     recorder: Recorder, kernel_latency_ms: float | None, own_clock: int
 ) -> None:
-    """Locust's responses say nothing of the kind, nor do events without any."""
+    """A response time counts as the kernel's only if the response says so, which Locust's own never do."""
     event = RequestEvent(recorder)
     event.fire(**FIRED | {"response": SimpleNamespace(kernel_latency_ms=kernel_latency_ms)})
     event.fire(**FIRED | {"response": object(), "name": "/locust"})
@@ -393,7 +395,7 @@ def test_the_event_takes_a_time_for_the_kernels_only_if_the_response_says_so(
 
 
 def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
-    """It asks for that at the start of a test and once the users are up."""
+    """Locust's resets, at the start of a test and when all users are up, discard nothing that was measured."""
     recorder.record("GET", "/", 1.0, 0)
     recorder.clear_all()
     recorder.reset_all()
@@ -401,7 +403,7 @@ def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
 
 
 def test_users_cut_off_add_up_until_they_are_reported(recorder: Recorder) -> None:
-    """Two ramps down within one interval both count; nobody cut off is no error."""
+    """Users cut off add up over all ramps down until they are reported, and none cut off is no error."""
     for users in (3, 0, 2):
         recorder.note_cut_users(users)
     assert [(error.name, error.count) for error in recorder.take({}).errors] == [("user cut off", 5)]
@@ -410,7 +412,7 @@ def test_users_cut_off_add_up_until_they_are_reported(recorder: Recorder) -> Non
 
 
 class UnspeakableError(Exception):
-    """As a locustfile may have."""
+    """An exception of a locustfile whose message raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -432,7 +434,7 @@ class UnspeakableError(Exception):
 def test_nothing_that_a_locustfile_says_costs_a_report(
     recorder: Recorder, clock: Clock, name: str, length: Any, error: Exception | None
 ) -> None:
-    """It is told in a way that the wire can take, as often as it comes."""
+    """Any name, length or error that a locustfile gives is reported, as often as it comes, in a form that the wire accepts."""
     event = RequestEvent(recorder)
     for _ in range(3):
         event.fire(request_type="GET", name=name, response_time=1.0, response_length=length, exception=error)

@@ -1,4 +1,4 @@
-"""A sleep that the kernel ends: never too early, and others go on meanwhile."""
+"""A sleep that ends by a kernel timer is never too short, and other greenlets run meanwhile."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Environment:
 
 
 def test_the_parts_tested_here_do_not_import_locust() -> None:
-    """Locust replaces half the standard library when it is imported; that must not happen to whoever tests these."""
+    """The parts tested here do not import Locust, which replaces half of the standard library."""
     code = "import sys, worker.users.lucid.accounts, worker.users.lucid.screen_chunks, worker.users.lucid.replies; print('gevent' in sys.modules)"
     root = Path(worker.users.__file__).parents[2]
     answer = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
@@ -81,7 +81,7 @@ def test_randomness_repeats_with_the_seed_and_differs_between_users() -> None:
 
 
 def test_the_password_is_the_controllers_or_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is none that everybody knows."""
+    """The password is the controller's or the environment's, and there is no default that everybody knows."""
     monkeypatch.delenv("PISWARM_TARGET_PASSWORD", raising=False)
     assert password(Environment()) == ""
     assert password(object()) == ""
@@ -91,7 +91,9 @@ def test_the_password_is_the_controllers_or_the_environments(monkeypatch: pytest
 
 
 def test_desktop_chunks_compress_like_a_desktop() -> None:
-    """More than 70 % off with gzip level 6, also after encryption, and yet neither constant nor mere repetition."""
+    """Desktop chunks compress by more than 70 % with gzip level 6, also after encryption, and are neither constant nor
+    repetitive.
+    """
     for chunk in screen_chunks.chunks():
         assert len(chunk) == screen_chunks.CHUNK_BYTES == 16_384
         stored = ChunkCipher().seal(compress(chunk), "s", 0)
