@@ -1,4 +1,4 @@
-"""The roles of the playbook: what they specify of their variables, and how they write kernel settings."""
+"""The playbook's roles: the specifications of their variables, and how they write kernel settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def loaded(role: str, file: str) -> Any:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_variable_of_a_role_is_specified_and_described(role: str) -> None:
-    """Those with a default have a type, the same default where it is a plain value, and a name that begins with the role's."""
+    """Every variable with a default has a type, the same plain default in the specification, and its role's name as a prefix."""
     options = loaded(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     defaults = loaded(role, "defaults/main.yml")
     assert defaults.keys() <= options.keys()
@@ -42,7 +42,7 @@ def settle(dry: str, *pairs: str | Path) -> list[str]:
 
 
 def test_kernel_settings_are_written_where_they_differ(tmp_path: Path) -> None:
-    """And told. White space counts for nothing: the kernel parts with tabs what was given with blanks."""
+    """Kernel settings are written and reported only where they differ, tabs and blanks counting as the same."""
     for name, text in (("policy0", "ondemand\n"), ("policy1", "performance\n"), ("range", "1024\t65535\n")):
         (tmp_path / name).write_text(text)
     wanted = (tmp_path / "policy*", "performance", tmp_path / "range", "1024 65535")

@@ -1,4 +1,4 @@
-"""What the documentation names is there: paths, modules, make targets, fab tasks, and words of the code in the design's pages."""
+"""Everything that the documentation names exists: paths, modules, make targets, fab tasks, and identifiers on design pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SOURCES = ("*.py", "*.sh", "*.yml", "*.j2", "*.toml", "*.js", "Makefile")
 
 
 def is_there(path: str) -> bool:
-    """Whether a path, perhaps with `*` in it, is one of the repository: a folder in which there is only byte code is none."""
+    """Return whether a path, perhaps with `*`, exists in the repository; a folder with byte code alone does not."""
     found = ROOT.glob(path.rstrip("/")) if "*" in path else [ROOT / path]
     return any(each.is_file() or (each.is_dir() and any(map(_is_source, each.rglob("*")))) for each in found)
 
@@ -38,7 +38,7 @@ def _is_source(path: Path) -> bool:
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """Every path in `text` that begins with a folder of the repository."""
+    """Return every path in `text` that begins with a folder of the repository."""
     for found in _PATH.finditer(text):
         path = found.group().rstrip(".-")
         if path not in BY_READERS:
@@ -46,7 +46,7 @@ def paths_in(text: str) -> Iterator[str]:
 
 
 def resolves(name: str) -> bool:
-    """Whether a dotted name is a module, or something that a module defines or imports, or a member of a class there."""
+    """Return whether a dotted name is a module, what a module defines or imports, or a member of a class there."""
     first, *rest = name.split(".")
     place = ROOT / first
     while rest and (place / rest[0]).is_dir() and is_there(str((place / rest[0]).relative_to(ROOT))):
@@ -84,12 +84,12 @@ def _names_of(node: ast.AST) -> Iterator[str]:
 
 
 def code_in(text: str) -> str:
-    """The code spans and blocks of `text`, a line each."""
+    """Return the code spans and blocks of `text`, a line each."""
     return "\n".join(found.group().strip("`") for found in _CODE.finditer(text))
 
 
 def commands_in(text: str, program: str) -> Iterator[str]:
-    """The first words after `program` in the code of `text`, where it is called by itself."""
+    """Return the words after `program` in the code of `text`, where it is the command."""
     for found in re.finditer(
         rf"(?:^|[\s/]){program} (?:--?[a-z]\S* )*([a-z][a-z-]*)\b(?![=.])", code_in(text), re.MULTILINE
     ):
@@ -113,7 +113,7 @@ def fab_tasks() -> frozenset[str]:
 
 @cache
 def words_of_the_code() -> frozenset[str]:
-    """Every word of the sources, this test's own aside."""
+    """Return every word of the sources, apart from those of this test."""
     files = [file for pattern in _SOURCES for folder in FOLDERS for file in (ROOT / folder).rglob(pattern)]
     files += [file for pattern in _SOURCES for file in ROOT.glob(pattern)]
     return frozenset(
@@ -125,13 +125,13 @@ def words_of_the_code() -> frozenset[str]:
 
 
 def unknown_words_in(text: str) -> list[str]:
-    """Identifiers in code spans of `text` of which some part is no word of the code."""
+    """Return identifiers in code spans of `text` of which a part is no word of the code."""
     spans = [span for span in _SPAN.findall(text) if _IDENTIFIER.fullmatch(span) and not span.endswith(".md")]
     return [span for span in spans if not set(re.findall(r"\w+", span)) <= words_of_the_code()]
 
 
 def faults_of(text: str, folder: Path) -> list[str]:
-    """Everything that a page in `folder` names and that is not there."""
+    """Return everything that a page in `folder` names and that does not exist."""
 
     def missing(kind: str, names: Iterator[str], known: Callable[[str], bool]) -> list[str]:
         return [f"{kind} {name}" for name in dict.fromkeys(names) if not known(name)]
@@ -147,13 +147,13 @@ def faults_of(text: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_names_is_there(page: Path) -> None:
-    """Paths, modules and what they define, make targets, fab tasks, links to other pages."""
+    """Paths, modules and what they define, make targets, fab tasks and links on a page exist."""
     assert faults_of(page.read_text(encoding="utf-8"), page.parent) == []
 
 
 @pytest.mark.parametrize("page", EXACT, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_identifiers_on_a_page_about_the_code_are_the_codes(page: Path) -> None:
-    """A renamed class, function, column or constant is found here."""
+    """Identifiers on a page about the code are words of the code, so that a renamed one is found."""
     assert unknown_words_in(page.read_text(encoding="utf-8")) == []
 
 
@@ -173,7 +173,7 @@ def test_identifiers_on_a_page_about_the_code_are_the_codes(page: Path) -> None:
     ],
 )
 def test_a_wrong_name_is_found(text: str, fault: str) -> None:
-    """In prose, in spans and in blocks."""
+    """A wrong name is found in prose, in code spans and in code blocks."""
     assert faults_of(text, ROOT / "docs") == [fault]
 
 
@@ -189,12 +189,12 @@ def test_a_wrong_name_is_found(text: str, fault: str) -> None:
     ],
 )
 def test_right_names_are_left_alone(text: str) -> None:
-    """As are names that merely look like one."""
+    """Right names, and text that merely looks like a name, are left alone."""
     assert faults_of(text, ROOT / "docs") == []
 
 
 def test_identifiers_are_held_against_the_code() -> None:
-    """By each of their parts; commands and sentences are no identifiers."""
+    """Each part of an identifier must be a word of the code; commands and sentences are no identifiers."""
     assert unknown_words_in("`Histogram.percentile`, `latency_ms`, `p95 < 5 ms`, `a b`, `HistogramOfNothing`") == [
         "HistogramOfNothing"
     ]

@@ -1,4 +1,4 @@
-"""Files are UTF-8 whatever the locale: every place that reads or writes text says so."""
+"""All reading and writing of text names UTF-8, so that files are the same under any locale."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLACE = {"read_text": 0, "write_text": 1, "open": None, "fdopen": None}
 
 
 def faults(source: str) -> Iterator[int]:
-    """The lines of calls that would go by the locale."""
+    """Return the lines of calls whose encoding would be the locale's."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -39,12 +39,12 @@ def faults(source: str) -> Iterator[int]:
 
 
 def _is_path(value: ast.expr) -> bool:
-    """Of `open()` without arguments: whether that is a file's, as far as its name says."""
+    """Return whether an `open()` without arguments is a file's, as far as its object's name tells."""
     return ast.unparse(value).rpartition(".")[2] in ("path", "file", "log") or isinstance(value, ast.BinOp)
 
 
 def test_all_text_files_name_their_encoding() -> None:
-    """In what runs on controllers and on nodes."""
+    """All calls for text files name their encoding, in what runs on controllers and on nodes."""
     assert len(SOURCES) > 100
     found = [f"{path}:{line}" for path in SOURCES for line in faults(path.read_text(encoding="utf-8"))]
     assert not found
@@ -69,5 +69,5 @@ def test_all_text_files_name_their_encoding() -> None:
     ],
 )
 def test_what_counts_as_naming_it(source: str, count: int) -> None:
-    """The check itself can tell."""
+    """The check tells calls that name an encoding from those that don't."""
     assert len(list(faults(source))) == count

@@ -1,4 +1,4 @@
-"""Who may import whom: the node's package knows no controller, a real node no simulation, a pure module no clock and no socket."""
+"""Rules of imports: the node's package imports no controller, a real node no simulation, a pure module no clock or socket."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def within(module: str, package: str) -> bool:
 
 
 def imported(source: str, module: str, *, is_package: bool = False) -> Iterator[str]:
-    """Every module that `source` imports, wherever in it, by absolute name; `module` is its own name."""
+    """Return every module that `source` imports, anywhere in it, by absolute name; `module` is its own name."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -76,7 +76,7 @@ def imported(source: str, module: str, *, is_package: bool = False) -> Iterator[
 
 
 def is_broken(rule: tuple[str, str], module: str, name: str) -> bool:
-    """Whether `module` breaks a rule by importing `name`."""
+    """Return whether `module` breaks a rule by importing `name`."""
     package, forbidden = rule
     narrower = package if within(package, forbidden) else forbidden
     return (
@@ -87,7 +87,7 @@ def is_broken(rule: tuple[str, str], module: str, name: str) -> bool:
 
 
 def violations(source: str, module: str, *, is_package: bool = False) -> list[str]:
-    """Each import in `source` that a rule forbids to `module`."""
+    """Return each import in `source` that a rule forbids to `module`."""
     return [
         f"{module} imports {name}, which {rule[0]} must not"
         for name in imported(source, module, is_package=is_package)
@@ -103,7 +103,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def test_no_module_imports_what_its_package_must_not() -> None:
-    """All of the source, also what is imported inside of functions."""
+    """No module imports what a rule forbids to its package, also not inside of a function."""
     found = list(modules())
     assert {"worker.wire.messages", "master.run", "master.target.app"} <= {module for module, _ in found}
     assert not [
@@ -115,7 +115,7 @@ def test_no_module_imports_what_its_package_must_not() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=" without ".join)
 def test_each_rule_is_about_a_module_that_is_there_and_catches_it(rule: tuple[str, str]) -> None:
-    """A module that was moved would otherwise be free of its rule, unseen."""
+    """Each rule names modules that exist and catches its case, so that a module that moves does not escape it unseen."""
     package, forbidden = rule
     assert any(within(module, package) for module, _ in modules())
     assert any(
@@ -125,7 +125,7 @@ def test_each_rule_is_about_a_module_that_is_there_and_catches_it(rule: tuple[st
 
 @pytest.mark.parametrize("module", ["worker.agent.service", "worker.agent.node", "worker.load.process.__main__"])
 def test_the_processes_of_a_real_node_load_no_simulation(module: str) -> None:
-    """Nor does anything that they import."""
+    """The processes of a real node load no simulation, also not through what they import."""
     code = f"import sys, {module}; print(*(name for name in sys.modules if name.startswith('worker.simulation')))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert loaded.split() == []
@@ -168,7 +168,7 @@ def test_the_processes_of_a_real_node_load_no_simulation(module: str) -> None:
     ],
 )
 def test_each_rule_catches_who_breaks_it(module: str, source: str, name: str) -> None:
-    """In every way in which Python can import."""
+    """Each rule catches every form of Python's import statement that breaks it."""
     (violation,) = violations(source, module)
     assert violation.startswith(f"{module} imports {name}, ")
 
@@ -187,19 +187,19 @@ def test_each_rule_catches_who_breaks_it(module: str, source: str, name: str) ->
     ],
 )
 def test_what_the_rules_allow_is_left_alone(module: str, source: str) -> None:
-    """Names that merely begin like a package's are not in it."""
+    """Imports that the rules allow are left alone, also names that merely begin like a forbidden package's."""
     assert violations(source, module) == []
 
 
 def test_relative_imports_of_a_package_itself_start_at_the_package() -> None:
-    """`from . import x` in `a/__init__.py` is `a.x`, in `a/b.py` too."""
+    """`from . import x` is `a.x` both in `a/__init__.py` and in `a/b.py`."""
     assert list(imported("from . import app", "master.target", is_package=True)) == ["master.target.app"]
     assert list(imported("from . import app", "master.target.auth")) == ["master.target.app"]
     assert list(imported("from ..errors import E", "master.target", is_package=True)) == ["master.errors.E"]
 
 
 def test_the_store_brings_in_nothing_heavy_through_what_it_imports() -> None:
-    """`piswarm nodes` imports it, and is to answer at once."""
+    """The store imports nothing heavy, even indirectly, since `piswarm nodes` imports it and must answer at once."""
     heavy = "{'pydantic', 'yaml', 'gevent', 'locust', 'zmq'}"
     code = f"import sys, master.store; print(sorted({heavy} & sys.modules.keys()))"
     found = subprocess.run(

@@ -1,4 +1,4 @@
-"""The nodes' lock file: what is pinned, for whom, and what is refused."""
+"""The nodes' lock file: which packages it pins for which platform, and what is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def names(file: Path, platform: Platform) -> list[str]:
 
 
 def test_markers_are_those_of_the_node(tmp_path: Path) -> None:
-    """Not of the controller, its system or its Python."""
+    """Markers are evaluated for the node, and not for the controller's system or Python."""
     file = lock(
         tmp_path,
         f"""# a comment
@@ -64,7 +64,7 @@ pi==5 ; platform_machine == 'aarch64' --hash=sha256:{HASH}
     ],
 )
 def test_refused_with_the_line(tmp_path: Path, text: str, line: int, reason: str) -> None:
-    """Anything but packages, versions and hashes."""
+    """A line that pins no package to one version with sha256 hashes is refused with its number."""
     file = lock(tmp_path, text)
     with pytest.raises(InputError, match=re.escape(reason)) as caught:
         read_lock(file).for_platform(PI)
@@ -72,13 +72,13 @@ def test_refused_with_the_line(tmp_path: Path, text: str, line: int, reason: str
 
 
 def test_a_lock_file_that_is_not_there(tmp_path: Path) -> None:
-    """Says so."""
+    """A missing lock file is refused as unreadable."""
     with pytest.raises(InputError, match="can't be read"):
         read_lock(tmp_path / "none")
 
 
 def test_nodes_run_the_versions_that_are_tested() -> None:
-    """Those of the project's own lock file, of all that the project says a node needs; and no host is named."""
+    """The nodes' lock file holds all that a node needs, in the versions of the project's own lock file, and names no host."""
     text = (ROOT / "requirements-node.lock").read_text()
     assert "://" not in text
     tested = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
@@ -93,6 +93,6 @@ def test_nodes_run_the_versions_that_are_tested() -> None:
 
 @pytest.mark.parametrize(("arch", "python"), [("armv7l", "3.11"), ("aarch64", "3.12"), ("", "")])
 def test_other_machines_are_refused(arch: str, python: str) -> None:
-    """With what is supported."""
+    """A platform without releases is refused with those that are supported."""
     with pytest.raises(ValueError, match=r"is not supported.*: (aarch64, x86_64|3.11, 3.13)"):
         Platform(arch, python)

@@ -1,4 +1,4 @@
-"""A release is whole, or what is wrong with it is named; by a program that needs nothing but Python."""
+"""A release is whole, or its faults are named, by a program that needs nothing but Python."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def digest(release: Path) -> str:
 
 
 def test_a_whole_release(release: Path) -> None:
-    """Also once it is marked as complete."""
+    """A whole release has no faults, also once it is marked as complete."""
     assert verify.problems(release, digest=digest(release)) == []
     (release / ".complete").touch()
     assert verify.problems(release, digest=digest(release)) == []
 
 
 def test_the_program_on_a_node(release: Path) -> None:
-    """Ends with 0 and the manifest's hash, or with 1 and what is wrong."""
+    """On a node the program ends with 0 and the manifest's hash, or with 1 and the faults."""
     command = [sys.executable, "-I", str(release / verify.VERIFY), "--digest", digest(release)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{digest(release)} is whole\n", "")
@@ -61,7 +61,7 @@ def test_the_program_on_a_node(release: Path) -> None:
 
 
 def test_each_thing_that_is_wrong_is_named(release: Path) -> None:
-    """All at once."""
+    """All faults of a release are named at once."""
     (release / "worker/agent/node.py").write_bytes(b"print('up')")
     (release / "worker/__init__.py").unlink()
     (release / "worker/telemetry/pi/chain.py").unlink()
@@ -78,7 +78,7 @@ def test_each_thing_that_is_wrong_is_named(release: Path) -> None:
 
 
 def test_byte_code_is_let_pass_only_where_asked_and_beside_its_source(release: Path) -> None:
-    """Python leaves it there when it imports."""
+    """Byte code is accepted only where asked for and beside its source, where Python writes it on import."""
     subprocess.run(
         [sys.executable, "-c", "import worker.agent.node"], cwd=release, check=True, env={"PATH": os.environ["PATH"]}
     )
@@ -91,7 +91,7 @@ def test_byte_code_is_let_pass_only_where_asked_and_beside_its_source(release: P
 
 
 def test_byte_code_that_came_with_the_release_is_verified(release: Path) -> None:
-    """By a list of its own, which names nothing; where it is left out, Python makes what it wants."""
+    """Byte code shipped with a release is verified by a list of its own, and a list that can't be read is a fault."""
     code = release / "worker/__pycache__/node.cpython-311.pyc"
     code.parent.mkdir()
     code.write_bytes(b"code")
@@ -109,7 +109,7 @@ def test_byte_code_that_came_with_the_release_is_verified(release: Path) -> None
 
 
 def test_another_release_or_another_machine(release: Path) -> None:
-    """A sound release that is not the one that is wanted here."""
+    """A sound release that is another one, or made for another machine, is refused as such."""
     assert verify.problems(release, digest="0" * 64) == [".release/manifest.json: is another release's"]
     manifest = json.loads((release / verify.MANIFEST).read_text())
     (release / verify.MANIFEST).write_text(json.dumps({**manifest, "arch": "riscv64", "python": "3.9"}))
@@ -120,7 +120,7 @@ def test_another_release_or_another_machine(release: Path) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"files": {"a": 1}}', '{"files": []}'])
 def test_a_manifest_that_is_none(release: Path, text: str | None) -> None:
-    """Or is not there."""
+    """A manifest that is missing or damaged is a fault of the release."""
     if text is None:
         (release / verify.MANIFEST).unlink()
     else:
@@ -130,7 +130,7 @@ def test_a_manifest_that_is_none(release: Path, text: str | None) -> None:
 
 
 def test_a_release_with_everything_wrong_is_told_in_few_words(release: Path) -> None:
-    """A node must not fill a screen, nor a log."""
+    """A release with a thousand faults is reported in few lines, so that a node fills no screen and no log."""
     for number in range(1000):
         (release / f"{number}.py").touch()
     assert len(verify.problems(release)) < 25
