@@ -1,4 +1,4 @@
-"""The controller's conversation with agents: whom it takes in, and what it has their workers do."""
+"""The controller's messages to agents: which nodes it welcomes, and what it assigns to their workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ASSIGNMENTS = {name: Assignment(WORK, number, len(NODES)) for number, name in en
 
 
 class Told:
-    """All that the agents were told, and what is worth keeping."""
+    """Agents whose messages, events and store the test reads."""
 
     def __init__(self, directory: Path) -> None:
         self.messages: list[tuple[str, ControllerMessage]] = []
@@ -69,7 +69,7 @@ def test_a_node_that_comes_is_given_something_to_do(told: Told) -> None:
 
 
 def test_who_was_there_before_there_was_something_to_do_is_told_then(told: Told) -> None:
-    """And who comes again is told again."""
+    """A node that came before the workers were assigned gets its assignment then, and again when it comes again."""
     told.agents.hear("pi1", Hello(FACTS), 5.0)
     assert not [message for _, message in told.messages if isinstance(message, Assign)]
     told.agents.assign(ASSIGNMENTS)
@@ -86,7 +86,9 @@ def test_the_controllers_own_agent_has_nothing_to_do(told: Told) -> None:
 
 @pytest.mark.parametrize(("wanted", "cores", "missing"), [(None, 4, 4), (None, 64, 8), (3, 4, 3)])
 def test_workers_are_missing_until_all_have_come(told: Told, wanted: int | None, cores: int, missing: int) -> None:
-    """One for each core, but no more than a node may have, where nobody has said how many; of a node that is away, one at least."""
+    """A node is expected to have one worker per core up to the maximum, unless a number was given, and at least one if
+    it is away.
+    """
     told.agents.assign({"pi1": Assignment(WORK, 0, 1, wanted)})
     assert told.agents.workers_missing() == (wanted or 1)
     told.agents.hear("pi1", Hello(msgspec.structs.replace(FACTS, cpu_count=cores)), 5.0)
@@ -97,7 +99,7 @@ def test_workers_are_missing_until_all_have_come(told: Told, wanted: int | None,
 
 
 def test_nobody_is_taken_in_when_the_run_is_over(told: Told) -> None:
-    """Agents that wait for the next run present themselves at once."""
+    """A controller welcomes no node once the run is over, though agents that wait for the next run say hello at once."""
     told.agents.assign(ASSIGNMENTS)
     told.agents.end()
     told.agents.hear("pi1", Hello(FACTS), 5.0)
@@ -113,7 +115,7 @@ def test_how_a_worker_ended_last_is_known(told: Told) -> None:
 
 
 def test_a_node_with_another_version_is_told_of(told: Told) -> None:
-    """It may measure in another way."""
+    """A node with another version of piswarm is reported, since it may measure in another way."""
     told.agents.hear("pi1", Hello(FACTS), 5.0)
     assert told.events == []
     told.agents.hear("pi2", Hello(msgspec.structs.replace(FACTS, piswarm="0.0.1")), 5.0)

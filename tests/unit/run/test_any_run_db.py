@@ -1,4 +1,4 @@
-"""Whatever is in run.db, there is a result, a report and a junit.xml, which say that it is not to be believed where that is so."""
+"""Whatever rows run.db has, a result, a report and junit.xml are written, and no result with a fault is PASS."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ENDPOINTS = st.integers(1, 3)
 
 
 def columns_of(store: Store, table: str) -> list[tuple[str, str, bool]]:
-    """The columns that can be written, each with its type and whether it may be NULL."""
+    """Return the columns that can be written, each with its type and whether it may be NULL."""
     found = store._db.execute(f"PRAGMA table_xinfo({table})")
     return [(name, kind, not needed) for _, name, kind, needed, _, _, hidden in found if not hidden]
 

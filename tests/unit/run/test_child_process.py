@@ -1,4 +1,4 @@
-"""Processes of the controller: they get their orders by pipe, are let go in order, and leave their last words."""
+"""The controller's child processes: they get orders by a pipe, are ended in order, and their last output is kept."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Orders(msgspec.Struct):
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Child]]:
-    """Starts one of the modules above; whatever still lives in the end is killed."""
+    """A function that starts one of the modules above; those still alive at the end are killed."""
     for name, source in MODULES.items():
         (tmp_path / f"child_{name}.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -73,7 +73,7 @@ def ended(child: Child) -> None:
 
 
 def test_orders_come_as_one_line_on_standard_input(start: Callable[..., Child]) -> None:
-    """And nowhere else: not in the arguments, which everybody on the machine may read."""
+    """A child's orders are one line on its standard input, and not arguments, which every user of the machine may read."""
     child = start("echo", orders=Orders("pi1", "s3cret"), pipe_stdout=True)
     assert child.read_line() == 'got {"name":"pi1","secret":"s3cret"}\n'
     process = psutil.Process(child.record.pid)
@@ -83,7 +83,7 @@ def test_orders_come_as_one_line_on_standard_input(start: Callable[..., Child]) 
 
 
 def test_answers_are_read_line_by_line_and_the_rest_is_logged(start: Callable[..., Child], tmp_path: Path) -> None:
-    """An empty line says that there will be no more."""
+    """A child's answers are read line by line, an empty one after the last; its other output is in the log."""
     child = start("answers", pipe_stdout=True)
     assert child.read_line() == "first\n"
     assert not child.ended()
@@ -98,7 +98,7 @@ def test_answers_are_read_line_by_line_and_the_rest_is_logged(start: Callable[..
     [("fails", "exit status 1; no such user: nobody"), ("silent", "exit status 0")],
 )
 def test_last_words_are_how_it_ended_and_the_end_of_its_log(start: Callable[..., Child], name: str, words: str) -> None:
-    """One line that can stand in a message."""
+    """A child's end is described in one line by its exit status and the end of its log."""
     child = start(name)
     ended(child)
     assert child.ended()
@@ -106,7 +106,7 @@ def test_last_words_are_how_it_ended_and_the_end_of_its_log(start: Callable[...,
 
 
 def test_last_words_name_the_signal_that_ended_it(start: Callable[..., Child]) -> None:
-    """The out-of-memory killer's, for one."""
+    """The end of a child that a signal ended, as the out-of-memory killer's, is described by the signal."""
     child = start("deaf", pipe_stdout=True)
     child.read_line()
     os.kill(child.record.pid, signal.SIGTERM)
@@ -115,7 +115,7 @@ def test_last_words_name_the_signal_that_ended_it(start: Callable[..., Child]) -
 
 
 def test_a_child_that_ended_before_it_read_its_orders_is_no_error(start: Callable[..., Child]) -> None:
-    """That it has ended is seen, with its reason, by whoever looks after it."""
+    """A child that ended before it read its orders raises no error, and its end can be described."""
     orders = Orders("x", "y" * (1 << 20))  # more than a pipe holds: writing it waits until the child is gone
     child = start("fails", orders=orders)
     ended(child)
@@ -125,7 +125,7 @@ def test_a_child_that_ended_before_it_read_its_orders_is_no_error(start: Callabl
 
 
 def test_a_child_that_ends_by_itself_in_time_is_not_told_to(start: Callable[..., Child], tmp_path: Path) -> None:
-    """It was told to by other means, over the wire, and finishes its work."""
+    """A child that ends in time for other reasons, as a message on the wire, finishes its work undisturbed."""
     child = start("busy", orders=Orders("a", "b"))
     child.stop(10)
     assert child.describe_end() == "exit status 0; done by itself"
@@ -133,7 +133,7 @@ def test_a_child_that_ends_by_itself_in_time_is_not_told_to(start: Callable[...,
 
 
 def test_a_child_that_does_not_end_in_time_has_its_input_closed(start: Callable[..., Child]) -> None:
-    """Which ends every child of ours at once."""
+    """A child that does not end in time has its standard input closed, which ends every child of the controller at once."""
     child = start("obedient", pipe_stdout=True)
     child.read_line()
     child.stop(0)
@@ -141,7 +141,7 @@ def test_a_child_that_does_not_end_in_time_has_its_input_closed(start: Callable[
 
 
 def test_a_child_that_does_not_care_is_killed(start: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five seconds after its input was closed; here, at once."""
+    """A child that still runs some time after its input was closed is killed."""
     child = start("deaf", pipe_stdout=True)
     child.read_line()
     monkeypatch.setattr(child_module, "MAX_END_S", 0.05)
@@ -150,7 +150,7 @@ def test_a_child_that_does_not_care_is_killed(start: Callable[..., Child], monke
 
 
 def test_killing_ends_a_child_with_all_that_it_started(start: Callable[..., Child]) -> None:
-    """And doing it twice, or to one that has ended, is no error."""
+    """Killing a child also kills the processes that it started, and killing it twice is no error."""
     child = start("parent", pipe_stdout=True)
     grandchild = psutil.Process(int(child.read_line()))
     child.kill()
@@ -167,7 +167,7 @@ def test_killing_ends_a_child_with_all_that_it_started(start: Callable[..., Chil
 def test_a_log_that_grows_for_ever_is_cut_and_says_so(
     start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its beginning stays, and so does what comes after; the process writes on as before."""
+    """A log that grows beyond its limit loses its middle; beginning and later output stay, and the process writes on."""
     monkeypatch.setattr(child_module, "MAX_LOG_BYTES", 30_000)
     monkeypatch.setattr(child_module, "KEPT_LOG_BYTES", 5_000)
     child, log = start("talks"), tmp_path / "talks.log"
@@ -192,7 +192,7 @@ def test_a_log_that_grows_for_ever_is_cut_and_says_so(
 def test_a_log_that_is_cut_keeps_its_beginning_and_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Trouble starts at the beginning; the end says how it came out, and is what a message shows."""
+    """A log that is cut keeps its beginning, where trouble starts, and its end, which messages quote."""
     log = tmp_path / "node.log"
     lines = [f"line {number}" for number in range(size // 10)]
     log.write_text("\n".join([*lines, "MemoryError: no room"]) + "\n")
@@ -223,7 +223,7 @@ def test_the_last_words_of_a_child_whose_log_was_cut_are_its_own(
 
 
 def test_last_words_show_what_a_terminal_would_obey(start: Callable[..., Child]) -> None:
-    """A user's code prints what it likes, and so does the server whose answer it prints."""
+    """Control characters of a user's code or a server's answer are shown, not obeyed, in the description of an end."""
     child = start("rude")
     ended(child)
     assert child.describe_end() == r"exit status 0; \x1b[2Jcleared \u202ereversed"
@@ -232,7 +232,7 @@ def test_last_words_show_what_a_terminal_would_obey(start: Callable[..., Child])
 def test_processes_that_hang_are_ended_all_at_once(
     start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They share one deadline: eight of them take no longer than one."""
+    """Processes that hang are ended at once under one deadline, so that eight take no longer than one."""
     monkeypatch.setattr(child_module, "MAX_END_S", 1.0)
     processes = LocalProcesses(tmp_path)
     processes._generators = [start("deaf", pipe_stdout=True) for _ in range(4)]
@@ -247,7 +247,7 @@ def test_processes_that_hang_are_ended_all_at_once(
 
 
 class _Stubborn:
-    """A process that can't be ended, and says so in different ways."""
+    """A process that can't be ended, which shows in different ways."""
 
     def __init__(self, name: str, fault: Exception | None) -> None:
         self.name, self._fault = name, fault
@@ -274,7 +274,7 @@ class _Stubborn:
 def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
     start: Callable[..., Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that hangs in the kernel, for example; the others are ended all the same."""
+    """A process that can't be ended, as one that hangs in the kernel, is named, and the other processes are ended."""
     monkeypatch.setattr(child_module, "MAX_END_S", 0.3)
     processes = LocalProcesses(tmp_path)
     deaf = start("deaf", pipe_stdout=True)
@@ -292,7 +292,7 @@ def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
 def test_a_process_that_has_ended_is_not_adopted_although_nobody_asked_for_its_exit_status(
     start: Callable[..., Child],
 ) -> None:
-    """Its id and its start are there as long as it is a zombie."""
+    """A zombie is not adopted, although its process id and start time are still there."""
     child = start("silent")
     ended = psutil.Process(child.record.pid)
     deadline_s = time.monotonic() + 20

@@ -1,4 +1,4 @@
-"""What comes together from the fleet: late reports, and which seconds can end a run."""
+"""What the controller collects from the fleet: late reports, acknowledgements, fitness, and which seconds can end a run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o",
 
 
 class Run:
-    """A collector for one node, at a time that the test sets; the worker's clock is ours."""
+    """A collector for one node, whose clock is the controller's, at a time that the test sets."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *rules: str) -> None:
         self.now_s = START_S
@@ -71,7 +71,7 @@ class Run:
         self.life = 1
 
     def answered(self, second: int, latency_ms: float) -> None:
-        """The worker reports one request of a second of the run."""
+        """Let the worker report one request of a second of the run."""
         histogram = Histogram()
         histogram.add(latency_ms)
         entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
@@ -90,7 +90,7 @@ def sample(number: int, due_s: float, sent_s: float) -> Sample:
 
 
 def pi_sample(number: int, conditions: int) -> Sample:
-    """Of a Raspberry Pi, with what held it back since the one before; one a second, in the middle of it."""
+    """A Raspberry Pi's sample in the middle of a second, with the conditions since the sample before."""
     now_s = START_S + number + 0.5
     reading = Reading(
         cpu_percent=10.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0, conditions_lately=conditions
@@ -106,7 +106,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 
 def test_a_report_that_comes_after_its_second_was_judged_is_kept_and_troubles_nobody(run: Run) -> None:
-    """A stalled worker's does. The second leaves the rule's window later as it was when it entered."""
+    """A stalled worker's late report of a judged second is stored, and the second leaves a rule's window as it entered it."""
     run.collector.progress.hold_started(0)
     for second in range(10):
         run.now_s = START_S + second + 1
@@ -121,7 +121,7 @@ def test_a_report_that_comes_after_its_second_was_judged_is_kept_and_troubles_no
 
 @pytest.mark.parametrize(("hold_from_s", "fit", "ends"), [(0, True, True), (9, True, False), (0, False, False)])
 def test_only_steady_seconds_of_fit_nodes_can_end_a_run(run: Run, hold_from_s: float, fit: bool, ends: bool) -> None:
-    """While the load is on its way elsewhere, a slow answer breaks no rule; nor does one of a node of which there is no sample."""
+    """A slow response in a ramp, or of a node without a sample, ends no run; one in a steady second of a fit node does."""
     for second in range(10):
         run.now_s = START_S + second + 0.5
         if fit:
@@ -137,7 +137,7 @@ def test_only_steady_seconds_of_fit_nodes_can_end_a_run(run: Run, hold_from_s: f
 
 
 def test_the_rule_that_ends_a_run_is_known_to_who_takes_it_over(run: Run) -> None:
-    """As it stood then: what comes after may hold it again."""
+    """The rule that ends a run is in the checkpoint with its value at that time, since later seconds may hold it again."""
     run.collector.progress.hold_started(0)
     for second in range(12):
         run.now_s = START_S + second + 0.5
@@ -152,7 +152,7 @@ def test_the_rule_that_ends_a_run_is_known_to_who_takes_it_over(run: Run) -> Non
 
 
 def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again(run: Run) -> None:
-    """Only what has been committed: a controller that dies before has not taken it."""
+    """A report is acknowledged once it is committed, and one that comes again is acknowledged and not counted again."""
     run.answered(0, 5.0)
     assert run.told == []
     run.tick(1)
@@ -167,7 +167,7 @@ def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again
 
 
 def test_a_report_ahead_of_a_lost_one_waits_for_it(run: Run) -> None:
-    """Taken at once, it would have the worker forget the other."""
+    """A report ahead of a lost one is dropped until that comes, since its acknowledgement would discard the lost one."""
     run._number = 1
     run.answered(1, 5.0)
     run.tick(2)
@@ -182,7 +182,7 @@ def test_a_report_ahead_of_a_lost_one_waits_for_it(run: Run) -> None:
 
 
 def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) -> None:
-    """And what the one before had not reported is known to be missing."""
+    """The reports of a restarted worker count from one, and the unreported data of its former life are known to be missing."""
     run.answered(0, 5.0)
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2, "run")) == 1
     assert run.collector.report_acks.cut_off == []
@@ -195,7 +195,7 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
 
 
 def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run) -> None:
-    """It may be late, on a connection that has died; taken, it would have the new worker forget its own of that number."""
+    """A late report of a worker's earlier life is dropped, since its acknowledgement would discard one of the new life."""
     run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run"))
     run.answered(0, 5.0)
     run.tick(1)
@@ -208,7 +208,7 @@ def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run
 
 
 def test_a_worker_is_told_of_no_report_that_is_not_committed(run: Run) -> None:
-    """A controller that dies now has not got it."""
+    """A worker is acknowledged no report that is not committed, since a controller that dies now would not have it."""
     run.answered(0, 5.0)
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run")) == 0
     run.tick(1)
@@ -216,7 +216,9 @@ def test_a_worker_is_told_of_no_report_that_is_not_committed(run: Run) -> None:
 
 
 def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
-    """Samples that come out of turn are left out, and so is a second told twice; probes that are too many make theirs unfit."""
+    """Samples out of turn are dropped, a repeated second counts once, and one with too many probes is unfit, so all
+    nodes count alike.
+    """
     run.collector.progress.hold_started(0)
     for number in range(100):
         run.now_s = START_S + 5
@@ -238,7 +240,7 @@ def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
 
 
 def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(run: Run) -> None:
-    """Of those that a worker's own clock ended, as often as there were such."""
+    """The lag met by requests that a worker's own clock ended is weighted by their number, also after the run is resumed."""
     run.collector.progress.hold_started(0)
     run.tick(0)
     for second in range(3, 6):
@@ -260,7 +262,7 @@ def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(r
 
 
 def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
-    """Its monotonic clock began anew with it: by the old one's offset they would belong to seconds long past."""
+    """A restarted node's reports wait for its new clock, as by the former offset they would belong to seconds long past."""
     run.now_s = START_S + 100
     run.collector.on_agent("pi1", Hello(FACTS))
     run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run"))
@@ -274,7 +276,7 @@ def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
 
 
 def test_a_write_that_fails_is_not_done_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written before it stays written once."""
+    """After a failed write, the rows written before it are written once."""
     run.now_s = START_S + 3
     for second in range(3):
         run.answered(second, 5.0)
@@ -294,7 +296,7 @@ def test_a_write_that_fails_is_not_done_twice(run: Run, monkeypatch: pytest.Monk
 
 
 def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> None:
-    """It may have been kept for long while there was no controller: taken at once, it would count for another second."""
+    """A report of a node whose clock is unknown waits for it, since one kept while no controller ran belongs to another second."""
     run.collector._registry.nodes["pi1"].clock = ClockMap()
     run.now_s = START_S + 30
     run.answered(3, 5.0)
@@ -319,7 +321,7 @@ def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> N
 def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
     run: Run, model: str, conditions: int, unfit: str
 ) -> None:
-    """In the second in which it was, and in no other; with the users that it ran."""
+    """Requests of a second in which their node was throttled are excluded, and those of no other second."""
     run.collector.on_agent("pi1", Hello(replace(FACTS, model=model)))
     run.collector.on_agent("pi1", ClockReply(START_S, START_S, START_S))
     run.collector.progress.hold_started(0)
@@ -341,7 +343,7 @@ def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
 
 
 def test_a_second_without_a_sample_of_its_node_is_set_apart(run: Run) -> None:
-    """Nobody knows how the node was."""
+    """Requests of a second without a sample of their node are excluded, since the node's condition is unknown."""
     run.collector.progress.hold_started(0)
     for second in range(3):
         run.now_s = START_S + second + 1
@@ -351,7 +353,7 @@ def test_a_second_without_a_sample_of_its_node_is_set_apart(run: Run) -> None:
 
 
 def test_how_a_node_is_now_is_kept(run: Run) -> None:
-    """Its state, its wall clock's offset, and what it is to carry; written when it changes."""
+    """A node's state, wall clock offset and capacity are stored when they change."""
     run.tick(1)
     (row,) = run.store.node_rows()
     assert (row.name, row.state, row.wall_offset_s, row.capacity) == ("pi1", "ready", 0.0, 4.0)
@@ -372,7 +374,7 @@ def test_how_a_node_is_now_is_kept(run: Run) -> None:
 def test_a_request_without_an_answer_counts_in_the_last_judged_second_in_which_it_was_in_flight(
     run: Run, sent: int, ended: int, counted_in: int
 ) -> None:
-    """However long after the hold it is given up: it was this hold's users that waited."""
+    """A request that gets no answer counts in the last steady second in which it was in flight, however late it is given up."""
     run.now_s = START_S + 5
     run.collector.progress.hold_started(5.0)
     run.now_s = START_S + 20
@@ -394,7 +396,7 @@ def test_a_request_without_an_answer_counts_in_the_last_judged_second_in_which_i
 def test_a_request_without_an_answer_is_excluded_like_the_second_in_which_it_counts(
     run: Run, last_is_fit: bool, told_again: bool
 ) -> None:
-    """Whatever came of the next one, which a rule's end of the load left unjudged after it was reported; nor does a late request matter."""
+    """An unanswered request is excluded if its second is unfit, whatever a later, unjudged second or a late report holds."""
     run.collector.progress.hold_started(0.0)
     for second in range(10):
         run.now_s = START_S + second + 0.5
@@ -423,7 +425,7 @@ def test_a_request_without_an_answer_is_excluded_like_the_second_in_which_it_cou
 
 
 def test_what_is_in_flight_is_known_by_endpoint_and_kept_while_it_waits_for_long(run: Run) -> None:
-    """The number of all in the latest complete second; in run.db those that have been waiting for a second or longer."""
+    """The number in flight is that of the latest complete second; run.db has those waiting for a second or longer."""
     ages = Histogram()
     ages.add(2500.0)
     waiting = EndpointSecond(

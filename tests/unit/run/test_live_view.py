@@ -1,4 +1,4 @@
-"""The lines that a run leaves in a log while it is on."""
+"""The lines that a run prints to a log while it runs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def in_odd_seconds(second: int) -> float:
 def test_figures_come_every_five_seconds_and_once_at_once_when_requests_begin_to_wait(
     oldest_s: Callable[[int], float], lines_at: list[int]
 ) -> None:
-    """A target that hangs shows in a log as soon as it is known; one that is slow now and then does not fill the log."""
+    """Figures come every five seconds, and once at once when requests begin to wait, so that a hanging target shows early."""
     written = io.StringIO()
     with PlainView(Console(file=written)) as view:
         for second in range(17):
@@ -62,7 +62,7 @@ def test_figures_come_every_five_seconds_and_once_at_once_when_requests_begin_to
 
 
 def test_a_new_phase_shows_at_once() -> None:
-    """Who reads the log sees when the hold began, however short it is."""
+    """A new phase is shown at once, so that the log has the beginning of every hold, however short."""
     written = io.StringIO()
     with PlainView(Console(file=written)) as view:
         for second in range(9):

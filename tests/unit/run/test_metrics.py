@@ -1,4 +1,4 @@
-"""The controller's metrics over real sockets: what Prometheus reads, and that no client can hold the page up."""
+"""The controller's metrics over real sockets: what Prometheus reads, and that no client can block the page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def connect(server: MetricsServer) -> green.socket:
 
 
 def send(server: MetricsServer, request: bytes) -> bytes:
-    """The whole answer, until the server closes."""
+    """Return the whole answer, up to the server's close."""
     with connect(server) as connection:
         connection.sendall(request)
         answer = b""
@@ -64,7 +64,7 @@ def scrape(server: MetricsServer) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_prometheus_reads_what_the_run_handed_over(server: MetricsServer) -> None:
-    """Names with odd characters too, and what is not known is left out."""
+    """Prometheus reads the figures of the run, also with unusual characters in names, without those that are unknown."""
     assert scrape(server) == {
         ("piswarm_info", ("swarm-1", metrics.__version__)): 1,
         ("piswarm_users", ()): 7,
@@ -99,14 +99,14 @@ def test_prometheus_reads_what_the_run_handed_over(server: MetricsServer) -> Non
     ],
 )
 def test_anything_else_is_answered_by_its_status(server: MetricsServer, request_line: bytes, status: bytes) -> None:
-    """And the page stays."""
+    """Any other request is answered with its status, and the page goes on working."""
     assert send(server, request_line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n").split(b" ")[1] == status
     assert scrape(server)
 
 
 @pytest.mark.parametrize("host", [b"127.0.0.1", b"127.0.0.1:9646", b"LocalHost:80", b"[::1]:9646"])
 def test_a_name_of_loopback_is_answered(server: MetricsServer, host: bytes) -> None:
-    """With any port: it may be seen through a tunnel."""
+    """A request for a name of loopback with any port is answered, since the page may be seen through a tunnel."""
     assert send(server, b"GET /metrics HTTP/1.1\r\nHost: " + host + b"\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
@@ -124,14 +124,14 @@ def test_a_name_of_loopback_is_answered(server: MetricsServer, host: bytes) -> N
 )
 @pytest.mark.parametrize("path", [b"/metrics", b"/health"])
 def test_a_request_to_another_host_is_refused(server: MetricsServer, head: bytes, path: bytes) -> None:
-    """As a browser sends it for a page whose host's name was made to mean this machine."""
+    """A request with another host's name is refused, which a browser sends after DNS rebinding."""
     answer = send(server, b"GET " + path + b" HTTP/1.1\r\n" + head + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 421 ")
     assert b"piswarm" not in answer
 
 
 def test_clients_that_say_nothing_keep_nobody_from_the_page(server: MetricsServer) -> None:
-    """However many there are: who comes when all places are taken gets the oldest one's, at once."""
+    """When idle clients take all places, a new client gets the oldest one's place at once."""
     silent = [connect(server) for _ in range(3 * MAX_CONNECTIONS)]
     slow = connect(server)
     slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
@@ -142,12 +142,12 @@ def test_clients_that_say_nothing_keep_nobody_from_the_page(server: MetricsServe
 
 
 def test_a_client_that_says_nothing_is_cut_off(server: MetricsServer) -> None:
-    """After MAX_CONNECTION_S, so that none stays for ever; five seconds when it is no test."""
+    """An idle client is cut off after MAX_CONNECTION_S, so that none stays for ever."""
     assert send(server, b"") == send(server, b"GET /metrics HTTP/1.1\r\nX: ") == b""
 
 
 def test_a_head_without_end_is_cut_off(server: MetricsServer) -> None:
-    """It is never taken in as a whole."""
+    """A request head without end is cut off and never read as a whole."""
     with connect(server) as connection:
         connection.sendall(b"GET /metrics HTTP/1.1\r\n")
 
@@ -161,7 +161,7 @@ def test_a_head_without_end_is_cut_off(server: MetricsServer) -> None:
 
 
 def test_a_port_that_is_taken_is_the_operators_to_choose_anew() -> None:
-    """The message names it."""
+    """A port that is taken is wrong input, and the message names the port."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} on 127.0.0.1 is taken by another program"):

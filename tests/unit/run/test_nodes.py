@@ -1,4 +1,4 @@
-"""The live fleet: what a look into run.db finds while the run is on and after it, and how it is ordered and shown."""
+"""The live fleet: what a look into run.db finds during and after a run, and how nodes are sorted and shown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def stand(store: Store, offset_s: float, written_ago_s: float = 0.0) -> None:
-    """As the controller keeps it, once a second."""
+    """Store the run's current state as the controller does once a second."""
     began_wall_s = time.time() - offset_s - written_ago_s
     store.put_meta(CHECKPOINT_KEY, {"offset_s": offset_s, "began_wall_s": began_wall_s, "stage": 0, "kind": "hold"})
     store.commit()
@@ -69,7 +69,7 @@ def test_each_state_of_a_node_has_a_style() -> None:
 
 
 def test_a_look_finds_the_latest_of_each_node(store: Store, tmp_path: Path) -> None:
-    """Of each its last sample, what its workers run, what it said of itself, and how the controller sees it."""
+    """A look finds each node's last sample, its users, its facts, and its state as the controller sees it."""
     for name, facts in (("pi1", PI4), ("pi2", ZERO), ("controller", PI5)):
         store.put_node(name, facts)
     throttled = conditions.pack_flags(conditions.THROTTLED, 15 ^ conditions.UNDER_VOLTAGE)
@@ -94,7 +94,7 @@ def test_a_look_finds_the_latest_of_each_node(store: Store, tmp_path: Path) -> N
 
 
 def test_silent_nodes_are_looked_for_further_back_but_not_for_ever(store: Store, tmp_path: Path) -> None:
-    """What is older stays unknown, so that a look takes as long after a day as after a minute."""
+    """A silent node's last sample is looked for up to a limit of age, so that a look is as fast after a day as after a minute."""
     last = 10_000
     for name, second in (("now", last), ("silent", last - 100), ("lost", last - LOOK_BACK_S)):
         store.put_node(name, PI4)
@@ -109,7 +109,7 @@ def test_silent_nodes_are_looked_for_further_back_but_not_for_ever(store: Store,
 
 
 def test_samples_that_come_seldom_are_fresh_for_longer(store: Store, tmp_path: Path) -> None:
-    """Judged by how far apart they are."""
+    """Whether a sample is fresh depends on the period of the samples."""
     store.put_node("pi1", PI4)
     store.put_samples(("pi1", second, told()) for second in range(0, 600, 30))
     stand(store, 570 + 45.0)
@@ -117,7 +117,7 @@ def test_samples_that_come_seldom_are_fresh_for_longer(store: Store, tmp_path: P
 
 
 def test_before_anything_was_measured_all_is_unknown(store: Store, tmp_path: Path) -> None:
-    """A node that has presented itself is there; nothing is made up for it."""
+    """Before anything was measured, a node that has said hello is listed with all else unknown."""
     store.put_node("pi1", PI4)
     store.commit()
     fleet = look(tmp_path)
@@ -126,7 +126,7 @@ def test_before_anything_was_measured_all_is_unknown(store: Store, tmp_path: Pat
 
 
 def test_looking_changes_nothing_while_the_run_is_on_and_after(tmp_path: Path) -> None:
-    """Not a byte of run.db, its log or its index; and no file of its own stays."""
+    """A look changes no byte of run.db, its log or its index, and leaves no file of its own."""
     path = tmp_path / "run.db"
     store = Store(path, create=True)
     fill(store)
@@ -144,7 +144,7 @@ def test_looking_changes_nothing_while_the_run_is_on_and_after(tmp_path: Path) -
 
 
 def test_what_a_killed_controller_left_can_be_looked_at(store: Store, tmp_path: Path) -> None:
-    """Its log stays beside run.db; that nobody writes any more is told."""
+    """After a killed controller, run.db with its log beside it can be read, and the view says for how long nothing was written."""
     fill(store)
     stand(store, 30.0, written_ago_s=100.0)
     killed = tmp_path / "killed"
@@ -159,7 +159,7 @@ def test_what_a_killed_controller_left_can_be_looked_at(store: Store, tmp_path: 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database at all, but long enough for SQLite to look at it" * 20])
 def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes | None) -> None:
-    """One message that names the file; nothing is made there."""
+    """A directory without a run is refused with one message that names the file, and nothing is created there."""
     if content is not None:
         (tmp_path / "run.db").write_bytes(content)
     before = sorted(tmp_path.iterdir())
@@ -169,7 +169,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes | None) -> Non
 
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
-    """One message that says so, whatever of it is missing."""
+    """A run.db of another version is refused with one message that says so, whatever it lacks."""
     Store(tmp_path / "run.db", create=True).close()
     with sqlite3.connect(tmp_path / "run.db") as db:
         db.execute("ALTER TABLE nodes DROP COLUMN state")
@@ -179,7 +179,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_newest_run_is_the_one_that_began_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever was written to last; what is no run directory does not count."""
+    """The newest run is the one that began last, whichever was written last; other directories don't count."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="no run directory below"):
         find_run(None)
@@ -195,7 +195,7 @@ def test_the_newest_run_is_the_one_that_began_last(tmp_path: Path, monkeypatch: 
 
 
 def test_rows_are_sorted_and_what_is_unknown_comes_last() -> None:
-    """Names by their numbers; equal ones by name; unknown last in both directions."""
+    """Names are sorted by their numbers, equal values by name, and unknown values come last in both directions."""
     rows = [
         NodeNow(node="pi10", temperature_c=50.0, throttled=False),
         NodeNow(node="pi2", temperature_c=80.0, throttled=True, under_voltage=False),
@@ -215,7 +215,7 @@ def test_rows_are_sorted_and_what_is_unknown_comes_last() -> None:
 
 
 def test_nodes_are_chosen_by_state() -> None:
-    """A state that is not known has a name as well; what is no state is refused."""
+    """Nodes are selected by state, also by the name for an unknown one, and a name that is no state is refused."""
     rows = [NodeNow(node="a", state="hot"), NodeNow(node="b", state="lost"), NodeNow(node="c")]
     assert [row.node for row in chosen(rows, parse_states("hot, lost"))] == ["a", "b"]
     assert [row.node for row in chosen(rows, parse_states("unknown"))] == ["c"]
@@ -238,7 +238,7 @@ def test_nodes_are_chosen_by_state() -> None:
     ],
 )
 def test_flags_in_words(store: Store, tmp_path: Path, lately: int, text: str) -> None:
-    """Blank is well, and never what is not known."""
+    """A column of flags is blank when all is known to be well, and never when it is unknown."""
     store.put_node("pi1", PI4)
     store.put_samples([("pi1", 0, told(lately))])
     stand(store, 1.0)
@@ -256,7 +256,7 @@ def test_flags_in_words(store: Store, tmp_path: Path, lately: int, text: str) ->
     ],
 )
 def test_boards_in_short(model: str, short: str) -> None:
-    """As people call them."""
+    """Boards have the short names that people use."""
     assert short_model(model) == short
 
 
@@ -284,7 +284,7 @@ def full_row() -> NodeNow:
 
 
 def test_a_row_has_all_that_is_known() -> None:
-    """And a dash where nothing is; how old a sample is where it is not fresh."""
+    """A row has all known values, a dash for each unknown one, and the age of a sample that is not fresh."""
     fleet = example(full_row(), NodeNow(node="pi8", state="lost", sample_age_s=130.0))
     first, second, _, heading, *rows = shown(fleet, None)
     assert first.split("  ") == ["example", "1:15 since the load began, 1 hold"]
@@ -331,14 +331,14 @@ def test_a_row_has_all_that_is_known() -> None:
 
 @pytest.mark.parametrize(("offset_s", "text"), [(-0.001, "+0.00 s"), (0.0, "+0.00 s"), (-0.006, "-0.01 s")])
 def test_a_clock_that_is_right_is_not_behind(offset_s: float, text: str) -> None:
-    """By less than is shown."""
+    """A clock whose offset rounds to zero is shown as zero, not as behind."""
     row = shown(example(msgspec.structs.replace(full_row(), wall_offset_s=offset_s)), None)[-1]
     assert text in row.replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    """What matters least is omitted first, and named; a node and its state stay."""
+    """No line is wider than the terminal: the least important columns are left out and named; node and state stay."""
     lines = shown(example(full_row(), NodeNow(node="pi8", state="lost", sample_age_s=130.0)), width)
     assert all(len(line) <= width for line in lines)
     row = next(line for line in lines if line.startswith("pi007"))
@@ -350,7 +350,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_what_a_screen_has_no_room_for_is_counted() -> None:
-    """So that a view of 500 nodes stays in place."""
+    """Nodes for which the screen has no room are counted, so that a view of 500 nodes stays in place."""
     fleet = example(*(msgspec.structs.replace(full_row(), node=f"pi{number}") for number in range(500)))
     lines = shown(fleet, 140, 24)
     assert len(lines) < 24
@@ -359,7 +359,7 @@ def test_what_a_screen_has_no_room_for_is_counted() -> None:
 
 
 def test_a_run_that_is_over_says_so() -> None:
-    """And one without nodes, or without such nodes."""
+    """The view says when a run is over, and when it has no nodes or none of the selected."""
     assert "over: PASS" in shown(example(full_row(), verdict="PASS", silent_s=None), 140)[0]
     assert "its load has not begun" in shown(example(offset_s=None, stage=None, silent_s=None), 140)[0]
     assert shown(example(), 140)[-1] == "no node has come yet"
@@ -367,7 +367,7 @@ def test_a_run_that_is_over_says_so() -> None:
 
 
 def test_a_hostile_name_does_not_steer_the_terminal() -> None:
-    """Nor Rich's own markup."""
+    """A hostile name reaches the terminal neither as an escape sequence nor as Rich's markup."""
     row = msgspec.structs.replace(full_row(), model="\x1b[2J\x07evil", piswarm="[red]0.1[/red]", node="pi\n1")
     text = "\n".join(shown(example(row), None))
     assert "\x1b" not in text

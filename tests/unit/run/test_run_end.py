@@ -1,4 +1,6 @@
-"""A run whose parts fail: the rest of its end is done, exit status 2 means that nothing was started, and the message says what is missing."""
+"""When parts of a run fail, the rest of its end is done, exit status 2 still means that nothing was started, and losses
+are named.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ class Ended:
 
 @pytest.fixture
 def run_with(tmp_path: Path) -> Callable[[str], Ended]:
-    """Runs the command with parts of it replaced by some Python."""
+    """A function that runs the command with parts of it replaced by some Python."""
     (tmp_path / "scenario.yml").write_text(json.dumps(SCENARIO), encoding="utf-8")
 
     def run(patch: str) -> Ended:
@@ -94,7 +96,7 @@ RunWith = Callable[[str], Ended]
 
 
 def test_a_target_that_does_not_start_aborts_the_run(run_with: RunWith) -> None:
-    """Nothing can be resumed, and no keys are left."""
+    """A target that does not start aborts the run, and its keys are removed, since it can't be resumed."""
     ended = run_with("")
     assert ended.status == 4, ended.output
     assert "the target does not start. Ask it." in ended.result["reason"]
@@ -102,7 +104,9 @@ def test_a_target_that_does_not_start_aborts_the_run(run_with: RunWith) -> None:
 
 
 def test_wrong_input_that_is_found_after_the_start_aborts_the_run(run_with: RunWith) -> None:
-    """Status 2 says that nothing was started. The message is the same, and no fault of piswarm's own is told of."""
+    """Wrong input found after the start ends with status 4, its own message and no fault of piswarm's, as 2 means
+    nothing started.
+    """
     ended = run_with("LocalProcesses.start_target = failing(InputError('the file is gone', hint='Put it back.'))")
     assert ended.status == 4, ended.output
     assert ended.result["verdict"] == "ABORTED"
@@ -114,7 +118,7 @@ def test_wrong_input_that_is_found_after_the_start_aborts_the_run(run_with: RunW
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_fault_in_one_step_of_the_end_leaves_no_other_undone(run_with: RunWith, step: str) -> None:
-    """All steps are done, and there is a result, which names the fault; escape sequences in it are shown, not obeyed."""
+    """A fault in one step of a run's end leaves all others to be done, and the result names it with escape sequences shown."""
     error = r"RuntimeError('told \x1b[31mred')"
     ended = run_with(
         f"{step} = then_failing({step}, {error})\nLocalProcesses.start_target = failing({error})\n"
@@ -132,14 +136,14 @@ def test_a_fault_in_one_step_of_the_end_leaves_no_other_undone(run_with: RunWith
 
 
 def test_a_process_that_can_not_be_ended_is_told_of(run_with: RunWith) -> None:
-    """So that the operator can end it."""
+    """A process that can't be ended is named, so that the operator can end it."""
     ended = run_with("LocalProcesses.stop = lambda *_: ['the process rack-1 (pid 7) could not be ended']")
     assert ended.status == 4
     assert "piswarm: the process rack-1 (pid 7) could not be ended\n" in ended.output
 
 
 def test_a_run_whose_seconds_can_not_be_judged_is_aborted(run_with: RunWith) -> None:
-    """Its result says what is known without them."""
+    """A run whose seconds can't be judged is ABORTED, and its result gives what is known without them."""
     ended = run_with("Collector.steady_seconds = failing(RuntimeError('no sum'))")
     assert ended.status == 4, ended.output
     assert ended.result["verdict"] == "ABORTED"
@@ -147,7 +151,7 @@ def test_a_run_whose_seconds_can_not_be_judged_is_aborted(run_with: RunWith) -> 
 
 
 def test_where_there_can_be_no_result_the_message_says_what_is_missing_and_where_the_rest_is(run_with: RunWith) -> None:
-    """The rest is run.db, with all that was measured."""
+    """Without a result the message says which files are missing, and that run.db has all that was measured."""
     ended = run_with("end.conclude = failing(RuntimeError('no sum'))")
     assert ended.status == 4, ended.output
     assert "the result can't be worked out: RuntimeError: no sum" in ended.output
@@ -156,7 +160,7 @@ def test_where_there_can_be_no_result_the_message_says_what_is_missing_and_where
 
 
 def test_files_that_can_not_be_made_are_named(run_with: RunWith) -> None:
-    """Whatever it is that fails while they are made."""
+    """Files that can't be made are named, whatever fails while they are made."""
     ended = run_with("end.write_outcome = failing(RuntimeError('no pen'))")
     assert ended.status == 4, ended.output
     missing = "not written: result.json, junit.xml, report.html"
@@ -165,7 +169,7 @@ def test_files_that_can_not_be_made_are_named(run_with: RunWith) -> None:
 
 
 def test_a_database_that_can_not_be_closed_costs_nothing_else(run_with: RunWith) -> None:
-    """The result was worked out before; the keys are removed, the port is closed, and the operator is told."""
+    """If run.db can't be closed, the result is there, the keys are removed, the port is closed, and the operator is told."""
     ended = run_with(
         "Store.close = then_failing(Store.close, OSError(28, 'No space left on device'))\n"
         "FleetServer.close = noting(FleetServer.close)\n"
@@ -179,7 +183,9 @@ def test_a_database_that_can_not_be_closed_costs_nothing_else(run_with: RunWith)
 
 
 def test_every_step_of_a_shutdown_is_done_last_added_first() -> None:
-    """Each that fails is told of, also with the error that brought the end about."""
+    """All steps of a shutdown are done, last added first, and each failure is reported beside the error that caused the
+    shutdown.
+    """
     done: list[str] = []
 
     def step(name: str, error: Exception | None = None) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""What this machine lacks for the users asked for is said before the start, and a target that could do no more is named."""
+"""Limits of this machine that the users asked for would exceed are reported first, and a target at its limit is named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("ports")
 def test_too_few_open_files_are_told_of_with_the_remedy() -> None:
-    """Both ends of 1000 connections are here; 100 fit, as do those of real nodes."""
+    """Too few open files for both ends of 1000 connections are reported with the remedy, but not with real nodes."""
     (said,) = warnings(1000)
     assert "may have 200 files open" in said
     assert "1000 users" in said
@@ -42,7 +42,7 @@ def test_too_few_open_files_are_told_of_with_the_remedy() -> None:
 
 
 def test_too_few_local_ports_are_told_of_with_the_remedy(ports: Path) -> None:
-    """Real nodes have their own."""
+    """Too few local ports are reported with the remedy, but not with real nodes, which have their own."""
     ports.write_text("50000\t50099\n", encoding="ascii")
     (said,) = warnings(101)
     assert "100 local ports" in said
@@ -54,7 +54,7 @@ def test_too_few_local_ports_are_told_of_with_the_remedy(ports: Path) -> None:
 
 
 def test_a_target_that_was_busy_for_most_of_the_steady_part_is_the_bottleneck() -> None:
-    """Not one that was so for a while, or of which too little is known."""
+    """A target busy for most of the steady part is the bottleneck; one busy for a while, or hardly known, is not."""
     steady = range(10, 20)
     said = find_bottleneck({second: 97.0 if second < 17 else 40.0 for second in range(30)}, steady)
     assert said is not None
@@ -67,7 +67,7 @@ def test_a_target_that_was_busy_for_most_of_the_steady_part_is_the_bottleneck() 
 
 @pytest.mark.parametrize(("received", "ok", "observed"), [(10, True, "20 %"), (8, True, "20 %"), (5, False, "unknown")])
 def test_the_controllers_cpu_is_not_judged_by_half_of_its_samples(received: int, ok: bool, observed: str) -> None:
-    """A few may be missing: its agent is started again when it has ended."""
+    """The controller's CPU is judged if few of its samples are missing, as when its agent restarts, and not with half of them."""
     log = FitnessLog()
     for _ in range(received):
         log.add_controller(20.0)
@@ -78,7 +78,7 @@ def test_the_controllers_cpu_is_not_judged_by_half_of_its_samples(received: int,
 
 
 def test_what_was_interrupted_is_not_steady() -> None:
-    """A hold from 1 s to 101 s, of which 30 s to 62 s are not known; one that is still interrupted ends there."""
+    """Seconds between an interruption and its end are not steady, also while the interruption lasts."""
     progress = Progress(LoadSchedule([Stage(users=10, spawn_rate=10.0, hold_s=100.0)]))
     progress.begin(0.0)
     progress.hold_started(1.0)
@@ -95,7 +95,7 @@ def test_what_was_interrupted_is_not_steady() -> None:
 
 
 def test_room_is_reckoned_by_what_a_run_has_taken() -> None:
-    """First by SQLite's log, which grows to 4 MB and no further; then by run.db itself."""
+    """The space still needed follows from SQLite's log at first, which stops growing at 4 MB, then from run.db itself."""
     growth = Growth()
     for second in range(1, 11):
         growth.observe(float(second), 4096, 40_000 * second)

@@ -1,4 +1,4 @@
-"""run.db: what is written comes back, late rows merge, and others can read while it is written."""
+"""run.db: what is written is read back, late rows merge, and others can read while it is written."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_late_requests_merge_with_their_second(store: Store) -> None:
 def test_what_holds_a_node_back_can_be_read_one_by_one(
     store: Store, path: Path, conditions: int, expected: tuple[int | None, ...]
 ) -> None:
-    """By anyone with SQLite; what is unknown is NULL."""
+    """The conditions of a sample can be read one by one with plain SQL, and an unknown one is NULL."""
     store.put_samples([("pi1", 1, msgspec.structs.replace(reading(), conditions_lately=conditions))])
     store.commit()
     with contextlib.closing(sqlite3.connect(path)) as other:
@@ -121,7 +121,7 @@ def test_what_holds_a_node_back_can_be_read_one_by_one(
 
 
 def test_of_two_samples_in_a_second_the_later_stays(store: Store) -> None:
-    """A node has one reading per second."""
+    """Of two samples in a second the later one is kept, since a node has one reading per second."""
     store.put_samples([("pi1", 1, reading(50.0)), ("pi1", 1, reading(51.0))])
     assert temperatures(store, "pi1") == [(1, 51.0)]
 
@@ -156,7 +156,7 @@ def test_the_writer_closes_while_another_reads(path: Path) -> None:
 
 
 def test_a_short_look_at_the_end_leaves_one_file(path: Path) -> None:
-    """Who looks for some milliseconds just when a run ends is waited for: its log is folded in."""
+    """A reader that looks for some milliseconds just as a run ends is waited for, so that one file without a log remains."""
     store = Store(path, create=True)
     store.put_meta("verdict", "PASS")
     store.commit()
@@ -170,14 +170,14 @@ def test_a_short_look_at_the_end_leaves_one_file(path: Path) -> None:
 
 
 def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
-    """A directory's name that looks like part of a URI is a name all the same."""
+    """A path that looks like part of a URI is opened as a path."""
     path = tmp_path / "50 % of #1?.db"
     Store(path, create=True).close()
     Store(path).close()
 
 
 def test_a_file_that_is_not_there_is_not_made(path: Path) -> None:
-    """Opening what does not exist is an error."""
+    """Opening a run.db that does not exist is an error and creates no file."""
     with pytest.raises(InputError, match="is not there"):
         Store(path)
     assert not path.exists()
@@ -206,7 +206,7 @@ def _set_version(path: Path) -> None:
 def test_what_is_no_run_of_this_version_is_refused_unchanged(
     path: Path, spoil: Callable[[Path], object], words: str
 ) -> None:
-    """Empty, of another kind, cut off, or of another version: one message for the operator."""
+    """An empty run.db, or one of another kind or version, or cut off, is refused with one message and not changed."""
     store = Store(path, create=True)
     for second in range(300):
         store.put_second(SecondRow(second, "1 hold", True, 1, 1, 0, 0))
@@ -219,7 +219,7 @@ def test_what_is_no_run_of_this_version_is_refused_unchanged(
 
 
 def test_errors_add_up_and_their_kinds_are_bounded(store: Store) -> None:
-    """The same error counts up; beyond the cap, further different ones share one row."""
+    """The same error counts up, and beyond the cap further different errors share one row."""
     for number in range(MAX_ERRORS + 5):
         store.add_error(ErrorRow("GET", "/a", f"error {number}", 1, number + 1.0))
     store.add_error(ErrorRow("GET", "/a", "error 7", 9, 0.5))
@@ -231,7 +231,7 @@ def test_errors_add_up_and_their_kinds_are_bounded(store: Store) -> None:
 
 
 def test_endpoints_beyond_the_most_count_for_one(path: Path) -> None:
-    """So that a locustfile with a number in every name fills neither the controller nor the report; also after a resume."""
+    """Endpoints beyond the maximum share one row, also after a resume, so that numbers in names fill neither memory nor report."""
     store = Store(path, create=True)
     for number in range(MAX_ENDPOINTS + 3):
         store.add_requests(1, ("GET", f"/{number}"), tally(1.0), fit=True)
@@ -246,7 +246,7 @@ def test_endpoints_beyond_the_most_count_for_one(path: Path) -> None:
 
 
 def test_an_endpoint_to_be_kept_apart_has_a_place_however_many_there_are(path: Path) -> None:
-    """Even as the last to come, and after a resume: there is a threshold on it."""
+    """An endpoint with a threshold on it has a row of its own, even as the last to come, and after a resume."""
     judged = ("POST", "/checkout")
     for create in (True, False):
         store = Store(path, create=create, kept_apart=[judged, ("GET", "/never")])
@@ -259,7 +259,7 @@ def test_an_endpoint_to_be_kept_apart_has_a_place_however_many_there_are(path: P
 
 
 def test_events_beyond_the_most_are_counted(store: Store) -> None:
-    """The first are kept: that is where trouble starts."""
+    """Of the events beyond the maximum only the number is stored, since the first ones show where trouble starts."""
     for number in range(MAX_EVENTS + 3):
         store.add_event(Event(float(number), "lost", "pi1", f"time {number}"))
     store.commit()
@@ -271,7 +271,7 @@ def test_events_beyond_the_most_are_counted(store: Store) -> None:
 
 
 def test_the_count_of_further_events_goes_on_when_a_run_is_resumed(path: Path) -> None:
-    """Another controller counts on from what the one before had."""
+    """A controller that resumes a run counts on from the former one's number of further events."""
     store = Store(path, create=True)
     for number in range(MAX_EVENTS + 3):
         store.add_event(Event(float(number), "lost", "pi1", f"time {number}"))
@@ -288,14 +288,14 @@ def test_the_count_of_further_events_goes_on_when_a_run_is_resumed(path: Path) -
 
 
 def test_an_unknown_column_is_refused(store: Store) -> None:
-    """Columns are part of a query, so only known ones get there."""
+    """An unknown column is refused, since columns are part of a query."""
     for column in ("name; DROP TABLE samples", "1"):
         with pytest.raises(ValueError, match="samples have no"):
             store.sample_peaks(["cpu_percent", column], 0, 9, 1)
 
 
 def test_sample_peaks_are_the_largest_values_of_their_spans(store: Store) -> None:
-    """Spans start at the given second; unknown values don't hide known ones, gaps are left out, and nodes stay apart."""
+    """Peaks of samples are those of spans from the given second; unknown values hide no known ones, and nodes stay apart."""
     values = {-1: 99.0, 2: 50.0, 3: None, 4: 47.0, 8: None, 11: 70.0, 12: 99.0}
     store.put_samples(("pi1", second, reading(value)) for second, value in values.items())
     store.put_samples([("pi2", 3, reading(60.0))])
@@ -307,7 +307,7 @@ def test_sample_peaks_are_the_largest_values_of_their_spans(store: Store) -> Non
 
 
 def test_the_extent_is_that_of_the_run(store: Store) -> None:
-    """Seconds and requests say how long a run was; without them, samples do."""
+    """A run's length is that of its seconds and requests, or without any, that of its samples."""
     assert store.extent() == (0, 0)
     store.put_samples([("pi1", 4, reading()), ("pi1", 14, reading())])
     assert (store.extent(), store.sample_period_s()) == ((4, 15), 10)
@@ -316,7 +316,7 @@ def test_the_extent_is_that_of_the_run(store: Store) -> None:
 
 
 def test_samples_are_grouped_by_what_held_a_node_back(store: Store) -> None:
-    """With the extremes of each group, as far as they are known, and how many were hot."""
+    """Samples are grouped by the node's conditions, with the extremes of each group as far as known, and the number of hot ones."""
     throttled = conditions.pack_flags(conditions.THROTTLED)
 
     def sample(second: int, temperature_c: float | None, lately: int, hz: float | None) -> tuple[str, int, Reading]:
@@ -332,7 +332,7 @@ def test_samples_are_grouped_by_what_held_a_node_back(store: Store) -> None:
 
 
 def test_the_fewest_users_of_a_node_are_those_of_all_its_workers(store: Store) -> None:
-    """Seconds that a worker has not told of are no zeros."""
+    """A node's fewest users are those of all its workers, and seconds that a worker has not reported are no zeros."""
     told = [("pi1", 1, 4, 0), ("pi1", 1, 3, 1), ("pi1", 2, 2, 0), ("pi2", 1, 0, 0), ("pi3", 9, 5, 0)]
     store.put_fitness(
         FitnessRow(node, second, 1.0, 1.0, 0, "", users=users, worker=worker) for node, second, users, worker in told
