@@ -35,7 +35,7 @@ def outcomes(root: ET.Element, suite: str) -> dict[str | None, list[str]]:
 
 
 def test_a_broken_threshold_is_a_failure(path: Path) -> None:
-    """Each rule is a test case; a broken one carries its message and what was observed."""
+    """Each threshold is a test case, and a broken one is a failure with its message and what was observed."""
     root = read(result("FAIL"), path)
     assert outcomes(root, "thresholds") == {"p95 < 50 ms": [], "errors < 5 %": ["failure"]}
     (failure,) = root.findall("testsuite[@name='thresholds']/testcase/failure")
@@ -55,7 +55,7 @@ def test_an_unfit_generator_fails_and_judges_nothing(path: Path) -> None:
 
 
 def test_what_is_unknown_of_a_rule_is_an_error(path: Path) -> None:
-    """It is no failure of the target's; rules that were judged are told as ever, since the generator was fit."""
+    """A rule that is unknown is an error and not the target's failure; rules that were judged are reported as usual."""
     unsure = result("INVALID")
     unsure.thresholds[1].ok, unsure.thresholds[1].message = None, "unknown, since all was set apart"
     unsure.validity.pop()
@@ -75,7 +75,7 @@ def test_a_check_that_is_unknown_by_our_own_fault_is_an_error_and_one_without_a_
 
 
 def test_an_aborted_run_is_an_error(path: Path) -> None:
-    """CI turns red for a run that was aborted, even when it has no row at all."""
+    """A run that was aborted is an error even when it has no row at all, so that CI turns red."""
     root = read(nothing(), path)
     assert outcomes(root, "run") == {"run": ["error"]}
     (error,) = root.iter("error")
@@ -84,7 +84,7 @@ def test_an_aborted_run_is_an_error(path: Path) -> None:
 
 
 def test_a_run_that_passed_has_no_fault(path: Path) -> None:
-    """A PASS is green throughout."""
+    """A run with the verdict PASS has neither failures nor errors."""
     passed = result()
     passed = msgspec.structs.replace(passed, thresholds=passed.thresholds[:1], validity=passed.validity[:1])
     root = read(passed, path)
@@ -93,7 +93,7 @@ def test_a_run_that_passed_has_no_fault(path: Path) -> None:
 
 
 def test_what_xml_can_not_hold_is_left_out(path: Path) -> None:
-    """Control characters and lone surrogates would make a file that no parser reads."""
+    """Control characters and lone surrogates are left out, since no parser would read a file with them."""
     hostile = result("FAIL")
     hostile.thresholds[1].rule = f"GET {HOSTILE}\x1b\ufffe\udcff p95 < 1 ms"
     hostile.thresholds[1].message = "line 1\nline 2 \x08"

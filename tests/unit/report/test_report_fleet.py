@@ -1,4 +1,4 @@
-"""The nodes in the report: heat, clock, users and what held them back, thinned without losing what a reader looks for."""
+"""The nodes in the report: temperature, clock, users and throttling, thinned without losing what a reader looks for."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def told(second: int, lately: int, hz: float | None = 1.8e9) -> tuple[str, int, 
 
 
 def test_heat_clock_and_users_move_together(fleet: FleetMap) -> None:
-    """A node that is throttled by heat shows it in the same columns as its clock, and its users a little later."""
+    """A node throttled by heat shows it in the same columns as its clock falls, and its users fall a little later."""
     one = track(fleet, "pi1")
     assert [index for index, value in enumerate(one.conditions) if value and value & THROTTLED] == [*range(40, 70)]
     assert [index for index, percent in enumerate(one.clock_percent) if percent == 40] == [*range(40, 70)]
@@ -56,7 +56,7 @@ def test_heat_clock_and_users_move_together(fleet: FleetMap) -> None:
 
 
 def test_what_is_unknown_is_neither_zero_nor_well(fleet: FleetMap) -> None:
-    """No sample, no clock, no conditions: None in the rows, `unknown` in words."""
+    """Where a node has no sample, clock or conditions, rows have None and the table says `unknown`."""
     silent, blind = track(fleet, "pi4"), track(fleet, "pi3")
     for row in (silent.temperature_c, silent.clock_percent, silent.users, silent.conditions):
         assert [index for index, value in enumerate(row) if value is None] == [*range(60, 75)]
@@ -68,7 +68,7 @@ def test_what_is_unknown_is_neither_zero_nor_well(fleet: FleetMap) -> None:
 
 
 def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
-    """The lowest clock, the fewest users, and a condition that held for one second in 144; what it hides is not well."""
+    """A column keeps the lowest clock, the fewest users, and a condition of one second in 144; what it does not know stays so."""
     store.put_second(SecondRow(86399, "1 hold", True, 1, 1, 0, 0))
     store.put_node("pi1", PI4)
     store.put_samples(
@@ -86,7 +86,9 @@ def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
 
 
 def test_users_of_the_ramp_are_not_the_fewest_of_the_steady_part(store: Store) -> None:
-    """Also where a column holds seconds of both; nor the zeros that a last report says of the seconds before it."""
+    """Neither users in the ramp, also in a column with steady seconds, nor a last report's zeros count as the fewest
+    steady users.
+    """
     store.put_second(SecondRow(1199, "1 hold", True, 1, 1, 0, 0))
     store.put_node("pi1", PI4)
     store.put_fitness(
@@ -99,7 +101,7 @@ def test_users_of_the_ramp_are_not_the_fewest_of_the_steady_part(store: Store) -
 
 
 def test_the_clock_is_measured_by_the_best_of_its_model(store: Store) -> None:
-    """A node that was slowed down from the beginning does not show what it could do; another one of its model does."""
+    """A node's clock is a percentage of the highest of its model, since a node may be slowed down from the beginning."""
     for name, facts, hz in (("pi1", PI4, 0.9e9), ("pi2", PI4, 1.8e9), ("pi3", PI5, 2.4e9)):
         store.put_node(name, facts)
         store.put_samples([(name, 0, told(0, 0xF0, hz)[2])])
@@ -108,7 +110,7 @@ def test_the_clock_is_measured_by_the_best_of_its_model(store: Store) -> None:
 
 
 def test_the_worst_are_shown_first_with_one_to_compare(fleet: FleetMap) -> None:
-    """Held back, hot or unfit the longest; and one of the same model that bore it."""
+    """The nodes that were throttled, hot or unfit the longest are shown first, with one of the same model that was not."""
     assert [track.name for track in flagged_nodes(fleet)] == ["pi1", "pi5", "pi2"]
     shown = [fleet.nodes[index] for index in shown_first(fleet, {"pi7": 9, "pi2": 3})]
     assert shown[:4] == ["pi1", "pi5", "pi7", "pi2"]
@@ -118,12 +120,12 @@ def test_the_worst_are_shown_first_with_one_to_compare(fleet: FleetMap) -> None:
 
 
 def test_no_more_are_shown_than_can_be_told_apart(fleet: FleetMap) -> None:
-    """Five in trouble, and one to compare."""
+    """At most five nodes in trouble are shown, and one to compare."""
     assert len(shown_first(fleet, {f"pi{number}": number for number in range(1, 8)})) == 6
 
 
 def test_of_a_fleet_in_order_the_warmest_are_shown(store: Store) -> None:
-    """And of one without any sample nothing."""
+    """Of a fleet without trouble the warmest nodes are shown, and of one without any sample none."""
     store.put_node("pi1", PI4)
     assert shown_first(fleet_map(store, 0, 5), {}) == []
     for number in (1, 2, 3, 4):
@@ -147,12 +149,12 @@ def test_of_a_fleet_in_order_the_warmest_are_shown(store: Store) -> None:
     ],
 )
 def test_seconds_of_a_condition_as_far_as_known(held: int, unknown: int, samples: int, text: str) -> None:
-    """Each sample stands for two seconds here."""
+    """A condition's time counts two seconds for each sample, as far as known, and names the time that is unknown."""
     assert seconds_text(held, unknown, samples, 2).replace("\u00a0", " ") == text
 
 
 def test_the_table_says_what_held_a_node_back(fleet: FleetMap) -> None:
-    """In words, with the extremes; a Zero can't know that its supply was good."""
+    """The table gives a node's throttling in words, with the extremes; a Zero's under-voltage is unknown if it was not seen."""
     row = throttling_row(track(fleet, "pi5"), fleet.period_s)
     plain = [text.replace("\u00a0", " ") for text in [*row.seconds, row.highest, row.lowest_clock, *row.users]]
     assert plain == ["0 s", "unknown", "0 s", "10 s", "61.0 °C", "800 MHz (80 %)", "4", "4", "4"]
@@ -160,7 +162,7 @@ def test_the_table_says_what_held_a_node_back(fleet: FleetMap) -> None:
 
 
 def test_equal_nodes_are_counted_together(store: Store) -> None:
-    """By board, system, kernel and Python; what a node never said is unknown."""
+    """Nodes are counted together by board, system, kernel and Python; facts that a node never sent are unknown."""
     for name in ("pi10", "pi2"):
         store.put_node(name, PI4)
     store.put_node("pi3", msgspec.structs.replace(PI4, kernel="6.1"))
@@ -177,13 +179,13 @@ def test_equal_nodes_are_counted_together(store: Store) -> None:
 
 
 def test_runs_of_equal_values_are_short() -> None:
-    """Others stay as they are, so that no row gets longer."""
+    """Runs of equal values are shortened, and other values stay as they are, so that no row gets longer."""
     assert runs([1, 1, 2, None, None, None, 3]) == [1, 1, 2, [None, 3], 3]
     assert runs([]) == []
 
 
 def test_the_chart_carries_no_rows_of_its_own(fleet: FleetMap) -> None:
-    """It shows what the maps show, so that any node can be chosen at no further size."""
+    """The chart uses the rows of the maps, so that any node can be chosen without a larger page."""
     chart = together_figure(fleet, Timeline(fleet.axis, [(10, 100)]), [0, 4]).chart
     assert len(json.dumps(chart)) < 3000
     assert chart["shown"] == [0, 4]

@@ -120,7 +120,7 @@ def test_nothing_is_loaded_from_anywhere(store: Store, target: Path) -> None:
 
 
 def test_the_report_says_what_the_result_says(store: Store, target: Path) -> None:
-    """Verdict, figures, rules, checks, offenders, unfit nodes, dropped messages: each can be read."""
+    """The report shows the result's verdict, figures, thresholds, checks, offenders, unfit nodes and dropped messages."""
     fill(store)
     _, page = written(result("FAIL"), store, target)
     for text in (
@@ -141,7 +141,7 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
 
 
 def test_excluded_requests_are_shown_with_what_they_would_change(store: Store, target: Path) -> None:
-    """Who measured them and when, the percentiles with and without them, and how many may be excluded."""
+    """Excluded requests are shown by node and time, with the percentiles with and without them, and how many may be excluded."""
     fill(store)
     limit = ValidityResult(check="excluded_share", limit="≤ 5 %", observed="0.83 %", ok=True, nodes=[], message="")
     outcome = result()
@@ -161,7 +161,7 @@ def test_excluded_requests_are_shown_with_what_they_would_change(store: Store, t
 
 
 def test_throttling_flags_are_shown(store: Store, target: Path) -> None:
-    """How long, as far as it is known, with heat, clock and users; of what the fleet is made; who can't tell."""
+    """The report shows how long nodes were throttled, as far as known, with heat, clock and users, and which can't tell."""
     fill_hot(store, nodes=12, seconds=100)
     _, page = written(result(), store, target)
     for text in (
@@ -178,7 +178,7 @@ def test_throttling_flags_are_shown(store: Store, target: Path) -> None:
 
 
 def test_a_fleet_that_was_never_throttled_is_not_called_well(store: Store, target: Path) -> None:
-    """Where nobody could tell, that is what the report says."""
+    """Where no node could report throttling, the report says that it is unknown."""
     fill(store, seconds=10)
     _, page = written(result(), store, target)
     assert page.says("No node is known to have had a throttling flag, or to have reached 80 °C.")
@@ -187,7 +187,7 @@ def test_a_fleet_that_was_never_throttled_is_not_called_well(store: Store, targe
 
 
 def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Path) -> None:
-    """In words, and in every chart over time, on top of what was held steady."""
+    """A time without a controller is told in words, and shaded in every chart over time, on top of the steady part."""
     fill(store)
     gap = Gap(from_s=12.25, to_s=21.5)
     _, page = written(msgspec.structs.replace(result(), gaps=[gap]), store, target)
@@ -204,7 +204,7 @@ def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Pa
 
 
 def test_what_simulated_nodes_were_supposed_to_be_is_told(store: Store, target: Path) -> None:
-    """Boards that heat faster than real ones, and requests that cost what the scenario says; never of real nodes."""
+    """The report names a simulated fleet's faster heating and cost of a request, and never does so for real nodes."""
     fill(store)
     nodes = msgspec.structs.replace(result().nodes, thermal_speed=10.0, request_cpu_ms=200.0)
     _, page = written(msgspec.structs.replace(result(), nodes=nodes), store, target)
@@ -216,7 +216,7 @@ def test_what_simulated_nodes_were_supposed_to_be_is_told(store: Store, target: 
 
 
 def test_the_worst_wall_clocks_are_named(store: Store, target: Path) -> None:
-    """The ten that are furthest off, which of them are behind, and how many more there are."""
+    """The report names the ten wall clocks that are furthest off, which of them are behind, and how many more there are."""
     fill(store)
     clocks = [ClockOffset(node=f"pi{number}", offset_s=number * 1800.0) for number in range(1, 12)]
     clocks.append(ClockOffset(node="pi12", offset_s=-86_400.0))
@@ -231,7 +231,7 @@ def test_the_worst_wall_clocks_are_named(store: Store, target: Path) -> None:
 
 
 def test_a_run_in_order_says_nothing_of_gaps_and_clocks(store: Store, target: Path) -> None:
-    """Where there were none."""
+    """A run without gaps and without clocks that are off has no words on them."""
     fill(store)
     _, page = written(result(), store, target)
     assert not page.says("no controller")
@@ -278,7 +278,7 @@ def test_samples_alone_are_shown(store: Store, target: Path) -> None:
 
 
 def test_long_lists_are_cut_with_a_word_on_what_is_left(store: Store, target: Path) -> None:
-    """More events than fit are counted."""
+    """Of more events than fit the page the number is given."""
     for number in range(MAX_ROWS + 34):
         store.add_event(Event(float(number), "tick", None, f"event {number:04}"))
     _, page = written(nothing(), store, target)
@@ -330,17 +330,17 @@ def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> N
     ],
 )
 def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
-    """Three significant digits, one unit, no exponents; a number and its unit stay on one line."""
+    """Numbers have three significant digits, one unit and no exponent, and stay on one line with their unit."""
     assert shown.replace("\u00a0", " ") == expected
 
 
 def test_nodes_sort_by_number() -> None:
-    """pi2 comes before pi10."""
+    """Nodes are sorted by the numbers in their names, so that pi2 comes before pi10."""
     assert sorted(["pi10", "pi2", "a", "10", "pi2b"], key=formatting.natural) == ["10", "a", "pi2", "pi2b", "pi10"]
 
 
 def test_warnings_and_faults_stand_at_the_top_and_what_is_unknown_is_said_to_be(store: Store, target: Path) -> None:
-    """A generator that was fit is not said to have been unfit, because a rule can't be judged."""
+    """Warnings and faults stand at the top; a generator is not called unfit because a rule can't be judged."""
     fill(store)
     unsure = result("INVALID")
     unsure.validity = unsure.validity[:1]

@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_an_axis_has_no_more_spans_than_asked_for() -> None:
-    """A day is cut into spans of whole seconds, the last of which may be shorter."""
+    """The axis of a day is cut into spans of whole seconds, the last of which may be shorter."""
     assert Axis.of(0, 110, 1200) == Axis(0, 110, 1)
     day = Axis.of(5, 5 + 86400, 1000)
     assert (day.step_s, day.length) == (87, 994)
@@ -110,13 +110,13 @@ def test_steady_parts_are_spans() -> None:
 
 
 def test_what_nothing_is_known_of_is_not_steady() -> None:
-    """A run goes on in a hold after its controller was lost in one: the seconds between are of neither span."""
+    """The seconds between a controller's loss in a hold and the resumed hold are of neither span."""
     rows = [SecondRow(second, "1 hold", True, 0, 0, 0, 0) for second in (3, 4, 9, 10)]
     assert steady_spans(rows) == [(3, 5), (9, 11)]
 
 
 def test_unfit_seconds_add_up_by_kind_of_reason() -> None:
-    """What was observed differs from second to second; the reason does not."""
+    """Unfit seconds add up by their reason, though what was observed differs from second to second."""
     rows = [
         FitnessRow("pi2", 4, 81.0, None, 10, "loop lag 81 ms above 50 ms; worker CPU unknown"),
         FitnessRow("pi1", 7, 3.0, 95.5, 1, "worker CPU 95.5 % above 90 %"),
@@ -132,7 +132,7 @@ def test_unfit_seconds_add_up_by_kind_of_reason() -> None:
 
 
 def test_an_unfit_second_of_two_workers_is_one_second() -> None:
-    """It counts once, with the requests of both and each reason once."""
+    """An unfit second of two workers counts once, with the requests of both and each reason once."""
     reason = "node CPU 97 % above 90 %"
     (node,) = unfit_nodes(
         FitnessRow("pi1", second, 1.0, 1.0, 10, reason, worker=worker) for second in (3, 4, 5) for worker in (0, 1)
@@ -141,7 +141,7 @@ def test_an_unfit_second_of_two_workers_is_one_second() -> None:
 
 
 def test_the_spans_told_of_a_node_are_bounded() -> None:
-    """Of further ones the number is told, the first stay as they are."""
+    """A node's first unfit spans are listed as they are, and of the others only the number."""
     unfit = [second for second in range(100) if second % 4 < 2]
     (node,) = unfit_nodes(FitnessRow("pi1", second, 1.0, 1.0, 0, "worker CPU unknown") for second in unfit)
     assert node.seconds == 50

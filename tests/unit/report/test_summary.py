@@ -34,7 +34,7 @@ def printed(what: Result, path: Path) -> str:
 def test_what_simulated_nodes_were_supposed_to_be_is_told_where_it_was_anything(
     tmp_path: Path, thermal_speed: float, request_cpu_ms: float | None, says: str
 ) -> None:
-    """A speed of the model other than the real one, and what a request costs; nothing where both are as they are."""
+    """The summary names simulated nodes' assumptions that differ from reality: speed of heating, and the cost of a request."""
     nodes = msgspec.structs.replace(result().nodes, thermal_speed=thermal_speed, request_cpu_ms=request_cpu_ms)
     text = printed(msgspec.structs.replace(result(), nodes=nodes), tmp_path)
     assert says in " ".join(text.split())
@@ -43,7 +43,7 @@ def test_what_simulated_nodes_were_supposed_to_be_is_told_where_it_was_anything(
 
 
 def test_warnings_and_faults_and_what_is_unknown_are_said(tmp_path: Path) -> None:
-    """As they are, whatever is in them."""
+    """Warnings, faults and unknown rules are printed literally, whatever they contain."""
     what = result("INVALID")
     what.warnings, what.faults = ["50 endpoints [id] alike"], ["the fleet: unknown, KeyError"]
     what.thresholds[0].ok = None
@@ -54,7 +54,7 @@ def test_warnings_and_faults_and_what_is_unknown_are_said(tmp_path: Path) -> Non
 
 
 def test_an_endpoint_with_brackets_in_its_name_is_printed_as_it_is(tmp_path: Path) -> None:
-    """It is no markup, and ends no run."""
+    """An endpoint's name with brackets is printed literally, neither as markup nor as an error."""
     what = result()
     what.in_flight = InFlight(peak=2, oldest_ms=5000.0, endpoint="GET /a[/b]")
     assert "GET /a[/b]" in printed(what, tmp_path)
