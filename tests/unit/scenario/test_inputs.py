@@ -1,4 +1,4 @@
-"""What an operator names as a file is read, or refused at once with what is wrong; floods of faults become a short message."""
+"""A file that an operator names is read, or refused at once with the reason; many faults become one short message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refusal(file: Path) -> str:
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
-    """Empty or as large as may be, through a link too."""
+    """A regular file, empty or of the maximum size, is read whole, also through a link."""
     file, link = tmp_path / "a", tmp_path / "b"
     link.symlink_to(file)
     for content in (b"", b"a\0b", b"x" * 1000):
@@ -37,7 +37,7 @@ def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_to_read_is_refused_without_waiting(tmp_path: Path) -> None:
-    """A pipe that nobody writes to, memory, a device, a directory, names that can't be, too much."""
+    """A pipe, a device, a directory, an impossible name or too large a file is refused at once."""
     fifo, large = tmp_path / "fifo", tmp_path / "large"
     os.mkfifo(fifo)
     large.write_bytes(b"x" * 1001)
@@ -54,7 +54,7 @@ def test_what_is_no_file_to_read_is_refused_without_waiting(tmp_path: Path) -> N
 
 
 def test_text_in_another_encoding_is_refused_with_its_line() -> None:
-    """A byte order mark is none of the text."""
+    """Text that is not UTF-8 is refused with its line, and a byte order mark is no part of the text."""
     assert decode_input(Path("f"), b"\xef\xbb\xbfa\n\xc3\xbc") == "a\nü"
     with pytest.raises(InputError, match="f:2: is not UTF-8 text"):
         decode_input(Path("f"), b"a\n\xfc\n")
@@ -75,7 +75,7 @@ def test_text_in_another_encoding_is_refused_with_its_line() -> None:
     ],
 )
 def test_of_a_flood_of_faults_the_first_are_shown_and_the_others_counted(tmp_path: Path, text: str, count: int) -> None:
-    """In the order of their lines, within seconds."""
+    """Of very many faults the first are shown in the order of their lines, and the others counted, within seconds."""
     file = tmp_path / "flood.yml"
     file.write_text(text)
     assert len(text) < MAX_FILE_BYTES
@@ -94,7 +94,7 @@ def test_of_a_flood_of_faults_the_first_are_shown_and_the_others_counted(tmp_pat
 
 @pytest.mark.parametrize("key", ["users", "load", "thresholds", "fleet"])
 def test_a_list_of_more_than_anyone_needs_is_one_fault(tmp_path: Path, key: str) -> None:
-    """None of its entries is looked at."""
+    """A list with more entries than the maximum is one fault, and none of its entries is read."""
     file = tmp_path / "many.yml"
     entries = (
         "".join(f"  - {n}\n" for n in range(50_000))
@@ -107,7 +107,7 @@ def test_a_list_of_more_than_anyone_needs_is_one_fault(tmp_path: Path, key: str)
 
 
 def test_a_fault_that_repeats_a_long_value_is_cut_and_still_gives_its_advice(tmp_path: Path) -> None:
-    """In its middle: the beginning says where it is, the end what to do."""
+    """A fault with a long value is cut in its middle: the beginning says where it is, the end what to do."""
     file = tmp_path / "long.yml"
     file.write_text(BASE + f"thresholds: [{'x' * 9000} < 5]\n")
     with pytest.raises(InputError) as caught:
@@ -130,7 +130,7 @@ def test_a_fault_that_repeats_a_long_value_is_cut_and_still_gives_its_advice(tmp
     ],
 )
 def test_foreign_text_in_a_message_can_be_seen_and_does_nothing(tmp_path: Path, text: str, shown: str) -> None:
-    """Escape sequences, ends of lines, text that turns around: none of it reaches a terminal."""
+    """Escape sequences, line ends and bidirectional marks of a file are escaped in messages, so none reaches a terminal."""
     file = tmp_path / "odd.yml"
     file.write_text(BASE + text)
     with pytest.raises(InputError) as caught:
@@ -141,7 +141,9 @@ def test_foreign_text_in_a_message_can_be_seen_and_does_nothing(tmp_path: Path, 
 
 
 def test_a_rules_endpoint_is_named_as_workers_report_it(tmp_path: Path) -> None:
-    """With what can't be seen made visible, and a space that doesn't break taken for one in the value."""
+    """A threshold's endpoint has hidden characters escaped as workers report it, and a no-break space counts as a space
+    in a value.
+    """
     file = tmp_path / "odd.yml"
     file.write_text(BASE + 'thresholds: ["GET /a\\u200b\\x1bb p95 <\\u00a05\\u00a0ms"]\n'.replace(r"\x1b", r"\\x1b"))
     (rule, *_) = load_scenario(file, {"ApiUser"}).thresholds

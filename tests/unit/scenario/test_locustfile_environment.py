@@ -1,4 +1,4 @@
-"""What surrounds a locustfile and is not used, or is not there on real nodes."""
+"""What lies around a locustfile and is not used, or does not exist on real nodes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def users_of(**classes: dict[str, Any]) -> Imported:
 
 
 def test_variables_that_choose_tasks_are_refused_and_locusts_others_told() -> None:
-    """With LOCUST_TAGS Locust's load is another one; how many users run the scenario says."""
+    """Environment variables that choose tasks, as LOCUST_TAGS, are refused; others of Locust's are warned of, as users
+    are the scenario's.
+    """
     found = check_environment({"LOCUST_TAGS": "good", "LOCUST_USERS": "5", "PATH": "/bin"})
     assert [(finding.severity, finding.what.split()[0]) for finding in found] == [
         (REFUSED, "LOCUST_TAGS"),
@@ -47,7 +49,7 @@ def test_variables_that_choose_tasks_are_refused_and_locusts_others_told() -> No
 
 
 def test_locusts_configuration_files_are_told_of(tmp_path: Path) -> None:
-    """Each of the three that Locust would read."""
+    """Each of the three configuration files that Locust would read is warned of."""
     assert check_configuration([tmp_path, tmp_path / "none"]) == []
     (tmp_path / "locust.conf").write_text("users = 5\n", encoding="utf-8")
     (tmp_path / ".locust.conf").write_text("", encoding="utf-8")
@@ -64,7 +66,7 @@ def test_locusts_configuration_files_are_told_of(tmp_path: Path) -> None:
     "text", ["from master import PATH", "import worker.data", "from worker import PATH", "import worker.nowhere"]
 )
 def test_a_module_that_piswarms_own_hides_is_refused(tmp_path: Path, text: str) -> None:
-    """Its import finds piswarm's, and fails with a word that helps nobody."""
+    """A module beside the locustfile with the name of a package of piswarm's, whose import would find that package, is refused."""
     for package in ("master", "worker"):
         (tmp_path / f"{package}.py").write_text("PATH = '/'\n", encoding="utf-8")
     (finding,) = check_shadowed(source(tmp_path / "own.py", text))
@@ -73,7 +75,7 @@ def test_a_module_that_piswarms_own_hides_is_refused(tmp_path: Path, text: str) 
 
 
 def test_piswarms_own_users_may_be_imported_beside_a_module_of_that_name(tmp_path: Path) -> None:
-    """What is asked for is what is found."""
+    """Piswarm's own users can be imported beside a module named `worker`, since the package is what is found."""
     (tmp_path / "worker.py").write_text("", encoding="utf-8")
     assert (
         check_shadowed(source(tmp_path / "own.py", "from worker.http import HttpUser\nfrom worker import pacing")) == []
@@ -82,7 +84,9 @@ def test_piswarms_own_users_may_be_imported_beside_a_module_of_that_name(tmp_pat
 
 
 def test_what_real_nodes_do_not_get_is_refused_by_name(tmp_path: Path) -> None:
-    """They get the locustfile alone: a module, a file that its import has read, one that its strings name."""
+    """Modules and files that real nodes do not get, imported, read or named in strings, are refused, as only the
+    locustfile is sent.
+    """
     own, helper, read, named = (tmp_path / name for name in ("own.py", "helper.py", "read.csv", "named.csv"))
     for file in (own, helper, read, named):
         file.write_text("", encoding="utf-8")
@@ -98,7 +102,7 @@ def test_what_real_nodes_do_not_get_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_variables_that_real_nodes_do_not_have_are_told() -> None:
-    """Those that are set here; without, it is the same everywhere. What own options name is sent along."""
+    """Environment variables that a locustfile reads and that are set here are warned of, apart from those its own options name."""
     read = source(
         Path("/project/own.py"),
         "import os\na, b, c, d = map(os.getenv, 'abcd')\nx = os.getenv('A'), os.getenv('B'), os.getenv('C')",
@@ -108,7 +112,7 @@ def test_variables_that_real_nodes_do_not_have_are_told() -> None:
 
 
 def test_packages_that_releases_do_not_bring_are_told() -> None:
-    """What piswarm or Locust itself needs is on every node."""
+    """Imports of packages that no release contains are warned of; those that piswarm or Locust needs are on every node."""
     read = source(
         Path("/project/own.py"),
         "import os, requests, msgspec, locust, no_such_thing\nfrom gevent.pool import Pool\nimport pydantic\n",
@@ -119,7 +123,7 @@ def test_packages_that_releases_do_not_bring_are_told() -> None:
 
 
 def test_the_one_host_of_the_classes_is_told_of_where_it_is_not_the_target() -> None:
-    """As with Locust's --host."""
+    """A host of the user classes other than the target is warned of, since the target replaces it as Locust's --host does."""
     imported = users_of(A={"host": "http://other.test"}, B={}, C={"host": "http://unused.test"})
     users = {"A": UserShare(weight=1), "B": UserShare(weight=1)}
     (finding,) = check_users(imported, users, TARGET)
@@ -128,7 +132,7 @@ def test_the_one_host_of_the_classes_is_told_of_where_it_is_not_the_target() -> 
 
 
 def test_several_hosts_are_refused() -> None:
-    """All load would go to one of them."""
+    """User classes with several hosts are refused, since all load would go to one of them."""
     imported = users_of(A={"host": "http://a.test"}, B={"host": TARGET})
     (finding,) = check_users(imported, {"A": UserShare(weight=1), "B": UserShare(weight=1)}, TARGET)
     assert finding.severity is REFUSED
@@ -148,14 +152,14 @@ def test_several_hosts_are_refused() -> None:
 def test_weights_of_classes_are_told_of_where_the_scenarios_are_others(
     own: tuple[int, int], given: tuple[int, int], told: bool
 ) -> None:
-    """The scenario decides; classes that have none said nothing."""
+    """Weights of user classes other than the scenario's are warned of; classes without one say nothing."""
     imported = users_of(A={"weight": own[0]}, B={"weight": own[1]})
     users = {"A": UserShare(weight=given[0]), "B": UserShare(weight=given[1])}
     assert [finding.severity for finding in check_users(imported, users, TARGET)] == [WARNED] * told
 
 
 def test_fixed_counts_of_classes_are_told_of_where_the_scenarios_are_others() -> None:
-    """In either direction."""
+    """Fixed counts of user classes other than the scenario's are warned of."""
     imported = users_of(A={"fixed_count": 2}, B={})
     assert check_users(imported, {"A": UserShare(fixed_count=2), "B": UserShare(weight=1)}, TARGET) == []
     (finding,) = check_users(imported, {"A": UserShare(weight=1), "B": UserShare(weight=1)}, TARGET)
@@ -163,7 +167,7 @@ def test_fixed_counts_of_classes_are_told_of_where_the_scenarios_are_others() ->
 
 
 def test_all_refusals_come_at_once_and_nothing_else_does() -> None:
-    """Mending one after the other is tedious."""
+    """All refusals are reported in one message, without the warnings, so that they need not be fixed one by one."""
     found = [refused("one", "Do this."), warned("two", "Do that."), refused("three", "Do.", Path("a.py"), 3)]
     with pytest.raises(InputError) as caught:
         raise_refused(found)

@@ -1,4 +1,4 @@
-"""What is read in a locustfile's source, before anything is started."""
+"""Faults found in a locustfile's source, before anything is started."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def findings_in(text: str) -> list[tuple[Severity, int | None]]:
     ],
 )
 def test_code_that_runs_on_a_master_alone_is_refused_at_its_first_line(test: str, line: int) -> None:
-    """Nothing of a locustfile's runs on the controller, so a setup that is made once would never be made."""
+    """Code for a Locust master alone is refused at its first line, since no locustfile code runs on the controller."""
     text = f"""
     if {test}:
         create()
@@ -66,12 +66,12 @@ def test_code_that_runs_on_a_master_alone_is_refused_at_its_first_line(test: str
     ],
 )
 def test_what_can_not_be_told_is_left_alone(test: str) -> None:
-    """Both ways may run."""
+    """A condition that may be true or false on a worker is left alone."""
     assert findings_in(f"if {test}:\n    create()\nelse:\n    read()\n") == []
 
 
 def test_what_follows_a_worker_that_leaves_never_runs() -> None:
-    """The other common way to say it."""
+    """Code after a return on workers, another common way to write code for a master, never runs and is refused."""
     text = """
     def create(environment, **_):
         if isinstance(environment.runner, WorkerRunner):
@@ -85,7 +85,7 @@ def test_what_follows_a_worker_that_leaves_never_runs() -> None:
 
 
 def test_masters_code_within_other_blocks_is_found() -> None:
-    """In loops, with-blocks, handlers and methods."""
+    """Code for a master is found in loops, with-blocks, handlers and methods."""
     text = """
     class Data:
         def create(self):
@@ -111,7 +111,7 @@ def test_masters_code_within_other_blocks_is_found() -> None:
     ],
 )
 def test_masters_code_that_only_talks_is_told_or_nothing(body: str, expected: list[tuple[Severity, int]]) -> None:
-    """Without it the load is the same."""
+    """Code for a master that only prints or logs is warned of or ignored, since the load is the same without it."""
     text = f"""
     def begin(environment, **_):
         if isinstance(environment.runner, MasterRunner):
@@ -140,7 +140,7 @@ def test_masters_code_that_only_talks_is_told_or_nothing(body: str, expected: li
     ],
 )
 def test_what_is_not_done_here_is_found_where_it_stands(text: str, severity: Severity) -> None:
-    """Refused where the load or the verdict would be another one, told where it is merely not used."""
+    """Unsupported features of Locust are refused where load or verdict would differ, and warned of where they have no effect."""
     findings = check_source(source(text))
     assert [finding.severity for finding in findings] == [severity], findings
     assert findings[0].line in {1, 2}
@@ -162,12 +162,12 @@ def test_what_is_not_done_here_is_found_where_it_stands(text: str, severity: Sev
     ],
 )
 def test_what_is_honoured_or_is_none_of_locusts_is_not_found(text: str) -> None:
-    """A warning that means nothing is in the way of those that do."""
+    """Supported features, and names that are not Locust's, are not found, since a needless warning hides those that matter."""
     assert findings_in(text) == []
 
 
 def test_environment_variables_are_found_by_each_way_to_read_them() -> None:
-    """With the first line that does."""
+    """Every way to read an environment variable is found, with the first line that does."""
     text = """
     import os
     A = os.environ["A"]
@@ -179,7 +179,7 @@ def test_environment_variables_are_found_by_each_way_to_read_them() -> None:
 
 
 def test_files_are_found_by_strings_that_name_one(tmp_path: Path) -> None:
-    """Relative to the locustfile's folder; a URL's path or a word that is no file is none."""
+    """Files are found by strings that name one relative to the locustfile's folder; a URL's path is none."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "people.csv").write_text("ann\n", encoding="utf-8")
     text = """
@@ -190,7 +190,7 @@ def test_files_are_found_by_strings_that_name_one(tmp_path: Path) -> None:
 
 
 def test_imports_are_read_with_what_they_take() -> None:
-    """Relative ones are of the operator's own package."""
+    """Imports are found with the names that they import, without relative ones, which are of the operator's own package."""
     text = "import os, master.data\nfrom worker.http import HttpUser, x\nfrom . import helpers\n"
     assert list(imports_of(source(text))) == [
         ("os", (), 1),
@@ -200,6 +200,6 @@ def test_imports_are_read_with_what_they_take() -> None:
 
 
 def test_a_finding_shows_what_a_terminal_would_obey() -> None:
-    """Names in a locustfile are those of whoever wrote it."""
+    """A finding escapes control characters, since anybody may have written the locustfile."""
     finding = refused("the option --\x1b[2J is not known", "Take it out.", Path("a\nb.py"), 3)
     assert str(finding) == r"a\nb.py:3: the option --\x1b[2J is not known. Take it out."

@@ -1,4 +1,4 @@
-"""A scenario's values mean the same to everyone who reads them, or are refused."""
+"""A scenario's values mean the same in every version of YAML, or are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from master.yaml_file.scalars import ScalarError, plain_scalar
 
 
 def read(folder: Path, scalar: str) -> object:
-    """What a file's value `scalar` is read as."""
+    """Return what a file's value `scalar` is read as."""
     file = folder / "one.yml"
     file.write_text(f"a: {scalar}\n", encoding="utf-8")
     document = read_document(file)
@@ -57,7 +57,7 @@ def read(folder: Path, scalar: str) -> object:
     ],
 )
 def test_what_everyone_reads_alike_is_read(tmp_path: Path, scalar: str, value: object) -> None:
-    """Text where quotes or a tag say so; the type counts, too."""
+    """A value that all readers of YAML agree on is read with its type, as text where quotes or a tag say so."""
     found = read(tmp_path, scalar)
     assert (found, type(found)) == (value, type(value))
 
@@ -71,7 +71,9 @@ def test_what_everyone_reads_alike_is_read(tmp_path: Path, scalar: str, value: o
     ],
 )  # fmt: skip
 def test_a_number_that_is_no_plain_decimal_is_refused_with_its_line(tmp_path: Path, scalar: str) -> None:
-    """Whichever version of YAML takes it for a number: 0100 is 64 to one and 100 to another, 1:30 is 90 or a text."""
+    """A number that is no plain decimal is refused with its line, since YAML versions disagree: 0100 is 64 or 100, 1:30
+    is 90 or text.
+    """
     with pytest.raises(InputError) as caught:
         read(tmp_path, scalar)
     assert caught.value.message.startswith(
@@ -81,7 +83,7 @@ def test_a_number_that_is_no_plain_decimal_is_refused_with_its_line(tmp_path: Pa
 
 @pytest.mark.parametrize("scalar", ["yes", "No", "ON", "off", "!!bool yes", "!!bool maybe"])
 def test_a_word_that_is_yes_or_no_to_some_is_refused(tmp_path: Path, scalar: str) -> None:
-    """What is meant, text or a truth value, can be written so that nobody errs."""
+    """A word that some versions of YAML read as true or false is refused, with how to write text and truth values."""
     with pytest.raises(
         InputError, match="means yes or no to some, and is text to others: write true or false, or quote"
     ):
@@ -103,7 +105,7 @@ def test_a_word_that_is_yes_or_no_to_some_is_refused(tmp_path: Path, scalar: str
     ],
 )
 def test_what_no_number_can_be_is_refused_in_one_short_line(tmp_path: Path, scalar: str, says: str) -> None:
-    """However long it is."""
+    """A value that is no valid number is refused in one short line, however long the value is."""
     with pytest.raises(InputError) as caught:
         read(tmp_path, scalar)
     assert says in caught.value.message
@@ -122,14 +124,14 @@ def test_a_key_that_is_no_text_to_everyone_is_refused_and_as_quoted_text_taken(t
 
 @given(st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: number > 0) | st.integers(0, 10**300))
 def test_a_number_that_pyyaml_writes_is_read_back(number: float) -> None:
-    """A scenario as run is written by PyYAML."""
+    """A number that PyYAML writes is read back, since PyYAML writes the scenario as run."""
     text = yaml.safe_dump(number).split("\n")[0]
     assert plain_scalar(text, "float" if isinstance(number, float) else "int", quoted=False) == number
 
 
 @given(st.text("0123456789+-._eExob:", min_size=1, max_size=8))
 def test_a_number_is_read_as_python_and_people_read_it(text: str) -> None:
-    """Whatever the mixture of signs, digits and letters: what is taken for a number is one in plain decimal."""
+    """Any text that is accepted as a number is a plain decimal of the same value in Python."""
     (kind,) = {yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False)).rpartition(":")[2]}
     try:
         value = plain_scalar(text, kind, quoted=False)

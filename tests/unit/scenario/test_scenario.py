@@ -1,4 +1,4 @@
-"""A scenario file becomes a Scenario; what the command line changes; and back to a file."""
+"""A scenario file becomes a Scenario, the command line changes it, and it can be written back to a file."""
 
 import re
 from dataclasses import replace
@@ -99,7 +99,9 @@ def test_what_is_left_out_has_a_default_and_the_file_gives_the_name(tmp_path: Pa
 def test_errors_and_exceptions_are_judged_where_no_rule_is_on_all_of_them(
     tmp_path: Path, rules: list[str], defaults: list[str]
 ) -> None:
-    """The rules added say that they are defaults, and go where the scenario gets one of its own."""
+    """The default thresholds on errors and exceptions are marked as such, and left out where the scenario has its own
+    on all of them.
+    """
     file = tmp_path / "s.yml"
     file.write_text(replace(scenario(Stage(1, 1, 90)), thresholds=tuple(map(parse_threshold, rules))).to_yaml())
     read = load_scenario(file, KNOWN).thresholds
@@ -179,7 +181,7 @@ scenarios = st.builds(
 
 @pytest.mark.parametrize("text", ["0E0", "1e3", "012", "0o17", "0x1F", "1:30", "no", "~", "1_000", "+.5E7", "=", ""])
 def test_text_that_looks_like_something_else_survives_writing_and_reading(text: str) -> None:
-    """Some of it is a number in YAML 1.2 alone, and so is not quoted by PyYAML itself."""
+    """Text that looks like a number or truth value survives writing and reading, also where PyYAML does not quote it."""
     original = replace(scenario(Stage(1, 1, 1)), description=text)
     assert reloaded(original) == original
 
@@ -273,7 +275,7 @@ def test_an_override_that_can_not_be_is_refused_by_its_option_with_advice(overri
 
 
 def test_a_hold_that_is_long_enough_by_plan_always_has_the_seconds_that_a_window_needs() -> None:
-    """Whatever the moment within a second at which it begins; and one a little shorter does not always."""
+    """A hold that is long enough by plan has the seconds that a window needs whenever it begins; a little shorter one may not."""
     for window_s in (1, 10, 60):
         rule = parse_threshold(f"p95 < 1 s over {window_s}s")
         enough_s = window_s + EDGES_S
@@ -288,7 +290,7 @@ def test_a_hold_that_is_long_enough_by_plan_always_has_the_seconds_that_a_window
 
 
 def test_a_duration_that_leaves_enough_for_every_window_is_taken() -> None:
-    """The ramp of 10 s is none of it."""
+    """A duration that leaves a hold long enough for every window is accepted; the ramp of 10 s is no part of the hold."""
     plan = replace(scenario(Stage(100, 10, 60)), thresholds=(parse_threshold("p95 < 1 s over 10s"),))
     assert override(plan, Overrides(duration_s=22.2)).load[0].hold_s == pytest.approx(12.2)
 
@@ -300,7 +302,7 @@ def test_users_is_refused_where_all_counts_are_fixed_and_do_not_add_up_to_it() -
 
 
 def test_a_scenario_without_target_has_that_of_the_command_or_the_host_of_its_classes(tmp_path: Path) -> None:
-    """The command line wins; a class that the scenario does not name has no say."""
+    """A scenario without a target has that of the command line, or else the host of the classes that it names."""
     file = tmp_path / "s.yml"
     file.write_text("users: {A: 1, B: 1}\nload: [{users: 2, spawn_rate: 1, hold: 5s}]\n", encoding="utf-8")
     hosts = {"A": "http://a.test", "C": "http://c.test"}
@@ -318,7 +320,7 @@ def test_a_scenario_without_target_has_that_of_the_command_or_the_host_of_its_cl
     ],
 )
 def test_a_scenario_without_any_target_is_refused(tmp_path: Path, hosts: dict[str, str], says: str) -> None:
-    """Also when its classes don't agree on one, or have none that is a URL."""
+    """A scenario without a target is refused if its classes have none, several, or one that is no URL."""
     file = tmp_path / "s.yml"
     file.write_text("users: {A: 1, B: 1}\nload: [{users: 2, spawn_rate: 1, hold: 5s}]\n", encoding="utf-8")
     with pytest.raises(InputError, match=re.escape(says)):

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a scenario file is named, with its line, all at once."""
+"""All faults of a scenario file are reported at once, each with its line."""
 
 from pathlib import Path
 
@@ -334,7 +334,7 @@ def test_without_any_user_class_known_the_message_says_so(tmp_path: Path) -> Non
 def test_a_locust_file_that_no_node_could_be_sent_is_refused_before_it_is_imported(
     tmp_path: Path, content: bytes, says: str
 ) -> None:
-    """Though Python takes other encodings: nodes are sent its text. Its line and that of the scenario are both named."""
+    """A locustfile that is not UTF-8 can't be sent to nodes and is refused before its import, with its line and the scenario's."""
     (tmp_path / "own.py").write_bytes(content)
     file = written(tmp_path, base_with(locustfile="own.py"))
     with pytest.raises(InputError) as caught:
