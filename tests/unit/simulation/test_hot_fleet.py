@@ -1,4 +1,4 @@
-"""Load follows what each node bears: the controller's own parts, with played nodes whose temperature follows their users."""
+"""Load follows what each node can carry: the controller's own parts, with nodes whose temperature follows their users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOBODY = Troubles(lost=False, clocks=False, restarts=False)
 
 
 def sensors(users: Callable[[], int], cooling: str, air: dict[str, float]) -> Callable[[], Reading]:
-    """Those of a Pi 4 that its fair share of users keeps fully busy, in air whose temperature the test sets."""
+    """Sensors of a Pi 4 whose cores a fair share of users keeps busy, in air whose temperature the test sets."""
     model = ThermalModel(BOARDS["pi4"], cooling, air["c"])
 
     def read() -> Reading:
@@ -46,7 +46,7 @@ def air() -> dict[str, float]:
 
 @pytest.fixture
 def run(tmp_path: Path, air: dict[str, float]) -> Iterator[PlayedRun]:
-    """Of four nodes the first has no heat sink."""
+    """A run of four nodes, of which the first has no heat sink."""
     run = PlayedRun(
         tmp_path / "run.db",
         nodes=NODES,
@@ -69,7 +69,7 @@ def users(run: PlayedRun) -> list[int]:
 def test_a_hot_node_loses_users_to_the_others_and_gets_them_back_when_it_is_cool(
     run: PlayedRun, air: dict[str, float]
 ) -> None:
-    """All that are wanted run at all times, and the node stays below what its firmware would hold it down for."""
+    """A hot node's users move to the others and back when it is cool; all users run always, and it stays below throttling."""
     assert users(run) == [USERS_PER_NODE] * NODES
     hot = run.nodes[0].name
     for _ in range(1200):
@@ -93,7 +93,7 @@ def test_a_hot_node_loses_users_to_the_others_and_gets_them_back_when_it_is_cool
 
 
 def test_users_are_moved_a_few_at_a_time(run: PlayedRun) -> None:
-    """No second moves more than its part of the step that is due."""
+    """When a node's capacity falls by a step, no second moves more than a part of the users."""
     before = users(run)
     for _ in range(900):
         run.step(1.0)
@@ -103,7 +103,7 @@ def test_users_are_moved_a_few_at_a_time(run: PlayedRun) -> None:
 
 
 def test_a_node_of_which_nothing_is_known_keeps_its_users(run: PlayedRun) -> None:
-    """Unknown is not hot; nor is it well, which is for the verdict to say."""
+    """A node without a temperature keeps its users, since unknown is not hot; whether it is fit is for the verdict."""
     run.nodes[0].reading = lambda: Reading(cpu_percent=50.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0)
     for _ in range(300):
         run.step(1.0)

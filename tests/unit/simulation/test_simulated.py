@@ -1,4 +1,4 @@
-"""A simulated node: this machine's work as the load and heat that it would be on a Pi."""
+"""A simulated node turns this machine's work into the load and temperature of a Pi."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_the_share_of_this_cpu_is_scaled_to_the_board(
     machine: Machine, passed_s: float, busy_s: float, cpu_percent: float
 ) -> None:
-    """A Pi 4's core takes four times as long as this machine's, and there are four of them."""
+    """A node's CPU is scaled to its board: a Pi 4's core takes four times as long as this machine's, and there are four."""
     assert (PI4.cores, PI4.cpu_s_per_x86_cpu_s) == (4, 4.0)
     sensors = machine.sensors()
     machine.work(passed_s, busy_s)
@@ -75,7 +75,7 @@ def test_the_share_of_this_cpu_is_scaled_to_the_board(
 
 
 def test_each_reading_counts_from_the_one_before(machine: Machine) -> None:
-    """What was used before the first belongs to nobody."""
+    """Each reading counts CPU from the reading before, and the first one from the node's start."""
     sensors = machine.sensors()
     found = []
     for busy_s in (0.1, 0.3, 0.0):
@@ -85,7 +85,7 @@ def test_each_reading_counts_from_the_one_before(machine: Machine) -> None:
 
 
 def test_a_throttled_board_needs_more_of_itself_for_the_same_work(machine: Machine) -> None:
-    """Hot air and full load slow the clock down; the reading says so."""
+    """With hot air and full load the board is throttled, needs more CPU for the same work, and reports it."""
     sensors = machine.sensors(ambient_c=40)
     for _ in range(1800):
         machine.work(1, 1.0)
@@ -100,7 +100,7 @@ def test_a_throttled_board_needs_more_of_itself_for_the_same_work(machine: Machi
 
 
 def test_a_board_that_was_throttled_remembers_it(machine: Machine) -> None:
-    """When it has cooled, only since the start; the supply of a model is always good."""
+    """A board that has cooled reports throttling since its start only, and its supply is good unless stated otherwise."""
     sensors = machine.sensors(ambient_c=40)
     for _ in range(1800):
         machine.work(1, 1.0)
@@ -114,7 +114,7 @@ def test_a_board_that_was_throttled_remembers_it(machine: Machine) -> None:
 
 
 def test_a_cool_board_runs_at_full_clock(machine: Machine) -> None:
-    """And its memory is what the system and the node's share of this process need."""
+    """A cool board runs at full clock, and its memory is that of the system and of the node's share of this process."""
     sensors = machine.sensors()
     machine.work(1, 0.1)
     reading = sensors.read()
@@ -124,7 +124,7 @@ def test_a_cool_board_runs_at_full_clock(machine: Machine) -> None:
 
 
 def test_a_fan_and_a_weak_supply_are_in_the_reading(machine: Machine) -> None:
-    """A Pi 5's cooler turns when it is warm; what is too much for its supply is told."""
+    """A Pi 5's fan turns when it is warm, and a board reports a load that is too much for its supply."""
     sensors = machine.sensors("pi5", "cooled", ambient_c=30, supply_w=5.0)
     machine.work(1, 0.0)
     rest = sensors.read()
@@ -137,7 +137,7 @@ def test_a_fan_and_a_weak_supply_are_in_the_reading(machine: Machine) -> None:
 
 
 def test_a_zero_knows_nothing_of_its_voltage(machine: Machine) -> None:
-    """Which is not the same as well."""
+    """A Pi Zero reports its voltage as unknown, which is not the same as good."""
     reading = machine.sensors("zero2w").read()
     assert flag_state(reading.conditions, UNDER_VOLTAGE) is None
     assert flag_state(reading.conditions_since_start, UNDER_VOLTAGE) is None
@@ -145,7 +145,7 @@ def test_a_zero_knows_nothing_of_its_voltage(machine: Machine) -> None:
 
 
 def test_a_faster_model_is_as_hot_in_a_tenth_of_the_time(machine: Machine) -> None:
-    """The load counts by the time that really passes."""
+    """A thermal model of ten times the speed is as hot in a tenth of the time, with the load of the time that really passes."""
     real, faster = machine.sensors(), machine.sensors(thermal_speed=10.0)
     for second in range(100):
         machine.work(1, 0.5)
@@ -157,7 +157,7 @@ def test_a_faster_model_is_as_hot_in_a_tenth_of_the_time(machine: Machine) -> No
 
 
 def test_virtual_cores_are_slowed_by_the_heat_that_they_make(machine: Machine) -> None:
-    """Their busy share is the node's CPU: the work of one core keeps more of them busy when the clock is held down."""
+    """Virtual cores give the node's CPU, and the same work keeps them busy for longer when heat slows the clock."""
     cores = VirtualCores(4, machine.now_s)
     sensors = machine.sensors(ambient_c=42, cores=cores)
     speeds = []
@@ -176,7 +176,7 @@ def test_virtual_cores_are_slowed_by_the_heat_that_they_make(machine: Machine) -
 
 @pytest.mark.parametrize("board", list(BOARDS))
 def test_a_simulated_node_says_that_it_is_simulated_and_what_it_stands_for(machine: Machine, board: str) -> None:
-    """The board's figures, not this machine's."""
+    """A simulated node's facts say that it is simulated and are those of its board, not of this machine."""
     facts = machine.sensors(board, cooling=next(iter(BOARDS[board].coolings))).facts()
     assert facts.simulated
     assert (facts.model, facts.cpu_count, facts.memory_bytes) == (

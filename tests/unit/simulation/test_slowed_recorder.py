@@ -1,4 +1,4 @@
-"""Users of a simulated node wait when its board could not keep up, and what they measured says so."""
+"""Users of a simulated node wait when its board could not keep up, and the wait shows in the node's lag."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_S = 1000.0
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now_s = START_S
@@ -28,7 +28,7 @@ class Clock:
 
 
 class Process:
-    """The process that the node shares: its loop is 2 ms late at all times, and it uses a tenth of a core."""
+    """The process of the simulated nodes: its loop is always 2 ms late, and it uses a tenth of a core."""
 
     cpu_percent: float | None = 10.0
 
@@ -66,7 +66,7 @@ def recorder(clock: Clock, cores: VirtualCores) -> SlowedRecorder:
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[float]:
-    """How long greenlets were told to sleep; that time passes at once."""
+    """The seconds that greenlets were told to sleep, which pass at once."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -86,7 +86,7 @@ def latencies_ms(report: Report) -> Histogram:
 
 
 def test_nothing_is_slowed_while_a_core_is_free(recorder: SlowedRecorder, slept: list[float]) -> None:
-    """Four at once are counted as they were measured, and their lag is that of the process."""
+    """Requests that find a core free are counted as measured, with the lag of the process."""
     for _ in range(4):
         recorder.record("GET", "/", 5.0, 10)
     report = recorder.take({}, final=True)
@@ -99,7 +99,9 @@ def test_nothing_is_slowed_while_a_core_is_free(recorder: SlowedRecorder, slept:
 def test_a_request_that_finds_no_core_free_makes_its_user_wait_as_on_a_pi(
     recorder: SlowedRecorder, slept: list[float], clock: Clock
 ) -> None:
-    """For a core, and for the work; the wait for the core counts as lag of its node, and its latency stays what was measured."""
+    """A user whose request finds no core free waits for one and for the work; its wait is lag, and the latency stays as
+    measured.
+    """
     for _ in range(5):
         recorder.record("GET", "/", 5.0, 10)
     assert slept == pytest.approx([0.2])
@@ -112,7 +114,7 @@ def test_a_request_that_finds_no_core_free_makes_its_user_wait_as_on_a_pi(
 
 
 def test_a_wait_that_nobody_would_notice_is_none(recorder: SlowedRecorder, slept: list[float], clock: Clock) -> None:
-    """Less than a millisecond."""
+    """A wait below a millisecond is no wait."""
     for _ in range(4):
         recorder.record("GET", "/", 5.0, 10)
     clock.now_s += 0.1 - MIN_WAIT_S / 2
@@ -122,7 +124,7 @@ def test_a_wait_that_nobody_would_notice_is_none(recorder: SlowedRecorder, slept
 
 
 def test_it_counts_in_the_second_in_which_it_ended(recorder: SlowedRecorder, slept: list[float], clock: Clock) -> None:
-    """Not in that in which its user goes on."""
+    """A request counts in the second in which it ended, and not in that in which its user goes on."""
     clock.now_s += 0.95
     for _ in range(4):
         recorder.record("GET", "/", 5.0, 10, None, clock.now_s)
@@ -137,7 +139,7 @@ def test_it_counts_in_the_second_in_which_it_ended(recorder: SlowedRecorder, sle
 def test_a_user_who_is_ended_while_it_waits_has_its_request_counted(
     recorder: SlowedRecorder, cores: VirtualCores
 ) -> None:
-    """The target has counted it too."""
+    """A request of a user who is ended while it waits is counted, since the target has counted it too."""
     cores.request_s = 60.0
     begun = Event()
 
@@ -156,7 +158,7 @@ def test_a_user_who_is_ended_while_it_waits_has_its_request_counted(
 
 
 def test_the_event_loop_itself_never_waits(recorder: SlowedRecorder, cores: VirtualCores) -> None:
-    """A request that a callback of it counts is counted, late as it would be."""
+    """A callback of the event loop never waits, and its request counts with the lag that it would have had."""
     cores.request_s = 60.0
     done = Event()
 
@@ -177,7 +179,7 @@ def test_the_event_loop_itself_never_waits(recorder: SlowedRecorder, cores: Virt
 def test_a_worker_is_as_busy_as_its_process_or_the_core_that_it_would_have(
     cores: VirtualCores, process_percent: float | None, requests: int, percent: float | None
 ) -> None:
-    """Whichever is busier; ten requests of 0.1 s keep four cores busy for a quarter of a second."""
+    """A worker's CPU is that of its process or of its virtual cores, whichever is higher."""
     process = Process()
     process.cpu_percent = process_percent
     for number in range(requests):
@@ -188,7 +190,7 @@ def test_a_worker_is_as_busy_as_its_process_or_the_core_that_it_would_have(
 
 
 def test_lag_has_the_longest_wait_of_each_probe_and_no_more_probes_than_a_loop(cores: VirtualCores) -> None:
-    """In place of the shortest that the process has had; however many requests waited."""
+    """A node's longest waits replace the process's shortest probes, so that a second has no more probes than those of a loop."""
     lag = SlowedLag(Process(), cores)
     for number in range(1000):
         lag.note(START_S + number / 2000, 0.001 * (number % 100))
@@ -203,7 +205,7 @@ def test_lag_has_the_longest_wait_of_each_probe_and_no_more_probes_than_a_loop(c
 
 
 def test_waits_take_the_place_of_the_shortest_probes() -> None:
-    """A stall of the process stays to be seen, and where there were no probes the waits are all."""
+    """Waits replace the shortest probes, so that a stall of the process stays visible, and are all probes if there were none."""
     lag = Histogram()
     for late_ms in (0.1, 0.1, 0.2, 500.0):
         lag.add(late_ms)
@@ -218,7 +220,7 @@ def busy_s(cores: VirtualCores) -> float:
 
 
 def test_all_cpu_of_the_process_is_charged_to_its_nodes_scaled_to_their_boards() -> None:
-    """By their requests, of which a node has one more each second than it has made."""
+    """A process's CPU is charged to its nodes by requests, one more a second than each has made, and scaled to their boards."""
     shares, made = Shares(), {}
     for board in ("pi4", "pi5"):
         cores = VirtualCores(4, START_S)
@@ -234,7 +236,7 @@ def test_all_cpu_of_the_process_is_charged_to_its_nodes_scaled_to_their_boards()
 
 
 def test_a_request_costs_what_it_has_cost_lately() -> None:
-    """On the board of its node, from when enough of them have been seen."""
+    """The cost of a request follows its latest cost on the node's board, once enough requests have been seen."""
     shares, cores = Shares(), VirtualCores(4, START_S)
     recorder = SlowedRecorder(Process(), cores, Clock())
     shares.add(recorder, cores, SimulatedBoard("pi4", "bare", 24.0))
@@ -251,7 +253,7 @@ def test_a_request_costs_what_it_has_cost_lately() -> None:
 
 
 def test_a_scenario_may_say_what_a_request_costs() -> None:
-    """On a Pi 4; a Pi 5 takes half as long, a Zero more than twice."""
+    """The cost of a request given by the scenario is that on a Pi 4; on a Pi 5 it is half, on a Zero more than twice."""
     found = {}
     for board in ("pi4", "pi5", "zero2w"):
         shares, cores = Shares(), VirtualCores(4, START_S)
@@ -266,7 +268,7 @@ def test_a_scenario_may_say_what_a_request_costs() -> None:
 
 
 def test_a_wait_counts_again_where_users_are_still_behind_for_it(cores: VirtualCores) -> None:
-    """As a stall of the process does; one that is too short to matter does not."""
+    """A wait counts again in a second in which users are still behind for it, unless it is too short to matter."""
     process = Process()
     lag = SlowedLag(process, cores)
     lag.note(START_S + 1.5, 0.3)

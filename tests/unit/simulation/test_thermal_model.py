@@ -1,4 +1,4 @@
-"""The model of a Pi's heat: it rests, heats, throttles and cools as the boards do, however time is cut."""
+"""The thermal model rests, heats, throttles and cools as the boards do, whatever the size of its steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model(kind: str, ambient_c: float = ROOM_C, *, speed: float = 1.0, supply_w:
 def run(
     board: ThermalModel, seconds: int, utilisation: float = 1.0, activity: float = PYTHON, step_s: float = 1.0
 ) -> list[float]:
-    """The temperature after each step."""
+    """Return the temperature after each step."""
     temperatures_c = []
     for _ in range(round(seconds / step_s)):
         board.step(step_s, utilisation, activity)
@@ -54,7 +54,7 @@ def mean(values: list[float]) -> float:
 def test_at_rest_and_under_full_load_a_board_is_as_hot_as_those_that_were_measured(
     kind: str, ambient_c: float, idle_c: float | None, full_c: float
 ) -> None:
-    """To 3 °C, after two hours of a benchmark on all cores, in the air that is said here; where it wavers, on average."""
+    """At rest and after two hours of load on all cores a board is within 3 °C of measured ones in air of the same temperature."""
     board = model(kind, ambient_c)
     if idle_c is not None:
         assert board.temperature_c == pytest.approx(idle_c, abs=1)
@@ -74,14 +74,14 @@ def test_at_rest_and_under_full_load_a_board_is_as_hot_as_those_that_were_measur
     ],
 )
 def test_a_benchmark_throttles_those_boards_that_are_known_for_it(kind: str, throttles: bool) -> None:
-    """In a warm room, and no others."""
+    """In a warm room a benchmark throttles the boards that are known for it, and no others."""
     board = model(kind, 29.0)
     run(board, HOUR_S, activity=BENCHMARK)
     assert board.throttled is throttles
 
 
 def test_a_cased_zero_reaches_80_degrees_in_three_and_a_half_minutes_on_four_cores() -> None:
-    """From 47 °C, to half a minute."""
+    """A Zero in a case goes from 47 to 80 °C in three and a half minutes on four cores, within half a minute."""
     board = model("zero2w-case", 30.0)
     assert board.temperature_c == pytest.approx(47, abs=1)
     temperatures_c = run(board, 600, activity=BENCHMARK)
@@ -90,7 +90,7 @@ def test_a_cased_zero_reaches_80_degrees_in_three_and_a_half_minutes_on_four_cor
 
 
 def test_a_bare_pi_4_throttles_within_one_to_three_minutes() -> None:
-    """Warming steadily until then; then it goes up and down between two of its clocks, and stays below 85 °C."""
+    """A bare Pi 4 warms steadily for one to three minutes, then alternates between two of its clocks below 85 °C."""
     board = model("pi4-bare", 26.0)
     temperatures_c, throttled_after_s, clocks_hz = [], None, set()
     for second in range(HOUR_S):
@@ -109,7 +109,7 @@ def test_a_bare_pi_4_throttles_within_one_to_three_minutes() -> None:
     ("ambient_c", "clock_hz"), [(20, 1.8e9), (45.1, 1.5e9), (48.1, 1.0e9), (49.1, 0.75e9), (50.1, 0.6e9)]
 )
 def test_a_pi_4_has_four_lower_clocks_between_80_and_85_degrees(ambient_c: float, clock_hz: float) -> None:
-    """Air that keeps it there even at rest."""
+    """In air so warm that a Pi 4 stays between 80 and 85 °C even at rest, it has four lower clocks."""
     board = model("pi4-bare", ambient_c)
     assert board.temperature_c == pytest.approx(ambient_c + 35.1)
     assert board.frequency_hz == clock_hz
@@ -120,21 +120,21 @@ def test_a_pi_4_has_four_lower_clocks_between_80_and_85_degrees(ambient_c: float
     ("ambient_c", "clock_hz"), [(20, 2.4e9), (50, 2.4e9), (52.5, 1.95e9), (55, 1.5e9), (65, 1.5e9)]
 )
 def test_a_pi_5_is_slowed_little_by_little(ambient_c: float, clock_hz: float) -> None:
-    """In proportion, from 80 to 85 °C."""
+    """A Pi 5's clock falls in proportion to its temperature from 80 to 85 °C."""
     board = model("pi5-bare", ambient_c)
     assert board.temperature_c == pytest.approx(ambient_c + 30)
     assert board.frequency_hz == pytest.approx(clock_hz)
 
 
 def test_a_bare_pi_5_is_as_hot_as_one_that_was_measured_for_ten_minutes() -> None:
-    """81 °C on average, to 2 °C; the 89 °C at its peak are beyond what the model's firmware lets pass."""
+    """A bare Pi 5 is at 81 °C on average over ten minutes, within 2 °C of a measured one, without that one's peak of 89 °C."""
     temperatures_c = run(model("pi5-bare"), 600, activity=BENCHMARK)
     assert mean(temperatures_c) == pytest.approx(81, abs=2)
     assert 82 < max(temperatures_c) <= 89
 
 
 def test_a_3b_plus_has_a_soft_limit_below_the_hard_one() -> None:
-    """1.2 GHz from 60 °C, which is told as such; beyond 80 °C it is throttled like the others, and told so as well."""
+    """A 3B+ reports its soft limit, 1.2 GHz from 60 °C on, and throttling beyond 80 °C as other boards do."""
     board = model("pi3b+-bare")
     assert board.frequency_hz == 1.4e9
     temperatures_c = run(board, HOUR_S)
@@ -150,14 +150,14 @@ def test_a_3b_plus_has_a_soft_limit_below_the_hard_one() -> None:
     ("ambient_c", "step", "rpm"), [(20, 0, 0), (27, 1, 2400), (42, 2, 4000), (54, 3, 5600), (61.5, 4, 8000)]
 )
 def test_the_fan_of_a_pi_5_turns_as_its_temperature_asks(ambient_c: float, step: int, rpm: int) -> None:
-    """Other boards' fans turn without being asked, and tell nothing."""
+    """A Pi 5's fan turns by its temperature and reports its speed; the fans of other boards always turn and report nothing."""
     board = model("pi5-cooled", ambient_c)
     assert (board.fan_step, board.fan_rpm) == (step, rpm)
     assert (model("pi4-cooled").fan_step, model("pi4-cooled").fan_rpm) == (None, None)
 
 
 def test_a_fan_is_set_back_five_degrees_below_where_its_step_began() -> None:
-    """And cools better the faster it turns."""
+    """A fan's step ends five degrees below where it began, and a faster fan cools better."""
     board = model("pi5-cooled", 22.0)
     seen: dict[int, list[float]] = {}
     for utilisation in [*(load / 100 for load in range(101)), *(load / 100 for load in range(100, -1, -1))]:
@@ -179,7 +179,7 @@ def test_a_fan_is_set_back_five_degrees_below_where_its_step_began() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_an_idle_board_stays_as_it_is(kind: str) -> None:
-    """It starts in balance with the air around it, warmer than it, and cool enough to run at full clock."""
+    """An idle board starts in balance with its air, warmer than that, and cool enough for full clock."""
     idle = model(kind)
     before_c = idle.temperature_c
     idle.step(HOUR_S, 0.0)
@@ -190,7 +190,7 @@ def test_an_idle_board_stays_as_it_is(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["pi4-bare", "pi3b+-bare", "pi5-bare", "zero2w-case"])
 def test_a_hot_board_cools_down_and_has_its_clock_back(kind: str) -> None:
-    """Fast at first, then as slowly as the case around it."""
+    """A hot board without load cools fast at first, then as slowly as its case, and has its full clock again."""
     board = model(kind)
     idle_c = board.temperature_c
     run(board, HOUR_S, activity=BENCHMARK)
@@ -207,7 +207,7 @@ def test_a_hot_board_cools_down_and_has_its_clock_back(kind: str) -> None:
 
 @given(st.floats(0, 1), st.integers(1, 500))
 def test_the_size_of_a_step_does_not_matter_while_the_power_is_constant(utilisation: float, seconds: int) -> None:
-    """One long step is exactly as many short ones, as long as nothing throttles."""
+    """With constant power, as without throttling, one long step equals many short ones."""
     once, often = model("pi4-cooled"), model("pi4-cooled")
     once.step(seconds, utilisation)
     run(often, seconds, utilisation)
@@ -219,7 +219,7 @@ def test_the_size_of_a_step_does_not_matter_while_the_power_is_constant(utilisat
 def test_it_makes_no_difference_how_often_the_model_is_looked_at(
     kind: str, loads: list[tuple[int, float]], ambient_c: float
 ) -> None:
-    """A second at a time, or a fifth of it: to 1 °C, by which clocks and fans may be at another point of their up and down."""
+    """Steps of a second or of a fifth of it give temperatures within 1 °C, as clocks and fans may be at another point."""
     once, often = model(kind, ambient_c), model(kind, ambient_c)
     for seconds, utilisation in loads:
         run(once, seconds, utilisation)
@@ -232,7 +232,7 @@ def test_it_makes_no_difference_how_often_the_model_is_looked_at(
 def test_a_board_stays_between_the_air_and_full_load_whatever_it_does(
     kind: str, steps: list[tuple[float, float]], ambient_c: float
 ) -> None:
-    """However long the steps, and also when more than all cores seem to be in use."""
+    """A board stays between its air and full load, however long the steps and whatever load is reported."""
     name, cooling = KINDS[kind]
     board, busy = BOARDS[name], model(kind, ambient_c)
     hottest_c = ambient_c + max(board.coolings[cooling].resistances_c_per_w) * board.load_w
@@ -249,7 +249,7 @@ def test_a_board_stays_between_the_air_and_full_load_whatever_it_does(
 def test_more_load_and_warmer_air_make_a_hotter_board(
     kind: str, one: float, other: float, ambient_c: float, warmer_c: float
 ) -> None:
-    """After any time, each by itself; but for a step of a clock or fan, which more of either may set off."""
+    """More load or warmer air make a hotter board at any time, apart from the steps of clocks and fans that they set off."""
     wavers_c = FAN_HYSTERESIS_C if kind == "pi5-cooled" else 3 * STEP_HYSTERESIS_C
     less, more = sorted((one, other))
     cool, busy, warm = model(kind, ambient_c), model(kind, ambient_c), model(kind, ambient_c + warmer_c)
@@ -268,7 +268,7 @@ def test_more_load_and_warmer_air_make_a_hotter_board(
 @settings(max_examples=20, deadline=None)
 @given(kinds, st.floats(0, 1), st.sampled_from([2.0, 10.0, 100.0]))
 def test_a_faster_model_is_at_the_same_temperatures_sooner(kind: str, utilisation: float, speed: float) -> None:
-    """Nothing but its time constants is sped up; to 1 °C, for the same reason as above."""
+    """A faster model only has shorter time constants, and reaches the same temperatures sooner, within 1 °C."""
     real, faster = model(kind, 35.0), model(kind, 35.0, speed=speed)
     assert faster.temperature_c == real.temperature_c
     for _ in range(10):
@@ -278,7 +278,7 @@ def test_a_faster_model_is_at_the_same_temperatures_sooner(kind: str, utilisatio
 
 
 def test_a_weak_supply_sags_while_more_is_drawn_than_it_can_give() -> None:
-    """The clock goes to its floor at once, which eases it; then it is given back, and the voltage sags again."""
+    """A supply that is too weak sags, the clock falls to its floor at once, and both return and sag again."""
     board = model("pi4-cooled", supply_w=4.0)
     run(board, 60, 0.2)
     assert (board.conditions, board.frequency_hz) == (pack_flags(0), 1.8e9)
@@ -293,7 +293,7 @@ def test_a_weak_supply_sags_while_more_is_drawn_than_it_can_give() -> None:
 
 @pytest.mark.parametrize(("kind", "floor_hz"), [("pi3b+-cooled", 0.6e9), ("pi5-cooled", 1.5e9), ("zero2w", 0.6e9)])
 def test_what_a_sagging_supply_means_for_the_others(kind: str, floor_hz: float) -> None:
-    """A Zero can't tell that its voltage is low: that is unknown, not well."""
+    """A Zero reports a sagging supply as unknown, and not as good."""
     board = model(kind, supply_w=0.1)
     board.step(1, 1.0)
     assert board.frequency_hz == floor_hz
@@ -303,7 +303,7 @@ def test_what_a_sagging_supply_means_for_the_others(kind: str, floor_hz: float) 
 
 
 def test_a_supply_is_good_again_when_little_enough_was_drawn_for_a_while() -> None:
-    """Just below its limit is not enough, and a moment is not a while."""
+    """A supply is good again after the load was well below its limit for a while."""
     supply = PowerSupply(4.0)
     supply.draw(1, 4.0)
     assert not supply.sagging
@@ -320,6 +320,6 @@ def test_a_supply_is_good_again_when_little_enough_was_drawn_for_a_while() -> No
 
 
 def test_a_board_has_no_other_cooling_than_its_table_says() -> None:
-    """A Pi 4 in a Zero's case was never measured."""
+    """A board has only the coolings of its table, since others, as a Pi 4 in a Zero's case, were never measured."""
     with pytest.raises(KeyError):
         ThermalModel(BOARDS["pi4"], "case", ROOM_C)

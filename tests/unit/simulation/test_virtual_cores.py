@@ -1,4 +1,4 @@
-"""The cores of a simulated Pi: nothing waits while one is free, and what they can't do in time comes late."""
+"""The virtual cores of a simulated Pi: no work waits while a core is free, and excess work ends late."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def cores(count: int = 4, request_s: float = 0.01) -> VirtualCores:
 
 
 def test_nothing_waits_while_a_core_is_free() -> None:
-    """Four requests at once on four cores, and four more when those are done."""
+    """Four requests at once on four cores, and four more when those are done, wait for nothing."""
     made = cores()
     for now_s in (START_S, START_S + 0.01):
         assert [made.charge(now_s) for _ in range(4)] == pytest.approx([0] * 4, abs=1e-9)
 
 
 def test_who_comes_when_all_are_busy_waits_for_the_first_that_is_free() -> None:
-    """And who comes after waits for the next."""
+    """When all cores are busy, each request waits for the next core that will be free."""
     made = cores(2)
     waits_s = [made.charge(START_S + 0.001 * number) for number in range(6)]
     assert waits_s == pytest.approx([0, 0, 0.008, 0.008, 0.016, 0.016])
 
 
 def test_a_slower_clock_makes_the_same_work_longer() -> None:
-    """At half of it each request takes twice as long, so that the second waits for that time."""
+    """At half of the clock each request takes twice as long, so that a second one waits for that time."""
     made = cores(1)
     made.speed = 0.5
     assert [made.charge(START_S), made.charge(START_S)] == pytest.approx([0, 0.02])
@@ -41,7 +41,7 @@ def test_a_slower_clock_makes_the_same_work_longer() -> None:
 
 
 def test_they_are_busy_for_as_long_as_there_is_work() -> None:
-    """What is begun counts as far as it is done, at any moment."""
+    """Cores are busy as long as there is work, and work under way counts as far as it is done."""
     made, looks = cores(2, 1.0), []
     for after_s, charges in ((0, 1), (0.25, 0), (0.5, 1), (0.6, 1), (1.0, 0), (1.25, 0), (2.0, 0), (3.0, 0)):
         for _ in range(charges):
@@ -51,7 +51,7 @@ def test_they_are_busy_for_as_long_as_there_is_work() -> None:
 
 
 def test_each_second_is_as_busy_as_between_its_marks() -> None:
-    """Which come soon after its end, or for several seconds at once; what is not known is idle."""
+    """Each second has the utilisation between its marks, which may cover several seconds; a second without marks is idle."""
     made = VirtualCores(2, 1000.0)
     made.request_s = 1.5
     made.charge(1000.0)
@@ -67,7 +67,7 @@ def test_each_second_is_as_busy_as_between_its_marks() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """Of a day, no more seconds are kept than a report can tell of."""
+    """Over a day no more seconds are kept than a report can cover."""
     made = cores()
     for second in range(86400):
         made.charge(START_S + second)
@@ -84,7 +84,7 @@ def test_memory_is_bounded() -> None:
 def test_whatever_comes_all_work_is_done_once_and_no_core_does_two_things(
     count: int, arrivals: list[tuple[float, float, float, bool]]
 ) -> None:
-    """What was busy adds up to what was charged; and at no time more than all cores are."""
+    """The busy time adds up to the work that was charged, and no more than all cores are busy at any time."""
     made, now_s, charged_s = cores(count), START_S, 0.0
     for pause_s, cost_s, speed, request in arrivals:
         busy_before_s, before_s = made.busy_s(now_s), now_s
