@@ -30,7 +30,7 @@ def states(conditions: int) -> list[bool | None]:
 
 
 def test_nothing_told_is_nothing_known() -> None:
-    """And not that all is well."""
+    """A condition of which nothing was said is unknown, and not false."""
     assert states(UNKNOWN) == [None] * 4
     assert states(pack_flags(0)) == [False] * 4
     assert states(pack_flags(THROTTLED, THROTTLED | UNDER_VOLTAGE)) == [False, None, True, None]
@@ -38,7 +38,7 @@ def test_nothing_told_is_nothing_known() -> None:
 
 @given(words, words)
 def test_what_is_told_is_what_is_read(holding: int, known: int) -> None:
-    """In one byte."""
+    """Packed conditions are one byte and are read as they were packed."""
     conditions = pack_flags(holding, known)
     assert 0 <= conditions <= 0xFF
     assert states(conditions) == [bool(holding & which) if known & which else None for which in EACH]
@@ -46,7 +46,7 @@ def test_what_is_told_is_what_is_read(holding: int, known: int) -> None:
 
 @given(numbers, words)
 def test_only_what_is_known_holds(conditions: int, which: int) -> None:
-    """Whatever a peer sends."""
+    """A condition is active only if it is known, whatever number a peer sends."""
     assert is_active(conditions, which) == any(flag_state(conditions, each) is True for each in EACH if each & which)
 
 
@@ -58,14 +58,14 @@ def either_of(one: bool | None, other: bool | None) -> bool | None:
 
 @given(numbers, numbers)
 def test_at_one_time_or_another_unknown_is_not_false(one: int, other: int) -> None:
-    """True outweighs it, false does not."""
+    """Merged flags are true if either is, unknown if either is unknown and none is true, else false."""
     expected = [either_of(a, b) for a, b in zip(states(one), states(other), strict=True)]
     assert states(merge_flags(one, other)) == expected
     assert merge_flags(one, other) == merge_flags(other, one)
 
 
 def test_what_has_held_once_has_held_since_the_start() -> None:
-    """And since the sample before only in the next one."""
+    """A condition that was once true stays true since the start, and since the sample before only in the next one."""
     accumulator = Accumulator()
     assert accumulator.add(pack_flags(0), None) == (pack_flags(0), pack_flags(0))
     assert accumulator.add(pack_flags(THROTTLED), None) == (pack_flags(THROTTLED), pack_flags(THROTTLED))
@@ -73,7 +73,7 @@ def test_what_has_held_once_has_held_since_the_start() -> None:
 
 
 def test_a_gap_in_what_is_known_stays_unknown_for_ever() -> None:
-    """Nobody can say that nothing happened in it; but the time before the first answer is no gap."""
+    """After a gap a condition since the start stays unknown unless it becomes true; the time before the first answer is no gap."""
     accumulator = Accumulator()
     assert accumulator.add(UNKNOWN, None) == (UNKNOWN, UNKNOWN)
     assert accumulator.add(pack_flags(0), None)[1] == pack_flags(0)
@@ -94,7 +94,7 @@ def test_a_gap_in_what_is_known_stays_unknown_for_ever() -> None:
     ],
 )
 def test_a_short_event_between_two_samples_is_seen_by_its_bit(occurred: list[int | None], lately: int) -> None:
-    """The firmware's bit that says "has occurred", which others clear, is believed when it rises."""
+    """The firmware's "has occurred" bit, which others may clear, shows an event between two samples when it rises."""
     accumulator = Accumulator()
     for each in occurred:
         found = accumulator.add(pack_flags(0), each)
@@ -103,7 +103,9 @@ def test_a_short_event_between_two_samples_is_seen_by_its_bit(occurred: list[int
 
 @given(st.lists(st.tuples(numbers, st.none() | words)))
 def test_since_the_start_is_never_better_than_since_the_sample_before(samples: list[tuple[int, int | None]]) -> None:
-    """What is true now has been true, and what is unknown now is not known to have been false."""
+    """A condition true now is true since the sample before and since the start, and one unknown now was not false since
+    the start.
+    """
     accumulator = Accumulator()
     for now, occurred in samples:
         lately, since_start = accumulator.add(now, occurred)

@@ -1,4 +1,4 @@
-"""What a machine says of its board and software, and that it never says nothing."""
+"""What a machine's facts say of its board and software, and that none of them is empty."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from worker.telemetry.facts import (
     ],
 )
 def test_a_system_has_the_name_that_it_gives_itself(os_release: str, name: str | None) -> None:
-    """Without its quotes; an empty one is none."""
+    """A system's name is read from os-release without its quotes, and an empty name is none."""
     assert parse_os_name(os_release) == name
 
 
 def test_a_revision_is_read_from_the_device_tree_or_else_from_cpuinfo(tmp_path: Path) -> None:
-    """Newer kernels for other systems have only the former."""
+    """A revision is read from the device tree, the only source with some kernels, or else from cpuinfo."""
     assert read_revision(tmp_path) == "unknown"
     (tmp_path / "proc/device-tree/system").mkdir(parents=True)
     (tmp_path / "proc/cpuinfo").write_text("CPU revision\t: 3\n\nRevision\t: c03115\nModel\t\t: x\n")
@@ -50,7 +50,7 @@ def test_a_revision_is_read_from_the_device_tree_or_else_from_cpuinfo(tmp_path: 
 
 
 def test_a_machine_without_any_files_is_named_by_python(tmp_path: Path) -> None:
-    """As on other systems than Linux."""
+    """A machine without the kernel's files, as on systems other than Linux, is named as Python knows it."""
     software = read_software(tmp_path)
     assert all(software.values())
     assert read_model(tmp_path)
@@ -58,7 +58,7 @@ def test_a_machine_without_any_files_is_named_by_python(tmp_path: Path) -> None:
 
 @given(st.text())
 def test_no_fact_is_empty_long_or_more_than_a_line(text: str) -> None:
-    """Whatever is in a file."""
+    """A fact is one printable line of limited length and not empty, whatever a file contains."""
     words = [clean_line(text), parse_revision(f"Revision : {text}"), parse_os_name(f"PRETTY_NAME={text}") or "none"]
     for word in words:
         assert 0 < len(word) <= MAX_CHARACTERS

@@ -1,4 +1,4 @@
-"""Whole boards, by the files and outputs in tests/data/pi: what an agent there would say of its machine."""
+"""Whole boards, laid out from the files and outputs in tests/data/pi, and what an agent on each would report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BOOKWORM, BUSTER = "Debian GNU/Linux 12 (bookworm)", "Raspbian GNU/Linux 10 (bus
 
 
 class Expected(NamedTuple):
-    """What a board says with vcgencmd, and by the kernel's files alone."""
+    """The report expected of a board, with vcgencmd, and by the kernel's files alone."""
 
     model: str
     revision: str
@@ -117,7 +117,7 @@ class Machine:
         return self.sensors.read()
 
     def read_known(self) -> Reading:
-        """The first reading of which something is known, of a program that answers when it can."""
+        """Return the first reading of which something is known, as soon as the program has answered."""
         deadline_s = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline_s:
             reading = self.read()
@@ -129,7 +129,7 @@ class Machine:
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    """Of the board that the test names."""
+    """The board that the test names."""
     found = Machine(request.param, tmp_path)
     yield found
     found.sensors.close()
@@ -143,13 +143,13 @@ def each(*boards: str) -> Any:
 
 
 def test_every_board_is_expected_to_say_something() -> None:
-    """A new folder needs a row above."""
+    """Every folder of a board has a row of expected values."""
     assert sorted(EXPECTED) == BOARDS
 
 
 @pytest.mark.parametrize(("machine", "board"), [(board, board) for board in BOARDS], indirect=["machine"])
 def test_a_board_says_what_it_is(machine: Machine, board: str) -> None:
-    """Nothing that is not known, and no empty words."""
+    """A board's facts are those that are known of it, and none is empty."""
     facts, expected = machine.sensors.facts(), EXPECTED[board]
     assert (facts.revision, facts.kernel, facts.os) == expected[1:4]
     assert facts.model == expected.model or not expected.model
@@ -160,7 +160,7 @@ def test_a_board_says_what_it_is(machine: Machine, board: str) -> None:
 
 @pytest.mark.parametrize(("machine", "board"), [(board, board) for board in PIS], indirect=["machine"])
 def test_with_vcgencmd_a_board_says_how_it_is(machine: Machine, board: str) -> None:
-    """The true clock and all conditions; those of the Zero range do not report under-voltage."""
+    """With vcgencmd a board reports its true clock and all conditions, without under-voltage on the Zero range."""
     expected = EXPECTED[board]
     install_vcgencmd(machine.root, script_for(said_by_vcgencmd(board)))
     reading = machine.read_known()
@@ -171,7 +171,7 @@ def test_with_vcgencmd_a_board_says_how_it_is(machine: Machine, board: str) -> N
 
 @pytest.mark.parametrize(("machine", "board"), [(board, board) for board in BOARDS], indirect=["machine"])
 def test_by_the_kernels_files_alone_a_board_is_never_said_to_be_well(machine: Machine, board: str) -> None:
-    """They may tell what is wrong. The clock that they show is the one asked for, so it is none."""
+    """The kernel's files alone show active conditions and no absence of any, and no clock, as they give the one requested."""
     reading, expected = machine.read(), EXPECTED[board]
     assert reading.conditions == expected.by_files_alone
     assert reading.conditions >> 4 & ALL == reading.conditions & ALL
@@ -181,7 +181,7 @@ def test_by_the_kernels_files_alone_a_board_is_never_said_to_be_well(machine: Ma
 
 @each(*BOARDS)
 def test_without_any_probe_nothing_is_known(machine: Machine) -> None:
-    """And so nothing holds, and nothing is well either."""
+    """Without any probe all conditions are unknown, now, lately and since the start."""
     (machine.root / GET_THROTTLED).unlink(missing_ok=True)
     for alarm in machine.root.glob("sys/class/hwmon/*/in0_lcrit_alarm"):
         alarm.unlink()
@@ -193,7 +193,7 @@ def test_without_any_probe_nothing_is_known(machine: Machine) -> None:
 
 @each("4b-bookworm")
 def test_an_under_voltage_of_two_seconds_ago_is_told_by_the_alarm_alone(machine: Machine) -> None:
-    """Where the kernel has no other file of it; when the alarm is off, nothing is known again."""
+    """Where the kernel has only the alarm, under-voltage is known while it is on, and unknown again when it is off."""
     (machine.root / GET_THROTTLED).unlink()
     assert machine.read().conditions == pack_flags(UNDER_VOLTAGE, UNDER_VOLTAGE)
     (machine.root / "sys/class/hwmon/hwmon1/in0_lcrit_alarm").write_text("0\n")
@@ -204,7 +204,7 @@ def test_an_under_voltage_of_two_seconds_ago_is_told_by_the_alarm_alone(machine:
 
 @each("3b-plus")
 def test_a_program_that_hangs_gives_way_to_the_files_without_delaying_a_sample(machine: Machine) -> None:
-    """The reading is unknown until then; samples come all the time."""
+    """While a program hangs, readings are unknown and no sample is delayed; after its timeout the kernel's files are read."""
     install_vcgencmd(machine.root, "exec sleep 1000")
     began_s = time.monotonic()
     found = []
@@ -217,7 +217,7 @@ def test_a_program_that_hangs_gives_way_to_the_files_without_delaying_a_sample(m
 
 @each("4b-bookworm")
 def test_flags_are_kept_since_the_agents_start(machine: Machine) -> None:
-    """The firmware's own may be cleared at any time."""
+    """Conditions since the agent's start are kept, since the firmware's own flags may be cleared at any time."""
     install_vcgencmd(machine.root, script_for(said_by_vcgencmd("4b-bookworm")))
     first = machine.read_known()
     install_vcgencmd(machine.root, script_for(said_by_vcgencmd("5")))
@@ -243,13 +243,13 @@ def test_flags_are_kept_since_the_agents_start(machine: Machine) -> None:
     ],
 )
 def test_the_kernels_word_is_bare_hexadecimal(text: str, value: int | None) -> None:
-    """Anything else says nothing."""
+    """The kernel's flags are bare hexadecimal, and anything else is no value."""
     assert parse_throttled(text) == value
 
 
 @each("3b-plus")
 def test_the_files_tell_of_what_has_occurred(machine: Machine) -> None:
-    """So that a short event between two samples is seen."""
+    """The kernel's "has occurred" flags show a short event between two samples."""
     (machine.root / GET_THROTTLED).write_text("50000\n")
     assert Sysfs(machine.root).read(0.0).occurred == UNDER_VOLTAGE | THROTTLED
     machine.read()

@@ -1,4 +1,4 @@
-"""The choice among the ways to ask a Pi's firmware. What each way answers is played; time is a number."""
+"""The choice among the probes of a Pi's firmware, with played answers and time as a parameter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.telemetry.pi.vcgencmd import Vcgencmd
 
 
 class PlayedProbe:
-    """Gives what it is told to give; None is an answer that is still awaited, and ProbeError a failure."""
+    """A probe with a given answer, where None is an answer still awaited and False a ProbeError."""
 
     def __init__(self, clock_hz: float, *, works: bool = True) -> None:
         self.answer = Firmware(pack_flags(0), 0, clock_hz)
@@ -55,7 +55,7 @@ def asked(all_probes: Sequence[PlayedProbe]) -> list[int]:
 def test_the_first_that_answers_is_asked_from_then_on(
     works: tuple[bool, ...], answers: int | None, times: list[int]
 ) -> None:
-    """Found at the first reading; those before it are not tried again."""
+    """The first probe that answers is asked from then on, and those before it are not tried again."""
     each = probes(*works)
     chain = ProbeChain(each)
     for now_s in range(3):
@@ -64,7 +64,7 @@ def test_the_first_that_answers_is_asked_from_then_on(
 
 
 def test_one_that_has_answered_may_fail_now_and_then() -> None:
-    """What it does not say is unknown meanwhile, and nobody else is asked."""
+    """A probe that has answered may fail sometimes: the reading is unknown then, and no other probe is asked."""
     each = probes(True, True)
     chain = ProbeChain(each)
     chain.read(0)
@@ -78,7 +78,7 @@ def test_one_that_has_answered_may_fail_now_and_then() -> None:
 
 
 def test_one_that_fails_again_and_again_is_given_up_and_the_others_are_tried_from_the_first() -> None:
-    """In the same reading, so that no more time than that is unknown."""
+    """A probe that fails repeatedly is given up, and in the same reading the others are tried from the first one on."""
     each = probes(False, True, True)
     chain = ProbeChain(each)
     chain.read(0)
@@ -89,7 +89,7 @@ def test_one_that_fails_again_and_again_is_given_up_and_the_others_are_tried_fro
 
 
 def test_an_answer_that_is_awaited_is_no_failure() -> None:
-    """The reading is unknown until then, however long; the probe's own limit ends it."""
+    """An awaited answer is no failure: readings are unknown until the probe answers or gives up by its own limit."""
     each = probes(False, True, True)
     each[1].works = None
     chain = ProbeChain(each)
@@ -99,7 +99,7 @@ def test_an_answer_that_is_awaited_is_no_failure() -> None:
 
 
 def test_when_none_works_all_are_tried_again_after_a_rest() -> None:
-    """Not at every sample: that would cost for nothing."""
+    """When no probe works, all are tried again after a rest, and not at every sample, which would be costly."""
     each = probes(False, False)
     chain = ProbeChain(each)
     chain.read(100)
@@ -110,7 +110,7 @@ def test_when_none_works_all_are_tried_again_after_a_rest() -> None:
 
 
 def test_boards_that_do_not_report_under_voltage_are_not_said_to_have_none() -> None:
-    """Should one report it, it is believed."""
+    """A board that does not report under-voltage has it unknown, unless its firmware reports one."""
     (probe,) = probes(True)
     chain = ProbeChain([probe], reports_under_voltage=False)
     assert flag_state(chain.read(0).conditions, UNDER_VOLTAGE) is None
@@ -120,7 +120,7 @@ def test_boards_that_do_not_report_under_voltage_are_not_said_to_have_none() -> 
 
 
 def test_what_is_no_pi_is_asked_nothing(tmp_path: Path) -> None:
-    """A program by the name of vcgencmd could be anything there."""
+    """A machine that is no Pi is asked nothing, since a program named vcgencmd could be anything there."""
     program = tmp_path / "usr/bin/vcgencmd"
     program.parent.mkdir(parents=True)
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
@@ -131,13 +131,13 @@ def test_what_is_no_pi_is_asked_nothing(tmp_path: Path) -> None:
 
 
 def test_a_pi_is_asked_by_its_device_first_then_by_the_program_then_by_files(tmp_path: Path) -> None:
-    """What is cheap and complete comes before what is dear, and that before what can't tell health."""
+    """A Pi's mailbox comes first, as cheap and complete, then vcgencmd, which costs more, then the files, which lack most."""
     chain = chain_for("Raspberry Pi 5 Model B Rev 1.0", tmp_path)
     assert [type(probe) for probe in chain._probes] == [Mailbox, Vcgencmd, Sysfs]
 
 
 def test_without_any_probe_nothing_is_known() -> None:
-    """And closing it is harmless."""
+    """Without any probe all readings are unknown, and closing the chain is harmless."""
     chain = ProbeChain(())
     assert [chain.read(now_s) for now_s in (0, RETRY_S, 2 * RETRY_S)] == [NOTHING] * 3
     chain.close()

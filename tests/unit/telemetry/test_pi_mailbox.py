@@ -1,4 +1,4 @@
-"""The mailbox property interface: messages to the word, and every way in which it can fail."""
+"""The mailbox property interface: the words of its messages, and its failures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WELL = {GET_THROTTLED: (0,), GET_CLOCK_RATE_MEASURED: (3, 1_500_345_728), GET_TE
 
 
 class PlayedFirmware:
-    """Answers messages as the firmware does; what it has no answer to it leaves as it is."""
+    """Firmware that answers messages as the real one does, and leaves unknown ones as they are."""
 
     def __init__(self, answers: dict[int, tuple[int, ...]]) -> None:
         self.answers = answers
@@ -57,26 +57,26 @@ def device(tmp_path: Path) -> Path:
 
 
 def test_the_request_number_depends_on_the_size_of_a_pointer() -> None:
-    """As the kernel's macro makes it: 64-bit and 32-bit systems have different ones."""
+    """The request number follows the kernel's macro, which gives 64-bit and 32-bit systems different ones."""
     assert (ioctl_number(8), ioctl_number(4)) == (0xC0086400, 0xC0046400)
 
 
 def test_a_question_is_laid_out_as_the_firmware_wants_it() -> None:
-    """Little-endian words: size, status, tag, room, 0, values, end."""
+    """A message has the little-endian words that the firmware expects: size, status, tag, room, 0, values, end."""
     assert request(GET_CLOCK_RATE_MEASURED, 3, 0).hex(" ", 4) == (
         "20000000 00000000 47000300 08000000 00000000 03000000 00000000 00000000"
     )
 
 
 def test_a_board_says_how_it_is(device: Path) -> None:
-    """And nobody's bits are cleared by asking: the mask is 0."""
+    """The mailbox gives a board's conditions, clock and temperature, with a mask of 0 that clears no flags."""
     firmware = PlayedFirmware(WELL)
     assert Mailbox(device, firmware).read(0.0) == Firmware(pack_flags(0), 0, 1_500_345_728.0, 43.329)
     assert firmware.asked == [(GET_THROTTLED, 0), (GET_CLOCK_RATE_MEASURED, 3, 0), (GET_TEMPERATURE, 0, 0)]
 
 
 def test_now_and_has_occurred_are_told_apart(device: Path) -> None:
-    """Bits 0 to 3, and 16 to 19."""
+    """Bits 0 to 3 are the conditions now, and bits 16 to 19 those that have occurred."""
     firmware = PlayedFirmware({**WELL, GET_THROTTLED: (0x50004,)})
     found = Mailbox(device, firmware).read(0.0)
     assert (found.conditions, found.occurred) == (pack_flags(THROTTLED), THROTTLED | UNDER_VOLTAGE)
@@ -94,20 +94,20 @@ def test_now_and_has_occurred_are_told_apart(device: Path) -> None:
 def test_what_is_not_said_is_unknown(
     device: Path, answers: dict[int, tuple[int, ...]], expected: tuple[float | None, float | None]
 ) -> None:
-    """The rest is told all the same."""
+    """A value that the firmware does not know is unknown, and the other values are read."""
     found = Mailbox(device, PlayedFirmware(answers)).read(0.0)
     assert (found.conditions, found.clock_hz, found.temperature_c) == (pack_flags(0), *expected)
 
 
 def test_a_firmware_that_does_not_know_the_question_has_not_answered(device: Path) -> None:
-    """An answer of zeros would be taken for health."""
+    """A firmware that does not know the message is an error, as an answer of zeros would pass for no condition."""
     with pytest.raises(ProbeError, match="does not know 0x00030046"):
         Mailbox(device, PlayedFirmware({})).read(0.0)
 
 
 @given(st.binary(max_size=64), st.integers(1, 3))
 def test_garbage_is_no_answer(message: bytes, count: int) -> None:
-    """Unless it happens to be one: then it is one to the question that was asked."""
+    """Bytes are taken as an answer only if they answer the message that was sent."""
     try:
         values = answer(message, GET_THROTTLED, count)
     except ProbeError:
@@ -118,7 +118,7 @@ def test_garbage_is_no_answer(message: bytes, count: int) -> None:
 
 @contextmanager
 def anybody() -> Iterator[None]:
-    """A user who may not open everything, also where the tests are run by root."""
+    """Run as a user with few rights, also where the tests are run by root."""
     if os.geteuid() != 0:
         yield
         return
@@ -130,7 +130,7 @@ def anybody() -> Iterator[None]:
 
 
 def test_who_may_not_open_the_device_learns_nothing(device: Path) -> None:
-    """As on a node whose user is not in the group `video`."""
+    """Without the right to open the device, as outside the group `video`, the probe fails with that reason."""
     device.chmod(0)
     with anybody(), pytest.raises(ProbeError, match=os.strerror(errno.EACCES)):
         Mailbox(device).read(0.0)
@@ -138,7 +138,7 @@ def test_who_may_not_open_the_device_learns_nothing(device: Path) -> None:
 
 @pytest.mark.parametrize(("there", "number"), [(False, errno.ENOENT), (True, errno.ENOTTY)])
 def test_what_is_no_device_says_nothing(device: Path, there: bool, number: int) -> None:
-    """Nothing by that name, or a file that is no device."""
+    """Without a device, or with a file in its place, the probe fails with the system's reason."""
     if not there:
         device.unlink()
     with pytest.raises(ProbeError, match=os.strerror(number)):
@@ -146,7 +146,7 @@ def test_what_is_no_device_says_nothing(device: Path, there: bool, number: int) 
 
 
 def test_after_closing_it_is_opened_again(device: Path) -> None:
-    """And a descriptor is never left open."""
+    """A closed mailbox opens the device again when read, and no descriptor stays open."""
     before = psutil.Process().num_fds()
     mailbox = Mailbox(device, PlayedFirmware(WELL))
     for _ in range(3):

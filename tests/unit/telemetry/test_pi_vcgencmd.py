@@ -1,4 +1,4 @@
-"""The program vcgencmd: what it says, and that no agent ever waits for it. Programs that hang or err are real ones."""
+"""The program vcgencmd: what its output means, and that no agent ever waits for it, with real programs that hang or fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Vcgencmd]]:
 
 
 def answer(probe: Vcgencmd, now_s: float) -> Firmware:
-    """What it says once it has answered, with the clock held still."""
+    """Return what the probe reads once the program has answered, with the clock held still."""
     deadline_s = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline_s:
         found = probe.read(now_s)
@@ -48,7 +48,7 @@ def answer(probe: Vcgencmd, now_s: float) -> Firmware:
 
 
 def end_of(probe: Vcgencmd) -> None:
-    """Wait until what it has started has ended."""
+    """Wait until the programs that the probe has started have ended."""
     for process in probe._running:
         process.wait(DEADLINE_S)
 
@@ -68,7 +68,7 @@ def end_of(probe: Vcgencmd) -> None:
     ],
 )
 def test_throttled_is_read_as_it_is_written(text: str, value: int | None) -> None:
-    """Anything else is no answer."""
+    """Throttling flags are parsed as vcgencmd prints them, and anything else is no answer."""
     assert parse_throttled(text) == value
 
 
@@ -85,34 +85,34 @@ def test_throttled_is_read_as_it_is_written(text: str, value: int | None) -> Non
     ],
 )
 def test_a_clock_is_read_as_it_is_written(text: str, value: float | None) -> None:
-    """Whatever number it goes by; one that stands still is none."""
+    """A clock is parsed by any number that vcgencmd gives it, and a clock that stands still is no value."""
     assert parse_clock(text) == value
 
 
 @given(st.text())
 def test_garbage_says_nothing(text: str) -> None:
-    """Nor does it break anything."""
+    """Any text as output raises nothing and gives no negative value."""
     for parsed in (parse_throttled(text), parse_clock(text)):
         assert parsed is None or parsed >= 0
 
 
 @pytest.mark.parametrize("board", [board for board in BOARDS if (DATA / board / "vcgencmd.txt").exists()])
 def test_every_board_is_understood(board: str) -> None:
-    """By what it is known to say."""
+    """The recorded outputs of every board are parsed."""
     said = said_by_vcgencmd(board)
     assert parse_throttled(said["get_throttled"]) is not None
     assert parse_clock(said["measure_clock arm"]) is not None
 
 
 def test_its_answer_comes_later_and_is_not_waited_for(start: Callable[[str], Vcgencmd]) -> None:
-    """The first reading only starts it."""
+    """The first reading starts the program and does not wait for its answer, which a later reading has."""
     probe = start(script_for(SAID))
     assert probe.read(0.0) is None
     assert answer(probe, 0.0) == FOUND
 
 
 def test_it_is_asked_anew_only_after_a_while(start: Callable[[str], Vcgencmd], tmp_path: Path) -> None:
-    """Until then its last word holds, though a new one would differ; after that the old one holds until the new one is there."""
+    """The program is asked again only after an interval, and its former answer holds until the new one is there."""
     probe = start(script_for(SAID))
     answer(probe, 0.0)
     install_vcgencmd(tmp_path, script_for({**SAID, "get_throttled": "throttled=0x0\n"}))
@@ -124,7 +124,7 @@ def test_it_is_asked_anew_only_after_a_while(start: Callable[[str], Vcgencmd], t
 
 
 def test_a_program_that_hangs_delays_nobody_and_is_killed(start: Callable[[str], Vcgencmd]) -> None:
-    """What it said before is not held up as what is now."""
+    """A program that hangs delays no reading and is killed, and its former answer is not returned in place of a new one."""
     probe = start(script_for(SAID))
     answer(probe, 0.0)
     install_vcgencmd(probe._paths[0].parents[2], "exec sleep 1000")
@@ -150,7 +150,7 @@ def test_a_program_that_hangs_delays_nobody_and_is_killed(start: Callable[[str],
     ],
 )
 def test_a_program_that_errs_has_not_answered(start: Callable[[str], Vcgencmd], script: str, why: str) -> None:
-    """And its words say why."""
+    """A program that fails is an error with what it printed."""
     probe = start(script)
     assert probe.read(0.0) is None
     end_of(probe)
@@ -159,7 +159,7 @@ def test_a_program_that_errs_has_not_answered(start: Callable[[str], Vcgencmd], 
 
 
 def test_who_holds_its_output_open_is_not_waited_for(start: Callable[[str], Vcgencmd], tmp_path: Path) -> None:
-    """A process that the program leaves behind could keep a reader waiting for ever."""
+    """A process that the program leaves behind with its output open is not waited for."""
     pid_file = tmp_path / "pid"
     probe = start(f"sleep 1000 & echo $! >> {pid_file}\nexit 0")
     probe.read(0.0)
@@ -173,7 +173,7 @@ def test_who_holds_its_output_open_is_not_waited_for(start: Callable[[str], Vcge
 
 
 def test_where_it_is_not_installed_it_says_so(tmp_path: Path) -> None:
-    """Nor is what can't be run a program."""
+    """A program that is missing, or can't be run, is an error that says so."""
     missing = Vcgencmd(tmp_path / "a", tmp_path / "b")
     with pytest.raises(ProbeError, match="not installed"):
         missing.read(0.0)

@@ -7,7 +7,7 @@ from worker.telemetry.sensors import MachineSensors
 
 
 def test_this_machine_says_sane_things_of_itself() -> None:
-    """Facts that don't change, and no simulation."""
+    """This machine's facts are plausible, stay the same, and are not simulated."""
     facts = MachineSensors().facts()
     assert facts == MachineSensors().facts()
     assert not facts.simulated
@@ -18,7 +18,9 @@ def test_this_machine_says_sane_things_of_itself() -> None:
 
 
 def test_this_machines_readings_are_sane() -> None:
-    """Shares are shares, counters do not run backwards, and the temperature, where there is one, is no fever dream."""
+    """This machine's readings are plausible: shares are within 100 %, counters don't run backwards, and the temperature
+    is possible.
+    """
     machine = MachineSensors()
     before, after = machine.read(), machine.read()
     for reading in (before, after):

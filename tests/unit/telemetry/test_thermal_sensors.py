@@ -56,7 +56,7 @@ CPU = [("cpu-thermal", "47774\n")]
 def test_the_cpus_temperature_is_chosen_by_the_sensors_name(
     tmp_path: Path, found_chips: Named, found_zones: Named, expected_c: float | None
 ) -> None:
-    """Never just any chip's: a rack judged by its clock chips would never be hot."""
+    """The CPU's temperature is that of a sensor by name, and never any chip's, whose value might never rise."""
     chips(tmp_path, found_chips)
     zones(tmp_path, found_zones)
     assert ThermalSensors(tmp_path).temperature_c(0.0) == expected_c
@@ -67,13 +67,13 @@ def test_the_cpus_temperature_is_chosen_by_the_sensors_name(
     [("pwmfan", "1468\n", 1468), ("gpio_fan", "0\n", 0), ("nct6775", "900\n", None), ("pwmfan", "-1", None)],
 )
 def test_a_fans_speed_is_read_by_its_chips_name(tmp_path: Path, name: str, text: str, expected: int | None) -> None:
-    """One that stands still says 0, which is not the same as no fan."""
+    """A fan's speed is read by its chip's name, and one that stands still is 0, which is not the same as no fan."""
     chips(tmp_path, [("cpu_thermal", "1"), (name, text)], value="fan1_input")
     assert ThermalSensors(tmp_path).fan_rpm(0.0) == expected
 
 
 def test_a_value_is_found_once_and_looked_for_again_after_it_has_failed_repeatedly(tmp_path: Path) -> None:
-    """A driver that is loaded anew may have another number."""
+    """A sensor that fails repeatedly is looked for again, since a driver that is loaded anew may have another number."""
     chips(tmp_path, [("cpu_thermal", "50000")])
     warmth = ThermalSensors(tmp_path)
     assert warmth.temperature_c(0.0) == 50.0
@@ -90,7 +90,7 @@ def test_a_value_is_found_once_and_looked_for_again_after_it_has_failed_repeated
 
 
 def test_a_machine_without_a_sensor_is_looked_through_seldom(tmp_path: Path) -> None:
-    """Looking costs more than reading."""
+    """A machine without a sensor is searched seldom, since a search costs more than a reading."""
     warmth = ThermalSensors(tmp_path)
     assert warmth.temperature_c(10.0) is None
     chips(tmp_path, [("cpu_thermal", "50000")])
