@@ -16,7 +16,7 @@ from worker.telemetry.pi.vcgencmd import Vcgencmd
 
 
 class PlayedProbe:
-    """A probe with a given answer, where None is an answer still awaited and False a ProbeError."""
+    """A probe with a given answer; `works` is None while the answer is awaited, and False for a ProbeError."""
 
     def __init__(self, clock_hz: float, *, works: bool = True) -> None:
         self.answer = Firmware(pack_flags(0), 0, clock_hz)

@@ -159,7 +159,7 @@ def test_a_program_that_errs_has_not_answered(start: Callable[[str], Vcgencmd], 
 
 
 def test_who_holds_its_output_open_is_not_waited_for(start: Callable[[str], Vcgencmd], tmp_path: Path) -> None:
-    """A process that the program leaves behind with its output open is not waited for."""
+    """A process that a program leaves behind with its output open is not waited for."""
     pid_file = tmp_path / "pid"
     probe = start(f"sleep 1000 & echo $! >> {pid_file}\nexit 0")
     probe.read(0.0)

@@ -1,4 +1,4 @@
-"""Whatever a node that has a key says, within the types of the wire: what is kept makes sense, and the run is judged."""
+"""Whatever a node with a key sends within the types of the wire, what is stored is consistent, and the run is judged."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _decoders = {kind: msgspec.msgpack.Decoder(data) for kind, data in WORKER_MESSAG
 
 
 def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one for each type
-    """Everything that the wire takes for a type, now and then at its edges."""
+    """Return all values that the wire accepts for a type, sometimes at its edges."""
     match of:
         case inspect.IntType(ge=ge, le=le):
             low, high = -(1 << 63) if ge is None else ge, (1 << 63) - 1 if le is None else le
@@ -84,14 +84,14 @@ def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one 
 
 
 def sometimes(mend: Callable[[Any, random.Random], Any]) -> Callable[[st.SearchStrategy[Any]], st.SearchStrategy[Any]]:
-    """Three of four as `mend` makes them: by chance alone hardly anything would be taken."""
+    """Return most values as `mend` makes them, since by chance alone hardly any would be accepted."""
     return lambda made: st.builds(
         lambda one, dice: mend(one, dice) if dice.random() < 0.9 else one, made, st.randoms(use_true_random=False)
     )
 
 
 def mended_endpoint(entry: EndpointSecond, dice: random.Random) -> EndpointSecond:
-    """One that does not contradict itself."""
+    """Return an endpoint that does not contradict itself."""
     histograms = [Histogram() for _ in range(3)]
     for histogram in histograms:
         for _ in range(dice.randrange(4)):
@@ -117,7 +117,7 @@ def mended_endpoint(entry: EndpointSecond, dice: random.Random) -> EndpointSecon
 
 
 def mended_second(row: WorkerSecond, dice: random.Random) -> WorkerSecond:
-    """One of the run, with lags that can be."""
+    """Return a second of the run, with possible lags."""
     lag = Histogram()
     for _ in range(dice.randrange(22)):
         lag.add(dice.choice([0.1, 5.0, 800.0]))
@@ -132,13 +132,13 @@ def mended_second(row: WorkerSecond, dice: random.Random) -> WorkerSecond:
 
 
 def mended_report(report: Report, dice: random.Random) -> Report:
-    """The next one in turn (see `play`), with its seconds in order."""
+    """Return the next report in turn (see `Played.hear`), with its seconds in order."""
     seconds = sorted(report.seconds, key=lambda row: row.second)
     return replace(report, life=1, number=0, sent_s=NOW_S - dice.random(), seconds=seconds)
 
 
 def mended_unanswered(row: Unanswered, dice: random.Random) -> Unanswered:
-    """Some of the run."""
+    """Return unanswered requests of the run."""
     sent = START_S + dice.randrange(20)
     count = dice.randint(1, 5)
     return replace(row, sent=sent, ended=sent + dice.randrange(3), total=count, max_ms=1500.0, buckets={719: count})
@@ -167,7 +167,7 @@ SAID = st.lists(
 
 
 class Played:
-    """A run of two nodes, one of which at least says anything."""
+    """A run of two nodes that send any messages."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = float(START_S)
@@ -196,7 +196,7 @@ class Played:
         self.now_s = NOW_S
 
     def hear(self, node: str, kind: str, data: Any) -> None:
-        """As the master does with what its port lets through."""
+        """Pass a message on as the master does with what its port accepts."""
         worker = f"{node}_0"
         if kind == "agent":
             self.collector.on_agent(node, decode_agent_message(encode(data)))
@@ -216,7 +216,7 @@ class Played:
                 self._numbers[node] = self.collector.report_acks._taken[worker][1]
 
     def end(self, report: Path) -> None:
-        """The run goes on for a while, ends, and is judged."""
+        """Let the run go on for a while, end it, and judge it."""
         for _ in range(10):
             self.now_s += 1
             self.registry.find_silent(self.now_s)
@@ -231,7 +231,7 @@ class Played:
         write_report(result, self.store, self.scenario.to_yaml(), report)
 
     def check(self) -> None:
-        """What is kept makes sense."""
+        """Assert that what is stored is consistent."""
         most = 2 * (MAX_REQUESTS_PER_S + USERS) * 3
         for second, endpoint, tally, _ in self.store.requests():
             failures = tally.failures.count if tally.failures else 0
@@ -254,7 +254,7 @@ class Played:
 def test_whatever_a_node_says_what_is_kept_makes_sense_and_the_run_is_judged(
     tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, tuple[str, Any]]]
 ) -> None:
-    """Every message that the wire takes, of agents and workers, in any order."""
+    """After any messages of agents and workers, in any order, what is stored is consistent, and the run is judged."""
     directory = tmp_path_factory.mktemp("any")
     with pytest.MonkeyPatch.context() as monkeypatch:
         run = Played(directory / "run.db", monkeypatch)

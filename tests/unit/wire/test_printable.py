@@ -1,4 +1,4 @@
-"""Foreign text becomes harmless to show, and what can be seen stays as it is."""
+"""Foreign text is made harmless to show, and what can be seen stays as it is."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from worker.printable import printable, printable_lines
     ],
 )
 def test_what_cannot_be_seen_is_escaped_and_the_rest_kept(text: str, shown: str) -> None:
-    """Letters of every script, symbols and spaces stay."""
+    """Hidden characters are escaped, and letters of every script, symbols and spaces stay."""
     assert printable(text) == shown
 
 
 def test_ends_of_lines_stay_where_text_has_lines() -> None:
-    """Tabs too; other control characters don't, a lone carriage return, which overwrites its line, included."""
+    """Line ends and tabs stay where text has lines; other control characters, a lone carriage return among them, are escaped."""
     assert printable_lines("a\tb\r\nc\x1b[0m\rd\u2029") == "a\tb\nc\\x1b[0m\\rd\\u2029"
 
 
 @given(st.text(st.characters()))
 def test_nothing_hidden_is_left_and_doing_it_again_changes_nothing(text: str) -> None:
-    """Whatever the text, it is one line that can be encoded."""
+    """Any text becomes one line that can be encoded and has no hidden characters, and a second time changes nothing."""
     shown = printable(text)
     assert shown.isprintable()
     assert printable(shown) == shown

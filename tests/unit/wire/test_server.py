@@ -1,4 +1,4 @@
-"""The controller's port on loopback, with real encrypted peers: who is let in, as whom, and that nothing stops it."""
+"""The controller's port on loopback, with real encrypted peers: who is let in, as which node, and that nothing stops it."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ UNDECODABLE = "message can't be decoded"
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Let the other side work until something holds."""
+    """Let the other greenlets work until something holds."""
     with gevent.Timeout(10):
         while not holds():
             gevent.sleep(0.005)
 
 
 class Peer:
-    """One connection to the port, which says who it is before each message."""
+    """One connection to the port, which sends its identity before each message."""
 
     def __init__(self, socket: Any, identity: bytes) -> None:
         self.socket = socket
@@ -101,7 +101,7 @@ class Peer:
 
 
 class Port:
-    """A server that is listened to, and peers to connect to it."""
+    """A server that the test listens to, and peers that connect to it."""
 
     def __init__(self) -> None:
         self.server = FleetServer("127.0.0.1", 0, new_keys(), {PI1.public: "pi1", PI2.public: "pi2"})
@@ -123,13 +123,13 @@ class Port:
         return peer
 
     def hear(self) -> tuple[str, str, Any]:
-        """The next message that is let through: its sender's identity, its type, its content."""
+        """Return the next message that is let through: its sender's identity, its type, its content."""
         identity, message = self._heard.get(timeout=10)
         assert message.node_id == identity
         return identity, message.type, message.data
 
     def hear_out(self, last: Any) -> int:
-        """How many messages are let through before `last` is."""
+        """Return how many messages are let through before `last` is."""
         others = 0
         while self.hear()[2] != last:
             others += 1
@@ -156,7 +156,7 @@ def port() -> Iterator[Port]:
 
 
 def test_an_agents_messages_come_through_typed(port: Port) -> None:
-    """Under its node's name, in the order they were sent."""
+    """An agent's messages arrive typed, under its node's name, in the order in which they were sent."""
     peer = port.peer()
     peer.send(encode(HELLO))
     peer.send(encode(SAMPLE))
@@ -166,7 +166,7 @@ def test_an_agents_messages_come_through_typed(port: Port) -> None:
 
 
 def test_a_workers_messages_come_through_typed(port: Port) -> None:
-    """Any worker of the node may use the node's key."""
+    """The messages of any worker of a node, which all use the node's key, arrive typed."""
     for identity in ("pi1_0", "pi1_7"):
         peer = port.peer(identity)
         for kind, data in (("client_ready", READY), ("stats", REPORT), ("client_stopped", None)):
@@ -176,7 +176,7 @@ def test_a_workers_messages_come_through_typed(port: Port) -> None:
 
 
 def test_an_agent_hears_what_is_sent_to_it_alone(port: Port) -> None:
-    """And what is sent to one that is not connected troubles nobody."""
+    """A message to an agent reaches that one alone, and one to an agent that is not connected is no error."""
     one, other = port.peer("pi1"), port.peer("pi2", PI2)
     for peer in (one, other):
         peer.send(encode(HELLO))
@@ -189,7 +189,7 @@ def test_an_agent_hears_what_is_sent_to_it_alone(port: Port) -> None:
 
 
 def test_an_unknown_key_never_connects_and_is_counted(port: Port) -> None:
-    """Nothing that it sends is ever looked at."""
+    """A peer with an unknown key never connects and is counted, and nothing that it sends is looked at."""
     port.peer("pi1", STRANGER).send(encode(HELLO))
     eventually(lambda: port.drops[UNKNOWN_KEY] > 0)
     port.peer("pi2", PI2).send(encode(SAMPLE))
@@ -198,7 +198,7 @@ def test_an_unknown_key_never_connects_and_is_counted(port: Port) -> None:
 
 
 def test_who_has_not_the_controllers_key_reaches_nobody(port: Port) -> None:
-    """A peer's right key is worth nothing without it, and what was sent in plain text even less."""
+    """A peer without the controller's public key, or without encryption, is not heard, whatever key of its own it has."""
     port.peer("pi1", PI1, server_key=STRANGER.public).send(encode(HELLO))
     plain = port._context.socket(zmq.DEALER)
     plain.connect(port.server.endpoint.address)
@@ -209,7 +209,7 @@ def test_who_has_not_the_controllers_key_reaches_nobody(port: Port) -> None:
 
 
 def test_the_allowlist_may_change_while_it_is_in_use() -> None:
-    """A node that is enrolled later is let in at its next attempt."""
+    """A node that is enrolled while the port is in use is let in at its next attempt."""
     allowlist: dict[str, str] = {}
     port = Port()
     port.server._gate._allowlist = allowlist
@@ -223,7 +223,7 @@ def test_the_allowlist_may_change_while_it_is_in_use() -> None:
 
 @pytest.mark.parametrize("identity", ["pi2", "pi2_0", "pi", "pi11", "pi1-0", "PI1"])
 def test_a_right_key_with_another_nodes_identity_is_dropped_and_counted(port: Port, identity: str) -> None:
-    """The key says who it is; what the peer calls itself must agree."""
+    """A message whose identity is not of the node whose key was used is dropped and counted."""
     port.peer(identity).send(encode(HELLO))
     eventually(lambda: port.drops[OTHER_NODE] == 1)
     port.peer("pi1").send(encode(SAMPLE))
@@ -232,7 +232,7 @@ def test_a_right_key_with_another_nodes_identity_is_dropped_and_counted(port: Po
 
 @pytest.mark.parametrize("identity", [b"pi1\xff", b"\xff\xfe", "pi1ä".encode(), b""])
 def test_an_identity_that_is_no_text_is_dropped_and_counted(port: Port, identity: bytes) -> None:
-    """Among them none at all."""
+    """A message whose identity is empty or no text is dropped and counted."""
     port.peer(identity).send(encode(HELLO))
     eventually(lambda: port.drops.total() == 1)
     assert set(port.drops) <= {"identity is no text", OTHER_NODE}
@@ -270,7 +270,7 @@ def test_an_identity_that_is_no_text_is_dropped_and_counted(port: Port, identity
 def test_what_is_no_message_is_dropped_and_counted_by_reason(
     port: Port, identity: str, frames: list[bytes], reason: str
 ) -> None:
-    """The connection stays, and the next good message on it comes through."""
+    """What is no valid message is dropped and counted by its reason, and the next good message on the connection comes through."""
     peer = port.peer(identity)
     peer.socket.send_multipart([identity.encode(), *frames])
     good = SAMPLE if identity == "pi1" else REPORT
@@ -280,7 +280,7 @@ def test_what_is_no_message_is_dropped_and_counted_by_reason(
 
 
 def test_a_message_beyond_the_limit_costs_its_connection_only(port: Port) -> None:
-    """It is never taken in; the peer connects anew and is heard, and nobody else notices."""
+    """A message beyond the size limit is never read and costs its peer's connection alone; the peer connects anew and is heard."""
     peer, other = port.peer("pi1"), port.peer("pi2", PI2)
     other.send(encode(HELLO))
     assert port.hear() == ("pi2", AGENT, HELLO)
@@ -300,7 +300,7 @@ def test_a_message_beyond_the_limit_costs_its_connection_only(port: Port) -> Non
 
 
 def test_a_message_just_within_the_limit_is_looked_at(port: Port) -> None:
-    """The limit is on the bytes, not on what they say."""
+    """A message just within the size limit is decoded, and dropped if it can't be."""
     peer = port.peer()
     peer.send(bytes(MAX_MESSAGE_BYTES - 100))
     peer.send(encode(SAMPLE))
@@ -309,7 +309,7 @@ def test_a_message_just_within_the_limit_is_looked_at(port: Port) -> None:
 
 
 def test_a_node_that_comes_back_takes_its_name_along(port: Port) -> None:
-    """The old connection may still be open: a crashed node's is, for hours."""
+    """A node that connects anew takes over its name, even while its former connection is open, as after a crash."""
     old = port.peer()
     old.send(encode(HELLO))
     port.hear()
@@ -321,7 +321,7 @@ def test_a_node_that_comes_back_takes_its_name_along(port: Port) -> None:
 
 
 def test_who_takes_another_nodes_identity_gets_none_of_its_messages(port: Port) -> None:
-    """Not even one that has a key of its own: nothing is sent to where the identity was only claimed."""
+    """A node that claims another's identity with a key of its own gets none of the other's messages."""
     victim, thief = port.peer("pi1"), port.peer("pi1", PI2)
     victim.send(encode(HELLO))
     port.hear()
@@ -335,13 +335,13 @@ def test_who_takes_another_nodes_identity_gets_none_of_its_messages(port: Port) 
 
 @pytest.mark.parametrize("identity", ["pi1_", "pi1_x", "pi1_0_0", "pi1_8", "pi1_10", "pi1_-1", "pi1_0 "])
 def test_a_node_has_no_more_names_than_workers(port: Port, identity: str) -> None:
-    """Or it could have the controller remember any number of them."""
+    """A node can have no more identities than workers, so that it can't fill the controller's memory with them."""
     port.peer(identity).send(encode(("client_ready", READY, identity)))
     eventually(lambda: port.drops[OTHER_NODE] == 1)
 
 
 def test_a_revoked_node_is_cut_off_at_once(port: Port) -> None:
-    """Its live connection ends, it gets no new one, and no message of it is heard; another node's go on."""
+    """A revoked node's live connection is cut, it gets no new one, and other nodes' connections go on."""
     peer, worker, other = port.peer("pi1"), port.peer("pi1_0"), port.peer("pi2", PI2)
     peer.send(encode(HELLO))
     worker.send(encode(("client_ready", READY, "pi1_0")))
@@ -361,7 +361,7 @@ def test_a_revoked_node_is_cut_off_at_once(port: Port) -> None:
 
 
 def mutated(dice: random.Random, good: bytes) -> bytes:
-    """`good` with a few bytes changed, cut out or put in; now and then something else altogether."""
+    """Return `good` with a few bytes changed, cut out or put in, or sometimes something else altogether."""
     frame = bytearray(good)
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(len(frame) + 1)
@@ -390,7 +390,7 @@ def mutated(dice: random.Random, good: bytes) -> bytes:
 def test_ten_thousand_damaged_messages_are_each_dropped_or_decoded(
     port: Port, identity: str, goods: list[bytes]
 ) -> None:
-    """None stops the port, none is lost count of, and the good message after them comes through."""
+    """Of ten thousand damaged messages each is dropped and counted or decoded, and the good one after them comes through."""
     dice = random.Random(20_260_101)
     last = Sample(123_456, 9.5, 9.6, SAMPLE.reading) if identity == "pi1" else Report(5, 1, 0, 123_456.5, {}, [], [])
     peer = port.peer(identity)
@@ -403,7 +403,7 @@ def test_ten_thousand_damaged_messages_are_each_dropped_or_decoded(
 
 
 def test_a_port_that_is_taken_is_the_operators_to_free() -> None:
-    """The message names the port and what to do; nothing stays open."""
+    """A port that is taken is wrong input: the message names it and what to do, and nothing stays open."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port: int = other.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} on 127.0.0.1 is taken by another program") as caught:
@@ -416,14 +416,14 @@ def test_a_port_that_is_taken_is_the_operators_to_free() -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "not a host"])
 def test_an_address_that_is_not_this_machines_is_refused(host: str) -> None:
-    """It is the operator's input that is wrong."""
+    """An address that is not this machine's is wrong input, with a hint at --listen."""
     with pytest.raises(InputError, match=f"can't listen on {host}:0") as caught:
         FleetServer(host, 0, new_keys(), {})
     assert "--listen" in caught.value.hint
 
 
 def test_whoever_listens_is_told_when_the_port_is_closed() -> None:
-    """With Locust's own kind of error, which its listener knows."""
+    """A listener of a closed port gets an RPCError, which Locust's listener knows."""
     server = FleetServer("127.0.0.1", 0, new_keys(), {})
     server.socket.close(linger=0)
     with pytest.raises(RPCError):

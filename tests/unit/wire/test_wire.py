@@ -1,4 +1,4 @@
-"""What one end says, the other end reads; an identity tells its node."""
+"""What one end encodes the other end decodes, and an identity gives its node."""
 
 from __future__ import annotations
 
@@ -107,44 +107,44 @@ WORKER_DATA: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("message", AGENT_MESSAGES, ids=repr)
 def test_what_an_agent_says_is_read_as_it_was_meant(message: messages.AgentMessage) -> None:
-    """Unknown readings stay None: they never become zero on the way."""
+    """Every message of an agent is decoded as it was encoded, with unknown readings None and never zero."""
     assert messages.decode_agent_message(messages.encode(message)) == message
 
 
 @pytest.mark.parametrize("message", CONTROLLER_MESSAGES, ids=repr)
 def test_what_the_controller_says_is_read_as_it_was_meant(message: messages.ControllerMessage) -> None:
-    """Every message to an agent survives the wire."""
+    """Every message to an agent is decoded as it was encoded."""
     assert messages.decode_controller_message(messages.encode(message)) == message
 
 
 @pytest.mark.parametrize(("kind", "data"), WORKER_DATA, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_a_worker_says_is_read_as_it_was_meant(kind: str, data: Any) -> None:
-    """Each kind of message carries the type that the table names for it."""
+    """Every kind of worker message is decoded as the type that the table names for it."""
     assert msgspec.msgpack.decode(messages.encode(data), type=WORKER_MESSAGES[kind]) == data
 
 
 def test_every_kind_of_worker_message_is_tried_here() -> None:
-    """A new kind needs a row above."""
+    """The messages above cover every kind of worker message."""
     assert {kind for kind, _ in WORKER_DATA} == set(WORKER_MESSAGES)
 
 
 @pytest.mark.parametrize("message", [*AGENT_MESSAGES, REPORT, None, "hello", [], {}], ids=repr)
 def test_an_agent_takes_orders_in_the_controllers_words_only(message: Any) -> None:
-    """What the controller never says can't be decoded as if it had."""
+    """An agent decodes no message but those that the controller sends."""
     with pytest.raises(msgspec.MsgspecError):
         messages.decode_controller_message(messages.encode(message))
 
 
 @pytest.mark.parametrize("message", [*CONTROLLER_MESSAGES, REPORT, None, "hello", [], {}], ids=repr)
 def test_the_controller_hears_agents_in_their_own_words_only(message: Any) -> None:
-    """What an agent never says can't be decoded as if it had."""
+    """The controller decodes no message as an agent's but those that agents send."""
     with pytest.raises(msgspec.MsgspecError):
         messages.decode_agent_message(messages.encode(message))
 
 
 @pytest.mark.parametrize("no_time_s", [float("nan"), float("inf"), -1.0])
 def test_a_time_that_is_none_is_refused(no_time_s: float) -> None:
-    """Such a sample would have no second that it belongs to."""
+    """A sample whose time is NaN, infinite or negative is refused, as it would belong to no second."""
     with pytest.raises(msgspec.ValidationError):
         messages.decode_agent_message(messages.encode(Sample(0, no_time_s, 1.0, UNKNOWN)))
     with pytest.raises(msgspec.ValidationError):
@@ -164,7 +164,7 @@ def test_a_time_that_is_none_is_refused(no_time_s: float) -> None:
     ],
 )
 def test_a_reading_beyond_what_sensors_can_say_is_refused(field: str, value: Any) -> None:
-    """A node is not believed just because its key is known."""
+    """A reading with values that no sensor can have is refused, since a node with a key may still be wrong."""
     reading = {**msgspec.to_builtins(UNKNOWN), field: value}
     with pytest.raises(msgspec.ValidationError):
         messages.decode_agent_message(messages.encode(["Sample", 0, 1.0, 1.0, reading]))
@@ -172,7 +172,7 @@ def test_a_reading_beyond_what_sensors_can_say_is_refused(field: str, value: Any
 
 @pytest.mark.parametrize("field", ["model", "os", "python", "kernel", "revision"])
 def test_facts_without_words_are_refused(field: str) -> None:
-    """What is not known is said to be unknown."""
+    """Facts with an empty text are refused, since what is not known is called unknown."""
     with pytest.raises(msgspec.ValidationError):
         messages.decode_agent_message(messages.encode(["Hello", {**msgspec.to_builtins(FACTS), field: ""}]))
 
@@ -181,5 +181,5 @@ def test_facts_without_words_are_refused(field: str) -> None:
     ("identity", "node"), [("pi007", "pi007"), ("pi007_0", "pi007"), ("a-b.c_12", "a-b.c"), ("pi_0_1", "pi"), ("", "")]
 )
 def test_an_identity_tells_its_node(identity: str, node: str) -> None:
-    """The agent's identity is the node's name, a worker's has its index after it."""
+    """An agent's identity is its node's name, and a worker's has its index after that."""
     assert node_of(identity) == node
