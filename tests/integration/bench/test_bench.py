@@ -1,4 +1,4 @@
-"""`make bench`, the real thing but short. What it measures is never judged here, only that it is told rightly."""
+"""`make bench` for real, but short: what it measures is not judged, only that it is reported correctly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bench(*options: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """One short run: what it printed, and its document."""
+    """What one short run printed, and its document."""
     out = tmp_path_factory.mktemp("bench") / "new" / "http.json"
     done = bench("--rounds", "1", "--seconds", "0.5", "--warm-up", "0.5", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -48,7 +48,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, A
 @needs_nginx
 @needs_cores
 def test_table_and_document_have_every_tool_in_every_case(measured: tuple[str, dict[str, Any]]) -> None:
-    """A tool that is not installed has its row too."""
+    """Table and document have every tool in every case, also a tool that is not installed."""
     printed, document = measured
     assert [(row["case"], row["tool"]) for row in document["summary"]] == [(c, t) for c in CASES for t in TOOLS]
     for tool in TOOLS:
@@ -64,7 +64,7 @@ def test_table_and_document_have_every_tool_in_every_case(measured: tuple[str, d
 @needs_nginx
 @needs_cores
 def test_the_document_says_what_was_measured_on_what(measured: tuple[str, dict[str, Any]]) -> None:
-    """Figures of another machine or version are not comparable, so it names them."""
+    """The document names machine, versions and load, since figures of others are not comparable."""
     _, document = measured
     assert document["schema"] == "piswarm/bench/http/1"
     assert document["load"] == {"users": 50, "warm_up_s": 0.5, "window_s": 0.5}
@@ -77,7 +77,7 @@ def test_the_document_says_what_was_measured_on_what(measured: tuple[str, dict[s
 @needs_nginx
 @needs_cores
 def test_summary_and_ratios_follow_from_the_raw_figures(measured: tuple[str, dict[str, Any]]) -> None:
-    """Each round's requests over its seconds, and these over the other tool's of the same round and case."""
+    """A rate is requests over seconds, and a ratio is that to another tool's rate in the same round and case."""
     _, document = measured
     rates: dict[tuple[str, str], list[float]] = {}
     for each in document["rounds"]:
@@ -97,7 +97,7 @@ def test_summary_and_ratios_follow_from_the_raw_figures(measured: tuple[str, dic
 
 
 def test_without_nginx_it_says_what_to_install_and_is_content(tmp_path: Path) -> None:
-    """A machine that can't measure is no fault of the code's; nothing is written."""
+    """Without nginx the bench says what to install, writes nothing and exits with 0, since the code is not at fault."""
     out = tmp_path / "http.json"
     done = bench("--out", str(out), PATH="")
     assert (done.returncode, done.stderr) == (0, "")
@@ -109,7 +109,7 @@ def test_without_nginx_it_says_what_to_install_and_is_content(tmp_path: Path) ->
 
 @needs_nginx
 def test_with_one_core_it_says_so_and_is_content() -> None:
-    """Generator and nginx on one core would measure each other."""
+    """On one core the bench is skipped with status 0, since generator and nginx would measure each other."""
     one_core = "import os, runpy; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
     command = [sys.executable, "-c", one_core + "runpy.run_path('tests/bench/http', run_name='__main__')"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -119,7 +119,7 @@ def test_with_one_core_it_says_so_and_is_content() -> None:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that says on stderr when its first round is over."""
+    """A run that prints a line on stderr when its first round is over."""
     process = subprocess.Popen(
         [*BENCH, "--seconds", "0.1", "--warm-up", "0.1", "--out", str(tmp_path / "http.json")],
         cwd=ROOT,
@@ -138,7 +138,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Neither nginx nor the tool that was just running."""
+    """An interrupted bench leaves behind neither nginx nor the tool under way."""
     assert "req/s" in started.stderr.readline()
     family = psutil.Process(started.pid).children(recursive=True)
     assert any(process.name() == "nginx" for process in family)
@@ -185,7 +185,7 @@ sys.exit({"get": 0, "post": 99}[case])
     ],
 )
 def test_a_tool_that_fails_has_no_figures(tmp_path: Path, tool: str, end: str, outcomes: list[str | None]) -> None:
-    """One that miscounts, whose requests fail or that ends too early has a reason in their place; the status is 1."""
+    """A tool that miscounts, whose requests fail or that ends too early has a reason in place of figures, and the status is 1."""
     program = tmp_path / tool
     program.write_text(FAKE.replace("{python}", sys.executable) + end)
     program.chmod(0o755)
@@ -208,7 +208,7 @@ def test_a_tool_that_fails_has_no_figures(tmp_path: Path, tool: str, end: str, o
     ],
 )
 def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint: str) -> None:
-    """Before anything is started."""
+    """Wrong input is refused before anything is started."""
     done = bench(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -217,7 +217,7 @@ def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint
 @needs_nginx
 @needs_cores
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
-    """Not after six minutes."""
+    """A file that can't be written is refused before the measurement, and not after six minutes of it."""
     (tmp_path / "file").touch()
     done = bench("--out", str(tmp_path / "file" / "http.json"))
     assert done.returncode == 2

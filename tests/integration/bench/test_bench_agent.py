@@ -1,4 +1,4 @@
-"""`make bench-agent`, the real thing but small. What it measures is never judged here, only that it is told rightly."""
+"""`make bench-agent` for real, but small: what it measures is not judged, only that it is reported correctly."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ needs_cores = pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reaso
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, Any]]:
-    """One small run by the Makefile's command: what it printed to both outputs, and its document."""
+    """What one small run by the Makefile's command printed to both outputs, and its document."""
     return BENCH.measure(tmp_path_factory.mktemp("bench"), f"--samples {SAMPLES} --period {PERIOD_S}")
 
 
 @needs_cores
 def test_every_load_is_measured_and_shown(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """With the figures of the document in the table, and a line of progress for each."""
+    """The table shows the document's figures for every load, and each load has a line of progress."""
     printed, progress, document = measured
     assert document["schema"] == "piswarm/bench/agent/1"
     assert [each["load"] for each in document["windows"]] == LOADS
@@ -44,7 +44,7 @@ def test_every_load_is_measured_and_shown(measured: tuple[str, str, dict[str, An
 
 @needs_cores
 def test_the_boards_figures_follow_from_the_idle_one(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """By a factor for each, and with how far that may be off."""
+    """A board's figures follow from those of the idle load by the board's factor, with their uncertainty."""
     printed, _, document = measured
     (zero, three, four, five) = document["boards"]
     cpu_s = document["windows"][0]["cpu_s_per_sample"]
@@ -59,13 +59,13 @@ def test_the_boards_figures_follow_from_the_idle_one(measured: tuple[str, str, d
 
 @needs_cores
 def test_an_agent_loads_no_gevent(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """Nor Locust, which brings it: an agent would be as large as a worker, and as busy."""
+    """An agent loads neither gevent nor Locust, with which it would be as large and busy as a worker."""
     assert measured[2]["loaded_though_it_must_not"] == []
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that has begun."""
+    """A bench that has begun."""
     with BENCH.started("--out", str(tmp_path / "agent.json")) as process:
         yield process
 
@@ -75,7 +75,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Nor a document."""
+    """An interrupted bench leaves neither a process nor a document."""
     processes = [
         wait_for_child(started, word) for word in ("controller.py", "worker.agent.node", "worker.load.process")
     ]
@@ -89,7 +89,7 @@ def test_interrupted_it_leaves_no_process_behind(
 
 @needs_cores
 def test_a_node_that_falls_silent_is_told(started: subprocess.Popen[str], tmp_path: Path) -> None:
-    """There is no document of half a measurement."""
+    """A node that falls silent is named, and no document of half a measurement is written."""
     wait_for_child(started, "controller.py").kill()
     _, complaint = started.communicate(timeout=30)
     assert started.returncode == 1
@@ -105,7 +105,7 @@ def test_a_node_that_falls_silent_is_told(started: subprocess.Popen[str], tmp_pa
     ],
 )
 def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint: str) -> None:
-    """Before anything is started."""
+    """Wrong input is refused before anything is started."""
     done = BENCH.run(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -113,7 +113,7 @@ def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint
 
 @needs_cores
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
-    """Not after three minutes."""
+    """A file that can't be written is refused before the measurement, and not after three minutes of it."""
     (tmp_path / "file").touch()
     done = BENCH.run("--out", str(tmp_path / "file" / "agent.json"))
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""`make bench-deploy`, as far as it needs no hosts: tests/fleet/test_deploy_costs.py has the rest."""
+"""`make bench-deploy` as far as it needs no hosts; the rest is in tests/fleet/test_deploy_costs.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY = f"import time\nwhile time.process_time() < {BUSY_S}: pass"
 
 
 def test_where_there_can_be_no_hosts_it_is_skipped_and_says_why(tmp_path: Path) -> None:
-    """Without systemd-nspawn there can be none, even for root."""
+    """Where no hosts can be made, as without systemd-nspawn, the bench is skipped and says why."""
     out = tmp_path / "deploy.json"
     command = [sys.executable, "tests/bench/deploy", "--out", str(out)]
     environment = {**os.environ, "PATH": ""}
@@ -42,7 +42,7 @@ def test_where_there_can_be_no_hosts_it_is_skipped_and_says_why(tmp_path: Path) 
     ],
 )
 def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint: str) -> None:
-    """Before anything is started."""
+    """Wrong input is refused before anything is started."""
     done = BENCH.run(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -53,7 +53,9 @@ def test_help_has_an_example() -> None:
 
 
 def test_what_a_command_leaves_behind_is_ended_and_counted(tmp_path: Path) -> None:
-    """As the masters of ssh's connections: out of its process group, and still there when it has ended."""
+    """Processes that a command leaves in another process group, as ssh's master connections, are ended and their cost
+    is counted.
+    """
     result, left = tmp_path / "costs.json", tmp_path / "left"
     stays = f"{BUSY}\nopen({str(left)!r}, 'w').write(str(__import__('os').getpid()))\ntime.sleep(600)"
     start = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)"
@@ -70,7 +72,7 @@ def test_what_a_command_leaves_behind_is_ended_and_counted(tmp_path: Path) -> No
 
 
 def test_interrupted_it_ends_the_command(tmp_path: Path) -> None:
-    """And has no result."""
+    """Interrupted, the measurement ends its command and writes no result."""
     result, there = tmp_path / "costs.json", tmp_path / "there"
     script = f"import os, time; open({str(there)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     process = subprocess.Popen(

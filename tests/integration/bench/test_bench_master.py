@@ -1,4 +1,4 @@
-"""`make bench-master`, the real thing but small. What it measures is never judged here, only that it is told rightly."""
+"""`make bench-master` for real, but small: what it measures is not judged, only that it is reported correctly."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ needs_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """One small run by the Makefile's command: what it printed, and its document."""
+    """What one small run by the Makefile's command printed, and its document."""
     printed, _, document = BENCH.measure(tmp_path_factory.mktemp("bench"), "--workers 20 --rounds 1 --seconds 1")
     return printed, document
 
 
 @needs_cores
 def test_table_and_document_have_both_masters(measured: tuple[str, dict[str, Any]]) -> None:
-    """With the figures of the document in the table."""
+    """The table shows the document's figures for both masters."""
     printed, document = measured
     assert [(row["workers"], row["master"]) for row in document["summary"]] == [(20, master) for master in MASTERS]
     for row, name in zip(document["summary"], ("Locust", "piswarm"), strict=True):
@@ -48,7 +48,7 @@ def test_table_and_document_have_both_masters(measured: tuple[str, dict[str, Any
 
 @needs_cores
 def test_each_master_knew_all_workers_and_counted_all_they_reported(measured: tuple[str, dict[str, Any]]) -> None:
-    """A round in which it didn't is no round; at the least the workers report what each window is long."""
+    """In each round the master knew all workers and counted at least the reports of a window."""
     _, document = measured
     for each in document["rounds"]:
         assert each["error"] is None
@@ -59,7 +59,7 @@ def test_each_master_knew_all_workers_and_counted_all_they_reported(measured: tu
 
 @needs_cores
 def test_summary_follows_from_the_raw_figures(measured: tuple[str, dict[str, Any]]) -> None:
-    """Medians of each round's figure, and of its ratio to the stock master's of the same round."""
+    """The summary has the medians of the rounds' figures, and of their ratios to the stock master's of the same round."""
     _, document = measured
     rounds = {each["master"]: each for each in document["rounds"]}
     for row in document["summary"]:
@@ -75,7 +75,7 @@ def test_summary_follows_from_the_raw_figures(measured: tuple[str, dict[str, Any
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that has begun."""
+    """A bench that has begun."""
     with BENCH.started(
         "--workers", "5", "--rounds", "1", "--seconds", "60", "--out", str(tmp_path / "master.json")
     ) as process:
@@ -87,7 +87,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Neither the master nor its workers."""
+    """An interrupted bench leaves neither the master nor its workers."""
     family = [wait_for_child(started, script) for script in ("masters.py", "crowd.py")]
     started.send_signal(number)
     _, complaint = started.communicate(timeout=20)
@@ -99,7 +99,7 @@ def test_interrupted_it_leaves_no_process_behind(
 
 @needs_cores
 def test_a_master_that_dies_has_no_figures(started: subprocess.Popen[str], tmp_path: Path) -> None:
-    """It has a reason in their place; the other one is measured all the same, unless it dies too. The status is 1."""
+    """A master that dies has a reason in place of figures, the other master is measured all the same, and the status is 1."""
     for kind in MASTERS:
         peers, master = (wait_for_child(started, script) for script in ("crowd.py", "masters.py"))
         assert kind in master.cmdline()
@@ -116,7 +116,7 @@ def test_a_master_that_dies_has_no_figures(started: subprocess.Popen[str], tmp_p
 
 @needs_cores
 def test_more_workers_than_open_files_allow_are_refused() -> None:
-    """Before anything is started, with the number that does fit."""
+    """More workers than open files allow are refused before anything is started, with the number that fits."""
     few = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000)); "
     command = [sys.executable, "-c", few + "runpy.run_path('tests/bench/master', run_name='__main__')"]
     done = subprocess.run([*command, "--workers", "10,201"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -134,7 +134,7 @@ def test_more_workers_than_open_files_allow_are_refused() -> None:
     ],
 )
 def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint: str) -> None:
-    """Before anything is started."""
+    """Wrong input is refused before anything is started."""
     done = BENCH.run(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -142,7 +142,7 @@ def test_wrong_input_is_refused_with_what_is_wrong(options: list[str], complaint
 
 @needs_cores
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
-    """Not after a quarter of an hour."""
+    """A file that can't be written is refused before the measurement, and not after a quarter of an hour of it."""
     (tmp_path / "file").touch()
     done = BENCH.run("--out", str(tmp_path / "file" / "master.json"))
     assert done.returncode == 2

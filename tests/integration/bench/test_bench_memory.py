@@ -1,4 +1,4 @@
-"""`make bench-memory`, the real thing but small. What it measures is never judged here, only that it is told rightly."""
+"""`make bench-memory` for real, but small: what it measures is not judged, only that it is reported correctly."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ needs_cores = pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reaso
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, Any]]:
-    """One small run by the Makefile's command: what it printed to both outputs, and its document."""
+    """What one small run by the Makefile's command printed to both outputs, and its document."""
     return BENCH.measure(tmp_path_factory.mktemp("bench"), f"--hours {HOURS} --nodes {NODES} --endpoints {ENDPOINTS}")
 
 
 @needs_cores
 def test_table_and_document_have_every_hour(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """With the figures of the document in the table, and a line of progress for each."""
+    """The table shows the document's figures for every hour, and each hour has a line of progress."""
     printed, progress, document = measured
     assert document["schema"] == "piswarm/bench/memory/1"
     assert [each["hour"] for each in document["hours"]] == list(range(HOURS + 1))
@@ -44,7 +44,7 @@ def test_table_and_document_have_every_hour(measured: tuple[str, str, dict[str, 
 
 @needs_cores
 def test_what_was_played_is_told(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """With how many reports were taken, and how many real workers would have sent."""
+    """The document has the number of reports that were sent and taken, and how many real workers would have sent."""
     printed, _, document = measured
     hours = document["hours"]
     assert (document["day"]["nodes"], document["day"]["endpoints"], document["day"]["hours"]) == (
@@ -62,7 +62,7 @@ def test_what_was_played_is_told(measured: tuple[str, str, dict[str, Any]]) -> N
 
 @needs_cores
 def test_growth_follows_from_the_hours(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """From the second on: of three equally spaced points, the line's slope is half of what lies between the outer two."""
+    """Growth is the slope of the hours from the second on: with three, half of the difference of the outer two."""
     _, _, document = measured
     two, _, four = document["hours"][2:]
     for name, slope in document["growth_per_hour"].items():
@@ -71,7 +71,7 @@ def test_growth_follows_from_the_hours(measured: tuple[str, str, dict[str, Any]]
 
 @needs_cores
 def test_too_few_hours_have_no_growth(tmp_path: Path) -> None:
-    """Two points would make a line of anything."""
+    """With too few hours there is no growth, since two points would make a line of anything."""
     out = tmp_path / "memory.json"
     done = BENCH.run("--hours", "1", "--nodes", "5", "--endpoints", "1", "--out", str(out))
     assert done.returncode == 0, done.stderr
@@ -81,7 +81,7 @@ def test_too_few_hours_have_no_growth(tmp_path: Path) -> None:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that has begun."""
+    """A bench that has begun."""
     with BENCH.started("--nodes", "5", "--out", str(tmp_path / "memory.json")) as process:
         yield process
 
@@ -91,7 +91,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_interrupted_it_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Nor a document."""
+    """An interrupted bench leaves neither a process nor a document."""
     controller = wait_for_child(started, "day.py")
     started.send_signal(number)
     _, complaint = started.communicate(timeout=20)
@@ -103,7 +103,7 @@ def test_interrupted_it_leaves_no_process_behind(
 
 @needs_cores
 def test_a_controller_that_dies_is_told(started: subprocess.Popen[str], tmp_path: Path) -> None:
-    """After which hour; there is no document of half a day."""
+    """A controller that dies is reported with its last hour, and no document is written."""
     wait_for_child(started, "day.py").kill()
     _, complaint = started.communicate(timeout=20)
     assert started.returncode == 1
@@ -113,7 +113,7 @@ def test_a_controller_that_dies_is_told(started: subprocess.Popen[str], tmp_path
 
 @pytest.mark.parametrize(("option", "least"), [("--hours", 1), ("--nodes", 5), ("--endpoints", 1)])
 def test_wrong_input_is_refused_with_what_is_wrong(option: str, least: int) -> None:
-    """Before anything is started."""
+    """Wrong input is refused before anything is started."""
     done = BENCH.run(option, str(least - 1))
     assert done.returncode == 2
     assert f"argument {option}: {least - 1} is less than {least}" in done.stderr
@@ -121,7 +121,7 @@ def test_wrong_input_is_refused_with_what_is_wrong(option: str, least: int) -> N
 
 @needs_cores
 def test_a_file_that_can_not_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
-    """Not after three minutes."""
+    """A file that can't be written is refused before the measurement, and not after three minutes of it."""
     (tmp_path / "file").touch()
     done = BENCH.run("--out", str(tmp_path / "file" / "memory.json"))
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""`make faults`, the real program on made-up faults: what it prints, what it says with its exit status, and how it ends."""
+"""`make faults`, the real program on made-up faults: its output, its exit status and its end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FAILS, HOLDS = "Finding(False, '3 of 4 lost')", "Finding(True, '0 of 4 lost')"
 
 
 class Faults:
-    """The program in a folder with faults of our own making."""
+    """The program in a folder of made-up faults."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "faults"
@@ -61,7 +61,7 @@ class Faults:
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *options: str) -> tuple[int, str, str]:
-        """Exit status, standard output, standard error."""
+        """Run the program; return exit status, standard output and standard error."""
         with self.start(*options) as process:
             out, err = process.communicate(timeout=60)
         return process.returncode, out, err
@@ -73,7 +73,7 @@ def faults(tmp_path: Path) -> Faults:
 
 
 def test_a_row_per_fault_in_order_of_number(faults: Faults) -> None:
-    """With what was seen on both sides, a dash where Locust has nothing to compare, and a progress line per side."""
+    """Each fault has a row by its number, with what both sides showed or a dash for Locust, and a line of progress per side."""
     for fault in ("L10", "L9"):
         faults.add(fault)
     faults.add_without_stock("K1")
@@ -100,7 +100,7 @@ def test_a_row_per_fault_in_order_of_number(faults: Faults) -> None:
     ids=["stock holds", "ours fails", "ours breaks", "stock breaks", "ours ends early"],
 )
 def test_a_row_that_is_otherwise_is_told_by_the_exit_status(faults: Faults, stock: str, ours: str, shown: str) -> None:
-    """The other rows are still shown."""
+    """A row other than expected makes the exit status 1, and all other rows are shown."""
     faults.add("L1", stock, ours)
     faults.add("L2")
     status, out, _ = faults.run()
@@ -110,7 +110,7 @@ def test_a_row_that_is_otherwise_is_told_by_the_exit_status(faults: Faults, stoc
 
 
 def test_the_document_says_the_same_to_machines(faults: Faults) -> None:
-    """And nothing else is on standard output."""
+    """The JSON document has the same rows, and is all of standard output."""
     faults.add("L1", FAILS, "1 / 0")
     faults.add_without_stock("K1")
     status, out, _ = faults.run("--json")
@@ -123,7 +123,7 @@ def test_the_document_says_the_same_to_machines(faults: Faults) -> None:
 
 
 def test_only_the_faults_that_are_named_are_run(faults: Faults) -> None:
-    """One that there isn't is the operator's to correct; nothing is run then."""
+    """Only the faults that are named are run, and an unknown name is refused before any is run."""
     for fault in ("L1", "L2", "L3"):
         faults.add(fault)
     status, out, _ = faults.run("--only", "l3,L1", "--json")
@@ -134,7 +134,7 @@ def test_only_the_faults_that_are_named_are_run(faults: Faults) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_ends_what_it_started(faults: Faults, number: signal.Signals) -> None:
-    """With one line that says so."""
+    """An interrupted program ends what it started, and says so in one line."""
     faults.add("L1", "apart(wait)")
     with faults.start() as process:
         assert process.stderr.read(5) == "L1  s"
@@ -150,7 +150,7 @@ def test_interrupted_it_ends_what_it_started(faults: Faults, number: signal.Sign
 
 
 def test_the_real_one_runs_from_the_root() -> None:
-    """Its one fault that takes no process; `--help` has an example."""
+    """The real program runs from the root with its one fault that takes no process, and `--help` has an example."""
     done = subprocess.run(
         [sys.executable, "tests/faults", "--only", "L11"], cwd=ROOT, capture_output=True, text=True, check=False
     )
