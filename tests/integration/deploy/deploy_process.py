@@ -1,4 +1,4 @@
-"""A controller in a process of its own, to be interrupted or killed: `deploy_process.py RACK VERSION HOSTS-IN-A-BATCH`."""
+"""A controller in a process of its own, for tests that interrupt or kill it: `deploy_process.py RACK VERSION HOSTS-IN-A-BATCH`."""
 
 from __future__ import annotations
 

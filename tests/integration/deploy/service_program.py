@@ -1,7 +1,7 @@
-"""A service manager for one agent, for hosts of tests that have no systemd: `piswarm_service` in their inventory.
+"""A service manager for one agent on hosts without systemd: `piswarm_service` in the inventory of the tests.
 
-`start`, `stop`, `restart`, `logs N`, and `show` as `systemctl show` prints it. What it runs is started again when it ends. It lies
-in a host's root, and keeps its files in `service` beside `current`.
+`start`, `stop`, `restart`, `logs N`, and `show` as `systemctl show` prints it. An agent that ends is started again. The
+program lies in a host's root, and keeps its files in `service` beside `current`.
 """
 
 from __future__ import annotations

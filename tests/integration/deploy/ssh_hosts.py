@@ -1,4 +1,4 @@
-"""Hosts that are reached by real SSH on loopback: each an sshd of its own, with its own host key, port and directory."""
+"""Hosts that are reached by real SSH on loopback, each an sshd with its own host key, port and directory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ if directory is not None:
 
 
 def wait_for(condition: Callable[[], Something], what: str, wait_s: float = WAIT_S) -> Something:
-    """What `condition` gives, once that is something."""
+    """Return what `condition` gives, once that is true."""
     until = time.monotonic() + wait_s
     while not (found := condition()):
         if time.monotonic() > until:
@@ -74,7 +74,7 @@ def wait_for(condition: Callable[[], Something], what: str, wait_s: float = WAIT
 
 @dataclass
 class SshHost:
-    """One host. `root` is its directory for releases, with a service manager that needs no root."""
+    """One host, whose `root` is its directory for releases, with a service manager that needs no root."""
 
     name: str
     directory: Path
@@ -91,7 +91,7 @@ class SshHost:
         return self.directory / "etc"
 
     def prepare(self) -> None:
-        """What the playbook does on a real one."""
+        """Prepare the host as the playbook does."""
         self.root.mkdir(parents=True)
         self.etc.mkdir(mode=0o700)
         program = self.root / "service-program"
@@ -105,7 +105,7 @@ class SshHost:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
 
     def start(self) -> None:
-        """Start its sshd, on the port that it had before, or on a free one."""
+        """Start the host's sshd, on the port that it had before, or on a free one."""
         assert SSHD is not None
         if not (self.directory / "host_key").exists():
             self.new_key()
@@ -127,7 +127,7 @@ class SshHost:
             return link.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
-        """As if it were switched off: what is connected is cut."""
+        """Stop the host's sshd and cut its connections, as when it is switched off."""
         if self.process is not None:
             self.cut()
             self.process.kill()
@@ -135,7 +135,7 @@ class SshHost:
             self.process = None
 
     def family(self, name: str = "") -> list[psutil.Process]:
-        """What its sshd has started, of that name."""
+        """Return the processes of that name which the host's sshd has started."""
         assert self.process is not None
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
@@ -147,7 +147,7 @@ class SshHost:
         return found
 
     def cut(self) -> None:
-        """Cut its connections."""
+        """Cut the host's connections."""
         for process in self.family("sshd") + self.family("sshd-session"):
             try:
                 process.kill()
@@ -169,14 +169,14 @@ class SshHost:
         return sorted(path.name for path in (self.root / "releases").glob("*"))
 
     def runs(self) -> str:
-        """The version that its agent said when it came up, if it is active."""
+        """Return the version that the host's agent printed at its start, if the agent is active."""
         if "ActiveState=active" not in self.service("show"):
             return ""
         said = [line for line in self.service("logs", "50").splitlines() if line.startswith("up: ")]
         return said[-1].removeprefix("up: ") if said else ""
 
     def check_whole(self) -> None:
-        """What it is switched to, if anything, is a whole release."""
+        """Assert that the release in use, if any, is whole."""
         if self.link():
             release = self.root / "releases" / self.link()
             assert (release / ".complete").exists()
@@ -189,7 +189,7 @@ class SshHost:
 
 @dataclass
 class Rack:
-    """Some hosts, a controller's directory, and releases of a small agent for them."""
+    """Hosts, a controller's directory, and releases of a small agent for them."""
 
     directory: Path
     hosts: list[SshHost] = field(default_factory=list)
@@ -209,7 +209,7 @@ class Rack:
         return self.directory / "operator"
 
     def add(self, number: int) -> None:
-        """So many more hosts, up and prepared."""
+        """Add so many hosts, started and prepared."""
         if not self.key.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
         for _ in range(number):
@@ -222,7 +222,7 @@ class Rack:
         self.write_inventory()
 
     def write_inventory(self, **others: object) -> None:
-        """All hosts, with `others` as variables of theirs."""
+        """Write an inventory of all hosts, with `others` as their variables."""
         hosts = {
             host.name: {
                 "ansible_port": host.port,
@@ -250,7 +250,7 @@ class Rack:
         trust_shown_keys(met, self.state, before.revoked)
 
     def package(self, version: str, body: str = "") -> Path:
-        """The sources of the agent's `version`; `body` is what it does when it comes up."""
+        """Write the sources of the agent's `version`, which runs `body` at its start."""
         package = self.directory / "packages" / version / "worker"
         if not package.exists():
             (package / "agent").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""`fab` as an operator calls it: what it prints, what it asks, and its exit status."""
+"""`fab` as an operator calls it: what it prints and asks, and its exit status."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fab(rack: Rack, task: str, *words: str, **environment: str) -> subprocess.Co
 
 
 def test_the_list_reads_well() -> None:
-    """Every task with what it does."""
+    """The list of fab's tasks has each with what it does."""
     done = subprocess.run(
         [sys.executable, "-m", "fabric", "--list"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -58,7 +58,7 @@ def test_the_list_reads_well() -> None:
 
 
 def test_enrolling_shows_fingerprints_and_asks(rack: Rack) -> None:
-    """Nobody there to be asked is a no; a second time there is nothing to show; another key is not taken."""
+    """Enrolment shows fingerprints and asks, which counts as no without a terminal; enrolled keys are not shown or replaced."""
     asked = fab(rack, "enroll")
     assert asked.returncode == 2
     shown = subprocess.run(
@@ -87,7 +87,7 @@ def test_enrolling_shows_fingerprints_and_asks(rack: Rack) -> None:
 
 
 def test_two_hosts_with_one_key(rack: Rack) -> None:
-    """Are a copied SD card, and the second is not trusted."""
+    """A second host with the same host key, as from a copied SD card, is refused."""
     one, two = rack.hosts
     two.stop()
     (two.directory / "host_key").write_bytes((one.directory / "host_key").read_bytes())
@@ -117,7 +117,7 @@ def test_nodes_are_let_in_and_revoked(rack: Rack) -> None:
 
 
 def test_status_logs_and_removal(rack: Rack) -> None:
-    """In words and as JSON, and nothing is removed unasked."""
+    """Status and logs are printed in words and as JSON, and a release is removed only after a question."""
     rack.enroll()
     bare = fab(rack, "status", "--json")
     assert bare.returncode == 1
@@ -136,7 +136,7 @@ def test_status_logs_and_removal(rack: Rack) -> None:
 
 
 def test_logs_that_are_followed(rack: Rack) -> None:
-    """What was said, and what is said then, of all hosts at once; Ctrl-C ends it, and nothing is left on the hosts."""
+    """Followed logs show old and new lines of all hosts at once, and Ctrl-C ends them and leaves nothing on the hosts."""
     rack.enroll()
     assert rack.deploy("one").ok
     where = ["--inventory", str(rack.inventory), "--state", str(rack.state.directory)]
@@ -161,7 +161,7 @@ def test_logs_that_are_followed(rack: Rack) -> None:
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_done(rack: Rack, words: tuple[str, ...], said: str) -> None:
-    """With exit status 2."""
+    """Wrong input ends with status 2 before anything is done."""
     done = fab(rack, "deploy-workers", *words)
     assert done.returncode == 2
     assert said in done.stderr
@@ -169,7 +169,9 @@ def test_what_is_wrong_is_said_before_anything_is_done(rack: Rack, words: tuple[
 
 @pytest.mark.timeout(900)
 def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureRequest) -> None:
-    """Is built, sent, imported and its node keys made by `fab deploy-workers`; a second time it finds nothing to do."""
+    """The release of this piswarm is built, sent, imported and given keys by `fab deploy-workers`, which then finds
+    nothing to do.
+    """
     for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"):
         os.environ.pop(name, None)
     assert request.config.cache is not None

@@ -1,4 +1,4 @@
-"""What goes wrong while a fleet is deployed to, over real SSH. After each, a host runs the old release or the new one."""
+"""Faults while a fleet is deployed to, over real SSH, after each of which a host runs the old release or the new one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def by_host(report: RolloutReport) -> dict[str, tuple[Outcome, Cause | None, Ste
 
 @contextmanager
 def meanwhile(action: Callable[[], object]) -> Iterator[None]:
-    """Do `action` in another thread while the block runs. What it raises is raised here."""
+    """Do `action` in another thread while the block runs, and raise what it raises."""
     failed: list[BaseException] = []
 
     def act() -> None:
@@ -65,12 +65,12 @@ def meanwhile(action: Callable[[], object]) -> Iterator[None]:
 
 
 def part_of(host: SshHost) -> list[Path]:
-    """What is being unpacked, once some of it is there."""
+    """Return the releases being unpacked, once some file is there."""
     return [path for path in (host.root / "releases").glob(".*") if any(path.rglob("*.*"))]
 
 
 def test_a_host_that_is_down(rack: Rack) -> None:
-    """Is named; the others are deployed to where the budget allows it, and nobody is where it does not."""
+    """A host that is down is named, and the others are deployed to only where the budget allows a failure."""
     rack.hosts[1].stop()
     strict = rack.deploy("one")
     assert by_host(strict)["pi001"] == (Outcome.SKIPPED, Cause.SKIPPED, None)
@@ -85,7 +85,9 @@ def test_a_host_that_is_down(rack: Rack) -> None:
 
 
 def test_a_host_with_another_key(rack: Rack) -> None:
-    """Is not talked to, and the message has both what was seen and what to do; neither is one that was never enrolled."""
+    """A host with another key than the one enrolled, or that was never enrolled, is not talked to, and the message says
+    what to do.
+    """
     host = rack.hosts[0]
     host.stop()
     host.new_key()
@@ -104,7 +106,7 @@ def test_a_host_with_another_key(rack: Rack) -> None:
 
 
 def test_a_key_that_is_not_let_in(rack: Rack, tmp_path: Path) -> None:
-    """Is told from a host that is down."""
+    """A login key that a host refuses is told from a host that is down."""
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
     rack.write_inventory(ansible_ssh_private_key_file=str(other))
@@ -116,7 +118,9 @@ def test_a_key_that_is_not_let_in(rack: Rack, tmp_path: Path) -> None:
 
 
 def test_a_connection_that_is_cut_in_mid_upload(rack: Rack) -> None:
-    """Leaves what ran before; the next deployment takes it up again, and clears away what was left."""
+    """A connection cut in mid-upload leaves the old release running, and the next deployment goes through and clears
+    the rest away.
+    """
     rack.deploy("one")
     rack.pad_bytes = 40_000_000
     rack.build("two", Platform(*HERE))
@@ -138,7 +142,7 @@ def test_a_connection_that_is_cut_in_mid_upload(rack: Rack) -> None:
 
 
 def test_an_unpacking_that_is_killed(rack: Rack) -> None:
-    """Is a failure of that step, and the same again goes through."""
+    """An unpacking that is killed fails that step, and the next deployment goes through."""
     rack.deploy("one")
     rack.pad_bytes = 40_000_000
     host = rack.hosts[0]
@@ -157,7 +161,7 @@ def test_an_unpacking_that_is_killed(rack: Rack) -> None:
 
 
 def test_a_host_that_hangs(rack: Rack) -> None:
-    """Has its time, and no more; what hangs there keeps others from the host until it has ended."""
+    """A host that hangs costs its time limit and no more, and is locked until what hangs has ended."""
     rack.deploy("one")
     rack.pad_bytes = 40_000_000
     rack.build("two", Platform(*HERE))
@@ -183,7 +187,7 @@ def parents(host: SshHost) -> set[int]:
 
 
 def test_a_full_disk(rack: Rack) -> None:
-    """Is seen before anything is sent, and when it fills up meanwhile. A small file system, where one can be mounted."""
+    """A disk that fills up while a release is unpacked fails that step with a hint; a small file system stands for the disk."""
     host = rack.hosts[0]
     inside = host.root / "releases"
     inside.mkdir()
@@ -205,7 +209,7 @@ def test_a_full_disk(rack: Rack) -> None:
 
 
 def test_a_release_that_crashes_at_start(rack: Rack) -> None:
-    """Is rolled back by itself, on the canary, and no other host gets it."""
+    """A release that crashes at its start is rolled back on the canary, and no other host gets it."""
     rack.deploy("one")
     report = rack.deploy("bad", "sys.exit('no such sensor')")
     assert by_host(report) == {
@@ -221,7 +225,7 @@ def test_a_release_that_crashes_at_start(rack: Rack) -> None:
 
 
 def test_a_first_release_that_crashes_at_start(rack: Rack) -> None:
-    """Is stopped: there is nothing to go back to."""
+    """A first release that crashes at its start is stopped, since there is none to roll back to."""
     report = rack.deploy("bad", "sys.exit(3)", limit="pi001")
     assert report.hosts[0].message.endswith("stopped, since there is no former release")
     assert rack.hosts[0].link() == ""
@@ -229,7 +233,7 @@ def test_a_first_release_that_crashes_at_start(rack: Rack) -> None:
 
 
 def test_a_release_whose_modules_do_not_import(rack: Rack) -> None:
-    """Is never switched to."""
+    """A release whose modules do not import is never switched to."""
     rack.deploy("one")
     broken = rack.package("broken") / "extra.py"
     broken.write_text("import nothing_of_that_name\n")
@@ -240,14 +244,14 @@ def test_a_release_whose_modules_do_not_import(rack: Rack) -> None:
 
 
 def start(rack: Rack, version: str, *, batch: int = 32, body: str = "") -> subprocess.Popen[str]:
-    """A deployment by another controller."""
+    """Start a deployment by another controller."""
     program = Path(__file__).parent / "deploy_process.py"
     words = [sys.executable, str(program), str(rack.directory), version, str(batch), json.dumps(body)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_two_deployments_at_once(rack: Rack) -> None:
-    """One goes through, and the other says who holds the host; then it is its turn."""
+    """Of two deployments at once one goes through, and the other names who holds the host and succeeds afterwards."""
     rack.deploy("one")
     rack.pad_bytes = 40_000_000
     for version in ("two", "three"):
@@ -267,7 +271,7 @@ def test_two_deployments_at_once(rack: Rack) -> None:
 
 
 def test_a_controller_that_is_interrupted_in_mid_batch(rack: Rack) -> None:
-    """Hosts go on to a safe place; the same again does what is left."""
+    """When a controller is interrupted in mid-batch, its hosts keep the old release, and the next deployment does what is left."""
     rack.deploy("one")
     rack.pad_bytes = 40_000_000
     rack.build("two", Platform(*HERE))
@@ -289,7 +293,9 @@ def test_a_controller_that_is_interrupted_in_mid_batch(rack: Rack) -> None:
 
 
 def test_a_controller_that_is_killed_between_switch_and_well(rack: Rack) -> None:
-    """The next deployment finds out that nobody saw the new release well, and makes sure."""
+    """After a controller is killed between switch and health check, the next deployment checks the new release and
+    rolls it back.
+    """
     rack.deploy("one")
     old = rack.hosts[0].link()
     body = "time.sleep(0.3); sys.exit('no such sensor')"
@@ -306,7 +312,7 @@ def test_a_controller_that_is_killed_between_switch_and_well(rack: Rack) -> None
 
 
 def test_a_lock_whose_time_is_over_is_nobodys(rack: Rack) -> None:
-    """So is one from before a reboot; one that is still good is respected."""
+    """A lock that is past its time or from before a reboot is ignored, and a valid one is respected."""
     lock = rack.hosts[0].root / "lock"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
@@ -321,7 +327,7 @@ def test_a_lock_whose_time_is_over_is_nobodys(rack: Rack) -> None:
 
 
 def test_an_agent_that_never_comes_up(rack: Rack) -> None:
-    """Has its time, and no more."""
+    """An agent that is not well within the time limit fails the health check."""
     rack.deploy("one")
     report = rack.deploy("two", limit="pi001", health_check=HealthCheck(60, 1))
     assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.UNWELL, Step.WELL)
@@ -329,7 +335,7 @@ def test_an_agent_that_never_comes_up(rack: Rack) -> None:
 
 
 def test_half_the_fleet_is_unreachable(rack: Rack) -> None:
-    """Nothing is begun when more are missing than may fail."""
+    """No release is sent when more hosts are unreachable than may fail."""
     rack.add(2)
     rack.enroll()
     for host in rack.hosts[2:]:
@@ -341,7 +347,7 @@ def test_half_the_fleet_is_unreachable(rack: Rack) -> None:
 
 
 def test_a_host_key_is_checked_by_its_port_too(rack: Rack) -> None:
-    """The key of one host is not good for another on the same address."""
+    """A host key is checked for its port too, so that it is not good for another host on the same address."""
     known = read_known_hosts(rack.state.known_hosts)
     keys = [known.at(f"[127.0.0.1]:{host.port}") for host in rack.hosts]
     assert all(isinstance(key, HostKey) for key in keys)

@@ -1,4 +1,4 @@
-"""Which machine is reached, through which others, and by which keys: by fab as by Ansible, over real SSH with real jump hosts."""
+"""Which machine is reached, through which jump hosts and by which keys, by fab as by Ansible, over real SSH."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHERE = 'echo "$SSH_CONNECTION" by $(id -un)'
 
 
 class Net:
-    """Two nodes and a jump host, an operator's home directory, and inventories that tell of them in many ways."""
+    """Two nodes and a jump host, an operator's home directory, and inventories that name them in many ways."""
 
     def __init__(self, rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rack = rack
@@ -45,7 +45,7 @@ class Net:
             monkeypatch.delenv(name)
 
     def config(self, text: str) -> None:
-        """What ~/.ssh/config says; NODE, OTHER, BASTION are ports, KEY is the operator's."""
+        """Write ~/.ssh/config, where NODE, OTHER and BASTION are ports and KEY is the operator's."""
         for word, value in (
             ("NODE", self.node.port),
             ("OTHER", self.other.port),
@@ -62,7 +62,7 @@ class Net:
         return file
 
     def enroll(self, file: Path) -> None:
-        """As `fab enroll --yes`."""
+        """Enroll hosts as `fab enroll --yes` does."""
         hosts = read_inventory(file).hosts("workers")
         before, routes = read_trust(self.rack.state), Routes()
         for ways in jump_routes(hosts, routes):
@@ -78,7 +78,7 @@ class Net:
         trust_shown_keys(met, self.rack.state, before.revoked)
 
     def by_fab(self, file: Path) -> dict[str, str]:
-        """Where each host is, as it sees it; or why it was not reached."""
+        """Return where each host is, as the host itself sees it, or why it was not reached."""
         found: dict[str, str] = {}
 
         def ask(session: HostSession, task: HostTask) -> HostResult:
@@ -91,7 +91,7 @@ class Net:
         return {result.host: server(found[result.host]) if result.ok else f"{result.cause}" for result in results}
 
     def by_ansible(self, file: Path) -> dict[str, str]:
-        """The same, by Ansible with the environment that `fab provision` gives it."""
+        """Return where each host is, reached by Ansible with the environment that `fab provision` gives it."""
         with reaching(self.rack.state.known_hosts) as environment:
             done = subprocess.run(
                 [sys.executable, "-m", "ansible", "adhoc", "workers", "-i", str(file), "-m", "raw", "-a", WHERE],
@@ -116,7 +116,7 @@ class Net:
 
 
 def server(said: str) -> str:
-    """The port that was connected to and the user, of what WHERE says."""
+    """Return the port and the user of what WHERE prints."""
     words = said.split()
     return f"{words[3]} by {words[-1]}"
 
@@ -152,7 +152,7 @@ Match all
 
 
 def test_fab_and_ansible_reach_the_same_machines(net: Net) -> None:
-    """By names of ~/.ssh/config, its ports, jump hosts, Match and Include; by Ansible's variables, older ones too; the nearer wins."""
+    """fab and Ansible reach the same machines by ~/.ssh/config and by old and new variables, of which the nearer wins."""
     net.config(CONFIG)
     more = net.home / ".ssh" / "more"
     more.mkdir()
@@ -197,7 +197,7 @@ def test_fab_and_ansible_reach_the_same_machines(net: Net) -> None:
 
 
 def test_a_proxy_command_is_run(net: Net) -> None:
-    """With its tokens filled in; the host's own key is checked behind it as well."""
+    """A proxy command is run with its tokens filled in, and the host's own key is checked behind it."""
     net.config(
         f"Host commanded\n  HostName 127.0.0.1\n  Port NODE\n  ProxyCommand {sys.executable} {Path(__file__).parent}/pipe_to.py %h %p\nHost *\n  IdentityFile KEY\n  User {ME}\n"
     )
@@ -212,7 +212,7 @@ def test_a_proxy_command_is_run(net: Net) -> None:
 
 
 def test_the_key_of_every_hop_is_checked(net: Net) -> None:
-    """A jump host that was not enrolled, or shows another key, is not logged in at, whatever ~/.ssh/config says of checking."""
+    """A jump host with no enrolled key, or with another, is not logged in at, whatever ~/.ssh/config says of checking."""
     net.config(CONFIG + "  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n")
     file = net.inventory(inner={})
     net.enroll(file)
@@ -231,7 +231,9 @@ def test_the_key_of_every_hop_is_checked(net: Net) -> None:
 
 
 def test_fab_enrolls_jump_hosts_first_and_revokes_them_by_name(net: Net) -> None:
-    """Each shown and asked for; without that of the jump host, the host behind it is not even looked for."""
+    """fab shows and asks for the keys of jump hosts first, and reaches no host behind one that is not trusted; both can
+    be revoked.
+    """
     net.config(CONFIG)
     file = net.inventory(inner={})
 
@@ -271,7 +273,7 @@ def test_fab_enrolls_jump_hosts_first_and_revokes_them_by_name(net: Net) -> None
     ],
 )
 def test_what_can_not_be_heeded_is_refused_by_name(net: Net, config: str, variables: dict[str, Any], says: str) -> None:
-    """By `fab` with exit status 2, before any host is reached."""
+    """Settings that can't be heeded are refused by name, with exit status 2, before any host is reached."""
     net.config(config)
     file = net.inventory(pi1=variables)
     for task in ("status", "enroll", "provision"):
@@ -284,7 +286,7 @@ def test_what_can_not_be_heeded_is_refused_by_name(net: Net, config: str, variab
 
 
 def test_many_hosts_behind_one_jump_host_are_all_reached(net: Net) -> None:
-    """Though its sshd takes no more than a few log-ins at a time, as one does by default."""
+    """Many hosts behind one jump host are all reached, though its sshd allows few log-ins at a time."""
     net.bastion.stop()
     start_with(net.bastion, "MaxStartups 10:100:10")
     net.config(CONFIG + "Host n*\n  ProxyJump bastion\n")
@@ -327,7 +329,7 @@ def start_with(host: SshHost, option: str) -> None:
 
 
 def test_the_cause_names_the_hop(net: Net) -> None:
-    """A jump host that is off is not taken for the host behind it."""
+    """A failure names the jump host that is off, and not the host behind it, as its cause."""
     net.config(CONFIG)
     file = net.inventory(inner={})
     net.enroll(file)

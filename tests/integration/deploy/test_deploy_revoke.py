@@ -1,4 +1,4 @@
-"""Nodes that are revoked while they are at work: in a run, between a controller and the next, in a roll-out, and beside other changes."""
+"""Nodes that are revoked in a run, between a controller and the next, in a roll-out, and beside other changes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fleet(tmp_path: Path) -> Iterator[StandingFleet]:
 
 
 def connected(fleet: StandingFleet, node: str) -> int:
-    """How many connections a node has to the controller."""
+    """Return how many connections a node has to the controller."""
     found = 0
     for process in fleet.family(node):
         try:
@@ -72,7 +72,7 @@ def connected(fleet: StandingFleet, node: str) -> int:
 
 
 def last_seconds(directory: Path) -> dict[str, int]:
-    """The last second that each node measured, as far as it is known."""
+    """Return the last second that each node measured, as far as it is known."""
     store = Store(directory / "run.db")
     try:
         rows = list(store.fitness())
@@ -82,7 +82,7 @@ def last_seconds(directory: Path) -> dict[str, int]:
 
 
 def cut_off(started: Started, fleet: StandingFleet, node: str, revoke: Callable[[], object]) -> float:
-    """Revoke `node`, and see that it is cut off in time; when that was, in seconds of the run."""
+    """Revoke `node`, assert that it is cut off in time, and return when, in seconds of the run."""
     assert connected(fleet, node) == 2  # its agent and its worker
     revoke()
     began_s = time.monotonic()
@@ -95,7 +95,7 @@ def cut_off(started: Started, fleet: StandingFleet, node: str, revoke: Callable[
 
 
 def test_a_node_that_is_revoked_during_a_run_is_cut_off(piswarm: Piswarm, fleet: StandingFleet) -> None:
-    """Within 5 s, and so is one whose key is removed; their users go to others, and no report of theirs is taken any more."""
+    """A node revoked in a run, or whose key is removed, is cut off within 5 s, its users move, and its reports are refused."""
     started = piswarm.start(plan(piswarm, hold="25s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
     place = StateDirectory(fleet.state)
@@ -118,7 +118,7 @@ def test_a_node_that_is_revoked_during_a_run_is_cut_off(piswarm: Piswarm, fleet:
 
 
 def test_a_node_that_is_revoked_before_a_run_is_resumed_is_not_let_in(piswarm: Piswarm, fleet: StandingFleet) -> None:
-    """The others go on without waiting for it."""
+    """A node that is revoked before a run is resumed is not let in, and the others go on without waiting for it."""
     started = piswarm.start(plan(piswarm, hold="20s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
     wait_for(lambda: "pi2" in last_seconds(started.directory), "pi2 has reported")
@@ -145,7 +145,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
 
 
 def test_enrolments_and_revocations_at_once_lose_nothing(rack: Rack) -> None:
-    """Each host by a `fab` of its own, all begun together; then two are revoked while the two others are enrolled again."""
+    """Hosts enrolled by processes at once are all let in, and so are revocations and enrolments at once carried out."""
     names = [host.name for host in rack.hosts]
     state = rack.state.directory
     for process in [fab(rack.inventory, state, "enroll", "--yes", "--limit", name) for name in names]:
@@ -166,7 +166,7 @@ def test_enrolments_and_revocations_at_once_lose_nothing(rack: Rack) -> None:
 
 
 def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack) -> None:
-    """Here between the look at the hosts and the first change of one. The host is left as it is, and the others are not."""
+    """A node revoked while a roll-out looks at the hosts is left as it is and not let in, and the other hosts are changed."""
     rack.enroll()
     assert rack.deploy("one").ok
     revoked: list[str] = []

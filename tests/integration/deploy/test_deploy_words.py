@@ -1,4 +1,4 @@
-"""What `fab` makes of a command line that is wrong: exit status 2 and one message, whoever notices it, and no host is reached."""
+"""A wrong command line of `fab` ends with exit status 2 and one message, whoever finds it, and no host is reached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def fab(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`fab` with an inventory of one host that nothing answers for."""
+    """Run `fab` with an inventory of one host that nobody answers for."""
     inventory = tmp_path / "fleet.yml"
     inventory.write_text("workers: {hosts: {pi1: {ansible_host: 192.0.2.1}}, vars: {piswarm_controller: 192.0.2.2}}\n")
     where = ["--inventory", str(inventory), "--state", str(tmp_path / "state")] if words[0] in TAKES_WHERE else []
@@ -64,14 +64,14 @@ def test_a_wrong_command_line_is_told_in_one_message(tmp_path: Path, words: tupl
 
 
 def test_a_state_directory_that_can_not_be_is_wrong_input(tmp_path: Path) -> None:
-    """No traceback: here it is below a file."""
+    """A state directory that can't exist, as one below a file, is wrong input without a traceback."""
     (tmp_path / "state").write_text("a file\n")
     done = fab(tmp_path, "deploy-workers")
     assert (done.returncode, done.stderr.count("error: "), "Traceback" in done.stderr) == (2, 1, False), done.stderr
 
 
 def test_a_fault_that_nobody_foresaw_says_that_it_is_one(tmp_path: Path) -> None:
-    """With 1, which is not the operator's fault, and with what is needed to report it; as in a task, so outside of one."""
+    """An unforeseen fault, in a task or outside of one, ends with status 1 and what is needed to report it."""
     for broken in ("master.deploy.command.read_inventory", "fabric.main.Fab.execute"):
         program = f"""
 import sys

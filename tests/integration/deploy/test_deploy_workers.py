@@ -1,4 +1,4 @@
-"""Deploying a small agent to hosts over real SSH: what is done, what is left alone, and back again."""
+"""A small agent is deployed to hosts over real SSH: what is done, what is left alone, and rollback."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def outcomes(report: RolloutReport) -> list[Outcome]:
 
 
 def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) -> None:
-    """New hosts get the release, run it, and are let in; then not one byte is sent."""
+    """A first deployment brings the release to new hosts and lets them in, and a second one sends no byte."""
     first = rack.deploy("one")
     assert outcomes(first) == [Outcome.CHANGED] * 2, first
     assert all(result.bytes_sent > 1000 for result in first.hosts)
@@ -60,7 +60,7 @@ def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) ->
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be(rack: Rack) -> None:
-    """Not even a lock or a directory."""
+    """A dry run says what would change and changes nothing, without even a lock or a directory."""
     before = sorted(str(path) for host in rack.hosts for path in host.root.rglob("*"))
     report = rack.deploy("one", dry_run=True)
     assert outcomes(report) == [Outcome.DIFFERS] * 2
@@ -72,7 +72,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be(rack: Rack) -> None:
 
 
 def test_settings_of_a_node_that_change(rack: Rack) -> None:
-    """Are told, and its agent is started anew with them; no release is sent, and the others are left alone."""
+    """Changed settings of a node are written and its agent restarted, without sending a release or changing other nodes."""
     rack.deploy("one")
     host = rack.hosts[0]
     told = msgspec.json.decode((host.etc / "node.json").read_bytes())
@@ -90,7 +90,7 @@ def test_settings_of_a_node_that_change(rack: Rack) -> None:
 
 
 def test_settings_with_which_an_agent_is_not_well(rack: Rack) -> None:
-    """Go back to those that it was well with, also where a deployment was cut off after it had written them."""
+    """Settings with which an agent is not well are rolled back, also those written by a deployment that was cut off."""
     picky = "if '6000' in open(sys.argv[1] + '/node.json').read(): sys.exit('no such controller')"
     rack.deploy("one", picky)
     host = rack.hosts[0]
@@ -120,7 +120,7 @@ def pid_of(host: SshHost) -> str:
 
 
 def test_settings_that_were_written_but_not_taken_up(rack: Rack) -> None:
-    """As by a deployment that was cut off between both: the agent is started anew."""
+    """An agent is restarted for settings that a deployment wrote and was cut off before the restart."""
     rack.deploy("one")
     host = rack.hosts[0]
     before = pid_of(host)
@@ -130,7 +130,7 @@ def test_settings_that_were_written_but_not_taken_up(rack: Rack) -> None:
 
 
 def test_hosts_that_can_not_reach_the_controller(rack: Rack) -> None:
-    """Are named with the variable that is missing, before anything is done."""
+    """Hosts without the controller's address are refused before anything is done, with the name of the variable."""
     rack.write_inventory(piswarm_controller=None)
     for dry_run in (False, True):
         with pytest.raises(InputError, match="piswarm_controller") as caught:
@@ -140,7 +140,7 @@ def test_hosts_that_can_not_reach_the_controller(rack: Rack) -> None:
 
 
 def test_an_upgrade_and_back_again(rack: Rack) -> None:
-    """The former release stays, and going back sends nothing; three are kept."""
+    """An upgrade keeps three releases, and going back sends nothing."""
     for version in ("one", "two", "three", "four"):
         assert rack.deploy(version, limit="pi001").ok
     host = rack.hosts[0]
@@ -157,7 +157,7 @@ def test_an_upgrade_and_back_again(rack: Rack) -> None:
 
 
 def test_an_upgrade_sends_what_differs(rack: Rack) -> None:
-    """The rest is linked to the release that is there, its byte code too; to a host without that one, all is sent."""
+    """An upgrade sends what differs and links the rest from the release on the host, byte code too; without one all is sent."""
     common = random.Random(1).randbytes(20_000)
     for version in ("one", "two"):
         (rack.package(version) / "data.bin").write_bytes(common)
@@ -185,7 +185,7 @@ def files_of(host: SshHost) -> list[Path]:
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "byte code", "manifest"])
 def test_an_upgrade_where_the_release_that_is_there_is_not_what_it_was(rack: Rack, damage: str) -> None:
-    """Is made of all that is sent: whole, and none the wiser."""
+    """An upgrade from a damaged release is made of all that is sent, and the new release is whole."""
     rack.deploy("one", limit="pi001")
     host = rack.hosts[0]
     old = host.root / "releases" / host.link()
@@ -207,7 +207,7 @@ def test_an_upgrade_where_the_release_that_is_there_is_not_what_it_was(rack: Rac
 
 
 def test_a_host_without_a_former_release_can_not_go_back(rack: Rack) -> None:
-    """It says so, and stays as it is."""
+    """A rollback on a host without a former release fails and changes nothing."""
     rack.deploy("one", limit="pi001")
     (back,) = rack.each(actions.rollback(WELL), limit="pi001")
     assert (back.outcome, back.message) == (Outcome.FAILED, "no former release is there")
@@ -215,7 +215,7 @@ def test_a_host_without_a_former_release_can_not_go_back(rack: Rack) -> None:
 
 
 def test_stop_start_and_restart(rack: Rack) -> None:
-    """And deploying starts an agent that was stopped, for it is to run."""
+    """Agents are stopped, started and restarted, and a deployment starts an agent that was stopped."""
     rack.deploy("one")
     for verb, runs in (("stop", ""), ("start", "one"), ("restart", "one"), ("stop", "")):
         results = rack.each(actions.act(verb, WELL))
@@ -230,7 +230,7 @@ def test_stop_start_and_restart(rack: Rack) -> None:
 
 
 def test_removal_leaves_what_the_playbook_made_and_no_more(rack: Rack) -> None:
-    """The agent is stopped; a node key that is made anew is not let in unasked."""
+    """Removal leaves only what the playbook made, and a node key made anew afterwards is not let in unasked."""
     before = sorted(path.name for path in rack.hosts[0].root.iterdir())
     rack.deploy("one")
     said: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The playbook, as far as one can look at it without a machine to provision. Skipped parts say what they need."""
+"""The playbook as far as it can be checked without a machine to provision; skipped tests say what they need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNIT = ANSIBLE / "roles/worker/templates/piswarm-agent.service.j2"
 
 
 def command(name: str) -> str:
-    """Where `name` is: beside this Python, or on the PATH. Without it the test is skipped."""
+    """Return the path of `name`, beside this Python or on the PATH, or skip the test."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
@@ -25,7 +25,7 @@ def command(name: str) -> str:
 
 
 def run(*arguments: str | Path, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What it said and how it ended, with a home directory of its own: nobody's settings count."""
+    """Run a command with a home directory of its own, so that nobody's settings count; return output and status."""
     path = f"{Path(arguments[0]).parent}:{os.environ['PATH']}"
     return subprocess.run(
         [str(part) for part in arguments],
@@ -51,7 +51,7 @@ def test_it_passes_the_strictest_profile_of_ansible_lint(tmp_path: Path) -> None
 
 
 def rendered_unit(host: str, folder: Path) -> str:
-    """The agent's unit as that host gets it."""
+    """Return the agent's unit as the host gets it."""
     unit = folder / "piswarm-agent.service"
     arguments = f"src={UNIT} dest={unit}"
     done = run(
@@ -64,7 +64,7 @@ def rendered_unit(host: str, folder: Path) -> str:
 
 
 def test_nodes_that_failed_together_do_not_come_back_together(tmp_path: Path) -> None:
-    """Each waits for a time of its own before it starts again, and always the same: or it would be changed by every run."""
+    """Each node's agent waits for a time of its own before it starts again, which is the same in every run of the playbook."""
     first, again, other = (rendered_unit(host, tmp_path) for host in ("pi001", "pi001", "pi002"))
     assert first == again
     changed = set(other.splitlines()) - set(first.splitlines())
@@ -72,7 +72,7 @@ def test_nodes_that_failed_together_do_not_come_back_together(tmp_path: Path) ->
 
 
 def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
-    """An unknown or wrong setting is only a warning to systemd, which goes on without it."""
+    """systemd verifies every line of the unit; at run time it would ignore a wrong setting with a warning."""
     analyze = command("systemd-analyze")
     rendered_unit("pi001", tmp_path)
     done = run(analyze, "verify", "--man=no", tmp_path / "piswarm-agent.service", home=tmp_path)
@@ -83,7 +83,7 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
 def test_the_firewall_keeps_others_from_the_ports_of_master_and_target_and_from_nothing_else(
     tmp_path: Path, given: dict[str, int], ports: str
 ) -> None:
-    """The embedded target listens on the port after the master's; `nft` has the last word, where it is installed."""
+    """The firewall guards the ports of master and embedded target, the next one, and no others; `nft` checks it where installed."""
     rules = tmp_path / "firewall.nft"
     role = ANSIBLE / "roles/controller"
     networks = {"controller_networks": ["192.0.2.0/24", "2001:db8::/64"], "ansible_facts": {"env": {}}}

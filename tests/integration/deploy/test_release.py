@@ -1,4 +1,4 @@
-"""The release that nodes get: made twice alike, whole, for the right machine, and a worker that runs from it alone.
+"""The release for nodes is reproducible, whole and for the right machine, and a worker runs from it alone.
 
 Its wheels are fetched from the package index once, into pytest's cache.
 """
@@ -64,7 +64,7 @@ def release(cache: Path) -> Release:
 
 @pytest.fixture(scope="session")
 def unpacked(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpacked as on a node."""
+    """The release unpacked as on a node."""
     directory = tmp_path_factory.mktemp("releases") / release.name
     directory.mkdir()
     subprocess.run(["tar", "-xzf", str(release.archive), "-C", str(directory)], check=True)
@@ -76,7 +76,7 @@ def environment(unpacked: Path) -> dict[str, str]:
 
 
 def test_it_is_whole_and_sound(release: Release, unpacked: Path) -> None:
-    """By the node's own program; and nothing in it hides a module of Python's."""
+    """The node's own program finds the release whole, and no module in it hides one of Python's."""
     command = [PYTHON, "-I", str(unpacked / ".release/verify.py"), "--digest", release.digest, "--compiled"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -86,7 +86,7 @@ def test_it_is_whole_and_sound(release: Release, unpacked: Path) -> None:
 
 
 def test_the_same_again_from_nothing_but_wheels(release: Release, cache: Path, tmp_path: Path) -> None:
-    """Byte by byte."""
+    """A second build from the wheels alone gives the same archive byte by byte."""
     shutil.copytree(cache / "wheels", tmp_path / "wheels")
     again = build(release.platform, LOCK, tmp_path)
     assert again.is_new
@@ -95,7 +95,7 @@ def test_the_same_again_from_nothing_but_wheels(release: Release, cache: Path, t
 
 
 def test_a_node_imports_all_that_it_needs_from_it(unpacked: Path) -> None:
-    """Every module of ours, and with them whatever they need, none of it from elsewhere; its byte code is there."""
+    """A node imports every module of piswarm and what it needs from the release alone, with its byte code."""
     modules = sorted(
         ".".join(path.relative_to(unpacked).with_suffix("").parts).removesuffix(".__init__")
         for path in (unpacked / "worker").rglob("*.py")
@@ -122,7 +122,7 @@ def test_a_node_imports_all_that_it_needs_from_it(unpacked: Path) -> None:
 
 @pytest.fixture
 def controller() -> Iterator[subprocess.Popen[str]]:
-    """One that welcomes a node and prints what it hears of it."""
+    """A controller that welcomes a node and prints what it hears of the node."""
     process = subprocess.Popen([sys.executable, str(CONTROLLER), "0.2"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     limit = Timer(LIMIT_S, process.kill)
     limit.start()
@@ -135,7 +135,7 @@ def controller() -> Iterator[subprocess.Popen[str]]:
 
 
 def hear(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
-    """The next line that has `key`."""
+    """Return the next line that has `key`."""
     assert controller.stdout is not None
     for line in controller.stdout:
         heard: dict[str, Any] = json.loads(line)
@@ -145,7 +145,7 @@ def hear(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
 
 
 def test_an_agent_and_its_worker_run_from_it(unpacked: Path, controller: subprocess.Popen[str], tmp_path: Path) -> None:
-    """Over the real wire, with nothing of this environment: `python3 -P -m worker.agent.node`, and what it starts."""
+    """An agent and its worker run from the release over the real wire, with nothing of this environment."""
     door = hear(controller, "address")
     endpoint, keys = Endpoint(door["address"], door["server"]), Keys(door["public"], door["secret"])
     orders = NodeOrders("pi001", endpoint, keys)
@@ -186,7 +186,7 @@ def test_an_agent_and_its_worker_run_from_it(unpacked: Path, controller: subproc
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_a_pi_gets_libraries_for_its_machine_and_its_python(cache: Path, python: str) -> None:
-    """Every shared library in its release is for aarch64; every one that is for a Python, for this one."""
+    """A Pi's release has shared libraries for aarch64 alone, and those for a Python for its own alone."""
     release = made(Platform("aarch64", python), cache)
     with tarfile.open(release.archive) as archive:
         libraries = {
@@ -214,7 +214,7 @@ def test_a_pi_gets_libraries_for_its_machine_and_its_python(cache: Path, python:
 
 
 def test_what_is_excluded_is_there_to_be_excluded(cache: Path, release: Release) -> None:
-    """A part that has moved in a newer version would otherwise be sent again, and nobody would know."""
+    """Every excluded part is in some wheel; one that had moved in a new version would be sent unnoticed."""
     members = {
         name
         for wheel in cache.glob(f"wheels/{HERE[0]}-{HERE[1]}-*/*.whl")
@@ -228,7 +228,7 @@ def test_what_is_excluded_is_there_to_be_excluded(cache: Path, release: Release)
 
 
 def test_what_is_there_already_is_found_at_once(release: Release, cache: Path) -> None:
-    """In CPU time; ten times what it takes."""
+    """A release that is in the cache is found within ten times the CPU time that it takes."""
     began = time.process_time()
     assert not build(release.platform, LOCK, cache).is_new
     assert time.process_time() - began < 2

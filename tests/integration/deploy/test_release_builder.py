@@ -1,4 +1,4 @@
-"""Making releases of small wheels by the real pip: reproducible, cached, and what goes wrong is said."""
+"""Releases are made from small wheels by the real pip, reproducible and cached, and failures name their cause."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ except PiswarmError as error:
 
 @dataclass
 class Workshop:
-    """An index with two packages, a lock file, our own package, and a cache."""
+    """An index with two packages, a lock file, a package to release, and a cache."""
 
     root: Path
     said: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Workshop:
         return build(PI, self.lock, self.root / cache, package=self.package, bases=bases, progress=self.said.append)
 
     def start(self, deadly: str = "", cache: Path | None = None, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        """A build in a process of its own, which kills itself at the step that begins with `deadly`."""
+        """Start a build in a process of its own, which kills itself at the step that begins with `deadly`."""
         arguments = [str(self.lock), str(cache or self.cache), str(self.package), deadly]
         command = [*before, sys.executable, "-c", BUILD, *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -101,7 +101,7 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 
 def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
-    """No scripts, no byte code of others, no lists of installed files; fixed owner, times and modes, in order."""
+    """A release has what is imported, without scripts, foreign byte code and file lists, and with fixed owner, times and modes."""
     release = workshop.build()
     with tarfile.open(release.archive) as archive:
         entries = archive.getmembers()
@@ -120,7 +120,7 @@ def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(workshop: Workshop) -> None:
-    """Whenever, wherever, and under whatever mask of modes."""
+    """The same input gives the same archive at any time and place, and under any umask."""
     first = workshop.build()
     moved = workshop.root / "moved" / "worker"
     moved.mkdir(parents=True)
@@ -138,7 +138,7 @@ def test_the_same_input_gives_the_same_bytes(workshop: Workshop) -> None:
 
 
 def test_what_was_built_is_found_again(workshop: Workshop) -> None:
-    """With no index to ask; and another version of our own package is made with the wheels that are there."""
+    """A built release is found again without an index, and another version of the package uses the wheels in the cache."""
     first = workshop.build()
     shutil.rmtree(workshop.index)
     again = workshop.build()
@@ -152,7 +152,7 @@ def test_what_was_built_is_found_again(workshop: Workshop) -> None:
 
 
 def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Comes along, the same each time, and Python takes it; the release has the name that it has without it."""
+    """Byte code for this machine's Python is added, reproducible and used by Python, and does not change the release's name."""
     here = Platform("aarch64", f"{sys.version_info.major}.{sys.version_info.minor}")
     sources = {"one/__init__.py": "x = {1, 'a', None}", "one/no.py": "def broken(:", "one/data.txt": "x"}
     workshop.lock.write_text(make_wheel(workshop.index, "one", sources))
@@ -191,7 +191,7 @@ def test_byte_code_for_the_python_that_is_here(workshop: Workshop, monkeypatch: 
 
 
 def test_a_python_that_does_not_run_makes_no_byte_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a name on the PATH that stands for a version which is not there, or for another one."""
+    """A Python that does not run, or is another version than its name says, makes no byte code."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_compiler(Platform("aarch64", OTHER)) is None
     program = tmp_path / f"python{OTHER}"
@@ -205,7 +205,7 @@ def test_a_python_that_does_not_run_makes_no_byte_code(tmp_path: Path, monkeypat
 
 
 def test_what_another_release_lacks(workshop: Workshop) -> None:
-    """Is the manifest and what is new or changed, made once; another cache, which knows no such release, has none."""
+    """A delta to another release in the cache has the manifest and what is new or changed, and is made once."""
     first = workshop.build()
     (workshop.package / "node.py").write_text("print('up again')\n")
     (workshop.package / "new.py").write_text("")
@@ -227,7 +227,7 @@ def test_what_another_release_lacks(workshop: Workshop) -> None:
 
 
 def test_what_another_release_lacks_is_most_of_it(workshop: Workshop) -> None:
-    """Or the other one can't be read any more: then there is the whole, and no more."""
+    """No delta is made when most of a release is new, or when the other release can't be read."""
     first = workshop.build()
     (workshop.package / "data.bin").write_bytes(os.urandom(20_000))
     assert workshop.build(bases=[first.name]).deltas == ()
@@ -239,7 +239,7 @@ def test_what_another_release_lacks_is_most_of_it(workshop: Workshop) -> None:
 
 
 def test_the_cache_keeps_what_was_used_last(workshop: Workshop) -> None:
-    """So that a controller's disk does not fill with every change of our own code."""
+    """The cache keeps the releases used last, so that changes of the code don't fill a controller's disk."""
     first = workshop.build()
     for number in range(MAX_CACHED):
         os.utime(first.archive.parent, (number, number))  # long ago
@@ -253,7 +253,7 @@ def test_the_cache_keeps_what_was_used_last(workshop: Workshop) -> None:
 
 
 def test_a_broken_archive_in_the_cache_is_made_again(workshop: Workshop) -> None:
-    """As a disk that was full, or a power cut, may have left it."""
+    """A broken archive in the cache, as a full disk or a power cut leaves, is made again."""
     first = workshop.build()
     whole = first.archive.read_bytes()
     first.archive.write_bytes(whole[:-100])
@@ -264,7 +264,7 @@ def test_a_broken_archive_in_the_cache_is_made_again(workshop: Workshop) -> None
 
 @pytest.mark.parametrize("step", ["fetching", "wheel 2", "packing"])
 def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(workshop: Workshop, step: str) -> None:
-    """The next one makes the release as if nothing had been."""
+    """A build that is killed leaves nothing that looks whole, and the next build is not affected."""
     killed = workshop.start(deadly=step)
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
@@ -273,7 +273,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(workshop: Worksh
 
 
 def test_builds_at_once_do_each_other_no_harm(workshop: Workshop) -> None:
-    """One makes the release, the others wait for it; all come to the same."""
+    """Of builds at once one makes the release, and the others wait for it and return the same."""
     builds = [workshop.start() for _ in range(3)]
     outputs = [one.communicate(timeout=120)[0] for one in builds]
     assert [one.returncode for one in builds] == [0, 0, 0], outputs
@@ -289,7 +289,7 @@ def refusal(workshop: Workshop) -> str:
 
 
 def test_a_wheel_that_was_changed_is_refused(workshop: Workshop) -> None:
-    """At the index, by pip; in the cache, by us."""
+    """A wheel that was changed is refused, by pip at the index and by piswarm in the cache."""
     workshop.build()
     (cached,) = workshop.cache.glob("wheels/*/pure-*.whl")
     cached.write_bytes(cached.read_bytes() + b"x")
@@ -302,7 +302,7 @@ def test_a_wheel_that_was_changed_is_refused(workshop: Workshop) -> None:
 
 
 def test_an_index_that_can_not_be_reached(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is named as the cause, with what pip said."""
+    """A package index that can't be reached is named as the cause."""
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -312,20 +312,20 @@ def test_an_index_that_can_not_be_reached(workshop: Workshop, monkeypatch: pytes
 
 
 def test_a_wheel_that_there_is_not(workshop: Workshop) -> None:
-    """For this platform, for instance."""
+    """A wheel that the index does not have, as for a platform, is named as the cause."""
     (workshop.index / f"fast-1.0-{PI_TAG}.whl").unlink()
     assert "the package index has no such wheel" in refusal(workshop)
 
 
 def test_a_library_for_another_machine(workshop: Workshop) -> None:
-    """Whatever its wheel's name says."""
+    """A library for another machine is refused, whatever its wheel's name says."""
     pinned = make_wheel(workshop.index, "liar", {"liar/x.so": shared_library("x86_64")})
     workshop.lock.write_text(workshop.lock.read_text() + pinned)
     assert "liar/x.so is not for aarch64" in refusal(workshop)
 
 
 def test_wheels_that_do_not_go_together(workshop: Workshop) -> None:
-    """Two of one file, a file of our own, a path that leads out of the release, and no wheel at all."""
+    """Wheels are refused that bring the same file, a file of piswarm's own, or a path outside of the release."""
     text = workshop.lock.read_text()
     for path, reason in (
         ("pure/__init__.py", "both bring pure/__init__.py, and differ"),
@@ -337,7 +337,7 @@ def test_wheels_that_do_not_go_together(workshop: Workshop) -> None:
 
 
 def test_a_full_disk(workshop: Workshop) -> None:
-    """A small file system of its own, where this machine lets us mount one."""
+    """A full disk is named as the cause; a small file system stands for the disk where one can be mounted."""
     cache = workshop.root / "small"
     cache.mkdir()
     mount = f'mount -t tmpfs -o size=200k tmpfs {cache} && exec "$@"'

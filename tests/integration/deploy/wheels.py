@@ -1,4 +1,4 @@
-"""Small wheels made on the spot, and a directory of them in place of a package index."""
+"""Small wheels that tests make, and a directory of them in place of a package index."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ELF = {"aarch64": 183, "x86_64": 62}
 
 
 def shared_library(arch: str) -> bytes:
-    """The header of one, which is all that is looked at."""
+    """Return the header of a shared library, which is all that is read."""
     return struct.pack("<4sBBBB8xHH", b"\x7fELF", 2, 1, 1, 0, 3, ELF[arch]) + bytes(44)
 
 
 def make_wheel(
     directory: Path, name: str, files: dict[str, bytes | str], tag: str = "py3-none-any", version: str = "1.0"
 ) -> str:
-    """Write a wheel; its entry for a lock file."""
+    """Write a wheel; return its entry for a lock file."""
     directory.mkdir(parents=True, exist_ok=True)
     wheel = directory / f"{name}-{version}-{tag}.whl"
     info = f"{name}-{version}.dist-info"
