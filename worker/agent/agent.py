@@ -90,7 +90,8 @@ class Agent:
     """One node's agent: sends Hello until a Welcome comes, then samples until Quit comes; one that `stays` starts over then.
 
     Hellos back off with jitter, up to half a minute: a fleet whose controller was away does not connect all at once when it
-    is back. `step` blocks only while workers are ended.
+    is back. One that is refused in mid-run says Hello again, and keeps its workers for a controller that resumes their run.
+    `step` blocks only while workers are ended.
     """
 
     def __init__(
@@ -116,6 +117,8 @@ class Agent:
         self._hello_at_s = 0.0
         self._hello_wait_s = HELLO_INTERVAL_S
         self._alive_at_s = 0.0
+        self._in_run = False
+        self._cut_off = False
         self._poll_at_s = math.inf if workers is None else 0.0
         self.done = False
         """Whether Quit has come; never for an agent that stays."""
@@ -129,7 +132,7 @@ class Agent:
     @property
     def in_run(self) -> bool:
         """Whether the node is part of a run."""
-        return self._samples is not None
+        return self._in_run
 
     def step(self, *, readable: bool = True, child_ended: bool = False) -> float:
         """Handle received messages, and do all that is due; seconds until something is due again.
@@ -153,9 +156,11 @@ class Agent:
         return min(wait_s, self._poll_at_s - now_s)
 
     def _send_what_is_due(self, now_s: float) -> float:
+        if self._cut_off and self._samples is not None:
+            self._samples, self._hello_at_s = None, 0.0
         if self._samples is None:
             if now_s >= self._hello_at_s:
-                if self._hello_wait_s >= MAX_HELLO_INTERVAL_S:
+                if self._cut_off or self._hello_wait_s >= MAX_HELLO_INTERVAL_S:
                     # The messages in the queue are old, and would all arrive at once when there is a controller again.
                     self._reconnect()
                 if self._stays:  # the capacity may have been measured meanwhile
@@ -177,13 +182,13 @@ class Agent:
         """End the workers, and wait for another run. `quit_sent` as in Workers.stop."""
         if self._workers is not None:
             self._workers.stop(quit_sent=quit_sent)
-        self._samples = None
+        self._samples, self._in_run = None, False
         self._hello_at_s, self._hello_wait_s = 0.0, HELLO_INTERVAL_S
         self._reconnect()
 
     def _reconnect(self) -> None:
         self._socket.close(linger=0)
-        self._socket = self._connect()
+        self._socket, self._cut_off = self._connect(), False
 
     def close(self) -> None:
         """Send Goodbye, unless Quit has come, and end the workers."""
@@ -194,12 +199,13 @@ class Agent:
         self._socket.close(linger=500)
 
     def _send(self, message: AgentMessage) -> None:
-        # A controller that has been away for so long that its queue is full has no use for old samples.
         try:
             self._socket.send(self._identity, zmq.NOBLOCK | zmq.SNDMORE)
             self._socket.send(encode(message), zmq.NOBLOCK)
         except zmq.Again:
-            pass
+            # A controller has refused the node's key, as that of a run without this node does: ZeroMQ never tries again then.
+            # Or one has been away for so long that its queue is full: it has no use for old samples.
+            self._cut_off = True
 
     def _handle(self, frame: bytes) -> None:
         try:
@@ -211,6 +217,7 @@ class Agent:
         match message:
             case Welcome(period_s=period_s):
                 self._samples = SampleClock(self._last_contact_s, max(0.01, period_s))
+                self._in_run = True
                 self._hello_wait_s = HELLO_INTERVAL_S
             case Assign(assignment=assignment):
                 if self._workers is not None:

@@ -55,7 +55,7 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
         self._identity = identity.encode()
 
     def send_typed(self, kind: str, data: Ready | Report | RunEndRequest, identity: str) -> None:
-        """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full."""
+        """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full, or the key was refused."""
         self.socket.send_multipart([self._identity, encode((kind, data, identity))], zmq.NOBLOCK)
 
     def send(self, msg: Message) -> None:
@@ -113,6 +113,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._all_acknowledged = Event()
         self._final_report_made = False
         self._last_contact_s = time.monotonic()
+        self._cut_off = False
         self._joined = Event()  # the controller knows this worker
         self._initialised = Event()  # the listeners of init are done
         self._run_end_request: RunEndRequest | None = None
@@ -145,7 +146,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def reset_connection(self) -> None:
         """Replace the connection by a new one."""
         self.client.close(linger=0)
-        self.client = self._connect()
+        self.client, self._cut_off = self._connect(), False
 
     def _seek_controller(self) -> None:
         """Send Ready until a controller answers, whenever there is none; end the load without one."""
@@ -162,6 +163,8 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
                     self._joined.clear()
                     self._fall_idle()
             else:
+                if self._cut_off:
+                    self.reset_connection()
                 self._send_ready()
                 self._joined.wait(wait_s * jitter.uniform(0.8, 1.2))
                 wait_s = min(2 * wait_s, MAX_READY_INTERVAL_S)
@@ -321,9 +324,12 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
             self._send("stats", report)
 
     def _send(self, kind: str, data: Ready | Report | RunEndRequest) -> None:
-        # When nobody has read for long it is not sent: what counts is kept, and sent again.
-        with contextlib.suppress(zmq.Again):
+        # When nobody has read for long it is not sent: what counts is kept, and sent again. Nor is it when a controller has refused
+        # the node's key, as that of a run without this node does: ZeroMQ never tries again then.
+        try:
             self.client.send_typed(kind, data, self.client_id)
+        except zmq.Again:
+            self._cut_off = True
 
     def stats_reporter(self) -> None:
         """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from processes import Finished, Piswarm
-from run_events import users_over_time, wait_for_event
+from run_events import events, users_over_time, wait_for_event
 from standing_fleet import StandingFleet, plan
 
 from master.store import Store
 
 NODES = 3
+LIMIT_S = 30.0
 
 
 @pytest.fixture
@@ -26,6 +28,18 @@ def workers_of(finished: Finished) -> set[str]:
     store = Store(finished.directory / "run.db")
     try:
         return {f"{row.node}_{row.worker}" for row in store.fitness()}
+    finally:
+        store.close()
+
+
+def wait_for_reports(directory: Path) -> None:
+    """Until run.db has a report of each node's worker."""
+    store = Store(directory / "run.db")
+    deadline_s = time.monotonic() + LIMIT_S
+    try:
+        while len(store.reports()) < NODES:
+            assert time.monotonic() < deadline_s, "no reports"
+            time.sleep(0.05)
     finally:
         store.close()
 
@@ -108,6 +122,30 @@ def test_workers_of_a_run_whose_controller_was_killed_are_no_part_of_the_next(
     assert finished.result["users"]["peak"] == 3
     # The agent of this machine that the first controller had, with keys of that run alone, still looks for it.
     assert set(finished.result["dropped_messages"]) <= {"worker of another run", "connection with an unknown key"}
+    fleet.wait_until_idle()
+
+
+@pytest.mark.parametrize("nodes", [["pi1", "pi2", "pi3"], ["pi1", "pi2"]], ids=["same nodes", "some of the nodes"])
+def test_a_run_is_resumed_after_another_one_of_the_same_fleet(
+    piswarm: Piswarm, fleet: StandingFleet, nodes: list[str]
+) -> None:
+    """The other run refuses the agent of the first controller's machine, and nodes outside of its limit: they come back nevertheless.
+
+    It ends the workers of its own nodes; what these had not reported is lost, which the result says. Others keep it.
+    """
+    broken_off = piswarm.start(plan(piswarm, hold="10s", nodes={"expect": NODES, "wait": "30s"}), *fleet.options)
+    broken_off.wait_for("stage 1 of 1, hold")
+    wait_for_reports(broken_off.directory)
+    broken_off.process.kill()
+    broken_off.process.wait()
+    between = piswarm.start(plan(piswarm, users=2), *fleet.options, "--limit", ",".join(nodes)).finish(90)
+    assert between.status == 0, between.output
+    assert between.result["dropped_messages"]["connection with an unknown key"] > 0
+    resumed = piswarm.resume(broken_off.directory)
+    assert resumed.status in (0, 3), resumed.output
+    assert resumed.result["nodes"]["peak"] == NODES
+    assert resumed.result["unreported_workers"] == [f"{node}_0" for node in nodes]
+    assert "process ended" not in {event.kind for event in events(resumed.directory)}
     fleet.wait_until_idle()
 
 

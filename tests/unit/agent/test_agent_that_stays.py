@@ -8,11 +8,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 import pytest
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 from worker.agent import agent
 from worker.agent.agent import Agent, serve
@@ -130,6 +132,28 @@ class Place:
         else:
             return True
 
+    @contextmanager
+    def refusing(self) -> Iterator[threading.Event]:
+        """For the length of the block a controller is here that knows no node; the event says that the agent was refused twice."""
+        knocks, twice = 0, threading.Event()
+
+        class Nobody:
+            def callback(self, domain: str, key: bytes) -> bool:
+                del domain, key
+                nonlocal knocks
+                knocks += 1
+                if knocks > 1:
+                    twice.set()
+                return False
+
+        gate = ThreadAuthenticator(self._context)
+        gate.start()
+        gate.configure_curve_callback("*", Nobody())
+        self.open()
+        yield twice
+        self.shut()
+        gate.stop()
+
     def shut(self) -> None:
         """End the controller without a word to the agent."""
         assert self._socket is not None
@@ -235,6 +259,37 @@ def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
     assert place.workers.run == "first"
     assert not place.workers.ended
     place.begin("second")
+
+
+def test_a_controller_that_refuses_the_agent_keeps_it_from_no_later_one(place: Place) -> None:
+    """Its run goes on without this node; the workers wait for a controller that resumes theirs."""
+    place.hear(Hello)
+    place.begin("first")
+    place.shut()
+    with place.refusing() as refused_twice:
+        assert refused_twice.wait(LIMIT_S)
+    place.open()
+    place.hear(Hello)
+    assert place.agent.in_run
+    assert place.workers.run == "first"
+    assert not place.workers.ended
+    place.begin("first")
+
+
+def test_workers_are_forgotten_though_a_controller_has_refused_their_agent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept no longer than those of a node whose controller is gone."""
+    place.hear(Hello)
+    place.begin("first")
+    place.shut()
+    with place.refusing() as refused_twice:
+        assert refused_twice.wait(LIMIT_S)
+        monkeypatch.setattr(agent, "FORGET_RUN_S", 0.2)
+        place.until(lambda: place.workers.run is None)
+    assert not place.agent.in_run
+    place.open()
+    place.hear(Hello)
 
 
 def test_who_comes_late_is_not_met_by_all_that_was_said_before(place: Place) -> None:
