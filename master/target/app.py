@@ -1,128 +1,143 @@
-"""The API as one ASGI application: Starlette's router, and around it the one place where every request is counted.
+"""The API as one ASGI application, and around it the one place where every request is authorized, validated and counted.
 
-Errors become answers there, too, inside the count: Starlette answers what nobody foresaw outside of all middleware, and then
-raises it again, upon which the server hangs up.
+Errors become answers there, too, inside the count.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from starlette.exceptions import HTTPException
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from . import __version__, errors
-from .auth import AuthApi, Authority
-from .bodies import JsonResponse, error_response
-from .messages import Health, Role, Statistics
-from .metrics import Metrics, RequestCount
-from .nodes import NodeApi
-from .sessions import SessionApi
-from .storage import TargetStorage
+from master.target import __version__
+from master.target.api import errors
+from master.target.api.bodies import JsonResponse, error_response, read_body, read_query
+from master.target.api.caller import Caller, Role
+from master.target.api.domain import Domain
+from master.target.api.endpoint import Answer, Call, Endpoint
+from master.target.api.messages import Health, Index
+from master.target.api.metrics import Gauge, Metrics, RequestCount
+from master.target.api.openapi import describe
+from master.target.api.router import Router, allowed_methods, choose
 
+NAME = "piswarm target"
 CLIENT_GONE = 499  # nginx's status for a request whose client hung up before it was answered
 UNMATCHED = "unmatched"  # the label of requests for paths that do not exist
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 _log = logging.getLogger("master.target")
 
+Authenticate = Callable[[Request, Sequence[Role]], Caller]
+"""Who sends a request. Raises ApiError 401 without a valid token, 403 unless its role is among those given (if any)."""
+
 
 class Gateway:
-    """The target's ASGI application."""
+    """The target's ASGI application: `domains`, and what the API says of itself."""
 
-    def __init__(
-        self, authority: Authority, storage: TargetStorage, pool: Executor, *, clock: Callable[[], float] = time.time
-    ) -> None:
-        auth = AuthApi(authority, pool)
-        sessions = SessionApi(authority, storage, pool, clock=clock)
-        self._authority = authority
-        self._storage = storage
-        self._nodes = nodes = NodeApi(authority, storage, clock=clock)
-        self._started = time.monotonic()
+    def __init__(self, domains: Sequence[Domain], authenticate: Authenticate) -> None:
+        self._domains = domains
+        self._authenticate = authenticate
+        self._started_s = time.monotonic()
         self.requests = RequestCount()
-        self._metrics = Metrics(self.requests, self._statistics)
-        # The router tries one after the other: what the load profiles ask for most comes first.
-        routes = [
-            Route("/sessions", sessions.list_own),
-            Route("/sessions/{id}", sessions.read),
-            Route("/sessions/{id}/chunks", sessions.add_chunk, methods=["POST"]),
-            Route("/sessions", sessions.create, methods=["POST"]),
-            Route("/sessions/{id}/close", sessions.close, methods=["POST"]),
-            Route("/auth/me", auth.me),
-            Route("/auth/login", auth.login, methods=["POST"]),
-            Route("/health", self._health),
-            Route("/nodes", nodes.list_all),
-            Route("/nodes/{name}/heartbeat", nodes.heartbeat, methods=["POST"]),
-            Route("/sessions/{id}/chunks/{n}", sessions.read_chunk),
-            Route("/nodes", nodes.register, methods=["POST"]),
-            Route("/nodes/{name}", nodes.read),
-            Route("/admin/statistics", self._admin_statistics),
-            Route("/metrics", self._exposition),
-            Route("/", self._index),
-        ]
-        self._router = Router(routes, redirect_slashes=False)
-        self._labels = {route.path: route.path.replace("{", "[").replace("}", "]") for route in routes}
-        self._methods: dict[str, list[str]] = {}
-        for route in routes:
-            label = self._labels[route.path]
-            self._methods[label] = sorted({*self._methods.get(label, ()), *(route.methods or ())})
+        self._metrics = Metrics(self.requests)
+        endpoints = [*self._own_endpoints(), *(each for domain in domains for each in domain.endpoints())]
+        self._router = Router(endpoints)
+        self._index = Index(NAME, __version__, _paths(endpoints))
+        self._description = msgspec.json.encode(describe(endpoints, NAME, __version__))
+
+    async def start(self) -> None:
+        """Make all domains ready, in order. Raises what the first raises that can't be, after stopping those before it."""
+        started: list[Domain] = []
+        try:
+            for domain in self._domains:
+                await domain.start()
+                started.append(domain)
+        except BaseException:
+            for domain in reversed(started):
+                await domain.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop all domains."""
+        for domain in reversed(self._domains):
+            await domain.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and count it, whatever becomes of it."""
-        started = perf_counter()
+        started_s = perf_counter()
         answered = False
+        label = UNMATCHED
 
         async def send_counted(message: Message) -> None:
             nonlocal answered
             if not answered:
                 answered = True
-                self._count(scope, message["status"], started)
+                self.requests.add(scope["method"], label, message["status"], perf_counter() - started_s)
             await send(message)
 
-        scope["app"] = self  # has the router raise its 404 and 405 instead of answering them in plain text
         try:
-            await self._router(scope, receive, send_counted)
+            endpoints, values = self._router.find(scope["path"])
+            label = next(iter(endpoints.values())).label
+            endpoint = choose(endpoints, scope["method"])
+            path = dict(zip(endpoint.parameters, values, strict=True))
+            response = await self._respond(endpoint, Request(scope, receive), path)
+            await response(scope, receive, send_counted)
         except ClientDisconnect:
-            self._count(scope, CLIENT_GONE, started)
+            self.requests.add(scope["method"], label, CLIENT_GONE, perf_counter() - started_s)
         except Exception as error:
             if answered:
                 raise
-            response = error_response(self._api_error(error, scope))
+            response = error_response(_api_error(error, scope["method"], label))
             await response(scope, receive, send_counted)
 
-    def _count(self, scope: Scope, status: int, started: float) -> None:
-        self.requests.add(scope["method"], self._label(scope), status, perf_counter() - started)
+    async def _respond(self, endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
+        caller = None if endpoint.roles is None else self._authenticate(request, endpoint.roles)
+        query = None if endpoint.query is None else read_query(request, endpoint.query)
+        body = None if endpoint.body is None else await read_body(request, endpoint)
+        answer = await endpoint.handler(Call(request, path, caller, body, query))
+        if isinstance(answer, Response):
+            return answer
+        if isinstance(answer, Answer):
+            return JsonResponse(answer.content, answer.status)
+        return JsonResponse(answer, endpoint.status)
 
-    def _label(self, scope: Scope) -> str:
-        return self._labels[scope["route"].path] if "route" in scope else UNMATCHED
+    def _own_endpoints(self) -> list[Endpoint]:
+        async def index(_call: Call) -> Index:
+            return self._index
 
-    def _api_error(self, error: Exception, scope: Scope) -> errors.ApiError:
-        if isinstance(error, errors.ApiError):
-            return error
-        label = self._label(scope)
-        if isinstance(error, HTTPException):  # the router's own
-            return errors.not_found("path") if label == UNMATCHED else errors.method_not_allowed(self._methods[label])
-        _log.error("%s %s failed", scope["method"], label, exc_info=error)
-        return errors.internal()
+        async def health(_call: Call) -> Health:
+            return Health("ok", round(time.monotonic() - self._started_s, 3), __version__)
 
-    async def _index(self, _request: Request) -> Response:
-        return JsonResponse({"name": "piswarm target", "version": __version__, "paths": self._methods})
+        async def description(_call: Call) -> Response:
+            return Response(self._description, media_type="application/json")
 
-    async def _health(self, _request: Request) -> Response:
-        return JsonResponse(Health("ok", round(time.monotonic() - self._started, 3), __version__))
+        async def metrics(_call: Call) -> Response:
+            gauges: list[Gauge] = [gauge for domain in self._domains for gauge in await domain.gauges()]
+            return Response(self._metrics.exposition(gauges), media_type=_EXPOSITION)
 
-    async def _exposition(self, _request: Request) -> Response:
-        return Response(self._metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return [
+            Endpoint("GET", "/", index, "Every path with its methods", roles=None, reply=Index),
+            Endpoint("GET", "/health", health, "Whether the target is up", roles=None, reply=Health),
+            Endpoint("GET", "/openapi.json", description, "This description", roles=None, reply="application/json"),
+            Endpoint("GET", "/metrics", metrics, "Figures for Prometheus", roles=None, reply="text/plain"),
+        ]
 
-    async def _admin_statistics(self, request: Request) -> Response:
-        self._authority.caller(request, Role.ADMIN)
-        return JsonResponse(self._statistics())
 
-    def _statistics(self) -> Statistics:
-        return Statistics(self._storage.sessions_by_state, self._storage.chunk_totals(), self._nodes.totals())
+def _paths(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
+    methods: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        methods.setdefault(endpoint.label, []).append(endpoint.method)
+    return {label: allowed_methods(found) for label, found in methods.items()}
+
+
+def _api_error(error: Exception, method: str, label: str) -> errors.ApiError:
+    if isinstance(error, errors.ApiError):
+        return error
+    _log.error("%s %s failed", method, label, exc_info=error)
+    return errors.internal()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from processes import Target
 
-from master.target.auth import Authority
+from master.target.auth.authority import Authority
 
 SCREEN = {"resolution": [1920, 1080]}
 NODE = {"name": "pi-1", "model": "Raspberry Pi 5", "cpu_count": 4, "memory_mb": 8192}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import worker.users
-from master.target.chunks import ChunkCipher, compress, reduction
+from master.target.sessions.chunks import ChunkCipher, compress, reduction
 from worker.users.lucid import replies, screen_chunks
 from worker.users.lucid.accounts import ADMINS, NODES, USERS, AccountBook, AccountPool, password, user_random
 from worker.users.lucid.replies import WrongReplyError, read

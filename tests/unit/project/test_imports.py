@@ -152,6 +152,7 @@ def test_the_processes_of_a_real_node_load_no_simulation(module: str) -> None:
         ("worker.simulation.rack", "import importlib\nimportlib.import_module('master.run')", "master.run"),
         ("master.target.app", "from master.errors import InputError", "master.errors.InputError"),
         ("master.target.app", "from ..errors import InputError", "master.errors.InputError"),
+        ("master.target.sessions.router", "from ...errors import InputError", "master.errors.InputError"),
         ("master.target.app", "from worker.wire.messages import Facts", "worker.wire.messages.Facts"),
         ("master.deploy.hosts", "import locust", "locust"),
         ("master.deploy.hosts", "from locust.env import Environment", "locust.env.Environment"),

@@ -7,9 +7,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from starlette.requests import Request
 
-from master.target.auth import Authority
-from master.target.errors import ApiError
-from master.target.messages import Role
+from master.target.api.caller import Role
+from master.target.api.errors import ApiError
+from master.target.auth.authority import Authority
 
 
 class Clock:
@@ -30,7 +30,7 @@ def request_of(headers: list[tuple[bytes, bytes]]) -> Request:
 
 def status_of(authority: Authority, request: Request, *roles: Role) -> int:
     with pytest.raises(ApiError) as caught:
-        authority.caller(request, *roles)
+        authority.caller(request, roles)
     return caught.value.status
 
 
@@ -93,7 +93,7 @@ def test_a_token_expires_even_when_it_was_verified_before(authority: Authority, 
 
 def test_only_the_roles_asked_for_pass(authority: Authority) -> None:
     request = request_with(authority.issue(authority.check_password("user0001", "piswarm")).token)
-    assert authority.caller(request, Role.ADMIN, Role.USER).role is Role.USER
+    assert authority.caller(request, (Role.ADMIN, Role.USER)).role is Role.USER
     assert status_of(authority, request, Role.ADMIN) == 403
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.target.chunks import ChunkCipher, CorruptChunkError, compress, decompress, reduction
+from master.target.sessions.chunks import ChunkCipher, CorruptChunkError, compress, decompress, reduction
 
 CIPHER = ChunkCipher()
 

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from master.target.errors import ApiError
-from master.target.messages import State
-from master.target.sessions import TRANSITIONS, SessionEvent, next_state
+from master.target.api.errors import ApiError
+from master.target.sessions.messages import State
+from master.target.sessions.router import TRANSITIONS, SessionEvent, next_state
 
 
 @pytest.mark.parametrize(

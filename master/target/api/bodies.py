@@ -6,17 +6,16 @@ Starlette's own limit for bodies answers with plain text; here every error is JS
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from . import errors
+from master.target.api import errors
+from master.target.api.endpoint import MAX_JSON_BYTES, Binary, Endpoint
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
-
-T = TypeVar("T")
+JSON = "application/json"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 class JsonResponse(Response):
     """An answer that carries a msgspec structure, or anything else msgspec can encode, as JSON."""
 
-    media_type = "application/json"
+    media_type = JSON
 
     def render(self, content: Any) -> bytes:
         """The body."""
@@ -36,7 +35,7 @@ def error_response(error: errors.ApiError) -> JsonResponse:
     return JsonResponse({"error": {"code": error.code, "message": error.message}}, error.status, error.headers)
 
 
-async def read_bytes(request: Request, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
+async def read_bytes(request: Request, limit_bytes: int) -> bytes:
     """The whole body. Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`."""
     if int(request.headers.get("content-length", 0)) > limit_bytes:
         raise errors.too_large(limit_bytes)
@@ -50,18 +49,27 @@ async def read_bytes(request: Request, limit_bytes: int = MAX_BODY_BYTES) -> byt
     return b"".join(parts)
 
 
-async def read_json(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """The body as what `decoder` makes of it. Raises ApiError 400 for what is no JSON, 422 for what breaks the schema."""
-    body = await read_bytes(request)
+async def read_body(request: Request, endpoint: Endpoint) -> Any:
+    """The body as the endpoint declares it: a Struct, or bytes.
+
+    Raises ApiError 413 for one that is too long, 415 for another content type than JSON, 400 for what is no JSON, 422 for what
+    breaks the schema.
+    """
+    if isinstance(endpoint.body, Binary):
+        return await read_bytes(request, endpoint.body.max_bytes)
+    content_type = request.headers.get("content-type", JSON)
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        raise errors.unsupported_media_type(JSON)
+    body = await read_bytes(request, MAX_JSON_BYTES)
     try:
-        return decoder.decode(body)
+        return endpoint.decode(body)
     except msgspec.ValidationError as error:
         raise errors.invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.bad_request(f"body is no valid JSON: {error}") from None
 
 
-def read_query(request: Request, schema: type[T]) -> T:
+def read_query(request: Request, schema: type[Any]) -> Any:
     """The query string as a `schema`; blank values count as absent. Raises ApiError 422."""
     given = {key: value for key, value in request.query_params.multi_items() if value}
     try:

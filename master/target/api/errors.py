@@ -52,9 +52,24 @@ def too_large(limit_bytes: int) -> ApiError:
     return ApiError(413, "too_large", f"body longer than {limit_bytes} bytes")
 
 
+def unsupported_media_type(expected: str) -> ApiError:
+    """415: the body is declared to be of another type."""
+    return ApiError(415, "unsupported_media_type", f"Content-Type must be {expected}")
+
+
 def invalid(message: str) -> ApiError:
     """422: well-formed, but a field is missing, unknown, of the wrong type or out of range."""
     return ApiError(422, "invalid", message)
+
+
+def too_many_requests(message: str, retry_after_s: int) -> ApiError:
+    """429: try again later, after `retry_after_s` seconds."""
+    return ApiError(429, "too_many_requests", message, {"retry-after": str(retry_after_s)})
+
+
+def unavailable(message: str) -> ApiError:
+    """503: can't be done just now, through no fault of the client."""
+    return ApiError(503, "unavailable", message)
 
 
 def internal() -> ApiError:

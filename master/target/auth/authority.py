@@ -1,18 +1,12 @@
-"""Accounts, sign-in and tokens.
-
-The accounts are a demo's: `user0001` to `user2000`, `admin01` to `admin20` and `node0001` to `node1000`, all with the one
-password that the process was given.
-"""
+"""Checks passwords, issues tokens and verifies them."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -20,11 +14,11 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from starlette.requests import Request
-from starlette.responses import Response
 
-from . import errors
-from .bodies import JsonResponse, read_json
-from .messages import Login, Me, Role, Token
+from master.target.api import errors
+from master.target.api.caller import Caller, Role
+from master.target.auth.accounts import Account, demo_accounts
+from master.target.auth.messages import Token
 
 TOKEN_LIFETIME_S = 3600
 _ALGORITHM = "HS256"
@@ -33,33 +27,6 @@ _MAX_TOKEN_CHARACTERS = 1024
 # on one core, so that it is the generator that is measured.
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**8, 8, 1
 
-_login_decoder = msgspec.json.Decoder(Login)
-
-
-class Account:
-    """Who may sign in. `password_hash` is known from the first sign-in on."""
-
-    __slots__ = ("name", "password_hash", "role", "salt")
-
-    def __init__(self, name: str, role: Role) -> None:
-        self.name = name
-        self.role = role
-        self.salt = secrets.token_bytes(16)
-        self.password_hash: bytes | None = None
-
-
-class Caller(msgspec.Struct, frozen=True, rename={"name": "sub", "expires_at": "exp"}):
-    """Who sends a request: what its token claims, once the signature is verified. `expires_at` is in Unix seconds."""
-
-    name: str
-    role: Role
-    expires_at: int
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether this is an administrator, who may see and do what belongs to others."""
-        return self.role is Role.ADMIN
-
 
 class Authority:
     """Checks passwords, issues tokens and verifies them. Its signing key is made here and never leaves the process."""
@@ -67,7 +34,7 @@ class Authority:
     def __init__(
         self, password: str, *, lifetime_s: int = TOKEN_LIFETIME_S, clock: Callable[[], float] = time.time
     ) -> None:
-        self._accounts = {account.name: account for account in _demo_accounts()}
+        self._accounts = {account.name: account for account in demo_accounts()}
         self._nobody = Account("", Role.USER)
         self._password = password.encode()
         self._lifetime_s = lifetime_s
@@ -101,7 +68,7 @@ class Authority:
         token = jwt.encode({"alg": _ALGORITHM}, claims, self._key)
         return Token(token, "Bearer", self._lifetime_s, account.role)
 
-    def caller(self, request: Request, *roles: Role) -> Caller:
+    def caller(self, request: Request, roles: Sequence[Role] = ()) -> Caller:
         """Who sends `request`. Raises ApiError 401 without a valid token, 403 unless its role is among `roles` (if any)."""
         header = request.headers.get("authorization")
         if header is None:
@@ -122,36 +89,3 @@ class Authority:
             return msgspec.convert(decoded.claims, Caller)
         except (JoseError, ValueError, TypeError, msgspec.ValidationError):
             raise errors.unauthorized("invalid token") from None
-
-
-class AuthApi:
-    """The handlers under /auth."""
-
-    def __init__(self, authority: Authority, pool: Executor) -> None:
-        self._authority = authority
-        self._pool = pool
-
-    async def login(self, request: Request) -> Response:
-        """POST /auth/login. The hash is made in a thread: it frees the interpreter lock, so other requests go on."""
-        wanted = await read_json(request, _login_decoder)
-        loop = asyncio.get_running_loop()
-        account = await loop.run_in_executor(
-            self._pool, self._authority.check_password, wanted.username, wanted.password
-        )
-        if account is None:
-            raise errors.unauthorized("wrong username or password")
-        return JsonResponse(self._authority.issue(account))
-
-    async def me(self, request: Request) -> Response:
-        """GET /auth/me."""
-        caller = self._authority.caller(request)
-        return JsonResponse(Me(caller.name, caller.role, caller.expires_at))
-
-
-def _demo_accounts() -> Iterator[Account]:
-    for number in range(1, 2001):
-        yield Account(f"user{number:04d}", Role.USER)
-    for number in range(1, 21):
-        yield Account(f"admin{number:02d}", Role.ADMIN)
-    for number in range(1, 1001):
-        yield Account(f"node{number:04d}", Role.NODE)

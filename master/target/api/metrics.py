@@ -7,14 +7,13 @@ times as much per request; they become Prometheus metrics when somebody asks.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
-
-from .messages import Statistics
 
 # Seconds. From the cost of the cheapest request to the longest that the gates speak of.
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -64,12 +63,21 @@ class RequestCount:
         yield durations
 
 
+class Gauge(NamedTuple):
+    """A figure of a domain as it is now, e.g. `Gauge("target_sessions", "Sessions kept, by state", 7, {"state": "created"})`."""
+
+    name: str
+    help: str
+    value: float
+    labels: Mapping[str, str] = {}
+
+
 class Metrics(Collector):
     """Everything that GET /metrics shows, from a registry of its own."""
 
-    def __init__(self, requests: RequestCount, statistics: Callable[[], Statistics]) -> None:
+    def __init__(self, requests: RequestCount) -> None:
         self._requests = requests
-        self._statistics = statistics
+        self._gauges: Sequence[Gauge] = ()
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -80,18 +88,15 @@ class Metrics(Collector):
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily | GaugeMetricFamily]:
         """Called by the registry."""
         yield from self._requests.families()
-        statistics = self._statistics()
-        sessions = GaugeMetricFamily("target_sessions", "Sessions kept, by state", labels=["state"])
-        for state, count in statistics.sessions.items():
-            sessions.add_metric([state], count)
-        yield sessions
-        yield GaugeMetricFamily("target_chunks_kept", "Chunks kept", value=statistics.chunks.kept)
-        yield GaugeMetricFamily(
-            "target_chunk_bytes_kept", "Bytes of the chunks kept", value=statistics.chunks.kept_bytes
-        )
-        yield GaugeMetricFamily("target_nodes", "Registered nodes", value=statistics.nodes.total)
-        yield GaugeMetricFamily("target_nodes_alive", "Nodes heard from of late", value=statistics.nodes.alive)
+        families: dict[str, GaugeMetricFamily] = {}
+        for gauge in self._gauges:
+            family = families.get(gauge.name)
+            if family is None:
+                family = families[gauge.name] = GaugeMetricFamily(gauge.name, gauge.help, labels=list(gauge.labels))
+            family.add_metric(list(gauge.labels.values()), gauge.value)
+        yield from families.values()
 
-    def exposition(self) -> bytes:
-        """The Prometheus text format."""
+    def exposition(self, gauges: Sequence[Gauge]) -> bytes:
+        """The Prometheus text format of the counts and of `gauges`; those of one name have labels of the same names."""
+        self._gauges = gauges
         return generate_latest(self._registry)

@@ -1,0 +1,33 @@
+"""What is sent and answered about sign-in. Unknown fields are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from master.target.api.caller import Role
+
+
+class Login(Struct, forbid_unknown_fields=True):
+    """Body of POST /auth/login."""
+
+    username: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class Token(Struct):
+    """A sign-in that worked. The token is good for `expires_in_s` seconds."""
+
+    token: str
+    token_type: str
+    expires_in_s: int
+    role: Role
+
+
+class Me(Struct):
+    """Who the token belongs to. `expires_at` is in Unix seconds."""
+
+    username: str
+    role: Role
+    expires_at: int

@@ -1,0 +1,32 @@
+"""The domains put together: who needs whom is decided here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from master.target.admin.router import AdminApi
+from master.target.app import Gateway
+from master.target.auth.authority import Authority
+from master.target.auth.router import AuthApi
+from master.target.database.database import Database
+from master.target.nodes.router import NodeApi
+from master.target.nodes.storage import NodeStorage
+from master.target.sessions.router import SessionApi
+from master.target.sessions.storage import SessionStorage
+
+
+def create_gateway(
+    authority: Authority, database: Database, pool: Executor, *, clock: Callable[[], float] = time.time
+) -> Gateway:
+    """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds."""
+    sessions = SessionStorage(database)
+    nodes = NodeApi(NodeStorage(database), clock=clock)
+    domains = [
+        AuthApi(authority, pool),
+        SessionApi(sessions, pool, clock=clock),
+        nodes,
+        AdminApi(sessions, nodes),
+    ]
+    return Gateway(domains, authority.caller)

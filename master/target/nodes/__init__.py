@@ -1,0 +1,1 @@
+"""The platform's nodes: registered, reporting, listed."""

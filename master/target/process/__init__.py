@@ -1,0 +1,1 @@
+"""The target as a process: where its files are, when it ends."""

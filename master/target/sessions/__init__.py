@@ -1,0 +1,1 @@
+"""Remote-desktop sessions, and the chunks that they record."""

@@ -1,0 +1,88 @@
+"""What the target's process can be told on its command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from master.target.auth.authority import TOKEN_LIFETIME_S
+from master.target.database.sqlite import Durability
+from master.target.process.password import PASSWORD_VARIABLE
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """The settings of one target."""
+
+    host: str
+    port: int
+    database: str | None
+    """A file for SQLite, or the URL of PostgreSQL; None: SQLite in a temporary directory."""
+    durability: Durability
+    token_lifetime_s: int
+    password_file: Path | None
+    orders_on_stdin: bool
+    until_stdin_closes: bool
+    outlive_s: float
+
+
+def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
+    """The settings in `arguments`, or in those of the process. Ends the process with 2 when they can't be followed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m master.target",
+        description="The embedded target: a small remote-desktop platform to put load on. Prints one JSON line when ready.",
+        epilog="example: python -m master.target --port 8080\n\n"
+        "accounts: user0001 to user2000, admin01 to admin20, node0001 to node1000; their one password is that of\n"
+        f"--password-file, or of the environment variable {PASSWORD_VARIABLE}. Without them one is made and\n"
+        "printed on standard error. piswarm run --target URL takes it from the environment variable.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: 0, a free one)")
+    parser.add_argument(
+        "--database",
+        metavar="FILE|URL",
+        help="SQLite file or postgresql:// URL, taken up where it was left (default: a file in a temporary directory)",
+    )
+    parser.add_argument(
+        "--durability",
+        type=Durability,
+        choices=list(Durability),
+        default=Durability.PROCESS,
+        help="what SQLite keeps of what was acknowledged: all if the process ends, also if the power does (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--token-lifetime",
+        type=int,
+        default=TOKEN_LIFETIME_S,
+        metavar="S",
+        dest="token_lifetime_s",
+        help="seconds (default: %(default)s)",
+    )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of all accounts")
+    parser.add_argument(
+        "--orders-on-stdin",
+        action="store_true",
+        help='first read one line of JSON from standard input: {"password": "…"}',
+    )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when stdin does, so as never to outlive the parent"
+    )
+    parser.add_argument(
+        "--outlive",
+        type=float,
+        default=0.0,
+        metavar="S",
+        dest="outlive_s",
+        help="with --until-stdin-closes: end only when no request has come for so long since, or at SIGUSR1 (default: at once)",
+    )
+    return TargetSettings(**vars(parser.parse_args(arguments)))
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
+    return port
