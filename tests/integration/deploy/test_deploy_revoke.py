@@ -145,7 +145,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
 
 
 def test_enrolments_and_revocations_at_once_lose_nothing(rack: Rack) -> None:
-    """Hosts enrolled by processes at once are all let in, and so are revocations and enrolments at once carried out."""
+    """Hosts that processes of `fab` enroll at once are all let in, and revocations and enrolments at once are all carried out."""
     names = [host.name for host in rack.hosts]
     state = rack.state.directory
     for process in [fab(rack.inventory, state, "enroll", "--yes", "--limit", name) for name in names]:

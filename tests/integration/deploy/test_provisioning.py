@@ -83,7 +83,7 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
 def test_the_firewall_keeps_others_from_the_ports_of_master_and_target_and_from_nothing_else(
     tmp_path: Path, given: dict[str, int], ports: str
 ) -> None:
-    """The firewall guards the ports of master and embedded target, the next one, and no others; `nft` checks it where installed."""
+    """The firewall keeps other networks from the ports of master and embedded target alone; `nft` checks it where installed."""
     rules = tmp_path / "firewall.nft"
     role = ANSIBLE / "roles/controller"
     networks = {"controller_networks": ["192.0.2.0/24", "2001:db8::/64"], "ansible_facts": {"env": {}}}

@@ -1,4 +1,4 @@
-"""A real agent's process with its worker, and the controller's end of its connection."""
+"""A real agent process with its worker, and the controller's end of its connection."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ T = TypeVar("T")
 
 
 class AgentProcess:
-    """An agent that answers for this machine, for the length of a `with` block."""
+    """An agent that reports this machine, for the length of a `with` block."""
 
     def __init__(self, state: Path, *, carries_load: bool = True) -> None:
-        """`state` is the folder that the agent may keep things in."""
+        """Start an agent that may keep files in the folder `state`."""
         server, keys = new_keys(), new_keys()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -79,13 +79,13 @@ class AgentProcess:
         return psutil.Process(self.process.pid)
 
     def worker(self) -> psutil.Process:
-        """Its worker's process, as soon as there is one that runs."""
+        """Return the process of the agent's worker, as soon as one runs."""
         return until(
             lambda: next((child for child in self.itself.children() if "worker.load.process" in child.cmdline()), None)
         )
 
     def hear(self) -> AgentMessage:
-        """The agent's next message; what the worker says is passed over."""
+        """Return the agent's next message, without those of the worker."""
         while True:
             assert self._socket.poll(1000 * LIMIT_S), "the agent says nothing"
             route, identity, frame = self._socket.recv_multipart()
@@ -94,27 +94,27 @@ class AgentProcess:
                 return decode_agent_message(frame)
 
     def hear_a(self, kind: type[T]) -> T:
-        """The agent's next message of this kind."""
+        """Return the agent's next message of this kind."""
         while not isinstance(message := self.hear(), kind):
             pass
         return message
 
     def say(self, message: ControllerMessage) -> None:
-        """To the agent, after it has been heard."""
+        """Send a message to the agent, which must have been heard before."""
         self._socket.send_multipart([self._route, encode(message)])
 
     def welcome(self, period_s: float) -> None:
-        """Take it in, with one worker, which gets no users."""
+        """Welcome the agent and assign it one worker, which gets no users."""
         self.say(Welcome(period_s))
         self.say(Assign(Assignment(WORK, 0, 1, workers=1)))
 
     def introduce(self) -> Hello:
-        """Hear its first words."""
+        """Return the agent's first message."""
         return self.hear_a(Hello)
 
 
 def until(found: Callable[[], T | None]) -> T:
-    """What `found` finds, as soon as it does."""
+    """Return what `found` finds, as soon as it finds something."""
     deadline_s = time.monotonic() + LIMIT_S
     while (what := found()) is None:
         assert time.monotonic() < deadline_s

@@ -1,4 +1,4 @@
-"""A node that has a key and is let in, makes no request, and tells what no node can have measured."""
+"""A node that has a key, is let in, makes no request, and reports what no node can have measured."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ STEP_S = 0.05
 
 
 def good(requests: int, **changes: Any) -> EndpointSecond:
-    """Requests of 1 ms that all went well, to what the others request as well."""
+    """Return requests of 1 ms that all went well, on the endpoints that the other nodes request."""
     entry = EndpointSecond("GET", "/health", requests, 0, 0, 1.0, {AT_1_MS: requests} if requests else {})
     return msgspec.structs.replace(entry, **changes)
 
@@ -87,7 +87,7 @@ LIES: tuple[Callable[[int, Report], None], ...] = (
 
 
 class LyingNode:
-    """Plays a node and its one worker, as long as the context lasts: obeys every order, and lies in every report."""
+    """A node with one worker, which obeys every order and lies in every report, for the length of a `with` block."""
 
     def __init__(self, name: str, endpoint: Endpoint, keys: Keys) -> None:
         self.lies = 0
@@ -158,7 +158,7 @@ class LyingNode:
                 self._say_as_worker("client_stopped", None)
 
     def _report_up_to(self, latest: int) -> None:
-        """A report with a lie for each second, however late: how many there are must not depend on how busy the machine is."""
+        """Report a lie for each second up to now, so that their number does not depend on how busy the machine is."""
         for at in range(self._told_up_to + 1 if self._told_up_to else latest, latest + 1):
             report = self._told(at)
             LIES[self.lies % len(LIES)](at, report)
@@ -166,7 +166,7 @@ class LyingNode:
             self._say_as_worker("stats", report)
 
     def _told(self, up_to: int) -> Report:
-        """Between its lies it tells of users that do nothing."""
+        """Return a report of users that do nothing, for the time between two lies."""
         users = sum(self._users.values())
         idle = [second(each, users=users) for each in range(max(self._told_up_to, up_to - 60), up_to)]
         self._told_up_to = up_to

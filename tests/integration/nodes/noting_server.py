@@ -1,4 +1,4 @@
-"""A server that knows to the moment what it answered: the truth that a run's seconds are held against."""
+"""A server that notes exactly when it answered, to check a run's seconds against."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class NotingServer:
-    """Answers every GET after `delay_s`, in a thread of its own, for the length of a `with` block."""
+    """A server that answers every GET after `delay_s`, in a thread of its own, for the length of a `with` block."""
 
     def __init__(self, delay_s: float) -> None:
         self.answered_s: defaultdict[str, list[float]] = defaultdict(list)

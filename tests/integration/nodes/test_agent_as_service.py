@@ -1,4 +1,4 @@
-"""The agent as its unit starts it: settings and keys from its directory, and signs of life for systemd, whose socket is played here."""
+"""The agent as its unit starts it, with settings and keys from its directory, and with signs of life to systemd's socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT_S = 60.0
 
 
 def test_it_says_that_it_is_up_and_then_again_and_again_that_it_is_alive(tmp_path: Path) -> None:
-    """No controller is there, which does not keep it from being up; what it does is told in words."""
+    """Without a controller an agent reports that it is up, what it does, and then its signs of life."""
     settings = NodeSettings("pi001", Endpoint("tcp://127.0.0.1:9", new_keys().public))
     (tmp_path / "node.json").write_bytes(msgspec.json.encode(settings) + b"\n")
     node_keys(tmp_path / "keys")
@@ -53,7 +53,7 @@ def test_it_says_that_it_is_up_and_then_again_and_again_that_it_is_alive(tmp_pat
 
 
 def test_a_node_that_was_told_nothing_yet_says_so(tmp_path: Path) -> None:
-    """In one line, and ends: nothing would come of waiting."""
+    """An agent without settings ends with one line that says so, since it would wait in vain."""
     command = [sys.executable, "-P", "-m", "worker.agent.service", str(tmp_path)]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, check=False

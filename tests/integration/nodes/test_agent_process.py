@@ -1,4 +1,4 @@
-"""The agent as a process: its schedule while the machine is busy, and how it learns that its worker has ended."""
+"""The agent as a process: its schedule while the machine is busy, and how it notices the end of its worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def agent(tmp_path: Path) -> Iterator[AgentProcess]:
 
 @contextlib.contextmanager
 def all_cores_busy(niceness: int) -> Iterator[None]:
-    """Two processes for each core that only count, at this niceness."""
+    """Keep all cores busy with two counting processes each, at this niceness."""
     burning = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * len(os.sched_getaffinity(0)))
     ]
@@ -51,7 +51,7 @@ def samples(agent: AgentProcess, count: int) -> list[Sample]:
 
 
 def assert_on_schedule(heard: Sequence[Sample]) -> None:
-    """Each has the number of a slot of one and the same schedule, and was taken within that slot."""
+    """Assert that samples have the numbers of slots of one schedule, and were taken within their slots."""
     first = heard[0]
     for before, sample in itertools.pairwise(heard):
         assert sample.number > before.number
@@ -60,7 +60,7 @@ def assert_on_schedule(heard: Sequence[Sample]) -> None:
 
 
 def test_the_schedule_does_not_drift_while_every_core_is_busy(agent: AgentProcess) -> None:
-    """Processes that have the agent's own priority, two to a core: what is late is told as late, and what is missing by its number."""
+    """With two busy processes of the agent's priority on each core, samples stay on schedule, and missing ones show by number."""
     agent.welcome(PERIOD_S)
     before = samples(agent, 5)
     with all_cores_busy(agent.itself.nice()):
@@ -70,7 +70,7 @@ def test_the_schedule_does_not_drift_while_every_core_is_busy(agent: AgentProces
 
 
 def test_slots_that_the_agent_slept_through_are_told_by_their_numbers(agent: AgentProcess) -> None:
-    """And those after them lie where they would have lain."""
+    """The slots that a stopped agent missed show by their numbers, and the later ones are where they would have been."""
     agent.welcome(PERIOD_S)
     before = samples(agent, 3)
     agent.itself.suspend()
@@ -91,7 +91,7 @@ def test_slots_that_the_agent_slept_through_are_told_by_their_numbers(agent: Age
 
 
 def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
-    """Not when the agent would look next of itself, which it does every 5 s and with signs of life in between."""
+    """The end of a worker is reported at once, before the agent's next regular look 5 s later."""
     agent.welcome(60.0)
     samples(agent, 1)
     for _ in range(2):
@@ -103,7 +103,7 @@ def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
 
 
 def test_a_worker_has_the_priority_that_the_agent_was_started_with(agent: AgentProcess) -> None:
-    """The agent's own is higher where that is allowed, and the same elsewhere."""
+    """A worker has the priority with which the agent was started; the agent's own is higher where that is allowed."""
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     agent.welcome(60.0)
     assert agent.worker().nice() == usual
@@ -112,7 +112,7 @@ def test_a_worker_has_the_priority_that_the_agent_was_started_with(agent: AgentP
 
 
 def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None:
-    """And ends its worker."""
+    """An agent that is told to end sends a goodbye and ends its worker."""
     agent.welcome(60.0)
     samples(agent, 1)
     worker = agent.worker()
@@ -125,7 +125,7 @@ def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None
 def test_a_locustfile_of_an_agent_that_was_killed_is_removed_by_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And not by one that starts while the former lives."""
+    """A locustfile left by a killed agent is removed by the next agent, and not by one that starts while the former lives."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -146,7 +146,7 @@ def test_a_locustfile_of_an_agent_that_was_killed_is_removed_by_the_next_one(
 
 
 def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:
-    """The second time it is what the file says, as long as that is of this machine."""
+    """An agent's first message has the capacity that is stored, as long as the file is of this machine."""
     with AgentProcess(tmp_path) as agent:
         facts = agent.introduce().facts
     machine = Machine(facts.model, facts.cpu_count, facts.python, facts.piswarm)
@@ -161,7 +161,7 @@ def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_carries_no_load_measures_none(tmp_path: Path) -> None:
-    """As the controller's own."""
+    """An agent that carries no load, as the controller's own, measures no capacity."""
     with AgentProcess(tmp_path, carries_load=False) as agent:
         assert agent.introduce().facts.capacity is None
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Nodes whose clocks are an hour off, or are set in mid-run: every request is counted once, and in the second it belongs to."""
+"""Nodes whose clocks are an hour off or are set in mid-run: every request counts once, and in its own second."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def start(piswarm: Piswarm, server: NotingServer, *, nodes: int, users: int, hol
 
 @dataclass
 class Seconds:
-    """What a run counted, by path and second; when it began on the monotonic clock; and which seconds were steady."""
+    """The requests that a run counted, by path and second, its start on the monotonic clock, and its steady seconds."""
 
     counted: dict[str, Counter[int]]
     began_s: float
@@ -93,7 +93,7 @@ class Seconds:
 
 
 def assert_every_request_is_in_its_second(directory: Path, server: NotingServer, users_of_node: int) -> None:
-    """As far as seconds allow: up to MAX_BEYOND_S of one of a node's seconds is beyond the one of ours that it counts for.
+    """Assert that requests count in their seconds, up to the MAX_BEYOND_S by which a node's second may be beyond the run's.
 
     What a node has counted at a moment is what was answered to it until then, less at most one request of each user.
     """
@@ -110,7 +110,7 @@ def assert_every_request_is_in_its_second(directory: Path, server: NotingServer,
 
 
 def assert_no_hole_and_no_burst(directory: Path, server: NotingServer) -> None:
-    """Each steady second has about what was answered within one second that began near it.
+    """Assert that each steady second has about what was answered within one second that began near it.
 
     The tolerance is one node in three: one of its seconds may go to a neighbour when the estimate of its clock moves.
     """
@@ -125,7 +125,7 @@ def assert_no_hole_and_no_burst(directory: Path, server: NotingServer) -> None:
 
 
 def assert_sound(finished: Finished, server: NotingServer, *, nodes: int, users: int) -> None:
-    """All that no clock may change."""
+    """Assert all that no clock may change."""
     result = finished.result
     assert (finished.status, result["verdict"]) == (0, "PASS"), finished.output
     assert result["requests"] | {"rate": 0} == {"total": server.total, "failed": 0, "rate": 0, "unanswered": 0}
@@ -148,7 +148,7 @@ def offsets(finished: Finished) -> dict[str, float]:
 
 
 def monotonic_offsets(started: Started) -> dict[str, set[float]]:
-    """By how much the monotonic clocks of each node's processes are ahead of ours, as the kernel has it."""
+    """Return how far the monotonic clocks of each node's processes are ahead of this machine's, as the kernel has it."""
     found: defaultdict[str, set[float]] = defaultdict(set)
     for process in started.family()[1:]:
         node = process.environ().get("NODE_CLOCKS_OF")
@@ -159,7 +159,7 @@ def monotonic_offsets(started: Started) -> dict[str, set[float]]:
 
 
 def shown(finished: Finished) -> dict[str, str]:
-    """Of which nodes the report says that their wall clocks are ahead or behind."""
+    """Return which nodes' wall clocks the report shows as ahead or behind."""
     page = (finished.directory / "report.html").read_text()
     sentence = re.search(r"The wall clock of .*?</p>", page)
     return dict(re.findall(r"(\w+) \([^)]+ (ahead|behind)\)", sentence[0] if sentence else ""))
@@ -173,7 +173,7 @@ def clock_events(directory: Path) -> list[Event]:
 def test_nodes_an_hour_apart_are_measured_as_if_they_were_not(
     piswarm: Piswarm, server: NotingServer, clocks: Clocks
 ) -> None:
-    """Wall and monotonic clocks, ahead and behind. Whose wall clock is off is told; nothing else can be seen of it."""
+    """Nodes whose wall and monotonic clocks are an hour off are measured as others, and the wall clocks that are off are named."""
     if reason := why_no_time_namespaces():
         pytest.skip(f"needs time namespaces: {reason}")
     # A machine can't be set to before its start.
@@ -203,7 +203,7 @@ def test_nodes_an_hour_apart_are_measured_as_if_they_were_not(
 def test_a_clock_that_is_set_in_mid_run_is_told_and_changes_no_figure(
     piswarm: Piswarm, server: NotingServer, clocks: Clocks
 ) -> None:
-    """By an hour, forwards and back, as NTP does once it is reached."""
+    """A wall clock that is set by an hour in mid-run, as by NTP, is reported and changes no figure."""
     steps_s = {"sim001": HOUR_S, "sim002": -HOUR_S}
     for node in steps_s:
         clocks.set_wall(node, 0.0)

@@ -1,4 +1,4 @@
-"""A node that is let in and lies decides no verdict, and no report of its destroys a result."""
+"""A node that is let in and lies decides no verdict, and no report of it destroys a result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIAR = "pi4"
 def test_the_verdict_is_the_same_with_a_node_that_lies_as_without_it(
     piswarm: Piswarm, target: Target, tmp_path: Path, lies: bool
 ) -> None:
-    """A tenth of all requests fail, which four billion good ones would hide; the rate, which they would break, is kept."""
+    """A lying node can neither hide the failures of a tenth of all requests nor break the threshold on the rate."""
     rules = ["errors < 5 %", "rate < 100000/s", "max < 30 s"]
     scenario = plan(piswarm, "30s", users=USERS, thresholds=rules, nodes={"expect": 4, "min": 3, "wait": "20s"})
     with StandingFleet(tmp_path, 4) as fleet:

@@ -1,4 +1,4 @@
-"""`piswarm nodes`, the real command: beside a run that is on, after it, in a terminal, and where there is nothing to show."""
+"""The command `piswarm nodes`: beside a run, after one, in a terminal, and where there is no run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def document(*arguments: str | Path) -> Any:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A run that is on: 12 nodes, some of which are held back, of which one is lost."""
+    """The run.db of a run that is on, with 12 nodes, some of them throttled and one lost."""
     store = Store(tmp_path / "run.db", create=True)
     fill_hot(store, nodes=12, seconds=60)
     states = {"pi1": "hot", "pi2": "throttled", "pi4": "lost"}
@@ -94,14 +94,14 @@ class Terminal:
         os.close(self._master)
 
     def read_until(self, text: str, times: int = 1) -> None:
-        """Take in what is shown until `text` has been there so often."""
+        """Read what is shown until `text` has appeared so often."""
         deadline_s = time.monotonic() + DEADLINE_S
         while self.shown.count(text) < times:
             assert time.monotonic() < deadline_s, self.shown
             self._read(0.2)
 
     def end(self) -> int:
-        """Wait for its end; the exit status."""
+        """Wait for the command's end; return the exit status."""
         deadline_s = time.monotonic() + DEADLINE_S
         while self.process.poll() is None:
             assert time.monotonic() < deadline_s, self.shown
@@ -122,13 +122,13 @@ class Terminal:
 
 
 def rows(text: str) -> list[tuple[str, str]]:
-    """The node and the state of each row."""
+    """Return the node and the state of each row."""
     return [tuple(line.split()[:2]) for line in text.splitlines() if line.startswith("pi")]
 
 
 @pytest.mark.usefixtures("store")
 def test_it_shows_a_run_that_is_on(tmp_path: Path) -> None:
-    """A table of all nodes in natural order, and one document with all that is known, null where nothing is."""
+    """A run that is on is shown as a table of its nodes in natural order, and as a document with null for what is unknown."""
     finished = nodes(tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert [name for name, _ in rows(finished.stdout)] == [f"pi{number}" for number in range(1, 13)]
@@ -144,7 +144,7 @@ def test_it_shows_a_run_that_is_on(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("store")
 def test_it_sorts_and_chooses(tmp_path: Path) -> None:
-    """By any column, in both directions; by states."""
+    """Nodes are sorted by any column in both directions, and selected by states."""
     finished = nodes(tmp_path, "--sort", "temperature", "--reverse", "--only", "hot,throttled,lost")
     assert rows(finished.stdout) == [("pi1", "hot"), ("pi4", "lost"), ("pi2", "throttled")]
     found = document(tmp_path, "--sort", "node", "--reverse", "--only", "hot,lost")
@@ -153,7 +153,7 @@ def test_it_sorts_and_chooses(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("store")
 def test_it_starts_without_locust_and_the_scenarios_reader(tmp_path: Path) -> None:
-    """All that it imports is light; what the run needs takes seconds on a Pi."""
+    """The command imports neither Locust nor the reader of scenarios, which take seconds to load on a Pi."""
     code = (
         "import contextlib, sys; sys.argv = ['piswarm', 'nodes', sys.argv[1]]\n"
         "from master.cli import main\n"
@@ -167,7 +167,7 @@ def test_it_starts_without_locust_and_the_scenarios_reader(tmp_path: Path) -> No
 
 
 def test_watching_ends_with_the_run(store: Store, tmp_path: Path) -> None:
-    """It shows what changes, second by second, and how the run ended; run.db is one file then."""
+    """A view with --watch shows changes every second, and how the run ended; run.db is one file afterwards."""
     with Terminal(80, tmp_path, "--watch") as terminal:
         terminal.read_until("1 hot")
         store.put_node_rows([NodeRow("pi1", "quarantined", 0.0, 0.5)])
@@ -183,7 +183,7 @@ def test_watching_ends_with_the_run(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("store")
 def test_watching_ends_at_once_when_it_is_told_to(tmp_path: Path) -> None:
-    """Ctrl-C leaves the last view, no message, and status 0."""
+    """Ctrl-C ends a view with --watch with status 0, the last view in place and no message."""
     with Terminal(140, tmp_path, "--watch") as terminal:
         terminal.read_until("pi12", times=2)
         terminal.process.send_signal(signal.SIGINT)
@@ -207,7 +207,7 @@ def test_watching_ends_at_once_when_it_is_told_to(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_shown_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
-    """One clear message, status 2, nothing on the standard output."""
+    """What is no run is refused with one message and status 2, and nothing on standard output."""
     for name, content in (("broken", b"no database" * 200), ("empty", b"")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.db").write_bytes(content)
@@ -220,7 +220,7 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path, arguments: list[str], w
 
 
 def test_beside_a_real_run_and_after_it(piswarm: Piswarm) -> None:
-    """It is found while the run is on, and tells the verdict when it is over."""
+    """The command finds a real run while it is on, and shows the verdict when the run is over."""
     run = piswarm.start(piswarm.scenario())
     deadline_s = time.monotonic() + 60
     while True:

@@ -1,4 +1,4 @@
-"""`piswarm run --inventory`, on agents that wait for runs: one run after the other, nodes and controllers that die, and wrong input."""
+"""`piswarm run --inventory` on agents that wait for runs: run after run, lost nodes and controllers, and wrong input."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wait_for_reports(directory: Path) -> None:
 
 
 def test_agents_wait_for_one_run_after_the_other(piswarm: Piswarm, fleet: StandingFleet) -> None:
-    """They are no simulated nodes, need not be told of the Locust file before, and have no worker between two runs."""
+    """Agents take part in run after run as real nodes, get the locustfile with each run, and have no worker between two."""
     for _ in range(2):
         finished = piswarm.start(plan(piswarm), *fleet.options).finish(90)
         assert finished.status == 0, finished.output
@@ -63,7 +63,7 @@ def test_agents_wait_for_one_run_after_the_other(piswarm: Piswarm, fleet: Standi
 def test_a_node_has_as_many_workers_as_the_inventory_says_and_carries_what_it_weighs(
     piswarm: Piswarm, tmp_path: Path
 ) -> None:
-    """All three are the same machine; a weight of four is four times that of one."""
+    """A node has the number of workers of its inventory, and a node of weight four carries four times the users of weight one."""
     variables = {"pi1": {"piswarm_weight": 4}, "pi2": {"piswarm_weight": 1, "piswarm_workers": 2}}
     with StandingFleet(tmp_path, 2, variables) as fleet:
         finished = piswarm.start(plan(piswarm, users=10), *fleet.options).finish(90)
@@ -81,7 +81,7 @@ def test_a_node_has_as_many_workers_as_the_inventory_says_and_carries_what_it_we
 
 
 def test_a_node_that_loses_its_power_comes_back_into_the_run(piswarm: Piswarm, fleet: StandingFleet) -> None:
-    """Its users are elsewhere meanwhile; its agent, started anew as a unit is, is given the same to do."""
+    """A node that loses its power loses its users to others; once its agent is started again, it gets its assignment again."""
     started = piswarm.start(plan(piswarm, hold="25s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
     fleet.kill("pi2")
@@ -97,7 +97,9 @@ def test_a_node_that_loses_its_power_comes_back_into_the_run(piswarm: Piswarm, f
 
 
 def test_another_controller_goes_on_with_a_run(piswarm: Piswarm, fleet: StandingFleet) -> None:
-    """The nodes have kept what the first one had not taken, and are free when the run is over."""
+    """When another controller resumes a run, the nodes still have the reports not acknowledged before, and are idle
+    after the run.
+    """
     started = piswarm.start(plan(piswarm, hold="15s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
     started.process.kill()
@@ -112,7 +114,7 @@ def test_another_controller_goes_on_with_a_run(piswarm: Piswarm, fleet: Standing
 def test_workers_of_a_run_whose_controller_was_killed_are_no_part_of_the_next(
     piswarm: Piswarm, fleet: StandingFleet
 ) -> None:
-    """Its agents end them as soon as there is another run; nothing that they measured is in it."""
+    """Agents end the workers of a killed controller's run when another run begins, and none of their measurements is in it."""
     broken_off = piswarm.start(plan(piswarm, hold="60s"), *fleet.options)
     broken_off.wait_for("stage 1 of 1, hold")
     broken_off.process.kill()
@@ -152,7 +154,7 @@ def test_a_run_is_resumed_after_another_one_of_the_same_fleet(
 def test_a_locust_file_that_a_node_cannot_run_is_told_with_its_last_words(
     piswarm: Piswarm, fleet: StandingFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here one that needs a variable of the environment that this machine alone has."""
+    """A locustfile that fails on nodes, as for want of an environment variable, aborts the run with the worker's last output."""
     monkeypatch.setenv("ONLY_HERE", "x")
     file = plan(piswarm, nodes={"expect": 3, "min": 1, "wait": "10s"})
     locustfile = tmp_path / "visitors.py"
