@@ -1,4 +1,4 @@
-"""A CA of our own and what it has signed."""
+"""A certificate authority and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Authority:
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, *hosts: str, ended: bool = False) -> Path:
-        """A file with key and certificate for these names and addresses, of which the time is over if it has `ended`."""
+        """Return a file with key and certificate for these names and addresses, expired if it has `ended`."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             x509.CertificateBuilder()

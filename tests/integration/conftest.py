@@ -1,4 +1,4 @@
-"""What the integration tests share: the real command, the real target, a server whose every byte a test gives, and a CA."""
+"""Fixtures of the integration tests: the real command, the real target, a server whose every byte a test gives, and a CA."""
 
 from __future__ import annotations
 

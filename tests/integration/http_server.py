@@ -1,4 +1,4 @@
-"""A server whose every byte a test gives, and the user that visits it. Both run in this process, under gevent."""
+"""A server whose every byte a test gives, and the user that visits it, both in this process under gevent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_S = 10.0
 
 @dataclass
 class Request:
-    """What came: `head` and `body` as sent, only that chunks are joined; `connection` counts from 1."""
+    """A request that came: `head` and `body` as sent, but with chunks joined; `connection` counts from 1."""
 
     head: bytes
     connection: int
@@ -35,18 +35,18 @@ class Request:
         self.fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
 
     def all(self, name: str) -> list[str]:
-        """The values of every line of this name."""
+        """Return the values of every header line of this name."""
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
     def __getitem__(self, name: str) -> str | None:
-        """The one value of a header, None if it was not sent; fails if it came twice."""
+        """Return the one value of a header, None if it was not sent; fail if it came twice."""
         values = self.all(name)
         assert len(values) < 2, f"{name} was sent {len(values)} times: {values}"
         return values[0] if values else None
 
 
 class Exchange:
-    """A request at the moment its head is there, for answers that are more than bytes."""
+    """A request whose head has come, for answers that are more than bytes."""
 
     def __init__(self, request: Request, connection: socket.socket, incoming: Any) -> None:
         self.request = request
@@ -55,7 +55,7 @@ class Exchange:
         self._incoming = incoming
 
     def read_body(self) -> bytes:
-        """Wait for the whole body."""
+        """Read the whole body."""
         request = self.request
         if request["Transfer-Encoding"] == "chunked":
             while size := int(self._line().partition(b";")[0], 16):
@@ -73,25 +73,25 @@ class Exchange:
         return line
 
     def read_some(self, size: int) -> bytes:
-        """At most so many bytes of the body; none when the client has closed."""
+        """Read at most so many bytes of the body, none when the client has closed."""
         with contextlib.suppress(ConnectionResetError):
             return self._incoming.read1(size)
         return b""
 
     def has_more(self, within_s: float) -> bool:
-        """Does the client send anything within this time?"""
+        """Return whether the client sends anything within this time."""
         with gevent.Timeout(within_s, False):
             return bool(self._incoming.peek(1))
         return False
 
     def wait_for_the_client_to_close(self, *, whatever_it_sends: bool = False) -> None:
-        """Return when it has; fails if it sends something before that, unless that may be."""
+        """Return when the client has closed; fail if it sends something before that, unless that may be."""
         with contextlib.suppress(ConnectionResetError):
             while data := self._incoming.read1():
                 assert whatever_it_sends, data
 
     def send(self, data: bytes) -> None:
-        """Send these bytes, as they are."""
+        """Send these bytes unchanged."""
         self._connection.sendall(data)
 
     def hang_up(self) -> None:
@@ -103,14 +103,14 @@ Answer = bytes | Callable[[Exchange], bytes | None]
 
 
 def reply(body: bytes | str = b"", *lines: str, status: str = "200 OK", version: str = "HTTP/1.1") -> bytes:
-    """An answer with a Content-Length, and these header lines."""
+    """Return an answer with a Content-Length and these header lines."""
     content = body.encode() if isinstance(body, str) else body
     head = "\r\n".join([f"{version} {status}", f"Content-Length: {len(content)}", *lines, "", ""])
     return head.encode("latin-1") + content
 
 
 def chunked(body: bytes, *lines: str, size: int = 100) -> bytes:
-    """An answer in chunks, one with an extension, and with a trailer."""
+    """Return an answer in chunks, one with an extension, and with a trailer."""
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
     chunks = b"".join(b"%x;note=1\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     head = "\r\n".join(["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", *lines, "", ""])
@@ -118,7 +118,7 @@ def chunked(body: bytes, *lines: str, size: int = 100) -> bytes:
 
 
 def redirect(status: int, location: str, *lines: str) -> bytes:
-    """A redirect without a body."""
+    """Return a redirect without a body."""
     return reply(b"", f"Location: {location}", *lines, status=f"{status} Elsewhere")
 
 
@@ -129,7 +129,7 @@ def drop(exchange: Exchange) -> None:
 
 
 def last(data: bytes) -> Callable[[Exchange], bytes]:
-    """An answer after which the server closes the connection."""
+    """Return an answer after which the server closes the connection."""
 
     def answer(exchange: Exchange) -> bytes:
         exchange.read_body()
@@ -153,13 +153,13 @@ class Visitor(HttpUser):
 
     @property
     def event(self) -> dict[str, Any]:
-        """The one event there was."""
+        """Return the only event."""
         assert len(self.fired) == 1, self.fired
         return self.fired[0]
 
 
 class Server:
-    """Listens on a free port for the length of a `with` block, at the end of which its visitors' connections are closed, too."""
+    """A server on a free port for the length of a `with` block, which closes its visitors' connections at the end."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
@@ -183,18 +183,18 @@ class Server:
         self._streams.stop(timeout=0)
 
     def on(self, path: str, *answers: Answer) -> None:
-        """Answer requests for `path`, whatever their query, with one of these after the other; the last one stays."""
+        """Answer requests for `path`, whatever their query, with each of these in turn; the last one stays."""
         self._answers[path] = list(answers)
 
     def visitor(self, **attributes: Any) -> Visitor:
-        """A user whose host is this server, of a class with these attributes."""
+        """Return a user whose host is this server, of a class with these attributes."""
         kind = type("Passerby", (Visitor,), {"host": self.url, **attributes})
         visitor = kind(Environment(user_classes=[kind]))
         self._visitors.append(visitor)
         return visitor
 
     def wait_until(self, holds: Callable[[Server], bool]) -> None:
-        """Return as soon as something holds of this server; fails if it never does."""
+        """Return as soon as something holds of this server; fail if it never does."""
         with gevent.Timeout(PATIENCE_S, AssertionError("waited in vain")):
             while not holds(self):
                 self._changed.wait()

@@ -21,7 +21,7 @@ TARGET = [sys.executable, "-m", "master.target"]
 
 
 def left_behind(place: Path) -> list[psutil.Process]:
-    """Processes that work in `place`, as all do that a run there has started."""
+    """Return the processes that work in `place`, as all processes of a run in that directory do."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -33,7 +33,7 @@ def left_behind(place: Path) -> list[psutil.Process]:
 
 
 class Reply(NamedTuple):
-    """An answer. `json` is its body, if it is JSON."""
+    """An answer of the target; `json` is its body, if it is JSON."""
 
     status: int
     headers: dict[str, str]
@@ -68,14 +68,14 @@ class Target:
         self.end()
 
     def end(self) -> int:
-        """Close its stdin, and wait until it is gone; its exit code."""
+        """Close the target's stdin and wait until it has ended; return its exit status."""
         self.process.stdin.close()
         code = self.process.wait(20)
         self.process.stdout.close()
         return code
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str) -> Reply:
-        """One request on a connection of its own. What is not bytes is sent as JSON."""
+        """Send one request on a connection of its own, with what is not bytes as JSON."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body)
         if token is not None:
@@ -89,13 +89,13 @@ class Target:
             connection.close()
 
     def sign_in(self, username: str, password: str = "piswarm") -> str:
-        """A token of that account."""
+        """Return a token of that account."""
         reply = self.ask("POST", "/auth/login", {"username": username, "password": password})
         assert reply.status == 200, reply
         return reply.json["token"]
 
     def counts(self) -> dict[tuple[str, str, int], int]:
-        """What the target counted, by method, route and status, without the requests for these counts."""
+        """Return what the target counted, by method, route and status, without the requests for these counts."""
         text = self.ask("GET", "/metrics").body.decode()
         found = re.findall(
             r'^target_requests_total{method="(\w+)",route="(\S+)",status="(\d+)"} (\S+)$', text, re.MULTILINE
@@ -127,7 +127,7 @@ class Visitor(FastHttpUser):
 
 @dataclass
 class Finished:
-    """A run that has ended: exit status, what it printed, and where its files are."""
+    """A run that has ended: its exit status, its output, and the place of its files."""
 
     status: int
     output: str
@@ -147,7 +147,7 @@ class Started:
         self._lines: list[str] = []
 
     def wait_for(self, pattern: str) -> str:
-        """Read what it prints until a line matches; the line."""
+        """Read the run's output until a line matches; return the line."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.append(line)
@@ -160,7 +160,7 @@ class Started:
         return Finished(self.process.returncode, "".join(self._lines) + rest, self.directory)
 
     def family(self) -> list[psutil.Process]:
-        """The command and all processes that it started."""
+        """Return the command and all processes that it started."""
         command = psutil.Process(self.process.pid)
         return [command, *command.children(recursive=True)]
 
@@ -174,7 +174,7 @@ class Piswarm:
         self._started: list[Started] = []
 
     def close(self) -> None:
-        """End what a test that failed has left."""
+        """End the processes that a failed test has left."""
         for started in self._started:
             if started.process.poll() is None:
                 family = started.family()
@@ -190,7 +190,7 @@ class Piswarm:
                 started.process.stdout.close()
 
     def scenario(self, **changes: Any) -> Path:
-        """A scenario file: the locustfile's visitors on the embedded target, with `changes`."""
+        """Write a scenario of the locustfile's visitors on the embedded target, with `changes`; return its file."""
         (self._directory / "visitors.py").write_text(LOCUSTFILE)
         content = {
             "target": "embedded",
@@ -225,7 +225,7 @@ class Piswarm:
         return self._started[-1]
 
     def resume(self, directory: Path) -> Finished:
-        """Go on with the run that was in `directory`."""
+        """Resume the run in `directory` and wait for its end."""
         process = subprocess.Popen(
             [*PISWARM, "resume", str(directory)],
             cwd=self._directory,

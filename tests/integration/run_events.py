@@ -1,4 +1,4 @@
-"""What a run has written so far: its events, and its users by second."""
+"""The events and users by second that a run has written so far."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def events(directory: Path) -> list[Event]:
 
 
 def wait_for_event(directory: Path, kind: str, node: str | None, timeout_s: float = 30) -> tuple[Event, float]:
-    """The event, and after how many seconds it was there."""
+    """Wait for an event; return it, and after how many seconds it was there."""
     began_s = time.monotonic()
     while True:
         found = [event for event in events(directory) if event.kind == kind and event.node == node]

@@ -27,10 +27,10 @@ LIMIT_S = 60.0
 
 
 class StandingFleet:
-    """Nodes pi1, pi2, …, each an agent of its own, for the length of a `with` block."""
+    """Nodes pi1, pi2, … with an agent each, for the length of a `with` block."""
 
     def __init__(self, directory: Path, nodes: int, variables: dict[str, dict[str, Any]] | None = None) -> None:
-        """`variables` are what the inventory says of some of the nodes, by name."""
+        """Prepare nodes, with `variables` as the inventory's variables of some of them, by name."""
         self.names = [f"pi{number}" for number in range(1, nodes + 1)]
         self.state = directory / "state"
         self.inventory = directory / "inventory.json"
@@ -53,11 +53,11 @@ class StandingFleet:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Of `piswarm run`."""
+        """Return options of `piswarm run` for this fleet."""
         return ("--inventory", str(self.inventory), "--state", str(self.state))
 
     def folder(self, name: str) -> Path:
-        """What is /etc/piswarm on a real node."""
+        """Return the folder of a node that is /etc/piswarm on a real one."""
         return self._directory / name
 
     def start(self, names: Iterable[str]) -> None:
@@ -73,25 +73,25 @@ class StandingFleet:
                 )
 
     def family(self, name: str) -> list[psutil.Process]:
-        """The agent of a node, and its workers."""
+        """Return the agent of a node, and its workers."""
         agent = psutil.Process(self._agents[name].pid)
         return [agent, *agent.children()]
 
     def kill(self, name: str) -> None:
-        """All of a node at once, as when its power is cut."""
+        """Kill all processes of a node at once, as when its power is cut."""
         for process in self.family(name):
             process.kill()
         self._agents.pop(name).wait()
 
     def wait_until_idle(self) -> None:
-        """Until no node has a worker any more."""
+        """Wait until no node has a worker any more."""
         deadline_s = time.monotonic() + LIMIT_S
         while any(len(self.family(name)) > 1 for name in self._agents):
             assert time.monotonic() < deadline_s, "workers live on after their run"
             time.sleep(0.05)
 
     def log(self, name: str) -> str:
-        """What an agent has said."""
+        """Return what an agent has printed."""
         return (self._directory / f"{name}.log").read_text()
 
     def __enter__(self) -> Self:

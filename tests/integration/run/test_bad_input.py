@@ -1,4 +1,4 @@
-"""Wrong input: one clear message that says what to do, the right exit status, nothing started and nothing left."""
+"""Wrong input gives one clear message that says what to do, and the right exit status; nothing is started or left."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: 
 def test_what_is_no_file_to_read_is_refused_at_once(
     piswarm: Piswarm, tmp_path: Path, command: list[str], name: str
 ) -> None:
-    """A pipe that nobody writes to, memory, a name longer than any may be: nothing waits for them, nothing breaks at them."""
+    """A pipe, a device or an impossible file name in place of a file is refused at once."""
     os.mkfifo(tmp_path / "fifo")
     words = [word.format(scenario=piswarm.scenario()) for word in command]
     done = subprocess.run(
@@ -96,7 +96,7 @@ def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None
 def test_a_locustfile_that_can_not_be_used_is_refused_before_anything_is_started(
     piswarm: Piswarm, tmp_path: Path, content: bytes, words: list[str]
 ) -> None:
-    """In another encoding, not Python, failing or ending when it is imported."""
+    """A locustfile in another encoding, that is not Python, or that fails or exits on import is refused before anything starts."""
     scenario = piswarm.scenario()
     (tmp_path / "visitors.py").write_bytes(content)
     finished = piswarm.run(scenario)
@@ -105,21 +105,21 @@ def test_a_locustfile_that_can_not_be_used_is_refused_before_anything_is_started
 
 
 def test_a_window_longer_than_every_hold_is_refused(piswarm: Piswarm) -> None:
-    """In the file by the rule's line; where --duration shortens the holds, by the option."""
+    """A window longer than every hold is refused by the line of its rule, or by --duration where that shortens the holds."""
     rules = ["errors < 50 % over 2s"]
     assert_refused(piswarm.run(piswarm.scenario(thresholds=["errors < 50 % over 5s"])), 2, "thresholds[0]", "over 5s")
     assert_refused(piswarm.run(piswarm.scenario(thresholds=rules), "--duration", "4s"), 2, "--duration 4s", rules[0])
 
 
 def test_a_locustfile_that_does_not_import_is_the_operators_to_mend(piswarm: Piswarm, tmp_path: Path) -> None:
-    """What it raised is shown, with the file's name, and no traceback of ours."""
+    """An exception of a locustfile's import is shown with the file's name, without a traceback of piswarm's."""
     scenario = piswarm.scenario()
     (tmp_path / "visitors.py").write_text("import no_such_module_at_all\n")
     assert_refused(piswarm.run(scenario), 2, "visitors.py", "no_such_module_at_all")
 
 
 def test_an_output_directory_in_use_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
-    """Nothing of an earlier run is ever overwritten."""
+    """An output directory in use is refused, so that no earlier run is overwritten."""
     (tmp_path / "run-1").mkdir()
     (tmp_path / "run-1" / "result.json").write_text("precious")
     finished = piswarm.run(piswarm.scenario())
@@ -128,7 +128,7 @@ def test_an_output_directory_in_use_is_refused(piswarm: Piswarm, tmp_path: Path)
 
 
 def test_an_output_directory_that_can_not_be_written_is_refused(piswarm: Piswarm) -> None:
-    """Said at the start, not after an hour of load."""
+    """An output directory that can't be written is refused at the start, and not after the load."""
     assert_refused(piswarm.run(piswarm.scenario(), "--out", "/proc/nowhere"), 2, "/proc/nowhere", "--out")
 
 
@@ -143,7 +143,7 @@ def test_a_taken_port_is_refused(piswarm: Piswarm) -> None:
 
 @pytest.mark.parametrize("option", ["--target", "--host"])
 def test_a_target_that_is_not_there_aborts_the_run(piswarm: Piswarm, option: str) -> None:
-    """That is nobody's wrong input: exit status 4, no load sent, and a report that says so; by Locust's option too."""
+    """A target that is not there, given by --target or --host, aborts the run with status 4, no load and a report that says so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     finished = piswarm.run(piswarm.scenario(), option, f"http://127.0.0.1:{port}")
@@ -153,7 +153,7 @@ def test_a_target_that_is_not_there_aborts_the_run(piswarm: Piswarm, option: str
 
 
 def test_an_interrupt_before_the_start_is_no_broken_threshold(piswarm: Piswarm) -> None:
-    """Ctrl-C while the locustfile is read ends with ABORTED's status, not with FAIL's."""
+    """Ctrl-C while the locustfile is read ends with the status of ABORTED, and not with that of FAIL."""
     scenario = piswarm.scenario()
     (scenario.parent / "visitors.py").write_text(
         "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8"

@@ -1,4 +1,4 @@
-"""Names and errors that hold control characters and turned-around text: visible wherever a run shows them, obeyed nowhere."""
+"""Control and bidirectional characters in names and errors are visible wherever a run shows them, and obeyed nowhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Visitor(HttpUser):
 
 
 def test_foreign_text_is_visible_wherever_it_is_shown(piswarm: Piswarm) -> None:
-    """Terminal, metrics, result, report and junit.xml have the escapes, and none of the characters."""
+    """Terminal, metrics, result, report and junit.xml have the escapes of control characters, and not the characters."""
     rule = r"GET \x1b]0;title\x07\u202ename\x00 rate > 0/s"
     file = piswarm.scenario(
         thresholds=[rule, "exceptions >= 1", "errors > 1 %"], load=[{"users": 4, "spawn_rate": 20, "hold": "12s"}]

@@ -1,4 +1,4 @@
-"""A target that stops answering: the requests that wait for it are what matters, and they count."""
+"""When a target stops answering, the requests in flight count."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def written(directory: Path, base: str) -> str:
 def test_a_target_that_stops_for_good_fails_the_run(
     piswarm: Piswarm, target: Target, tmp_path: Path, base: str
 ) -> None:
-    """Nothing is refused and nothing times out; every user waits, whichever client it has, and that is no PASS."""
+    """When a target stops for good, all users wait, nothing is refused or times out, and the run FAILs with either client."""
     scenario = piswarm.scenario(
         locustfile=written(tmp_path, base),
         load=[{"users": 8, "spawn_rate": 20, "hold": "20s"}],
@@ -69,7 +69,7 @@ def test_a_target_that_stops_for_good_fails_the_run(
 
 
 def test_an_abort_rule_notices_a_target_that_hangs_while_the_run_is_on(piswarm: Piswarm, target: Target) -> None:
-    """By the ages of what is in flight, long before anything has failed; metrics tell of it too."""
+    """An abort rule breaks by the ages of requests in flight before any has failed, and metrics show them."""
     scenario = piswarm.scenario(
         load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}],
         thresholds=["p95 < 1 s over 3s, abort", "errors < 50 %"],
@@ -98,7 +98,7 @@ def test_an_abort_rule_notices_a_target_that_hangs_while_the_run_is_on(piswarm: 
 def test_an_endpoint_that_hangs_for_half_of_the_users_fails_the_run_and_is_named(
     piswarm: Piswarm, target: Target, tmp_path: Path
 ) -> None:
-    """The others are answered quickly, and hide it from every percentile but the largest."""
+    """An endpoint that hangs for half of the users FAILs the run and is named, though quick answers hide it from percentiles."""
     (tmp_path / "hanging.py").write_text(
         """
 import socket

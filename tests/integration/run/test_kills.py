@@ -1,4 +1,4 @@
-"""Nodes, workers and the controller die in the middle of a run: the load goes on, and every request is counted once."""
+"""When nodes, workers or the controller die in mid-run, the load goes on and every request counts once."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def scenario(piswarm: Piswarm, hold: str = "20s", nodes: int = 3) -> Path:
 
 
 def processes_of(started: Started, number: int) -> list[psutil.Process]:
-    """The agent of the node of that number, from 0, and its worker. Nodes are started in order."""
+    """Return the agent and worker of the node of that number, from 0; nodes are started in order."""
     agents = [child for child in started.family()[0].children() if "worker.simulation.node" in child.cmdline()]
     agent = sorted(agents, key=lambda child: child.pid)[number]
     return [agent, *agent.children()]
 
 
 def assert_all_counted(finished: Finished, target: Target) -> None:
-    """What the target counted is what the result has."""
+    """Assert that the result has all requests that the target counted."""
     assert finished.result["requests"]["total"] == sum(target.counts().values())
     assert finished.result["unreported_workers"] == []
 
@@ -80,7 +80,7 @@ def kill(node: list[psutil.Process]) -> None:
 
 
 def freeze(node: list[psutil.Process]) -> None:
-    """As a cut cable does: it is there, and nothing of it is heard."""
+    """Stop processes so that nothing is heard of them, as when their cable is cut."""
     for process in node:
         process.suspend()
 
@@ -89,7 +89,7 @@ def freeze(node: list[psutil.Process]) -> None:
 def test_a_lost_nodes_users_are_on_others_within_five_seconds(
     piswarm: Piswarm, target: Target, end: Callable[[list[psutil.Process]], None]
 ) -> None:
-    """One node of three, all at once: nobody else's users are stopped, and there is no second ramp."""
+    """The users of one lost node of three run on others within 5 s; other users go on, and there is no second ramp."""
     started = piswarm.start(scenario(piswarm), "--separate", "--target", target.url)
     started.wait_for("stage 1 of 1, hold")
     node = processes_of(started, 1)
@@ -117,7 +117,7 @@ def test_a_lost_nodes_users_are_on_others_within_five_seconds(
 
 
 def test_a_node_that_comes_back_is_taken_in_again_and_nothing_of_it_is_lost(piswarm: Piswarm, target: Target) -> None:
-    """Its users have gone elsewhere meanwhile; what it has measured is kept until it can be told."""
+    """A node that is lost and returns gets users again, and its unacknowledged reports are all in the result."""
     started = piswarm.start(scenario(piswarm, hold="30s"), "--separate", "--target", target.url)
     started.wait_for("stage 1 of 1, hold")
     node = processes_of(started, 0)
@@ -134,7 +134,7 @@ def test_a_node_that_comes_back_is_taken_in_again_and_nothing_of_it_is_lost(pisw
 
 
 def test_a_killed_worker_is_started_again_by_its_agent(piswarm: Piswarm, target: Target) -> None:
-    """Its users go elsewhere at once, and come back little by little; the node was never lost."""
+    """A killed worker loses its users to others, is started again by its agent and gets users back; its node is not lost."""
     started = piswarm.start(scenario(piswarm, hold="25s"), "--separate", "--target", target.url)
     started.wait_for("stage 1 of 1, hold")
     _, worker = processes_of(started, 2)
@@ -151,7 +151,9 @@ def test_a_killed_worker_is_started_again_by_its_agent(piswarm: Piswarm, target:
 
 
 def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: Piswarm, target: Target) -> None:
-    """It is told with its last words, tried again at growing intervals, and quarantined until a worker stays."""
+    """A node whose worker crashes repeatedly is quarantined, with the worker's last output and growing intervals, until
+    one stays.
+    """
     file = scenario(piswarm, hold="25s")
     (file.parent / "visitors.py").write_text(CRASHING_ON_SIM002)
     started = piswarm.start(file, "--separate", "--target", target.url)
@@ -177,7 +179,7 @@ def test_a_node_whose_workers_crash_again_and_again_gets_no_more_users(piswarm: 
 def test_a_run_whose_controller_was_killed_is_resumed(
     piswarm: Piswarm, target: Target, separate: tuple[str, ...]
 ) -> None:
-    """By a fleet that has outlived it, fallen idle, and kept what it had not told. One result, with the gap in it."""
+    """After its controller is killed the fleet falls idle and keeps its reports, and a resumed run has one result with the gap."""
     started = piswarm.start(scenario(piswarm, hold="12s"), *separate, "--target", target.url)
     started.wait_for("stage 1 of 1, hold")
     command, *others = started.family()
@@ -209,7 +211,7 @@ def test_a_run_whose_controller_was_killed_is_resumed(
 def test_a_run_whose_controller_was_killed_when_the_load_had_ended_is_only_brought_to_its_end(
     piswarm: Piswarm, target: Target
 ) -> None:
-    """No user is started again, and what the workers had still to tell is waited for."""
+    """A run whose controller is killed after its load is resumed only to its end: late reports are awaited, no user is started."""
     file = scenario(piswarm, hold="4s")
     (file.parent / "visitors.py").write_text(WITH_LONG_TASKS)
     started = piswarm.start(file, "--target", target.url)
@@ -226,7 +228,7 @@ def test_a_run_whose_controller_was_killed_when_the_load_had_ended_is_only_broug
 
 
 def test_users_that_are_wanted_again_while_they_end_their_task_are_started(piswarm: Piswarm, target: Target) -> None:
-    """Those that were told to stop do not count as running, however long their task takes."""
+    """Users that were told to stop do not count as running while they end their tasks, so that others start at once."""
     file = piswarm.scenario(
         load=[
             {"users": 12, "spawn_rate": 100, "hold": "3s"},
@@ -250,7 +252,7 @@ def test_users_that_are_wanted_again_while_they_end_their_task_are_started(piswa
 
 
 def test_what_can_not_be_resumed_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
-    """A run that has ended, one that is still on, and what is none."""
+    """A run that has ended, one that is still on, and a directory without a run are not resumed."""
     started = piswarm.start(piswarm.scenario(load=[{"users": 2, "spawn_rate": 20, "hold": "6s"}], nodes={"expect": 1}))
     started.wait_for("stage 1 of 1, hold")
     refused = piswarm.resume(started.directory)

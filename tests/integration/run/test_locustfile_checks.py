@@ -1,4 +1,6 @@
-"""What a locustfile asks of Locust and does not get here: refused or told by name before anything is started, by the command."""
+"""Features of Locust that a locustfile uses and piswarm lacks are refused or warned of by name before the command
+starts anything.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ LOAD = [{"users": 2, "spawn_rate": 10, "hold": "5s"}]
 
 
 def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Path:
-    """A scenario whose locustfile has this, too."""
+    """A scenario whose locustfile has this text added."""
     (folder / "own.py").write_text(USERS + text, encoding="utf-8")
     return piswarm.scenario(**({"locustfile": "own.py", "nodes": {"expect": 1}, "load": LOAD} | changes))
 
@@ -84,7 +86,7 @@ def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Pa
 def test_what_would_make_another_load_or_verdict_is_refused(
     piswarm: Piswarm, tmp_path: Path, locustfile: str, says: str
 ) -> None:
-    """Exit status 2, with file and line where there is one, and nothing is started."""
+    """A feature whose lack would change load or verdict is refused with status 2, file and line, and nothing is started."""
     users = {"Visitor": 1, "Bank": 1} if "Bank" in locustfile else {"Visitor": 1}
     finished = piswarm.run(with_own(piswarm, tmp_path, locustfile, users=users))
     assert finished.status == 2, finished.output
@@ -96,14 +98,14 @@ def test_what_would_make_another_load_or_verdict_is_refused(
 def test_tags_chosen_by_the_environment_are_refused(
     piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They would choose tasks on simulated nodes, and none on real ones."""
+    """LOCUST_TAGS is refused, since it would choose tasks on simulated nodes and not on real ones."""
     monkeypatch.setenv("LOCUST_TAGS", "good")
     finished = piswarm.run(with_own(piswarm, tmp_path, ""))
     assert (finished.status, "LOCUST_TAGS is set" in finished.output) == (2, True), finished.output
 
 
 def test_a_module_that_piswarms_own_package_hides_is_named(piswarm: Piswarm, tmp_path: Path) -> None:
-    """Not as an import that fails for no reason that its reader could see."""
+    """A module hidden by piswarm's own package is named, and not reported as a failed import."""
     shop = tmp_path / "shop"
     shop.mkdir()
     (shop / "master.py").write_text("PATH = '/health'\n", encoding="utf-8")
@@ -115,7 +117,7 @@ def test_a_module_that_piswarms_own_package_hides_is_named(piswarm: Piswarm, tmp
 def test_what_is_merely_not_used_is_told_at_the_start_and_kept(
     piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line each on the screen, in result.json and in the report; own options take what the environment says."""
+    """A feature without effect is warned of in one line on the screen, in result.json and in the report; own options apply."""
     monkeypatch.setenv("SHOP_TENANT", "<globex>")
     monkeypatch.setenv("LOCUST_USERS", "7")
     log = tmp_path / "said.log"
@@ -164,7 +166,7 @@ def say(environment, **_):
 def test_what_real_nodes_would_not_have_is_refused_before_they_are_asked(
     piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They get the locustfile alone: modules and files beside it are named, and variables of this machine told."""
+    """Modules and files beside a locustfile are refused on real nodes, and variables of this machine are warned of."""
     monkeypatch.setenv("SHOP_TOKEN", "x")
     (tmp_path / "helpers").mkdir()
     (tmp_path / "helpers" / "__init__.py").touch()
@@ -199,7 +201,7 @@ LATER = "later.json"
 
 
 def test_a_scenario_needs_no_target_where_its_classes_have_a_host(piswarm: Piswarm, tmp_path: Path) -> None:
-    """As with Locust; here nothing listens there."""
+    """A scenario without a target uses the host of its user classes, as Locust does."""
     scenario = with_own(piswarm, tmp_path, "Visitor.host = 'http://127.0.0.1:9'\n")
     content = json.loads(scenario.read_text(encoding="utf-8"))
     del content["target"]

@@ -1,4 +1,4 @@
-"""What a locustfile does with Locust's events and runner, on nodes that share a process: through the command."""
+"""Locust's events and runner in a locustfile, on nodes that share a process, through the command."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from worker.http import HttpUser
 
 
 def run(piswarm: Piswarm, tmp_path: Path, locustfile: str, *options: str, **changes: Any) -> Finished:
-    """A run of a locustfile on three simulated nodes."""
+    """Run a locustfile on three simulated nodes."""
     (tmp_path / "own.py").write_text(IMPORTS + locustfile, encoding="utf-8")
     scenario = piswarm.scenario(**{"locustfile": "own.py", "load": LOAD, "nodes": {"expect": 3}, **changes})
     return piswarm.run(scenario, *options)
 
 
 def test_requests_fired_on_the_global_event_are_counted_each_once(piswarm: Piswarm, tmp_path: Path) -> None:
-    """What the users fired is what the result has, and who listens to either event hears each."""
+    """Requests that users fire on either event are counted once in the result, and listeners of either event hear each."""
     log = tmp_path / "fired.log"
     finished = run(
         piswarm,
@@ -76,7 +76,7 @@ class Raw(User):
 def test_an_init_listener_that_fails_ends_the_run_before_any_load(
     piswarm: Piswarm, target: Target, tmp_path: Path
 ) -> None:
-    """Locust ends with 1 at once. The exception and its place are the reason, and no process is left."""
+    """A failing init listener ends the run before any load, with its exception and place as the reason and no process left."""
     locustfile = """
 @events.init.add_listener
 def read_accounts(environment, **_):
@@ -98,7 +98,7 @@ def read_accounts(environment, **_):
 
 
 def test_a_listener_that_exits_is_a_listener_that_fails(piswarm: Piswarm, tmp_path: Path) -> None:
-    """`sys.exit("no token")` is how many locustfiles refuse to run; the other nodes of the process must not vanish unheard."""
+    """A listener that calls sys.exit() is one that fails, and does not end the other nodes of its process."""
     finished = run(
         piswarm,
         tmp_path,
@@ -114,7 +114,7 @@ def need_token(environment, **_):
 
 
 def test_a_locustfile_that_quits_ends_the_run_by_name(piswarm: Piswarm, tmp_path: Path) -> None:
-    """The users that go on without the others would be PASS of another load."""
+    """A locustfile that calls runner.quit() ends the whole run with that reason, since a part of the users is another load."""
     finished = run(
         piswarm,
         tmp_path,
@@ -137,7 +137,7 @@ class Visitor(HttpUser):
 
 @pytest.mark.parametrize("separate", [[], ["--separate"]], ids=["in one process", "separate"])
 def test_each_worker_hears_its_life_from_init_to_quit(piswarm: Piswarm, tmp_path: Path, separate: list[str]) -> None:
-    """In Locust's order; no user begins before init is done; own options have their default or what the environment says."""
+    """Each worker hears Locust's events in their order, no user begins before init is done, and own options have their values."""
     log = tmp_path / "events.log"
     finished = run(
         piswarm,
@@ -187,7 +187,7 @@ class Visitor(HttpUser):
 
 
 def test_a_listener_that_fails_in_mid_run_is_an_exception_of_the_run(piswarm: Piswarm, tmp_path: Path) -> None:
-    """Named with its place, like those of users' tasks. Locust ends with 2 for it."""
+    """A failing listener in mid-run is an exception of the run, with its place, as are those of users' tasks."""
     finished = run(
         piswarm,
         tmp_path,

@@ -1,4 +1,4 @@
-"""What a run prints can't stop it: who reads it, on what, and in which encoding decides neither its verdict nor its files."""
+"""The reader, device and encoding of a run's output change neither its verdict nor its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT_S = 90
 def running(
     piswarm: Piswarm, out: Path, stdout: Any, *, hold: str = "2s", **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of about `hold` that prints to `stdout`; what it says on standard error is in `err` beside `out`."""
+    """A run of about `hold` that prints to `stdout`, with standard error in `err` beside `out`."""
     scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": hold}], nodes={"expect": 2})
     command = [*PISWARM, "run", str(scenario), "--out", str(out)]
     with out.with_name("err").open("wb") as err:
@@ -43,7 +43,7 @@ def complaints(out: Path) -> str:
 
 
 def assert_whole(out: Path, status: int) -> Mapping[str, Any]:
-    """Its files are there, and its exit status is its verdict's."""
+    """Assert that the run's files are there, and that its exit status is its verdict's."""
     result: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert STATUSES[result["verdict"]] == status
     assert result["requests"]["total"] > 0
@@ -52,7 +52,7 @@ def assert_whole(out: Path, status: int) -> Mapping[str, Any]:
 
 
 def test_a_reader_that_has_had_enough_does_not_stop_a_run(piswarm: Piswarm, tmp_path: Path) -> None:
-    """`piswarm run … | head -1`: nothing is said of it, and all else is as ever."""
+    """A reader that closes the pipe, as `head -1` does, neither stops a run nor causes a message."""
     out = tmp_path / "run"
     with running(piswarm, out, subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -65,7 +65,7 @@ def test_a_reader_that_has_had_enough_does_not_stop_a_run(piswarm: Piswarm, tmp_
 
 
 def test_a_reader_that_does_not_read_does_not_hold_up_a_run(piswarm: Piswarm, tmp_path: Path) -> None:
-    """A pipe that is full from the start: its lines are left out, and the run is over when it should be."""
+    """A reader that does not read from a full pipe loses lines and does not delay a run."""
     out = tmp_path / "run"
     readable, writable = os.pipe()
     os.write(writable, b"-" * fcntl.fcntl(writable, fcntl.F_GETPIPE_SZ))
@@ -79,7 +79,7 @@ def test_a_reader_that_does_not_read_does_not_hold_up_a_run(piswarm: Piswarm, tm
 
 
 def test_an_output_whose_disk_is_full_is_told_of_and_the_verdict_stays(piswarm: Piswarm, tmp_path: Path) -> None:
-    """The run is judged by what it measured; where the result is goes to standard error."""
+    """When output goes to a full disk, the run is judged by its measurements, and standard error has the verdict and the place."""
     out = tmp_path / "run"
     with Path("/dev/full").open("wb") as full, running(piswarm, out, full) as process:
         status = process.wait(LIMIT_S)
@@ -92,7 +92,7 @@ def test_an_output_whose_disk_is_full_is_told_of_and_the_verdict_stays(piswarm: 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_what_an_encoding_lacks_is_replaced(piswarm: Piswarm, tmp_path: Path, encoding: str) -> None:
-    """On what is printed alone, by `run` and by `nodes`; the files are UTF-8."""
+    """Characters that an encoding lacks are replaced in the output of `run` and `nodes`, and not in the files."""
     out = tmp_path / "run"
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
     with running(piswarm, out, subprocess.PIPE, env=environment) as process:
@@ -108,7 +108,7 @@ def test_what_an_encoding_lacks_is_replaced(piswarm: Piswarm, tmp_path: Path, en
 
 
 def test_a_terminal_that_goes_away_ends_a_run_in_order(piswarm: Piswarm, tmp_path: Path) -> None:
-    """However often it says so: shells and kernels both do."""
+    """A terminal that goes away, with any number of SIGHUP, ends a run in order."""
     out = tmp_path / "run"
     with running(piswarm, out, subprocess.PIPE, hold="10m") as process:
         wait_for_load(process)
@@ -121,7 +121,7 @@ def test_a_terminal_that_goes_away_ends_a_run_in_order(piswarm: Piswarm, tmp_pat
 
 
 def test_a_run_that_is_to_outlive_its_terminal_does(piswarm: Piswarm, tmp_path: Path) -> None:
-    """`nohup piswarm run …`: SIGHUP is ignored, as it was at the start."""
+    """A run started with SIGHUP ignored, as by `nohup`, outlives its terminal."""
     out = tmp_path / "run"
     script = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
     scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "8s"}], nodes={"expect": 2})
@@ -142,7 +142,7 @@ def wait_for_load(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_what_a_run_leaves_is_written_by_its_owner_alone(piswarm: Piswarm, tmp_path: Path) -> None:
-    """Whatever the umask: one of 000 counts as 022."""
+    """No file of a run can be written by others than its owner, also under a umask of 000."""
     out = tmp_path / "run"
     with running(piswarm, out, subprocess.DEVNULL, hold="1s", umask=0) as process:
         assert_whole(out, process.wait(LIMIT_S))

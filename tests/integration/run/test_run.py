@@ -1,4 +1,4 @@
-"""`piswarm run`, as a user meets it: real processes, a real wire, a real target."""
+"""`piswarm run` as a user calls it, with real processes, a real wire and a real target."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
 
 
 def test_a_broken_threshold_fails_the_run(piswarm: Piswarm) -> None:
-    """Exit status 1, and the rule is named on the screen, in the result and in junit.xml."""
+    """A broken threshold ends with exit status 1 and is named on the screen, in the result and in junit.xml."""
     rule = "GET /health rate > 100000/s"  # latencies may be doubtful on a busy machine, and the run INVALID then
     finished = piswarm.run(piswarm.scenario(thresholds=[rule, "errors < 50 %"]))
 
@@ -111,7 +111,7 @@ def test_a_broken_threshold_fails_the_run(piswarm: Piswarm) -> None:
 
 
 def test_a_rule_that_aborts_ends_the_run_before_its_time(piswarm: Piswarm) -> None:
-    """The run does not wait for the end of its stage, and is a FAIL, not an accident."""
+    """A rule that aborts ends the run before the end of its stage with the verdict FAIL."""
     finished = piswarm.run(
         piswarm.scenario(
             thresholds=["errors < 1 % over 2s, abort"], load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]
@@ -124,7 +124,7 @@ def test_a_rule_that_aborts_ends_the_run_before_its_time(piswarm: Piswarm) -> No
 
 
 def test_a_threshold_on_an_endpoint_that_never_appeared_does_not_pass(piswarm: Piswarm) -> None:
-    """A misspelt endpoint is no reason to be content."""
+    """A threshold on an endpoint that never appeared, as a misspelt one, does not hold."""
     finished = piswarm.run(piswarm.scenario(thresholds=["GET /helth p95 < 1 s"]))
 
     assert finished.status == 1
@@ -132,7 +132,7 @@ def test_a_threshold_on_an_endpoint_that_never_appeared_does_not_pass(piswarm: P
 
 
 def test_a_starved_generator_makes_the_run_invalid(piswarm: Piswarm) -> None:
-    """With the generator's CPU taken away, the figures are shown and not believed: exit status 3."""
+    """A generator whose CPU is taken away makes the run INVALID with exit status 3, and its figures are shown."""
     started = piswarm.start(
         piswarm.scenario(
             load=[{"users": 8, "spawn_rate": 20, "hold": "8s"}],
@@ -157,7 +157,7 @@ def test_a_starved_generator_makes_the_run_invalid(piswarm: Piswarm) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_in_order(piswarm: Piswarm, target: Target, number: signal.Signals) -> None:
-    """Exit status 4, the report is written, nothing counted is lost, and no process stays behind."""
+    """An interrupted run ends with exit status 4 and a report, loses no request and leaves no process."""
     started = piswarm.start(
         piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]), "--target", target.url
     )
@@ -175,7 +175,7 @@ def test_an_interrupted_run_ends_in_order(piswarm: Piswarm, target: Target, numb
 
 
 def test_interrupting_before_the_load_ends_in_order_too(piswarm: Piswarm) -> None:
-    """While nodes are still starting, Ctrl-C works as well."""
+    """Ctrl-C while nodes are still starting ends the run as in order as later."""
     started = piswarm.start(piswarm.scenario())
     started.wait_for("waiting for nodes")
     family = started.family()
@@ -188,7 +188,7 @@ def test_interrupting_before_the_load_ends_in_order_too(piswarm: Piswarm) -> Non
 
 
 def test_a_killed_controller_leaves_no_process_behind(piswarm: Piswarm) -> None:
-    """kill -9 gives it no chance to end anything: what it started waits for another for a while, and ends by itself."""
+    """The processes of a killed controller wait for another controller for a while, and then end by themselves."""
     started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]))
     started.wait_for(IN_LOAD)
     family = started.family()
@@ -200,7 +200,7 @@ def test_a_killed_controller_leaves_no_process_behind(piswarm: Piswarm) -> None:
 
 
 def test_a_rack_that_dies_is_seen_and_said(piswarm: Piswarm) -> None:
-    """Its nodes are lost, the run goes on, and its result is not believed."""
+    """When one rack of simulated nodes dies, its nodes are lost, and the run goes on and is INVALID."""
     started = piswarm.start(
         piswarm.scenario(nodes={"expect": 40}, load=[{"users": 40, "spawn_rate": 100, "hold": "15s"}])
     )
@@ -227,7 +227,7 @@ def test_a_rack_that_dies_is_seen_and_said(piswarm: Piswarm) -> None:
 
 @contextmanager
 def robbed_of_cpu(processes: list[psutil.Process]) -> Iterator[None]:
-    """Within the block the processes get no CPU for 150 ms out of every 200, however the system would share it out."""
+    """Give the processes no CPU for 150 ms out of every 200 while the block lasts."""
     over = threading.Event()
 
     def rob() -> None:
@@ -254,7 +254,7 @@ def assert_gone(family: list[psutil.Process], timeout_s: float = 20) -> None:
 
 
 def test_prometheus_can_follow_a_run(piswarm: Piswarm) -> None:
-    """On a port of its own, only when asked for; its counts are those of the result."""
+    """Metrics have a port of their own on request, and their counts are those of the result."""
     scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "12s"}])
     started = piswarm.start(scenario, "--metrics-port", "0")
     url = started.wait_for("metrics on ").split()[-1]

@@ -1,4 +1,4 @@
-"""A run that fails when its processes have been started leaves none of them behind; tests/unit/run/test_run_end.py has the rest."""
+"""A run that fails after the start of its processes leaves none of them; the rest is in tests/unit/run/test_run_end.py."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ sys.exit(main())
 def test_whatever_fails_after_the_start_the_processes_are_ended_and_the_run_is_aborted(
     piswarm: Piswarm, tmp_path: Path, error: str, patch: str
 ) -> None:
-    """Also when it is wrong input, for status 2 says that nothing was started; the reason is said in all places."""
+    """Any failure after the start, also wrong input, ends all processes and gives ABORTED with the reason in all places."""
     scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "2s"}], nodes={"expect": 2})
     command = [sys.executable, "-c", BEGIN.format(error=error) + patch + END, "run", str(scenario), "--out", "out"]
     done = subprocess.run(

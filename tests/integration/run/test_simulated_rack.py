@@ -1,4 +1,4 @@
-"""Simulated nodes are as slow as the boards that they stand for, and their figures say so."""
+"""Simulated nodes are as slow as their boards, and their figures show it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ON_A_ZERO_S = REQUEST_S * 9.0 / 4.0
 
 
 def test_a_board_makes_no_more_requests_than_it_has_cpu_for(piswarm: Piswarm, target: Target) -> None:
-    """Its users wait, and its node is busy, late and unfit; the one beside it has the CPU, and neither loses a request."""
+    """A board that is too slow makes its users wait and is unfit, the node beside it is not affected, and no request is lost."""
     scenario = piswarm.scenario(
         load=[{"users": 64, "spawn_rate": 64, "hold": f"{SECONDS}s"}],
         nodes={"expect": 2},

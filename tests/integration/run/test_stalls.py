@@ -1,4 +1,4 @@
-"""What keeps the controller from its work is named, and what it could not see is not judged."""
+"""What stalls the controller is named, and seconds that it missed are not judged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def long_run(piswarm: Piswarm, hold_s: int, **changes: Any) -> Started:
 
 
 def test_a_stopped_controller_is_a_gap_and_the_users_come_back(piswarm: Piswarm) -> None:
-    """The fleet ends its load while it hears nothing. Those seconds are not judged; the rest is, with all users."""
+    """While a controller is stopped, the fleet ends its load; that gap is not judged, the rest is, and all users return."""
     started = long_run(piswarm, HOLD_S)
     time.sleep(4)
     started.process.send_signal(signal.SIGSTOP)
@@ -64,7 +64,7 @@ def test_a_stopped_controller_is_a_gap_and_the_users_come_back(piswarm: Piswarm)
 
 
 def test_the_controllers_own_agent_is_started_again(piswarm: Piswarm) -> None:
-    """It was away for some seconds of many, so its machine is known well enough."""
+    """The controller's own agent is started again when it dies, and a few missing samples leave its CPU known."""
     started = long_run(piswarm, 30)
     agent_of(started).kill()
     finished = started.finish()
@@ -75,7 +75,7 @@ def test_the_controllers_own_agent_is_started_again(piswarm: Piswarm) -> None:
 
 
 def test_a_controller_that_is_not_known_half_of_the_time_is_no_pass(piswarm: Piswarm) -> None:
-    """Its agent lives and says nothing: what the samples before say is not said of all."""
+    """A controller whose agent falls silent for half of the run is INVALID, since earlier samples do not speak for the rest."""
     started = long_run(piswarm, 16)
     agent = agent_of(started)
     agent.suspend()
@@ -91,13 +91,13 @@ def test_a_controller_that_is_not_known_half_of_the_time_is_no_pass(piswarm: Pis
 
 
 def agent_of(started: Started) -> psutil.Process:
-    """The controller's own, which is the one process of its kind where nodes are simulated together."""
+    """Return the controller's own agent, the only such process where nodes are simulated together."""
     (agent,) = [process for process in started.family() if "worker.agent.node" in process.cmdline()]
     return agent
 
 
 def test_another_program_can_not_lock_the_controller_out_of_its_database(piswarm: Piswarm) -> None:
-    """Whoever wants to write there is turned away, and the run notices nothing."""
+    """Another program that wants to write to run.db is refused, and the run is not affected."""
     started = long_run(piswarm, 8)
     code = (
         "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=1)\n"
@@ -128,7 +128,7 @@ class Visitor(HttpUser):
 
 
 def test_a_target_that_can_do_no_more_is_named(piswarm: Piswarm) -> None:
-    """Users that never pause: it is the target whose core is used up, and the result says so."""
+    """A target whose core is used up by users without pauses is named as the bottleneck."""
     file = piswarm.scenario(
         load=[{"users": 64, "spawn_rate": 64, "hold": "20s"}], nodes={"expect": 2}, fleet={"pi5-cooled": 1}
     )
@@ -150,7 +150,7 @@ def test_a_target_that_can_do_no_more_is_named(piswarm: Piswarm) -> None:
 
 
 def test_too_few_open_files_are_warned_of_before_the_start(piswarm: Piswarm, tmp_path: Path) -> None:
-    """`ulimit -n 200` and 300 users: one line with the remedy, first of all, and in the result."""
+    """Too few open files for the users are warned of in the first line, with the remedy, and in the result."""
     out = tmp_path / "run"
     scenario = piswarm.scenario(load=[{"users": 300, "spawn_rate": 300, "hold": "1s"}], nodes={"expect": 2})
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A run whose disk fills up, or whose files are taken away, ends in order, says so, and loses nothing that can be kept."""
+"""A run whose disk fills up, or whose files are removed, ends in order, says so, and loses nothing that can be kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMIT_S = 150
 
 
 def may_mount() -> bool:
-    """Whether a file system can be mounted here, for some processes alone."""
+    """Whether a file system can be mounted on this machine, for some processes alone."""
     tried = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False, timeout=30)
     return tried.returncode == 0
 
@@ -31,7 +31,7 @@ needs_a_mount = pytest.mark.skipif(not may_mount(), reason="no file system can b
 
 
 def in_small_disk(tmp_path: Path, size: str, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `script` where $disk is a disk of `size` that nobody else sees; "$@" is the command of a run there."""
+    """Run `script` with a disk of `size` at $disk that no other process sees; "$@" is the command of a run on it."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = [*PISWARM, "run", *arguments, "--out", str(disk / "run")]
@@ -49,7 +49,7 @@ def in_small_disk(tmp_path: Path, size: str, script: str, *arguments: str) -> su
 
 @needs_a_mount
 def test_a_disk_that_fills_up_is_warned_of_and_ends_the_run_in_order(piswarm: Piswarm, tmp_path: Path) -> None:
-    """It ends before its time, with one sentence that says what to do; with more room it goes on where it stood."""
+    """A run whose disk fills up warns first, ends early with what to do, and is resumed where it stood once there is room."""
     scenario = piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "25s"}], nodes={"expect": 20})
     done = in_small_disk(
         tmp_path,
@@ -82,7 +82,7 @@ def test_a_disk_that_fills_up_is_warned_of_and_ends_the_run_in_order(piswarm: Pi
 
 @needs_a_mount
 def test_a_disk_that_is_full_from_one_second_to_the_next_does_the_same(piswarm: Piswarm, tmp_path: Path) -> None:
-    """By another program, so that nobody could see it coming; within seconds, whatever the time that was left."""
+    """A disk that another program fills up at once ends the run in order within seconds."""
     scenario = piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}])
     done = in_small_disk(
         tmp_path,
@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_from_one_second_to_the_next_does_the_same(piswarm: 
 def test_what_is_taken_away_in_mid_run_is_noticed_and_said(
     piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object], words: str
 ) -> None:
-    """The run ends in order, and is no success."""
+    """A run whose directory or run.db is removed or overwritten notices it and ends in order with the reason."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     started = piswarm.start(piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "10m"}], nodes={"expect": 2}))
     started.wait_for("hold")
@@ -137,7 +137,7 @@ def test_what_is_taken_away_in_mid_run_is_noticed_and_said(
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """Of its files, but for what SQLite needs to look at one of them."""
+    """Return the contents of a run's files, without those that SQLite needs to read run.db."""
     files = [path for path in directory.iterdir() if path.is_file() and path.suffix not in (".db-shm", ".db-wal")]
     return {path.name: path.read_bytes() for path in files}
 
@@ -163,7 +163,7 @@ SPOILT = {
 
 
 def test_a_resume_that_fails_changes_nothing_and_ends_no_fleet(piswarm: Piswarm, tmp_path: Path) -> None:
-    """Whatever is wrong with run.db: one message, status 2, and the keys stay; the sound one is resumed after all that."""
+    """A resume that fails for a damaged run.db changes nothing and ends no fleet, so that the sound one is resumed afterwards."""
     started = piswarm.start(piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "8s"}], nodes={"expect": 2}))
     started.wait_for("hold")
     command, *fleet = started.family()

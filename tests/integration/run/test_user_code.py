@@ -1,4 +1,4 @@
-"""Users whose code fails, who are never made, or who never ask for anything: none of it passes as the load that was wanted."""
+"""Users whose code fails, who are never made or who never request anything do not pass for the load that was wanted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_with(piswarm: Piswarm, target: Target, directory: Path, other: str, **ch
 def test_an_exception_in_a_task_fails_the_run_and_is_told_with_its_place(
     piswarm: Piswarm, target: Target, tmp_path: Path
 ) -> None:
-    """Its requests were all answered; that is not enough."""
+    """An exception in a task FAILs the run with its place, although all requests were answered."""
     finished = run_with(piswarm, target, tmp_path, "AfterRequest")
     assert finished.status == 1, finished.output
     assert "exceptions = 0 (default)" in finished.result["reason"]
@@ -69,7 +69,7 @@ def test_an_exception_in_a_task_fails_the_run_and_is_told_with_its_place(
 
 
 def test_a_scenario_can_loosen_the_rule_on_exceptions(piswarm: Piswarm, target: Target, tmp_path: Path) -> None:
-    """Then they are told all the same, and judge nothing."""
+    """A scenario's own threshold on exceptions replaces the default, and exceptions are still in the result."""
     (tmp_path / "users.py").write_text(USERS, encoding="utf-8")
     scenario = piswarm.scenario(
         locustfile="users.py", users={"AfterRequest": 1}, thresholds=["exceptions < 100000", "errors = 0"]
@@ -90,7 +90,7 @@ def test_a_scenario_can_loosen_the_rule_on_exceptions(piswarm: Piswarm, target: 
 def test_users_that_do_nothing_pass_for_no_load(  # noqa: PLR0917  # two of them are fixtures
     piswarm: Piswarm, target: Target, tmp_path: Path, other: str, status: int, said: str
 ) -> None:
-    """The other half works as if nothing was; the reason names what became of this one. Where its code raised, that is a FAIL."""
+    """A run half of whose users do nothing is INVALID and names why, or FAIL where their code raised."""
     finished = run_with(piswarm, target, tmp_path, other)
     assert finished.status == status, finished.output
     (check,) = [row for row in finished.result["validity"] if row["check"] == "users"]
@@ -101,7 +101,9 @@ def test_users_that_do_nothing_pass_for_no_load(  # noqa: PLR0917  # two of them
 def test_too_few_descriptors_on_a_node_are_not_the_targets_failure(
     piswarm: Piswarm, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run is INVALID, and says what to do about it."""
+    """Requests that fail for want of descriptors on a node make the run INVALID with the remedy, and are not the
+    target's failure.
+    """
     (prlimit, *rest) = ("prlimit", "--nofile=120:120", "--")
     monkeypatch.setattr("processes.PISWARM", [prlimit, *rest, *PISWARM])
     scenario = piswarm.scenario(

@@ -1,4 +1,4 @@
-"""Peers without a key, garbage on the port, and peers that claim to be someone else, while a run is on."""
+"""Peers without a key, garbage on the port, and peers with another's identity, while a run is on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 def knock(
     context: zmq.Context[zmq.Socket[bytes]], port: int, identity: str, keys: Keys | None, server_key: str
 ) -> bool:
-    """Connect as `identity` and send what would end the run, were it believed; whether anything was answered."""
+    """Connect as `identity`, send what would end the run if it were believed, and return whether anything was answered."""
     with context.socket(zmq.DEALER) as peer:
         peer.setsockopt(zmq.LINGER, 0)
         peer.setsockopt(zmq.IDENTITY, identity.encode())
@@ -77,7 +77,7 @@ def test_strangers_and_garbage_change_nothing(
 
 
 def test_orders_with_keys_go_by_pipe_alone(piswarm: Piswarm) -> None:
-    """No process that a run starts has anything but its module's name in argv, or anything new in its environment."""
+    """No process of a run has anything but its module's name in its arguments, or any key in its environment."""
     started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "4s"}]))
     started.wait_for("stage 1 of 1, hold")
     command, *children = started.family()
