@@ -1,4 +1,4 @@
-"""Faults of stock Locust, shown on its own classes, and that ours are free of them: `python tests/faults`."""
+"""Faults of stock Locust, shown on its own classes, and that piswarm is free of them: `python tests/faults`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _show(fault: Fault) -> Row:
 
 
 def _run(fault: Fault, name: str, side: Side) -> Outcome:
-    """One side, with a line on stderr before and after it."""
+    """Show one side, with a line on stderr before and after it."""
     console = open_console(LOG_WIDTH, stderr=True)
     console.print(f"{fault.fault:3} {name:5}  … ", end="", markup=False)
     try:

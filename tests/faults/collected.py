@@ -1,4 +1,4 @@
-"""A run as the controller keeps it: a Collector, its run.db in a directory for the moment, and the scenario they need."""
+"""A run as the controller stores it: a Collector, its run.db in a temporary directory, and the scenario they need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.wire.messages import ControllerMessage, Report, UserShare
 
 
 class _Counting(Collector):
-    """A Collector that counts what is reported, whether or not it keeps it."""
+    """A Collector that counts what is reported, whether or not it stores it."""
 
     requests_reported = 0
 
@@ -28,7 +28,7 @@ class _Counting(Collector):
 
 
 class Collected:
-    """What is kept of what the nodes send. As a context, it is gone at the end."""
+    """What is stored of the nodes' messages; as a context it is removed at the end."""
 
     def __init__(self, nodes: Sequence[str], *, users: int, hold_s: float) -> None:
         self.server: Any = None
@@ -48,7 +48,7 @@ class Collected:
         self.server.send_to_agent(node, message)
 
     def tick_for(self, master: FleetMaster) -> None:
-        """From now on keep what came twice a second, and tell the workers so."""
+        """From now on store what came twice a second, and acknowledge it to the workers."""
 
         def tick() -> None:
             while True:
@@ -58,7 +58,7 @@ class Collected:
         gevent.spawn(tick)
 
     def per_second(self) -> dict[int, int]:
-        """Requests by the run's second, as reports and thresholds read them."""
+        """Return requests by the run's second, as reports and thresholds read them."""
         counts: dict[int, int] = {}
         for second, _, tally, _ in self.store.requests():
             counts[second] = counts.get(second, 0) + tally.total

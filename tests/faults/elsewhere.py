@@ -1,6 +1,7 @@
 """Runs a module as a process on another machine would: `python elsewhere.py AHEAD_S MODULE`.
 
-Its wall clock is AHEAD_S ahead of ours, and its monotonic clock counts from another moment, as another machine's does.
+The process's wall clock is AHEAD_S ahead of this machine's, and its monotonic clock counts from another moment, as
+another machine's does.
 """
 
 from __future__ import annotations

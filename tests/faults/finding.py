@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """Whether what ought to hold did, and what was seen: one short phrase with figures."""
+    """Whether what ought to hold did, and what was seen, as one short phrase with figures."""
 
     holds: bool
     seen: str

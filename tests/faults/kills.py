@@ -1,4 +1,4 @@
-"""A part of the nodes is killed in the middle of a run: the agents with their workers, all at once."""
+"""A part of the nodes is killed in mid-run, agents and workers at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Visitor(HttpUser):
 
 
 def run_of(nodes: int, hold_s: int = 15) -> dict[str, Any]:
-    """A scenario with so many nodes."""
+    """Return a scenario with so many nodes."""
     return {
         "nodes": {"expect": nodes, "min": 1},
         "load": [{"users": USERS_EACH * nodes, "spawn_rate": 50, "hold": f"{hold_s}s"}],
@@ -33,7 +33,7 @@ def run_of(nodes: int, hold_s: int = 15) -> dict[str, Any]:
 
 
 def kill_nodes(nodes: int, killed: int) -> Finding:
-    """Kill so many of the nodes, and see what becomes of all users."""
+    """Kill so many of the nodes, and find what becomes of all users."""
     users = USERS_EACH * nodes
     with running(VISITOR, "--separate", **run_of(nodes)) as started:
         started.wait_for("stage 1 of 1")

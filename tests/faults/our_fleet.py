@@ -30,7 +30,7 @@ SHARES = {"Visitor": UserShare(weight=1)}
 
 
 class Peer:
-    """One connection to the master's port, which says who it is before each message."""
+    """One connection to the master's port, which sends its identity before each message."""
 
     def __init__(self, socket: Any, identity: str) -> None:
         self._socket = socket
@@ -49,7 +49,7 @@ class Peer:
 
 
 class Notes:
-    """A listener that keeps what came, each report once; it welcomes every agent, and tells workers what it has taken."""
+    """A listener that keeps each report once, welcomes every agent, and acknowledges reports to their workers."""
 
     def __init__(self) -> None:
         self._taken: dict[str, tuple[int, int]] = {}
@@ -93,7 +93,7 @@ class Notes:
 
 
 class OurFleet:
-    """One FleetMaster on a free port, which knows the keys of so many nodes, and their racks."""
+    """A FleetMaster on a free port, which knows the keys of so many nodes, and their racks."""
 
     def __init__(self, nodes: int, listener: Listener | None = None) -> None:
         self.notes = Notes()
@@ -109,11 +109,11 @@ class OurFleet:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def rack(self, nodes: Sequence[str], port: int | None = None) -> None:
-        """Start these nodes in this process, by way of `port` if given; they need not be connected yet."""
+        """Start these nodes in this process, through `port` if given; they need not be connected yet."""
         gevent.spawn(Rack(self._orders(nodes, port)).run)
 
     def rack_process(self, nodes: Sequence[str], ahead_s: float = 0.0) -> None:
-        """Start a process with these nodes, whose wall clock is ahead of ours. It ends with this one."""
+        """Start a process with these nodes, whose wall clock is ahead of this machine's; the process ends with this one."""
         process = subprocess.Popen(
             [sys.executable, str(HERE / "elsewhere.py"), str(ahead_s), "worker.simulation.rack"], stdin=subprocess.PIPE
         )
@@ -142,7 +142,7 @@ class OurFleet:
         )
 
     def peer(self, identity: str, keys: Keys | None) -> Peer:
-        """Somebody who has the master's address and public key, and these keys of his own (None: plain text)."""
+        """Return a peer with the master's address and public key, and these keys of its own (None: plain text)."""
         if keys is not None:
             return Peer(connect(self._context, self.server.endpoint, keys), identity)
         plain = self._context.socket(zmq.DEALER)
@@ -151,5 +151,5 @@ class OurFleet:
 
     @property
     def connected(self) -> int:
-        """How many workers the master knows."""
+        """Return how many workers the master knows."""
         return len(self.master.clients)

@@ -1,4 +1,4 @@
-"""`piswarm run` with the users of a fault, while it is on: the real command, its real processes, and its run.db."""
+"""`piswarm run` with the users of a fault while it is on: the real command, its real processes, and its run.db."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOSSES = {"lost", "gone", "quarantined", "worker left", "process ended"}
 
 @contextmanager
 def running(locustfile: str, *options: str, **scenario: Any) -> Iterator[Started]:
-    """A run on the embedded target, of the users in `locustfile`, whose class is Visitor. What is left of it at the end is killed."""
+    """A run on the embedded target of the users in `locustfile`, whose class is Visitor; its processes are killed at the end."""
     with tempfile.TemporaryDirectory(prefix="piswarm-faults-", ignore_cleanup_errors=True) as directory:
         piswarm = Piswarm(Path(directory))
         (Path(directory) / "users.py").write_text(locustfile)
@@ -46,7 +46,7 @@ def _kill(family: list[psutil.Process]) -> None:
 
 
 def finish(started: Started) -> dict[str, Any]:
-    """Let the run end; its result. Raises RuntimeError when it left none."""
+    """Wait for the run's end; return its result. Raises RuntimeError when the run left none."""
     finished = started.finish()
     if not (finished.directory / "result.json").exists():
         raise RuntimeError(f"ended with {finished.status}:\n{finished.output}")
@@ -54,18 +54,18 @@ def finish(started: Started) -> dict[str, Any]:
 
 
 def from_store(started: Started, read: Callable[[Store], T]) -> T:
-    """What can be read in run.db now. Only once the load is on, or after the end."""
+    """Return what can be read in run.db, once the load is on, or after the end."""
     with closing(Store(started.directory / "run.db")) as store:
         return read(store)
 
 
 def losses(store: Store) -> list[Event]:
-    """Of nodes and workers, so far."""
+    """Return the losses of nodes and workers so far."""
     return [event for event in store.events() if event.kind in LOSSES]
 
 
 def wait_for(found: Callable[[], T | None], what: str, within_s: float = 20.0) -> T:
-    """Look every 50 ms until something is found. Raises TimeoutError, which names it."""
+    """Look every 50 ms until something is found; return it. Raises TimeoutError, which names it."""
     deadline_s = time.monotonic() + within_s
     while (thing := found()) is None:
         if time.monotonic() > deadline_s:
@@ -75,7 +75,7 @@ def wait_for(found: Callable[[], T | None], what: str, within_s: float = 20.0) -
 
 
 def resume(started: Started) -> dict[str, Any]:
-    """Have another controller go on with a run whose own was killed; its result. Raises RuntimeError when it left none."""
+    """Resume a run whose controller was killed; return its result. Raises RuntimeError when the run left none."""
     finished = Piswarm(started.directory.parent).resume(started.directory)
     if not (finished.directory / "result.json").exists():
         raise RuntimeError(f"ended with {finished.status}:\n{finished.output}")
@@ -83,12 +83,12 @@ def resume(started: Started) -> dict[str, Any]:
 
 
 def nodes_of(started: Started) -> list[list[psutil.Process]]:
-    """Of a run with `--separate`: each node's agent and its worker, in order of their names."""
+    """Return each node's agent and worker of a run with `--separate`, in order of the nodes' names."""
     agents = [child for child in started.family()[0].children() if "worker.simulation.node" in child.cmdline()]
     return [[agent, *agent.children()] for agent in sorted(agents, key=lambda child: child.pid)]
 
 
 def users_after(started: Started, offset_s: float) -> dict[int, int]:
-    """How many users ran in each second of the run from one on, as far as it is known."""
+    """Return how many users ran in each second of the run from one on, as far as it is known."""
     rows = from_store(started, lambda store: store.seconds())
     return {row.second: row.users for row in rows if row.second >= offset_s}

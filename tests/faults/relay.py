@@ -28,7 +28,7 @@ class Relay:
         self.port: int = self._streams.server_port
 
     def swallow(self) -> None:
-        """From now on take in what comes, and pass nothing on: a cable pulled behind the switch."""
+        """From now on accept what comes, and pass nothing on, as when a cable is pulled behind a switch."""
         self._swallowing = True
 
     def mend(self) -> None:

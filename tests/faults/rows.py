@@ -1,4 +1,4 @@
-"""The faults of this folder, each shown on stock Locust and on ours, and the table of what was seen."""
+"""The faults of this folder, each shown on stock Locust and on piswarm, and the table of what was seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Side = Callable[[], Finding]
 
 @dataclass(frozen=True)
 class Fault:
-    """One file: what `stock` Locust does wrong and `ours` must not; None where there is nothing in Locust to compare."""
+    """One file: what `stock` Locust does wrong and `ours` must not; None where Locust has nothing to compare."""
 
     fault: str
     title: str
@@ -45,7 +45,7 @@ class Outcome:
         return f"{'holds' if self.finding.holds else 'fails'}: {self.finding.seen}"
 
     def document(self) -> dict[str, Any]:
-        """The same for machines."""
+        """Return the outcome as data for machines."""
         shown = {} if self.finding is None else self.finding._asdict()
         return {"holds": None, "seen": None, **shown, "error": self.error, "took_s": round(self.took_s, 2)}
 
@@ -60,13 +60,13 @@ class Row:
 
     @property
     def as_expected(self) -> bool:
-        """Whether stock fails, where there is one, and ours holds."""
+        """Return whether stock fails, where there is one, and ours holds."""
         stock_fails = self.stock is None or (self.stock.finding is not None and not self.stock.finding.holds)
         return stock_fails and self.ours.finding is not None and self.ours.finding.holds
 
 
 def find_faults(folder: Path) -> list[Fault]:
-    """All faults of a folder that modules are imported from: L1, L2, …, then K1, …."""
+    """Return all faults of a folder that modules are imported from: L1, L2, …, then K1, …."""
     modules = [importlib.import_module(path.stem) for path in sorted(folder.glob("test_*.py"))]
     faults = [Fault(each.FAULT, each.TITLE, each.stock, each.ours) for each in modules]
     return sorted(faults, key=lambda each: _place(each.fault))
@@ -78,7 +78,7 @@ def _place(fault: str) -> tuple[bool, str, int]:
 
 
 def run(side: Side) -> Outcome:
-    """Have one side show what it does. Whatever it raises is its outcome."""
+    """Let one side show what it does, and return what it raises as its outcome."""
     started_s = time.monotonic()
     finding, error = None, None
     try:
@@ -89,7 +89,7 @@ def run(side: Side) -> Outcome:
 
 
 def document(rows: Iterable[Row]) -> dict[str, Any]:
-    """All rows for machines."""
+    """Return all rows as data for machines."""
     listed = [
         {
             "fault": row.fault.fault,
@@ -110,7 +110,7 @@ def document(rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def table(rows: Iterable[Row]) -> Table:
-    """All rows for people; what is not as it should be is red."""
+    """Return all rows as a table for people, with what is not as expected in red."""
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading, ratio in (("fault", 3), (f"stock Locust {version('locust')}", 4), ("ours", 4)):
         shown.add_column(heading, ratio=ratio, overflow="fold")

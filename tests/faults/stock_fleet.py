@@ -21,7 +21,7 @@ REPORT_INTERVAL_S = 0.5
 
 
 class StockFleet:
-    """One MasterRunner on a free port, and its workers: in this process, or in one of their own."""
+    """A MasterRunner on a free port, and its workers, in this process or in one of their own."""
 
     def __init__(self) -> None:
         runners.WORKER_REPORT_INTERVAL = REPORT_INTERVAL_S
@@ -34,13 +34,13 @@ class StockFleet:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def worker(self, port: int | None = None) -> Environment:
-        """Start a worker in this process, by way of `port` if given; it need not be connected yet."""
+        """Start a worker in this process, through `port` if given; it need not be connected yet."""
         environment = Environment(user_classes=[Visitor])
         gevent.spawn(environment.create_worker_runner, "127.0.0.1", port or self.port)
         return environment
 
     def worker_process(self, workers: int, ahead_s: float = 0.0) -> None:
-        """Start a process with so many workers, whose wall clock is ahead of ours. It ends with this one."""
+        """Start a process with so many workers, whose wall clock is ahead of this machine's; the process ends with this one."""
         process = subprocess.Popen(
             [sys.executable, str(HERE / "elsewhere.py"), str(ahead_s), "stock_workers"], stdin=subprocess.PIPE
         )
@@ -49,7 +49,7 @@ class StockFleet:
         self._processes.append(process)  # its standard input must stay open
 
     def stranger(self, identity: str) -> Any:
-        """A socket of somebody who has nothing but the master's address."""
+        """Return a socket of a peer that has nothing but the master's address."""
         peer = self._context.socket(zmq.DEALER)
         peer.setsockopt(zmq.IDENTITY, identity.encode())
         peer.connect(f"tcp://127.0.0.1:{self.port}")
@@ -57,5 +57,5 @@ class StockFleet:
 
     @property
     def connected(self) -> int:
-        """How many workers the master knows."""
+        """Return how many workers the master knows."""
         return len(self.master.clients)

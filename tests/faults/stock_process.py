@@ -1,6 +1,7 @@
 """A stock Locust master and stock workers, each a process of its own (`stock_role.py`), on loopback.
 
-What Locust's own constants would stretch over minutes is shown within seconds by shortening them, for all processes alike.
+What Locust's own constants would stretch over minutes is shown within seconds by shorter ones, the same for all
+processes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TOLD_LINES = 20
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a process is to be: a master on `port` (0: a free one), or a worker of the master there."""
+    """What a process is to be: a master on `port` (0: a free one), or a worker of the master on that port."""
 
     role: str
     port: int
@@ -42,7 +43,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One look that a process took at itself, at `at_s` of the monotonic clock that all of them share."""
+    """What a process saw of itself at `at_s` of the monotonic clock that all processes share."""
 
     at_s: float = 0.0
     state: str = ""
@@ -59,7 +60,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class StockProcess:
-    """One process and all that it has seen so far. It ends with this one, and after a minute in any case."""
+    """A process and all that it has seen so far; it ends with this process, and after a minute in any case."""
 
     def __init__(self, news: threading.Condition) -> None:
         self.seen = [Seen()]
@@ -75,27 +76,27 @@ class StockProcess:
 
     @property
     def now(self) -> Seen:
-        """What it saw last; nothing at all before it is up."""
+        """Return what the process saw last, which is empty before it is up."""
         return self.seen[-1]
 
     def since(self, at_s: float) -> list[Seen]:
-        """What it has seen since `at_s`."""
+        """Return what the process has seen since `at_s`."""
         return [seen for seen in self.seen if seen.at_s >= at_s]
 
     def tell(self, message: Orders | Command) -> None:
-        """Give it its orders, or then a command."""
+        """Give the process its orders, or then a command."""
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(message) + b"\n")
         self._process.stdin.flush()
 
     def kill(self) -> float:
-        """End it as a power cut would; when."""
+        """Kill the process as a power cut would; return when."""
         self._process.kill()
         self._process.wait()
         return time.monotonic()
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self.kill()
         self._reader.join()
         self._process.stdin.close()
@@ -115,7 +116,7 @@ class StockProcess:
 
 
 class StockProcesses:
-    """One master and its workers, for the length of a `with` block."""
+    """A master and its workers, for the length of a `with` block."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class StockProcesses:
         stop_timeout_s: float = 0.0,
         **constants: float,
     ) -> None:
-        """Start them. The spare ones are started too, for starting takes a second or two, but are told what to be later."""
+        """Start master and workers, and spare processes, which take a second or two to start and get their orders later."""
         self._news = threading.Condition()
         self._stop_timeout_s = stop_timeout_s
         self._constants = constants
@@ -151,7 +152,7 @@ class StockProcesses:
         self.close()
 
     def close(self) -> None:
-        """End all of them."""
+        """End all processes."""
         for process in self._all:
             process.close()
 
@@ -182,17 +183,17 @@ class StockProcesses:
         )
 
     def comes(self, holds: Callable[[], object], within_s: float) -> bool:
-        """Wait until something that depends on what the processes see holds; whether it did in time."""
+        """Wait until something that depends on what the processes see holds; return whether it did in time."""
         with self._news:
             return bool(self._news.wait_for(holds, within_s))
 
     def must_come(self, holds: Callable[[], object], what: str, within_s: float = 20.0) -> None:
-        """As `comes`, for what the rest is built upon. Raises TimeoutError, which names it and tells what was seen last."""
+        """Wait as `comes` does. Raises TimeoutError, which names what did not come and what was seen last."""
         if not self.comes(holds, within_s):
             told = "\n".join(f"{process.now} {''.join(process.said)}" for process in self._all)
             raise TimeoutError(f"{what}: not within {within_s:.0f} s\n{told}")
 
 
 def users_of(workers: Iterable[StockProcess]) -> int:
-    """How many users these workers run."""
+    """Return how many users these workers run."""
     return sum(worker.now.users for worker in workers)

@@ -52,7 +52,7 @@ class Ticker(User):
 
 
 def lines() -> Iterator[bytes]:
-    """Standard input, line by line, up to its end, without holding up the event loop."""
+    """Yield standard input line by line, up to its end, without blocking the event loop."""
     make_nonblocking(0)
     rest = b""
     while chunk := nb_read(0, 4096):
@@ -61,7 +61,7 @@ def lines() -> Iterator[bytes]:
 
 
 def start_runner(orders: Orders) -> MasterRunner | WorkerRunner:
-    """The runner that the orders ask for, as Locust makes it; a worker's once it is connected."""
+    """Return the runner that the orders ask for, as Locust makes it, and a worker's once it is connected."""
     for name, value in orders.constants.items():
         assert hasattr(runners, name), name
         setattr(runners, name, value)
@@ -72,7 +72,7 @@ def start_runner(orders: Orders) -> MasterRunner | WorkerRunner:
 
 
 def look(runner: MasterRunner | WorkerRunner) -> Seen:
-    """What can be seen of a runner."""
+    """Return what can be seen of a runner."""
     now_s = time.monotonic()
     if isinstance(runner, WorkerRunner):
         return Seen(now_s, runner.worker_state, runner.user_count, name=runner.client_id)
@@ -82,7 +82,7 @@ def look(runner: MasterRunner | WorkerRunner) -> Seen:
 
 
 def look_on(runner: MasterRunner | WorkerRunner) -> None:
-    """Tell what can be seen, for ever."""
+    """Print what can be seen of a runner, for ever."""
     while True:
         sys.stdout.write(msgspec.json.encode(look(runner)).decode() + "\n")
         sys.stdout.flush()
@@ -90,7 +90,7 @@ def look_on(runner: MasterRunner | WorkerRunner) -> None:
 
 
 def obey(runner: MasterRunner | WorkerRunner, commands: Iterator[bytes]) -> None:
-    """Carry commands out until there is nobody left to give them, then end this process."""
+    """Carry out commands until standard input ends, then end this process."""
     for line in commands:
         command = msgspec.json.decode(line, type=Command)
         match command.do:
@@ -106,7 +106,7 @@ def obey(runner: MasterRunner | WorkerRunner, commands: Iterator[bytes]) -> None
 
 
 def main() -> None:
-    """Be what standard input says."""
+    """Run the master or worker that standard input orders."""
     signal.alarm(LIFETIME_S)
     told = lines()
     first = next(told, None)

@@ -15,7 +15,7 @@ from worker.parent_watch import read_orders
 
 
 class StockOrders(msgspec.Struct, frozen=True):
-    """How many workers, and where their master listens."""
+    """How many workers to run, and where their master listens."""
 
     port: int
     workers: int

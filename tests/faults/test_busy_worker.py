@@ -1,4 +1,4 @@
-"""L9: a worker whose users keep its event loop busy is not dead. With all of Locust's constants as they are."""
+"""L9: a worker whose users keep its event loop busy is not dead; shown with all of Locust's constants as they are."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stock() -> Finding:
         worker.tell(Command("be busy", busy_s=BUSY_S))
 
         def gap() -> tuple[float, float]:
-            """When the worker's longest silence began and ended."""
+            """Return when the worker's longest silence began and ended."""
             times_s = [seen.at_s for seen in worker.seen[1:]]
             return max(pairwise(times_s), key=lambda ends: ends[1] - ends[0])
 

@@ -1,4 +1,4 @@
-"""L3: when a worker dies, its users must run elsewhere soon, and nobody else's users be touched.
+"""L3: when a worker dies, its users must soon run elsewhere, and no other users be touched.
 
 Stock Locust gives a worker up after 64 s; here, with heartbeats every 0.2 s, after about 3 s.
 """
@@ -35,7 +35,7 @@ def stock() -> Finding:
 
 
 def ours() -> Finding:
-    """A node with its agent and worker, which is all that there is of it."""
+    """Show it on a fleet in which one node is lost, with its agent and worker."""
     return kill_nodes(WORKERS, 1)
 
 

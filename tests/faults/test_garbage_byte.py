@@ -1,4 +1,4 @@
-"""L1: a frame that is no message, from whoever reaches the port, must not keep the master from taking workers in."""
+"""L1: a frame that is no message, from any peer, must not keep the master from accepting workers."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def found(base: type[FastHttpUser | HttpUser]) -> Finding:
 
 
 def _take_descriptors() -> None:
-    """So many that the next one is beyond what select() can take."""
+    """Open so many descriptors that the next one is beyond what select() can take."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     while os.open(os.devnull, os.O_RDONLY) < SELECT_ENDS_AT:

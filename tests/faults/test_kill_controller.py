@@ -1,4 +1,4 @@
-"""K4: the controller is killed and resumed: the fleet falls idle meanwhile, and no request is lost or counted twice.
+"""K4: after its controller is killed, the fleet falls idle, and a resumed run loses no request and counts none twice.
 
 `tests/integration/run/test_kills.py` tests it.
 """
@@ -25,7 +25,7 @@ def ours() -> Finding:
 
 
 def killed_and_resumed() -> Finding:
-    """A run of some nodes on a target of its own, whose controller is killed in the hold and resumed when all is quiet."""
+    """Run nodes on a target of their own, kill the controller in the hold, and resume the run when all is quiet."""
     users = USERS_EACH * NODES
     with Target() as target, running(VISITOR, "--target", target.url, **run_of(NODES, 10)) as started:
         started.wait_for("stage 1 of 1")

@@ -1,4 +1,4 @@
-"""K1: a node dies at once, agent and worker. `tests/integration/run/test_kills.py` tests it."""
+"""K1: a node dies at once, agent and worker. `tests/integration/run/test_kills.py` has the test."""
 
 from __future__ import annotations
 

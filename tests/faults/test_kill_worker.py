@@ -1,4 +1,4 @@
-"""K3: a worker process dies; its agent lives, and starts it again. `tests/integration/run/test_kills.py` tests it."""
+"""K3: a worker process dies; its agent lives, and starts it again. `tests/integration/run/test_kills.py` has the test."""
 
 from __future__ import annotations
 

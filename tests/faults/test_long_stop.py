@@ -1,7 +1,8 @@
-"""L7: however long users may take to finish their tasks, the workers must still be there when they have.
+"""L7: however long users may take to finish their tasks, their workers must still be there afterwards.
 
-Stock workers look for a master's heartbeat for 60 s; here for 2 s, with a stop timeout of 4 s. Users pause, and so end at
-once. Our runs stop all users in mid-run by a stage of no users, and the whole load at their end; this looks at both.
+Stock workers look for a master's heartbeat for 60 s; here for 2 s, with a stop timeout of 4 s. Users pause, and so end
+at once. Runs of piswarm stop all users in mid-run by a stage of no users, and the whole load at their end; both are
+shown.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def stock() -> Finding:
 
 
 def ours() -> Finding:
-    """The users of four nodes stop for longer than an agent may be silent; then the same workers are to run them again."""
+    """The users of four nodes stop for longer than an agent may be silent, and the same workers must run users again."""
     load = [
         {"users": OUR_USERS, "spawn_rate": 100, "hold": "1s"},
         {"users": 0, "spawn_rate": 100, "hold": "4s"},

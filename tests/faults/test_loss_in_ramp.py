@@ -1,6 +1,6 @@
-"""L10: a worker that dies while users are still being started must be noticed then, not when all have been started.
+"""L10: a worker that dies while users are still being started must be noticed at once, not when all have been started.
 
-Stock Locust notices a loss after 4 s when it does look, here, with heartbeats every 0.2 s, after about 1 s; and it gives
+Stock Locust notices a loss after 4 s when it does look; here, with heartbeats every 0.2 s, after about 1 s. It gives
 the first worker up after 0.4 s more, which starts the ramp in which the second one dies.
 """
 
@@ -72,7 +72,7 @@ def ours() -> Finding:
 
 
 def stage_at(store: Store, offset_s: float) -> str | None:
-    """In which part of the load a run was then; None while that is not known."""
+    """Return the part of the load in which a run was at that time, or None while it is not known."""
     return next((row.stage for row in store.seconds() if row.second == int(offset_s)), None)
 
 

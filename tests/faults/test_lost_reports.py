@@ -1,4 +1,4 @@
-"""L13: what a worker measured must be counted, though the wire broke while it was on its way."""
+"""L13: what a worker measured must be counted, although the wire broke while a report was on its way."""
 
 from __future__ import annotations
 

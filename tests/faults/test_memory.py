@@ -1,4 +1,4 @@
-"""L8: a long run must not need more memory with every hour. Twice twenty minutes are reported in seconds, over the wire."""
+"""L8: a long run must not need more memory with every hour; twice twenty minutes are reported in seconds, over the wire."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def on_ours() -> Finding:
 
 
 def found(report: Callable[[int], None]) -> Finding:
-    """`report` has the master take in the seconds from the one named on. What it has filled after one span is not growth."""
+    """Find the growth when `report` has the master take in seconds from a given one on; memory filled by the first span is none."""
     tracemalloc.start()
     bytes_after = []
     for span in range(2):
@@ -132,7 +132,7 @@ def _error(second: int) -> str:
 
 
 def _statistics(second: int) -> dict[str, Any]:
-    """Three seconds as a stock worker would report them: one request a second to each endpoint."""
+    """Return three seconds as a stock worker would report them: one request a second to each endpoint."""
     stats = RequestStats(use_response_times_cache=False)
     for path in ENDPOINTS:
         for entry in (stats.entries[path, "GET"], stats.total):
@@ -153,7 +153,7 @@ def _statistics(second: int) -> dict[str, Any]:
 
 
 def _report(second: int) -> Report:
-    """The same as ours."""
+    """Return the same three seconds as a worker of piswarm would report them."""
     seconds = [
         WorkerSecond(
             at_s, 10.0, 1.0, {1: 20}, [EndpointSecond("GET", path, 1, 0, 100, 5.0, {431: 1}) for path in ENDPOINTS]

@@ -1,4 +1,4 @@
-"""L5: a master that is started anew must take over the workers that still run, and count nobody whom it does not know.
+"""L5: a master that is started anew must take over the workers that still run, and count no worker that it does not know.
 
 Stock workers look for a master's heartbeat for 60 s; here for 4 s. They report every 0.3 s in place of 3 s.
 """

@@ -1,4 +1,4 @@
-"""L12: a target that stalls must not be asked less for it: what was due meanwhile has waited, and its latency says so."""
+"""L12: a target that stalls must not get fewer requests for it, and the latency of those due meanwhile must include their wait."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_ours() -> Finding:
 
 
 class Target:
-    """Answers at once, but for when it is told to stall: nobody is answered then until it goes on."""
+    """A target that answers at once, but nobody while it is told to stall."""
 
     def __init__(self) -> None:
         self._open = Event()
@@ -59,7 +59,7 @@ class Target:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def stall(self, until_s: float) -> float:
-        """For how many seconds it did."""
+        """Stall; return for how many seconds."""
         began_s = time.monotonic()
         self._open.clear()
         wait_for(until_s, "the end of the stall")

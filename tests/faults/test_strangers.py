@@ -1,4 +1,4 @@
-"""L2: who has no key must not join, be counted, end another's worker, be sent the locustfile, or read what is sent."""
+"""L2: a peer without a key must not join, be counted, end another's worker, be sent the locustfile, or read what is sent."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Stranger:
             self.sent.append(self._socket.recv())
 
     def say(self, kind: str, data: Any, name: str = "") -> None:
-        """One message, in the name of somebody else if given."""
+        """Send one message, under another's name if given."""
         self._socket.send(encode((kind, data, name or self._identity)))
 
     def was_sent(self, words: bytes) -> bool:
         return any(words in frame for frame in self.sent)
 
     def has_users(self) -> bool:
-        """Whether it was ordered to run any."""
+        """Return whether the peer was ordered to run any users."""
         orders = [msgspec.msgpack.decode(frame) for frame in self.sent if b"user_classes_count" in frame]
         return any(sum(order[1]["user_classes_count"].values()) for order in orders)
 

@@ -39,7 +39,7 @@ def ours() -> Finding:
 
 
 def found(p95_ms: Callable[[list[float]], float]) -> Finding:
-    """A hundred alike, of which the p95 is known, and one slower: without it the maximum would give the others away."""
+    """Measure a hundred equal latencies, whose p95 is known, and one longer, without which the maximum would give them away."""
     shown = [p95_ms([near_ms] * 100 + [near_ms * 10]) for near_ms in NEAR_MS]
     worst, worst_ms, true_ms = 0.0, 0.0, BEGIN_MS
     while true_ms < END_MS:

@@ -1,4 +1,4 @@
-"""L6: a node whose clock is wrong, as a Pi's without a battery is, must not change what is shown of the rest."""
+"""L6: a node whose clock is wrong, as a Pi's without a battery is, must not change what is shown of the other nodes."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from locust import User, constant, task
 
 
 class Visitor(User):
-    """One of them."""
+    """A user that makes about ten requests a second."""
 
     wait_time = constant(0.1)
 
