@@ -11,7 +11,7 @@ from master.errors import AbortError
 from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.prepared_run import LOOPBACK, PreparedRun
-from master.run.processes.local import LocalProcesses
+from master.run.processes.local import AGENT, LocalProcesses
 from master.run.processes.orphaned_target import end_orphaned_targets
 from master.run.processes.simulated_boards import assign_boards
 from master.run.real_nodes.revocations import Revocations
@@ -121,7 +121,8 @@ def wait_for_nodes(
         if stop.given:
             raise AbortError(stop.reason or "stopped")
         ready, absent = prepared.registry.usable, collector.agents.workers_missing()
-        enough = ready >= wanted.min and collector.controller_present
+        present = collector.controller_present
+        enough = ready >= wanted.min and present
         late = time.monotonic() > deadline_s
         to_come = wanted.expect - len(revocations.nodes)
         if enough and (late or (ready >= to_come and not absent)):
@@ -129,10 +130,27 @@ def wait_for_nodes(
                 collector.record.ready_s = round(time.monotonic() - started_s, 3)
             return
         if late:
+            if ready >= wanted.min:
+                raise _no_controller_agent(prepared)
             raise _too_few(prepared, ready, collector.agents.last_end)
-        coming = f", {absent} worker(s) still to come" if absent else ""
-        view.say(f"waiting for nodes: {ready} of {wanted.expect} ready{coming}")
+        view.say(describe_wait(ready, wanted.expect, workers_missing=absent, controller_present=present))
         stop.wait(POLL_S)
+
+
+def describe_wait(ready: int, expected: int, *, workers_missing: int, controller_present: bool) -> str:
+    """What the run waits for before its load begins, as `step: progress`."""
+    missing = [f"{workers_missing} worker(s)"] if workers_missing else []
+    if not controller_present:
+        missing.append("the controller's own agent")
+    coming = f", {' and '.join(missing)} still to come" if missing else ""
+    return f"waiting for nodes: {ready} of {expected} ready{coming}"
+
+
+def _no_controller_agent(prepared: PreparedRun) -> AbortError:
+    return AbortError(
+        f"the controller's own agent did not come within {prepared.scenario.nodes.wait_s:.0f} s",
+        hint=f"See {AGENT}*.log in {prepared.directory.logs}.",
+    )
 
 
 def _too_few(prepared: PreparedRun, ready: int, last_end: str) -> AbortError:
