@@ -60,7 +60,7 @@ def apart(function: Callable[[], Finding]) -> Finding:
 
 
 def main() -> None:
-    """Call the function that standard input names, and tell what it found."""
+    """Call the function that standard input names, and print what it found."""
     side = read_orders(Side, monkey.get_original("_thread", "start_new_thread"))
     finding = getattr(importlib.import_module(side.module), side.function)()
     print(msgspec.json.encode(finding).decode(), flush=True)  # noqa: T201  # the other process reads it

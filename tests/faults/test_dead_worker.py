@@ -35,7 +35,7 @@ def stock() -> Finding:
 
 
 def ours() -> Finding:
-    """Show it on a fleet in which one node is lost, with its agent and worker."""
+    """Kill one node of the fleet, with its agent and worker."""
     return kill_nodes(WORKERS, 1)
 
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
-    """One case, with its attempts on stderr."""
+    """Show one case, with its attempts on stderr."""
     console = open_console(LOG_WIDTH, stderr=True)
     console.print(f"{case.name}: {case.title}", markup=False)
     for row in show(case, cores):

@@ -15,7 +15,9 @@ CORES = choose_cores()
 @pytest.mark.skipif(CORES is None, reason="it takes two cores: the target must not be what is starved")
 @pytest.mark.parametrize("name", SHOWN)
 def test_figures_are_true_or_the_run_says_that_they_are_not(name: str) -> None:
-    """Within 1 % + 0.2 ms at every judged percentile, overall and by endpoint; and what the case asks for comes out."""
+    """Figures are within 1 % + 0.2 ms at every judged percentile, overall and by endpoint, or the run is not valid, as
+    the case asks.
+    """
     (case,) = (case for case in CASES if case.name == name)
     rows = []
     for row in show(case, CORES):

@@ -1,4 +1,4 @@
-"""The judge is judged: a run that tells what is not true is found out, with figures made up for it."""
+"""The comparison of a run with the truth finds runs out that lie, shown with made-up figures."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_request_that_is_given_up_took_until_then_and_no_later_one_needs_to_sa
 
 
 def test_the_truth_of_a_schedule_does_not_depend_on_when_the_generator_asked() -> None:
-    """A target that takes 2.5 s once, with a task due every second: the next two are late for that. Whoever asks still later is not."""
+    """When a target with a task due every second takes 2.5 s once, the next two are late for it, whenever the generator asked."""
 
     def met(arrivals_s: tuple[float, ...], took_s: tuple[float, ...]) -> list[float]:
         chain = [

@@ -1,4 +1,4 @@
-"""The cases: generators fit and unfit, what is done to them, and what must come out."""
+"""The cases: fit and unfit generators, what disturbs them, and what the run must show."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Disturb = Callable[[Run, Target, int], None]
 
 @dataclass(frozen=True)
 class Case:
-    """One case. Whatever it is, a run that calls itself valid must have figures that are true.
+    """A case, in which a run that calls itself valid must have figures that are true.
 
-    What it `must` be beside that: VALID; INVALID; APART (something is set apart, and what is left is true even where the run
-    is INVALID for it); NAMED (the same, and `node` is among the offenders); HANGS (it is FAIL, or INVALID where the machine was
-    not fit, and ended by a rule; what had no answer is counted); or EITHER.
+    What the run `must` be beside that: VALID; INVALID; APART (something is excluded, and what is left is true even
+    where the run is INVALID for it); NAMED (as APART, and `node` is among the offenders); HANGS (the run is FAIL, or
+    INVALID where the machine was not fit, and ended by a rule; unanswered requests are counted); or EITHER.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Case:
     """Why it is known to lie; such a case is shown, and fails nothing."""
 
     def scenario(self, url: str) -> dict[str, Any]:
-        """Its scenario file's content. The limits are the defaults, but for those of the case."""
+        """The content of the case's scenario file; limits are the defaults, apart from those of the case."""
         return {
             "name": f"truth-{self.name}",
             "target": url,
@@ -125,7 +125,7 @@ def _stop_target_for(seconds: float) -> Disturb:
 
 
 def _to_the_boundary(for_s: float, every_s: int) -> Disturb:
-    """Every so many seconds a stop that ends just before a second of the monotonic clock does."""
+    """Stop the workers every so many seconds, until just before a second of the monotonic clock ends."""
 
     def disturb(run: Run, _target: Target, _core: int) -> None:
         racks, begun_s = run.racks(), int(time.monotonic())

@@ -1,4 +1,4 @@
-"""The truth of a run, from what the target noted, beside what the run says in result.json."""
+"""The truth of a run, from what the target noted, beside what the run reports in result.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RATIO_COUNTED = 0.98
 
 
 class Asked(NamedTuple):
-    """One request as the target saw it, with when its asker had its answer, or gave it up."""
+    """One request as the target saw it, with when its user had the answer or gave it up."""
 
     path: str
     node: str
@@ -43,13 +43,13 @@ class Asked(NamedTuple):
 
     @property
     def service_ms(self) -> float:
-        """From the last byte's arrival to the answer's first byte; without an answer it took at least until it was given up."""
+        """The time from the last byte's arrival to the answer's first byte, or without an answer until it was given up."""
         return 1000 * (self.served.ended_s - self.served.arrived_s)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One figure: the truth and what was measured, in ms."""
+    """One figure in ms: the truth and what was measured."""
 
     name: str
     truth: float
@@ -57,12 +57,12 @@ class Compared:
 
     @property
     def off(self) -> float:
-        """By how much of the truth it is wrong, beyond the absolute part of the bound."""
+        """By how much of the truth the figure is wrong, beyond the absolute part of the bound."""
         return math.inf if self.measured is None else (self.measured - self.truth) / self.truth
 
     @property
     def true(self) -> bool:
-        """Whether it is within the bound."""
+        """Whether the figure is within the bound."""
         return self.measured is not None and abs(self.measured - self.truth) <= RELATIVE * self.truth + ABSOLUTE_MS
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a run says beside what was so."""
+    """The figures of a run beside the truth."""
 
     result: dict[str, Any]
     compared: Sequence[Compared]
@@ -99,16 +99,16 @@ class Figures:
 
     @property
     def all_true(self) -> bool:
-        """Whether every judged figure is."""
+        """Whether every judged figure is true."""
         return all(each.true for each in self.compared if each.name.split()[-1] in JUDGED)
 
     def of(self, name: str) -> Compared:
-        """One figure by its name, such as `p99`."""
+        """Return one figure by its name, such as `p99`."""
         return next(each for each in self.compared if each.name == name)
 
 
 def asked(served: Iterable[Served]) -> list[Asked]:
-    """What was asked, in order of asker and number. The last answered one of each asker is left out: nobody told when it ended."""
+    """Return the requests by asker and number, without each asker's last answered one, whose end was not reported."""
     by_asker: defaultdict[str, dict[int, tuple[Served, float]]] = defaultdict(dict)
     for each in served:
         asker, number, ended_before_s = each.mark.split(",")
@@ -129,11 +129,11 @@ def asked(served: Iterable[Served]) -> list[Asked]:
 
 
 def truth_of_schedule(requests: Sequence[Asked], period_s: float) -> dict[int, float]:
-    """What users on a schedule meet, in ms by `id` of the request: an open model, from the target's record alone.
+    """Return what users on a schedule meet, in ms by `id` of the request, for an open model and from the target's record alone.
 
-    Task n of a user is due at the arrival of its first request + n × period. It begins then, or when the answer before it has
-    come if that is later, takes as long as the target took, and is counted from when it was due. When the generator really
-    asked is nowhere in it.
+    Task n of a user is due at the arrival of its first request + n × period. It begins then, or when the answer before
+    it has come if that is later, takes as long as the target took, and is counted from when it was due. When the
+    generator really asked is not used.
     """
     met = {}
     chains: defaultdict[str, list[Asked]] = defaultdict(list)
@@ -152,9 +152,9 @@ def truth_of_schedule(requests: Sequence[Asked], period_s: float) -> dict[int, f
 def compare(
     directory: Path, served: Sequence[Served], period_s: float | None = None, *, stalled_s: float = 0.0
 ) -> Figures:
-    """Hold result.json against the target's record; with a `period_s` against the open model's truth.
+    """Compare result.json with the target's record; with a `period_s`, with the truth of the open model.
 
-    `stalled_s` is how long the target was told to stall: it is not to be called late for that.
+    `stalled_s` is how long the target was told to stall, for which it is not called late.
     """
     result = json.loads((directory / "result.json").read_text())
     with closing(Store(directory / "run.db")) as store:
@@ -199,7 +199,7 @@ def compare(
 
 
 def _ahead(node: str, requests: Sequence[Asked], counted: Mapping[tuple[str, int], int], began_s: float) -> int:
-    """By how much the run's seconds of a node are ahead of the clock's: of the two that may be, the one that fits the counts."""
+    """By how much a node's seconds are ahead of the clock's: of the two possible values, the one that fits the counts."""
     seconds = Counter(math.floor(each.ended_s) for each in requests if each.node == node)
 
     def misfit(ahead: int) -> int:
@@ -229,5 +229,5 @@ def _compared(requests: Sequence[tuple[str, float]], result: dict[str, Any], key
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """By nearest rank over raw values; not-a-number without any."""
+    """Return the percentile by nearest rank over raw values, not-a-number without any."""
     return sorted(values)[max(1, math.ceil(percent / 100 * len(values) - 1e-9)) - 1] if values else math.nan

@@ -1,4 +1,4 @@
-"""What a case starts: the target on one core, the command `piswarm run` on another; and what it does to the latter."""
+"""The processes of a case: the target on one core, the command `piswarm run` on another, and what disturbs the latter."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ RUN_ENDS_S = 120.0
 
 
 def choose_cores() -> tuple[int, int] | None:
-    """A core for the target and one for the generator; None where there is only one."""
+    """Return a core for the target and one for the generator, or None where there is only one."""
     cores = sorted(os.sched_getaffinity(0))
     return (cores[0], cores[-1]) if len(cores) > 1 else None
 
 
 def start(command: Sequence[str], core: int, **options: Any) -> subprocess.Popen[str]:
-    """Start a command on a core, in a session of its own: Ctrl-C in the terminal is ours to pass on."""
+    """Start a command on a core, in a session of its own, since Ctrl-C in the terminal is passed on by this process."""
     usual = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -64,19 +64,19 @@ class Target:
         self._end()
 
     def stall(self, seconds: float) -> None:
-        """Neither read nor answer for so long."""
+        """Let the target neither read nor answer for so long."""
         self._tell(f"stall {seconds}")
 
     def hang(self, what: str) -> None:
-        """From now on, leave without an answer: requests of a path, or with `half` those on every other connection."""
+        """From now on leave requests of a path, or with `half` those on every other connection, without an answer."""
         self._tell(f"hang {what}")
 
     def stop(self) -> None:
-        """Stop its process, until it is to go on, or is looked at."""
+        """Stop the target's process, until it is to go on, or is looked at."""
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let its process go on."""
+        """Let the target's process go on."""
         self._process.send_signal(signal.SIGCONT)
 
     def _tell(self, what: str) -> None:
@@ -84,7 +84,7 @@ class Target:
         self._process.stdin.flush()
 
     def served(self) -> list[Served]:
-        """End it; all that it served."""
+        """End the target; return all requests that it served."""
         self._end()
         return read_record(self._record)
 
@@ -101,7 +101,7 @@ class Target:
 
 
 class Run:
-    """A `piswarm run`, for the length of a `with` block: when that ends, so does all that the run has started."""
+    """A `piswarm run` for the length of a `with` block, at whose end all its processes are ended."""
 
     def __init__(self, directory: Path, core: int, scenario: dict[str, Any], *options: str) -> None:
         self.directory = directory / "run"
@@ -130,11 +130,11 @@ class Run:
 
     @property
     def output(self) -> str:
-        """What it has said so far."""
+        """Return what the run has printed so far."""
         return Path(self._log.name).read_text(encoding="utf-8")
 
     def wait_for(self, pattern: str, within_s: float = 60.0) -> None:
-        """Until it says what matches. Raises TimeoutError, or RuntimeError when it ends first."""
+        """Wait until the run prints what matches. Raises TimeoutError, or RuntimeError when the run ends first."""
         deadline_s = time.monotonic() + within_s
         while not re.search(pattern, self.output):
             if self._process.poll() is not None:
@@ -144,19 +144,19 @@ class Run:
             time.sleep(0.1)
 
     def watch_what_hangs(self, began_s: float) -> None:
-        """Note when it tells of requests that wait, if it does before it ends; `began_s` is when the target began to hang."""
+        """Note when the run reports requests in flight, if it does before it ends; `began_s` is when the target began to hang."""
         self.hung_s = began_s
         with contextlib.suppress(RuntimeError):
             self.wait_for(r"in flight \d+, oldest \d+ s")
             self.shown_s = time.monotonic()
 
     def finish(self) -> int:
-        """Wait for its end; the exit status."""
+        """Wait for the run's end; return the exit status."""
         return self._process.wait(RUN_ENDS_S)
 
     @property
     def controller(self) -> psutil.Process:
-        """The command itself."""
+        """Return the process of the command."""
         return psutil.Process(self._process.pid)
 
     def _note_family(self) -> list[psutil.Process]:
@@ -165,12 +165,12 @@ class Run:
         return family
 
     def racks(self) -> list[psutil.Process]:
-        """The processes that the workers run in."""
+        """Return the processes that the workers run in."""
         modules = {"worker.simulation.rack", "worker.load.process"}
         return [each for each in self._note_family() if modules & {*each.cmdline()}]
 
     def worker_of(self, node: str) -> list[psutil.Process]:
-        """The worker process of a node that has processes of its own: its agent logs by the node's name."""
+        """Return the worker process of a node that has processes of its own, found by the node's name in its agent's log."""
         agents = [each for each in self._note_family() if _log_of(each) == f"{node}.log"]
         return [each for each in self.racks() if each.parent() in agents]
 
@@ -183,7 +183,7 @@ def _log_of(process: psutil.Process) -> str:
 
 @contextmanager
 def busy(core: int, processes: int) -> Iterator[None]:
-    """So many processes that use all of a core that they can get."""
+    """Run so many processes that use all of a core that they can get."""
     running = [
         start([sys.executable, "-c", "import os\nwhile os.getppid() != 1: pass"], core) for _ in range(processes)
     ]
@@ -197,7 +197,7 @@ def busy(core: int, processes: int) -> Iterator[None]:
 
 @contextmanager
 def duty_cycle(processes: Sequence[psutil.Process], on_s: float, off_s: float) -> Iterator[None]:
-    """Stop and continue processes in turn. `processes` are those of a Run; in the end they go on."""
+    """Stop and continue processes of a Run in turn; in the end they go on."""
     over = threading.Event()
 
     def alternate() -> None:

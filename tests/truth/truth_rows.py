@@ -1,4 +1,4 @@
-"""Showing a case, and the table of what was seen."""
+"""How a case is shown, and the table of what was seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXIT_PASS, EXIT_FAIL, EXIT_INVALID = 0, 1, 3
 
 @dataclass(frozen=True)
 class Row:
-    """A case as it came out. `status` is the run's exit status."""
+    """A case as it came out; `status` is the run's exit status."""
 
     case: Case
     status: int
@@ -43,17 +43,17 @@ class Row:
 
     @property
     def lies(self) -> bool:
-        """Whether it says so, and they are not."""
+        """Whether the run says that its figures are true, and they are not."""
         return self.valid and not self.figures.all_true
 
     @property
     def shown_after_s(self) -> float | None:
-        """How long its target had been hanging then."""
+        """How long the case's target had been hanging when the run showed it."""
         return None if self.shown_s is None or self.hung_s is None else self.shown_s - self.hung_s
 
     @property
     def ended_by_rule_s(self) -> float | None:
-        """How long its target had been hanging when its rule ended the load; None where no rule did."""
+        """How long the case's target had been hanging when a rule ended the load; None where no rule did."""
         told, ended_s = self.figures.result, self.figures.load_ended_s
         broken = any(each["rule"] == f"{self.case.abort}, abort" and each["ok"] is False for each in told["thresholds"])
         if not broken or self.hung_s is None or ended_s is None:
@@ -75,7 +75,7 @@ class Row:
 
     @property
     def fault(self) -> str:
-        """What is wrong, for people; empty when it holds."""
+        """What is wrong, in words for people; empty when nothing is."""
         case, figures = self.case, self.figures
         told, named = figures.result, {node for row in figures.result["validity"] for node in row["nodes"]}
         wrong = [each for each in figures.compared if each.name.split()[-1] in JUDGED and not each.true]
@@ -93,7 +93,7 @@ class Row:
 
     @property
     def spoilt(self) -> str:
-        """Why another attempt would tell more, for people; empty when it would not."""
+        """Why another attempt would tell more, in words for people; empty when none would."""
         if not self.figures.target_fit:
             return f"the target was late for {self.figures.target_late:.2%} of its requests ({self.figures.found:.1%} found)"
         if self.case.must in {"VALID", "HANGS"} and not self.valid:
@@ -102,7 +102,7 @@ class Row:
 
 
 def show(case: Case, cores: tuple[int, int]) -> Iterator[Row]:
-    """Run a case; again, up to ATTEMPTS times, while it is spoilt. Every attempt is a row, the last one counts."""
+    """Run a case up to ATTEMPTS times while it is spoilt; each attempt is a row, and the last one counts."""
     for attempt in range(1, ATTEMPTS + 1):
         row = _show_once(case, cores, attempt)
         yield row
@@ -129,7 +129,7 @@ def _show_once(case: Case, cores: tuple[int, int], attempt: int) -> Row:
 
 @contextmanager
 def _meanwhile(case: Case, run: Run, target: Target, core: int) -> Iterator[None]:
-    """Disturb in a thread of its own; what that raises is raised here."""
+    """Disturb the run in a thread of its own while the block lasts, and raise what that raises."""
     raised: list[BaseException] = []
 
     def disturb() -> None:
@@ -149,7 +149,7 @@ def _meanwhile(case: Case, run: Run, target: Target, core: int) -> Iterator[None
 
 
 def table(rows: Iterable[Row]) -> Table:
-    """All rows for people; a fault is red."""
+    """Return all rows as a table for people, with faults in red."""
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in (
         "case",
@@ -170,7 +170,7 @@ def table(rows: Iterable[Row]) -> Table:
 
 
 def cells(row: Row) -> list[str]:
-    """One row as texts; times in ms."""
+    """Return one row as texts, times in ms."""
     figures = row.figures
     p50, p99 = figures.of("p50"), figures.of("p99")
     every = figures.result["latency_all_ms"]

@@ -42,7 +42,7 @@ _LONG_S = 0.5
 
 
 def _mixed(dice: random.Random) -> float:
-    """In ms: a shifted lognormal with a median of 28, and for one of sixteen another around 130."""
+    """Return service times in ms: a shifted lognormal with a median of 28, and for one of sixteen another around 130."""
     return 12 + dice.lognormvariate(math.log(16), 0.45) if dice.random() < 15 / 16 else dice.lognormvariate(4.87, 0.25)
 
 
@@ -55,7 +55,7 @@ SERVICES: dict[str, Callable[[random.Random], float]] = {
 
 
 class Served(NamedTuple):
-    """One request. Times are monotonic seconds."""
+    """One request, with its times in monotonic seconds."""
 
     path: str
     mark: str
@@ -69,7 +69,7 @@ class Served(NamedTuple):
 
 
 class _Peer:
-    """One connection; a request at a time."""
+    """One connection, with one request at a time."""
 
     def __init__(self, sock: socket.socket, number: int) -> None:
         self.sock = sock
@@ -81,7 +81,7 @@ class _Peer:
 
 
 class Server:
-    """Everything in one loop without greenlets or tasks: it must be what disturbs the truth least."""
+    """A server in one loop without greenlets or tasks, since it must disturb the truth least."""
 
     def __init__(self) -> None:
         self._dice = random.Random(SEED)
@@ -135,13 +135,13 @@ class Server:
                 self._poll.register(sock.fileno(), select.EPOLLIN)
 
     def _read_the_rest(self) -> None:
-        """Whoever has been closed is to be known as gone."""
+        """Note which connections have been closed."""
         for number in list(self._peers):
             while number in self._peers and self._read(number):
                 pass
 
     def _read(self, number: int) -> bool:
-        """Take what has come on a connection; whether anything had."""
+        """Read what has come on a connection; return whether anything had."""
         peer = self._peers[number]
         try:
             data, extra, _, _ = peer.sock.recvmsg(_MAX_BYTES, 64)
@@ -213,7 +213,7 @@ def _told(sock: socket.socket) -> _Told:
 
 
 def read_record(record: Path) -> list[Served]:
-    """What a target has written down."""
+    """Return the record that a target has written."""
     lines = (line.split("\t") for line in record.read_text(encoding="utf-8").splitlines())
     return [Served(path, mark, *map(float, times), answered == "1") for path, mark, *times, answered in lines]
 

@@ -30,18 +30,18 @@ class _Marking:
         self.dice = random.Random(self._asker)
 
     def ask(self, path: str) -> None:
-        """One request, by the name of its path."""
+        """Make one request, named by its path."""
         self._number += 1
         self.client.get(f"{path}?{self._asker},{self._number},{self._ended_s:.6f}", name=path)
         self._ended_s = time.monotonic()
 
     def ask_either(self) -> None:
-        """One request, mostly of the mixture."""
+        """Make one request, mostly of the mixture."""
         self.ask("/fixed" if self.dice.random() < 0.2 else "/mixed")
 
 
 class Visitor(_Marking, HttpUser):
-    """Asks, pauses, asks."""
+    """A user that requests and pauses in turn."""
 
     wait_time = between(0.01, 0.05)
 
@@ -51,7 +51,7 @@ class Visitor(_Marking, HttpUser):
 
 
 class FixedVisitor(_Marking, HttpUser):
-    """Asks for one endpoint alone."""
+    """A user that requests one endpoint alone."""
 
     wait_time = between(0.01, 0.05)
 
@@ -61,7 +61,7 @@ class FixedVisitor(_Marking, HttpUser):
 
 
 class MixedVisitor(_Marking, HttpUser):
-    """The same with another endpoint."""
+    """A user like FixedVisitor, with another endpoint."""
 
     wait_time = between(0.01, 0.05)
 
@@ -71,7 +71,7 @@ class MixedVisitor(_Marking, HttpUser):
 
 
 class LocustVisitor(_Marking, FastHttpUser):
-    """The same with Locust's own client, which counts an answer from when it came to read it."""
+    """A user like Visitor, with Locust's own client, which counts an answer from when it came to read it."""
 
     wait_time = between(0.01, 0.05)
 
@@ -81,7 +81,7 @@ class LocustVisitor(_Marking, FastHttpUser):
 
 
 class Stranger(_Marking, HttpUser):
-    """Makes a connection for each request."""
+    """A user that makes a connection for each request."""
 
     wait_time = between(0.01, 0.05)
 
@@ -91,7 +91,7 @@ class Stranger(_Marking, HttpUser):
 
 
 class Paced(_Marking, HttpUser):
-    """Asks on a schedule that no late answer moves."""
+    """A user that requests on a schedule which no late answer moves."""
 
     wait_time = constant_pacing(0.1)
 
@@ -101,7 +101,7 @@ class Paced(_Marking, HttpUser):
 
 
 class Tight(Paced):
-    """The same on a schedule that leaves little time to make up for anything."""
+    """A user on a schedule that leaves little time to make up for anything."""
 
     wait_time = constant_pacing(0.03)
 
@@ -119,21 +119,21 @@ class _Blocker(User):
 
 
 class LongBlocker(_Blocker):
-    """Now and then it stops the event loop of its process for 150 ms."""
+    """A user that stops the event loop of its process for 150 ms now and then."""
 
     wait_time = between(2, 4)
     least_s = most_s = 0.15
 
 
 class ShortBlocker(_Blocker):
-    """Again and again it stops the event loop of its process for less than the default limit of 50 ms."""
+    """A user that repeatedly stops the event loop of its process for less than the default limit of 50 ms."""
 
     wait_time = between(0.3, 0.6)
     least_s, most_s = 0.020, 0.045
 
 
 class ShorterBlocker(_Blocker):
-    """The same for less than anybody would call a stall."""
+    """A user that repeatedly stops the event loop of its process for less than anybody would call a stall."""
 
     wait_time = between(0.5, 1.0)
     least_s, most_s = 0.010, 0.020
