@@ -55,7 +55,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def point_at(page: Page, x: float, y: float) -> Locator:
-    """The tooltip of what is there. A scroll hides it, and one of before may be told of late: then the mouse is moved again."""
+    """Return the tooltip at a point; the mouse is moved again while a scroll, which hides tooltips, is still reported late."""
     tooltip = page.locator("#tooltip")
     deadline_s = time.monotonic() + LIMIT_S
     while True:
@@ -70,7 +70,7 @@ def point_at(page: Page, x: float, y: float) -> Locator:
 
 
 class Watched:
-    """A page, with everything it complained of and everything it asked the network for."""
+    """A page, with everything that it complained of or requested from the network."""
 
     def __init__(self, browser: Browser, path: Path, width_px: int, scheme: str = "light") -> None:
         self.complaints: list[str] = []
@@ -87,7 +87,7 @@ class Watched:
 @pytest.mark.parametrize("name", ["invalid", "aborted", "hot"])
 @pytest.mark.parametrize("width_px", WIDTHS_PX)
 def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Path], name: str, width_px: int) -> None:
-    """Nothing is asked of the network, nothing complains, hostile names run nothing, and the page fits its window."""
+    """The report opens offline at any width without requests and complaints, runs no hostile name, and fits its window."""
     watched = Watched(browser, reports[name], width_px)
     page = watched.page
     page.wait_for_load_state("networkidle")
@@ -115,7 +115,7 @@ def test_every_chart_is_drawn(browser: Browser, reports: dict[str, Path]) -> Non
 
 
 def test_a_click_sorts_the_endpoints(browser: Browser, reports: dict[str, Path]) -> None:
-    """Numbers sort as numbers, largest first, then the other way round; what is unknown is below all numbers."""
+    """A click sorts endpoints by number, largest first, a second one the other way; unknown values are below all numbers."""
     watched = Watched(browser, reports["invalid"], 1280)
     page = watched.page
     heading = page.locator(".sortable th").nth(5)
@@ -130,7 +130,7 @@ def test_a_click_sorts_the_endpoints(browser: Browser, reports: dict[str, Path])
 
 
 def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[str, Path]) -> None:
-    """The tooltip has the time, the stage and every line's value; a zoom in one chart is a zoom in all."""
+    """The tooltip of a chart has the time, the stage and every line's value; a zoom in one chart is a zoom in all."""
     watched = Watched(browser, reports["invalid"], 1280)
     page = watched.page
     page.locator("#latency").scroll_into_view_if_needed()
@@ -153,7 +153,7 @@ def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[st
 def test_pointing_at_the_same_moment_after_a_scroll_shows_its_values_again(
     browser: Browser, reports: dict[str, Path]
 ) -> None:
-    """A scroll hides them, since the chart is elsewhere then; the mouse need not go to another second and back."""
+    """A scroll hides a chart's tooltip, and pointing at the same moment again shows it."""
     watched = Watched(browser, reports["invalid"], 1280)
     page = watched.page
     page.locator("#latency").scroll_into_view_if_needed()
@@ -178,7 +178,9 @@ def labels(page: Page, chart: str) -> list[str]:
 def test_a_time_without_a_controller_is_labelled_where_there_is_room(
     browser: Browser, reports: dict[str, Path]
 ) -> None:
-    """In every chart, within the gap; a short one once it is looked at closely. Pointing at it says so in place of a stage."""
+    """A time without a controller is labelled in every chart where its gap has room, and its tooltip says so in place
+    of a stage.
+    """
     watched = Watched(browser, reports["invalid"], 1280)
     page = watched.page
     assert {name: labels(page, name) for name in CHARTS} == {name: ["no controller"] for name in CHARTS}
@@ -200,7 +202,7 @@ def test_a_time_without_a_controller_is_labelled_where_there_is_room(
 
 @pytest.mark.parametrize("width_px", WIDTHS_PX)
 def test_a_label_stays_within_its_gap(browser: Browser, reports: dict[str, Path], width_px: int) -> None:
-    """However narrow the window: upright, if need be."""
+    """The label of a gap stays within it in windows of any width, upright if need be."""
     watched = Watched(browser, reports["invalid"], width_px)
     page = watched.page
     for name in ("rate", "users", "controller"):
@@ -237,7 +239,7 @@ def test_charts_follow_the_colour_scheme(browser: Browser, reports: dict[str, Pa
 
 
 def test_heat_clock_and_users_are_drawn_together(browser: Browser, reports: dict[str, Path]) -> None:
-    """A line for each node in each panel, its lane below, all on one axis of time; and a map of all nodes for each."""
+    """Each node has a line in each panel and a lane below on one axis of time, and each panel has a map of all nodes."""
     watched = Watched(browser, reports["hot"], 1280)
     page = watched.page
     for name in NODE_CHARTS:
@@ -256,7 +258,7 @@ def test_heat_clock_and_users_are_drawn_together(browser: Browser, reports: dict
 
 
 def test_other_nodes_can_be_chosen(browser: Browser, reports: dict[str, Path]) -> None:
-    """Any of the fleet, without a network; up to six. A gap in what is known of one is a gap in its line."""
+    """Up to six nodes of the fleet can be chosen offline, and a gap in a node's data is a gap in its line."""
     watched = Watched(browser, reports["hot"], 1280)
     page = watched.page
     add = page.get_by_label("Add a node")
@@ -279,7 +281,7 @@ def test_other_nodes_can_be_chosen(browser: Browser, reports: dict[str, Path]) -
 
 
 def test_pointing_at_nodes_tells_heat_clock_users_and_conditions(browser: Browser, reports: dict[str, Path]) -> None:
-    """Of each node shown, at that moment; what is not known is said to be."""
+    """The tooltip has each shown node's values and conditions at that moment, and says which are not known."""
     watched = Watched(browser, reports["hot"], 1280)
     page = watched.page
     page.get_by_label("Add a node").select_option("pi3")
