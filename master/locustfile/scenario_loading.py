@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from master.errors import InputError
 from master.locustfile.checks import check_locustfile, import_checked, raise_refused
 from master.locustfile.import_checks import hosts_of
 from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
 from worker.load.catalogue import user_classes
 from worker.load.locust_options import own_variables
+from worker.users.database.drivers import MissingDriverError, import_drivers
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,23 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
     """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused."""
     locustfile = locustfile_of(file, overrides.target)
     if locustfile is None:
-        return LoadedScenario(load_scenario(file, user_classes(), overrides))
+        known = user_classes()
+        scenario = load_scenario(file, known, overrides)
+        if not real_nodes:
+            _check_drivers([known[name] for name in scenario.users])
+        return LoadedScenario(scenario)
     imported = import_checked(locustfile)
     scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes))
     warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
     return LoadedScenario(scenario, warnings, own_variables(os.environ))
+
+
+def _check_drivers(classes: Sequence[type]) -> None:
+    """Make sure that this machine, whose processes are the simulated nodes, has the drivers of databases. Raises InputError."""
+    try:
+        import_drivers(classes)
+    except MissingDriverError as error:
+        raise InputError(str(error), hint="Install it here, or name other users in the scenario.") from None
 
 
 def load_for_resume(file: Path) -> Scenario:

@@ -19,6 +19,7 @@ from master.run.real_nodes.roster import assignments
 from master.run.stop import StopOrder
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
+from master.scenario.schema import DATABASE_PORTS, SQLITE_SCHEME
 from master.store import CONTROLLER
 from worker.wire.messages import Work
 
@@ -55,9 +56,11 @@ def _free_port(host: str, port: int, stop: StopOrder, view: View) -> None:
 
 
 def check_reachable(url: str) -> None:
-    """Make sure that something listens at `url`. Raises AbortError when nothing does."""
+    """Make sure that something listens at `url`, unless it is a file. Raises AbortError when nothing does."""
+    if url.startswith(SQLITE_SCHEME):
+        return
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = parts.port or {"https": 443, **DATABASE_PORTS}.get(parts.scheme, 80)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=5).close()
     except OSError as error:

@@ -42,6 +42,9 @@ from worker.wire.messages import UserShare
 
 MAX_USERS = 10_000_000
 MAX_NODES = 100_000
+DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}
+"""Schemes of databases that a target may be, with their ports. The account's name may be in the URL, its password may not."""
+SQLITE_SCHEME = "sqlite:"
 _MAX_SPAWN_RATE = 1_000_000  # users per second
 _MAX_WEIGHT = 1e9
 _MAX_ENTRIES = 1000  # user classes, stages, rules
@@ -67,18 +70,27 @@ def check_name(name: str) -> str:
 
 
 def check_target(target: str) -> str:
-    """`target` if it is "embedded" or a plain base URL; else ValueError. Never repeats credentials."""
-    if target == EMBEDDED:
+    """`target` if it is "embedded", a plain base URL, or the URL of a database; else ValueError. Never repeats credentials."""
+    if target in {EMBEDDED, SQLITE_SCHEME}:
         return target
-    if not re.match(r"https?://", target):
+    if target.startswith(SQLITE_SCHEME):
+        if not re.fullmatch(r"sqlite:///[!-~]+", target):
+            raise ValueError(
+                f"{target!r} is no SQLite file: write sqlite:///absolute/path, or sqlite: for one of each process"
+            )
+        return target
+    if not re.match(r"https?://", target) and not target.startswith(tuple(f"{each}://" for each in DATABASE_PORTS)):
         shown = "" if "@" in target else f"{target!r} "
-        raise ValueError(f"{shown}is neither 'embedded' nor a URL that starts with http:// or https://")
+        raise ValueError(
+            f"{shown}is neither 'embedded' nor a URL that starts with http:// or https://"
+            f" (for users of databases: {', '.join(DATABASE_PORTS)} or sqlite)"
+        )
     try:
         url = urlsplit(target)
         port = url.port
     except ValueError as error:
         raise ValueError(f"is no URL: {error}") from None
-    if "@" in url.netloc:
+    if url.password is not None or ("@" in url.netloc and url.scheme not in DATABASE_PORTS):
         raise ValueError("holds credentials, which would end up in every report: let the user classes log in")
     if not url.hostname or port == 0 or not re.fullmatch(r"[!-~]+", target) or "\\" in target:
         raise ValueError(f"{target!r} is no URL: it needs a host, e.g. http://127.0.0.1:8080")

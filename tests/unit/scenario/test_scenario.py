@@ -247,6 +247,17 @@ def test_target_wins_over_the_file_and_overrides_reach_the_loader() -> None:
 
 
 @pytest.mark.parametrize(
+    "target",
+    ["postgresql://me@a.test:5432/x", "redis://a.test/1", "mongodb://a.test", "sqlite:", "sqlite:///var/lib/x.db"],
+)
+def test_a_target_may_be_a_database(target: str) -> None:
+    """For users of databases; the account's name may be in its URL."""
+    read = load_scenario(DATA / "good.yml", KNOWN, Overrides(target=target))
+    assert read.target == target
+    assert reloaded(read) == read
+
+
+@pytest.mark.parametrize(
     ("overrides", "says"),
     [
         (Overrides(users=0), "--users 0: must be from 1"),
@@ -259,6 +270,8 @@ def test_target_wins_over_the_file_and_overrides_reach_the_loader() -> None:
         (Overrides(duration_s=22.1), "--duration 22.1s: 'p95 < 1 s over 10s, abort' needs a hold of 12.2s"),
         (Overrides(nodes=0), "--local 0: must be from 1"),
         (Overrides(target="gateway"), "--target: 'gateway' is neither"),
+        (Overrides(target="sqlite:x.db"), "--target: 'sqlite:x.db' is no SQLite file: write sqlite:///absolute/path"),
+        (Overrides(target="postgresql://a.test/x?sslmode=off"), "has a query"),
     ],
 )
 def test_an_override_that_can_not_be_is_refused_by_its_option_with_advice(overrides: Overrides, says: str) -> None:

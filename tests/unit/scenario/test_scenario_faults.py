@@ -300,7 +300,7 @@ def test_a_file_that_an_editor_spoilt_is_refused_with_its_line(name: str, line: 
 
 
 def test_credentials_in_a_target_are_refused_and_never_repeated(tmp_path: Path) -> None:
-    for target in ("http://me:hunter2@a.test", "ftp://me:hunter2@a.test"):
+    for target in ("http://me:hunter2@a.test", "ftp://me:hunter2@a.test", "postgresql://me:hunter2@a.test/x"):
         error = fault_of(written(tmp_path, base_with(target=target)))
         assert error.message.startswith(f"{tmp_path / 'case.yml'}:2: target: ")
         assert "hunter2" not in error.message + error.hint

@@ -32,6 +32,7 @@ from worker.load.process.timerfd import exact_sleep
 from worker.load.recorder import Recorder
 from worker.load.runner import FleetWorker
 from worker.parent_watch import read_orders
+from worker.users.database.drivers import import_drivers
 from worker.wire.curve import Endpoint, end_context
 from worker.wire.messages import Work
 from worker.wire.orders import WorkerSpec
@@ -57,11 +58,15 @@ class ProcessWorkers:
     """All workers of this process, each with a connection and an environment of its own."""
 
     def __init__(self, endpoint: Endpoint, work: Work, count: int) -> None:
-        """Load what `count` workers need for `work`. Raises KeyError for an unknown user class, and whatever a locustfile raises."""
+        """Load what `count` workers need for `work`.
+
+        Raises KeyError for an unknown user class, MissingDriverError, and whatever a locustfile raises.
+        """
         self._endpoint = endpoint
         self._work = work
         share_global_events()
         self._users = load_user_classes(work.users, work.locustfile)
+        import_drivers(self._users)
         self._options = worker_options(work)
         self._context = zmq.green.Context()
         self._context.set(zmq.MAX_SOCKETS, 4 * count + 64)
