@@ -1,4 +1,4 @@
-"""An operator at a lab: a copy of piswarm that can be changed, which makes other releases, and `fab` called in it."""
+"""An operator at a lab, with a copy of piswarm that can be changed to make other releases, and `fab` called in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT_S = 900
 
 @dataclass
 class Operator:
-    """Who deploys to `lab`, from a copy of this piswarm in `directory`."""
+    """An operator who deploys to `lab`, from a copy of this piswarm in `directory`."""
 
     lab: Lab
     directory: Path
@@ -40,7 +40,7 @@ class Operator:
         return self.directory / ".piswarm"
 
     def change(self, module: str, text: str) -> None:
-        """Add `text` to a module of the worker's: another release, from now on."""
+        """Add `text` to a module of the worker's, which makes another release from now on."""
         with (self.directory / "worker" / module).open("a") as source:
             source.write(text)
 
@@ -52,7 +52,7 @@ class Operator:
         (self.directory / "worker" / "padding.bin").write_bytes(os.urandom(size))
 
     def begin(self, task: str, *words: str) -> subprocess.Popen[str]:
-        """Start `fab`, and do not wait."""
+        """Start `fab` without waiting for it."""
         where = ["--inventory", str(self.lab.inventory), "--state", str(self.state)]
         path = os.pathsep.join([str(self.directory), *filter(None, [os.environ.get("PYTHONPATH")])])
         return subprocess.Popen(
@@ -66,7 +66,7 @@ class Operator:
         )
 
     def fab(self, task: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """What `fab` said, and how it ended."""
+        """Return what `fab` printed, and how it ended."""
         process = self.begin(task, *words)
         try:
             output, errors = process.communicate(timeout=LIMIT_S)
@@ -75,13 +75,13 @@ class Operator:
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def done(self, task: str, *words: str) -> str:
-        """What `fab` said, which must have gone well."""
+        """Return what `fab` printed, which must have succeeded."""
         done = self.fab(task, *words)
         assert done.returncode == 0, f"fab {task}: {done.stdout[-5000:]}{done.stderr[-3000:]}"
         return done.stdout
 
     def report(self, task: str, *words: str) -> dict[str, Any]:
-        """What `fab` says as JSON, its hosts by their names."""
+        """Return what `fab` printed as JSON, its hosts by their names."""
         return report_of(*self._both(task, *words))
 
     def _both(self, task: str, *words: str) -> tuple[str, str]:
@@ -90,7 +90,7 @@ class Operator:
 
 
 def report_of(output: str, errors: str) -> dict[str, Any]:
-    """A report, its hosts by their names."""
+    """Return a report with its hosts by their names."""
     assert output, errors
     found: dict[str, Any] = json.loads(output)
     found["hosts"] = {host["host"]: host for host in found["hosts"]}

@@ -1,4 +1,4 @@
-"""The lab's hosts for the tests that deploy to real machines: systemd, sshd and sudo, in namespaces of this one."""
+"""The lab's hosts for tests that deploy to real machines: systemd, sshd and sudo, in namespaces of this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rootfs import CanNotError
 
 @pytest.fixture(scope="module")
 def lab_of() -> Iterator[Callable[..., Lab]]:
-    """Starts a lab with a host of each kind that is named; it is ended with the module's tests."""
+    """A function that starts a lab with a host of each kind that is named; it is ended with the module's tests."""
     reason = why_not()
     if reason:
         pytest.skip(f"no lab hosts: {reason}")

@@ -1,4 +1,4 @@
-"""`make bench-deploy`, the real thing but small. What it measures is never judged here, only that it is told rightly."""
+"""`make bench-deploy` for real, but small: what it measures is not judged, only that it is reported correctly."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, Any]]:
-    """One small run by the Makefile's command: what it printed to both outputs, and its document."""
+    """What one small run by the Makefile's command printed to both outputs, and its document."""
     return BENCH.measure(tmp_path_factory.mktemp("bench"), "--hosts 1,2 --rounds 1 --trial")
 
 
 def test_table_and_document_have_all_cases_by_both_ways(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """With the figures of the document in the table, and a line of progress for each."""
+    """The table shows the document's figures for every case and both tools, and each has a line of progress."""
     printed, progress, document = measured
     assert document["schema"] == "piswarm/bench/deploy/1"
     rows = {(row["hosts"], row["case"], row["way"]): row for row in document["summary"]}
@@ -57,7 +57,9 @@ def test_table_and_document_have_all_cases_by_both_ways(measured: tuple[str, str
 
 
 def test_where_nothing_has_changed_no_archive_goes_over_the_wire(measured: tuple[str, str, dict[str, Any]]) -> None:
-    """As fab says, and as the interface counted; where something has, both send one to each host."""
+    """Where nothing has changed, fab and the network interface count no archive; where something has, both tools send
+    one per host.
+    """
     _, _, document = measured
     for each in document["rounds"]:
         assert each["error"] is None
@@ -70,7 +72,7 @@ def test_where_nothing_has_changed_no_archive_goes_over_the_wire(measured: tuple
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_no_host_behind(tmp_path: Path, number: signal.Signals) -> None:
-    """Nor what was at work on them."""
+    """An interrupted bench leaves neither a host nor a process that worked on hosts."""
     out = tmp_path / "deploy.json"
     with BENCH.started("--hosts", "1", "--rounds", "1", "--out", str(out)) as process:
         ansible = wait_for_child(process, "provision.yml")

@@ -1,7 +1,8 @@
-"""What only a real host shows of faults while it is deployed to: its power, its disk, its network, its rights, its systemd.
+"""Faults of power, disk, network, rights and systemd, which only a real host shows, while it is deployed to.
 
-After each, every host runs the old release or the new one. Releases are deployed by a user who has the rights that the playbook gives,
-and no others. The tests of tests/integration/deploy/test_deploy_faults.py do the rest, and need no root.
+After each, every host runs the old release or the new one. Releases are deployed by a user who has the rights that the
+playbook gives, and no others. The tests of tests/integration/deploy/test_deploy_faults.py do the rest, and need no
+root.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 class Fleet:
-    """Two hosts that run a release, and its operator."""
+    """Two hosts that run a release, and their operator."""
 
     def __init__(self, lab: Lab, directory: Path) -> None:
         self.lab = lab
@@ -45,7 +46,7 @@ class Fleet:
         self.old = ""
 
     def new_release(self, *, pad: int = 0) -> None:
-        """Another one is to be deployed from now on."""
+        """Have another release deployed from now on."""
         self.old = runs(self.host)
         self.number += 1
         self.operator.restore("service.py")
@@ -53,21 +54,21 @@ class Fleet:
         self.operator.pad(pad)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """A deployment to the first host."""
+        """Begin a deployment to the first host."""
         return self.operator.begin("deploy-workers", "--json", "--limit", self.host.name, *words)
 
     def deploy(self, *words: str) -> dict[str, Any]:
-        """What became of the first host."""
+        """Deploy to the first host; return its result."""
         found = self.operator.report("deploy-workers", "--limit", self.host.name, *words)
         return dict(found["hosts"][self.host.name])
 
     def check_old(self) -> None:
-        """The first host runs the old release, and is switched to it."""
+        """Assert that the first host runs the old release, and is switched to it."""
         assert runs(self.host) == self.old
         assert self.host.root("basename $(readlink /opt/piswarm/current)").strip() == self.old
 
     def check_again(self) -> None:
-        """The same again goes through, and nothing of the first attempt is left."""
+        """Assert that the next deployment goes through, and that nothing of the first attempt is left."""
         result = self.deploy()
         assert result["outcome"] == "changed", result
         assert runs(self.host) == result["after"] != self.old
@@ -76,12 +77,12 @@ class Fleet:
 
 
 def runs(host: LabHost) -> str:
-    """The release that its agent runs in."""
+    """Return the release that the host's agent runs in."""
     return host.root(RUNS).strip()
 
 
 def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """What became of the only host of a deployment."""
+    """Return the result of the only host of a deployment."""
     try:
         output, errors = process.communicate(timeout=LIMIT_S)
     finally:
@@ -97,7 +98,7 @@ def fleet(lab_of: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def slow(fleet: Fleet) -> Iterator[Fleet]:
-    """With a link that is as slow as a Wi-Fi's, so that an upload takes a while."""
+    """The fleet, with a link to the first host as slow as a Wi-Fi's, so that an upload takes a while."""
     fleet.host.shape("24mbit")
     try:
         yield fleet
@@ -112,7 +113,7 @@ def uploading(fleet: Fleet, deployment: subprocess.Popen[str]) -> None:
 
 
 def test_a_host_that_loses_power_while_it_unpacks(slow: Fleet) -> None:
-    """Comes back with the old release, and the same again goes through."""
+    """A host that loses power while it unpacks boots with the old release, and the next deployment goes through."""
     slow.new_release(pad=PAD_BYTES)
     deployment = slow.begin("--deadline", "60")
     uploading(slow, deployment)
@@ -128,7 +129,7 @@ def test_a_host_that_loses_power_while_it_unpacks(slow: Fleet) -> None:
 
 @pytest.mark.parametrize(("deadline", "cause"), [("10", "too slow"), ("300", "connection lost")])
 def test_a_link_that_is_cut_in_mid_upload(slow: Fleet, deadline: str, cause: str) -> None:
-    """Is noticed, with the host's time or before it; the next deployment of the same controller takes the lock back."""
+    """A link cut in mid-upload ends the deployment by the host's time limit or before, and the next one takes the lock back."""
     slow.new_release(pad=PAD_BYTES)
     deployment = slow.begin("--deadline", deadline)
     uploading(slow, deployment)
@@ -144,7 +145,7 @@ def test_a_link_that_is_cut_in_mid_upload(slow: Fleet, deadline: str, cause: str
 
 
 def test_a_disk_that_fills_up_in_mid_upload(slow: Fleet) -> None:
-    """Is told, and the agent goes on; with room again, the same goes through."""
+    """A disk that fills up in mid-upload is reported while the old agent runs on; with room, the next deployment goes through."""
     slow.new_release(pad=PAD_BYTES)
     # A disk of its own, for this machine's is not to be filled. What is mounted over it stays as it is.
     room = "mount -t tmpfs -o size=900m,mode=755 room /opt/piswarm && chown {0} /opt/piswarm"
@@ -169,7 +170,7 @@ def test_a_disk_that_fills_up_in_mid_upload(slow: Fleet) -> None:
 
 
 def test_a_host_that_reboots_between_switch_and_well(fleet: Fleet) -> None:
-    """Comes up with the new release, whole; the next deployment sees to it that it is well."""
+    """A host that reboots between switch and health check runs the new release, and the next deployment checks its health."""
     fleet.new_release()
     deployment = fleet.begin("--settle", "60")
     switched = (
@@ -189,12 +190,12 @@ def test_a_host_that_reboots_between_switch_and_well(fleet: Fleet) -> None:
 
 
 def runs_now(host: LabHost) -> str:
-    """The release that its agent runs in; empty while it runs none."""
+    """Return the release that the host's agent runs in, empty while it runs none."""
     return host.root(RUNS, check=False).strip()
 
 
 def test_rights_that_are_missing(fleet: Fleet) -> None:
-    """Without that to act for the agent's user nothing is begun; without that to restart, the host is switched back."""
+    """Without sudo for the agent's user nothing is begun, and without the right to restart the host is switched back."""
     fleet.new_release()
     fleet.host.root(f"cp -p {SUDOERS} /srv/rights")
     try:
@@ -213,7 +214,7 @@ def test_rights_that_are_missing(fleet: Fleet) -> None:
 
 
 def test_a_release_whose_agent_crashes_at_start(fleet: Fleet) -> None:
-    """Is taken back by itself where it was tried first, with its last words; nobody else gets it."""
+    """A release whose agent crashes at its start is rolled back on the canary with its last output, and no other host gets it."""
     fleet.new_release()
     fleet.operator.change("service.py", "\n")
     source = (fleet.operator.directory / "worker/agent/service.py").read_text()

@@ -1,7 +1,7 @@
-"""From bare hosts to agents that stand, and back to bare hosts, by the commands of an operator. The tests build on each other.
+"""From bare hosts to standing agents, and back to bare hosts, by the commands of an operator; each test builds on those before.
 
-On all hosts releases are deployed by `pi`, who may become root by sudo, as the first user of a Pi may; on the last one by a user who
-has the rights that the playbook gives, and no others.
+On all hosts releases are deployed by `pi`, who may become root by sudo, as the first user of a Pi may; on the last one
+by a user who has the rights that the playbook gives, and no others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 class Bare:
-    """The lab, its operator, and how its hosts were before anything was done to them."""
+    """The lab, its operator, and how its hosts were at the beginning."""
 
     def __init__(self, lab: Lab, directory: Path) -> None:
         self.lab = lab
@@ -39,7 +39,7 @@ class Bare:
         self.before = {host.name: listing(host) for host in lab.hosts}
 
     def deploy_as(self, user: str) -> None:
-        """Say who deploys to the last host."""
+        """Set the user who deploys to the last host."""
         self.lab.write_inventory({LESS: {"ansible_user": user, "worker_deploy_user": DEPLOYER}})
 
 
@@ -53,7 +53,7 @@ def bare(lab_of: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_host_keys_are_shown_and_trusted(bare: Bare) -> None:
-    """They are those that the hosts were made with."""
+    """The host keys that enrolment trusts are those that the hosts were made with."""
     bare.operator.done("enroll", "--yes")
     assert sorted((bare.operator.state / "known_hosts").read_text().splitlines()) == sorted(
         bare.lab.known_hosts.read_text().splitlines()
@@ -61,14 +61,14 @@ def test_host_keys_are_shown_and_trusted(bare: Bare) -> None:
 
 
 def test_nothing_can_be_deployed_to_a_bare_host(bare: Bare) -> None:
-    """What is to be done is said."""
+    """Deploying to a bare host is refused with the command that prepares it."""
     report = bare.operator.report("deploy-workers", "--dry-run")
     for name, host in report["hosts"].items():
         assert (host["cause"], host["hint"]) == ("not prepared", f"prepare the host: fab provision --limit {name}")
 
 
 def test_hosts_are_prepared(bare: Bare) -> None:
-    """By the playbook, with the host keys that were enrolled."""
+    """The playbook prepares the hosts, by the host keys that were enrolled."""
     said = bare.operator.done("provision")
     assert said.count("failed=0") == len(KINDS)
     (less,) = (host for host in bare.lab.hosts if host.name == LESS)
@@ -87,7 +87,7 @@ def test_a_dry_run_changes_nothing(bare: Bare) -> None:
 
 
 def test_a_release_is_brought_to_all(bare: Bare) -> None:
-    """The agents run it, as a user of no rights, with keys that they have made, and say what they do."""
+    """A first deployment brings agents to all hosts, as a user without rights, with keys of their own and a status in words."""
     report = bare.operator.report("deploy-workers")
     assert {host["outcome"] for host in report["hosts"].values()} == {"changed"}, report
     status = bare.operator.report("status")
@@ -109,7 +109,7 @@ def test_a_release_is_brought_to_all(bare: Bare) -> None:
 
 
 def test_a_second_time_there_is_nothing_to_do(bare: Bare, capsys: pytest.CaptureFixture[str]) -> None:
-    """And not one byte is sent."""
+    """A second deployment finds nothing to do and sends no byte."""
     report = bare.operator.report("deploy-workers")
     assert {host["outcome"] for host in report["hosts"].values()} == {"unchanged"}, report
     assert sum(host["bytes_sent"] for host in report["hosts"].values()) == 0
@@ -119,7 +119,7 @@ def test_a_second_time_there_is_nothing_to_do(bare: Bare, capsys: pytest.Capture
 
 
 def test_another_release_and_back(bare: Bare) -> None:
-    """Back, nothing is sent; the agents run what is said."""
+    """Agents run a second release after its deployment, and the first one after a rollback, which sends nothing."""
     first = {name: host["after"] for name, host in bare.operator.report("status")["hosts"].items()}
     bare.operator.change("__init__.py", "\n# another one\n")
     second = bare.operator.report("deploy-workers")
@@ -134,13 +134,13 @@ def test_another_release_and_back(bare: Bare) -> None:
 
 
 def runs(host: LabHost) -> str:
-    """The release that its agent runs in."""
+    """Return the release that the host's agent runs in."""
     script = "basename $(readlink /proc/$(systemctl show piswarm-agent.service -p MainPID --value)/cwd)"
     return host.root(script).strip()
 
 
 def test_removal_leaves_nothing(bare: Bare) -> None:
-    """Who may not become root takes away what he brought, and is told what is left; a second time there is nothing to do."""
+    """A user without root removes what was deployed and is told what is left, which root removes; a second removal does nothing."""
     report = bare.operator.report("remove-workers", "--yes")
     assert {host["outcome"] for host in report["hosts"].values()} == {"changed"}, report
     left = report["hosts"][LESS]["differs"]

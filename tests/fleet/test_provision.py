@@ -1,7 +1,7 @@
-"""Bare machines become nodes and a controller, over real SSH: those of a lab, or of an inventory whose hosts may be changed.
+"""Bare machines become nodes and a controller, over real SSH: a lab's, or those of an inventory whose hosts may be changed.
 
-PISWARM_FLEET_INVENTORY names such an inventory: its groups are `workers` and `controller`, its user may become root. The tests build on
-each other, in this order.
+PISWARM_FLEET_INVENTORY names such an inventory: its groups are `workers` and `controller`, its user may become root.
+Each test builds on those before.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def tool(name: str) -> str:
 
 
 def provision(inventory: Path, *options: str) -> dict[str, int]:
-    """How many tasks changed something, by host. None is to fail on any."""
+    """Run the playbook without a failed task; return how many tasks changed something, by host."""
     done = subprocess.run(
         [tool("ansible-playbook"), "-i", str(inventory), "provision.yml", *options],
         cwd=ANSIBLE,
@@ -75,7 +75,7 @@ def provision(inventory: Path, *options: str) -> dict[str, int]:
 
 
 def said(inventory: Path, pattern: str, script: str) -> str:
-    """What a shell script says on each of the hosts that `pattern` means, as root."""
+    """Return what a shell script prints on each of the hosts of `pattern`, as root."""
     done = subprocess.run(
         [tool("ansible"), pattern, "-i", str(inventory), "-b", "-m", "ansible.builtin.raw", "-a", script],
         cwd=ANSIBLE,
@@ -103,7 +103,7 @@ def test_a_second_run_changes_nothing_and_a_dry_run_then_finds_nothing_to_do(inv
 
 @pytest.mark.timeout(LIMIT_S)
 def test_what_was_changed_by_hand_is_put_right(inventory: Path) -> None:
-    """Also where only the kernel's own value was changed, and no file."""
+    """The playbook restores what was changed by hand, also a kernel setting that only the running kernel has."""
     look = "stat -c '%U %a' /etc/piswarm; cat /proc/sys/net/ipv4/ip_local_port_range"
     before = said(inventory, "workers", look)
     said(
@@ -125,7 +125,7 @@ def test_the_workers_user_has_no_shell_no_password_and_no_sudo(inventory: Path) 
 
 @pytest.mark.timeout(LIMIT_S)
 def test_without_a_release_the_agent_does_not_start_and_the_cause_is_told(inventory: Path) -> None:
-    """Unless one has been deployed."""
+    """Without a release, unless one has been deployed, the agent's unit does not start."""
     script = (
         "test -e /opt/piswarm/current || { systemctl start piswarm-agent.service; test $? -ne 0 || echo STARTED;"
         " systemctl status piswarm-agent.service; }; true"

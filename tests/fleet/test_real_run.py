@@ -1,6 +1,7 @@
-"""From bare hosts to a verdict: `piswarm run --inventory` on machines with real systemd, and what a run makes of those that die.
+"""From bare hosts to a verdict: `piswarm run --inventory` on machines with real systemd, some of which fail in mid-run.
 
-The tests build on each other. One of the hosts is emulated arm64 where PISWARM_LAB_KINDS says so, which takes about ten times as long.
+Each test builds on those before. One of the hosts is emulated arm64 where PISWARM_LAB_KINDS says so, which takes about
+ten times as long.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Run:
         self._said: list[str] = []
 
     def wait_for(self, pattern: str) -> None:
-        """Until it says so."""
+        """Read the run's output until it matches."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._said.append(line)
@@ -90,7 +91,7 @@ class Run:
         raise AssertionError(f"ended without saying {pattern!r}: {''.join(self._said)}")
 
     def event(self, kind: str, node: str) -> Event:
-        """What happened to a node, once it has."""
+        """Return an event of a node, once it has happened."""
 
         def found() -> Event | None:
             store = Store(self.directory / "run.db")
@@ -105,14 +106,14 @@ class Run:
         return event
 
     def finish(self) -> tuple[int, dict[str, Any], str]:
-        """Its exit status, its result, and what it said."""
+        """Wait for the run's end; return its exit status, its result, and its output."""
         rest, _ = self._process.communicate(timeout=LIMIT_S)
         said = "".join(self._said) + rest
         result = self.directory / "result.json"
         return self._process.returncode, json.loads(result.read_text()) if result.exists() else {}, said
 
     def users(self) -> dict[int, int]:
-        """How many there were, by second."""
+        """Return how many users there were, by second."""
         store = Store(self.directory / "run.db")
         try:
             return {row.second: row.users for row in store.seconds()}
@@ -127,7 +128,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def operator(lab_of: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Operator:
-    """Of hosts that were bare, and have been enrolled, prepared and deployed to."""
+    """An operator of hosts that were bare, and have been enrolled, prepared and deployed to."""
     lab = lab_of(*KINDS)
     lab.write_inventory(piswarm_workers=WORKERS)
     found = Operator(lab, tmp_path_factory.mktemp("operator") / "copy")
@@ -151,7 +152,7 @@ def run(operator: Operator, tmp_path: Path) -> Any:
 
 
 def test_a_run_from_bare_hosts_to_a_verdict(operator: Operator, run: Callable[[str], Run]) -> None:
-    """Every node takes part, with all of its workers; then their agents wait for the next run."""
+    """Every node takes part in a run with all of its workers, and then its agent waits for the next run."""
     status, result, said = run("15s").finish()
     assert status == 0, said
     assert result["nodes"]["peak"] == len(KINDS)
@@ -165,7 +166,7 @@ def test_a_run_from_bare_hosts_to_a_verdict(operator: Operator, run: Callable[[s
 
 
 def test_a_node_that_loses_its_power_and_boots_is_taken_in_again(operator: Operator, run: Callable[[str], Run]) -> None:
-    """Its users are elsewhere meanwhile, and nobody has to start anything on it."""
+    """A node that loses its power loses its users to others, and gets users again when it has booted by itself."""
     started = run("60s")
     started.wait_for("stage 1 of 1, hold")
     host = operator.lab.hosts[1]
@@ -184,7 +185,7 @@ def test_a_node_that_loses_its_power_and_boots_is_taken_in_again(operator: Opera
 def test_a_release_that_is_deployed_in_mid_run_waits_until_each_node_is_in_it_again(
     operator: Operator, run: Callable[[str], Run]
 ) -> None:
-    """One host after the other, and the run goes on."""
+    """A release deployed in mid-run is brought to one host after the other, each of which rejoins the run first."""
     operator.change("__init__.py", "\n# another release\n")
     started = run(f"{ROLL_OUT_S}s")
     started.wait_for("stage 1 of 1, hold")

@@ -1,7 +1,7 @@
 """One host that looks like a Raspberry Pi: real systemd, sshd and sudo, with its own file system, address and host key.
 
-It is a systemd-nspawn machine. What runs on it is in cgroups of the lab's, by which it is ended, also by another process when the one
-that had started it is gone.
+It is a systemd-nspawn machine. What runs on it is in cgroups of the lab's, by which it is ended, also by another
+process when the one that had started it is gone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Something = TypeVar("Something")
 
 
 def wait_for(condition: Callable[[], Something], what: str, wait_s: float = WAIT_S) -> Something:
-    """What `condition` gives, once that is something."""
+    """Return what `condition` gives, once that is true."""
     until_s = time.monotonic() + wait_s
     while not (found := condition()):
         if time.monotonic() > until_s:
@@ -40,7 +40,7 @@ def wait_for(condition: Callable[[], Something], what: str, wait_s: float = WAIT
 
 
 def hierarchies() -> list[Path]:
-    """Where cgroups are mounted: that of version 2, and of version 1 systemd's own and those that systemd uses."""
+    """Return where cgroups are mounted: that of version 2, and of version 1 systemd's own and those that systemd uses."""
     found = []
     for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         _, where, kind, options, *_ = line.split()
@@ -58,7 +58,7 @@ def do(*words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 def processes(name: str) -> list[int]:
-    """All of a host's, or of all with "."."""
+    """Return all processes of a host, or of all hosts with "."."""
     found = set()
     for hierarchy in hierarchies():
         for file in (hierarchy / GROUP / name).rglob("cgroup.procs"):
@@ -71,7 +71,7 @@ def processes(name: str) -> list[int]:
 
 @dataclass
 class LabHost:
-    """One machine."""
+    """One machine of the lab."""
 
     name: str
     address: str
@@ -84,7 +84,7 @@ class LabHost:
         return self.lab / "hosts" / self.name
 
     def make(self, key: Path) -> None:
-        """Its disk: as a fresh one, with a host key of its own and the operator's key."""
+        """Make the host's disk as a fresh one, with a host key of its own and the operator's key."""
         upper = self.directory / "upper"
         for part in ("work", "root", "upper/etc/ssh"):
             (self.directory / part).mkdir(parents=True)
@@ -120,7 +120,7 @@ class LabHost:
         return f"pw-{self.name}"
 
     def power_on(self) -> None:
-        """Start it, and do not wait."""
+        """Start the host without waiting for it."""
         groups = [hierarchy / GROUP / self.name for hierarchy in hierarchies()]
         for group in groups:
             group.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ class LabHost:
             )
 
     def power_off(self) -> None:
-        """At once, as if its plug were pulled."""
+        """Stop the host at once, as if its plug were pulled."""
 
         def gone() -> bool:
             found = processes(self.name)
@@ -154,38 +154,38 @@ class LabHost:
                 wait_for(partial(removed, group), f"the end of {group}", 10)
 
     def forget(self) -> None:
-        """Take its network and its disk away, once it is off."""
+        """Remove the host's network and its disk, once it is off."""
         do("ip", "netns", "del", self._netns, check=False)
         do("ip", "link", "del", self._link, check=False)
         shutil.rmtree(self.directory)
 
     def plug(self, *, into: bool) -> None:
-        """Put its network cable in, or pull it."""
+        """Put the host's network cable in, or pull it."""
         do("ip", "link", "set", self._link, "up" if into else "down")
 
     def answers(self) -> bool:
-        """Whether its sshd is up."""
+        """Whether the host's sshd is up."""
         with socket.socket() as link:
             link.settimeout(1)
             return link.connect_ex((self.address, 22)) == 0
 
     def wait_up(self) -> None:
-        """Wait until it can be reached, and its systemd has started what there is to start."""
+        """Wait until the host can be reached, and its systemd has started what there is to start."""
         wait_for(self.answers, f"sshd of {self.name}; see {self.directory / 'log'}")
         self.root("systemctl is-system-running --wait", check=False)
 
     def booted(self) -> str:
-        """When it has booted: another text after each boot; empty while it can't be asked."""
+        """Return a text that differs after each boot of the host; empty while the host can't be asked."""
         return self.root("cut -d' ' -f22 /proc/1/stat", check=False).strip()
 
     def shape(self, rate: str) -> None:
-        """Let no more come to it than `rate`, such as 24mbit; empty lets everything."""
+        """Limit what comes to the host to `rate`, such as 24mbit; an empty rate is no limit."""
         do("tc", "qdisc", "del", "dev", self._link, "root", check=False)
         if rate:
             do("tc", "qdisc", "add", "dev", self._link, "root", "tbf", "rate", rate, "burst", "64kb", "latency", "50ms")
 
     def root(self, script: str, *, check: bool = True) -> str:
-        """What a shell script says there, as root."""
+        """Return what a shell script prints on the host, as root."""
         command = ["ssh", "-q", "-i", self.lab / "key", "-o", f"UserKnownHostsFile={self.lab / 'known_hosts'}"]
         command += ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", f"pi@{self.address}", "sudo -n sh -s"]
         words = [str(word) for word in command]
@@ -195,13 +195,13 @@ class LabHost:
 
     @property
     def public_key(self) -> str:
-        """Of its sshd, as a line of known_hosts has it."""
+        """Return the key of the host's sshd, as in a line of known_hosts."""
         file = self.directory / "upper/etc/ssh/ssh_host_ed25519_key.pub"
         return " ".join(file.read_text().split()[:2])
 
 
 def removed(group: Path) -> bool:
-    """Whether a cgroup is gone, or has gone now."""
+    """Whether a cgroup is gone, or is gone by this call."""
     try:
         group.rmdir()
     except FileNotFoundError:

@@ -21,7 +21,7 @@ _WATCHES_OF_A_HOST = 16
 
 
 def why_not() -> str:
-    """Why this machine can't have a lab; empty when it can."""
+    """Return why this machine can't have a lab, empty when it can."""
     missing = [
         name for name in ("systemd-nspawn", "ip", "tc", "unshare", "ssh", "ssh-keygen") if shutil.which(name) is None
     ]
@@ -36,7 +36,7 @@ def why_not() -> str:
 
 @dataclass
 class Lab:
-    """Some hosts. One lab at a time on a machine."""
+    """Some hosts; a machine has one lab at a time."""
 
     hosts: list[LabHost] = field(default_factory=list)
     directory: Path = field(default_factory=lambda: cache() / "lab")
@@ -44,12 +44,12 @@ class Lab:
 
     @property
     def key(self) -> Path:
-        """The operator's, who is `pi` on every host."""
+        """The key of the operator, who is `pi` on every host."""
         return self.directory / "key"
 
     @property
     def known_hosts(self) -> Path:
-        """With the keys that the hosts were made with."""
+        """A known_hosts file with the keys that the hosts were made with."""
         return self.directory / "known_hosts"
 
     @property
@@ -58,16 +58,16 @@ class Lab:
 
     @property
     def _usual(self) -> Path:
-        """What this machine allowed before."""
+        """The file that keeps the limit of inotify watches that this machine had before the lab."""
         return self.directory / "watches"
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is this process that has it."""
+        """Whether this process has the lab."""
         return self._lock is not None
 
     def up(self, kinds: Sequence[str]) -> None:
-        """Start a host of each of `kinds`, and wait until they can be reached. What another lab has left is cleared away.
+        """Start a host of each of `kinds`, and wait until all can be reached. What another lab has left is cleared away.
 
         Raises CanNotError, also while another process has a lab; what has been started by then is ended.
         """
@@ -107,7 +107,9 @@ class Lab:
             wait_for(host.answers, f"sshd of {host.name}; see {host.directory / 'log'}")
 
     def down(self) -> None:
-        """End all hosts, also of a lab whose process is gone, and leave nothing of it. Raises CanNotError while another has one."""
+        """End all hosts, also of a lab whose process is gone, and leave nothing of the lab. Raises CanNotError while
+        another has one.
+        """
         self._take()
         assert self._lock is not None
         try:
@@ -132,7 +134,7 @@ class Lab:
         self.hosts = []
 
     def write_inventory(self, each: dict[str, dict[str, object]] | None = None, **others: object) -> None:
-        """All hosts as workers, with `others` for all of them and `each` for one."""
+        """Write an inventory of all hosts as workers, with `others` for all of them and `each` for one."""
         hosts = {host.name: {"ansible_host": host.address} | (each or {}).get(host.name, {}) for host in self.hosts}
         common = {
             "ansible_user": "pi",
@@ -145,7 +147,7 @@ class Lab:
         )
 
     def _take(self) -> None:
-        """Be the only one."""
+        """Take the lab's lock."""
         if self._lock is not None:
             return
         cache().mkdir(parents=True, exist_ok=True)

@@ -28,18 +28,18 @@ class CanNotError(Exception):
 
 
 def cache() -> Path:
-    """Where file systems and hosts are kept: PISWARM_LAB_CACHE, or ~/.cache/piswarm-lab."""
+    """Return where file systems and hosts are kept: PISWARM_LAB_CACHE, or ~/.cache/piswarm-lab."""
     named = os.environ.get("PISWARM_LAB_CACHE")
     return Path(named).resolve() if named else Path.home() / ".cache" / "piswarm-lab"
 
 
 def is_foreign(kind: str) -> bool:
-    """Whether it is for another processor than this machine's, and so emulated."""
+    """Whether the kind is for another processor than this machine's, and so emulated."""
     return _MACHINES[kind.partition("-")[2]] != os.uname().machine
 
 
 def rootfs(kind: str) -> Path:
-    """The file system of that kind, made when there is none, in some minutes. Raises CanNotError, CalledProcessError."""
+    """Return the file system of that kind, made in some minutes when there is none. Raises CanNotError, CalledProcessError."""
     # What it is made of is in its name: another recipe, another file system.
     recipe = hashlib.sha256(repr((PACKAGES, _SSHD)).encode()).hexdigest()[:8]
     directory = cache() / "roots" / f"{kind}-{recipe}"
@@ -63,7 +63,7 @@ def rootfs(kind: str) -> Path:
 
 
 def finish(root: Path) -> None:
-    """From what debootstrap leaves to a host that has been set up, but for its own name and keys."""
+    """Turn what debootstrap leaves into a host that has been set up, but for its own name and keys."""
     (root / "etc/apt/sources.list").write_text("")
     for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):
         shutil.rmtree(root / leftover)
@@ -80,7 +80,7 @@ def finish(root: Path) -> None:
 
 
 def mirror() -> str:
-    """Where this machine has its own Debian from."""
+    """Return where this machine has its own Debian from."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages"]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     found = [line.split()[0] for line in said.splitlines() if line.endswith(" Debian")]
@@ -90,7 +90,7 @@ def mirror() -> str:
 
 
 def emulate(kind: str) -> None:
-    """See to it that programs of that kind run here."""
+    """Make programs of that kind run on this machine."""
     if not is_foreign(kind):
         return
     if not _QEMU.exists():
