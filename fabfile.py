@@ -53,7 +53,7 @@ BOUNDS = {
 """The least and the most of each option that is a number."""
 HELP = {
     "dry_run": "show what would be done, and change nothing",
-    "settle": "seconds that an agent must stay up to count as well",
+    "settle": "seconds that an agent must stay up to count as healthy",
     "yes": "do not ask",
 }
 
@@ -105,7 +105,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
     keep="releases kept on a host, 2 at least",
 )
 def deploy_workers(
-    fleet: Command,
+    command: Command,
     *,
     dry_run: bool = False,
     canaries: int = 1,
@@ -116,77 +116,77 @@ def deploy_workers(
 ) -> int:
     """Bring this release to the workers; only what differs is done."""
     health_check = HealthCheck(settle_s=settle)
-    return fleet.deploy(DeploymentOptions(canaries, batch, parse_budget(budget), keep, health_check, dry_run))
+    return command.deploy(DeploymentOptions(canaries, batch, parse_budget(budget), keep, health_check, dry_run))
 
 
 @fleet_task(600)
-def rollback_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
+def rollback_workers(command: Command, dry_run: bool = False, settle: int = 3) -> int:
     """Switch the workers back to the release that they ran before."""
-    return fleet.each("rollback", actions.rollback(HealthCheck(settle_s=settle), dry_run=dry_run))
+    return command.each("rollback", actions.rollback(HealthCheck(settle_s=settle), dry_run=dry_run))
 
 
 @fleet_task(60)
-def status(fleet: Command) -> int:
+def status(command: Command) -> int:
     """Show release, agent and lock of each worker."""
-    return fleet.each("status", actions.status)
+    return command.each("status", actions.status)
 
 
-def _act(fleet: Command, verb: Verb, settle: int, *, dry_run: bool) -> int:
-    return fleet.each(verb, actions.act(verb, HealthCheck(settle_s=settle), dry_run=dry_run))
+def _control(command: Command, verb: Verb, settle: int, *, dry_run: bool) -> int:
+    return command.each(verb, actions.control(verb, HealthCheck(settle_s=settle), dry_run=dry_run))
 
 
 @fleet_task(120)
-def start_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
+def start_workers(command: Command, dry_run: bool = False, settle: int = 3) -> int:
     """Start the agents that do not run."""
-    return _act(fleet, "start", settle, dry_run=dry_run)
+    return _control(command, "start", settle, dry_run=dry_run)
 
 
 @fleet_task(120)
-def stop_workers(fleet: Command, dry_run: bool = False) -> int:
+def stop_workers(command: Command, dry_run: bool = False) -> int:
     """Stop the agents, until they are started or their host is."""
-    return _act(fleet, "stop", 0, dry_run=dry_run)
+    return _control(command, "stop", 0, dry_run=dry_run)
 
 
 @fleet_task(120)
-def restart_workers(fleet: Command, dry_run: bool = False, settle: int = 3) -> int:
-    """Restart the agents, and wait until they are well."""
-    return _act(fleet, "restart", settle, dry_run=dry_run)
+def restart_workers(command: Command, dry_run: bool = False, settle: int = 3) -> int:
+    """Restart the agents, and wait until they are healthy."""
+    return _control(command, "restart", settle, dry_run=dry_run)
 
 
 @fleet_task(60, lines="lines of each host", follow="go on with what they say from now on, until Ctrl-C")
-def logs(fleet: Command, lines: int = 20, follow: bool = False) -> int:
+def logs(command: Command, lines: int = 20, follow: bool = False) -> int:
     """Show what the agents said last, each line with its host."""
-    return fleet.logs(lines, follow=follow)
+    return command.logs(lines, follow=follow)
 
 
 @fleet_task(60, yes="trust the keys that are shown, without asking")
-def enroll(fleet: Command, yes: bool = False) -> int:
-    """Show the host keys of new workers, trust them, and let their nodes in."""
-    return fleet.enroll(yes=yes)
+def enroll(command: Command, yes: bool = False) -> int:
+    """Show the host keys of new workers, trust them, and allow their nodes."""
+    return command.enroll(yes=yes)
 
 
 @fleet_task(60, node="the worker's name in the inventory")
-def revoke(fleet: Command, node: str) -> int:
+def revoke(command: Command, node: str) -> int:
     """Trust a worker no more: neither its host key nor its node key."""
-    return fleet.revoke(node)
+    return command.revoke(node)
 
 
 @fleet_task(300)
-def remove_workers(fleet: Command, dry_run: bool = False, yes: bool = False) -> int:
+def remove_workers(command: Command, dry_run: bool = False, yes: bool = False) -> int:
     """Stop the agents, and remove all that was put on the workers."""
     if not dry_run and not yes:
-        fleet.confirm(f"Remove everything from {len(fleet.hosts)} hosts?")
-    return fleet.remove(dry_run=dry_run)
+        command.confirm(f"Remove everything from {len(command.hosts)} hosts?")
+    return command.remove(dry_run=dry_run)
 
 
 @fleet_task(3600, check="show what would be changed, and change nothing")
-def provision(fleet: Command, check: bool = False) -> int:
+def provision(command: Command, check: bool = False) -> int:
     """Prepare the hosts by the Ansible playbook: users, directories, unit, tuning."""
-    fleet.routes.all(fleet.hosts)  # what the other commands can't reach, this one does not either
-    words = [] if fleet.options.limit is None else ["--limit", fleet.options.limit]
+    command.routes.resolve(command.hosts)  # what the other commands can't reach, this one does not either
+    words = [] if command.options.limit is None else ["--limit", command.options.limit]
     words += ["--check", "--diff"] if check else []
-    known = fleet.state.known_hosts
-    return 0 if run_playbook(PLAYBOOK, ANSIBLE_SETTINGS, fleet.options.inventory, known, words) else 1
+    known = command.state.known_hosts
+    return 0 if run_playbook(PLAYBOOK, ANSIBLE_SETTINGS, command.options.inventory, known, words) else 1
 
 
 namespace = Collection(

@@ -18,9 +18,9 @@ from rich.table import Table
 
 from master.deploy.enroll import (
     ShownHostKey,
+    enroll_node_keys,
     fetch_host_keys,
     jump_routes,
-    let_nodes_in,
     refused_result,
     trust_shown_keys,
 )
@@ -79,7 +79,7 @@ def exit_on_error() -> Iterator[None]:
         sys.exit(report_fault(error))
 
 
-def _say(host: str, line: str) -> None:
+def _print_line(host: str, line: str) -> None:
     """One line of a host's, at once: several threads say theirs."""
     sys.stdout.write(f"{host}: {plain(line)}\n")
     sys.stdout.flush()
@@ -99,17 +99,17 @@ class Command:
         self.console = console if console.is_terminal else Console(stderr=options.json, width=_WIDE)
         self.screen = ProgressView(self.console)
 
-    def fleet(self) -> HostPool:
+    def host_pool(self) -> HostPool:
         """Connections that trust what is enrolled by now."""
-        self.routes.all(self.hosts)
+        self.routes.resolve(self.hosts)
         return HostPool(read_known_hosts(self.state.known_hosts), self.options.limits, self.screen, self.routes)
 
     def each(self, action: str, work: Work) -> int:
         """Do `work` on all hosts, and show what came of it; the exit status."""
-        fleet = self.fleet()
+        pool = self.host_pool()
         with self.screen.shown():
             began_s = time.monotonic()
-            results = fleet.each(action, self.hosts, work)
+            results = pool.each(action, self.hosts, work)
         return self.finish(RolloutReport(action=action, duration_s=time.monotonic() - began_s, hosts=results))
 
     def finish(self, report: RolloutReport) -> int:
@@ -124,19 +124,19 @@ class Command:
         """Bring the release to the hosts; the exit status. `builder` makes releases, of this copy of piswarm unless given."""
 
         def made(platform: Platform, bases: Sequence[str]) -> Release:
-            return build(platform, LOCK_FILE, self.state.cache, bases=bases, progress=self.screen.say)
+            return build(platform, LOCK_FILE, self.state.cache, bases=bases, progress=self.screen.show_step)
 
-        deployment = Deployment(self.fleet(), self.hosts, builder or made, state=self.state, options=options)
+        deployment = Deployment(self.host_pool(), self.hosts, builder or made, state=self.state, options=options)
         with self.screen.shown():
             report = deployment.run()
         return self.finish(report)
 
     def remove(self, *, dry_run: bool) -> int:
         """Remove all that was deployed, and let those nodes in no more, for their keys are gone; the exit status."""
-        fleet = self.fleet()
+        pool = self.host_pool()
         began_s = time.monotonic()
         with self.screen.shown():
-            results = fleet.each("remove", self.hosts, actions.remove(dry_run=dry_run))
+            results = pool.each("remove", self.hosts, actions.remove(dry_run=dry_run))
         gone = tuple(result.host for result in results if result.outcome is Outcome.CHANGED)
         if gone:
             forget_keys(self.state, gone)
@@ -148,14 +148,14 @@ class Command:
         limits = self.options.limits
         if follow:  # of all of them at once, for as long as it takes
             limits = dataclasses.replace(limits, pool=len(self.hosts), host_s=math.inf)
-        self.routes.all(self.hosts)
-        fleet = HostPool(read_known_hosts(self.state.known_hosts), limits, ProgressListener(), self.routes)
-        show = _say if follow else found.__setitem__
-        work = actions.logs(lines, show, follow=follow, go_on=lambda: not fleet.stopped)
-        results = fleet.each("logs", self.hosts, work)
+        self.routes.resolve(self.hosts)
+        pool = HostPool(read_known_hosts(self.state.known_hosts), limits, ProgressListener(), self.routes)
+        show = _print_line if follow else found.__setitem__
+        work = actions.logs(lines, show, follow=follow, should_continue=lambda: not pool.stopped)
+        results = pool.each("logs", self.hosts, work)
         for host in self.hosts:
             for line in found.get(host.name, "").splitlines():
-                _say(host.name, line)
+                _print_line(host.name, line)
         for result in results:
             if not result.ok:
                 sys.stderr.write(f"{result.host}: {result.cause}: {plain(result.message)}\n  do: {result.hint}\n")
@@ -165,13 +165,15 @@ class Command:
         """Show the keys of hosts that are not known yet, ask, trust them, and let their nodes in; the exit status."""
         began_s = time.monotonic()
         before = read_trust(self.state)
-        self.routes.all(self.hosts)
+        self.routes.resolve(self.hosts)
         for ways in jump_routes(self.hosts, self.routes):
             self._trust(ways, before, yes=yes)
-        met = self._trust([self.routes.of(host) for host in self.hosts], before, yes=yes)
+        met = self._trust([self.routes.route_to(host) for host in self.hosts], before, yes=yes)
         turned_down = {one.host: refused_result(one) for one in met if one.problem is not None}
         rest = [host for host in self.hosts if host.name not in turned_down]
-        results = {result.host: result for result in let_nodes_in(self.fleet(), rest, self.state, before.revoked)}
+        results = {
+            result.host: result for result in enroll_node_keys(self.host_pool(), rest, self.state, before.revoked)
+        }
         ordered: Sequence[HostResult] = [turned_down.get(host.name) or results[host.name] for host in self.hosts]
         return self.finish(RolloutReport(action="enroll", duration_s=time.monotonic() - began_s, hosts=list(ordered)))
 
@@ -228,7 +230,7 @@ class Command:
             if host.name == node:  # whatever the way to it is, or was
                 found[known_hosts_name(host.address, host.port or DEFAULT_PORT)] = None
             try:
-                route = self.routes.of(host)
+                route = self.routes.route_to(host)
             except InputError:
                 continue
             found |= {hop.known_hosts_name: None for hop in route if hop.name == node}

@@ -1,4 +1,4 @@
-"""First contact: host keys are shown by their fingerprints and trusted on the operator's word; node keys are let in.
+"""First contact: host keys are shown by their fingerprints and trusted on the operator's word; node keys are put on the allowlist.
 
 Nothing else ever adds a host key, and nobody replaces one: a host that was set up anew is revoked first.
 """
@@ -49,7 +49,7 @@ def jump_routes(hosts: Sequence[Host], routes: Routes) -> list[list[Route]]:
     """
     found: dict[Route, None] = {}
     for host in hosts:
-        route = routes.of(host)
+        route = routes.route_to(host)
         found |= dict.fromkeys(route[:length] for length in range(1, len(route)))
     longest = max(map(len, found), default=0)
     return [[route for route in found if len(route) == length] for length in range(1, longest + 1)]
@@ -95,7 +95,7 @@ def fetch_host_key(route: Route, known: KnownHosts, routes: Routes, connect_s: f
     """The key that the machine at the end of `route` shows, best kind first. Raises HostFailure."""
     connections = HopConnections(route, known, routes, connect_s=connect_s)
     try:
-        transport = paramiko.Transport(connections.reach())
+        transport = paramiko.Transport(connections.connect_socket())
         try:
             transport.banner_timeout = connect_s
             transport.get_security_options().key_types = _KINDS
@@ -126,12 +126,12 @@ def trust_shown_keys(shown: Sequence[ShownHostKey], state: StateDirectory, since
     ]
 
 
-def let_nodes_in(fleet: HostPool, hosts: Sequence[Host], state: StateDirectory, since: Revoked) -> list[HostResult]:
+def enroll_node_keys(pool: HostPool, hosts: Sequence[Host], state: StateDirectory, since: Revoked) -> list[HostResult]:
     """Read the public keys of the nodes of the enrolled `hosts`, and put those that there are on the allowlist."""
     keys: dict[str, str] = {}
     trusted = read_trust(state)
 
-    def ask(session: HostSession, task: HostTask) -> HostResult:
+    def read_key(session: HostSession, task: HostTask) -> HostResult:
         task.set_step(Step.FACTS)
         name = session.host.name
         key = session.facts().public_key
@@ -145,12 +145,16 @@ def let_nodes_in(fleet: HostPool, hosts: Sequence[Host], state: StateDirectory, 
             keys[name] = key
         is_new = bool(key) and name not in trusted.allowlist.nodes
         words = (
-            "node key let in" if is_new else "node key known" if key else "its node key comes with its first deployment"
+            "node key allowed"
+            if is_new
+            else "node key known"
+            if key
+            else "its node key comes with its first deployment"
         )
         outcome = Outcome.CHANGED if is_new else Outcome.UNCHANGED
         return HostResult(host=name, outcome=outcome, differs=words, duration_s=task.duration_s)
 
-    results = fleet.each("asking for node keys", hosts, ask)
+    results = pool.each("reading node keys", hosts, read_key)
     problems = enroll_nodes(state, [result.host for result in results if result.ok], keys, since)
     return [
         failure(result.host, HostFailure(Cause.HOST_KEY, problems[result.host]), None, duration_s=result.duration_s)

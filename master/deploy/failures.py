@@ -10,23 +10,23 @@ class Cause(StrEnum):
 
     UNREACHABLE = "unreachable"
     HOST_KEY = "host key"
-    AUTH = "not let in"
-    TIMEOUT = "too slow"
-    CUT = "connection lost"
+    AUTH = "authentication failed"
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection lost"
     COMMAND = "command failed"
     OUTPUT = "too much output"
     SUDO = "sudo refused"
     DISK = "disk full"
-    UNFIT = "not prepared"
+    NOT_PREPARED = "not prepared"
     LOCKED = "locked"
-    DAMAGED = "damaged on the way"
-    UNWELL = "not well"
+    CORRUPTED = "corrupted in transit"
+    UNHEALTHY = "unhealthy"
     INTERRUPTED = "interrupted"
     SKIPPED = "not started"
-    OURS = "fault of piswarm"
+    INTERNAL = "internal error"
 
 
-class HostFailure(Exception):  # noqa: N818  # it is the failure of a host, told in a table; not an error of this program
+class HostFailure(Exception):  # noqa: N818  # it is the failure of a host, shown in a table; not an error of this program
     """A host failed. `message` says what was seen, `hint` what to do."""
 
     def __init__(self, cause: Cause, message: str, hint: str = "") -> None:
@@ -41,17 +41,17 @@ HINTS = {
     Cause.HOST_KEY: "make sure that it is the right machine, then: fab enroll --limit HOST",
     Cause.AUTH: "check ansible_user and ansible_ssh_private_key_file in the inventory",
     Cause.TIMEOUT: "run the same again; give it longer with --deadline",
-    Cause.CUT: "run the same again: it goes on where it was",
+    Cause.CONNECTION_LOST: "run the same again: it goes on where it was",
     Cause.COMMAND: "see the message; then run the same again",
     Cause.OUTPUT: "ask for less, such as fewer --lines; else see on the host what says so much",
     Cause.SUDO: "let the deploy user run systemctl for the unit: fab provision --limit HOST",
     Cause.DISK: "make room on the host, then run the same again",
-    Cause.UNFIT: "prepare the host: fab provision --limit HOST",
-    Cause.LOCKED: "wait for the other deployment, or until its lock runs out",
-    Cause.DAMAGED: "run the same again; if it stays, check the host's SD card",
-    Cause.UNWELL: "see what the agent says: fab logs --limit HOST",
+    Cause.NOT_PREPARED: "prepare the host: fab provision --limit HOST",
+    Cause.LOCKED: "wait for the other deployment, or until its lock expires",
+    Cause.CORRUPTED: "run the same again; if it stays, check the host's SD card",
+    Cause.UNHEALTHY: "see what the agent says: fab logs --limit HOST",
     Cause.INTERRUPTED: "run the same again: it goes on where it was",
     Cause.SKIPPED: "correct what failed first, then run the same again",
-    Cause.OURS: "please report it, with the message",
+    Cause.INTERNAL: "please report it, with the message",
 }
 """What to do, where nothing better is known."""

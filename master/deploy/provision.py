@@ -61,7 +61,7 @@ def reaching(known_hosts: Path) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="piswarm-") as directory:
         config = Path(directory) / "ssh_config"
         config.write_text(client_config(strict), encoding="utf-8")
-        # First, since ssh heeds the first value of an option; by -F besides, which alone the ssh of a jump is given too.
+        # First, since ssh honours the first value of an option; by -F besides, which alone the ssh of a jump is given too.
         words = ["-F", str(config)]
         for option, value in strict.items():
             words += ["-o", f"{option}={quoted(value)}"]

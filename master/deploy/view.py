@@ -34,8 +34,8 @@ class ProgressView(ProgressListener):
         self._lock = threading.Lock()
         self._tasks: dict[str, HostTask] = {}
         self._title = ""
-        self._expected = 0
-        self._ended = dict.fromkeys(Outcome, 0)
+        self._hosts_in_batch = 0
+        self._outcomes = dict.fromkeys(Outcome, 0)
         self._live: Live | None = None
 
     @contextmanager
@@ -50,28 +50,28 @@ class ProgressView(ProgressListener):
             yield
         self._live = None
 
-    def say(self, text: str) -> None:
+    def show_step(self, text: str) -> None:
         """One line, kept."""
         self._console.print(Text(plain(text)))
 
-    def expect(self, title: str, hosts: int) -> None:
+    def batch_started(self, title: str, hosts: int) -> None:
         """A batch begins."""
         with self._lock:
-            self._title, self._expected = title, hosts
-            self._ended = dict.fromkeys(Outcome, 0)
+            self._title, self._hosts_in_batch = title, hosts
+            self._outcomes = dict.fromkeys(Outcome, 0)
         if self._live is None:
             self._console.print(f"{title}: {hosts} hosts", highlight=False)
 
-    def began(self, task: HostTask) -> None:
+    def host_started(self, task: HostTask) -> None:
         """A host."""
         with self._lock:
             self._tasks[task.host.name] = task
 
-    def ended(self, task: HostTask, result: HostResult) -> None:
+    def host_ended(self, task: HostTask, result: HostResult) -> None:
         """A host."""
         with self._lock:
             self._tasks.pop(task.host.name, None)
-            self._ended[result.outcome] += 1
+            self._outcomes[result.outcome] += 1
         if result.outcome in (Outcome.CHANGED, Outcome.FAILED):
             words = f"{result.step}: {result.message}" if result.step else result.differs
             line = Text.assemble(
@@ -85,9 +85,9 @@ class ProgressView(ProgressListener):
     def _render(self) -> Group:
         with self._lock:
             tasks = sorted(self._tasks.values(), key=lambda task: task.begun_s)
-            counts = [(outcome, number) for outcome, number in self._ended.items() if number]
-            done = sum(self._ended.values())
-            head = Text.assemble((self._title, "bold"), f"  {done} of {self._expected}")
+            counts = [(outcome, number) for outcome, number in self._outcomes.items() if number]
+            done = sum(self._outcomes.values())
+            head = Text.assemble((self._title, "bold"), f"  {done} of {self._hosts_in_batch}")
         for outcome, number in counts:
             head.append(f"  {number} {outcome}", _STYLES[outcome])
         table = Table.grid(padding=(0, 2))

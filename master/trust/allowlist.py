@@ -32,6 +32,6 @@ class Allowlist(JsonFile, frozen=True, forbid_unknown_fields=True):
         return Allowlist(self.schema, dict(sorted(kept.items())))
 
 
-def allowlist_in(file: Path) -> Allowlist:
+def load_allowlist(file: Path) -> Allowlist:
     """Read `file`; no file lets nobody in. Raises InputError."""
     return read_json_file(file, Allowlist(SCHEMA, {}), hint="restore it, or remove it and enroll anew")

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from master.errors import InputError
-from master.trust.allowlist import Allowlist, allowlist_in
+from master.trust.allowlist import Allowlist, load_allowlist
 from master.trust.known_hosts import HostKey, KnownHosts, read_known_hosts
-from master.trust.revoked import Revoked, revoked_in
+from master.trust.revoked import Revoked, load_revoked
 from master.trust.state import StateDirectory
 
 LOCK_S = 30.0
 """How long to wait for the lock, which nobody holds for longer than it takes to write three files."""
-_LOOK_S = 0.02
+_POLL_S = 0.02
 _MEANWHILE = "it was revoked meanwhile"
 
 
@@ -42,11 +42,11 @@ class Trust:
 
 def read_trust(state: StateDirectory) -> Trust:
     """What is trusted now. Raises InputError."""
-    return Trust(read_known_hosts(state.known_hosts), allowlist_in(state.allowlist), revoked_in(state.revoked))
+    return Trust(read_known_hosts(state.known_hosts), load_allowlist(state.allowlist), load_revoked(state.revoked))
 
 
 @contextmanager
-def changing(state: StateDirectory) -> Iterator[Trust]:
+def update_trust(state: StateDirectory) -> Iterator[Trust]:
     """Hold the lock; what the block puts in state is written when it ends without an error. Raises InputError, OSError."""
     state.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -75,7 +75,7 @@ def _lock(descriptor: int, state: StateDirectory) -> None:
             if time.monotonic() > until_s:
                 text = f"is held by another process for {LOCK_S:.0f} s already; nothing was changed"
                 raise InputError(text, file=state.lock, hint="see who holds it: lsof, or lslocks") from None
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         else:
             return
 
@@ -86,7 +86,7 @@ def trust_host_keys(state: StateDirectory, added: Mapping[str, tuple[str, HostKe
     `since` is what was revoked when the operator began to look: what was since then stays so.
     """
     refused = {}
-    with changing(state) as trust:
+    with update_trust(state) as trust:
         taken = {}
         for where, (name, key) in added.items():
             there = trust.known.at(where)
@@ -101,10 +101,10 @@ def trust_host_keys(state: StateDirectory, added: Mapping[str, tuple[str, HostKe
     return refused
 
 
-def let_in(state: StateDirectory, keys: Mapping[str, str]) -> dict[str, str]:
+def allow_nodes(state: StateDirectory, keys: Mapping[str, str]) -> dict[str, str]:
     """Let in the nodes of these keys, by name; by name, those that are not, and why."""
-    with changing(state) as trust:
-        return _let_in(trust, keys)
+    with update_trust(state) as trust:
+        return _allow(trust, keys)
 
 
 def enroll_nodes(
@@ -114,15 +114,15 @@ def enroll_nodes(
 
     Of what was revoked after `since`, nothing is taken back: the operator who enrolls did not know of it.
     """
-    with changing(state) as trust:
+    with update_trust(state) as trust:
         late = {name for name, at in trust.revoked.nodes.items() if since.nodes.get(name) != at}
         late |= {name for key, name in trust.revoked.keys.items() if key not in since.keys}
         trust.revoked = trust.revoked.given(set(names) - late)
         refused = {name: _MEANWHILE for name in keys if name in late}
-        return refused | _let_in(trust, {name: key for name, key in keys.items() if name not in late})
+        return refused | _allow(trust, {name: key for name, key in keys.items() if name not in late})
 
 
-def _let_in(trust: Trust, keys: Mapping[str, str]) -> dict[str, str]:
+def _allow(trust: Trust, keys: Mapping[str, str]) -> dict[str, str]:
     refused = {}
     for name, key in keys.items():
         problem = trust.problem(name, key)
@@ -135,10 +135,10 @@ def _let_in(trust: Trust, keys: Mapping[str, str]) -> dict[str, str]:
 
 def revoke(state: StateDirectory, node: str, places: Sequence[str]) -> tuple[bool, bool]:
     """Trust neither the host keys at `places` nor the node key of `node` any more; whether each was there."""
-    with changing(state) as trust:
+    with update_trust(state) as trust:
         had_host_key = any(trust.known.at(where) is not None for where in places)
         had_node_key = node in trust.allowlist.nodes
-        _take_keys(trust, [node], {node: datetime.now(UTC).isoformat(timespec="microseconds")})
+        _revoke_keys(trust, [node], {node: datetime.now(UTC).isoformat(timespec="microseconds")})
         if had_host_key:
             trust.known = trust.known.changed({}, places)
     return had_host_key, had_node_key
@@ -146,11 +146,11 @@ def revoke(state: StateDirectory, node: str, places: Sequence[str]) -> tuple[boo
 
 def forget_keys(state: StateDirectory, nodes: Iterable[str]) -> None:
     """The keys of these `nodes` have been destroyed: they let nobody in any more. The nodes may come with others."""
-    with changing(state) as trust:
-        _take_keys(trust, nodes, {})
+    with update_trust(state) as trust:
+        _revoke_keys(trust, nodes, {})
 
 
-def _take_keys(trust: Trust, nodes: Iterable[str], revoked_at: Mapping[str, str]) -> None:
+def _revoke_keys(trust: Trust, nodes: Iterable[str], revoked_at: Mapping[str, str]) -> None:
     keys = {name: trust.allowlist.nodes[name] for name in nodes if name in trust.allowlist.nodes}
     trust.revoked = trust.revoked.taken(keys, revoked_at)
     trust.allowlist = trust.allowlist.changed({}, tuple(keys))

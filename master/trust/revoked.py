@@ -40,6 +40,6 @@ class Revoked(JsonFile, frozen=True, forbid_unknown_fields=True):
         return Revoked(self.schema, {name: at for name, at in self.nodes.items() if name not in gone}, kept)
 
 
-def revoked_in(file: Path) -> Revoked:
+def load_revoked(file: Path) -> Revoked:
     """Read `file`; no file is no revocation. Raises InputError."""
     return read_json_file(file, Revoked(SCHEMA, {}, {}), hint="restore it: it says who is let in no more")

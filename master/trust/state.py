@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from master.errors import InputError
-from master.trust.allowlist import allowlist_in
-from master.trust.revoked import revoked_in
+from master.trust.allowlist import load_allowlist
+from master.trust.revoked import load_revoked
 from worker.wire.curve import Keys, new_keys
 
 SCHEMA = "piswarm/controller/1"
@@ -63,7 +63,7 @@ class _Pair(msgspec.Struct, frozen=True):
 def read_allowlist(state: Path) -> dict[str, str]:
     """The node of each public key (Z85) that is let in, by the key. Raises InputError."""
     directory = StateDirectory(state)
-    listed, revoked = allowlist_in(directory.allowlist), revoked_in(directory.revoked)
+    listed, revoked = load_allowlist(directory.allowlist), load_revoked(directory.revoked)
     return {key: node for node, key in listed.nodes.items() if not revoked.problem(node, key)}
 
 

@@ -10,14 +10,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "lab"))
 
-from labs import Lab, why_not
+from labs import Lab, skip_reason
 from rootfs import CanNotError
 
 
 @pytest.fixture(scope="module")
 def lab_of() -> Iterator[Callable[..., Lab]]:
     """A function that starts a lab with a host of each kind that is named; it is ended with the module's tests."""
-    reason = why_not()
+    reason = skip_reason()
     if reason:
         pytest.skip(f"no lab hosts: {reason}")
     lab = Lab()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hosts import BRIDGE
-from labs import why_not
+from labs import skip_reason
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 
@@ -28,7 +28,7 @@ def _has_ansible() -> bool:
 
 
 pytestmark = [
-    pytest.mark.skipif(bool(why_not()), reason=f"no lab hosts: {why_not()}"),
+    pytest.mark.skipif(bool(skip_reason()), reason=f"no lab hosts: {skip_reason()}"),
     pytest.mark.skipif(not _has_ansible(), reason="ansible-playbook is not installed"),
     pytest.mark.timeout(LIMIT_S),
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host import scripts
-from master.deploy.host.service import Layout, Service, Unit, unit_of
+from master.deploy.host.service import Layout, Service, Unit, parse_unit_properties
 
 _NAME = re.compile(r"[0-9a-f]{16}")
 _ENTRY = re.compile(r"[A-Za-z0-9.][A-Za-z0-9._-]{0,80}")
@@ -27,7 +27,7 @@ class Lock:
     """When nobody says otherwise, it ends so soon; 0 when it has ended."""
 
     def __str__(self) -> str:
-        return f"held by {self.holder} since {self.since}; runs out in {self.left_s:.0f} s"
+        return f"held by {self.holder} since {self.since}; expires in {self.left_s:.0f} s"
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class HostFacts:
     """The one before it; empty for none."""
     started: str
     """The release that the agent was last started with, by us; empty for none."""
-    well: str
-    """The release that was last seen well; empty for none."""
+    healthy: str
+    """The release that was last seen healthy; empty for none."""
     releases: Mapping[str, int]
     """Complete releases, with when each was put there, in seconds of the host's clock."""
-    parts: tuple[str, ...]
-    """What is below releases/ and is none."""
+    incomplete: tuple[str, ...]
+    """What is below releases/ without being a complete release."""
     public_key: str
     """Of the node; empty where it has none yet."""
     etc: str
@@ -73,7 +73,7 @@ def parse_facts(text: str) -> HostFacts:
     """Facts from what the command printed. Raises HostFailure for what it can't have printed whole. Pure."""
     values: dict[str, str] = {}
     releases: dict[str, int] = {}
-    parts = []
+    incomplete = []
     for line in text.splitlines():
         key, equals, value = line.partition("=")
         if key == "release":
@@ -81,10 +81,10 @@ def parse_facts(text: str) -> HostFacts:
             if _NAME.fullmatch(name) and placed.isdecimal():
                 releases[name] = int(placed)
             elif _ENTRY.fullmatch(name):
-                parts.append(name)
-        elif key == "part":
+                incomplete.append(name)
+        elif key == "incomplete":
             if _ENTRY.fullmatch(value):
-                parts.append(value)
+                incomplete.append(value)
         elif equals:
             values.setdefault(key, value.strip())
     if "end" not in values or "arch" not in values:
@@ -100,13 +100,13 @@ def parse_facts(text: str) -> HostFacts:
         current=_release(values.get("current", "")),
         previous=_release(values.get("previous", "")),
         started=_release(values.get("started", "")),
-        well=_release(values.get("well", "")),
+        healthy=_release(values.get("healthy", "")),
         releases=releases,
-        parts=tuple(sorted(parts)),
+        incomplete=tuple(sorted(incomplete)),
         public_key=public_key if _PUBLIC_KEY.fullmatch(public_key) else "",
         etc=values.get("etc", "missing"),
         settings=_first(_DIGEST, values.get("settings", "")),
-        unit=unit_of(shown, uptime_s),
+        unit=parse_unit_properties(shown, uptime_s),
         lock=_lock(values, uptime_s),
     )
 
@@ -115,7 +115,7 @@ def parse_unit(text: str) -> Unit:
     """The unit, from what scripts/unit.sh printed. Pure."""
     values = dict(line.partition("=")[::2] for line in text.splitlines())
     shown = {key.removeprefix("unit."): value for key, value in values.items() if key.startswith("unit.")}
-    return unit_of(shown, _float(values.get("uptime", "")))
+    return parse_unit_properties(shown, _float(values.get("uptime", "")))
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """What is to be done to a host, from what it is and what it should be. Pure: nothing is asked, and nothing is done.
 
-    facts ─► plan ─► UPLOAD TRY PLACE          the release is there, beside the old one, and nobody uses it
+    facts ─► plan ─► UPLOAD VERIFY PLACE       the release is there, beside the old one, and nobody uses it
                   ─► KEYS CONFIGURE            the node has its key pair, and knows its controller
-                  ─► SWITCH RESTART WELL       the agent runs it, or it is switched back
+                  ─► SWITCH RESTART HEALTH_CHECK   the agent runs it, or it is switched back
                   ─► PRUNE                     releases that are not needed any more are gone
 
-Whatever of it was done before, by whoever, is left out: a deployment that was cut off goes on where it was.
+Whatever of it was done before, by whoever, is skipped: a deployment whose connection was lost goes on where it was.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Step(StrEnum):
     FACTS = "facts"
     LOCK = "lock"
     UPLOAD = "upload"
-    TRY = "verify and try"
+    VERIFY = "verify"
     PLACE = "place"
     KEYS = "node key"
     CONFIGURE = "settings"
     SWITCH = "switch"
     RESTART = "restart"
-    WELL = "wait until well"
+    HEALTH_CHECK = "health check"
     PRUNE = "prune"
 
 
@@ -48,7 +48,7 @@ class HostPlan:
     """What is to be done, in order."""
 
     steps: tuple[Step, ...]
-    doomed: tuple[str, ...] = ()
+    removable: tuple[str, ...] = ()
     """What PRUNE removes, below releases/."""
 
     @property
@@ -60,12 +60,12 @@ class HostPlan:
             Step.CONFIGURE: "settings differ",
             Step.SWITCH: "runs another release",
             Step.RESTART: "agent is not running it",
-            Step.WELL: "not seen well yet",
+            Step.HEALTH_CHECK: "not seen healthy yet",
             Step.PRUNE: "old releases to remove",
         }
         found = [text for step, text in words.items() if step in self.steps]
         if Step.SWITCH in self.steps:
-            found = [text for text in found if text not in (words[Step.RESTART], words[Step.WELL])]
+            found = [text for text in found if text not in (words[Step.RESTART], words[Step.HEALTH_CHECK])]
         return ", ".join(found)
 
 
@@ -75,11 +75,11 @@ def platform_of(facts: HostFacts) -> Platform:
         return Platform(facts.arch, facts.python)
     except ValueError as error:
         text = str(error) if facts.python else "it has no python3"
-        raise HostFailure(Cause.UNFIT, text, "install 64-bit Raspberry Pi OS bookworm or trixie") from None
+        raise HostFailure(Cause.NOT_PREPARED, text, "install 64-bit Raspberry Pi OS bookworm or trixie") from None
 
 
 def plan(facts: HostFacts, release: Release, settings: str, *, kept: int = KEPT) -> HostPlan:
-    """What makes the host run `release`, with settings of the digest `settings`. Raises HostFailure where that can't end well."""
+    """What makes the host run `release`, with settings of the digest `settings`. Raises HostFailure where that can't be done."""
     check(facts)
     is_there = release.name in facts.releases
     steps = []
@@ -89,7 +89,7 @@ def plan(facts: HostFacts, release: Release, settings: str, *, kept: int = KEPT)
         if facts.free_bytes < need:
             text = f"{facts.free_bytes / 1e6:.0f} MB are free, and {need / 1e6:.0f} MB are needed"
             raise HostFailure(Cause.DISK, text)
-        steps += [Step.UPLOAD, Step.TRY, Step.PLACE]
+        steps += [Step.UPLOAD, Step.VERIFY, Step.PLACE]
     if not facts.public_key:
         steps.append(Step.KEYS)
     if facts.settings != settings:
@@ -97,39 +97,39 @@ def plan(facts: HostFacts, release: Release, settings: str, *, kept: int = KEPT)
     if facts.current != release.name:
         steps.append(Step.SWITCH)
     runs_it = facts.current == facts.started == release.name and is_there and facts.unit.is_active
-    # Who was never seen well, and has ended by itself meanwhile, gets another chance.
-    in_doubt = facts.well != release.name and not facts.unit.is_well
-    if not runs_it or in_doubt or Step.CONFIGURE in steps:
+    # An agent that was never seen healthy, and has ended by itself meanwhile, is started once more.
+    unconfirmed = facts.healthy != release.name and not facts.unit.is_healthy
+    if not runs_it or unconfirmed or Step.CONFIGURE in steps:
         steps.append(Step.RESTART)
-    if Step.RESTART in steps or facts.well != release.name:
-        steps.append(Step.WELL)
+    if Step.RESTART in steps or facts.healthy != release.name:
+        steps.append(Step.HEALTH_CHECK)
     previous = facts.current if Step.SWITCH in steps else facts.previous
-    doomed = doomed_by(facts, {release.name, previous}, kept=kept)
-    if doomed:
+    removable = removable_releases(facts, {release.name, previous}, kept=kept)
+    if removable:
         steps.append(Step.PRUNE)
-    return HostPlan(tuple(steps), doomed)
+    return HostPlan(tuple(steps), removable)
 
 
-def doomed_by(facts: HostFacts, needed: set[str], *, kept: int = KEPT) -> tuple[str, ...]:
-    """What below releases/ is not worth keeping: what is none, and the oldest beyond `kept`; those `needed` count, and stay."""
+def removable_releases(facts: HostFacts, needed: set[str], *, kept: int = KEPT) -> tuple[str, ...]:
+    """Entries below releases/ to remove: incomplete ones, and the oldest beyond `kept`; those `needed` count, and stay."""
     others = sorted(facts.releases.keys() - needed, key=lambda name: (facts.releases[name], name), reverse=True)
     room = max(0, kept - len(needed - {""}))
-    return (*facts.parts, *sorted(others[room:]))
+    return (*facts.incomplete, *sorted(others[room:]))
 
 
 def check(facts: HostFacts) -> None:
     """Raise HostFailure when the host is not prepared."""
     if facts.root == "missing":
-        raise HostFailure(Cause.UNFIT, "the directory for releases is not there")
+        raise HostFailure(Cause.NOT_PREPARED, "the directory for releases is not there")
     if facts.root != "writable":
-        raise HostFailure(Cause.UNFIT, "the directory for releases can't be written to by who logged in")
-    if not facts.unit.is_there:
-        raise HostFailure(Cause.UNFIT, "the agent's unit is not there")
+        raise HostFailure(Cause.NOT_PREPARED, "the directory for releases can't be written to by the login user")
+    if not facts.unit.is_loaded:
+        raise HostFailure(Cause.NOT_PREPARED, "the agent's unit is not there")
     if facts.etc == "refused":
-        text = "the node's own directory can't be looked at: who logged in may not act as its owner, piswarm"
+        text = "the node's own directory can't be read: the login user may not act as its owner, piswarm"
         raise HostFailure(Cause.SUDO, text, "let the deploy user act as piswarm: fab provision --limit HOST")
     if facts.etc != "writable":
-        raise HostFailure(Cause.UNFIT, f"the node's own directory is {facts.etc}")
+        raise HostFailure(Cause.NOT_PREPARED, f"the node's own directory is {facts.etc}")
 
 
 def rollback_to(facts: HostFacts) -> str:
@@ -137,4 +137,6 @@ def rollback_to(facts: HostFacts) -> str:
     check(facts)
     if facts.previous and facts.previous != facts.current and facts.previous in facts.releases:
         return facts.previous
-    raise HostFailure(Cause.UNFIT, "no former release is there", "deploy the one that is wanted: fab deploy-workers")
+    raise HostFailure(
+        Cause.NOT_PREPARED, "there is no previous release", "deploy the one that is wanted: fab deploy-workers"
+    )

@@ -30,16 +30,16 @@ _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,200}")
 
 @dataclass(frozen=True)
 class Unit:
-    """How the agent's unit is at a moment."""
+    """State of the agent's unit at a moment."""
 
-    is_there: bool
+    is_loaded: bool
     state: str
     """`active`, `activating`, `inactive` or `failed`."""
     restarts: int
     """By itself, since it was last started."""
-    since_s: float
+    active_s: float
     """For how long it has been in that state, if it is active; 0 where that is unknown."""
-    says: str = ""
+    status_text: str = ""
     """What the agent itself says that it does, if it is active."""
 
     @property
@@ -50,15 +50,15 @@ class Unit:
     @property
     def is_in_run(self) -> bool:
         """Whether a controller has taken the node into a run, as the agent says."""
-        return self.says.startswith(IN_RUN)
+        return self.status_text.startswith(IN_RUN)
 
     @property
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether it runs since it was last started, without having ended meanwhile."""
         return self.is_active and self.restarts == 0
 
     def __str__(self) -> str:
-        if not self.is_there:
+        if not self.is_loaded:
             return "not there"
         return f"{self.state}, restarted {self.restarts} times" if self.restarts else self.state
 
@@ -69,7 +69,7 @@ class Service(Protocol):
     def show(self) -> str:
         """Prints PROPERTIES, as `systemctl show` does."""
 
-    def act(self, verb: Verb) -> str:
+    def control(self, verb: Verb) -> str:
         """Starts, stops or restarts the agent, and ends when that is done."""
 
     def logs(self, lines: int, *, follow: bool = False) -> str:
@@ -86,7 +86,7 @@ class Systemd:
         """As anybody may."""
         return f"systemctl show {UNIT} {' '.join(f'-p {name}' for name in PROPERTIES)}"
 
-    def act(self, verb: Verb) -> str:
+    def control(self, verb: Verb) -> str:
         """By `sudo -n`, which asks for no password and fails where one is needed."""
         return f"{'sudo -n ' if self.sudo else ''}systemctl {verb} {UNIT}"
 
@@ -105,7 +105,7 @@ class Program:
         """See the module."""
         return f"{shlex.quote(self.path)} show"
 
-    def act(self, verb: Verb) -> str:
+    def control(self, verb: Verb) -> str:
         """See the module."""
         return f"{shlex.quote(self.path)} {verb}"
 
@@ -143,7 +143,7 @@ def layout_of(host: Host) -> Layout:
     found = {}
     for variable, default in (("piswarm_root", ROOT), ("piswarm_etc", ETC)):
         found[variable] = _path(host, variable, host.variables.get(variable, default))
-        if is_of_the_system(found[variable]):
+        if is_system_directory(found[variable]):
             raise _refused(host, variable, f"{found[variable]} is a directory of the system")
         if by_systemd and found[variable] != default:
             text = f"{variable} of {host.name}: the agent's unit knows {default} alone"
@@ -154,7 +154,7 @@ def layout_of(host: Host) -> Layout:
     return Layout(str(root), str(etc), USER if by_systemd else "")
 
 
-def is_of_the_system(path: str) -> bool:
+def is_system_directory(path: str) -> bool:
     """Whether the normalised absolute `path` is no directory for one program alone. Pure."""
     _, top, *below = path.split("/")
     if top == "etc":
@@ -190,7 +190,7 @@ def _refused(host: Host, variable: str, text: str) -> InputError:
     return InputError(f"{variable} of {host.name}: {text}", hint="correct the inventory; nothing was started")
 
 
-def unit_of(shown: Mapping[str, str], uptime_s: float) -> Unit:
+def parse_unit_properties(shown: Mapping[str, str], uptime_s: float) -> Unit:
     """The unit from what `show` printed; a line that is missing is as if it were not there. Pure."""
 
     def number(name: str) -> int:
@@ -200,9 +200,9 @@ def unit_of(shown: Mapping[str, str], uptime_s: float) -> Unit:
     began_us = number("ActiveEnterTimestampMonotonic")
     state = shown.get("ActiveState", "unknown")
     return Unit(
-        is_there=shown.get("LoadState") == "loaded",
+        is_loaded=shown.get("LoadState") == "loaded",
         state=state,
         restarts=number("NRestarts"),
-        since_s=max(0.0, uptime_s - began_us / 1e6) if state == "active" and began_us else 0.0,
-        says=shown.get("StatusText", "")[:200] if state == "active" else "",
+        active_s=max(0.0, uptime_s - began_us / 1e6) if state == "active" and began_us else 0.0,
+        status_text=shown.get("StatusText", "")[:200] if state == "active" else "",
     )

@@ -39,12 +39,12 @@ class HostSession:
         self._deadline_s = deadline_s
         self._until_s = time.monotonic() + deadline_s
 
-    def left_s(self, most_s: float = _SHORT_S) -> float:
+    def left_s(self, max_s: float = _SHORT_S) -> float:
         """How long the next step may take. Raises HostFailure when the host's time is up."""
         left_s = self._until_s - time.monotonic()
         if left_s <= 0:
             raise HostFailure(Cause.TIMEOUT, f"it was not done within the {self._deadline_s:.0f} s of a host")
-        return min(most_s, left_s)
+        return min(max_s, left_s)
 
     def extend(self, more_s: float) -> None:
         """Give it `more_s` from now on at least."""
@@ -59,39 +59,41 @@ class HostSession:
         """How its agent's unit is. Raises HostFailure."""
         return parse_unit(self.script("unit", self._service.show()).stdout)
 
-    def script(self, name: str, *arguments: str, most_s: float = _SHORT_S) -> Output:
+    def script(self, name: str, *arguments: str, timeout_s: float = _SHORT_S) -> Output:
         """Run one of the scripts. Raises HostFailure."""
         command = scripts.command(name, self._layout, self._token, *arguments)
-        return self._connection.run(command, timeout_s=self.left_s(most_s))
+        return self._connection.run(command, timeout_s=self.left_s(timeout_s))
 
-    def send(self, archive: Path, release: str, base: str, progress: Callable[[int], None], *, most_s: float) -> None:
+    def send(
+        self, archive: Path, release: str, base: str, progress: Callable[[int], None], *, timeout_s: float
+    ) -> None:
         """Stream `archive` into what is to be `release`, with what it lacks from the release `base`. Raises HostFailure."""
         command = scripts.command("unpack", self._layout, self._token, release, base)
-        self._connection.stream(archive, command, timeout_s=self.left_s(most_s), progress=progress)
+        self._connection.stream(archive, command, timeout_s=self.left_s(timeout_s), progress=progress)
 
-    def act(self, verb: Verb, release: str = "", *, most_s: float = 60.0) -> None:
+    def control(self, verb: Verb, release: str = "", *, timeout_s: float = 60.0) -> None:
         """Start, stop or restart the agent, with `release`, which is noted. Raises HostFailure."""
-        self.script("act", self._service.act(verb), release, most_s=most_s)
+        self.script("control", self._service.control(verb), release, timeout_s=timeout_s)
 
     def logs(self, lines: int) -> str:
         """What the agent said last. Raises HostFailure."""
         return self._connection.run(self._service.logs(lines), timeout_s=self.left_s()).stdout
 
-    def sweep(self) -> str:
-        """Take away what provisioning left, as far as who logged in may; what is left of it, in words. Raises HostFailure."""
-        said = self.script("sweep", most_s=120.0).stdout
+    def unprovision(self) -> str:
+        """Remove what provisioning installed, as far as the login user may; what is left of it, in words. Raises HostFailure."""
+        said = self.script("unprovision", timeout_s=120.0).stdout
         return next((line.removeprefix("left=") for line in said.splitlines() if line.startswith("left=")), "").strip()
 
-    def follow(self, lines: int, show: Callable[[str], None], go_on: Callable[[], bool]) -> None:
-        """Give `show` what the agent said last and says from now on, line by line, while `go_on`. Raises HostFailure."""
+    def follow(self, lines: int, show: Callable[[str], None], should_continue: Callable[[], bool]) -> None:
+        """Give `show` what the agent said last and says from now on, line by line, while `should_continue`. Raises HostFailure."""
         # When nobody listens any more, standard input ends, and with it what would else wait for the next line.
         command = (
             "exec 3<&0; { cat <&3; kill $$; } >/dev/null 2>&1 & exec 3<&-; "
             f"exec {self._service.logs(lines, follow=True)} </dev/null"
         )
-        self._connection.follow(command, show, go_on)
+        self._connection.follow(command, show, should_continue)
 
-    def _try_to_lock(self, holder: str, since: str, valid_s: str, over: str) -> Output:
+    def _acquire_lock(self, holder: str, since: str, valid_s: str, over: str) -> Output:
         words = holder, since, valid_s, lock_owner.process(), over
         command = scripts.command("lock", self._layout, self._token, *words)
         return self._connection.run(command, timeout_s=self.left_s(_LOCK_S), check=False)
@@ -102,13 +104,13 @@ class HostSession:
         holder = f"{getpass.getuser()} at {socket.gethostname()}, process {os.getpid()}"
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         valid_s = str(int(self._until_s - time.monotonic() + _AFTER_S))
-        output = self._try_to_lock(holder, since, valid_s, "none")
+        output = self._acquire_lock(holder, since, valid_s, "none")
         if output.status == _LOCKED:
             held = parse_lock(output.stdout)
             if not lock_owner.is_over(held.by):
                 raise HostFailure(Cause.LOCKED, held.text)
             # A controller that was killed, or whose connection was cut, could not give it back.
-            output = self._try_to_lock(holder, since, valid_s, held.token)
+            output = self._acquire_lock(holder, since, valid_s, held.token)
         if output.status == _LOCKED:
             raise HostFailure(Cause.LOCKED, parse_lock(output.stdout).text)
         if output.status != 0:

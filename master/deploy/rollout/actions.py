@@ -1,4 +1,4 @@
-"""What else is done to many hosts: status, logs, start, stop, restart, rollback, removal. Each is one piece of work for a Fleet."""
+"""What else is done to many hosts: status, logs, start, stop, restart, rollback, removal. Each is one piece of work for a HostPool."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def status(session: HostSession, task: HostTask) -> HostResult:
     facts = session.facts()
     check(facts)
     words = [f"agent {facts.unit}"]
-    if facts.unit.is_active and facts.unit.since_s:
-        words[0] += f" for {_span(facts.unit.since_s)}"
-    if facts.unit.says:
-        words.append(facts.unit.says)
+    if facts.unit.is_active and facts.unit.active_s:
+        words[0] += f" for {_span(facts.unit.active_s)}"
+    if facts.unit.status_text:
+        words.append(facts.unit.status_text)
     if facts.current and facts.started != facts.current:
         words.append("switched, but not restarted")
     if not facts.public_key:
@@ -32,21 +32,27 @@ def status(session: HostSession, task: HostTask) -> HostResult:
     if facts.lock is not None:
         words.append(f"lock {facts.lock}")
     if not facts.current:
-        raise HostFailure(Cause.UNFIT, f"no release is there; {'; '.join(words)}", "deploy one: fab deploy-workers")
+        raise HostFailure(
+            Cause.NOT_PREPARED, f"no release is there; {'; '.join(words)}", "deploy one: fab deploy-workers"
+        )
     if not facts.unit.is_active:
-        raise HostFailure(Cause.UNWELL, f"release {facts.current}; {'; '.join(words)}")
+        raise HostFailure(Cause.UNHEALTHY, f"release {facts.current}; {'; '.join(words)}")
     return _result(task, facts.current, "; ".join(words), changed=False)
 
 
 def logs(
-    lines: int, show: Callable[[str, str], None], *, follow: bool = False, go_on: Callable[[], bool] = lambda: True
+    lines: int,
+    show: Callable[[str, str], None],
+    *,
+    follow: bool = False,
+    should_continue: Callable[[], bool] = lambda: True,
 ) -> Work:
-    """Gives the last `lines` of each host to `show`, with its name; with `follow` also those to come, one by one, while `go_on`."""
+    """Gives the last `lines` of each host to `show`, with its name; with `follow` also those to come, one by one, while `should_continue`."""
 
     def work(session: HostSession, task: HostTask) -> HostResult:
         name = session.host.name
         if follow:
-            session.follow(lines, lambda line: show(name, line), go_on)
+            session.follow(lines, lambda line: show(name, line), should_continue)
         else:
             show(name, session.logs(lines))
         return _result(task, None, "", changed=False)
@@ -54,15 +60,15 @@ def logs(
     return work
 
 
-def act(verb: Verb, health_check: HealthCheck, *, dry_run: bool = False) -> Work:
-    """Starts, stops or restarts the agent, and waits until it is well where it is to run."""
+def control(verb: Verb, health_check: HealthCheck, *, dry_run: bool = False) -> Work:
+    """Starts, stops or restarts the agent, and waits until it is healthy where it is to run."""
 
     def work(session: HostSession, task: HostTask) -> HostResult:
         task.set_step(Step.FACTS)
         facts = session.facts()
         check(facts)
         if verb != "stop" and not facts.current:
-            raise HostFailure(Cause.UNFIT, "no release is there", "deploy one: fab deploy-workers")
+            raise HostFailure(Cause.NOT_PREPARED, "no release is there", "deploy one: fab deploy-workers")
         if facts.unit.is_active is (verb == "start") and verb != "restart":
             return _result(task, facts.current, f"agent {facts.unit}", changed=False)
         if dry_run:
@@ -70,9 +76,9 @@ def act(verb: Verb, health_check: HealthCheck, *, dry_run: bool = False) -> Work
         task.set_step(Step.LOCK)
         with session.locked():
             task.set_step(Step.RESTART)
-            session.act(verb, facts.current if verb != "stop" else "")
+            session.control(verb, facts.current if verb != "stop" else "")
             if verb != "stop":
-                task.set_step(Step.WELL)
+                task.set_step(Step.HEALTH_CHECK)
                 wait_until_healthy(session, health_check, in_run=facts.unit.is_in_run)
         return _result(task, facts.current, f"agent {verb}ed" if verb != "stop" else "agent stopped", changed=True)
 
@@ -80,7 +86,7 @@ def act(verb: Verb, health_check: HealthCheck, *, dry_run: bool = False) -> Work
 
 
 def rollback(health_check: HealthCheck, *, dry_run: bool = False) -> Work:
-    """Switches to the former release, restarts the agent, and waits until it is well; a second time switches forth again."""
+    """Switches to the previous release, restarts the agent, and waits until it is healthy; a second time switches forth again."""
 
     def work(session: HostSession, task: HostTask) -> HostResult:
         if dry_run:
@@ -93,11 +99,11 @@ def rollback(health_check: HealthCheck, *, dry_run: bool = False) -> Work:
             task.set_step(Step.FACTS)
             facts = session.facts()
             name = rollback_to(facts)
-            former = PreviousReleases(facts.current, facts.previous)
-            steps = (Step.SWITCH, Step.RESTART, Step.WELL)
+            previous = PreviousReleases(facts.current, facts.previous)
+            steps = (Step.SWITCH, Step.RESTART, Step.HEALTH_CHECK)
             in_run = facts.unit.is_in_run
             switch_release(
-                session, name, former, steps, in_run=in_run, health_check=health_check, on_step=task.set_step
+                session, name, previous, steps, in_run=in_run, health_check=health_check, on_step=task.set_step
             )
         return _result(task, facts.current, "rolled back", changed=True, after=name)
 
@@ -110,10 +116,10 @@ def remove(*, dry_run: bool = False) -> Work:
     def work(session: HostSession, task: HostTask) -> HostResult:
         task.set_step(Step.FACTS)
         facts = session.facts()
-        deployed = bool(facts.releases or facts.parts or facts.current or facts.public_key or facts.settings)
+        deployed = bool(facts.releases or facts.incomplete or facts.current or facts.public_key or facts.settings)
         if dry_run:
             words = f"would go: {_number(len(facts.releases), 'release')}, {'a node key' if facts.public_key else 'no node key'}"
-            differs = deployed or facts.root != "missing" or facts.unit.is_there
+            differs = deployed or facts.root != "missing" or facts.unit.is_loaded
             outcome = Outcome.DIFFERS if differs else Outcome.UNCHANGED
             return _result(task, facts.current, words if differs else _NOTHING, changed=False, outcome=outcome)
         if facts.lock is not None:
@@ -121,15 +127,15 @@ def remove(*, dry_run: bool = False) -> Work:
         if facts.root == "writable":
             task.set_step(Step.LOCK)
             with session.locked():
-                if facts.unit.is_there and facts.unit.state != "inactive":
+                if facts.unit.is_loaded and facts.unit.state != "inactive":
                     task.set_step(Step.RESTART)
-                    session.act("stop")
+                    session.control("stop")
                 task.set_step(Step.PRUNE)
-                session.script("remove", most_s=120.0)
+                session.script("remove", timeout_s=120.0)
         task.set_step(Step.PRUNE)
-        left = session.sweep()
+        left = session.unprovision()
         after = session.facts()
-        changed = deployed or (facts.root, facts.unit.is_there) != (after.root, after.unit.is_there)
+        changed = deployed or (facts.root, facts.unit.is_loaded) != (after.root, after.unit.is_loaded)
         words = "removed" if changed else _NOTHING
         if left:
             words = f"{words}; left, since only root may take it away: {left} (as a user who may become root: fab remove-workers)"

@@ -1,4 +1,4 @@
-"""Brings one release to many hosts: look at all, then change those that differ, canaries first, then batch by batch."""
+"""Brings one release to many hosts: read the facts of all, then change those that differ, canaries first, then batch by batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from master.inventory.host import Host
 from master.inventory.node_settings import check_controllers, make_settings
 from master.release.builder import Release
 from master.release.platforms import Platform
-from master.trust.changes import let_in, read_trust
+from master.trust.changes import allow_nodes, read_trust
 from master.trust.state import StateDirectory, controller_keys
 
 Builder = Callable[[Platform, Sequence[str]], Release]
@@ -39,11 +39,11 @@ class DeploymentOptions:
 
 
 class Deployment:
-    """One deployment, from looking at the hosts to what became of each."""
+    """One deployment, from reading the facts of the hosts to the outcome of each."""
 
     def __init__(
         self,
-        fleet: HostPool,
+        pool: HostPool,
         hosts: Sequence[Host],
         builder: Builder,
         *,
@@ -52,7 +52,7 @@ class Deployment:
     ) -> None:
         """Raises InputError, before anything is done, for hosts that do not know their controller and for files that are not ours."""
         check_controllers(hosts)
-        self._fleet = fleet
+        self._pool = pool
         self._hosts = list(hosts)
         self._builder = builder
         self._state = state
@@ -72,19 +72,21 @@ class Deployment:
         try:
             return self._run()
         finally:
-            self._fleet.close()
+            self._pool.close()
 
     def _run(self) -> RolloutReport:
         began_s = time.monotonic()
-        results = {result.host: result for result in self._fleet.each("looking", self._hosts, self._look, keep=True)}
+        results = {
+            result.host: result for result in self._pool.each("reading facts", self._hosts, self._read_facts, keep=True)
+        }
         self._build()
         differing = []
         for host in self._hosts:
             if host.name in self._facts and results[host.name].ok:
-                results[host.name] = judged = self._judge(results[host.name], self._facts[host.name])
+                results[host.name] = judged = self._compare(results[host.name], self._facts[host.name])
                 if judged.outcome is Outcome.DIFFERS:
                     differing.append(host)
-        self._fleet.close(but=[host.name for host in differing])
+        self._pool.close(but=[host.name for host in differing])
         stopped = ""
         if not self._options.dry_run:
             self._enroll(results)
@@ -92,7 +94,7 @@ class Deployment:
         ordered = [results[host.name] for host in self._hosts]
         return RolloutReport(action="deploy", duration_s=time.monotonic() - began_s, stopped=stopped, hosts=ordered)
 
-    def _look(self, session: HostSession, task: HostTask) -> HostResult:
+    def _read_facts(self, session: HostSession, task: HostTask) -> HostResult:
         task.set_step(Step.FACTS)
         facts = session.facts()
         platform_of(facts)
@@ -110,8 +112,8 @@ class Deployment:
                 release = self._builder(platform, [name for name, _ in bases.most_common()])
             self._releases[platform] = release
 
-    def _judge(self, seen: HostResult, facts: HostFacts) -> HostResult:
-        """What is to be done to a host that was looked at."""
+    def _compare(self, seen: HostResult, facts: HostFacts) -> HostResult:
+        """What is to be done to a host whose facts were read."""
         try:
             wanted, release = self._plan(seen.host, facts)
         except HostFailure as error:
@@ -156,17 +158,17 @@ class Deployment:
         while batch := rollout.next_batch():
             title = f"hosts {done + 1} to {done + len(batch)} of {len(hosts)}"
             chosen = [by_name[name] for name in batch]
-            self._fleet.each(title, chosen, self._change, why_not=lambda: rollout.stopped, done=note)
+            self._pool.each(title, chosen, self._change, skip_reason=lambda: rollout.stopped, done=note)
             done += len(batch)
             self._enroll(results)
-        reason = "interrupted" if self._fleet.stopped else rollout.stopped
+        reason = "interrupted" if self._pool.stopped else rollout.stopped
         for name in by_name:
             if results[name].outcome is Outcome.DIFFERS:
                 results[name] = failure(name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
         return reason if any(result.outcome is Outcome.SKIPPED for result in results.values()) else ""
 
     def _change(self, session: HostSession, task: HostTask) -> HostResult:
-        """Change one host. It is looked at again, with its lock held: it may have been changed since."""
+        """Change one host. Its facts are read again, with its lock held: it may have been changed since."""
         name = session.host.name
         task.set_step(Step.LOCK)
         with session.locked():
@@ -181,7 +183,7 @@ class Deployment:
                 self._settings[name],
                 health_check=self._options.health_check,
                 on_step=task.set_step,
-                go_on=lambda: not self._fleet.stopped,
+                should_continue=lambda: not self._pool.stopped,
                 check_key=lambda key: self._check_key(name, key),
             )
         if made or facts.public_key:
@@ -197,13 +199,13 @@ class Deployment:
         )
 
     def _enroll(self, results: dict[str, HostResult]) -> None:
-        """Let in the nodes whose keys are known by now. One that was revoked since it was looked at has failed."""
+        """Allow the nodes whose keys are known by now. One that was revoked since its facts were read has failed."""
         for name, facts in self._facts.items():
             if facts.public_key:
                 self._keys.setdefault(name, facts.public_key)
         if not self._keys:
             return
-        for name, problem in let_in(self._state, self._keys).items():
+        for name, problem in allow_nodes(self._state, self._keys).items():
             if results[name].ok:
                 error = HostFailure(Cause.HOST_KEY, problem, _hint(name))
                 results[name] = failure(name, error, None, duration_s=results[name].duration_s)

@@ -61,16 +61,16 @@ Work = Callable[[HostSession, HostTask], HostResult]
 class ProgressListener:
     """Callbacks for the progress of a pool, called from several threads. This base class ignores them all."""
 
-    def say(self, text: str) -> None:
+    def show_step(self, text: str) -> None:
         """Something begins that takes a while."""
 
-    def expect(self, title: str, hosts: int) -> None:
+    def batch_started(self, title: str, hosts: int) -> None:
         """So many hosts are worked on from now on."""
 
-    def began(self, task: HostTask) -> None:
+    def host_started(self, task: HostTask) -> None:
         """Work on a host begins; `task` says where it is, from then on."""
 
-    def ended(self, task: HostTask, result: HostResult) -> None:
+    def host_ended(self, task: HostTask, result: HostResult) -> None:
         """Work on a host has ended."""
 
 
@@ -89,7 +89,7 @@ class HostPool:
         """Connections for who works on these hosts next, and when they were made; no more than are worked on at once."""
         self._lock = threading.Lock()
         self._interrupts: list[None] = []
-        self._heeded = False
+        self._stop_announced = False
 
     @property
     def stopped(self) -> bool:
@@ -102,24 +102,24 @@ class HostPool:
         hosts: Sequence[Host],
         work: Work,
         *,
-        why_not: Callable[[], str] = lambda: "",
+        skip_reason: Callable[[], str] = lambda: "",
         done: Callable[[HostResult], None] = lambda _: None,
         keep: bool = False,
     ) -> list[HostResult]:
         """What `work` makes of each of `hosts`, in their order. `done` is called in this thread, as they end.
 
         With `keep`, the first connections stay for further work that follows soon; `close` ends them.
-        A host is not begun when `why_not` gives a reason. On Ctrl-C, no further host is begun, and those that are go on to
+        A host is not begun when `skip_reason` gives a reason. On Ctrl-C, no further host is begun, and those that are go on to
         a safe place; on a second one their connections are cut.
         """
-        self._listener.expect(title, len(hosts))
+        self._listener.batch_started(title, len(hosts))
         with self._interruptible(), ThreadPoolExecutor(self._limits.pool, "host") as executor:
-            futures = {executor.submit(self._one, host, work, why_not, keep): host.name for host in hosts}
+            futures = {executor.submit(self._one, host, work, skip_reason, keep): host.name for host in hosts}
             results = {}
             waiting = set(futures)
             while waiting:
                 ended, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                self._heed()
+                self._handle_interrupts()
                 for future in ended:
                     results[futures[future]] = future.result()
                     done(future.result())
@@ -137,11 +137,13 @@ class HostPool:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _heed(self) -> None:
+    def _handle_interrupts(self) -> None:
         """React to Ctrl-C: announce the stop on the first, cut all connections on the second."""
-        if self._interrupts and not self._heeded:
-            self._heeded = True
-            self._listener.say("stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off")
+        if self._interrupts and not self._stop_announced:
+            self._stop_announced = True
+            self._listener.show_step(
+                "stopping: hosts that were begun go on to a safe place; Ctrl-C again cuts them off"
+            )
         if len(self._interrupts) > 1:
             self._abort()
 
@@ -157,21 +159,21 @@ class HostPool:
         for connection in ended:
             connection.close()
 
-    def _one(self, host: Host, work: Work, why_not: Callable[[], str], keep: bool) -> HostResult:
+    def _one(self, host: Host, work: Work, skip_reason: Callable[[], str], keep: bool) -> HostResult:
         """One host, from beginning to end. Never raises."""
-        reason = "interrupted" if self.stopped else why_not()
+        reason = "interrupted" if self.stopped else skip_reason()
         task = HostTask(host)
         if reason:
             return failure(host.name, HostFailure(Cause.SKIPPED, reason), None, duration_s=0.0)
-        self._listener.began(task)
+        self._listener.host_started(task)
         try:
             result = self._connected(host, work, task, keep)
         except HostFailure as error:
             result = failure(host.name, error, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
         except Exception as error:  # noqa: BLE001  # a fault of ours on one host must not keep the others from their end
-            ours = HostFailure(Cause.OURS, f"{type(error).__name__}: {error}")
+            ours = HostFailure(Cause.INTERNAL, f"{type(error).__name__}: {error}")
             result = failure(host.name, ours, task.step, duration_s=task.duration_s, bytes_sent=task.sent)
-        self._listener.ended(task, result)
+        self._listener.host_ended(task, result)
         return result
 
     def _connected(self, host: Host, work: Work, task: HostTask, keep: bool) -> HostResult:

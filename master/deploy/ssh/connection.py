@@ -53,11 +53,11 @@ class SshConnection:
         self._known = known
         self._routes = routes
         self._connect_s = connect_s
-        self._way: HopConnections | None = None
+        self._hops: HopConnections | None = None
 
     @property
     def _transport(self) -> paramiko.Transport | None:
-        return None if self._way is None else self._way.transport
+        return None if self._hops is None else self._hops.transport
 
     @property
     def is_open(self) -> bool:
@@ -71,25 +71,25 @@ class SshConnection:
             return
         self.close()
         try:
-            route = self._routes.of(self.host)
+            route = self._routes.route_to(self.host)
         except InputError as error:
             raise HostFailure(Cause.UNREACHABLE, error.message, error.hint) from None
-        self._way = HopConnections(route, self._known, self._routes, connect_s=self._connect_s)
+        self._hops = HopConnections(route, self._known, self._routes, connect_s=self._connect_s)
         try:
-            self._way.log_in()
+            self._hops.log_in()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """End it."""
-        if self._way is not None:
-            self._way.close()
+        if self._hops is not None:
+            self._hops.close()
 
     def abort(self) -> None:
         """Cut it, from any thread; what waits on it fails."""
-        if self._way is not None:
-            self._way.abort()
+        if self._hops is not None:
+            self._hops.abort()
 
     def run(self, command: str, *, timeout_s: float, check: bool = True) -> Output:
         """Run `command` in the host's shell, with nothing on its standard input.
@@ -118,8 +118,8 @@ class SshConnection:
         finally:
             timer.cancel()
 
-    def follow(self, command: str, show: Callable[[str], None], go_on: Callable[[], bool]) -> None:
-        """Run `command`, and give `show` each line that it says, while `go_on`; then its standard input ends, and it is left.
+    def follow(self, command: str, show: Callable[[str], None], should_continue: Callable[[], bool]) -> None:
+        """Run `command`, and give `show` each line that it says, while `should_continue`; then its standard input ends, and it is left.
 
         Raises HostFailure: also when it ends by itself.
         """
@@ -130,13 +130,13 @@ class SshConnection:
                 channel.settimeout(_POLL_S)
                 channel.exec_command(command)
                 rest = b""
-                while go_on():
+                while should_continue():
                     try:
                         part = channel.recv(_CHUNK_BYTES)
                     except TimeoutError:
                         continue
                     if not part:
-                        raise HostFailure(Cause.CUT, "what was followed has ended")
+                        raise HostFailure(Cause.CONNECTION_LOST, "what was followed has ended")
                     *lines, rest = (rest + part).split(b"\n")
                     for line in lines:
                         show(line.decode("utf-8", "replace"))
@@ -144,7 +144,9 @@ class SshConnection:
             finally:
                 channel.close()
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise HostFailure(Cause.CUT, f"the connection was lost: {error or type(error).__name__}") from None
+            raise HostFailure(
+                Cause.CONNECTION_LOST, f"the connection was lost: {error or type(error).__name__}"
+            ) from None
 
     def _opened(self) -> paramiko.Transport:
         transport = self._transport
@@ -172,9 +174,11 @@ class SshConnection:
         except (paramiko.SSHException, OSError, EOFError) as error:
             if isinstance(error, paramiko.ChannelException):
                 raise HostFailure(Cause.COMMAND, f"the host runs no command: {error}") from None
-            raise HostFailure(Cause.CUT, f"the connection was lost: {error or type(error).__name__}") from None
+            raise HostFailure(
+                Cause.CONNECTION_LOST, f"the connection was lost: {error or type(error).__name__}"
+            ) from None
         if output.status == -1:
-            raise HostFailure(Cause.CUT, "the connection was lost while a command ran")
+            raise HostFailure(Cause.CONNECTION_LOST, "the connection was lost while a command ran")
         if check and output.status != 0:
             raise command_failure(output)
         return output
@@ -189,7 +193,7 @@ def command_failure(output: Output) -> HostFailure:
     if output.status == _LOCK_LOST:
         return HostFailure(Cause.LOCKED, "another deployment has taken over")
     if output.status == _NOT_WHOLE:
-        return HostFailure(Cause.DAMAGED, said)
+        return HostFailure(Cause.CORRUPTED, said)
     if "sudo:" in output.stderr:
         return HostFailure(Cause.SUDO, said)
     return HostFailure(Cause.COMMAND, said or f"a command ended with {output.status} and said nothing")

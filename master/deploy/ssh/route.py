@@ -1,4 +1,4 @@
-"""By which way ssh would reach a host: address, port, user, keys and jump hosts, as the ssh client itself makes them out.
+"""The route by which ssh would reach a host: address, port, user, keys and jump hosts, as the ssh client itself makes them out.
 
 `ssh -G` reads ~/.ssh/config and /etc/ssh/ssh_config, with all their Host, Match and Include, and says what is left. It is given
 what Ansible would give it, in the same order, so that both reach the same machine as the same user. What it says that can't be
@@ -25,10 +25,10 @@ from master.inventory.host import DEFAULT_PORT, Host
 from master.trust.known_hosts import known_hosts_name
 
 MAX_HOPS = 8
-_ASK_S = 10.0
+_SSH_TIMEOUT_S = 10.0
 """Longer than ssh takes to read its files, but for a `Match exec` that hangs."""
-_AT_ONCE = 16
-_AT_A_JUMP = 8
+_MAX_THREADS = 16
+_MAX_LOGINS_PER_JUMP = 8
 """Log-ins at one jump host at the same time: beyond ten, an sshd with its usual MaxStartups drops some by chance."""
 _JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@/]+)@)?(?P<host>\[[^\[\]]+\]|[^:\[\]/@]+)(?::(?P<port>[0-9]{1,5}))?/?")
 _TOKEN = re.compile(r"%(.)")
@@ -75,11 +75,11 @@ Route = tuple[Hop, ...]
 
 
 class Routes:
-    """The ways to hosts, each made out once. For use by several threads."""
+    """The routes to hosts, each resolved once. For use by several threads."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Route] = {}
-        self._gates: dict[str, threading.BoundedSemaphore] = {}
+        self._login_limits: dict[str, threading.BoundedSemaphore] = {}
         self._lock = threading.Lock()
         self._client = shutil.which("ssh")
         descriptor, self._config = tempfile.mkstemp(".conf", "piswarm-ssh-")
@@ -87,10 +87,10 @@ class Routes:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(client_config({}))
 
-    def of(self, host: Host) -> Route:
-        """The way to `host`. Raises InputError, naming what can't be done."""
+    def route_to(self, host: Host) -> Route:
+        """The route to `host`. Raises InputError, naming what is not supported."""
         own = (host.key_file,) if host.key_file is not None else None
-        if not self._asks(host):
+        if not self._needs_ssh(host):
             port = DEFAULT_PORT if host.port is None else host.port
             where = known_hosts_name(host.address, port)
             return (Hop(host.name, host.address, port, host.user, where, own, own is not None, own is None),)
@@ -104,25 +104,25 @@ class Routes:
             last = replace(last, keys=own, must_have_keys=True, agent=False)
         return (*jumps, last)
 
-    def all(self, hosts: Iterable[Host]) -> None:
-        """Make out the ways to all `hosts`. Raises InputError for the first that can't be gone."""
-        with ThreadPoolExecutor(_AT_ONCE, "route") as executor:
-            for _ in executor.map(self.of, hosts):
+    def resolve(self, hosts: Iterable[Host]) -> None:
+        """Resolve the routes to `hosts`. Raises InputError for the first that is not supported."""
+        with ThreadPoolExecutor(_MAX_THREADS, "route") as executor:
+            for _ in executor.map(self.route_to, hosts):
                 pass
 
-    def gate(self, hop: Hop) -> threading.BoundedSemaphore:
+    def login_limit(self, hop: Hop) -> threading.BoundedSemaphore:
         """To be held while logging in at a jump host."""
         with self._lock:
-            return self._gates.setdefault(hop.known_hosts_name, threading.BoundedSemaphore(_AT_A_JUMP))
+            return self._login_limits.setdefault(hop.known_hosts_name, threading.BoundedSemaphore(_MAX_LOGINS_PER_JUMP))
 
-    def _asks(self, host: Host) -> bool:
+    def _needs_ssh(self, host: Host) -> bool:
         """Whether there is anything that only ssh can tell. Raises InputError where there is and ssh is not."""
         there = [file for file in config_files() if file.exists()]
         if self._client is not None:
             return bool(there or host.ssh_args)
         if there or host.ssh_args:
             what = str(there[0]) if there else f"ansible_ssh_common_args of {host.name}"
-            raise InputError(f"{what} can't be heeded without ssh", hint="install it (Debian: openssh-client)")
+            raise InputError(f"{what} can't be honoured without ssh", hint="install it (Debian: openssh-client)")
         return False
 
     def _route(self, name: str, address: str, words: Sequence[str], left: int) -> Route:
@@ -134,7 +134,7 @@ class Routes:
         if left == 0:
             text = f"{name}: more than {MAX_HOPS} jumps, or a jump host that is reached by itself"
             raise InputError(text, hint="correct ProxyJump in ~/.ssh/config")
-        said = self._ask(name, address, words)
+        said = self._ask_ssh(name, address, words)
         hop = _hop(name, address, said)
         jumps: Route = ()
         through = said.get("proxyjump", ["none"])[0]
@@ -146,7 +146,7 @@ class Routes:
         return route
 
     def _jumps(self, name: str, through: str, left: int) -> Route:
-        """The way to the last of the jump hosts: through those before it, or as its own configuration says."""
+        """The route to the last of the jump hosts: through those before it, or as its own configuration says."""
         *before, last = through.split(",")
         found = _JUMP.fullmatch(last)
         if found is None:
@@ -156,16 +156,18 @@ class Routes:
         words += ["-J", ",".join(before)] if before else []
         return self._route(last, found["host"].strip("[]"), words, left)
 
-    def _ask(self, name: str, address: str, words: Sequence[str]) -> Mapping[str, list[str]]:
+    def _ask_ssh(self, name: str, address: str, words: Sequence[str]) -> Mapping[str, list[str]]:
         assert self._client is not None
         command = [self._client, "-G", "-F", self._config, *words, "--", address]
         try:
             done = subprocess.run(  # noqa: S603  # arguments that were looked at, in Ansible's order
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ASK_S, check=False,
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SSH_TIMEOUT_S, check=False,
                 encoding="utf-8", errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise InputError(f"{name}: ssh -G {address} did not end in {_ASK_S:.0f} s", hint="see Match exec") from None
+            raise InputError(
+                f"{name}: ssh -G {address} did not end in {_SSH_TIMEOUT_S:.0f} s", hint="see Match exec"
+            ) from None
         if done.returncode != 0:
             said = " ".join(done.stderr.split())[:300]
             raise InputError(f"{name}: ssh can't read its configuration: {said}", hint="correct ~/.ssh/config")
@@ -203,7 +205,7 @@ def _hop(name: str, original: str, said: Mapping[str, list[str]]) -> Hop:
 
     address, port = one("hostname", original), int(one("port", str(DEFAULT_PORT)))
     identities = tuple(Path(file).expanduser() for file in said.get("identityfile", ()) if file != "none")
-    _refuse(name, said, identities)
+    _refuse_unsupported(name, said, identities)
     alias = one("hostkeyalias", "none")
     bind, command = one("bindaddress", "none"), one("proxycommand", "none")
     user = one("user", "")
@@ -221,7 +223,7 @@ def _hop(name: str, original: str, said: Mapping[str, list[str]]) -> Hop:
     )
 
 
-def _refuse(name: str, said: Mapping[str, list[str]], identities: Sequence[Path]) -> None:
+def _refuse_unsupported(name: str, said: Mapping[str, list[str]], identities: Sequence[Path]) -> None:
     agent = said.get("identityagent", [""])[0]
     usual_agent = ("", "none", "SSH_AUTH_SOCK", "$SSH_AUTH_SOCK", os.environ.get("SSH_AUTH_SOCK", ""))
     certificates = [Path(file).expanduser() for file in said.get("certificatefile", ()) if file != "none"]
@@ -236,7 +238,7 @@ def _refuse(name: str, said: Mapping[str, list[str]], identities: Sequence[Path]
     }
     for option, is_there in faults.items():
         if is_there:
-            text = f"{name}: its ssh configuration has {option}, which piswarm can't heed"
+            text = f"{name}: its ssh configuration has {option}, which piswarm can't honour"
             raise InputError(text, hint="leave it out for this host: ssh -G shows where it counts")
 
 

@@ -44,7 +44,7 @@ class HopConnections:
         """The connection to the last hop; None before it is logged in."""
         return self._clients[-1].get_transport() if len(self._clients) == len(self._route) else None
 
-    def reach(self) -> Any:
+    def connect_socket(self) -> Any:
         """Log in at all hops but the last one; a socket that leads there. Raises HostFailure."""
         for hop in self._route[:-1]:
             self._log_in(hop)
@@ -99,7 +99,7 @@ class HopConnections:
     def _connect_to_jump(self, hop: Hop, key: HostKey) -> None:
         """Log in at a jump host. An sshd with too many logins at once hangs up, so that is tried again after each of _RETRY_WAITS_S."""
         for wait_s in (*_RETRY_WAITS_S, None):
-            with self._routes.gate(hop):  # from its first byte on: an sshd counts whoever has not logged in yet
+            with self._routes.login_limit(hop):  # from its first byte on: an sshd counts whoever has not logged in yet
                 try:
                     return self._connect(hop, key)
                 except (paramiko.SSHException, ConnectionResetError, EOFError) as error:
@@ -136,7 +136,7 @@ class HopConnections:
         """A socket to `hop`, from the hop before it. Raises HostFailure."""
         try:
             if hop.command is not None:
-                link = self._by_command(hop.command)
+                link = self._run_proxy_command(hop.command)
             elif self._clients:
                 transport = self._clients[-1].get_transport()
                 assert transport is not None
@@ -152,7 +152,7 @@ class HopConnections:
         self._sockets.append(link)
         return link
 
-    def _by_command(self, command: str) -> socket.socket:
+    def _run_proxy_command(self, command: str) -> socket.socket:
         ours, its = socket.socketpair()
         with its:
             self._command = subprocess.Popen(  # noqa: S602  # the operator's own, which ssh would run too, in the same way

@@ -29,7 +29,7 @@ from command import (
     whole_number,
 )
 from figures import on_paper, rows_of
-from labs import why_not
+from labs import skip_reason
 from machine import describe_all
 from rounds import Bench
 from show import NAMES, document, print_table
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(f"{max(options.hosts)} hosts don't fit into a lab, at most {MOST} do", EXIT_INPUT)
     if not options.playbook.is_file():
         return complain(f"no such playbook: {options.playbook}", EXIT_INPUT)
-    reason = why_not()
+    reason = skip_reason()
     if reason:
         print(f"skipped: no hosts of a lab: {reason}")  # noqa: T201
         return 0

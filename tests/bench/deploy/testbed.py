@@ -36,7 +36,7 @@ _RESET = """
 systemctl stop piswarm-agent.service
 aside=$(mktemp -d /opt/aside.XXXXXX)
 cd /opt/piswarm
-for each in releases/* releases/.[!.]* current previous started well lock guard release.tar.gz; do
+for each in releases/* releases/.[!.]* current previous started healthy lock guard release.tar.gz; do
     if [ -e "$each" ] || [ -L "$each" ]; then mv "$each" "$aside"; fi
 done
 sync -f .

@@ -16,7 +16,7 @@ PLAYBOOK = Path(__file__).with_name("playbook.yml")
 SETTINGS = Path(__file__).with_name("ansible.cfg")
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 OURS = ("--json", "--canaries", "0", "--batch", "500", "--pool", "32", "--settle", "0")
-"""As the playbook goes: no host ahead of the others, no two batches, and an agent counts as well as soon as it says that it is up."""
+"""As the playbook goes: no host ahead of the others, no two batches, and an agent counts as healthy as soon as it says that it is up."""
 
 
 class Ours:

@@ -94,7 +94,7 @@ class LabHost:
         (upper / "etc/machine-id").write_text(f"{identity}\n")
         (upper / "etc/hostname").write_text(f"{self.name}\n")
         (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")
-        self.let_in("pi", 1000, key)
+        self.authorize_key("pi", 1000, key)
         do("ip", "netns", "add", self._netns)
         do("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self._netns)
         do("ip", "link", "set", self._link, "master", BRIDGE, "up")
@@ -102,7 +102,7 @@ class LabHost:
         do("ip", "-n", self._netns, "addr", "add", f"{self.address}/24", "dev", "eth0")
         do("ip", "-n", self._netns, "link", "set", "eth0", "up")
 
-    def let_in(self, user: str, number: int, key: Path) -> None:
+    def authorize_key(self, user: str, number: int, key: Path) -> None:
         """Give a user the operator's key, while the host is off."""
         home = self.directory / "upper/home" / user
         (home / ".ssh").mkdir(mode=0o700, parents=True)

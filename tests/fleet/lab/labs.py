@@ -20,7 +20,7 @@ _WATCHES_OF_A_HOST = 16
 """At most, of inotify instances, which all hosts have from the same user; Debian gives him 128, which 25 hosts use up."""
 
 
-def why_not() -> str:
+def skip_reason() -> str:
     """Return why this machine can't have a lab, empty when it can."""
     missing = [
         name for name in ("systemd-nspawn", "ip", "tc", "unshare", "ssh", "ssh-keygen") if shutil.which(name) is None
@@ -71,7 +71,7 @@ class Lab:
 
         Raises CanNotError, also while another process has a lab; what has been started by then is ended.
         """
-        reason = why_not()
+        reason = skip_reason()
         if reason:
             raise CanNotError(reason)
         self._take()

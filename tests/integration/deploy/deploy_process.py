@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))  # where the tests keep what they share
 from ssh_hosts import Rack
 
 from master.deploy.command import Command, Options, exit_on_error

@@ -245,7 +245,7 @@ class Rack:
     def enroll(self) -> None:
         hosts = read_inventory(self.inventory).hosts("workers")
         before, routes = read_trust(self.state), Routes()
-        met = fetch_host_keys([routes.of(host) for host in hosts], before.known, routes, connect_s=10)
+        met = fetch_host_keys([routes.route_to(host) for host in hosts], before.known, routes, connect_s=10)
         assert not [one.problem for one in met if one.problem]
         trust_shown_keys(met, self.state, before.revoked)
 

@@ -16,7 +16,7 @@ from ssh_hosts import HERE, Rack, rack_in, wait_for
 from master.release.builder import build
 from master.release.platforms import Platform
 from master.release.wheels import BuildError
-from master.trust.allowlist import allowlist_in
+from master.trust.allowlist import load_allowlist
 
 ROOT = Path(__file__).parents[3]
 
@@ -106,9 +106,9 @@ def test_nodes_are_let_in_and_revoked(rack: Rack) -> None:
     assert rack.deploy("one").ok
     rack.state.allowlist.unlink()
     assert fab(rack, "enroll").returncode == 0
-    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi001", "pi002"]
+    assert sorted(load_allowlist(rack.state.allowlist).nodes) == ["pi001", "pi002"]
     assert fab(rack, "revoke", "pi002").stdout == "pi002: host key and node key removed\n"
-    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi001"]
+    assert sorted(load_allowlist(rack.state.allowlist).nodes) == ["pi001"]
     done = fab(rack, "status")
     assert done.returncode == 1
     assert "pi002 failed at connect: host key: the key of 127.0.0.1 is not known yet" in done.stdout
@@ -132,7 +132,7 @@ def test_status_logs_and_removal(rack: Rack) -> None:
     gone = fab(rack, "remove-workers", "--yes", "--limit", "pi001")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert [host.runs() for host in rack.hosts] == ["", "one"]
-    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi002"]
+    assert sorted(load_allowlist(rack.state.allowlist).nodes) == ["pi002"]
 
 
 def test_logs_that_are_followed(rack: Rack) -> None:
@@ -182,7 +182,7 @@ def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureReq
         pytest.skip(f"needs the package index once: {error.message.splitlines()[0]}")
     rack.enroll()
     rack.state.cache.symlink_to(cache)
-    # No controller is there: the agent says hello for ever, which is well.
+    # No controller is there: the agent says hello for ever, which is healthy.
     first = fab(rack, "deploy-workers", "--json", "--limit", "pi001")
     (result,) = json.loads(first.stdout)["hosts"]
     host = rack.hosts[0]

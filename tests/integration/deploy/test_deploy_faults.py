@@ -48,13 +48,13 @@ def meanwhile(action: Callable[[], object]) -> Iterator[None]:
     """Do `action` in another thread while the block runs, and raise what it raises."""
     failed: list[BaseException] = []
 
-    def act() -> None:
+    def work() -> None:
         try:
             action()
         except BaseException as error:  # noqa: BLE001  # raised below
             failed.append(error)
 
-    thread = threading.Thread(target=act)
+    thread = threading.Thread(target=work)
     thread.start()
     try:
         yield
@@ -132,7 +132,7 @@ def test_a_connection_that_is_cut_in_mid_upload(rack: Rack) -> None:
 
     with meanwhile(cut):
         report = rack.deploy("two", limit="pi001")
-    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.CUT, Step.UPLOAD)
+    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.CONNECTION_LOST, Step.UPLOAD)
     assert 0 < report.hosts[0].bytes_sent < 40_000_000
     assert host.runs() == "one"
     assert (host.root / "lock").exists()  # nobody could give it back; who took it knows that this is over
@@ -213,7 +213,7 @@ def test_a_release_that_crashes_at_start(rack: Rack) -> None:
     rack.deploy("one")
     report = rack.deploy("bad", "sys.exit('no such sensor')")
     assert by_host(report) == {
-        "pi001": (Outcome.FAILED, Cause.UNWELL, Step.WELL),
+        "pi001": (Outcome.FAILED, Cause.UNHEALTHY, Step.HEALTH_CHECK),
         "pi002": (Outcome.SKIPPED, Cause.SKIPPED, None),
     }
     message = report.hosts[0].message
@@ -227,7 +227,7 @@ def test_a_release_that_crashes_at_start(rack: Rack) -> None:
 def test_a_first_release_that_crashes_at_start(rack: Rack) -> None:
     """A first release that crashes at its start is stopped, since there is none to roll back to."""
     report = rack.deploy("bad", "sys.exit(3)", limit="pi001")
-    assert report.hosts[0].message.endswith("stopped, since there is no former release")
+    assert report.hosts[0].message.endswith("stopped, since there is no previous release")
     assert rack.hosts[0].link() == ""
     assert "ActiveState=inactive" in rack.hosts[0].service("show")
 
@@ -238,7 +238,7 @@ def test_a_release_whose_modules_do_not_import(rack: Rack) -> None:
     broken = rack.package("broken") / "extra.py"
     broken.write_text("import nothing_of_that_name\n")
     report = rack.deploy("broken")
-    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.UNFIT, Step.TRY)
+    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.NOT_PREPARED, Step.VERIFY)
     assert "No module named 'nothing_of_that_name'" in report.hosts[0].message
     assert [host.runs() for host in rack.hosts] == ["one", "one"]
 
@@ -306,7 +306,7 @@ def test_a_controller_that_is_killed_between_switch_and_well(rack: Rack) -> None
         controller.kill()
         controller.communicate()
     report = rack.deploy("bad", body, limit="pi001")
-    assert by_host(report)["pi001"][:2] == (Outcome.FAILED, Cause.UNWELL)
+    assert by_host(report)["pi001"][:2] == (Outcome.FAILED, Cause.UNHEALTHY)
     assert f"rolled back to {old}" in report.hosts[0].message
     assert rack.hosts[0].runs() == "one"
 
@@ -327,10 +327,10 @@ def test_a_lock_whose_time_is_over_is_nobodys(rack: Rack) -> None:
 
 
 def test_an_agent_that_never_comes_up(rack: Rack) -> None:
-    """An agent that is not well within the time limit fails the health check."""
+    """An agent that is not healthy within the time limit fails the health check."""
     rack.deploy("one")
     report = rack.deploy("two", limit="pi001", health_check=HealthCheck(60, 1))
-    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.UNWELL, Step.WELL)
+    assert by_host(report)["pi001"] == (Outcome.FAILED, Cause.UNHEALTHY, Step.HEALTH_CHECK)
     assert "still active after 1 s" in report.hosts[0].message
 
 

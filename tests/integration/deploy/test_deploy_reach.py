@@ -72,7 +72,7 @@ class Net:
                 before.revoked,
             )
         met = fetch_host_keys(
-            [routes.of(host) for host in hosts], read_trust(self.rack.state).known, routes, connect_s=10
+            [routes.route_to(host) for host in hosts], read_trust(self.rack.state).known, routes, connect_s=10
         )
         assert not [one.problem for one in met if one.problem], met
         trust_shown_keys(met, self.rack.state, before.revoked)
@@ -272,8 +272,8 @@ def test_fab_enrolls_jump_hosts_first_and_revokes_them_by_name(net: Net) -> None
         ("", {"ansible_ssh_args": "-C"}, "ansible_ssh_args of pi1"),
     ],
 )
-def test_what_can_not_be_heeded_is_refused_by_name(net: Net, config: str, variables: dict[str, Any], says: str) -> None:
-    """Settings that can't be heeded are refused by name, with exit status 2, before any host is reached."""
+def test_what_is_not_supported_is_refused_by_name(net: Net, config: str, variables: dict[str, Any], says: str) -> None:
+    """Settings that are not supported are refused by name, with exit status 2, before any host is reached."""
     net.config(config)
     file = net.inventory(pi1=variables)
     for task in ("status", "enroll", "provision"):

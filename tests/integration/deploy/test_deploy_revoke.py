@@ -24,7 +24,7 @@ from master.inventory.inventory import read_inventory
 from master.release.builder import Release
 from master.release.platforms import Platform
 from master.store import Store
-from master.trust.allowlist import allowlist_in
+from master.trust.allowlist import load_allowlist
 from master.trust.changes import forget_keys, read_trust
 from master.trust.state import StateDirectory
 
@@ -118,7 +118,7 @@ def test_a_node_that_is_revoked_during_a_run_is_cut_off(piswarm: Piswarm, fleet:
 
 
 def test_a_node_that_is_revoked_before_a_run_is_resumed_is_not_let_in(piswarm: Piswarm, fleet: StandingFleet) -> None:
-    """A node that is revoked before a run is resumed is not let in, and the others go on without waiting for it."""
+    """A node that is revoked before a run is resumed is not allowed, and the others go on without waiting for it."""
     started = piswarm.start(plan(piswarm, hold="20s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
     wait_for(lambda: "pi2" in last_seconds(started.directory), "pi2 has reported")
@@ -145,13 +145,13 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
 
 
 def test_enrolments_and_revocations_at_once_lose_nothing(rack: Rack) -> None:
-    """Hosts that processes of `fab` enroll at once are all let in, and revocations and enrolments at once are all carried out."""
+    """Hosts that processes of `fab` enroll at once are all allowed, and revocations and enrolments at once are all carried out."""
     names = [host.name for host in rack.hosts]
     state = rack.state.directory
     for process in [fab(rack.inventory, state, "enroll", "--yes", "--limit", name) for name in names]:
         done(process)
     assert rack.deploy("one").ok  # every one of them is trusted
-    assert sorted(allowlist_in(rack.state.allowlist).nodes) == names
+    assert sorted(load_allowlist(rack.state.allowlist).nodes) == names
     both = [fab(rack.inventory, state, "revoke", name) for name in names[:2]]
     both += [fab(rack.inventory, state, "enroll", "--yes", "--limit", name) for name in names[2:]]
     for process in both:
@@ -162,7 +162,7 @@ def test_enrolments_and_revocations_at_once_lose_nothing(rack: Rack) -> None:
     assert [trust.known.at(f"[127.0.0.1]:{host.port}") is not None for host in rack.hosts] == [False, False, True, True]
     assert rack.deploy("one", limit=names[0]).hosts[0].cause is Cause.HOST_KEY
     done(fab(rack.inventory, state, "enroll", "--yes", "--limit", names[0]))
-    assert sorted(allowlist_in(rack.state.allowlist).nodes) == [names[0], *names[2:]]
+    assert sorted(load_allowlist(rack.state.allowlist).nodes) == [names[0], *names[2:]]
 
 
 def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack) -> None:
@@ -187,4 +187,4 @@ def test_a_roll_out_does_not_let_a_node_in_that_is_revoked_meanwhile(rack: Rack)
     assert results["pi002"].cause is Cause.HOST_KEY
     assert "it was revoked at" in results["pi002"].message
     assert [host.runs() for host in rack.hosts] == ["two", "one", "two", "two"]
-    assert sorted(allowlist_in(rack.state.allowlist).nodes) == ["pi001", "pi003", "pi004"]
+    assert sorted(load_allowlist(rack.state.allowlist).nodes) == ["pi001", "pi003", "pi004"]

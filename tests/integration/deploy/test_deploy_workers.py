@@ -18,10 +18,10 @@ from master.deploy.rollout import actions
 from master.deploy.rollout.results import Outcome, RolloutReport
 from master.errors import InputError
 from master.release.platforms import Platform
-from master.trust.allowlist import allowlist_in
+from master.trust.allowlist import load_allowlist
 from master.trust.state import controller_keys
 
-WELL = HealthCheck(0.4, 15)
+HEALTH_CHECK = HealthCheck(0.4, 15)
 TAG = sys.implementation.cache_tag
 
 
@@ -52,7 +52,7 @@ def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) ->
         assert (host.root / "releases" / host.link() / "worker/__pycache__").is_dir()
         assert (host.etc / "keys").stat().st_mode & 0o777 == 0o700
     keys = [(host.etc / "keys/node.public").read_text().strip() for host in rack.hosts]
-    assert allowlist_in(rack.state.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
+    assert load_allowlist(rack.state.allowlist).nodes == dict(zip(("pi001", "pi002"), keys, strict=True))
     assert rack.state.allowlist.stat().st_mode & 0o777 == 0o600
     again = rack.deploy("one")
     assert outcomes(again) == [Outcome.UNCHANGED] * 2
@@ -90,7 +90,7 @@ def test_settings_of_a_node_that_change(rack: Rack) -> None:
 
 
 def test_settings_with_which_an_agent_is_not_well(rack: Rack) -> None:
-    """Settings with which an agent is not well are rolled back, also those written by a deployment that was cut off."""
+    """Settings with which an agent is not healthy are rolled back, also those written by a deployment that was cut off."""
     picky = "if '6000' in open(sys.argv[1] + '/node.json').read(): sys.exit('no such controller')"
     rack.deploy("one", picky)
     host = rack.hosts[0]
@@ -98,20 +98,20 @@ def test_settings_with_which_an_agent_is_not_well(rack: Rack) -> None:
     rack.write_inventory(piswarm_controller="[::1]:6000")
     for meanwhile in ("nothing", "cut off"):
         report = rack.deploy("one", picky, limit="pi001")
-        assert report.hosts[0].cause is Cause.UNWELL
+        assert report.hosts[0].cause is Cause.UNHEALTHY
         assert "no such controller" in report.hosts[0].message
         assert report.hosts[0].message.endswith(f"rolled back to {host.link()}")
         assert (host.etc / "node.json").read_bytes() == good
         assert host.runs() == "one"
         if meanwhile == "nothing":
             bad = good.replace(b"127.0.0.1:5557", b"[::1]:6000")
-            (host.root / "unproven").touch()
+            (host.root / "settings-unverified").touch()
             (host.root / "started").unlink()
             (host.etc / "node.json").write_bytes(bad)
     rack.write_inventory(piswarm_controller="127.0.0.1:5558")
     assert rack.deploy("one", picky, limit="pi001").ok
-    assert not (host.root / "unproven").exists()
-    assert rack.deploy("two", "sys.exit(3)", limit="pi001").hosts[0].cause is Cause.UNWELL
+    assert not (host.root / "settings-unverified").exists()
+    assert rack.deploy("two", "sys.exit(3)", limit="pi001").hosts[0].cause is Cause.UNHEALTHY
     assert b"5558" in (host.etc / "node.json").read_bytes()
 
 
@@ -147,7 +147,7 @@ def test_an_upgrade_and_back_again(rack: Rack) -> None:
     assert host.runs() == "four"
     assert len(host.releases()) == 3
     assert host.link("previous") in host.releases()
-    (back,) = rack.each(actions.rollback(WELL), limit="pi001")
+    (back,) = rack.each(actions.rollback(HEALTH_CHECK), limit="pi001")
     assert (back.outcome, back.bytes_sent) == (Outcome.CHANGED, 0)
     assert host.runs() == "three"
     (seen,) = rack.each(actions.status, limit="pi001")
@@ -206,11 +206,11 @@ def test_an_upgrade_where_the_release_that_is_there_is_not_what_it_was(rack: Rac
     assert report.hosts[0].bytes_sent > rack.build("two", Platform(*HERE)).archive_bytes
 
 
-def test_a_host_without_a_former_release_can_not_go_back(rack: Rack) -> None:
-    """A rollback on a host without a former release fails and changes nothing."""
+def test_a_host_without_a_previous_release_can_not_roll_back(rack: Rack) -> None:
+    """A rollback on a host without a previous release fails and changes nothing."""
     rack.deploy("one", limit="pi001")
-    (back,) = rack.each(actions.rollback(WELL), limit="pi001")
-    assert (back.outcome, back.message) == (Outcome.FAILED, "no former release is there")
+    (back,) = rack.each(actions.rollback(HEALTH_CHECK), limit="pi001")
+    assert (back.outcome, back.message) == (Outcome.FAILED, "there is no previous release")
     assert rack.hosts[0].runs() == "one"
 
 
@@ -218,10 +218,10 @@ def test_stop_start_and_restart(rack: Rack) -> None:
     """Agents are stopped, started and restarted, and a deployment starts an agent that was stopped."""
     rack.deploy("one")
     for verb, runs in (("stop", ""), ("start", "one"), ("restart", "one"), ("stop", "")):
-        results = rack.each(actions.act(verb, WELL))
+        results = rack.each(actions.control(verb, HEALTH_CHECK))
         assert [result.outcome for result in results] == [Outcome.CHANGED] * 2, results
         assert [host.runs() for host in rack.hosts] == [runs] * 2
-    assert [result.outcome for result in rack.each(actions.act("stop", WELL))] == [Outcome.UNCHANGED] * 2
+    assert [result.outcome for result in rack.each(actions.control("stop", HEALTH_CHECK))] == [Outcome.UNCHANGED] * 2
     assert [result.ok for result in rack.each(actions.status)] == [False] * 2
     report = rack.deploy("one")
     assert outcomes(report) == [Outcome.CHANGED] * 2
@@ -230,7 +230,7 @@ def test_stop_start_and_restart(rack: Rack) -> None:
 
 
 def test_removal_leaves_what_the_playbook_made_and_no_more(rack: Rack) -> None:
-    """Removal leaves only what the playbook made, and a node key made anew afterwards is not let in unasked."""
+    """Removal leaves only what the playbook made, and a node key made anew afterwards is not allowed unasked."""
     before = sorted(path.name for path in rack.hosts[0].root.iterdir())
     rack.deploy("one")
     said: dict[str, str] = {}

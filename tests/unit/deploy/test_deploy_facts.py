@@ -25,13 +25,15 @@ def test_a_host_that_runs_a_release() -> None:
     seen = facts("running")
     assert (seen.arch, seen.python, seen.root, seen.free_bytes) == ("aarch64", "3.13", "writable", 1 << 30)
     assert (seen.current, seen.previous) == ("00112233445566aa", "ffeeddccbbaa9988")
-    assert (seen.started, seen.well) == ("00112233445566aa", "00112233445566aa")
+    assert (seen.started, seen.healthy) == ("00112233445566aa", "00112233445566aa")
     assert seen.releases == {"00112233445566aa": 1772323200, "ffeeddccbbaa9988": 1772236800}
-    assert seen.parts == (".0123456789abcdef.77aa",)
+    assert seen.incomplete == (".0123456789abcdef.77aa",)
     assert seen.public_key == "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
-    assert seen.unit == Unit(is_there=True, state="active", restarts=2, since_s=86400.0, says="waiting for runs")
+    assert seen.unit == Unit(
+        is_loaded=True, state="active", restarts=2, active_s=86400.0, status_text="waiting for runs"
+    )
     assert (seen.etc, len(seen.settings)) == ("writable", 64)
-    assert str(seen.lock) == "held by ops at controller-1, process 812 since 2026-03-01 12:00:00 UTC; runs out in 90 s"
+    assert str(seen.lock) == "held by ops at controller-1, process 812 since 2026-03-01 12:00:00 UTC; expires in 90 s"
 
 
 def test_a_lock_from_before_a_reboot_is_nobodys() -> None:
@@ -42,8 +44,8 @@ def test_a_lock_from_before_a_reboot_is_nobodys() -> None:
 def test_hosts_with_nothing_on_them() -> None:
     """The facts of a host without releases show whether it was prepared."""
     bare, fresh = facts("bare"), facts("fresh")
-    assert (bare.root, bare.etc, bare.unit.is_there) == ("missing", "missing", False)
-    assert (fresh.root, fresh.unit.is_there, fresh.unit.is_active) == ("writable", True, False)
+    assert (bare.root, bare.etc, bare.unit.is_loaded) == ("missing", "missing", False)
+    assert (fresh.root, fresh.unit.is_loaded, fresh.unit.is_active) == ("writable", True, False)
     assert (fresh.current, fresh.releases, fresh.lock, fresh.public_key, fresh.settings) == ("", {}, None, "", "")
 
 
@@ -85,9 +87,9 @@ def test_entries_that_are_no_names_are_left_out() -> None:
     text = (
         (DATA / "fresh.txt")
         .read_text()
-        .replace("end=", "part=a b\npart=$(x)\npart=-rf\nrelease=releases/zz/.complete 1\nend=")
+        .replace("end=", "incomplete=a b\nincomplete=$(x)\nincomplete=-rf\nrelease=releases/zz/.complete 1\nend=")
     )
-    assert parse_facts(text).parts == ("zz",)
+    assert parse_facts(text).incomplete == ("zz",)
 
 
 def test_the_command_says_what_is_there(tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_the_command_says_what_is_there(tmp_path: Path) -> None:
     (done / ".complete").touch()
     (root / "releases" / ".0011223344556677.1").mkdir()
     (root / "current").symlink_to("releases/00112233445566aa")
-    (root / "well").write_text("00112233445566aa\n")
+    (root / "healthy").write_text("00112233445566aa\n")
     show = tmp_path / "show"
     show.write_text("#!/bin/sh\necho LoadState=loaded; echo ActiveState=active; echo NRestarts=0\n")
     show.chmod(0o755)
@@ -110,16 +112,16 @@ def test_the_command_says_what_is_there(tmp_path: Path) -> None:
     output = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     seen = parse_facts(output.stdout)
     assert output.stderr == ""
-    assert (seen.root, seen.current, seen.well, seen.previous, seen.started) == (
+    assert (seen.root, seen.current, seen.healthy, seen.previous, seen.started) == (
         "writable", "00112233445566aa", "00112233445566aa", "", "",
     )  # fmt: skip
     assert list(seen.releases) == ["00112233445566aa"]
-    assert seen.parts == (".0011223344556677.1",)
+    assert seen.incomplete == (".0011223344556677.1",)
     assert (seen.etc, seen.public_key) == ("writable", "k" * 40)
     assert seen.settings == hashlib.sha256(b"{}\n").hexdigest()
     assert seen.free_bytes > 0
     assert seen.python
-    assert seen.unit.is_well
+    assert seen.unit.is_healthy
     missing = subprocess.run(
         ["sh", "-c", facts_command(Layout(str(tmp_path / "none"), str(tmp_path / "none"), ""), Program(str(show)))],
         capture_output=True, text=True, check=True,
@@ -163,6 +165,6 @@ def test_whether_a_holder_is_over() -> None:
 
 def test_only_changing_the_unit_needs_sudo() -> None:
     """Only commands that change the unit use sudo, and without a password prompt, so a host that asks for one fails."""
-    assert Systemd(sudo=True).act("restart") == "sudo -n systemctl restart piswarm-agent.service"
-    assert Systemd(sudo=False).act("stop") == "systemctl stop piswarm-agent.service"
+    assert Systemd(sudo=True).control("restart") == "sudo -n systemctl restart piswarm-agent.service"
+    assert Systemd(sudo=False).control("stop") == "systemctl stop piswarm-agent.service"
     assert "sudo" not in Systemd(sudo=True).show() + Systemd(sudo=True).logs(5)

@@ -17,7 +17,7 @@ from master.deploy.view import plain, summary
         (2, "tar: x: Cannot write: No space left on device\ntar: Error", Cause.DISK, "tar: x: Cannot write: No space left on device"),
         (2, "tar: a\ntar: x: Wrote only 2048 of 10240 bytes", Cause.DISK, "tar: x: Wrote only 2048 of 10240 bytes"),
         (75, "", Cause.LOCKED, "another deployment has taken over"),
-        (65, "worker/a.py: has another content\n", Cause.DAMAGED, "worker/a.py: has another content"),
+        (65, "worker/a.py: has another content\n", Cause.CORRUPTED, "worker/a.py: has another content"),
         (1, "sudo: a password is required\n", Cause.SUDO, "sudo: a password is required"),
         (1, "Job for piswarm-agent.service failed", Cause.COMMAND, "Job for piswarm-agent.service failed"),
         (9, "", Cause.COMMAND, "a command ended with 9 and said nothing"),
@@ -32,9 +32,9 @@ def test_what_the_end_of_a_command_means(status: int, stderr: str, cause: Cause,
 def test_every_failure_says_what_to_do() -> None:
     """Every cause of failure has a hint, which names the host where a command must be repeated for it."""
     assert set(HINTS) == set(Cause)
-    result = failure("pi007", HostFailure(Cause.UNWELL, "it ended"), Step.WELL, duration_s=1.0)
+    result = failure("pi007", HostFailure(Cause.UNHEALTHY, "it ended"), Step.HEALTH_CHECK, duration_s=1.0)
     assert (result.outcome, result.step, result.hint) == (
-        Outcome.FAILED, Step.WELL, "see what the agent says: fab logs --limit pi007",
+        Outcome.FAILED, Step.HEALTH_CHECK, "see what the agent says: fab logs --limit pi007",
     )  # fmt: skip
 
 

@@ -38,13 +38,13 @@ class Counting(ProgressListener):
         self.now = self.most = 0
         self.first = threading.Event()
 
-    def began(self, _: HostTask) -> None:
+    def host_started(self, _: HostTask) -> None:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         self.first.set()
 
-    def ended(self, _: HostTask, __: HostResult) -> None:
+    def host_ended(self, _: HostTask, __: HostResult) -> None:
         with self.lock:
             self.now -= 1
 

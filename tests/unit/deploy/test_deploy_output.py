@@ -58,7 +58,7 @@ def connection_to(channel: TalkativeChannel) -> SshConnection:
 
     host: Any = None
     connection = SshConnection(host, host, host)
-    connection._way = Login()  # type: ignore[assignment]
+    connection._hops = Login()  # type: ignore[assignment]
     return connection
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from master.errors import InputError
-from master.trust.allowlist import SCHEMA, Allowlist, allowlist_in
+from master.trust.allowlist import SCHEMA, Allowlist, load_allowlist
 from master.trust.known_hosts import HostKey, KnownHosts, known_hosts_name, read_known_hosts
 from master.trust.state import StateDirectory, controller_keys, read_allowlist
 from worker.agent.keys import node_keys
@@ -69,17 +69,17 @@ def test_lines_that_would_trust_more_than_one_host(tmp_path: Path, line: str) ->
 
 
 def test_an_allowlist_is_replaced_whole(tmp_path: Path) -> None:
-    """An allowlist is replaced as a whole, with mode 0600; without the file no node is let in."""
+    """An allowlist is replaced as a whole, with mode 0600; without the file no node is allowed."""
     file = tmp_path / "allowlist.json"
-    assert allowlist_in(file).nodes == {}
-    allowlist_in(file).changed({"pi002": "b" * 40, "pi001": "a" * 40}).write(file)
+    assert load_allowlist(file).nodes == {}
+    load_allowlist(file).changed({"pi002": "b" * 40, "pi001": "a" * 40}).write(file)
     assert file.stat().st_mode & 0o777 == 0o600
-    found = allowlist_in(file)
+    found = load_allowlist(file)
     assert list(found.nodes) == ["pi001", "pi002"]
     assert found.changed({}, ("pi001",)).nodes == {"pi002": "b" * 40}
     file.write_text(file.read_text()[:-20])
     with pytest.raises(InputError, match="can't be read"):
-        allowlist_in(file)
+        load_allowlist(file)
 
 
 def test_a_key_belongs_to_one_node() -> None:

@@ -105,7 +105,7 @@ def test_every_host_is_reached_as_ansible_reaches_it(home: Path, monkeypatch: py
     file = written(home, HOSTS)
     routes = Routes()
     hosts = read_inventory(file).hosts("workers")
-    ours = {host.name: routes.of(host) for host in hosts}
+    ours = {host.name: routes.route_to(host) for host in hosts}
     theirs = by_ansible(file, home / "known_hosts", monkeypatch)
     assert ours.keys() == theirs.keys() == HOSTS.keys()
     for host in hosts:
@@ -128,7 +128,7 @@ def test_the_ways_are_these(home: Path) -> None:
     hosts = {host.name: host for host in read_inventory(written(home, HOSTS)).hosts("workers")}
 
     def way(name: str) -> list[tuple[str, int, str | None]]:
-        return [(hop.address, hop.port, hop.user) for hop in routes.of(hosts[name])]
+        return [(hop.address, hop.port, hop.user) for hop in routes.route_to(hosts[name])]
 
     me = way("bare")[0][2]
     assert way("bare") == [("bare", 22, me)]
@@ -143,9 +143,9 @@ def test_the_ways_are_these(home: Path) -> None:
     assert way("a08") == [("192.0.2.8", 2208, "u8")]
     assert way("a10") == [("192.0.2.254", 2222, "ops"), ("192.0.2.10", 22, me)]
     assert way("a16") == [("192.0.2.77", 2277, "matched")]
-    assert routes.of(hosts["a11"])[-1].known_hosts_name == "other"
-    assert routes.of(hosts["a12"])[-1].command == "nc 192.0.2.12 22"
-    assert routes.of(hosts["a07"])[-1].keys == (home / "seven",)
+    assert routes.route_to(hosts["a11"])[-1].known_hosts_name == "other"
+    assert routes.route_to(hosts["a12"])[-1].command == "nc 192.0.2.12 22"
+    assert routes.route_to(hosts["a07"])[-1].keys == (home / "seven",)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,10 @@ def test_the_ways_are_these(home: Path) -> None:
         ("ansible_ssh_user", "a b"),
     ],
 )
-def test_what_would_be_heeded_by_ansible_alone_is_refused_by_name(tmp_path: Path, variable: str, value: object) -> None:
-    """A variable that Ansible would heed and piswarm would not is refused by name, and a password is not repeated."""
+def test_what_would_be_honoured_by_ansible_alone_is_refused_by_name(
+    tmp_path: Path, variable: str, value: object
+) -> None:
+    """A variable that Ansible would honour and piswarm would not is refused by name, and a password is not repeated."""
     file = written(tmp_path, {"pi1": {variable: value}})
     with pytest.raises(InputError, match=f"{variable} of pi1") as caught:
         read_inventory(file).hosts("workers")
@@ -189,7 +191,7 @@ def test_what_would_be_heeded_by_ansible_alone_is_refused_by_name(tmp_path: Path
         assert "'x'" not in caught.value.message
 
 
-def test_a_template_is_filled_in_in_every_variable_that_is_heeded(tmp_path: Path) -> None:
+def test_a_template_is_filled_in_in_every_variable_that_is_honoured(tmp_path: Path) -> None:
     values = {name: "{{ v }}" for name in KNOWN_VARIABLES if name.startswith("ansible_ssh_")}
     values |= {"v": "2022", "ansible_connection": "{{ 'local' }}"}
     with pytest.raises(InputError, match="ansible_connection of pi1"):
@@ -206,10 +208,10 @@ def test_without_ssh_its_configuration_is_refused_and_none_is_needed(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("master.deploy.ssh.route.config_files", lambda: (home / ".ssh" / "config",))
     (host,) = read_inventory(written(tmp_path, {"pi1": {}})).hosts("workers")
-    with pytest.raises(InputError, match="can't be heeded without ssh"):
-        Routes().of(host)
+    with pytest.raises(InputError, match="can't be honoured without ssh"):
+        Routes().route_to(host)
     (home / ".ssh" / "config").unlink()
-    (hop,) = Routes().of(host)
+    (hop,) = Routes().route_to(host)
     assert (hop.address, hop.port, hop.user, hop.keys, hop.agent) == ("pi1", 22, None, None, True)
 
 

@@ -106,7 +106,7 @@ def make_targets() -> frozenset[str]:
 @cache
 def fab_tasks() -> frozenset[str]:
     found = re.findall(
-        r"^def (\w+)\(\s*fleet: Command", (ROOT / "fabfile.py").read_text(encoding="utf-8"), re.MULTILINE
+        r"^def (\w+)\(\s*command: Command", (ROOT / "fabfile.py").read_text(encoding="utf-8"), re.MULTILINE
     )
     return frozenset(name.replace("_", "-") for name in found)
 

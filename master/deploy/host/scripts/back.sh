@@ -1,9 +1,9 @@
-# Arguments: what `current` and `previous` are to mean again; empty for nothing. Settings that no agent was well with go back too.
+# Arguments: what `current` and `previous` are to mean again; empty for nothing. Settings under which no agent was healthy go back too.
 cd "$root"
 held
-if [ -e unproven ]; then
+if [ -e settings-unverified ]; then
     replace_settings '[ -e node.json.before ] || exit 0; cp -p node.json.before .node.json'
-    rm unproven
+    rm settings-unverified
 fi
 point current "$1"
 point previous "$2"

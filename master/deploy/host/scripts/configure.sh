@@ -1,10 +1,10 @@
 # Arguments: the node's settings, one line without a secret. An agent that runs was started with others: until it is started again
-# nobody knows with which. Those that an agent was well with are kept, until one is well with the new ones.
+# nobody knows with which. Those under which an agent was healthy are kept, until one is healthy under the new ones.
 cd "$root"
 held
 rm -f started
-if [ ! -e unproven ]; then
-    [ ! -e well ] || as_owner sh -c '
+if [ ! -e settings-unverified ]; then
+    [ ! -e healthy ] || as_owner sh -c '
         set -eu
         umask 077
         cd "$1"
@@ -12,6 +12,6 @@ if [ ! -e unproven ]; then
         [ ! -e node.json ] || ln node.json node.json.before
         sync -f .
     ' sh "$etc"
-    : >unproven
+    : >settings-unverified
 fi
 replace_settings 'printf "%s\n" "$2" >.node.json' "$1"

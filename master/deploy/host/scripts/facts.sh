@@ -16,10 +16,10 @@ if cd "$root" 2>/dev/null; then
         [ ! -L "$link" ] || echo "$link=$(readlink "$link")"
     done
     line started started
-    line well well
+    line healthy healthy
     for release in releases/* releases/.[!.]*; do
         [ -d "$release" ] || continue
-        [ -e "$release/.complete" ] && stat -c "release=%n %Y" "$release/.complete" || echo "part=${release#releases/}"
+        [ -e "$release/.complete" ] && stat -c "release=%n %Y" "$release/.complete" || echo "incomplete=${release#releases/}"
     done
     [ ! -e lock ] || while read -r entry; do echo "lock.$entry"; done <lock
 else

@@ -1,7 +1,7 @@
 # Arguments: none. Takes away what deployments have put there; the directories belong to whoever prepared the host.
 cd "$root"
 held
-rm -rf releases current previous started well unproven ./*."$token"
+rm -rf releases current previous started healthy settings-unverified ./*."$token"
 as_owner sh -c '
     set -eu
     cd "$1" 2>/dev/null || exit 0

@@ -1,5 +1,5 @@
 # Arguments: the release's name. Its settings are good too.
 cd "$root"
 held
-note well "$1"
-[ ! -e unproven ] || rm unproven
+note healthy "$1"
+[ ! -e settings-unverified ] || rm settings-unverified

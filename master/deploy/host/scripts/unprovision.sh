@@ -1,6 +1,6 @@
 # Arguments: none. Takes away what provisioning has put there, for which who deploys must be able to become root; the right to do
 # that goes last. Prints `left=` and what is still there, where he is not.
-there() {
+print_left() {
     found=
     for path in /etc/systemd/system/piswarm-agent.service /etc/systemd/system/piswarm-governor.service /etc/sysctl.d/60-piswarm.conf \
         /etc/security/limits.d/60-piswarm-base.conf /etc/security/limits.d/60-piswarm-tuning.conf \
@@ -11,7 +11,7 @@ there() {
     printf '%s\n' "left=${found#, }"
 }
 
-sweep='
+commands='
 set -eu
 root=$1 etc=$2 owner=$3
 ours() { [ -e "$1" ] && head -n 1 "$1" | grep -q "^# Managed by Ansible (piswarm"; }
@@ -42,8 +42,8 @@ rm -f /etc/sudoers.d/60-piswarm
 [ -n "$owner" ] || exit 0
 cd /
 if [ "$(id -u)" = 0 ]; then
-    sh -c "$sweep" sh "$root" "$etc" "$owner"
+    sh -c "$commands" sh "$root" "$etc" "$owner"
 elif sudo -n true 2>/dev/null; then
-    sudo -n sh -c "$sweep" sh "$root" "$etc" "$owner"
+    sudo -n sh -c "$commands" sh "$root" "$etc" "$owner"
 fi
-there
+print_left
