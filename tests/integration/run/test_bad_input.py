@@ -33,7 +33,7 @@ def assert_refused(finished: Finished, status: int, *words: str) -> None:
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], words: list[str]) -> None:
-    """Each fault is named with its place, and nothing is started."""
+    """All faults of a wrong scenario are named with their places, and nothing is started."""
     finished = piswarm.run(piswarm.scenario(**changes))
     assert_refused(finished, 2, *words)
     assert not finished.directory.exists()
@@ -57,7 +57,7 @@ def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], 
     ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
 )
 def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: list[str]) -> None:
-    """The message names the option."""
+    """A wrong option is refused by its name."""
     assert_refused(piswarm.run(piswarm.scenario(), *options), 2, *words)
 
 
@@ -79,7 +79,7 @@ def test_what_is_no_file_to_read_is_refused_at_once(
 
 
 def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
-    """The message names the file."""
+    """A missing scenario is refused by its name."""
     assert_refused(piswarm.run(tmp_path / "none.yml"), 2, "none.yml")
 
 
@@ -133,7 +133,7 @@ def test_an_output_directory_that_can_not_be_written_is_refused(piswarm: Piswarm
 
 
 def test_a_taken_port_is_refused(piswarm: Piswarm) -> None:
-    """The message says which port and what to do."""
+    """A port that is taken is refused with its number and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         finished = piswarm.run(piswarm.scenario(), "--port", str(port))

@@ -23,7 +23,7 @@ IN_LOAD = r"stage 1 of 1, hold"
 
 
 def test_what_the_result_counts_is_what_the_target_counted(piswarm: Piswarm, target: Target) -> None:
-    """Requests and failures are equal at every endpoint: none is lost and none counted twice."""
+    """The result has the target's own counts of requests and failures at every endpoint: none is lost or counted twice."""
     finished = piswarm.run(piswarm.scenario(), "--target", target.url)
 
     assert finished.status == 0, finished.output
@@ -39,7 +39,7 @@ def test_what_the_result_counts_is_what_the_target_counted(piswarm: Piswarm, tar
 
 
 def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
-    """All the files of a run are there, say the same, and can be read by what reads such files."""
+    """All files of a run are there, agree, and can be read by the programs that read such files."""
     finished = piswarm.run(piswarm.scenario())
 
     result = finished.result

@@ -1,4 +1,4 @@
-"""One inventory file: its hosts, whose variables win, and what a pattern means."""
+"""The hosts of an inventory file, the precedence of their variables, and the meaning of patterns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules are read as written, and judged over the steady seconds, whole or window by window."""
+"""Thresholds are parsed as written, and judged over the steady seconds, as a whole or window by window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -101,7 +101,7 @@ def test_a_hostile_node_name_stays_within_the_data(store: Store, target: Path) -
 
 
 def test_the_page_may_run_its_own_scripts_only(store: Store, target: Path) -> None:
-    """The policy forbids everything, then allows the page's scripts by the hash of exactly what stands there."""
+    """The page's policy forbids everything but its own scripts, by the hash of their text."""
     fill(store)
     source, page = written(result(), store, target)
     policy = next(value for _, value in page.attributes if value and value.startswith("default-src"))
@@ -239,7 +239,7 @@ def test_a_run_in_order_says_nothing_of_gaps_and_clocks(store: Store, target: Pa
 
 
 def test_an_invalid_run_warns_of_its_own_figures(store: Store, target: Path) -> None:
-    """Figures of an unfit generator come with the word not to believe them, and why; no rule is judged by them."""
+    """The figures of an INVALID run come with a warning not to believe them and the reason, and no rule is judged by them."""
     fill(store)
     _, page = written(result("INVALID"), store, target)
     assert page.says("These figures are shown but not to be believed, because:")
@@ -248,7 +248,7 @@ def test_an_invalid_run_warns_of_its_own_figures(store: Store, target: Path) -> 
 
 
 def test_a_run_that_never_began_has_words_in_place_of_charts(store: Store, target: Path) -> None:
-    """Nothing was measured: the report says so, draws nothing and needs no plotly.js."""
+    """The report of a run in which nothing was measured says so, draws nothing and needs no plotly.js."""
     source, page = written(nothing(), store, target)
     assert page.says("Nothing was recorded: the load never began.")
     assert page.says("No request was finished")
@@ -288,7 +288,7 @@ def test_long_lists_are_cut_with_a_word_on_what_is_left(store: Store, target: Pa
 
 
 def test_a_broken_name_does_not_stop_the_report(store: Store, target: Path) -> None:
-    """A lone surrogate has no UTF-8; the report is written all the same."""
+    """A report is written although a name holds a lone surrogate, which has no UTF-8."""
     written(msgspec.structs.replace(nothing(), reason="bad \udcff byte"), store, target)
 
 

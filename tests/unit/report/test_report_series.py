@@ -34,7 +34,7 @@ def test_an_axis_has_no_more_spans_than_asked_for() -> None:
 
 
 def test_a_span_shows_its_extreme() -> None:
-    """The largest value, or the smallest, is that of all seconds of a span; what is not a number is not known."""
+    """A span shows the largest or the smallest value of its seconds, and NaN counts as unknown."""
     axis = Axis(0, 7, 3)
     rows = [(0, 1.0), (2, 9.0), (3, 4.0), (4, float("inf")), (9, 99.0)]
     assert axis.reduced(rows, max) == [9.0, 4.0, None]
@@ -42,7 +42,7 @@ def test_a_span_shows_its_extreme() -> None:
 
 
 def test_percentiles_of_a_span_are_those_of_its_pooled_requests(store: Store) -> None:
-    """Thinned percentiles come from merged histograms: the same as of all latencies together."""
+    """Percentiles of a span come from merged histograms, so that they are those of all its latencies together."""
     chance = random.Random(1)
     pooled = []
     for second in range(4):
@@ -59,7 +59,7 @@ def test_percentiles_of_a_span_are_those_of_its_pooled_requests(store: Store) ->
 
 
 def test_seconds_without_requests_are_no_gap_in_the_rate(store: Store) -> None:
-    """Where nothing was finished the rate is zero, and there is no latency."""
+    """Seconds in which no request ended have a rate of zero and no latency."""
     store.add_requests(2, ("GET", "/a"), tally(5.0), fit=True)
     lines = request_lines(store, Axis(0, 4, 1))
     assert lines.total_per_s == [0, 0, 1, 0]
@@ -67,7 +67,7 @@ def test_seconds_without_requests_are_no_gap_in_the_rate(store: Store) -> None:
 
 
 def test_a_days_fleet_fits_the_map_and_keeps_its_hottest_moment(store: Store) -> None:
-    """Hours are thinned to the map's columns without losing a peak of one second."""
+    """A fleet's day is thinned to the map's columns without losing a peak of one second."""
     store.put_second(SecondRow(86399, "1 hold", True, 1, 1, 0, 0))
     store.put_second(SecondRow(0, "1 hold", True, 1, 1, 0, 0))
     store.put_node("pi10", FACTS)
@@ -104,7 +104,7 @@ def test_the_controller_is_no_node_of_the_fleet(store: Store) -> None:
 
 
 def test_steady_parts_are_spans() -> None:
-    """Each hold is a span from its first second to the end of its last."""
+    """Each hold is a span of steady seconds from its first to the end of its last."""
     rows = [SecondRow(second, "", second in {2, 3, 6}, 0, 0, 0, 0) for second in range(8)]
     assert steady_spans(rows) == [(2, 4), (6, 7)]
 

@@ -86,7 +86,7 @@ def test_how_many_requests_a_workers_own_clock_ended_is_kept_and_added_up(store:
 
 
 def test_late_requests_merge_with_their_second(store: Store) -> None:
-    """A tally that comes late is merged, and fit and unfit ones stay apart."""
+    """Requests that come late merge with their second, and those of fit and unfit nodes stay apart."""
     store.add_requests(5, ("GET", "/a"), tally(1.0, 2.0), fit=True)
     store.add_requests(6, ("GET", "/a"), tally(9.0), fit=True)
     store.add_requests(5, ("GET", "/a"), tally(300.0, failed=1), fit=True)
@@ -141,7 +141,7 @@ def test_another_connection_reads_while_it_is_written(path: Path, store: Store) 
 
 
 def test_the_writer_closes_while_another_reads(path: Path) -> None:
-    """A reader that is still there at the end of a run does no harm to it."""
+    """A reader that still reads at the end of a run does not disturb the writer's closing."""
     store = Store(path, create=True)
     store.add_requests(0, ("GET", "/a"), tally(1.0), fit=True)
     store.commit()

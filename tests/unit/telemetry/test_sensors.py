@@ -1,4 +1,4 @@
-"""The machine's own sensors: sane on this machine, whatever it is."""
+"""The machine's own sensors give plausible values on any machine."""
 
 from __future__ import annotations
 
