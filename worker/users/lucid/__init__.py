@@ -1,1 +1,4 @@
-"""The users of Lucid, a remote-desktop platform: `users` holds the classes; the other modules need no Locust, but for `base`."""
+"""The users of Lucid, a remote-desktop platform: `users` has them all, `*_user` one or two each, `base` what they share.
+
+The other modules need no Locust: `accounts`, `replies` (what is expected of an answer), `screen_chunks`, `rdp_connection`.
+"""

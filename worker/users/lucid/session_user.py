@@ -1,0 +1,113 @@
+"""The users that have sessions: what all of them do with one, and those that stream their desktop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.users.lucid import replies, screen_chunks
+from worker.users.lucid.base import SignedInUser
+
+_RESOLUTIONS = ((1280, 720), (1920, 1080), (2560, 1440))
+
+
+class SessionHolder(SignedInUser):
+    """A user that has at most one open session at a time."""
+
+    abstract = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.session: replies.SessionReply | None = None
+
+    def open_session(self) -> None:
+        """Create a session and keep it."""
+        wanted = {"resolution": self.random.choice(_RESOLUTIONS)}
+        self.session = self.call(
+            "POST",
+            "/sessions",
+            replies.SessionReply,
+            body=wanted,
+            expected=(201,),
+            check=lambda new: new.state == "created",
+        )
+
+    def read_session(self, session: replies.SessionReply) -> None:
+        """Read its state, which must be what this user made it; let go of a session that is lost."""
+        self.session = self.call(
+            "GET",
+            f"/sessions/{session.id}",
+            replies.SessionReply,
+            name="/sessions/[id]",
+            check=lambda read: (
+                (read.id, read.chunks, read.raw_bytes) == (session.id, session.chunks, session.raw_bytes)
+            ),
+        )
+
+    def close_session(self, session: replies.SessionReply) -> None:
+        """Close it; the totals must be this user's own."""
+        self.session = None
+        self.call(
+            "POST",
+            f"/sessions/{session.id}/close",
+            replies.SessionReply,
+            name="/sessions/[id]/close",
+            check=lambda closed: (closed.state, closed.raw_bytes) == ("closed", session.raw_bytes),
+        )
+
+
+class SessionUser(SessionHolder):
+    """Streams its desktop: creates a session, sends chunks, looks at it, reads a chunk back, closes it, starts over."""
+
+    wait_s = (2.0, 5.0)
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self._sent: list[bytes] = []
+        self._chunks_planned = 0
+
+    def work(self) -> None:
+        """The next step of the session's life."""
+        if self.session is None:
+            self._sent = []
+            self._chunks_planned = self.random.randint(5, 20)
+            self.open_session()
+        elif len(self._sent) >= self._chunks_planned:
+            self.close_session(self.session)
+        else:
+            drawn = self.random.random()
+            if drawn < 0.7 or not self._sent:
+                self._send_chunk(self.session)
+            elif drawn < 0.85:
+                self.read_session(self.session)
+            else:
+                self._read_chunk(self.session)
+
+    def _send_chunk(self, session: replies.SessionReply) -> None:
+        chunk = self.random.choice(screen_chunks.chunks())
+        stored = self.call(
+            "POST",
+            f"/sessions/{session.id}/chunks",
+            replies.StoredChunkReply,
+            name="/sessions/[id]/chunks",
+            body=chunk,
+            expected=(201,),
+            check=lambda stored: (stored.sequence, stored.raw_bytes) == (session.chunks, len(chunk)),
+        )
+        if stored is None:
+            self.session = None  # nobody knows whether the chunk arrived: what follows could not be checked
+            return
+        self._sent.append(chunk)
+        session.chunks += 1
+        session.raw_bytes += len(chunk)
+
+    def _read_chunk(self, session: replies.SessionReply) -> None:
+        number = self.random.randrange(len(self._sent))
+        chunk = self.call(
+            "GET",
+            f"/sessions/{session.id}/chunks/{number}",
+            bytes,
+            name="/sessions/[id]/chunks/[n]",
+            check=lambda read: read == self._sent[number],
+        )
+        if chunk is None:
+            self.session = None
