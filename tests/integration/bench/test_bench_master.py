@@ -48,7 +48,7 @@ def test_table_and_document_have_both_masters(measured: tuple[str, dict[str, Any
 
 @needs_cores
 def test_each_master_knew_all_workers_and_counted_all_they_reported(measured: tuple[str, dict[str, Any]]) -> None:
-    """In each round the master knew all workers and counted at least the reports of a window."""
+    """In each round the master knew all workers and counted at least the requests that they report in a window."""
     _, document = measured
     for each in document["rounds"]:
         assert each["error"] is None

@@ -207,7 +207,7 @@ def test_watching_ends_at_once_when_it_is_told_to(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_shown_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
-    """What is no run is refused with one message and status 2, and nothing on standard output."""
+    """Wrong options, and what is no run, are refused with one message, status 2 and nothing on standard output."""
     for name, content in (("broken", b"no database" * 200), ("empty", b"")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.db").write_bytes(content)

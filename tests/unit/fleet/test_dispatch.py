@@ -51,7 +51,7 @@ def test_a_larger_mix_has_at_least_as_many_of_every_class(mix: dict[str, UserSha
 
 @given(st.integers(1, 1000), st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_a_mix_by_weight_is_off_by_less_than_a_user_of_each_class(whole: int, weights: list[int]) -> None:
-    """A mix by weight is off by less than one user of each class, as Webster's method stays next to the exact share."""
+    """A mix by weight is off the exact share of each class by no more users than there are classes, as Webster's method is."""
     mix = Mix({str(index): UserShare(weight=weight) for index, weight in enumerate(weights)})
     mix.go_to(whole)
     assert sum(mix.counts.values()) == whole
@@ -102,7 +102,7 @@ def test_whatever_happens_all_users_that_are_wanted_have_one_place(
 def test_a_ramp_up_leaves_the_workers_at_most_one_user_apart(
     mix: dict[str, UserShare], workers: int, users: int
 ) -> None:
-    """During a ramp up the workers' users differ by one at most, with their classes mixed."""
+    """After a ramp up the workers' numbers of users differ by one at most, with any mix of classes."""
     dispatch = Dispatch(mix)
     for number in range(workers):
         dispatch.add(f"pi{number}_0")
@@ -181,7 +181,7 @@ def test_users_are_shared_out_by_capacity(capacities: list[float], users: int) -
     st.integers(0, 200),
 )
 def test_no_user_is_moved_that_need_not_be_and_none_back(before: list[float], after: list[float], users: int) -> None:
-    """When capacities change, each move is of one user, and every worker either gains users or loses some."""
+    """When capacities change, no more users are moved than need be, and every worker either gains users or loses some."""
     dispatch = Dispatch(TWO_TO_ONE)
     for number, capacity in enumerate(before):
         dispatch.add(str(number), capacity)

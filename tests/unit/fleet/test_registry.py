@@ -42,7 +42,7 @@ def state(fleet: Registry, name: str = "pi1") -> NodeState:
 
 
 def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
-    """A node passes through all its states, from joining to its return, in the order in which events come."""
+    """A node goes from joining to ready, hot, running, lost and gone, and joins again, in the order in which events come."""
     fleet = registry()
     assert state(fleet) is NodeState.JOINING
     fleet.welcome("pi1", FACTS, OURS_S)

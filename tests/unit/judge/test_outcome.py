@@ -115,7 +115,7 @@ def test_no_run_passes_while_a_check_is_unknown_by_our_own_fault(name: str, stor
 def test_a_rule_that_can_not_be_worked_out_is_unknown_and_the_others_are_judged(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rule whose percentile can't be computed is unknown, which is neither broken nor held."""
+    """A rule whose percentile can't be computed is unknown, which is neither broken nor held, and other rules are judged."""
     fill(store)
 
     def percentile(_self: Histogram, _percent: float) -> float:

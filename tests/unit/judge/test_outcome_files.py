@@ -163,7 +163,7 @@ def test_a_chart_of_the_largest_numbers_there_are_can_be_drawn(store: Store, dir
 def test_a_check_without_data_is_broken_only_where_the_run_was_not_aborted(
     aborted: str | None, directory: RunDirectory
 ) -> None:
-    """A run aborted before anything was measured breaks no check; result.json keeps null figures and `ok`."""
+    """A check without data is not ok in result.json; it is shown as broken, or as one without data where the run was aborted."""
     store = Store(directory.database, create=True)
     result = conclude(scenario("p95 < 1 s"), store, FitnessLog(), run_facts(steady_seconds=[], aborted=aborted))
     write_outcome(result, store, "name: x\n", directory)

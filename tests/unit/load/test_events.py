@@ -128,7 +128,9 @@ def test_an_event_of_the_locustfiles_own_is_an_event_of_each_worker() -> None:
 
 
 def test_a_listener_that_fails_is_an_exception_of_its_worker_and_the_next_one_is_called() -> None:
-    """A failing listener is an exception of its worker, as Locust ends with status 2, and the next listener is called."""
+    """A failing listener counts as an exception of its worker, for which Locust's own command ends with 2; the next one
+    is called.
+    """
     heard: list[int] = []
     worker = Worker()
     worker.events.test_start.add_listener(lambda **_: {}["no_such_key"])

@@ -259,7 +259,7 @@ def test_an_endpoint_to_be_kept_apart_has_a_place_however_many_there_are(path: P
 
 
 def test_events_beyond_the_most_are_counted(store: Store) -> None:
-    """Of the events beyond the maximum only the number is stored, since the first ones show where trouble starts."""
+    """Of the events beyond the maximum the number and the latest are stored, since the first ones show where trouble starts."""
     for number in range(MAX_EVENTS + 3):
         store.add_event(Event(float(number), "lost", "pi1", f"time {number}"))
     store.commit()
