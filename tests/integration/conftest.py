@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
+from database_servers import Postgres, Redis
 from http_server import Server, Visitor, reply
 from processes import Piswarm, Target
 
@@ -39,3 +40,24 @@ def user(server: Server) -> Visitor:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with Postgres(tmp_path_factory.mktemp("postgres")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    with Redis() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database_options(request: pytest.FixtureRequest) -> list[str]:
+    """The target's command-line options for a database of the module's own: each test runs with SQLite and with PostgreSQL."""
+    if request.param == "sqlite":
+        return []
+    server: Postgres = request.getfixturevalue("postgres")
+    return [f"--database={server.new_database()}"]

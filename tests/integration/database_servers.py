@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -97,6 +98,14 @@ class Postgres(Server):
         )
         self.port = free_ports()
         self.url = f"postgresql://{ACCOUNT}@127.0.0.1:{self.port}/postgres"
+        self._numbers = itertools.count(1)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url.replace("/postgres", f"/{name}")
 
     def command(self) -> list[str]:
         settings = {
@@ -105,6 +114,8 @@ class Postgres(Server):
             "unix_socket_directories": "",
             "max_connections": 300,
             "fsync": "off",  # what survives a power cut is not the question
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [*self._as_other, str(self._program), "-D", str(self._folder / "data"), *options]
@@ -127,6 +138,11 @@ class Redis(Server):
         self._program = program
         self.port = free_ports()
         self.url = f"redis://127.0.0.1:{self.port}"
+        self._numbers = itertools.count(1)
+
+    def new_database(self) -> str:
+        """The URL of an empty database, of fifteen in all."""
+        return f"{self.url}/{next(self._numbers)}"
 
     def command(self) -> list[str]:
         return [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]

@@ -16,6 +16,7 @@ from master.target.api import errors
 from master.target.api.endpoint import MAX_JSON_BYTES, Binary, Endpoint
 
 JSON = "application/json"
+_NO_NUL = "a string must not have the character U+0000"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,17 +63,32 @@ async def read_body(request: Request, endpoint: Endpoint) -> Any:
         raise errors.unsupported_media_type(JSON)
     body = await read_bytes(request, MAX_JSON_BYTES)
     try:
-        return endpoint.decode(body)
+        decoded = endpoint.decode(body)
     except msgspec.ValidationError as error:
         raise errors.invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.bad_request(f"body is no valid JSON: {error}") from None
+    # PostgreSQL's texts can't hold it. JSON can name it by this escape alone; whether it is one, and no escaped backslash, is
+    # looked at only where it is found.
+    if b"\\u0000" in body and _has_nul(msgspec.to_builtins(decoded)):
+        raise errors.invalid(_NO_NUL)
+    return decoded
 
 
 def read_query(request: Request, schema: type[Any]) -> Any:
     """The query string as a `schema`; blank values count as absent. Raises ApiError 422."""
     given = {key: value for key, value in request.query_params.multi_items() if value}
+    if _has_nul(given):
+        raise errors.invalid(f"query: {_NO_NUL}")
     try:
         return msgspec.convert(given, schema, strict=False)
     except msgspec.ValidationError as error:
         raise errors.invalid(f"query: {error}") from None
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(map(_has_nul, value))

@@ -36,7 +36,9 @@ class Router:
     def find(self, path: str) -> tuple[dict[str, Endpoint], list[str]]:
         """The endpoints of a path by method, and the values of its variable parts in order. Raises ApiError 404."""
         values: list[str] = []
-        branch = _find(self._root, path.split("/")[1:], 0, values) if path.startswith("/") else None
+        # Nothing has a name with the character U+0000, which PostgreSQL's texts can't hold.
+        sound = path.startswith("/") and "\0" not in path
+        branch = _find(self._root, path.split("/")[1:], 0, values) if sound else None
         if branch is None:
             raise errors.not_found("path")
         return branch.endpoints, values

@@ -169,13 +169,16 @@ class SessionApi(Domain):
         if not raw:
             raise errors.invalid("a chunk has at least one byte")
         compressed = await self._run(chunks.compress, raw, len(raw))
-        # The session may have moved on while this one waited.
-        serial, session = await self._find(call)
-        state = next_state(session.state, SessionEvent.CHUNK)
-        stored = await self._storage.add_chunk(
-            serial, session.state, state, len(raw), lambda n: self._cipher.seal(compressed, session.id, n)
-        )
-        if stored is None:
+        stored = None
+        for _ in State:  # it may move on between the look at it and the transaction, at most through all states
+            serial, session = await self._find(call)
+            state = next_state(session.state, SessionEvent.CHUNK)
+            stored = await self._storage.add_chunk(
+                serial, session.state, state, len(raw), lambda n: self._cipher.seal(compressed, call.path["id"], n)
+            )
+            if stored is not None:
+                break
+        else:
             raise errors.conflict("session has moved on meanwhile")
         sequence, stored_bytes = stored
         return StoredChunk(sequence, len(raw), stored_bytes, chunks.reduction(len(raw), stored_bytes))

@@ -21,8 +21,8 @@ BEAT = {"cpu_percent": 12.5, "memory_percent": 40, "temperature_c": 51.5}
 
 
 @pytest.fixture(scope="module")
-def target() -> Iterator[Target]:
-    with Target() as started:
+def target(database_options: list[str]) -> Iterator[Target]:
+    with Target(*database_options) as started:
         yield started
 
 
@@ -157,6 +157,9 @@ def test_a_node_registers_reports_and_is_listed(target: Target, user: str, node:
         (("POST", "/auth/login", None, {"username": "a", "password": "b", "admin": True}), 422),
         (("POST", "/auth/login", None, {"username": "' OR 1=1 --", "password": "x"}), 401),
         (("POST", "/auth/login", None, {"username": "u" * 65, "password": "x"}), 422),
+        (("POST", "/auth/login", None, {"username": "user\0", "password": "x"}), 422),
+        (("POST", "/auth/login", None, {"username": "user\\u0000", "password": "x"}), 401),
+        (("POST", "/auth/login", None, b'{"username": "\\ud800", "password": "x"}'), 400),
         (("POST", "/sessions", "user", {"resolution": [1920]}), 422),
         (("POST", "/sessions", "user", {"resolution": [0, 1080]}), 422),
         (("POST", "/sessions", "user", {"resolution": [1920, 1080.5]}), 422),
@@ -175,12 +178,16 @@ def test_a_node_registers_reports_and_is_listed(target: Target, user: str, node:
         (("POST", "/nodes", "user", NODE), 403),
         (("POST", "/nodes", "node", {**NODE, "name": "Pi_1"}), 422),
         (("POST", "/nodes", "node", {**NODE, "name": "pi\n"}), 422),
+        (("POST", "/nodes", "node", {**NODE, "model": "Pi\0"}), 422),
         (("POST", "/nodes", "node", {**NODE, "cpu_count": 0}), 422),
         (("POST", "/nodes/nope/heartbeat", "node", BEAT), 404),
         (("POST", "/nodes/nope/heartbeat", "node", {**BEAT, "cpu_percent": 101}), 422),
         (("POST", "/nodes/nope/heartbeat", "user", BEAT), 403),
         (("GET", "/nodes", None, None), 401),
         (("GET", "/nodes/nope", "user", None), 404),
+        (("GET", "/nodes/%00", "user", None), 404),
+        (("GET", "/nodes/%ff%ed%a0%80", "user", None), 404),
+        (("GET", "/nodes?after=%00", "user", None), 422),
         (("GET", "/admin/statistics", "user", None), 403),
         (("GET", "/admin/statistics", "node", None), 403),
         (("GET", "/nope", None, None), 404),
