@@ -22,13 +22,13 @@ ACCOUNT = "piswarm"
 
 
 def _programs(name: str) -> str | None:
-    """The newest program of that name of Debian's PostgreSQL, or one in the path."""
+    """Return the newest program of that name of Debian's PostgreSQL, or one in the path."""
     folders = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
     return str(folders[-1]) if folders else shutil.which(name)
 
 
 def _as_other_user() -> list[str]:
-    """PostgreSQL refuses to run as root."""
+    """Return the words before a command that run it as another user, since PostgreSQL refuses to run as root."""
     if os.geteuid():
         return []
     for name in ("postgres", "nobody"):
@@ -53,7 +53,7 @@ class Server:
         self.stop()
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         self.process = subprocess.Popen(
             self.command(), cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -64,7 +64,7 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it at once, and wait until it is gone."""
+        """End the server at once, and wait until it is gone."""
         self.process.send_signal(2)  # PostgreSQL: a fast shutdown
         self.process.wait(30)
 

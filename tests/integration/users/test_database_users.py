@@ -78,7 +78,7 @@ Swarm = Callable[[str, str, int, float], Seen]
 
 @pytest.fixture(scope="module")
 def swarm() -> Iterator[Swarm]:
-    """Called with a user class, a URL, a number of users and of seconds: what a Locust run saw."""
+    """A function that runs a user class on a URL, with so many users for so many seconds, and returns what a Locust run saw."""
     environment = {name: value for name, value in os.environ.items() if name != "PISWARM_TARGET_PASSWORD"}
     with subprocess.Popen(
         [sys.executable, "-c", SWARM],
@@ -112,7 +112,7 @@ def counts(seen: Seen, protocol: str) -> dict[str, int]:
 
 
 def assert_consistent(found: dict[str, int], users: int) -> None:
-    """Every step took one connection, and every transaction its four statements."""
+    """Assert that every step took one connection, and every transaction its four statements."""
     assert set(found) == STATEMENTS
     assert found["connect"] == users
     assert found["begin"] == found["commit"] == found["transaction"] == found["update"] / 2
@@ -172,7 +172,7 @@ def test_postgresql_keeps_every_transaction_of_more_users_than_the_pool_has_conn
 
 
 def test_statements_that_wait_hold_up_nobody_else_of_their_process(swarm: Swarm, postgres: Postgres) -> None:
-    """A lock keeps all updates waiting for the whole run; reads go on in the same event loop."""
+    """While a lock keeps all updates waiting for the whole run, reads go on in the same event loop."""
     swarm("PostgresUser", postgres.url, 1, 0.1)
     with subprocess.Popen([sys.executable, "-c", LOCKING, postgres.url], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "locked\n"
@@ -184,7 +184,9 @@ def test_statements_that_wait_hold_up_nobody_else_of_their_process(swarm: Swarm,
 
 
 def test_a_server_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
-    """The port is bound and not listened on, so that nobody else can answer there."""
+    """Users of a server that is not there fail and go on; its port is bound and not listened on, so that no other
+    program answers.
+    """
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
@@ -214,7 +216,7 @@ def test_redis_users_read_what_they_keep(swarm: Swarm) -> None:
 
 
 def test_mongodb_users_do_everything_without_a_failure(swarm: Swarm) -> None:
-    """At the server that PISWARM_TEST_MONGODB names: Debian has none to install."""
+    """MongoDB users do everything without a failure, at the server of PISWARM_TEST_MONGODB, since Debian has none to install."""
     url = os.environ.get("PISWARM_TEST_MONGODB")
     if not url:
         pytest.skip("no MongoDB: set PISWARM_TEST_MONGODB=mongodb://host:port/database")

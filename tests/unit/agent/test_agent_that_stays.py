@@ -262,7 +262,7 @@ def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
 
 
 def test_a_controller_that_refuses_the_agent_keeps_it_from_no_later_one(place: Place) -> None:
-    """Its run goes on without this node; the workers wait for a controller that resumes theirs."""
+    """An agent that another run's controller refuses keeps its workers, for a later controller that resumes their run."""
     place.hear(Hello)
     place.begin("first")
     place.shut()
@@ -279,7 +279,7 @@ def test_a_controller_that_refuses_the_agent_keeps_it_from_no_later_one(place: P
 def test_workers_are_forgotten_though_a_controller_has_refused_their_agent(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are kept no longer than those of a node whose controller is gone."""
+    """Workers whose agent is refused are kept no longer than those of a node whose controller is gone."""
     place.hear(Hello)
     place.begin("first")
     place.shut()

@@ -1,4 +1,4 @@
-"""Drivers of databases that are missing: named at once, with what brings them; everything else runs without them."""
+"""Missing drivers of databases are named at once with the extra that has them, and everything else runs without them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_all_user_classes_are_known_where_no_driver_is_installed() -> None:
 def test_a_run_with_simulated_nodes_refuses_users_whose_driver_is_missing(
     tmp_path: Path, user: str, scheme: str, driver: str
 ) -> None:
-    """Before anything is started."""
+    """Users whose driver is missing are refused by a run with simulated nodes before anything is started."""
     scenario = tmp_path / "scenario.yml"
     scenario.write_text(
         f"target: {scheme}://127.0.0.1:1\nusers: {{{user}: 1}}\nload: [{{users: 1, spawn_rate: 1, hold: 1s}}]\n"

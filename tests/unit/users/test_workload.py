@@ -99,6 +99,6 @@ def test_half_of_the_steps_look_up_and_a_fifth_are_transactions() -> None:
 
 @pytest.mark.parametrize("sql", [workload.LOOKUP, workload.QUERY, workload.MOVE])
 def test_every_statement_of_the_load_finds_its_rows_by_an_index(database: Plain, sql: str) -> None:
-    """None reads the whole table."""
+    """Every statement of the load finds its rows by an index, and none reads a whole table."""
     plan = database.connection.execute(f"EXPLAIN QUERY PLAN {sql}", (1,) * sql.count("?")).fetchall()
     assert all("SEARCH" in line[3] for line in plan)
