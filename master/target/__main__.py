@@ -53,7 +53,12 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
         if given is None:
             _say(f"all accounts have the password {password} until this target ends")
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="work"))
-        return create_gateway(Authority(password, lifetime_s=settings.token_lifetime_s), database, pool)
+        return create_gateway(
+            Authority(password, lifetime_s=settings.token_lifetime_s),
+            database,
+            pool,
+            alive_within_s=settings.alive_within_s,
+        )
 
     server = Server(create)
     end_on_signals(server.stop)

@@ -11,22 +11,36 @@ from master.target.app import Gateway
 from master.target.auth.authority import Authority
 from master.target.auth.router import AuthApi
 from master.target.database.database import Database
+from master.target.nodes.liveness import ALIVE_WITHIN_S
+from master.target.nodes.pool_router import PoolApi
+from master.target.nodes.pool_storage import PoolStorage
 from master.target.nodes.router import NodeApi
+from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
 from master.target.sessions.router import SessionApi
 from master.target.sessions.storage import SessionStorage
 
 
 def create_gateway(
-    authority: Authority, database: Database, pool: Executor, *, clock: Callable[[], float] = time.time
+    authority: Authority,
+    database: Database,
+    pool: Executor,
+    *,
+    clock: Callable[[], float] = time.time,
+    alive_within_s: float = ALIVE_WITHIN_S,
 ) -> Gateway:
-    """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds."""
+    """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds.
+
+    A node is lost that was silent for more than `alive_within_s`.
+    """
     sessions = SessionStorage(database)
-    nodes = NodeApi(NodeStorage(database), clock=clock)
+    node_storage, pools = NodeStorage(database, alive_within_s=alive_within_s), PoolStorage(database)
+    nodes = NodeApi(node_storage, SampleStorage(database), pools, clock=clock)
     domains = [
         AuthApi(authority, pool),
         SessionApi(sessions, pool, clock=clock),
         nodes,
+        PoolApi(pools, node_storage, clock=clock),
         AdminApi(sessions, nodes),
     ]
     return Gateway(domains, authority.caller)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from master.target.auth.authority import TOKEN_LIFETIME_S
 from master.target.database.sqlite import Durability
+from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.process.password import PASSWORD_VARIABLE
 
 
@@ -26,6 +27,7 @@ class TargetSettings:
     orders_on_stdin: bool
     until_stdin_closes: bool
     outlive_s: float
+    alive_within_s: float
 
 
 def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
@@ -77,6 +79,14 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
         metavar="S",
         dest="outlive_s",
         help="with --until-stdin-closes: end only when no request has come for so long since, or at SIGUSR1 (default: at once)",
+    )
+    parser.add_argument(
+        "--alive-within",
+        type=float,
+        default=ALIVE_WITHIN_S,
+        metavar="S",
+        dest="alive_within_s",
+        help="a node that was silent for longer is lost (default: %(default)s)",
     )
     return TargetSettings(**vars(parser.parse_args(arguments)))
 

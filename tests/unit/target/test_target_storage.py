@@ -12,8 +12,6 @@ import pytest
 
 from master.target.database.database import DatabaseError
 from master.target.database.sqlite import Durability, SqliteDatabase
-from master.target.nodes.messages import Heartbeat, NewNode
-from master.target.nodes.storage import NodeStorage
 from master.target.sessions.messages import NewSession, State
 from master.target.sessions.storage import SessionLimits, SessionStorage
 
@@ -127,24 +125,6 @@ def test_totals_count_what_is_no_longer_kept_also_after_a_restart(tmp_path: Path
     before = on_sessions(tmp_path / "target.db", fill)
     assert before[0].total == 200
     assert on_sessions(tmp_path / "target.db", look) == before
-
-
-def test_a_node_registered_again_keeps_its_owner_and_its_history(tmp_path: Path) -> None:
-    async def run() -> None:
-        database = SqliteDatabase(tmp_path / "target.db")
-        storage = NodeStorage(database)
-        await storage.create()
-        await storage.put(NewNode("n", "Pi 4", 4, 4096), "node0001", now=1.0)
-        await storage.note_heartbeat("n", Heartbeat(cpu_percent=10.0, memory_percent=20.0), now=2.0)
-        await storage.put(NewNode("n", "Pi 5", 4, 8192), "admin01", now=3.0)
-        node = await storage.node("n")
-        found = (node.owner, node.model, node.registered_at, node.heard_at, node.heartbeats)
-        assert found == ("node0001", "Pi 5", 1.0, 3.0, 1)
-        assert [(await storage.totals(since)).alive for since in (3.0, 3.1)] == [1, 0]
-        assert (await storage.totals(0)).total == 1
-        await database.close()
-
-    asyncio.run(run())
 
 
 @pytest.mark.parametrize(("durability", "synchronous"), [(Durability.PROCESS, 0), (Durability.POWER, 2)])
