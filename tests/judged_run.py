@@ -58,14 +58,14 @@ def run_facts(**changed: object) -> RunFacts:
     return RunFacts(**(known | changed))  # type: ignore[arg-type]
 
 
-def fit_log(requests: int = 100, own_clock: int = 0, lag_ms: float = 1.0) -> FitnessLog:
-    """A generator that was fit in every steady second, of whose requests `own_clock` a second ended by its own clock."""
+def fit_log(requests: int = 100, userspace_timed: int = 0, lag_ms: float = 1.0) -> FitnessLog:
+    """A generator that was fit in every steady second, of whose requests `userspace_timed` a second ended by its own clock."""
     log = FitnessLog()
     lag = Histogram()
     for _ in range(20):
         lag.add(lag_ms)
     for _ in STEADY:
-        log.add_lag(NODE, lag, fit=True, own_clock=own_clock)
+        log.add_lag(NODE, lag, fit=True, userspace_timed=userspace_timed)
         log.add_worker_cpu(NODE, 20.0)
         log.add_node(NODE, NodeCondition(20.0, 30.0, 50.0, pack_flags(0), is_pi=True))
         log.add_clock_error(NODE, 1.0)

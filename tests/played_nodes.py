@@ -93,7 +93,7 @@ class PlayedNode:
         self._now_s, self._clock_s = 0.0, self._random.uniform(1e3, 1e6)
         self._drift = self._random.uniform(-DRIFT, DRIFT)
         self._wall_off_s = self._random.uniform(-3600, 3600)
-        self._life = 1
+        self._incarnation = 1
         self._order = 0
         self.users: Mapping[str, int] = {}
         """Those that the worker was last ordered to run, by class."""
@@ -147,7 +147,7 @@ class PlayedNode:
         if not self._ready:
             return None
         self._ready = False
-        return self._data("client_ready", Ready("2.47.0", self._life, self.taken + 1, RUN))
+        return self._data("client_ready", Ready("2.47.0", self._incarnation, self.taken + 1, RUN))
 
     def reports(self, now_s: float) -> Any:
         """The worker's next report: its latest whole seconds, and errors."""
@@ -155,11 +155,13 @@ class PlayedNode:
         first = int(peer_s) - REPORTED_S
         seconds = [self._second(second) for second in range(first, first + REPORTED_S)]
         errors = [ErrorCount("GET", "/0", f"404 for order {next(self._numbers)}", 1) for _ in range(ERRORS)]
-        return self._data("stats", (self._life, self.taken + 1, self._order, peer_s, self.users, seconds, errors))
+        return self._data(
+            "stats", (self._incarnation, self.taken + 1, self._order, peer_s, self.users, seconds, errors)
+        )
 
     def restart(self) -> AgentMessage:
         """The worker ends, and a new one will present itself; what the agent says of it."""
-        self._life += 1
+        self._incarnation += 1
         self.taken = self._order = 0
         self.users, self._ready = {}, True
         return WorkerEnded(self.worker, f"exit status {next(self._numbers)}", 1.0, crashing=False)

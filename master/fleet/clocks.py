@@ -41,7 +41,7 @@ class ClockMap:
             self._least_s, self._most_s = least_s, most_s
             self._jumped = True
 
-    def take_jump(self) -> bool:
+    def pop_jump(self) -> bool:
         """Whether a clock has jumped since the last call."""
         jumped, self._jumped = self._jumped, False
         return jumped

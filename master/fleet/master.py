@@ -103,7 +103,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._orders = 0
         self._ordered: dict[str, tuple[int, float]] = {}
         """Each worker's last order: its number, and when it was given."""
-        self._lives: dict[str, int] = {}
+        self._incarnations: dict[str, int] = {}
         self._finished: set[str] = set()
         """Workers that have said that they are done."""
         self._running = 0
@@ -182,7 +182,7 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         self._note_stopped()
         self._all_stopped.wait(timeout=timeout_s)
         self.update_state(STATE_STOPPED)
-        return sorted(set(self._lives) - self._finished)
+        return sorted(set(self._incarnations) - self._finished)
 
     def dismiss(self) -> None:
         """Tell every worker and every agent that the run is over."""
@@ -296,8 +296,8 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
             self.server.drops["worker of another run"] += 1  # its agent ends it, as soon as it has heard of this run
             return
         taken = self._listener.on_worker_joined(node_of(worker), worker, ready)
-        if self._lives.get(worker) != ready.life:
-            self._lives[worker] = ready.life
+        if self._incarnations.get(worker) != ready.incarnation:
+            self._incarnations[worker] = ready.incarnation
             self._finished.discard(worker)
             self.lose_worker(worker)  # the one of that name that there was
         if worker not in self.clients:

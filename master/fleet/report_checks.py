@@ -70,9 +70,9 @@ def check_endpoint(entry: EndpointSecond) -> str | None:
     failures = sum(entry.failed_buckets.values()) if entry.failed_buckets else 0
     waiting = sum(entry.waiting_buckets.values()) if entry.waiting_buckets else 0
     if (
-        answered + failures + entry.untimed != entry.total
-        or not failures <= entry.failed <= failures + entry.untimed
-        or entry.own_clock > answered
+        answered + failures + entry.without_latency != entry.total
+        or not failures <= entry.failed <= failures + entry.without_latency
+        or entry.userspace_timed > answered
         or waiting > entry.in_flight
     ):
         return COUNTS_DISAGREE

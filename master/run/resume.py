@@ -29,7 +29,7 @@ def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shu
     shutdown.add(f"closing {directory.keys.name}", keys.close)
     view.say("reading what was measured so far")
     check_whole(directory.database)
-    store = Store(directory.database, kept_apart=scenario.endpoints_judged)
+    store = Store(directory.database, reserved=scenario.endpoints_judged)
     shutdown.add(f"closing {directory.database}", store.close)
     checkpoint = read_checkpoint(store.meta(CHECKPOINT_KEY), directory.path)
     started_at = datetime.fromisoformat(str(store.meta("started_at")))

@@ -104,7 +104,7 @@ def _target_password(scenario: Scenario) -> str:
 def _create_store(plan: RunPlan, directory: RunDirectory, shutdown: Shutdown) -> Store:
     scenario_yaml = plan.scenario.to_yaml()
     atomic_write_public(directory.scenario, scenario_yaml.encode(errors="replace"))
-    store = Store(directory.database, create=True, kept_apart=plan.scenario.endpoints_judged)
+    store = Store(directory.database, create=True, reserved=plan.scenario.endpoints_judged)
     shutdown.add(f"closing {directory.database}", store.close)
     store.put_meta("run", directory.name)
     store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))

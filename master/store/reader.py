@@ -28,7 +28,7 @@ from worker.load.histogram import EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
 from worker.wire.messages import Facts, Reading
 
-TALLY_COLUMNS = "total, failed, received_bytes, histogram, own_clock, unanswered, untimed, failures"
+TALLY_COLUMNS = "total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures"
 
 
 class StoreReader:
@@ -72,9 +72,14 @@ class StoreReader:
                 found = decode_tally(tally)
             except msgspec.MsgspecError:
                 self.damaged.add((second, (method, name)))
-                total, failed, received_bytes, _, own_clock, unanswered, untimed, _ = tally
+                total, failed, received_bytes, _, userspace_timed, unanswered, without_latency, _ = tally
                 found = EndpointStats(
-                    total, failed, received_bytes, own_clock=own_clock, unanswered=unanswered, untimed=untimed
+                    total,
+                    failed,
+                    received_bytes,
+                    userspace_timed=userspace_timed,
+                    unanswered=unanswered,
+                    without_latency=without_latency,
                 )
             yield second, (method, name), found, bool(fit)
 
@@ -96,8 +101,10 @@ class StoreReader:
         yield from (WorkersSecond(*row) for row in rows)
 
     def reports(self) -> dict[str, tuple[int, int]]:
-        """The last report of each worker that was taken, as life and number."""
-        return {worker: (life, number) for worker, life, number in self._db.execute("SELECT * FROM reports")}
+        """The last report of each worker that was taken, as incarnation and number."""
+        return {
+            worker: (incarnation, number) for worker, incarnation, number in self._db.execute("SELECT * FROM reports")
+        }
 
     def seconds(self) -> list[SecondRow]:
         """The state of the run, second by second."""
@@ -217,7 +224,7 @@ class StoreReader:
 
     def _fitness(self, which: str) -> Iterator[FitnessRow]:
         rows = self._db.execute(
-            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker, own_clock,"  # noqa: S608
+            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker, userspace_timed,"  # noqa: S608
             " in_flight, local_errors, exceptions FROM fitness"
             f" JOIN nodes ON nodes.id = node {which}"
         )
@@ -260,16 +267,16 @@ class StoreReader:
 
 def decode_tally(row: Sequence[Any]) -> EndpointStats:
     """The tally in a row of TALLY_COLUMNS. Raises msgspec.DecodeError or msgspec.ValidationError for a damaged histogram."""
-    total, failed, received_bytes, histogram, own_clock, unanswered, untimed, failures = row
+    total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures = row
     return EndpointStats(
         total,
         failed,
         received_bytes,
         Histogram.decode(histogram),
-        own_clock,
+        userspace_timed,
         failures=None if failures is None else Histogram.decode(failures),
         unanswered=unanswered,
-        untimed=untimed,
+        without_latency=without_latency,
     )
 
 

@@ -37,7 +37,7 @@ class FitnessRow(NamedTuple):
     """Users that it ran when the second ended; None when that is not known."""
     worker: int = 0
     """Its number among the node's workers."""
-    own_clock: int = 0
+    userspace_timed: int = 0
     """Of its requests, those whose response time was ended by its own clock."""
     in_flight: int = 0
     """Requests that were unanswered when the second ended."""

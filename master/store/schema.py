@@ -1,18 +1,18 @@
 """The tables of run.db, and the version of what they hold."""
 
-VERSION = 3
+VERSION = 4
 """Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (method, name));
--- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `own_clock`
+-- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `userspace_timed`
 -- of them were ended by a worker's own clock, not by its kernel's note. `histogram` has the response times of what did not fail and
--- the ages of what got no answer (`unanswered`, part of `failed`), `failures` those of other failures (NULL: none); `untimed` have none.
+-- the ages of what got no answer (`unanswered`, part of `failed`), `failures` those of other failures (NULL: none); `without_latency` have none.
 CREATE TABLE requests (
     second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
     total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
-    own_clock INTEGER NOT NULL, unanswered INTEGER NOT NULL, untimed INTEGER NOT NULL, failures BLOB,
+    userspace_timed INTEGER NOT NULL, unanswered INTEGER NOT NULL, without_latency INTEGER NOT NULL, failures BLOB,
     PRIMARY KEY (second, endpoint, fit)
 ) WITHOUT ROWID;
 -- Requests that had been waiting for an answer for a second or longer when a second ended: `ages` is a histogram.
@@ -52,12 +52,12 @@ CREATE TABLE samples (
 CREATE TABLE fitness (
     second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
     lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER, unfit TEXT NOT NULL,
-    lag BLOB NOT NULL, own_clock INTEGER NOT NULL, in_flight INTEGER NOT NULL, local_errors INTEGER NOT NULL,
+    lag BLOB NOT NULL, userspace_timed INTEGER NOT NULL, in_flight INTEGER NOT NULL, local_errors INTEGER NOT NULL,
     exceptions INTEGER NOT NULL,
     PRIMARY KEY (second, node, worker)
 ) WITHOUT ROWID;
--- The last report of each worker that is in the tables above: `life` tells a worker that was started anew from the one before.
-CREATE TABLE reports (worker TEXT PRIMARY KEY, life INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
+-- The last report of each worker that is in the tables above: `incarnation` tells a worker that was started anew from the one before.
+CREATE TABLE reports (worker TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
 CREATE TABLE errors (
     method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,

@@ -37,15 +37,15 @@ _MAX_INTEGER = (1 << 63) - 1
 class Store(StoreReader):
     """One run.db, to write while the run is on and to read at any time."""
 
-    def __init__(self, path: Path, *, create: bool = False, kept_apart: Iterable[Endpoint] = ()) -> None:
-        """Open an existing file, or create a new one. Endpoints to be `kept_apart` have a place however many others there are.
+    def __init__(self, path: Path, *, create: bool = False, reserved: Iterable[Endpoint] = ()) -> None:
+        """Open an existing file, or create a new one. Endpoints to be `reserved` have a place however many others there are.
 
         Raises InputError when the file is no run.db of this version, sqlite3.Error when one can't be made.
         """
         super().__init__(sqlite3.connect(path) if create else open_existing(path, "rw"))
         self._nodes: dict[str, int] = {}
         self._endpoints: dict[Endpoint, int] = {}
-        self._kept_apart = frozenset(kept_apart)
+        self._reserved = frozenset(reserved)
         self._errors: set[tuple[str, str, str]] = set()
         self._exceptions: set[tuple[str, ...]] = set()
         self._events = 0
@@ -125,11 +125,11 @@ class Store(StoreReader):
     def counted_as(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint that requests to `endpoint` count for: itself, or OTHER when there are MAX_ENDPOINTS already.
 
-        Those of `kept_apart` are always themselves.
+        Those of `reserved` are always themselves.
         """
         if endpoint in self._endpoints:
             return endpoint
-        if len(self._endpoints) >= MAX_ENDPOINTS and endpoint not in self._kept_apart:
+        if len(self._endpoints) >= MAX_ENDPOINTS and endpoint not in self._reserved:
             endpoint = OTHER
         if endpoint not in self._endpoints:
             row = self._db.execute(
@@ -155,7 +155,7 @@ class Store(StoreReader):
                 *key,
                 *(min(n, _MAX_INTEGER) for n in (tally.total, tally.failed, tally.received_bytes)),
                 tally.histogram.encode(),
-                *(min(n, _MAX_INTEGER) for n in (tally.own_clock, tally.unanswered, tally.untimed)),
+                *(min(n, _MAX_INTEGER) for n in (tally.userspace_timed, tally.unanswered, tally.without_latency)),
                 None if tally.failures is None else tally.failures.encode(),
             ),
         )
@@ -221,7 +221,10 @@ class Store(StoreReader):
                     None if row.users is None else min(row.users, _MAX_INTEGER),
                     row.unfit,
                     row.lag,
-                    *(min(n, _MAX_INTEGER) for n in (row.own_clock, row.in_flight, row.local_errors, row.exceptions)),
+                    *(
+                        min(n, _MAX_INTEGER)
+                        for n in (row.userspace_timed, row.in_flight, row.local_errors, row.exceptions)
+                    ),
                 )
                 for row in rows
             ),
@@ -235,10 +238,10 @@ class Store(StoreReader):
         )
 
     def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:
-        """Keep the last acknowledged report of each worker, by life and number."""
+        """Keep the last acknowledged report of each worker, by incarnation and number."""
         self._db.executemany(
             "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)",
-            ((worker, life, number) for worker, (life, number) in taken.items()),
+            ((worker, incarnation, number) for worker, (incarnation, number) in taken.items()),
         )
 
     def add_event(self, event: Event) -> None:

@@ -64,8 +64,8 @@ class Notes:
 
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
         del node
-        known, taken = self._taken.get(worker, (ready.life, 0))
-        self._taken[worker] = (ready.life, taken if known == ready.life else 0)
+        known, taken = self._taken.get(worker, (ready.incarnation, 0))
+        self._taken[worker] = (ready.incarnation, taken if known == ready.incarnation else 0)
         return self._taken[worker][1]
 
     def on_worker_left(self, node: str, worker: str) -> None:
@@ -82,9 +82,9 @@ class Notes:
         return users
 
     def on_report(self, worker: str, report: Report) -> None:
-        life, taken = self._taken[worker]
+        incarnation, taken = self._taken[worker]
         new = report.number == taken + 1
-        self._taken[worker] = (life, taken + new)
+        self._taken[worker] = (incarnation, taken + new)
         self.master.acknowledge(worker, taken + new)
         if not new:
             return

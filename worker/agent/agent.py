@@ -59,8 +59,8 @@ class SampleClock:
         """Seconds until the next sample is due, 0 when it is."""
         return max(0.0, self._start_s + self._next * self.period_s - now_s)
 
-    def take(self, now_s: float) -> int:
-        """Take the slot that is due at `now_s`. Slots that were slept through are skipped: the gap in the numbers shows them."""
+    def next_slot(self, now_s: float) -> int:
+        """The slot that is due at `now_s`. Slots that were slept through are skipped: the gap in the numbers shows them."""
         slot = max(self._next, int((now_s - self._start_s) / self.period_s))
         self._next = slot + 1
         return slot
@@ -170,7 +170,7 @@ class Agent:
                 self._hello_wait_s = min(2 * self._hello_wait_s, MAX_HELLO_INTERVAL_S)
             return self._hello_at_s - now_s
         if self._samples.wait_s(now_s) <= 0:
-            slot = self._samples.take(now_s)
+            slot = self._samples.next_slot(now_s)
             self._send(Sample(slot, self._samples.due_s(slot), now_s, self._sensors.read()))
             self._alive_at_s = now_s + HEARTBEAT_INTERVAL_S * 1.5
         elif now_s >= self._alive_at_s:

@@ -123,7 +123,7 @@ class Exchange:
             call.content = reader.body
             origin_pool.release(connection)
         elif reader.complete:
-            call.content = reader.body or reader.take()
+            call.content = reader.body or reader.pop_content()
             origin_pool.release(connection)
         else:
             call.stream = Stream(connection, origin_pool, self._settings.limits.max_body_bytes)
@@ -144,7 +144,7 @@ class Exchange:
         retries = options.max_retries
         renewed = False
         while True:
-            connection = None if renewed or not origin_pool.idle else origin_pool.take_idle(check=not repeatable)
+            connection = None if renewed or not origin_pool.idle else origin_pool.acquire_idle(check=not repeatable)
             reused = connection is not None
             try:
                 if connection is None:

@@ -115,10 +115,19 @@ _decoder = msgspec.msgpack.Decoder(
 class EndpointStats:
     """Statistics of the requests to one endpoint, or several, in a span of time.
 
-    The two histograms have `total - untimed` values together.
+    The two histograms have `total - without_latency` values together.
     """
 
-    __slots__ = ("failed", "failures", "histogram", "own_clock", "received_bytes", "total", "unanswered", "untimed")
+    __slots__ = (
+        "failed",
+        "failures",
+        "histogram",
+        "received_bytes",
+        "total",
+        "unanswered",
+        "userspace_timed",
+        "without_latency",
+    )
 
     def __init__(
         self,
@@ -126,11 +135,11 @@ class EndpointStats:
         failed: int = 0,
         received_bytes: int = 0,
         histogram: Histogram | None = None,
-        own_clock: int = 0,
+        userspace_timed: int = 0,
         *,
         failures: Histogram | None = None,
         unanswered: int = 0,
-        untimed: int = 0,
+        without_latency: int = 0,
     ) -> None:
         self.total = total
         """Requests, failed ones included."""
@@ -139,13 +148,13 @@ class EndpointStats:
         """Bytes of the bodies of all answers."""
         self.histogram = Histogram() if histogram is None else histogram
         """Latencies of requests that did not fail, and the ages of those that got no answer: their latency is at least that."""
-        self.own_clock = own_clock
+        self.userspace_timed = userspace_timed
         """The number of latencies in `histogram`, none of a failure, that were ended by the worker's own clock, not the kernel's."""
         self.failures = failures
         """Latencies of all other failures, so that quick errors do not improve the percentiles; None without any."""
         self.unanswered = unanswered
         """Failures that got no answer: a timeout, or cut off at the end."""
-        self.untimed = untimed
+        self.without_latency = without_latency
         """Requests without a latency."""
 
     @classmethod
@@ -161,9 +170,9 @@ class EndpointStats:
         self.total += other.total
         self.failed += other.failed
         self.received_bytes += other.received_bytes
-        self.own_clock += other.own_clock
+        self.userspace_timed += other.userspace_timed
         self.unanswered += other.unanswered
-        self.untimed += other.untimed
+        self.without_latency += other.without_latency
         self.histogram.merge(other.histogram)
         if other.failures is not None:
             self.add_failures(other.failures)

@@ -56,7 +56,7 @@ class RequestEvent(WorkerEvent):
         self.in_flight = recorder.in_flight
         self.note_cut = recorder.note_cut
         self.requesting = recorder.requesting
-        self._record_untimed = recorder.record_untimed
+        self._record_without_latency = recorder.record_without_latency
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Record the request, then call the listeners, as Locust's event does.
@@ -76,10 +76,10 @@ class RequestEvent(WorkerEvent):
                 latency_ms,
                 received_bytes,
                 kwargs.get("exception"),
-                own_clock=latency_ms != kernel_latency_ms,
+                userspace_timed=latency_ms != kernel_latency_ms,
             )
         else:
-            self._record_untimed(
+            self._record_without_latency(
                 kwargs["request_type"], kwargs["name"], latency_ms, received_bytes, kwargs.get("exception")
             )
         if self._handlers:
@@ -139,11 +139,11 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         received_bytes: int,
         error: Any = None,
         now_s: float | None = None,
-        own_clock: bool = False,
+        userspace_timed: bool = False,
     ) -> None:
         """Record one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
 
-        With `own_clock` the latency was ended by the process's clock, not the kernel's, and contains the event loop's lag.
+        With `userspace_timed` the latency was ended by the process's clock, not the kernel's, and contains the event loop's lag.
         """
         if now_s is None:
             now_s = self._clock()
@@ -161,8 +161,8 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
         stats.received_bytes += received_bytes
         stats.histogram.add(latency_ms)
         self.requests_total += 1
-        if own_clock:
-            stats.own_clock += 1
+        if userspace_timed:
+            stats.userspace_timed += 1
 
     def _record_failure(  # noqa: PLR0917  # as record
         self, method: str, name: str, latency_ms: float, received_bytes: int, error: Any, now_s: float
@@ -184,14 +184,16 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             stats.failures = Histogram()
         stats.failures.add(latency_ms)
 
-    def record_untimed(self, method: str, name: str, latency_ms: Any, received_bytes: int, error: Any = None) -> None:
+    def record_without_latency(
+        self, method: str, name: str, latency_ms: Any, received_bytes: int, error: Any = None
+    ) -> None:
         """Count one request that has no latency: None, or what is no time such as a negative number.
 
         It counts as a request, and as a failure if `error` is set, and stays out of the percentiles.
         """
         stats = self._stats_of(method, name, self._clock())
         stats.total += 1
-        stats.untimed += 1
+        stats.without_latency += 1
         stats.received_bytes += received_bytes
         self.requests_total += 1
         if latency_ms is not None:
@@ -266,12 +268,12 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
             self._errors[key] = self._errors.get(key, 0) + users
 
-    def take(
-        self, users: dict[str, int], *, life: int = 0, number: int = 0, order: int = 0, final: bool = False
+    def make_report(
+        self, users: dict[str, int], *, incarnation: int = 0, number: int = 0, order: int = 0, final: bool = False
     ) -> Report:
         """Take everything that has not been reported yet, as report `number`. Only whole seconds, unless `final`.
 
-        `users`, `life` and `order` are fields of the report.
+        `users`, `incarnation` and `order` are fields of the report.
         """
         now_s = self._clock()
         end = int(now_s) + 1 if final else int(now_s)
@@ -283,25 +285,25 @@ class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
             for second in kept
             if second < end
         )
-        seconds = [self._take_second(second) for second in sorted(due)]
+        seconds = [self._make_second(second) for second in sorted(due)]
         self._second = -1  # what is counted from now on, in whatever second, belongs to the next report
         self._reported_up_to = max(end, self._reported_up_to)
         errors = [ErrorCount(*key, count) for key, count in self._errors.items()]
         self._errors.clear()
         return Report(
-            life=life,
+            incarnation=incarnation,
             number=number,
             order=order,
             sent_s=now_s,
             users=users,
             seconds=seconds,
             errors=errors,
-            unanswered=self._unanswered.take(),
-            exceptions=self._exceptions.take(),
+            unanswered=self._unanswered.pop_all(),
+            exceptions=self._exceptions.pop_all(),
             requesting=sorted(self.requesting),
         )
 
-    def _take_second(self, second: int) -> WorkerSecond:
+    def _make_second(self, second: int) -> WorkerSecond:
         lag = self._lag.second(second)
         second_end = self._second_ends.pop(second, None)
         by_endpoint = self._seconds.pop(second, {})
@@ -342,10 +344,10 @@ def _endpoint_second(endpoint: Endpoint, stats: EndpointStats, pending: Pending 
         min(stats.received_bytes, MAX_RECEIVED_BYTES),
         stats.histogram.max_ms,
         stats.histogram.buckets,
-        stats.own_clock,
+        stats.userspace_timed,
         failures.max_ms,
         failures.buckets,
-        stats.untimed,
+        stats.without_latency,
     )
     if pending is not None:
         row.in_flight, row.waiting_max_ms, row.waiting_buckets = (

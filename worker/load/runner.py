@@ -105,7 +105,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self._phase = phase
         self._run = run
         self._closing = Event()
-        self._life = random.SystemRandom().getrandbits(52)
+        self._incarnation = random.SystemRandom().getrandbits(52)
         self._number = 0
         self._reports: OrderedDict[int, Report] = OrderedDict()  # those not acknowledged
         self._resent_s = 0.0
@@ -192,7 +192,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         if not self._initialised.is_set():
             return
         first = next(iter(self._reports), self._number + 1)
-        self._send("client_ready", Ready(__version__, self._life, first, self._run))
+        self._send("client_ready", Ready(__version__, self._incarnation, first, self._run))
 
     def _fall_idle(self) -> None:
         if self.user_greenlets:
@@ -301,9 +301,9 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     def _report(self, *, final: bool = False) -> None:
         self._number += 1
         self._reported_s, self._requests_reported = time.monotonic(), self.recorder.requests_total
-        report = self.recorder.take(
+        report = self.recorder.make_report(
             dict(self.user_classes_count),
-            life=self._life,
+            incarnation=self._incarnation,
             number=self._number,
             order=self.last_received_spawn_timestamp,
             final=final,

@@ -48,7 +48,7 @@ class UnansweredRequests:
         """Whether a request of this age is overdue; `latest_ms` is the longest latency that has not been noted yet."""
         return age_ms >= max(1000 * WAITING_S, OVERDUE_FACTOR * max(latest_ms, self._longest_ms.get(endpoint, 0.0)))
 
-    def take(self) -> list[Unanswered]:
+    def pop_all(self) -> list[Unanswered]:
         """Take everything added since the last call."""
         rows = [Unanswered(*key, ages.count, ages.max_ms, ages.buckets) for key, ages in self._rows.items()]
         self._rows.clear()

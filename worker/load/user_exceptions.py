@@ -37,7 +37,7 @@ class UserExceptions:
             key = ("", "further exceptions", f"only {MAX_DIFFERENT} different ones are kept per report", "", "")
         self._counts[key] = self._counts.get(key, 0) + 1  # type: ignore[index, arg-type]  # five texts went in
 
-    def take(self) -> list[ExceptionCount]:
+    def pop_all(self) -> list[ExceptionCount]:
         """Take everything noted since the last call."""
         counts = [ExceptionCount(*key, count) for key, count in self._counts.items()]
         self._counts.clear()

@@ -72,7 +72,7 @@ class Shares:
         part_s = used_s / (len(requests) + sum(requests))
         for share, ended in zip(self._shares, requests, strict=True):
             charged = ended if share.fixed else ended * share.cores.request_s / (share.factor * part_s or 1.0)
-            share.cores.take(now_s, max(0.0, 1 + ended - charged) * part_s * share.factor)
+            share.cores.charge_work(now_s, max(0.0, 1 + ended - charged) * part_s * share.factor)
             share.cores.end_second(now_s)
         if sum(requests) >= ENOUGH_REQUESTS:
             before_s = part_s if self._request_s is None else self._request_s

@@ -100,12 +100,12 @@ class SlowedRecorder(Recorder):
         received_bytes: int,
         error: Any = None,
         now_s: float | None = None,
-        own_clock: bool = False,
+        userspace_timed: bool = False,
     ) -> None:
         """Record one request. Called in the greenlet of the user that made it, which continues when a Pi's would."""
         if now_s is None:
             now_s = self._clock()
-        _record(self, method, name, latency_ms, received_bytes, error, now_s, own_clock)
+        _record(self, method, name, latency_ms, received_bytes, error, now_s, userspace_timed)
         wait_s = self._charge(now_s)
         if wait_s < MIN_WAIT_S:
             return

@@ -74,7 +74,7 @@ class VirtualCores:
         heapreplace(frees_s, frees_s[0] + self._cost_s)
         return wait_s
 
-    def take(self, now_s: float, full_clock_s: float) -> None:
+    def charge_work(self, now_s: float, full_clock_s: float) -> None:
         """Charge work other than requests, which takes so many seconds at full clock, to the core that is free first."""
         begin_s = max(self._free_s[0], now_s)
         self._idle_s += begin_s - self._free_s[0]

@@ -247,12 +247,12 @@ class EndpointSecond(msgspec.Struct, array_like=True):
     max_ms: Milliseconds
     buckets: Buckets
     """Latencies of requests that did not fail."""
-    own_clock: SmallCount = 0
+    userspace_timed: SmallCount = 0
     """The number of latencies in `buckets` that were ended by the worker's own clock, and so contain its event loop's lag."""
     failed_max_ms: Milliseconds = 0.0
     failed_buckets: Buckets = msgspec.field(default_factory=dict)
     """Latencies of failed requests."""
-    untimed: SmallCount = 0
+    without_latency: SmallCount = 0
     """Requests of `total` without a latency."""
     in_flight: SmallCount = 0
     """Requests sent and not answered at the end of the second."""
@@ -326,10 +326,10 @@ class Report(msgspec.Struct, array_like=True):
     missing, until the worker sends both again.
     """
 
-    life: Count
+    incarnation: Count
     """As in Ready."""
     number: Count
-    """The number of the report in this life of the worker, from 1."""
+    """The number of the report in this incarnation of the worker, from 1."""
     order: Count
     """The number of the latest spawn order from this controller; 0 for none."""
     sent_s: Seconds
@@ -356,7 +356,7 @@ class Ready(msgspec.Struct):
 
     locust: Text
     """Its version of Locust."""
-    life: Count
+    incarnation: Count
     """A random number, drawn at the start of its process: a restarted worker numbers its reports from 1 again."""
     first: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
     """The number of its oldest report that is not acknowledged, or of its next one."""

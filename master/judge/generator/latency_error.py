@@ -124,13 +124,13 @@ def check_latency_error(
     own = late = 0.0
     for tally in tallies:
         count, answers = tally.histogram.count, tally.total - tally.failed
-        own_clock = min(tally.own_clock, answers)
-        if own_clock <= 0 or not count:
+        userspace_timed = min(tally.userspace_timed, answers)
+        if userspace_timed <= 0 or not count:
             continue
-        own += own_clock
-        late += own_clock * own_clock / answers
+        own += userspace_timed
+        late += userspace_timed * userspace_timed / answers
         for bucket, number in tally.histogram.buckets.items():
-            measured[bucket] += own_clock * number / count
+            measured[bucket] += userspace_timed * number / count
     limit = f"≤ {format_percent(most_percent)}"
     if not own:
         return ValidityOutcome("latency_error", limit, format_percent(0), 0.0, ok=True)

@@ -98,20 +98,20 @@ class FitnessLog:
         self.requests_fit = 0
         self.requests_unfit = 0
 
-    def add_lag(self, node: str, lag: Histogram, *, fit: bool, own_clock: int = 0) -> None:
+    def add_lag(self, node: str, lag: Histogram, *, fit: bool, userspace_timed: int = 0) -> None:
         """Add one worker-second's probes of how late the event loop ran, and whether it was `fit` in all.
 
-        `own_clock` of its requests were ended by its own clock, so that their response times are longer by that lag.
+        `userspace_timed` of its requests were ended by its own clock, so that their response times are longer by that lag.
         """
         self.lag[node].merge(lag)
         if fit:
             self.lag_when_fit.merge(lag)
-            if own_clock:
-                self.lag_by_request[node].add(lag, own_clock)
+            if userspace_timed:
+                self.lag_by_request[node].add(lag, userspace_timed)
 
     def add_row(self, row: FitnessRow, lag: Histogram) -> None:
         """Add one worker-second with its `lag`; its requests, of which some may come late, are added by `add_requests`."""
-        self.add_lag(row.node, lag, fit=not row.unfit, own_clock=row.own_clock)
+        self.add_lag(row.node, lag, fit=not row.unfit, userspace_timed=row.userspace_timed)
         if row.worker_cpu_percent is not None:
             self.add_worker_cpu(row.node, row.worker_cpu_percent)
 

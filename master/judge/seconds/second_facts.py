@@ -144,7 +144,7 @@ def _counts_of(tally: EndpointStats) -> EndpointStats:
         tally.failed,
         tally.received_bytes,
         None,
-        tally.own_clock,
+        tally.userspace_timed,
         unanswered=tally.unanswered,
-        untimed=tally.untimed,
+        without_latency=tally.without_latency,
     )

@@ -106,9 +106,9 @@ def _take_off(tally: EndpointStats, part: EndpointStats) -> None:
     tally.total -= part.total
     tally.failed -= part.failed
     tally.received_bytes -= part.received_bytes
-    tally.own_clock -= part.own_clock
+    tally.userspace_timed -= part.userspace_timed
     tally.unanswered -= part.unanswered
-    tally.untimed -= part.untimed
+    tally.without_latency -= part.without_latency
     _subtract(tally.histogram, part.histogram)
     if tally.failures is not None and part.failures is not None:
         _subtract(tally.failures, part.failures)

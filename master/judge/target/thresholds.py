@@ -55,7 +55,7 @@ class _Counts:
     failed: int = 0
     timed: int = 0
     """Response times that count."""
-    untimed: int = 0
+    without_latency: int = 0
     users: float = 0.0
     users_known: bool = False
 
@@ -67,7 +67,7 @@ class _Counts:
             self.total += tally.total
             self.failed += tally.failed
             self.timed += tally.histogram.count
-            self.untimed += tally.untimed
+            self.without_latency += tally.without_latency
 
 
 @dataclass(slots=True)
@@ -247,7 +247,7 @@ def _why_none(rule: _Rule) -> str:
         return "since it is not known how many users ran"
     if counts.failed >= counts.total:
         return f"since {all_of_them} failed, which says nothing of how long an answer takes"
-    if counts.total - counts.failed - counts.untimed > 0 and not counts.timed:
+    if counts.total - counts.failed - counts.without_latency > 0 and not counts.timed:
         return f"since {all_of_them} came from nodes while they were unfit, and what these measured is excluded"
     if not counts.timed:
         return "since no request came with a response time"

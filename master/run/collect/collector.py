@@ -263,7 +263,7 @@ class Collector:
         for complete in range(self.seconds.complete_before, second - CLOSED_AFTER_S):
             self._rules.add(complete, self.seconds.at(complete), self.timeline.steady)
             self.seconds.complete_before = complete + 1
-        self._rules.add_exceptions(self.seconds.take_late_exceptions())
+        self._rules.add_exceptions(self.seconds.pop_late_exceptions())
         self.seconds.forget(second - KEPT_SECONDS)
 
     def fold(self) -> None:

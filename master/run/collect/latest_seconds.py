@@ -67,7 +67,7 @@ class LatestSeconds:
             facts = self._facts[second] = SecondFacts()
         return facts
 
-    def take_late_exceptions(self) -> int:
+    def pop_late_exceptions(self) -> int:
         """Exceptions, since the last call, that belong to no second that is judged live."""
         late, self._late_exceptions = self._late_exceptions, 0
         return late

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 ReportAck = tuple[int, int]
-"""Of a worker: its life (see worker.wire.messages.Ready), and the number of its last report that is meant."""
+"""Of a worker: its incarnation (see worker.wire.messages.Ready), and the number of its last report that is meant."""
 
 
 class ReportAcks:
-    """Reports are taken in order of number, without a gap, of each worker's latest life only.
+    """Reports are taken in order of number, without a gap, of each worker's latest incarnation only.
 
     A worker forgets what it is told that the controller has, so it is told of what is committed, and of nothing else.
     """
@@ -28,36 +28,36 @@ class ReportAcks:
         self._due: dict[str, int] = {}
         """Workers to be told, and up to which number."""
 
-    def life_of(self, worker: str) -> int | None:
-        """The latest life of a worker that has ever joined."""
+    def incarnation_of(self, worker: str) -> int | None:
+        """The latest incarnation of a worker that has ever joined."""
         ack = self._taken.get(worker)
         return None if ack is None else ack[0]
 
-    def join(self, worker: str, life: int, first: int) -> int:
+    def join(self, worker: str, incarnation: int, first: int) -> int:
         """A worker presents itself, with the reports from number `first` on; up to which number they are kept."""
-        known, taken = self._taken.get(worker, (life, 0))
-        if known != life:
+        known, taken = self._taken.get(worker, (incarnation, 0))
+        if known != incarnation:
             if worker not in self.cut_off:
                 self.cut_off.append(worker)
             taken = 0
             self._uncommitted.pop(worker, None)
             self._due.pop(worker, None)
-        self._taken[worker] = (life, max(taken, first - 1))
-        kept_of, kept = self._kept.get(worker, (life, 0))
-        return max(kept if kept_of == life else 0, first - 1)
+        self._taken[worker] = (incarnation, max(taken, first - 1))
+        kept_of, kept = self._kept.get(worker, (incarnation, 0))
+        return max(kept if kept_of == incarnation else 0, first - 1)
 
-    def take(self, worker: str, life: int, number: int) -> bool:
+    def take(self, worker: str, incarnation: int, number: int) -> bool:
         """Whether this report is the next one of a worker that has joined; if so, it counts as taken."""
         known, taken = self._taken[worker]
-        if life != known:
-            self._dropped["a report of an earlier life"] += 1
+        if incarnation != known:
+            self._dropped["a report of an earlier incarnation"] += 1
             return False
         if number != taken + 1:
             # It has not heard that this one is taken; or the one before was lost on its way, and both will come again.
             self._due[worker] = taken
             self._dropped["a report that came again" if number <= taken else "a report ahead of a lost one"] += 1
             return False
-        self._taken[worker] = self._uncommitted[worker] = (life, number)
+        self._taken[worker] = self._uncommitted[worker] = (incarnation, number)
         self.taken += 1
         return True
 

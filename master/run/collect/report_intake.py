@@ -79,9 +79,9 @@ class ReportIntake:
 
     def join(self, worker: str, ready: Ready) -> int:
         """A worker has presented itself; the number of the last of its reports that was taken."""
-        if self.report_acks.life_of(worker) != ready.life:
+        if self.report_acks.incarnation_of(worker) != ready.incarnation:
             self._measured.pop(worker, None)
-        return self.report_acks.join(worker, ready.life, ready.first)
+        return self.report_acks.join(worker, ready.incarnation, ready.first)
 
     def order(self, worker: str, users: Mapping[str, int], now_s: float) -> None:
         """A worker is ordered to run so many users of each class."""
@@ -106,7 +106,7 @@ class ReportIntake:
             # It may have been kept for long, so that its own times say nothing yet. What gets lost here is sent again.
             self._early.setdefault(name, deque(maxlen=EARLY_REPORTS)).append((worker, report))
             return
-        if not self.report_acks.take(worker, report.life, report.number):
+        if not self.report_acks.take(worker, report.incarnation, report.number):
             return
         if node.clock.to_local(report.sent_s) > now_s + error_s + 1:
             self._refusals.note(name, NOT_YET)  # believed, it would move the clock of the whole node
@@ -140,10 +140,10 @@ class ReportIntake:
             users_stopping=second + 1 > self._timeline.ended_s,
         )
         steady = second in self._timeline.steady
-        requests = own_clock = in_flight = 0
+        requests = userspace_timed = in_flight = 0
         for entry in row.endpoints:
             requests += entry.total
-            own_clock += entry.own_clock
+            userspace_timed += entry.userspace_timed
             in_flight += entry.in_flight
             self._take_endpoint(second, entry, fit=found.fit)
         if steady:
@@ -163,7 +163,7 @@ class ReportIntake:
             found.lag.encode(),
             row.users,
             number_of(worker),
-            own_clock,
+            userspace_timed,
             in_flight,
             row.local_errors,
             row.exceptions,
@@ -189,9 +189,9 @@ class ReportIntake:
                 entry.failed,
                 entry.received_bytes,
                 Histogram(entry.buckets, entry.max_ms),
-                entry.own_clock,
+                entry.userspace_timed,
                 failures=Histogram(entry.failed_buckets, entry.failed_max_ms) if entry.failed_buckets else None,
-                untimed=entry.untimed,
+                without_latency=entry.without_latency,
             )
             self._seconds.add_requests(second, endpoint, tally, fit=fit)
 

@@ -54,7 +54,7 @@ class SampleIntake:
                 self._registry.note_contact(name, now_s)
             return
         due_s = node.add(sample, now_s) if name == CONTROLLER else self._registry.sample(name, sample, now_s)
-        if node.clock.take_jump():
+        if node.clock.pop_jump():
             self._refusals.note(name, CLOCK_JUMPED)
         began_s = self._timeline.began_s
         if began_s is None or due_s < began_s:

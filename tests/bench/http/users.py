@@ -89,13 +89,13 @@ class WorkerCount:
 
     def faults(self) -> list[str]:
         """What failed, and how often."""
-        self._errors += self._recorder.take({}, final=True).errors
+        self._errors += self._recorder.make_report({}, final=True).errors
         return [f"{error.count} × {error.error}" for error in self._errors]
 
     def _report(self) -> None:
         while True:
             gevent.sleep(REPORT_INTERVAL_S)
-            report = self._recorder.take({})
+            report = self._recorder.make_report({})
             encode(("stats", report, "bench"))
             self._errors += report.errors
 

@@ -171,7 +171,7 @@ class FleetRecord(Record):
         self._of(key).record("GET", name, latency_ms, RECEIVED_BYTES)
 
     def take(self, turn: int, variant: int) -> tuple[Any, int, int]:
-        report = self._of((turn, variant)).take({})
+        report = self._of((turn, variant)).make_report({})
         entries = [entry for second in report.seconds for entry in second.endpoints]
         return report, sum(entry.total for entry in entries), len({entry.name for entry in entries})
 
@@ -334,7 +334,7 @@ class FleetWorker(Worker):
         self._reports += 1
         mine = msgspec.structs.replace(
             content,
-            life=SEED,
+            incarnation=SEED,
             number=self._reports,
             order=self._order,
             sent_s=now_s,

@@ -69,7 +69,7 @@ def test_a_bad_status_is_counted_without_its_url(server: Server, user: Visitor, 
     client.get("/17", name="/[id]")
     with client.get("/17", name="/[id]", catch_response=True):
         pass
-    assert [(error.error, error.count) for error in recorder.take({}, final=True).errors] == [(text, 2)]
+    assert [(error.error, error.count) for error in recorder.make_report({}, final=True).errors] == [(text, 2)]
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_failures_of_one_kind_add_up(server: Server, answers: list[Any]) -> None
     for event in user.fired:
         recorder.record("POST", event["name"], event["response_time"], 0, event["exception"])
     assert len({StatsError.create_key("POST", e["name"], e["exception"]) for e in user.fired}) == 1
-    assert [error.count for error in recorder.take({}, final=True).errors] == [2]
+    assert [error.count for error in recorder.make_report({}, final=True).errors] == [2]
 
 
 def test_a_refused_connection_is_a_failure(server: Server) -> None:

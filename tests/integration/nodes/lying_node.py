@@ -66,7 +66,7 @@ LIES: tuple[Callable[[int, Report], None], ...] = (
     lambda at, report: report.seconds.append(second(at, good(MANY))),
     lambda at, report: report.seconds.extend([second(at - 1, good(50_000))] * 100),
     lambda at, report: report.seconds.append(second(at, good(10, failed=MANY))),
-    lambda at, report: report.seconds.append(second(at, good(0, own_clock=9))),
+    lambda at, report: report.seconds.append(second(at, good(0, userspace_timed=9))),
     lambda at, report: report.seconds.append(second(at, good(10, buckets={AT_1_MS: MANY}))),
     lambda at, report: report.seconds.append(second(at, good(10, max_ms=math.inf))),
     lambda _, report: report.seconds.append(second(0, good(10))),

@@ -51,7 +51,7 @@ def test_a_sample_has_the_number_of_the_slot_that_is_due(
     """A sample carries the number of the slot that is due, with slots of two seconds from 100 s on."""
     clock = SampleClock(100.0, 2.0)
     assert clock.wait_s(now_s) == pytest.approx(wait_s)
-    assert clock.take(now_s) == slot
+    assert clock.next_slot(now_s) == slot
     assert clock.wait_s(now_s) == pytest.approx(then_wait_s)
 
 
@@ -66,7 +66,7 @@ def test_slots_rise_are_never_early_and_never_drift(start_s: float, period_s: fl
     now_s, before = start_s, -1
     for late_s in lates_s:
         now_s += clock.wait_s(now_s) + late_s
-        slot = clock.take(now_s)
+        slot = clock.next_slot(now_s)
         assert slot > before
         assert clock.due_s(slot) == start_s + slot * period_s
         assert clock.due_s(slot) <= now_s < clock.due_s(slot + 1) == now_s + clock.wait_s(now_s)
@@ -78,7 +78,7 @@ def test_no_slot_is_taken_twice_however_its_time_is_rounded(start_s: float, peri
     """A slot that is taken as soon as it is due is taken once, whether or not its time can be represented exactly."""
     clock = SampleClock(start_s, period_s)
     for slot in range(slots):
-        assert clock.take(clock.due_s(slot)) == slot
+        assert clock.next_slot(clock.due_s(slot)) == slot
 
 
 FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")

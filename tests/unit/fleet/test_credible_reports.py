@@ -194,14 +194,14 @@ def test_all_that_a_workers_recorder_says_is_believed(requests: list[tuple[float
     reports = Reports({"ApiUser": 50})
     most = reports.credible.most(WORKER, None, 0.0)
     counted = 0
-    for number, (passed_s, took_ms, error, own_clock) in enumerate(requests):
+    for number, (passed_s, took_ms, error, userspace_timed) in enumerate(requests):
         now_s[0] += passed_s
         if 0 <= took_ms < math.inf:
-            recorder.record("GET", "/x", took_ms, 10, error, now_s[0] - passed_s / 2, own_clock=own_clock)
+            recorder.record("GET", "/x", took_ms, 10, error, now_s[0] - passed_s / 2, userspace_timed=userspace_timed)
         else:
-            recorder.record_untimed("GET", "/x", took_ms, 10, error)
+            recorder.record_without_latency("GET", "/x", took_ms, 10, error)
         if passed_s > 2 or number == len(requests) - 1:
-            told = recorder.take({"ApiUser": 1}, final=True)
+            told = recorder.make_report({"ApiUser": 1}, final=True)
             when = When(lambda second: second - 100, now_s[0] - 100, 0.0)
             believed = reports.credible.report(WORKER, told, most, when)
             counted += sum(entry.total for _, row in believed.seconds for entry in row.endpoints)

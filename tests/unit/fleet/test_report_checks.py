@@ -61,10 +61,10 @@ FAILED = {"failed": 2, "failed_max_ms": 5.0, "failed_buckets": {AT_5_MS: 2}}
     [
         pytest.param(second(), None, id="an idle second"),
         pytest.param(second(endpoint(), endpoint(name="/y")), None, id="two endpoints"),
-        pytest.param(second(endpoint(own_clock=3)), None, id="all by its own clock"),
+        pytest.param(second(endpoint(userspace_timed=3)), None, id="all by its own clock"),
         pytest.param(second(endpoint(5, buckets={AT_5_MS: 3}, **FAILED)), None, id="some failed"),
         pytest.param(
-            second(endpoint(4, buckets={AT_5_MS: 3}, untimed=1, failed=1)), None, id="one failed without a time"
+            second(endpoint(4, buckets={AT_5_MS: 3}, without_latency=1, failed=1)), None, id="one failed without a time"
         ),
         pytest.param(second(endpoint(failed=1)), COUNTS_DISAGREE, id="a failure without a time that has one"),
         pytest.param(
@@ -72,12 +72,12 @@ FAILED = {"failed": 2, "failed_max_ms": 5.0, "failed_buckets": {AT_5_MS: 2}}
             COUNTS_DISAGREE,
             id="more times of failures than failures",
         ),
-        pytest.param(second(endpoint(failed=4, untimed=4)), COUNTS_DISAGREE, id="more failed than there were"),
-        pytest.param(second(endpoint(own_clock=4)), COUNTS_DISAGREE, id="more by its own clock than there were"),
-        pytest.param(second(endpoint(0, own_clock=1)), COUNTS_DISAGREE, id="none, but one by its own clock"),
+        pytest.param(second(endpoint(failed=4, without_latency=4)), COUNTS_DISAGREE, id="more failed than there were"),
+        pytest.param(second(endpoint(userspace_timed=4)), COUNTS_DISAGREE, id="more by its own clock than there were"),
+        pytest.param(second(endpoint(0, userspace_timed=1)), COUNTS_DISAGREE, id="none, but one by its own clock"),
         pytest.param(second(endpoint(4, buckets={1: 3})), COUNTS_DISAGREE, id="fewer times than requests"),
         pytest.param(second(endpoint(2, buckets={1: 3})), COUNTS_DISAGREE, id="more times than requests"),
-        pytest.param(second(endpoint(untimed=1)), COUNTS_DISAGREE, id="a time of one that has none"),
+        pytest.param(second(endpoint(without_latency=1)), COUNTS_DISAGREE, id="a time of one that has none"),
         pytest.param(second(endpoint(max_ms=math.inf)), TIMES_DISAGREE, id="a request without end"),
         pytest.param(second(endpoint(max_ms=4.0)), TIMES_DISAGREE, id="longest below the highest bucket"),
         pytest.param(second(endpoint(failed_max_ms=math.inf)), TIMES_DISAGREE, id="a failure without end"),

@@ -125,10 +125,10 @@ def meaning(pieces: list[bytes], expected: Meaning, *, streamed: bool) -> tuple[
     taken = b""
     while left and not reader.complete:
         if reader.feed(left.pop(0)) and streamed:
-            taken += reader.take()
+            taken += reader.pop_content()
     if not reader.complete:
         reader.end()
-        taken += reader.take()
+        taken += reader.pop_content()
     assert reader.head is not None
     fields = tuple(field for field in reader.head.fields if field[0].lower() not in _OF_THE_LENGTH)
     got = Meaning(

@@ -84,12 +84,12 @@ def feed(reader: Reader, answer: Answer, cuts: list[int]) -> bytes:
         assert not reader.complete
         ready = reader.feed(answer.wire[start:end])
         if reader._streamed and ready:
-            taken += reader.take()
+            taken += reader.pop_content()
         else:
             assert ready == reader.complete
     if answer.ends_with_connection:
         reader.end()
-    return taken + reader.take()
+    return taken + reader.pop_content()
 
 
 @given(st.lists(st.tuples(answers, st.lists(st.integers(0, 2000), max_size=6), st.booleans()), min_size=1, max_size=4))

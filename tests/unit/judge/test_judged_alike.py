@@ -80,7 +80,14 @@ def of_histogram(histogram: Histogram | None) -> tuple[Any, ...]:
 
 
 def of_tally(tally: EndpointStats) -> tuple[Any, ...]:
-    counts = (tally.total, tally.failed, tally.received_bytes, tally.own_clock, tally.unanswered, tally.untimed)
+    counts = (
+        tally.total,
+        tally.failed,
+        tally.received_bytes,
+        tally.userspace_timed,
+        tally.unanswered,
+        tally.without_latency,
+    )
     return (*counts, of_histogram(tally.histogram), of_histogram(tally.failures))
 
 

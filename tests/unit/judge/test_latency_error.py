@@ -69,12 +69,12 @@ def lag_of(draw: Draw, dice: random.Random, requests: int = REQUESTS) -> LagByRe
 
 
 def judged(
-    target: Draw, lag: Draw, own_clock: int = REQUESTS, most_percent: float = 1.0, seed: int = 1
+    target: Draw, lag: Draw, userspace_timed: int = REQUESTS, most_percent: float = 1.0, seed: int = 1
 ) -> ValidityOutcome:
     dice = random.Random(seed)
     measured = histogram([target(dice) + lag(dice) for _ in range(REQUESTS)])
-    tallies = [EndpointStats(REQUESTS, histogram=measured, own_clock=own_clock), EndpointStats()]
-    return check_latency_error(most_percent, tallies, {"pi1": lag_of(lag, dice, own_clock)})
+    tallies = [EndpointStats(REQUESTS, histogram=measured, userspace_timed=userspace_timed), EndpointStats()]
+    return check_latency_error(most_percent, tallies, {"pi1": lag_of(lag, dice, userspace_timed)})
 
 
 def true_error_percent(own_ms: list[float], measured: Histogram) -> float:
@@ -95,7 +95,7 @@ def test_it_decides_as_if_the_targets_own_times_were_known(target: str, lag: str
     dice = random.Random(7)
     own_ms = [TARGETS[target](dice) for _ in range(REQUESTS)]
     measured = histogram([own + LAGS[lag](dice) for own in own_ms])
-    tally = EndpointStats(REQUESTS, histogram=measured, own_clock=REQUESTS)
+    tally = EndpointStats(REQUESTS, histogram=measured, userspace_timed=REQUESTS)
     row = check_latency_error(1.0, [tally], {"pi1": lag_of(LAGS[lag], dice)})
     true = true_error_percent(own_ms, measured)
     assert row.observed_value is not None
@@ -140,18 +140,20 @@ def test_the_limit_is_the_scenarios() -> None:
     assert not judged(mixture, stutter, most_percent=observed - 0.1).ok
 
 
-@pytest.mark.parametrize("own_clock", [0, 3, 50])
-def test_what_the_kernel_ended_is_no_matter_to_the_lag(own_clock: int) -> None:
+@pytest.mark.parametrize("userspace_timed", [0, 3, 50])
+def test_what_the_kernel_ended_is_no_matter_to_the_lag(userspace_timed: int) -> None:
     """Few failures, which the worker's own clock ends, don't make an endpoint doubtful whose answers the kernel has timed."""
-    row = judged(mixture, LAGS["stalls of 20 to 45 ms, two fifths of the time"], own_clock)
+    row = judged(mixture, LAGS["stalls of 20 to 45 ms, two fifths of the time"], userspace_timed)
     assert (row.ok, row.observed, row.nodes) == (True, "0 %", ())
 
 
 def test_a_small_endpoint_of_another_client_is_judged_beside_a_large_one_of_ours() -> None:
     dice = random.Random(3)
     stutter = LAGS["stalls of 20 to 45 ms, two fifths of the time"]
-    own = EndpointStats(500, histogram=histogram([mixture(dice) + stutter(dice) for _ in range(500)]), own_clock=500)
-    ours = EndpointStats(REQUESTS, histogram=histogram([mixture(dice) for _ in range(REQUESTS)]), own_clock=2)
+    own = EndpointStats(
+        500, histogram=histogram([mixture(dice) + stutter(dice) for _ in range(500)]), userspace_timed=500
+    )
+    ours = EndpointStats(REQUESTS, histogram=histogram([mixture(dice) for _ in range(REQUESTS)]), userspace_timed=2)
     assert not check_latency_error(1.0, [own, ours], {"pi1": lag_of(stutter, dice, 502)}).ok
 
 
@@ -161,15 +163,17 @@ def test_a_node_that_stutters_among_healthy_ones_is_named() -> None:
     lags = {f"pi{number:02}": lag_of(healthy, dice, 1000) for number in range(1, 20)}
     lags["pi20"] = lag_of(stutter, dice, 20)
     measured = histogram([mixture(dice) + healthy(dice) for _ in range(REQUESTS)])
-    row = check_latency_error(1.0, [EndpointStats(REQUESTS, histogram=measured, own_clock=REQUESTS)], lags)
+    row = check_latency_error(1.0, [EndpointStats(REQUESTS, histogram=measured, userspace_timed=REQUESTS)], lags)
     assert (row.ok, row.nodes) == (True, ("pi20",))
 
 
 def test_a_lag_that_nobody_knows_is_not_taken_for_none() -> None:
-    tally = EndpointStats(1, histogram=histogram([5.0]), own_clock=1)
+    tally = EndpointStats(1, histogram=histogram([5.0]), userspace_timed=1)
     row = check_latency_error(1.0, [tally], {})
     assert (row.ok, row.observed, row.observed_value) == (False, "no data", None)
-    assert check_latency_error(1.0, [EndpointStats(1, own_clock=1)], {}).ok  # nothing of it was measured by a fit node
+    assert check_latency_error(
+        1.0, [EndpointStats(1, userspace_timed=1)], {}
+    ).ok  # nothing of it was measured by a fit node
 
 
 @pytest.mark.parametrize("lag_ms", [0.0, 0.01, 0.1, 5.0, 3600e3, 1e9])
@@ -179,7 +183,7 @@ def test_times_that_can_hold_no_lag_are_the_targets_own(latency_ms: float, lag_m
     lag = LagByRequest()
     lag.add(histogram([lag_ms] * 20), 100)
     row = check_latency_error(
-        1.0, [EndpointStats(100, histogram=histogram([latency_ms] * 100), own_clock=100)], {"pi1": lag}
+        1.0, [EndpointStats(100, histogram=histogram([latency_ms] * 100), userspace_timed=100)], {"pi1": lag}
     )
     assert row.ok
     assert row.observed_value == pytest.approx(0, abs=0.5)
@@ -191,7 +195,7 @@ def test_what_can_hold_no_lag_keeps_its_share_beside_what_can() -> None:
     lag = LagByRequest()
     lag.add(histogram([5.0] * 20), 100)
     measured = histogram([0.0] * 50 + [17.0] * 50)
-    row = check_latency_error(1.0, [EndpointStats(100, histogram=measured, own_clock=100)], {"pi1": lag})
+    row = check_latency_error(1.0, [EndpointStats(100, histogram=measured, userspace_timed=100)], {"pi1": lag})
     assert row.observed_value == pytest.approx(100 * (5 - 0.2) / 12, rel=0.05)
 
 
@@ -200,7 +204,7 @@ def test_no_lag_is_more_than_what_was_measured() -> None:
     lag = LagByRequest()
     lag.add(histogram([0.1] * 95 + [300.0] * 5), 100)
     row = check_latency_error(
-        1.0, [EndpointStats(100, histogram=histogram([1.0] * 95 + [3.0] * 5), own_clock=100)], {"pi1": lag}
+        1.0, [EndpointStats(100, histogram=histogram([1.0] * 95 + [3.0] * 5), userspace_timed=100)], {"pi1": lag}
     )
     assert not row.ok
     assert row.observed_value is not None
@@ -223,9 +227,9 @@ def test_failures_are_no_answers_that_came_late() -> None:
 def test_the_lag_counts_for_as_many_requests_as_met_it() -> None:
     """A second's lag counts by its answers from a client's own clock, and not at all when the worker was unfit."""
     log = FitnessLog()
-    log.add_lag("pi1", histogram([1.0] * 20), fit=True, own_clock=99)
-    log.add_lag("pi1", histogram([40.0] * 10 + [1.0] * 10), fit=True, own_clock=2)
-    log.add_lag("pi1", histogram([80.0] * 20), fit=False, own_clock=1000)
+    log.add_lag("pi1", histogram([1.0] * 20), fit=True, userspace_timed=99)
+    log.add_lag("pi1", histogram([40.0] * 10 + [1.0] * 10), fit=True, userspace_timed=2)
+    log.add_lag("pi1", histogram([80.0] * 20), fit=False, userspace_timed=1000)
     log.add_lag("pi2", histogram([9.0] * 20), fit=True)
     (lag,) = log.lag_by_request.values()
     assert (lag.requests, sorted(lag.buckets.values())) == (101, [1.0, 100.0])

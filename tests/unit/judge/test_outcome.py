@@ -68,7 +68,7 @@ def checks(result: Result) -> dict[str, bool | None]:
 def own_clock_tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
     """A tally of answers from a client whose own clock ends them, and of so many failures."""
     made = tally(*latencies_ms)
-    made.own_clock = len(latencies_ms)
+    made.userspace_timed = len(latencies_ms)
     made.total += failed
     made.failed = failed
     return made
@@ -76,7 +76,7 @@ def own_clock_tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:
 
 def test_a_run_that_went_well_passes_every_check(store: Store) -> None:
     fill(store, [own_clock_tally(100.0, 120.0)])
-    result = conclude(scenario("max < 1 s"), store, fit_log(own_clock=2), run_facts())
+    result = conclude(scenario("max < 1 s"), store, fit_log(userspace_timed=2), run_facts())
     assert (result.verdict, result.faults) == ("PASS", [])
     assert list(checks(result)) == list(PARTS)
     assert all(checks(result).values())
@@ -85,7 +85,7 @@ def test_a_run_that_went_well_passes_every_check(store: Store) -> None:
 def with_fault(name: str, store: Store, *rules: str) -> Result:
     """The outcome of a healthy run whose check `name` has unreadable input."""
     fill(store, [own_clock_tally(100.0, 120.0)])
-    log = fit_log(own_clock=2)
+    log = fit_log(userspace_timed=2)
     break_check(name, log, store)
     return conclude(scenario(*rules), store, log, run_facts())
 
@@ -146,7 +146,7 @@ def test_what_of_run_db_can_not_be_read_costs_the_rest_nothing(store: Store) -> 
 def test_however_silly_the_times_of_a_custom_client_are_there_is_a_verdict(response_ms: float, store: Store) -> None:
     """A custom client's impossible times (zero, negative, NaN, infinite, too large) don't keep a healthy run from PASS."""
     fill(store, [own_clock_tally(response_ms, response_ms)])
-    result = conclude(scenario("errors < 1 %"), store, fit_log(own_clock=2), run_facts())
+    result = conclude(scenario("errors < 1 %"), store, fit_log(userspace_timed=2), run_facts())
     assert (result.verdict, result.faults) == ("PASS", [])
     json.loads(msgspec.json.encode(result))
 
@@ -164,7 +164,7 @@ def test_however_silly_the_times_of_a_custom_client_are_there_is_a_verdict(respo
 def test_latencies_that_are_worth_nothing_excuse_no_failure(rules: list[str], verdict: str, store: Store) -> None:
     """Latencies that are mostly lag make a run INVALID if it would PASS or break a latency alone; other failures stay FAIL."""
     fill(store, [own_clock_tally(*[10.0] * 10, failed=2)])
-    result = conclude(scenario(*rules), store, fit_log(own_clock=10, lag_ms=9.0), run_facts())
+    result = conclude(scenario(*rules), store, fit_log(userspace_timed=10, lag_ms=9.0), run_facts())
     assert checks(result)["latency_error"] is False
     assert result.verdict == verdict
     if verdict == "FAIL":
@@ -205,13 +205,13 @@ def test_the_rule_that_ended_a_run_is_its_verdict_whatever_all_of_it_comes_to(
     """A rule that broke and ended the run gives the verdict, also if it holds again over the whole run."""
     fill(store, [own_clock_tally(10.0, 10.0)])
     at_the_time = ThresholdOutcome(rule, 2000.0, "2 s", ok=False, message="broken then", on_latency="p95" in rule)
-    log = fit_log(own_clock=2, lag_ms=lag_ms)
+    log = fit_log(userspace_timed=2, lag_ms=lag_ms)
     result = conclude(scenario(rule, "rate > 1/s"), store, log, run_facts(broken_rule=at_the_time))
     assert result.verdict == verdict
     (row, _) = result.thresholds
     assert row.ok is False
     assert row.message.startswith("broken then, which ended the run; over all of it ")
-    assert conclude(scenario(rule), store, fit_log(own_clock=2, lag_ms=0.05), run_facts()).verdict == "PASS"
+    assert conclude(scenario(rule), store, fit_log(userspace_timed=2, lag_ms=0.05), run_facts()).verdict == "PASS"
     if verdict == "FAIL":
         assert f"{rule} (broken then, which ended the run" in result.reason
 

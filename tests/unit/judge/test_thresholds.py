@@ -227,7 +227,7 @@ def test_a_rule_without_data_does_not_hold_and_says_why(rule: str, data: Answers
 
 
 FAILED = EndpointStats(total=4, failed=4, failures=tally(0.2, 0.2, 0.2, 0.2).histogram)
-UNTIMED = EndpointStats(total=4, untimed=4)
+UNTIMED = EndpointStats(total=4, without_latency=4)
 APART = EndpointStats(total=4)
 
 

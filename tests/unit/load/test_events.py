@@ -50,7 +50,7 @@ class Worker:
 
     @property
     def exceptions(self) -> list[ExceptionCount]:
-        return self.recorder.take({}, final=True).exceptions
+        return self.recorder.make_report({}, final=True).exceptions
 
 
 def test_a_request_fired_on_the_global_event_is_counted_once_by_the_worker_whose_task_fired_it() -> None:

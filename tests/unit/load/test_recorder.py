@@ -92,7 +92,7 @@ def test_every_request_is_in_exactly_one_report(steps: list[Any]) -> None:
     for step in [*steps, Take(final=True)]:
         match step:
             case Take(final=final):
-                reports.append(recorder.take({"User": 1}, final=final))
+                reports.append(recorder.make_report({"User": 1}, final=final))
                 assert final or all(row.second < int(clock()) for row in reports[-1].seconds)
             case Request():
                 second = int(clock())
@@ -134,21 +134,21 @@ def test_a_second_is_reported_when_it_is_over_and_idle_ones_too(recorder: Record
     recorder.record("GET", "/", 5.0, 10)
     clock.now_s = 103.9
     recorder.record("GET", "/", 7.0, 10)
-    report = recorder.take({"User": 2})
+    report = recorder.make_report({"User": 2})
     assert (report.sent_s, report.users) == (103.9, {"User": 2})
     assert [(row.second, len(row.endpoints)) for row in report.seconds] == [(100, 0), (101, 1), (102, 0)]
     assert [(row.lag_max_ms, row.cpu_percent) for row in report.seconds] == [(1.0, 50.0), (1.01, 50.5), (1.02, 51.0)]
-    assert recorder.take({}).seconds == []
+    assert recorder.make_report({}).seconds == []
     clock.now_s = 104.0
-    assert [(row.second, row.endpoints[0].max_ms) for row in recorder.take({}).seconds] == [(103, 7.0)]
+    assert [(row.second, row.endpoints[0].max_ms) for row in recorder.make_report({}).seconds] == [(103, 7.0)]
 
 
 def test_the_final_report_has_the_second_that_is_not_over(recorder: Recorder, clock: Clock) -> None:
     """The final report includes the second under way, since no report comes after it."""
     clock.now_s = 100.25
     recorder.record("GET", "/", 5.0, 10)
-    assert recorder.take({}).seconds == []
-    assert [row.second for row in recorder.take({}, final=True).seconds] == [100]
+    assert recorder.make_report({}).seconds == []
+    assert [row.second for row in recorder.make_report({}, final=True).seconds] == [100]
 
 
 def test_a_report_that_is_kept_stays_as_it_was_taken(clock: Clock) -> None:
@@ -157,7 +157,7 @@ def test_a_report_that_is_kept_stays_as_it_was_taken(clock: Clock) -> None:
     recorder = Recorder(lag, clock)
     lag._at(int(clock())).histogram.add(1.0)
     clock.now_s += 1.0
-    report = recorder.take({})
+    report = recorder.make_report({})
     before = encode(report)
     lag._at(report.seconds[-1].second).histogram.add(3000.0)
     assert encode(report) == before
@@ -168,7 +168,7 @@ def test_the_caller_may_say_when_a_request_ended(recorder: Recorder, clock: Cloc
     clock.now_s = 101.001
     recorder.record("GET", "/a", 5.0, 0, "late", 100.999)
     recorder.record("GET", "/b", 5.0, 0)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     assert [(row.second, entry.name, entry.failed) for row in report.seconds for entry in row.endpoints] == [
         (100, "/a", 1),
         (101, "/b", 0),
@@ -178,9 +178,9 @@ def test_the_caller_may_say_when_a_request_ended(recorder: Recorder, clock: Cloc
 def test_a_request_after_the_final_report_is_in_the_next(recorder: Recorder) -> None:
     """A request after the final report is in the next report, in a second that begins anew."""
     recorder.record("GET", "/", 5.0, 0)
-    recorder.take({}, final=True)
+    recorder.make_report({}, final=True)
     recorder.record("GET", "/", 5.0, 0)
-    assert [row.endpoints[0].total for row in recorder.take({}, final=True).seconds if row.endpoints] == [1]
+    assert [row.endpoints[0].total for row in recorder.make_report({}, final=True).seconds if row.endpoints] == [1]
 
 
 def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder) -> None:
@@ -188,11 +188,11 @@ def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder)
     for number in range(MAX_ERRORS_PER_REPORT + 50):
         for _ in range(2):
             recorder.record("GET", "/", 1.0, 0, f"error {number}")
-    errors = recorder.take({}).errors
+    errors = recorder.make_report({}).errors
     assert len(errors) == MAX_ERRORS_PER_REPORT + 1
     assert errors[-1].error.startswith("further errors")
     assert (errors[0].count, errors[-1].count) == (2, 100)
-    assert recorder.take({}).errors == []
+    assert recorder.make_report({}).errors == []
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ def test_different_errors_are_capped_and_none_goes_uncounted(recorder: Recorder)
 def test_an_error_is_told_in_bounded_text(recorder: Recorder, error: object, text: str) -> None:
     """An error is reported by the exception's message, cut if too long, and also when the message is empty."""
     recorder.record("GET", "/", 1.0, 0, error)
-    assert [row.error for row in recorder.take({}).errors] == [text]
+    assert [row.error for row in recorder.make_report({}).errors] == [text]
 
 
 def test_a_name_that_is_too_long_is_cut_for_request_and_failure_alike(recorder: Recorder) -> None:
     """A name that is too long for the wire is cut, for the request and its failure alike, and the report is sent."""
     for error in ("no", None):
         recorder.record("GET", "/" + "x" * 2000, 1.0, 0, error)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     (entry,) = report.seconds[0].endpoints
     assert (len(entry.name), entry.total, entry.failed) == (MAX_NAME_LENGTH, 2, 1)
     assert report.errors[0].name == entry.name
@@ -224,7 +224,7 @@ def test_the_event_counts_and_then_tells_who_listens(recorder: Recorder) -> None
     event.add_listener(lambda **_: 1 / 0)
     event.add_listener(lambda **told: heard.append(told))
     event.fire(**FIRED)
-    (entry,) = recorder.take({}, final=True).seconds[0].endpoints
+    (entry,) = recorder.make_report({}, final=True).seconds[0].endpoints
     assert (entry.total, entry.failed, entry.received_bytes, entry.max_ms) == (1, 0, 7, 2.0)
     assert heard == [FIRED]
 
@@ -235,10 +235,10 @@ def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentil
 ) -> None:
     """A request without a response time counts and stays out of percentiles; an invalid time, other than None, is an error too."""
     RequestEvent(recorder).fire(**FIRED | {"response_time": latency_ms, "response_length": None})
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     encode(report)
     (entry,) = report.seconds[0].endpoints
-    assert (entry.total, entry.untimed, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 1, 0, 0.0, {})
+    assert (entry.total, entry.without_latency, entry.received_bytes, entry.max_ms, entry.buckets) == (1, 1, 0, 0.0, {})
     assert [error.error.partition("=")[0] for error in report.errors] == (
         [] if latency_ms is None else ["response_time"]
     )
@@ -247,14 +247,14 @@ def test_a_request_without_a_response_time_counts_and_stays_out_of_the_percentil
 def test_an_event_without_a_length_is_counted(recorder: Recorder) -> None:
     """An event without a length is counted, since Locust's listeners do not require one."""
     RequestEvent(recorder).fire(**{key: value for key, value in FIRED.items() if key != "response_length"})
-    assert recorder.take({}, final=True).seconds[0].endpoints[0].received_bytes == 0
+    assert recorder.make_report({}, final=True).seconds[0].endpoints[0].received_bytes == 0
 
 
 def test_a_failure_s_time_is_kept_apart_from_those_of_answers(recorder: Recorder) -> None:
     """The time of a failure is kept apart from those of answers, so that a quick error improves no percentile."""
     recorder.record("GET", "/", 50.0, 10)
     recorder.record("GET", "/", 0.1, 0, ValueError("status"))
-    (entry,) = recorder.take({}, final=True).seconds[0].endpoints
+    (entry,) = recorder.make_report({}, final=True).seconds[0].endpoints
     assert (entry.total, entry.failed, entry.max_ms, entry.failed_max_ms) == (2, 1, 50.0, 0.1)
     assert sum(entry.buckets.values()) == sum(entry.failed_buckets.values()) == 1
 
@@ -270,7 +270,7 @@ def test_a_timeout_is_told_with_when_it_was_sent_and_how_old_it_was(
     """A timeout is reported with when it was sent and its age, in no second's counts, since the controller chooses the second."""
     clock.now_s = 130.5
     recorder.record("GET", "/slow", 28_000.0, 0, error)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     assert [(row.name, row.sent, row.ended, row.total, row.max_ms) for row in report.unanswered] == [
         ("/slow", 102, 130, 1, 28_000.0)
     ]
@@ -293,7 +293,7 @@ def test_what_is_in_flight_at_the_end_of_a_second_is_told_with_its_age(recorder:
     clock.now_s = 103.002
     recorder.end_second(7)
     clock.now_s = 103.4
-    row = recorder.take({}).seconds[-1]
+    row = recorder.make_report({}).seconds[-1]
     assert (row.second, row.users) == (102, 7)
     assert {entry.name: (entry.total, entry.in_flight, round(entry.waiting_max_ms)) for entry in row.endpoints} == {
         "/a": (0, 2, 2502),
@@ -317,10 +317,10 @@ def test_a_request_cut_off_with_its_user_fails_if_it_had_waited_for_unusually_lo
     if usual_ms is not None:
         recorder.record("GET", "/a", usual_ms, 0)
     clock.now_s = 104.0
-    recorder.take({})
+    recorder.make_report({})
     clock.now_s = 140.0
     recorder.note_cut(Sent("GET", "/a", 140.0 - age_s), 140.0)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     assert [(row.sent, row.ended, row.total) for row in report.unanswered] == (
         [(int(140 - age_s), 140, 1)] if failed else []
     )
@@ -341,7 +341,7 @@ def test_a_request_cut_off_with_its_user_fails_if_it_had_waited_for_unusually_lo
 def test_what_the_node_itself_lacked_is_told_of_the_second(recorder: Recorder, error: Exception, told: str) -> None:
     """An error from what the node lacks is a failed request and a local error of its second, for the controller to judge."""
     recorder.record("GET", "/", 1.0, 0, error)
-    row = recorder.take({}, final=True).seconds[0]
+    row = recorder.make_report({}, final=True).seconds[0]
     assert (row.local_errors, told in row.local_error, row.endpoints[0].failed) == (bool(told), True, 1)
 
 
@@ -354,7 +354,7 @@ def test_exceptions_of_users_are_told_by_class_place_and_line(recorder: Recorder
             raise KeyError("id")  # noqa: TRY301
         except KeyError as error:
             recorder.note_exception("Buyer", error, error.__traceback__)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     assert [row.exceptions for row in report.seconds] == [3]
     (row,) = report.exceptions
     assert (row.user_class, row.type, row.message, row.count) == ("Buyer", "KeyError", "'id'", 3)
@@ -365,11 +365,11 @@ def test_exceptions_of_users_are_told_by_class_place_and_line(recorder: Recorder
 def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
     """A request outside of a user's greenlet has the empty class, since the user is unknown."""
     RequestEvent(recorder).fire(**FIRED)
-    assert recorder.take({}, final=True).requesting == [""]
+    assert recorder.make_report({}, final=True).requesting == [""]
 
 
 @pytest.mark.parametrize(
-    ("kernel_latency_ms", "own_clock"),
+    ("kernel_latency_ms", "userspace_timed"),
     [
         pytest.param(2.0, 0, id="ended by the kernel"),
         pytest.param(None, 1, id="ended by the process"),
@@ -377,7 +377,7 @@ def test_who_has_requested_is_known_by_class(recorder: Recorder) -> None:
     ],
 )
 def test_the_event_takes_a_time_for_the_kernels_only_if_the_response_says_so(
-    recorder: Recorder, kernel_latency_ms: float | None, own_clock: int
+    recorder: Recorder, kernel_latency_ms: float | None, userspace_timed: int
 ) -> None:
     """A response time counts as the kernel's only if the response says so, which Locust's own never do."""
     event = RequestEvent(recorder)
@@ -385,9 +385,9 @@ def test_the_event_takes_a_time_for_the_kernels_only_if_the_response_says_so(
     event.fire(**FIRED | {"response": object(), "name": "/locust"})
     event.fire(**FIRED | {"name": "/none"})
     recorder.record("GET", "/kernel", 5.0, 10)
-    entries = recorder.take({}, final=True).seconds[0].endpoints
-    assert {entry.name: entry.own_clock for entry in entries} == {
-        "/": own_clock,
+    entries = recorder.make_report({}, final=True).seconds[0].endpoints
+    assert {entry.name: entry.userspace_timed for entry in entries} == {
+        "/": userspace_timed,
         "/locust": 1,
         "/none": 1,
         "/kernel": 0,
@@ -399,16 +399,16 @@ def test_locust_can_not_reset_what_was_measured(recorder: Recorder) -> None:
     recorder.record("GET", "/", 1.0, 0)
     recorder.clear_all()
     recorder.reset_all()
-    assert recorder.take({}, final=True).seconds[0].endpoints[0].total == 1
+    assert recorder.make_report({}, final=True).seconds[0].endpoints[0].total == 1
 
 
 def test_users_cut_off_add_up_until_they_are_reported(recorder: Recorder) -> None:
     """Users cut off add up over all ramps down until they are reported, and none cut off is no error."""
     for users in (3, 0, 2):
         recorder.note_cut_users(users)
-    assert [(error.name, error.count) for error in recorder.take({}).errors] == [("user cut off", 5)]
+    assert [(error.name, error.count) for error in recorder.make_report({}).errors] == [("user cut off", 5)]
     recorder.note_cut_users(0)
-    assert recorder.take({}).errors == []
+    assert recorder.make_report({}).errors == []
 
 
 class UnspeakableError(Exception):
@@ -439,7 +439,7 @@ def test_nothing_that_a_locustfile_says_costs_a_report(
     for _ in range(3):
         event.fire(request_type="GET", name=name, response_time=1.0, response_length=length, exception=error)
     clock.now_s += 1
-    report = recorder.take({})
+    report = recorder.make_report({})
     (entry,) = [entry for second in report.seconds for entry in second.endpoints]
     assert (entry.total, entry.failed) == (3, 3 if error else 0)
     assert msgspec.msgpack.decode(encode(report), type=Report) == report

@@ -68,7 +68,7 @@ class Run:
         self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run"))
         self.collector.on_order("pi1_0", {"ApiUser": 10})
         self._number = 0
-        self.life = 1
+        self.incarnation = 1
 
     def answered(self, second: int, latency_ms: float) -> None:
         """Let the worker report one request of a second of the run."""
@@ -77,7 +77,9 @@ class Run:
         entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
         row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry], users=10)
         self._number += 1
-        self.collector.on_report("pi1_0", Report(self.life, self._number, 0, self.now_s, {"ApiUser": 10}, [row], []))
+        self.collector.on_report(
+            "pi1_0", Report(self.incarnation, self._number, 0, self.now_s, {"ApiUser": 10}, [row], [])
+        )
 
     def tick(self, offset_s: float) -> None:
         self.now_s = START_S + offset_s
@@ -182,26 +184,26 @@ def test_a_report_ahead_of_a_lost_one_waits_for_it(run: Run) -> None:
 
 
 def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) -> None:
-    """The reports of a restarted worker count from one, and the unreported data of its former life are known to be missing."""
+    """The reports of a restarted worker count from one, and the unreported data of its earlier incarnation are known to be missing."""
     run.answered(0, 5.0)
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2, "run")) == 1
     assert run.collector.report_acks.cut_off == []
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run")) == 0
     assert run.collector.report_acks.cut_off == ["pi1_0"]
-    run.life, run._number = 2, 0
+    run.incarnation, run._number = 2, 0
     run.answered(1, 5.0)
     run.tick(2)
     assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 2
 
 
 def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run) -> None:
-    """A late report of a worker's earlier life is dropped, since its acknowledgement would discard one of the new life."""
+    """A late report of a worker's earlier incarnation is dropped, since its acknowledgement would discard one of the new incarnation."""
     run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run"))
     run.answered(0, 5.0)
     run.tick(1)
     assert run.told == []
-    assert run.collector.dropped == {"a report of an earlier life": 1}
-    run.life, run._number = 2, 0
+    assert run.collector.dropped == {"a report of an earlier incarnation": 1}
+    run.incarnation, run._number = 2, 0
     run.answered(1, 5.0)
     run.tick(2)
     assert run.told == [("pi1_0", 1)]
@@ -258,7 +260,7 @@ def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(r
         assert {node: (lag.requests, dict(lag.buckets)) for node, lag in fitness.lag_by_request.items()} == {
             "pi1": (15, {1: 11.25, 9: 3.75})
         }
-    assert sum(tally.own_clock for _, _, tally, _ in run.store.requests()) == 15
+    assert sum(tally.userspace_timed for _, _, tally, _ in run.store.requests()) == 15
 
 
 def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:

@@ -58,7 +58,7 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
     store.put_samples([("pi1", 3, reading(None, 40.0)), ("pi2", 3, reading(61.5))])
     fitness = [
         FitnessRow("pi1", 3, 84.0, None, 7, "worker CPU unknown"),
-        FitnessRow("pi2", 3, 2.0, 50.0, 9, "", own_clock=8),
+        FitnessRow("pi2", 3, 2.0, 50.0, 9, "", userspace_timed=8),
     ]
     store.put_fitness(fitness)
     store.add_event(Event(3.5, "lost", None, "all of them"))
@@ -80,9 +80,9 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
 
 
 def test_how_many_requests_a_workers_own_clock_ended_is_kept_and_added_up(store: Store) -> None:
-    store.add_requests(5, ("GET", "/a"), EndpointStats(9, own_clock=7), fit=True)
-    store.add_requests(5, ("GET", "/a"), EndpointStats(4, own_clock=2), fit=True)
-    assert [(part.total, part.own_clock) for _, _, part, _ in store.requests()] == [(13, 9)]
+    store.add_requests(5, ("GET", "/a"), EndpointStats(9, userspace_timed=7), fit=True)
+    store.add_requests(5, ("GET", "/a"), EndpointStats(4, userspace_timed=2), fit=True)
+    assert [(part.total, part.userspace_timed) for _, _, part, _ in store.requests()] == [(13, 9)]
 
 
 def test_late_requests_merge_with_their_second(store: Store) -> None:
@@ -249,7 +249,7 @@ def test_an_endpoint_to_be_kept_apart_has_a_place_however_many_there_are(path: P
     """An endpoint with a threshold on it has a row of its own, even as the last to come, and after a resume."""
     judged = ("POST", "/checkout")
     for create in (True, False):
-        store = Store(path, create=create, kept_apart=[judged, ("GET", "/never")])
+        store = Store(path, create=create, reserved=[judged, ("GET", "/never")])
         for number in range(MAX_ENDPOINTS + 3):
             store.add_requests(1, ("GET", f"/{number}"), tally(1.0), fit=True)
         assert store.counted_as(("POST", "/other")) == OTHER

@@ -165,7 +165,7 @@ def test_virtual_cores_are_slowed_by_the_heat_that_they_make(machine: Machine) -
         speeds.append(cores.speed)
         for _ in range(20):
             machine.work(0.05, 0.0)
-            cores.take(machine.now_s, 0.05)
+            cores.charge_work(machine.now_s, 0.05)
         cores.end_second(machine.now_s)
         reading = sensors.read()
         assert reading.cpu_percent == pytest.approx(25 / speeds[-1], abs=2.6)  # what is begun keeps its speed

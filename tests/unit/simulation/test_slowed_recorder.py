@@ -89,7 +89,7 @@ def test_nothing_is_slowed_while_a_core_is_free(recorder: SlowedRecorder, slept:
     """Requests that find a core free are counted as measured, with the lag of the process."""
     for _ in range(4):
         recorder.record("GET", "/", 5.0, 10)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     assert slept == []
     assert latencies_ms(report).percentiles((0, 100)) == pytest.approx([5.0, 5.0], rel=0.01)
     assert report.seconds[0].lag_max_ms == 2.0
@@ -106,7 +106,7 @@ def test_a_request_that_finds_no_core_free_makes_its_user_wait_as_on_a_pi(
         recorder.record("GET", "/", 5.0, 10)
     assert slept == pytest.approx([0.2])
     assert clock.now_s == pytest.approx(START_S + 0.2)
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     assert latencies_ms(report).percentiles((0, 100)) == pytest.approx([5.0, 5.0], rel=0.01)
     (second,) = report.seconds
     assert second.lag_max_ms == pytest.approx(100)
@@ -120,7 +120,7 @@ def test_a_wait_that_nobody_would_notice_is_none(recorder: SlowedRecorder, slept
     clock.now_s += 0.1 - MIN_WAIT_S / 2
     recorder.record("GET", "/", 5.0, 10)
     assert slept == []
-    assert recorder.take({}, final=True).seconds[0].lag_max_ms == 2.0
+    assert recorder.make_report({}, final=True).seconds[0].lag_max_ms == 2.0
 
 
 def test_it_counts_in_the_second_in_which_it_ended(recorder: SlowedRecorder, slept: list[float], clock: Clock) -> None:
@@ -130,7 +130,7 @@ def test_it_counts_in_the_second_in_which_it_ended(recorder: SlowedRecorder, sle
         recorder.record("GET", "/", 5.0, 10, None, clock.now_s)
     recorder.record("GET", "/", 5.0, 10, "no", clock.now_s)
     assert slept
-    report = recorder.take({}, final=True)
+    report = recorder.make_report({}, final=True)
     ended = [(row.second, entry.total, entry.failed) for row in report.seconds for entry in row.endpoints]
     assert ended == [(1000, 5, 1)]
     assert report.seconds[0].lag_max_ms == pytest.approx(100)
@@ -170,7 +170,7 @@ def test_the_event_loop_itself_never_waits(recorder: SlowedRecorder, cores: Virt
     gevent.get_hub().loop.run_callback(call)
     assert done.wait(5)
     assert recorder.requests_total == 5
-    assert recorder.take({}, final=True).seconds[0].lag_max_ms == pytest.approx(60_000)
+    assert recorder.make_report({}, final=True).seconds[0].lag_max_ms == pytest.approx(60_000)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,6 @@ def test_whatever_comes_all_work_is_done_once_and_no_core_does_two_things(
         if request:
             assert made.charge(now_s) >= 0
         else:
-            made.take(now_s, cost_s)
+            made.charge_work(now_s, cost_s)
         charged_s += cost_s / speed
     assert made.busy_s(now_s + charged_s) == pytest.approx(charged_s, abs=1e-6)

@@ -97,19 +97,19 @@ def mended_endpoint(entry: EndpointSecond, dice: random.Random) -> EndpointSecon
         for _ in range(dice.randrange(4)):
             histogram.add(dice.choice([0.0, 5.0, 1500.0, 1e300]))
     answered, failed, waiting = histograms
-    untimed = dice.randrange(3)
+    without_latency = dice.randrange(3)
     return EndpointSecond(
         entry.method,
         entry.name,
-        answered.count + failed.count + untimed,
-        failed.count + dice.randint(0, untimed),
+        answered.count + failed.count + without_latency,
+        failed.count + dice.randint(0, without_latency),
         entry.received_bytes,
         answered.max_ms,
         answered.buckets,
         dice.randint(0, answered.count),
         failed.max_ms,
         failed.buckets,
-        untimed,
+        without_latency,
         waiting.count + dice.randrange(3),
         min(waiting.max_ms, 1500.0),
         {bucket: count for bucket, count in waiting.buckets.items() if bucket < 720},
@@ -134,7 +134,7 @@ def mended_second(row: WorkerSecond, dice: random.Random) -> WorkerSecond:
 def mended_report(report: Report, dice: random.Random) -> Report:
     """Return the next report in turn (see `Played.hear`), with its seconds in order."""
     seconds = sorted(report.seconds, key=lambda row: row.second)
-    return replace(report, life=1, number=0, sent_s=NOW_S - dice.random(), seconds=seconds)
+    return replace(report, incarnation=1, number=0, sent_s=NOW_S - dice.random(), seconds=seconds)
 
 
 def mended_unanswered(row: Unanswered, dice: random.Random) -> Unanswered:
@@ -238,8 +238,8 @@ class Played:
             assert 0 <= second <= 21
             assert all(text.isprintable() for text in endpoint)
             assert tally.failed <= tally.total <= most
-            assert tally.histogram.count + failures == tally.total - tally.untimed
-            assert tally.own_clock <= tally.histogram.count
+            assert tally.histogram.count + failures == tally.total - tally.without_latency
+            assert tally.userspace_timed <= tally.histogram.count
             assert math.isfinite(tally.histogram.max_ms)
         for row in self.store.fitness():
             assert row.users is None or row.users <= USERS

@@ -59,7 +59,7 @@ KNOWN = Reading(
     disk_written_bytes=4,
 )
 REPORT = Report(
-    life=5,
+    incarnation=5,
     number=7,
     order=3,
     sent_s=12.25,

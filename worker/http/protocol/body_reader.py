@@ -21,7 +21,7 @@ class BodyReader:
             if piece is None:
                 break
             self._held += piece
-        return self._take(len(self._held) if size is None else size)
+        return self._pop(len(self._held) if size is None else size)
 
     def readline(self, sep: bytes = b"\r\n") -> bytes:
         """The next line with its end, which is `sep`; the last one may have none, and after it there is nothing."""
@@ -30,16 +30,16 @@ class BodyReader:
             searched = max(0, len(self._held) - len(sep) + 1)
             piece = next(self._pieces, None)
             if piece is None:
-                return self._take(len(self._held))
+                return self._pop(len(self._held))
             self._held += piece
-        return self._take(end + len(sep))
+        return self._pop(end + len(sep))
 
     def __iter__(self) -> Iterator[bytes]:
         if self._held:
-            yield self._take(len(self._held))
+            yield self._pop(len(self._held))
         yield from self._pieces
 
-    def _take(self, size: int) -> bytes:
-        taken = bytes(self._held[:size])
+    def _pop(self, size: int) -> bytes:
+        piece = bytes(self._held[:size])
         del self._held[:size]
-        return taken
+        return piece

@@ -11,14 +11,14 @@ has no more than one response under way:
                    └─ neither ─────────────────► OPEN ───── end ─────────────────────► COMPLETE
 
 which is the order of precedence of RFC 9112 6.3. `end` in any state but OPEN and COMPLETE is a failure (8): a response that
-is cut off is never taken for a shorter one.
+is cut off never passes for a shorter one.
 
 Invariants:
 
 - A response means the same however its bytes are cut into pieces. The short cut in `feed` for a known head and its body in
   one piece yields what the long way would.
 - Between two calls of `begin`, `head` is set once and `complete` goes from False to True once; `body` is whole then. Of a
-  `streamed` response only what came in one piece with its head is in `body`; the rest is in what `take` returns, each byte once.
+  `streamed` response only what came in one piece with its head is in `body`; the rest is in what `pop_content` returns, each byte once.
 - `reusable` is True only when the response is complete, the server keeps the connection (9.3), the body's end was told by
   its framing and not by the end of the connection, and nothing came behind it but an empty line behind chunks. Bytes behind
   a complete response are no part of it and no response to anything (6.3), whether they come with it or later.
@@ -129,13 +129,13 @@ class Reader:
             raise BadAnswerError("the server closed within a chunked body")
         self._finish()
 
-    def take(self) -> bytes:
+    def pop_content(self) -> bytes:
         """The content of a streamed body that has come since the last call."""
         if not self._pieces:
             return b""
-        taken = b"".join(self._pieces)
+        content = b"".join(self._pieces)
         self._pieces.clear()
-        return taken
+        return content
 
     def _feed_head(self, data: bytes) -> bool:
         start = _after_empty_line(data) if self._followed and data[0] in _LINE_ENDS else 0
@@ -210,7 +210,7 @@ class Reader:
         self.complete = True
         self.reusable = self.head is not None and self.head.keep_alive and not self._ends_with_connection
         if not self._streamed:
-            self.body = self.take()
+            self.body = self.pop_content()
 
     def _refuse_if_larger(self, size: int) -> None:
         if size > self._max_body_bytes and not self._streamed:

@@ -3,7 +3,7 @@
 Theory of operation. A Pool has one OriginPool per origin. For each request a place in it is taken, then an idle connection or
 a new one, and `release` gives both back:
 
-    free -= 1, or wait() ─► take_idle() or connect() ─► request ─► release(connection or None)
+    free -= 1, or wait() ─► acquire_idle() or connect() ─► request ─► release(connection or None)
 
 Invariants:
 
@@ -12,7 +12,7 @@ Invariants:
 - A connection is in `idle`, or in one request's hands, or closed. In `idle` are only those that can carry another request:
   their last response was complete and the server keeps the connection (Reader.reusable), and they are not `unusable`.
 - An idle connection may have been closed by the server at any moment (9.5). For a request that may be repeated that is found
-  out by sending it (9.3.1, see Exchange); for any other `take_idle(check=True)` looks first.
+  out by sending it (9.3.1, see Exchange); for any other `acquire_idle(check=True)` looks first.
 - A connection is used for its origin alone; none that was verified one way serves a request that asks for another.
 - The connection used last is used next, so that those of a burst grow old and are closed by the server.
 """
@@ -66,7 +66,7 @@ class OriginPool:
         else:
             self.free += 1
 
-    def take_idle(self, *, check: bool) -> Connection | None:
+    def acquire_idle(self, *, check: bool) -> Connection | None:
         """An idle connection, or None; with `check` one that is open for certain, at the price of a system call."""
         while self.idle:
             connection = self.idle.pop()

@@ -22,7 +22,7 @@ class Stream:
         """The pieces as they come. Raises FAILURES."""
         while (connection := self._connection) is not None:
             reader = connection.reader
-            piece = reader.take()
+            piece = reader.pop_content()
             try:
                 if not piece and not reader.complete:
                     connection.read_more()
