@@ -67,7 +67,7 @@ class Listener(Protocol):
         """A worker asks for the run to end, for what its locustfile has done."""
 
 
-class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
+class FleetMaster(MasterRunner):
     """Drives the workers of a fleet. Locust's dispatcher, statistics and heartbeats are unused.
 
     Whether a node lives is its agent's to say.
@@ -149,15 +149,16 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
         for worker in workers:
             self._orders += 1
             self._ordered[worker] = (self._orders, time.monotonic())
+            users: dict[str, int] = self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0))
             order = {
                 "timestamp": self._orders,  # Locust's name for it; a worker drops an order that is not later than its last
-                "user_classes_count": self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0)),
+                "user_classes_count": users,
                 "host": self.environment.host,
                 "stop_timeout": self.environment.stop_timeout,
                 "parsed_options": {},
             }
             self._send("spawn", worker, order)
-            self._listener.on_order(worker, order["user_classes_count"])
+            self._listener.on_order(worker, users)
             node = node_of(worker)
             self._listener.on_users(node, any(self._has_users(other) for other in self._workers_of[node]))
 
@@ -361,8 +362,8 @@ class FleetMaster(MasterRunner):  # type: ignore[misc]  # Locust is untyped
     def _send(self, kind: str, worker: str, data: Any = None) -> None:
         self.server.send_to_worker(worker, kind, data)
 
-    def heartbeat_worker(self) -> None:
+    def heartbeat_worker(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Nothing: a node's agent answers for the node."""
 
-    def monitor_cpu_and_memory(self) -> None:
+    def monitor_cpu_and_memory(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Nothing: the controller has an agent of its own."""

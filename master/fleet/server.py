@@ -49,7 +49,7 @@ class Rejected(Exception):  # noqa: N818  # no error of ours: what a peer sent i
     """A message that is not handed on; says why."""
 
 
-class FleetServer(BaseSocket):  # type: ignore[misc]  # Locust is untyped
+class FleetServer(BaseSocket):
     """Receives from agents and workers, sends to both. What does not fit is dropped and counted in `drops` by reason."""
 
     def __init__(self, host: str, port: int, keys: Keys, allowlist: dict[str, str]) -> None:

@@ -12,11 +12,11 @@ from worker.http.protocol.errors import BadAnswerError, HttpError, StrayBytesErr
 __all__ = ["FAILURES", "BadAnswerError", "HttpError", "RedirectError", "StatusError", "StrayBytesError"]
 
 
-class StatusError(HttpError, LocustBadStatusCode):  # type: ignore[misc]  # Locust is untyped
+class StatusError(HttpError, LocustBadStatusCode):
     """A response with a status of 400 or more, which is `code`; `url` is that of the last redirect. Worded as by FastHttpUser."""
 
     def __init__(self, url: str, *, code: int) -> None:
-        LocustBadStatusCode.__init__(self, url, code=code)
+        LocustBadStatusCode.__init__(self, url, code=code)  # type: ignore[call-arg]  # its base is untyped
 
     @property
     def counted_as(self) -> str:

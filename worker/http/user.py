@@ -22,7 +22,7 @@ from worker.http.transport.tls import shared_context
 from worker.pacing import Pacing
 
 
-class HttpUser(User, RestMixin):  # type: ignore[misc]  # Locust's classes are untyped
+class HttpUser(User, RestMixin):  # type: ignore[type-arg]  # of its client, and ours is not one that it knows
     """A user whose `client` makes HTTP requests and keeps cookies and connections between them.
 
     The attributes are set in a subclass; those that Locust's FastHttpUser has mean the same, but for `insecure`.

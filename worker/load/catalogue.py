@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 from locust import LoadTestShape, User
-from locust.user.users import UserMeta
 from locust.util.load_locustfile import load_locustfile
 
 from worker.wire.messages import UserShare
@@ -30,7 +29,9 @@ def user_classes(locustfile: Path | str | None = None) -> dict[str, type[User]]:
     found: dict[str, type[User]] = {}
     for module in map(importlib.import_module, SHIPPED):
         found |= {
-            name: value for name, value in vars(module).items() if isinstance(value, UserMeta) and not value.abstract
+            name: value
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, User) and not value.abstract
         }
     return found
 

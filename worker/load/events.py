@@ -24,7 +24,7 @@ MAX_FAILURES = 10
 _workers: list[WorkerEvents] = []
 
 
-class WorkerEvents(Events):  # type: ignore[misc]  # Locust is untyped
+class WorkerEvents(Events):
     """All events of one worker, those that a locustfile has added to the global ones included."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -37,7 +37,7 @@ class WorkerEvents(Events):  # type: ignore[misc]  # Locust is untyped
         for name, hook in vars(locust.events).items():
             if isinstance(hook, GlobalEvent):
                 setattr(self, name, WorkerEvent(name, hook.listeners, self.note_failure))
-        self.request = RequestEvent(recorder, locust.events.request.listeners, self.note_failure)
+        self.request = RequestEvent(recorder, locust.events.request.listeners, self.note_failure)  # type: ignore[attr-defined]  # a GlobalEvent by now
         gevent.getcurrent().spawn_tree_locals[_TREE_KEY] = self
         _workers.append(self)
 
@@ -53,7 +53,7 @@ class WorkerEvents(Events):  # type: ignore[misc]  # Locust is untyped
         self._recorder.note_exception(f"listener of {event}", error, error.__traceback__)
 
 
-class GlobalEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
+class GlobalEvent(EventHook):
     """One of the global events. Calls go to the event of the worker to whose greenlets the caller belongs."""
 
     def __init__(self, name: str, listeners: list[Any]) -> None:

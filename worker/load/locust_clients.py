@@ -33,7 +33,7 @@ def track_requests() -> None:
     """Wrap both clients: sessions whose request event is a RequestEvent keep its `in_flight`. A second call changes nothing."""
     for client in (FastHttpSession, HttpSession):
         if not hasattr(client.request, "__wrapped__"):
-            client.request = _tracked(client.request)
+            client.request = _tracked(client.request)  # type: ignore[method-assign]
 
 
 def _tracked(request: Any) -> Any:

@@ -103,7 +103,7 @@ class _LocalErrors:
         self.first = first
 
 
-class Recorder(RequestStats):  # type: ignore[misc]  # Locust is untyped
+class Recorder(RequestStats):
     """The recorder of one worker, in place of the statistics of Locust's environment.
 
     Locust's are unbounded, have two digits, and go by the wall clock. This keeps a mergeable histogram per endpoint and second

@@ -10,7 +10,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import zmq
@@ -46,7 +46,7 @@ FINAL_REPORT_TIMEOUT_S = 10.0
 """The time that a stopped worker waits for the acknowledgement of its last report."""
 
 
-class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
+class SecureClient(BaseSocket):
     """The worker's end of the wire: Locust's messages over a CURVE connection."""
 
     def __init__(self, context: Any, endpoint: Endpoint, keys: Keys, identity: str) -> None:
@@ -66,14 +66,15 @@ class SecureClient(BaseSocket):  # type: ignore[misc]  # Locust is untyped
     def recv(self) -> Message:
         """The next message. Raises RPCError, after which the caller calls again, and nothing else, whatever arrives."""
         try:
-            return super().recv()
+            message: Message = super().recv()
         except RPCError:
             raise
         except Exception as error:
             raise RPCReceiveError("a message that can't be decoded") from error
+        return message
 
 
-class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
+class FleetWorker(WorkerRunner):
     """One worker of one node.
 
     It differs from its base in what it sends to the master: no heartbeats (the node's agent sends them), no logs, and one
@@ -133,8 +134,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
     @property
     def recorder(self) -> Recorder:
         """The recorder of this worker's requests."""
-        recorder: Recorder = self.environment.stats
-        return recorder
+        return cast("Recorder", self.environment.stats)
 
     def connect_to_master(self) -> None:
         """Open the connection; from then on the worker tries to join the controller, however long it takes."""
@@ -331,7 +331,7 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         except zmq.Again:
             self._cut_off = True
 
-    def stats_reporter(self) -> None:
+    def stats_reporter(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Report every REPORT_INTERVAL_S, between 0.2 and 0.8 s past a full second, when that second's record is complete.
 
         While there is nothing new, every IDLE_REPORT_INTERVAL_S is enough. Without a controller no report is made: the recorder
@@ -363,16 +363,16 @@ class FleetWorker(WorkerRunner):  # type: ignore[misc]  # Locust is untyped
         self.greenlet.kill(block=True)
         self.client.close(linger=500)
 
-    def heartbeat(self) -> None:
+    def heartbeat(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Does nothing: the node's agent sends heartbeats."""
 
-    def heartbeat_timeout_checker(self) -> None:
+    def heartbeat_timeout_checker(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Does nothing: a lost master is noticed by its silence, see IDLE_AFTER_S."""
 
     def logs_reporter(self) -> None:
         """Does nothing: logs stay where they are written."""
 
-    def monitor_cpu_and_memory(self) -> None:
+    def monitor_cpu_and_memory(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Does nothing: LoopLag measures the process, the agent the node."""
 
 

@@ -16,7 +16,7 @@ _CONTROL_FLOW = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, 
 logger = logging.getLogger(__name__)
 
 
-class WorkerEvent(EventHook):  # type: ignore[misc]  # Locust is untyped
+class WorkerEvent(EventHook):
     """One event of one worker. A listener that raises is logged and reported, and the others are called."""
 
     def __init__(self, name: str, listeners: list[Any], on_failure: Callable[[str, Exception], None] | None) -> None:

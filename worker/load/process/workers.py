@@ -109,12 +109,11 @@ class ProcessWorkers:
             parsed_options=Namespace(**vars(self._options)),
             locustfile=self._options.locustfile,
             parsed_locustfiles=[] if work.locustfile is None else [work.locustfile],
-            available_user_classes={user_class.__name__: user_class for user_class in self._users},
+            available_user_classes={user_class.__name__: user_class for user_class in self._users},  # type: ignore[misc]  # annotated wrongly
         )
         environment.stats = recorder
-        environment.seed = work.seed
-        environment.first_account = spec.number
-        environment.target_password = work.target_password
+        # What piswarm's own user classes ask for, and Locust does not have.
+        vars(environment).update(seed=work.seed, first_account=spec.number, target_password=work.target_password)
         worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
             FleetWorker,
             context=self._context,

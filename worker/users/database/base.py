@@ -29,7 +29,7 @@ _NUMBERS = AccountPool("database", 1_000_000, 7)
 _pools: dict[tuple[str, str], AsyncResult] = {}
 
 
-class DatabaseUser(User):  # type: ignore[misc]  # Locust's classes are untyped
+class DatabaseUser(User):
     """A user of the database at `host`, a URL. One task is one step of work over a connection of the pool.
 
     It connects at start; if that fails, it tries again instead of its next task.
@@ -50,6 +50,7 @@ class DatabaseUser(User):  # type: ignore[misc]  # Locust's classes are untyped
         super().__init__(environment)
         if self.host is None:
             raise StopTest("No host: set it in the user class, in the scenario, or with --target.")
+        self.url: str = self.host
         self.random = user_random(environment, type(self).__name__, _book.next_number(environment, _NUMBERS))
         self.pool: Any = None
 
@@ -62,7 +63,7 @@ class DatabaseUser(User):  # type: ignore[misc]  # Locust's classes are untyped
         """Seconds to pause now."""
         return self.random.uniform(*self.wait_s)
 
-    @task  # type: ignore[untyped-decorator]  # Locust's
+    @task
     def act(self) -> None:
         """One step of work, or another try to connect. A failure has been counted, and ends no user."""
         with contextlib.suppress(FailedRequestError):
@@ -74,7 +75,7 @@ class DatabaseUser(User):  # type: ignore[misc]  # Locust's classes are untyped
     def connect(self) -> None:
         """Come to share the pool of this process, counted as `connect`. Raises FailedRequestError."""
         with self.request("connect"):
-            self.pool = _shared((type(self).__name__, self.host), self.open_pool)
+            self.pool = _shared((type(self).__name__, self.url), self.open_pool)
         self.pool.add_user()
 
     def request(self, name: str) -> Any:

@@ -20,7 +20,7 @@ class MongoUser(DatabaseUser):
 
     def open_pool(self) -> MongoPool:
         """The pool, and the collection, made where it is not there."""
-        return MongoPool(self.host, self.connections, self.timeout_s)
+        return MongoPool(self.url, self.connections, self.timeout_s)
 
     def failures(self) -> tuple[type[Exception], ...]:
         """What PyMongo raises."""

@@ -27,7 +27,7 @@ class PostgresUser(DatabaseUser):
 
     def open_pool(self) -> PostgresPool:
         """The pool, and the table, made where it is not there."""
-        return PostgresPool(self.host, self.password, self.connections, self.timeout_s)
+        return PostgresPool(self.url, self.password, self.connections, self.timeout_s)
 
     def failures(self) -> tuple[type[Exception], ...]:
         """What psycopg and its pool raise."""

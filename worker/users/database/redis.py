@@ -22,7 +22,7 @@ class RedisUser(DatabaseUser):
 
     def open_pool(self) -> RedisPool:
         """The pool; nothing has to be there."""
-        return RedisPool(self.host, self.password, self.connections, self.timeout_s)
+        return RedisPool(self.url, self.password, self.connections, self.timeout_s)
 
     def failures(self) -> tuple[type[Exception], ...]:
         """What redis-py raises."""

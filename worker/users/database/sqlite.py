@@ -42,7 +42,7 @@ class SqliteUser(DatabaseUser):
 
     def open_pool(self) -> SqlitePool:
         """The file with its table, made where they are not there."""
-        return SqlitePool(self.host, self.connections, self.timeout_s)
+        return SqlitePool(self.url, self.connections, self.timeout_s)
 
     def failures(self) -> tuple[type[Exception], ...]:
         """What SQLite raises."""

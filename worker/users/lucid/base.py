@@ -57,7 +57,7 @@ class SignedInUser(LucidUser):
         """Seconds to pause now."""
         return self.random.uniform(*self.wait_s)
 
-    @task  # type: ignore[untyped-decorator]  # Locust's
+    @task
     def act(self) -> None:
         """One task: the next thing this user does, or another try to sign in."""
         if self._headers and time.monotonic() < self._renew_at_s:
