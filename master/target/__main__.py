@@ -54,7 +54,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             _say(f"all accounts have the password {password} until this target ends")
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="work"))
         return create_gateway(
-            Authority(password, lifetime_s=settings.token_lifetime_s),
+            Authority(password, settings.auth),
             database,
             pool,
             alive_within_s=settings.alive_within_s,

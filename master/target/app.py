@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 import msgspec
@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from master.target import __version__
 from master.target.api import errors
 from master.target.api.bodies import JsonResponse, error_response, read_body, read_query
-from master.target.api.caller import Caller, Role
+from master.target.api.caller import Caller
 from master.target.api.domain import Domain
 from master.target.api.endpoint import Answer, Call, Endpoint
 from master.target.api.messages import Health, Index
@@ -33,16 +33,19 @@ _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 _log = logging.getLogger("master.target")
 
-Authenticate = Callable[[Request, Sequence[Role]], Caller]
-"""Who sends a request. Raises ApiError 401 without a valid token, 403 unless its role is among those given (if any)."""
+Authenticate = Callable[[Request], Caller]
+"""Who sends a request. Raises ApiError 401 without a valid token."""
+Audit = Callable[[str, str, str, int], Awaitable[None]]
+"""Notes who did what, on which path, with which status: account, method and template, path, status."""
 
 
 class Gateway:
     """The target's ASGI application: `domains`, and what the API says of itself."""
 
-    def __init__(self, domains: Sequence[Domain], authenticate: Authenticate) -> None:
+    def __init__(self, domains: Sequence[Domain], authenticate: Authenticate, audit: Audit) -> None:
         self._domains = domains
         self._authenticate = authenticate
+        self._audit = audit
         self._started_s = time.monotonic()
         self.requests = RequestCount()
         self._metrics = Metrics(self.requests)
@@ -97,15 +100,23 @@ class Gateway:
             await response(scope, receive, send_counted)
 
     async def _respond(self, endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
-        caller = None if endpoint.roles is None else self._authenticate(request, endpoint.roles)
-        query = None if endpoint.query is None else read_query(request, endpoint.query)
-        body = None if endpoint.body is None else await read_body(request, endpoint)
-        answer = await endpoint.handler(Call(request, path, caller, body, query))
-        if isinstance(answer, Response):
-            return answer
-        if isinstance(answer, Answer):
-            return JsonResponse(answer.content, answer.status)
-        return JsonResponse(answer, endpoint.status)
+        if endpoint.roles is None:
+            return await _handle(endpoint, request, path, None)
+        caller = self._authenticate(request)
+        try:
+            if endpoint.roles and caller.role not in endpoint.roles:
+                raise errors.forbidden(f"role {caller.role.value} may not do this")
+            response = await _handle(endpoint, request, path, caller)
+        except errors.ApiError as error:
+            if error.status == 403:
+                await self._note(caller, endpoint, request, error.status)
+            raise
+        if endpoint.audited:
+            await self._note(caller, endpoint, request, response.status_code)
+        return response
+
+    async def _note(self, caller: Caller, endpoint: Endpoint, request: Request, status: int) -> None:
+        await self._audit(caller.name, f"{endpoint.method} {endpoint.label}", request.scope["path"], status)
 
     def _own_endpoints(self) -> list[Endpoint]:
         async def index(_call: Call) -> Index:
@@ -127,6 +138,17 @@ class Gateway:
             Endpoint("GET", "/openapi.json", description, "This description", roles=None, reply="application/json"),
             Endpoint("GET", "/metrics", metrics, "Figures for Prometheus", roles=None, reply="text/plain"),
         ]
+
+
+async def _handle(endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller | None) -> Response:
+    query = None if endpoint.query is None else read_query(request, endpoint.query)
+    body = None if endpoint.body is None else await read_body(request, endpoint)
+    answer = await endpoint.handler(Call(request, path, caller, body, query))
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, Answer):
+        return JsonResponse(answer.content, answer.status)
+    return JsonResponse(answer, endpoint.status)
 
 
 def _paths(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:

@@ -8,8 +8,12 @@ from concurrent.futures import Executor
 
 from master.target.admin.router import AdminApi
 from master.target.app import Gateway
+from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority
+from master.target.auth.database_state import DatabaseState
 from master.target.auth.router import AuthApi
+from master.target.auth.sign_in import SignIn
+from master.target.auth.storage import AuthStorage
 from master.target.database.database import Database
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.nodes.pool_router import PoolApi
@@ -33,14 +37,16 @@ def create_gateway(
 
     A node is lost that was silent for more than `alive_within_s`.
     """
+    audit = AuditLog(database, clock=clock)
+    sign_in = SignIn(authority, AuthStorage(database), DatabaseState(database), audit, pool, clock=clock)
     sessions = SessionStorage(database)
     node_storage, pools = NodeStorage(database, alive_within_s=alive_within_s), PoolStorage(database)
     nodes = NodeApi(node_storage, SampleStorage(database), pools, clock=clock)
     domains = [
-        AuthApi(authority, pool),
+        AuthApi(sign_in),
         SessionApi(sessions, pool, clock=clock),
         nodes,
         PoolApi(pools, node_storage, clock=clock),
         AdminApi(sessions, nodes),
     ]
-    return Gateway(domains, authority.caller)
+    return Gateway(domains, authority.caller, audit.note)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from master.target.auth.authority import TOKEN_LIFETIME_S
+from master.target.auth.authority import AuthSettings
+from master.target.auth.lockout import LockoutRules
+from master.target.auth.passwords import HashCost
 from master.target.database.sqlite import Durability
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.process.password import PASSWORD_VARIABLE
@@ -23,11 +25,26 @@ class TargetSettings:
     """A file for SQLite, or the URL of PostgreSQL; None: SQLite in a temporary directory."""
     durability: Durability
     token_lifetime_s: int
+    refresh_lifetime_s: int
+    hash_memory_kib: int
+    hash_passes: int
+    lockout_failures: int
+    lockout_s: float
     password_file: Path | None
     orders_on_stdin: bool
     until_stdin_closes: bool
     outlive_s: float
     alive_within_s: float
+
+    @property
+    def auth(self) -> AuthSettings:
+        """Those of sign-in."""
+        return AuthSettings(
+            self.token_lifetime_s,
+            self.refresh_lifetime_s,
+            HashCost(self.hash_memory_kib, self.hash_passes),
+            LockoutRules(self.lockout_failures, lock_s=self.lockout_s),
+        )
 
 
 def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
@@ -55,14 +72,7 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
         default=Durability.PROCESS,
         help="what SQLite keeps of what was acknowledged: all if the process ends, also if the power does (default: %(default)s)",
     )
-    parser.add_argument(
-        "--token-lifetime",
-        type=int,
-        default=TOKEN_LIFETIME_S,
-        metavar="S",
-        dest="token_lifetime_s",
-        help="seconds (default: %(default)s)",
-    )
+    _add_auth_options(parser)
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of all accounts")
     parser.add_argument(
         "--orders-on-stdin",
@@ -96,3 +106,61 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
     return port
+
+
+def _add_auth_options(parser: argparse.ArgumentParser) -> None:
+    default = AuthSettings()
+    parser.add_argument(
+        "--token-lifetime",
+        type=_positive,
+        default=default.token_lifetime_s,
+        metavar="S",
+        dest="token_lifetime_s",
+        help="seconds that a token is good (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--refresh-lifetime",
+        type=_positive,
+        default=default.refresh_lifetime_s,
+        metavar="S",
+        dest="refresh_lifetime_s",
+        help="seconds that a refresh token is good (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hash-memory",
+        type=_positive,
+        default=default.hash_cost.memory_kib,
+        metavar="KIB",
+        dest="hash_memory_kib",
+        help="memory of Argon2id for a password hash, 8 at least (default: %(default)s, for 500 sign-ins a second and more on"
+        " a core; OWASP asks of real services 19456 and 2 passes)",
+    )
+    parser.add_argument(
+        "--hash-passes",
+        type=_positive,
+        default=default.hash_cost.passes,
+        metavar="N",
+        help="passes of Argon2id over that memory (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lockout-failures",
+        type=int,
+        default=default.lockout.failures,
+        metavar="N",
+        help=f"failed sign-ins within {default.lockout.within_s:.0f} s that lock a name (default: %(default)s; 0: never)",
+    )
+    parser.add_argument(
+        "--lockout",
+        type=float,
+        default=default.lockout.lock_s,
+        metavar="S",
+        dest="lockout_s",
+        help="seconds that it is locked (default: %(default)s)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number

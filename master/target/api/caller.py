@@ -15,12 +15,14 @@ class Role(StrEnum):
     NODE = "node"
 
 
-class Caller(msgspec.Struct, frozen=True, rename={"name": "sub", "expires_at": "exp"}):
-    """Who sends a request: what its token claims, once the signature is verified. `expires_at` is in Unix seconds."""
+class Caller(msgspec.Struct, frozen=True):
+    """Who sends a request: what its token says. Times are in Unix seconds; `family` is the sign-in that the token goes back to."""
 
     name: str
     role: Role
     expires_at: int
+    issued_at: float = 0.0
+    family: str = ""
 
     @property
     def is_admin(self) -> bool:

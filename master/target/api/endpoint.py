@@ -72,7 +72,7 @@ class Endpoint:
     body: type[msgspec.Struct] | Binary | None = None
     query: type[msgspec.Struct] | None = None
     reply: type[msgspec.Struct] | str = ""
-    """What is answered: JSON of this type, or a media type."""
+    """What is answered: JSON of this type, or a media type; nothing where it is empty."""
     status: int = 200
     """The status of success."""
     other_statuses: tuple[int, ...] = ()

@@ -49,11 +49,13 @@ def _operation(endpoint: Endpoint, schemas: dict[type, Any], components: dict[st
             {"name": name, "in": "query", "required": name in required, "schema": schema}
             for name, schema in fields.items()
         ]
-    media = endpoint.reply if isinstance(endpoint.reply, str) else JSON
-    content: dict[str, Any] = {media: {} if isinstance(endpoint.reply, str) else {"schema": schemas[endpoint.reply]}}
+    content: dict[str, Any] = {}
+    if not isinstance(endpoint.reply, str):
+        content = {"content": {JSON: {"schema": schemas[endpoint.reply]}}}
+    elif endpoint.reply:
+        content = {"content": {endpoint.reply: {}}}
     responses: dict[str, Any] = {
-        str(status): {"description": "done", "content": content}
-        for status in (endpoint.status, *endpoint.other_statuses)
+        str(status): {"description": "done", **content} for status in (endpoint.status, *endpoint.other_statuses)
     }
     error = {"description": "refused", "content": {JSON: {"schema": schemas[ErrorBody]}}}
     responses |= {str(status): error for status in endpoint.error_statuses}

@@ -1,91 +1,150 @@
-"""Checks passwords, issues tokens and verifies them."""
+"""Knows the accounts, checks their passwords, issues tokens, and tells whose a token is."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-import msgspec
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 from starlette.requests import Request
 
 from master.target.api import errors
-from master.target.api.caller import Caller, Role
+from master.target.api.caller import Caller
 from master.target.auth.accounts import Account, demo_accounts
+from master.target.auth.lockout import LockoutRules
 from master.target.auth.messages import Token
+from master.target.auth.passwords import HashCost, Passwords
+from master.target.auth.revocations import Revocations
+from master.target.auth.storage import AuthStorage
+from master.target.auth.tokens import KEY_BYTES, AccessClaims, InvalidTokenError, RefreshClaims, TokenSigner
 
-TOKEN_LIFETIME_S = 3600
-_ALGORITHM = "HS256"
-_MAX_TOKEN_CHARACTERS = 1024
-# scrypt with N = 2**8, r = 8 takes 0.8 ms. A real gateway takes 50 ms and more; this one has to bear 500 sign-ins a second
-# on one core, so that it is the generator that is measured.
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**8, 8, 1
+_SIGNING_KEY, _PASSWORD_HASH = "signing key", "password hash"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """What can be set about sign-in. Lifetimes in seconds."""
+
+    token_lifetime_s: int = 3600
+    refresh_lifetime_s: int = 86_400
+    hash_cost: HashCost = field(default_factory=HashCost)
+    lockout: LockoutRules = field(default_factory=LockoutRules)
 
 
 class Authority:
-    """Checks passwords, issues tokens and verifies them. Its signing key is made here and never leaves the process."""
+    """Who may do what. What every request needs is in memory; `load` takes it up from the database, changes go there first."""
 
     def __init__(
-        self, password: str, *, lifetime_s: int = TOKEN_LIFETIME_S, clock: Callable[[], float] = time.time
+        self, password: str, settings: AuthSettings | None = None, *, clock: Callable[[], float] = time.time
     ) -> None:
+        """`password` is that of all accounts. Until `load`, the signing key is one made here."""
+        self.settings = settings or AuthSettings()
+        self.revocations = Revocations()
         self._accounts = {account.name: account for account in demo_accounts()}
-        self._nobody = Account("", Role.USER)
-        self._password = password.encode()
-        self._lifetime_s = lifetime_s
+        self._password = password
+        self._passwords = Passwords(self.settings.hash_cost)
         self._clock = clock
-        self._key = OctKey.import_key(secrets.token_bytes(32))
-        # Verifying a signature costs 80 µs, about two whole requests. Only the signature's verdict is remembered; expiry is
-        # looked at each time. 8192 tokens are more than the demo accounts hold at once.
-        self._verified = lru_cache(maxsize=8192)(self._verify)
+        self._use_key(secrets.token_bytes(KEY_BYTES))
 
-    def check_password(self, username: str, password: str) -> Account | None:
-        """The account, if the password is its own. Costs exactly one hash, whoever asks, so that time tells nothing.
+    async def load(self, storage: AuthStorage, revoked: Iterable[tuple[str, float]]) -> None:
+        """Take up the signing key, the accounts and the revoked families that an earlier process has left.
 
-        An account's hash is not made before it first signs in (3000 at start would take seconds): that time, the hash
-        just made is its own if the password is the one that all have. May be called from any thread.
+        If the accounts' password is another one now, their hashes are forgotten.
         """
-        account = self._accounts.get(username, self._nobody)
-        given = password.encode()
-        made = hashlib.scrypt(given, salt=account.salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=32)
-        if account.password_hash is None:
-            right = hmac.compare_digest(given, self._password) and account is not self._nobody
-            if right:
-                account.password_hash = made
-        else:
-            right = hmac.compare_digest(made, account.password_hash)
-        return account if right else None
+        key = await storage.secret(_SIGNING_KEY)
+        if key is None:
+            key = secrets.token_hex(KEY_BYTES)
+            await storage.put_secret(_SIGNING_KEY, key)
+        self._use_key(bytes.fromhex(key))
+        if not self._passwords.matches(self._password, await storage.secret(_PASSWORD_HASH)):
+            await storage.forget_hashes()
+            await storage.put_secret(_PASSWORD_HASH, self._passwords.hash(self._password))
+        self._accounts |= {account.name: account for account in await storage.accounts()}
+        for family, until in revoked:
+            self.revocations.add(family, until, self._clock())
 
-    def issue(self, account: Account) -> Token:
-        """A token for `account`, good from now on."""
-        now = int(self._clock())
-        claims = {"sub": account.name, "role": account.role.value, "iat": now, "exp": now + self._lifetime_s}
-        token = jwt.encode({"alg": _ALGORITHM}, claims, self._key)
-        return Token(token, "Bearer", self._lifetime_s, account.role)
+    def account(self, name: str) -> Account | None:
+        """The account of that name."""
+        return self._accounts.get(name)
 
-    def caller(self, request: Request, roles: Sequence[Role] = ()) -> Caller:
-        """Who sends `request`. Raises ApiError 401 without a valid token, 403 unless its role is among `roles` (if any)."""
+    def accounts(self, after: str, limit: int) -> list[Account]:
+        """Up to `limit` accounts whose names come after `after`, by name."""
+        names = sorted(name for name in self._accounts if name > after)
+        return [self._accounts[name] for name in names[:limit]]
+
+    def check_password(self, name: str, password: str) -> tuple[Account | None, str | None]:
+        """The account, if the password is its own, and then a new hash of it if one is to be kept.
+
+        Costs exactly one hash, whoever asks, so that time tells nothing; but for the first sign-in after the cost of hashes has
+        been changed. May be called from any thread.
+        """
+        account = self._accounts.get(name)
+        if account is None or account.password_hash is not None:
+            known = None if account is None else account.password_hash
+            if not self._passwords.matches(password, known):
+                return None, None
+            assert known is not None
+            return account, self._passwords.hash(password) if self._passwords.is_outdated(known) else None
+        made = self._passwords.hash(password)
+        right = hmac.compare_digest(password.encode(), self._password.encode())
+        return (account, made) if right else (None, None)
+
+    def issue(self, account: Account, family: str, refresh_id: str) -> Token:
+        """A pair of tokens for `account`, good from now on. They belong to `family`."""
+        now, settings = self._clock(), self.settings
+        access = AccessClaims(
+            account.name, account.role, now, int(now) + settings.token_lifetime_s, secrets.token_urlsafe(12), family
+        )
+        refresh = RefreshClaims(account.name, now, int(now) + settings.refresh_lifetime_s, refresh_id, family)
+        return Token(
+            self._signer.sign(access),
+            "Bearer",
+            settings.token_lifetime_s,
+            account.role,
+            self._signer.sign(refresh),
+            settings.refresh_lifetime_s,
+        )
+
+    def caller(self, request: Request) -> Caller:
+        """Who sends `request`. Raises ApiError 401 without a token that is good."""
         header = request.headers.get("authorization")
         if header is None:
             raise errors.unauthorized("sign in first: no Authorization header")
         scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or len(token) > _MAX_TOKEN_CHARACTERS:
+        if scheme.lower() != "bearer":
             raise errors.unauthorized("Authorization must be a Bearer token")
         caller = self._verified(token)
-        if self._clock() >= caller.expires_at:
-            raise errors.unauthorized("token expired")
-        if roles and caller.role not in roles:
-            raise errors.forbidden(f"role {caller.role.value} may not do this")
+        self._require_good(caller.name, caller.issued_at, caller.expires_at, caller.family)
         return caller
+
+    def refresh_claims(self, token: str) -> tuple[RefreshClaims, Account]:
+        """What a refresh token says, and whose it is. Raises ApiError 401 unless it is good; whether it was used is not looked at."""
+        try:
+            claims = self._signer.read(token, RefreshClaims)
+        except InvalidTokenError:
+            raise errors.unauthorized("invalid token") from None
+        return claims, self._require_good(claims.sub, claims.iat, claims.exp, claims.fam)
+
+    def _require_good(self, name: str, issued_at: float, expires_at: float, family: str) -> Account:
+        if self._clock() >= expires_at:
+            raise errors.unauthorized("token expired")
+        account = self._accounts.get(name)
+        if account is None or account.locked or issued_at <= account.tokens_since or family in self.revocations:
+            raise errors.unauthorized("token revoked")
+        return account
+
+    def _use_key(self, key: bytes) -> None:
+        self._signer = TokenSigner(key)
+        # Verifying a signature costs as much as a whole request. Only the signature's verdict is remembered; what can change
+        # is looked at each time. 8192 tokens are more than the demo accounts hold at once.
+        self._verified = lru_cache(maxsize=8192)(self._verify)
 
     def _verify(self, token: str) -> Caller:
         try:
-            decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
-            return msgspec.convert(decoded.claims, Caller)
-        except (JoseError, ValueError, TypeError, msgspec.ValidationError):
+            claims = self._signer.read(token, AccessClaims)
+        except InvalidTokenError:
             raise errors.unauthorized("invalid token") from None
+        return Caller(claims.sub, claims.role, int(claims.exp), claims.iat, claims.fam)

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from master.target.api.caller import Role
+from master.target.auth.tokens import MAX_TOKEN_CHARACTERS
 
 
 class Login(Struct, forbid_unknown_fields=True):
@@ -16,13 +17,21 @@ class Login(Struct, forbid_unknown_fields=True):
     password: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+class Refresh(Struct, forbid_unknown_fields=True):
+    """Body of POST /auth/refresh."""
+
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_CHARACTERS)]
+
+
 class Token(Struct):
-    """A sign-in that worked. The token is good for `expires_in_s` seconds."""
+    """A sign-in that worked. The token is good for `expires_in_s` seconds; the refresh token for one new pair, and so long."""
 
     token: str
     token_type: str
     expires_in_s: int
     role: Role
+    refresh_token: str
+    refresh_expires_in_s: int
 
 
 class Me(Struct):

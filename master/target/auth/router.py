@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Executor
+from starlette.responses import Response
 
-from master.target.api import errors
 from master.target.api.domain import Domain
 from master.target.api.endpoint import ANYBODY, Call, Endpoint
-from master.target.auth.authority import Authority
-from master.target.auth.messages import Login, Me, Token
+from master.target.auth.messages import Login, Me, Refresh, Token
+from master.target.auth.sign_in import LOGIN, REFRESH, SignIn
 
 
 class AuthApi(Domain):
     """Sign-in, and who one is."""
 
-    def __init__(self, authority: Authority, pool: Executor) -> None:
-        self._authority = authority
-        self._pool = pool
+    def __init__(self, sign_in: SignIn) -> None:
+        self._sign_in = sign_in
 
     def endpoints(self) -> list[Endpoint]:
         """As Domain."""
         return [
-            Endpoint("POST", "/auth/login", self.login, "Sign in", roles=None, body=Login, reply=Token, errors=(401,)),
+            Endpoint("POST", LOGIN, self.login, "Sign in", roles=None, body=Login, reply=Token, errors=(401, 403, 429)),
+            Endpoint(
+                "POST",
+                REFRESH,
+                self.refresh,
+                "A new pair of tokens for a refresh token, which is used up",
+                roles=None,
+                body=Refresh,
+                reply=Token,
+                errors=(401,),
+            ),
+            Endpoint(
+                "POST", "/auth/logout", self.logout, "Revoke the tokens of this sign-in", status=204, audited=True
+            ),
             Endpoint("GET", "/auth/me", self.me, "Who the token belongs to", roles=ANYBODY, reply=Me),
         ]
 
+    async def start(self) -> None:
+        """As Domain."""
+        await self._sign_in.start()
+
     async def login(self, call: Call) -> Token:
-        """The hash is made in a thread: it frees the interpreter lock, so other requests go on."""
+        """Tokens for a name and its password."""
         wanted: Login = call.body
-        loop = asyncio.get_running_loop()
-        account = await loop.run_in_executor(
-            self._pool, self._authority.check_password, wanted.username, wanted.password
-        )
-        if account is None:
-            raise errors.unauthorized("wrong username or password")
-        return self._authority.issue(account)
+        return await self._sign_in.sign_in(wanted.username, wanted.password)
+
+    async def refresh(self, call: Call) -> Token:
+        """Tokens for a refresh token."""
+        wanted: Refresh = call.body
+        return await self._sign_in.refresh(wanted.refresh_token)
+
+    async def logout(self, call: Call) -> Response:
+        """The token of the request and all that go back to the same sign-in are refused from now on."""
+        await self._sign_in.revoke(call.caller.family)
+        return Response(status_code=204)
 
     async def me(self, call: Call) -> Me:
         """What the token claims."""

@@ -46,6 +46,8 @@ class SqliteDatabase:
         """Open the file, or begin it. Raises DatabaseError if it is anything else or can't be written."""
         try:
             _check(path)
+            # It holds the signing key and password hashes. SQLite's further files take after this one.
+            path.touch(mode=0o600)
             self._db = sqlite3.connect(path, isolation_level=None, cached_statements=_PREPARED_STATEMENTS)
             self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")

@@ -49,10 +49,11 @@ def new_session(target: Target, token: str) -> str:
 
 def test_signing_in_tells_who_one_is(target: Target) -> None:
     reply = target.ask("POST", "/auth/login", {"username": "admin07", "password": "piswarm"})
-    assert {key: value for key, value in reply.json.items() if key != "token"} == {
+    assert {key: value for key, value in reply.json.items() if key not in {"token", "refresh_token"}} == {
         "token_type": "Bearer",
         "expires_in_s": 3600,
         "role": "admin",
+        "refresh_expires_in_s": 86_400,
     }
     me = target.ask("GET", "/auth/me", token=reply.json["token"]).json
     assert (me["username"], me["role"]) == ("admin07", "admin")
@@ -238,7 +239,8 @@ def test_what_is_no_token_is_refused(target: Target, header: str) -> None:
 def test_a_token_of_another_target_is_refused(target: Target) -> None:
     """This process's own authority has the same accounts and the same password, and another key."""
     other = Authority("piswarm")
-    token = other.issue(other.check_password("user0001", "piswarm")).token
+    account, _ = other.check_password("user0001", "piswarm")
+    token = other.issue(account, "family", "refresh").token
     assert target.ask("GET", "/auth/me", token=token).status == 401
 
 

@@ -142,6 +142,16 @@ def test_a_commit_waits_for_the_disk_only_where_it_is_asked_to(
     asyncio.run(run())
 
 
+def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """They hold the signing key and password hashes."""
+
+    def modes(database: SqliteDatabase, _storage: object) -> Awaitable[int]:
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+        return database.execute("SELECT 1")
+
+    on_sessions(tmp_path / "target.db", modes)
+
+
 @pytest.mark.parametrize("kind", ["text", "database"])
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "precious.db"
