@@ -45,18 +45,17 @@ class Totals:
     complete: bool = True
     """Whether all of run.db could be read."""
 
-    def add_unsteady(self, facts: SecondFacts, where: str) -> None:
-        """Add a second that is not judged, and `where` in the run it is."""
+    def add(self, facts: SecondFacts, judged: JudgedSecond | None, where: str) -> None:
+        """Add a second, as it is `judged`; None is one that is not, and `where` in the run that is."""
         for part in (facts.fit, facts.unfit):
             for endpoint, tally in part.items():
                 self.whole.setdefault(endpoint, EndpointStats()).merge(tally)
-                self.elsewhere[endpoint][where] += tally.total
+                if judged is None:
+                    self.elsewhere[endpoint][where] += tally.total
+        if judged is not None:
+            self._add_steady(facts, judged)
 
-    def add_steady(self, facts: SecondFacts, judged: JudgedSecond) -> None:
-        """Add a second that is judged."""
-        for part in (facts.fit, facts.unfit):
-            for endpoint, tally in part.items():
-                self.whole.setdefault(endpoint, EndpointStats()).merge(tally)
+    def _add_steady(self, facts: SecondFacts, judged: JudgedSecond) -> None:
         for endpoint, tally in judged.tallies.items():
             self.steady.setdefault(endpoint, EndpointStats()).merge(tally)
         for histogram in judged.excluded.values():
@@ -106,10 +105,9 @@ def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Tot
     steady, stages = set(steady_seconds), {row.second: row.stage for row in store.seconds()}
     for second, facts in stored_seconds(store, sorted(steady)):
         judged, stage = facts.judged(second, steady), stages.get(second)
+        totals.add(facts, judged, _WHERE.get((stage or "").partition(" ")[2], _AFTER))
         if judged is None:
-            totals.add_unsteady(facts, _WHERE.get((stage or "").partition(" ")[2], _AFTER))
             continue
-        totals.add_steady(facts, judged)
         if stage is not None and facts.users is not None:
             totals.users_ran[stage, facts.users] += 1
         judge.add(judged)
