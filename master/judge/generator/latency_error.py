@@ -188,7 +188,8 @@ def _exceeds(measured: Spread, lags: Lags, most_percent: float) -> bool:
     for percent in PERCENTS:
         start_ms = measured.percentile(percent)
         allowed_ms = (part * start_ms + TOLERANCE_MS) / (1 + part)
-        if _share_within(measured, lags, start_ms + allowed_ms) < percent / 100:
+        reachable = allowed_ms < _MAX_SHARE * start_ms
+        if reachable and _share_within(measured, lags, start_ms + allowed_ms) < percent / 100:
             return True
     return False
 

@@ -212,6 +212,24 @@ def test_no_lag_is_more_than_what_was_measured() -> None:
     assert "of 3 ms there, about 2.7 ms is the lag" in row.message
 
 
+@pytest.mark.parametrize("most_percent", [1.0, 100.0, 850.0, 950.0, 10_000.0])
+@pytest.mark.parametrize(
+    ("measured_ms", "lags_ms"),
+    [([400.0] * 100, [300.0] * 20), ([1.0] * 95 + [3.0] * 5, [0.1] * 95 + [300.0] * 5), ([0.2] * 100, [0.19] * 20)],
+    ids=["lag that can be", "lag beyond what was measured", "lag within the tolerance"],
+)
+def test_a_node_is_named_by_the_error_that_is_judged(
+    measured_ms: list[float], lags_ms: list[float], most_percent: float
+) -> None:
+    """The only node of a run is named exactly when the run is invalid, whatever the limit: no error is above 900 %."""
+    lag = LagByRequest()
+    lag.add(histogram(lags_ms), 100)
+    tally = EndpointStats(100, histogram=histogram(measured_ms), userspace_timed=100)
+    row = check_latency_error(most_percent, [tally], {"pi1": lag})
+    assert row.ok or most_percent < 900
+    assert row.nodes == (() if row.ok else ("pi1",))
+
+
 def test_failures_are_no_answers_that_came_late() -> None:
     """Failed requests do not change the estimate, which is that of the answers alone."""
     dice = random.Random(5)
