@@ -112,7 +112,7 @@ def _add_auth_options(parser: argparse.ArgumentParser) -> None:
     default = AuthSettings()
     parser.add_argument(
         "--token-lifetime",
-        type=_positive,
+        type=int,
         default=default.token_lifetime_s,
         metavar="S",
         dest="token_lifetime_s",
