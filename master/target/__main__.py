@@ -20,6 +20,7 @@ from master.target.process.lifetime import end_after_stdin, end_on_signals
 from master.target.process.password import PasswordError, read_password
 from master.target.process.scratch import scratch_directory
 from master.target.process.server import Server
+from master.target.rdp.servers import RdpSettings
 from master.target.settings import TargetSettings, parse_settings
 
 EXIT_INPUT = 2
@@ -58,6 +59,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             database,
             pool,
             alive_within_s=settings.alive_within_s,
+            rdp=RdpSettings(settings.host, settings.rdp_ports, settings.rdp_servers),
         )
 
     server = Server(create)

@@ -18,9 +18,13 @@ from master.target.database.database import Database
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.nodes.pool_router import PoolApi
 from master.target.nodes.pool_storage import PoolStorage
+from master.target.nodes.room import NodeRoom
 from master.target.nodes.router import NodeApi
 from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
+from master.target.rdp.router import RdpApi
+from master.target.rdp.servers import RdpServers, RdpSettings
+from master.target.rdp.storage import ServerStorage
 from master.target.sessions.router import SessionApi
 from master.target.sessions.storage import SessionStorage
 
@@ -32,6 +36,7 @@ def create_gateway(
     *,
     clock: Callable[[], float] = time.time,
     alive_within_s: float = ALIVE_WITHIN_S,
+    rdp: RdpSettings | None = None,
 ) -> Gateway:
     """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds.
 
@@ -42,11 +47,16 @@ def create_gateway(
     sessions = SessionStorage(database)
     node_storage, pools = NodeStorage(database, alive_within_s=alive_within_s), PoolStorage(database)
     nodes = NodeApi(node_storage, SampleStorage(database), pools, clock=clock)
+    server_storage = ServerStorage(database)
+    servers = RdpServers(
+        database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
+    )
     domains = [
         AuthApi(sign_in),
         SessionApi(sessions, pool, clock=clock),
         nodes,
         PoolApi(pools, node_storage, clock=clock),
+        RdpApi(servers, server_storage, clock=clock),
         AdminApi(sessions, nodes),
     ]
     return Gateway(domains, authority.caller, audit.note)

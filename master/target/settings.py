@@ -13,6 +13,8 @@ from master.target.auth.passwords import HashCost
 from master.target.database.sqlite import Durability
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.process.password import PASSWORD_VARIABLE
+from master.target.rdp.ports import DEFAULT_PORTS, PortRange, parse_port_range
+from master.target.rdp.servers import MAX_SERVERS
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class TargetSettings:
     until_stdin_closes: bool
     outlive_s: float
     alive_within_s: float
+    rdp_ports: PortRange
+    rdp_servers: int
 
     @property
     def auth(self) -> AuthSettings:
@@ -90,14 +94,7 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
         dest="outlive_s",
         help="with --until-stdin-closes: end only when no request has come for so long since, or at SIGUSR1 (default: at once)",
     )
-    parser.add_argument(
-        "--alive-within",
-        type=float,
-        default=ALIVE_WITHIN_S,
-        metavar="S",
-        dest="alive_within_s",
-        help="a node that was silent for longer is lost (default: %(default)s)",
-    )
+    _add_node_options(parser)
     return TargetSettings(**vars(parser.parse_args(arguments)))
 
 
@@ -159,8 +156,43 @@ def _add_auth_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_node_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--alive-within",
+        type=_seconds,
+        default=ALIVE_WITHIN_S,
+        metavar="S",
+        dest="alive_within_s",
+        help="a node that was silent for longer is lost (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rdp-ports",
+        type=_port_range,
+        default=DEFAULT_PORTS,
+        metavar="FIRST-LAST",
+        help="ports of the RDP servers, which listen where --host does; 0: whichever are free (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rdp-servers", type=_positive, default=MAX_SERVERS, metavar="N", help="at most so many (default: %(default)s)"
+    )
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 86400")
+    return seconds
+
+
+def _port_range(text: str) -> PortRange:
+    try:
+        return parse_port_range(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -16,7 +16,7 @@ _LIFETIME = dt.timedelta(days=365)
 
 
 def make_tls_context() -> ssl.SSLContext:
-    """A server's context with a new key and a self-signed certificate. Takes some milliseconds."""
+    """A server's context with a new key and a self-signed certificate. Takes tens of milliseconds."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "piswarm target")])
     now = dt.datetime.now(dt.UTC)

@@ -28,8 +28,9 @@ _LOOKED_AT_BYTES = HEADER_BYTES + 2  # the header, the TPDU's length and its cod
 
 
 class Security(StrEnum):
-    """What a server asks of its clients: Standard RDP Security, or TLS."""
+    """What a server asks of its clients: TLS if they can and Standard RDP Security otherwise, or one of the two alone."""
 
+    NEGOTIATE = "negotiate"
     RDP = "rdp"
     TLS = "tls"
 
@@ -43,13 +44,15 @@ def negotiate(request: ConnectionRequest, security: Security) -> ConnectionConfi
         if security is Security.TLS:
             raise ProtocolError("the client doesn't negotiate, and this server needs TLS")
         return ConnectionConfirm()
-    if security is Security.TLS:
-        if request.offered & Protocols.SSL:
-            return ConnectionConfirm(selected=Protocols.SSL)
-        return ConnectionConfirm(failure=Failure.SSL_REQUIRED_BY_SERVER)
-    if request.offered != Protocols.RDP:
+    if request.offered == Protocols.RDP:
+        if security is Security.TLS:
+            return ConnectionConfirm(failure=Failure.SSL_REQUIRED_BY_SERVER)
+        return ConnectionConfirm(selected=Protocols.RDP)
+    if security is Security.RDP:
         return ConnectionConfirm(failure=Failure.SSL_NOT_ALLOWED_BY_SERVER)
-    return ConnectionConfirm(selected=Protocols.RDP)
+    if request.offered & Protocols.SSL:
+        return ConnectionConfirm(selected=Protocols.SSL)
+    return ConnectionConfirm(failure=Failure.SSL_REQUIRED_BY_SERVER)  # only CredSSP or newer, which isn't served
 
 
 class ServerConnection:
@@ -61,13 +64,10 @@ class ServerConnection:
         self._skip_bytes = 0
         self.confirmed = False
         """Whether the request came, and was answered with anything but a failure."""
+        self.starts_tls = False
+        """Whether what follows is TLS; what is inside it comes to `receive`."""
         self.over = False
         """Whether the connection is to be closed, after what `receive` returned is sent."""
-
-    @property
-    def starts_tls(self) -> bool:
-        """Whether what follows is TLS, and what is inside it comes to `receive`."""
-        return self.confirmed and self._security is Security.TLS
 
     def receive(self, data: bytes) -> bytes:
         """Take what came; what to send back. Raises ProtocolError: the connection is then to be closed at once."""
@@ -83,6 +83,7 @@ class ServerConnection:
             raise ProtocolError("the client went on before it was answered")
         self.over = confirm.failure is not None
         self.confirmed = not self.over
+        self.starts_tls = confirm.selected == Protocols.SSL
         return pack_frame(pack_confirm(confirm))
 
     def _skim(self, data: bytes) -> None:

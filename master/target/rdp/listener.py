@@ -34,8 +34,8 @@ class Listener:
     """Accepts connections of one server until it is closed."""
 
     def __init__(self, security: Security = Security.RDP, tls: ssl.SSLContext | None = None) -> None:
-        if security is Security.TLS and tls is None:
-            raise ValueError("a server that asks for TLS needs a context")
+        if security is not Security.RDP and tls is None:
+            raise ValueError("a server that may select TLS needs a context")
         self.security = security
         self.tls = tls
         self.traffic = Traffic()
@@ -158,8 +158,9 @@ class _Connection(asyncio.Protocol):
             wrapped = await loop.start_tls(
                 plain, self, self._listener.tls, server_side=True, ssl_handshake_timeout=REQUEST_WITHIN_S
             )
-        except (OSError, ssl.SSLError):  # also time's end and a client that hung up
-            self._traffic.refused_total += 1
+        except OSError as error:  # also ssl.SSLError
+            if not isinstance(error, ConnectionResetError):  # a client that hangs up is not refused
+                self._traffic.refused_total += 1
             self._forget()
             plain.abort()
             return

@@ -16,6 +16,9 @@ class PortRange(NamedTuple):
     first: int
     last: int
 
+    def __str__(self) -> str:
+        return "0" if self.is_system else f"{self.first}-{self.last}"
+
     @property
     def is_system(self) -> bool:
         """Whether the system chooses."""

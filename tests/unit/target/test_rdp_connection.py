@@ -15,7 +15,7 @@ from master.target.rdp.x224 import (
     parse_confirm,
 )
 
-RDP, TLS = Security.RDP, Security.TLS
+RDP, TLS, BOTH = Security.RDP, Security.TLS, Security.NEGOTIATE
 DATA = pack_frame(b"\x02\xf0\x80payload")
 DISCONNECT = pack_frame(b"\x06\x80\0\0\0\0\0")
 
@@ -41,6 +41,10 @@ def answered(security: Security, offered: Protocols | None) -> tuple[ServerConne
         (RDP, Protocols.SSL | Protocols.HYBRID, ConnectionConfirm(failure=Failure.SSL_NOT_ALLOWED_BY_SERVER)),
         (TLS, Protocols.SSL | Protocols.HYBRID, ConnectionConfirm(selected=Protocols.SSL)),
         (TLS, Protocols.RDP, ConnectionConfirm(failure=Failure.SSL_REQUIRED_BY_SERVER)),
+        (BOTH, None, ConnectionConfirm()),
+        (BOTH, Protocols.RDP, ConnectionConfirm(selected=Protocols.RDP)),
+        (BOTH, Protocols.SSL | Protocols.HYBRID, ConnectionConfirm(selected=Protocols.SSL)),
+        (BOTH, Protocols.HYBRID, ConnectionConfirm(failure=Failure.SSL_REQUIRED_BY_SERVER)),
         (TLS, Protocols.HYBRID, ConnectionConfirm(failure=Failure.SSL_REQUIRED_BY_SERVER)),
     ],
 )

@@ -1,0 +1,289 @@
+"""The RDP servers of this process: each has room on a node, a port, and while it runs a listener."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from master.target.api import errors
+from master.target.database.database import Database
+from master.target.rdp.allocation import Candidate, Resources, best_fit
+from master.target.rdp.certificate import make_tls_context
+from master.target.rdp.connection import Security
+from master.target.rdp.listener import Listener
+from master.target.rdp.messages import NewServer
+from master.target.rdp.ports import DEFAULT_PORTS, PortPool, PortRange
+from master.target.rdp.states import ServerEvent, ServerState, next_state
+from master.target.rdp.storage import ServerStorage, StoredServer
+
+MAX_SERVERS = 256
+WATCH_EVERY_S = 2.0
+_PORT_TRIES = 32
+"""Ports that are tried for one server, so that a range that others sit on costs no more than some milliseconds."""
+
+_log = logging.getLogger("master.target")
+
+
+class Nodes(Protocol):
+    """What RDP servers need of the nodes."""
+
+    async def candidates(self, needed: Resources, node: str | None, pool: str | None) -> list[Candidate]:
+        """Nodes that are alive and have room, a bounded number: that node, those of that pool, or any."""
+
+    async def reserve(self, transaction: Database, node: str, needed: Resources) -> bool:
+        """Take room; False if there is not enough after all."""
+
+    async def release(self, transaction: Database, node: str, given: Resources) -> None:
+        """Give room back."""
+
+    async def lost(self, names: Collection[str]) -> set[str]:
+        """Those of these nodes that are not alive."""
+
+
+@dataclass(frozen=True)
+class RdpSettings:
+    """Where RDP servers listen, and how many there may be."""
+
+    host: str = "127.0.0.1"
+    ports: PortRange = DEFAULT_PORTS
+    max_servers: int = MAX_SERVERS
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that listens. `server` has the traffic of its earlier runs alone."""
+
+    server: StoredServer
+    listener: Listener
+    since: float
+    saved_at_bytes: int = 0
+
+
+class RdpServers:
+    """Creates, starts, stops and deletes servers. What happens to one at the same time twice happens once."""
+
+    def __init__(
+        self,
+        database: Database,
+        storage: ServerStorage,
+        nodes: Nodes,
+        settings: RdpSettings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._nodes = nodes
+        self.settings = settings
+        self._clock = clock
+        self._ports = PortPool(settings.ports)
+        self._allocating = asyncio.Lock()
+        self._count = 0
+        self._tls: ssl.SSLContext | None = None
+        self._making_tls = asyncio.Lock()
+        self.running: dict[str, Running] = {}
+
+    @property
+    def ports_taken(self) -> int:
+        """How many ports have been given out."""
+        return self._ports.taken
+
+    async def recover(self) -> None:
+        """Take up what an earlier process has left: what ran is started again, on its port if that is still free."""
+        await self._storage.create()
+        found = await self._storage.page(None, None, 2**31)
+        self._count = len(found)
+        for server in found:
+            if server.port is not None and not self._ports.ports.is_system:
+                self._ports.take(server.port)
+        for server in reversed(found):
+            stopped = next_state(server.state, ServerEvent.PROCESS_ENDED)
+            if stopped is None:
+                continue
+            ran = server.state in {ServerState.STARTING, ServerState.RUNNING}
+            moved = await self._storage.move(server, stopped, "the target was restarted")
+            if ran and moved is not None:
+                with contextlib.suppress(errors.ApiError):  # it stays stopped, or is failed, and says why
+                    await self.start(moved)
+
+    async def close(self) -> None:
+        """Close the listeners. Their servers stay running in the database: the next process starts them again."""
+        for running in list(self.running.values()):
+            await running.listener.close()
+            await self._storage.set_traffic(running.server, running.listener.traffic)
+        await self._storage.see_runs(self._clock())
+        self.running.clear()
+
+    async def create(self, owner: str, wanted: NewServer, session: str | None = None) -> StoredServer:
+        """Give a new server room on a node and a port. Raises ApiError 409 if one of the two can't be had."""
+        needed = Resources(wanted.cpu_count, wanted.memory_mb, wanted.disk_mb)
+        async with self._allocating:
+            if self._count >= self.settings.max_servers:
+                raise errors.conflict(f"there are {self._count} RDP servers already: delete one first")
+            chosen = best_fit(await self._nodes.candidates(needed, wanted.node, wanted.pool), needed)
+            if chosen is None:
+                asked_for = f" (node {wanted.node})" if wanted.node else f" (pool {wanted.pool})" if wanted.pool else ""
+                raise errors.conflict(f"no node that is alive has room for this RDP server{asked_for}")
+            port = self._find_port()
+            server = StoredServer(
+                0,
+                secrets.token_hex(8),
+                owner,
+                chosen.name,
+                session,
+                ServerState.CREATED,
+                wanted.security,
+                *needed,
+                port,
+                None,
+                self._clock(),
+                None,
+                None,
+            )
+            async with self._database.transaction() as transaction:
+                if not await self._nodes.reserve(transaction, chosen.name, needed):
+                    raise errors.conflict("the node has just lost its room: try again")
+                stored = await self._storage.add(transaction, server)
+            if port is not None:
+                self._ports.take(port)
+            self._count += 1
+        return await self.start(stored) if wanted.start else stored
+
+    async def start(self, server: StoredServer) -> StoredServer:
+        """Have a server listen. Raises ApiError 409 if it can't be started now, or its node is lost."""
+        if await self._nodes.lost([server.node]):
+            raise errors.conflict(f"the node {server.node} is lost")
+        starting = await self._move(server, ServerEvent.START)
+        try:
+            listener, port = await self._listen(starting)
+        except (OSError, errors.ApiError) as error:
+            return await self._move(starting, ServerEvent.NOT_LISTENING, f"can't listen: {error}", "failed")
+        now = self._clock()
+        self.running[server.id] = Running(replace(starting, port=port), listener, now)
+        try:
+            await self._storage.begin_run(starting, port, now)
+            return await self._move(starting, ServerEvent.LISTENING)
+        except BaseException:
+            del self.running[server.id]
+            await listener.close()
+            raise
+
+    async def stop(self, server: StoredServer, reason: str | None = None) -> StoredServer:
+        """Close a server's listener and connections. Raises ApiError 409 if it isn't running."""
+        stopping = await self._move(server, ServerEvent.STOP, reason)
+        running = self.running.pop(server.id, None)
+        if running is not None:
+            await running.listener.close()
+            await self._storage.set_traffic(running.server, running.listener.traffic)
+        await self._storage.end_run(stopping, self._clock())
+        return await self._move(stopping, ServerEvent.CLOSED, reason, "stopped")
+
+    async def delete(self, server: StoredServer) -> StoredServer:
+        """Forget a server that doesn't run; its room and port are free again. Raises ApiError 409 if it does."""
+        following = _following(server, ServerEvent.DELETE)
+        async with self._database.transaction() as transaction:
+            if not await self._storage.remove(transaction, server):
+                raise errors.conflict("something else has just happened to this server")
+            await self._nodes.release(transaction, server.node, server.resources)
+        if server.port is not None:
+            self._ports.give_back(server.port)
+        self._count -= 1
+        return replace(server, state=following)
+
+    async def create_for(self, owner: str, session_id: str, _resolution: tuple[int, int]) -> str:
+        """Create and start a server for a session; its id. Raises ApiError if none can be had."""
+        server = await self.create(owner, NewServer(start=True), session_id)
+        if server.state is not ServerState.RUNNING:
+            await self.delete(server)
+            raise errors.unavailable(f"the session's RDP server did not start: {server.reason}")
+        return server.id
+
+    async def release(self, server_id: str) -> None:
+        """Stop and delete the server of a session that has ended, whatever state it is in, if it is still there."""
+        with contextlib.suppress(errors.ApiError):  # somebody else is at it
+            server = await self._storage.find(server_id)
+            if server is not None and server.state is ServerState.RUNNING:
+                server = await self.stop(server)
+            if server is not None:
+                await self.delete(server)
+
+    async def watch(self) -> None:
+        """Until cancelled: keep what the listeners have seen, and stop the servers of nodes that are lost."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001  # the database may be away for a while
+                _log.exception("can't look after the RDP servers")
+
+    async def _look(self) -> None:
+        if not self.running:
+            return
+        await self._storage.see_runs(self._clock())
+        lost = await self._nodes.lost({running.server.node for running in self.running.values()})
+        for running in list(self.running.values()):
+            traffic = running.listener.traffic
+            if traffic.received_bytes != running.saved_at_bytes:
+                running.saved_at_bytes = traffic.received_bytes
+                await self._storage.set_traffic(running.server, traffic)
+            if running.server.node in lost and (server := await self._storage.find(running.server.id)) is not None:
+                with contextlib.suppress(errors.ApiError):
+                    await self.stop(server, f"the node {server.node} was lost")
+
+    async def _move(
+        self, server: StoredServer, event: ServerEvent, reason: str | None = None, total: str | None = None
+    ) -> StoredServer:
+        moved = await self._storage.move(server, _following(server, event), reason, total)
+        if moved is None:
+            raise errors.conflict("something else has just happened to this server")
+        return moved
+
+    async def _listen(self, server: StoredServer) -> tuple[Listener, int]:
+        """A listener on the server's port, or on another of the pool if that one is busy. Raises OSError."""
+        listener = Listener(server.security, await self._tls_context(server.security))
+        try:
+            return listener, await listener.open(self.settings.host, server.port or 0)
+        except OSError:
+            if self._ports.ports.is_system:
+                raise
+        async with self._allocating:
+            port = self._find_port()
+            assert port is not None
+            await listener.open(self.settings.host, port)
+            if server.port is not None:
+                self._ports.give_back(server.port)
+            self._ports.take(port)
+        return listener, port
+
+    def _find_port(self) -> int | None:
+        """A port that nobody listens on; None if the system is to choose. Raises ApiError 409 if there is none."""
+        if self._ports.ports.is_system:
+            return None
+        for _, port in zip(range(_PORT_TRIES), self._ports.candidates(), strict=False):
+            family = socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET
+            with contextlib.suppress(OSError):
+                socket.create_server((self.settings.host, port), family=family).close()
+                return port
+        raise errors.conflict("no port is free for another RDP server")
+
+    async def _tls_context(self, security: Security) -> ssl.SSLContext | None:
+        if security is Security.RDP:
+            return None
+        async with self._making_tls:
+            if self._tls is None:  # it takes tens of milliseconds, which the loop hasn't
+                self._tls = await asyncio.to_thread(make_tls_context)
+        return self._tls
+
+
+def _following(server: StoredServer, event: ServerEvent) -> ServerState:
+    following = next_state(server.state, event)
+    if following is None:
+        raise errors.conflict(f"the RDP server is {server.state.value}: it can't be told to {event.value}")
+    return following
