@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from collected_run import HEALTHY, START_S, USERS, collected_scenario, join, sample, set_clock
 
 from master.fleet.registry import Registry
 from master.judge.faults import Faults
@@ -16,44 +16,24 @@ from master.judge.seconds.second_facts import JudgedSecond
 from master.judge.target.thresholds import Judge
 from master.judge.totals import Totals, read_totals
 from master.run.checkpoint import read_checkpoint
-from master.run.collect import agents, collector
 from master.run.collect.collector import Collector
 from master.run.collect.latest_seconds import CLOSED_AFTER_S
-from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
+from master.scenario import Stage
 from master.store import CHECKPOINT_KEY, Store
-from worker import __version__
 from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry.conditions import THROTTLED, pack_flags
 from worker.wire.messages import (
-    ClockReply,
     EndpointSecond,
     ExceptionCount,
-    Facts,
-    Hello,
-    Reading,
-    Ready,
     Report,
-    Sample,
     Unanswered,
-    UserShare,
     WorkerSecond,
 )
 
-START_S = 1000
 LATE_S = 2
 """No report is later than this: what is not there when a second is judged live is judged at the end alone."""
 AWAY_S = 6
-FACTS = Facts(
-    simulated=True,
-    model="Raspberry Pi 4 Model B",
-    cpu_count=4,
-    memory_bytes=1,
-    os="o",
-    python="p",
-    piswarm=__version__,
-)
 NODES = ("pi1", "pi2", "pi3")
-USERS = 10
 RULES = (
     "rate_per_user >= 0/s over 3s, abort",
     "GET /x p95 < 1000 s over 3s, abort",
@@ -97,9 +77,7 @@ class Played:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         self.random = Random(seed)
         self.now_s = float(START_S)
-        clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: self.now_s)
-        monkeypatch.setattr(collector, "time", clock)
-        monkeypatch.setattr(agents, "time", clock)
+        set_clock(monkeypatch, lambda: self.now_s)
         self.judged: list[dict[int, tuple[Any, ...]]] = []
         """What each judge was given, in the order in which they were made."""
         judges: dict[int, dict[int, tuple[Any, ...]]] = {}
@@ -116,17 +94,11 @@ class Played:
 
         monkeypatch.setattr(Judge, "__init__", noted_make)
         monkeypatch.setattr(Judge, "add", noted_add)
-        self.scenario = Scenario(
-            "alike",
-            "embedded",
-            {"ApiUser": UserShare(weight=1)},
-            (
-                Stage(users=30, spawn_rate=10, hold_s=self.random.uniform(8, 16)),
-                Stage(users=30, spawn_rate=10, hold_s=30.0),
-            ),
-            nodes=ExpectedNodes(3, 1),
-            thresholds=tuple(parse_threshold(rule) for rule in RULES),
+        stages = (
+            Stage(users=30, spawn_rate=10, hold_s=self.random.uniform(8, 16)),
+            Stage(users=30, spawn_rate=10, hold_s=30.0),
         )
+        self.scenario = collected_scenario(len(NODES), stages, RULES)
         self.store = Store(path, create=True)
         self.numbers = dict.fromkeys(NODES, 0)
         self.due = dict.fromkeys(NODES, 0)
@@ -141,12 +113,7 @@ class Played:
             self.store, Registry(NODES), self.scenario, tell=lambda _node, _message: None, earlier=earlier
         )
         for node in NODES:
-            self.collector.on_agent(node, Hello(FACTS))
-            self.collector.on_agent(node, ClockReply(self.now_s, self.now_s, self.now_s))
-            self.collector.on_worker_joined(
-                node, f"{node}_0", Ready("2.47.0", 1, self.numbers[node] + 1 if resumed else 1, "run")
-            )
-            self.collector.on_order(f"{node}_0", {"ApiUser": USERS})
+            join(self.collector, node, self.now_s, first=self.numbers[node] + 1)
         self.collector.begin()
 
     def seconds(self, count: int) -> None:
@@ -156,23 +123,15 @@ class Played:
             for node in NODES:
                 if self.random.random() < 0.9:
                     self.now_s = START_S + second + 0.5
-                    self.collector.on_agent(node, self.sample(second))
+                    conditions = pack_flags(THROTTLED) if self.random.random() < 0.1 else HEALTHY
+                    taken = sample(second, self.now_s, self.now_s, conditions=conditions)
+                    self.collector.on_agent(node, taken)
             self.now_s = START_S + second + 1.0
             for node in NODES:
                 if self.random.random() < 0.6 or second - self.due[node] >= LATE_S:
                     self.report(node, second)
             self.now_s += 0.01
             self.collector.tick(3 * USERS + 5, lambda _worker, _number: None)
-
-    def sample(self, second: int) -> Sample:
-        reading = Reading(
-            cpu_percent=10.0,
-            memory_percent=20.0,
-            memory_used_bytes=1,
-            load_1min=1.0,
-            conditions_lately=pack_flags(THROTTLED) if self.random.random() < 0.1 else pack_flags(0),
-        )
-        return Sample(second, self.now_s, self.now_s, reading)
 
     def report(self, node: str, last: int) -> None:
         """Let the node's worker report its seconds up to `last`, and sometimes an unanswered request of the last one."""

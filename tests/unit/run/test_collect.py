@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from collected_run import FACTS, HEALTHY, START_S, USERS, collected_scenario, join, sample, set_clock
 from msgspec.structs import replace
 
 from master.fleet.clocks import ClockMap
@@ -16,57 +16,36 @@ from master.fleet.registry import Registry
 from master.fleet.report_checks import SECOND_TWICE
 from master.judge.seconds.unfit import MAX_PROBES
 from master.run.checkpoint import read_checkpoint
-from master.run.collect import agents, collector
 from master.run.collect.collector import Collector
 from master.run.collect.latest_seconds import CLOSED_AFTER_S
 from master.run.collect.resume import resume_fitness
-from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
+from master.scenario import Stage
 from master.store import CHECKPOINT_KEY, Store
-from worker import __version__
 from worker.load.histogram import Histogram
 from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
 from worker.wire.messages import (
     ClockReply,
     EndpointSecond,
-    Facts,
     Hello,
-    Reading,
     Ready,
     Report,
-    Sample,
     Unanswered,
-    UserShare,
     WorkerSecond,
 )
-
-START_S = 1000.0
-FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm=__version__)
 
 
 class Run:
     """A collector for one node, whose clock is the controller's, at a time that the test sets."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *rules: str) -> None:
-        self.now_s = START_S
+        self.now_s = float(START_S)
         self.told: list[tuple[str, int]] = []
-        clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: self.now_s)
-        monkeypatch.setattr(collector, "time", clock)
-        monkeypatch.setattr(agents, "time", clock)
-        scenario = Scenario(
-            "test",
-            "embedded",
-            {"ApiUser": UserShare(weight=1)},
-            (Stage(users=10, spawn_rate=10, hold_s=60),),
-            nodes=ExpectedNodes(1, 1),
-            thresholds=tuple(parse_threshold(rule) for rule in rules),
-        )
+        set_clock(monkeypatch, lambda: self.now_s)
+        scenario = collected_scenario(1, [Stage(users=USERS, spawn_rate=10, hold_s=60)], rules)
         self.store = Store(path, create=True)
         self.collector = Collector(self.store, Registry(["pi1"]), scenario, tell=lambda _node, _message: None)
         self.collector.begin()
-        self.collector.on_agent("pi1", Hello(FACTS))
-        self.collector.on_agent("pi1", ClockReply(START_S, START_S, START_S))
-        self.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 1, "run"))
-        self.collector.on_order("pi1_0", {"ApiUser": 10})
+        join(self.collector, "pi1", START_S)
         self._number = 0
         self.incarnation = 1
 
@@ -75,7 +54,7 @@ class Run:
         histogram = Histogram()
         histogram.add(latency_ms)
         entry = EndpointSecond("GET", "/x", 1, 0, 0, latency_ms, histogram.buckets)
-        row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 20}, [entry], users=10)
+        row = WorkerSecond(START_S + second, 10.0, 1.0, {1: 20}, [entry], users=10)
         self._number += 1
         self.collector.on_report(
             "pi1_0", Report(self.incarnation, self._number, 0, self.now_s, {"ApiUser": 10}, [row], [])
@@ -84,20 +63,6 @@ class Run:
     def tick(self, offset_s: float) -> None:
         self.now_s = START_S + offset_s
         self.collector.tick(10, lambda worker, number: self.told.append((worker, number)))
-
-
-def sample(number: int, due_s: float, sent_s: float) -> Sample:
-    reading = Reading(cpu_percent=10.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0)
-    return Sample(number, due_s, sent_s, reading)
-
-
-def pi_sample(number: int, conditions: int) -> Sample:
-    """A Raspberry Pi's sample in the middle of a second, with the conditions since the sample before."""
-    now_s = START_S + number + 0.5
-    reading = Reading(
-        cpu_percent=10.0, memory_percent=20.0, memory_used_bytes=1, load_1min=1.0, conditions_lately=conditions
-    )
-    return Sample(number, now_s, now_s, reading)
 
 
 @pytest.fixture
@@ -230,7 +195,7 @@ def test_no_node_counts_for_more_than_the_others(run: Run) -> None:
     assert run.collector.fitness.node_cpu["pi1"].bins[100] == 2
     assert run.collector.dropped == {"a sample out of turn": 199}
     row = WorkerSecond(
-        int(START_S) + 3, 10.0, 0.001, {1: MAX_PROBES + 1}, [EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7})]
+        START_S + 3, 10.0, 0.001, {1: MAX_PROBES + 1}, [EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7})]
     )
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {}, [row, row], []))
     assert run.collector.fitness.lag["pi1"].count == 0
@@ -252,7 +217,7 @@ def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(r
             EndpointSecond("GET", "/x", 7, 0, 0, 1.0, {1: 7}, 5),
             EndpointSecond("GET", "/y", 2, 0, 0, 1.0, {1: 2}),
         ]
-        row = WorkerSecond(int(START_S) + second, 10.0, 1.0, {1: 15, 9: 5}, entries)
+        row = WorkerSecond(START_S + second, 10.0, 1.0, {1: 15, 9: 5}, entries)
         run.collector.on_report("pi1_0", Report(1, second - 2, 0, run.now_s, {}, [row], []))
     run.tick(7)
     recalled, _ = resume_fitness(run.store, run.collector.timeline.steady)
@@ -329,7 +294,9 @@ def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
     run.collector.progress.hold_started(0)
     for second in range(9):
         run.now_s = START_S + second + 0.5
-        run.collector.on_agent("pi1", pi_sample(second, conditions if second == 4 else pack_flags(0)))
+        now_s = START_S + second + 0.5
+        told = conditions if second == 4 else HEALTHY
+        run.collector.on_agent("pi1", sample(second, now_s, now_s, conditions=told))
         run.now_s = START_S + second + 1
         run.answered(second, 5.0)
         run.tick(second + 1)
@@ -384,7 +351,7 @@ def test_a_request_without_an_answer_counts_in_the_last_judged_second_in_which_i
     run.now_s = START_S + 26
     ages = Histogram()
     ages.add(1000.0 * (ended - sent))
-    row = Unanswered("GET", "/x", int(START_S) + sent, int(START_S) + ended, 1, ages.max_ms, ages.buckets)
+    row = Unanswered("GET", "/x", START_S + sent, START_S + ended, 1, ages.max_ms, ages.buckets)
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {"ApiUser": 10}, [], [], unanswered=[row]))
     run.tick(26)
     (found,) = run.store.requests()
@@ -405,19 +372,17 @@ def test_a_request_without_an_answer_is_excluded_like_the_second_in_which_it_cou
         if last_is_fit or second != 8:
             run.collector.on_agent("pi1", sample(second, run.now_s, run.now_s))
         run.now_s = START_S + second + 1
-        row = WorkerSecond(
-            int(START_S) + second, 10.0, 1.0 if last_is_fit or second != 8 else 100.0, {1: 20}, [], users=10
-        )
+        row = WorkerSecond(START_S + second, 10.0, 1.0 if last_is_fit or second != 8 else 100.0, {1: 20}, [], users=10)
         run.collector.on_report("pi1_0", Report(1, second + 1, 0, run.now_s, {"ApiUser": 10}, [row], []))
     run.now_s = START_S + 10.3
     run.collector.load_ended(None)  # second 9 is not judged: too near the end
     if told_again:
-        late = WorkerSecond(int(START_S) + 8, None, 0.0, {}, [], users=10)
+        late = WorkerSecond(START_S + 8, None, 0.0, {}, [], users=10)
         run.collector.on_report("pi1_0", Report(1, 11, 0, run.now_s, {"ApiUser": 10}, [late], []))
     run.now_s = START_S + 12
     ages = Histogram()
     ages.add(9000.0)
-    waited = Unanswered("GET", "/x", int(START_S) + 3, int(START_S) + 11, 1, ages.max_ms, ages.buckets)
+    waited = Unanswered("GET", "/x", START_S + 3, START_S + 11, 1, ages.max_ms, ages.buckets)
     run.collector.on_report(
         "pi1_0", Report(1, 11 + told_again, 0, run.now_s, {"ApiUser": 10}, [], [], unanswered=[waited])
     )
@@ -434,7 +399,7 @@ def test_what_is_in_flight_is_known_by_endpoint_and_kept_while_it_waits_for_long
         "GET", "/x", 0, 0, 0, 0.0, {}, in_flight=3, waiting_max_ms=2500.0, waiting_buckets=ages.buckets
     )
     quick = EndpointSecond("GET", "/y", 0, 0, 0, 0.0, {}, in_flight=2)
-    row = WorkerSecond(int(START_S) + 6, 10.0, 1.0, {1: 20}, [waiting, quick], users=10)
+    row = WorkerSecond(START_S + 6, 10.0, 1.0, {1: 20}, [waiting, quick], users=10)
     run.now_s = START_S + 8
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {"ApiUser": 10}, [row], []))
     run.tick(10.5)
