@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from worker.users.lucid import replies
 from worker.users.lucid.session_user import SessionHolder
 
 
@@ -18,29 +17,17 @@ class ApiUser(SessionHolder):
     def work(self) -> None:
         """One look around, one step with its session, or a new sign-in."""
         (step,) = self.random.choices(
-            (self._health, self._me, self._sessions, self._nodes, self._session, self.sign_in), (1, 2, 3, 1, 4, 1)
+            (
+                self.look_at_health,
+                self.look_at_itself,
+                self.list_sessions,
+                self.list_nodes,
+                self._session,
+                self.sign_in,
+            ),
+            (1, 2, 3, 1, 4, 1),
         )
         step()
-
-    def _health(self) -> None:
-        self.call("GET", "/health", replies.HealthReply, check=lambda health: health.status == "ok")
-
-    def _me(self) -> None:
-        self.call("GET", "/auth/me", replies.MeReply, check=lambda me: me.username == self.username)
-
-    def _sessions(self) -> None:
-        self.call(
-            "GET",
-            "/sessions?limit=10",
-            replies.SessionPageReply,
-            name="/sessions",
-            check=lambda page: len(page.sessions) <= 10,
-        )
-
-    def _nodes(self) -> None:
-        self.call(
-            "GET", "/nodes?limit=10", replies.NodePageReply, name="/nodes", check=lambda page: len(page.nodes) <= 10
-        )
 
     def _session(self) -> None:
         if self.session is None:

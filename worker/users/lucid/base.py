@@ -27,56 +27,9 @@ class LucidUser(http.HttpUser):
     connection_timeout = 5.0
     network_timeout = 30.0
 
-
-class SignedInUser(LucidUser):
-    """A user with an account of its own in `pool`, that pauses `wait_s` seconds (from, to) between tasks.
-
-    One task is mostly one request. It signs in at start; if that fails, or its token is refused, it tries again instead of
-    its next task. All its choices and pauses come from its own `random`, so a run can be repeated.
-    """
-
-    abstract = True
-    needs_target_password: ClassVar[bool] = True
-    """Tells the controller to warn where there is no password to sign in with."""
-    pool: ClassVar[AccountPool] = USERS
-    wait_s: ClassVar[tuple[float, float]] = (1.0, 3.0)
-
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        number = _book.next_number(environment, self.pool)
-        self.random = user_random(environment, type(self).__name__, number)
-        self.username = self.pool.name(number)
         self._headers: dict[str, str] = {}
-        self._renew_at_s = 0.0
-
-    def on_start(self) -> None:
-        """Sign in."""
-        self.sign_in()
-
-    def wait_time(self) -> float:
-        """Seconds to pause now."""
-        return self.random.uniform(*self.wait_s)
-
-    @task
-    def act(self) -> None:
-        """One task: the next thing this user does, or another try to sign in."""
-        if self._headers and time.monotonic() < self._renew_at_s:
-            self.work()
-        else:
-            self.sign_in()
-
-    def work(self) -> None:
-        """What a signed-in user does in one task."""
-        raise NotImplementedError
-
-    def sign_in(self) -> None:
-        """POST /auth/login; a failure is counted and leaves the user signed out."""
-        self._headers = {}
-        credentials = {"username": self.username, "password": password(self.environment)}
-        token = self.call("POST", "/auth/login", replies.TokenReply, body=credentials)
-        if token is not None:
-            self._headers = {"Authorization": f"Bearer {token.token}"}
-            self._renew_at_s = time.monotonic() + _RENEW_AT * token.expires_in_s
 
     def call(
         self,
@@ -110,3 +63,77 @@ class SignedInUser(LucidUser):
                 if status == 401:
                     self._headers = {}
         return None
+
+    def look_at_health(self) -> None:
+        """GET /health."""
+        self.call("GET", "/health", replies.HealthReply, check=lambda health: health.status == "ok")
+
+
+class SignedInUser(LucidUser):
+    """A user with an account of its own in `pool`, that pauses `wait_s` seconds (from, to) between tasks.
+
+    One task is mostly one request. It signs in at start; if that fails, or its token is refused, it tries again instead of
+    its next task. All its choices and pauses come from its own `random`, so a run can be repeated.
+    """
+
+    abstract = True
+    needs_target_password: ClassVar[bool] = True
+    """Tells the controller to warn where there is no password to sign in with."""
+    pool: ClassVar[AccountPool] = USERS
+    wait_s: ClassVar[tuple[float, float]] = (1.0, 3.0)
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        number = _book.next_number(environment, self.pool)
+        self.random = user_random(environment, type(self).__name__, number)
+        self.username = self.pool.name(number)
+        self._renew_at_s = 0.0
+
+    def on_start(self) -> None:
+        """Sign in."""
+        self.sign_in()
+
+    def wait_time(self) -> float:
+        """Seconds to pause now."""
+        return self.random.uniform(*self.wait_s)
+
+    @task
+    def act(self) -> None:
+        """One task: the next thing this user does, or another try to sign in."""
+        if self._headers and time.monotonic() < self._renew_at_s:
+            self.work()
+        else:
+            self.sign_in()
+
+    def work(self) -> None:
+        """What a signed-in user does in one task."""
+        raise NotImplementedError
+
+    def sign_in(self) -> None:
+        """POST /auth/login; a failure is counted and leaves the user signed out."""
+        self._headers = {}
+        credentials = {"username": self.username, "password": password(self.environment)}
+        token = self.call("POST", "/auth/login", replies.TokenReply, body=credentials)
+        if token is not None:
+            self._headers = {"Authorization": f"Bearer {token.token}"}
+            self._renew_at_s = time.monotonic() + _RENEW_AT * token.expires_in_s
+
+    def look_at_itself(self) -> None:
+        """GET /auth/me."""
+        self.call("GET", "/auth/me", replies.MeReply, check=lambda me: me.username == self.username)
+
+    def list_sessions(self) -> None:
+        """GET /sessions: its newest ones."""
+        self.call(
+            "GET",
+            "/sessions?limit=10",
+            replies.SessionPageReply,
+            name="/sessions",
+            check=lambda page: len(page.sessions) <= 10,
+        )
+
+    def list_nodes(self) -> None:
+        """GET /nodes: the first ones."""
+        self.call(
+            "GET", "/nodes?limit=10", replies.NodePageReply, name="/nodes", check=lambda page: len(page.nodes) <= 10
+        )

@@ -111,3 +111,9 @@ class SessionUser(SessionHolder):
         )
         if chunk is None:
             self.session = None
+
+
+class StreamingUser(SessionUser):
+    """A session user whose screen changes all the time: ten steps a second."""
+
+    wait_s = (0.05, 0.15)

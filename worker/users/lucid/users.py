@@ -2,7 +2,18 @@
 
 from worker.users.lucid.admin_user import AdminUser
 from worker.users.lucid.api_user import ApiUser
+from worker.users.lucid.gateway_users import AuthUser, GatewayUser, HealthUser, SessionApiUser
 from worker.users.lucid.node_user import NodeUser
-from worker.users.lucid.session_user import SessionUser
+from worker.users.lucid.session_user import SessionUser, StreamingUser
 
-__all__ = ["AdminUser", "ApiUser", "NodeUser", "SessionUser"]
+__all__ = [
+    "AdminUser",
+    "ApiUser",
+    "AuthUser",
+    "GatewayUser",
+    "HealthUser",
+    "NodeUser",
+    "SessionApiUser",
+    "SessionUser",
+    "StreamingUser",
+]
