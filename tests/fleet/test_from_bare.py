@@ -133,6 +133,21 @@ def test_another_release_and_back(bare: Bare) -> None:
     assert {host.name: runs(host) for host in bare.lab.hosts} == first
 
 
+def test_a_host_with_a_former_unit_is_named_and_provisioned_again(bare: Bare) -> None:
+    """A host whose unit starts a former version's agent is refused a release, and gets one after the commands that it names."""
+    host = bare.lab.hosts[0]
+    unit = "/etc/systemd/system/piswarm-agent.service"
+    host.root(f"sed -i s/worker.agent.service/worker.service/ {unit}; systemctl daemon-reload")
+    (refused,) = bare.operator.report("deploy-workers", "--limit", host.name)["hosts"].values()
+    assert refused["cause"] == "not prepared"
+    assert "it starts '/usr/bin/python3 -P -m worker.service /etc/piswarm'" in refused["message"]
+    assert refused["hint"].startswith(f"fab stop-workers --limit {host.name}, then fab provision --limit {host.name}")
+    bare.operator.done("stop-workers", "--limit", host.name)
+    bare.operator.done("provision", "--limit", host.name)
+    (deployed,) = bare.operator.report("deploy-workers", "--limit", host.name)["hosts"].values()
+    assert deployed["outcome"] == "changed", deployed
+
+
 def runs(host: LabHost) -> str:
     """Return the release that the host's agent runs in."""
     script = "basename $(readlink /proc/$(systemctl show piswarm-agent.service -p MainPID --value)/cwd)"

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from master.deploy.failures import Cause, HostFailure
 from master.deploy.host.facts import HostFacts
+from master.inventory.host import short_repr
 from master.release.builder import Release
 from master.release.platforms import Platform
 
@@ -81,6 +82,7 @@ def platform_of(facts: HostFacts) -> Platform:
 def plan(facts: HostFacts, release: Release, settings: str, *, kept: int = KEPT) -> HostPlan:
     """What makes the host run `release`, with settings of the digest `settings`. Raises HostFailure where that can't be done."""
     check(facts)
+    check_unit(facts)
     is_there = release.name in facts.releases
     steps = []
     if not is_there:
@@ -130,6 +132,16 @@ def check(facts: HostFacts) -> None:
         raise HostFailure(Cause.SUDO, text, "let the deploy user act as piswarm: fab provision --limit HOST")
     if facts.etc != "writable":
         raise HostFailure(Cause.NOT_PREPARED, f"the node's own directory is {facts.etc}")
+
+
+def check_unit(facts: HostFacts) -> None:
+    """Raise HostFailure when the host's unit is of another version, and can't start a release of this one."""
+    if facts.unit.starts_another_agent:
+        raise HostFailure(
+            Cause.NOT_PREPARED,
+            f"its unit is of another version: it starts {short_repr(facts.unit.command)}",
+            "fab stop-workers --limit HOST, then fab provision --limit HOST, then deploy",
+        )
 
 
 def rollback_to(facts: HostFacts) -> str:

@@ -15,16 +15,26 @@ from typing import Literal, Protocol
 
 from master.errors import InputError
 from master.inventory.host import Host, short_repr
-from worker.agent.service import IN_RUN
+from worker.agent import service as agent
 
 UNIT = "piswarm-agent.service"
 ROOT = "/opt/piswarm"
 ETC = "/etc/piswarm"
 USER = "piswarm"
 """Whom agent and workers run as."""
-PROPERTIES = ("LoadState", "ActiveState", "StatusText", "NRestarts", "MainPID", "ActiveEnterTimestampMonotonic")
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "StatusText",
+    "NRestarts",
+    "MainPID",
+    "ActiveEnterTimestampMonotonic",
+    "ExecStart",
+)
 Verb = Literal["start", "stop", "restart"]
 
+_ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ")
+"""The command of an ExecStart as `systemctl show` prints it: `{ path=… ; argv[]=… ; ignore_errors=no ; … }`."""
 _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,200}")
 
 
@@ -41,6 +51,8 @@ class Unit:
     """For how long it has been in that state, if it is active; 0 where that is unknown."""
     status_text: str = ""
     """What the agent itself says that it does, if it is active."""
+    command: str = ""
+    """What the unit starts; empty where that is unknown, as of a program of the host's own."""
 
     @property
     def is_active(self) -> bool:
@@ -50,7 +62,12 @@ class Unit:
     @property
     def is_in_run(self) -> bool:
         """Whether a controller has taken the node into a run, as the agent says."""
-        return self.status_text.startswith(IN_RUN)
+        return self.status_text.startswith(agent.IN_RUN)
+
+    @property
+    def starts_another_agent(self) -> bool:
+        """Whether the unit is of a version whose agent was another module: it can't start a release of this one."""
+        return bool(self.command) and agent.__name__ not in self.command.split()
 
     @property
     def is_healthy(self) -> bool:
@@ -199,10 +216,12 @@ def parse_unit_properties(shown: Mapping[str, str], uptime_s: float) -> Unit:
 
     began_us = number("ActiveEnterTimestampMonotonic")
     state = shown.get("ActiveState", "unknown")
+    command = _ARGUMENTS.search(shown.get("ExecStart", ""))
     return Unit(
         is_loaded=shown.get("LoadState") == "loaded",
         state=state,
         restarts=number("NRestarts"),
         active_s=max(0.0, uptime_s - began_us / 1e6) if state == "active" and began_us else 0.0,
         status_text=shown.get("StatusText", "")[:200] if state == "active" else "",
+        command=command[1][:200] if command else "",
     )

@@ -13,6 +13,7 @@ from master.deploy.host import lock_owner
 from master.deploy.host.facts import facts_command, parse_facts, parse_lock, parse_unit
 from master.deploy.host.service import Layout, Program, Systemd, Unit
 
+ROOT = Path(__file__).parents[3]
 DATA = Path(__file__).parent / "hosts"
 
 
@@ -30,7 +31,12 @@ def test_a_host_that_runs_a_release() -> None:
     assert seen.incomplete == (".0123456789abcdef.77aa",)
     assert seen.public_key == "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
     assert seen.unit == Unit(
-        is_loaded=True, state="active", restarts=2, active_s=86400.0, status_text="waiting for runs"
+        is_loaded=True,
+        state="active",
+        restarts=2,
+        active_s=86400.0,
+        status_text="waiting for runs",
+        command="/usr/bin/python3 -P -m worker.agent.service /etc/piswarm",
     )
     assert (seen.etc, len(seen.settings)) == ("writable", 64)
     assert str(seen.lock) == "held by ops at controller-1, process 812 since 2026-03-01 12:00:00 UTC; expires in 90 s"
@@ -140,6 +146,17 @@ def test_a_unit_that_nobody_knows() -> None:
     """A unit that systemd does not know, and a host without systemd, both count as no unit."""
     for text in ("uptime=1.0\nunit.LoadState=not-found\nunit.ActiveState=inactive\n", "unit.sh: not found\n"):
         assert str(parse_unit(text)) == "not there"
+
+
+def test_a_unit_of_another_version() -> None:
+    """A unit that starts another module than this version's agent is known by what it starts; where that is unknown, it is not."""
+    assert facts("former-unit").unit.command == "/usr/bin/python3 -P -m worker.service /etc/piswarm"
+    assert facts("former-unit").unit.starts_another_agent
+    for name in ("running", "fresh", "bare"):
+        assert not facts(name).unit.starts_another_agent
+    template = (ROOT / "ansible/roles/worker/templates/piswarm-agent.service.j2").read_text()
+    (command,) = [line.removeprefix("ExecStart=") for line in template.splitlines() if line.startswith("ExecStart=")]
+    assert facts("running").unit.command == command
 
 
 def test_who_holds_a_lock() -> None:

@@ -84,6 +84,7 @@ def test_the_differences_in_words() -> None:
         (host(unit=unit(is_loaded=False)), Cause.NOT_PREPARED),
         (host(etc="missing"), Cause.NOT_PREPARED),
         (host(etc="refused"), Cause.SUDO),
+        (host(unit=unit(command="/usr/bin/python3 -P -m worker.service /etc/piswarm")), Cause.NOT_PREPARED),
         (host(current=NOW, releases={NOW: 1}, free_bytes=50_000_000), Cause.DISK),
     ],
 )
@@ -92,6 +93,15 @@ def test_what_can_not_end_well_is_not_begun(facts: HostFacts, cause: Cause) -> N
     with pytest.raises(HostFailure) as caught:
         plan(facts, RELEASE, SETTINGS)
     assert caught.value.cause is cause
+
+
+def test_a_unit_of_another_version_is_named_with_the_way_to_the_new_one() -> None:
+    """A host whose unit starts a former version's agent gets no release of this one; it can still go back to a former release."""
+    former = parse_facts((DATA / "former-unit.txt").read_text())
+    with pytest.raises(HostFailure, match=r"another version: it starts '.* -m worker\.service /etc/piswarm'") as caught:
+        plan(former, RELEASE, SETTINGS)
+    assert caught.value.hint == "fab stop-workers --limit HOST, then fab provision --limit HOST, then deploy"
+    assert rollback_to(host(unit=former.unit)) == NOW
 
 
 def test_a_full_disk_does_not_matter_to_a_release_that_is_there() -> None:
