@@ -61,3 +61,12 @@ def database_options(request: pytest.FixtureRequest) -> list[str]:
         return []
     server: Postgres = request.getfixturevalue("postgres")
     return [f"--database={server.new_database()}"]
+
+
+@pytest.fixture
+def own_database_options(request: pytest.FixtureRequest, database_options: list[str]) -> list[str]:
+    """The same kind of database as `database_options`, for a further target of one test alone."""
+    if not database_options:
+        return []
+    server: Postgres = request.getfixturevalue("postgres")
+    return [f"--database={server.new_database()}"]
