@@ -13,7 +13,10 @@ from pathlib import Path
 
 from master.target.app import Gateway
 from master.target.auth.authority import Authority
+from master.target.auth.database_state import DatabaseState
+from master.target.auth.state import SecurityState
 from master.target.composition import create_gateway
+from master.target.database.cache import Cache, MemoryCache
 from master.target.database.database import DatabaseError
 from master.target.database.opening import open_database
 from master.target.process.lifetime import end_after_stdin, end_on_signals
@@ -50,6 +53,15 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
         where = settings.database or str(directory / "target.db")
         database = await open_database(where, settings.durability)
         stack.push_async_callback(database.close)
+        state: SecurityState = DatabaseState(database)
+        cache: Cache = MemoryCache()
+        if settings.redis:
+            from master.target.auth.redis_state import RedisState  # noqa: PLC0415  # takes 0.1 s
+            from master.target.database.redis_server import RedisCache, connect_redis  # noqa: PLC0415
+
+            client = await connect_redis(settings.redis)
+            stack.push_async_callback(client.aclose)
+            state, cache = RedisState(client), RedisCache(client)
         password = given or secrets.token_urlsafe()
         if given is None:
             _say(f"all accounts have the password {password} until this target ends")
@@ -58,6 +70,8 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             Authority(password, settings.auth),
             database,
             pool,
+            state,
+            cache,
             alive_within_s=settings.alive_within_s,
             rdp=RdpSettings(settings.host, settings.rdp_ports, settings.rdp_servers),
         )
@@ -68,7 +82,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
         end_after_stdin(server.stop, server.count_requests, settings.outlive_s)
     server.run([listener])
     if isinstance(server.failure, DatabaseError):
-        return _refuse(f"can't use --database: {server.failure}")
+        return _refuse(f"can't use {server.failure.option}: {server.failure}")
     if server.failure is not None:
         raise server.failure
     return 0

@@ -7,13 +7,18 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from master.target.admin.router import AdminApi
+from master.target.admin.statistics import PlatformStatistics
+from master.target.api.domain import Domain
 from master.target.app import Gateway
 from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority
 from master.target.auth.database_state import DatabaseState
+from master.target.auth.management import AccountManager
 from master.target.auth.router import AuthApi
 from master.target.auth.sign_in import SignIn
+from master.target.auth.state import SecurityState
 from master.target.auth.storage import AuthStorage
+from master.target.database.cache import Cache, MemoryCache
 from master.target.database.database import Database
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.nodes.pool_router import PoolApi
@@ -33,6 +38,8 @@ def create_gateway(
     authority: Authority,
     database: Database,
     pool: Executor,
+    state: SecurityState | None = None,
+    cache: Cache | None = None,
     *,
     clock: Callable[[], float] = time.time,
     alive_within_s: float = ALIVE_WITHIN_S,
@@ -40,10 +47,12 @@ def create_gateway(
 ) -> Gateway:
     """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds.
 
+    What sign-in remembers is in `state`, or else in the database; answers that may be a little old in `cache`, or else in memory.
     A node is lost that was silent for more than `alive_within_s`.
     """
     audit = AuditLog(database, clock=clock)
-    sign_in = SignIn(authority, AuthStorage(database), DatabaseState(database), audit, pool, clock=clock)
+    auth_storage, state = AuthStorage(database), state or DatabaseState(database)
+    sign_in = SignIn(authority, auth_storage, state, audit, pool, clock=clock)
     sessions = SessionStorage(database)
     node_storage, pools = NodeStorage(database, alive_within_s=alive_within_s), PoolStorage(database)
     nodes = NodeApi(node_storage, SampleStorage(database), pools, clock=clock)
@@ -51,12 +60,13 @@ def create_gateway(
     servers = RdpServers(
         database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
     )
-    domains = [
+    domains: list[Domain] = [
         AuthApi(sign_in),
         SessionApi(sessions, pool, clock=clock),
         nodes,
         PoolApi(pools, node_storage, clock=clock),
         RdpApi(servers, server_storage, clock=clock),
-        AdminApi(sessions, nodes),
     ]
-    return Gateway(domains, authority.caller, audit.note)
+    statistics = PlatformStatistics(domains, cache or MemoryCache(), clock=clock)
+    admin = AdminApi(statistics, AccountManager(authority, auth_storage, state, clock=clock), audit)
+    return Gateway([*domains, admin], authority.caller, audit.note)

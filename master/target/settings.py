@@ -25,6 +25,8 @@ class TargetSettings:
     port: int
     database: str | None
     """A file for SQLite, or the URL of PostgreSQL; None: SQLite in a temporary directory."""
+    redis: str | None
+    """The URL of Redis for what sign-in remembers and for caches; None: in the database, and in memory."""
     durability: Durability
     token_lifetime_s: int
     refresh_lifetime_s: int
@@ -68,6 +70,11 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
         "--database",
         metavar="FILE|URL",
         help="SQLite file or postgresql:// URL, taken up where it was left (default: a file in a temporary directory)",
+    )
+    parser.add_argument(
+        "--redis",
+        metavar="URL",
+        help="redis:// URL for refresh tokens, revoked tokens, failed sign-ins and caches (default: in the database)",
     )
     parser.add_argument(
         "--durability",

@@ -74,6 +74,11 @@ class Target:
         self.process.stdout.close()
         return code
 
+    def kill(self) -> None:
+        """End it as a crash would, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait(20)
+
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str) -> Reply:
         """Send one request on a connection of its own, with what is not bytes as JSON."""
         if body is not None and not isinstance(body, bytes):

@@ -104,9 +104,6 @@ class DatabaseState:
         """As SecurityState."""
         await self._database.execute(_CLEAR_FAILURES, name)
 
-    async def close(self) -> None:
-        """As SecurityState: the database is closed by its owner."""
-
     async def _prune_failures(self, now: float) -> None:
         await self._database.execute(_FORGET_FAILURES, now)
         row = await self._database.fetch_one(_COUNT_FAILURES)

@@ -100,14 +100,6 @@ class SignIn:
         self._authority.revocations.add(family, until, now)
         await self._state.revoke(family, until)
 
-    async def unlock(self, name: str) -> None:
-        """Forget the failed sign-ins of a name."""
-        await self._state.clear_failures(name)
-
-    async def locked_for_s(self, name: str) -> float:
-        """For how long a name is locked yet after failed sign-ins; 0 when it is not."""
-        return self._rules.locked_for_s(await self._state.failures(name), self._clock())
-
     async def _begin_family(self, account: Account) -> Token:
         family, refresh_id = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
         expires_at = self._clock() + self._authority.settings.refresh_lifetime_s

@@ -44,6 +44,3 @@ class SecurityState(Protocol):
 
     async def clear_failures(self, name: str) -> None:
         """Forget them."""
-
-    async def close(self) -> None:
-        """Give back what it holds."""

@@ -9,7 +9,11 @@ Row = tuple[Any, ...]
 
 
 class DatabaseError(Exception):
-    """The database can't be used; says why, and what to do."""
+    """A database can't be used; says why, and what to do. `option` is the setting that names it."""
+
+    def __init__(self, message: str, option: str = "--database") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class Database(Protocol):

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 from master.target.api import errors
 from master.target.api.caller import Caller, Role
@@ -41,6 +42,8 @@ _log = logging.getLogger("master.target")
 
 class NodeApi(Domain):
     """The handlers under /nodes. A node account acts for the nodes that it registered, an administrator for all."""
+
+    summary_types: ClassVar[dict[str, Any]] = {"nodes": NodeTotals}
 
     def __init__(
         self,
@@ -133,6 +136,10 @@ class NodeApi(Domain):
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
+
+    async def summary(self) -> dict[str, NodeTotals]:
+        """As Domain."""
+        return {"nodes": await self.totals()}
 
     async def gauges(self) -> list[Gauge]:
         """As Domain."""

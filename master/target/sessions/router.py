@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from enum import Enum, auto
+from typing import Any, ClassVar
 
 from starlette.responses import Response
 
@@ -25,7 +26,15 @@ from master.target.api.domain import Domain
 from master.target.api.endpoint import Binary, Call, Endpoint
 from master.target.api.metrics import Gauge
 from master.target.sessions import chunks
-from master.target.sessions.messages import NewSession, SessionInfo, SessionPage, SessionQuery, State, StoredChunk
+from master.target.sessions.messages import (
+    ChunkTotals,
+    NewSession,
+    SessionInfo,
+    SessionPage,
+    SessionQuery,
+    State,
+    StoredChunk,
+)
 from master.target.sessions.storage import SessionStorage
 
 MAX_CHUNK_BYTES = 1024 * 1024
@@ -62,6 +71,8 @@ _OWNERS = (Role.USER, Role.ADMIN)
 
 class SessionApi(Domain):
     """The handlers under /sessions. A user sees its own sessions, an administrator everybody's."""
+
+    summary_types: ClassVar[dict[str, Any]] = {"sessions": dict[str, int], "chunks": ChunkTotals}
 
     def __init__(self, storage: SessionStorage, pool: Executor, *, clock: Callable[[], float] = time.time) -> None:
         self._storage = storage
@@ -126,6 +137,10 @@ class SessionApi(Domain):
     async def start(self) -> None:
         """As Domain."""
         await self._storage.create()
+
+    async def summary(self) -> dict[str, Any]:
+        """As Domain: the sessions kept by state, and the chunks."""
+        return {"sessions": self._storage.by_state, "chunks": self._storage.chunk_totals()}
 
     async def gauges(self) -> list[Gauge]:
         """As Domain."""
