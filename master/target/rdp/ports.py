@@ -30,17 +30,17 @@ class PortRange(NamedTuple):
         return self.last - self.first + 1
 
 
-DEFAULT_PORTS = PortRange(20_000, 20_511)
+DEFAULT_PORTS = PortRange(20_000, 21_999)
 SYSTEM_PORTS = PortRange(0, 0)
 
 
 def parse_port_range(text: str) -> PortRange:
-    """Parse `20000-20511`, or `0` for ports that the system chooses. Raises ValueError, which says what is expected."""
+    """Parse `20000-21999`, or `0` for ports that the system chooses. Raises ValueError, which says what is expected."""
     first, dash, last = text.partition("-")
     if text == "0":
         return SYSTEM_PORTS
     if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
-        raise ValueError(f"{text!r} is no range of ports such as 20000-20511, nor 0")
+        raise ValueError(f"{text!r} is no range of ports such as 20000-21999, nor 0")
     found = PortRange(int(first), int(last))
     if not 1024 <= found.first <= found.last <= 65_535:
         raise ValueError(f"{text!r} is not within 1024-65535, or ends before it begins")

@@ -24,7 +24,7 @@ from master.target.rdp.ports import DEFAULT_PORTS, PortPool, PortRange
 from master.target.rdp.states import ServerEvent, ServerState, next_state
 from master.target.rdp.storage import ServerStorage, StoredServer
 
-MAX_SERVERS = 256
+MAX_SERVERS = 1000
 WATCH_EVERY_S = 2.0
 _PORT_TRIES = 32
 """Ports that are tried for one server, so that a range that others sit on costs no more than some milliseconds."""

@@ -53,7 +53,7 @@ def test_the_best_fit_has_room_and_does_not_depend_on_the_order(
     assert best_fit(fleet, needed) == chosen
 
 
-@pytest.mark.parametrize(("text", "expected"), [("20000-20511", PortRange(20_000, 20_511)), ("0", SYSTEM_PORTS)])
+@pytest.mark.parametrize(("text", "expected"), [("20000-21999", PortRange(20_000, 21_999)), ("0", SYSTEM_PORTS)])
 def test_port_ranges_are_parsed(text: str, expected: PortRange) -> None:
     """A range, or 0 for the system's choice."""
     assert parse_port_range(text) == expected

@@ -11,9 +11,11 @@ import pytest
 
 from master.target.api.errors import ApiError
 from master.target.database.sqlite import SqliteDatabase
-from master.target.nodes.messages import NewNode
+from master.target.nodes.messages import Heartbeat, NewNode
 from master.target.nodes.room import NodeRoom
+from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
+from master.target.nodes.work import NodeWork, Work
 from master.target.rdp.client import attempt_connection
 from master.target.rdp.connection import Security
 from master.target.rdp.messages import NewServer
@@ -79,7 +81,7 @@ def on_platform(tmp_path: Path) -> Callable[..., None]:
 
 def free_range(size: int) -> PortRange:
     """Ports that were free just now."""
-    for first in range(21_000, 32_000, size):
+    for first in range(22_000, 32_000, size):
         try:
             for port in range(first, first + size):
                 socket.create_server((HOST, port)).close()
@@ -276,6 +278,30 @@ def test_server_seconds_are_the_time_that_servers_ran(on_platform: Callable[...,
 
     on_platform(before)
     on_platform(after, now=5000.0)
+
+
+def test_a_nodes_work_is_its_heartbeats_and_its_server_seconds(on_platform: Callable[..., None]) -> None:
+    """Since some time, and of the present node of that name alone."""
+
+    async def work(platform: Platform) -> None:
+        samples = SampleStorage(platform.database)
+        await samples.create()
+        evidence = NodeWork(platform.nodes, samples, platform.storage, lambda: platform.now)
+        assert await evidence.work_of("a", 0.0) is None
+        await platform.add_node("a")
+        server = await platform.servers.create("user0001", STARTED)
+        for _ in range(4):
+            platform.now += 10
+            await samples.add(await platform.nodes.note_heartbeat("a", None, Heartbeat(1.0, 2.0), platform.now))
+        assert await evidence.work_of("a", 0.0) == Work("a", "node0001", True, 4, 40.0, 0)
+        assert await evidence.work_of("a", 1025.0) == Work("a", "node0001", True, 2, 15.0, 0)
+        await platform.servers.delete(await platform.servers.stop(server))
+        assert await platform.nodes.remove("a")
+        await platform.add_node("a")
+        platform.now += 31
+        assert await evidence.work_of("a", 0.0) == Work("a", "node0001", False, 1, 0.0, 0)
+
+    on_platform(work)
 
 
 def test_a_session_gets_a_server_of_its_own_until_it_ends(on_platform: Callable[..., None]) -> None:
