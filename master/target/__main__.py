@@ -74,6 +74,8 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             cache,
             alive_within_s=settings.alive_within_s,
             rdp=RdpSettings(settings.host, settings.rdp_ports, settings.rdp_servers),
+            validators=settings.validators,
+            block_time_s=settings.block_time_s,
         )
 
     server = Server(create)

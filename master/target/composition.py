@@ -18,6 +18,9 @@ from master.target.auth.router import AuthApi
 from master.target.auth.sign_in import SignIn
 from master.target.auth.state import SecurityState
 from master.target.auth.storage import AuthStorage
+from master.target.chain.chain import DEFAULT_BLOCK_TIME_S, DEFAULT_VALIDATORS, Chain
+from master.target.chain.router import ChainApi
+from master.target.chain.storage import ChainStorage
 from master.target.database.cache import Cache, MemoryCache
 from master.target.database.database import Database
 from master.target.nodes.liveness import ALIVE_WITHIN_S
@@ -44,11 +47,13 @@ def create_gateway(
     clock: Callable[[], float] = time.time,
     alive_within_s: float = ALIVE_WITHIN_S,
     rdp: RdpSettings | None = None,
+    validators: int = DEFAULT_VALIDATORS,
+    block_time_s: float = DEFAULT_BLOCK_TIME_S,
 ) -> Gateway:
     """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds.
 
     What sign-in remembers is in `state`, or else in the database; answers that may be a little old in `cache`, or else in memory.
-    A node is lost that was silent for more than `alive_within_s`.
+    A node is lost that was silent for more than `alive_within_s`. The chain begins with `validators` of them.
     """
     audit = AuditLog(database, clock=clock)
     auth_storage, state = AuthStorage(database), state or DatabaseState(database)
@@ -60,8 +65,10 @@ def create_gateway(
     servers = RdpServers(
         database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
     )
+    chain = Chain(ChainStorage(database), validators=validators, block_time_s=block_time_s, clock=clock)
     domains: list[Domain] = [
         AuthApi(sign_in),
+        ChainApi(chain),
         SessionApi(sessions, pool, clock=clock),
         nodes,
         PoolApi(pools, node_storage, clock=clock),

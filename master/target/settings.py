@@ -10,6 +10,8 @@ from pathlib import Path
 from master.target.auth.authority import AuthSettings
 from master.target.auth.lockout import LockoutRules
 from master.target.auth.passwords import HashCost
+from master.target.chain.chain import DEFAULT_BLOCK_TIME_S, DEFAULT_VALIDATORS
+from master.target.chain.ledger.validator_set import MAX_VALIDATORS
 from master.target.database.sqlite import Durability
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.process.password import PASSWORD_VARIABLE
@@ -41,6 +43,8 @@ class TargetSettings:
     alive_within_s: float
     rdp_ports: PortRange
     rdp_servers: int
+    block_time_s: float
+    validators: int
 
     @property
     def auth(self) -> AuthSettings:
@@ -102,6 +106,7 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
         help="with --until-stdin-closes: end only when no request has come for so long since, or at SIGUSR1 (default: at once)",
     )
     _add_node_options(parser)
+    _add_chain_options(parser)
     return TargetSettings(**vars(parser.parse_args(arguments)))
 
 
@@ -182,6 +187,31 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rdp-servers", type=_positive, default=MAX_SERVERS, metavar="N", help="at most so many (default: %(default)s)"
     )
+
+
+def _add_chain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--block-time",
+        type=_seconds,
+        default=DEFAULT_BLOCK_TIME_S,
+        metavar="S",
+        dest="block_time_s",
+        help="seconds from one block of the chain to the next (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--validators",
+        type=_validators,
+        default=DEFAULT_VALIDATORS,
+        metavar="N",
+        help="validators with which a chain begins (default: %(default)s, which can do without one)",
+    )
+
+
+def _validators(text: str) -> int:
+    number = _positive(text)
+    if number > MAX_VALIDATORS:
+        raise argparse.ArgumentTypeError(f"{number} is more than {MAX_VALIDATORS}")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
+from time import monotonic
 from typing import Protocol
 
 from master.target.chain.ledger.blocks import (
@@ -118,6 +119,11 @@ class Validator:
         self._begin_height()
 
     @property
+    def public_key(self) -> bytes:
+        """By which the others know it."""
+        return self._key.public_key
+
+    @property
     def height(self) -> int:
         """The height that is to be decided on."""
         return self.tip.header.height + 1
@@ -159,7 +165,7 @@ class Validator:
     def _begin_rounds(self) -> list[Action]:
         if self._begun_at is not None:
             return []
-        self._begun_at = asyncio.get_running_loop().time()
+        self._begun_at = monotonic()
         self._at(self._pace.repeat_s, self._say_again)
         actions = self.rounds.start()
         while self._early:
@@ -382,7 +388,7 @@ class Validator:
         begun_at = self._begun_at
         await self._take_over(block, Tip(candidate.header, candidate.following))
         if begun_at is not None:
-            self.consensus_s.append(asyncio.get_running_loop().time() - begun_at)
+            self.consensus_s.append(monotonic() - begun_at)
 
     async def _take_over(self, block: FinalBlock, following: Tip) -> None:
         await self._store.append(block, following)

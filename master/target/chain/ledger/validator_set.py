@@ -53,6 +53,10 @@ class ValidatorSet:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def names(self) -> list[str]:
+        """All names in order."""
+        return list(self._by_name)
+
     def weight(self, name: str) -> int:
         """The weight of that validator; 0 for a stranger."""
         found = self._by_name.get(name)
