@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 
 from master.target.api import errors
 from master.target.api.caller import Role
@@ -231,11 +230,23 @@ class RdpApi(Domain):
         )
 
     def _info(self, server: StoredServer) -> ServerInfo:
-        known = asdict(server)
-        del known["serial"]
-        for name in _TRAFFIC:
-            del known[name]
-        return ServerInfo(host=self._servers.settings.host, **known)
+        return ServerInfo(
+            server.id,
+            server.owner,
+            server.node,
+            server.session,
+            server.state,
+            server.security,
+            server.cpu_count,
+            server.memory_mb,
+            server.disk_mb,
+            self._servers.settings.host,
+            server.port,
+            server.reason,
+            server.created_at,
+            server.started_at,
+            server.stopped_at,
+        )
 
     async def _find(self, call: Call) -> StoredServer:
         server = await self._storage.find(call.path["id"])
