@@ -62,7 +62,7 @@ class Rack:
         self._shares.add(recorder, cores, node.board)
         sensors = SimulatedSensors(node.board, load=cores, memory_bytes=lambda: self._shares.memory_bytes)
         agent = Agent(spec.node, self._orders.endpoint, spec.keys, sensors, context=self._agents_context)
-        self._workers.start(spec, recorder)
+        self._workers.start(spec, recorder, sensors)
         return agent
 
     @staticmethod

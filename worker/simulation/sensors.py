@@ -63,6 +63,7 @@ class SimulatedSensors:
         self._memory_bytes = memory_bytes
         self._read_at_s = time.monotonic()
         self._conditions = Accumulator()
+        self._latest: Reading | None = None
 
     def facts(self) -> Facts:
         """Facts of the board, with the software of this machine."""
@@ -87,7 +88,7 @@ class SimulatedSensors:
         self._load.speed = model.speed
         memory_used_bytes = _OS_MEMORY_BYTES + self._memory_bytes()
         lately, since_start = self._conditions.add(model.conditions, None)
-        return Reading(
+        self._latest = Reading(
             cpu_percent=100 * utilisation,
             memory_percent=100 * memory_used_bytes / board.memory_bytes,
             memory_used_bytes=memory_used_bytes,
@@ -100,3 +101,8 @@ class SimulatedSensors:
             conditions_lately=lately,
             conditions_since_start=since_start,
         )
+        return self._latest
+
+    def latest(self) -> Reading | None:
+        """What `read` has said last; None before the first time. From any thread."""
+        return self._latest

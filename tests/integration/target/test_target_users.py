@@ -7,7 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -33,9 +34,9 @@ def pause(user):
 
 base.SignedInUser.wait_time = pause
 for job in sys.stdin:
-    host, users, seconds = json.loads(job)
+    host, users, seconds, classes = json.loads(job)
     environment = Environment(
-        user_classes=[lucid.ApiUser, lucid.SessionUser, lucid.AdminUser, lucid.NodeUser], host=host, stop_timeout=20
+        user_classes=[getattr(lucid, name) for name in classes], host=host, stop_timeout=20
     )
     raised = []
     environment.events.user_error.add_listener(lambda exception, **_: raised.append(repr(exception)))
@@ -68,18 +69,29 @@ EVERYTHING = {
     ("POST", "/sessions/[id]/close"),
     ("POST", "/nodes"),
     ("GET", "/nodes"),
+    ("GET", "/nodes/[name]"),
+    ("GET", "/nodes/statistics"),
     ("POST", "/nodes/[name]/heartbeat"),
+    ("POST", "/rdp/servers"),
+    ("GET", "/rdp/servers/[id]"),
+    ("DELETE", "/rdp/servers/[id]"),
+    ("POST", "/rdp/servers/[id]/start"),
+    ("POST", "/rdp/servers/[id]/stop"),
+    ("POST", "/rdp/servers/[id]/test"),
+    ("GET", "/rdp/servers/[id]/usage"),
     ("GET", "/admin/statistics"),
 }
 
 
+ALL = ("ApiUser", "SessionUser", "AdminUser", "NodeUser", "RdpUser")
+BUSY = ("AuthUser", "GatewayUser", "SessionApiUser", "StreamingUser")
 Seen = dict[str, Any]
-Swarm = Callable[[str, int, float], Seen]
+Swarm = Callable[..., Seen]
 
 
 @pytest.fixture(scope="module")
 def swarm() -> Iterator[Swarm]:
-    """Called with a host, a number of users and of seconds: what a Locust run of all user classes saw."""
+    """Called with a host, a number of users and of seconds: what a Locust run of these user classes saw."""
     with subprocess.Popen(
         [sys.executable, "-c", SWARM],
         cwd=ROOT,
@@ -89,8 +101,8 @@ def swarm() -> Iterator[Swarm]:
         text=True,
     ) as process:
 
-        def run(host: str, users: int, seconds: float) -> Seen:
-            print(json.dumps([host, users, seconds]), file=process.stdin, flush=True)
+        def run(host: str, users: int, seconds: float, classes: Sequence[str] = ALL) -> Seen:
+            print(json.dumps([host, users, seconds, classes]), file=process.stdin, flush=True)
             line = process.stdout.readline()
             assert line, f"the swarm ended with {process.wait()}"
             return json.loads(line)
@@ -100,26 +112,71 @@ def swarm() -> Iterator[Swarm]:
         assert process.wait(20) == 0
 
 
+def answered_by(target: Target) -> dict[tuple[str, str], int]:
+    """Requests that the target has answered, by method and route."""
+    answered: dict[tuple[str, str], int] = {}
+    for (method, route, _), count in target.counts().items():
+        answered[method, route] = answered.get((method, route), 0) + count
+    return answered
+
+
+def counted(seen: Seen, protocol: Callable[[str], bool]) -> dict[tuple[str, str], int]:
+    return {(method, name): count for method, name, count in seen["counts"] if protocol(method)}
+
+
+def rdp_statistics(target: Target, confirmed: int) -> dict[str, Any]:
+    """The target's sums over its RDP servers, once they have so many connections: those of running ones are added up every 2 s."""
+    token = target.sign_in("admin01")
+    deadline_s = time.monotonic() + 20
+    while True:
+        found: dict[str, Any] = target.ask("GET", "/rdp/statistics", token=token).json
+        if found["confirmed"] >= confirmed or time.monotonic() > deadline_s:
+            return found
+        time.sleep(0.1)
+
+
 def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same(swarm: Swarm) -> None:
+    """Requests by HTTP, route by route, and the connections to RDP servers."""
     with Target() as target:
-        seen = swarm(target.url, 20, 2)
-        answered: dict[tuple[str, str], int] = {}
-        for (method, route, _), count in target.counts().items():
-            answered[method, route] = answered.get((method, route), 0) + count
+        seen = swarm(target.url, 25, 4)
+        answered = answered_by(target)
+        tested = answered["POST", "/rdp/servers/[id]/test"]
+        connections = counted(seen, lambda method: method == "RDP")
+        servers = rdp_statistics(target, connections["RDP", "request"] + tested)
     assert seen["errors"] == []
     assert seen["raised"] == []
-    assert {(method, name): count for method, name, count in seen["counts"]} == answered
+    assert counted(seen, lambda method: method != "RDP") == answered
     assert set(answered) == EVERYTHING
     # Of twelve steps of an ApiUser, one signs in anew and three list its sessions, which no other user does.
-    renewed = answered["POST", "/auth/login"] - 20
+    renewed = answered["POST", "/auth/login"] - 25
     assert 1 / 6 < renewed / answered["GET", "/sessions"] < 2 / 3
+    assert set(connections) == {("RDP", "connect"), ("RDP", "request"), ("RDP", "tls")}
+    assert set(connections.values()) == {servers["confirmed"] - tested}
+    assert servers["refused"] == 0
+    assert servers["created"] == answered["POST", "/rdp/servers"]
+
+
+def test_users_with_short_pauses_are_counted_the_same_on_both_sides(swarm: Swarm) -> None:
+    with Target() as target:
+        seen = swarm(target.url, 16, 1, BUSY)
+        assert seen["errors"] == []
+        assert seen["raised"] == []
+        assert counted(seen, lambda _: True) == answered_by(target)
+
+
+def test_rdp_users_wait_while_no_node_has_room(swarm: Swarm) -> None:
+    """They ask for no server that can't be had."""
+    with Target() as target:
+        seen = swarm(target.url, 4, 0.5, ["RdpUser"])
+    assert seen["errors"] == []
+    assert set(counted(seen, lambda _: True)) == {("POST", "/auth/login"), ("GET", "/nodes/statistics")}
 
 
 def assert_all_go_on_trying_to_sign_in(seen: Seen, message: str) -> None:
     assert seen["raised"] == []
     assert seen["alive"] == 4
-    assert [(method, name) for method, name, _ in seen["errors"]] == [("POST", "/auth/login")]
-    assert message in seen["errors"][0][2]
+    assert {(method, name) for method, name, _ in seen["errors"]} == {("POST", "/auth/login")}
+    assert any(message in error for _, _, error in seen["errors"])
     assert seen["counts"][0][:2] == ["POST", "/auth/login"]
     assert int(seen["counts"][0][2]) > 8
 

@@ -23,8 +23,8 @@ def load(file: Path, overrides: Overrides | None = None) -> Scenario:
 def test_all_scenarios_of_the_platform_are_there() -> None:
     """Those that the load profile of a remote-desktop platform names, and more."""
     names = {file.stem for file in SCENARIOS}
-    assert {"light", "medium", "heavy", "stress", "concurrent-users", "node-scaling", "database-scaling"} <= names
-    assert {"mixed", "soak", "swarm"} <= names
+    assert {"light", "medium", "heavy", "stress", "concurrent-users", "concurrent-sessions"} <= names
+    assert {"node-scaling", "database-scaling", "mixed", "soak", "swarm"} <= names
 
 
 @pytest.mark.parametrize("file", [*SCENARIOS, *PERFORMANCE], ids=lambda file: file.stem)

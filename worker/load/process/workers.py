@@ -32,6 +32,7 @@ from worker.load.process.timerfd import exact_sleep
 from worker.load.recorder import Recorder
 from worker.load.runner import FleetWorker
 from worker.parent_watch import read_orders
+from worker.telemetry.figures import NodeFigures
 from worker.users.database.drivers import import_drivers
 from worker.wire.curve import Endpoint, end_context
 from worker.wire.messages import Work
@@ -75,9 +76,12 @@ class ProcessWorkers:
         self.lag = LoopLag()
         """The lag of the event loop, which is that of each worker."""
 
-    def start(self, spec: WorkerSpec, recorder: Recorder | None = None) -> None:
-        """Start one worker, whose requests `recorder` counts; None is one by this process's own lag."""
-        self._greenlets.spawn(self._run_worker, spec, recorder or Recorder(self.lag))
+    def start(self, spec: WorkerSpec, recorder: Recorder | None = None, figures: NodeFigures | None = None) -> None:
+        """Start one worker, whose requests `recorder` counts; None is one by this process's own lag.
+
+        `figures` are those of its node, for users that report them; None are those of this machine.
+        """
+        self._greenlets.spawn(self._run_worker, spec, recorder or Recorder(self.lag), figures)
 
     def run(self, *helpers: Callable[[], None]) -> None:
         """Wait until the controller has ended the run for every worker. Until then each of `helpers` runs in a greenlet.
@@ -98,7 +102,7 @@ class ProcessWorkers:
         """End the ZeroMQ context."""
         end_context(self._context, start_thread=native_start_thread, sleep=gevent.sleep)
 
-    def _run_worker(self, spec: WorkerSpec, recorder: Recorder) -> None:
+    def _run_worker(self, spec: WorkerSpec, recorder: Recorder, figures: NodeFigures | None) -> None:
         work = self._work
         events = WorkerEvents(recorder)
         environment = Environment(
@@ -113,7 +117,9 @@ class ProcessWorkers:
         )
         environment.stats = recorder
         # What piswarm's own user classes ask for, and Locust does not have.
-        vars(environment).update(seed=work.seed, first_account=spec.number, target_password=work.target_password)
+        vars(environment).update(
+            seed=work.seed, first_account=spec.number, target_password=work.target_password, node_figures=figures
+        )
         worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
             FleetWorker,
             context=self._context,

@@ -4,59 +4,97 @@ from __future__ import annotations
 
 from typing import Any
 
+from worker.telemetry.figures import architecture, figures_of
 from worker.users.lucid import replies
 from worker.users.lucid.accounts import NODES
 from worker.users.lucid.base import SignedInUser
 
-_MODELS = (("Raspberry Pi 4 Model B", 4096), ("Raspberry Pi 5", 8192))
-
 
 class NodeUser(SignedInUser):
-    """A node of the platform: it registers once, then reports how it is, and sometimes looks at its neighbours."""
+    """A node of the platform: it registers once, is put into a pool, reports how it is, and sometimes looks around.
+
+    Its figures are those of the machine that it runs on, or of the board that a simulated node stands for.
+    """
 
     wait_s = (5.0, 10.0)
     pool = NODES
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
+        self._figures = figures_of(environment)
+        self._heartbeats = 0
+        """Those that the target has counted."""
         self._registered = False
 
     def work(self) -> None:
         """Register, or report, or look around."""
         if not self._registered:
             self._register()
-        elif self.random.random() < 0.85:
-            self._report()
-        else:
-            self.call(
-                "GET", "/nodes?limit=20", replies.NodePageReply, name="/nodes", check=lambda page: bool(page.nodes)
-            )
+            return
+        (step,) = self.random.choices((self._report, self._look_at_itself, self._look_around), (17, 2, 1))
+        step()
 
     def _register(self) -> None:
-        model, memory_mb = self.random.choice(_MODELS)
-        node = {"name": self.username, "model": model, "cpu_count": 4, "memory_mb": memory_mb}
+        facts = self._figures.facts()
+        node = {
+            "name": self.username,
+            "model": facts.model[:100],
+            "cpu_count": facts.cpu_count,
+            "memory_mb": facts.memory_bytes >> 20,
+            "architecture": architecture(facts),
+        }
         registered = self.call(
             "POST",
             "/nodes",
             replies.NodeReply,
             body=node,
             expected=(201, 200),
-            check=lambda node: node.name == self.username,
+            check=lambda known: (
+                (known.name, known.cpu_count, known.memory_mb) == (self.username, node["cpu_count"], node["memory_mb"])
+                and bool(known.pool)
+            ),
         )
-        self._registered = registered is not None
+        self._take(registered)
 
     def _report(self) -> None:
-        heartbeat = {
-            "cpu_percent": round(self.random.uniform(5, 95), 1),
-            "memory_percent": round(self.random.uniform(20, 80), 1),
-            "temperature_c": round(self.random.uniform(40, 80), 1),
+        reading = self._figures.latest()
+        if reading is None:  # the node has only just been started
+            return
+        heartbeat: dict[str, Any] = {
+            "cpu_percent": round(min(100.0, reading.cpu_percent), 1),
+            "memory_percent": round(min(100.0, reading.memory_percent), 1),
+            "temperature_c": None if reading.temperature_c is None else round(reading.temperature_c, 1),
         }
-        reported = self.call(
-            "POST",
-            f"/nodes/{self.username}/heartbeat",
-            replies.NodeReply,
-            name="/nodes/[name]/heartbeat",
-            body=heartbeat,
-            check=lambda node: (node.name, node.heartbeats > 0) == (self.username, True),
+        if reading.network_received_bytes or reading.network_sent_bytes:
+            heartbeat["network_received_bytes"] = reading.network_received_bytes
+            heartbeat["network_sent_bytes"] = reading.network_sent_bytes
+        path = f"/nodes/{self.username}/heartbeat"
+        self._take(
+            self.call(
+                "POST",
+                path,
+                replies.NodeReply,
+                name="/nodes/[name]/heartbeat",
+                body=heartbeat,
+                check=lambda node: node.name == self.username and node.heartbeats > self._heartbeats,
+            )
         )
-        self._registered = reported is not None  # a target that began anew knows the node no more
+
+    def _look_at_itself(self) -> None:
+        self._take(
+            self.call(
+                "GET",
+                f"/nodes/{self.username}",
+                replies.NodeReply,
+                name="/nodes/[name]",
+                check=lambda node: node.name == self.username and node.heartbeats >= self._heartbeats,
+            )
+        )
+
+    def _look_around(self) -> None:
+        self.call("GET", "/nodes?limit=20", replies.NodePageReply, name="/nodes", check=lambda page: bool(page.nodes))
+
+    def _take(self, node: replies.NodeReply | None) -> None:
+        """Remember what the target knows; one that began anew knows the node no more, so that it registers again."""
+        self._registered = node is not None
+        self._heartbeats = 0 if node is None else node.heartbeats

@@ -1,12 +1,16 @@
-"""Opens RDP connections: a TCP connection, the first step of the connection sequence on it, and its end."""
+"""Opens RDP connections: TCP, the first step of the connection sequence on it, and TLS where the server chooses it."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import time
+from functools import cache
 
 from worker.http.transport.kernel_timestamps import ANCILLARY_BYTES, enable_timestamps, received_s
 from worker.users.lucid.rdp_connection import (
+    TLS,
     TPKT_BYTES,
     Confirm,
     RdpError,
@@ -16,33 +20,46 @@ from worker.users.lucid.rdp_connection import (
 )
 
 
-class RdpReply:
-    """The server's confirm; `kernel_latency_ms` is by the kernel's clock, as that of an HTTP response of ours."""
+class RdpConnection:
+    """A connection to an RDP server, from the TCP connection on. What fails raises RdpError or OSError."""
 
-    __slots__ = ("confirm", "kernel_latency_ms", "received_bytes")
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        """Connect. Raises OSError where nobody answers within `timeout_s` seconds, which also bound each step below."""
+        self._timeout_s = timeout_s
+        self._socket: socket.socket = socket.create_connection((host, port), timeout_s)
+        enable_timestamps(self._socket)
 
-    def __init__(self, confirm: Confirm, latency_ms: float, received_bytes: int) -> None:
-        self.confirm = confirm
-        self.kernel_latency_ms = latency_ms
-        self.received_bytes = received_bytes
-
-
-def open_connection(host: str, port: int, user: str, timeout_s: float) -> RdpReply:
-    """Connect as `user` and take the server's confirm. Raises RdpError, and OSError without an answer in `timeout_s` seconds."""
-    deadline_s = time.monotonic() + timeout_s
-    with socket.create_connection((host, port), timeout_s) as sock:
-        enable_timestamps(sock)
+    def request(self, user: str) -> tuple[Confirm, float]:
+        """Ask for a connection as `user`; the server's confirm, and its latency in s, by the kernel's clock."""
+        deadline_s = time.monotonic() + self._timeout_s
         sent_s = time.monotonic()
-        sock.sendall(connection_request(user))
-        packet, ended_s = b"", sent_s
-        wanted = TPKT_BYTES
+        self._socket.sendall(connection_request(user, TLS))
+        packet, ended_s, wanted = b"", sent_s, TPKT_BYTES
         while len(packet) < wanted:
-            sock.settimeout(max(0.001, deadline_s - time.monotonic()))
-            piece, ancillary, _, _ = sock.recvmsg(wanted - len(packet), ANCILLARY_BYTES)
+            self._socket.settimeout(max(0.001, deadline_s - time.monotonic()))
+            piece, ancillary, _, _ = self._socket.recvmsg(wanted - len(packet), ANCILLARY_BYTES)
             if not piece:
                 raise RdpError("the server hung up" + (" in the middle of its answer" if packet else ""))
             ended_s = received_s(ancillary, sent_s)
             packet += piece
             if len(packet) == TPKT_BYTES:
                 wanted = packet_bytes(packet)
-        return RdpReply(parse_confirm(packet), 1000 * (ended_s - sent_s), len(packet))
+        return parse_confirm(packet, TLS), ended_s - sent_s
+
+    def start_tls(self) -> None:
+        """Go on by TLS. As RDP clients do on first use, any certificate is taken: a server makes its own."""
+        self._socket.settimeout(self._timeout_s)
+        self._socket = _tls_context().wrap_socket(self._socket)
+
+    def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

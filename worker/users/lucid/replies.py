@@ -59,6 +59,9 @@ class NodeReply(msgspec.Struct):
     """What every request about one node is answered with."""
 
     name: str
+    cpu_count: int
+    memory_mb: int
+    pool: str
     heartbeats: int
 
 
@@ -66,6 +69,39 @@ class NodePageReply(msgspec.Struct):
     """GET /nodes."""
 
     nodes: list[NodeReply]
+
+
+class NodeStatisticsReply(msgspec.Struct):
+    """GET /nodes/statistics: sums over all nodes."""
+
+    alive: int
+    free_cpu_count: int
+    free_memory_mb: int
+    free_disk_mb: int
+
+
+class ServerReply(msgspec.Struct):
+    """What every request about one RDP server is answered with."""
+
+    id: str
+    state: str
+    host: str
+    port: int | None
+
+
+class ServerUsageReply(msgspec.Struct):
+    """GET /rdp/servers/[id]/usage."""
+
+    id: str
+    connections_now: int
+    confirmed: int
+
+
+class ServerTestReply(msgspec.Struct):
+    """POST /rdp/servers/[id]/test."""
+
+    reachable: bool
+    answer_ms: float | None
 
 
 class StatisticsReply(msgspec.Struct):

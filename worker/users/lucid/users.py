@@ -4,6 +4,7 @@ from worker.users.lucid.admin_user import AdminUser
 from worker.users.lucid.api_user import ApiUser
 from worker.users.lucid.gateway_users import AuthUser, GatewayUser, HealthUser, SessionApiUser
 from worker.users.lucid.node_user import NodeUser
+from worker.users.lucid.rdp_user import RdpUser
 from worker.users.lucid.session_user import SessionUser, StreamingUser
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GatewayUser",
     "HealthUser",
     "NodeUser",
+    "RdpUser",
     "SessionApiUser",
     "SessionUser",
     "StreamingUser",
