@@ -6,7 +6,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,12 +38,25 @@ MAX_FRAMES = 10
 
 
 class _Commands(TyperGroup):
+    """Raises AbortError for Ctrl-C before a run handles it: Typer's own status for it, 130, is none of ExitCode."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the options, which takes a while on a slow machine: Typer loads pydantic for it."""
+        with _interrupts_abort():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        """Call the command. Raises AbortError for Ctrl-C before a run handles it: Click's own status is that of FAIL."""
-        try:
+        """Call the command."""
+        with _interrupts_abort():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise AbortError("interrupted before anything was started") from None
+
+
+@contextmanager
+def _interrupts_abort() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise AbortError("interrupted before anything was started") from None
 
 
 app = typer.Typer(

@@ -62,7 +62,12 @@ def resume(scenario: Scenario, directory: RunDirectory, view: View, show: Show) 
 
 def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown) -> FinishedRun:
     stop, processes = StopOrder(), LocalProcesses(prepared.directory.logs)
-    with stop.on_signals(at_once=processes.kill):
+
+    def end_at_once() -> None:
+        processes.kill()
+        view.warn(_interrupted_again(prepared))
+
+    with stop.on_signals(at_once=end_at_once):
         with view:
             execution = _Execution(prepared, view, stop, processes, shutdown)
             outcome = execution.put_load_on()
@@ -75,6 +80,16 @@ def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown
         fault = write_result(prepared, result, shutdown, show)
     # What fails while the rest is closed comes into the same list of problems.
     return FinishedRun(result, prepared.directory, shutdown.problems, execution.faults.own or fault)
+
+
+def _interrupted_again(prepared: PreparedRun) -> str:
+    """What there is, and what to do, when a second signal left no time for a result."""
+    place = prepared.directory.path
+    if prepared.directory.result.exists():
+        return f"interrupted again: ended at once; the result is in {place}, its report may be missing"
+    if prepared.keys.resumable:
+        return f"interrupted again: ended at once, without a result; `piswarm resume {place}` goes on with the run"
+    return f"interrupted again: ended at once, before the load, so there is no result in {place}"
 
 
 def _note_verdict(prepared: PreparedRun, result: Result) -> None:

@@ -50,8 +50,10 @@ class StopOrder:
 
         def interrupt() -> None:
             if self.given:
-                at_once()
-                os._exit(ExitCode.ABORTED)
+                try:
+                    at_once()
+                finally:
+                    os._exit(ExitCode.ABORTED)
             self.give("interrupted by the operator")
 
         handlers = [gevent.signal_handler(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]

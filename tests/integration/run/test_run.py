@@ -187,6 +187,26 @@ def test_interrupting_before_the_load_ends_in_order_too(piswarm: Piswarm) -> Non
     assert_gone(family)
 
 
+def test_interrupting_twice_ends_at_once_and_says_how_to_go_on(piswarm: Piswarm) -> None:
+    """A second Ctrl-C ends everything at once, without a result, and names the command that goes on with the run."""
+    started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]))
+    started.wait_for(IN_LOAD)
+    family = started.family()
+    for process in family:
+        if "worker.simulation.rack" in process.cmdline():
+            process.suspend()  # so that its final reports do not come, and the run does not end in order meanwhile
+    started.process.send_signal(signal.SIGINT)
+    started.wait_for("stopping")
+    started.process.send_signal(signal.SIGINT)
+    finished = started.finish()
+
+    assert finished.status == 4, finished.output
+    assert "interrupted again" in finished.output
+    assert f"piswarm resume {finished.directory}" in finished.output
+    assert not (finished.directory / "result.json").exists()
+    assert_gone(family)
+
+
 def test_a_killed_controller_leaves_no_process_behind(piswarm: Piswarm) -> None:
     """The processes of a killed controller wait for another controller for a while, and then end by themselves."""
     started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}]))
