@@ -72,6 +72,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             pool,
             state,
             cache,
+            key_file=settings.key_file or _key_file(where),
             alive_within_s=settings.alive_within_s,
             rdp=RdpSettings(settings.host, settings.rdp_ports, settings.rdp_servers),
             validators=settings.validators,
@@ -88,6 +89,11 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
     if server.failure is not None:
         raise server.failure
     return 0
+
+
+def _key_file(database: str) -> Path | None:
+    """Beside the file of the database, if it is one."""
+    return None if "://" in database else Path(f"{database}.key")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from pathlib import Path
 
 from master.target.admin.router import AdminApi
 from master.target.admin.statistics import PlatformStatistics
@@ -34,7 +35,6 @@ from master.target.rdp.router import RdpApi
 from master.target.rdp.servers import RdpServers, RdpSettings
 from master.target.rdp.storage import ServerStorage
 from master.target.sessions.router import SessionApi
-from master.target.sessions.storage import SessionStorage
 
 
 def create_gateway(
@@ -45,6 +45,7 @@ def create_gateway(
     cache: Cache | None = None,
     *,
     clock: Callable[[], float] = time.time,
+    key_file: Path | None = None,
     alive_within_s: float = ALIVE_WITHIN_S,
     rdp: RdpSettings | None = None,
     validators: int = DEFAULT_VALIDATORS,
@@ -53,12 +54,11 @@ def create_gateway(
     """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds.
 
     What sign-in remembers is in `state`, or else in the database; answers that may be a little old in `cache`, or else in memory.
-    A node is lost that was silent for more than `alive_within_s`. The chain begins with `validators` of them.
+    The key of the sessions' chunks is in `key_file`, or else in the database. A node is lost that was silent for more than `alive_within_s`. The chain begins with `validators` of them.
     """
     audit = AuditLog(database, clock=clock)
     auth_storage, state = AuthStorage(database), state or DatabaseState(database)
     sign_in = SignIn(authority, auth_storage, state, audit, pool, clock=clock)
-    sessions = SessionStorage(database)
     node_storage, pools = NodeStorage(database, alive_within_s=alive_within_s), PoolStorage(database)
     nodes = NodeApi(node_storage, SampleStorage(database), pools, clock=clock)
     server_storage = ServerStorage(database)
@@ -66,10 +66,11 @@ def create_gateway(
         database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
     )
     chain = Chain(ChainStorage(database), validators=validators, block_time_s=block_time_s, clock=clock)
+    sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, clock=clock)
     domains: list[Domain] = [
         AuthApi(sign_in),
         ChainApi(chain),
-        SessionApi(sessions, pool, clock=clock),
+        sessions,
         nodes,
         PoolApi(pools, node_storage, clock=clock),
         RdpApi(servers, server_storage, clock=clock),

@@ -29,6 +29,8 @@ class TargetSettings:
     """A file for SQLite, or the URL of PostgreSQL; None: SQLite in a temporary directory."""
     redis: str | None
     """The URL of Redis for what sign-in remembers and for caches; None: in the database, and in memory."""
+    key_file: Path | None
+    """None: beside the SQLite file, or inside PostgreSQL."""
     durability: Durability
     token_lifetime_s: int
     refresh_lifetime_s: int
@@ -79,6 +81,13 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
         "--redis",
         metavar="URL",
         help="redis:// URL for refresh tokens, revoked tokens, failed sign-ins and caches (default: in the database)",
+    )
+    parser.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="key of the recorded chunks, made if it is not there (default: beside the SQLite file; inside PostgreSQL, where"
+        " it keeps nobody who reads the database from reading the chunks)",
     )
     parser.add_argument(
         "--durability",

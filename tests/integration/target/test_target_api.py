@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 from collections import Counter
@@ -65,39 +64,6 @@ def test_unknown_user_and_wrong_password_are_not_told_apart(target: Target) -> N
     ]
     assert replies[0].status == replies[1].status == 401
     assert replies[0].body == replies[1].body
-
-
-def test_a_session_from_beginning_to_end(target: Target, user: str) -> None:
-    made = target.ask("POST", "/sessions", {"resolution": [1920, 1080], "codec": "av1"}, user)
-    assert made.status == 201
-    assert made.json["state"] == "created"
-    path = f"/sessions/{made.json['id']}"
-    chunks = [bytes(1000), os.urandom(70_000), b"x", bytes(1024 * 1024)]
-    for number, chunk in enumerate(chunks):
-        stored = target.ask("POST", f"{path}/chunks", chunk, user)
-        assert (stored.status, stored.json["sequence"], stored.json["raw_bytes"]) == (201, number, len(chunk))
-        assert stored.json["reduction"] == pytest.approx(1 - stored.json["stored_bytes"] / len(chunk), abs=1e-4)
-    for number, chunk in enumerate(chunks):
-        read = target.ask("GET", f"{path}/chunks/{number}", token=user)
-        assert (read.status, read.body) == (200, chunk)
-        assert read.headers["content-type"] == "application/octet-stream"
-    assert target.ask("GET", path, token=user).json["state"] == "recording"
-    closed = target.ask("POST", f"{path}/close", token=user)
-    assert (closed.status, closed.json["state"], closed.json["chunks"]) == (200, "closed", 4)
-    assert closed.json["raw_bytes"] == sum(map(len, chunks))
-    assert target.ask("GET", path, token=user).json == closed.json
-    assert target.ask("POST", f"{path}/chunks", b"x", user).status == 409
-    assert target.ask("POST", f"{path}/close", token=user).status == 409
-
-
-def test_chunks_sent_at_once_get_numbers_of_their_own(target: Target, user: str) -> None:
-    path = new_session(target, user)
-    chunks = [os.urandom(8) * 20_000 for _ in range(16)]  # long enough to be compressed in threads
-    with ThreadPoolExecutor(8) as pool:
-        stored = list(pool.map(lambda chunk: target.ask("POST", f"{path}/chunks", chunk, user).json, chunks))
-    assert sorted(reply["sequence"] for reply in stored) == list(range(16))
-    for chunk, reply in zip(chunks, stored, strict=True):
-        assert target.ask("GET", f"{path}/chunks/{reply['sequence']}", token=user).body == chunk
 
 
 def test_a_user_sees_its_own_sessions_only_and_an_administrator_all(target: Target, user: str, admin: str) -> None:

@@ -51,7 +51,7 @@ class SessionHolder(SignedInUser):
             f"/sessions/{session.id}/close",
             replies.SessionReply,
             name="/sessions/[id]/close",
-            check=lambda closed: (closed.state, closed.raw_bytes) == ("closed", session.raw_bytes),
+            check=lambda closed: (closed.state, closed.raw_bytes) == ("processing", session.raw_bytes),
         )
 
 
