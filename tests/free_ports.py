@@ -6,8 +6,8 @@ import random
 import socket
 from contextlib import ExitStack
 
-RANGE = range(20_000, 32_000)
-"""Below those that systems give to connections (RFC 6335: from 49152; Linux: from 32768), any of which may be taken at any moment."""
+RANGE = range(22_000, 32_000)
+"""Above those of the embedded target's RDP servers, and below those that systems give to connections (Linux: from 32768), any of which may be taken at any moment."""
 
 
 def free_ports(count: int = 1) -> int:
