@@ -15,7 +15,7 @@ _ROOM = (
     "SELECT name, cpu_count, memory_mb, disk_mb, free_cpu_count, free_memory_mb, free_disk_mb FROM nodes"
     " WHERE free_memory_mb >= ? AND free_cpu_count >= ? AND free_disk_mb >= ? AND lost = 0 AND heard_at >= ?"
 )
-_ORDER = " ORDER BY free_memory_mb, name LIMIT ?"
+_ORDER = " ORDER BY free_memory_mb, free_cpu_count, free_disk_mb, name LIMIT ?"
 _ANY, _OF_POOL, _OF_NAME = _ROOM + _ORDER, f"{_ROOM} AND pool = ?{_ORDER}", f"{_ROOM} AND name = ?{_ORDER}"
 _RESERVE = (
     "UPDATE nodes SET free_cpu_count = free_cpu_count - ?, free_memory_mb = free_memory_mb - ?,"

@@ -57,7 +57,7 @@ class NodeApi(Domain):
         self._samples = samples
         self._pools = pools
         self._clock = clock
-        self._registering = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self._refused = 0
         self._statistics: NodeStatistics | None = None
         self._statistics_at = 0.0
@@ -164,14 +164,14 @@ class NodeApi(Domain):
         if faults:
             self._refused += 1
             raise errors.invalid("; ".join(faults))
-        async with self._registering:  # so that a pool with a limit is not overfilled
+        async with self._changing:  # so that a pool with a limit is not overfilled
             known = await self._storage.find(wanted.name, self._clock())
             if known is not None:
                 _require_owner(known, call.caller)
             elif self._storage.count >= self._storage.max_nodes:
                 raise errors.conflict("no room for another node")
             pool = self._choose_pool(wanted, known)
-            node = await self._storage.put(wanted, call.caller.name, pool, self._clock())
+            node = await self._storage.put(wanted, call.caller.name, pool, self._clock(), known)
         return Answer(201 if known is None else 200, node)
 
     async def heartbeat(self, call: Call) -> RegisteredNode:
@@ -190,10 +190,11 @@ class NodeApi(Domain):
 
     async def remove(self, call: Call) -> RegisteredNode:
         """The node as it was."""
-        node = await self._find(call)
-        _require_owner(node, call.caller)
-        if not await self._storage.remove(node.name):
-            raise errors.conflict("RDP servers are on this node: delete them first")
+        async with self._changing:
+            node = await self._find(call)
+            _require_owner(node, call.caller)
+            if not await self._storage.remove(node.name):
+                raise errors.conflict("RDP servers are on this node: delete them first")
         return node
 
     async def list_all(self, call: Call) -> NodePage:
@@ -211,7 +212,7 @@ class NodeApi(Domain):
     async def choose_pool(self, call: Call) -> RegisteredNode:
         """By an administrator, for good; null has the hardware decide again."""
         choice: PoolChoice = call.body
-        async with self._registering:
+        async with self._changing:
             node = await self._find(call)
             name = self._choose_pool(node, None) if choice.pool is None else choice.pool
             pool = self._pools.pools.get(name)

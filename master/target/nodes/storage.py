@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     lost INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS nodes_by_heard_at ON nodes (lost, heard_at);
 CREATE INDEX IF NOT EXISTS nodes_by_pool ON nodes (pool, name);
-CREATE INDEX IF NOT EXISTS nodes_by_room ON nodes (free_memory_mb, name);
+CREATE INDEX IF NOT EXISTS nodes_by_room ON nodes (lost, free_memory_mb, free_cpu_count, free_disk_mb, name);
 """
 # The order is that of the fields of `RegisteredNode`, whose last one, the state, follows from the time.
 _COLUMNS = (
@@ -130,15 +130,15 @@ class NodeStorage:
         await self._database.execute(_HEAR_ALL, now)
         self.counts = Counter({pool: int(count) for pool, count in await self._database.fetch_all(_COUNTS)})
 
-    async def put(self, wanted: NewNode, owner: str, pool: str, now: float) -> RegisteredNode:
-        """Register a node, or renew what is known of it; its owner stays who it was."""
+    async def put(
+        self, wanted: NewNode, owner: str, pool: str, now: float, known: RegisteredNode | None = None
+    ) -> RegisteredNode:
+        """Register a node, or renew what is known of it, which is `known`; its owner stays who it was."""
         hardware = hardware_of(wanted)
         size = (hardware.cpu_count, hardware.memory_mb, hardware.disk_mb)
         row = (wanted.name, owner, hardware.model, architecture_of(hardware), *size, pool, *size, now, now)
-        async with self._database.transaction() as transaction:
-            before = await transaction.fetch_one("SELECT pool FROM nodes WHERE name = ?", wanted.name)
-            stored = await transaction.fetch_one(_PUT, *row)
-        self._count_move(None if before is None else before[0], pool)
+        stored = await self._database.fetch_one(_PUT, *row)
+        self._count_move(None if known is None else known.pool, pool)
         return self._node(stored, now)
 
     async def note_heartbeat(

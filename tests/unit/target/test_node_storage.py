@@ -43,9 +43,10 @@ def test_a_node_registered_again_keeps_its_owner_and_its_history(on_nodes: Calla
     """Its hardware is renewed, and so is when it was heard from."""
 
     async def work(_database: SqliteDatabase, storage: NodeStorage) -> None:
-        await storage.put(PI_4, "node0001", DEFAULT_POOL, now=1.0)
+        known = await storage.put(PI_4, "node0001", DEFAULT_POOL, now=1.0)
         await storage.note_heartbeat("n", None, BEAT, now=2.0)
-        node = await storage.put(NewNode("n", "Pi 5", 4, 8192, "aarch64", 60_000), "admin01", "big", now=3.0)
+        renewed = NewNode("n", "Pi 5", 4, 8192, "aarch64", 60_000)
+        node = await storage.put(renewed, "admin01", "big", now=3.0, known=known)
         assert await storage.find("n", 3.0) == node
         found = (node.owner, node.model, node.registered_at, node.heard_at, node.heartbeats, node.pool)
         assert found == ("node0001", "Pi 5", 1.0, 3.0, 1, "big")

@@ -42,7 +42,8 @@ class Platform:
 
     async def add_node(self, name: str, memory_mb: int = 4096) -> None:
         node = NewNode(name, "board", 4, memory_mb, None, 20_000)
-        await self.nodes.put(node, "node0001", "default", self.now)
+        known = await self.nodes.find(name, self.now)
+        await self.nodes.put(node, "node0001", "default", self.now, known)
 
     async def free_memory_mb(self, name: str) -> int:
         return (await self.nodes.find(name, self.now)).free_memory_mb
