@@ -66,7 +66,7 @@ def create_gateway(
         database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
     )
     chain = Chain(ChainStorage(database), validators=validators, block_time_s=block_time_s, clock=clock)
-    sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, clock=clock)
+    sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, servers=servers, clock=clock)
     domains: list[Domain] = [
         AuthApi(sign_in),
         ChainApi(chain),

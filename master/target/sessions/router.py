@@ -96,7 +96,7 @@ class SessionApi(Domain):
                 body=NewSession,
                 reply=SessionInfo,
                 status=201,
-                errors=(503,),
+                errors=(409, 503),
                 audited=True,
             ),
             Endpoint(

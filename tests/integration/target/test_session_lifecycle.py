@@ -4,101 +4,33 @@ from __future__ import annotations
 
 import gzip
 import os
-import sqlite3
-import time
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from processes import Reply, Target
+from processes import Target
+from session_client import BLOCK_TIME_S, SCREEN, Client, Restarts, again
 
-from master.target.chain.ledger.merkle import MerkleTree
 from worker.users.lucid import screen_chunks
 
 pytestmark = pytest.mark.session_lifecycle
 
-SCREEN = {"resolution": [1920, 1080]}
-PATIENCE_S = 60
 MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
 def target(database_options: list[str]) -> Iterator[Target]:
-    with Target(*database_options) as started:
+    with Target(*database_options, f"--block-time={BLOCK_TIME_S}") as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def client(target: Target) -> Client:
     return Client(target, "user0001")
-
-
-class Client:
-    """Somebody who is signed in."""
-
-    def __init__(self, target: Target, username: str) -> None:
-        self._target = target
-        self._token = target.sign_in(username)
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        return self._target.ask(method, path, body, self._token, **headers)
-
-    def create(self, **wanted: Any) -> Session:
-        reply = self.ask("POST", "/sessions", SCREEN | wanted)
-        assert reply.status == 201, reply
-        assert reply.json["state"] == "created"
-        return Session(self, reply.json["id"])
-
-    def statistics(self) -> dict[str, Any]:
-        reply = self.ask("GET", "/sessions/statistics")
-        assert reply.status == 200, reply
-        return reply.json
-
-
-class Session:
-    """A session on the target, and what its client has sent of it."""
-
-    def __init__(self, client: Client, session_id: str) -> None:
-        self._client = client
-        self.id = session_id
-        self.path = f"/sessions/{session_id}"
-        self.sent: list[bytes] = []
-
-    def read(self) -> dict[str, Any]:
-        reply = self._client.ask("GET", self.path)
-        assert reply.status == 200, reply
-        return reply.json
-
-    def send(self, *chunks: bytes) -> None:
-        for chunk in chunks:
-            reply = self._client.ask("POST", f"{self.path}/chunks", chunk)
-            assert (reply.status, reply.json["sequence"]) == (201, len(self.sent)), reply
-            assert reply.json["sha256"] == sha256(chunk).hexdigest()
-            self.sent.append(chunk)
-
-    def step(self, name: str, body: Any = None) -> Reply:
-        return self._client.ask("POST", f"{self.path}/{name}", body)
-
-    def until(self, *states: str) -> dict[str, Any]:
-        """What it is once it has come to one of these states."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        while (found := self.read())["state"] not in states:
-            assert time.monotonic() < deadline_s, found
-            time.sleep(0.01)
-        return found
-
-    def process(self) -> dict[str, Any]:
-        """Close it; what came of it."""
-        assert self.step("close").json["state"] == "processing"
-        return self.until("processed", "failed")
-
-    def root(self) -> str:
-        """The Merkle root as its client works it out."""
-        return MerkleTree(sha256(chunk).digest() for chunk in self.sent).root().hex()
 
 
 def test_a_session_is_created_recorded_and_processed(client: Client) -> None:
@@ -114,6 +46,43 @@ def test_a_session_is_created_recorded_and_processed(client: Client) -> None:
     assert processed["processing_s"] > 0
     for number, chunk in enumerate(session.sent):
         assert client.ask("GET", f"{session.path}/chunks/{number}").body == chunk
+
+
+def test_a_processed_session_is_anchored_in_the_chain(client: Client) -> None:
+    """The root stands in a transaction of the session's owner, in the final block that the session names."""
+    session = client.create()
+    session.send(*screen_chunks.chunks())
+    session.process()
+    anchoring = session.step("anchor").json
+    assert (anchoring["state"], anchoring["anchor_height"]) == ("anchoring", None)
+    assert session.step("anchor").status == 409
+    anchored = session.until("anchored", "failed")
+    assert (anchored["state"], anchored["anchor"], anchored["reason"]) == ("anchored", anchoring["anchor"], None)
+    transaction = client.ask("GET", f"/chain/transactions/{anchored['anchor']}").json
+    assert (transaction["kind"], transaction["sender"]) == ("anchor", "user0001")
+    assert transaction["height"] == anchored["anchor_height"] > 0
+    assert transaction["payload"] == {
+        "session": session.id,
+        "root": session.root(),
+        "chunks": len(session.sent),
+    }
+
+
+def test_a_session_may_have_an_rdp_server(target: Target, client: Client) -> None:
+    """A session that asks for a server gets one on a node that registered, and the server goes when the recording ends."""
+    refused = client.ask("POST", "/sessions", SCREEN | {"server": True})
+    assert (refused.status, refused.json["error"]["code"]) == (409, "conflict")  # there is no node yet
+    node = {"name": "pi-1", "model": "Raspberry Pi 5", "cpu_count": 4, "memory_mb": 8063, "disk_mb": 119_000}
+    assert Client(target, "node0001").ask("POST", "/nodes", node).status == 201
+    session = client.create(server=True)
+    server_id = session.read()["server"]
+    server = client.ask("GET", f"/rdp/servers/{server_id}").json
+    assert (server["state"], server["session"], server["node"]) == ("running", session.id, "pi-1")
+    with socket.create_connection((server["host"], server["port"]), 10):
+        session.send(b"a chunk")
+    assert session.process()["server"] == server_id
+    assert client.ask("GET", f"/rdp/servers/{server_id}").status == 404
+    assert client.create().read()["server"] is None
 
 
 def test_a_session_without_chunks_is_processed_too(client: Client) -> None:
@@ -147,6 +116,7 @@ STEPS: dict[str, tuple[str, str, Any]] = {
         ("created", [], {"chunk", "put", "close"}),
         ("recording", ["chunk"], {"chunk", "put", "close"}),
         ("processed", ["chunk", "close"], {"anchor"}),
+        ("anchored", ["chunk", "close", "", "anchor"], set()),
     ],
 )
 def test_every_step_that_a_state_does_not_allow_is_a_conflict(
@@ -155,6 +125,9 @@ def test_every_step_that_a_state_does_not_allow_is_a_conflict(
     """A step that can't be taken now is answered with 409 and the state, and changes nothing."""
     session = client.create()
     for name in way:
+        if not name:
+            session.until("processed")
+            continue
         method, path, body = STEPS[name]
         assert client.ask(method, session.path + path, body).status in {200, 201}
     before = session.until(state)
@@ -297,33 +270,6 @@ def test_statistics_are_exact(target: Target) -> None:
     assert f'target_sessions{{state="processed"}} {float(everybody["by_state"]["processed"])}' in gauges
 
 
-class Restarts:
-    """A target that is killed without warning and started again with the same database."""
-
-    def __init__(self, database: str) -> None:
-        self._database = database
-        self.target = Target("--database", database)
-
-    def kill(self) -> None:
-        """Kill it, and start it again."""
-        self.target.process.kill()
-        self.target.end()
-        self.target = Target("--database", self._database)
-
-    def client(self, username: str = "user0001") -> Client:
-        return Client(self.target, username)
-
-    def execute(self, sql: str, *values: Any) -> None:
-        """Do something to the database behind the target's back."""
-        if "://" in self._database:
-            with psycopg.connect(self._database, options="-c search_path=piswarm_target") as connection:
-                assert connection.execute(sql.replace("?", "%s").encode(), values).rowcount == 1
-            return
-        with sqlite3.connect(self._database) as connection:
-            assert connection.execute(sql, values).rowcount == 1
-        connection.close()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def restarts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Restarts]:
     if request.param == "sqlite":
@@ -332,13 +278,6 @@ def restarts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Restart
         made = Restarts(request.getfixturevalue("postgres").new_database())
     yield made
     made.target.end()
-
-
-def again(session: Session, client: Client) -> Session:
-    """The same session after a restart."""
-    same = Session(client, session.id)
-    same.sent = session.sent
-    return same
 
 
 def test_what_was_acknowledged_survives_being_killed(restarts: Restarts) -> None:
@@ -371,6 +310,23 @@ def test_a_session_killed_in_processing_is_taken_up_at_the_next_start(restarts: 
     restarts.kill()
     found = again(session, restarts.client()).until("processed", "failed")
     assert (found["state"], found["root"]) == ("processed", session.root())
+
+
+def test_a_session_killed_in_anchoring_is_anchored_by_the_next_process(restarts: Restarts) -> None:
+    """The transaction that a killed target has acknowledged becomes final later, and the session is anchored in its block."""
+    client = restarts.client()
+    sessions = [client.create() for _ in range(3)]
+    for session in sessions:
+        session.send(session.id.encode())
+        session.process()
+        assert session.step("anchor").json["state"] == "anchoring"
+    restarts.kill()
+    client = restarts.client()
+    for session in sessions:
+        anchored = again(session, client).until("anchored", "failed")
+        assert (anchored["state"], anchored["root"]) == ("anchored", session.root())
+        transaction = client.ask("GET", f"/chain/transactions/{anchored['anchor']}").json
+        assert transaction["height"] == anchored["anchor_height"]
 
 
 def test_a_damaged_session_fails_and_is_recovered(restarts: Restarts) -> None:
