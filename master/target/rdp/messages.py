@@ -98,6 +98,13 @@ class ConnectionTest(Struct):
     error: str | None
 
 
+class ServerTotals(Struct):
+    """RDP servers that there are, and those of them that run."""
+
+    total: int
+    running: int
+
+
 class ServerStatistics(Struct):
     """Answer of GET /rdp/statistics. Totals are of all servers that ever were, also in earlier processes.
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from master.target.api import errors
 from master.target.api.caller import Role
@@ -21,6 +22,7 @@ from master.target.rdp.messages import (
     ServerPage,
     ServerQuery,
     ServerStatistics,
+    ServerTotals,
     ServerUsage,
 )
 from master.target.rdp.servers import RdpServers
@@ -35,6 +37,8 @@ _TRAFFIC = ("connections", "confirmed", "refused", "received_bytes", "sent_bytes
 
 class RdpApi(Domain):
     """The handlers under /rdp. A user sees and does what is its own, an administrator everything."""
+
+    summary_types: ClassVar[dict[str, type[ServerTotals]]] = {"rdp_servers": ServerTotals}
 
     def __init__(self, servers: RdpServers, storage: ServerStorage, *, clock: Callable[[], float] = time.time) -> None:
         self._servers = servers
@@ -143,6 +147,11 @@ class RdpApi(Domain):
             ),
             Gauge("target_rdp_connections", "Open connections to RDP servers", now),
         ]
+
+    async def summary(self) -> dict[str, ServerTotals]:
+        """As Domain."""
+        counts = await self._storage.count_by_state()
+        return {"rdp_servers": ServerTotals(sum(counts.values()), counts.get(ServerState.RUNNING, 0))}
 
     async def create(self, call: Call) -> ServerInfo:
         """Allocate, and start if that is asked for."""

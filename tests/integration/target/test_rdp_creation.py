@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from processes import Target
 
-from worker.users.lucid.rdp_client import open_connection
+from worker.users.lucid.rdp_client import RdpConnection
+from worker.users.lucid.rdp_connection import TLS
 
 pytestmark = pytest.mark.rdp_creation
 
@@ -161,10 +162,16 @@ def test_the_connection_test_connects_for_real(target: Target, user: str, securi
     remove(target, user, server)
 
 
-def test_the_load_profiles_client_gets_a_confirm(target: Target, user: str) -> None:
+def test_the_load_profiles_client_connects_and_starts_tls(target: Target, user: str) -> None:
     """Another implementation of the protocol, which offers TLS and CredSSP as usual clients do."""
     server = create(target, user, start=True)
-    assert open_connection(server["host"], server["port"], "user0001", 10).confirm.protocol == 1
+    connection = RdpConnection(server["host"], server["port"], 10)
+    confirm, _ = connection.request("user0001")
+    assert confirm.protocol == TLS
+    connection.start_tls()
+    assert usage(target, user, server).items() >= {"connections_now": 1, "confirmed": 1, "refused": 0}.items()
+    connection.close()
+    wait_until(lambda: usage(target, user, server)["connections_now"] == 0)
     remove(target, user, server)
 
 
@@ -232,6 +239,8 @@ def test_more_than_twenty_servers_are_created_and_used_at_once(target: Target, u
             assert (statistics["servers"]["running"], statistics["connections_now"]) == (AT_ONCE, AT_ONCE)
             metrics = target.ask("GET", "/metrics").body.decode()
             assert f'target_rdp_servers{{state="running"}} {float(AT_ONCE)}\n' in metrics
+            overall = target.ask("GET", "/admin/statistics", token=target.sign_in("admin01")).json["rdp_servers"]
+            assert overall == {"total": AT_ONCE, "running": AT_ONCE}
         list(pool.map(lambda server: remove(target, user, server), servers))
     assert target.ask("GET", "/nodes/statistics", token=user).status == 200
     assert target.ask("GET", "/rdp/statistics", token=user).json["allocated_cpu_count"] == 0
@@ -318,6 +327,23 @@ def test_statistics_go_on_counting_what_is_deleted(target: Target, user: str) ->
     assert after["connections"] - before["connections"] == 2
     assert after["received_bytes"] - before["received_bytes"] > len(REQUEST)
     assert after["servers"] == before["servers"]
+
+
+def test_a_session_brings_a_server_with_it(target: Target, user: str) -> None:
+    """It runs on a registered node for as long as the session is open; without room there is no session."""
+    made = target.ask("POST", "/sessions", {"resolution": [800, 600], "server": True}, user)
+    assert made.status == 201
+    server = target.ask("GET", f"/rdp/servers/{made.json['server']}", token=user).json
+    assert (server["state"], server["session"], server["owner"]) == ("running", made.json["id"], "user0001")
+    assert target.ask("GET", f"/nodes/{server['node']}", token=user).json["state"] != "lost"
+    assert act(target, user, server, "test")["reachable"]
+    assert target.ask("POST", f"/sessions/{made.json['id']}/close", token=user).status == 200
+    assert target.ask("GET", f"/rdp/servers/{server['id']}", token=user).status == 404
+    taken = [create(target, user, cpu_count=4) for _ in range(NODES)]
+    refused = target.ask("POST", "/sessions", {"resolution": [800, 600], "server": True}, user)
+    assert (refused.status, refused.json["error"]["code"]) == (409, "conflict")
+    for server in taken:
+        remove(target, user, server)
 
 
 def test_the_servers_of_a_lost_node_are_stopped(own_database_options: list[str]) -> None:
