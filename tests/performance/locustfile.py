@@ -6,11 +6,12 @@
 The users sign in with the password in PISWARM_TARGET_PASSWORD, or by piswarm with that of the target it has started.
 """
 
-from worker.users.lucid.users import AdminUser, ApiUser, SessionUser
+from worker.users.lucid.users import AdminUser, ApiUser, BlockchainUser, SessionUser
 
-__all__ = ["AdminUser", "ApiUser", "SessionUser"]
+__all__ = ["AdminUser", "ApiUser", "BlockchainUser", "SessionUser"]
 
 # The shares of Locust's own command; a scenario names its own.
 ApiUser.weight = 50
 SessionUser.weight = 30
+BlockchainUser.weight = 15
 AdminUser.weight = 5

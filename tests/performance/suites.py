@@ -53,6 +53,7 @@ def percentile(method: str, name: str, percent: str, divisor: float = 1.0) -> Ca
 
 FIGURES = {
     "api_gateway_throughput": Figure("throughput", "req/s", False, lambda result: result["requests"]["rate"]),
+    "blockchain_consensus": Figure("block_time", "s", True, percentile("CHAIN", "block interval", "p50", 1000)),
     "session_processing": Figure(
         "processing_time", "ms per chunk", True, percentile("POST", "/sessions/[id]/chunks", "p50")
     ),

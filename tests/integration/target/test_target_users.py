@@ -67,6 +67,14 @@ EVERYTHING = {
     ("POST", "/sessions/[id]/chunks"),
     ("GET", "/sessions/[id]/chunks/[n]"),
     ("POST", "/sessions/[id]/close"),
+    ("POST", "/sessions/[id]/anchor"),
+    ("POST", "/chain/transactions"),
+    ("GET", "/chain/transactions/[id]"),
+    ("GET", "/chain/proofs/[id]"),
+    ("GET", "/chain/blocks"),
+    ("GET", "/chain/blocks/latest"),
+    ("GET", "/chain/consensus"),
+    ("POST", "/chain/validators"),
     ("POST", "/nodes"),
     ("GET", "/nodes"),
     ("GET", "/nodes/[name]"),
@@ -83,8 +91,8 @@ EVERYTHING = {
 }
 
 
-ALL = ("ApiUser", "SessionUser", "AdminUser", "NodeUser", "RdpUser")
-BUSY = ("AuthUser", "GatewayUser", "SessionApiUser", "StreamingUser")
+ALL = ("ApiUser", "SessionUser", "AdminUser", "NodeUser", "RdpUser", "BlockchainUser", "ChainWatchUser")
+BUSY = ("AuthUser", "GatewayUser", "SessionApiUser", "StreamingUser", "TransactionUser")
 Seen = dict[str, Any]
 Swarm = Callable[..., Seen]
 
@@ -137,21 +145,26 @@ def rdp_statistics(target: Target, confirmed: int) -> dict[str, Any]:
 
 def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same(swarm: Swarm) -> None:
     """Requests by HTTP, route by route, and the connections to RDP servers."""
-    with Target() as target:
-        seen = swarm(target.url, 25, 4)
+    with Target("--block-time", "0.5") as target:
+        seen = swarm(target.url, 28, 5)
         answered = answered_by(target)
         tested = answered["POST", "/rdp/servers/[id]/test"]
         connections = counted(seen, lambda method: method == "RDP")
         servers = rdp_statistics(target, connections["RDP", "request"] + tested)
     assert seen["errors"] == []
     assert seen["raised"] == []
-    assert counted(seen, lambda method: method != "RDP") == answered
+    assert counted(seen, lambda method: method not in {"RDP", "CHAIN"}) == answered
     assert set(answered) == EVERYTHING
     # Of twelve steps of an ApiUser, one signs in anew and three list its sessions, which no other user does.
-    renewed = answered["POST", "/auth/login"] - 25
+    renewed = answered["POST", "/auth/login"] - 28
     assert 1 / 6 < renewed / answered["GET", "/sessions"] < 2 / 3
     assert set(connections) == {("RDP", "connect"), ("RDP", "request"), ("RDP", "tls")}
     assert set(connections.values()) == {servers["confirmed"] - tested}
+    assert set(counted(seen, lambda method: method == "CHAIN")) == {
+        ("CHAIN", "block interval"),
+        ("CHAIN", "consensus"),
+        ("CHAIN", "sync"),
+    }
     assert servers["refused"] == 0
     assert servers["created"] == answered["POST", "/rdp/servers"]
 

@@ -47,6 +47,7 @@ def written(results: Path, name: str, values: list[float], **changes: Any) -> No
     ("name", "key", "value"),
     [
         ("api_gateway_throughput", "throughput", 812.5),
+        ("blockchain_consensus", "block_time", 10.02),
         ("session_processing", "processing_time", 2.5),
         ("database_queries", "p95_query_time", 0.25),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,6 +40,7 @@ class SessionReply(msgspec.Struct):
     state: str
     chunks: int
     raw_bytes: int
+    root: str | None
 
 
 class SessionPageReply(msgspec.Struct):
@@ -102,6 +104,68 @@ class ServerTestReply(msgspec.Struct):
 
     reachable: bool
     answer_ms: float | None
+
+
+class TransactionReply(msgspec.Struct):
+    """What every request about one transaction is answered with; `height` is that of its block, once that is final."""
+
+    id: str
+    sender: str
+    payload: Any
+    state: str
+    height: int | None
+
+
+class BlockReply(msgspec.Struct):
+    """GET /chain/blocks/latest."""
+
+    height: int
+    hash: str
+    parent: str
+    created_at: float
+
+    def follows(self, other: BlockReply) -> bool:
+        """Whether it is the next block after `other`, or the same."""
+        return self == other or (
+            (self.height, self.parent) == (other.height + 1, other.hash) and self.created_at > other.created_at
+        )
+
+
+class BlockPageReply(msgspec.Struct):
+    """GET /chain/blocks: newest first."""
+
+    blocks: list[BlockReply]
+
+    def is_chain(self) -> bool:
+        """Whether each block is the parent of the one before it."""
+        return all(newer.follows(older) and newer != older for newer, older in pairwise(self.blocks))
+
+
+class ValidatorReply(msgspec.Struct):
+    """A validator; `sync_s` is how long it took to get all blocks."""
+
+    name: str
+    sync_s: float | None
+
+
+class ConsensusReply(msgspec.Struct):
+    """GET /chain/consensus."""
+
+    height: int
+    quorum_weight: int
+    total_weight: int
+    last_consensus_s: float | None
+    validators: list[ValidatorReply]
+
+
+class ProofReply(msgspec.Struct):
+    """GET /chain/proofs/[id]: hashes in hexadecimal."""
+
+    height: int
+    index: int
+    size: int
+    path: list[str]
+    merkle_root: str
 
 
 class StatisticsReply(msgspec.Struct):

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from functools import cache
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from worker.users.lucid import replies, screen_chunks
 from worker.users.lucid.base import SignedInUser
+from worker.users.lucid.merkle_proof import root_of
 
+_MAX_CLOSED = 4
+"""With more closed sessions than this a user opens none before it has looked after them."""
+_AFTER = {
+    "processing": {"processing", "processed"},
+    "processed": {"anchoring", "anchored"},
+    # The chain may refuse the transaction, with the pool full; then the session waits for another try.
+    "anchoring": {"anchoring", "anchored", "processed"},
+}
+"""What may have become of a closed session since its state was this."""
 _RESOLUTIONS = ((1280, 720), (1920, 1080), (2560, 1440))
 
 
@@ -43,10 +56,10 @@ class SessionHolder(SignedInUser):
             ),
         )
 
-    def close_session(self, session: replies.SessionReply) -> None:
-        """Close it; the totals must be this user's own."""
+    def close_session(self, session: replies.SessionReply) -> replies.SessionReply | None:
+        """Close it, so that the target processes it; the totals must be this user's own."""
         self.session = None
-        self.call(
+        return self.call(
             "POST",
             f"/sessions/{session.id}/close",
             replies.SessionReply,
@@ -55,8 +68,25 @@ class SessionHolder(SignedInUser):
         )
 
 
+class _Closed(NamedTuple):
+    """A session that was closed: its state when it was last looked at, and the Merkle root that it must have."""
+
+    id: str
+    state: str
+    root: str
+
+
+@cache
+def _digest(chunk: bytes) -> bytes:
+    return sha256(chunk).digest()
+
+
 class SessionUser(SessionHolder):
-    """Streams its desktop: creates a session, sends chunks, looks at it, reads a chunk back, closes it, starts over."""
+    """Streams its desktop: creates a session, sends chunks, looks at it, reads a chunk back, closes it, starts over.
+
+    Beside that it looks after the sessions that it has closed: once one is processed, and its Merkle root is that over the chunks
+    that were sent, it is anchored, and looked at until the anchor is final.
+    """
 
     wait_s = (2.0, 5.0)
 
@@ -64,15 +94,20 @@ class SessionUser(SessionHolder):
         super().__init__(environment)
         self._sent: list[bytes] = []
         self._chunks_planned = 0
+        self._closed: deque[_Closed] = deque()
 
     def work(self) -> None:
-        """The next step of the session's life."""
-        if self.session is None:
+        """The next step of the session's life, or a look after one that is closed."""
+        if self._closed and (len(self._closed) > _MAX_CLOSED or self.random.random() < 0.25):
+            self._look_after(self._closed.popleft())
+        elif self.session is None:
             self._sent = []
             self._chunks_planned = self.random.randint(5, 20)
             self.open_session()
         elif len(self._sent) >= self._chunks_planned:
-            self.close_session(self.session)
+            closed = self.close_session(self.session)
+            if closed is not None:
+                self._closed.append(_Closed(closed.id, closed.state, root_of(map(_digest, self._sent)).hex()))
         else:
             drawn = self.random.random()
             if drawn < 0.7 or not self._sent:
@@ -99,6 +134,28 @@ class SessionUser(SessionHolder):
         self._sent.append(chunk)
         session.chunks += 1
         session.raw_bytes += len(chunk)
+
+    def _look_after(self, closed: _Closed) -> None:
+        """Have it anchored, or look how it stands; what is anchored, or lost, needs no more looks."""
+        path = f"/sessions/{closed.id}"
+        if closed.state == "processed":
+            found = self.call(
+                "POST",
+                f"{path}/anchor",
+                replies.SessionReply,
+                name="/sessions/[id]/anchor",
+                check=lambda session: (session.id, session.root) == (closed.id, closed.root),
+            )
+        else:
+            found = self.call(
+                "GET",
+                path,
+                replies.SessionReply,
+                name="/sessions/[id]",
+                check=lambda session: session.state in _AFTER[closed.state] and session.root in {closed.root, None},
+            )
+        if found is not None and found.state != "anchored":
+            self._closed.append(closed._replace(state=found.state))
 
     def _read_chunk(self, session: replies.SessionReply) -> None:
         number = self.random.randrange(len(self._sent))

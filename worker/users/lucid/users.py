@@ -2,6 +2,7 @@
 
 from worker.users.lucid.admin_user import AdminUser
 from worker.users.lucid.api_user import ApiUser
+from worker.users.lucid.blockchain_user import BlockchainUser, ChainWatchUser, TransactionUser
 from worker.users.lucid.gateway_users import AuthUser, GatewayUser, HealthUser, SessionApiUser
 from worker.users.lucid.node_user import NodeUser
 from worker.users.lucid.rdp_user import RdpUser
@@ -11,6 +12,8 @@ __all__ = [
     "AdminUser",
     "ApiUser",
     "AuthUser",
+    "BlockchainUser",
+    "ChainWatchUser",
     "GatewayUser",
     "HealthUser",
     "NodeUser",
@@ -18,4 +21,5 @@ __all__ = [
     "SessionApiUser",
     "SessionUser",
     "StreamingUser",
+    "TransactionUser",
 ]
