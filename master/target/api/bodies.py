@@ -76,8 +76,11 @@ async def read_body(request: Request, endpoint: Endpoint) -> Any:
 
 
 def read_query(request: Request, schema: type[Any]) -> Any:
-    """The query string as a `schema`; blank values count as absent. Raises ApiError 422."""
-    given = {key: value for key, value in request.query_params.multi_items() if value}
+    """The query string as a `schema`. Raises ApiError 422, also where a name is there twice."""
+    pairs = request.query_params.multi_items()
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise errors.invalid("query: a parameter is given twice")
     if _has_nul(given):
         raise errors.invalid(f"query: {_NO_NUL}")
     try:

@@ -106,7 +106,7 @@ def test_a_node_registers_reports_and_is_listed(target: Target, user: str, node:
     assert target.ask("POST", "/nodes", NODE, other).status == 403
     assert target.ask("POST", "/nodes", {**NODE, "name": "pi-2"}, other).status == 201
     first = target.ask("GET", "/nodes?limit=1", token=user).json
-    rest = target.ask("GET", f"/nodes?limit=&after={first['next']}", token=user).json
+    rest = target.ask("GET", f"/nodes?after={first['next']}", token=user).json
     assert [found["name"] for found in first["nodes"] + rest["nodes"]] == ["pi-1", "pi-2"]
     statistics = target.ask("GET", "/admin/statistics", token=admin).json
     assert statistics["nodes"] == {"total": 2, "alive": 2}
@@ -136,6 +136,8 @@ def test_a_node_registers_reports_and_is_listed(target: Target, user: str, node:
         (("POST", "/sessions", None, SCREEN), 401),
         (("GET", "/sessions?limit=101", "user", None), 422),
         (("GET", "/sessions?limit=x", "user", None), 422),
+        (("GET", "/sessions?limit=", "user", None), 422),
+        (("GET", "/sessions?limit=1&limit=2", "user", None), 422),
         (("GET", "/sessions?after=9223372036854775808", "user", None), 422),
         (("GET", "/sessions?offset=1", "user", None), 422),
         (("GET", "/sessions/nope", "user", None), 404),
