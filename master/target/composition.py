@@ -31,6 +31,9 @@ from master.target.nodes.room import NodeRoom
 from master.target.nodes.router import NodeApi
 from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
+from master.target.poot.poot import Poot
+from master.target.poot.router import PootApi
+from master.target.poot.storage import PootStorage
 from master.target.rdp.router import RdpApi
 from master.target.rdp.servers import RdpServers, RdpSettings
 from master.target.rdp.storage import ServerStorage
@@ -67,9 +70,15 @@ def create_gateway(
     )
     chain = Chain(ChainStorage(database), validators=validators, block_time_s=block_time_s, clock=clock)
     sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, servers=servers, clock=clock)
+
+    async def owner_of(name: str) -> str | None:
+        node = await node_storage.find(name, clock())
+        return None if node is None else node.owner
+
     domains: list[Domain] = [
         AuthApi(sign_in),
         ChainApi(chain),
+        PootApi(Poot(PootStorage(database), chain, owner_of, clock=clock)),
         sessions,
         nodes,
         PoolApi(pools, node_storage, clock=clock),

@@ -17,7 +17,13 @@ from master.target.chain.consensus.pool import MAX_PENDING
 from master.target.chain.consensus.slices import in_slices
 from master.target.chain.consensus.validator import GATEWAY
 from master.target.chain.ledger.signing import SigningKey
-from master.target.chain.ledger.transactions import MAX_PAYLOAD_BYTES, Transaction, encode, transaction_id
+from master.target.chain.ledger.transactions import (
+    MAX_PAYLOAD_BYTES,
+    SYSTEM_SENDERS,
+    Transaction,
+    encode,
+    transaction_id,
+)
 from master.target.chain.storage import ChainStorage
 
 MAX_PENDING_BYTES = 64 * 1024 * 1024
@@ -88,7 +94,9 @@ class Admission:
         """
         if len(transaction.payload) > MAX_PAYLOAD_BYTES:
             raise errors.too_large(MAX_PAYLOAD_BYTES)
-        if len(self._pending) >= self._max_pending or self._pending_bytes >= MAX_PENDING_BYTES:
+        # The platform's own are few, and things wait for them.
+        is_own = transaction.kind in SYSTEM_SENDERS
+        if not is_own and (len(self._pending) >= self._max_pending or self._pending_bytes >= MAX_PENDING_BYTES):
             raise errors.too_many_requests("too many transactions are pending", 1)
         canonical = encode(transaction)
         identity = transaction_id(canonical)

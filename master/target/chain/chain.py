@@ -155,6 +155,10 @@ class Chain:
                     return StoredTransaction(found.canonical, found.submitted_at, height)
         return found
 
+    def validator_names(self) -> list[str]:
+        """Who decides on the next block."""
+        return self._tip.validators.names()
+
     async def add_validator(self, name: str) -> Member:
         """Take in a validator that begins with nothing. Raises ApiError 409 for a known name, or when there is no room."""
         if len(self.members) >= MAX_VALIDATORS:

@@ -66,7 +66,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Transaction).decode
 _decode_weights = msgspec.json.Decoder(Weights).decode
 _decode_joining = msgspec.json.Decoder(Joining).decode
-_SYSTEM_SENDERS = {Kind.POOT: POOT_SENDER, Kind.VALIDATOR: CHAIN_SENDER}
+SYSTEM_SENDERS = {Kind.POOT: POOT_SENDER, Kind.VALIDATOR: CHAIN_SENDER}
+"""Kinds that only the platform itself sends."""
 
 
 def encode(transaction: Transaction) -> bytes:
@@ -93,7 +94,7 @@ def decode(canonical: bytes) -> Transaction:
 
 def change_of(transaction: Transaction) -> Change | None:
     """What it changes in the set of validators, if anything. Raises InvalidTransactionError where it may not say what it does."""
-    sender = _SYSTEM_SENDERS.get(transaction.kind)
+    sender = SYSTEM_SENDERS.get(transaction.kind)
     if sender is None:
         return None
     if transaction.sender != sender:
