@@ -19,7 +19,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-deploy faults truth lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-deploy faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-memory: $(READY) ## Measure what a controller holds over a played day of 5
 
 bench-agent: $(READY) ## Measure what an agent takes of a node's core, and how late its samples are
 	$(VENV)/bin/python tests/bench/agent $(BENCH)
+
+bench-target: $(READY) ## Measure every gate of the embedded target beside the generator
+	$(VENV)/bin/python tests/bench/target $(BENCH)
 
 bench-deploy: $(READY) ## Measure what a deployment to 8 and 32 hosts of a lab costs: fab, an Ansible playbook; needs what test-fleet does
 	$(VENV)/bin/python tests/bench/deploy $(BENCH)

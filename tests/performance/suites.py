@@ -123,7 +123,8 @@ def summarise(name: str, result: Result, started_at: datetime, usage: Mapping[st
         "p95_ms": result["latency_ms"]["p95"] if result["latency_ms"] else None,
         "p99_ms": result["latency_ms"]["p99"] if result["latency_ms"] else None,
         "gates": [
-            {"rule": each["rule"], "observed": each["observed_text"], "ok": each["ok"]} for each in result["thresholds"]
+            {"rule": each["rule"], "value": each["observed"], "observed": each["observed_text"], "ok": each["ok"]}
+            for each in result["thresholds"]
         ],
         "usage": dict(usage),
     }
