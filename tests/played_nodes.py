@@ -121,7 +121,7 @@ class PlayedNode:
                 self.taken = data["acknowledged"]
             case "acknowledged":
                 self.taken = data
-            case "present":
+            case "rejoin":
                 self._ready = True
 
     # What it says

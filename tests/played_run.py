@@ -33,7 +33,7 @@ from master.run.collect.collector import Collector
 from master.run.live_view import create_view
 from master.run.monitor import Monitor
 from master.run.processes.local import LocalProcesses, node_names
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import CONTROLLER, Store
 from worker.load.catalogue import load_user_classes
@@ -137,7 +137,7 @@ class PlayedRun:
             stack.callback(self.store.close)
             self.registry = Registry(node.name for node in self.nodes)
             port = self._port = _Port(self._played)
-            self.collector = Collector(self.store, self.registry, self._scenario, tell=port.send_to_agent)
+            self.collector = Collector(self.store, self.registry, self._scenario, send=port.send_to_agent)
             environment = Environment(user_classes=load_user_classes(SHARES), host=self._scenario.target)
             with warnings.catch_warnings():
                 # The port that Locust opens first, and the master closes at once, leaves its context to the garbage collector.
@@ -147,7 +147,7 @@ class PlayedRun:
                 )
                 gc.collect()
             stack.callback(self.master.close)
-            view, self.stop = create_view(Console(quiet=True), "played"), StopOrder()
+            view, self.stop = create_view(Console(quiet=True), "played"), StopRequest()
             self._watch = Monitor(
                 scenario=self._scenario,
                 registry=self.registry,
@@ -196,7 +196,7 @@ class PlayedRun:
             self.step((HOUR_S - CALM_S) / steps)
         for _ in range(int(CALM_S)):
             self.step(1.0)
-        assert not self.stop.given, self.stop.reason
+        assert not self.stop.requested, self.stop.reason
         assert self.registry.usable == len(self.nodes)
 
     def step(self, seconds: float, reporters: int | None = None) -> None:
@@ -218,7 +218,7 @@ class PlayedRun:
         for node in [*islice(self._turns, self._reporters if reporters is None else reporters), *back]:
             if node.name not in self._away:
                 self.report(node)
-        self._watch._look(self.now_s)
+        self._watch._poll(self.now_s)
         self.now_s += 2 * DELAY_S  # and what the look has asked is answered
         for node in [self._own, *there]:
             self._from_agent(node, node.answers(self.now_s))

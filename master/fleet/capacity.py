@@ -12,9 +12,9 @@ STEP = 2 ** (1 / _STEPS_PER_DOUBLING)
 """Capacities differ by whole steps, so that many nodes share few of them and a small change moves nobody."""
 MAX_STEPS = 12
 """A hot node keeps an eighth of its load at least: without any it would be cool, and nobody would know what it bears."""
-LESS_EVERY_S = 10.0
+REDUCE_INTERVAL_S = 10.0
 """While it is hot it carries a step less each time: the board's own mass takes about 2 min to follow."""
-MORE_EVERY_S = 30.0
+RESTORE_INTERVAL_S = 30.0
 """When it is cool again it carries a step more each time, far slower than it may heat up."""
 COOL_BELOW_C = 75.0
 """Five degrees below where a Pi's firmware begins to lower the clock: between the two nothing changes."""
@@ -74,19 +74,19 @@ class Capacity:
         """Whether it is to carry less than it could when cool."""
         return self._steps > 0
 
-    def refit(self, full: float) -> None:
+    def set_full(self, full: float) -> None:
         """It can carry `full` when it is cool, as it says now: it may have started anew. How warm it is stays as it was."""
         self._full_steps = _steps(full)
 
-    def look(self, now_s: float, temperature_c: float | None, *, hot: bool, slowed: bool) -> bool:
+    def update(self, now_s: float, temperature_c: float | None, *, hot: bool, slowed: bool) -> bool:
         """See how it is now, once a second or so; whether its capacity has changed.
 
         `hot` is from where its firmware may hold it down, `slowed` whether it does.
         """
         if hot or slowed:
-            return self._steps < MAX_STEPS and self._change(2 if slowed else 1, now_s, LESS_EVERY_S)
+            return self._steps < MAX_STEPS and self._change(2 if slowed else 1, now_s, REDUCE_INTERVAL_S)
         if self._steps and temperature_c is not None and temperature_c < COOL_BELOW_C:
-            return self._change(-1, now_s, MORE_EVERY_S)
+            return self._change(-1, now_s, RESTORE_INTERVAL_S)
         return False
 
     def _change(self, steps: int, now_s: float, every_s: float) -> bool:

@@ -19,20 +19,20 @@ class ClockMap:
 
     def __init__(self) -> None:
         self._least_s, self._most_s = -math.inf, math.inf
-        self._learnt_s = 0.0
+        self._learned_s = 0.0
         self._jumped = False
 
     def observe(self, sent_s: float, received_s: float) -> None:
         """Learn from one message: when the peer sent it, by its clock, and when it came, by ours."""
         self._learn(-math.inf, received_s - sent_s, received_s)
 
-    def observe_answer(self, asked_s: float, answered_s: float, received_s: float) -> None:
+    def observe_reply(self, asked_s: float, answered_s: float, received_s: float) -> None:
         """Learn from a question and its answer: asked and received by our clock, answered by the peer's."""
         self._learn(asked_s - answered_s, received_s - answered_s, received_s)
 
     def _learn(self, least_s: float, most_s: float, now_s: float) -> None:
-        weaker_s = DRIFT * max(0.0, now_s - self._learnt_s)
-        self._learnt_s = max(now_s, self._learnt_s)
+        weaker_s = DRIFT * max(0.0, now_s - self._learned_s)
+        self._learned_s = max(now_s, self._learned_s)
         self._least_s = max(self._least_s - weaker_s, least_s)
         self._most_s = min(self._most_s + weaker_s, most_s)
         if (

@@ -1,7 +1,7 @@
 """Which worker runs how many users of which class. Pure.
 
 Users are placed one by one where the fewest are for what the worker can carry, and stay where they are: a ramp only adds or
-takes away, and the users of a worker that is lost are placed anew without touching anybody else's. Only `level` moves users,
+takes away, and the users of a worker that is lost are placed anew without touching anybody else's. Only `rebalance` moves users,
 few at a time, towards workers that came later or can carry more now.
 
 A worker with c times the capacity of another gets c times the users, as near as whole users allow: by Webster's method
@@ -30,7 +30,7 @@ class Mix:
         self.counts: dict[str, int] = dict.fromkeys(shares, 0)
         self.total = 0
 
-    def go_to(self, total: int) -> None:
+    def set_total(self, total: int) -> None:
         """Make up `total` users. Where there are no weights, no more than the fixed counts."""
         while self.total < total and (name := self._next()) is not None:
             self.counts[name] += 1
@@ -86,16 +86,16 @@ class Dispatch:
             self._ranks.add(worker, capacity)
 
     def remove(self, worker: str) -> int:
-        """A worker is no more; how many users it had. They have a place again after the next `go_to`."""
+        """A worker is no more; how many users it had. They have a place again after the next `set_total`."""
         counts = self.users.pop(worker, None)
         if counts is None:
             return 0
         self._placed.subtract(counts)
         return self._ranks.remove(worker)
 
-    def go_to(self, total: int) -> set[str]:
+    def set_total(self, total: int) -> set[str]:
         """Want `total` users from now on and place them; the workers whose users change."""
-        self._mix.go_to(total)
+        self._mix.set_total(total)
         return self.fill()
 
     def fill(self) -> set[str]:
@@ -114,13 +114,13 @@ class Dispatch:
                     short[name] -= 1
         return changed
 
-    def level(self, most: int) -> set[str]:
-        """Move at most `most` users from the fullest to the emptiest workers, as long as that makes their load more even.
+    def rebalance(self, max_moves: int) -> set[str]:
+        """Move at most `max_moves` users from the fullest to the emptiest workers, as long as that makes their load more even.
 
         Returns the workers whose users change.
         """
         changed: set[str] = set()
-        for _ in range(most):
+        for _ in range(max_moves):
             pair = self._ranks.uneven()
             if pair is None:
                 break

@@ -28,16 +28,16 @@ from worker.wire.messages import AgentMessage, Hello, Quit, Ready, Report, RunEn
 
 logger = logging.getLogger(__name__)
 
-REPORTED_AFTER_S = 3.0
+RAMP_REPORT_TIMEOUT_S = 3.0
 """How long after its last order a ramp waits for the workers to say that their users run."""
 RAMP_STEP_S = 0.1
-STOP_AGAIN_S = 2.0
-AGAIN_AFTER_S = 6.0
+STOP_RETRY_S = 2.0
+ORDER_RETRY_S = 6.0
 """An order that a worker's reports show no trace of after so long is given again."""
 
 
 class Listener(Protocol):
-    """Who is told what arrives."""
+    """Callbacks for what arrives."""
 
     def on_agent(self, node: str, message: AgentMessage) -> None:
         """An agent has sent a message."""
@@ -46,10 +46,10 @@ class Listener(Protocol):
         """How much a node is to carry now, compared to others; above 0."""
 
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
-        """A worker has presented itself; the number of the last of its reports that was taken, 0 for none."""
+        """A worker has joined; the number of the last of its reports that was accepted, 0 for none."""
 
     def on_worker_left(self, node: str, worker: str) -> None:
-        """A worker has said good-bye in mid-run."""
+        """A worker has left in mid-run."""
 
     def on_users(self, node: str, users: bool) -> None:
         """Whether users are ordered to run on a node has changed."""
@@ -57,7 +57,7 @@ class Listener(Protocol):
     def on_order(self, worker: str, users: Mapping[str, int]) -> None:
         """A worker is ordered to run so many users of each class."""
 
-    def believe_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+    def credible_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
 
     def on_report(self, worker: str, report: Report) -> None:
@@ -72,7 +72,7 @@ class FleetMaster(MasterRunner):
 
     Whether a node lives is its agent's to say.
 
-    An order tells a worker the users of each class that it shall run, so it may be given twice, or again to one that was away.
+    An order names the users of each class that a worker shall run, so it may be given twice, or again to one that was gone.
     """
 
     server: Any
@@ -86,7 +86,7 @@ class FleetMaster(MasterRunner):
         shares: Mapping[str, UserShare],
         run: str,
     ) -> None:
-        """`run` is the run's name: workers of another one are not taken in."""
+        """`run` is the run's name: workers of another one are dropped."""
         # The base opens a plain port of its own. Nothing yields between its return and the swap, so nobody is ever served there.
         super().__init__(environment, "127.0.0.1", 0)
         self.server.close(linger=0)
@@ -98,16 +98,16 @@ class FleetMaster(MasterRunner):
         self._spawn_rate = 1.0
         self._all_stopped = Event()
         self._workers_of: defaultdict[str, set[str]] = defaultdict(set)
-        self._away: set[str] = set()
-        """Nodes that are lost, or may carry no load."""
+        self._drained: set[str] = set()
+        """Nodes that are lost, or may run no users."""
         self._orders = 0
         self._ordered: dict[str, tuple[int, float]] = {}
         """Each worker's last order: its number, and when it was given."""
         self._incarnations: dict[str, int] = {}
         self._finished: set[str] = set()
-        """Workers that have said that they are done."""
+        """Workers that have stopped."""
         self._running = 0
-        self._stop_said_s: dict[str, float] = {}
+        self._stop_sent_s: dict[str, float] = {}
 
     @property
     def user_count(self) -> int:
@@ -119,10 +119,10 @@ class FleetMaster(MasterRunner):
         if self._ramp is not None:
             self._ramp.kill()
         self._spawn_rate = spawn_rate
-        self._ramp = gevent.spawn(self._go_to, users, spawn_rate)
+        self._ramp = gevent.spawn(self._ramp_to, users, spawn_rate)
         return self._ramp
 
-    def _go_to(self, users: int, spawn_rate: float) -> None:
+    def _ramp_to(self, users: int, spawn_rate: float) -> None:
         self.target_user_count = users
         if self.state == STATE_INIT:
             self.environment.events.test_start.fire(environment=self.environment)
@@ -135,10 +135,10 @@ class FleetMaster(MasterRunner):
             due_s += step_s
             passed = int((time.monotonic() - began_s) * spawn_rate + 1e-6)
             now = min(users, start + passed) if users > start else max(users, start - passed)
-            self._order(self._dispatch.go_to(now))
+            self._order(self._dispatch.set_total(now))
             if self._dispatch.wanted != now:
                 break  # the mix of users allows no more
-        with gevent.Timeout(REPORTED_AFTER_S, False):  # gevent's way to say: just leave the block
+        with gevent.Timeout(RAMP_REPORT_TIMEOUT_S, False):  # gevent's way to say: just leave the block
             while self.user_count != users:
                 gevent.sleep(0.05)
         self.update_state(STATE_RUNNING)
@@ -165,10 +165,10 @@ class FleetMaster(MasterRunner):
     def _has_users(self, worker: str) -> bool:
         return any(self._dispatch.users.get(worker, {}).values())
 
-    def level(self, span_s: float) -> None:
+    def rebalance(self, span_s: float) -> None:
         """Move users to workers that have too few, as many as the ramp's rate allows in `span_s`, one at least."""
         if self.state == STATE_RUNNING:
-            self._order(self._dispatch.level(max(1, int(self._spawn_rate * span_s))))
+            self._order(self._dispatch.rebalance(max(1, int(self._spawn_rate * span_s))))
 
     def finish(self, timeout_s: float) -> list[str]:
         """Stop all users and wait for the final reports; returns the workers from which none came in time.
@@ -180,12 +180,12 @@ class FleetMaster(MasterRunner):
         self.update_state(STATE_STOPPING)
         for worker in list(self.clients):
             self._stop(worker)
-        self._note_stopped()
+        self._check_all_stopped()
         self._all_stopped.wait(timeout=timeout_s)
         self.update_state(STATE_STOPPED)
         return sorted(set(self._incarnations) - self._finished)
 
-    def dismiss(self) -> None:
+    def send_quit(self) -> None:
         """Tell every worker and every agent that the run is over."""
         for identity in self.server.identities:
             if identity == node_of(identity):
@@ -197,34 +197,34 @@ class FleetMaster(MasterRunner):
         """End the runner's greenlets; the port stays its owner's."""
         self.greenlet.kill(block=True)
 
-    def lose_node(self, node: str) -> int:
-        """A node gets no more users, and those it had start elsewhere at once. Returns how many that were."""
-        self._away.add(node)
-        moved = self._free(node, sorted(self._workers_of[node]))
+    def drain_node(self, node: str) -> int:
+        """Give a node no more users, and start those that it had elsewhere at once. Returns how many that were."""
+        self._drained.add(node)
+        moved = self._release_users(node, sorted(self._workers_of[node]))
         self._listener.on_users(node, users=False)
-        self._note_stopped()
+        self._check_all_stopped()
         return moved
 
     def forget_workers(self, node: str) -> None:
         """The workers of a lost node are not known any more: should they come back, they have to present themselves."""
         for worker in sorted(self._workers_of[node]):
-            self.lose_worker(worker)
+            self.remove_worker(worker)
 
-    def lose_worker(self, worker: str) -> int:
+    def remove_worker(self, worker: str) -> int:
         """A worker has ended; the users that it had start elsewhere at once. Returns how many that were."""
-        moved = self._free(node_of(worker), [worker])
+        moved = self._release_users(node_of(worker), [worker])
         if self.clients.pop(worker, None) is not None:
             self._workers_of[node_of(worker)].discard(worker)
-            self._note_stopped()
+            self._check_all_stopped()
         return moved
 
-    def _free(self, node: str, workers: Iterable[str]) -> int:
+    def _release_users(self, node: str, workers: Iterable[str]) -> int:
         moved = 0
         for worker in workers:
             moved += self._dispatch.remove(worker)
             self._count_users(worker, {})
-        self.follow_capacity(node)
-        if self._on:
+        self.update_capacity(node)
+        if self._has_load:
             self._order(self._dispatch.fill())
         return moved
 
@@ -233,32 +233,32 @@ class FleetMaster(MasterRunner):
         for worker in self.clients:
             self._count_users(worker, {})
 
-    def may_carry(self, node: str) -> bool:
-        """Whether a node may have users; not between `lose_node` and `regain_node`."""
-        return node not in self._away
+    def may_run_users(self, node: str) -> bool:
+        """Whether a node may run users; not between `drain_node` and `readmit_node`."""
+        return node not in self._drained
 
-    def regain_node(self, node: str) -> None:
-        """A node may have users again. Those that it still runs end: others have taken them over; new ones come little by little."""
-        self._away.discard(node)
+    def readmit_node(self, node: str) -> None:
+        """A node may have users again. Those that it still runs end: others have accepted them over; new ones come little by little."""
+        self._drained.discard(node)
         for worker in sorted(self._workers_of[node]):
-            self._take_in(worker)
+            self._add_worker(worker)
 
-    def follow_capacity(self, node: str) -> None:
-        """What a node is to carry has changed: its workers share it, and `level` moves users accordingly, little by little."""
+    def update_capacity(self, node: str) -> None:
+        """What a node is to carry has changed: its workers share it, and `rebalance` moves users accordingly, little by little."""
         workers = [worker for worker in sorted(self._workers_of[node]) if worker in self._dispatch.users]
         for worker in workers:
             self._dispatch.add(worker, self._listener.capacity_of(node) / len(workers))
 
-    def _take_in(self, worker: str) -> None:
+    def _add_worker(self, worker: str) -> None:
         self._dispatch.add(worker)
-        self.follow_capacity(node_of(worker))
+        self.update_capacity(node_of(worker))
         changed = {worker}
-        if self._on:
+        if self._has_load:
             changed |= self._dispatch.fill()
             self._order(changed)
 
     def handle_message(self, client_id: str, msg: Message) -> None:
-        """Act on one message that the server has let through. Whatever it leads to, the next one is heard."""
+        """Act on one message that the server has admitted. Whatever it leads to, the next one is handled."""
         try:
             self._act_on(client_id, msg)
         except Exception:
@@ -270,46 +270,46 @@ class FleetMaster(MasterRunner):
             case kind if kind == AGENT:
                 self._listener.on_agent(client_id, msg.data)
                 if isinstance(msg.data, Hello):
-                    self.follow_capacity(client_id)
+                    self.update_capacity(client_id)
             case "client_ready":
-                self._welcome(client_id, msg.data)
+                self._on_worker_ready(client_id, msg.data)
             case "end_run":
                 self._on_run_end_request(client_id, msg.data)
             case _ if client_id not in self.clients:
                 if self.state != STATE_STOPPED:
-                    self._send("present", client_id)  # its controller was another one, or had given it up
+                    self._send("rejoin", client_id)  # its controller was another one, or had given it up
             case "stats":
-                self._see_to_order(client_id, msg.data)
+                self._retry_order(client_id, msg.data)
                 msg.data.users = self._count_users(client_id, msg.data.users)
                 self._listener.on_report(client_id, msg.data)
                 if self.state == STATE_STOPPING:
-                    self._stop_again(client_id)
+                    self._retry_stop(client_id)
             case "spawning_complete":
                 self._count_users(client_id, msg.data.user_classes_count)
             case "client_stopped" | "quit":
                 self._finished.add(client_id)
-                self.lose_worker(client_id)
+                self.remove_worker(client_id)
                 if self.state != STATE_STOPPING:
                     self._listener.on_worker_left(node_of(client_id), client_id)
 
-    def _welcome(self, worker: str, ready: Ready) -> None:
+    def _on_worker_ready(self, worker: str, ready: Ready) -> None:
         if ready.run != self._run:
             self.server.drops["worker of another run"] += 1  # its agent ends it, as soon as it has heard of this run
             return
-        taken = self._listener.on_worker_joined(node_of(worker), worker, ready)
+        accepted = self._listener.on_worker_joined(node_of(worker), worker, ready)
         if self._incarnations.get(worker) != ready.incarnation:
             self._incarnations[worker] = ready.incarnation
             self._finished.discard(worker)
-            self.lose_worker(worker)  # the one of that name that there was
+            self.remove_worker(worker)  # the one of that name that there was
         if worker not in self.clients:
             self.clients[worker] = WorkerNode(worker)
             self.clients[worker].user_classes_count = {}
         self._workers_of[node_of(worker)].add(worker)
-        self._send("ack", worker, {"index": self.get_worker_index(worker), "acknowledged": taken})
+        self._send("ack", worker, {"index": self.get_worker_index(worker), "acknowledged": accepted})
         if self.state == STATE_STOPPING:
             self._stop(worker)
-        elif node_of(worker) not in self._away:
-            self._take_in(worker)
+        elif node_of(worker) not in self._drained:
+            self._add_worker(worker)
 
     def _on_run_end_request(self, worker: str, request: RunEndRequest) -> None:
         if request.run == self._run:
@@ -318,45 +318,45 @@ class FleetMaster(MasterRunner):
             self.server.drops["worker of another run"] += 1
 
     def acknowledge(self, worker: str, number: int) -> None:
-        """A worker's reports up to `number` are taken: it need not keep them."""
+        """A worker's reports up to `number` are stored: it need not keep them."""
         self._send("acknowledged", worker, number)
 
     def _count_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
-        """Note what a worker says that it runs; what of it is believed."""
-        believed = self._listener.believe_users(worker, users) if users else users
+        """Note what a worker says that it runs; what of it is credible."""
+        credible = self._listener.credible_users(worker, users) if users else users
         client = self.clients.get(worker)
         if client is not None:
-            counts = {} if node_of(worker) in self._away else dict(believed)
+            counts = {} if node_of(worker) in self._drained else dict(credible)
             self._running += sum(counts.values()) - sum(client.user_classes_count.values())
             client.user_classes_count = counts
-        return believed
+        return credible
 
     def _stop(self, worker: str) -> None:
-        self._stop_said_s[worker] = time.monotonic()
+        self._stop_sent_s[worker] = time.monotonic()
         self._send("stop", worker)
 
-    def _stop_again(self, worker: str) -> None:
+    def _retry_stop(self, worker: str) -> None:
         """A worker that still reports, with users, may not have heard it."""
         client = self.clients.get(worker)
-        late = time.monotonic() > self._stop_said_s.get(worker, 0.0) + self.environment.stop_timeout + STOP_AGAIN_S
+        late = time.monotonic() > self._stop_sent_s.get(worker, 0.0) + self.environment.stop_timeout + STOP_RETRY_S
         if late and client is not None and client.user_classes_count:
             self._stop(worker)
 
-    def _see_to_order(self, worker: str, report: Report) -> None:
+    def _retry_order(self, worker: str, report: Report) -> None:
         """Give an order again that was lost, with a connection say."""
         number, given_s = self._ordered.get(worker, (0, 0.0))
         if not number and self.state != STATE_STOPPING and any(report.users.values()):
             self._order([worker])  # another controller's order: here it has been given none
-        elif report.order < number and time.monotonic() > given_s + AGAIN_AFTER_S and self._on:
+        elif report.order < number and time.monotonic() > given_s + ORDER_RETRY_S and self._has_load:
             self._order([worker])
 
     @property
-    def _on(self) -> bool:
+    def _has_load(self) -> bool:
         """Whether there is load to be ordered."""
         return self.state in (STATE_SPAWNING, STATE_RUNNING)
 
-    def _note_stopped(self) -> None:
-        if self.state == STATE_STOPPING and all(node_of(worker) in self._away for worker in self.clients):
+    def _check_all_stopped(self) -> None:
+        if self.state == STATE_STOPPING and all(node_of(worker) in self._drained for worker in self.clients):
             self._all_stopped.set()
 
     def _send(self, kind: str, worker: str, data: Any = None) -> None:

@@ -30,7 +30,7 @@ IMPOSSIBLE_SAMPLE = "a sample that no node can have"
 
 
 class RefusedValue(NamedTuple):
-    """Something that a node says of itself and is not believed."""
+    """Something that a node says of itself and is not credible."""
 
     reason: str
     detail: str
@@ -41,22 +41,22 @@ def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list
 
     A node that says it is simulated counts as that in any run, so that its figures do not pass for those of a real one.
     """
-    doubts = []
+    refused = []
     board = find_model(facts.model)
     max_memory_bytes = MAX_MEMORY_BYTES if board is None else BOARD_MAX_MEMORY_BYTES
     if facts.cpu_count > MAX_CORES:
-        doubts.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.cpu_count} cores"))
+        refused.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.cpu_count} cores"))
     if facts.memory_bytes > max_memory_bytes:
-        doubts.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.memory_bytes >> 30} GiB of memory"))
+        refused.append(RefusedValue(IMPOSSIBLE_FACTS, f"it says that it has {facts.memory_bytes >> 30} GiB of memory"))
     capacity = None if facts.capacity is None else full_capacity(facts)
     # A machine that is no Pi may well be faster than the largest of them, and counts as that one.
     if capacity != facts.capacity and (board is not None or not is_possible_capacity(facts)):
         carries = f"it says that it carries {facts.capacity:g} cores of a Pi 4, and is taken to carry {capacity:g}"
-        doubts.append(RefusedValue(IMPOSSIBLE_FACTS, carries))
+        refused.append(RefusedValue(IMPOSSIBLE_FACTS, carries))
     if simulated is not None and facts.simulated is not simulated:
         kinds = ("simulated", "real") if facts.simulated else ("real", "simulated")
-        doubts.append(RefusedValue(OTHER_KIND, "it says that it is {}, where the run's nodes are {}".format(*kinds)))
-    believed = replace(
+        refused.append(RefusedValue(OTHER_KIND, "it says that it is {}, where the run's nodes are {}".format(*kinds)))
+    credible = replace(
         facts,
         simulated=facts.simulated or bool(simulated),
         cpu_count=min(facts.cpu_count, MAX_CORES),
@@ -64,7 +64,7 @@ def credible_facts(facts: Facts, *, simulated: bool | None) -> tuple[Facts, list
         capacity=capacity,
         **{name: printable(getattr(facts, name))[:MAX_TEXT] for name in _TEXTS},
     )
-    return believed, doubts
+    return credible, refused
 
 
 _TEXTS = ("model", "os", "python", "piswarm", "kernel", "revision")

@@ -106,7 +106,7 @@ class Registry:
     ) -> None:
         """`weights` are what some of the nodes carry by the operator's will, in cores of a Pi 4, whatever they have measured.
 
-        `simulated` says whether the nodes are simulated ones, where the controller knows; None: they say it themselves.
+        `simulated` says whether the nodes are simulated ones, where the controller knows; None: they report it themselves.
         """
         self.nodes = {name: Node(name) for name in names}
         self._weights = weights or {}
@@ -126,23 +126,23 @@ class Registry:
         self.changes: list[tuple[str, NodeState, NodeState]] = []
         """Nodes that have changed their state since the list was last emptied: name, before, after."""
         self._contact_s: OrderedDict[str, float] = OrderedDict()  # the longest silent first
-        self._deaf_until_s = 0.0
+        self._late_poll_s = 0.0
 
     @property
     def usable(self) -> int:
         """How many nodes can carry load."""
         return usable(self.counts)
 
-    def welcome(self, name: str, facts: Facts, now_s: float) -> None:
-        """An agent has presented its node."""
+    def node_joined(self, name: str, facts: Facts, now_s: float) -> None:
+        """An agent has joined for its node."""
         node = self.nodes[name]
         node.facts = facts
-        node.capacity.refit(self._weights.get(name) or full_capacity(facts))
+        node.capacity.set_full(self._weights.get(name) or full_capacity(facts))
         node.restart_clock()
         self.touched.add(name)
         self.simulated = self.simulated or facts.simulated
         self._note_contact(name, now_s)
-        self._note(name, welcomed=True, left=False, silent=False, crashing=False)
+        self._note(name, joined=True, left=False, silent=False, crashing=False)
 
     def sample(self, name: str, sample: Sample, now_s: float) -> float:
         """A sample has come; returns when it was due, by the controller's clock."""
@@ -162,20 +162,20 @@ class Registry:
         self._contact_s[name] = now_s
         self._contact_s.move_to_end(name)
 
-    def worker_came(self, name: str, worker: str) -> None:
-        """A worker of the node has presented itself."""
+    def worker_joined(self, name: str, worker: str) -> None:
+        """A worker of the node has joined."""
         workers = self.nodes[name].workers
         workers.add(worker)
         self._note(name, workers=len(workers))
 
-    def worker_went(self, name: str, worker: str) -> None:
+    def worker_left(self, name: str, worker: str) -> None:
         """A worker of the node is no more."""
         workers = self.nodes[name].workers
         workers.discard(worker)
         self._note(name, workers=len(workers))
 
-    def left(self, name: str) -> None:
-        """The node has said good-bye."""
+    def node_left(self, name: str) -> None:
+        """The node has left."""
         self._contact_s.pop(name, None)
         self.nodes[name].workers.clear()
         self._note(name, left=True, workers=0)
@@ -193,42 +193,42 @@ class Registry:
         offsets = ((name, node.wall_offset_s) for name, node in self.nodes.items())
         return {name: offset_s for name, offset_s in offsets if offset_s is not None and abs(offset_s) > by_s}
 
-    def note_deaf(self, now_s: float) -> None:
-        """The controller itself had no time to listen until now: what was not heard meanwhile is nobody's silence."""
-        self._deaf_until_s = now_s
+    def note_late_poll(self, now_s: float) -> None:
+        """The controller itself did not read messages until now: nodes do not count as silent for that time."""
+        self._late_poll_s = now_s
 
-    def follow_heat(self, now_s: float) -> Iterator[Node]:
+    def adjust_capacities(self, now_s: float) -> Iterator[Node]:
         """Once a second: let hot nodes carry less, and cool ones more again; those whose capacity has changed."""
         for name in [*self._hot, *(self._reduced - self._hot)]:
             node = self.nodes[name]
             if node.state not in USABLE:
-                continue  # nothing is heard of it that counts
+                continue  # nothing of it counts
             condition = node.condition
-            if node.capacity.look(now_s, node.temperature_c, hot=condition.hot, slowed=condition.slowed):
+            if node.capacity.update(now_s, node.temperature_c, hot=condition.hot, slowed=condition.slowed):
                 self.touched.add(name)
                 (self._reduced.add if node.capacity.reduced else self._reduced.discard)(name)
                 yield node
 
     def find_silent(self, now_s: float) -> list[str]:
-        """Nodes that have just been silent for too long, and so are lost now; each is named once until it is heard."""
+        """Nodes that have just been silent for too long, and so are lost now; each is named once until its agent sends again."""
         lost = []
         while self._contact_s:
-            name, heard_s = next(iter(self._contact_s.items()))
-            if now_s - max(heard_s, self._deaf_until_s) <= SILENCE_S:
+            name, contact_s = next(iter(self._contact_s.items()))
+            if now_s - max(contact_s, self._late_poll_s) <= SILENCE_S:
                 break
             del self._contact_s[name]
-            self.nodes[name].workers.clear()  # should they live, they will present themselves again
+            self.nodes[name].workers.clear()  # should they live, they will join again
             self.ever_lost.add(name)
             self._note(name, silent=True, workers=0)
             lost.append(name)
         return lost
 
-    def _note(self, name: str, **news: bool | int) -> None:
-        """What is new of a node's condition, and what follows from it. Mostly nothing is, and nothing does."""
+    def _note(self, name: str, **changes: bool | int) -> None:
+        """Update a node's condition, and its state with it. Mostly nothing has changed."""
         node = self.nodes[name]
         condition = node.condition
         changed = False
-        for what, value in news.items():
+        for what, value in changes.items():
             if getattr(condition, what) != value:
                 setattr(condition, what, value)
                 changed = True

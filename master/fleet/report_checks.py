@@ -2,9 +2,9 @@
 
 A key says who a node is, not that what it says is true. One node must not decide the verdict, nor one report destroy the
 result: so what contradicts itself is refused, and so is more than a worker can have done with the users that it was given in
-the time that has passed. What is refused is left out, second by second, and the rest of its report counts.
+the time that has passed. What is refused is dropped, second by second, and the rest of its report counts.
 
-What a node says within these bounds is believed. They are for what no worker can have measured, whatever its users do; not
+What a node says within these bounds counts. They are for what no worker can have measured, whatever its users do; not
 for what is merely unlikely.
 """
 
@@ -44,7 +44,7 @@ TOO_MANY_ERRORS = "more errors than requests"
 
 
 def max_requests_per_s(facts: Facts | None) -> float:
-    """How many requests a worker of a node that says `facts` of itself can end in a second, at most.
+    """How many requests a worker of a node that says `facts` of itself can end in a second, at limits.
 
     A simulated board's are made by this machine, and of an unknown one nobody knows how fast it is.
     """
@@ -54,12 +54,12 @@ def max_requests_per_s(facts: Facts | None) -> float:
 
 def check_histogram(buckets: Mapping[int, int], max_ms: float) -> str | None:
     """What is wrong with a histogram by itself, None if nothing: its longest time is in its highest bucket."""
-    if not math.isfinite(max_ms) or (buckets and max_ms < _LEAST_MAX_MS[max(buckets)]):
+    if not math.isfinite(max_ms) or (buckets and max_ms < _MIN_MAX_MS[max(buckets)]):
         return TIMES_DISAGREE
     return None
 
 
-_LEAST_MAX_MS = [0.0, *((1 - 1e-9) * GAMMA ** (bucket - 1) / 1000 for bucket in range(1, LAST_BUCKET + 1))]
+_MIN_MAX_MS = [0.0, *((1 - 1e-9) * GAMMA ** (bucket - 1) / 1000 for bucket in range(1, LAST_BUCKET + 1))]
 """The lower edge of each bucket, less what rounding may do."""
 
 
@@ -84,7 +84,7 @@ def check_endpoint(entry: EndpointSecond) -> str | None:
     )
 
 
-class Most(NamedTuple):
+class WorkerLimits(NamedTuple):
     """The most that one worker can have done in one second."""
 
     requests: float
@@ -96,9 +96,9 @@ class Most(NamedTuple):
         return MAX_IN_FLIGHT_PER_USER * self.users
 
 
-def check_second(row: WorkerSecond, most: Most) -> str | None:
+def check_second(row: WorkerSecond, limits: WorkerLimits) -> str | None:
     """What is wrong with one second of a worker, None if nothing. Its users are another matter."""
-    return _check_parts(row) or _check_sums(row, most)
+    return _check_parts(row) or _check_sums(row, limits)
 
 
 def _check_parts(row: WorkerSecond) -> str | None:
@@ -116,7 +116,7 @@ def _check_parts(row: WorkerSecond) -> str | None:
     return None
 
 
-def _check_sums(row: WorkerSecond, most: Most) -> str | None:
+def _check_sums(row: WorkerSecond, limits: WorkerLimits) -> str | None:
     requests = failed = in_flight = 0
     for entry in row.endpoints:
         requests += entry.total
@@ -124,14 +124,14 @@ def _check_sums(row: WorkerSecond, most: Most) -> str | None:
         in_flight += entry.in_flight
     if row.local_errors > failed:
         return COUNTS_DISAGREE
-    if max(requests, row.exceptions) > most.requests:
-        return TOO_MANY_REQUESTS if most.requests else NO_USERS
-    if in_flight > most.in_flight:
-        return TOO_MANY_IN_FLIGHT if most.users else NO_USERS
+    if max(requests, row.exceptions) > limits.requests:
+        return TOO_MANY_REQUESTS if limits.requests else NO_USERS
+    if in_flight > limits.in_flight:
+        return TOO_MANY_IN_FLIGHT if limits.users else NO_USERS
     return None
 
 
-def check_unanswered(row: Unanswered, most: Most) -> str | None:
+def check_unanswered(row: Unanswered, limits: WorkerLimits) -> str | None:
     """What is wrong with requests that got no answer, None if nothing.
 
     Nothing is to be made of their ages and the seconds in which they were sent: a user's own client may tell of any times.
@@ -140,8 +140,8 @@ def check_unanswered(row: Unanswered, most: Most) -> str | None:
         return TIMES_DISAGREE
     if row.total != sum(row.buckets.values()):
         return COUNTS_DISAGREE
-    if row.total > most.requests:
-        return TOO_MANY_REQUESTS if most.requests else NO_USERS
+    if row.total > limits.requests:
+        return TOO_MANY_REQUESTS if limits.requests else NO_USERS
     return check_histogram(row.buckets, row.max_ms)
 
 

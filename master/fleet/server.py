@@ -36,7 +36,7 @@ from worker.wire.messages import (
 )
 
 _IDENTITY_END = re.compile(f"(_[0-{MAX_WORKERS - 1}])?")
-LAST_WORD_S = 0.3
+QUIT_DELIVERY_S = 0.3
 """How long what a node was told last has to leave before its connection is cut."""
 AGENT = "agent"
 """The type under which an agent's messages are handed on; the data is the decoded AgentMessage."""
@@ -128,7 +128,7 @@ class FleetServer(BaseSocket):
             # Sent before its connection was cut, or on one that was let in and had said nothing until now.
             if name not in self._ending:
                 self._ending.add(name)
-                gevent.spawn_later(LAST_WORD_S, _cut, [(descriptor, inode)])
+                gevent.spawn_later(QUIT_DELIVERY_S, _cut, [(descriptor, inode)])
             raise Rejected("message of a revoked node")
         sender = _Sender(name, claim, identity, identity == node, descriptor, inode)
         self._forget(identity)
@@ -180,7 +180,7 @@ class FleetServer(BaseSocket):
             self._forget(sender.identity)
         if senders:
             self._ending |= {sender.name for sender in senders}
-            gevent.spawn_later(LAST_WORD_S, _cut, [(sender.descriptor, sender.inode) for sender in senders])
+            gevent.spawn_later(QUIT_DELIVERY_S, _cut, [(sender.descriptor, sender.inode) for sender in senders])
 
     def close(self, linger: int | None = None) -> None:
         """Close the port and the gate behind it."""

@@ -1,4 +1,4 @@
-"""The life of a node: which states there are, what leads from one to another, and what of a node's condition counts. Pure."""
+"""The states of a node: which there are, what leads from one to another, and what of a node's condition counts. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class NodeState(Enum):
-    """Where a node is in its life."""
+    """The state of a node."""
 
     JOINING = "joining"
     READY = "ready"
@@ -23,7 +23,7 @@ class NodeState(Enum):
 class NodeEvent(Enum):
     """What can happen to a node; the value is how the diagram says it."""
 
-    COMPLETE = "agent and a worker have come"
+    COMPLETE = "agent and a worker have joined"
     INCOMPLETE = "no worker is left"
     LOADED = "users run"
     UNLOADED = "no users run"
@@ -32,11 +32,11 @@ class NodeEvent(Enum):
     SLOWED = "clock is held down"
     UNSLOWED = "full clock again"
     CRASHING = "workers crash again and again"
-    MENDED = "a worker stays"
+    RECOVERED = "a worker stays up"
     SILENT = "agent is silent"
-    HEARD = "agent is heard"
-    LEFT = "agent says good-bye"
-    RETURNED = "agent presents itself"
+    RESUMED = "agent sends again"
+    LEFT = "agent shuts down"
+    RETURNED = "agent joins again"
 
 
 _S, _E = NodeState, NodeEvent
@@ -54,8 +54,8 @@ TABLE: dict[tuple[NodeState, NodeEvent], NodeState] = {
     (_S.RUNNING, _E.SLOWED): _S.THROTTLED,
     (_S.HOT, _E.SLOWED): _S.THROTTLED,
     (_S.THROTTLED, _E.UNSLOWED): _S.READY,
-    (_S.QUARANTINED, _E.MENDED): _S.JOINING,
-    (_S.LOST, _E.HEARD): _S.JOINING,
+    (_S.QUARANTINED, _E.RECOVERED): _S.JOINING,
+    (_S.LOST, _E.RESUMED): _S.JOINING,
     (_S.GONE, _E.RETURNED): _S.JOINING,
     (_S.LOST, _E.LEFT): _S.GONE,
     **{(state, _E.INCOMPLETE): _S.JOINING for state in _WORKING},
@@ -79,8 +79,8 @@ def step(state: NodeState, event: NodeEvent) -> NodeState:
 class Condition:
     """What is known of a node that decides about its state."""
 
-    welcomed: bool = False
-    """Its agent has presented itself."""
+    joined: bool = False
+    """Its agent has joined."""
     workers: int = 0
     users: bool = False
     """Users are ordered to run on it."""
@@ -93,16 +93,16 @@ class Condition:
     @property
     def complete(self) -> bool:
         """Whether it could carry load."""
-        return self.welcomed and self.workers > 0
+        return self.joined and self.workers > 0
 
 
 _DUE: tuple[tuple[NodeEvent, Callable[[Condition], bool]], ...] = (
     (_E.LEFT, lambda it: it.left),
     (_E.RETURNED, lambda it: not it.left),
     (_E.SILENT, lambda it: it.silent),
-    (_E.HEARD, lambda it: not it.silent),
+    (_E.RESUMED, lambda it: not it.silent),
     (_E.CRASHING, lambda it: it.crashing),
-    (_E.MENDED, lambda it: not it.crashing),
+    (_E.RECOVERED, lambda it: not it.crashing),
     (_E.INCOMPLETE, lambda it: not it.complete),
     (_E.COMPLETE, lambda it: it.complete),
     (_E.SLOWED, lambda it: it.slowed),

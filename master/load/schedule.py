@@ -128,11 +128,11 @@ class Progress:
         return len(self._holds_s), len(self._interruptions), self._interruptions[-1][1] if self._interruptions else 0.0
 
     def interrupt(self, from_s: float) -> None:
-        """From this offset on nobody knows what load there is, until `go_on`; one that has begun before goes on."""
+        """From this offset on nobody knows what load there is, until `resume`; one that has begun before goes on."""
         if not self._interruptions or self._interruptions[-1][1] < math.inf:
             self._interruptions.append((from_s, math.inf))
 
-    def go_on(self, at_s: float) -> Span | None:
+    def resume(self, at_s: float) -> Span | None:
         """The load is as planned again; the interruption that ends, if there is one."""
         if not self._interruptions or self._interruptions[-1][1] < math.inf:
             return None

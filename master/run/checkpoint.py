@@ -51,7 +51,7 @@ class FleetAccess(msgspec.Struct):
 
     @property
     def allowlist(self) -> dict[str, str]:
-        """Whom each public key belongs to that is let in: not those who were revoked since. Raises InputError."""
+        """Whom each public key belongs to that is allowed: not those who were revoked since. Raises InputError."""
         made = {pair.public: name for name, pair in self.node_keys.items()}
         if self.roster is None:
             return made
@@ -66,7 +66,7 @@ class FleetAccess(msgspec.Struct):
         return self.roster.controller_keys()
 
 
-class HandoverFile:
+class AccessFile:
     """`keys.json`, held by one controller at a time."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
@@ -74,16 +74,16 @@ class HandoverFile:
         self._path = path
 
     @classmethod
-    def create(cls, path: Path, handover: FleetAccess) -> Self:
+    def create(cls, path: Path, access: FleetAccess) -> Self:
         """Write a new file, readable and writable by its owner alone."""
         held = cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path)
         fcntl.flock(held._descriptor, fcntl.LOCK_EX)
-        held.write(handover)
+        held.write(access)
         return held
 
     @classmethod
-    def take(cls, path: Path) -> tuple[Self, FleetAccess]:
-        """Take over from a controller that is no more. Raises InputError when there is nothing to take, or it lives."""
+    def acquire(cls, path: Path) -> tuple[Self, FleetAccess]:
+        """Take over from a controller that is no more. Raises InputError when there is nothing to take over, or it still runs."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -98,18 +98,18 @@ class HandoverFile:
         except BlockingIOError:
             os.close(descriptor)
             raise InputError(
-                f"the run in {path.parent} is still on", hint="Its controller lives; let it end."
+                f"the run in {path.parent} is still on", hint="Its controller still runs; let it end."
             ) from None
         try:
-            handover = msgspec.json.decode(os.read(descriptor, 1 << 26), type=FleetAccess)
+            access = msgspec.json.decode(os.read(descriptor, 1 << 26), type=FleetAccess)
         except msgspec.MsgspecError as error:
             os.close(descriptor)
             raise InputError(f"{path} is not as it was written: {error}") from None
-        return cls(descriptor, path), handover
+        return cls(descriptor, path), access
 
-    def write(self, handover: FleetAccess) -> None:
+    def write(self, access: FleetAccess) -> None:
         """Write it anew."""
-        content = memoryview(msgspec.json.encode(handover))
+        content = memoryview(msgspec.json.encode(access))
         os.posix_fallocate(self._descriptor, 0, len(content))  # a disk that is full is not to cost what stands here
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         while content:
@@ -117,7 +117,7 @@ class HandoverFile:
         os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_CUR))
 
     def release(self) -> None:
-        """This controller lets go of it: another one may take the run over."""
+        """Release the lock: another one may take the run over."""
         os.close(self._descriptor)
 
     def remove(self) -> None:
@@ -146,7 +146,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     nodes_lost: list[str]
     nodes_quarantined: list[str]
     ready_s: float | None
-    cut_off: list[str]
+    unreported_workers: list[str]
     dropped: dict[str, int]
     ended_s: float | None = None
     """When the load had ended, if it had."""

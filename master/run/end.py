@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from locust import __version__ as locust_version
 
 from master.errors import AbortError
-from master.fleet.refusals import disbelieved
+from master.fleet.refusals import refusal_warnings
 from master.judge.outcome import RunFacts, conclude
 from master.judge.result import Result
 from master.judge.target.bottleneck import find_bottleneck
@@ -17,7 +17,7 @@ from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
 from master.run.prepared_run import PreparedRun
 from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 
 CLOCK_OFF_S = 1.0
 """Offset of a node's wall clock beyond which the result lists it."""
@@ -50,7 +50,7 @@ class LoadOutcome:
 def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
     prepared: PreparedRun,
     collector: Collector,
-    stop: StopOrder,
+    stop: StopRequest,
     faults: RunFaults,
     outcome: LoadOutcome,
     warnings: Sequence[str],
@@ -77,7 +77,7 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
 
 
 def _facts(
-    prepared: PreparedRun, collector: Collector, stop: StopOrder, outcome: LoadOutcome, warnings: Sequence[str]
+    prepared: PreparedRun, collector: Collector, stop: StopRequest, outcome: LoadOutcome, warnings: Sequence[str]
 ) -> RunFacts:
     registry, server = prepared.registry, prepared.server
     return replace(
@@ -92,15 +92,15 @@ def _facts(
         gaps=collector.timeline.gaps,
         clocks_off=registry.clocks_off(CLOCK_OFF_S),
         dropped_messages=collector.refusals.named(server.drops + collector.dropped + collector.agents.dropped),
-        unreported_workers=sorted({*outcome.unreported_workers, *collector.report_acks.cut_off}),
+        unreported_workers=sorted({*outcome.unreported_workers, *collector.report_acks.unreported}),
         broken_rule=collector.broken_rule,
         silent_classes=collector.user_classes.silent,
         aborted=stop.reason or collector.record.stop_reason,
-        warnings=[*warnings, *disbelieved(prepared.store.events())],
+        warnings=[*warnings, *refusal_warnings(prepared.store.events())],
     )
 
 
-def _bare_facts(prepared: PreparedRun, stop: StopOrder, outcome: LoadOutcome, warnings: Sequence[str]) -> RunFacts:
+def _bare_facts(prepared: PreparedRun, stop: StopRequest, outcome: LoadOutcome, warnings: Sequence[str]) -> RunFacts:
     """What is known of a run without looking at what it measured."""
     return RunFacts(
         run_id=prepared.directory.name,

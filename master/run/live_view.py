@@ -55,7 +55,7 @@ class View(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def say(self, text: str) -> None:
+    def show_step(self, text: str) -> None:
         """Show the step that is being done now."""
 
     def warn(self, text: str) -> None:
@@ -88,7 +88,7 @@ class PlainView:
     ) -> None:
         pass
 
-    def say(self, text: str) -> None:
+    def show_step(self, text: str) -> None:
         """Print the step, and its progress now and then."""
         step, now_s = text.partition(":")[0], time.monotonic()
         if step != self._last_step[0] or now_s - self._last_step[1] > PLAIN_STEP_INTERVAL_S:
@@ -137,7 +137,7 @@ class TerminalView:
     ) -> None:
         self._live.stop()
 
-    def say(self, text: str) -> None:
+    def show_step(self, text: str) -> None:
         """Show the step in the title line."""
         self._step = text
         self._draw()

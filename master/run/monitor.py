@@ -1,4 +1,4 @@
-"""The look at a run once a second: keep what came, show it, and see what must end it."""
+"""Polls a run once a second: stores what came, shows it, and checks what must end it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from master.run.collect.collector import Collector
 from master.run.live_view import Snapshot, View
 from master.run.processes.local import LocalProcesses
 from master.run.real_nodes.revocations import Revocations
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
@@ -27,22 +27,22 @@ LATEST_S = 5
 
 
 STALLED_S = IDLE_AFTER_S - REPORT_INTERVAL_S
-"""So long after the look before, workers may have fallen idle: they are told something when they have reported."""
+"""So long after the previous poll, workers may have fallen idle: they get a message when they have reported."""
 SETTLE_S, SETTLE_MAX_S = 5.0, 20.0
 """After that, old reports are through and users started again within the first; no longer than the second is waited for them."""
-DEAF_S = 1.0
-"""A look that comes so late finds messages that nobody has read: nobody is to be called silent for that."""
-AWAY = (NodeState.LOST, NodeState.GONE, NodeState.QUARANTINED)
-WHY = {
+LATE_POLL_S = 1.0
+"""A poll that comes so late finds unread messages: no node counts as silent for that."""
+OUT_OF_SERVICE = (NodeState.LOST, NodeState.GONE, NodeState.QUARANTINED)
+REASONS = {
     NodeState.LOST: "its agent fell silent",
-    NodeState.GONE: "it said good-bye",
+    NodeState.GONE: "its agent shut down",
     NodeState.QUARANTINED: "its workers end again and again",
 }
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """Looks at one run."""
+    """Polls one run."""
 
     scenario: Scenario
     registry: Registry
@@ -50,7 +50,7 @@ class Monitor:
     collector: Collector
     processes: LocalProcesses
     view: View
-    stop: StopOrder
+    stop: StopRequest
     run: str
     """The name of its directory."""
     metrics: MetricsServer | None
@@ -58,9 +58,9 @@ class Monitor:
     storage: StorageMonitor | None = None
     """Where what is measured is kept."""
     on_fault: Callable[[Exception], None] | None = None
-    """Who is told of what a look fails by."""
+    """Called with what a poll fails by."""
     on_start: Callable[[], None] | None = None
-    """Who is told that a process was started in place of one that ended."""
+    """Called when a process was started in place of one that ended."""
     target_cpu: dict[int, float] = field(default_factory=dict)
     """How much of one core the embedded target used, by second of the run."""
     _stalled_s: list[float] = field(default_factory=list)
@@ -68,27 +68,27 @@ class Monitor:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Look every second while the block lasts."""
+        """Poll every second while the block lasts."""
         watcher = gevent.spawn(self._watch)
-        watcher.link_exception(lambda failed: self.stop.give(f"the controller failed: {failed.exception!r}"))
+        watcher.link_exception(lambda failed: self.stop.request(f"the controller failed: {failed.exception!r}"))
         try:
             yield
         finally:
             watcher.kill()
 
     def _watch(self) -> None:
-        due_s = looked_s = time.monotonic()
+        due_s = polled_s = time.monotonic()
         while True:
             now_s = time.monotonic()
-            if now_s - looked_s > STALLED_S and self.collector.began:
+            if now_s - polled_s > STALLED_S and self.collector.began:
                 self._stalled_s.append(now_s)
-                self.collector.note_load(unknown_for_s=now_s - looked_s)
+                self.collector.note_load(unknown_for_s=now_s - polled_s)
                 self.master.recount_users()
-            looked_s = now_s
-            if now_s - due_s > DEAF_S:
-                self.registry.note_deaf(now_s)
+            polled_s = now_s
+            if now_s - due_s > LATE_POLL_S:
+                self.registry.note_late_poll(now_s)
             try:
-                self._look(now_s)
+                self._poll(now_s)
             except Exception as error:
                 if self.on_fault is None:
                     raise
@@ -96,7 +96,7 @@ class Monitor:
             due_s = max(due_s + 1, time.monotonic())
             gevent.sleep(due_s - time.monotonic())
 
-    def _see_load_again(self, now_s: float) -> None:
+    def _check_load_resumed(self, now_s: float) -> None:
         """After a stall: until the users are there again, nobody knows what load there is."""
         if not self._stalled_s:
             return
@@ -106,35 +106,35 @@ class Monitor:
             self._stalled_s.clear()
             self.collector.note_load()
 
-    def _look(self, now_s: float) -> None:
-        for node in self.revocations.look():
-            self._cut_off(node)
+    def _poll(self, now_s: float) -> None:
+        for node in self.revocations.poll():
+            self._disconnect(node)
         self.registry.find_silent(now_s)
         for worker in self.collector.agents.ended_workers:
-            self.master.lose_worker(worker)
+            self.master.remove_worker(worker)
         self.collector.agents.ended_workers.clear()
         changes, self.registry.changes = self.registry.changes, []
         for node, before, after in changes:
             self._act_on(node, before, after)
-        self._see_to_processes(now_s)
-        self._see_load_again(now_s)
+        self._check_processes(now_s)
+        self._check_load_resumed(now_s)
         self._follow_heat(now_s)
         if self.storage is not None:
-            self._look_after_storage(self.storage)
-        self.master.level(1.0)
+            self._check_storage(self.storage)
+        self.master.rebalance(1.0)
         if self.storage is None or self.storage.writable:
             self.collector.tick(self.master.user_count, self.master.acknowledge)
-        if self.collector.began and not self.stop.given:
+        if self.collector.began and not self.stop.requested:
             self._show()
             if not self.registry.usable:
-                self.stop.give("the whole fleet was lost")
+                self.stop.request("the whole fleet was lost")
         target_end = self.processes.target_end()
         if target_end is not None:
-            self.stop.give(f"the embedded target ended in mid-run: {target_end}")
+            self.stop.request(f"the embedded target ended in mid-run: {target_end}")
         if self.collector.broken_rule is not None:
-            self.stop.give()
+            self.stop.request()
 
-    def _see_to_processes(self, now_s: float) -> None:
+    def _check_processes(self, now_s: float) -> None:
         for how in self.processes.ended_generators():
             self.collector.event("process ended", None, how)
         if self.processes.restart_agent(now_s):
@@ -146,14 +146,16 @@ class Monitor:
             self.target_cpu[int(self.collector.offset_s())] = cpu_percent
         self.processes.cap_logs()
 
-    def _cut_off(self, node: str) -> None:
-        """A node is trusted no more: from now on nothing that it says is heard."""
+    def _disconnect(self, node: str) -> None:
+        """A node is not trusted any more: from now on its messages are dropped."""
         self.master.server.revoke(node)
         self.collector.agents.forget(node)
-        self.registry.left(node)
-        self.collector.event("revoked", node, "its key counts no more: its connections are cut, its reports not taken")
+        self.registry.node_left(node)
+        self.collector.event(
+            "revoked", node, "its key is not trusted any more: it is disconnected, and its reports are dropped"
+        )
 
-    def _look_after_storage(self, storage: StorageMonitor) -> None:
+    def _check_storage(self, storage: StorageMonitor) -> None:
         offset_s = self.collector.offset_s()
         left_s = self.collector.progress.at(offset_s).left_s
         for warning in storage.check(offset_s, left_s, self.collector.fold):
@@ -165,23 +167,23 @@ class Monitor:
 
     def _follow_heat(self, now_s: float) -> None:
         """Let hot nodes carry less until they bear it, and more again when they are cool."""
-        for node in self.registry.follow_heat(now_s):
-            self.master.follow_capacity(node.name)
+        for node in self.registry.adjust_capacities(now_s):
+            self.master.update_capacity(node.name)
             degrees = "temperature unknown" if node.temperature_c is None else f"{node.temperature_c:.0f} °C"
             share = f"it is to carry {node.capacity.share:.0%} of what it can when cool ({degrees})"
             self.collector.event("capacity", node.name, share)
 
     def _act_on(self, node: str, before: NodeState, after: NodeState) -> None:
         """What a node's change of state means for the load."""
-        if after in AWAY and before not in AWAY:
-            moved = self.master.lose_node(node)
-            why = "it was revoked" if node in self.revocations.nodes else WHY[after]
+        if after in OUT_OF_SERVICE and before not in OUT_OF_SERVICE:
+            moved = self.master.drain_node(node)
+            why = "it was revoked" if node in self.revocations.nodes else REASONS[after]
             self.collector.event(after.value, node, f"{why}; {moved} user(s) went to other nodes")
         if after in (NodeState.LOST, NodeState.GONE):  # from quarantine too: the registry has forgotten them as well
             self.master.forget_workers(node)
-        if after in USABLE and not self.master.may_carry(node):
-            self.master.regain_node(node)
-            self.collector.event("returned", node, "it is taken in again, and gets users little by little")
+        if after in USABLE and not self.master.may_run_users(node):
+            self.master.readmit_node(node)
+            self.collector.event("returned", node, "it joined again, and gets users gradually")
 
     def _publish(self, server: MetricsServer, snapshot: Snapshot) -> None:
         collector = self.collector
@@ -200,7 +202,7 @@ class Monitor:
                 exceptions=collector.user_classes.exceptions,
                 latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
                 dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
-                reports=collector.report_acks.taken,
+                reports=collector.report_acks.accepted,
                 workers_restarted=collector.agents.restarts,
             )
         )
@@ -230,7 +232,7 @@ class Monitor:
             nodes_expected=self.scenario.nodes.expect,
             nodes_ready=self.registry.usable,
             nodes_hot=states[NodeState.HOT] + states[NodeState.THROTTLED],
-            nodes_lost=sum(states[state] for state in AWAY),
+            nodes_lost=sum(states[state] for state in OUT_OF_SERVICE),
         )
         self.view.show(snapshot)
         if self.metrics is not None:

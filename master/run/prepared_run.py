@@ -9,7 +9,7 @@ from datetime import datetime
 
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
-from master.run.checkpoint import Checkpoint, FleetAccess, HandoverFile
+from master.run.checkpoint import AccessFile, Checkpoint, FleetAccess
 from master.run.directory import RunDirectory
 from master.run.processes.local import Started
 from master.run.shutdown import Shutdown
@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"
 class RunKeys:
     """The run's `keys.json`, by which another controller can resume it. Released or removed at the end."""
 
-    def __init__(self, file: HandoverFile, access: FleetAccess, *, resumable: bool) -> None:
+    def __init__(self, file: AccessFile, access: FleetAccess, *, resumable: bool) -> None:
         self.resumable = resumable
         """Whether another controller may resume the run: then the file stays."""
         self._file = file

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from master.errors import InputError
-from master.run.checkpoint import HandoverFile, read_checkpoint
+from master.run.checkpoint import AccessFile, read_checkpoint
 from master.run.directory import RunDirectory
 from master.run.live_view import View
 from master.run.prepared_run import PreparedRun, RunKeys, open_port
@@ -24,10 +24,10 @@ def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shu
     """
     if not directory.database.exists():
         raise InputError(f"{directory.path} has no {directory.database.name}, so there is nothing to go on with")
-    file, access = HandoverFile.take(directory.keys)
+    file, access = AccessFile.acquire(directory.keys)
     keys = RunKeys(file, access, resumable=True)
     shutdown.add(f"closing {directory.keys.name}", keys.close)
-    view.say("reading what was measured so far")
+    view.show_step("reading what was measured so far")
     check_whole(directory.database)
     store = Store(directory.database, reserved=scenario.endpoints_judged)
     shutdown.add(f"closing {directory.database}", store.close)

@@ -24,7 +24,7 @@ from master.run.resume import prepare_resumed
 from master.run.shutdown import RunFaults, Shutdown, reason_of
 from master.run.start import RunPlan, prepare_new
 from master.run.start_fleet import find_target, start_fleet, wait_for_nodes
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.scenario import EMBEDDED, Scenario
 from worker.load.catalogue import load_user_classes
@@ -61,7 +61,7 @@ def resume(scenario: Scenario, directory: RunDirectory, view: View, show: Show) 
 
 
 def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown) -> FinishedRun:
-    stop, processes = StopOrder(), LocalProcesses(prepared.directory.logs)
+    stop, processes = StopRequest(), LocalProcesses(prepared.directory.logs)
 
     def end_at_once() -> None:
         processes.kill()
@@ -71,7 +71,7 @@ def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown
         with view:
             execution = _Execution(prepared, view, stop, processes, shutdown)
             outcome = execution.put_load_on()
-            view.say("working out the result")
+            view.show_step("working out the result")
             result = conclude_run(prepared, execution.collector, stop, execution.faults, outcome, execution.warnings)
         failed = shutdown.attempt("noting the verdict in run.db", lambda: _note_verdict(prepared, result))
         if failed is not None:
@@ -101,7 +101,7 @@ class _Execution:
     """The part of a run in which processes and nodes are at work."""
 
     def __init__(
-        self, prepared: PreparedRun, view: View, stop: StopOrder, processes: LocalProcesses, shutdown: Shutdown
+        self, prepared: PreparedRun, view: View, stop: StopRequest, processes: LocalProcesses, shutdown: Shutdown
     ) -> None:
         self._prepared = prepared
         self._view = view
@@ -114,8 +114,8 @@ class _Execution:
             prepared.store,
             prepared.registry,
             scenario,
-            tell=server.send_to_agent,
-            end_run=stop.give,
+            send=server.send_to_agent,
+            end_run=stop.request,
             earlier=prepared.checkpoint,
         )
         self.faults = RunFaults(stop, self._storage, self.collector)
@@ -156,7 +156,7 @@ class _Execution:
         Raises AbortError when a resumed run can't go on; its fleet is left alone then, for another try.
         """
         if self._prepared.metrics is not None:
-            self._view.say(f"metrics on {self._prepared.metrics.url}")
+            self._view.show_step(f"metrics on {self._prepared.metrics.url}")
         for warning in self._machine_warnings:
             self._view.warn(warning)
         adopted = self._processes.adopt(self._prepared.access.started)
@@ -180,7 +180,7 @@ class _Execution:
                     raise AbortError(
                         error.message, hint=f"{error.hint} Nothing was changed: resume it again.".strip()
                     ) from None
-                self._stop.give(reason_of(error))
+                self._stop.request(reason_of(error))
             except Exception as error:  # noqa: BLE001  # whatever it is, the run is to end in order
                 self.faults.note(error)
         return LoadOutcome(target, unreported, self._monitor.target_cpu)
@@ -201,11 +201,11 @@ class _Execution:
 
     def _end_fleet_with(self, ending: ExitStack) -> None:
         """Have the fleet brought down, step by step, when `ending` is left: the last step here comes first."""
-        for step in (self._master.close, self._end_processes, self._master.dismiss, self.collector.end):
+        for step in (self._master.close, self._end_processes, self._master.send_quit, self.collector.end):
             ending.callback(self.faults.attempt, step)
 
     def _end_processes(self) -> None:
-        # Nodes that were never taken in get no order to quit over the wire, and need not be waited for.
+        # Nodes that never joined get no order to quit over the wire, and need not be waited for.
         self._shutdown.problems += self._processes.stop(QUIT_S if self.collector.began else 0.0)
 
     def _go_through_stages(self) -> None:
@@ -218,8 +218,8 @@ class _Execution:
                 ramp = self._master.ramp_to(stage.users, stage.spawn_rate)
                 gevent.wait([ramp, self._stop.event], count=1)
                 if ramp.ready() and not ramp.successful():
-                    self._stop.give(f"the ramp to {stage.users} users failed by a fault of ours: {ramp.exception!r}")
-            if self._stop.given:
+                    self._stop.request(f"the ramp to {stage.users} users failed by a fault of ours: {ramp.exception!r}")
+            if self._stop.requested:
                 return
             users = stage.users
             self.collector.progress.hold_started(self.collector.offset_s())
@@ -229,7 +229,7 @@ class _Execution:
     def _finish_load(self) -> Sequence[str]:
         """End the load; the workers that sent no final report."""
         self.collector.load_ended(self._stop.reason)
-        self._view.say("stopping: users finish their tasks, workers report")
+        self._view.show_step("stopping: users finish their tasks, workers report")
         # What can't be kept need not be waited for.
         reports_s = FINAL_REPORTS_S if self._storage.writable else 0.0
         unreported: list[str] = self._master.finish(self._prepared.scenario.stop_timeout_s + reports_s)

@@ -10,7 +10,7 @@ from typing import Self
 
 from master.errors import PiswarmError
 from master.run.collect.collector import Collector
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from worker.printable import printable
 
@@ -51,7 +51,7 @@ class Shutdown:
 class RunFaults:
     """What failed while a run was on. The first fault stops the run, in order, so that it can be resumed from what was kept."""
 
-    def __init__(self, stop: StopOrder, storage: StorageMonitor, collector: Collector) -> None:
+    def __init__(self, stop: StopRequest, storage: StorageMonitor, collector: Collector) -> None:
         self.own: Exception | None = None
         """The first fault of piswarm's own; None as long as there is none."""
         self._stop = stop

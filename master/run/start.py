@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from master.errors import InputError
-from master.run.checkpoint import FleetAccess, HandoverFile
+from master.run.checkpoint import AccessFile, FleetAccess
 from master.run.directory import RunDirectory
 from master.run.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
 from master.run.processes.local import node_names
@@ -58,7 +58,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         shutdown.add("closing the metrics' port", metrics.close)
     directory = RunDirectory.create(plan.out, plan.scenario.name, plan.started_at)
     try:
-        keys = RunKeys(HandoverFile.create(directory.keys, access), access, resumable=False)
+        keys = RunKeys(AccessFile.create(directory.keys, access), access, resumable=False)
         shutdown.add(f"closing {directory.keys.name}", keys.close)
         store = _create_store(plan, directory, shutdown)
     except (OSError, sqlite3.Error) as error:

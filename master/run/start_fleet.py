@@ -16,7 +16,7 @@ from master.run.processes.orphaned_target import end_orphaned_targets
 from master.run.processes.simulated_boards import assign_boards
 from master.run.real_nodes.revocations import Revocations
 from master.run.real_nodes.roster import assignments
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
 from master.scenario.schema import DATABASE_PORTS, SQLITE_SCHEME
@@ -29,7 +29,7 @@ ORPHAN_END_S = 10.0
 """Longest wait for an orphaned target to end; it lets requests finish for 5 s."""
 
 
-def find_target(prepared: PreparedRun, processes: LocalProcesses, stop: StopOrder, view: View) -> str:
+def find_target(prepared: PreparedRun, processes: LocalProcesses, stop: StopRequest, view: View) -> str:
     """The URL of the target: of the embedded one, which is started, or of one that is reachable. Raises AbortError."""
     if prepared.scenario.target == EMBEDDED:
         access = prepared.access
@@ -37,20 +37,20 @@ def find_target(prepared: PreparedRun, processes: LocalProcesses, stop: StopOrde
         host, port = (LOOPBACK, 0) if access.roster is None else (access.roster.host, access.port + 1)
         if port and not processes.has_target:
             _free_port(host, port, stop, view)
-        view.say("starting the embedded target")
+        view.show_step("starting the embedded target")
         return processes.start_target(host, port, access.target_password)
     check_reachable(prepared.scenario.target)
     return prepared.scenario.target
 
 
-def _free_port(host: str, port: int, stop: StopOrder, view: View) -> None:
+def _free_port(host: str, port: int, stop: StopRequest, view: View) -> None:
     """End the target that a run whose controller died has left there, which would wait OUTLIVE_S for another controller.
 
     A resume of that run starts its target anew. Raises AbortError when the run is to stop.
     """
     deadline_s = time.monotonic() + ORPHAN_END_S
     while (pids := end_orphaned_targets(host, port)) and time.monotonic() < deadline_s:
-        view.say(f"ending the embedded target of an earlier run (pid {pids[0]}), which holds port {port}")
+        view.show_step(f"ending the embedded target of an earlier run (pid {pids[0]}), which holds port {port}")
         if stop.wait(POLL_S):
             raise AbortError(stop.reason or "stopped")
 
@@ -111,7 +111,7 @@ def _load_s(scenario: Scenario) -> float:
 
 
 def wait_for_nodes(
-    prepared: PreparedRun, collector: Collector, revocations: Revocations, stop: StopOrder, view: View
+    prepared: PreparedRun, collector: Collector, revocations: Revocations, stop: StopRequest, view: View
 ) -> None:
     """Wait until enough nodes are ready: all that are expected, or after `nodes.wait` the least that will do.
 
@@ -121,7 +121,7 @@ def wait_for_nodes(
     started_s = time.monotonic()
     deadline_s = started_s + wanted.wait_s
     while True:
-        if stop.given:
+        if stop.requested:
             raise AbortError(stop.reason or "stopped")
         ready, absent = prepared.registry.usable, collector.agents.workers_missing()
         present = collector.controller_present
@@ -136,7 +136,7 @@ def wait_for_nodes(
             if ready >= wanted.min:
                 raise _no_controller_agent(prepared)
             raise _too_few(prepared, ready, collector.agents.last_end)
-        view.say(describe_wait(ready, wanted.expect, workers_missing=absent, controller_present=present))
+        view.show_step(describe_wait(ready, wanted.expect, workers_missing=absent, controller_present=present))
         stop.wait(POLL_S)
 
 

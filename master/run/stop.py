@@ -1,4 +1,4 @@
-"""The order to end a run early: any part of the run may give it, and the first reason stays."""
+"""The request to end a run early: any part of the run may make it, and the first reason stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gevent.event import Event
 from master.errors import ExitCode
 
 
-class StopOrder:
+class StopRequest:
     """Whether the run is to end now, and why. Without a `reason` it ends early and in order (a rule asked for it)."""
 
     def __init__(self) -> None:
@@ -21,13 +21,13 @@ class StopOrder:
         self.reason: str | None = None
 
     @property
-    def given(self) -> bool:
+    def requested(self) -> bool:
         """Whether the run is to end."""
         return bool(self.event.is_set())
 
-    def give(self, reason: str | None = None) -> None:
+    def request(self, reason: str | None = None) -> None:
         """End the run."""
-        if not self.given:
+        if not self.requested:
             self.reason = reason
             self.event.set()
 
@@ -37,29 +37,29 @@ class StopOrder:
         self.event.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the order is given, at most so long; whether it is."""
+        """Wait until the end is requested, at most so long; whether it is."""
         return bool(self.event.wait(timeout=timeout_s))
 
     @contextmanager
     def on_signals(self, at_once: Callable[[], None]) -> Iterator[None]:
-        """Within the block Ctrl-C, SIGTERM and SIGHUP give the order; a second one of the first two calls `at_once` and leaves.
+        """Within the block Ctrl-C, SIGTERM and SIGHUP request the end; a second one of the first two calls `at_once` and leaves.
 
         A terminal that is closed sends SIGHUP, often more than once, and is no reason for haste. Who starts a run so that it
         ignores SIGHUP (nohup) has it go on.
         """
 
         def interrupt() -> None:
-            if self.given:
+            if self.requested:
                 try:
                     at_once()
                 finally:
                     os._exit(ExitCode.ABORTED)
-            self.give("interrupted by the operator")
+            self.request("interrupted by the operator")
 
         handlers = [gevent.signal_handler(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             handlers.append(
-                gevent.signal_handler(signal.SIGHUP, self.give, "interrupted: its terminal went away (SIGHUP)")
+                gevent.signal_handler(signal.SIGHUP, self.request, "interrupted: its terminal went away (SIGHUP)")
             )
         try:
             yield

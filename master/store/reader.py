@@ -101,7 +101,7 @@ class StoreReader:
         yield from (WorkersSecond(*row) for row in rows)
 
     def reports(self) -> dict[str, tuple[int, int]]:
-        """The last report of each worker that was taken, as incarnation and number."""
+        """The last report of each worker that was accepted, as incarnation and number."""
         return {
             worker: (incarnation, number) for worker, incarnation, number in self._db.execute("SELECT * FROM reports")
         }

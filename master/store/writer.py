@@ -237,11 +237,11 @@ class Store(StoreReader):
             ((*row[1:], self._node(row.name)) for row in rows),
         )
 
-    def put_reports(self, taken: Mapping[str, tuple[int, int]]) -> None:
+    def put_reports(self, accepted: Mapping[str, tuple[int, int]]) -> None:
         """Keep the last acknowledged report of each worker, by incarnation and number."""
         self._db.executemany(
             "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)",
-            ((worker, incarnation, number) for worker, (incarnation, number) in taken.items()),
+            ((worker, incarnation, number) for worker, (incarnation, number) in accepted.items()),
         )
 
     def add_event(self, event: Event) -> None:

@@ -209,5 +209,5 @@ class _Page(Collector):
         for reason, count in state.dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
-        yield CounterMetricFamily("piswarm_reports", "Reports of workers that were taken.", state.reports)
+        yield CounterMetricFamily("piswarm_reports", "Reports of workers that were accepted.", state.reports)
         yield CounterMetricFamily("piswarm_workers_restarted", "Workers started again.", state.workers_restarted)

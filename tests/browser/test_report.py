@@ -79,7 +79,7 @@ class Watched:
         self.page: Page = browser.new_page(viewport={"width": width_px, "height": 900}, color_scheme=dark, offline=True)
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss())[1])
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.send_quit())[1])
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
 

@@ -42,7 +42,7 @@ class Collected:
             (Stage(users=users, spawn_rate=100, hold_s=hold_s),),
             nodes=ExpectedNodes(len(nodes), 1),
         )
-        self.collector = _Counting(self.store, Registry(nodes), scenario, tell=self._tell)
+        self.collector = _Counting(self.store, Registry(nodes), scenario, send=self._tell)
 
     def _tell(self, node: str, message: ControllerMessage) -> None:
         self.server.send_to_agent(node, message)

@@ -77,7 +77,7 @@ class Notes:
     def on_order(self, worker: str, users: Mapping[str, int]) -> None:
         pass
 
-    def believe_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+    def credible_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
         del worker
         return users
 

@@ -50,7 +50,7 @@ def on_ours() -> Finding:
         return [fleet.master.clients[f"pi{number}_0"].user_count for number in (3, 4)]
 
     def shared() -> bool:
-        fleet.master.level(1.0)
+        fleet.master.rebalance(1.0)
         return joined() == [OUR_USERS // 4] * 2
 
     comes(shared, 15)

@@ -27,9 +27,9 @@ from worker.wire.messages import (
     Assignment,
     ClockReply,
     ClockRequest,
-    Goodbye,
     Hello,
     HelloRequest,
+    Leave,
     Quit,
     Sample,
     Welcome,
@@ -193,7 +193,7 @@ class Agent:
     def close(self) -> None:
         """Send Goodbye, unless Quit has come, and end the workers."""
         if not self.done and self._samples is not None:
-            self._send(Goodbye())
+            self._send(Leave())
         if self._workers is not None:
             self._workers.stop(quit_sent=self.done)
         self._socket.close(linger=500)

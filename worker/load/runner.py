@@ -217,7 +217,7 @@ class FleetWorker(WorkerRunner):
                 self._drop_reports(msg.data)
                 if not self._joined.is_set():
                     self._send_ready()
-            case "present":
+            case "rejoin":
                 self._joined.clear()
                 self._send_ready()
             case "spawn":

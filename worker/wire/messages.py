@@ -121,7 +121,7 @@ class WorkerEnded(msgspec.Struct, frozen=True, tag=True, array_like=True):
     worker: Text
     how: Text
     """Exit status or signal, with the last line of its output."""
-    again_in_s: Seconds
+    restart_in_s: Seconds
     """Seconds until the agent starts it again."""
     crashing: bool
     """Whether it is in a crash loop: it has ended repeatedly, each time soon after its start."""
@@ -133,7 +133,7 @@ class WorkerRecovered(msgspec.Struct, frozen=True, tag=True, array_like=True):
     worker: Text
 
 
-class Goodbye(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class Leave(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Agent: the node leaves the run, because something other than the controller ends its agent."""
 
 
@@ -227,7 +227,7 @@ class Quit(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Controller: the run is over. The agent ends its workers; then it ends itself, or waits for the next run."""
 
 
-AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | Goodbye
+AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | Leave
 ControllerMessage = Welcome | Assign | HelloRequest | ClockRequest | Quit
 
 

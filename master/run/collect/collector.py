@@ -33,7 +33,7 @@ from worker.wire.messages import AgentMessage, ControllerMessage, Ready, Report,
 
 
 class Collector:
-    """Takes in what agents and workers send (it is the FleetMaster's Listener), second by second.
+    """Receives what agents and workers send (it is the FleetMaster's Listener), second by second.
 
     Nothing is kept per request or for the whole run in memory: tallies go to run.db once a second, where those that come
     late are merged with their second.
@@ -48,11 +48,11 @@ class Collector:
         registry: Registry,
         scenario: Scenario,
         *,
-        tell: Callable[[str, ControllerMessage], None],
+        send: Callable[[str, ControllerMessage], None],
         end_run: Callable[[str], None] | None = None,
         earlier: Checkpoint | None = None,
     ) -> None:
-        """`tell` sends a message to a node's agent; `end_run` ends the run for the reason given.
+        """`send` sends a message to a node's agent; `end_run` ends the run for the reason given.
 
         `earlier` is where the run stood when another controller left it.
         """
@@ -65,7 +65,7 @@ class Collector:
         self.totals = RequestTotals()
         """Of this controller's part of the run."""
         self.dropped: Counter[str] = Counter()
-        """Parts of reports that were not taken, by reason."""
+        """Parts of reports that were dropped, by reason."""
         self.refusals = Refusals(self.dropped, self.event)
         self.timeline = (
             RunTimeline(scenario.load)
@@ -79,7 +79,7 @@ class Collector:
         if earlier is not None:
             self.fitness, samples = resume_fitness(store, self.timeline.steady)
             self._resume(earlier)
-        self.agents = Agents(registry, store, scenario.sample_period_s, self, tell, refusals=self.refusals)
+        self.agents = Agents(registry, store, scenario.sample_period_s, self, send, refusals=self.refusals)
         self.samples = SampleIntake(
             registry,
             self.agents.controller,
@@ -103,7 +103,7 @@ class Collector:
             now_s=now_s,
         )
         if earlier is not None:
-            self.report_acks.cut_off = list(earlier.cut_off)
+            self.report_acks.unreported = list(earlier.unreported_workers)
 
     def _resume(self, earlier: Checkpoint) -> None:
         judged_before = int(earlier.offset_s) - CLOSED_AFTER_S
@@ -116,7 +116,7 @@ class Collector:
 
     @property
     def report_acks(self) -> ReportAcks:
-        """The reports that have been taken, by worker."""
+        """The reports that have been accepted, by worker."""
         return self.reports.report_acks
 
     @property
@@ -180,9 +180,9 @@ class Collector:
         self.record.stop_reason = self.record.stop_reason or reason
 
     def note_load(self, *, unknown_for_s: float | None = None) -> None:
-        """The fleet may have ended its load by itself, having heard nothing for so long; None: the load is as planned again."""
+        """The fleet may have ended its load by itself, having had no message for so long; None: the load is as planned again."""
         if unknown_for_s is None:
-            self.timeline.go_on(time.monotonic())
+            self.timeline.resume(time.monotonic())
             return
         self.progress.interrupt(self.offset_s() - unknown_for_s)
         stalled = f"it did nothing for {unknown_for_s:.1f} s; the fleet ends its load then"
@@ -191,26 +191,26 @@ class Collector:
     # What arrives
 
     def on_agent(self, node: str, message: AgentMessage) -> None:
-        """An agent has said something."""
+        """An agent has sent a message."""
         now_s = time.monotonic()
-        sample = self.agents.hear(node, message, now_s)
+        sample = self.agents.receive(node, message, now_s)
         if sample is not None:
-            self.samples.take(node, sample, now_s)
-        self.reports.take_early(node, now_s)
+            self.samples.accept(node, sample, now_s)
+        self.reports.accept_early(node, now_s)
 
     def capacity_of(self, node: str) -> float:
         """How much a node is to carry now, compared to others."""
         return self._registry.nodes[node].capacity.value
 
     def on_worker_joined(self, node: str, worker: str, ready: Ready) -> int:
-        """A worker has presented itself; the number of the last of its reports that was taken."""
-        self._registry.worker_came(node, worker)
+        """A worker has joined; the number of the last of its reports that was accepted."""
+        self._registry.worker_joined(node, worker)
         self.agents.ended_workers.discard(worker)  # that was the one before
         return self.reports.join(worker, ready)
 
     def on_worker_left(self, node: str, worker: str) -> None:
-        """A worker has said good-bye in mid-run."""
-        self._registry.worker_went(node, worker)
+        """A worker has left in mid-run."""
+        self._registry.worker_left(node, worker)
         self.event("worker left", node, f"{worker} ended in mid-run; its users went to others")
 
     def on_users(self, node: str, users: bool) -> None:
@@ -221,13 +221,13 @@ class Collector:
         """A worker is ordered to run so many users of each class."""
         self.reports.order(worker, users, time.monotonic())
 
-    def believe_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
+    def credible_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
-        return self.reports.believe_users(worker, users, time.monotonic())
+        return self.reports.credible_users(worker, users, time.monotonic())
 
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
-        self.reports.take(worker, report, time.monotonic())
+        self.reports.accept(worker, report, time.monotonic())
 
     def on_run_end_request(self, worker: str, reason: str) -> None:
         """A worker asks for the run to end, for what its locustfile has done; the first reason stays."""
@@ -243,7 +243,7 @@ class Collector:
     # Once a second
 
     def tick(self, users: int, acknowledge: Callable[[str, int], None]) -> None:
-        """Write what has come since the tick before, with the state of the run now; then tell the workers what is kept."""
+        """Write what has come since the tick before, with the state of the run now; then acknowledge to the workers what is stored."""
         self.record.users_peak = max(self.record.users_peak, users)
         self.seconds.write(self._store, self.totals)
         if self.began:
@@ -253,10 +253,10 @@ class Collector:
                 self.fitness.note_ready(self._registry.usable)
             self._judge_complete_seconds()
             if not self.broken_off:
-                self.record.put_checkpoint(now_s, time.time(), self.report_acks.cut_off, self.broken_rule)
+                self.record.put_checkpoint(now_s, time.time(), self.report_acks.unreported, self.broken_rule)
         self.record.commit(self.samples, self.reports)
         self.report_acks.acknowledge(acknowledge)
-        self.agents.ask_for_clocks()
+        self.agents.request_clocks()
 
     def _judge_complete_seconds(self) -> None:
         second = int(self.offset_s())
@@ -271,10 +271,10 @@ class Collector:
         self._store.fold()
 
     def end(self) -> None:
-        """The load is over and all that was to come has come: write it, and settle which samples are missing."""
+        """The load is over and all that was to come has come: write it, and count which samples are missing."""
         self.agents.end()
         self.seconds.write(self._store, self.totals)
         self.record.commit(self.samples, self.reports)
-        self.samples.settle()
+        self.samples.count_missing()
         for node in self._registry.ever_lost:
             self.fitness.note_lost(node)

@@ -24,7 +24,7 @@ class RunRecord:
     """What a run tells of itself besides what is measured: events, its seconds, and the checkpoint to resume it from."""
 
     def __init__(self, store: Store, registry: Registry, timeline: RunTimeline, dropped: Counter[str]) -> None:
-        """`dropped` counts parts of reports that were not taken, by reason."""
+        """`dropped` counts parts of reports that were dropped, by reason."""
         self.ready_s: float | None = None
         """How long the fleet took to be ready, in seconds; None when it never was."""
         self.users_peak = 0
@@ -70,11 +70,11 @@ class RunRecord:
         )
 
     def put_checkpoint(
-        self, now_s: float, now_wall_s: float, cut_off: list[str], broken_rule: ThresholdOutcome | None
+        self, now_s: float, now_wall_s: float, unreported: list[str], broken_rule: ThresholdOutcome | None
     ) -> None:
         """Write where the run stands now, for a controller that may have to take it over.
 
-        `cut_off` are the workers that ended without a final report; `now_wall_s` is Unix time.
+        `unreported` are the workers that ended without a final report; `now_wall_s` is Unix time.
         """
         timeline, registry = self._timeline, self._registry
         assert timeline.began_s is not None
@@ -95,7 +95,7 @@ class RunRecord:
             nodes_lost=sorted(registry.ever_lost),
             nodes_quarantined=sorted(registry.ever_quarantined),
             ready_s=self.ready_s,
-            cut_off=cut_off,
+            unreported_workers=unreported,
             dropped=dict(self._dropped),
             ended_s=None if timeline.ended_s == math.inf else timeline.ended_s,
             reason=self.stop_reason,
@@ -104,7 +104,7 @@ class RunRecord:
         self._store.put_meta(CHECKPOINT_KEY, msgspec.to_builtins(checkpoint))
 
     def commit(self, samples: SampleIntake, reports: ReportIntake) -> None:
-        """Write what has changed of nodes, and what `samples` and `reports` have taken in; then commit all."""
+        """Write what has changed of nodes, and what `samples` and `reports` have accepted; then commit all."""
         store, registry = self._store, self._registry
         nodes = [registry.nodes[name] for name in registry.touched]
         store.put_node_rows(

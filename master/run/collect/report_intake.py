@@ -1,4 +1,4 @@
-"""Taking in the reports of workers. Pure but for what it writes to run.db; `now_s` is on the monotonic clock."""
+"""Accepting the reports of workers. Pure but for what it writes to run.db; `now_s` is on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from master.fleet.credible_reports import CredibleReports, When
+from master.fleet.credible_reports import CredibleReports, ReportClock
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
 from master.fleet.report_checks import NOT_YET
@@ -50,7 +50,7 @@ class ReportIntake:
         resumed: bool,
         now_s: float,
     ) -> None:
-        """`dropped` counts, by reason, what is not taken; `resumed` tells whether another controller began the run."""
+        """`dropped` counts, by reason, what is dropped; `resumed` tells whether another controller began the run."""
         self.report_acks = ReportAcks(store.reports(), dropped)
         self.user_classes = UserClasses()
         self._store = store
@@ -60,12 +60,12 @@ class ReportIntake:
         self._fitness = fitness
         self._seconds = seconds
         self._refusals = refusals
-        # In a run that goes on, workers may run what another controller has ordered, until they have heard of this one's orders.
+        # In a run that goes on, workers may run what another controller has ordered, until this one's orders have reached them.
         self._credible = CredibleReports(
             scenario.users,
             scenario.stop_timeout_s,
             refusals,
-            elsewhere=scenario.max_users if resumed else 0,
+            earlier_users=scenario.max_users if resumed else 0,
             until_s=now_s + scenario.stop_timeout_s + EARLIER_ORDERS_S,
         )
         self.unwritten: list[FitnessRow] = []
@@ -78,7 +78,7 @@ class ReportIntake:
         """Reports of nodes whose clock is not known yet."""
 
     def join(self, worker: str, ready: Ready) -> int:
-        """A worker has presented itself; the number of the last of its reports that was taken."""
+        """A worker has joined; the number of the last of its reports that was accepted."""
         if self.report_acks.incarnation_of(worker) != ready.incarnation:
             self._measured.pop(worker, None)
         return self.report_acks.join(worker, ready.incarnation, ready.first)
@@ -87,17 +87,17 @@ class ReportIntake:
         """A worker is ordered to run so many users of each class."""
         self._credible.order(worker, users, now_s)
 
-    def believe_users(self, worker: str, users: Mapping[str, int], now_s: float) -> Mapping[str, int]:
+    def credible_users(self, worker: str, users: Mapping[str, int], now_s: float) -> Mapping[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
         return self._credible.users(worker, users, now_s)
 
-    def take_early(self, name: str, now_s: float) -> None:
-        """Take in the reports of a node that have waited for its clock, if it is known now."""
+    def accept_early(self, name: str, now_s: float) -> None:
+        """Accept the reports of a node that have waited for its clock, if it is known now."""
         if name in self._early and self._registry.nodes[name].clock.error_s is not None:
             for worker, report in self._early.pop(name):
-                self.take(worker, report, now_s)
+                self.accept(worker, report, now_s)
 
-    def take(self, worker: str, report: Report, now_s: float) -> None:
+    def accept(self, worker: str, report: Report, now_s: float) -> None:
         """A worker has reported: sort its seconds into those of the run, and exclude what it measured while unfit."""
         name = node_of(worker)
         node = self._registry.nodes[name]
@@ -106,31 +106,31 @@ class ReportIntake:
             # It may have been kept for long, so that its own times say nothing yet. What gets lost here is sent again.
             self._early.setdefault(name, deque(maxlen=EARLY_REPORTS)).append((worker, report))
             return
-        if not self.report_acks.take(worker, report.incarnation, report.number):
+        if not self.report_acks.accept(worker, report.incarnation, report.number):
             return
         if node.clock.to_local(report.sent_s) > now_s + error_s + 1:
-            self._refusals.note(name, NOT_YET)  # believed, it would move the clock of the whole node
+            self._refusals.note(name, NOT_YET)  # credible, it would move the clock of the whole node
         else:
             node.clock.observe(report.sent_s, now_s)
-        most = self._credible.most(worker, node.facts, now_s)
+        limits = self._credible.limits(worker, node.facts, now_s)
         offset_s, began_s = self._timeline.offset_s(now_s), self._timeline.began_s
-        for error in self._credible.counts(worker, report.errors, report, most):
+        for error in self._credible.counts(worker, report.errors, report, limits):
             method, endpoint, text = map(printable, (error.method, error.name, error.error))
             self._store.add_error(ErrorRow(method, endpoint, text, error.count, offset_s))
         if began_s is None:
             return
-        for exception in self._credible.counts(worker, report.exceptions, report, most):
+        for exception in self._credible.counts(worker, report.exceptions, report, limits):
             *texts, count = msgspec.structs.astuple(exception)
             self._store.add_exception(ExceptionRow(*map(printable, texts), count, offset_s))  # type: ignore[call-arg, arg-type]
-        when = When(partial(node.second_of, began_s=began_s), offset_s, error_s)
-        believed = self._credible.report(worker, report, most, when)
+        clock = ReportClock(partial(node.second_of, began_s=began_s), offset_s, error_s)
+        credible = self._credible.report(worker, report, limits, clock)
         self.user_classes.note(report)
-        for second, row in believed.seconds:
-            self._take_second(worker, node, began_s, second, row)
-        for sent, ended, requests in believed.unanswered:
-            self._take_unanswered(worker, sent, ended, requests)
+        for second, row in credible.seconds:
+            self._add_second(worker, node, began_s, second, row)
+        for sent, ended, requests in credible.unanswered:
+            self._add_unanswered(worker, sent, ended, requests)
 
-    def _take_second(self, worker: str, node: Node, began_s: float, second: int, row: WorkerSecond) -> None:
+    def _add_second(self, worker: str, node: Node, began_s: float, second: int, row: WorkerSecond) -> None:
         reading = node.reading_at(began_s + second + 0.5, within_s=2 * self._period_s + 1)
         found = judge_worker(
             self._limits,
@@ -145,12 +145,12 @@ class ReportIntake:
             requests += entry.total
             userspace_timed += entry.userspace_timed
             in_flight += entry.in_flight
-            self._take_endpoint(second, entry, fit=found.fit)
+            self._add_endpoint(second, entry, fit=found.fit)
         if steady:
             self._fitness.add_requests(requests if found.fit else 0, 0 if found.fit else requests)
             self._note_fit(worker, second, fit=found.fit)
         if row.second <= self._measured.get(worker, -1):
-            return  # its requests come late, and tell of their second again
+            return  # its requests come late, and report their second again
         self._measured[worker] = row.second
         self._seconds.add_worker(second, worker, WorkerFacts(row.users, in_flight, row.exceptions, row.local_errors))
         fitness_row = FitnessRow(
@@ -174,11 +174,13 @@ class ReportIntake:
 
     def _note_fit(self, worker: str, second: int, *, fit: bool) -> None:
         latest = self._was_fit[worker]
-        latest.setdefault(second, fit)  # when it is told of again, for late requests, nothing is told of the worker
+        latest.setdefault(
+            second, fit
+        )  # when it is reported again, for late requests, nothing is reported of the worker
         if len(latest) > FIT_SECONDS_KEPT:
             del latest[next(iter(latest))]
 
-    def _take_endpoint(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
+    def _add_endpoint(self, second: int, entry: EndpointSecond, *, fit: bool) -> None:
         endpoint = (printable(entry.method), printable(entry.name))
         if entry.in_flight:
             ages = Histogram(entry.waiting_buckets, entry.waiting_max_ms)
@@ -195,7 +197,7 @@ class ReportIntake:
             )
             self._seconds.add_requests(second, endpoint, tally, fit=fit)
 
-    def _take_unanswered(self, worker: str, sent: int, ended: int, row: Unanswered) -> None:
+    def _add_unanswered(self, worker: str, sent: int, ended: int, row: Unanswered) -> None:
         """Count requests that got no answer, in the last judged second in which they were in flight.
 
         So one that was sent in a hold and given up after it counts as a failure of that hold.

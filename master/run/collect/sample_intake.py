@@ -1,4 +1,4 @@
-"""Taking in the samples of nodes. Pure; `now_s` is on the monotonic clock."""
+"""Accepting the samples of nodes. Pure; `now_s` is on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class SampleIntake:
         self._latest_s: dict[str, float] = {}
         """When the latest sample of each node was due."""
 
-    def take(self, name: str, sample: Sample, now_s: float) -> None:
-        """Take in a sample of a node that has said what it is."""
+    def accept(self, name: str, sample: Sample, now_s: float) -> None:
+        """Accept a sample of a node that has joined."""
         node = self._controller if name == CONTROLLER else self._registry.nodes[name]
-        wrong = check_reading(sample.reading, node.facts)
-        if wrong:
-            self._refusals.note(name, IMPOSSIBLE_SAMPLE, f"a sample with {wrong}: left out")
+        fault = check_reading(sample.reading, node.facts)
+        if fault:
+            self._refusals.note(name, IMPOSSIBLE_SAMPLE, f"a sample with {fault}: dropped")
             if name != CONTROLLER:
                 self._registry.note_contact(name, now_s)
             return
@@ -79,8 +79,8 @@ class SampleIntake:
         if error_s is not None:
             self._fitness.add_clock_error(node.name, 1000 * error_s)
 
-    def settle(self) -> None:
-        """No more will come: settle which are missing."""
+    def count_missing(self) -> None:
+        """No more will come: count those that are missing."""
         # A span cuts the schedule at both ends, so one sample less than its length may be in it.
         spans = self._timeline.steady.spans
         due = sum(max(0, int((end_s - start_s) / self._period_s) - 2) for start_s, end_s in spans)

@@ -58,9 +58,9 @@ class RunTimeline:
         """The load ends, unless it has already."""
         self.ended_s = min(self.ended_s, self.offset_s(now_s))
 
-    def go_on(self, now_s: float) -> None:
+    def resume(self, now_s: float) -> None:
         """The load is as planned again, after `progress.interrupt`; nothing where it always was."""
-        gap = self.progress.go_on(min(self.offset_s(now_s), self.ended_s))
+        gap = self.progress.resume(min(self.offset_s(now_s), self.ended_s))
         if gap is not None:
             self.gaps.append(gap)
 

@@ -1,4 +1,4 @@
-"""Nodes that are revoked, or whose keys are removed, while a run is on: who does that does it in files, which are looked at once a second."""
+"""Nodes that are revoked, or whose keys are removed, while a run is on: who does that does it in files, which are polled once a second."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _Signature = tuple[int, int, int] | None
 class Revocations:
     """Sees when nodes of `roster` are trusted no more. Those of simulated nodes, without a roster, are as long as they run."""
 
-    def __init__(self, roster: Roster | None = None, tell: Callable[[str], None] = lambda _: None) -> None:
-        """`tell` is given a sentence where the files can't be read, once for each state of theirs."""
+    def __init__(self, roster: Roster | None = None, warn: Callable[[str], None] = lambda _: None) -> None:
+        """`warn` is called with a sentence where the files can't be read, once for each state of theirs."""
         self._roster = roster
-        self._tell = tell
+        self._warn = warn
         self._seen: tuple[_Signature, ...] = ()
         self.nodes: set[str] = set()
-        """Those that were seen to be trusted no more. A new enrolment is for the next run."""
+        """Those that were found to be trusted no more. A new enrolment is for the next run."""
 
-    def look(self) -> set[str]:
-        """The nodes that are trusted no more since the last look."""
+    def poll(self) -> set[str]:
+        """The nodes that are trusted no more since the last poll."""
         if self._roster is None:
             return set()
         place = StateDirectory(Path(self._roster.state))
@@ -35,7 +35,7 @@ class Revocations:
         try:
             new = self._roster.untrusted() - self.nodes
         except InputError as error:
-            self._tell(f"{error.message}: nobody can be revoked until it is there again")
+            self._warn(f"{error.message}: nobody can be revoked until it is there again")
             return set()
         self.nodes |= new
         return new

@@ -36,7 +36,7 @@ from master.run.collect.collector import Collector
 from master.run.live_view import create_view
 from master.run.monitor import Monitor
 from master.run.processes.local import LocalProcesses, node_names
-from master.run.stop import StopOrder
+from master.run.stop import StopRequest
 from master.scenario import ExpectedNodes, Scenario, Stage, load_scenario
 from master.store import Store
 from worker.load.catalogue import load_user_classes, user_classes
@@ -121,14 +121,14 @@ class FleetsMaster:
         self._registry = Registry(keys)
         self._store = Store(directory / "run.db", create=True)
         stack.callback(self._store.close)
-        self._collector = Collector(self._store, self._registry, scenario, tell=self._server.send_to_agent)
+        self._collector = Collector(self._store, self._registry, scenario, send=self._server.send_to_agent)
         environment = Environment(user_classes=load_user_classes(scenario.users), host=NOWHERE)
         self._master = environment._create_runner(
             FleetMaster, server=self._server, listener=self._collector, shares=scenario.users, run=RUN
         )
         stack.callback(self._master.close)
         view = create_view(Console(quiet=True), "bench")
-        self._stop = StopOrder()
+        self._stop = StopRequest()
         processes = LocalProcesses(directory)
         watch = Monitor(
             scenario=scenario,
@@ -154,7 +154,7 @@ class FleetsMaster:
         ramp.link(lambda _: self._collector.progress.hold_started(self._collector.offset_s()))
 
     def running(self) -> int:
-        if self._stop.given:
+        if self._stop.requested:
             raise Faulty(f"it ended the run: {self._stop.reason or 'a threshold broke'}")
         return self._master.user_count
 

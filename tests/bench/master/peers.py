@@ -314,7 +314,7 @@ class FleetWorker(Worker):
         match message.type:
             case "ack":
                 self.begin()
-            case "present":
+            case "rejoin":
                 self.present()
             case "acknowledged":
                 self.kept = message.data == self._reports

@@ -57,7 +57,7 @@ def say(run: PlayedRun, hour: int, took_s: float) -> None:
         "rss_bytes": rss_bytes,
         **run.held()._asdict(),
         "database_bytes": pages * page_bytes,
-        "reports": run.collector.report_acks.taken,
+        "reports": run.collector.report_acks.accepted,
         "samples": run.samples,
         "lost": run.lost,
         "restarts": run.collector.agents.restarts,

@@ -134,7 +134,7 @@ def controller() -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def hear(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
+def receive(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
     """Return the next line that has `key`."""
     assert controller.stdout is not None
     for line in controller.stdout:
@@ -146,7 +146,7 @@ def hear(controller: subprocess.Popen[str], key: str) -> dict[str, Any]:
 
 def test_an_agent_and_its_worker_run_from_it(unpacked: Path, controller: subprocess.Popen[str], tmp_path: Path) -> None:
     """An agent and its worker run from the release over the real wire, with nothing of this environment."""
-    door = hear(controller, "address")
+    door = receive(controller, "address")
     endpoint, keys = Endpoint(door["address"], door["server"]), Keys(door["public"], door["secret"])
     orders = NodeOrders("pi001", endpoint, keys)
     with (tmp_path / "agent.log").open("wb") as log:
@@ -163,8 +163,8 @@ def test_an_agent_and_its_worker_run_from_it(unpacked: Path, controller: subproc
         assert agent.stdin is not None
         agent.stdin.write(msgspec.json.encode(orders) + b"\n")
         agent.stdin.flush()
-        assert hear(controller, "worker")["worker"] == "pi001_0", (tmp_path / "agent.log").read_text()
-        assert hear(controller, "number")["number"] >= 0
+        assert receive(controller, "worker")["worker"] == "pi001_0", (tmp_path / "agent.log").read_text()
+        assert receive(controller, "number")["number"] >= 0
         family = [psutil.Process(agent.pid), *psutil.Process(agent.pid).children()]
         assert len(family) == 2
         for process in family:

@@ -84,7 +84,7 @@ class AgentProcess:
             lambda: next((child for child in self.itself.children() if "worker.load.process" in child.cmdline()), None)
         )
 
-    def hear(self) -> AgentMessage:
+    def receive(self) -> AgentMessage:
         """Return the agent's next message, without those of the worker."""
         while True:
             assert self._socket.poll(1000 * LIMIT_S), "the agent says nothing"
@@ -93,24 +93,24 @@ class AgentProcess:
                 self._route = route
                 return decode_agent_message(frame)
 
-    def hear_a(self, kind: type[T]) -> T:
+    def receive_a(self, kind: type[T]) -> T:
         """Return the agent's next message of this kind."""
-        while not isinstance(message := self.hear(), kind):
+        while not isinstance(message := self.receive(), kind):
             pass
         return message
 
-    def say(self, message: ControllerMessage) -> None:
+    def send(self, message: ControllerMessage) -> None:
         """Send a message to the agent, which must have been heard before."""
         self._socket.send_multipart([self._route, encode(message)])
 
     def welcome(self, period_s: float) -> None:
         """Welcome the agent and assign it one worker, which gets no users."""
-        self.say(Welcome(period_s))
-        self.say(Assign(Assignment(WORK, 0, 1, workers=1)))
+        self.send(Welcome(period_s))
+        self.send(Assign(Assignment(WORK, 0, 1, workers=1)))
 
     def introduce(self) -> Hello:
         """Return the agent's first message."""
-        return self.hear_a(Hello)
+        return self.receive_a(Hello)
 
 
 def until(found: Callable[[], T | None]) -> T:

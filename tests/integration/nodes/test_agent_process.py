@@ -18,7 +18,7 @@ from agent_process import WORK, AgentProcess, until
 
 from worker.agent.calibration import FILE, CachedCapacity, Machine, cached_capacity
 from worker.agent.priority import STEP
-from worker.wire.messages import AgentHeartbeat, Assign, Assignment, Goodbye, Sample, Welcome, WorkerEnded
+from worker.wire.messages import AgentHeartbeat, Assign, Assignment, Leave, Sample, Welcome, WorkerEnded
 
 PERIOD_S = 0.05
 
@@ -47,7 +47,7 @@ def all_cores_busy(niceness: int) -> Iterator[None]:
 
 
 def samples(agent: AgentProcess, count: int) -> list[Sample]:
-    return [agent.hear_a(Sample) for _ in range(count)]
+    return [agent.receive_a(Sample) for _ in range(count)]
 
 
 def assert_on_schedule(heard: Sequence[Sample]) -> None:
@@ -96,9 +96,9 @@ def test_a_workers_end_is_told_at_once(agent: AgentProcess) -> None:
     samples(agent, 1)
     for _ in range(2):
         agent.worker().kill()
-        heard = [agent.hear()]
+        heard = [agent.receive()]
         while not isinstance(heard[-1], WorkerEnded):
-            heard.append(agent.hear())
+            heard.append(agent.receive())
         assert sum(isinstance(message, AgentHeartbeat) for message in heard) <= 2
 
 
@@ -117,7 +117,7 @@ def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None
     samples(agent, 1)
     worker = agent.worker()
     agent.process.terminate()
-    agent.hear_a(Goodbye)
+    agent.receive_a(Leave)
     assert agent.process.wait(30) == 0
     assert not worker.is_running()
 
@@ -131,8 +131,8 @@ def test_a_locustfile_of_an_agent_that_was_killed_is_removed_by_the_next_one(
     monkeypatch.setenv("TMPDIR", str(temporary))
     with AgentProcess(tmp_path) as killed:
         killed.introduce()
-        killed.say(Welcome(60.0))
-        killed.say(Assign(Assignment(WORK, 0, 1, workers=1, locustfile="import locust\n")))
+        killed.send(Welcome(60.0))
+        killed.send(Assign(Assignment(WORK, 0, 1, workers=1, locustfile="import locust\n")))
         (left,) = until(lambda: list(temporary.glob("*/locustfile.py")) or None)
         with AgentProcess(tmp_path) as other:
             other.introduce()

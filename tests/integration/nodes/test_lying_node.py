@@ -43,7 +43,7 @@ def test_the_verdict_is_the_same_with_a_node_that_lies_as_without_it(
         return
     assert liar.lies > len(LIES)
     assert len(named) >= 12
-    assert f"not all that {LIAR} told is believed: " in result["warnings"][0]
+    assert f"{LIAR} sent what can't be true: " in result["warnings"][0]
     store = Store(finished.directory / "run.db")
     try:
         carries = {row.name: row.capacity for row in store.node_rows()}

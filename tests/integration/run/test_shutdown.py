@@ -39,7 +39,7 @@ sys.exit(main())
         "start_fleet.assignments = fail",
         "LocalProcesses.start_racks = start_and_fail",
         "FleetMaster.finish = fail",
-        "FleetMaster.dismiss = fail",
+        "FleetMaster.send_quit = fail",
     ],
 )
 @pytest.mark.parametrize("error", ["InputError('no such thing', hint='Put it back.')", "RuntimeError('no such thing')"])

@@ -128,7 +128,7 @@ class Controller:
     woken: int
     _route: bytes = b""
 
-    def hear(self) -> AgentMessage:
+    def receive(self) -> AgentMessage:
         """Return the agent's next message."""
         assert self.socket.poll(5000), "the agent says nothing"
         self._route, identity, frame = self.socket.recv_multipart()
@@ -139,14 +139,14 @@ class Controller:
         """Return the agent's next samples; messages before the first sample are skipped."""
         heard: list[Sample] = []
         while len(heard) < count:
-            message = self.hear()
+            message = self.receive()
             if isinstance(message, Sample):
                 heard.append(message)
             else:
                 assert not heard, "a hello after a sample"
         return heard
 
-    def say(self, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
         self.socket.send_multipart([self._route, frame])
 
 
@@ -168,7 +168,7 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
         thread.start()
         controller = Controller(socket, thread, workers, writable)
         yield controller
-        controller.say(encode(Quit()))
+        controller.send(encode(Quit()))
         thread.join(5)
         assert workers.ended == ["stopped"]
         os.close(writable)
@@ -178,14 +178,14 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
 
 def test_an_agent_says_hello_until_it_is_welcomed(controller: Controller) -> None:
     """An agent repeats its hello until it is welcomed, for a controller that starts later or lost the first hello."""
-    assert [controller.hear() for _ in range(3)] == [Hello(FACTS)] * 3
+    assert [controller.receive() for _ in range(3)] == [Hello(FACTS)] * 3
 
 
 def test_samples_are_numbered_by_their_slots_from_the_welcome_on(controller: Controller) -> None:
     """Each sample is due exactly at its slot, is sent a little later, and has a reading of its own."""
-    assert isinstance(controller.hear(), Hello)
+    assert isinstance(controller.receive(), Hello)
     began_s = time.monotonic()
-    controller.say(encode(Welcome(0.02)))
+    controller.send(encode(Welcome(0.02)))
     samples = controller.samples(5)
     numbers = [sample.number for sample in samples]
     assert numbers[0] == 0
@@ -198,51 +198,51 @@ def test_samples_are_numbered_by_their_slots_from_the_welcome_on(controller: Con
 
 def test_a_second_welcome_starts_the_numbers_anew(controller: Controller) -> None:
     """After a second welcome an agent numbers its samples from zero, as the controller that takes the node in again counts."""
-    assert isinstance(controller.hear(), Hello)
-    controller.say(encode(Welcome(0.02)))
+    assert isinstance(controller.receive(), Hello)
+    controller.send(encode(Welcome(0.02)))
     assert controller.samples(3)[-1].number >= 2
-    controller.say(encode(Welcome(0.02)))
+    controller.send(encode(Welcome(0.02)))
     while controller.samples(1)[0].number != 0:
         pass
 
 
 def test_garbage_is_dropped_and_the_agent_goes_on(controller: Controller) -> None:
     """An agent drops bytes that are no message, messages that only agents send, and empty frames, and goes on."""
-    assert isinstance(controller.hear(), Hello)
+    assert isinstance(controller.receive(), Hello)
     garbage = [b"", b"\xc1", b"\x91\xa4Gone", encode(Hello(FACTS)), encode(("Welcome", "soon")), b"\x91" * 100_000]
     for frame in garbage:
-        controller.say(frame)
-    controller.say(encode(Welcome(0.02)))
+        controller.send(frame)
+    controller.send(encode(Welcome(0.02)))
     controller.samples(2)
 
 
 def test_an_agent_that_a_new_controller_asks_for_presents_itself_again(controller: Controller) -> None:
     """An agent that a new controller asks for a hello sends one, and sends samples again from its next welcome on."""
-    assert isinstance(controller.hear(), Hello)
-    controller.say(encode(Welcome(0.02)))
+    assert isinstance(controller.receive(), Hello)
+    controller.send(encode(Welcome(0.02)))
     controller.samples(2)
-    controller.say(encode(HelloRequest()))
-    while not isinstance(controller.hear(), Hello):
+    controller.send(encode(HelloRequest()))
+    while not isinstance(controller.receive(), Hello):
         pass
-    controller.say(encode(Welcome(0.02)))
-    while not isinstance(controller.hear(), Sample):
+    controller.send(encode(Welcome(0.02)))
+    while not isinstance(controller.receive(), Sample):
         pass
 
 
 def test_between_samples_far_apart_an_agent_is_heard_every_second(controller: Controller) -> None:
     """Between samples that are far apart an agent sends a heartbeat every second, so that it is not taken for lost."""
-    assert isinstance(controller.hear(), Hello)
-    controller.say(encode(Welcome(60)))
+    assert isinstance(controller.receive(), Hello)
+    controller.send(encode(Welcome(60)))
     assert isinstance(controller.samples(1)[0], Sample)
-    assert [controller.hear() for _ in range(2)] == [AgentHeartbeat()] * 2
+    assert [controller.receive() for _ in range(2)] == [AgentHeartbeat()] * 2
 
 
 def test_an_agent_tells_its_clocks(controller: Controller) -> None:
     """An agent's answer about its clocks repeats the time of the question, so that the controller need not remember it."""
-    assert isinstance(controller.hear(), Hello)
+    assert isinstance(controller.receive(), Hello)
     asked_s, wall_s = time.monotonic(), time.time()
-    controller.say(encode(ClockRequest(asked_s)))
-    while not isinstance(answer := controller.hear(), ClockReply):
+    controller.send(encode(ClockRequest(asked_s)))
+    while not isinstance(answer := controller.receive(), ClockReply):
         pass
     assert answer.asked_s == asked_s
     assert asked_s <= answer.answered_s <= time.monotonic()
@@ -251,14 +251,14 @@ def test_an_agent_tells_its_clocks(controller: Controller) -> None:
 
 def test_an_agent_that_is_woken_looks_after_its_workers(controller: Controller) -> None:
     """An agent polls its workers when it is woken, and otherwise only when they say that something will be due."""
-    assert isinstance(controller.hear(), Hello)
-    controller.say(encode(Welcome(0.02)))
+    assert isinstance(controller.receive(), Hello)
+    controller.send(encode(Welcome(0.02)))
     controller.samples(1)  # its first look, which comes after its hello, is over
     controller.workers.ended.append("pi1_0")
     controller.samples(5)
     assert controller.workers.ended == ["pi1_0"]
     os.write(controller.woken, b"!!")
-    while not isinstance(message := controller.hear(), WorkerEnded):
+    while not isinstance(message := controller.receive(), WorkerEnded):
         pass
     assert message.worker == "pi1_0"
 
@@ -266,10 +266,10 @@ def test_an_agent_that_is_woken_looks_after_its_workers(controller: Controller) 
 @pytest.mark.parametrize("welcomed", [False, True])
 def test_quit_ends_the_agent(controller: Controller, welcomed: bool) -> None:
     """A quit message ends an agent before it is welcomed as well as while it samples."""
-    assert isinstance(controller.hear(), Hello)
+    assert isinstance(controller.receive(), Hello)
     if welcomed:
-        controller.say(encode(Welcome(0.02)))
+        controller.send(encode(Welcome(0.02)))
         controller.samples(1)
-    controller.say(encode(Quit()))
+    controller.send(encode(Quit()))
     controller.agent.join(5)
     assert not controller.agent.is_alive()

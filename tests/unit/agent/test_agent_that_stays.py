@@ -168,22 +168,22 @@ class Place:
         assert identity == b"pi1"
         return decode_agent_message(frame)
 
-    def hear(self, kind: type[Said]) -> Said:
+    def receive(self, kind: type[Said]) -> Said:
         """Read the agent's messages up to one of that kind, and return that one."""
         until_s = time.monotonic() + LIMIT_S
         while not isinstance(said := self.heard(1.0), kind):
             assert time.monotonic() < until_s, f"no {kind.__name__}"
         return said
 
-    def say(self, message: ControllerMessage) -> None:
+    def send(self, message: ControllerMessage) -> None:
         assert self._socket is not None
         self._socket.send_multipart([self._route, encode(message)])
 
     def begin(self, run: str) -> None:
         """Take the agent into a run."""
-        self.say(Welcome(0.05))
-        self.say(Assign(assignment(run)))
-        self.hear(Sample)
+        self.send(Welcome(0.05))
+        self.send(Assign(assignment(run)))
+        self.receive(Sample)
         self.until(lambda: self.workers.run == run)
 
     @staticmethod
@@ -225,43 +225,43 @@ def forget_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_run_after_the_other(place: Place) -> None:
     """The end of a run ends the workers of a node, and not its agent, which takes part in the next run."""
     for run in ("first", "second"):
-        place.hear(Hello)
+        place.receive(Hello)
         place.begin(run)
-        place.say(Quit())
+        place.send(Quit())
         place.until(lambda: place.workers.run is None)
-    place.hear(Hello)
+    place.receive(Hello)
     assert place.workers.ended == 2
     assert not place.agent.done
 
 
 def test_what_a_node_has_found_out_meanwhile_is_in_a_later_hello(place: Place) -> None:
     """What a node finds out after its start is in a later hello, such as a capacity that could not be measured at first."""
-    assert place.hear(Hello).facts.capacity is None
+    assert place.receive(Hello).facts.capacity is None
     place.sensors.capacity = 3.5
-    place.until(lambda: place.hear(Hello).facts.capacity == 3.5)
+    place.until(lambda: place.receive(Hello).facts.capacity == 3.5)
 
 
 def test_a_controller_that_is_heard_no_more_is_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent forgets a controller that is silent for long, ends its workers, and presents itself to the next controller."""
-    place.hear(Hello)
+    place.receive(Hello)
     place.begin("first")
     place.shut()
     assert place.workers.run == "first"
     forget_run(place, monkeypatch)
     place.open()
-    place.hear(Hello)
+    place.receive(Hello)
     place.begin("second")
 
 
 def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
     """Workers whose controller is lost are left alone until another controller says what they are to do."""
-    place.hear(Hello)
+    place.receive(Hello)
     place.begin("first")
     place.shut()
     place.open()
-    place.hear(Sample)
-    place.say(HelloRequest())
-    place.hear(Hello)
+    place.receive(Sample)
+    place.send(HelloRequest())
+    place.receive(Hello)
     assert place.workers.run == "first"
     assert not place.workers.ended
     place.begin("second")
@@ -269,13 +269,13 @@ def test_another_controller_finds_the_workers_of_a_run(place: Place) -> None:
 
 def test_a_controller_that_refuses_the_agent_keeps_it_from_no_later_one(place: Place) -> None:
     """An agent that another run's controller refuses keeps its workers, for a later controller that resumes their run."""
-    place.hear(Hello)
+    place.receive(Hello)
     place.begin("first")
     place.shut()
     with place.refusing() as refused_twice:
         assert refused_twice.wait(LIMIT_S)
     place.open()
-    place.hear(Hello)
+    place.receive(Hello)
     assert place.agent.in_run
     assert place.workers.run == "first"
     assert not place.workers.ended
@@ -286,19 +286,19 @@ def test_workers_are_forgotten_though_a_controller_has_refused_their_agent(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers whose agent is refused are kept no longer than those of a node whose controller is gone."""
-    place.hear(Hello)
+    place.receive(Hello)
     place.begin("first")
     place.shut()
     with place.refusing() as refused_twice:
         assert refused_twice.wait(LIMIT_S)
         forget_run(place, monkeypatch)
     place.open()
-    place.hear(Hello)
+    place.receive(Hello)
 
 
 def test_who_comes_late_is_not_met_by_all_that_was_said_before(place: Place) -> None:
     """A controller that comes late does not receive all the hellos of a night, each of which it would welcome."""
-    place.hear(Hello)
+    place.receive(Hello)
     place.shut()
     sockets = {place.agent.socket}  # with each but the first few a hello has been said
 
@@ -310,6 +310,6 @@ def test_who_comes_late_is_not_met_by_all_that_was_said_before(place: Place) -> 
     place.sensors.capacity = 3.5  # tells what is said from now on from what was said before
     place.open()
     old = 0
-    while place.hear(Hello).facts.capacity is None:
+    while place.receive(Hello).facts.capacity is None:
         old += 1
     assert old <= 1

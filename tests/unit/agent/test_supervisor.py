@@ -142,7 +142,7 @@ def test_between_looks_there_is_time_until_something_is_due_of_itself(
     assert crashing.wait_s(now_s) == OUTPUT_INTERVAL_S
     (ended,) = until(crashing, lambda said: len(said) == 1)
     assert isinstance(ended, WorkerEnded)
-    assert 0 <= crashing.wait_s(time.monotonic()) <= ended.again_in_s
+    assert 0 <= crashing.wait_s(time.monotonic()) <= ended.restart_in_s
     until(crashing, lambda said: len(said) == CRASH_LOOP_ENDS - 1)
     while not crashing.pids:
         list(crashing.poll(time.monotonic()))

@@ -13,9 +13,9 @@ from master.fleet.capacity import (
     COOL_BELOW_C,
     HEADROOM,
     LARGEST,
-    LESS_EVERY_S,
     MAX_STEPS,
-    MORE_EVERY_S,
+    REDUCE_INTERVAL_S,
+    RESTORE_INTERVAL_S,
     STEP,
     Capacity,
     full_capacity,
@@ -30,14 +30,14 @@ COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1
 
 def look(capacity: Capacity, now_s: float, temperature_c: float | None, *, slowed: bool = False) -> bool:
     hot = temperature_c is not None and temperature_c >= THROTTLE_FROM_C
-    return capacity.look(now_s, temperature_c, hot=hot, slowed=slowed)
+    return capacity.update(now_s, temperature_c, hot=hot, slowed=slowed)
 
 
 def test_a_hot_node_carries_a_step_less_at_intervals() -> None:
     """A hot node's capacity falls by a step at once, and then not more often than its temperature can follow."""
     capacity = Capacity(2.0)
     changes = [second for second in range(25) if look(capacity, second, HOT_C)]
-    assert changes == [0, LESS_EVERY_S, 2 * LESS_EVERY_S]
+    assert changes == [0, REDUCE_INTERVAL_S, 2 * REDUCE_INTERVAL_S]
     assert capacity.value == pytest.approx(2.0 / STEP**3)
 
 
@@ -56,7 +56,7 @@ def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
     assert capacity.share == pytest.approx(STEP**-MAX_STEPS)
     changes = [second for second in range(1000, 2000) if look(capacity, second, COOL_C)]
     assert len(changes) == MAX_STEPS
-    assert {after - before for before, after in pairwise(changes)} == {MORE_EVERY_S}
+    assert {after - before for before, after in pairwise(changes)} == {RESTORE_INTERVAL_S}
     assert (capacity.value, capacity.reduced) == (1.0, False)
 
 
@@ -119,7 +119,7 @@ def test_a_hot_node_that_starts_anew_is_still_hot() -> None:
     """A hot node that starts anew is still hot; only what it can carry when cool is measured anew."""
     capacity = Capacity(4.0)
     look(capacity, 0, HOT_C)
-    capacity.refit(8.0)
+    capacity.set_full(8.0)
     assert capacity.value == pytest.approx(8.0 / STEP)
 
 

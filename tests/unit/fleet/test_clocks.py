@@ -38,7 +38,7 @@ def test_with_answers_the_error_is_known_and_never_larger(offset_s: float, ways_
     clock = ClockMap()
     for number, (there_s, back_s) in enumerate(ways_s):
         asked_s = offset_s + number / 8
-        clock.observe_answer(asked_s, asked_s + there_s - offset_s, asked_s + there_s + back_s)
+        clock.observe_reply(asked_s, asked_s + there_s - offset_s, asked_s + there_s + back_s)
     assert clock.error_s is not None
     assert abs(clock.to_local(0.0) - offset_s) <= clock.error_s + ROUNDING_S
     assert clock.error_s <= min(there_s + back_s for there_s, back_s in ways_s) / 2 + DRIFT * 20
@@ -48,7 +48,7 @@ def test_an_hour_apart_or_ten_days_the_mapping_is_as_good() -> None:
     """The mapping is as good for any offset, since the epoch of a monotonic clock means nothing."""
     for offset_s in (-3600.0, 3600.0, 864_000.0):
         clock = ClockMap()
-        clock.observe_answer(100.0, 100.001 - offset_s, 100.002)
+        clock.observe_reply(100.0, 100.001 - offset_s, 100.002)
         assert clock.to_local(200.0 - offset_s) == pytest.approx(200.0, abs=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_clocks_that_part_are_followed(drift: float) -> None:
     clock = ClockMap()
     for now_s in range(0, 86_400, 5):
         answered_s = (now_s + 0.001) * (1 + drift)
-        clock.observe_answer(now_s, answered_s, now_s + 0.002)
+        clock.observe_reply(now_s, answered_s, now_s + 0.002)
         assert clock.to_local(answered_s) == pytest.approx(now_s + 0.001, abs=0.002)
 
 
@@ -68,6 +68,6 @@ def test_a_clock_that_jumps_is_right_again_with_the_next_answer(jump_s: float) -
     clock = ClockMap()
     for now_s in range(0, 600, 5):
         offset_s = 50.0 if now_s < 300 else 50.0 + jump_s
-        clock.observe_answer(now_s, now_s + 0.001 - offset_s, now_s + 0.002)
+        clock.observe_reply(now_s, now_s + 0.001 - offset_s, now_s + 0.002)
         assert clock.pop_jump() == (now_s == 300)
         assert clock.to_local(now_s - offset_s) == pytest.approx(now_s, abs=0.002)

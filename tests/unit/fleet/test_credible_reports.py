@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from master.fleet.credible_reports import CREDIT_S, CredibleReport, CredibleReports, When
-from master.fleet.ordered_users import ORDER_ON_ITS_WAY_S
+from master.fleet.credible_reports import CREDIT_S, CredibleReport, CredibleReports, ReportClock
+from master.fleet.ordered_users import ORDER_DELIVERY_S
 from master.fleet.refusals import Refusals
 from master.fleet.report_checks import (
     MAX_REQUESTS_PER_S,
@@ -23,7 +23,7 @@ from master.fleet.report_checks import (
     TOO_MANY_ERRORS,
     TOO_MANY_REQUESTS,
     TOO_MANY_USERS,
-    Most,
+    WorkerLimits,
 )
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder
@@ -31,8 +31,8 @@ from worker.wire.messages import EndpointSecond, ErrorCount, Report, Unanswered,
 
 WORKER = "pi1_0"
 STOP_S = 10.0
-MOST = Most(1000.0, 3)
-NOW = When(lambda second: second, 100.0, 0.0)
+LIMITS = WorkerLimits(1000.0, 3)
+NOW = ReportClock(lambda second: second, 100.0, 0.0)
 
 
 def second(number: int, requests: int = 0, **changes: Any) -> WorkerSecond:
@@ -54,8 +54,10 @@ class Reports:
         if users is not None:
             self.credible.order(WORKER, users, 0.0)
 
-    def report(self, *rows: WorkerSecond, when: When = NOW, worker: str = WORKER, **changes: Any) -> CredibleReport:
-        return self.credible.report(worker, report(rows, **changes), MOST, when)
+    def report(
+        self, *rows: WorkerSecond, clock: ReportClock = NOW, worker: str = WORKER, **changes: Any
+    ) -> CredibleReport:
+        return self.credible.report(worker, report(rows, **changes), LIMITS, clock)
 
     def told(self, *rows: WorkerSecond, **options: Any) -> list[tuple[int, int]]:
         """Return the seconds that are believed, each with its number of requests."""
@@ -75,9 +77,9 @@ def test_seconds_are_of_the_run_and_have_been() -> None:
     first second.
     """
     reports = Reports()
-    when = When(lambda second: second - 50, 20.0, 0.5)
+    clock = ReportClock(lambda second: second - 50, 20.0, 0.5)
     told = reports.told(
-        second(10), second(20, 1), second(48, 2), second(49, 4), second(71, 8), second(72, 1), when=when
+        second(10), second(20, 1), second(48, 2), second(49, 4), second(71, 8), second(72, 1), clock=clock
     )
     assert told == [(0, 2), (0, 4), (21, 8)]
     assert reports.refused == {TOO_EARLY: 1, NOT_YET: 1}
@@ -110,7 +112,7 @@ def test_a_worker_adds_no_more_to_a_run_than_it_can_have_made_until_now(told: li
     """A worker adds no more requests to a run than it can have made until now, in whatever order it reports the seconds."""
     reports = Reports()
     believed = sum(count for number, requests in told for _, count in reports.told(second(number, requests)))
-    assert believed <= MOST.requests * (CREDIT_S + 1 + max((number for number, _ in told), default=0))
+    assert believed <= LIMITS.requests * (CREDIT_S + 1 + max((number for number, _ in told), default=0))
 
 
 def test_no_more_users_are_believed_than_were_ordered() -> None:
@@ -140,7 +142,7 @@ def test_users_that_were_told_to_stop_may_be_told_of_until_their_tasks_are_done(
     credible = Reports({"ApiUser": 5}).credible
     credible.order(WORKER, {"ApiUser": 3}, 100.0)
     credible.order(WORKER, {"ApiUser": 5}, 101.0)
-    over_s = 100.0 + STOP_S + ORDER_ON_ITS_WAY_S
+    over_s = 100.0 + STOP_S + ORDER_DELIVERY_S
     assert credible.users(WORKER, {"ApiUser": 9}, over_s) == {"ApiUser": 7}
     assert credible.users(WORKER, {"ApiUser": 9}, over_s + 0.1) == {"ApiUser": 5}
     credible.order(WORKER, {"ApiUser": 0}, 200.0)
@@ -151,17 +153,19 @@ def test_what_a_worker_can_make_follows_from_its_users() -> None:
     """The users of a worker limit its requests: each adds one that was under way when a second began; without users
     there are none.
     """
-    assert Reports().credible.most(WORKER, None, 5.0) == Most(0.0, 0)
-    assert Reports({"ApiUser": 0}).credible.most(WORKER, None, 5.0) == Most(0.0, 0)
-    assert Reports({"ApiUser": 3, "Admin": 2}).credible.most(WORKER, None, 5.0) == Most(MAX_REQUESTS_PER_S + 5, 5)
+    assert Reports().credible.limits(WORKER, None, 5.0) == WorkerLimits(0.0, 0)
+    assert Reports({"ApiUser": 0}).credible.limits(WORKER, None, 5.0) == WorkerLimits(0.0, 0)
+    assert Reports({"ApiUser": 3, "Admin": 2}).credible.limits(WORKER, None, 5.0) == WorkerLimits(
+        MAX_REQUESTS_PER_S + 5, 5
+    )
 
 
 def test_in_a_run_that_goes_on_requests_may_be_of_another_controllers_users() -> None:
     """In a resumed run late requests of the lost controller's users are believed, and those users themselves only for a
     short time.
     """
-    credible = Reports(elsewhere=50, until_s=60.0).credible
-    assert credible.most(WORKER, None, 1e6) == Most(MAX_REQUESTS_PER_S + 100, 100)
+    credible = Reports(earlier_users=50, until_s=60.0).credible
+    assert credible.limits(WORKER, None, 1e6) == WorkerLimits(MAX_REQUESTS_PER_S + 100, 100)
     assert credible.users(WORKER, {"ApiUser": 51}, 59.0) == {"ApiUser": 50}
     assert credible.users(WORKER, {"ApiUser": 51}, 61.0) == {"ApiUser": 0}
 
@@ -170,7 +174,7 @@ def test_errors_are_no_more_than_requests_can_have_met() -> None:
     """Errors that are more than the requests can have met are left out, and the other errors stay."""
     errors = [ErrorCount("GET", "/x", text, count) for text, count in (("a", 3000), ("b", 1 << 32), ("c", 1000))]
     reports = Reports()
-    told = reports.credible.counts(WORKER, errors, report([second(7)]), MOST)
+    told = reports.credible.counts(WORKER, errors, report([second(7)]), LIMITS)
     assert [error.error for error in told] == ["a", "c"]
     assert reports.refused == {TOO_MANY_ERRORS: 1}
 
@@ -178,7 +182,7 @@ def test_errors_are_no_more_than_requests_can_have_met() -> None:
 def test_only_classes_of_the_run_make_requests() -> None:
     """A report's classes are those of the run, or the empty name of a user whose class is not known."""
     said = report([], requesting=["", "ApiUser", "Nobody"])
-    Reports().credible.report(WORKER, said, MOST, NOW)
+    Reports().credible.report(WORKER, said, LIMITS, NOW)
     assert said.requesting == ["", "ApiUser"]
 
 
@@ -192,7 +196,7 @@ def test_all_that_a_workers_recorder_says_is_believed(requests: list[tuple[float
     now_s = [100.0]
     recorder = Recorder(LoopLag(lambda: now_s[0], lambda: 0.0), lambda: now_s[0])
     reports = Reports({"ApiUser": 50})
-    most = reports.credible.most(WORKER, None, 0.0)
+    limits = reports.credible.limits(WORKER, None, 0.0)
     counted = 0
     for number, (passed_s, took_ms, error, userspace_timed) in enumerate(requests):
         now_s[0] += passed_s
@@ -202,10 +206,10 @@ def test_all_that_a_workers_recorder_says_is_believed(requests: list[tuple[float
             recorder.record_without_latency("GET", "/x", took_ms, 10, error)
         if passed_s > 2 or number == len(requests) - 1:
             told = recorder.make_report({"ApiUser": 1}, final=True)
-            when = When(lambda second: second - 100, now_s[0] - 100, 0.0)
-            believed = reports.credible.report(WORKER, told, most, when)
+            clock = ReportClock(lambda second: second - 100, now_s[0] - 100, 0.0)
+            believed = reports.credible.report(WORKER, told, limits, clock)
             counted += sum(entry.total for _, row in believed.seconds for entry in row.endpoints)
             counted += sum(row.total for _, _, row in believed.unanswered)
-            assert len(list(reports.credible.counts(WORKER, told.errors, told, most))) == len(told.errors)
+            assert len(list(reports.credible.counts(WORKER, told.errors, told, limits))) == len(told.errors)
     assert counted == len(requests)
     assert not reports.refused

@@ -23,8 +23,8 @@ steps = st.lists(
         st.tuples(st.just("add"), st.integers(0, 9)),
         st.tuples(st.just("weigh"), st.integers(0, 9)),
         st.tuples(st.just("remove"), st.integers(0, 9)),
-        st.tuples(st.just("go_to"), st.integers(0, 60)),
-        st.tuples(st.just("level"), st.integers(0, 5)),
+        st.tuples(st.just("set_total"), st.integers(0, 60)),
+        st.tuples(st.just("rebalance"), st.integers(0, 5)),
     ),
     max_size=30,
 )
@@ -40,12 +40,12 @@ def total(dispatch: Dispatch, worker: str) -> int:
 def test_a_larger_mix_has_at_least_as_many_of_every_class(mix: dict[str, UserShare], one: int, other: int) -> None:
     """A larger mix has at least as many users of every class, so a ramp up ends no user, and a number has one mix."""
     straight, round_about = Mix(mix), Mix(mix)
-    straight.go_to(min(one, other))
+    straight.set_total(min(one, other))
     small = dict(straight.counts)
-    straight.go_to(max(one, other))
+    straight.set_total(max(one, other))
     assert all(straight.counts[name] >= count for name, count in small.items())
-    round_about.go_to(100)
-    round_about.go_to(max(one, other))
+    round_about.set_total(100)
+    round_about.set_total(max(one, other))
     assert round_about.counts == straight.counts
 
 
@@ -53,7 +53,7 @@ def test_a_larger_mix_has_at_least_as_many_of_every_class(mix: dict[str, UserSha
 def test_a_mix_by_weight_is_off_by_less_than_a_user_of_each_class(whole: int, weights: list[int]) -> None:
     """A mix by weight is off the exact share of each class by no more users than there are classes, as Webster's method is."""
     mix = Mix({str(index): UserShare(weight=weight) for index, weight in enumerate(weights)})
-    mix.go_to(whole)
+    mix.set_total(whole)
     assert sum(mix.counts.values()) == whole
     for index, weight in enumerate(weights):
         assert mix.counts[str(index)] == pytest.approx(whole * weight / sum(weights), abs=len(weights))
@@ -84,10 +84,10 @@ def test_whatever_happens_all_users_that_are_wanted_have_one_place(
                 # Nobody else lost a user; what was freed went elsewhere.
                 for worker, users in dispatch.users.items():
                     assert all(users[name] >= count for name, count in before[worker].items())
-            case "go_to":
-                changed = dispatch.go_to(number)
-            case "level":
-                changed = dispatch.level(number)
+            case "set_total":
+                changed = dispatch.set_total(number)
+            case "rebalance":
+                changed = dispatch.rebalance(number)
                 moved = sum(max(0, total(dispatch, worker) - sum(before[worker].values())) for worker in before)
                 assert moved <= number
         for worker, users in dispatch.users.items():
@@ -107,7 +107,7 @@ def test_a_ramp_up_leaves_the_workers_at_most_one_user_apart(
     for number in range(workers):
         dispatch.add(f"pi{number}_0")
     for wanted in range(users + 1):
-        dispatch.go_to(wanted)
+        dispatch.set_total(wanted)
     totals = [total(dispatch, worker) for worker in dispatch.users]
     assert max(totals) - min(totals) <= 1
 
@@ -117,7 +117,7 @@ def test_a_lost_workers_users_go_where_the_fewest_are_and_nobody_else_is_touched
     dispatch = Dispatch(TWO_TO_ONE)
     for name in "abcd":
         dispatch.add(name)
-    dispatch.go_to(12)
+    dispatch.set_total(12)
     assert dispatch.remove("b") == 3
     assert dispatch.placed == 9
     assert dispatch.fill() == {"a", "c", "d"}
@@ -130,24 +130,24 @@ def test_a_worker_that_comes_back_gets_users_little_by_little_until_it_has_its_s
     dispatch = Dispatch(TWO_TO_ONE)
     for name in "abc":
         dispatch.add(name)
-    dispatch.go_to(30)
+    dispatch.set_total(30)
     dispatch.add("d")
     assert dispatch.fill() == set()
     moves = 0
-    while changed := dispatch.level(1):
+    while changed := dispatch.rebalance(1):
         assert "d" in changed
         assert len(changed) == 2
         moves += 1
     assert moves == 7
     assert sorted(total(dispatch, name) for name in "abcd") == [7, 7, 8, 8]
-    assert dispatch.level(100) == set()
+    assert dispatch.rebalance(100) == set()
 
 
 def test_a_fleet_that_is_all_lost_keeps_the_users_for_the_next_worker() -> None:
     """The users of a fleet that is lost as a whole have no place until the next worker comes."""
     dispatch = Dispatch(TWO_TO_ONE)
     dispatch.add("a")
-    dispatch.go_to(5)
+    dispatch.set_total(5)
     dispatch.remove("a")
     assert dispatch.fill() == set()
     assert (dispatch.wanted, dispatch.placed) == (5, 0)
@@ -163,16 +163,16 @@ def test_users_are_shared_out_by_capacity(capacities: list[float], users: int) -
     for number, capacity in enumerate(capacities):
         placed.add(str(number), capacity)
         moved.add(str(number))
-    placed.go_to(users)
-    moved.go_to(users)
+    placed.set_total(users)
+    moved.set_total(users)
     for number, capacity in enumerate(capacities):
         moved.add(str(number), capacity)
-    moved.level(1000)
+    moved.rebalance(1000)
     for dispatch in (placed, moved):
         for number, capacity in enumerate(capacities):
             exact = users * capacity / sum(capacities)
             assert total(dispatch, str(number)) == pytest.approx(exact, abs=max(1.0, len(capacities) / 2))
-        assert dispatch.level(1000) == set()
+        assert dispatch.rebalance(1000) == set()
 
 
 @given(
@@ -185,13 +185,13 @@ def test_no_user_is_moved_that_need_not_be_and_none_back(before: list[float], af
     dispatch = Dispatch(TWO_TO_ONE)
     for number, capacity in enumerate(before):
         dispatch.add(str(number), capacity)
-    dispatch.go_to(users)
+    dispatch.set_total(users)
     for number, capacity in enumerate(after[: len(before)]):
         dispatch.add(str(number), capacity)
     had = {worker: total(dispatch, worker) for worker in dispatch.users}
     way = {worker: [count] for worker, count in had.items()}
     moves = 0
-    while dispatch.level(1):
+    while dispatch.rebalance(1):
         moves += 1
         assert moves <= users
         for worker, counts in way.items():
@@ -206,13 +206,13 @@ def test_a_node_that_can_carry_less_loses_users_and_gets_them_back() -> None:
     dispatch = Dispatch(TWO_TO_ONE)
     for name in "abcd":
         dispatch.add(name)
-    dispatch.go_to(40)
+    dispatch.set_total(40)
     dispatch.add("b", 0.5)
-    first = dispatch.level(2)
+    first = dispatch.rebalance(2)
     assert "b" in first
     assert total(dispatch, "b") == 8
-    dispatch.level(100)
+    dispatch.rebalance(100)
     assert [total(dispatch, name) for name in "abcd"] in ([12, 6, 11, 11], [11, 6, 12, 11], [11, 6, 11, 12])
     dispatch.add("b", 1.0)
-    dispatch.level(100)
+    dispatch.rebalance(100)
     assert [total(dispatch, name) for name in "abcd"] == [10, 10, 10, 10]

@@ -17,7 +17,7 @@ from master.fleet.node_checks import (
     check_reading,
     credible_facts,
 )
-from master.fleet.refusals import NOT_CREDIBLE, Refusals, disbelieved
+from master.fleet.refusals import NOT_CREDIBLE, Refusals, refusal_warnings
 from worker.wire.messages import Facts, Reading
 
 REAL = replace(FACTS, simulated=False)
@@ -106,8 +106,8 @@ def test_each_node_is_named_once_for_each_reason_and_all_is_counted() -> None:
     refusals.note("pi1", "too late")
     assert events == [
         (NOT_CREDIBLE, "pi2", "4294967296 users"),
-        (NOT_CREDIBLE, "pi1", "too much: left out"),
-        (NOT_CREDIBLE, "pi1", "too late: left out"),
+        (NOT_CREDIBLE, "pi1", "too much: dropped"),
+        (NOT_CREDIBLE, "pi1", "too late: dropped"),
     ]
     counts["of nobody"] += 1
     assert refusals.named(counts) == {"too much (pi1, pi2)": 4, "too late (pi1)": 1, "of nobody": 1}
@@ -118,11 +118,11 @@ def test_each_node_is_named_once_for_each_reason_and_all_is_counted() -> None:
 
 def test_the_first_nodes_that_are_not_believed_are_told_of_one_by_one() -> None:
     """The first nodes that are not believed are named one by one from a run's events, so a resumed run knows those from before."""
-    events = [(1.0, NOT_CREDIBLE, f"pi{number}", "too much: left out") for number in range(1, 8)]
-    events += [(2.0, NOT_CREDIBLE, "pi1", "too late: left out"), (3.0, "lost", "pi9", "its agent fell silent")]
-    assert disbelieved(events) == [
-        "not all that pi1 told is believed: too much: left out; too late: left out",
-        *(f"not all that pi{number} told is believed: too much: left out" for number in range(2, 6)),
-        "nor all that 2 more nodes told",
+    events = [(1.0, NOT_CREDIBLE, f"pi{number}", "too much: dropped") for number in range(1, 8)]
+    events += [(2.0, NOT_CREDIBLE, "pi1", "too late: dropped"), (3.0, "lost", "pi9", "its agent fell silent")]
+    assert refusal_warnings(events) == [
+        "pi1 sent what can't be true: too much: dropped; too late: dropped",
+        *(f"pi{number} sent what can't be true: too much: dropped" for number in range(2, 6)),
+        "2 more nodes sent what can't be true",
     ]
-    assert disbelieved(events[-1:]) == []
+    assert refusal_warnings(events[-1:]) == []

@@ -45,9 +45,9 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
     """A node goes from joining to ready, hot, running, lost and gone, and joins again, in the order in which events come."""
     fleet = registry()
     assert state(fleet) is NodeState.JOINING
-    fleet.welcome("pi1", FACTS, OURS_S)
+    fleet.node_joined("pi1", FACTS, OURS_S)
     assert state(fleet) is NodeState.JOINING
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.worker_joined("pi1", "pi1_0")
     assert state(fleet) is NodeState.READY
     assert fleet.sample("pi1", sample(1, 79.9), OURS_S + 1) == OURS_S + 1
     assert state(fleet) is NodeState.READY
@@ -62,15 +62,15 @@ def test_a_node_joins_is_ready_gets_hot_cools_is_lost_and_returns() -> None:
     fleet.note_users("pi1", users=False)
     assert fleet.sample("pi1", sample(10), OURS_S + 10) == OURS_S + 10
     assert state(fleet) is NodeState.JOINING  # its workers have to present themselves again
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.worker_joined("pi1", "pi1_0")
     assert state(fleet) is NodeState.READY
     assert fleet.ever_lost == {"pi1"}
-    fleet.left("pi1")
+    fleet.node_left("pi1")
     assert state(fleet) is NodeState.GONE
     assert fleet.find_silent(OURS_S + 99) == []
-    fleet.welcome("pi1", FACTS, OURS_S + 100)
+    fleet.node_joined("pi1", FACTS, OURS_S + 100)
     assert state(fleet) is NodeState.JOINING  # whatever workers it had left with it
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.worker_joined("pi1", "pi1_0")
     assert [(before.value, after.value) for _, before, after in fleet.changes] == [
         ("joining", "ready"),
         ("ready", "hot"),
@@ -100,8 +100,8 @@ def test_a_node_is_throttled_or_hot_where_throttling_begins(
 ) -> None:
     """A node is hot or throttled by its latest reading alone."""
     fleet = registry()
-    fleet.welcome("pi1", FACTS, OURS_S)
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.node_joined("pi1", FACTS, OURS_S)
+    fleet.worker_joined("pi1", "pi1_0")
     fleet.sample("pi1", sample(0, 99.0, throttled=True), OURS_S)
     fleet.sample("pi1", sample(1, temperature_c, throttled=throttled), OURS_S + 1)
     assert state(fleet) is expected
@@ -122,8 +122,8 @@ def test_a_node_is_throttled_when_its_clock_is_held_down_for_whatever_reason(
 ) -> None:
     """A node is throttled if its clock was held down for any reason since the sample before."""
     fleet = registry()
-    fleet.welcome("pi1", FACTS, OURS_S)
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.node_joined("pi1", FACTS, OURS_S)
+    fleet.worker_joined("pi1", "pi1_0")
     reading = msgspec.structs.replace(sample(0).reading, conditions_lately=conditions)
     fleet.sample("pi1", Sample(0, 0, 0, reading), OURS_S)
     assert state(fleet) is expected
@@ -132,11 +132,11 @@ def test_a_node_is_throttled_when_its_clock_is_held_down_for_whatever_reason(
 def test_a_worker_without_an_agent_makes_no_node() -> None:
     """A worker without an agent makes no node, and a node whose last worker has gone is ready no more."""
     fleet = registry()
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.worker_joined("pi1", "pi1_0")
     assert state(fleet) is NodeState.JOINING
-    fleet.welcome("pi1", FACTS, 0)
+    fleet.node_joined("pi1", FACTS, 0)
     assert state(fleet) is NodeState.READY
-    fleet.worker_went("pi1", "pi1_0")
+    fleet.worker_left("pi1", "pi1_0")
     assert state(fleet) is NodeState.JOINING
 
 
@@ -144,15 +144,15 @@ def test_a_worker_without_an_agent_makes_no_node() -> None:
 def test_a_node_is_lost_after_three_seconds_of_silence(silence_s: float, lost: bool) -> None:
     """A node is lost after three seconds of silence, since its agent is due to be heard every second."""
     fleet = registry()
-    fleet.welcome("pi1", FACTS, 100)
+    fleet.node_joined("pi1", FACTS, 100)
     assert fleet.find_silent(100 + silence_s) == (["pi1"] if lost else [])
 
 
 def test_each_lost_node_is_named_once_until_it_returns() -> None:
     """Each lost node is named once until it returns; a node that never came, or that is heard, is not lost."""
     fleet = registry("pi1", "pi2", "pi3")
-    fleet.welcome("pi1", FACTS, 100)
-    fleet.welcome("pi2", FACTS, 102)
+    fleet.node_joined("pi1", FACTS, 100)
+    fleet.node_joined("pi2", FACTS, 102)
     assert fleet.find_silent(104) == ["pi1"]
     assert fleet.find_silent(104) == []
     assert fleet.find_silent(106) == ["pi2"]
@@ -165,8 +165,8 @@ def test_each_lost_node_is_named_once_until_it_returns() -> None:
 def test_what_the_controller_had_no_time_to_hear_is_nobodys_silence() -> None:
     """A node's silence counts from when the controller listens again after it had no time to."""
     fleet = registry()
-    fleet.welcome("pi1", FACTS, 100)
-    fleet.note_deaf(110)
+    fleet.node_joined("pi1", FACTS, 100)
+    fleet.note_late_poll(110)
     assert fleet.find_silent(110) == []
     assert fleet.find_silent(110 + SILENCE_S) == []
     assert fleet.find_silent(110.1 + SILENCE_S) == ["pi1"]
@@ -175,8 +175,8 @@ def test_what_the_controller_had_no_time_to_hear_is_nobodys_silence() -> None:
 def test_a_node_whose_workers_crash_again_and_again_is_kept_apart_until_one_stays() -> None:
     """A node whose workers crash again and again is quarantined, and carries no load, until one stays."""
     fleet = registry()
-    fleet.welcome("pi1", FACTS, 100)
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.node_joined("pi1", FACTS, 100)
+    fleet.worker_joined("pi1", "pi1_0")
     fleet.note_crashing("pi1", crashing=True)
     assert state(fleet) is NodeState.QUARANTINED
     assert fleet.usable == 0
@@ -188,9 +188,9 @@ def test_a_fleet_is_simulated_when_any_of_its_nodes_is() -> None:
     """A fleet is simulated when any of its nodes that have come is, lest its results pass for those of real machines."""
     fleet = registry("pi1", "pi2", "pi3")
     assert not fleet.simulated
-    fleet.welcome("pi1", FACTS, 100)
+    fleet.node_joined("pi1", FACTS, 100)
     assert not fleet.simulated
-    fleet.welcome("pi2", msgspec.structs.replace(FACTS, simulated=True), 100)
+    fleet.node_joined("pi2", msgspec.structs.replace(FACTS, simulated=True), 100)
     assert fleet.simulated
 
 
@@ -198,8 +198,8 @@ def test_the_count_has_each_node_in_one_state_and_remembers_the_most_that_were_r
     """Every node is counted in one state, and the peak of ready nodes counts hot ones too."""
     fleet = registry("pi1", "pi2", "pi3", "pi4")
     for name in ("pi1", "pi2", "pi3"):
-        fleet.welcome(name, FACTS, 100)
-        fleet.worker_came(name, f"{name}_0")
+        fleet.node_joined(name, FACTS, 100)
+        fleet.worker_joined(name, f"{name}_0")
     fleet.sample("pi2", sample(1, 85.0), 101)
     none = dict.fromkeys(NodeState, 0)
     assert fleet.counts == none | {NodeState.JOINING: 1, NodeState.READY: 2, NodeState.HOT: 1}
@@ -246,7 +246,7 @@ def test_a_nodes_seconds_count_for_seconds_one_by_one(middle_s: float, ways_s: l
     seconds = []
     for second, way_s in enumerate(ways_s):
         node.clock = ClockMap()
-        node.clock.observe_answer(second, second - 1000.5 + middle_s, second + way_s)
+        node.clock.observe_reply(second, second - 1000.5 + middle_s, second + way_s)
         seconds.append(node.second_of(second, began_s=7.0))
     assert seconds == list(range(seconds[0], seconds[0] + len(ways_s)))
     assert abs(seconds[0] - (1000.5 - middle_s - 7.0)) <= MAX_BEYOND_S
@@ -267,10 +267,10 @@ def test_each_sample_is_of_a_second_of_its_own(ways_s: list[float], phase: int) 
 def test_a_restarted_node_is_quarantined_no_more() -> None:
     """A restarted node is quarantined no more, since its new agent does not know of the crashes and could not end it."""
     fleet = registry()
-    fleet.welcome("pi1", FACTS, OURS_S)
-    fleet.worker_came("pi1", "pi1_0")
+    fleet.node_joined("pi1", FACTS, OURS_S)
+    fleet.worker_joined("pi1", "pi1_0")
     fleet.note_crashing("pi1", crashing=True)
     assert state(fleet) is NodeState.QUARANTINED
-    fleet.welcome("pi1", FACTS, OURS_S + 60)
+    fleet.node_joined("pi1", FACTS, OURS_S + 60)
     assert state(fleet) is NodeState.READY
     assert fleet.ever_quarantined == {"pi1"}

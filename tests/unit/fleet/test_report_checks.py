@@ -23,7 +23,7 @@ from master.fleet.report_checks import (
     TOO_MANY_IN_FLIGHT,
     TOO_MANY_PROBES,
     TOO_MANY_REQUESTS,
-    Most,
+    WorkerLimits,
     check_ages,
     check_second,
     check_time,
@@ -33,7 +33,7 @@ from master.fleet.report_checks import (
 from worker.simulation.boards import BOARDS
 from worker.wire.messages import EndpointSecond, Unanswered, WorkerSecond
 
-MOST = Most(1000, 2)
+LIMITS = WorkerLimits(1000, 2)
 AT_5_MS = 431
 """The bucket of 5 ms."""
 
@@ -105,7 +105,7 @@ FAILED = {"failed": 2, "failed_max_ms": 5.0, "failed_buckets": {AT_5_MS: 2}}
     ],
 )
 def test_a_second_that_contradicts_itself_or_its_worker_is_refused(row: WorkerSecond, fault: str | None) -> None:
-    assert check_second(row, MOST) == fault
+    assert check_second(row, LIMITS) == fault
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_a_second_that_contradicts_itself_or_its_worker_is_refused(row: WorkerSe
     ],
 )
 def test_requests_without_an_answer_that_contradict_themselves_are_refused(row: Unanswered, fault: str | None) -> None:
-    assert check_unanswered(row, MOST) == fault
+    assert check_unanswered(row, LIMITS) == fault
 
 
 @pytest.mark.parametrize("row", [second(endpoint()), second(endpoint(0, in_flight=1)), second(exceptions=1)])
 def test_who_was_given_no_users_makes_no_requests(row: WorkerSecond) -> None:
-    assert check_second(row, Most(0.0, 0)) == NO_USERS
-    assert check_unanswered(unanswered(), Most(0.0, 0)) == NO_USERS
-    assert check_second(second(), Most(0.0, 0)) is None
+    assert check_second(row, WorkerLimits(0.0, 0)) == NO_USERS
+    assert check_unanswered(unanswered(), WorkerLimits(0.0, 0)) == NO_USERS
+    assert check_second(second(), WorkerLimits(0.0, 0)) is None
 
 
 def test_a_core_makes_so_many_requests_and_a_slower_one_fewer() -> None:

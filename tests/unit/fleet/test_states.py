@@ -12,7 +12,7 @@ from master.fleet.states import TABLE, USABLE, Condition, NodeEvent, NodeState, 
 
 conditions = st.builds(
     Condition,
-    welcomed=st.booleans(),
+    joined=st.booleans(),
     workers=st.integers(0, 2),
     users=st.booleans(),
     hot=st.booleans(),

@@ -110,7 +110,7 @@ class Played:
         """Begin the run, or resume it, with a new controller."""
         earlier = read_checkpoint(self.store.meta(CHECKPOINT_KEY), Path("run")) if resumed else None
         self.collector = Collector(
-            self.store, Registry(NODES), self.scenario, tell=lambda _node, _message: None, earlier=earlier
+            self.store, Registry(NODES), self.scenario, send=lambda _node, _message: None, earlier=earlier
         )
         for node in NODES:
             join(self.collector, node, self.now_s, first=self.numbers[node] + 1)

@@ -13,14 +13,14 @@ from master.fleet.master import FleetMaster
 
 class Probe(FleetMaster):
     def act(self, other: FleetMaster) -> None:
-        self.lose_worker("pi1_0")
+        self.remove_worker("pi1_0")
         self.update_state("ready")  # Locust's own
-        self.loose_worker("pi1_0")
+        self.remove_wroker("pi1_0")
         super().update_sate("ready")
         print(self.target_users)
-        other.loose_node("pi1")
+        other.drain_noed("pi1")
 """
-WRONG = ('"Probe" has no attribute "loose_worker"', '"update_sate" undefined', '"target_users"', '"loose_node"')
+WRONG = ('"Probe" has no attribute "remove_wroker"', '"update_sate" undefined', '"target_users"', '"drain_noed"')
 
 
 def test_a_name_that_a_class_of_locusts_does_not_have_is_an_error(tmp_path: Path) -> None:

@@ -64,23 +64,23 @@ def told(tmp_path: Path) -> Iterator[Told]:
 
 def test_a_node_that_comes_is_given_something_to_do(told: Told) -> None:
     told.agents.assign(ASSIGNMENTS)
-    told.agents.hear("pi2", Hello(FACTS), 5.0)
+    told.agents.receive("pi2", Hello(FACTS), 5.0)
     assert told.messages == [("pi2", Welcome(1.0)), ("pi2", Assign(ASSIGNMENTS["pi2"])), ("pi2", ClockRequest(5.0))]
 
 
 def test_who_was_there_before_there_was_something_to_do_is_told_then(told: Told) -> None:
     """A node that came before the workers were assigned gets its assignment then, and again when it comes again."""
-    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    told.agents.receive("pi1", Hello(FACTS), 5.0)
     assert not [message for _, message in told.messages if isinstance(message, Assign)]
     told.agents.assign(ASSIGNMENTS)
     assert told.messages[-1] == ("pi1", Assign(ASSIGNMENTS["pi1"]))
-    told.agents.hear("pi1", Hello(FACTS), 6.0)
+    told.agents.receive("pi1", Hello(FACTS), 6.0)
     assert [message for _, message in told.messages if isinstance(message, Assign)] == 2 * [Assign(ASSIGNMENTS["pi1"])]
 
 
 def test_the_controllers_own_agent_has_nothing_to_do(told: Told) -> None:
     told.agents.assign(ASSIGNMENTS)
-    told.agents.hear(CONTROLLER, Hello(FACTS), 5.0)
+    told.agents.receive(CONTROLLER, Hello(FACTS), 5.0)
     assert told.messages == [(CONTROLLER, Welcome(1.0)), (CONTROLLER, ClockRequest(5.0))]
 
 
@@ -91,10 +91,10 @@ def test_workers_are_missing_until_all_have_come(told: Told, wanted: int | None,
     """
     told.agents.assign({"pi1": Assignment(WORK, 0, 1, wanted)})
     assert told.agents.workers_missing() == (wanted or 1)
-    told.agents.hear("pi1", Hello(msgspec.structs.replace(FACTS, cpu_count=cores)), 5.0)
+    told.agents.receive("pi1", Hello(msgspec.structs.replace(FACTS, cpu_count=cores)), 5.0)
     assert told.agents.workers_missing() == missing
     for index in range(missing):
-        told.registry.worker_came("pi1", f"pi1_{index}")
+        told.registry.worker_joined("pi1", f"pi1_{index}")
     assert told.agents.workers_missing() == 0
 
 
@@ -102,23 +102,23 @@ def test_nobody_is_taken_in_when_the_run_is_over(told: Told) -> None:
     """A controller welcomes no node once the run is over, though agents that wait for the next run say hello at once."""
     told.agents.assign(ASSIGNMENTS)
     told.agents.end()
-    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    told.agents.receive("pi1", Hello(FACTS), 5.0)
     assert told.messages == []
     assert told.registry.usable == 0
 
 
 def test_how_a_worker_ended_last_is_known(told: Told) -> None:
-    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    told.agents.receive("pi1", Hello(FACTS), 5.0)
     assert told.agents.last_end == ""
-    told.agents.hear("pi1", WorkerEnded("pi1_0", "exit status 1; no such module", 1.0, crashing=False), 6.0)
+    told.agents.receive("pi1", WorkerEnded("pi1_0", "exit status 1; no such module", 1.0, crashing=False), 6.0)
     assert told.agents.last_end == "pi1_0: exit status 1; no such module"
 
 
 def test_a_node_with_another_version_is_told_of(told: Told) -> None:
     """A node with another version of piswarm is reported, since it may measure in another way."""
-    told.agents.hear("pi1", Hello(FACTS), 5.0)
+    told.agents.receive("pi1", Hello(FACTS), 5.0)
     assert told.events == []
-    told.agents.hear("pi2", Hello(msgspec.structs.replace(FACTS, piswarm="0.0.1")), 5.0)
+    told.agents.receive("pi2", Hello(msgspec.structs.replace(FACTS, piswarm="0.0.1")), 5.0)
     ((kind, node, detail),) = told.events
     assert (kind, node) == ("other version", "pi2")
     assert "0.0.1" in detail

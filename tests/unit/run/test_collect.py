@@ -43,7 +43,7 @@ class Run:
         set_clock(monkeypatch, lambda: self.now_s)
         scenario = collected_scenario(1, [Stage(users=USERS, spawn_rate=10, hold_s=60)], rules)
         self.store = Store(path, create=True)
-        self.collector = Collector(self.store, Registry(["pi1"]), scenario, tell=lambda _node, _message: None)
+        self.collector = Collector(self.store, Registry(["pi1"]), scenario, send=lambda _node, _message: None)
         self.collector.begin()
         join(self.collector, "pi1", START_S)
         self._number = 0
@@ -152,9 +152,9 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
     """The reports of a restarted worker count from one, and the unreported data of its earlier incarnation are known to be missing."""
     run.answered(0, 5.0)
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 1, 2, "run")) == 1
-    assert run.collector.report_acks.cut_off == []
+    assert run.collector.report_acks.unreported == []
     assert run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run")) == 0
-    assert run.collector.report_acks.cut_off == ["pi1_0"]
+    assert run.collector.report_acks.unreported == ["pi1_0"]
     run.incarnation, run._number = 2, 0
     run.answered(1, 5.0)
     run.tick(2)

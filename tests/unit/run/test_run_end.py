@@ -57,7 +57,7 @@ LocalProcesses.start_target = failing(AbortError("the target does not start", hi
 END = """
 sys.exit(main())
 """
-STEPS = ["Collector.end", "FleetMaster.dismiss", "LocalProcesses.stop", "FleetMaster.close"]
+STEPS = ["Collector.end", "FleetMaster.send_quit", "LocalProcesses.stop", "FleetMaster.close"]
 
 
 class Ended:

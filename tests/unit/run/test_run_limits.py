@@ -83,12 +83,12 @@ def test_what_was_interrupted_is_not_steady() -> None:
     progress.begin(0.0)
     progress.hold_started(1.0)
     before = progress.revision
-    assert progress.go_on(20.0) is None
+    assert progress.resume(20.0) is None
     progress.interrupt(30.0)
     progress.interrupt(40.0)  # it is already
     assert progress.revision != before
     assert progress.steady_spans(200.0) == [(1.0, 30.0)]
-    assert progress.go_on(62.0) == (30.0, 62.0)
+    assert progress.resume(62.0) == (30.0, 62.0)
     assert progress.steady_spans(200.0) == [(1.0, 30.0), (62.0, 101.0)]
     progress.interrupt(70.0)
     assert progress.steady_spans(80.0) == [(1.0, 30.0), (62.0, 70.0)]

@@ -9,7 +9,7 @@ import pytest
 from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 
-from master.fleet.capacity import MAX_STEPS, MORE_EVERY_S
+from master.fleet.capacity import MAX_STEPS, RESTORE_INTERVAL_S
 from worker.simulation.boards import BOARDS
 from worker.simulation.thermal_model import ThermalModel
 from worker.telemetry.conditions import THROTTLED, pack_flags
@@ -87,7 +87,7 @@ def test_a_hot_node_loses_users_to_the_others_and_gets_them_back_when_it_is_cool
     assert len(pack_flags) < 2 * MAX_STEPS
 
     air["c"] = 10.0
-    for _ in range(int(2 * MORE_EVERY_S * MAX_STEPS)):
+    for _ in range(int(2 * RESTORE_INTERVAL_S * MAX_STEPS)):
         run.step(1.0)
     assert users(run) == [USERS_PER_NODE] * NODES
 

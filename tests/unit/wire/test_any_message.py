@@ -132,7 +132,7 @@ def mended_second(row: WorkerSecond, dice: random.Random) -> WorkerSecond:
 
 
 def mended_report(report: Report, dice: random.Random) -> Report:
-    """Return the next report in turn (see `Played.hear`), with its seconds in order."""
+    """Return the next report in turn (see `Played.receive`), with its seconds in order."""
     seconds = sorted(report.seconds, key=lambda row: row.second)
     return replace(report, incarnation=1, number=0, sent_s=NOW_S - dice.random(), seconds=seconds)
 
@@ -184,7 +184,7 @@ class Played:
         )
         self.store = Store(path, create=True)
         self.registry = Registry(NODES, simulated=True)
-        self.collector = Collector(self.store, self.registry, self.scenario, tell=lambda _node, _message: None)
+        self.collector = Collector(self.store, self.registry, self.scenario, send=lambda _node, _message: None)
         self._numbers = dict.fromkeys(NODES, 0)
         for node in NODES:
             self.collector.on_agent(node, Hello(FACTS))
@@ -195,7 +195,7 @@ class Played:
         self.collector.progress.hold_started(0)
         self.now_s = NOW_S
 
-    def hear(self, node: str, kind: str, data: Any) -> None:
+    def receive(self, node: str, kind: str, data: Any) -> None:
         """Pass a message on as the master does with what its port accepts."""
         worker = f"{node}_0"
         if kind == "agent":
@@ -205,22 +205,22 @@ class Played:
         if kind == "client_ready":
             self.collector.on_worker_joined(node, worker, data)
         elif kind == "spawning_complete":
-            assert self.collector.believe_users(worker, data.user_classes_count).get("ApiUser", 0) <= USERS
+            assert self.collector.credible_users(worker, data.user_classes_count).get("ApiUser", 0) <= USERS
         elif kind == "stats":
             if not data.number:
                 self._numbers[node] += 1
                 data.number = self._numbers[node]
-            data.users = self.collector.believe_users(worker, data.users)
+            data.users = self.collector.credible_users(worker, data.users)
             self.collector.on_report(worker, data)
-            if self.collector.report_acks._taken[worker][0] == 1:
-                self._numbers[node] = self.collector.report_acks._taken[worker][1]
+            if self.collector.report_acks._accepted[worker][0] == 1:
+                self._numbers[node] = self.collector.report_acks._accepted[worker][1]
 
     def end(self, report: Path) -> None:
         """Let the run go on for a while, end it, and judge it."""
         for _ in range(10):
             self.now_s += 1
             self.registry.find_silent(self.now_s)
-            list(self.registry.follow_heat(self.now_s))
+            list(self.registry.adjust_capacities(self.now_s))
             self.collector.tick(2 * USERS, lambda _worker, _number: None)
         self.collector.load_ended(None)
         self.collector.end()
@@ -259,6 +259,6 @@ def test_whatever_a_node_says_what_is_kept_makes_sense_and_the_run_is_judged(
     with pytest.MonkeyPatch.context() as monkeypatch:
         run = Played(directory / "run.db", monkeypatch)
         for node, (kind, data) in said:
-            run.hear(node, kind, data)
+            run.receive(node, kind, data)
         run.end(directory / "report.html")
         run.store.close()

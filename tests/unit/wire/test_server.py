@@ -24,8 +24,8 @@ from worker.wire.messages import (
     EndpointSecond,
     ErrorCount,
     Facts,
-    Goodbye,
     Hello,
+    Leave,
     Quit,
     Reading,
     Ready,
@@ -62,7 +62,7 @@ AGENT_MESSAGES = [
     ClockReply(1.5, 2.5, 3.5),
     WorkerEnded("pi1_0", "signal 9", 0.5, crashing=True),
     WorkerRecovered("pi1_0"),
-    Goodbye(),
+    Leave(),
 ]
 READY = Ready("2.47.0", 5, 1, "run")
 WORKER_DATA: list[tuple[str, Any]] = [
@@ -122,7 +122,7 @@ class Port:
         self._peers.append(peer)
         return peer
 
-    def hear(self) -> tuple[str, str, Any]:
+    def receive(self) -> tuple[str, str, Any]:
         """Return the next message that is let through: its sender's identity, its type, its content."""
         identity, message = self._heard.get(timeout=10)
         assert message.node_id == identity
@@ -131,7 +131,7 @@ class Port:
     def hear_out(self, last: Any) -> int:
         """Return how many messages are let through before `last` is."""
         others = 0
-        while self.hear()[2] != last:
+        while self.receive()[2] != last:
             others += 1
         return others
 
@@ -160,8 +160,8 @@ def test_an_agents_messages_come_through_typed(port: Port) -> None:
     peer = port.peer()
     peer.send(encode(HELLO))
     peer.send(encode(SAMPLE))
-    assert port.hear() == ("pi1", AGENT, HELLO)
-    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    assert port.receive() == ("pi1", AGENT, HELLO)
+    assert port.receive() == ("pi1", AGENT, SAMPLE)
     assert not port.drops
 
 
@@ -171,7 +171,7 @@ def test_a_workers_messages_come_through_typed(port: Port) -> None:
         peer = port.peer(identity)
         for kind, data in (("client_ready", READY), ("stats", REPORT), ("client_stopped", None)):
             peer.send(encode((kind, data, identity)))
-            assert port.hear() == (identity, kind, data)
+            assert port.receive() == (identity, kind, data)
     assert not port.drops
 
 
@@ -180,7 +180,7 @@ def test_an_agent_hears_what_is_sent_to_it_alone(port: Port) -> None:
     one, other = port.peer("pi1"), port.peer("pi2", PI2)
     for peer in (one, other):
         peer.send(encode(HELLO))
-        port.hear()
+        port.receive()
     port.server.send_to_agent("pi3", Quit())
     port.server.send_to_agent("pi1", Welcome(2.0))
     port.server.send_to_agent("pi2", Quit())
@@ -193,7 +193,7 @@ def test_an_unknown_key_never_connects_and_is_counted(port: Port) -> None:
     port.peer("pi1", STRANGER).send(encode(HELLO))
     eventually(lambda: port.drops[UNKNOWN_KEY] > 0)
     port.peer("pi2", PI2).send(encode(SAMPLE))
-    assert port.hear() == ("pi2", AGENT, SAMPLE)
+    assert port.receive() == ("pi2", AGENT, SAMPLE)
     assert set(port.drops) == {UNKNOWN_KEY}
 
 
@@ -204,7 +204,7 @@ def test_who_has_not_the_controllers_key_reaches_nobody(port: Port) -> None:
     plain.connect(port.server.endpoint.address)
     plain.send(encode(HELLO))
     port.peer("pi2", PI2).send(encode(SAMPLE))
-    assert port.hear() == ("pi2", AGENT, SAMPLE)
+    assert port.receive() == ("pi2", AGENT, SAMPLE)
     assert not port.drops
 
 
@@ -217,7 +217,7 @@ def test_the_allowlist_may_change_while_it_is_in_use() -> None:
     eventually(lambda: port.drops[UNKNOWN_KEY] > 0)
     allowlist[STRANGER.public] = "pi9"
     port.peer("pi9", STRANGER).send(encode(HELLO))
-    assert port.hear() == ("pi9", AGENT, HELLO)
+    assert port.receive() == ("pi9", AGENT, HELLO)
     port.close()
 
 
@@ -227,7 +227,7 @@ def test_a_right_key_with_another_nodes_identity_is_dropped_and_counted(port: Po
     port.peer(identity).send(encode(HELLO))
     eventually(lambda: port.drops[OTHER_NODE] == 1)
     port.peer("pi1").send(encode(SAMPLE))
-    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    assert port.receive() == ("pi1", AGENT, SAMPLE)
 
 
 @pytest.mark.parametrize("identity", [b"pi1\xff", b"\xff\xfe", "pi1ä".encode(), b""])
@@ -237,7 +237,7 @@ def test_an_identity_that_is_no_text_is_dropped_and_counted(port: Port, identity
     eventually(lambda: port.drops.total() == 1)
     assert set(port.drops) <= {"identity is no text", OTHER_NODE}
     port.peer("pi1").send(encode(SAMPLE))
-    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    assert port.receive() == ("pi1", AGENT, SAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_what_is_no_message_is_dropped_and_counted_by_reason(
     peer.socket.send_multipart([identity.encode(), *frames])
     good = SAMPLE if identity == "pi1" else REPORT
     peer.send(encode(SAMPLE if identity == "pi1" else ("stats", REPORT, identity)))
-    assert port.hear()[2] == good
+    assert port.receive()[2] == good
     assert port.drops == {reason: 1}
 
 
@@ -283,7 +283,7 @@ def test_a_message_beyond_the_limit_costs_its_connection_only(port: Port) -> Non
     """A message beyond the size limit is never read and costs its peer's connection alone; the peer connects anew and is heard."""
     peer, other = port.peer("pi1"), port.peer("pi2", PI2)
     other.send(encode(HELLO))
-    assert port.hear() == ("pi2", AGENT, HELLO)
+    assert port.receive() == ("pi2", AGENT, HELLO)
     peer.send(bytes(MAX_MESSAGE_BYTES + 1))
 
     def repeat() -> None:
@@ -292,7 +292,7 @@ def test_a_message_beyond_the_limit_costs_its_connection_only(port: Port) -> Non
             gevent.sleep(0.05)
 
     sender = gevent.spawn(repeat)
-    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    assert port.receive() == ("pi1", AGENT, SAMPLE)
     sender.kill()
     other.send(encode(HELLO))
     port.hear_out(HELLO)
@@ -304,7 +304,7 @@ def test_a_message_just_within_the_limit_is_looked_at(port: Port) -> None:
     peer = port.peer()
     peer.send(bytes(MAX_MESSAGE_BYTES - 100))
     peer.send(encode(SAMPLE))
-    assert port.hear()[2] == SAMPLE
+    assert port.receive()[2] == SAMPLE
     assert port.drops == {UNDECODABLE: 1}
 
 
@@ -312,10 +312,10 @@ def test_a_node_that_comes_back_takes_its_name_along(port: Port) -> None:
     """A node that connects anew takes over its name, even while its former connection is open, as after a crash."""
     old = port.peer()
     old.send(encode(HELLO))
-    port.hear()
+    port.receive()
     new = port.peer()
     new.send(encode(SAMPLE))
-    assert port.hear() == ("pi1", AGENT, SAMPLE)
+    assert port.receive() == ("pi1", AGENT, SAMPLE)
     port.server.send_to_agent("pi1", Quit())
     assert decode_controller_message(new.recv()) == Quit()
 
@@ -324,7 +324,7 @@ def test_who_takes_another_nodes_identity_gets_none_of_its_messages(port: Port) 
     """A node that claims another's identity with a key of its own gets none of the other's messages."""
     victim, thief = port.peer("pi1"), port.peer("pi1", PI2)
     victim.send(encode(HELLO))
-    port.hear()
+    port.receive()
     thief.send(encode(HELLO))
     thief.socket.setsockopt(zmq.RCVTIMEO, 300)
     eventually(lambda: port.drops[OTHER_NODE] == 1)
@@ -346,7 +346,7 @@ def test_a_revoked_node_is_cut_off_at_once(port: Port) -> None:
     peer.send(encode(HELLO))
     worker.send(encode(("client_ready", READY, "pi1_0")))
     other.send(encode(HELLO))
-    assert {port.hear()[0] for _ in range(3)} == {"pi1", "pi1_0", "pi2"}
+    assert {port.receive()[0] for _ in range(3)} == {"pi1", "pi1_0", "pi2"}
     monitor = peer.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     port.server.revoke("pi1")
     with gevent.Timeout(10):
@@ -354,7 +354,7 @@ def test_a_revoked_node_is_cut_off_at_once(port: Port) -> None:
     peer.socket.disable_monitor()
     eventually(lambda: port.drops[UNKNOWN_KEY] > 0)  # it tries to come back
     other.send(encode(SAMPLE))
-    assert port.hear() == ("pi2", AGENT, SAMPLE)
+    assert port.receive() == ("pi2", AGENT, SAMPLE)
     port.server.send_to_agent("pi2", Quit())
     assert decode_controller_message(other.recv()) == Quit()
     port.server.revoke("pi3")  # nobody's name

@@ -18,9 +18,9 @@ from worker.wire.messages import (
     EndpointSecond,
     ErrorCount,
     Facts,
-    Goodbye,
     Hello,
     HelloRequest,
+    Leave,
     Quit,
     Reading,
     Ready,
@@ -80,7 +80,7 @@ AGENT_MESSAGES = [
     ClockReply(5.5, 9.25, 1.7e9),
     WorkerEnded("pi1_0", "signal SIGKILL", 1.5, crashing=True),
     WorkerRecovered("pi1_0"),
-    Goodbye(),
+    Leave(),
 ]
 WORK = Work(
     "run", {"ApiUser": UserShare(weight=1.5), "NodeUser": UserShare(fixed_count=3)}, "http://[::1]:8080", 7, 10.0
