@@ -11,8 +11,8 @@ from master.errors import InputError
 _MAX_SHOWN = 1000  # characters of a path; Linux takes 4096
 
 
-def read_input(file: Path, most_bytes: int, *, hint: str = "") -> bytes:
-    """The content of a regular file. Raises InputError for what is none, can't be read, or is larger than `most_bytes`.
+def read_input(file: Path, max_bytes: int, *, hint: str = "") -> bytes:
+    """The content of a regular file. Raises InputError for what is none, can't be read, or is larger than `max_bytes`.
 
     Nothing waits: opening a pipe that nobody writes to does not, nor does reading some files of /proc.
     """
@@ -22,7 +22,7 @@ def read_input(file: Path, most_bytes: int, *, hint: str = "") -> bytes:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise InputError("is not a file", file=shown, hint=hint)
-            content = _read(descriptor, most_bytes + 1)
+            content = _read(descriptor, max_bytes + 1)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
@@ -31,8 +31,8 @@ def read_input(file: Path, most_bytes: int, *, hint: str = "") -> bytes:
         raise InputError(f"can't be read: {error.strerror}", file=shown, hint=hint) from None
     except ValueError as error:  # a path with a zero byte
         raise InputError(f"can't be read: {error}", file=shown, hint=hint) from None
-    if len(content) > most_bytes:
-        raise InputError(f"is larger than {_size(most_bytes)}", file=shown, line=1, hint=hint)
+    if len(content) > max_bytes:
+        raise InputError(f"is larger than {_size(max_bytes)}", file=shown, line=1, hint=hint)
     return content
 
 
@@ -51,11 +51,11 @@ def shorten_path(file: Path) -> Path:
     return file if len(text) <= _MAX_SHOWN else Path(f"{text[:80]}…")
 
 
-def _read(descriptor: int, most_bytes: int) -> bytes:
+def _read(descriptor: int, max_bytes: int) -> bytes:
     parts: list[bytes] = []
-    while most_bytes and (part := os.read(descriptor, most_bytes)):
+    while max_bytes and (part := os.read(descriptor, max_bytes)):
         parts.append(part)
-        most_bytes -= len(part)
+        max_bytes -= len(part)
     return b"".join(parts)
 
 

@@ -34,11 +34,11 @@ def full_capacity(facts: Facts) -> float:
     what its board can have it counts as that board, and what is no known board as the largest of them.
     """
     known = find_model(facts.model)
-    most = LARGEST if known is None else known.capacity
+    max_capacity = LARGEST if known is None else known.capacity
     capacity = facts.capacity
     if capacity is None:
         capacity = float(max(1, facts.cpu_count)) if known is None else known.capacity
-    return most if capacity > HEADROOM * most else capacity
+    return max_capacity if capacity > HEADROOM * max_capacity else capacity
 
 
 def is_possible_capacity(facts: Facts) -> bool:

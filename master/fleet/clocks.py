@@ -30,15 +30,15 @@ class ClockMap:
         """Learn from a question and its answer: asked and received by our clock, answered by the peer's."""
         self._learn(asked_s - answered_s, received_s - answered_s, received_s)
 
-    def _learn(self, least_s: float, most_s: float, now_s: float) -> None:
+    def _learn(self, min_s: float, max_s: float, now_s: float) -> None:
         weaker_s = DRIFT * max(0.0, now_s - self._learned_s)
         self._learned_s = max(now_s, self._learned_s)
-        self._least_s = max(self._least_s - weaker_s, least_s)
-        self._most_s = min(self._most_s + weaker_s, most_s)
+        self._least_s = max(self._least_s - weaker_s, min_s)
+        self._most_s = min(self._most_s + weaker_s, max_s)
         if (
             self._least_s > self._most_s
         ):  # a clock has jumped, as one does whose machine was asleep: only the latest counts
-            self._least_s, self._most_s = least_s, most_s
+            self._least_s, self._most_s = min_s, max_s
             self._jumped = True
 
     def pop_jump(self) -> bool:

@@ -190,13 +190,13 @@ def _parser_matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
     return parse
 
 
-def _parser_of_whole(most: int) -> Callable[[object], int]:
+def _whole_number_parser(max_value: int) -> Callable[[object], int]:
     """Parser of whole numbers from 1 to `most`, also as text, which a template or a quoted number gives."""
 
     def parse(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= max_value:
             raise ValueError
         return value
 
@@ -241,14 +241,14 @@ def _parse_controller(value: object) -> str:
 _PARSERS: dict[str, tuple[Callable[[object], object], str]] = {
     "ansible_host": (_parser_matching(_ADDRESS), "a host name or an address"),
     "ansible_user": (_parser_matching(_USER), "a user's name"),
-    "ansible_port": (_parser_of_whole(65535), "a port from 1 to 65535"),
+    "ansible_port": (_whole_number_parser(65535), "a port from 1 to 65535"),
     "ansible_ssh_private_key_file": (_parse_key_file, "a file's path"),
     SSH_ARGUMENTS: (
         parse_arguments,
         "a list of ssh's options -o, -J, -l, -p and -i, and such as -4, -6 and -C; others do more than reach a host",
     ),
     "piswarm_weight": (_parse_weight, f"a number above 0, up to {MAX_WEIGHT:g}"),
-    "piswarm_workers": (_parser_of_whole(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
+    "piswarm_workers": (_whole_number_parser(MAX_WORKERS), f"a whole number from 1 to {MAX_WORKERS}"),
     "piswarm_model": (_parse_model, "a short text"),
     "piswarm_controller": (_parse_controller, "an address such as 192.0.2.1, 192.0.2.1:5557 or [2001:db8::1]:5557"),
 }

@@ -196,12 +196,12 @@ def _validity(  # noqa: PLR0917  # the checks look at all there is
         guarded(
             "latency_error",
             lambda: check_latency_error(limits.latency_error_percent, totals.steady.values(), fitness.lag_by_request),
-            yields=True,
+            yields_to_fail=True,
         ),
         guarded(
             "doubtful_thresholds",
             lambda: check_threshold_margin(scenario.thresholds, totals.outcomes, fitness.lag_when_fit),
-            yields=True,
+            yields_to_fail=True,
         ),
     ]
 

@@ -11,7 +11,7 @@ from master.formatting import counted, listed
 from master.judge.faults import Faults
 from master.judge.seconds.second_facts import JudgedSecond, SecondFacts
 from master.judge.seconds.stored_seconds import stored_seconds
-from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown
+from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown_outcome
 from master.scenario.rules import Endpoint, Threshold
 from master.store import Store
 from worker.load.histogram import EndpointStats, Histogram
@@ -35,7 +35,7 @@ class Totals:
     """The most requests in flight at the end of a steady second."""
     oldest: tuple[float, Endpoint] | None = None
     """The age in ms of the request that had been waiting longest at the end of a steady second, a second or longer."""
-    elsewhere: defaultdict[Endpoint, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    unjudged: defaultdict[Endpoint, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Requests that ended outside of the steady part, by where that was."""
     exceptions: int = 0
     """Exceptions in users' code in the steady part."""
@@ -51,7 +51,7 @@ class Totals:
             for endpoint, tally in part.items():
                 self.whole.setdefault(endpoint, EndpointStats()).merge(tally)
                 if judged is None:
-                    self.elsewhere[endpoint][where] += tally.total
+                    self.unjudged[endpoint][where] += tally.total
         if judged is not None:
             self._add_steady(facts, judged)
 
@@ -77,16 +77,16 @@ def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequenc
     faults.attempt("what was counted", lambda: _read(store, steady_seconds, judge, totals), None)
     totals.complete = len(faults.found) == before
     totals.outcomes = (
-        judge.outcomes(totals.elsewhere)
+        judge.outcomes(totals.unjudged)
         if totals.complete
-        else [unknown(rule, "since what was counted is not known") for rule in thresholds]
+        else [unknown_outcome(rule, "since what was counted is not known") for rule in thresholds]
     )
     if store.damaged:
         faults.found.append(_missing_latencies(store.damaged))
         steady = set(steady_seconds)
         touched = {endpoint for second, endpoint in store.damaged if second in steady}
         totals.outcomes = [
-            unknown(rule, "since run.db is damaged: some latencies are missing")
+            unknown_outcome(rule, "since run.db is damaged: some latencies are missing")
             if rule.percent is not None and (rule.endpoint in touched or (rule.endpoint is None and touched))
             else outcome
             for rule, outcome in zip(thresholds, totals.outcomes, strict=True)

@@ -36,7 +36,7 @@ def decide(
     if aborted:
         return Verdict.ABORTED
     thresholds, validity = list(thresholds), list(validity)
-    if all(row.ok is None for row in validity) or any(row.unfit for row in validity if not row.yields):
+    if all(row.ok is None for row in validity) or any(row.unfit for row in validity if not row.yields_to_fail):
         return Verdict.INVALID
     if any(row.broken and not row.on_latency for row in thresholds):
         return Verdict.FAIL

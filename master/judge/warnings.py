@@ -52,7 +52,7 @@ def _times(endpoints: Mapping[Endpoint, EndpointStats], duration_s: float) -> li
         if tally.histogram.max_ms > 1000 * (duration_s + 60)
     ]
     return [
-        f"{name} is said to have taken {'for ever' if math.isinf(most_ms) else format_latency(float(f'{most_ms:.3g}'))}, longer than"
+        f"{name} is said to have taken {'for ever' if math.isinf(max_ms) else format_latency(float(f'{max_ms:.3g}'))}, longer than"
         " the run: is its response_time in ms?"
-        for name, most_ms in sorted(longer, key=lambda row: -row[1])[:NAMED]
+        for name, max_ms in sorted(longer, key=lambda row: -row[1])[:NAMED]
     ]

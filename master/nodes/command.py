@@ -12,7 +12,7 @@ from rich.live import Live
 
 from master.errors import InputError
 from master.fleet.states import NodeState
-from master.nodes.latest import look
+from master.nodes.latest import read_latest
 from master.nodes.now import Column, FleetNow, NodeNow, arranged, chosen
 from master.nodes.table import view
 
@@ -53,14 +53,14 @@ def arrange(by: Column, states: Collection[str], *, reverse: bool) -> Arrange:
 
 def show_json(directory: Path, pick: Arrange) -> None:
     """Print one document."""
-    fleet = look(directory)
+    fleet = read_latest(directory)
     fleet.nodes = pick(fleet)
     print(msgspec.json.format(msgspec.json.encode(fleet), indent=2).decode())  # noqa: T201  # what was asked for
 
 
 def show_once(directory: Path, pick: Arrange) -> None:
     """Print one table: as wide as the terminal, with all columns anywhere else."""
-    fleet, console = look(directory), Console()
+    fleet, console = read_latest(directory), Console()
     if console.is_terminal:
         console.print(view(fleet, pick(fleet), console.width), highlight=False)
     else:
@@ -75,7 +75,7 @@ def watch(directory: Path, pick: Arrange, console: Console) -> None:
     try:
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                fleet = look(directory)
+                fleet = read_latest(directory)
                 width, height = console.size
                 live.update(view(fleet, pick(fleet), width, height), refresh=True)
                 if fleet.over:

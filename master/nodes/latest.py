@@ -1,4 +1,4 @@
-"""A look into a run.db: the latest of each node. Read-only, and over within milliseconds, so that the run never waits for it.
+"""Reads the latest of each node from a run.db. Read-only, and done within milliseconds, so that the run never waits for it.
 
 Whatever the length of the run, only its last seconds are read; what is older than LOOK_BACK_S stays unknown.
 """
@@ -29,7 +29,7 @@ LATE_S = 2
 """Samples are written once a second, up to a second after they were due."""
 
 
-def look(directory: Path) -> FleetNow:
+def read_latest(directory: Path) -> FleetNow:
     """How the nodes of the run in `directory` are now. Raises InputError where there is no run.db that can be read."""
     path = directory / "run.db"
     if not directory.is_dir():

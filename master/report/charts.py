@@ -20,7 +20,7 @@ Chart = dict[str, Any]
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 58, 14, 10, 26
 PLAIN_HEIGHT_PX, STRIP_HEIGHT_PX = 190, 260
-TALLEST_MAP_PX = 600
+MAX_MAP_HEIGHT_PX = 600
 LABEL_PX = 16  # a line of text, so that labels of nodes never meet
 MAX_NODE_LABEL_LENGTH = 12  # characters beside a heat map; the tooltip has the whole name
 
@@ -221,7 +221,7 @@ def heat_map(
     name, since other charts show them too.
     """
     axis = fleet.axis
-    plot_px = max(60, min(len(rows) * 18, TALLEST_MAP_PX))
+    plot_px = max(60, min(len(rows) * 18, MAX_MAP_HEIGHT_PX))
     closest = len(rows) * LABEL_PX / plot_px
     every = next((step for step in (1, 2, 5, 10, 20, 25, 50, 100) if step >= closest), math.ceil(closest))
     shown = list(range(0, len(rows), every))

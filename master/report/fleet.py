@@ -25,7 +25,7 @@ MAX_COLUMNS = 600
 
 EDGE_S = 3
 """The users at the beginning and at the end of the steady part are the fewest of so many seconds there."""
-TOLD_LATE_S = 3
+LATE_REPORT_S = 3
 """What a worker reports of users is of the moment when it reports, up to 3 s after a second: of the last ones it says too few."""
 
 Spans = Sequence[tuple[int, int]]
@@ -92,19 +92,19 @@ class NodeTrack:
         """Take in samples of one column."""
         before = self.conditions[index]
         self.conditions[index] = group.conditions if before is None else merge_flags(before, group.conditions)
-        self.temperature_c[index] = _most(self.temperature_c[index], group.highest_c)
-        self.cpu_percent[index] = _most(self.cpu_percent[index], group.highest_cpu_percent)
-        self.clock_hz[index] = _least(self.clock_hz[index], group.lowest_hz)
+        self.temperature_c[index] = _max(self.temperature_c[index], group.highest_c)
+        self.cpu_percent[index] = _max(self.cpu_percent[index], group.highest_cpu_percent)
+        self.clock_hz[index] = _min(self.clock_hz[index], group.lowest_hz)
         self.samples += group.samples
         self.hot += group.hot
         self.samples_by_flags[group.conditions] += group.samples
-        self.highest_c = _most(self.highest_c, group.highest_c)
-        self.lowest_hz = _least(self.lowest_hz, group.lowest_hz)
-        self.highest_hz = _most(self.highest_hz, group.highest_hz)
+        self.highest_c = _max(self.highest_c, group.highest_c)
+        self.lowest_hz = _min(self.lowest_hz, group.lowest_hz)
+        self.highest_hz = _max(self.highest_hz, group.highest_hz)
 
     def add_users(self, index: int, users: int, *, steady: bool) -> None:
         """Take in the fewest users in a part of one column."""
-        self.users[index] = _least(self.users[index], users)
+        self.users[index] = _min(self.users[index], users)
         if steady:
             self.users_fewest = users if self.users_fewest is None else min(users, self.users_fewest)
 
@@ -186,7 +186,7 @@ def fleet_map(store: Store, start_s: int, end_s: int, steady: Spans = ()) -> Fle
         for group in store.sample_groups(first_s, last_s, hot_c=THROTTLE_FROM_C):
             if group.node in tracks:
                 tracks[group.node].add(index, group)
-    steady = [(first_s, max(first_s + 1, last_s - TOLD_LATE_S)) for first_s, last_s in steady]
+    steady = [(first_s, max(first_s + 1, last_s - LATE_REPORT_S)) for first_s, last_s in steady]
     for index, first_s, last_s, is_steady in _pieces(axis, steady):
         for name, users in store.fewest_users(first_s, last_s):
             if name in tracks:
@@ -221,9 +221,9 @@ def _pieces(axis: Axis, steady: Spans) -> Iterator[tuple[int, int, int, bool]]:
             yield index, from_s, to_s, any(start_s <= from_s and to_s <= stop_s for start_s, stop_s in steady)
 
 
-def _most(one: float | None, other: float | None) -> float | None:
+def _max(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else max(one, other)
 
 
-def _least(one: float | None, other: float | None) -> float | None:
+def _min(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else min(one, other)

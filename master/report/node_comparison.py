@@ -16,7 +16,7 @@ PANELS = 3
 THROTTLES_FROM_C = 80
 
 
-def together_figure(fleet: FleetMap, time: Timeline, shown: list[int], *, unfit: bool = False) -> Figure:
+def comparison_figure(fleet: FleetMap, time: Timeline, shown: list[int], *, unfit: bool = False) -> Figure:
     """The chart, with the rows `shown` at first; `unfit` says that some of them were unfit to measure."""
     temperatures_c = [track.highest_c for track in fleet.tracks if track.highest_c is not None]
     clocks = [value for track in fleet.tracks for value in track.clock_percent if value is not None]

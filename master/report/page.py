@@ -14,7 +14,7 @@ from master.report import charts
 from master.report.charts import Figure, Timeline
 from master.report.fleet import FleetMap, fleet_map
 from master.report.fleet_makeup import Boards, boards
-from master.report.node_comparison import together_figure
+from master.report.node_comparison import comparison_figure
 from master.report.series import (
     MAX_POINTS,
     Axis,
@@ -75,7 +75,9 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
     )
     together = attempt(
         "the nodes side by side",
-        lambda: together_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None,
+        lambda: (
+            comparison_figure(fleet, Timeline(fleet.axis, steady, gaps), shown, unfit=bool(unfit)) if shown else None
+        ),
         None,
     )
     flagged: list[ThrottlingRow] = attempt(

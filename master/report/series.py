@@ -31,9 +31,9 @@ class Axis:
     step_s: int
 
     @classmethod
-    def of(cls, start_s: int, end_s: int, most: int, at_least_s: int = 1) -> Axis:
-        """The finest axis over [start_s, end_s) with at most `most` spans, none shorter than `at_least_s`."""
-        return cls(start_s, end_s, max(at_least_s, math.ceil((end_s - start_s) / most)))
+    def of(cls, start_s: int, end_s: int, max_points: int, min_step_s: int = 1) -> Axis:
+        """The finest axis over [start_s, end_s) with at most `most` spans, none shorter than `min_step_s`."""
+        return cls(start_s, end_s, max(min_step_s, math.ceil((end_s - start_s) / max_points)))
 
     @property
     def length(self) -> int:

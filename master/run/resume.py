@@ -14,7 +14,7 @@ from master.run.prepared_run import PreparedRun, RunKeys, open_port
 from master.run.shutdown import Shutdown
 from master.run.start_fleet import check_reachable
 from master.scenario import EMBEDDED, Scenario
-from master.store import CHECKPOINT_KEY, Store, check_whole
+from master.store import CHECKPOINT_KEY, Store, check_integrity
 
 
 def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shutdown: Shutdown) -> PreparedRun:
@@ -28,7 +28,7 @@ def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shu
     keys = RunKeys(file, access, resumable=True)
     shutdown.add(f"closing {directory.keys.name}", keys.close)
     view.show_step("reading what was measured so far")
-    check_whole(directory.database)
+    check_integrity(directory.database)
     store = Store(directory.database, reserved=scenario.endpoints_judged)
     shutdown.add(f"closing {directory.database}", store.close)
     checkpoint = read_checkpoint(store.meta(CHECKPOINT_KEY), directory.path)

@@ -140,21 +140,21 @@ def _existing(value: object, info: ValidationInfo) -> Path:
     raise ValueError(missing)
 
 
-def _duration(least_s: float, most_s: float) -> Callable[[object], float]:
+def _duration(min_s: float, max_s: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
         seconds = parse_duration(value)
-        if not least_s <= seconds <= most_s:
-            raise ValueError(f"{value!r} is not from {format_duration(least_s)} to {format_duration(most_s)}")
+        if not min_s <= seconds <= max_s:
+            raise ValueError(f"{value!r} is not from {format_duration(min_s)} to {format_duration(max_s)}")
         return seconds
 
     return parse
 
 
-def _temperature(least_c: float, most_c: float) -> Callable[[object], float]:
+def _temperature(min_c: float, max_c: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
         degrees = parse_temperature(value)
-        if not least_c <= degrees <= most_c:
-            raise ValueError(f"{value!r} is not from {format_temperature(least_c)} to {format_temperature(most_c)}")
+        if not min_c <= degrees <= max_c:
+            raise ValueError(f"{value!r} is not from {format_temperature(min_c)} to {format_temperature(max_c)}")
         return degrees
 
     return parse
@@ -206,11 +206,11 @@ class NodesShape(_Shape):
 
     @field_validator("min")
     @classmethod
-    def _within_expect(cls, least: int | None, info: ValidationInfo) -> int | None:
+    def _within_expect(cls, min_nodes: int | None, info: ValidationInfo) -> int | None:
         expect = info.data.get("expect")  # absent when it is wrong itself
-        if least is not None and expect is not None and least > expect:
-            raise ValueError(f"{least} is more than the {expect} expected")
-        return least
+        if min_nodes is not None and expect is not None and min_nodes > expect:
+            raise ValueError(f"{min_nodes} is more than the {expect} expected")
+        return min_nodes
 
 
 class RackShape(_Shape):
@@ -286,19 +286,19 @@ class ScenarioShape(_Shape):
     @classmethod
     def _some_users(cls, users: dict[str, UserShare]) -> dict[str, UserShare]:
         if not users:
-            raise ValueError("names no user class: give at least one, e.g. {ApiUser: 1}")
+            raise ValueError("names no user class: give at min_nodes one, e.g. {ApiUser: 1}")
         return users
 
     @field_validator("fleet")
     @classmethod
     def _some_fleet(cls, fleet: dict[str, float]) -> dict[str, float]:
         if not fleet:
-            raise ValueError("names no kind of node: give at least one, e.g. {pi4-bare: 1}")
+            raise ValueError("names no kind of node: give at min_nodes one, e.g. {pi4-bare: 1}")
         return fleet
 
     @field_validator("load")
     @classmethod
     def _some_load(cls, load: list[StageShape]) -> list[StageShape]:
         if not any(stage.users and stage.hold for stage in load):
-            raise ValueError("nothing to measure: at least one stage needs users above 0 and a hold above 0s")
+            raise ValueError("nothing to measure: at min_nodes one stage needs users above 0 and a hold above 0s")
         return load

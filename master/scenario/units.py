@@ -25,8 +25,8 @@ class _Kind:
     noun: str
     units: Mapping[str, Fraction]
     example: str
-    most: float
-    most_text: str
+    max_value: float
+    max_text: str
 
     def parse(self, value: object) -> float:
         """The value in the base unit, or ValueError."""
@@ -64,8 +64,8 @@ class _Kind:
 
     def _checked(self, value: object, parts: list[tuple[Fraction, Fraction]]) -> float:
         total = float(sum(number * factor for number, factor in parts))
-        if total > self.most:
-            raise ValueError(f"{value!r} is more than {self.noun} may be ({self.most_text})")
+        if total > self.max_value:
+            raise ValueError(f"{value!r} is more than {self.noun} may be ({self.max_text})")
         return total
 
     def _wrong(self, value: object) -> ValueError:

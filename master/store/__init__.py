@@ -5,7 +5,7 @@ A blob in `requests.histogram` is `worker.load.histogram.Histogram.encode()`; bl
 Light to import (no pydantic, YAML, gevent or Locust), since `piswarm nodes` is to answer at once.
 """
 
-from master.store.file import check_whole, unreadable
+from master.store.file import check_integrity, unreadable
 from master.store.reader import StoreReader
 from master.store.rows import (
     CHECKPOINT_KEY,
@@ -52,6 +52,6 @@ __all__ = [
     "Store",
     "StoreReader",
     "WorkersSecond",
-    "check_whole",
+    "check_integrity",
     "unreadable",
 ]

@@ -33,7 +33,7 @@ def open_existing(path: Path, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
     )
 
 
-def check_whole(path: Path) -> None:
+def check_integrity(path: Path) -> None:
     """Read all of a run.db, changing nothing. Raises InputError when a part of it is missing or damaged."""
     with closing(open_existing(path, "ro")) as database:
         try:

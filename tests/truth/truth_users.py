@@ -108,32 +108,32 @@ class Tight(Paced):
 
 class _Blocker(User):
     abstract = True
-    least_s = most_s = 0.0
+    min_s = max_s = 0.0
 
     def on_start(self) -> None:
         self.dice = random.Random(f"{self.environment.runner.client_id}.{next(_numbers)}")
 
     @task
     def block(self) -> None:
-        _block(self.dice.uniform(self.least_s, self.most_s))
+        _block(self.dice.uniform(self.min_s, self.max_s))
 
 
 class LongBlocker(_Blocker):
     """A user that stops the event loop of its process for 150 ms now and then."""
 
     wait_time = between(2, 4)
-    least_s = most_s = 0.15
+    min_s = max_s = 0.15
 
 
 class ShortBlocker(_Blocker):
     """A user that repeatedly stops the event loop of its process for less than the default limit of 50 ms."""
 
     wait_time = between(0.3, 0.6)
-    least_s, most_s = 0.020, 0.045
+    min_s, max_s = 0.020, 0.045
 
 
 class ShorterBlocker(_Blocker):
     """A user that repeatedly stops the event loop of its process for less than anybody would call a stall."""
 
     wait_time = between(0.5, 1.0)
-    least_s, most_s = 0.010, 0.020
+    min_s, max_s = 0.010, 0.020

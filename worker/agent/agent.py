@@ -191,7 +191,7 @@ class Agent:
         self._socket, self._cut_off = self._connect(), False
 
     def close(self) -> None:
-        """Send Goodbye, unless Quit has come, and end the workers."""
+        """Send Leave, unless Quit has come, and end the workers."""
         if not self.done and self._samples is not None:
             self._send(Leave())
         if self._workers is not None:

@@ -61,14 +61,14 @@ class Histogram:
         """The number of latencies."""
         return sum(self.buckets.values())
 
-    def part_from(self, least_ms: float) -> Histogram:
-        """The latencies that are certainly `least_ms` or longer: those of the buckets that begin at or above it."""
-        least_us = least_ms * 1000 * (1 - 1e-9)  # a computed edge may be a little below the true one
-        return Histogram({b: n for b, n in self.buckets.items() if b and GAMMA ** (b - 1) >= least_us}, self.max_ms)
+    def part_from(self, min_ms: float) -> Histogram:
+        """The latencies that are certainly `min_ms` or longer: those of the buckets that begin at or above it."""
+        min_us = min_ms * 1000 * (1 - 1e-9)  # a computed edge may be a little below the true one
+        return Histogram({b: n for b, n in self.buckets.items() if b and GAMMA ** (b - 1) >= min_us}, self.max_ms)
 
-    def count_from(self, least_ms: float) -> int:
-        """The number of latencies in `part_from(least_ms)`."""
-        return self.part_from(least_ms).count
+    def count_from(self, min_ms: float) -> int:
+        """The number of latencies in `part_from(min_ms)`."""
+        return self.part_from(min_ms).count
 
     def percentile(self, percent: float) -> float | None:
         """The latency in ms that `percent` (0 to 100) of all requests did not exceed, by nearest rank; None when empty."""

@@ -33,8 +33,8 @@ class LagSource(Protocol):
     def second(self, second: int) -> LagSecond:
         """The record of one second of the monotonic clock."""
 
-    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        """Count the largest lag since `since_s` in the second of `now_s` too, unless it is below `least_ms`.
+    def carry(self, since_s: float, now_s: float, min_ms: float) -> None:
+        """Count the largest lag since `since_s` in the second of `now_s` too, unless it is below `min_ms`.
 
         For latencies that are recorded now but were made longer by any lag since then.
         """
@@ -60,7 +60,7 @@ class LoopLag:
         self._carried: tuple[int, int] = (-1, -1)
         self._worst_ms = 0.0  # of what was last carried
 
-    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+    def carry(self, since_s: float, now_s: float, min_ms: float) -> None:
         """As LagSource.carry."""
         seconds = (int(since_s), int(now_s))
         if seconds != self._carried:
@@ -68,7 +68,7 @@ class LoopLag:
             known = (self._seconds.get(second) for second in range(first, seconds[1]))
             self._carried = seconds
             self._worst_ms = max((entry.histogram.max_ms for entry in known if entry is not None), default=0.0)
-        if self._worst_ms >= least_ms and self._worst_ms > self._at(seconds[1]).histogram.max_ms:
+        if self._worst_ms >= min_ms and self._worst_ms > self._at(seconds[1]).histogram.max_ms:
             self._at(seconds[1]).histogram.add(self._worst_ms)
 
     def second(self, second: int) -> LagSecond:

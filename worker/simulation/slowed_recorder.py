@@ -44,15 +44,15 @@ class SlowedLag:
         probe = int(now_s % 1 * PROBES_PER_SECOND)
         waits_ms[probe] = max(waits_ms[probe], 1000 * wait_s)
 
-    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
+    def carry(self, since_s: float, now_s: float, min_ms: float) -> None:
         """As LagSource.carry, for the process and for the cores."""
-        self._process.carry(since_s, now_s, least_ms)
+        self._process.carry(since_s, now_s, min_ms)
         seconds = (int(since_s), int(now_s))
         if seconds != self._carried:  # once for all that are behind since then
             self._carried = seconds
             known = (waits_ms for second, waits_ms in self._waits_ms.items() if seconds[0] <= second < seconds[1])
             worst_ms = max(map(max, known), default=0.0)
-            if worst_ms >= least_ms:
+            if worst_ms >= min_ms:
                 self.note(now_s, worst_ms / 1000)
 
     def second(self, second: int) -> LagSecond:

@@ -112,9 +112,9 @@ class Spread:
 
 
 def check_latency_error(
-    most_percent: float, tallies: Iterable[EndpointStats], lag_by_node: Mapping[str, LagByRequest]
+    max_percent: float, tallies: Iterable[EndpointStats], lag_by_node: Mapping[str, LagByRequest]
 ) -> ValidityOutcome:
-    """The check `latency_error`: none of PERCENTS is too high by more than `most_percent`, for the generator's lag.
+    """The check `latency_error`: none of PERCENTS is too high by more than `max_percent`, for the generator's lag.
 
     `tallies` are the endpoints', with the latencies of fit seconds. Those are judged in one, each endpoint as much as it has
     answers that a worker's own clock ended; where it has others as well, so many are taken to have met no lag. Nodes are
@@ -131,7 +131,7 @@ def check_latency_error(
         late += userspace_timed * userspace_timed / answers
         for bucket, number in tally.histogram.buckets.items():
             measured[bucket] += userspace_timed * number / count
-    limit = f"≤ {format_percent(most_percent)}"
+    limit = f"≤ {format_percent(max_percent)}"
     if not own:
         return ValidityOutcome("latency_error", limit, format_percent(0), 0.0, ok=True)
     pooled = LagByRequest()
@@ -151,16 +151,16 @@ def check_latency_error(
     nodes = sorted(
         node
         for node, lag in lag_by_node.items()
-        if lag.requests and _exceeds(spread, lags_met(lag, share), most_percent)
+        if lag.requests and _exceeds(spread, lags_met(lag, share), max_percent)
     )
-    ok = error <= most_percent
-    shown = format_percent(rounded(error, lambda short: short <= most_percent))
+    ok = error <= max_percent
+    shown = format_percent(rounded(error, lambda short: short <= max_percent))
     if error:
         shown += f" at p{worst.percent:g}"
     message = ""
     if not ok:
         message = (
-            f"latency_error was {shown}, above {format_percent(most_percent)}: of {_about(worst.measured_ms)} there, about"
+            f"latency_error was {shown}, above {format_percent(max_percent)}: of {_about(worst.measured_ms)} there, about"
             f" {_about(worst.lag_ms)} is the lag of the workers' event loops, since {own:.0f} answers were"
             " ended by their own clocks (the kernel ends those of worker.http's HttpUser)"
         )
@@ -182,9 +182,9 @@ def shift_of(measured: Spread, lags: Lags, percent: float) -> Shift:
     return Shift(percent, start_ms, min(high_ms - start_ms, _MAX_SHARE * start_ms))
 
 
-def _exceeds(measured: Spread, lags: Lags, most_percent: float) -> bool:
+def _exceeds(measured: Spread, lags: Lags, max_percent: float) -> bool:
     """Whether the error of one of PERCENTS is above the limit; cheaper than `shift_of`, since it is asked of each node."""
-    part = most_percent / 100
+    part = max_percent / 100
     for percent in PERCENTS:
         start_ms = measured.percentile(percent)
         allowed_ms = (part * start_ms + TOLERANCE_MS) / (1 + part)

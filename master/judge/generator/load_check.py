@@ -30,7 +30,7 @@ class LocalErrors:
 
 
 def user_seconds(stages: Sequence[Stage], ran: Mapping[tuple[str, int], int]) -> UserSeconds:
-    """How many users were wanted and ran, added up over the steady seconds of which all workers told.
+    """How many users were wanted and ran, added up over the steady seconds that all workers reported.
 
     `ran` is how many of these there were by stage, such as "2 hold", and users.
     """
@@ -43,34 +43,36 @@ def user_seconds(stages: Sequence[Stage], ran: Mapping[tuple[str, int], int]) ->
 
 
 def check_users(
-    least_percent: float, found: UserSeconds, silent: Sequence[str], exceptions: Sequence[str]
+    min_percent: float, found: UserSeconds, silent: Sequence[str], exceptions: Sequence[str]
 ) -> ValidityOutcome:
     """The check `users`: no smaller share of the users asked for ran, and every class of them made requests.
 
     `silent` are the classes that made none; `exceptions` says what users' code let through, for the reason.
     """
-    limit = f"≥ {format_percent(least_percent)}"
+    limit = f"≥ {format_percent(min_percent)}"
     if not found.wanted:
-        message = "no data: no worker told how many users it ran in the judged part"
+        message = "no data: no worker reported how many users it ran in the judged part"
         return ValidityOutcome("users", limit, "no data", None, ok=False, message=message)
     share = 100 * found.ran / found.wanted
-    text = format_percent(rounded(share, lambda short: short >= least_percent))
+    text = format_percent(rounded(share, lambda short: short >= min_percent))
     faults = []
-    if share < least_percent:
-        faults.append(f"only {text} of the users asked for ran, fewer than {format_percent(least_percent)}")
-    if silent and least_percent > 0:
+    if share < min_percent:
+        faults.append(f"only {text} of the users asked for ran, fewer than {format_percent(min_percent)}")
+    if silent and min_percent > 0:
         faults.append(f"{' and '.join(silent)} never made a request")
     if faults and exceptions:
         faults.append(f"users' code raised {exceptions[0]}")
     # Users that raise, or ask for nothing, are the locustfile's: where a threshold was seen to break, that is what happened.
-    yields = bool(faults) and (share >= least_percent or bool(exceptions))
-    return ValidityOutcome("users", limit, text, share, ok=not faults, message="; ".join(faults), yields=yields)
+    yields_to_fail = bool(faults) and (share >= min_percent or bool(exceptions))
+    return ValidityOutcome(
+        "users", limit, text, share, ok=not faults, message="; ".join(faults), yields_to_fail=yields_to_fail
+    )
 
 
-def check_local_errors(most: int, found: Sequence[LocalErrors]) -> ValidityOutcome:
+def check_local_errors(max_errors: int, found: Sequence[LocalErrors]) -> ValidityOutcome:
     """The check `local_errors`: no more requests failed for want of something on the node itself."""
     requests = sum(row.requests for row in found)
-    ok = requests <= most
+    ok = requests <= max_errors
     message = "" if ok else f"{requests} requests failed for what the generator's own nodes lacked: {found[0].first}"
     nodes = tuple(sorted(row.node for row in found))
-    return ValidityOutcome("local_errors", f"≤ {most}", str(requests), float(requests), ok, nodes, message)
+    return ValidityOutcome("local_errors", f"≤ {max_errors}", str(requests), float(requests), ok, nodes, message)

@@ -40,7 +40,7 @@ class ValidityOutcome:
     ok: bool | None
     nodes: tuple[str, ...] = ()
     message: str = ""
-    yields: bool = False
+    yields_to_fail: bool = False
     """Whether it says nothing against a threshold that was seen to be broken by errors, exceptions or a rate, as what says
     only what latencies are worth."""
     fault: bool = False
@@ -52,14 +52,16 @@ class ValidityOutcome:
         return self.ok is False or self.fault
 
 
-def guarded(name: str, make: Callable[[], ValidityOutcome], *, yields: bool = False) -> ValidityOutcome:
+def guarded(name: str, make: Callable[[], ValidityOutcome], *, yields_to_fail: bool = False) -> ValidityOutcome:
     """The check that `make` makes; unknown where that fails, which is a fault of our own."""
     try:
         row = make()
-        return replace(row, yields=True) if yields else row
+        return replace(row, yields_to_fail=True) if yields_to_fail else row
     except Exception as error:  # noqa: BLE001  # whatever it is: the other checks are worth having
         message = f"{name}: unknown, {fault_text(error)}"
-        return ValidityOutcome(name, "–", "unknown", None, ok=None, message=message, yields=yields, fault=True)
+        return ValidityOutcome(
+            name, "–", "unknown", None, ok=None, message=message, yields_to_fail=yields_to_fail, fault=True
+        )
 
 
 def check(
@@ -102,17 +104,17 @@ class _Limit:
     """A value that must not be exceeded, by the fleet or by a node."""
 
     check: str
-    most: float
+    max_value: float
     show: Callable[[float], str] = format_percent
 
     def outcome(self, observed: float | None, by_node: Mapping[str, float | None] | None = None) -> ValidityOutcome:
-        nodes = _sorted(node for node, value in (by_node or {}).items() if value is not None and value > self.most)
-        limit = f"≤ {self.show(self.most)}"
+        nodes = _sorted(node for node, value in (by_node or {}).items() if value is not None and value > self.max_value)
+        limit = f"≤ {self.show(self.max_value)}"
         if observed is None:
             return _no_data(self.check, limit, nodes)
-        text = self.show(_rounded(observed, self.most))
-        ok = observed <= self.most
-        message = "" if ok else f"{self.check} was {text}, above {self.show(self.most)}"
+        text = self.show(_rounded(observed, self.max_value))
+        ok = observed <= self.max_value
+        message = "" if ok else f"{self.check} was {text}, above {self.show(self.max_value)}"
         return ValidityOutcome(self.check, limit, text, observed, ok, nodes, message)
 
 
@@ -147,17 +149,17 @@ def _excluded_share(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     """Without any request nothing was excluded: that says nothing against a threshold that was broken all the same."""
     measured = log.requests_fit + log.requests_unfit
     row = _Limit("excluded_share", limits.excluded_share_percent).outcome(_percent(log.requests_unfit, measured))
-    return replace(row, yields=not measured)
+    return replace(row, yields_to_fail=not measured)
 
 
 def _percents(
-    name: str, most: float, by_node: Mapping[str, Percents], show: Callable[[float], str] = format_percent
+    name: str, max_value: float, by_node: Mapping[str, Percents], show: Callable[[float], str] = format_percent
 ) -> ValidityOutcome:
     pooled = Percents()
     for percents in by_node.values():
         pooled.bins = array("I", map(add, pooled.bins, percents.bins))
     own = {node: percents.within(_SHARE_WITHIN) for node, percents in by_node.items()}
-    return _Limit(name, most, show).outcome(pooled.within(_SHARE_WITHIN), own)
+    return _Limit(name, max_value, show).outcome(pooled.within(_SHARE_WITHIN), own)
 
 
 def _temperature(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
@@ -185,11 +187,13 @@ def _under_voltage(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     )
 
 
-def _share(name: str, most: float, held: Counter[str], unknown: Counter[str], seconds: Counter[str]) -> ValidityOutcome:
+def _share(
+    name: str, max_value: float, held: Counter[str], unknown: Counter[str], seconds: Counter[str]
+) -> ValidityOutcome:
     """A condition that may hold in a share of the node-seconds."""
     if seconds and unknown.total() == seconds.total():
-        return _unknown(name, f"≤ {format_percent(most)}")
-    return _Limit(name, most).outcome(
+        return _unknown(name, f"≤ {format_percent(max_value)}")
+    return _Limit(name, max_value).outcome(
         _percent(held.total(), seconds.total()),
         {node: _percent(held[node], of) for node, of in seconds.items()},
     )
@@ -200,13 +204,15 @@ def _unknown(name: str, limit: str) -> ValidityOutcome:
     return ValidityOutcome(name, limit, "unknown", None, ok=None, message=message)
 
 
-def _nodes(log: FitnessLog, expected: int, least: int) -> ValidityOutcome:
-    limit = f"≥ {least} of {expected}"
+def _nodes(log: FitnessLog, expected: int, min_nodes: int) -> ValidityOutcome:
+    limit = f"≥ {min_nodes} of {expected}"
     nodes = _sorted(log.lost)
     if log.fewest_ready is None:
         return _no_data("nodes", limit, nodes)
-    ok = log.fewest_ready >= least
-    message = "" if ok else f"only {log.fewest_ready} of {expected} nodes were ready at one time, fewer than {least}"
+    ok = log.fewest_ready >= min_nodes
+    message = (
+        "" if ok else f"only {log.fewest_ready} of {expected} nodes were ready at one time, fewer than {min_nodes}"
+    )
     return ValidityOutcome("nodes", limit, str(log.fewest_ready), log.fewest_ready, ok, nodes, message)
 
 
@@ -223,8 +229,8 @@ def _shortened(percent: float) -> float:
     return float(f"{percent:.3g}")
 
 
-def _rounded(value: float, most: float) -> float:
-    return rounded(value, lambda short: short <= most)
+def _rounded(value: float, max_value: float) -> float:
+    return rounded(value, lambda short: short <= max_value)
 
 
 def _sorted(nodes: Iterable[str]) -> tuple[str, ...]:

@@ -20,7 +20,10 @@ def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, S
 
     Memory is for one second.
     """
-    workers, waiting = InStep(store.workers_by_second(), itemgetter(0)), InStep(store.waiting(), itemgetter(0))
+    workers, waiting = (
+        SecondCursor(store.workers_by_second(), itemgetter(0)),
+        SecondCursor(store.waiting(), itemgetter(0)),
+    )
     for second, rows in _with_idle(groupby(store.requests(), key=itemgetter(0)), steady):
         facts = SecondFacts()
         for _, endpoint, tally, fit in rows:
@@ -47,7 +50,7 @@ def _with_idle(
         yield second, iter(())
 
 
-class InStep(Generic[Row]):
+class SecondCursor(Generic[Row]):
     """Rows in order of their second, taken second by second: what is asked for must come in ascending order."""
 
     def __init__(self, rows: Iterator[Row], second_of: Callable[[Row], int]) -> None:

@@ -37,9 +37,9 @@ def measure(threshold: Threshold, window: Window, longest_ms: float = 0.0, *, li
 def _overdue(window: Window, longest_ms: float) -> int:
     if window.waiting is None:
         return 0
-    least_ms = 1000.0 * max(window.length_s or 0, UNANSWERED_AFTER_S)
-    least_ms = max(least_ms, OVERDUE * longest_ms) if longest_ms else OVERDUE * least_ms
-    return window.waiting.count_from(least_ms)
+    min_ms = 1000.0 * max(window.length_s or 0, UNANSWERED_AFTER_S)
+    min_ms = max(min_ms, OVERDUE * longest_ms) if longest_ms else OVERDUE * min_ms
+    return window.waiting.count_from(min_ms)
 
 
 def _latency(threshold: Threshold, window: Window) -> float | None:

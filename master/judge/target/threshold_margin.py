@@ -28,16 +28,16 @@ def check_threshold_margin(
     thresholds: Sequence[Threshold], outcomes: Iterable[ThresholdOutcome], lag: Histogram
 ) -> ValidityOutcome:
     """The check `doubtful_thresholds`: none whose outcome the generator's `lag` in its fit seconds could have turned."""
-    doubts = []
+    doubtful = []
     for rule, outcome in zip(thresholds, outcomes, strict=True):
         if rule.percent is None or outcome.observed is None:
             continue
-        most_ms = lag_in(rule.percent, lag)
-        if rule.holds(outcome.observed) != rule.holds(max(0.0, outcome.observed - most_ms)):
-            shown = format_latency(float(f"{most_ms:.3g}"))
-            doubts.append(f"{rule.text} was {outcome.observed_text}, up to {shown} of it the generator's own lag")
+        max_ms = lag_in(rule.percent, lag)
+        if rule.holds(outcome.observed) != rule.holds(max(0.0, outcome.observed - max_ms)):
+            shown = format_latency(float(f"{max_ms:.3g}"))
+            doubtful.append(f"{rule.text} was {outcome.observed_text}, up to {shown} of it the generator's own lag")
     return ValidityOutcome(
-        "doubtful_thresholds", "0", str(len(doubts)), len(doubts), ok=not doubts, message="; ".join(doubts)
+        "doubtful_thresholds", "0", str(len(doubtful)), len(doubtful), ok=not doubtful, message="; ".join(doubtful)
     )
 
 

@@ -20,7 +20,7 @@ from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
 from worker.load.histogram import EndpointStats, Histogram
 
-_NOWHERE: Mapping[Endpoint, Mapping[str, int]] = {}
+_NONE_UNJUDGED: Mapping[Endpoint, Mapping[str, int]] = {}
 
 _HOUR_MS = 3600e3
 ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the run: fewer say little about a whole run
@@ -28,7 +28,7 @@ ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the ru
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOutcome:
-    """What became of one rule. `observed` is in the rule's base unit, None without data; then `ok` is not True.
+    """The outcome of one rule. `observed` is in the rule's base unit, None without data; then `ok` is not True.
 
     For a rule with a window it is the worst window's. `message` says why there is no figure, or which window was worst.
     """
@@ -80,40 +80,40 @@ class _Rule:
     windows: int = 0
     longest_ms: float = 0.0
     """The longest answer so far."""
-    asked: bool = False
+    had_requests: bool = False
     """Whether there was a request in any window."""
     excluded: Window | None = None
     """The excluded latencies of the same seconds, where the rule is on those and has a length."""
-    blind: int = 0
+    all_excluded: int = 0
     """Windows with latencies that were all excluded."""
-    blind_from_s: int = 0
+    unknown_from_s: int = 0
     """When the first of these began of which it is not known that it keeps the rule."""
-    unsure: int = 0
-    """How many these are."""
+    unknown_windows: int = 0
+    """How many such windows there are."""
 
-    def look(self) -> None:
-        """Take note of the window that has just become complete."""
+    def add_window(self) -> None:
+        """Measure the window that has just become complete."""
         if not self.window.complete:
             return
         self.windows += 1
-        self.asked = self.asked or self.window.tally.total > 0
+        self.had_requests = self.had_requests or self.window.tally.total > 0
         value = measure(self.threshold, self.window, self.longest_ms)
         if value is None:
-            self._look_at_excluded()
+            self._add_excluded_window()
             return
         if self.worst is None or self.threshold.is_worse(value, self.worst):
             self.worst, self.worst_from_s = value, self.window.start_s
 
-    def _look_at_excluded(self) -> None:
+    def _add_excluded_window(self) -> None:
         """The window has no latency measured by a fit node: by those of the others it may be known all the same."""
         if self.excluded is None or not self.excluded.tally.histogram.buckets:
             return
-        self.blind += 1
+        self.all_excluded += 1
         # What an unfit node measures is too long, if anything.
         longer = measure(self.threshold, self.excluded)
         if longer is None or not self.threshold.op.startswith("<") or not self.threshold.holds(longer):
-            self.blind_from_s = self.blind_from_s if self.unsure else self.window.start_s
-            self.unsure += 1
+            self.unknown_from_s = self.unknown_from_s if self.unknown_windows else self.window.start_s
+            self.unknown_windows += 1
 
 
 class Judge:
@@ -162,7 +162,7 @@ class Judge:
         for rule in self._rules:
             rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
             if rule.threshold.window_s is not None:
-                rule.look()
+                rule.add_window()
 
     def add_unjudged(self, exceptions: int) -> None:
         """Exceptions of seconds that are not judged, in a ramp say: a rule without a window counts those of the whole run."""
@@ -170,17 +170,17 @@ class Judge:
             if length_s is None:
                 window.exceptions += exceptions
 
-    def outcomes(self, elsewhere: Mapping[Endpoint, Mapping[str, int]] = _NOWHERE) -> list[ThresholdOutcome]:
+    def outcomes(self, unjudged: Mapping[Endpoint, Mapping[str, int]] = _NONE_UNJUDGED) -> list[ThresholdOutcome]:
         """One outcome per rule, in the rules' order, over all seconds so far; a fault in one makes that one unknown.
 
-        `elsewhere` has the requests of seconds that are not judged, by where those were.
+        `unjudged` has the requests of seconds that are not judged, by where those were.
         """
         found = []
         for rule in self._rules:
             try:
-                found.append(self._outcome(rule, elsewhere))
+                found.append(self._outcome(rule, unjudged))
             except Exception as error:  # noqa: BLE001  # whatever it is: the others are worth having
-                found.append(unknown(rule.threshold, fault_text(error)))
+                found.append(unknown_outcome(rule.threshold, fault_text(error)))
         return found
 
     def broken_abort(self) -> ThresholdOutcome | None:
@@ -199,47 +199,51 @@ class Judge:
                 return row if threshold.window_s is not None else replace(row, message=over)
         return None
 
-    def _outcome(self, rule: _Rule, elsewhere: Mapping[Endpoint, Mapping[str, int]]) -> ThresholdOutcome:
+    def _outcome(self, rule: _Rule, unjudged: Mapping[Endpoint, Mapping[str, int]]) -> ThresholdOutcome:
         threshold = rule.threshold
-        missing = self._missing(rule, elsewhere)
+        missing = self._missing(rule, unjudged)
         if missing:
             on_latency = threshold.percent is not None
             return ThresholdOutcome(threshold.text, None, "no data", ok=False, message=missing, on_latency=on_latency)
         value = measure(threshold, rule.window) if threshold.window_s is None else rule.worst
         if value is None:
-            return unknown(threshold, _why_none(rule))
+            return unknown_outcome(threshold, _unknown_reason(rule))
         row = _judged(threshold, value, rule.worst_from_s)
-        if not rule.blind:
+        if not rule.all_excluded:
             return row
-        blind = f"{rule.blind} windows had no latency that was measured by a fit node"
-        if not row.ok or not rule.unsure:
-            return replace(row, message=f"{row.message}; {blind}" + (", and hold it by the others'" if row.ok else ""))
-        return replace(row, ok=None, message=f"unknown, {blind}, the first from {rule.blind_from_s} s; {row.message}")
+        excluded = f"{rule.all_excluded} windows had no latency that was measured by a fit node"
+        if not row.ok or not rule.unknown_windows:
+            return replace(
+                row, message=f"{row.message}; {excluded}" + (", and hold it by the others'" if row.ok else "")
+            )
+        return replace(
+            row, ok=None, message=f"unknown, {excluded}, the first from {rule.unknown_from_s} s; {row.message}"
+        )
 
-    def _missing(self, rule: _Rule, elsewhere: Mapping[Endpoint, Mapping[str, int]]) -> str:
-        """What of that which `rule` is on did not come to pass, or an empty text."""
+    def _missing(self, rule: _Rule, unjudged: Mapping[Endpoint, Mapping[str, int]]) -> str:
+        """Why there is nothing that `rule` could be on, or an empty text."""
         threshold = rule.threshold
         if not self.seconds:
             return "no steady seconds were measured"
         if threshold.endpoint is not None and threshold.endpoint not in self._requested:
-            return self._not_requested(threshold.endpoint, elsewhere)
+            return self._not_requested(threshold.endpoint, unjudged)
         if threshold.window_s is not None and not rule.windows:
             return f"no {format_duration(threshold.window_s)} on end were measured"
         if threshold.metric == "rate_per_user":
             return "no users ran" if rule.counts.users_known and not rule.counts.users else ""
-        asked = rule.asked or (threshold.window_s is None and rule.window.tally.total > 0)
+        asked = rule.had_requests or (threshold.window_s is None and rule.window.tally.total > 0)
         return "" if asked or threshold.metric in {"rate", "exceptions"} else "no requests"
 
-    def _not_requested(self, endpoint: Endpoint, elsewhere: Mapping[Endpoint, Mapping[str, int]]) -> str:
-        asked, where = " ".join(endpoint), elsewhere.get(endpoint, {})
+    def _not_requested(self, endpoint: Endpoint, unjudged: Mapping[Endpoint, Mapping[str, int]]) -> str:
+        asked, where = " ".join(endpoint), unjudged.get(endpoint, {})
         if where:
             counts = ", ".join(f"{count} {place}" for place, count in where.items())
             return f"no request of {asked} in the steady part; {counts}"
-        names = [" ".join(each) for each in {*self._requested, *elsewhere}]
+        names = [" ".join(each) for each in {*self._requested, *unjudged}]
         return f"{asked} was never requested{did_you_mean(asked, sorted(names))}"
 
 
-def _why_none(rule: _Rule) -> str:
+def _unknown_reason(rule: _Rule) -> str:
     """Why there is no figure, though there were requests."""
     counts = rule.counts
     all_of_them = f"all {counts.total} requests" if counts.total > 1 else "the only request"
@@ -254,8 +258,8 @@ def _why_none(rule: _Rule) -> str:
     return "since no window had a latency that was measured by a fit node"
 
 
-def unknown(threshold: Threshold, why: str) -> ThresholdOutcome:
-    """The outcome of a rule of which nobody can say whether it holds."""
+def unknown_outcome(threshold: Threshold, why: str) -> ThresholdOutcome:
+    """The outcome of a rule of which it is unknown whether it holds."""
     on_latency = threshold.percent is not None
     return ThresholdOutcome(threshold.text, None, "unknown", ok=None, message=f"unknown, {why}", on_latency=on_latency)
 

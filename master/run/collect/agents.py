@@ -192,7 +192,7 @@ class Agents:
         self._log.event("worker ended", name, f"{end.worker}: {how}; {again}started again in {end.restart_in_s:.1f} s")
 
     def request_clocks(self) -> None:
-        """Once a second: ask a part of the agents, so that all are asked within QUESTION_INTERVAL_S."""
+        """Once a second: ask a part of the agents, so that all are asked within CLOCK_REQUEST_INTERVAL_S."""
         count = len(self._registry.nodes) + 1
         if not self._clocks_due:
             self._clocks_due.extend([CONTROLLER, *self._registry.nodes])

@@ -175,7 +175,7 @@ class SshHost:
         said = [line for line in self.service("logs", "50").splitlines() if line.startswith("up: ")]
         return said[-1].removeprefix("up: ") if said else ""
 
-    def check_whole(self) -> None:
+    def check_integrity(self) -> None:
         """Assert that the release in use, if any, is whole."""
         if self.link():
             release = self.root / "releases" / self.link()

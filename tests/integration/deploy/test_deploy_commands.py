@@ -189,6 +189,6 @@ def test_the_release_of_this_very_piswarm(rack: Rack, request: pytest.FixtureReq
     assert result["bytes_sent"] == release.archive_bytes, first.stderr
     assert first.returncode == 0, result
     assert release.name in host.releases()
-    host.check_whole()
+    host.check_integrity()
     assert (host.etc / "keys" / "node.secret").stat().st_mode & 0o777 == 0o600
     assert (host.root / "releases" / release.name / "locust" / "__pycache__").is_dir()

@@ -34,7 +34,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
         rack.enroll()
         yield rack
         for host in rack.hosts:
-            host.check_whole()
+            host.check_integrity()
     finally:
         rack.close()
 

@@ -46,7 +46,7 @@ def test_a_first_deployment_and_a_second_that_finds_nothing_to_do(rack: Rack) ->
     assert outcomes(first) == [Outcome.CHANGED] * 2, first
     assert all(result.bytes_sent > 1000 for result in first.hosts)
     for host in rack.hosts:
-        host.check_whole()
+        host.check_integrity()
         assert host.runs() == "one"
         assert not (host.root / "lock").exists()
         assert (host.root / "releases" / host.link() / "worker/__pycache__").is_dir()
@@ -167,7 +167,7 @@ def test_an_upgrade_sends_what_differs(rack: Rack) -> None:
     assert outcomes(report) == [Outcome.CHANGED] * 2
     assert 0 < small.bytes_sent < 0.25 * whole.bytes_sent
     host = rack.hosts[0]
-    host.check_whole()
+    host.check_integrity()
     assert host.runs() == "two"
     old, new = (host.root / "releases" / host.link(link) for link in ("previous", "current"))
     for path in ("pure/__init__.py", "worker/agent/keys.py", f"worker/agent/__pycache__/keys.{TAG}.pyc"):
@@ -201,7 +201,7 @@ def test_an_upgrade_where_the_release_that_is_there_is_not_what_it_was(rack: Rac
             (old / ".release/manifest.json").write_text("{}")
     report = rack.deploy("two", limit="pi001")
     assert report.ok, report
-    host.check_whole()
+    host.check_integrity()
     assert host.runs() == "two"
     assert report.hosts[0].bytes_sent > rack.build("two", Platform(*HERE)).archive_bytes
 

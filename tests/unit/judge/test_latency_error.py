@@ -38,14 +38,14 @@ TARGETS: dict[str, Draw] = {
 }
 
 
-def stalls(share: float, least_ms: float, most_ms: float) -> Draw:
+def stalls(share: float, min_ms: float, max_ms: float) -> Draw:
     """The rest of each stall that a request meets by chance, in a loop that is otherwise always 0.1 ms late."""
 
     def draw(dice: random.Random) -> float:
         if dice.random() >= share:
             return 0.1
         length_ms = next(
-            length for length in iter(lambda: dice.uniform(least_ms, most_ms), None) if dice.random() < length / most_ms
+            length for length in iter(lambda: dice.uniform(min_ms, max_ms), None) if dice.random() < length / max_ms
         )
         return 0.1 + dice.random() * length_ms
 
@@ -69,12 +69,12 @@ def lag_of(draw: Draw, dice: random.Random, requests: int = REQUESTS) -> LagByRe
 
 
 def judged(
-    target: Draw, lag: Draw, userspace_timed: int = REQUESTS, most_percent: float = 1.0, seed: int = 1
+    target: Draw, lag: Draw, userspace_timed: int = REQUESTS, max_percent: float = 1.0, seed: int = 1
 ) -> ValidityOutcome:
     dice = random.Random(seed)
     measured = histogram([target(dice) + lag(dice) for _ in range(REQUESTS)])
     tallies = [EndpointStats(REQUESTS, histogram=measured, userspace_timed=userspace_timed), EndpointStats()]
-    return check_latency_error(most_percent, tallies, {"pi1": lag_of(lag, dice, userspace_timed)})
+    return check_latency_error(max_percent, tallies, {"pi1": lag_of(lag, dice, userspace_timed)})
 
 
 def true_error_percent(own_ms: list[float], measured: Histogram) -> float:
@@ -136,8 +136,8 @@ def test_the_limit_is_the_scenarios() -> None:
     observed = judged(mixture, stutter).observed_value
     assert observed is not None
     assert 20 < observed < 60
-    assert judged(mixture, stutter, most_percent=observed).ok
-    assert not judged(mixture, stutter, most_percent=observed - 0.1).ok
+    assert judged(mixture, stutter, max_percent=observed).ok
+    assert not judged(mixture, stutter, max_percent=observed - 0.1).ok
 
 
 @pytest.mark.parametrize("userspace_timed", [0, 3, 50])

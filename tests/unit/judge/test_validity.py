@@ -273,9 +273,9 @@ def test_a_held_back_node_in_twenty_is_named_and_two_make_the_run_invalid(
 KEPT, BROKEN = ThresholdOutcome("r", 1, "1", ok=True), ThresholdOutcome("r", 1, "1", ok=False)
 SLOW = ThresholdOutcome("p95", 1, "1", ok=False, on_latency=True)
 WITHOUT_DATA, UNSURE = ThresholdOutcome("r", None, "no data", ok=False), ThresholdOutcome("r", None, "", ok=None)
-DOUBTFUL = ValidityOutcome("c", "", "", 1, ok=False, yields=True)
+DOUBTFUL = ValidityOutcome("c", "", "", 1, ok=False, yields_to_fail=True)
 FAULT = ValidityOutcome("c", "", "", None, ok=None, fault=True)
-DOUBTFUL_BY_FAULT = ValidityOutcome("c", "", "", None, ok=None, yields=True, fault=True)
+DOUBTFUL_BY_FAULT = ValidityOutcome("c", "", "", None, ok=None, yields_to_fail=True, fault=True)
 UNKNOWABLE = ValidityOutcome("c", "", "", None, ok=None)
 FIT, UNFIT = ValidityOutcome("c", "", "", 1, ok=True), ValidityOutcome("c", "", "", 1, ok=False)
 

@@ -99,10 +99,8 @@ def test_tallies_add_up() -> None:
 
 
 @given(st.lists(st.floats(0.001, 1e6), max_size=50), st.floats(0.001, 1e6))
-def test_the_part_from_a_latency_on_has_no_shorter_one_and_lacks_few(
-    latencies_ms: list[float], least_ms: float
-) -> None:
+def test_the_part_from_a_latency_on_has_no_shorter_one_and_lacks_few(latencies_ms: list[float], min_ms: float) -> None:
     """The part of a histogram from a bound on has no shorter latency; it may lack those in the bucket of the bound."""
-    part = of(latencies_ms).part_from(least_ms)
-    assert part.count <= sum(latency_ms >= least_ms * (1 - 1e-6) for latency_ms in latencies_ms)
-    assert part.count >= sum(latency_ms > least_ms * GAMMA * GAMMA for latency_ms in latencies_ms)
+    part = of(latencies_ms).part_from(min_ms)
+    assert part.count <= sum(latency_ms >= min_ms * (1 - 1e-6) for latency_ms in latencies_ms)
+    assert part.count >= sum(latency_ms > min_ms * GAMMA * GAMMA for latency_ms in latencies_ms)

@@ -140,11 +140,11 @@ def test_a_lag_counts_again_where_it_still_makes_requests_late() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since_s", "least_ms"), [(1005.0, 0.0), (1004.0, 400.0)], ids=["since after it", "far less than the lateness"]
+    ("since_s", "min_ms"), [(1005.0, 0.0), (1004.0, 400.0)], ids=["since after it", "far less than the lateness"]
 )
-def test_a_lag_that_is_not_why_requests_are_late_stays_where_it_was(since_s: float, least_ms: float) -> None:
+def test_a_lag_that_is_not_why_requests_are_late_stays_where_it_was(since_s: float, min_ms: float) -> None:
     loop = stalled_at_1004()
-    loop.lag.carry(since_s, 1006.7, least_ms)
+    loop.lag.carry(since_s, 1006.7, min_ms)
     assert loop.lag.second(1006).histogram.max_ms == pytest.approx(0, abs=1e-6)
 
 

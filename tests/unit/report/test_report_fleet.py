@@ -13,7 +13,7 @@ from report_example import FACTS, PI4, PI5, fill_hot, hot_reading, reading
 from master.report.charts import Timeline
 from master.report.fleet import FleetMap, NodeTrack, fleet_map
 from master.report.fleet_makeup import boards
-from master.report.node_comparison import together_figure
+from master.report.node_comparison import comparison_figure
 from master.report.series import runs
 from master.report.throttling_table import flagged_nodes, seconds_text, shown_first, throttling_row, throttling_unknown
 from master.store import FitnessRow, SecondRow, Store
@@ -133,8 +133,8 @@ def test_of_a_fleet_in_order_the_warmest_are_shown(store: Store) -> None:
     fleet = fleet_map(store, 0, 1)
     assert [fleet.nodes[index] for index in shown_first(fleet, {})] == ["pi4", "pi3", "pi2"]
     time = Timeline(fleet.axis, [])
-    assert together_figure(fleet, time, [0]).summary.endswith("had a throttling flag. Shown are the warmest.")
-    assert "unfit the longest" in together_figure(fleet, time, [0], unfit=True).summary
+    assert comparison_figure(fleet, time, [0]).summary.endswith("had a throttling flag. Shown are the warmest.")
+    assert "unfit the longest" in comparison_figure(fleet, time, [0], unfit=True).summary
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_runs_of_equal_values_are_short() -> None:
 
 def test_the_chart_carries_no_rows_of_its_own(fleet: FleetMap) -> None:
     """The chart uses the rows of the maps, so that any node can be chosen without a larger page."""
-    chart = together_figure(fleet, Timeline(fleet.axis, [(10, 100)]), [0, 4]).chart
+    chart = comparison_figure(fleet, Timeline(fleet.axis, [(10, 100)]), [0, 4]).chart
     assert len(json.dumps(chart)) < 3000
     assert chart["shown"] == [0, 4]
     assert [panel["known"] for panel in chart["panels"]] == [True, True, True]

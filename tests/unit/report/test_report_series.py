@@ -29,7 +29,7 @@ def test_an_axis_has_no_more_spans_than_asked_for() -> None:
     assert (day.step_s, day.length) == (87, 994)
     assert (day.index(5), day.index(5 + 86399)) == (0, 993)
     assert sum(day.seconds_in(index) for index in range(day.length)) == 86400
-    assert Axis.of(0, 100, 1200, at_least_s=10).length == 10
+    assert Axis.of(0, 100, 1200, min_step_s=10).length == 10
     assert Axis.of(0, 0, 1200).length == 0
 
 

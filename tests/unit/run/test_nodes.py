@@ -19,7 +19,7 @@ from rich.console import Console
 from master.errors import InputError
 from master.fleet.states import NodeState
 from master.nodes.command import find_run, parse_states
-from master.nodes.latest import LOOK_BACK_S, look
+from master.nodes.latest import LOOK_BACK_S, read_latest
 from master.nodes.now import Column, FleetNow, NodeNow, arranged, chosen
 from master.nodes.table import STATE_STYLES, short_model, throttling, view
 from master.store import CHECKPOINT_KEY, FitnessRow, NodeRow, Store
@@ -81,7 +81,7 @@ def test_a_look_finds_the_latest_of_each_node(store: Store, tmp_path: Path) -> N
     )
     store.put_node_rows([NodeRow("pi1", "running", 3600.5, 1.5), NodeRow("pi2", "throttled", None, None)])
     stand(store, 20.2)
-    fleet = look(tmp_path)
+    fleet = read_latest(tmp_path)
     assert (fleet.run, fleet.stage, fleet.over, len(fleet.nodes)) == ("example", "1 hold", False, 2)
     one, two = fleet.nodes
     assert (one.state, one.wall_offset_s, one.capacity, one.users) == ("running", 3600.5, 1.5, 5)
@@ -101,7 +101,7 @@ def test_silent_nodes_are_looked_for_further_back_but_not_for_ever(store: Store,
         store.put_samples([(name, second, told())])
     store.put_samples([("now", last - 1, told())])
     stand(store, last + 1.0)
-    found = by_name(look(tmp_path))
+    found = by_name(read_latest(tmp_path))
     assert found["now"].fresh
     assert (found["silent"].fresh, found["silent"].temperature_c) == (False, 50.0)
     assert found["silent"].sample_age_s == pytest.approx(101, abs=30)
@@ -113,14 +113,14 @@ def test_samples_that_come_seldom_are_fresh_for_longer(store: Store, tmp_path: P
     store.put_node("pi1", PI4)
     store.put_samples(("pi1", second, told()) for second in range(0, 600, 30))
     stand(store, 570 + 45.0)
-    assert look(tmp_path).nodes[0].fresh
+    assert read_latest(tmp_path).nodes[0].fresh
 
 
 def test_before_anything_was_measured_all_is_unknown(store: Store, tmp_path: Path) -> None:
     """Before anything was measured, a node that has said hello is listed with all else unknown."""
     store.put_node("pi1", PI4)
     store.commit()
-    fleet = look(tmp_path)
+    fleet = read_latest(tmp_path)
     assert (fleet.offset_s, fleet.stage, fleet.silent_s) == (None, None, None)
     assert msgspec.structs.replace(fleet.nodes[0], model=None, simulated=None, piswarm=None) == NodeNow(node="pi1")
 
@@ -132,13 +132,13 @@ def test_looking_changes_nothing_while_the_run_is_on_and_after(tmp_path: Path) -
     fill(store)
     stand(store, 30.0)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.suffix != ".db-shm"}
-    assert len(look(tmp_path).nodes) == 3
+    assert len(read_latest(tmp_path).nodes) == 3
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.suffix != ".db-shm"} == before
     store.put_meta("verdict", "PASS")
     store.close()
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     assert list(before) == ["run.db"]
-    fleet = look(tmp_path)
+    fleet = read_latest(tmp_path)
     assert (fleet.verdict, fleet.offset_s, fleet.silent_s) == ("PASS", 30.0, None)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
@@ -151,7 +151,7 @@ def test_what_a_killed_controller_left_can_be_looked_at(store: Store, tmp_path: 
     killed.mkdir()
     for name in ("run.db", "run.db-wal"):
         shutil.copy(tmp_path / name, killed / name)
-    fleet = look(killed)
+    fleet = read_latest(killed)
     assert len(fleet.nodes) == 3
     assert fleet.silent_s == pytest.approx(100, abs=30)
     assert any("nothing was written for 1\u00a0min" in line for line in shown(fleet, 140))
@@ -164,7 +164,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes | None) -> Non
         (tmp_path / "run.db").write_bytes(content)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError, match="run"):
-        look(tmp_path)
+        read_latest(tmp_path)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -175,7 +175,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
         db.execute("ALTER TABLE nodes DROP COLUMN state")
     db.close()
     with pytest.raises(InputError, match="not made by this version of piswarm: no such column: state"):
-        look(tmp_path)
+        read_latest(tmp_path)
 
 
 def test_the_newest_run_is_the_one_that_began_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ def test_flags_in_words(store: Store, tmp_path: Path, lately: int, text: str) ->
     store.put_node("pi1", PI4)
     store.put_samples([("pi1", 0, told(lately))])
     stand(store, 1.0)
-    assert throttling(look(tmp_path).nodes[0]) == text
+    assert throttling(read_latest(tmp_path).nodes[0]) == text
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ class Process:
     def __init__(self) -> None:
         self.carried: list[tuple[float, float, float]] = []
 
-    def carry(self, since_s: float, now_s: float, least_ms: float) -> None:
-        self.carried.append((since_s, now_s, least_ms))
+    def carry(self, since_s: float, now_s: float, min_ms: float) -> None:
+        self.carried.append((since_s, now_s, min_ms))
 
     def second(self, second: int) -> LagSecond:
         del second
@@ -272,8 +272,8 @@ def test_a_wait_counts_again_where_users_are_still_behind_for_it(cores: VirtualC
     process = Process()
     lag = SlowedLag(process, cores)
     lag.note(START_S + 1.5, 0.3)
-    lag.carry(START_S + 1, START_S + 3.2, least_ms=400)
-    lag.carry(START_S, START_S + 4.2, least_ms=100)
-    lag.carry(START_S + 5, START_S + 5.2, least_ms=100)
+    lag.carry(START_S + 1, START_S + 3.2, min_ms=400)
+    lag.carry(START_S, START_S + 4.2, min_ms=100)
+    lag.carry(START_S + 5, START_S + 5.2, min_ms=100)
     assert [lag.second(int(START_S) + second).histogram.max_ms for second in range(1, 6)] == [300, 2, 2, 300, 2]
     assert len(process.carried) == 3
