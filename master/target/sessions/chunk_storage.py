@@ -38,7 +38,7 @@ _BATCH = (
 _KEPT = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0) FROM chunks"
 _OLDEST = "SELECT serial, LENGTH(sealed) FROM chunks ORDER BY serial LIMIT ?"
 _PRUNE = "DELETE FROM chunks WHERE serial <= ?"
-_PRUNED_AT_ONCE = 256
+_PRUNED_AT_ONCE = 128
 
 
 class SealedChunk(NamedTuple):
@@ -135,12 +135,12 @@ class ChunkStorage:
         if not self._pruning and (self.kept > limits.chunks or self.kept_bytes > limits.chunk_bytes):
             self._pruning = True
             try:
-                await self._prune(limits.chunks - limits.chunks // 64, limits.chunk_bytes - limits.chunk_bytes // 64)
+                await self._prune(limits.chunks - limits.chunks // 512, limits.chunk_bytes - limits.chunk_bytes // 512)
             finally:
                 self._pruning = False
 
     async def _prune(self, max_chunks: int, max_bytes: int) -> None:
-        """Drop the oldest down to these; 1/64 of room makes it happen once in hundreds of chunks and take milliseconds."""
+        """Drop the oldest down to these. 1/512 of room makes it 70 chunks of desktops at a time, which take a millisecond."""
         while self.kept > 1 and (self.kept > max_chunks or self.kept_bytes > max_bytes):
             gone, gone_bytes, last = 0, 0, None
             async with self._database.transaction() as database:

@@ -36,34 +36,33 @@ class SessionRecorder:
 
     async def append(self, find: FindSession, body: bytes, encoding: str) -> StoredChunk:
         """Store a chunk under the next number. Raises ApiError."""
-        _, session = await find()
-        next_state(session.state, SessionEvent.CHUNK)  # nothing is compressed in vain
+        stored = await find()
+        next_state(stored[1].state, SessionEvent.CHUNK)  # nothing is compressed in vain
         chunk = await self._pack(body, encoding)
-        cipher = self._keys.cipher(session.id)
-        while True:
-            # The session may have moved on while the chunk was compressed, and may while it is stored.
-            sequence = await self._storage.add(await find(), chunk, cipher)
-            if sequence is not None:
-                return _stored(sequence, chunk)
+        cipher = self._keys.cipher(stored[1].id)
+        while (sequence := await self._storage.add(stored, chunk, cipher)) is None:
+            stored = await find()  # it has moved on while the chunk was compressed or stored
+        return _stored(sequence, chunk)
 
     async def put(self, find: FindSession, sequence: int, body: bytes, encoding: str) -> tuple[StoredChunk, bool]:
         """Store a chunk under this number, and tell whether it is a new one. Raises ApiError.
 
         Done again it changes nothing more, so a client may repeat it until it has an answer; and it mends a damaged chunk.
         """
-        _, session = await find()
-        _check_number(sequence, session.chunks)
-        next_state(session.state, SessionEvent.CHUNK)
+        stored = await find()
+        if sequence > stored[1].chunks:
+            raise errors.conflict(f"the next chunk is number {stored[1].chunks}")
+        next_state(stored[1].state, SessionEvent.CHUNK)
         chunk = await self._pack(body, encoding)
-        cipher = self._keys.cipher(session.id)
+        cipher = self._keys.cipher(stored[1].id)
         while True:
-            stored = await find()
-            next_state(stored[1].state, SessionEvent.CHUNK)
             if sequence < stored[1].chunks:
                 if await self._storage.replace(stored, sequence, chunk, cipher):
                     return _stored(sequence, chunk), False
             elif await self._storage.add(stored, chunk, cipher, at=sequence) is not None:
                 return _stored(sequence, chunk), True
+            stored = await find()
+            next_state(stored[1].state, SessionEvent.CHUNK)
 
     async def read(self, stored: StoredSession, sequence: int) -> bytes:
         """The recorded bytes of a chunk. Raises ApiError."""
@@ -91,11 +90,6 @@ class SessionRecorder:
 
     async def _run(self, work: Callable[[bytes], T], data: bytes, *, inline: bool) -> T:
         return work(data) if inline else await asyncio.get_running_loop().run_in_executor(self._pool, work, data)
-
-
-def _check_number(sequence: int, chunks_so_far: int) -> None:
-    if sequence > chunks_so_far:
-        raise errors.conflict(f"the next chunk is number {chunks_so_far}")
 
 
 def _stored(sequence: int, chunk: chunks.PackedChunk) -> StoredChunk:
