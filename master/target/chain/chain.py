@@ -127,6 +127,11 @@ class Chain:
 
     # What the platform asks for
 
+    @property
+    def height(self) -> int:
+        """That of the last final block."""
+        return self._tip.header.height
+
     async def submit(self, kind: str, payload: bytes, sender: str, nonce: str = "1") -> str:
         """Hand in a transaction; its id, which is the same if it was handed in before.
 

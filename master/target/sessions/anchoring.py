@@ -16,14 +16,18 @@ from master.target.sessions.storage import SessionStorage, StoredSession
 
 KIND = "anchor"
 """The kind of the transactions."""
-POLL_S = 1.0  # a block comes every 10 s
-_SESSIONS_AT_ONCE = 64
+POLL_S = 0.5  # a block comes every 10 s
+_SESSIONS_AT_ONCE = 16  # a millisecond, until others have their turn
 
 _log = logging.getLogger("master.target")
 
 
 class Anchors(Protocol):
     """What sessions need of the chain."""
+
+    @property
+    def height(self) -> int:
+        """That of the last final block. As long as it stays, no further transaction becomes final."""
 
     async def submit(self, kind: str, payload: bytes, sender: str) -> str:
         """Hand in a transaction; its id. Raises ApiError if the chain takes none."""
@@ -46,6 +50,7 @@ class SessionAnchoring:
     def __init__(self, sessions: SessionStorage, anchors: Anchors) -> None:
         self._sessions = sessions
         self._anchors = anchors
+        self._seen_height: int | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -72,7 +77,10 @@ class SessionAnchoring:
                     with suppress(errors.ApiError):
                         await self._hand_in_or_refuse(left[-1])
                     left.pop()
-                await self._look()
+                height = self._anchors.height
+                if height != self._seen_height:
+                    await self._look()
+                    self._seen_height = height
             except Exception:  # noqa: BLE001  # the task must not end
                 # Only the database and the chain can fail here. Until they work again, what is `anchoring` stays so.
                 _log.exception("anchoring of sessions goes on in %s s", POLL_S)

@@ -177,8 +177,14 @@ class SessionApi(Domain):
     async def gauges(self) -> list[Gauge]:
         """As Domain."""
         text = "Sessions kept, by state"
+        total = self._tallies.all()
         return [
             *(Gauge("target_sessions", text, count, {"state": state}) for state, count in self._by_state().items()),
+            Gauge("target_sessions_processed", "Sessions processed so far", total.processed),
+            Gauge("target_session_processing_seconds", "What processing them took in all", total.processing_s),
+            Gauge("target_chunks", "Chunks so far", total.chunks),
+            Gauge("target_chunk_raw_bytes", "Bytes of the chunks so far, as they were recorded", total.raw_bytes),
+            Gauge("target_chunk_stored_bytes", "Bytes of the chunks so far, as they are stored", total.stored_bytes),
             Gauge("target_chunks_kept", "Chunks kept", self._chunks.kept),
             Gauge("target_chunk_bytes_kept", "Bytes of the chunks kept", self._chunks.kept_bytes),
         ]

@@ -34,6 +34,7 @@ class Chain:
     submitted: list[tuple[str, bytes, str]] = field(default_factory=list)
     heights: dict[str, int | None] = field(default_factory=dict)
     full: bool = False
+    height: int = 0
 
     async def submit(self, kind: str, payload: bytes, sender: str) -> str:
         if self.full:
