@@ -31,7 +31,10 @@ class TransactionInfo(Struct):
 
 
 class BlockInfo(Struct):
-    """A final block. `round`: how many leaders were passed over."""
+    """A final block. `round`: the round of its certificate, which is how many leaders were passed over.
+
+    With the hash of block 0 this is all that its own hash is over, so that anybody can check the votes.
+    """
 
     height: int
     hash: str
@@ -43,6 +46,7 @@ class BlockInfo(Struct):
     proposer: str
     round: int
     validators_hash: str
+    next_validators_hash: str
 
 
 class BlockPage(Struct):

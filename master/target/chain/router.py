@@ -316,4 +316,5 @@ def _block_info(block: FinalBlock) -> BlockInfo:
         proposer=header.proposer,
         round=block.certificate.round,
         validators_hash=header.validators.hex(),
+        next_validators_hash=header.next_validators.hex(),
     )
