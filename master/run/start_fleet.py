@@ -78,7 +78,7 @@ def start_fleet(
     Real nodes are there, waiting for a run. Raises InputError when the locustfile can't be read any more.
     """
     access, scenario, endpoint = prepared.access, prepared.scenario, prepared.server.endpoint
-    processes.start_agent(access.node_keys[CONTROLLER], endpoint, adopted=CONTROLLER in adopted)
+    processes.start_agent(access.node_keys[CONTROLLER], endpoint)
     work = _work(prepared, target)
     if access.roster is not None or access.separate_processes:
         collector.agents.assign(assignments(work, access.nodes, access.roster))

@@ -81,13 +81,21 @@ class LocalProcesses:
         return Started([child.record for child in self._generators], self._nodes, target, self._target_url)
 
     def adopt(self, started: Started) -> set[str]:
-        """Take over what still lives of another controller's processes; the nodes that are among them."""
+        """Take over what still lives of another controller's processes; the nodes that are among them.
+
+        The agent of this machine is ended: it has nothing that a new one has not, and if another run has refused it meanwhile,
+        it waits for up to half a minute before it tries again.
+        """
         nodes: set[str] = set()
         for record in started.processes:
             try:
-                self._generators.append(Adopted(record))
+                process = Adopted(record)
             except ProcessLookupError:
                 continue
+            if record.name == AGENT:
+                end_all([process], 0.0)
+                continue
+            self._generators.append(process)
             self._nodes[record.name] = started.nodes.get(record.name, [])
             nodes.update(self._nodes[record.name])
         if started.target is not None:
@@ -134,11 +142,10 @@ class LocalProcesses:
             ) from None
         return self._target_url
 
-    def start_agent(self, keys: Keys, endpoint: Endpoint, *, adopted: bool) -> None:
-        """Start the agent that samples this machine, unless it was `adopted`; it is kept running by `restart_agent`."""
+    def start_agent(self, keys: Keys, endpoint: Endpoint) -> None:
+        """Start the agent that samples this machine; it is kept running by `restart_agent`."""
         self._agent = keys, endpoint
-        if not adopted:
-            self._start_agent_process()
+        self._start_agent_process()
 
     def _start_agent_process(self) -> None:
         assert self._agent is not None

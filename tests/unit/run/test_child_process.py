@@ -15,7 +15,8 @@ import pytest
 
 from master.run.processes import child_process as child_module
 from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log, kill_all
-from master.run.processes.local import LocalProcesses
+from master.run.processes.local import AGENT, LocalProcesses, Started
+from master.store import CONTROLLER
 
 # Each reads its standard input to the end, as every child of ours does, unless the test is about one that does not.
 MODULES = {
@@ -287,6 +288,21 @@ def test_a_process_that_can_not_be_ended_is_named_and_keeps_no_other_alive(
     ]
     assert deaf.describe_end() == "signal SIGKILL"
     processes.kill()
+
+
+def test_the_agent_of_an_earlier_controller_is_ended_and_the_rest_is_adopted(
+    start: Callable[..., Child], tmp_path: Path
+) -> None:
+    """A resumed run has a new agent for the controller's machine, and goes on with the simulated nodes that there are."""
+    agent, rack = start("deaf"), start("obedient")
+    records = [ProcessRecord(AGENT, agent.record.pid, agent.record.started_s), rack.record]
+    processes = LocalProcesses(tmp_path)
+    nodes = processes.adopt(Started(records, {AGENT: [CONTROLLER], "obedient": ["sim001", "sim002"]}))
+    assert nodes == {"sim001", "sim002"}
+    assert agent.ended()
+    assert not rack.ended()
+    assert processes.started.processes == [rack.record]
+    assert processes.ended_generators() == []
 
 
 def test_a_process_that_has_ended_is_not_adopted_although_nobody_asked_for_its_exit_status(
