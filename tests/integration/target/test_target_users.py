@@ -68,6 +68,14 @@ EVERYTHING = {
     ("GET", "/sessions/[id]/chunks/[n]"),
     ("POST", "/sessions/[id]/close"),
     ("POST", "/sessions/[id]/anchor"),
+    ("POST", "/poot/records"),
+    ("POST", "/poot/batches"),
+    ("GET", "/poot/scores/[node]"),
+    ("GET", "/poot/ledger/[node]"),
+    ("GET", "/poot/statistics"),
+    ("GET", "/pools"),
+    ("POST", "/pools"),
+    ("DELETE", "/pools/[name]"),
     ("POST", "/chain/transactions"),
     ("GET", "/chain/transactions/[id]"),
     ("GET", "/chain/proofs/[id]"),
@@ -91,7 +99,16 @@ EVERYTHING = {
 }
 
 
-ALL = ("ApiUser", "SessionUser", "AdminUser", "NodeUser", "RdpUser", "BlockchainUser", "ChainWatchUser")
+ALL = (
+    "ApiUser",
+    "SessionUser",
+    "AdminUser",
+    "NodeUser",
+    "RdpUser",
+    "PootUser",
+    "BlockchainUser",
+    "ChainWatchUser",
+)
 BUSY = ("AuthUser", "GatewayUser", "SessionApiUser", "StreamingUser", "TransactionUser")
 Seen = dict[str, Any]
 Swarm = Callable[..., Seen]
@@ -146,7 +163,7 @@ def rdp_statistics(target: Target, confirmed: int) -> dict[str, Any]:
 def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same(swarm: Swarm) -> None:
     """Requests by HTTP, route by route, and the connections to RDP servers."""
     with Target("--block-time", "0.5") as target:
-        seen = swarm(target.url, 28, 5)
+        seen = swarm(target.url, 32, 5)
         answered = answered_by(target)
         tested = answered["POST", "/rdp/servers/[id]/test"]
         connections = counted(seen, lambda method: method == "RDP")
@@ -156,7 +173,7 @@ def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same
     assert counted(seen, lambda method: method not in {"RDP", "CHAIN"}) == answered
     assert set(answered) == EVERYTHING
     # Of twelve steps of an ApiUser, one signs in anew and three list its sessions, which no other user does.
-    renewed = answered["POST", "/auth/login"] - 28
+    renewed = answered["POST", "/auth/login"] - 32
     assert 1 / 6 < renewed / answered["GET", "/sessions"] < 2 / 3
     assert set(connections) == {("RDP", "connect"), ("RDP", "request"), ("RDP", "tls")}
     assert set(connections.values()) == {servers["confirmed"] - tested}

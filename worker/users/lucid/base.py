@@ -57,12 +57,15 @@ class LucidUser(http.HttpUser):
             if response.content is None:
                 return None  # the failure, which the response knows, is counted
             try:
-                return replies.read(status, response.content, expected, reply, check)
+                found = replies.read(status, response.content, expected, reply, check)
             except WrongReplyError as error:
                 response.failure(str(error))
                 if status == 401:
                     self._headers = {}
-        return None
+                return None
+            if status >= 400:
+                response.success()  # it was expected
+            return found
 
     def look_at_health(self) -> None:
         """GET /health."""

@@ -24,11 +24,12 @@ class NodeUser(SignedInUser):
         self._figures = figures_of(environment)
         self._heartbeats = 0
         """Those that the target has counted."""
-        self._registered = False
+        self.registered = False
+        """Whether the target knows the node."""
 
     def work(self) -> None:
         """Register, or report, or look around."""
-        if not self._registered:
+        if not self.registered:
             self._register()
             return
         (step,) = self.random.choices((self._report, self._look_at_itself, self._look_around), (17, 2, 1))
@@ -96,5 +97,5 @@ class NodeUser(SignedInUser):
 
     def _take(self, node: replies.NodeReply | None) -> None:
         """Remember what the target knows; one that began anew knows the node no more, so that it registers again."""
-        self._registered = node is not None
+        self.registered = node is not None
         self._heartbeats = 0 if node is None else node.heartbeats

@@ -73,6 +73,19 @@ class NodePageReply(msgspec.Struct):
     nodes: list[NodeReply]
 
 
+class PoolReply(msgspec.Struct):
+    """What every request about one pool of nodes is answered with."""
+
+    name: str
+    nodes: int
+
+
+class PoolListReply(msgspec.Struct):
+    """GET /pools."""
+
+    pools: list[PoolReply]
+
+
 class NodeStatisticsReply(msgspec.Struct):
     """GET /nodes/statistics: sums over all nodes."""
 
@@ -104,6 +117,48 @@ class ServerTestReply(msgspec.Struct):
 
     reachable: bool
     answer_ms: float | None
+
+
+class PootStatisticsReply(msgspec.Struct):
+    """GET /poot/statistics."""
+
+    records: int
+    paid: int
+
+
+class WorkRecordReply(msgspec.Struct):
+    """POST /poot/records."""
+
+    node: str
+    score_ppm: int
+
+
+class ScoreReply(msgspec.Struct):
+    """GET /poot/scores/[node]."""
+
+    node: str
+    records: int
+
+
+class LedgerEntryReply(msgspec.Struct):
+    """One payment, and the balance after it."""
+
+    amount: int
+    balance: int
+
+
+class LedgerReply(msgspec.Struct):
+    """GET /poot/ledger/[node]: payments, newest first."""
+
+    node: str
+    balance: int
+    entries: list[LedgerEntryReply]
+
+    def adds_up(self) -> bool:
+        """Whether each balance is the one before plus the payment, and the newest that of the node."""
+        balances = [entry.balance for entry in self.entries]
+        before = [entry.balance - entry.amount for entry in self.entries]
+        return balances[:1] in ([], [self.balance]) and balances[1:] == before[:-1]
 
 
 class TransactionReply(msgspec.Struct):

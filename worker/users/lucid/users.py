@@ -5,6 +5,7 @@ from worker.users.lucid.api_user import ApiUser
 from worker.users.lucid.blockchain_user import BlockchainUser, ChainWatchUser, TransactionUser
 from worker.users.lucid.gateway_users import AuthUser, GatewayUser, HealthUser, SessionApiUser
 from worker.users.lucid.node_user import NodeUser
+from worker.users.lucid.poot_user import PootUser
 from worker.users.lucid.rdp_user import RdpUser
 from worker.users.lucid.session_user import SessionUser, StreamingUser
 
@@ -17,6 +18,7 @@ __all__ = [
     "GatewayUser",
     "HealthUser",
     "NodeUser",
+    "PootUser",
     "RdpUser",
     "SessionApiUser",
     "SessionUser",
