@@ -13,8 +13,8 @@ from pathlib import Path
 
 from master.target.app import Gateway
 from master.target.auth.authority import Authority
-from master.target.auth.database_state import DatabaseState
-from master.target.auth.state import SecurityState
+from master.target.auth.state.database_state import DatabaseState
+from master.target.auth.state.security_state import SecurityState
 from master.target.composition import create_gateway
 from master.target.database.cache import Cache, MemoryCache
 from master.target.database.database import DatabaseError
@@ -56,7 +56,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
         state: SecurityState = DatabaseState(database)
         cache: Cache = MemoryCache()
         if settings.redis:
-            from master.target.auth.redis_state import RedisState  # noqa: PLC0415  # takes 0.1 s
+            from master.target.auth.state.redis_state import RedisState  # noqa: PLC0415  # takes 0.1 s
             from master.target.database.redis_server import RedisCache, connect_redis  # noqa: PLC0415
 
             client = await connect_redis(settings.redis)

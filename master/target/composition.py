@@ -13,11 +13,11 @@ from master.target.api.domain import Domain
 from master.target.app import Gateway
 from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority
-from master.target.auth.database_state import DatabaseState
 from master.target.auth.management import AccountManager
 from master.target.auth.router import AuthApi
 from master.target.auth.sign_in import SignIn
-from master.target.auth.state import SecurityState
+from master.target.auth.state.database_state import DatabaseState
+from master.target.auth.state.security_state import SecurityState
 from master.target.auth.storage import AuthStorage
 from master.target.chain.chain import DEFAULT_BLOCK_TIME_S, DEFAULT_VALIDATORS, Chain
 from master.target.chain.router import ChainApi

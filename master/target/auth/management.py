@@ -10,7 +10,7 @@ from master.target.api.caller import Role
 from master.target.auth.accounts import Account
 from master.target.auth.authority import Authority
 from master.target.auth.lockout import LockoutRules
-from master.target.auth.state import SecurityState
+from master.target.auth.state.security_state import SecurityState
 from master.target.auth.storage import AuthStorage
 
 

@@ -15,7 +15,7 @@ from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority
 from master.target.auth.lockout import Failures
 from master.target.auth.messages import Token
-from master.target.auth.state import Rotation, SecurityState
+from master.target.auth.state.security_state import Rotation, SecurityState
 from master.target.auth.storage import AuthStorage
 
 LOGIN, REFRESH = "/auth/login", "/auth/refresh"

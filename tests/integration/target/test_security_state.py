@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from master.target.auth.database_state import DatabaseState
 from master.target.auth.lockout import Failures
-from master.target.auth.redis_state import RedisState
-from master.target.auth.state import Rotation, SecurityState
+from master.target.auth.state.database_state import DatabaseState
+from master.target.auth.state.redis_state import RedisState
+from master.target.auth.state.security_state import Rotation, SecurityState
 from master.target.database.cache import Cache, MemoryCache
 from master.target.database.database import Database, DatabaseError
 from master.target.database.opening import open_database

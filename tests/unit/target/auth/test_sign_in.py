@@ -13,10 +13,10 @@ from master.target.api.caller import Role
 from master.target.api.errors import ApiError
 from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority, AuthSettings
-from master.target.auth.database_state import DatabaseState
 from master.target.auth.lockout import LockoutRules
 from master.target.auth.management import AccountManager
 from master.target.auth.sign_in import SignIn
+from master.target.auth.state.database_state import DatabaseState
 from master.target.auth.storage import AuthStorage
 from master.target.auth.tokens import AccessClaims
 from master.target.database.sqlite import SqliteDatabase

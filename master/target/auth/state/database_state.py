@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from master.target.auth.lockout import Failures
 from master.target.auth.revocations import MAX_REVOCATIONS
-from master.target.auth.state import Rotation
+from master.target.auth.state.security_state import Rotation
 from master.target.database.database import Database
 
 MAX_FAMILIES = 100_000

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from master.target.auth.lockout import Failures
 from master.target.auth.revocations import MAX_REVOCATIONS
-from master.target.auth.state import Rotation
+from master.target.auth.state.security_state import Rotation
 from master.target.database.redis_server import PREFIX
 
 _FAMILY, _FAILURES, _REVOKED = f"{PREFIX}family:", f"{PREFIX}failures:", f"{PREFIX}revoked"
