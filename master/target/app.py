@@ -25,6 +25,7 @@ from master.target.api.messages import Health, Index
 from master.target.api.metrics import Gauge, Metrics, RequestCount
 from master.target.api.openapi import describe
 from master.target.api.router import Router, allowed_methods, choose
+from master.target.database.database import DatabaseError
 
 NAME = "piswarm target"
 CLIENT_GONE = 499  # nginx's status for a request whose client hung up before it was answered
@@ -161,5 +162,8 @@ def _paths(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
 def _api_error(error: Exception, method: str, label: str) -> errors.ApiError:
     if isinstance(error, errors.ApiError):
         return error
+    if isinstance(error, DatabaseError):
+        _log.error("%s %s: %s", method, label, error)
+        return errors.unavailable("what this needs can't be reached just now")
     _log.error("%s %s failed", method, label, exc_info=error)
     return errors.internal()

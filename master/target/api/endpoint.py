@@ -103,6 +103,8 @@ class Endpoint:
     def error_statuses(self) -> tuple[int, ...]:
         """All statuses of errors that it may answer with, in order."""
         found = set(self.errors)
+        if self.roles is not None or self.body is not None:
+            found.add(503)  # the database
         if self.roles is not None:
             found.add(401)
             if self.roles:

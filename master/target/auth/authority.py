@@ -75,6 +75,10 @@ class Authority:
         names = sorted(name for name in self._accounts if name > after)
         return [self._accounts[name] for name in names[:limit]]
 
+    def count_accounts(self) -> tuple[int, int]:
+        """All accounts, and those that are locked."""
+        return len(self._accounts), sum(account.locked for account in self._accounts.values())
+
     def check_password(self, name: str, password: str) -> tuple[Account | None, str | None]:
         """The account, if the password is its own, and then a new hash of it if one is to be kept.
 

@@ -40,3 +40,15 @@ class Me(Struct):
     username: str
     role: Role
     expires_at: int
+
+
+class AuthTotals(Struct):
+    """Accounts, and what became of sign-ins since the process began: let in, refused, refused unseen while the name was locked."""
+
+    accounts: int
+    locked_accounts: int
+    sign_ins: int
+    failed_sign_ins: int
+    locked_out_sign_ins: int
+    refreshes: int
+    revoked_families: int

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from starlette.responses import Response
 
 from master.target.api.domain import Domain
 from master.target.api.endpoint import ANYBODY, Call, Endpoint
-from master.target.auth.messages import Login, Me, Refresh, Token
+from master.target.api.metrics import Gauge
+from master.target.auth.messages import AuthTotals, Login, Me, Refresh, Token
 from master.target.auth.sign_in import LOGIN, REFRESH, SignIn
 
 
 class AuthApi(Domain):
     """Sign-in, and who one is."""
+
+    summary_types: ClassVar[dict[str, Any]] = {"auth": AuthTotals}
 
     def __init__(self, sign_in: SignIn) -> None:
         self._sign_in = sign_in
@@ -39,6 +44,24 @@ class AuthApi(Domain):
     async def start(self) -> None:
         """As Domain."""
         await self._sign_in.start()
+
+    async def gauges(self) -> list[Gauge]:
+        """As Domain."""
+        totals = self._sign_in.totals()
+        outcomes = {"ok": totals.sign_ins, "failed": totals.failed_sign_ins, "locked_out": totals.locked_out_sign_ins}
+        return [
+            *(
+                Gauge("target_auth_sign_ins", "Sign-ins since the start, by outcome", count, {"outcome": outcome})
+                for outcome, count in outcomes.items()
+            ),
+            Gauge("target_auth_refreshes", "Refresh tokens used since the start", totals.refreshes),
+            Gauge("target_auth_locked_accounts", "Accounts locked by an administrator", totals.locked_accounts),
+            Gauge("target_auth_revoked_families", "Sign-ins whose tokens are revoked", totals.revoked_families),
+        ]
+
+    async def summary(self) -> dict[str, AuthTotals]:
+        """As Domain."""
+        return {"auth": self._sign_in.totals()}
 
     async def login(self, call: Call) -> Token:
         """Tokens for a name and its password."""

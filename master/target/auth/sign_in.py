@@ -6,6 +6,7 @@ import asyncio
 import math
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -14,7 +15,7 @@ from master.target.auth.accounts import Account
 from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority
 from master.target.auth.lockout import Failures
-from master.target.auth.messages import Token
+from master.target.auth.messages import AuthTotals, Token
 from master.target.auth.state.security_state import Rotation, SecurityState
 from master.target.auth.storage import AuthStorage
 
@@ -47,6 +48,7 @@ class SignIn:
         self._clock = clock
         self._rules = authority.settings.lockout
         self._failing = asyncio.Lock()
+        self._counts: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Take up what an earlier process has left."""
@@ -76,6 +78,7 @@ class SignIn:
         if new_hash is not None:
             account.password_hash = new_hash
             await self._storage.put_account(account)
+        self._counts["sign_ins"] += 1
         return await self._begin_family(account)
 
     async def refresh(self, token: str) -> Token:
@@ -85,6 +88,7 @@ class SignIn:
         expires_at = self._clock() + self._authority.settings.refresh_lifetime_s
         rotation = await self._state.rotate(claims.fam, claims.jti, following, expires_at)
         if rotation is Rotation.ROTATED:
+            self._counts["refreshes"] += 1
             return self._authority.issue(account, claims.fam, following)
         if rotation is Rotation.REUSED:
             await self.revoke(claims.fam)
@@ -100,6 +104,18 @@ class SignIn:
         self._authority.revocations.add(family, until, now)
         await self._state.revoke(family, until)
 
+    def totals(self) -> AuthTotals:
+        """Accounts, and what became of sign-ins."""
+        counts = self._counts
+        return AuthTotals(
+            *self._authority.count_accounts(),
+            counts["sign_ins"],
+            counts["failed"],
+            counts["locked_out"],
+            counts["refreshes"],
+            len(self._authority.revocations),
+        )
+
     async def _begin_family(self, account: Account) -> Token:
         family, refresh_id = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
         expires_at = self._clock() + self._authority.settings.refresh_lifetime_s
@@ -112,12 +128,14 @@ class SignIn:
         known = await self._state.failures(name)
         wait_s = self._rules.locked_for_s(known, self._clock())
         if wait_s:
+            self._counts["locked_out"] += 1
             await self._audit.note(name, f"POST {LOGIN}", LOGIN, 429, "refused: locked after failed sign-ins")
             raise errors.too_many_requests("too many failed sign-ins; try again later", math.ceil(wait_s))
         return known
 
     async def _note_failure(self, name: str, known: Failures | None) -> None:
         now = self._clock()
+        self._counts["failed"] += 1
         detail = "wrong username or password"
         if self._rules.failures:
             failures = self._rules.after_failure(known, now)

@@ -9,7 +9,7 @@ Row = tuple[Any, ...]
 
 
 class DatabaseError(Exception):
-    """A database can't be used; says why, and what to do. `option` is the setting that names it."""
+    """A database can't be used, at the start or just now; says why, and what to do. `option` is the setting that names it."""
 
     def __init__(self, message: str, option: str = "--database") -> None:
         super().__init__(message)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import redis.asyncio
 from redis.exceptions import RedisError
 
@@ -37,6 +40,15 @@ async def connect_redis(url: str) -> redis.asyncio.Redis:
     return client
 
 
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Raises DatabaseError where Redis can't be reached inside."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise DatabaseError(f"Redis: {error}", "--redis") from error
+
+
 class RedisCache:
     """A Cache that several processes share."""
 
@@ -45,9 +57,11 @@ class RedisCache:
 
     async def get(self, key: str) -> str | None:
         """As Cache."""
-        found = await self._client.get(f"{PREFIX}cache:{key}")
+        with reachable():
+            found = await self._client.get(f"{PREFIX}cache:{key}")
         return None if found is None else str(found)
 
     async def put(self, key: str, text: str) -> None:
         """As Cache."""
-        await self._client.set(f"{PREFIX}cache:{key}", text, ex=KEEP_S)
+        with reachable():
+            await self._client.set(f"{PREFIX}cache:{key}", text, ex=KEEP_S)

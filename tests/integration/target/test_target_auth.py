@@ -159,6 +159,26 @@ def test_statistics_are_as_fresh_as_is_asked_for(target: Target, admin: str) -> 
     assert target.ask("GET", "/admin/statistics", token=admin).json["as_of"] > first["as_of"]
 
 
+def test_sign_ins_are_counted_by_outcome(target: Target, admin: str) -> None:
+    def counted() -> tuple[dict[str, int], str]:
+        statistics = target.ask("GET", "/admin/statistics", token=admin).json
+        return statistics["auth"], target.ask("GET", "/metrics").body.decode()
+
+    before, _ = counted()
+    statuses = [sign_in(target, "user0011", password).status for password in ["wrong"] * 4 + ["piswarm"]]
+    assert statuses == [401, 401, 401, 429, 429]
+    refresh(target, sign_in(target, "user0012").json["refresh_token"])
+    after, metrics = counted()
+    grown = {name: after[name] - before[name] for name in after}
+    assert {name: grown[name] for name in ("sign_ins", "failed_sign_ins", "locked_out_sign_ins", "refreshes")} == {
+        "sign_ins": 1,
+        "failed_sign_ins": 3,
+        "locked_out_sign_ins": 2,
+        "refreshes": 1,
+    }
+    assert f'target_auth_sign_ins{{outcome="ok"}} {after["sign_ins"]}.0' in metrics
+
+
 def test_a_target_that_was_killed_signs_nobody_out(options: list[str], target: Target) -> None:
     """What it had acknowledged is there: tokens, a token that was given back, a locked account, the audit log."""
     kept, given_back = sign_in(target, "user0008").json, sign_in(target, "user0009").json

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from master.target.auth.lockout import Failures
 from master.target.auth.revocations import MAX_REVOCATIONS
 from master.target.auth.state.security_state import Rotation
-from master.target.database.redis_server import PREFIX
+from master.target.database.redis_server import PREFIX, reachable
 
 _FAMILY, _FAILURES, _REVOKED = f"{PREFIX}family:", f"{PREFIX}failures:", f"{PREFIX}revoked"
 # One step on the server, whoever else tries. The key holds the token that is good.
@@ -38,40 +38,47 @@ class RedisState:
 
     async def begin_family(self, family: str, token: str, expires_at: float) -> None:
         """As SecurityState."""
-        await self._client.set(_FAMILY + family, token, pxat=_ms(expires_at))
+        with reachable():
+            await self._client.set(_FAMILY + family, token, pxat=_ms(expires_at))
 
     async def rotate(self, family: str, used: str, following: str, expires_at: float) -> Rotation:
         """As SecurityState."""
-        outcome = await self._rotate(keys=[_FAMILY + family], args=[used, following, _ms(expires_at)])
+        with reachable():
+            outcome = await self._rotate(keys=[_FAMILY + family], args=[used, following, _ms(expires_at)])
         return _OUTCOMES[int(outcome)]
 
     async def revoke(self, family: str, until: float) -> None:
         """As SecurityState."""
-        async with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.delete(_FAMILY + family)
-            pipeline.zadd(_REVOKED, {family: until})
-            pipeline.zremrangebyrank(_REVOKED, 0, -MAX_REVOCATIONS - 1)
-            await pipeline.execute()
+        with reachable():
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.delete(_FAMILY + family)
+                pipeline.zadd(_REVOKED, {family: until})
+                pipeline.zremrangebyrank(_REVOKED, 0, -MAX_REVOCATIONS - 1)
+                await pipeline.execute()
 
     async def revoked(self, now: float) -> list[tuple[str, float]]:
         """As SecurityState."""
-        await self._client.zremrangebyscore(_REVOKED, "-inf", now)
-        found: list[Any] = await self._client.zrange(_REVOKED, 0, -1, withscores=True)
+        with reachable():
+            await self._client.zremrangebyscore(_REVOKED, "-inf", now)
+            found: list[Any] = await self._client.zrange(_REVOKED, 0, -1, withscores=True)
         return [(str(family), float(until)) for family, until in found]
 
     async def failures(self, name: str) -> Failures | None:
         """As SecurityState."""
-        found = await self._client.get(_FAILURES + name)
+        with reachable():
+            found = await self._client.get(_FAILURES + name)
         return None if found is None else _read_failures(found)
 
     async def put_failures(self, name: str, failures: Failures, expires_at: float, now: float) -> None:
         """As SecurityState. `now` is that of the server."""
         del now
-        await self._client.set(_FAILURES + name, msgspec.json.encode(failures), pxat=_ms(expires_at))
+        with reachable():
+            await self._client.set(_FAILURES + name, msgspec.json.encode(failures), pxat=_ms(expires_at))
 
     async def clear_failures(self, name: str) -> None:
         """As SecurityState."""
-        await self._client.delete(_FAILURES + name)
+        with reachable():
+            await self._client.delete(_FAILURES + name)
 
 
 def _ms(at_s: float) -> int:
