@@ -31,6 +31,7 @@ from master.target.nodes.room import NodeRoom
 from master.target.nodes.router import NodeApi
 from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
+from master.target.nodes.work import NodeWork
 from master.target.poot.poot import Poot
 from master.target.poot.router import PootApi
 from master.target.poot.storage import PootStorage
@@ -63,8 +64,9 @@ def create_gateway(
     auth_storage, state = AuthStorage(database), state or DatabaseState(database)
     sign_in = SignIn(authority, auth_storage, state, audit, pool, clock=clock)
     node_storage, pools = NodeStorage(database, alive_within_s=alive_within_s), PoolStorage(database)
-    nodes = NodeApi(node_storage, SampleStorage(database), pools, clock=clock)
-    server_storage = ServerStorage(database)
+    samples, server_storage = SampleStorage(database), ServerStorage(database)
+    work = NodeWork(node_storage, samples, server_storage, clock)
+    nodes = NodeApi(node_storage, samples, pools, work, clock=clock)
     servers = RdpServers(
         database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
     )

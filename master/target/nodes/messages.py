@@ -113,6 +113,29 @@ class SampleQuery(Struct, forbid_unknown_fields=True):
     before: Annotated[float, Meta(ge=0, le=1e12)] = 1e12
 
 
+class WorkQuery(Struct, forbid_unknown_fields=True):
+    """Query of GET /nodes/[name]/work."""
+
+    since: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
+
+
+class Work(Struct):
+    """Answer of GET /nodes/[name]/work: what a node did since that time, but not before it registered.
+
+    `server_s` is the time that RDP servers ran on it, summed over the servers. Heartbeats are counted as long as samples are
+    kept; `losses` are all since it registered.
+    """
+
+    node: str
+    owner: str
+    is_alive: bool
+    since: float
+    until: float
+    heartbeats: int
+    server_s: float
+    losses: int
+
+
 class PoolChoice(Struct, forbid_unknown_fields=True):
     """Body of PUT /nodes/[name]/pool; null has the pool chosen by the hardware again."""
 

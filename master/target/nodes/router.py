@@ -26,11 +26,14 @@ from master.target.nodes.messages import (
     RegisteredNode,
     SamplePage,
     SampleQuery,
+    Work,
+    WorkQuery,
 )
 from master.target.nodes.pool_storage import PoolStorage
 from master.target.nodes.pools import assign_pool, find_shortfalls, is_full
 from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage, hardware_of
+from master.target.nodes.work import NodeWork
 
 STATISTICS_FOR_S = 1.0
 _RESERVED_NAMES = frozenset({"statistics"})  # paths of the API beside /nodes/{name}
@@ -50,12 +53,14 @@ class NodeApi(Domain):
         storage: NodeStorage,
         samples: SampleStorage,
         pools: PoolStorage,
+        work: NodeWork,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
         self._samples = samples
         self._pools = pools
+        self._work = work
         self._clock = clock
         self._changing = asyncio.Lock()
         self._refused = 0
@@ -108,6 +113,14 @@ class NodeApi(Domain):
                 "Heartbeats of a node, newest first",
                 query=SampleQuery,
                 reply=SamplePage,
+            ),
+            Endpoint(
+                "GET",
+                "/nodes/{name}/work",
+                self.read_work,
+                "What a node did since some time",
+                query=WorkQuery,
+                reply=Work,
             ),
             Endpoint(
                 "PUT",
@@ -208,6 +221,10 @@ class NodeApi(Domain):
         query: SampleQuery = call.query
         found = await self._samples.page(await self._find(call), query.before, query.limit)
         return SamplePage(found, found[-1].at if len(found) == query.limit else None)
+
+    async def read_work(self, call: Call) -> Work:
+        """Heartbeats and server-seconds."""
+        return await self._work.of(await self._find(call), call.query.since)
 
     async def choose_pool(self, call: Call) -> RegisteredNode:
         """By an administrator, for good; null has the hardware decide again."""

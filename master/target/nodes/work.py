@@ -1,11 +1,12 @@
-"""What a node did for the platform since some time: the evidence that its score is made of."""
+"""What a node did for the platform since some time, as the platform itself has seen it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from master.target.nodes.liveness import NodeState
+from master.target.nodes.messages import RegisteredNode, Work
 from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
 
@@ -15,18 +16,6 @@ class ServerTime(Protocol):
 
     async def running_s(self, node: str, since: float, now: float) -> float:
         """For how long servers ran on a node since then, summed over the servers."""
-
-
-class Work(NamedTuple):
-    """Of one node. `heartbeats` are those of the time that samples are kept for (see `samples.MAX_SAMPLES`)."""
-
-    node: str
-    owner: str
-    is_alive: bool
-    heartbeats: int
-    server_s: float
-    losses: int
-    """Since it registered."""
 
 
 class NodeWork:
@@ -40,19 +29,23 @@ class NodeWork:
         self._servers = servers
         self._clock = clock
 
-    async def work_of(self, node: str, since: float) -> Work | None:
+    async def work_of(self, name: str, since: float) -> Work | None:
         """The work of a node since then, in Unix seconds; None if there is no such node."""
+        node = await self._nodes.find(name, self._clock())
+        return None if node is None else await self.of(node, since)
+
+    async def of(self, node: RegisteredNode, since: float) -> Work:
+        """The work of that node."""
         now = self._clock()
-        found = await self._nodes.find(node, now)
-        if found is None:
-            return None
         # An earlier node of the same name worked for somebody else.
-        since = max(since, found.registered_at)
+        since = min(now, max(since, node.registered_at))
         return Work(
-            node,
-            found.owner,
-            found.state is not NodeState.LOST,
-            await self._samples.count_since(node, since),
-            await self._servers.running_s(node, since, now),
-            found.losses,
+            node.name,
+            node.owner,
+            node.state is not NodeState.LOST,
+            since,
+            now,
+            await self._samples.count_since(node.name, since),
+            await self._servers.running_s(node.name, since, now),
+            node.losses,
         )

@@ -130,6 +130,8 @@ def test_a_server_from_creation_to_deletion(target: Target, user: str) -> None:
     assert seen["memory_mb"] == 2048
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((server["host"], server["port"]), 10)
+    work = target.ask("GET", f"/nodes/{server['node']}/work?since={server['created_at']!r}", token=user).json
+    assert work["server_s"] == pytest.approx(stopped["stopped_at"] - started["started_at"], abs=1e-3)
     deleted = target.ask("DELETE", f"/rdp/servers/{server['id']}", token=user)
     assert (deleted.status, deleted.json["state"]) == (200, "deleted")
     assert target.ask("GET", f"/rdp/servers/{server['id']}", token=user).status == 404

@@ -11,11 +11,11 @@ import pytest
 
 from master.target.api.errors import ApiError
 from master.target.database.sqlite import SqliteDatabase
-from master.target.nodes.messages import Heartbeat, NewNode
+from master.target.nodes.messages import Heartbeat, NewNode, Work
 from master.target.nodes.room import NodeRoom
 from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
-from master.target.nodes.work import NodeWork, Work
+from master.target.nodes.work import NodeWork
 from master.target.rdp.client import attempt_connection
 from master.target.rdp.connection import Security
 from master.target.rdp.messages import NewServer
@@ -294,13 +294,13 @@ def test_a_nodes_work_is_its_heartbeats_and_its_server_seconds(on_platform: Call
         for _ in range(4):
             platform.now += 10
             await samples.add(await platform.nodes.note_heartbeat("a", None, Heartbeat(1.0, 2.0), platform.now))
-        assert await evidence.work_of("a", 0.0) == Work("a", "node0001", True, 4, 40.0, 0)
-        assert await evidence.work_of("a", 1025.0) == Work("a", "node0001", True, 2, 15.0, 0)
+        assert await evidence.work_of("a", 0.0) == Work("a", "node0001", True, 1000.0, 1040.0, 4, 40.0, 0)
+        assert await evidence.work_of("a", 1025.0) == Work("a", "node0001", True, 1025.0, 1040.0, 2, 15.0, 0)
         await platform.servers.delete(await platform.servers.stop(server))
         assert await platform.nodes.remove("a")
         await platform.add_node("a")
         platform.now += 31
-        assert await evidence.work_of("a", 0.0) == Work("a", "node0001", False, 1, 0.0, 0)
+        assert await evidence.work_of("a", 0.0) == Work("a", "node0001", False, 1040.0, 1071.0, 1, 0.0, 0)
 
     on_platform(work)
 
