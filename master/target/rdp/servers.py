@@ -23,6 +23,7 @@ from master.target.rdp.messages import NewServer
 from master.target.rdp.ports import DEFAULT_PORTS, PortPool, PortRange
 from master.target.rdp.states import ServerEvent, ServerState, next_state
 from master.target.rdp.storage import ServerStorage, StoredServer
+from master.target.rdp.work import ServerWork, WorkLog
 
 MAX_SERVERS = 1000
 WATCH_EVERY_S = 2.0
@@ -76,8 +77,11 @@ class RdpServers:
         storage: ServerStorage,
         nodes: Nodes,
         settings: RdpSettings,
+        *,
         clock: Callable[[], float] = time.time,
+        work: WorkLog | None = None,
     ) -> None:
+        self._work = ServerWork(storage, work)
         self._database = database
         self._storage = storage
         self._nodes = nodes
@@ -118,7 +122,10 @@ class RdpServers:
         for running in list(self.running.values()):
             await running.listener.close()
             await self._storage.set_traffic(running.server, running.listener.traffic)
-        await self._storage.see_runs(self._clock())
+        now = self._clock()
+        await self._storage.see_runs(now)
+        for node in self._nodes_in_use():
+            await self._work.tell(node, now, is_over=True)
         self.running.clear()
 
     async def create(self, owner: str, wanted: NewServer, session: str | None = None) -> StoredServer:
@@ -169,6 +176,7 @@ class RdpServers:
         self.running[server.id] = Running(replace(starting, port=port), listener, now)
         try:
             await self._storage.begin_run(starting, port, now)
+            self._work.begin(server.node, now)
             return await self._move(starting, ServerEvent.LISTENING)
         except BaseException:
             del self.running[server.id]
@@ -182,7 +190,9 @@ class RdpServers:
         if running is not None:
             await running.listener.close()
             await self._storage.set_traffic(running.server, running.listener.traffic)
-        await self._storage.end_run(stopping, self._clock())
+        now = self._clock()
+        await self._storage.end_run(stopping, now)
+        await self._work.tell(server.node, now, is_over=server.node not in self._nodes_in_use())
         return await self._move(stopping, ServerEvent.CLOSED, reason, "stopped")
 
     async def delete(self, server: StoredServer) -> StoredServer:
@@ -227,7 +237,9 @@ class RdpServers:
         if not self.running:
             return
         await self._storage.see_runs(self._clock())
-        lost = await self._nodes.lost({running.server.node for running in self.running.values()})
+        nodes = self._nodes_in_use()
+        await self._work.tell_all(nodes, self._clock())
+        lost = await self._nodes.lost(nodes)
         for running in list(self.running.values()):
             traffic = running.listener.traffic
             if traffic.received_bytes != running.saved_at_bytes:
@@ -236,6 +248,9 @@ class RdpServers:
             if running.server.node in lost and (server := await self._storage.find(running.server.id)) is not None:
                 with contextlib.suppress(errors.ApiError):
                     await self.stop(server, f"the node {server.node} was lost")
+
+    def _nodes_in_use(self) -> set[str]:
+        return {running.server.node for running in self.running.values()}
 
     async def _move(
         self, server: StoredServer, event: ServerEvent, reason: str | None = None, total: str | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from master.target.api import errors
 from master.target.api.errors import ApiError
 from master.target.database.sqlite import SqliteDatabase
 from master.target.nodes.messages import Heartbeat, NewNode, Work
@@ -38,7 +39,15 @@ class Platform:
         self.nodes = NodeStorage(database, alive_within_s=30)
         self.storage = ServerStorage(database)
         room = NodeRoom(database, self.nodes, lambda: self.now)
-        self.servers = RdpServers(database, self.storage, room, settings, lambda: self.now)
+        self.servers = RdpServers(database, self.storage, room, settings, clock=lambda: self.now, work=self)
+        self.told: list[tuple[str, int, float, float]] = []
+        self.takes_work = True
+
+    async def add_session_work(self, node: str, server_s: int, started_at: float, ended_at: float) -> None:
+        """As WorkLog."""
+        if not self.takes_work:
+            raise errors.conflict("the node has told of that time")
+        self.told.append((node, server_s, started_at, ended_at))
 
     async def add_node(self, name: str, memory_mb: int = 4096) -> None:
         node = NewNode(name, "board", 4, memory_mb, None, 20_000)
@@ -301,6 +310,48 @@ def test_a_nodes_work_is_its_heartbeats_and_its_server_seconds(on_platform: Call
         await platform.add_node("a")
         platform.now += 31
         assert await evidence.work_of("a", 0.0) == Work("a", "node0001", False, 1040.0, 1071.0, 1, 0.0, 0)
+
+    on_platform(work)
+
+
+def test_work_is_told_in_stretches_that_do_not_overlap(on_platform: Callable[..., None]) -> None:
+    """When a server stops, and every minute while one runs; together it is the time that the servers ran."""
+
+    async def work(platform: Platform) -> None:
+        for name in ("a", "b"):
+            await platform.add_node(name)
+        first = await platform.servers.create("user0001", STARTED)
+        platform.now += 10
+        second = await platform.servers.create("user0001", STARTED)
+        platform.now += 20
+        await platform.servers.stop(first)
+        for _ in range(7):
+            platform.now += 10
+            for name in ("a", "b"):
+                await platform.nodes.note_heartbeat(name, None, Heartbeat(1.0, 2.0), platform.now)
+            await platform.servers._look()
+        await platform.servers.stop(second)
+        platform.now += 100
+        await platform.add_node("a")
+        await platform.servers.start(await platform.storage.find(second.id))
+        platform.now += 5
+        expected = [("a", 50, 1000.0, 1030.0), ("a", 60, 1030.0, 1090.0), ("a", 10, 1090.0, 1100.0)]
+        assert platform.told == expected
+        await platform.servers.close()
+        assert platform.told == [*expected, ("a", 5, 1200.0, 1205.0)]
+
+    on_platform(work)
+
+
+def test_work_that_is_not_taken_is_no_servers_matter(on_platform: Callable[..., None]) -> None:
+    """It stops all the same."""
+
+    async def work(platform: Platform) -> None:
+        await platform.add_node("a")
+        server = await platform.servers.create("user0001", STARTED)
+        platform.now += 10
+        platform.takes_work = False
+        assert (await platform.servers.stop(server)).state is ServerState.STOPPED
 
     on_platform(work)
 
