@@ -34,6 +34,7 @@ from master.target.nodes.storage import NodeStorage
 from master.target.nodes.work import NodeWork
 from master.target.poot.poot import Poot
 from master.target.poot.router import PootApi
+from master.target.poot.session_work import SessionWork
 from master.target.poot.storage import PootStorage
 from master.target.rdp.router import RdpApi
 from master.target.rdp.servers import RdpServers, RdpSettings
@@ -67,20 +68,20 @@ def create_gateway(
     samples, server_storage = SampleStorage(database), ServerStorage(database)
     work = NodeWork(node_storage, samples, server_storage, clock)
     nodes = NodeApi(node_storage, samples, pools, work, clock=clock)
-    servers = RdpServers(
-        database, server_storage, NodeRoom(database, node_storage, clock), rdp or RdpSettings(), clock=clock
-    )
     chain = Chain(ChainStorage(database), validators=validators, block_time_s=block_time_s, clock=clock)
-    sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, servers=servers, clock=clock)
 
     async def owner_of(name: str) -> str | None:
         node = await node_storage.find(name, clock())
         return None if node is None else node.owner
 
+    poot = Poot(PootStorage(database), chain, owner_of, clock=clock)
+    room = NodeRoom(database, node_storage, clock)
+    servers = RdpServers(database, server_storage, room, rdp or RdpSettings(), clock=clock, work=SessionWork(poot))
+    sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, servers=servers, clock=clock)
     domains: list[Domain] = [
         AuthApi(sign_in),
         ChainApi(chain),
-        PootApi(Poot(PootStorage(database), chain, owner_of, clock=clock)),
+        PootApi(poot),
         sessions,
         nodes,
         PoolApi(pools, node_storage, clock=clock),

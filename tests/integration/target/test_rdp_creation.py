@@ -348,6 +348,24 @@ def test_a_session_brings_a_server_with_it(target: Target, user: str) -> None:
         remove(target, user, server)
 
 
+def test_the_time_that_a_server_runs_counts_for_its_node(target: Target, user: str, admin: str) -> None:
+    """When it stops, its server-seconds are work of the node, by which PoOT scores it."""
+    node = target.sign_in("node0001")
+    add_node(target, node, "worker")
+    server = create(target, user, node="worker", start=True)
+
+    def has_run_for_a_second() -> bool:
+        return bool(usage(target, user, server)["running_s"] >= 1)
+
+    wait_until(has_run_for_a_second)
+    remove(target, user, server)
+    work = target.ask("GET", "/nodes/worker/work", token=user).json
+    assert work["server_s"] >= 1
+    score = target.ask("GET", "/poot/scores/worker", token=user)
+    assert (score.status, score.json["records"], score.json["units"]) == (200, 1, int(work["server_s"]))
+    assert target.ask("DELETE", "/nodes/worker", token=admin).status == 200
+
+
 def test_the_servers_of_a_lost_node_are_stopped(own_database_options: list[str]) -> None:
     """Their clients are hung up on, and the reason is said."""
     with Target(*own_database_options, "--alive-within", "1") as target:
