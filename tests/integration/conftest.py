@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,8 +44,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with Postgres(tmp_path_factory.mktemp("postgres")) as started:
+def postgres() -> Iterator[Postgres]:
+    # Not in pytest's own folder: each further pytest that is started makes that one unreadable for the server's account again.
+    with tempfile.TemporaryDirectory(prefix="piswarm-postgres-") as folder, Postgres(Path(folder)) as started:
         yield started
 
 
