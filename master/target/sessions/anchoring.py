@@ -82,7 +82,7 @@ class SessionAnchoring:
                     await self._look()
                     self._seen_height = height
             except Exception:  # noqa: BLE001  # the task must not end
-                # Only the database and the chain can fail here. Until they work again, what is `anchoring` stays so.
+                # The database is away. Until it is back, what is `anchoring` stays so.
                 _log.exception("anchoring of sessions goes on in %s s", POLL_S)
             await asyncio.sleep(POLL_S)
 
@@ -104,7 +104,7 @@ class SessionAnchoring:
                     continue
                 try:
                     height = await self._anchors.final(session.anchor)
-                except KeyError:
+                except (KeyError, ValueError):  # it is no id at all
                     await self._sessions.fail(stored, f"transaction {session.anchor} is not known to the chain")
                     continue
                 if height is not None:

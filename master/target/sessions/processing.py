@@ -57,12 +57,19 @@ class SessionProcessor:
             try:
                 while found := await self._sessions.in_work(State.PROCESSING, 0, _SESSIONS_AT_ONCE):
                     for stored in found:
-                        await self._process(stored)
+                        await self._process_or_fail(stored)
             except Exception:  # noqa: BLE001  # the task must not end
-                # Only the database can fail here. Until it works again, what is `processing` stays so.
+                # The database is away. Until it is back, what is `processing` stays so.
                 _log.exception("processing of sessions goes on in %s s", _RETRY_S)
                 self._wanted.set()
                 await asyncio.sleep(_RETRY_S)
+
+    async def _process_or_fail(self, stored: StoredSession) -> None:
+        try:
+            await self._process(stored)
+        except Exception:  # noqa: BLE001  # one session that can't be processed must not keep the others from it
+            _log.exception("processing of session %s failed", stored[1].id)
+            await self._sessions.fail(stored, "processing broke off: internal error")
 
     async def _process(self, stored: StoredSession) -> None:
         started_s = time.monotonic()

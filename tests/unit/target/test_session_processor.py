@@ -208,6 +208,25 @@ def test_what_a_killed_process_left_is_taken_up_at_the_start(tmp_path: Path) -> 
     with_sessions(tmp_path / "target.db", take_up)
 
 
+def test_a_session_that_breaks_processing_fails_and_others_are_processed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever stands in the database, the next session has its turn; the log says what it was."""
+
+    async def work(sessions: Sessions) -> None:
+        await sessions.record("broken", chunks_of(1))
+        await sessions.record("whole", chunks_of(1))
+        await sessions.database.execute("UPDATE chunks SET sequence = 0.5, digest = 'text' WHERE serial = 1")
+        await sessions.processor.start()
+        while (await sessions.read("whole")).state is not State.PROCESSED:  # noqa: ASYNC110  # each turn brings it on
+            await asyncio.sleep(0)
+        broken = await sessions.read("broken")
+        assert (broken.state, broken.reason) == (State.FAILED, "processing broke off: internal error")
+        assert "processing of session broken failed" in caplog.text
+
+    with_sessions(tmp_path / "target.db", work)
+
+
 def test_a_session_is_anchored_once_its_transaction_is_final(tmp_path: Path) -> None:
     """The chain gets the root in the name of the session's owner; the session waits until the chain says the height."""
     chain = Chain()
