@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import worker.users
-from master.target.sessions.chunks import ChunkCipher, compress, reduction
+from master.target.sessions.chunks import SessionCipher, pack, reduction
 from worker.users.lucid import replies, screen_chunks
 from worker.users.lucid.accounts import ADMINS, NODES, USERS, AccountBook, AccountPool, password, user_random
 from worker.users.lucid.replies import WrongReplyError, read
@@ -96,7 +96,7 @@ def test_desktop_chunks_compress_like_a_desktop() -> None:
     """
     for chunk in screen_chunks.chunks():
         assert len(chunk) == screen_chunks.CHUNK_BYTES == 16_384
-        stored = ChunkCipher().seal(compress(chunk), "s", 0)
+        stored = SessionCipher(bytes(32), "s").seal(pack(chunk), 0)
         assert 0.70 < reduction(len(chunk), len(stored)) < 0.95
         assert len(set(chunk)) > 50
         halves = len(gzip.compress(chunk[:8192], 6)), len(gzip.compress(chunk[8192:], 6))
