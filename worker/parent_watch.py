@@ -1,8 +1,8 @@
 """Orders of a process from its parent, the controller or an agent, and its end when the parent is gone.
 
 Orders come as one line of JSON on standard input: keys stay out of argv and the environment. The pipe then stays open; when
-it closes, the other end is no more, however it ended, and this process ends too: at once, or, if its orders say how long it
-may outlive the other, when no controller was heard for that time. So a controller that is started again finds its fleet.
+it closes, the other end has ended, however it did, and this process ends too: at once, or, if its orders say how long it
+may outlive the other, when there was no message of a controller for that time. So a controller that is started again finds its fleet.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def exit_on_error() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(FAILED)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
         sys.exit(report_fault(error))
 
 
@@ -192,9 +192,7 @@ class Command:
     def confirm(self, question: str) -> None:
         """Ask the operator. Raises InputError unless the answer is yes."""
         if not sys.stdin.isatty():
-            raise InputError(
-                f"nobody is there to be asked: {question}", hint="look at what it is about, then say --yes"
-            )
+            raise InputError(f"no terminal to ask on: {question}", hint="check what it is about, then pass --yes")
         if not Confirm.ask(question, console=self.console):
             raise InputError("not agreed to; nothing was changed")
 

@@ -71,7 +71,7 @@ def main() -> None:
     make_strict()
     try:
         program.run()
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is reported
         sys.exit(report_fault(error))
 
 

@@ -86,7 +86,7 @@ class Dispatch:
             self._ranks.add(worker, capacity)
 
     def remove(self, worker: str) -> int:
-        """A worker is no more; how many users it had. They have a place again after the next `set_total`."""
+        """Remove a worker; how many users it had. They have a place again after the next `set_total`."""
         counts = self.users.pop(worker, None)
         if counts is None:
             return 0

@@ -206,7 +206,7 @@ class FleetMaster(MasterRunner):
         return moved
 
     def forget_workers(self, node: str) -> None:
-        """The workers of a lost node are not known any more: should they come back, they have to present themselves."""
+        """The workers of a lost node are not known any more: should they come back, they have to join again."""
         for worker in sorted(self._workers_of[node]):
             self.remove_worker(worker)
 
@@ -294,7 +294,7 @@ class FleetMaster(MasterRunner):
 
     def _on_worker_ready(self, worker: str, ready: Ready) -> None:
         if ready.run != self._run:
-            self.server.drops["worker of another run"] += 1  # its agent ends it, as soon as it has heard of this run
+            self.server.drops["worker of another run"] += 1  # its agent ends it, as soon as it is assigned to this run
             return
         accepted = self._listener.on_worker_joined(node_of(worker), worker, ready)
         if self._incarnations.get(worker) != ready.incarnation:
@@ -336,7 +336,7 @@ class FleetMaster(MasterRunner):
         self._send("stop", worker)
 
     def _retry_stop(self, worker: str) -> None:
-        """A worker that still reports, with users, may not have heard it."""
+        """A worker that still reports, with users, may not have received the stop."""
         client = self.clients.get(worker)
         late = time.monotonic() > self._stop_sent_s.get(worker, 0.0) + self.environment.stop_timeout + STOP_RETRY_S
         if late and client is not None and client.user_classes_count:

@@ -169,7 +169,7 @@ class Registry:
         self._note(name, workers=len(workers))
 
     def worker_left(self, name: str, worker: str) -> None:
-        """A worker of the node is no more."""
+        """A worker of the node has left."""
         workers = self.nodes[name].workers
         workers.discard(worker)
         self._note(name, workers=len(workers))

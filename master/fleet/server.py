@@ -1,4 +1,4 @@
-"""The controller's one port: a CURVE-encrypted ROUTER that lets in whom the allowlist names, as whom it names, and no one else."""
+"""The controller's one port: a CURVE-encrypted ROUTER that admits whom the allowlist names, as whom it names, and no one else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from worker.wire.messages import (
 
 _IDENTITY_END = re.compile(f"(_[0-{MAX_WORKERS - 1}])?")
 QUIT_DELIVERY_S = 0.3
-"""How long what a node was told last has to leave before its connection is cut."""
+"""How long the last messages to a revoked node have to be delivered before its connection is closed."""
 AGENT = "agent"
 """The type under which an agent's messages are handed on; the data is the decoded AgentMessage."""
 
@@ -60,9 +60,9 @@ class FleetServer(BaseSocket):
         # BaseSocket.__init__ is left out on purpose: its socket would neither encrypt nor share this context.
         self.drops: Counter[str] = Counter()
         self._routes: dict[str, _Sender] = {}
-        """Who was last heard under each identity."""
+        """The latest sender of each identity."""
         self._senders: dict[bytes, _Sender] = {}
-        """The same, by the name of the connection. The key of one does not change, so a sender is looked at once."""
+        """The same, by the name of the connection. The key of one does not change, so a sender is identified once."""
         self._ending: set[bytes] = set()
         """Connections of revoked nodes, which are cut in a moment."""
         self._context = zmq.Context()
@@ -125,7 +125,7 @@ class FleetServer(BaseSocket):
         except OSError:
             inode = 0  # it has gone already
         if node in self._gate.revoked:
-            # Sent before its connection was cut, or on one that was let in and had said nothing until now.
+            # Sent before its connection was cut, or on one that was admitted and had sent nothing until now.
             if name not in self._ending:
                 self._ending.add(name)
                 gevent.spawn_later(QUIT_DELIVERY_S, _cut, [(descriptor, inode)])
@@ -136,7 +136,7 @@ class FleetServer(BaseSocket):
         return sender
 
     def _forget(self, identity: str) -> _Sender | None:
-        """The connection that an identity was last heard on counts as its no more."""
+        """Forget the latest connection of an identity."""
         sender = self._routes.pop(identity, None)
         if sender is not None:
             self._senders.pop(sender.name, None)
@@ -144,7 +144,7 @@ class FleetServer(BaseSocket):
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Who was heard, agents and workers."""
+        """The identities that have sent something, agents and workers."""
         return tuple(self._routes)
 
     def send_to_agent(self, node: str, message: ControllerMessage) -> None:
@@ -165,9 +165,9 @@ class FleetServer(BaseSocket):
             self._router.send(route.name, payload)
 
     def revoke(self, node: str) -> None:
-        """A node is trusted no more: it is told to quit, its messages are heard no more, and it gets no new connection.
+        """A node is not trusted any more: it is sent Quit, its messages are dropped, and it gets no new connection.
 
-        Its live connections are cut as soon as what it was told has gone. Unknown nodes are none.
+        Its live connections are closed as soon as Quit has gone. Unknown nodes are none.
         """
         senders = [sender for identity, sender in self._routes.items() if node_of(identity) == node]
         for sender in senders:

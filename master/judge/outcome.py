@@ -78,7 +78,7 @@ class RunFacts:
     aborted: str | None = None
     """Why the run ended before its time, None when it did not; a broken `abort` rule is no such reason."""
     warnings: Sequence[str] = ()
-    """What the operator was told of the input at the start."""
+    """Warnings on the input that the operator got at the start."""
 
 
 def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts) -> Result:

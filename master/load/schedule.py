@@ -1,7 +1,7 @@
 """The load schedule: which stage a run is in at an offset, and which spans are steady. No clock; offsets are parameters.
 
 A plan is ramps and holds, one after the other. A real ramp may take longer than planned, since users start on nodes that
-may be slow or still joining; `Progress` is told when each hold really began and moves the rest of the plan accordingly.
+may be slow or still joining; `Progress` is given when each hold really began and moves the rest of the plan accordingly.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from pathlib import Path
 from master.locustfile.finding import Finding, refused, warned
 from master.locustfile.unreachable_code import compared_class, is_main, last_name, unreachable_blocks
 
-LOST_EVENTS = {
+UNSUPPORTED_EVENTS = {
     "report_to_master": "reports have no place for what a locustfile adds",
     "worker_report": "nothing of a locustfile's runs on the controller",
 }
 """Events that never fire, and what a listener gathers with them is lost."""
-UNHEARD_EVENTS = {
+NEVER_FIRED_EVENTS = {
     "worker_connect": "run.db has when each node came",
     "heartbeat_sent": "a node's agent answers for it",
     "heartbeat_received": "a node's agent answers for it",
@@ -48,10 +48,10 @@ class Source:
 def event_finding(event: str, file: Path | None, line: int | None) -> Finding | None:
     """Finding on a listener of `event`; None where the event fires as with Locust."""
     what = f"the event {event} never fires here"
-    if event in LOST_EVENTS:
-        return refused(f"{what}: {LOST_EVENTS[event]}", "Take the listener out.", file, line)
-    if event in UNHEARD_EVENTS:
-        return warned(f"{what}: {UNHEARD_EVENTS[event]}", "Its listener is not used.", file, line)
+    if event in UNSUPPORTED_EVENTS:
+        return refused(f"{what}: {UNSUPPORTED_EVENTS[event]}", "Take the listener out.", file, line)
+    if event in NEVER_FIRED_EVENTS:
+        return warned(f"{what}: {NEVER_FIRED_EVENTS[event]}", "Its listener is not used.", file, line)
     return None
 
 

@@ -1,4 +1,4 @@
-"""What `piswarm nodes` does: find the run, look at it once or again and again, and show it."""
+"""What `piswarm nodes` does: find the run, read it once or repeatedly, and show it."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class AccessFile:
 
     @classmethod
     def acquire(cls, path: Path) -> tuple[Self, FleetAccess]:
-        """Take over from a controller that is no more. Raises InputError when there is nothing to take over, or it still runs."""
+        """Take over from a controller that has died. Raises InputError when there is nothing to take over, or it still runs."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -140,7 +140,7 @@ def write_result(
     directory = prepared.directory
     try:
         shutdown.problems += write_outcome(result, prepared.store, prepared.scenario.to_yaml(), directory, show)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the rest is to be closed, and the operator told
+    except Exception as error:  # noqa: BLE001  # whatever it is, the rest is to be closed, and the operator informed
         files = missing_files([directory.result, directory.junit, directory.report])
         missing = f"not written: {files}; " if files else ""
         shutdown.problems.append(

@@ -158,7 +158,7 @@ class Monitor:
     def _check_storage(self, storage: StorageMonitor) -> None:
         offset_s = self.collector.offset_s()
         left_s = self.collector.progress.at(offset_s).left_s
-        for warning in storage.check(offset_s, left_s, self.collector.fold):
+        for warning in storage.check(offset_s, left_s, self.collector.truncate_wal):
             self.view.warn(warning)
             self.collector.event("disk", None, warning)
         if storage.fault is not None and not self.collector.broken_off:

@@ -32,7 +32,7 @@ class StopRequest:
             self.event.set()
 
     def fail(self, reason: str) -> None:
-        """End the run, which is no more what it was to be: also one that ends already, as long as that has no reason."""
+        """End the run, which can't be what it was to be: also one that ends already, as long as that has no reason."""
         self.reason = self.reason or reason
         self.event.set()
 

@@ -105,8 +105,8 @@ class StorageMonitor:
                 f"{format_bytes(needed)}: make room, or name another place with --out"
             )
 
-    def check(self, offset_s: float, left_s: float, fold: Callable[[], None]) -> Iterator[str]:
-        """Check the storage, once a second; sets `fault` when it fails. Yields warnings. `fold` frees space by a checkpoint of SQLite's log."""
+    def check(self, offset_s: float, left_s: float, truncate_wal: Callable[[], None]) -> Iterator[str]:
+        """Check the storage, once a second; sets `fault` when it fails. Yields warnings. `truncate_wal` frees space by a checkpoint of SQLite's log."""
         if self.fault is not None:
             return
         if (lost := self._lost()) is not None:
@@ -119,7 +119,7 @@ class StorageMonitor:
         self._growth.observe(offset_s, _size(self._directory.database), _size(self._directory.log))
         kept = max(KEPT_FREE_BYTES, KEPT_FREE_S * self._growth.recent_growth_bytes())
         if free < kept:
-            fold()
+            truncate_wal()
             free = _free_bytes(self._directory.path) or 0
         if free < kept:
             self._set_fault(self._full())

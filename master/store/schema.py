@@ -56,7 +56,7 @@ CREATE TABLE fitness (
     exceptions INTEGER NOT NULL,
     PRIMARY KEY (second, node, worker)
 ) WITHOUT ROWID;
--- The last report of each worker that is in the tables above: `incarnation` tells a worker that was started anew from the one before.
+-- The last report of each worker that is in the tables above: `incarnation` tells a restarted worker from the one before.
 CREATE TABLE reports (worker TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
 CREATE TABLE errors (

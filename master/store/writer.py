@@ -99,8 +99,8 @@ class Store(StoreReader):
         # not hindered.
         self._db.execute("BEGIN IMMEDIATE")
 
-    def fold(self) -> None:
-        """Commit, and fold SQLite's log into run.db, so that it takes no more room than it must."""
+    def truncate_wal(self) -> None:
+        """Commit, and merge SQLite's log into run.db, so that it takes no more room than it must."""
         self._commit()
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._db.execute("BEGIN IMMEDIATE")

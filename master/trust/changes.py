@@ -34,7 +34,7 @@ class Trust:
     revoked: Revoked
 
     def problem(self, node: str, public_key: str) -> str:
-        """Why `node` can't be let in with that key, empty for none yet, in words; empty when it can. Pure."""
+        """Why `node` can't be allowed with that key, empty for none yet, in words; empty when it can. Pure."""
         return self.revoked.problem(node, public_key) or (
             self.allowlist.problem(node, public_key) if public_key else ""
         )
@@ -102,7 +102,7 @@ def trust_host_keys(state: StateDirectory, added: Mapping[str, tuple[str, HostKe
 
 
 def allow_nodes(state: StateDirectory, keys: Mapping[str, str]) -> dict[str, str]:
-    """Let in the nodes of these keys, by name; by name, those that are not, and why."""
+    """Allow the nodes of these keys, by name; by name, those that are refused, and why."""
     with update_trust(state) as trust:
         return _allow(trust, keys)
 
@@ -110,7 +110,7 @@ def allow_nodes(state: StateDirectory, keys: Mapping[str, str]) -> dict[str, str
 def enroll_nodes(
     state: StateDirectory, names: Iterable[str], keys: Mapping[str, str], since: Revoked
 ) -> dict[str, str]:
-    """Take back the revocations of `names`, and let in those that have keys; by name, those that are not, and why.
+    """Take back the revocations of `names`, and allow those that have keys; by name, those that are refused, and why.
 
     Of what was revoked after `since`, nothing is taken back: the operator who enrolls did not know of it.
     """
@@ -145,7 +145,7 @@ def revoke(state: StateDirectory, node: str, places: Sequence[str]) -> tuple[boo
 
 
 def forget_keys(state: StateDirectory, nodes: Iterable[str]) -> None:
-    """The keys of these `nodes` have been destroyed: they let nobody in any more. The nodes may come with others."""
+    """The keys of these `nodes` have been destroyed: they are refused from now on. The nodes may come with others."""
     with update_trust(state) as trust:
         _revoke_keys(trust, nodes, {})
 

@@ -1,6 +1,6 @@
-"""Who is trusted no more. Without it, whoever still remembers a node's key could let the node in again.
+"""Nodes and keys that are revoked. Without it, whoever still remembers a node's key could allow the node again.
 
-A node that was revoked is let in by a new enrolment alone; so is a key that was a node's when it was revoked or removed.
+A node that was revoked is allowed by a new enrolment alone; so is a key that was a node's when it was revoked or removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Revoked(JsonFile, frozen=True, forbid_unknown_fields=True):
     """Public keys (Z85), and whose they were."""
 
     def problem(self, node: str, public_key: str) -> str:
-        """Why `node` with that key, empty for none yet, is not let in, in words; empty when it may be. Pure."""
+        """Why `node` with that key, empty for none yet, is refused, in words; empty when it may be. Pure."""
         if node in self.nodes:
             return f"it was revoked at {self.nodes[node]}"
         return f"its node key is the one that {self.keys[public_key]} had until then" if public_key in self.keys else ""
@@ -42,4 +42,4 @@ class Revoked(JsonFile, frozen=True, forbid_unknown_fields=True):
 
 def load_revoked(file: Path) -> Revoked:
     """Read `file`; no file is no revocation. Raises InputError."""
-    return read_json_file(file, Revoked(SCHEMA, {}, {}), hint="restore it: it says who is let in no more")
+    return read_json_file(file, Revoked(SCHEMA, {}, {}), hint="restore it: it says which nodes and keys are refused")

@@ -61,7 +61,7 @@ class _Pair(msgspec.Struct, frozen=True):
 
 
 def read_allowlist(state: Path) -> dict[str, str]:
-    """The node of each public key (Z85) that is let in, by the key. Raises InputError."""
+    """The node of each public key (Z85) that is allowed, by the key. Raises InputError."""
     directory = StateDirectory(state)
     listed, revoked = load_allowlist(directory.allowlist), load_revoked(directory.revoked)
     return {key: node for node, key in listed.nodes.items() if not revoked.problem(node, key)}
@@ -70,7 +70,7 @@ def read_allowlist(state: Path) -> dict[str, str]:
 def controller_keys(state: Path) -> Keys:
     """The controller's key pair, made when there is none. Raises InputError.
 
-    It is never replaced: every node would have to be told of another one.
+    It is never replaced: every node would need new settings.
     """
     file = StateDirectory(state).controller
     try:

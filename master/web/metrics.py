@@ -204,7 +204,7 @@ class _Page(Collector):
             latency.add_metric([f"{quantile:g}"], value_s)
         yield latency
         dropped = CounterMetricFamily(
-            "piswarm_dropped_messages", "Messages and connections turned away.", labels=["reason"]
+            "piswarm_dropped_messages", "Messages and connections that were dropped.", labels=["reason"]
         )
         for reason, count in state.dropped.items():
             dropped.add_metric([reason], count)

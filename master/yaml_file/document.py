@@ -1,6 +1,6 @@
 """A YAML file as plain data, with the line of everything in it.
 
-Only what plain data needs is let in: mappings with text keys, lists, and scalars. Anchors, aliases, merge keys and tags are
+Only what plain data needs is accepted: mappings with text keys, lists, and scalars. Anchors, aliases, merge keys and tags are
 refused, which also leaves no way to make a small file grow large.
 """
 

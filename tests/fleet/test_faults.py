@@ -195,7 +195,7 @@ def runs_now(host: LabHost) -> str:
 
 
 def test_rights_that_are_missing(fleet: Fleet) -> None:
-    """Without sudo for the agent's user nothing is begun, and without the right to restart the host is switched back."""
+    """Without sudo for the agent's user nothing is begun, and without the right to restart the host is rolled back."""
     fleet.new_release()
     fleet.host.root(f"cp -p {SUDOERS} /srv/rights")
     try:

@@ -108,7 +108,7 @@ class Agent:
         self._sensors = sensors
         self._facts = sensors.facts()
         self._workers = workers
-        self._stays = stays
+        self._standing = stays
         self._connect: Callable[[], Any] = lambda: connect(context, endpoint, keys)
         self._socket: Any = self._connect()
         self._identity = node.encode()
@@ -145,7 +145,7 @@ class Agent:
             except zmq.Again:
                 break
         now_s = time.monotonic()
-        if self._stays and self.in_run and now_s > self._last_contact_s + FORGET_RUN_S:
+        if self._standing and self.in_run and now_s > self._last_contact_s + FORGET_RUN_S:
             self._leave_run()
         # What is on a schedule comes first: starting a process takes a while.
         wait_s = self._send_what_is_due(now_s)
@@ -163,7 +163,7 @@ class Agent:
                 if self._cut_off or self._hello_wait_s >= MAX_HELLO_INTERVAL_S:
                     # The messages in the queue are old, and would all arrive at once when there is a controller again.
                     self._reconnect()
-                if self._stays:  # the capacity may have been measured meanwhile
+                if self._standing:  # the capacity may have been measured meanwhile
                     self._facts = self._sensors.facts()
                 self._send(Hello(self._facts))
                 self._hello_at_s = now_s + self._hello_wait_s * self._jitter.uniform(0.8, 1.2)
@@ -228,7 +228,7 @@ class Agent:
                 self._hello_at_s = 0.0
             case ClockRequest(asked_s=asked_s):
                 self._send(ClockReply(asked_s, time.monotonic(), time.time()))
-            case Quit() if self._stays:
+            case Quit() if self._standing:
                 self._leave_run(quit_sent=True)
             case Quit():
                 self.done = True

@@ -161,7 +161,7 @@ class FleetWorker(WorkerRunner):
                     gevent.sleep(left_s)
                 else:
                     self._joined.clear()
-                    self._fall_idle()
+                    self._end_load()
             else:
                 if self._cut_off:
                     self.reset_connection()
@@ -194,7 +194,7 @@ class FleetWorker(WorkerRunner):
         first = next(iter(self._reports), self._number + 1)
         self._send("client_ready", Ready(__version__, self._incarnation, first, self._run))
 
-    def _fall_idle(self) -> None:
+    def _end_load(self) -> None:
         if self.user_greenlets:
             logger.warning("%s has lost its controller: its users end", self._identity)
             self.environment.stop_timeout = IDLE_GRACE_S

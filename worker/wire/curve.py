@@ -50,7 +50,7 @@ def connect(context: Any, endpoint: Endpoint, keys: Keys) -> Any:
     socket.curve_secretkey = keys.secret.encode()
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 30)
-    # A whole fleet that lost its controller must not knock at the same moment for ever: back off to 5 s, with ZeroMQ's jitter.
+    # A whole fleet that lost its controller must not reconnect at the same moment for ever: back off to 5 s, with ZeroMQ's jitter.
     socket.setsockopt(zmq.RECONNECT_IVL, 200)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 5000)
     socket.connect(endpoint.address)

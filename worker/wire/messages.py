@@ -8,7 +8,7 @@ A node opens two kinds of connection to the controller's one port, each a CURVE-
 
 What a node sends has its identity in a frame before the message; the controller sends the message alone. Node names have no
 underscore, so an identity names its node, and the key of the connection must be that node's. ZeroMQ's own identities are not
-used: a peer could take another's there before anyone has looked at its key.
+used: a peer could take another's there before its key is checked.
 
 Times are in seconds of the sender's monotonic clock unless stated otherwise; the receiver maps them to its own. A second (an
 integer) is the whole part of such a time. Latencies are in milliseconds, in histograms of worker/load/histogram.py: `buckets`

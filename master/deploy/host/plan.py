@@ -2,7 +2,7 @@
 
     facts ─► plan ─► UPLOAD VERIFY PLACE       the release is there, beside the old one, and nobody uses it
                   ─► KEYS CONFIGURE            the node has its key pair, and knows its controller
-                  ─► SWITCH RESTART HEALTH_CHECK   the agent runs it, or it is switched back
+                  ─► SWITCH RESTART HEALTH_CHECK   the agent runs it, or it is rolled back
                   ─► PRUNE                     releases that are not needed any more are gone
 
 Whatever of it was done before, by whoever, is skipped: a deployment whose connection was lost goes on where it was.

@@ -1,4 +1,4 @@
-"""How a host's agent is started, stopped and looked at: by systemd, or by a program that speaks as little of it as is needed.
+"""How a host's agent is started, stopped and queried: by systemd, or by a program that speaks as little of it as is needed.
 
 `piswarm_service: /path/of/program` in the inventory names such a program, for hosts without systemd. It is called with `start`,
 `stop`, `restart`, `logs LINES`, `logs LINES follow` or `show`; the last prints the lines that `systemctl show` would, of PROPERTIES.

@@ -24,7 +24,7 @@ _LOCK_S = 75.0
 """For what a deployment before has left to come to its end (scripts/lock.sh)."""
 _LOCKED = 73
 _AFTER_S = 120.0
-"""How much longer than its host's deadline a lock holds: for switching back."""
+"""How much longer than its host's deadline a lock holds: for rolling back."""
 
 
 class HostSession:

@@ -1,4 +1,4 @@
-"""Executes a plan on one host. Until SWITCH, nothing that runs is touched; after it, the agent is healthy or is switched back."""
+"""Executes a plan on one host. Until SWITCH, nothing that runs is touched; after it, the agent is healthy or is rolled back."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _POLL_S = 0.3
 _LAST_LINES = 20
 _OF_SYSTEMD = re.compile(r" systemd\[[0-9]+\]: ")
 """In a line of the journal: what systemd says of the agent, which knows less than what the agent itself said before."""
-_BACK_S = 90.0
-"""For switching back, whatever time the host has used."""
+_ROLLBACK_S = 90.0
+"""For rolling back, whatever time the host has used."""
 _STEP_S = 60.0
 """The most that restarting and pruning may take, in seconds; others take a moment. The host's deadline ends them too."""
 
@@ -93,7 +93,7 @@ def execute_plan(
 
 @dataclass(frozen=True)
 class PreviousReleases:
-    """The releases to switch back to: what `current` and `previous` meant before; empty for none."""
+    """The releases to roll back to: what `current` and `previous` meant before; empty for none."""
 
     current: str
     previous: str
@@ -114,7 +114,7 @@ def switch_release(
     `in_run` says whether the node is in a run. When that fails, the agent is started again with `previous`, and HostFailure raised all the same.
     """
     # Half a change is the worst of all: what has begun in time is given the time to end.
-    session.extend(_BACK_S)
+    session.extend(_ROLLBACK_S)
     try:
         if Step.SWITCH in steps:
             on_step(Step.SWITCH, 0)
@@ -128,8 +128,8 @@ def switch_release(
             session.script("note-healthy", name)
     except HostFailure as failure:
         if failure.cause in (Cause.CONNECTION_LOST, Cause.LOCKED):
-            raise  # nobody there to switch back, or somebody else's turn: the next deployment finds out what is missing
-        back = _switch_back(session, previous, health_check)
+            raise  # nobody there to roll back, or somebody else's turn: the next deployment finds out what is missing
+        back = _roll_back(session, previous, health_check)
         raise HostFailure(failure.cause, f"{failure.message}; {back}", failure.hint) from None
 
 
@@ -188,16 +188,18 @@ def _unhealthy(session: HostSession, text: str) -> HostFailure:
     return HostFailure(Cause.UNHEALTHY, f"{text}; it last said: {own[-1].strip()[-200:]}" if own else text)
 
 
-def _switch_back(session: HostSession, previous: PreviousReleases, health_check: HealthCheck) -> str:
-    """Switch back to `previous` and restart the agent; return in words how that went."""
-    session.extend(_BACK_S)
+def _roll_back(session: HostSession, previous: PreviousReleases, health_check: HealthCheck) -> str:
+    """Roll back to `previous` and restart the agent; return in words how that went."""
+    session.extend(_ROLLBACK_S)
     try:
-        session.script("back", *(f"releases/{name}" if name else "" for name in (previous.current, previous.previous)))
+        session.script(
+            "rollback", *(f"releases/{name}" if name else "" for name in (previous.current, previous.previous))
+        )
         if not previous.current:
             session.control("stop")
             return "stopped, since there is no previous release"
         session.control("restart", previous.current)
         wait_until_healthy(session, health_check, in_run=False)
     except HostFailure as failure:
-        return f"switched back to {previous.current or 'none'}, which failed too: {failure.message}"
+        return f"the rollback to {previous.current or 'none'} failed too: {failure.message}"
     return f"rolled back to {previous.current}"

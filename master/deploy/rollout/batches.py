@@ -32,7 +32,7 @@ def parse_budget(text: str) -> Budget:
 class Rollout:
     """A roll-out over `hosts`, in order. Each batch is taken when the one before it is done.
 
-    A canary that fails stops it whatever the budget; `failed` counts hosts that failed before, when they were looked at.
+    A canary that fails stops it whatever the budget; `failed` counts hosts that failed before, when their facts were read.
     """
 
     def __init__(self, hosts: Sequence[str], *, canaries: int, batch: int, allowed: int, failed: int = 0) -> None:

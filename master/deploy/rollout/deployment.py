@@ -57,8 +57,8 @@ class Deployment:
         self._builder = builder
         self._state = state
         self._options = options
-        read_trust(state)  # so that files that are not ours are told before anything is done
-        # A dry run makes no keys; what they would be told differs then from whatever the hosts know.
+        read_trust(state)  # so that files that are not ours are reported before anything is done
+        # A dry run makes no keys; the settings then differ from whatever the hosts have.
         public_key = (
             "" if options.dry_run and not state.controller.exists() else controller_keys(state.directory).public
         )

@@ -179,7 +179,7 @@ class Routes:
 
 
 def config_files() -> tuple[Path, ...]:
-    """The files that ssh reads, the operator's first. By HOME, which ssh itself does not look at: so are they everywhere here."""
+    """The files that ssh reads, the operator's first. By HOME, which ssh itself does not use: so are they everywhere here."""
     return Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config")
 
 
@@ -198,7 +198,7 @@ def quoted(value: str) -> str:
 
 
 def _hop(name: str, original: str, said: Mapping[str, list[str]]) -> Hop:
-    """The hop that `ssh -G` tells of. Raises InputError for what it says that can't be done here."""
+    """The hop that `ssh -G` describes. Raises InputError for options that are not supported."""
 
     def one(option: str, usual: str) -> str:
         return said.get(option, [usual])[0]

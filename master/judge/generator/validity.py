@@ -176,8 +176,8 @@ def _throttling(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
     )
     if row.ok is False and of_pis.total():
         shown = format_percent(_shortened(100 * of_pis.total() / log.seconds.total()))
-        told = "is the agent let at /dev/vcio (group video)?"
-        return replace(row, message=f"{row.message}; for {shown} it is unknown whether a Pi was: {told}")
+        question = "is the agent let at /dev/vcio (group video)?"
+        return replace(row, message=f"{row.message}; for {shown} it is unknown whether a Pi was: {question}")
     return row
 
 

@@ -266,9 +266,9 @@ class Collector:
         self._rules.add_exceptions(self.seconds.pop_late_exceptions())
         self.seconds.forget(second - KEPT_SECONDS)
 
-    def fold(self) -> None:
+    def truncate_wal(self) -> None:
         """Make room on the disk, as far as that is possible."""
-        self._store.fold()
+        self._store.truncate_wal()
 
     def end(self) -> None:
         """The load is over and all that was to come has come: write it, and count which samples are missing."""

@@ -21,7 +21,7 @@ MAX_NODE_EVENTS = 1000
 
 
 class RunRecord:
-    """What a run tells of itself besides what is measured: events, its seconds, and the checkpoint to resume it from."""
+    """What a run records besides what is measured: events, its seconds, and the checkpoint to resume it from."""
 
     def __init__(self, store: Store, registry: Registry, timeline: RunTimeline, dropped: Counter[str]) -> None:
         """`dropped` counts parts of reports that were dropped, by reason."""

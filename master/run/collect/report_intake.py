@@ -50,7 +50,7 @@ class ReportIntake:
         resumed: bool,
         now_s: float,
     ) -> None:
-        """`dropped` counts, by reason, what is dropped; `resumed` tells whether another controller began the run."""
+        """`dropped` counts, by reason, what is dropped; `resumed` is whether another controller began the run."""
         self.report_acks = ReportAcks(store.reports(), dropped)
         self.user_classes = UserClasses()
         self._store = store

@@ -53,7 +53,7 @@ class Roster(msgspec.Struct, frozen=True):
         return {member.public_key: member.name for member in self.members}
 
     def untrusted(self) -> set[str]:
-        """The nodes that are not let in any more with the keys that they had when the run began, by the files as they are now.
+        """The nodes that are not allowed any more with the keys that they had when the run began, by the files as they are now.
 
         Raises InputError where they can't be read. The allowlist was there: none now is a mistake, and revokes nobody.
         """

@@ -65,7 +65,7 @@ def test_enrolling_shows_fingerprints_and_asks(rack: Rack) -> None:
         ["ssh-keygen", "-lf", str(rack.hosts[0].directory / "host_key.pub")], capture_output=True, text=True, check=True
     )
     assert shown.stdout.split()[1] in asked.stdout
-    assert "nobody is there to be asked: Trust these 2 keys?" in asked.stderr
+    assert "no terminal to ask on: Trust these 2 keys?" in asked.stderr
     assert not rack.state.known_hosts.exists()
     done = fab(rack, "enroll", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
