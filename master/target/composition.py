@@ -34,7 +34,7 @@ from master.target.nodes.storage import NodeStorage
 from master.target.nodes.work import NodeWork
 from master.target.poot.poot import Poot
 from master.target.poot.router import PootApi
-from master.target.poot.session_work import SessionWork
+from master.target.poot.server_work import ServerWorkLog
 from master.target.poot.storage import PootStorage
 from master.target.rdp.router import RdpApi
 from master.target.rdp.servers import RdpServers, RdpSettings
@@ -76,7 +76,7 @@ def create_gateway(
 
     poot = Poot(PootStorage(database), chain, owner_of, clock=clock)
     room = NodeRoom(database, node_storage, clock)
-    servers = RdpServers(database, server_storage, room, rdp or RdpSettings(), clock=clock, work=SessionWork(poot))
+    servers = RdpServers(database, server_storage, room, rdp or RdpSettings(), clock=clock, work=ServerWorkLog(poot))
     sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, servers=servers, clock=clock)
     domains: list[Domain] = [
         AuthApi(sign_in),

@@ -9,7 +9,7 @@ import msgspec
 
 MAX_UNITS = 1_000_000
 MAX_UNITS_PER_S = 1000
-"""More than a node can do: with it and the five kinds, the sums of `scores` stay below 2**60."""
+"""More than a node can do: with it, the five kinds and the platform's own (`server_work`), the sums of `scores` stay below 2**60."""
 MAX_DURATION_MS = 24 * 3_600_000
 MAX_AGE_MS = 7 * MAX_DURATION_MS
 FUTURE_MS = 5000

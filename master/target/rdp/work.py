@@ -21,7 +21,7 @@ _log = logging.getLogger("master.target.rdp")
 class WorkLog(Protocol):
     """What RDP servers need of PoOT."""
 
-    async def add_session_work(self, node: str, server_s: int, started_at: float, ended_at: float) -> None:
+    async def add_server_work(self, node: str, server_s: int, started_at: float, ended_at: float) -> None:
         """Note that servers ran on a node for so long in that time. Raises ApiError if it doesn't take that."""
 
 
@@ -49,7 +49,7 @@ class ServerWork:
         if not is_over:
             self._told_at[node] = now
         try:
-            await self._log.add_session_work(node, server_s, since, now)
+            await self._log.add_server_work(node, server_s, since, now)
         except (
             errors.ApiError
         ) as error:  # the node told of that time itself, or too much waits: neither is a server's matter

@@ -349,7 +349,7 @@ def test_a_session_brings_a_server_with_it(target: Target, user: str) -> None:
 
 
 def test_the_time_that_a_server_runs_counts_for_its_node(target: Target, user: str, admin: str) -> None:
-    """When it stops, its server-seconds are work of the node, by which PoOT scores it."""
+    """When it stops, its server-seconds are work of the node, by which PoOT scores it; a node can't claim any itself."""
     node = target.sign_in("node0001")
     add_node(target, node, "worker")
     server = create(target, user, node="worker", start=True)
@@ -363,6 +363,8 @@ def test_the_time_that_a_server_runs_counts_for_its_node(target: Target, user: s
     assert work["server_s"] >= 1
     score = target.ask("GET", "/poot/scores/worker", token=user)
     assert (score.status, score.json["records"], score.json["units"]) == (200, 1, int(work["server_s"]))
+    claim = {"node": "worker", "kind": "server", "units": 1, "quality_ppm": 1, "started_at": 1, "ended_at": 2}
+    assert target.ask("POST", "/poot/records", claim, node).status == 422
     assert target.ask("DELETE", "/nodes/worker", token=admin).status == 200
 
 

@@ -43,7 +43,7 @@ class Platform:
         self.told: list[tuple[str, int, float, float]] = []
         self.takes_work = True
 
-    async def add_session_work(self, node: str, server_s: int, started_at: float, ended_at: float) -> None:
+    async def add_server_work(self, node: str, server_s: int, started_at: float, ended_at: float) -> None:
         """As WorkLog."""
         if not self.takes_work:
             raise errors.conflict("the node has told of that time")
