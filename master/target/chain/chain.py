@@ -79,6 +79,7 @@ class Chain:
         validators: int = DEFAULT_VALIDATORS,
         block_time_s: float = DEFAULT_BLOCK_TIME_S,
         clock: Callable[[], float] = time.time,
+        retention: ChainRetention | None = None,
     ) -> None:
         self.storage = storage
         self._count = validators
@@ -88,8 +89,8 @@ class Chain:
         self._network = Network()
         self._appending = asyncio.Lock()
         self._unmarked: asyncio.Queue[FinalBlock] = asyncio.Queue()
-        self._being_marked: dict[int, frozenset[bytes]] = {}
-        self._retention = ChainRetention(storage)
+        self._being_marked: dict[int, set[bytes]] = {}
+        self._retention = retention or ChainRetention(storage)
         self._tasks: list[asyncio.Task[None]] = []
         self.recent = RecentBlocks()
         self.members: dict[str, Member] = {}
@@ -193,7 +194,9 @@ class Chain:
                     raise ForkError(f"two blocks of height {height}: {block.header} and {kept.header}")
                 return
             await self.storage.add_block(block)
-            ids = frozenset(split_ids(block.ids or b""))
+            ids = set[bytes]()
+            async for piece in in_slices(split_ids(block.ids or b"")):
+                ids.update(piece)
             self._being_marked[height] = ids
             self._unmarked.put_nowait(block)
             self._tip = following

@@ -11,8 +11,8 @@ MAX_TRANSACTIONS = 200_000
 """Transactions kept in blocks: some 100 MB, and with the largest payloads a gigabyte."""
 MAX_BODIES = 2000
 """Blocks whose bodies are kept: five hours of a block every 10 s."""
-MAX_BLOCKS = 10_000
-"""Blocks kept, a day's; a newcomer checks their signatures in some 3 s."""
+MAX_BLOCKS = 5000
+"""Blocks kept, half a day's; a newcomer checks their signatures in some 2 s of a core that it has to itself."""
 _PRUNE_EVERY = 64
 
 

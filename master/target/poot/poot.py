@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -21,13 +21,6 @@ from master.target.poot.records import WorkRecord, find_fault
 from master.target.poot.scores import HOUR_MS, Trust, add_work, score_ppm
 from master.target.poot.storage import PootStorage, StoredBatch
 
-MAX_BATCH_RECORDS = 10_000
-"""So many records that wait make a batch by themselves; twice as many, and no more are taken for a while."""
-MAX_NODES = 20_000
-MAX_RECORDS = 200_000
-"""Records kept, once they are in a batch."""
-MAX_ENTRIES = 200_000
-MAX_BATCHES = 10_000
 AT_ONCE = 128
 """Rows at a stretch: less than a millisecond."""
 _SENDER = "poot"
@@ -48,6 +41,20 @@ class BatchChain(Protocol):
         """Whose scores count in the election of leaders."""
 
 
+@dataclass(frozen=True, slots=True)
+class PootLimits:
+    """How much is kept. `batch_records` that wait make a batch by themselves; at twice as many no more are taken for a while.
+
+    `records` and `entries` (payments) are kept, those of no batch yet aside.
+    """
+
+    batch_records: int = 10_000
+    nodes: int = 20_000
+    records: int = 200_000
+    entries: int = 200_000
+    batches: int = 10_000
+
+
 OwnerOf = Callable[[str], Awaitable[str | None]]
 """The account that registered a node, or None."""
 
@@ -56,8 +63,15 @@ class Poot:
     """See the module. `clock` gives Unix seconds."""
 
     def __init__(
-        self, storage: PootStorage, chain: BatchChain, owner_of: OwnerOf, *, clock: Callable[[], float]
+        self,
+        storage: PootStorage,
+        chain: BatchChain,
+        owner_of: OwnerOf,
+        *,
+        clock: Callable[[], float],
+        limits: PootLimits | None = None,
     ) -> None:
+        self._limits = limits or PootLimits()
         self.storage = storage
         self.chain = chain
         self._owner_of = owner_of
@@ -108,12 +122,12 @@ class Poot:
         if fault is not None:
             self.refused["invalid"] += 1
             raise errors.invalid(fault)
-        if self.waiting >= 2 * MAX_BATCH_RECORDS:
+        if self.waiting >= 2 * self._limits.batch_records:
             self.refused["busy"] += 1
             raise errors.too_many_requests("too many records wait for a batch", 1)
         async with self._adding:
             node = await self.storage.node(record.node)
-            if node is None and self.nodes >= MAX_NODES:
+            if node is None and self.nodes >= self._limits.nodes:
                 raise errors.conflict("no room for another node")
             forgotten_ms = 0 if node is None else node.forgotten_ms
             if record.started_ms < forgotten_ms or await self.storage.overlaps(record):
@@ -127,13 +141,16 @@ class Poot:
             self.records += 1
             self.units += record.units
             self.waiting += 1
-        if self.waiting >= MAX_BATCH_RECORDS:
+        if self.waiting >= self._limits.batch_records:
             self._is_full.set()
         return serial, score_ppm(trust, self.hour())
 
     async def make_batch(self, reward: int) -> StoredBatch:
         """Sum up the records since the last batch, pay `reward` by score, and tell the chain. Raises ApiError 409 for none."""
         async with self._batching:
+            last = await self.storage.last_batch()
+            if last is not None and last.transaction_id is None:
+                await self._complete(last)
             batch = await self._sum_up(reward)
             if batch is None:
                 raise errors.conflict("no records since the last batch")
@@ -159,8 +176,8 @@ class Poot:
             last = self._last_serial
         after, units, count = self._batched_serial, 0, 0
         tree, nodes = MerkleTree(), set[str]()
-        while count < MAX_BATCH_RECORDS:
-            found = await self.storage.records(after, last, min(AT_ONCE, MAX_BATCH_RECORDS - count))
+        while count < self._limits.batch_records:
+            found = await self.storage.records(after, last, min(AT_ONCE, self._limits.batch_records - count))
             if not found:
                 break
             tree.extend(record.canonical() for _, record in found)
@@ -220,18 +237,18 @@ class Poot:
 
     async def _prune(self) -> None:
         first, last = await self.storage.serials()
-        up_to = min(self._batched_serial, last - MAX_RECORDS)
+        up_to = min(self._batched_serial, last - self._limits.records)
         for serial in range(first, up_to + 1, AT_ONCE):
             await self.storage.prune_records(min(serial + AT_ONCE - 1, up_to))
             await asyncio.sleep(0)
-        while await self.storage.prune_entries(MAX_ENTRIES):
+        while await self.storage.prune_entries(self._limits.entries):
             pass
-        await self.storage.prune_batches(self.batches - MAX_BATCHES)
+        await self.storage.prune_batches(self.batches - self._limits.batches)
 
     async def _make_full_batches(self) -> None:
         while True:
             await self._is_full.wait()
             self._is_full.clear()
-            while self.waiting >= MAX_BATCH_RECORDS:
+            while self.waiting >= self._limits.batch_records:
                 batch = await self.make_batch(DEFAULT_REWARD)
                 _log.info("batch %d made of %d waiting records", batch.id, batch.records)

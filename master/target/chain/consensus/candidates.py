@@ -14,7 +14,7 @@ from master.target.chain.ledger.blocks import (
     split_ids,
 )
 from master.target.chain.ledger.merkle import MerkleTree
-from master.target.chain.ledger.transactions import ID_BYTES
+from master.target.chain.ledger.transactions import ID_BYTES, Change
 from master.target.chain.ledger.validator_set import ValidatorSet
 
 from .pool import Pool
@@ -38,19 +38,28 @@ async def merkle_root(ids: bytes) -> bytes:
     return tree.root()
 
 
+async def _root_and_changes(ids: bytes, pool: Pool) -> tuple[bytes, list[Change]]:
+    tree, changes = MerkleTree(), list[Change]()
+    async for piece in in_slices(split_ids(ids)):
+        tree.extend(piece)
+        changes += pool.changes(piece)
+    return tree.root(), changes
+
+
 async def make_candidate(
     proposer: str, parent: Header, validators: ValidatorSet, pool: Pool, *, limit: int, timestamp_ms: int
 ) -> Candidate:
     """A block of the transactions that have waited longest."""
     chosen = pool.oldest(limit)
     ids = b"".join(chosen)
-    following = pool.set_after(validators, chosen)
+    root, changes = await _root_and_changes(ids, pool)
+    following = validators.after(changes)
     header = Header(
         chain_of(parent),
         parent.height + 1,
         header_hash(parent),
         timestamp_ms,
-        await merkle_root(ids),
+        root,
         len(chosen),
         parent.total + len(chosen),
         proposer,
@@ -60,14 +69,17 @@ async def make_candidate(
     return Candidate(header, ids, following)
 
 
-def missing_transactions(ids: bytes, pool: Pool) -> list[bytes]:
+async def missing_transactions(ids: bytes, pool: Pool) -> list[bytes]:
     """Those of a block that the pool lacks. Raises InvalidBlockError for what are no ids, or has one twice."""
     if len(ids) % ID_BYTES:
         raise InvalidBlockError("half an id")
-    listed = list(split_ids(ids))
-    if len(set(listed)) != len(listed):
+    seen, missing = set[bytes](), list[bytes]()
+    async for piece in in_slices(split_ids(ids)):
+        seen.update(piece)
+        missing += [identity for identity in piece if identity not in pool]
+    if len(seen) * ID_BYTES != len(ids):
         raise InvalidBlockError("a transaction stands in it twice")
-    return [identity for identity in listed if identity not in pool]
+    return missing
 
 
 async def check_candidate(
@@ -82,9 +94,10 @@ async def check_candidate(
         raise InvalidBlockError("comes too early")
     if len(ids) != header.transactions * ID_BYTES:
         raise InvalidBlockError("the number of transactions is wrong")
-    if await merkle_root(ids) != header.root:
+    root, changes = await _root_and_changes(ids, pool)
+    if root != header.root:
         raise InvalidBlockError("the Merkle root is wrong")
-    following = pool.set_after(validators, split_ids(ids))
+    following = validators.after(changes)
     if following.digest != header.next_validators:
         raise InvalidBlockError("the next validators are wrong")
     return Candidate(header, ids, following)

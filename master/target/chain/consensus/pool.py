@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from itertools import islice
 
 from master.target.chain.ledger.transactions import Change, change_of, decode, transaction_id
-from master.target.chain.ledger.validator_set import ValidatorSet
 
 MAX_PENDING = 50_000
 """Five full blocks."""
@@ -28,7 +27,7 @@ class Pool:
     def __init__(self, max_pending: int = MAX_PENDING) -> None:
         self._max_pending = max_pending
         self._pending: dict[bytes, Change | None] = {}
-        self._recent: deque[frozenset[bytes]] = deque(maxlen=RECENT_BLOCKS)
+        self._recent: deque[set[bytes]] = deque(maxlen=RECENT_BLOCKS)
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -51,16 +50,16 @@ class Pool:
         """The ids that have waited longest."""
         return list(islice(self._pending, limit))
 
-    def set_after(self, validators: ValidatorSet, ids: Iterable[bytes]) -> ValidatorSet:
-        """The set once these pending transactions are in a block."""
+    def changes(self, ids: Iterable[bytes]) -> list[Change]:
+        """What these pending transactions change in the set of validators."""
         changes = (self._pending[identity] for identity in ids)
-        return validators.after(change for change in changes if change is not None)
+        return [change for change in changes if change is not None]
 
     def drop(self, ids: Iterable[bytes]) -> None:
         """These are in a block."""
         for identity in ids:
             self._pending.pop(identity, None)
 
-    def remember(self, block: frozenset[bytes]) -> None:
+    def remember(self, block: set[bytes]) -> None:
         """Refuse the transactions of this block, should they come again."""
         self._recent.append(block)

@@ -153,7 +153,7 @@ class Validator:
         self._chain = chain_of(header)
         self.rounds = Rounds(self.name, header_hash(header), validators)
         self._candidates: dict[bytes, Candidate] = {}
-        self._incomplete: dict[int, Proposal] = {}
+        self._incomplete: dict[int, tuple[Proposal, list[bytes]]] = {}  # by round, with what is missing
         self._proposed: deque[bytes] = deque(maxlen=MAX_PROPOSED)
         self._early: deque[tuple[Vote, bytes]] = deque(maxlen=MAX_EARLY)
         self._begun_at: float | None = None
@@ -181,8 +181,8 @@ class Validator:
             self._network.broadcast(self.name, raw)
         for vote, signature in self.rounds.votes.known(self.rounds.round):
             self._network.broadcast(self.name, messages.pass_on(vote, signature))
-        if self._incomplete:
-            self._ask_for_transactions()
+        for _, missing in self._incomplete.values():
+            self._ask_for_transactions(missing)
         if not self.caught_up.is_set() and self._source is not None:
             self._ask_for_blocks(self._source)
         self._at(self._pace.repeat_s, self._say_again)
@@ -237,10 +237,11 @@ class Validator:
         block = header_hash(proposal.header)
         if block not in self._candidates:
             try:
-                if missing_transactions(proposal.ids, self.pool):
+                missing = await missing_transactions(proposal.ids, self.pool)
+                if missing:
                     if len(self._incomplete) < MAX_INCOMPLETE:
-                        self._incomplete[proposal.round] = proposal
-                        self._ask_for_transactions()
+                        self._incomplete[proposal.round] = (proposal, missing)
+                        self._ask_for_transactions(missing)
                     return
                 self._candidates[block] = await self._check(proposal)
             except InvalidBlockError as error:
@@ -289,11 +290,13 @@ class Validator:
                 self.pool.add(canonical)
             except InvalidTransactionError:
                 self.refused["invalid_transaction"] += 1
-        height = self.height
-        for number, proposal in list(self._incomplete.items()):
-            if self.height == height and not missing_transactions(proposal.ids, self.pool):
+        for number, (proposal, missing) in list(self._incomplete.items()):
+            left = [identity for identity in missing if identity not in self.pool]
+            self._incomplete[number] = (proposal, left)
+            if not left:
                 del self._incomplete[number]
                 await self._consider(proposal)
+                return  # the height may be another one now
 
     async def _receive_blocks(self, message: messages.Blocks, envelope: messages.Envelope) -> None:
         if self._asked_at < 0 or envelope.sender != self._source:
@@ -392,10 +395,11 @@ class Validator:
 
     async def _take_over(self, block: FinalBlock, following: Tip) -> None:
         await self._store.append(block, following)
-        ids = list(split_ids(block.ids or b""))
-        async for piece in in_slices(ids):
+        settled = set[bytes]()
+        async for piece in in_slices(split_ids(block.ids or b"")):
             self.pool.drop(piece)
-        self.pool.remember(frozenset(ids))
+            settled.update(piece)
+        self.pool.remember(settled)
         self.tip = following
         self._begin_height()
 
@@ -413,8 +417,6 @@ class Validator:
         others = [validator.name for validator in self.tip.validators if validator.name not in {but, self.name}]
         return others[0] if others else None
 
-    def _ask_for_transactions(self) -> None:
-        for proposal in self._incomplete.values():
-            missing = missing_transactions(proposal.ids, self.pool)
-            for at in range(0, min(len(missing), BATCH_TRANSACTIONS * 8), BATCH_TRANSACTIONS):
-                self._send(GATEWAY, messages.WantTransactions(missing[at : at + BATCH_TRANSACTIONS]))
+    def _ask_for_transactions(self, missing: list[bytes]) -> None:
+        for at in range(0, min(len(missing), BATCH_TRANSACTIONS * 8), BATCH_TRANSACTIONS):
+            self._send(GATEWAY, messages.WantTransactions(missing[at : at + BATCH_TRANSACTIONS]))
