@@ -7,6 +7,7 @@ from master.judge.totals import Totals
 from master.store import Store
 
 _BY_WORKERS = ("loop_lag_p99", "worker_cpu", "clock_error", "users")
+_BY_FLAGS = ("throttling", "under_voltage")
 _BY_SAMPLES = ("node_cpu", "node_memory", "missing_samples")
 
 
@@ -14,7 +15,7 @@ def causes(store: Store, totals: Totals, steady_s: int, faults: Faults) -> dict[
     """By check, why it may have no data; checks of which that isn't known are not in it."""
     if not steady_s:
         return dict.fromkeys(
-            (*_BY_WORKERS, *_BY_SAMPLES, "controller_cpu", "nodes", "excluded_share"),
+            (*_BY_WORKERS, *_BY_SAMPLES, *_BY_FLAGS, "controller_cpu", "nodes", "excluded_share"),
             "the load was never held for a whole second, so no part of the run is judged",
         )
     found = {"controller_cpu": "the controller's own agent sent no sample in the steady part"}

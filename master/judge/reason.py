@@ -38,7 +38,7 @@ def reason_for(
 
 def _invalid(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome], faults: Sequence[str]) -> str:
     said = []
-    unfit = [row.message for row in validity if row.ok is False]
+    unfit = _grouped([row for row in validity if row.ok is False])
     if unfit:
         said.append("The generator was not fit to measure: " + "; ".join(unfit))
     elif all(row.ok is None and not row.fault for row in validity):
@@ -49,6 +49,17 @@ def _invalid(thresholds: Sequence[ThresholdOutcome], validity: Sequence[Validity
     if unknown:
         said.append("It is not known whether the target was good enough: " + "; ".join(unknown))
     return ". ".join(said)
+
+
+def _grouped(rows: Sequence[ValidityOutcome]) -> list[str]:
+    """Their messages, each once: where one cause is said of several checks, their names stand before it."""
+    checks_by_text: dict[str, list[str]] = {}
+    for row in rows:
+        named, text = f"{row.check}: ", row.message
+        checks = checks_by_text.setdefault(text.removeprefix(named), [])
+        if text.startswith(named):
+            checks.append(row.check)
+    return [f"{', '.join(checks)}: {text}" if checks else text for text, checks in checks_by_text.items()]
 
 
 def _fail(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome], unanswered: str) -> str:

@@ -16,7 +16,7 @@ from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, Stage,
 from master.scenario.overrides import Overrides, override
 from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioContext, ScenarioShape, ValidityShape, check_name, check_target
-from master.scenario.windows import find_window_fault
+from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE
 
@@ -98,6 +98,8 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
             _check_locustfile(shape.locustfile)
         except InputError as error:
             document.fault(("locustfile",), error.message)
+    if fault := find_ramp_fault(load) or find_hold_fault(load):
+        document.fault(("load",), fault)
     for index, rule in enumerate(shape.thresholds):
         if short := find_window_fault(rule, load):
             document.fault(("thresholds", index), short)

@@ -9,7 +9,7 @@ from master.errors import InputError
 from master.scenario.model import ExpectedNodes, Scenario, Stage, find_mix_fault, ramps_s
 from master.scenario.schema import MAX_NODES, MAX_USERS, check_target
 from master.scenario.units import MAX_DURATION_S, format_duration
-from master.scenario.windows import find_window_fault
+from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
             ) from None
     if overrides.users is not None:
         scenario = replace(scenario, load=_scaled(scenario, overrides.users))
+        if fault := find_ramp_fault(scenario.load):
+            raise InputError(f"--users {overrides.users}: {fault}", hint="give fewer users, or a higher spawn_rate")
     if overrides.duration_s is not None:
         scenario = replace(scenario, load=_stretched(scenario.load, overrides.duration_s))
-        _check_windows(scenario, overrides.duration_s)
+        _check_holds(scenario, overrides.duration_s)
     if overrides.nodes is not None:
         scenario = replace(scenario, nodes=_nodes(scenario.nodes, overrides.nodes))
     return scenario
@@ -75,7 +77,9 @@ def _stretched(stages: Sequence[Stage], duration_s: float) -> tuple[Stage, ...]:
     return tuple(replace(stage, hold_s=stage.hold_s * factor) for stage in stages)
 
 
-def _check_windows(scenario: Scenario, duration_s: float) -> None:
+def _check_holds(scenario: Scenario, duration_s: float) -> None:
+    if fault := find_hold_fault(scenario.load):
+        raise InputError(f"--duration {format_duration(duration_s)}: {fault}", hint="give a longer duration")
     for rule in scenario.thresholds:
         if fault := find_window_fault(rule, scenario.load):
             raise InputError(

@@ -1,16 +1,37 @@
-"""Check that the holds of a run are long enough for rules with a window. Pure."""
+"""Check that the holds of a run are long enough to be judged, as a whole and by rules with a window. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from master.scenario.model import Stage
+from master.scenario.model import Stage, ramps_s
 from master.scenario.rules import Threshold
-from master.scenario.units import format_duration
+from master.scenario.units import MAX_DURATION_S, format_duration
 
 EDGES_S = 2.2
 """What of a hold may not be judged: 0.6 s at either end, by which a node's seconds may reach beyond the run's, and one more, since
 only whole seconds are."""
+SHORTEST_HOLD_S = EDGES_S + 1.0
+"""A hold that is sure to have a second that is judged."""
+
+
+def find_ramp_fault(stages: Sequence[Stage]) -> str | None:
+    """Why the ramps of `stages` take longer than any run may; None when they don't."""
+    ramp_s = sum(ramps_s(stages))
+    if ramp_s <= MAX_DURATION_S:
+        return None
+    return f"the ramps take {ramp_s / 86400:.3g} days, more than the {MAX_DURATION_S / 86400:.0f} that a run may"
+
+
+def find_hold_fault(stages: Iterable[Stage]) -> str | None:
+    """Why a run of `stages` might have no second to judge; None when it is sure to have one."""
+    longest_s = _longest_hold_s(stages)
+    if round(longest_s - SHORTEST_HOLD_S, 6) >= 0:
+        return None
+    return (
+        f"too short to be judged: a hold of users needs at least {format_duration(SHORTEST_HOLD_S)}, "
+        f"since not all of its edges is judged; the longest is {format_duration(round(longest_s, 3))}"
+    )
 
 
 def find_window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
@@ -18,7 +39,7 @@ def find_window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
 
     Windows don't reach over ramps, and what is held without users is not judged.
     """
-    longest_s = max((stage.hold_s for stage in stages if stage.users), default=0.0)
+    longest_s = _longest_hold_s(stages)
     if rule.window_s is None or round(longest_s - EDGES_S, 6) >= rule.window_s:
         return None
     needed = format_duration(rule.window_s + EDGES_S)
@@ -26,3 +47,7 @@ def find_window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
     return (
         f"{rule.text!r} needs a hold of {needed}, since not all of its edges is judged; the longest hold is {longest}"
     )
+
+
+def _longest_hold_s(stages: Iterable[Stage]) -> float:
+    return max((stage.hold_s for stage in stages if stage.users), default=0.0)

@@ -231,7 +231,7 @@ def test_users_that_are_wanted_again_while_they_end_their_task_are_started(piswa
     """Users that were told to stop do not count as running while they end their tasks, so that others start at once."""
     file = piswarm.scenario(
         load=[
-            {"users": 12, "spawn_rate": 100, "hold": "3s"},
+            {"users": 12, "spawn_rate": 100, "hold": "4s"},
             {"users": 4, "spawn_rate": 100, "hold": "1s"},
             {"users": 12, "spawn_rate": 100, "hold": "9s"},
         ],

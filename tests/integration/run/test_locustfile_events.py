@@ -172,7 +172,7 @@ class Visitor(HttpUser):
         self.client.get("/health")
 """,
         *separate,
-        load=[{"users": 2, "spawn_rate": 20, "hold": "3s"}],
+        load=[{"users": 2, "spawn_rate": 20, "hold": "4s"}],
         nodes={"expect": 2},
         thresholds=[],
     )

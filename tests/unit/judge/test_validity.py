@@ -4,6 +4,7 @@ import pytest
 
 from master.errors import ExitCode
 from master.judge.generator.validity import ValidityOutcome, check
+from master.judge.reason import reason_for
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.unfit import NodeCondition, unfit_reasons
 from master.judge.target.thresholds import ThresholdOutcome
@@ -316,3 +317,16 @@ def test_each_verdict_has_its_exit_code() -> None:
         ExitCode.PASS, ExitCode.FAIL, ExitCode.INVALID, ExitCode.ABORTED,
     ]  # fmt: skip
     assert f"{Verdict.INVALID}" == "INVALID"
+
+
+def test_one_cause_of_several_checks_is_said_once() -> None:
+    """Checks that have no data for the same cause are named together, so that the reason is said once; others have their own."""
+    cause = "no data: the load was never held for a whole second"
+    rows = [
+        ValidityOutcome("loop_lag_p99", "≤ 50 ms", "no data", None, ok=False, message=f"loop_lag_p99: {cause}"),
+        ValidityOutcome("local_errors", "≤ 0", "3", 3, ok=False, message="3 requests failed for want of ports"),
+        ValidityOutcome("nodes", "≥ 2 of 2", "no data", None, ok=False, message=f"nodes: {cause}"),
+    ]
+    assert reason_for(Verdict.INVALID, [], rows, None) == (
+        f"The generator was not fit to measure: loop_lag_p99, nodes: {cause}; 3 requests failed for want of ports"
+    )
