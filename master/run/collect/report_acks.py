@@ -35,6 +35,7 @@ class ReportAcks:
 
     def join(self, worker: str, incarnation: int, first: int) -> int:
         """A worker joins, with the reports from number `first` on; up to which number they are kept."""
+        new = self.incarnation_of(worker) != incarnation
         known, accepted = self._accepted.get(worker, (incarnation, 0))
         if known != incarnation:
             if worker not in self.unreported:
@@ -43,6 +44,8 @@ class ReportAcks:
             self._uncommitted.pop(worker, None)
             self._due.pop(worker, None)
         self._accepted[worker] = (incarnation, max(accepted, first - 1))
+        if new:  # stored too: should another incarnation join another controller, what this one has measured is missing
+            self._uncommitted[worker] = self._accepted[worker]
         kept_of, kept = self._kept.get(worker, (incarnation, 0))
         return max(kept if kept_of == incarnation else 0, first - 1)
 
@@ -63,13 +66,13 @@ class ReportAcks:
 
     @property
     def uncommitted(self) -> Mapping[str, ReportAck]:
-        """What was accepted since the last commit, by worker."""
+        """What was accepted, and who joined, since the last commit, by worker."""
         return self._uncommitted
 
     def note_committed(self) -> None:
         """What was accepted is stored for good."""
         self._kept |= self._uncommitted
-        self._due |= {worker: number for worker, (_, number) in self._uncommitted.items()}
+        self._due |= {worker: number for worker, (_, number) in self._uncommitted.items() if number}
         self._uncommitted.clear()
 
     def acknowledge(self, send: Callable[[str, int], None]) -> None:

@@ -161,6 +161,18 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
     assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 2
 
 
+def test_a_worker_that_ended_without_any_report_is_known_to_a_resumed_run(run: Run) -> None:
+    """A worker that joined and was ended before its first report is named as unreported when another incarnation joins."""
+    run.tick(1)
+    scenario = collected_scenario(1, [Stage(users=USERS, spawn_rate=10, hold_s=60)], [])
+    earlier = read_checkpoint(run.store.meta(CHECKPOINT_KEY), Path("run"))
+    for incarnation, unreported in ((1, []), (2, ["pi1_0"])):
+        resumed = Collector(run.store, Registry(["pi1"]), scenario, send=lambda _node, _message: None, earlier=earlier)
+        assert resumed.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", incarnation, 1, "run")) == 0
+        assert resumed.report_acks.unreported == unreported
+    assert run.told == []
+
+
 def test_a_report_of_an_earlier_life_is_not_taken_for_one_of_the_latest(run: Run) -> None:
     """A late report of a worker's earlier incarnation is dropped, since its acknowledgement would discard one of the new incarnation."""
     run.collector.on_worker_joined("pi1", "pi1_0", Ready("2.47.0", 2, 1, "run"))
