@@ -35,6 +35,7 @@ _BATCH = (
     "SELECT sequence, raw_bytes, digest, sealed FROM chunks WHERE session = ? AND sequence >= ? AND sequence < ?"
     " ORDER BY sequence LIMIT ?"
 )
+_DIGESTS = "SELECT digest FROM chunks WHERE session = ? AND sequence >= ? AND sequence < ? ORDER BY sequence LIMIT ?"
 _KEPT = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0) FROM chunks"
 _OLDEST = "SELECT serial, LENGTH(sealed) FROM chunks ORDER BY serial LIMIT ?"
 _PRUNE = "DELETE FROM chunks WHERE serial <= ?"
@@ -127,6 +128,10 @@ class ChunkStorage:
         """Up to `limit` chunks of a session in order, from number `start` to before `end`; lost ones are passed over."""
         rows = await self._database.fetch_all(_BATCH, serial, start, end, limit)
         return [SealedChunk(*row) for row in rows]
+
+    async def digests(self, serial: int, start: int, end: int, limit: int) -> list[bytes]:
+        """As `batch`, the digests alone."""
+        return [bytes(row[0]) for row in await self._database.fetch_all(_DIGESTS, serial, start, end, limit)]
 
     async def _count(self, chunks: int, stored_bytes: int) -> None:
         self.kept += chunks

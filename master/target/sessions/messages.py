@@ -80,6 +80,21 @@ class StoredChunk(Struct):
     sha256: str
 
 
+class ChunkProof(Struct):
+    """The audit path (RFC 6962) from the SHA-256 of a chunk to the root of its session of so many chunks, in hexadecimal.
+
+    `anchor` is the chain's transaction that holds the root, final in the block at `anchor_height`.
+    """
+
+    sequence: int
+    sha256: str
+    chunks: int
+    path: list[str]
+    root: str
+    anchor: str | None
+    anchor_height: int | None
+
+
 class SessionStatistics(Struct):
     """Answer of GET /sessions/statistics, over the caller's sessions that are kept, or over all for an administrator.
 

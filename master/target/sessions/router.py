@@ -23,6 +23,7 @@ from master.target.sessions.chunks import MAX_CHUNK_BYTES, reduction
 from master.target.sessions.keys import SessionKeys
 from master.target.sessions.master_key import open_master_key
 from master.target.sessions.messages import (
+    ChunkProof,
     ChunkTotals,
     NewSession,
     Recovery,
@@ -33,6 +34,7 @@ from master.target.sessions.messages import (
     StoredChunk,
 )
 from master.target.sessions.processing import SessionProcessor
+from master.target.sessions.proofs import prove
 from master.target.sessions.recording import SessionRecorder
 from master.target.sessions.states import SessionEvent, next_state
 from master.target.sessions.storage import SessionStorage, StoredSession
@@ -134,6 +136,15 @@ class SessionApi(Domain):
                 errors=(409, 415),
             ),
             Endpoint("GET", chunk, self.read_chunk, "The bytes that were recorded", roles=_OWNERS, reply=_OCTETS),
+            Endpoint(
+                "GET",
+                f"{chunk}/proof",
+                self.prove_chunk,
+                "That a chunk belongs to its session",
+                roles=_OWNERS,
+                reply=ChunkProof,
+                errors=(409,),
+            ),
             self._step("close", self.close, "End recording and begin processing"),
             self._step("anchor", self.anchor, "Hand the root of a processed session to the chain", 503),
             self._step("recover", self.recover, "Take up a failed session again", body=Recovery),
@@ -257,6 +268,10 @@ class SessionApi(Domain):
         """The bytes that were sent."""
         raw = await self._recorder.read(await self._find(call), _number(call))
         return Response(raw, media_type=_OCTETS)
+
+    async def prove_chunk(self, call: Call) -> ChunkProof:
+        """By the tree whose root is anchored in the chain."""
+        return await prove(self._chunks, await self._find(call), _number(call))
 
     def _by_state(self) -> dict[str, int]:
         return {state.value: count for state, count in self._tallies.kept.by_state.items()}

@@ -15,6 +15,7 @@ import pytest
 from processes import Target
 from session_client import BLOCK_TIME_S, SCREEN, Client, Restarts, again
 
+from master.target.chain.ledger.merkle import is_in_tree
 from worker.users.lucid import screen_chunks
 
 pytestmark = pytest.mark.session_lifecycle
@@ -66,6 +67,12 @@ def test_a_processed_session_is_anchored_in_the_chain(client: Client) -> None:
         "root": session.root(),
         "chunks": len(session.sent),
     }
+    for number, chunk in enumerate(session.sent):
+        proof = client.ask("GET", f"{session.path}/chunks/{number}/proof").json
+        path = [bytes.fromhex(node) for node in proof["path"]]
+        root = bytes.fromhex(transaction["payload"]["root"])
+        assert is_in_tree(sha256(chunk).digest(), number, transaction["payload"]["chunks"], path, root)
+        assert proof["anchor"] == anchored["anchor"]
 
 
 def test_a_session_may_have_an_rdp_server(target: Target, client: Client) -> None:
@@ -216,7 +223,8 @@ def test_sessions_of_others_are_not_found(target: Target, client: Client) -> Non
     session = client.create()
     session.send(b"a chunk")
     unknown = other.ask("GET", "/sessions/0123456789abcdef").body
-    for method, path, body in [("GET", "", None), ("GET", "/chunks/0", None), *STEPS.values()]:
+    reads = [("GET", path, None) for path in ("", "/chunks/0", "/chunks/0/proof")]
+    for method, path, body in [*reads, *STEPS.values()]:
         reply = other.ask(method, session.path + path, body)
         assert (reply.status, reply.body) == (404, unknown), path
     assert admin.ask("GET", f"{session.path}/chunks/0").body == b"a chunk"

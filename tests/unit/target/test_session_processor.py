@@ -20,6 +20,7 @@ from master.target.sessions.damage import MAX_LISTED, Damage
 from master.target.sessions.keys import SessionKeys
 from master.target.sessions.messages import NewSession, SessionInfo
 from master.target.sessions.processing import SessionProcessor
+from master.target.sessions.proofs import prove
 from master.target.sessions.states import SessionEvent, State
 from master.target.sessions.storage import SessionStorage, StoredSession
 from master.target.sessions.tallies import SessionTallies
@@ -108,7 +109,7 @@ def chunks_of(count: int) -> list[PackedChunk]:
     return [pack(b"chunk %d" % number * 50) for number in range(count)]
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 100])
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 300])
 def test_processing_gives_the_root_over_all_chunks(tmp_path: Path, count: int) -> None:
     """However many chunks a session has, the root is RFC 6962's over their digests, and each can be proven to be in it."""
     packed = chunks_of(count)
@@ -123,7 +124,29 @@ def test_processing_gives_the_root_over_all_chunks(tmp_path: Path, count: int) -
         assert found.stored_bytes == sum(chunk.stored_bytes for chunk in packed)
         assert found.processing_s is not None
         for number, digest in enumerate(digests):
-            assert is_in_tree(digest, number, count, tree.proof(number), bytes.fromhex(found.root))
+            proof = await prove(sessions.chunks, await sessions.find(), number)
+            path = [bytes.fromhex(node) for node in proof.path]
+            assert (proof.sha256, proof.chunks, proof.root) == (digest.hex(), count, found.root)
+            assert is_in_tree(digest, number, count, path, bytes.fromhex(found.root))
+
+    with_sessions(tmp_path / "target.db", work)
+
+
+def test_there_is_no_proof_of_what_is_not_known(tmp_path: Path) -> None:
+    """Nothing is proven before the session is processed, of a chunk that it has not, or by chunks that are not kept."""
+
+    async def work(sessions: Sessions) -> None:
+        async def refused(number: int) -> int:
+            with pytest.raises(errors.ApiError) as caught:
+                await prove(sessions.chunks, await sessions.find(), number)
+            return caught.value.status
+
+        await sessions.record("s", chunks_of(5))
+        assert await refused(0) == 409
+        await sessions.process()
+        assert await refused(5) == 404
+        await sessions.database.execute("DELETE FROM chunks WHERE sequence = 4")
+        assert await refused(0) == 404
 
     with_sessions(tmp_path / "target.db", work)
 
