@@ -134,11 +134,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_TEXT_LENGTH else f"{text[:MAX_TEXT_LENGTH]}…"
 
 
-def listed(items: Sequence[str], most: int = 12) -> str:
+def listed(items: Sequence[str], max_items: int = 12) -> str:
     """`a, b and 3 more`."""
-    if len(items) <= most:
+    if len(items) <= max_items:
         return ", ".join(items)
-    return f"{', '.join(items[:most])} and {count(len(items) - most)} more"
+    return f"{', '.join(items[:max_items])} and {count(len(items) - max_items)} more"
 
 
 def natural(name: str) -> tuple[tuple[bool, int, str], ...]:

@@ -45,24 +45,24 @@ def _strict(step: Callable[..., None], *, loads_tasks: bool) -> Callable[..., No
             step(*arguments)
         except Exit as error:
             if error.code == FAILED:  # what Invoke takes where nothing else was said
-                raise _wrong(error.message) from None
+                raise _usage_error(error.message) from None
             raise
         except (ParseError, CollectionNotFound) as error:
-            raise _wrong(str(error)) from None
+            raise _usage_error(str(error)) from None
         except Exception as error:
             if loads_tasks:
                 raise
             said = str(error) or type(error).__name__
             # By int(), for what an option was given.
             wrong_number = isinstance(error, ValueError) and said.startswith(("invalid literal", "Exceeds the limit"))
-            raise _wrong(f"no whole number: {said.rpartition(': ')[2]}" if wrong_number else said) from None
+            raise _usage_error(f"no whole number: {said.rpartition(': ')[2]}" if wrong_number else said) from None
 
     strict.is_strict = True  # type: ignore[attr-defined]
     return strict
 
 
-def _wrong(said: str) -> Exit:
-    text = " ".join(said.split())[:200]
+def _usage_error(message: str) -> Exit:
+    text = " ".join(message.split())[:200]
     return Exit(f"error: {text}\n  do: see fab --list, and fab --help TASK", code=INPUT)
 
 

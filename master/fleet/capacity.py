@@ -78,13 +78,13 @@ class Capacity:
         """It can carry `full` when it is cool, as it says now: it may have started anew. How warm it is stays as it was."""
         self._full_steps = _steps(full)
 
-    def update(self, now_s: float, temperature_c: float | None, *, hot: bool, slowed: bool) -> bool:
+    def update(self, now_s: float, temperature_c: float | None, *, hot: bool, throttled: bool) -> bool:
         """See how it is now, once a second or so; whether its capacity has changed.
 
-        `hot` is from where its firmware may hold it down, `slowed` whether it does.
+        `hot` is from where its firmware may hold it down, `throttled` whether it does.
         """
-        if hot or slowed:
-            return self._steps < MAX_STEPS and self._change(2 if slowed else 1, now_s, REDUCE_INTERVAL_S)
+        if hot or throttled:
+            return self._steps < MAX_STEPS and self._change(2 if throttled else 1, now_s, REDUCE_INTERVAL_S)
         if self._steps and temperature_c is not None and temperature_c < COOL_BELOW_C:
             return self._change(-1, now_s, RESTORE_INTERVAL_S)
         return False

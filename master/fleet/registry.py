@@ -150,7 +150,7 @@ class Registry:
         reading = sample.reading
         self._note_contact(name, now_s)
         hot = (reading.temperature_c or 0.0) >= THROTTLE_FROM_C
-        self._note(name, silent=False, slowed=is_active(reading.conditions_lately, HELD_DOWN), hot=hot)
+        self._note(name, silent=False, throttled=is_active(reading.conditions_lately, HELD_DOWN), hot=hot)
         return due_s
 
     def note_contact(self, name: str, now_s: float) -> None:
@@ -204,7 +204,7 @@ class Registry:
             if node.state not in USABLE:
                 continue  # nothing of it counts
             condition = node.condition
-            if node.capacity.update(now_s, node.temperature_c, hot=condition.hot, slowed=condition.slowed):
+            if node.capacity.update(now_s, node.temperature_c, hot=condition.hot, throttled=condition.throttled):
                 self.touched.add(name)
                 (self._reduced.add if node.capacity.reduced else self._reduced.discard)(name)
                 yield node

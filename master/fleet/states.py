@@ -29,8 +29,8 @@ class NodeEvent(Enum):
     UNLOADED = "no users run"
     HEATED = "too warm"
     COOLED = "cool again"
-    SLOWED = "clock is held down"
-    UNSLOWED = "full clock again"
+    THROTTLED = "clock is held down"
+    UNTHROTTLED = "full clock again"
     CRASHING = "workers crash again and again"
     RECOVERED = "a worker stays up"
     SILENT = "agent is silent"
@@ -50,10 +50,10 @@ TABLE: dict[tuple[NodeState, NodeEvent], NodeState] = {
     (_S.READY, _E.HEATED): _S.HOT,
     (_S.RUNNING, _E.HEATED): _S.HOT,
     (_S.HOT, _E.COOLED): _S.READY,
-    (_S.READY, _E.SLOWED): _S.THROTTLED,
-    (_S.RUNNING, _E.SLOWED): _S.THROTTLED,
-    (_S.HOT, _E.SLOWED): _S.THROTTLED,
-    (_S.THROTTLED, _E.UNSLOWED): _S.READY,
+    (_S.READY, _E.THROTTLED): _S.THROTTLED,
+    (_S.RUNNING, _E.THROTTLED): _S.THROTTLED,
+    (_S.HOT, _E.THROTTLED): _S.THROTTLED,
+    (_S.THROTTLED, _E.UNTHROTTLED): _S.READY,
     (_S.QUARANTINED, _E.RECOVERED): _S.JOINING,
     (_S.LOST, _E.RESUMED): _S.JOINING,
     (_S.GONE, _E.RETURNED): _S.JOINING,
@@ -85,7 +85,7 @@ class Condition:
     users: bool = False
     """Users are ordered to run on it."""
     hot: bool = False
-    slowed: bool = False
+    throttled: bool = False
     crashing: bool = False
     silent: bool = False
     left: bool = False
@@ -105,8 +105,8 @@ _DUE: tuple[tuple[NodeEvent, Callable[[Condition], bool]], ...] = (
     (_E.RECOVERED, lambda it: not it.crashing),
     (_E.INCOMPLETE, lambda it: not it.complete),
     (_E.COMPLETE, lambda it: it.complete),
-    (_E.SLOWED, lambda it: it.slowed),
-    (_E.UNSLOWED, lambda it: not it.slowed),
+    (_E.THROTTLED, lambda it: it.throttled),
+    (_E.UNTHROTTLED, lambda it: not it.throttled),
     (_E.HEATED, lambda it: it.hot),
     (_E.COOLED, lambda it: not it.hot),
     (_E.LOADED, lambda it: it.users),

@@ -24,7 +24,7 @@ class OutcomeFiles:
         self.unwritten: list[str] = []
         """Which files are not where they should be, for people: why, and where they are."""
         self._directory = directory
-        self._made: Path | None = None
+        self._fallback: Path | None = None
 
     def keep(self, path: Path, write: Callable[[Path], list[str]]) -> list[str]:
         """Have a file written at `path`, or elsewhere by the same name; what `write` returns."""
@@ -33,7 +33,7 @@ class OutcomeFiles:
         except OSError as error:
             said = f"{path.name} can't be written to {printable(str(path.parent))}: {error.strerror}"
         try:
-            other = self._elsewhere() / path.name
+            other = self._fallback_directory() / path.name
             faults = write(other)
         except OSError:
             self.unwritten.append(f"{said}; what was measured is in {printable(str(self._directory.database))}")
@@ -41,10 +41,10 @@ class OutcomeFiles:
         self.unwritten.append(f"{said}; it is {other}")
         return faults
 
-    def _elsewhere(self) -> Path:
-        if self._made is None:
-            self._made = Path(tempfile.mkdtemp(prefix=f"piswarm-{self._directory.path.name}-"))
-        return self._made
+    def _fallback_directory(self) -> Path:
+        if self._fallback is None:
+            self._fallback = Path(tempfile.mkdtemp(prefix=f"piswarm-{self._directory.path.name}-"))
+        return self._fallback
 
 
 def write_outcome(

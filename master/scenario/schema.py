@@ -243,8 +243,8 @@ class ValidityShape(_Shape):
     local_errors: Annotated[int, Field(ge=0, le=_MAX_COUNT)] | None = None
 
 
-def _at_most(count: int) -> BeforeValidator:
-    """Refuse a collection of more than `count` things before each of them is looked at."""
+def _max_length(count: int) -> BeforeValidator:
+    """Refuse a collection of more than `count` things before each of them is checked."""
 
     def check(value: object) -> object:
         if isinstance(value, list | dict) and len(value) > count:
@@ -271,13 +271,13 @@ class ScenarioShape(_Shape):
     locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
     users: Annotated[
         dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
-        _at_most(_MAX_ENTRIES),
+        _max_length(_MAX_ENTRIES),
     ]
-    load: Annotated[list[StageShape], _at_most(_MAX_ENTRIES)]
+    load: Annotated[list[StageShape], _max_length(_MAX_ENTRIES)]
     nodes: NodesShape = NodesShape()
-    fleet: Annotated[dict[Kind, Weight], _at_most(_MAX_ENTRIES)] = dict(DEFAULT_FLEET)
+    fleet: Annotated[dict[Kind, Weight], _max_length(_MAX_ENTRIES)] = dict(DEFAULT_FLEET)
     rack: RackShape = RackShape()
-    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], _at_most(_MAX_ENTRIES)] = []
+    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], _max_length(_MAX_ENTRIES)] = []
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
     stop_timeout: Annotated[float, PlainValidator(_duration(1, 55))] = 10.0

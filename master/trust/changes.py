@@ -117,7 +117,7 @@ def enroll_nodes(
     with update_trust(state) as trust:
         late = {name for name, at in trust.revoked.nodes.items() if since.nodes.get(name) != at}
         late |= {name for key, name in trust.revoked.keys.items() if key not in since.keys}
-        trust.revoked = trust.revoked.given(set(names) - late)
+        trust.revoked = trust.revoked.reinstating(set(names) - late)
         refused = {name: _MEANWHILE for name in keys if name in late}
         return refused | _allow(trust, {name: key for name, key in keys.items() if name not in late})
 
@@ -152,5 +152,5 @@ def forget_keys(state: StateDirectory, nodes: Iterable[str]) -> None:
 
 def _revoke_keys(trust: Trust, nodes: Iterable[str], revoked_at: Mapping[str, str]) -> None:
     keys = {name: trust.allowlist.nodes[name] for name in nodes if name in trust.allowlist.nodes}
-    trust.revoked = trust.revoked.taken(keys, revoked_at)
+    trust.revoked = trust.revoked.revoking(keys, revoked_at)
     trust.allowlist = trust.allowlist.changed({}, tuple(keys))

@@ -14,7 +14,7 @@ SCHEMA = "piswarm/revoked/1"
 
 
 class Revoked(JsonFile, frozen=True, forbid_unknown_fields=True):
-    """What was taken back, and not given again since."""
+    """What was revoked, and not enrolled again since."""
 
     nodes: dict[str, str]
     """Nodes that were revoked, and when (UTC, to the microsecond): no two revocations of one node have the same."""
@@ -27,13 +27,13 @@ class Revoked(JsonFile, frozen=True, forbid_unknown_fields=True):
             return f"it was revoked at {self.nodes[node]}"
         return f"its node key is the one that {self.keys[public_key]} had until then" if public_key in self.keys else ""
 
-    def taken(self, keys: Mapping[str, str], revoked_at: Mapping[str, str]) -> Revoked:
+    def revoking(self, keys: Mapping[str, str], revoked_at: Mapping[str, str]) -> Revoked:
         """Another one, where these `keys` of nodes, by name, count no more, and nodes are `revoked_at`. Pure."""
         nodes = {**self.nodes, **revoked_at}
         gone = {key: name for name, key in keys.items()}
         return Revoked(self.schema, dict(sorted(nodes.items())), dict(sorted({**self.keys, **gone}.items())))
 
-    def given(self, nodes: Iterable[str]) -> Revoked:
+    def reinstating(self, nodes: Iterable[str]) -> Revoked:
         """Another one, where `nodes` are enrolled anew. Pure."""
         gone = set(nodes)
         kept = {key: name for key, name in self.keys.items() if name not in gone}

@@ -23,7 +23,7 @@ class ScalarError(ValueError):
     """A scalar that is refused, with the message for the operator."""
 
 
-def is_number_elsewhere(text: str) -> bool:
+def is_yaml_1_2_number(text: str) -> bool:
     """Whether readers of YAML 1.2 take unquoted `text` for a number."""
     return _NUMBER_IN_1_2.fullmatch(text) is not None
 
@@ -58,7 +58,7 @@ def plain_scalar(text: str, kind: str, *, quoted: bool) -> bool | int | float | 
                 f"{text!r:.60} means yes or no to some, and is text to others: write true or false, or quote it"
             )
         return _BOOLS[text.lower()]
-    if not quoted and is_number_elsewhere(text):
+    if not quoted and is_yaml_1_2_number(text):
         _refuse_number(text)
     return text
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from master.yaml_file.scalars import is_number_elsewhere
+from master.yaml_file.scalars import is_yaml_1_2_number
 
 
 class _Dumper(yaml.SafeDumper):
@@ -15,7 +15,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     # PyYAML quotes what YAML 1.1 takes for something else; 0E0 is a text there, and a number in YAML 1.2.
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if is_number_elsewhere(text) else None)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if is_yaml_1_2_number(text) else None)
 
 
 _Dumper.add_representer(str, _represent_text)

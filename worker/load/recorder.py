@@ -198,7 +198,7 @@ class Recorder(RequestStats):
         self.requests_total += 1
         if latency_ms is not None:
             shown = _text(latency_ms)[:30]
-            self._note_error(method, name, f"response_time={shown} is no time in ms: left out of the percentiles")
+            self._note_error(method, name, f"response_time={shown} is no time in ms: excluded from the percentiles")
         if error:
             stats.failed += 1
             self._note_error(method, name, error)

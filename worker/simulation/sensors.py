@@ -38,13 +38,13 @@ class MeasuredLoad:
         self._board = board
         self._cpu_s = cpu_s
         self._used_s = cpu_s()
-        self._looked_s = now_s
+        self._measured_s = now_s
 
     def utilisation(self, now_s: float) -> float:
         """As in Load, since the call before."""
-        used_s, passed_s = self._cpu_s(), max(1e-3, now_s - self._looked_s)
+        used_s, passed_s = self._cpu_s(), max(1e-3, now_s - self._measured_s)
         busy_s = (used_s - self._used_s) * self._board.cpu_s_per_x86_cpu_s / self.speed
-        self._used_s, self._looked_s = used_s, now_s
+        self._used_s, self._measured_s = used_s, now_s
         return min(1.0, max(0.0, busy_s / passed_s / self._board.cores))
 
 

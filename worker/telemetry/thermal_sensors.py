@@ -62,5 +62,5 @@ class ThermalSensors:
             each.close()
 
 
-def _within(value: int | None, most: int) -> int | None:
-    return value if value is not None and 0 <= value <= most else None
+def _within(value: int | None, max_value: int) -> int | None:
+    return value if value is not None and 0 <= value <= max_value else None

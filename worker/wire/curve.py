@@ -57,7 +57,7 @@ def connect(context: Any, endpoint: Endpoint, keys: Keys) -> Any:
     return socket
 
 
-_left_behind: list[Any] = []
+_ending_contexts: list[Any] = []
 
 
 def end_context(
@@ -74,7 +74,7 @@ def end_context(
     and its own `sleep`.
     """
     ended: list[bool] = []
-    _left_behind.append(context)  # were it collected, pyzmq would end it once more, and wait
+    _ending_contexts.append(context)  # were it collected, pyzmq would end it once more, and wait
 
     def end() -> None:
         context.term()
@@ -85,5 +85,5 @@ def end_context(
     while not ended and time.monotonic() < deadline_s:
         sleep(0.002)
     if ended:
-        _left_behind.remove(context)
+        _ending_contexts.remove(context)
     return bool(ended)

@@ -52,7 +52,7 @@ class RolloutReport(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     duration_s: float
     stopped: str = ""
-    """Why hosts were left out; empty when none was."""
+    """Why hosts were skipped; empty when none was."""
     hosts: list[HostResult]
 
     @property

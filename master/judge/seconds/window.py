@@ -24,7 +24,7 @@ class Second(NamedTuple):
 class Window:
     """The requests of the last `length_s` seconds on end, or of all seconds when it is None.
 
-    Every second costs its own size, not the window's: what leaves is taken off again. The peaks are kept as a falling
+    Every second costs its own size, not the window's: what leaves is subtracted again. The peaks are kept as a falling
     sequence, so that the largest is always at hand.
     """
 
@@ -98,11 +98,11 @@ class Window:
             self.exceptions -= gone.exceptions
             self._count_users(gone, -1)
             if gone.tally is not None:
-                _take_off(self.tally, gone.tally)
+                _subtract_tally(self.tally, gone.tally)
         self.tally.histogram.max_ms = self._peaks[0][1]
 
 
-def _take_off(tally: EndpointStats, part: EndpointStats) -> None:
+def _subtract_tally(tally: EndpointStats, part: EndpointStats) -> None:
     tally.total -= part.total
     tally.failed -= part.failed
     tally.received_bytes -= part.received_bytes

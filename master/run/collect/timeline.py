@@ -22,7 +22,7 @@ class RunTimeline:
         """The offset at which the load ended."""
         self.gaps: list[Span] = []
         """When the run had no controller, as offsets."""
-        self._left_off_s: float | None = None
+        self._interrupted_s: float | None = None
         self._steady = SteadyPart()
         self._steady_of: tuple[object, float] = (None, math.inf)
 
@@ -33,7 +33,7 @@ class RunTimeline:
         timeline.progress = Progress(LoadSchedule(timeline.progress.stages), earlier.stage, tuple(earlier.steady_spans))
         timeline.began_s = earlier.began_now_s(now_s, now_wall_s)
         timeline.gaps = list(earlier.gaps)
-        timeline._left_off_s = earlier.offset_s
+        timeline._interrupted_s = earlier.offset_s
         if earlier.ended_s is not None:
             timeline.ended_s = earlier.ended_s
         return timeline
@@ -44,11 +44,11 @@ class RunTimeline:
             self.began_s = now_s
         offset_s = self.offset_s(now_s)
         self.progress.begin(offset_s)
-        if self._left_off_s is None:
+        if self._interrupted_s is None:
             return None
         if self.ended_s == math.inf:
-            self.gaps.append((self._left_off_s, offset_s))
-        return self._left_off_s, offset_s
+            self.gaps.append((self._interrupted_s, offset_s))
+        return self._interrupted_s, offset_s
 
     def offset_s(self, now_s: float) -> float:
         """Seconds since the load began; 0 before."""

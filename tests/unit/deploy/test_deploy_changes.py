@@ -141,7 +141,7 @@ def test_a_key_that_was_removed_from_its_node_is_worth_nothing_and_the_node_may_
 def test_a_node_that_both_files_name_is_not_let_in(state: StateDirectory) -> None:
     """A node that both the allowlist and the revocations name, as after a crash between the two writes, is not allowed."""
     assert allow_nodes(state, {"pi1": "a" * 40}) == {}
-    revoked = read_trust(state).revoked.taken({"pi1": "a" * 40}, {"pi1": "2026-01-01T00:00:00.000000+00:00"})
+    revoked = read_trust(state).revoked.revoking({"pi1": "a" * 40}, {"pi1": "2026-01-01T00:00:00.000000+00:00"})
     revoked.write(state.revoked)
     assert read_allowlist(state.directory) == {}
 

@@ -28,15 +28,15 @@ from worker.wire.messages import Facts
 COOL_C, WARM_C, HOT_C = COOL_BELOW_C - 1, COOL_BELOW_C + 1, THROTTLE_FROM_C + 1
 
 
-def look(capacity: Capacity, now_s: float, temperature_c: float | None, *, slowed: bool = False) -> bool:
+def update(capacity: Capacity, now_s: float, temperature_c: float | None, *, throttled: bool = False) -> bool:
     hot = temperature_c is not None and temperature_c >= THROTTLE_FROM_C
-    return capacity.update(now_s, temperature_c, hot=hot, slowed=slowed)
+    return capacity.update(now_s, temperature_c, hot=hot, throttled=throttled)
 
 
 def test_a_hot_node_carries_a_step_less_at_intervals() -> None:
     """A hot node's capacity falls by a step at once, and then not more often than its temperature can follow."""
     capacity = Capacity(2.0)
-    changes = [second for second in range(25) if look(capacity, second, HOT_C)]
+    changes = [second for second in range(25) if update(capacity, second, HOT_C)]
     assert changes == [0, REDUCE_INTERVAL_S, 2 * REDUCE_INTERVAL_S]
     assert capacity.value == pytest.approx(2.0 / STEP**3)
 
@@ -44,7 +44,7 @@ def test_a_hot_node_carries_a_step_less_at_intervals() -> None:
 def test_one_that_its_firmware_holds_down_carries_two_steps_less() -> None:
     """A node that its firmware throttles loses two steps of capacity, whatever its temperature, which may not be known."""
     capacity = Capacity()
-    assert look(capacity, 0, None, slowed=True)
+    assert update(capacity, 0, None, throttled=True)
     assert capacity.value == pytest.approx(1 / STEP**2)
 
 
@@ -52,9 +52,9 @@ def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
     """A hot node keeps a part of its capacity, and gets back all of it slowly when it is cool, but no more than it had."""
     capacity = Capacity()
     for second in range(1000):
-        look(capacity, second, HOT_C)
+        update(capacity, second, HOT_C)
     assert capacity.share == pytest.approx(STEP**-MAX_STEPS)
-    changes = [second for second in range(1000, 2000) if look(capacity, second, COOL_C)]
+    changes = [second for second in range(1000, 2000) if update(capacity, second, COOL_C)]
     assert len(changes) == MAX_STEPS
     assert {after - before for before, after in pairwise(changes)} == {RESTORE_INTERVAL_S}
     assert (capacity.value, capacity.reduced) == (1.0, False)
@@ -63,9 +63,9 @@ def test_it_keeps_a_part_and_gets_all_of_it_back_slowly() -> None:
 def test_between_hot_and_cool_and_without_knowledge_nothing_changes() -> None:
     """A capacity stays as it is between hot and cool and without a temperature, so that no users are moved back and forth."""
     capacity = Capacity()
-    assert look(capacity, 0, HOT_C)
+    assert update(capacity, 0, HOT_C)
     for second in range(1, 500):
-        assert not look(capacity, second, WARM_C if second % 2 else None)
+        assert not update(capacity, second, WARM_C if second % 2 else None)
     assert capacity.reduced
 
 
@@ -73,10 +73,10 @@ def test_between_hot_and_cool_and_without_knowledge_nothing_changes() -> None:
 def test_whatever_it_meets_it_stays_within_its_bounds(meets: list[tuple[float, float | None, bool]]) -> None:
     """A capacity stays within its bounds whatever the node's temperature and throttling, and every change is reported."""
     capacity, now_s = Capacity(2.0), 0.0
-    for passed_s, temperature_c, slowed in meets:
+    for passed_s, temperature_c, throttled in meets:
         now_s += passed_s
         before = capacity.value
-        assert look(capacity, now_s, temperature_c, slowed=slowed) == (capacity.value != before)
+        assert update(capacity, now_s, temperature_c, throttled=throttled) == (capacity.value != before)
         assert STEP ** -(MAX_STEPS + 1e-6) <= capacity.share <= 1
         assert capacity.value == pytest.approx(2.0 * capacity.share)
 
@@ -89,7 +89,7 @@ def test_a_bare_pi_under_full_load_finds_what_it_bears_and_stays_there() -> None
     throttled_s, changes = [], []
     for second in range(3 * 3600):
         model.step(1.0, capacity.value)
-        if look(capacity, second, model.temperature_c, slowed=model.throttled):
+        if update(capacity, second, model.temperature_c, throttled=model.throttled):
             changes.append(second)
         if model.throttled:
             throttled_s.append(second)
@@ -118,7 +118,7 @@ def test_a_node_that_was_not_measured_counts_by_its_cores() -> None:
 def test_a_hot_node_that_starts_anew_is_still_hot() -> None:
     """A hot node that starts anew is still hot; only what it can carry when cool is measured anew."""
     capacity = Capacity(4.0)
-    look(capacity, 0, HOT_C)
+    update(capacity, 0, HOT_C)
     capacity.set_full(8.0)
     assert capacity.value == pytest.approx(8.0 / STEP)
 
