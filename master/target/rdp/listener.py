@@ -18,6 +18,13 @@ _BACKLOG = 64
 
 
 @dataclass(slots=True)
+class ConnectionBudget:
+    """How many connections all servers together may still have: each takes a file, of which the process needs others."""
+
+    left: int = 4096
+
+
+@dataclass(slots=True)
 class Traffic:
     """What a listener has seen since it was started."""
 
@@ -33,11 +40,17 @@ class Traffic:
 class Listener:
     """Accepts connections of one server until it is closed."""
 
-    def __init__(self, security: Security = Security.RDP, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        security: Security = Security.RDP,
+        tls: ssl.SSLContext | None = None,
+        budget: ConnectionBudget | None = None,
+    ) -> None:
         if security is not Security.RDP and tls is None:
             raise ValueError("a server that may select TLS needs a context")
         self.security = security
         self.tls = tls
+        self.budget = budget or ConnectionBudget()
         self.traffic = Traffic()
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
@@ -82,10 +95,11 @@ class _Connection(asyncio.Protocol):
         """Admit the connection, unless there are enough."""
         self._transport = cast("asyncio.Transport", transport)
         self._traffic.connections_total += 1
-        if len(self._listener.connections) >= MAX_CONNECTIONS:
+        if len(self._listener.connections) >= MAX_CONNECTIONS or not self._listener.budget.left:
             self._refuse()
             return
         self._counted = True
+        self._listener.budget.left -= 1
         self._listener.connections.add(self)
         self._traffic.connections_now += 1
         self._timer = asyncio.get_running_loop().call_later(REQUEST_WITHIN_S, self._expire)
@@ -137,6 +151,7 @@ class _Connection(asyncio.Protocol):
             self._timer = None
         if self._counted:
             self._counted = False
+            self._listener.budget.left += 1
             self._listener.connections.discard(self)
             self._traffic.connections_now -= 1
 

@@ -18,7 +18,7 @@ from master.target.database.database import Database
 from master.target.rdp.allocation import Candidate, Resources, best_fit
 from master.target.rdp.certificate import make_tls_context
 from master.target.rdp.connection import Security
-from master.target.rdp.listener import Listener
+from master.target.rdp.listener import ConnectionBudget, Listener
 from master.target.rdp.messages import NewServer
 from master.target.rdp.ports import DEFAULT_PORTS, PortPool, PortRange
 from master.target.rdp.states import ServerEvent, ServerState, next_state
@@ -89,6 +89,7 @@ class RdpServers:
         self._clock = clock
         self._ports = PortPool(settings.ports)
         self._allocating = asyncio.Lock()
+        self._budget = ConnectionBudget()
         self._count = 0
         self._tls: ssl.SSLContext | None = None
         self._making_tls = asyncio.Lock()
@@ -262,7 +263,7 @@ class RdpServers:
 
     async def _listen(self, server: StoredServer) -> tuple[Listener, int]:
         """A listener on the server's port, or on another of the pool if that one is busy. Raises OSError."""
-        listener = Listener(server.security, await self._tls_context(server.security))
+        listener = Listener(server.security, await self._tls_context(server.security), self._budget)
         try:
             return listener, await listener.open(self.settings.host, server.port or 0)
         except OSError:

@@ -14,7 +14,7 @@ from master.target.rdp import listener as listeners
 from master.target.rdp.certificate import make_tls_context
 from master.target.rdp.client import attempt_connection
 from master.target.rdp.connection import Security
-from master.target.rdp.listener import Listener
+from master.target.rdp.listener import ConnectionBudget, Listener
 from master.target.rdp.tpkt import ProtocolError, pack_frame
 from master.target.rdp.x224 import ConnectionConfirm, ConnectionRequest, Failure, Protocols, pack_confirm, pack_request
 
@@ -149,6 +149,28 @@ def test_connections_beyond_the_limit_are_refused(serve: Callable[..., None], mo
         held[1][1].close()
 
     serve(body)
+
+
+def test_all_servers_together_have_a_bounded_number_of_connections(serve: Callable[..., None]) -> None:
+    """Whatever one server could still take; what is closed or cut is counted back."""
+    budget = ConnectionBudget(2)
+
+    async def body(listener: Listener, port: int) -> None:
+        other = Listener(budget=budget)
+        other_port = await other.open(HOST, 0)
+        _, writer = await asyncio.open_connection(HOST, port)
+        _, cut = await asyncio.open_connection(HOST, other_port)
+        await until(lambda: not budget.left)
+        with pytest.raises((EOFError, ConnectionError)):
+            await attempt_connection(HOST, other_port)
+        await other.close()
+        assert budget.left == 1
+        cut.close()
+        writer.close()
+        await until(lambda: budget.left == 2)
+        assert listener.traffic.refused_total == 0
+
+    serve(body, Listener(budget=budget))
 
 
 def test_closing_cuts_the_connections_and_frees_the_port(serve: Callable[..., None]) -> None:
