@@ -50,10 +50,11 @@ def parse_port_range(text: str) -> PortRange:
 class PortPool:
     """Gives out the ports of a range, the longest unused first, so that a client of a deleted server meets no new one."""
 
-    def __init__(self, ports: PortRange) -> None:
+    def __init__(self, ports: PortRange, begin: int = 0) -> None:
+        """`begin` is counted from the range's first port: targets that share a range begin at different ones."""
         self.ports = ports
         self._taken: set[int] = set()
-        self._next = ports.first
+        self._next = ports.first + begin % ports.size
 
     @property
     def taken(self) -> int:

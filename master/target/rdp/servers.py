@@ -27,7 +27,7 @@ from master.target.rdp.work import ServerWork, WorkLog
 
 MAX_SERVERS = 1000
 WATCH_EVERY_S = 2.0
-_PORT_TRIES = 32
+_PORT_TRIES = 256
 """Ports that are tried for one server, so that a range that others sit on costs no more than some milliseconds."""
 
 _log = logging.getLogger("master.target")
@@ -87,7 +87,7 @@ class RdpServers:
         self._nodes = nodes
         self.settings = settings
         self._clock = clock
-        self._ports = PortPool(settings.ports)
+        self._ports = PortPool(settings.ports, secrets.randbelow(settings.ports.size))
         self._allocating = asyncio.Lock()
         self._budget = ConnectionBudget()
         self._count = 0

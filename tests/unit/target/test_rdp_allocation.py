@@ -82,6 +82,11 @@ def test_ports_are_given_out_once_and_the_longest_unused_first() -> None:
     assert (list(pool.candidates()), pool.taken) == ([], 3)
 
 
+def test_two_targets_that_share_a_range_begin_apart() -> None:
+    """Wherever one begins, it has all of the range."""
+    assert list(PortPool(PortRange(5000, 5002), begin=7).candidates()) == [5001, 5002, 5000]
+
+
 def test_the_system_chooses_any_number_of_ports() -> None:
     """The range 0 is never used up."""
     pool = PortPool(SYSTEM_PORTS)
