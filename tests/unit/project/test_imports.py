@@ -32,6 +32,15 @@ PURE = (
     "master.judge",
     "master.load",
     "master.scenario",
+    "master.target.nodes.hardware",
+    "master.target.nodes.liveness",
+    "master.target.nodes.pools",
+    "master.target.rdp.allocation",
+    "master.target.rdp.connection",
+    "master.target.rdp.ports",
+    "master.target.rdp.states",
+    "master.target.rdp.tpkt",
+    "master.target.rdp.x224",
 )
 """What does nothing but work things out: time, readings and rows are parameters."""
 IMPURE = ("socket", "time", "subprocess", "threading", "psutil", "gevent", "locust", "zmq")
