@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -144,6 +147,29 @@ def test_no_endpoint_takes_a_body_that_is_too_long(api: Api) -> None:
     assert not wrong(api, with_json(api, body), 413)
     takers = [operation for operation in api.operations if operation.body_type == BODY_OF_BYTES]
     assert not wrong(api, {operation.name: api.ask(operation, bytes(64 * 1024 * 1024)) for operation in takers}, 413)
+
+
+def test_what_is_refused_writes_nothing(tmp_path: Path) -> None:
+    """In no table but the one of failed sign-ins and the audit log, which are there for it."""
+    file = tmp_path / "target.db"
+
+    def rows() -> dict[str, list[Any]]:
+        with closing(sqlite3.connect(file)) as database:
+            names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            kept = [name for name in names if name not in {"audit", "failed_sign_ins"}]
+            return {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in kept}
+
+    with Target(f"--database={file}", "--block-time=1000") as target:
+        api = Api(target)
+        before = rows()
+        assert before["accounts"]
+        for body in (b"", b"{", b"[]", b"null", b'{"no such field": 1}', b"[" * 100_000, b'{"name": "\\u0000"}'):
+            assert not wrong(api, with_json(api, body), 400, 422)
+        assert not wrong(api, with_json(api, b"{}", "text/plain"), 415)
+        for operation in api.operations:
+            if "security" in operation.description:
+                assert target.ask(operation.method, operation.path_with("x"), b"{}", "x").status == 401
+        assert rows() == before
 
 
 def strings_filled(schema: dict[str, Any], components: dict[str, Any], text: str) -> Any:
