@@ -9,7 +9,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -90,6 +90,7 @@ class RdpServers:
         self._ports = PortPool(settings.ports, secrets.randbelow(settings.ports.size))
         self._allocating = asyncio.Lock()
         self._budget = ConnectionBudget()
+        self._interrupted: set[str] = set()
         self._count = 0
         self._tls: ssl.SSLContext | None = None
         self._making_tls = asyncio.Lock()
@@ -162,39 +163,47 @@ class RdpServers:
             if port is not None:
                 self._ports.take(port)
             self._count += 1
-        return await self.start(stored) if wanted.start else stored
+        if not wanted.start:
+            return stored
+        try:
+            return await self.start(stored)
+        except errors.ApiError:  # whoever asked for it gets no id to delete it by
+            await self.delete(stored)
+            raise
 
     async def start(self, server: StoredServer) -> StoredServer:
         """Have a server listen. Raises ApiError 409 if it can't be started now, or its node is lost."""
         if await self._nodes.lost([server.node]):
             raise errors.conflict(f"the node {server.node} is lost")
-        starting = await self._move(server, ServerEvent.START)
-        try:
-            listener, port = await self._listen(starting)
-        except (OSError, errors.ApiError) as error:
-            return await self._move(starting, ServerEvent.NOT_LISTENING, f"can't listen: {error}", "failed")
-        now = self._clock()
-        self.running[server.id] = Running(replace(starting, port=port), listener, now)
-        try:
-            await self._storage.begin_run(starting, port, now)
-            self._work.begin(server.node, now)
-            return await self._move(starting, ServerEvent.LISTENING)
-        except BaseException:
-            del self.running[server.id]
-            await listener.close()
-            raise
+        with self._noting_interruption(server):
+            starting = await self._move(server, ServerEvent.START)
+            try:
+                listener, port = await self._listen(starting)
+            except (OSError, errors.ApiError) as error:
+                return await self._move(starting, ServerEvent.NOT_LISTENING, f"can't listen: {error}", "failed")
+            now = self._clock()
+            self.running[server.id] = Running(replace(starting, port=port), listener, now)
+            try:
+                await self._storage.begin_run(starting, port, now)
+                self._work.begin(server.node, now)
+                return await self._move(starting, ServerEvent.LISTENING)
+            except BaseException:
+                del self.running[server.id]
+                await listener.close()
+                raise
 
     async def stop(self, server: StoredServer, reason: str | None = None) -> StoredServer:
         """Close a server's listener and connections. Raises ApiError 409 if it isn't running."""
-        stopping = await self._move(server, ServerEvent.STOP, reason)
-        running = self.running.pop(server.id, None)
-        if running is not None:
-            await running.listener.close()
-            await self._storage.set_traffic(running.server, running.listener.traffic)
-        now = self._clock()
-        await self._storage.end_run(stopping, now)
-        await self._work.tell(server.node, now, is_over=server.node not in self._nodes_in_use())
-        return await self._move(stopping, ServerEvent.CLOSED, reason, "stopped")
+        with self._noting_interruption(server):
+            stopping = await self._move(server, ServerEvent.STOP, reason)
+            running = self.running.pop(server.id, None)
+            if running is not None:
+                await running.listener.close()
+                await self._storage.set_traffic(running.server, running.listener.traffic)
+            now = self._clock()
+            await self._storage.end_run(stopping, now)
+            await self._work.tell(server.node, now, is_over=server.node not in self._nodes_in_use())
+            return await self._move(stopping, ServerEvent.CLOSED, reason, "stopped")
 
     async def delete(self, server: StoredServer) -> StoredServer:
         """Forget a server that doesn't run; its room and port are free again. Raises ApiError 409 if it does."""
@@ -235,6 +244,8 @@ class RdpServers:
                 _log.exception("can't look after the RDP servers")
 
     async def _look(self) -> None:
+        for server_id in list(self._interrupted):
+            await self._finish(server_id)
         if not self.running:
             return
         await self._storage.see_runs(self._clock())
@@ -249,6 +260,26 @@ class RdpServers:
             if running.server.node in lost and (server := await self._storage.find(running.server.id)) is not None:
                 with contextlib.suppress(errors.ApiError):
                     await self.stop(server, f"the node {server.node} was lost")
+
+    @contextlib.contextmanager
+    def _noting_interruption(self, server: StoredServer) -> Iterator[None]:
+        """Whatever breaks a start or a stop off, such as a database that goes away, leaves a state that nobody asks to leave."""
+        try:
+            yield
+        except errors.ApiError:
+            raise
+        except BaseException:
+            self._interrupted.add(server.id)
+            raise
+
+    async def _finish(self, server_id: str) -> None:
+        """Stop what was broken off on its way."""
+        server = await self._storage.find(server_id)
+        following = None if server is None else next_state(server.state, ServerEvent.PROCESS_ENDED)
+        if server is not None and following is not None and server_id not in self.running:
+            await self._storage.end_run(server, self._clock())
+            await self._storage.move(server, following, "it was broken off", "stopped")
+        self._interrupted.discard(server_id)
 
     def _nodes_in_use(self) -> set[str]:
         return {running.server.node for running in self.running.values()}

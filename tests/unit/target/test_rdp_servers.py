@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from free_ports import free_ports
 
 from master.target.api import errors
 from master.target.api.errors import ApiError
@@ -91,14 +92,8 @@ def on_platform(tmp_path: Path) -> Callable[..., None]:
 
 def free_range(size: int) -> PortRange:
     """Ports that were free just now."""
-    for first in range(22_000, 32_000, size):
-        try:
-            for port in range(first, first + size):
-                socket.create_server((HOST, port)).close()
-        except OSError:
-            continue
-        return PortRange(first, first + size - 1)
-    raise AssertionError("no free ports")
+    first = free_ports(size)
+    return PortRange(first, first + size - 1)
 
 
 def test_a_server_is_given_room_and_gives_it_back(on_platform: Callable[..., None]) -> None:
@@ -218,6 +213,56 @@ def test_a_busy_port_is_skipped(on_platform: Callable[..., None]) -> None:
         assert (await platform.servers.start(failed)).state is ServerState.RUNNING
 
     on_platform(work, RdpSettings(ports=ports))
+
+
+@pytest.mark.parametrize("step", ["begin_run", "set_traffic", "end_run"])
+def test_what_is_broken_off_on_its_way_is_stopped(
+    on_platform: Callable[..., None], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A database that goes away in the middle leaves no server that can neither be started, stopped nor deleted."""
+
+    async def work(platform: Platform) -> None:
+        await platform.add_node("a")
+        server = await platform.servers.create("user0001", SMALL)
+
+        async def breaks(*_: object) -> None:
+            raise OSError("the database is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(platform.storage, step, breaks)
+            with pytest.raises(OSError, match="away"):
+                await platform.servers.stop(await platform.servers.start(server))
+        found = await platform.storage.find(server.id)
+        assert found.state in {ServerState.STARTING, ServerState.STOPPING}
+        await platform.servers._look()
+        found = await platform.storage.find(server.id)
+        assert (found.state, found.reason) == (ServerState.STOPPED, "it was broken off")
+        running = await platform.servers.start(found)
+        await platform.servers.delete(await platform.servers.stop(running))
+        assert await platform.free_memory_mb("a") == 4096
+        assert await platform.storage.running_s("a", 0, 1e9) == 0
+
+    on_platform(work)
+
+
+def test_a_server_that_can_not_be_started_at_once_is_not_left_behind(
+    on_platform: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would know its id."""
+
+    async def work(platform: Platform) -> None:
+        await platform.add_node("a")
+
+        async def all_lost(names: list[str]) -> set[str]:
+            return set(names)
+
+        monkeypatch.setattr(platform.servers._nodes, "lost", all_lost)
+        with pytest.raises(ApiError, match="is lost"):
+            await platform.servers.create("user0001", STARTED)
+        assert await platform.storage.page(None, None, 10) == []
+        assert await platform.free_memory_mb("a") == 4096
+
+    on_platform(work)
 
 
 def test_the_servers_of_a_lost_node_are_stopped(on_platform: Callable[..., None]) -> None:
