@@ -61,34 +61,35 @@ class SqliteDatabase:
         """As Database. A statement that writes waits for the transaction of another."""
         if self._writing.locked():
             async with self._writing:
-                return self._first(sql, values)
-        return self._first(sql, values)
+                return _first(self._db, sql, values)
+        return _first(self._db, sql, values)
 
     async def fetch_all(self, sql: str, *values: Any) -> list[Row]:
         """As Database."""
         if self._writing.locked():
             async with self._writing:
-                return self._db.execute(sql, values).fetchall()
-        return self._db.execute(sql, values).fetchall()
+                return _rows(self._db, sql, values)
+        return _rows(self._db, sql, values)
 
     async def execute(self, sql: str, *values: Any) -> int:
         """As Database."""
         if self._writing.locked():
             async with self._writing:
-                return self._db.execute(sql, values).rowcount
-        return self._db.execute(sql, values).rowcount
+                return _changed(self._db, sql, values)
+        return _changed(self._db, sql, values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[_Transaction]:
         """As Database."""
         async with self._writing:
-            self._db.execute("BEGIN IMMEDIATE")
+            _changed(self._db, "BEGIN IMMEDIATE", ())
             try:
                 yield _Transaction(self._db)
+                _changed(self._db, "COMMIT", ())
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it by itself
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     async def create(self, schema: str) -> None:
         """As Database."""
@@ -98,11 +99,6 @@ class SqliteDatabase:
         """As Database."""
         self._db.close()
 
-    def _first(self, sql: str, values: tuple[Any, ...]) -> Row | None:
-        # All rows, though one is asked for: a cursor that is not read to its end keeps a writing statement open.
-        rows: list[Row] = self._db.execute(sql, values).fetchall()
-        return rows[0] if rows else None
-
 
 class _Transaction:
     """The database within a transaction."""
@@ -111,14 +107,13 @@ class _Transaction:
         self._db = db
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
-        rows: list[Row] = self._db.execute(sql, values).fetchall()
-        return rows[0] if rows else None
+        return _first(self._db, sql, values)
 
     async def fetch_all(self, sql: str, *values: Any) -> list[Row]:
-        return self._db.execute(sql, values).fetchall()
+        return _rows(self._db, sql, values)
 
     async def execute(self, sql: str, *values: Any) -> int:
-        return self._db.execute(sql, values).rowcount
+        return _changed(self._db, sql, values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[_Transaction]:
@@ -129,6 +124,33 @@ class _Transaction:
 
     async def close(self) -> None:
         raise NotImplementedError("a transaction ends with its block")
+
+
+def _rows(db: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> list[Row]:
+    try:
+        return db.execute(sql, values).fetchall()
+    except sqlite3.OperationalError as error:
+        raise _unusable(error) from error
+
+
+def _first(db: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> Row | None:
+    # All rows, though one is asked for: a cursor that is not read to its end keeps a writing statement open.
+    rows = _rows(db, sql, values)
+    return rows[0] if rows else None
+
+
+def _changed(db: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> int:
+    try:
+        return db.execute(sql, values).rowcount
+    except sqlite3.OperationalError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: sqlite3.OperationalError) -> Exception:
+    """A DatabaseError where it is the disk's fault or another process's, and not the statement's."""
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR:
+        return error
+    return DatabaseError(f"SQLite: {error}")
 
 
 def _check(path: Path) -> None:

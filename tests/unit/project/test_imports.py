@@ -32,6 +32,8 @@ PURE = (
     "master.judge",
     "master.load",
     "master.scenario",
+    "master.target.auth.lockout",
+    "master.target.auth.revocations",
     "master.target.nodes.hardware",
     "master.target.nodes.liveness",
     "master.target.nodes.pools",

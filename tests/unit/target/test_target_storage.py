@@ -58,6 +58,34 @@ def test_a_commit_waits_for_the_disk_only_where_it_is_asked_to(
     on_database(SqliteDatabase(tmp_path / "target.db", durability), work)
 
 
+def test_a_full_disk_is_told_and_leaves_the_database_usable(tmp_path: Path) -> None:
+    """In a transaction and outside of one; what was stored before is there, and once there is room, all goes on."""
+
+    async def run() -> None:
+        database = SqliteDatabase(tmp_path / "target.db")
+        await database.create("CREATE TABLE IF NOT EXISTS blobs (serial SERIAL_KEY, content BLOB NOT NULL)")
+        add, content = "INSERT INTO blobs (content) VALUES (?)", bytes(100_000)
+        await database.execute(add, content)
+        await database.fetch_one("PRAGMA max_page_count = 40")
+        with pytest.raises(DatabaseError, match="full"):
+            await database.execute(add, content)
+
+        async def add_in_transaction() -> None:
+            async with database.transaction() as transaction:
+                await transaction.execute("DELETE FROM blobs WHERE serial = ?", 7)
+                await transaction.execute(add, content)
+
+        with pytest.raises(DatabaseError, match="full"):
+            await add_in_transaction()
+        assert await database.fetch_one("SELECT COUNT(*) FROM blobs") == (1,)
+        await database.fetch_one("PRAGMA max_page_count = 1000")
+        await add_in_transaction()
+        assert await database.fetch_one("SELECT COUNT(*) FROM blobs") == (2,)
+        await database.close()
+
+    asyncio.run(run())
+
+
 def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     """They hold the signing key and password hashes."""
 
