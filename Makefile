@@ -77,6 +77,11 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	# What goes to the nodes: the plain dependencies, in the versions that are tested here.
 	uv pip compile --universal --python-version 3.11 --generate-hashes --only-binary :all: --constraints requirements.lock \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements-node.lock
+	# The same with drivers of databases, for scenarios whose users need them. redis-py wants async-timeout up to Python 3.11.2, and
+	# a node's patch version is not known when its release is built.
+	echo async-timeout | uv pip compile --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+		--extra database --constraints requirements.lock --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" pyproject.toml - -o requirements-node-database.lock
 
 clean: ## Remove the environment and everything made by it
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench

@@ -103,6 +103,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
     batch="hosts of a batch; the next one begins when it is done",
     budget="how many hosts may fail before no further one is begun: 3, or 10%",
     keep="releases kept on a host, 2 at least",
+    scenario="a scenario that is to run: drivers of databases go along where its users need them",
 )
 def deploy_workers(
     command: Command,
@@ -113,10 +114,12 @@ def deploy_workers(
     budget: str = "10%",
     keep: int = 3,
     settle: int = 3,
+    scenario: str | None = None,
 ) -> int:
     """Bring this release to the workers; only what differs is done."""
     health_check = HealthCheck(settle_s=settle)
-    return command.deploy(DeploymentOptions(canaries, batch, parse_budget(budget), keep, health_check, dry_run))
+    options = DeploymentOptions(canaries, batch, parse_budget(budget), keep, health_check, dry_run)
+    return command.deploy(options, scenario=None if scenario is None else Path(scenario))
 
 
 @fleet_task(600)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
+from master.deploy.drivers import lock_file_for
 from master.deploy.enroll import (
     ShownHostKey,
     enroll_node_keys,
@@ -42,7 +43,6 @@ from master.trust.known_hosts import known_hosts_name, read_known_hosts
 from master.trust.state import StateDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK_FILE = ROOT / "requirements-node.lock"
 _WIDE = 1000
 """Columns of what is no terminal: no line is cut."""
 
@@ -120,11 +120,17 @@ class Command:
             show_report(report, self.console)
         return 0 if report.ok else 1
 
-    def deploy(self, options: DeploymentOptions, builder: Builder | None = None) -> int:
-        """Bring the release to the hosts; the exit status. `builder` makes releases, of this copy of piswarm unless given."""
+    def deploy(
+        self, options: DeploymentOptions, builder: Builder | None = None, *, scenario: Path | None = None
+    ) -> int:
+        """Bring the release to the hosts; the exit status.
+
+        `builder` makes releases, of this copy of piswarm unless given; these have the drivers that the users of `scenario` need.
+        """
+        lock_file = ROOT / lock_file_for(scenario)
 
         def made(platform: Platform, bases: Sequence[str]) -> Release:
-            return build(platform, LOCK_FILE, self.state.cache, bases=bases, progress=self.screen.show_step)
+            return build(platform, lock_file, self.state.cache, bases=bases, progress=self.screen.show_step)
 
         deployment = Deployment(self.host_pool(), self.hosts, builder or made, state=self.state, options=options)
         with self.screen.shown():

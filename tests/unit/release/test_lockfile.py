@@ -77,14 +77,18 @@ def test_a_lock_file_that_is_not_there(tmp_path: Path) -> None:
         read_lock(tmp_path / "none")
 
 
-def test_nodes_run_the_versions_that_are_tested() -> None:
-    """The nodes' lock file holds all that a node needs, in the versions of the project's own lock file, and names no host."""
-    text = (ROOT / "requirements-node.lock").read_text()
+@pytest.mark.parametrize(
+    ("name", "extra"), [("requirements-node.lock", None), ("requirements-node-database.lock", "database")]
+)
+def test_nodes_run_the_versions_that_are_tested(name: str, extra: str | None) -> None:
+    """The nodes' lock files hold all that a node needs, in the versions of the project's own lock file, and name no host."""
+    text = (ROOT / name).read_text()
     assert "://" not in text
     tested = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {re.split(r"[<>=\s]", dependency)[0] for dependency in project["dependencies"]}
-    pins = read_lock(ROOT / "requirements-node.lock")
+    needed = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
+    wanted = {re.split(r"[<>=\s\[]", dependency)[0] for dependency in needed}
+    pins = read_lock(ROOT / name)
     for platform in PLATFORMS:
         versions = {pin.name: pin.version for pin in pins.for_platform(platform)}
         assert wanted <= versions.keys()

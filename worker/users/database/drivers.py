@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 EXTRA = "database"
+DRIVERS: Mapping[str, tuple[str, ...]] = {
+    "MongoUser": ("pymongo",),
+    "PostgresUser": ("psycopg", "psycopg_pool"),
+    "RedisUser": ("redis",),
+}
+"""The modules that a user class needs, by its name; those that are not here need none."""
 
 
 class MissingDriverError(ImportError):
@@ -21,7 +27,7 @@ def import_driver(name: str) -> ModuleType:
     except ImportError as error:
         raise MissingDriverError(
             f"{name} is not installed here ({error}): this user needs it; the extra '{EXTRA}' brings it"
-            f" (pip install 'piswarm[{EXTRA}]'), and so does a release of nodes whose scenario names the user"
+            f" (pip install 'piswarm[{EXTRA}]'), and to nodes `fab deploy-workers --scenario FILE`"
         ) from None
 
 

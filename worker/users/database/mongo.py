@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.users.database import workload
 from worker.users.database.base import DatabaseUser
-from worker.users.database.drivers import import_driver
+from worker.users.database.drivers import DRIVERS, import_driver
 
 DATABASE = "piswarm"
 """Where the URL names none."""
@@ -15,7 +15,7 @@ DATABASE = "piswarm"
 class MongoUser(DatabaseUser):
     """Looks documents up by their id, queries by an index, and updates."""
 
-    drivers = ("pymongo",)
+    drivers = DRIVERS["MongoUser"]
     protocol = "MONGO"
 
     def open_pool(self) -> MongoPool:

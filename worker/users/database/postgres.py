@@ -14,7 +14,7 @@ from typing import Any
 
 from worker.users.database import workload
 from worker.users.database.base import DatabaseUser
-from worker.users.database.drivers import import_driver
+from worker.users.database.drivers import DRIVERS, import_driver
 from worker.users.measured import FailedRequestError
 
 _CREATION_LOCK = 0x70697377  # any number, the same for all: that of who makes the table
@@ -23,7 +23,7 @@ _CREATION_LOCK = 0x70697377  # any number, the same for all: that of who makes t
 class PostgresUser(DatabaseUser):
     """Looks rows up, queries and makes transactions over a pool of connections."""
 
-    drivers = ("psycopg", "psycopg_pool")
+    drivers = DRIVERS["PostgresUser"]
 
     def open_pool(self) -> PostgresPool:
         """The pool, and the table, made where it is not there."""

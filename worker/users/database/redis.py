@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.users.database import workload
 from worker.users.database.base import DatabaseUser
-from worker.users.database.drivers import import_driver
+from worker.users.database.drivers import DRIVERS, import_driver
 
 KEYS = 10_000
 LIFETIME_S = 3600
@@ -17,7 +17,7 @@ VALUE = b"a session's token, as long as those that a gateway keeps: " + bytes(ra
 class RedisUser(DatabaseUser):
     """Keeps and reads tokens, as a gateway does, and counts in transactions."""
 
-    drivers = ("redis",)
+    drivers = DRIVERS["RedisUser"]
     protocol = "REDIS"
 
     def open_pool(self) -> RedisPool:
