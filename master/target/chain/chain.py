@@ -7,9 +7,11 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -29,6 +31,9 @@ from master.target.chain.storage import MARKED_AT_ONCE, ChainStorage, StoredTran
 DEFAULT_BLOCK_TIME_S = 10.0
 DEFAULT_VALIDATORS = 4
 MEASURED_BLOCKS = 100
+RETRY_S = 1.0
+
+T = TypeVar("T")
 _log = logging.getLogger("master.target.chain")
 
 
@@ -188,12 +193,14 @@ class Chain:
         """As BlockStore. Raises ForkError when another block of that height is on record."""
         async with self._appending:
             height = block.header.height
-            if height <= self._tip.header.height:
-                kept = await self.storage.block(height)
-                if kept is not None and kept.header != block.header:
-                    raise ForkError(f"two blocks of height {height}: {block.header} and {kept.header}")
+            is_known = height <= self._tip.header.height
+            if not is_known:
+                await self._insist(partial(self.storage.add_block, block))
+            kept = await self._insist(partial(self.storage.header, height))
+            if kept not in {None, block.header}:
+                raise ForkError(f"two blocks of height {height}: {block.header} and {kept}")
+            if is_known:
                 return
-            await self.storage.add_block(block)
             ids = set[bytes]()
             async for piece in in_slices(split_ids(block.ids or b"")):
                 ids.update(piece)
@@ -205,7 +212,7 @@ class Chain:
 
     async def blocks_from(self, height: int, limit: int) -> list[FinalBlock]:
         """As BlockStore."""
-        return await self.storage.blocks_from(height, limit)
+        return await self._insist(partial(self.storage.blocks_from, height, limit))
 
     # Inside
 
@@ -247,9 +254,19 @@ class Chain:
     async def _mark_all(self) -> None:
         while True:
             block = await self._unmarked.get()
-            await self._mark(block)
-            self._being_marked.pop(block.header.height)
-            await self._retention.note(block.header.height, block.header.total)
+            header = block.header
+            await self._insist(partial(self._mark, block))
+            self._being_marked.pop(header.height)
+            await self._insist(partial(self._retention.note, header.height, header.total))
+
+    async def _insist(self, do: Callable[[], Awaitable[T]]) -> T:
+        """Until the database does it: while it can't be reached, or is full, the chain waits instead of going on without."""
+        while True:
+            try:
+                return await do()
+            except Exception as error:  # noqa: BLE001  # whatever a database has to say
+                _log.error("the chain waits for its database: %s", error)
+                await asyncio.sleep(RETRY_S)
 
     async def _mark(self, block: FinalBlock) -> None:
         async for piece in in_slices(split_ids(block.ids or b""), MARKED_AT_ONCE):

@@ -216,8 +216,7 @@ class ChainApi(Domain):
 
     def _statistics(self) -> ChainStatistics:
         tip, members = self._chain.tip, self._chain.members
-        # All validators decide on the same block; the slowest of them counts.
-        consensus_s = [max(each) for each in zip(*(_consensus_s(member) for member in members.values()), strict=False)]
+        consensus_s = [each for member in members.values() for each in member.validator.consensus_s]
         passed_over: Iterable[Counter[str]] = (member.validator.passed_over for member in members.values())
         return ChainStatistics(
             height=tip.header.height,
@@ -235,7 +234,8 @@ class ChainApi(Domain):
         )
 
     def _each_last_consensus_s(self) -> list[float]:
-        return [member.validator.consensus_s[-1] for member in self._chain.members.values() if _consensus_s(member)]
+        measured = (member.validator.consensus_s for member in self._chain.members.values())
+        return [each[-1] for each in measured if each]
 
     def _validator_info(self, member: Member) -> ValidatorInfo:
         validator, chosen = member.validator, self._chain.tip.validators
@@ -297,10 +297,6 @@ def _index_of(identity: bytes, ids: bytes) -> int:
     while at % ID_BYTES:  # by chance, across two others
         at = ids.find(identity, at + 1)
     return at // ID_BYTES
-
-
-def _consensus_s(member: Member) -> list[float]:
-    return list(member.validator.consensus_s)
 
 
 def _block_info(block: FinalBlock) -> BlockInfo:

@@ -40,9 +40,13 @@ _PENDING = (
 )
 _MARK = f"UPDATE chain_transactions SET height = ? WHERE id IN ({', '.join('?' * MARKED_AT_ONCE)})"  # noqa: S608  # placeholders alone
 _MARKED = "UPDATE chain_blocks SET marked = 1 WHERE height = ?"
-_ADD_BLOCK = "INSERT INTO chain_blocks (height, header, certificate, next_set, ids, marked) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD_BLOCK = (
+    "INSERT INTO chain_blocks (height, header, certificate, next_set, ids, marked) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (height) DO NOTHING"
+)
 _SELECT = "SELECT header, certificate, next_set, ids FROM chain_blocks"
 _BLOCK = f"{_SELECT} WHERE height = ?"
+_HEADER = "SELECT header FROM chain_blocks WHERE height = ?"
 _BLOCKS_FROM = f"{_SELECT} WHERE height >= ? ORDER BY height LIMIT ?"
 _BLOCKS_BEFORE = (
     "SELECT header, certificate, NULL, NULL FROM chain_blocks WHERE height < ? ORDER BY height DESC LIMIT ?"
@@ -114,7 +118,7 @@ class ChainStorage:
         await self._database.execute(_MARKED, height)
 
     async def add_block(self, block: FinalBlock, *, marked: bool = False) -> None:
-        """Put a final block on record."""
+        """Put a final block on record, unless there is one of that height."""
         values = (block.header.height, encode(block.header), encode(block.certificate), block.next_set, block.ids)
         await self._database.execute(_ADD_BLOCK, *values, int(marked))
 
@@ -122,6 +126,11 @@ class ChainStorage:
         """The block of that height, if it is kept."""
         row = await self._database.fetch_one(_BLOCK, height)
         return None if row is None else _block(row)
+
+    async def header(self, height: int) -> Header | None:
+        """The header of that height, if it is kept."""
+        row = await self._database.fetch_one(_HEADER, height)
+        return None if row is None else _decode_header(bytes(row[0]))
 
     async def blocks_from(self, height: int, limit: int) -> list[FinalBlock]:
         """Kept blocks from that height upwards."""

@@ -249,6 +249,9 @@ class Poot:
         while True:
             await self._is_full.wait()
             self._is_full.clear()
-            while self.waiting >= self._limits.batch_records:
-                batch = await self.make_batch(DEFAULT_REWARD)
-                _log.info("batch %d made of %d waiting records", batch.id, batch.records)
+            try:
+                while self.waiting >= self._limits.batch_records:
+                    batch = await self.make_batch(DEFAULT_REWARD)
+                    _log.info("batch %d made of %d waiting records", batch.id, batch.records)
+            except Exception:  # noqa: BLE001  # whatever a database has to say
+                _log.exception("no batch could be made; tried again with the next record")

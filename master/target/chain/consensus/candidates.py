@@ -90,7 +90,8 @@ async def check_candidate(
     `due_ms`: the earliest time that it may bear.
     """
     check_header(header, parent, validators)
-    if not due_ms <= header.timestamp_ms <= now_ms + CLOCK_DRIFT_MS:
+    # The earliest time is always good: else a clock that was set back would stop the chain until it has caught up.
+    if not due_ms <= header.timestamp_ms <= max(due_ms, now_ms + CLOCK_DRIFT_MS):
         raise InvalidBlockError("comes too early")
     if len(ids) != header.transactions * ID_BYTES:
         raise InvalidBlockError("the number of transactions is wrong")

@@ -48,7 +48,7 @@ class WantBlocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class Blocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="blocks"):
-    """The next final blocks; none when there are no more."""
+    """The next final blocks; fewer than `BATCH_BLOCKS` when there are no more."""
 
     blocks: Annotated[list[FinalBlock], Meta(max_length=BATCH_BLOCKS)]
 

@@ -43,6 +43,8 @@ from .slices import in_slices
 
 GATEWAY = "gateway"
 MAX_ROUND_TIMEOUT_S = 10.0
+TURN_S = 0.001
+"""How long a validator with a full inbox keeps the loop from others."""
 MAX_PROPOSED = 2
 MAX_INCOMPLETE = 4
 MAX_EARLY = 256
@@ -71,6 +73,11 @@ class Pace:
     round_timeout_s: float = 2.0
     repeat_s: float = 1.0
     max_transactions: int = MAX_BLOCK_TRANSACTIONS
+
+    @property
+    def early_ms(self) -> float:
+        """By how much another's clock may be ahead: a quarter of a block's time."""
+        return self.block_time_s * 250
 
     def timeout_s(self, step: int, round_number: int) -> float:
         """How long to wait in that step: longer from round to round, until it suffices."""
@@ -106,7 +113,7 @@ class Validator:
         """Messages not looked at any further, by reason."""
         self.passed_over: Counter[str] = Counter()
         """Leaders that did not propose in time, or whose block found no quorum, by name."""
-        self.consensus_s: deque[float] = deque(maxlen=360)
+        self.consensus_s: deque[float] = deque(maxlen=100)
         """Seconds from the moment at which a block was due to its being final, of the last blocks."""
         self.caught_up = asyncio.Event()
         if catch_up_from is None:
@@ -133,6 +140,7 @@ class Validator:
         loop = asyncio.get_running_loop()
         if self._source is not None:
             self._ask_for_blocks(self._source)
+        turn_ends_at = monotonic() + TURN_S
         while True:
             timeout = max(0.0, self._deadlines[0][0] - loop.time())
             try:
@@ -142,7 +150,9 @@ class Validator:
                 pass
             else:
                 await self._receive(raw)
-                await asyncio.sleep(0)  # a full inbox must not keep the loop from others
+                if monotonic() > turn_ends_at:
+                    await asyncio.sleep(0)
+                    turn_ends_at = monotonic() + TURN_S
             while self._deadlines and self._deadlines[0][0] <= loop.time():
                 await self._act(heappop(self._deadlines)[2]())
 
@@ -234,6 +244,8 @@ class Validator:
 
     async def _consider(self, proposal: Proposal) -> None:
         """Vote on a proposal, or first ask for those of its transactions that have not come."""
+        if self._begun_at is None and self._due_ms - self._clock() * 1000 > self._pace.early_ms:
+            return  # so that no leader makes blocks come faster; it will say it again
         block = header_hash(proposal.header)
         if block not in self._candidates:
             try:
@@ -313,7 +325,8 @@ class Validator:
             self.refused["invalid_block"] += 1
             self._source = self._another_source(envelope.sender)
             return
-        if message.blocks and self._source is not None:
+        # Fewer than it could send are all that there were a moment ago; what comes now, one hears of as all do.
+        if len(message.blocks) == BATCH_BLOCKS and self._source is not None:
             self._ask_for_blocks(self._source)
         else:
             self.caught_up.set()
