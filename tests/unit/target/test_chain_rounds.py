@@ -47,9 +47,13 @@ class PlayedNetwork:
             match action:
                 case Propose(number, block, proof):
                     valid_round = -1 if proof is None else proof.round
-                    self.tell_all(("proposal", number, block or f"{name}{number}".encode(), valid_round))
+                    message = ("proposal", number, block or f"{name}{number}".encode(), valid_round)
+                    self.tell_all(message)
+                    self.deliver(name, message)
                 case CastVote(number, step, block):
-                    self.tell_all(("vote", vote(name, block, step, number)))
+                    message = ("vote", vote(name, block, step, number))
+                    self.tell_all(message)
+                    self.deliver(name, message)
                 case Wait():
                     self.waiting.append((name, action))
                 case Decided(block, _):
@@ -87,9 +91,11 @@ class PlayedNetwork:
             self.under_way.append((name, ("proposal", number, block, -1)))
 
     def calm_down(self) -> None:
-        """From here on all messages arrive, those lost before are said again, and timeouts are longer than that takes."""
+        """From here on all messages arrive, what was lost before is repeated, and timeouts are longer than that takes."""
         for _ in range(200):
-            self.under_way += [(name, message) for message in self.said for name in self.members]
+            proposals = [message for message in self.said if message[0] == "proposal"]
+            votes = [("vote", known) for rounds in self.members.values() for known, _ in rounds.votes_to_repeat()]
+            self.under_way += [(name, message) for message in [*proposals, *votes] for name in self.members]
             while self.under_way:
                 self.deliver(*self.under_way.pop(0))
             if len(self.decided) == len(self.members) or (self.liars and self.decided):
@@ -125,7 +131,7 @@ def test_half_of_the_validators_decide_nothing() -> None:
     assert network.decided == {}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 @given(st.integers(0, 2**32), st.sampled_from([(), ("a",), ("b",), ("d",)]), st.floats(0, 0.6))
 def test_all_decide_on_one_block_whatever_is_lost_late_or_a_lie(seed: int, liars: tuple[str, ...], loss: float) -> None:
     """Never two blocks; and one, once messages arrive again."""

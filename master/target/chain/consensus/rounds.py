@@ -84,6 +84,14 @@ class Rounds:
         """Who proposes in that round."""
         return leader(self._parent, round_number, self._validators)
 
+    def votes_to_repeat(self) -> list[tuple[Vote, bytes]]:
+        """Everybody's votes that others may lack, with their signatures.
+
+        Those of the round before brought this one into its round: without them, a liar who votes towards one validator
+        alone would leave that one in a round to which no other can follow.
+        """
+        return self.votes.known(self.round - 1) + self.votes.known(self.round)
+
     def start(self) -> list[Action]:
         """Enter round 0, which may be long after the first messages for it came."""
         return self._enter(0)

@@ -189,7 +189,7 @@ class Validator:
     def _say_again(self) -> list[Action]:
         for raw in self._proposed:
             self._network.broadcast(self.name, raw)
-        for vote, signature in self.rounds.votes.known(self.rounds.round):
+        for vote, signature in self.rounds.votes_to_repeat():
             self._network.broadcast(self.name, messages.pass_on(vote, signature))
         for _, missing in self._incomplete.values():
             self._ask_for_transactions(missing)
