@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from time import perf_counter
 
-from master.target.rdp.tpkt import HEADER_BYTES, frame_bytes, pack_frame
-from master.target.rdp.x224 import (
+from master.target.rdp.protocol.tpkt import HEADER_BYTES, frame_bytes, pack_frame
+from master.target.rdp.protocol.x224 import (
     MAX_CONNECTION_FRAME_BYTES,
     ConnectionConfirm,
     ConnectionRequest,

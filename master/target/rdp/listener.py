@@ -8,8 +8,8 @@ import ssl
 from dataclasses import dataclass
 from typing import cast
 
-from master.target.rdp.connection import Security, ServerConnection
-from master.target.rdp.tpkt import ProtocolError
+from master.target.rdp.protocol.connection import Security, ServerConnection
+from master.target.rdp.protocol.tpkt import ProtocolError
 
 REQUEST_WITHIN_S = 5.0  # from the connection to its whole request; also for the TLS handshake
 IDLE_S = 120.0  # longer than any user of the load profile pauses (30 s)

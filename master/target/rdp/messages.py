@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from master.target.api.messages import PageLimit
-from master.target.rdp.connection import Security
+from master.target.rdp.protocol.connection import Security
 from master.target.rdp.states import ServerState
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]

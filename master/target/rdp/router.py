@@ -14,7 +14,6 @@ from master.target.api.domain import Domain
 from master.target.api.endpoint import Call, Endpoint
 from master.target.api.metrics import Gauge
 from master.target.rdp.client import attempt_connection
-from master.target.rdp.connection import Security
 from master.target.rdp.messages import (
     ConnectionTest,
     NewServer,
@@ -25,11 +24,12 @@ from master.target.rdp.messages import (
     ServerTotals,
     ServerUsage,
 )
+from master.target.rdp.protocol.connection import Security
+from master.target.rdp.protocol.tpkt import ProtocolError
+from master.target.rdp.protocol.x224 import Protocols
 from master.target.rdp.servers import RdpServers
 from master.target.rdp.states import ServerState
 from master.target.rdp.storage import ServerStorage, StoredServer
-from master.target.rdp.tpkt import ProtocolError
-from master.target.rdp.x224 import Protocols
 
 _OWNERS = (Role.USER, Role.ADMIN)
 _TRAFFIC = ("connections", "confirmed", "refused", "received_bytes", "sent_bytes")

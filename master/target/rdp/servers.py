@@ -17,10 +17,10 @@ from master.target.api import errors
 from master.target.database.database import Database
 from master.target.rdp.allocation import Candidate, Resources, best_fit
 from master.target.rdp.certificate import make_tls_context
-from master.target.rdp.connection import Security
 from master.target.rdp.listener import ConnectionBudget, Listener
 from master.target.rdp.messages import NewServer
 from master.target.rdp.ports import DEFAULT_PORTS, PortPool, PortRange
+from master.target.rdp.protocol.connection import Security
 from master.target.rdp.states import ServerEvent, ServerState, next_state
 from master.target.rdp.storage import ServerStorage, StoredServer
 from master.target.rdp.work import ServerWork, WorkLog

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from master.target.database.database import Database, Row
 from master.target.rdp.allocation import Resources
-from master.target.rdp.connection import Security
 from master.target.rdp.listener import Traffic
+from master.target.rdp.protocol.connection import Security
 from master.target.rdp.states import ServerState
 
 MAX_RUNS = 50_000

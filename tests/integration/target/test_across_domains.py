@@ -6,8 +6,8 @@ import socket
 
 from processes import Target
 
-from master.target.rdp.tpkt import HEADER_BYTES
-from master.target.rdp.x224 import ConnectionRequest, Protocols, pack_request
+from master.target.rdp.protocol.tpkt import HEADER_BYTES
+from master.target.rdp.protocol.x224 import ConnectionRequest, Protocols, pack_request
 
 SCREEN = {"resolution": [1920, 1080]}
 NODE = {"name": "pi-1", "model": "Raspberry Pi 5", "cpu_count": 4, "memory_mb": 8192}

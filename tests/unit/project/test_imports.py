@@ -44,11 +44,9 @@ PURE = (
     "master.target.poot.records",
     "master.target.poot.scores",
     "master.target.rdp.allocation",
-    "master.target.rdp.connection",
     "master.target.rdp.ports",
+    "master.target.rdp.protocol",
     "master.target.rdp.states",
-    "master.target.rdp.tpkt",
-    "master.target.rdp.x224",
 )
 """What does nothing but work things out: time, readings and rows are parameters."""
 IMPURE = ("socket", "time", "subprocess", "threading", "psutil", "gevent", "locust", "zmq")

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.target.rdp.connection import Security, ServerConnection, negotiate
-from master.target.rdp.tpkt import ProtocolError, pack_frame, take_frame
-from master.target.rdp.x224 import (
+from master.target.rdp.protocol.connection import Security, ServerConnection, negotiate
+from master.target.rdp.protocol.tpkt import ProtocolError, pack_frame, take_frame
+from master.target.rdp.protocol.x224 import (
     ConnectionConfirm,
     ConnectionRequest,
     Failure,

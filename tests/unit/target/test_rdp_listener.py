@@ -13,10 +13,17 @@ import uvloop
 from master.target.rdp import listener as listeners
 from master.target.rdp.certificate import make_tls_context
 from master.target.rdp.client import attempt_connection
-from master.target.rdp.connection import Security
 from master.target.rdp.listener import ConnectionBudget, Listener
-from master.target.rdp.tpkt import ProtocolError, pack_frame
-from master.target.rdp.x224 import ConnectionConfirm, ConnectionRequest, Failure, Protocols, pack_confirm, pack_request
+from master.target.rdp.protocol.connection import Security
+from master.target.rdp.protocol.tpkt import ProtocolError, pack_frame
+from master.target.rdp.protocol.x224 import (
+    ConnectionConfirm,
+    ConnectionRequest,
+    Failure,
+    Protocols,
+    pack_confirm,
+    pack_request,
+)
 
 HOST = "127.0.0.1"
 REQUEST = pack_frame(pack_request(ConnectionRequest(Protocols.RDP)))

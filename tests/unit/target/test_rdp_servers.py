@@ -19,9 +19,9 @@ from master.target.nodes.samples import SampleStorage
 from master.target.nodes.storage import NodeStorage
 from master.target.nodes.work import NodeWork
 from master.target.rdp.client import attempt_connection
-from master.target.rdp.connection import Security
 from master.target.rdp.messages import NewServer
 from master.target.rdp.ports import SYSTEM_PORTS, PortRange
+from master.target.rdp.protocol.connection import Security
 from master.target.rdp.servers import RdpServers, RdpSettings
 from master.target.rdp.states import ServerState
 from master.target.rdp.storage import ServerStorage

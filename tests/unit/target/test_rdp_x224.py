@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.target.rdp.tpkt import MAX_FRAME_BYTES, ProtocolError, frame_bytes, pack_frame, take_frame
-from master.target.rdp.x224 import (
+from master.target.rdp.protocol.tpkt import MAX_FRAME_BYTES, ProtocolError, frame_bytes, pack_frame, take_frame
+from master.target.rdp.protocol.x224 import (
     MAX_CONNECTION_FRAME_BYTES,
     ConnectionConfirm,
     ConnectionRequest,

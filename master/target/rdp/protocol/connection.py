@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from master.target.rdp.tpkt import HEADER_BYTES, ProtocolError, frame_bytes, pack_frame, take_frame
-from master.target.rdp.x224 import (
+from master.target.rdp.protocol.tpkt import HEADER_BYTES, ProtocolError, frame_bytes, pack_frame, take_frame
+from master.target.rdp.protocol.x224 import (
     DATA,
     DISCONNECT_REQUEST,
     MAX_CONNECTION_FRAME_BYTES,

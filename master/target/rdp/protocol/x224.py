@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-from master.target.rdp.tpkt import HEADER_BYTES, ProtocolError
+from master.target.rdp.protocol.tpkt import HEADER_BYTES, ProtocolError
 
 FIXED_BYTES = 7
 MAX_TPDU_BYTES = 255  # the length byte is at most 254 (X.224, 13.2.1) and doesn't count itself
