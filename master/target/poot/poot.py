@@ -23,6 +23,8 @@ from master.target.poot.storage import PootStorage, StoredBatch
 
 AT_ONCE = 128
 """Rows at a stretch: less than a millisecond."""
+LEAST_WEIGHT_PPM = 100_000
+"""A validator whose node is not trusted weighs as much as one of which nothing is known."""
 _SENDER = "poot"
 
 _log = logging.getLogger("master.target.poot")
@@ -189,7 +191,10 @@ class Poot:
             return None
         shares = split_reward(reward, await self._scores(nodes))
         identity, root = self.batches + 1, tree.root()
-        weights = {name: max(1, score) for name, score in (await self._scores(self.chain.validator_names())).items()}
+        weights = {
+            name: max(LEAST_WEIGHT_PPM, score)
+            for name, score in (await self._scores(self.chain.validator_names())).items()
+        }
         payload = {
             "batch": identity,
             "root": root.hex(),

@@ -41,6 +41,14 @@ def admin(target: Target) -> str:
     return target.sign_in("admin01")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the test's own that outlives the target."""
+    if request.param == "sqlite":
+        return str(tmp_path / "target.db")
+    return request.getfixturevalue("postgres").new_database()
+
+
 def read(target: Target, token: str, path: str) -> Any:
     reply = target.ask("GET", path, token=token)
     assert reply.status == 200, reply
@@ -251,9 +259,8 @@ def test_consensus_and_statistics_say_how_it_goes(target: Target, user: str) -> 
     assert float(figures["target_chain_height"]) >= statistics["height"]
 
 
-def test_acknowledged_transactions_are_pending_or_in_one_block_after_a_kill(tmp_path: Path) -> None:
+def test_acknowledged_transactions_are_pending_or_in_one_block_after_a_kill(database: str) -> None:
     """The process is killed three times while clients submit and blocks are made."""
-    database = tmp_path / "target.db"
     options = (BLOCK_TIME, f"--database={database}")
     acknowledged: list[str] = []
     for _ in range(3):

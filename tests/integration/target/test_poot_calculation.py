@@ -39,6 +39,14 @@ def account(target: Target) -> str:
     return target.sign_in("node0001")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the test's own that outlives the target."""
+    if request.param == "sqlite":
+        return str(tmp_path / "target.db")
+    return request.getfixturevalue("postgres").new_database()
+
+
 @pytest.fixture
 def node(target: Target, account: str) -> str:
     """The name of a new node that the account has registered."""
@@ -277,10 +285,10 @@ def test_metrics_and_statistics_agree(target: Target, admin: str) -> None:
 
 @pytest.mark.parametrize("killed_after_s", [0.0, 0.004, 0.02])
 def test_what_was_acknowledged_is_there_after_a_kill_and_nothing_is_paid_twice(
-    tmp_path: Path, killed_after_s: float
+    database: str, killed_after_s: float
 ) -> None:
     """The process is killed while a batch is made; the next one pays what was begun to the end."""
-    options = (BLOCK_TIME, f"--database={tmp_path / 'target.db'}")
+    options = (BLOCK_TIME, f"--database={database}")
     target = Target(*options)
     admin = target.sign_in("admin01")
     records = [work(f"n-{number}", minute + 1) for minute in range(4) for number in range(100)]
