@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import socket
-import ssl
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -16,20 +14,16 @@ from typing import Protocol
 from master.target.api import errors
 from master.target.database.database import Database
 from master.target.rdp.allocation import Candidate, Resources, best_fit
-from master.target.rdp.certificate import make_tls_context
-from master.target.rdp.listener import ConnectionBudget, Listener
+from master.target.rdp.listener import Listener
 from master.target.rdp.messages import NewServer
-from master.target.rdp.ports import DEFAULT_PORTS, PortPool, PortRange
-from master.target.rdp.protocol.connection import Security
+from master.target.rdp.opening import ListenerOpener
+from master.target.rdp.ports import DEFAULT_PORTS, PortRange
 from master.target.rdp.states import ServerEvent, ServerState, next_state
 from master.target.rdp.storage import ServerStorage, StoredServer
 from master.target.rdp.work import ServerWork, WorkLog
 
 MAX_SERVERS = 1000
 WATCH_EVERY_S = 2.0
-_PORT_TRIES = 256
-"""Ports that are tried for one server, so that a range that others sit on costs no more than some milliseconds."""
-
 _log = logging.getLogger("master.target")
 
 
@@ -87,19 +81,16 @@ class RdpServers:
         self._nodes = nodes
         self.settings = settings
         self._clock = clock
-        self._ports = PortPool(settings.ports, secrets.randbelow(settings.ports.size))
+        self._opener = ListenerOpener(settings.host, settings.ports)
         self._allocating = asyncio.Lock()
-        self._budget = ConnectionBudget()
         self._interrupted: set[str] = set()
         self._count = 0
-        self._tls: ssl.SSLContext | None = None
-        self._making_tls = asyncio.Lock()
         self.running: dict[str, Running] = {}
 
     @property
     def ports_taken(self) -> int:
         """How many ports have been given out."""
-        return self._ports.taken
+        return self._opener.ports_taken
 
     async def recover(self) -> None:
         """Take up what an earlier process has left: what ran is started again, on its port if that is still free."""
@@ -107,8 +98,7 @@ class RdpServers:
         found = await self._storage.page(None, None, 2**31)
         self._count = len(found)
         for server in found:
-            if server.port is not None and not self._ports.ports.is_system:
-                self._ports.take(server.port)
+            self._opener.keep_port(server.port)
         for server in reversed(found):
             stopped = next_state(server.state, ServerEvent.PROCESS_ENDED)
             if stopped is None:
@@ -140,28 +130,7 @@ class RdpServers:
             if chosen is None:
                 asked_for = f" (node {wanted.node})" if wanted.node else f" (pool {wanted.pool})" if wanted.pool else ""
                 raise errors.conflict(f"no node that is alive has room for this RDP server{asked_for}")
-            port = self._find_port()
-            server = StoredServer(
-                0,
-                secrets.token_hex(8),
-                owner,
-                chosen.name,
-                session,
-                ServerState.CREATED,
-                wanted.security,
-                *needed,
-                port,
-                None,
-                self._clock(),
-                None,
-                None,
-            )
-            async with self._database.transaction() as transaction:
-                if not await self._nodes.reserve(transaction, chosen.name, needed):
-                    raise errors.conflict("the node has just lost its room: try again")
-                stored = await self._storage.add(transaction, server)
-            if port is not None:
-                self._ports.take(port)
+            stored = await self._add(owner, wanted, session, chosen.name, needed)
             self._count += 1
         if not wanted.start:
             return stored
@@ -171,6 +140,35 @@ class RdpServers:
             await self.delete(stored)
             raise
 
+    async def _add(
+        self, owner: str, wanted: NewServer, session: str | None, node: str, needed: Resources
+    ) -> StoredServer:
+        """Take a port, and with it room on the node, for a server that is not there yet."""
+        port = self._opener.take_port()
+        server = StoredServer(
+            0,
+            secrets.token_hex(8),
+            owner,
+            node,
+            session,
+            ServerState.CREATED,
+            wanted.security,
+            *needed,
+            port,
+            None,
+            self._clock(),
+            None,
+            None,
+        )
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._opener.give_back, port)
+            async with self._database.transaction() as transaction:
+                if not await self._nodes.reserve(transaction, node, needed):
+                    raise errors.conflict("the node has just lost its room: try again")
+                stored = await self._storage.add(transaction, server)
+            undo.pop_all()
+        return stored
+
     async def start(self, server: StoredServer) -> StoredServer:
         """Have a server listen. Raises ApiError 409 if it can't be started now, or its node is lost."""
         if await self._nodes.lost([server.node]):
@@ -178,19 +176,23 @@ class RdpServers:
         with self._noting_interruption(server):
             starting = await self._move(server, ServerEvent.START)
             try:
-                listener, port = await self._listen(starting)
+                listener, port = await self._opener.open(starting.security, starting.port)
             except (OSError, errors.ApiError) as error:
                 return await self._move(starting, ServerEvent.NOT_LISTENING, f"can't listen: {error}", "failed")
             now = self._clock()
             self.running[server.id] = Running(replace(starting, port=port), listener, now)
             try:
                 await self._storage.begin_run(starting, port, now)
-                self._work.begin(server.node, now)
-                return await self._move(starting, ServerEvent.LISTENING)
             except BaseException:
                 del self.running[server.id]
                 await listener.close()
+                if port != starting.port:
+                    self._opener.give_back(port)
                 raise
+            if port != starting.port:
+                self._opener.give_back(starting.port)  # not before the database has the other one
+            self._work.begin(server.node, now)
+            return await self._move(starting, ServerEvent.LISTENING)
 
     async def stop(self, server: StoredServer, reason: str | None = None) -> StoredServer:
         """Close a server's listener and connections. Raises ApiError 409 if it isn't running."""
@@ -212,8 +214,7 @@ class RdpServers:
             if not await self._storage.remove(transaction, server):
                 raise errors.conflict("something else has just happened to this server")
             await self._nodes.release(transaction, server.node, server.resources)
-        if server.port is not None:
-            self._ports.give_back(server.port)
+        self._opener.give_back(server.port)
         self._count -= 1
         return replace(server, state=following)
 
@@ -275,10 +276,15 @@ class RdpServers:
     async def _finish(self, server_id: str) -> None:
         """Stop what was broken off on its way."""
         server = await self._storage.find(server_id)
-        following = None if server is None else next_state(server.state, ServerEvent.PROCESS_ENDED)
-        if server is not None and following is not None and server_id not in self.running:
-            await self._storage.end_run(server, self._clock())
-            await self._storage.move(server, following, "it was broken off", "stopped")
+        running = self.running.get(server_id)
+        if server is not None and (server.state is not ServerState.RUNNING or running is None):
+            if running is not None:
+                del self.running[server_id]
+                await running.listener.close()
+            following = next_state(server.state, ServerEvent.PROCESS_ENDED)
+            if following is not None:
+                await self._storage.end_run(server, self._clock())
+                await self._storage.move(server, following, "it was broken off", "stopped")
         self._interrupted.discard(server_id)
 
     def _nodes_in_use(self) -> set[str]:
@@ -291,42 +297,6 @@ class RdpServers:
         if moved is None:
             raise errors.conflict("something else has just happened to this server")
         return moved
-
-    async def _listen(self, server: StoredServer) -> tuple[Listener, int]:
-        """A listener on the server's port, or on another of the pool if that one is busy. Raises OSError."""
-        listener = Listener(server.security, await self._tls_context(server.security), self._budget)
-        try:
-            return listener, await listener.open(self.settings.host, server.port or 0)
-        except OSError:
-            if self._ports.ports.is_system:
-                raise
-        async with self._allocating:
-            port = self._find_port()
-            assert port is not None
-            await listener.open(self.settings.host, port)
-            if server.port is not None:
-                self._ports.give_back(server.port)
-            self._ports.take(port)
-        return listener, port
-
-    def _find_port(self) -> int | None:
-        """A port that nobody listens on; None if the system is to choose. Raises ApiError 409 if there is none."""
-        if self._ports.ports.is_system:
-            return None
-        for _, port in zip(range(_PORT_TRIES), self._ports.candidates(), strict=False):
-            family = socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET
-            with contextlib.suppress(OSError):
-                socket.create_server((self.settings.host, port), family=family).close()
-                return port
-        raise errors.conflict("no port is free for another RDP server")
-
-    async def _tls_context(self, security: Security) -> ssl.SSLContext | None:
-        if security is Security.RDP:
-            return None
-        async with self._making_tls:
-            if self._tls is None:  # it takes tens of milliseconds, which the loop hasn't
-                self._tls = await asyncio.to_thread(make_tls_context)
-        return self._tls
 
 
 def _following(server: StoredServer, event: ServerEvent) -> ServerState:

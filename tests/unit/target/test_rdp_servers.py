@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from free_ports import free_ports
@@ -216,7 +217,7 @@ def test_a_busy_port_is_skipped(on_platform: Callable[..., None]) -> None:
     on_platform(work, RdpSettings(ports=ports))
 
 
-@pytest.mark.parametrize("step", ["begin_run", "set_traffic", "end_run"])
+@pytest.mark.parametrize("step", ["begin_run", "listening", "set_traffic", "end_run"])
 def test_what_is_broken_off_on_its_way_is_stopped(
     on_platform: Callable[..., None], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -229,8 +230,16 @@ def test_what_is_broken_off_on_its_way_is_stopped(
         async def breaks(*_: object) -> None:
             raise OSError("the database is away")
 
+        async def begin_run_and_break(*values: Any) -> None:
+            await begin_run(*values)
+            patched.setattr(platform.storage, "move", breaks)
+
+        begin_run = platform.storage.begin_run
         with monkeypatch.context() as patched:
-            patched.setattr(platform.storage, step, breaks)
+            if step == "listening":
+                patched.setattr(platform.storage, "begin_run", begin_run_and_break)
+            else:
+                patched.setattr(platform.storage, step, breaks)
             with pytest.raises(OSError, match="away"):
                 await platform.servers.stop(await platform.servers.start(server))
         found = await platform.storage.find(server.id)
@@ -238,6 +247,7 @@ def test_what_is_broken_off_on_its_way_is_stopped(
         await platform.servers._look()
         found = await platform.storage.find(server.id)
         assert (found.state, found.reason) == (ServerState.STOPPED, "it was broken off")
+        assert not platform.servers.running
         running = await platform.servers.start(found)
         await platform.servers.delete(await platform.servers.stop(running))
         assert await platform.free_memory_mb("a") == 4096
