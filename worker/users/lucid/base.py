@@ -76,7 +76,7 @@ class SignedInUser(LucidUser):
     """A user with an account of its own in `pool`, that pauses `wait_s` seconds (from, to) between tasks.
 
     One task is mostly one request. It signs in at start; if that fails, or its token is refused, it tries again instead of
-    its next task. All its choices and pauses come from its own `random`, so a run can be repeated.
+    its next task. A token that is about to expire is refreshed. All its choices and pauses come from its own `random`, so a run can be repeated.
     """
 
     abstract = True
@@ -91,6 +91,7 @@ class SignedInUser(LucidUser):
         self.random = user_random(environment, type(self).__name__, number)
         self.username = self.pool.name(number)
         self._renew_at_s = 0.0
+        self._refresh_token = ""
 
     def on_start(self) -> None:
         """Sign in."""
@@ -102,11 +103,13 @@ class SignedInUser(LucidUser):
 
     @task
     def act(self) -> None:
-        """One task: the next thing this user does, or another try to sign in."""
-        if self._headers and time.monotonic() < self._renew_at_s:
+        """One task: the next thing this user does, or another try to sign in, or a new token in time."""
+        if not self._headers:
+            self.sign_in()
+        elif time.monotonic() < self._renew_at_s:
             self.work()
         else:
-            self.sign_in()
+            self.refresh()
 
     def work(self) -> None:
         """What a signed-in user does in one task."""
@@ -116,10 +119,20 @@ class SignedInUser(LucidUser):
         """POST /auth/login; a failure is counted and leaves the user signed out."""
         self._headers = {}
         credentials = {"username": self.username, "password": password(self.environment)}
-        token = self.call("POST", "/auth/login", replies.TokenReply, body=credentials)
+        self._take_token(self.call("POST", "/auth/login", replies.TokenReply, body=credentials))
+
+    def refresh(self) -> None:
+        """POST /auth/refresh: a new pair of tokens for the one that this user has; a failure leaves it signed out."""
+        self._headers = {}
+        self._take_token(
+            self.call("POST", "/auth/refresh", replies.TokenReply, body={"refresh_token": self._refresh_token})
+        )
+
+    def _take_token(self, token: replies.TokenReply | None) -> None:
         if token is not None:
             self._headers = {"Authorization": f"Bearer {token.token}"}
             self._renew_at_s = time.monotonic() + _RENEW_AT * token.expires_in_s
+            self._refresh_token = token.refresh_token
 
     def look_at_itself(self) -> None:
         """GET /auth/me."""

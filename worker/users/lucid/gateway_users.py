@@ -29,11 +29,9 @@ class AuthUser(SignedInUser):
     wait_s = (0.05, 0.15)
 
     def work(self) -> None:
-        """One look at who it is; one in a hundred times a new sign-in, which costs the target a hundred times as much."""
-        if self.random.random() < 0.01:
-            self.sign_in()
-        else:
-            self.look_at_itself()
+        """One look at who it is; now and then new tokens, and once in 500 times a sign-in, whose hash is meant to cost much."""
+        (step,) = self.random.choices((self.look_at_itself, self.refresh, self.sign_in), (474, 25, 1))
+        step()
 
 
 class SessionApiUser(SessionHolder):

@@ -20,11 +20,12 @@ class HealthReply(msgspec.Struct):
 
 
 class TokenReply(msgspec.Struct):
-    """POST /auth/login."""
+    """POST /auth/login, POST /auth/refresh. The refresh token is good for one new pair."""
 
     token: str
     expires_in_s: float
     role: str
+    refresh_token: str
 
 
 class MeReply(msgspec.Struct):
