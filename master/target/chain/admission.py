@@ -107,6 +107,16 @@ class Admission:
         self._keep(identity, canonical, height)
         return identity, now
 
+    def __contains__(self, identity: object) -> bool:
+        return identity in self._pending
+
+    def adopt(self, transaction: Transaction, height: int) -> None:
+        """Take up a transaction that is on record as pending, and that this process does not know of."""
+        canonical = encode(transaction)
+        identity = transaction_id(canonical)
+        if identity not in self._pending:
+            self._keep(identity, canonical, height)
+
     async def settle(self, ids: Iterable[bytes], height: int) -> None:
         """These are in the final block of that height."""
         async for piece in in_slices(ids):

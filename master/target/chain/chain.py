@@ -148,7 +148,13 @@ class Chain:
 
     async def admit(self, transaction: Transaction) -> tuple[bytes, float | None]:
         """As `submit`; also when it was taken in, or None if it was known."""
-        return await self.admission.submit(transaction, self._tip.header.height)
+        identity, taken_in_at = await self.admission.submit(transaction, self._tip.header.height)
+        if taken_in_at is None and identity not in self.admission and self._height_to_mark(identity) is None:
+            # In a block, or left over from an insertion of which the database did not say that it succeeded.
+            found = await self.storage.transaction(identity)
+            if found is not None and found.height is None:
+                self.admission.adopt(transaction, self._tip.header.height)
+        return identity, taken_in_at
 
     async def final(self, transaction_id: str) -> int | None:
         """The height of the block that holds it; None while it is pending. Raises KeyError if it is not known."""
@@ -160,11 +166,9 @@ class Chain:
     async def transaction(self, identity: bytes) -> StoredTransaction | None:
         """A transaction with the height of its block."""
         found = await self.storage.transaction(identity)
-        if found is not None and found.height is None:
-            for height, ids in self._being_marked.items():
-                if identity in ids:
-                    return StoredTransaction(found.canonical, found.submitted_at, height)
-        return found
+        if found is None or found.height is not None:
+            return found
+        return StoredTransaction(found.canonical, found.submitted_at, self._height_to_mark(identity))
 
     def validator_names(self) -> list[str]:
         """Who decides on the next block."""
@@ -215,6 +219,9 @@ class Chain:
         return await self._insist(partial(self.storage.blocks_from, height, limit))
 
     # Inside
+
+    def _height_to_mark(self, identity: bytes) -> int | None:
+        return next((height for height, ids in self._being_marked.items() if identity in ids), None)
 
     async def _begin(self, keys: dict[str, SigningKey]) -> tuple[dict[str, SigningKey], Tip]:
         for name in (GATEWAY, *(f"validator-{number}" for number in range(1, self._count + 1))):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from database_servers import Postgres
 from processes import Target
 
 from master.target.chain.ledger.blocks import Certificate, Header, check_certificate, header_hash
@@ -290,6 +291,24 @@ def test_acknowledged_transactions_are_pending_or_in_one_block_after_a_kill(data
         height = read(again, token, "/chain/blocks/latest")["height"]
         counted = Counter(identity for at in range(height + 1) for identity in all_ids(again, token, at))
     assert set(counted) >= set(acknowledged)
+    assert set(counted.values()) == {1}
+
+
+def test_blocks_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
+    with Postgres(tmp_path) as server, Target(BLOCK_TIME, f"--database={server.url}") as target:
+        token = target.sign_in("user0001")
+        sent = [submit(target, token)["id"] for _ in range(20)]
+        server.stop()
+        assert target.ask("POST", "/chain/transactions", {"payload": {}}, token).status == 503
+        server.start()
+        wait_until(lambda: target.ask("GET", "/chain/blocks/latest", token=token).status == 200)
+        for identity in sent:
+            wait_final(target, token, identity)
+        wait_blocks(target, token, 2)
+        assert wait_final(target, token, submit(target, token)["id"])
+        height = read(target, token, "/chain/blocks/latest")["height"]
+        counted = Counter(identity for at in range(height + 1) for identity in all_ids(target, token, at))
+    assert set(counted) >= set(sent)
     assert set(counted.values()) == {1}
 
 

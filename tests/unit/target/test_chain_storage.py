@@ -95,6 +95,25 @@ def test_transactions_whose_block_is_on_record_are_not_put_into_another(tmp_path
     on_database(tmp_path, play)
 
 
+def test_a_transaction_left_over_from_a_failed_answer_is_taken_up_when_it_comes_again(tmp_path: Path) -> None:
+    """The database had it, and the connection broke before that was known."""
+
+    async def play(_: SqliteDatabase, storage: ChainStorage) -> None:
+        chain = Chain(storage, block_time_s=0.05)
+        await chain.start()
+        identity = transaction_id(encode(record(1)))
+        await storage.add_transaction(identity, encode(record(1)), time.time())
+        assert await chain.admit(record(1)) == (identity, None)
+        await until(lambda: chain.tip.header.total == 1)
+        await chain.admit(record(1))
+        height = chain.tip.header.height
+        await until(lambda: chain.tip.header.height >= height + 2)
+        assert await all_ids(storage) == [identity]
+        await chain.stop()
+
+    on_database(tmp_path, play)
+
+
 def test_old_bodies_and_headers_go_and_the_rest_is_still_proven(tmp_path: Path) -> None:
     async def play(database: SqliteDatabase, storage: ChainStorage) -> None:
         retention = ChainRetention(storage, max_transactions=40, max_bodies=20, max_blocks=64)
