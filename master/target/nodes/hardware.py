@@ -1,8 +1,8 @@
 """What hardware a node may have: enough of it, and nothing that contradicts its model. Pure.
 
-The minimum is that of the smallest board that carries a desktop: a 64-bit Raspberry Pi with 1 GB and a card of 8 GB. Of
-what is sold a system shows less: the firmware and the kernel keep up to 12 % of the memory of a 1 GB board (906 MB are
-shown), and makers of cards count in powers of ten.
+The minimum is that of the smallest board that the lab's fleets have, a Raspberry Pi Zero 2 W with 512 MB, and a card of 8 GB.
+Of what is sold a system shows less: firmware and kernel keep up to a fifth of the memory of that board (416 MB are shown)
+and 12 % of one with 1 GB (906 MB), and makers of cards count in powers of ten.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MIN_CPU_COUNT = 2
-MIN_MEMORY_MB = 870
+MIN_MEMORY_MB = 400
 MIN_DISK_MB = 7_000
 ARCHITECTURES = ("aarch64", "x86_64")
-_SHOWN_SHARE = 0.85
+_SHOWN_SHARE = 0.8
 """A system shows at least this share of the memory that its board was sold with."""
 
 

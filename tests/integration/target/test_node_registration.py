@@ -85,7 +85,7 @@ def test_a_node_registers_with_its_hardware(target: Target, account: str) -> Non
         ({"architecture": "x86_64"}, ["architecture x86_64 contradicts the model"]),
         (
             {"model": "toy", "cpu_count": 1, "memory_mb": 256, "disk_mb": 10},
-            ["cpu_count 1 is below 2", "memory_mb 256 is below 870", "disk_mb 10 is below 7000"],
+            ["cpu_count 1 is below 2", "memory_mb 256 is below 400", "disk_mb 10 is below 7000"],
         ),
     ],
 )
