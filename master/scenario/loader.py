@@ -98,7 +98,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
             _check_locustfile(shape.locustfile)
         except InputError as error:
             document.fault(("locustfile",), error.message)
-    if fault := find_ramp_fault(load) or find_hold_fault(load):
+    if fault := find_ramp_fault(load) or find_hold_fault(load, shape.sample_period):
         document.fault(("load",), fault)
     for index, rule in enumerate(shape.thresholds):
         if short := find_window_fault(rule, load):

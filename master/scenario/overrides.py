@@ -78,20 +78,21 @@ def _stretched(stages: Sequence[Stage], duration_s: float) -> tuple[Stage, ...]:
 
 
 def _check_holds(scenario: Scenario, duration_s: float) -> None:
-    if fault := find_hold_fault(scenario.load):
-        raise InputError(f"--duration {format_duration(duration_s)}: {fault}", hint="give a longer duration")
     for rule in scenario.thresholds:
         if fault := find_window_fault(rule, scenario.load):
             raise InputError(
                 f"--duration {format_duration(duration_s)}: {fault}",
                 hint="give a longer duration, or the rule a shorter window",
             )
+    if fault := find_hold_fault(scenario.load, scenario.sample_period_s):
+        raise InputError(f"--duration {format_duration(duration_s)}: {fault}", hint="give a longer duration")
 
 
 def _nodes(nodes: ExpectedNodes, expect: int) -> ExpectedNodes:
     """`expect` nodes, and the same share of them at least (rounded up)."""
     if not 1 <= expect <= MAX_NODES:
         raise InputError(
-            f"--local {expect}: must be from 1 to {MAX_NODES} nodes", hint="leave it out to use an inventory"
+            f"--local {expect}: must be from 1 to {MAX_NODES} nodes",
+            hint="leave it out for as many as the scenario expects",
         )
     return replace(nodes, expect=expect, min=-(-expect * nodes.min // nodes.expect))

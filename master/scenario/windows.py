@@ -11,8 +11,16 @@ from master.scenario.units import MAX_DURATION_S, format_duration
 EDGES_S = 2.2
 """What of a hold may not be judged: 0.6 s at either end, by which a node's seconds may reach beyond the run's, and one more, since
 only whole seconds are."""
-SHORTEST_HOLD_S = EDGES_S + 1.0
-"""A hold that is sure to have a second that is judged."""
+_SAMPLES_EDGES_S = 1.3
+"""What of a hold counts for no sample that is due: 0.6 s at either end, and what its length may differ from the plan."""
+
+
+def shortest_hold_s(sample_period_s: float) -> float:
+    """The length of a hold that is sure to have a second that is judged, and a sample of each node that is due.
+
+    Of the samples that fit into the judged part of a hold two may be missing, one at either end, and no more than that are due.
+    """
+    return max(EDGES_S + 1, _SAMPLES_EDGES_S + 3 * sample_period_s)
 
 
 def find_ramp_fault(stages: Sequence[Stage]) -> str | None:
@@ -23,14 +31,14 @@ def find_ramp_fault(stages: Sequence[Stage]) -> str | None:
     return f"the ramps take {ramp_s / 86400:.3g} days, more than the {MAX_DURATION_S / 86400:.0f} that a run may"
 
 
-def find_hold_fault(stages: Iterable[Stage]) -> str | None:
-    """Why a run of `stages` might have no second to judge; None when it is sure to have one."""
-    longest_s = _longest_hold_s(stages)
-    if round(longest_s - SHORTEST_HOLD_S, 6) >= 0:
+def find_hold_fault(stages: Iterable[Stage], sample_period_s: float) -> str | None:
+    """Why a run of `stages` might have nothing to judge; None when it is sure to have."""
+    longest_s, shortest_s = _longest_hold_s(stages), shortest_hold_s(sample_period_s)
+    if round(longest_s - shortest_s, 6) >= 0:
         return None
     return (
-        f"too short to be judged: a hold of users needs at least {format_duration(SHORTEST_HOLD_S)}, "
-        f"since not all of its edges is judged; the longest is {format_duration(round(longest_s, 3))}"
+        f"too short to be judged: a hold of users needs at least {format_duration(round(shortest_s, 3))} "
+        f"with samples every {format_duration(sample_period_s)}; the longest is {format_duration(round(longest_s, 3))}"
     )
 
 

@@ -59,7 +59,7 @@ def ours() -> Finding:
     load = [
         {"users": OUR_USERS, "spawn_rate": 100, "hold": "1s"},
         {"users": 0, "spawn_rate": 100, "hold": "4s"},
-        {"users": OUR_USERS, "spawn_rate": 100, "hold": "4s"},
+        {"users": OUR_USERS, "spawn_rate": 100, "hold": "5s"},
     ]
     nodes = {"expect": OUR_NODES}
     with running(PAUSING, load=load, nodes=nodes, stop_timeout=f"{OUR_STOP_TIMEOUT_S:.0f}s") as run:

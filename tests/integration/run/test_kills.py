@@ -212,7 +212,7 @@ def test_a_run_whose_controller_was_killed_when_the_load_had_ended_is_only_broug
     piswarm: Piswarm, target: Target
 ) -> None:
     """A run whose controller is killed after its load is resumed only to its end: late reports are awaited, no user is started."""
-    file = scenario(piswarm, hold="4s")
+    file = scenario(piswarm, hold="5s")
     (file.parent / "visitors.py").write_text(WITH_LONG_TASKS)
     started = piswarm.start(file, "--target", target.url)
     started.wait_for("stopping: ")

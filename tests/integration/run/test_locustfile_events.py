@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from processes import Finished, Piswarm, Target
 
-LOAD = [{"users": 4, "spawn_rate": 20, "hold": "4s"}]
+LOAD = [{"users": 4, "spawn_rate": 20, "hold": "5s"}]
 VISITOR = """
 class Visitor(HttpUser):
     wait_time = constant(0.1)
@@ -172,7 +172,7 @@ class Visitor(HttpUser):
         self.client.get("/health")
 """,
         *separate,
-        load=[{"users": 2, "spawn_rate": 20, "hold": "4s"}],
+        load=[{"users": 2, "spawn_rate": 20, "hold": "5s"}],
         nodes={"expect": 2},
         thresholds=[],
     )

@@ -21,7 +21,7 @@ LIMIT_S = 90
 
 @contextlib.contextmanager
 def running(
-    piswarm: Piswarm, out: Path, stdout: Any, *, hold: str = "4s", **options: Any
+    piswarm: Piswarm, out: Path, stdout: Any, *, hold: str = "5s", **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A run of about `hold` that prints to `stdout`, with standard error in `err` beside `out`."""
     scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": hold}], nodes={"expect": 2})
@@ -144,7 +144,7 @@ def wait_for_load(process: subprocess.Popen[bytes]) -> None:
 def test_what_a_run_leaves_is_written_by_its_owner_alone(piswarm: Piswarm, tmp_path: Path) -> None:
     """No file of a run can be written by others than its owner, also under a umask of 000."""
     out = tmp_path / "run"
-    with running(piswarm, out, subprocess.DEVNULL, hold="4s", umask=0) as process:
+    with running(piswarm, out, subprocess.DEVNULL, hold="5s", umask=0) as process:
         assert_whole(out, process.wait(LIMIT_S))
     modes = {path.relative_to(out).as_posix(): path.stat().st_mode & 0o777 for path in [out, *out.rglob("*")]}
     assert {name for name, mode in modes.items() if mode & 0o022} == set()

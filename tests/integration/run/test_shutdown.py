@@ -47,7 +47,7 @@ def test_whatever_fails_after_the_start_the_processes_are_ended_and_the_run_is_a
     piswarm: Piswarm, tmp_path: Path, error: str, patch: str
 ) -> None:
     """Any failure after the start, also wrong input, ends all processes and gives ABORTED with the reason in all places."""
-    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "4s"}], nodes={"expect": 2})
+    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "5s"}], nodes={"expect": 2})
     command = [sys.executable, "-c", BEGIN.format(error=error) + patch + END, "run", str(scenario), "--out", "out"]
     done = subprocess.run(
         [*command, "--separate"],

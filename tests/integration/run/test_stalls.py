@@ -152,7 +152,7 @@ def test_a_target_that_can_do_no_more_is_named(piswarm: Piswarm) -> None:
 def test_too_few_open_files_are_warned_of_before_the_start(piswarm: Piswarm, tmp_path: Path) -> None:
     """Too few open files for the users are warned of in the first line, with the remedy, and in the result."""
     out = tmp_path / "run"
-    scenario = piswarm.scenario(load=[{"users": 300, "spawn_rate": 300, "hold": "4s"}], nodes={"expect": 2})
+    scenario = piswarm.scenario(load=[{"users": 300, "spawn_rate": 300, "hold": "5s"}], nodes={"expect": 2})
     with subprocess.Popen(
         [*PISWARM, "run", str(scenario), "--out", str(out)],
         cwd=tmp_path,

@@ -78,7 +78,7 @@ def test_strangers_and_garbage_change_nothing(
 
 def test_orders_with_keys_go_by_pipe_alone(piswarm: Piswarm) -> None:
     """No process of a run has anything but its module's name in its arguments, or any key in its environment."""
-    started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "4s"}]))
+    started = piswarm.start(piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "5s"}]))
     started.wait_for("stage 1 of 1, hold")
     command, *children = started.family()
     for child in children:

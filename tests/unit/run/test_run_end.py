@@ -19,7 +19,7 @@ from master.run.shutdown import Shutdown
 SCENARIO = {
     "target": "embedded",
     "users": {"ApiUser": 1},
-    "load": [{"users": 1, "spawn_rate": 1, "hold": "4s"}],
+    "load": [{"users": 1, "spawn_rate": 1, "hold": "5s"}],
     "nodes": {"expect": 1},
     "thresholds": ["errors < 50 %"],
 }

@@ -133,9 +133,9 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
         pytest.param({"load": "[{users: 5, spawn_rate: 1, hold: 0s}]"}, 4, "nothing to measure", id="nothing held"),
         pytest.param({"load": "[{users: 0, spawn_rate: 1, hold: 1m}]"}, 4, "nothing to measure", id="no users held"),
         pytest.param(
-            {"load": "[{users: 10, spawn_rate: 5, hold: 3.1s}, {users: 0, spawn_rate: 5, hold: 1m}]"},
+            {"load": "[{users: 10, spawn_rate: 5, hold: 4.2s}, {users: 0, spawn_rate: 5, hold: 1m}]"},
             4,
-            "load: too short to be judged: a hold of users needs at least 3.2s, since not all of its edges is judged; the longest is 3.1s",
+            "load: too short to be judged: a hold of users needs at least 4.3s with samples every 1s; the longest is 4.2s",
             id="no hold long enough",
         ),
         pytest.param(

@@ -81,7 +81,7 @@ def test_a_run_with_simulated_nodes_refuses_users_whose_driver_is_missing(
     """Users whose driver is missing are refused by a run with simulated nodes before anything is started."""
     scenario = tmp_path / "scenario.yml"
     scenario.write_text(
-        f"target: {scheme}://127.0.0.1:1\nusers: {{{user}: 1}}\nload: [{{users: 1, spawn_rate: 1, hold: 4s}}]\n"
+        f"target: {scheme}://127.0.0.1:1\nusers: {{{user}: 1}}\nload: [{{users: 1, spawn_rate: 1, hold: 5s}}]\n"
     )
     code = "from master.cli import main; sys.argv[0] = 'piswarm'; sys.exit(main())"
     answer = python(code, "run", str(scenario), "--out", str(tmp_path / "run"))
