@@ -33,6 +33,9 @@ LOG_WIDTH = 120
 OUTPUT_TIMEOUT_S = 0.5
 """Longest wait for a reader of standard output that has stopped reading, before output is dropped."""
 
+DEFAULT_STATE = Path(".piswarm")
+"""Where `fab enroll` puts keys, and where a run on real nodes looks for them."""
+
 MAX_FRAMES = 10
 """Innermost calls that are shown of a fault of piswarm's own."""
 
@@ -112,7 +115,7 @@ def run(
     ] = None,
     state: Annotated[
         Path, typer.Option(help="The directory with the keys of the controller and its nodes, made by `fab enroll`.")
-    ] = Path(".piswarm"),
+    ] = DEFAULT_STATE,
     users: Annotated[
         int | None, typer.Option(help="Scale every stage so that the largest has this many users.")
     ] = None,
@@ -167,6 +170,9 @@ def run(
             f"--inventory and {'--separate' if local is None else '--local'} exclude each other",
             hint="Real nodes, or simulated ones: name one of the two.",
         )
+    _refuse_unused(inventory, limit, state)
+    if port and port == metrics_port:
+        raise InputError(f"--port and --metrics-port are both {port}", hint="Give each a port of its own.")
     # Before the standard library is patched: Ansible, which may read the inventory, looks closely at it.
     roster = None if inventory is None else _read_roster(inventory, limit, state)
     # The first import below patches the standard library for gevent, which no other command needs.
@@ -277,6 +283,16 @@ def _resolve_target(target: str | None, host: str | None) -> str | None:
             hint="For the address that the master listens on, say --listen.",
         )
     return host
+
+
+def _refuse_unused(inventory: Path | None, limit: str | None, state: Path) -> None:
+    """Raise InputError for an option of real nodes in a run on simulated ones, which would be ignored."""
+    if inventory is None and (limit is not None or state != DEFAULT_STATE):
+        option = "--limit" if limit is not None else "--state"
+        raise InputError(
+            f"{option} is for real nodes, and without --inventory nodes are simulated",
+            hint="Name the inventory with --inventory, or leave the option out.",
+        )
 
 
 def _read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:

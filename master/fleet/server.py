@@ -278,4 +278,9 @@ def _bind_error(host: str, port: int, error: zmq.ZMQError) -> InputError:
             f"port {port} on {host} is taken by another program",
             hint="Stop that program (perhaps another run), choose another --port, or leave --port out to take a free one.",
         )
+    if error.errno in {errno.ENODEV, errno.EADDRNOTAVAIL}:  # ZeroMQ takes what is no IP address for a network device
+        return InputError(
+            f"can't listen on {host!r}: no address of this machine",
+            hint="Give --listen an IP address of this machine: 127.0.0.1, 0.0.0.0 for all, or one of the network's.",
+        )
     return InputError(f"can't listen on {host}:{port}: {error.strerror}", hint="Check --listen and --port.")

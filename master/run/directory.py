@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -43,3 +44,11 @@ class RunDirectory:
         except OSError as error:
             raise InputError(f"the output directory {path} can't be written: {error.strerror}", hint=hint) from None
         return directory
+
+    def clear(self) -> None:
+        """Remove what is in it, so that another run can be made there: this one could not be started."""
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -62,6 +62,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         shutdown.add(f"closing {directory.keys.name}", keys.close)
         store = _create_store(plan, directory, shutdown)
     except (OSError, sqlite3.Error) as error:
+        directory.clear()
         raise InputError(
             f"the output directory {directory.path} can't be written: {error}",
             hint="Make room there, or name another one with --out.",

@@ -81,6 +81,19 @@ def test_a_disk_that_fills_up_is_warned_of_and_ends_the_run_in_order(piswarm: Pi
 
 
 @needs_a_mount
+def test_a_disk_without_room_for_a_run_is_refused_and_nothing_is_left_on_it(piswarm: Piswarm, tmp_path: Path) -> None:
+    """A disk on which not even the beginnings of run.db have room is wrong input, and the directory stays empty for another try."""
+    done = in_small_disk(
+        tmp_path, "40k", '"$@" >out 2>err; echo $? >status; ls -A "$disk/run" >files', str(piswarm.scenario())
+    )
+    assert done.returncode == 0, done.stderr
+    said = (tmp_path / "err").read_text(encoding="utf-8")
+    assert (tmp_path / "status").read_text(encoding="utf-8").strip() == "2", said
+    assert "Make room there" in said
+    assert (tmp_path / "files").read_text(encoding="utf-8") == ""
+
+
+@needs_a_mount
 def test_a_disk_that_is_full_from_one_second_to_the_next_does_the_same(piswarm: Piswarm, tmp_path: Path) -> None:
     """A disk that another program fills up at once ends the run in order within seconds."""
     scenario = piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10m"}])
