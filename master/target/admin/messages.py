@@ -19,19 +19,24 @@ class StatisticsQuery(Struct, forbid_unknown_fields=True):
     max_age_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
 
 
-class AccountInfo(Struct):
-    """An account. Until `locked` is taken back by an administrator nobody signs in; after failed sign-ins, for `refused_for_s`."""
+class ListedAccount(Struct):
+    """An account. While it is `locked`, which an administrator does, nobody signs in."""
 
     name: str
     role: Role
     locked: bool
+
+
+class AccountInfo(ListedAccount):
+    """An account, and for how long sign-in is yet refused after failed ones, in seconds."""
+
     refused_for_s: float
 
 
 class AccountPage(Struct):
     """Accounts in the order of their names. `next` is the `after` of the next page, or null on the last one."""
 
-    accounts: list[AccountInfo]
+    accounts: list[ListedAccount]
     next: str | None
 
 

@@ -10,6 +10,7 @@ from master.target.admin.messages import (
     AccountQuery,
     AuditPage,
     AuditQuery,
+    ListedAccount,
     RoleChange,
     StatisticsQuery,
 )
@@ -114,8 +115,8 @@ class AdminApi(Domain):
         """In pages."""
         query: AccountQuery = call.query
         found = self._accounts.accounts(query.after, query.limit)
-        infos = [await self._info(account) for account in found]
-        return AccountPage(infos, found[-1].name if len(found) == query.limit else None)
+        listed = [ListedAccount(account.name, account.role, account.locked) for account in found]
+        return AccountPage(listed, found[-1].name if len(found) == query.limit else None)
 
     async def read_account(self, call: Call) -> AccountInfo:
         """How it stands."""

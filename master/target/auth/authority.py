@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -44,6 +45,7 @@ class Authority:
         self.settings = settings or AuthSettings()
         self.revocations = Revocations()
         self._accounts = {account.name: account for account in demo_accounts()}
+        self._names = sorted(self._accounts)
         self._password = password
         self._passwords = Passwords(self.settings.hash_cost)
         self._clock = clock
@@ -63,6 +65,7 @@ class Authority:
             await storage.forget_hashes()
             await storage.put_secret(_PASSWORD_HASH, self._passwords.hash(self._password))
         self._accounts |= {account.name: account for account in await storage.accounts()}
+        self._names = sorted(self._accounts)
         for family, until in revoked:
             self.revocations.add(family, until, self._clock())
 
@@ -72,8 +75,8 @@ class Authority:
 
     def accounts(self, after: str, limit: int) -> list[Account]:
         """Up to `limit` accounts whose names come after `after`, by name."""
-        names = sorted(name for name in self._accounts if name > after)
-        return [self._accounts[name] for name in names[:limit]]
+        begin = bisect_right(self._names, after)
+        return [self._accounts[name] for name in self._names[begin : begin + limit]]
 
     def count_accounts(self) -> tuple[int, int]:
         """All accounts, and those that are locked."""
