@@ -24,6 +24,8 @@ from master.target.rdp.work import ServerWork, WorkLog
 
 MAX_SERVERS = 1000
 WATCH_EVERY_S = 2.0
+SESSION_IDLE_S = 3600.0
+"""A server made for a session that nobody was connected to for so long goes: the session was forgotten."""
 _log = logging.getLogger("master.target")
 
 
@@ -59,6 +61,8 @@ class Running:
     server: StoredServer
     listener: Listener
     since: float
+    active_at: float
+    """When it was last seen to have a connection, or to have had one."""
     saved_at_bytes: int = 0
 
 
@@ -180,7 +184,7 @@ class RdpServers:
             except (OSError, errors.ApiError) as error:
                 return await self._move(starting, ServerEvent.NOT_LISTENING, f"can't listen: {error}", "failed")
             now = self._clock()
-            self.running[server.id] = Running(replace(starting, port=port), listener, now)
+            self.running[server.id] = Running(replace(starting, port=port), listener, now, now)
             try:
                 await self._storage.begin_run(starting, port, now)
             except BaseException:
@@ -249,18 +253,29 @@ class RdpServers:
             await self._finish(server_id)
         if not self.running:
             return
-        await self._storage.see_runs(self._clock())
+        now = self._clock()
+        await self._storage.see_runs(now)
         nodes = self._nodes_in_use()
-        await self._work.tell_all(nodes, self._clock())
+        await self._work.tell_all(nodes, now)
         lost = await self._nodes.lost(nodes)
         for running in list(self.running.values()):
-            traffic = running.listener.traffic
-            if traffic.received_bytes != running.saved_at_bytes:
+            server, traffic = running.server, running.listener.traffic
+            has_more = traffic.received_bytes != running.saved_at_bytes
+            if has_more:
                 running.saved_at_bytes = traffic.received_bytes
-                await self._storage.set_traffic(running.server, traffic)
-            if running.server.node in lost and (server := await self._storage.find(running.server.id)) is not None:
-                with contextlib.suppress(errors.ApiError):
-                    await self.stop(server, f"the node {server.node} was lost")
+                await self._storage.set_traffic(server, traffic)
+            if has_more or traffic.connections_now:
+                running.active_at = now
+            if server.node in lost:
+                await self._stop_running(server.id, f"the node {server.node} was lost")
+            elif server.session is not None and now - running.active_at > SESSION_IDLE_S:
+                await self.release(server.id)
+
+    async def _stop_running(self, server_id: str, reason: str) -> None:
+        server = await self._storage.find(server_id)
+        if server is not None:
+            with contextlib.suppress(errors.ApiError):  # somebody else is at it
+                await self.stop(server, reason)
 
     @contextlib.contextmanager
     def _noting_interruption(self, server: StoredServer) -> Iterator[None]:

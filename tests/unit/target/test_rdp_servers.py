@@ -428,3 +428,25 @@ def test_a_session_gets_a_server_of_its_own_until_it_ends(on_platform: Callable[
         assert await platform.free_memory_mb("a") == 4096
 
     on_platform(work)
+
+
+def test_the_server_of_a_forgotten_session_goes_after_an_hour(on_platform: Callable[..., None]) -> None:
+    """One that somebody is connected to stays, and so does one that no session asked for."""
+
+    async def work(platform: Platform) -> None:
+        await platform.add_node("a")
+        forgotten, used = [await platform.servers.create_for("user0001", name, (800, 600)) for name in "fu"]
+        own = await platform.servers.create("user0001", STARTED)
+        port = (await platform.storage.find(used)).port
+        _, writer = await asyncio.open_connection(HOST, port)
+        for _ in range(61):
+            platform.now += 60
+            await platform.add_node("a")
+            await platform.servers._look()
+        assert await platform.storage.find(forgotten) is None
+        for server_id in (used, own.id):
+            assert (await platform.storage.find(server_id)).state is ServerState.RUNNING
+        assert await platform.free_memory_mb("a") == 4096 - 2 * 512
+        writer.close()
+
+    on_platform(work)
