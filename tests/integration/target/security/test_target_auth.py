@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +198,41 @@ def test_a_target_that_was_killed_signs_nobody_out(options: list[str], target: T
         assert sign_in(next_one, "user0010").status == 403
         entries = audit_of(next_one, next_one.sign_in("admin01"), "admin02")
         assert entries == [("POST /admin/accounts/[name]/lock", "/admin/accounts/user0010/lock", 200)]
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgresql"])
+def test_each_sign_in_that_was_answered_before_a_kill_is_good_afterwards(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Killed while eight clients sign in, refresh their tokens and sign out."""
+    where = str(tmp_path / "target.db") if place == "sqlite" else request.getfixturevalue("postgres").new_database()
+    good: list[dict[str, Any]] = []
+    ended: list[dict[str, Any]] = []
+    enough = threading.Event()
+
+    def client(number: int) -> None:
+        with suppress(OSError, http.client.HTTPException):
+            for turn in itertools.count():
+                tokens = sign_in(target, f"user{number:04d}").json
+                if turn % 2:
+                    assert target.ask("POST", "/auth/logout", token=tokens["token"]).status == 204
+                    ended.append(tokens)
+                else:
+                    good.append(refresh(target, tokens["refresh_token"]).json)
+                if len(good) > 100:
+                    enough.set()
+
+    with Target(f"--database={where}") as target, ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client, number) for number in range(1, 9)]
+        assert enough.wait(60)
+        target.kill()
+        for each in clients:
+            each.result()
+    with Target(f"--database={where}") as target:
+        assert {me(target, tokens["token"]) for tokens in good} == {200}
+        assert {refresh(target, tokens["refresh_token"]).status for tokens in good} == {200}
+        assert {me(target, tokens["token"]) for tokens in ended} == {401}
+        assert {refresh(target, tokens["refresh_token"]).status for tokens in ended} == {401}
 
 
 def test_with_another_password_the_former_one_is_refused(tmp_path: Path) -> None:
