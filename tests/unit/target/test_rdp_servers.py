@@ -217,6 +217,23 @@ def test_a_busy_port_is_skipped(on_platform: Callable[..., None]) -> None:
     on_platform(work, RdpSettings(ports=ports))
 
 
+def test_a_port_of_the_systems_that_another_has_by_now_is_left_to_it(on_platform: Callable[..., None]) -> None:
+    """The server is started on whichever is free."""
+
+    async def work(platform: Platform) -> None:
+        await platform.add_node("a")
+        server = await platform.servers.create("user0001", STARTED)
+        stopped = await platform.servers.stop(server)
+        assert stopped.port is not None
+        with socket.create_server((HOST, stopped.port)):
+            started = await platform.servers.start(stopped)
+        assert started.state is ServerState.RUNNING
+        assert started.port != stopped.port
+        assert (await attempt_connection(HOST, started.port)).confirm.failure is None
+
+    on_platform(work)
+
+
 @pytest.mark.parametrize("step", ["begin_run", "listening", "set_traffic", "end_run"])
 def test_what_is_broken_off_on_its_way_is_stopped(
     on_platform: Callable[..., None], monkeypatch: pytest.MonkeyPatch, step: str
