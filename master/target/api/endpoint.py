@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 from master.target.api.caller import Caller, Role
 
-MAX_JSON_BYTES = 2 * 1024 * 1024
+MAX_JSON_BYTES = 64 * 1024
+"""Several times the longest that any endpoint takes: whoever is not signed in can have as much kept for each connection."""
 ANYBODY: tuple[Role, ...] = ()
 """As `Endpoint.roles`: whoever is signed in."""
 

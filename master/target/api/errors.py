@@ -17,7 +17,7 @@ class ApiError(Exception):
 
 
 def bad_request(message: str) -> ApiError:
-    """400: the body is no JSON."""
+    """400: the body is no JSON, or the request no HTTP."""
     return ApiError(400, "bad_request", message)
 
 
@@ -40,6 +40,11 @@ def method_not_allowed(allowed: Sequence[str]) -> ApiError:
     """405: the path exists, this method on it does not."""
     listed = ", ".join(allowed)
     return ApiError(405, "method_not_allowed", f"allowed: {listed}", {"allow": listed})
+
+
+def too_slow(limit_s: float) -> ApiError:
+    """408: the request was not there within `limit_s` seconds."""
+    return ApiError(408, "too_slow", f"the request took longer than {limit_s:.0f} s to come")
 
 
 def conflict(message: str) -> ApiError:
@@ -65,6 +70,11 @@ def invalid(message: str) -> ApiError:
 def too_many_requests(message: str, retry_after_s: int) -> ApiError:
     """429: try again later, after `retry_after_s` seconds."""
     return ApiError(429, "too_many_requests", message, {"retry-after": str(retry_after_s)})
+
+
+def head_too_large(limit_bytes: int) -> ApiError:
+    """431: the request's head is longer than `limit_bytes`."""
+    return ApiError(431, "head_too_large", f"head longer than {limit_bytes} bytes")
 
 
 def unavailable(message: str) -> ApiError:

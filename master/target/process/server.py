@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -11,10 +12,13 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from master.target.app import Gateway
+from master.target.process.protocol import Connection
 
 # Longer than any user of the load profile pauses (30 s): a server that hangs up on an idle connection just when a request
 # is on its way makes the request fail, and the generator count an error that is none.
 KEEP_ALIVE_S = 120
+
+_TICKS_PER_LOOK = 50  # uvicorn's ticks are 0.1 s: late connections are looked for every 5 s
 
 CreateGateway = Callable[[AsyncExitStack], Awaitable[Gateway]]
 """Makes the application, and leaves what is to be given back on the stack."""
@@ -28,7 +32,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 self._answer,
                 loop="uvloop",
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -73,6 +77,15 @@ class Server(uvicorn.Server):
             host, port = listener.getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             print(json.dumps({"ready": True, "url": url}), flush=True)  # noqa: T201  # the contract with the parent
+
+    async def on_tick(self, counter: int) -> bool:
+        """As uvicorn; and end the connections that keep the server waiting."""
+        if counter % _TICKS_PER_LOOK == 0:
+            now_s = time.monotonic()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.end_if_late(now_s)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is being answered, then stop the application."""

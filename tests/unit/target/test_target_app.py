@@ -84,7 +84,7 @@ def test_made_up_methods_share_a_label(gateway: Gateway) -> None:
 
 
 @given(
-    st.binary(max_size=100) | st.text(max_size=50).map(str.encode) | st.sampled_from([b"[" * 50_000, b'{"a":' * 50_000])
+    st.binary(max_size=100) | st.text(max_size=50).map(str.encode) | st.sampled_from([b"[" * 50_000, b'{"a":' * 10_000])
 )
 def test_no_body_is_anything_but_refused(gateway: Gateway, body: bytes) -> None:
     status, answer = ask(gateway, "POST", "/auth/login", body)
