@@ -87,7 +87,7 @@ class BlockDetails(BlockInfo):
 class NewValidator(Struct, forbid_unknown_fields=True):
     """Body of POST /chain/validators. Its weight is the trust score of the node of the same name."""
 
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
 
 
 class ValidatorInfo(Struct):

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from master.target.poot.records import MAX_UNITS, TaskKind
 from master.target.poot.scores import PPM
 
-NodeName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+NodeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
 UnixTime = Annotated[float, Meta(ge=0, le=1e10)]
 MAX_REWARD = 10**12
 DEFAULT_REWARD = 1_000_000

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -130,7 +132,7 @@ def test_json_of_another_type_is_refused(api: Api, content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 50_000 + b"]" * 50_000, b"", b"{", b"\xff", b"{}{}"]
+    "body", [b"[" * 60_000, b'{"a":' * 12_000, b"[" * 30_000 + b"]" * 30_000, b"", b"{", b"\xff", b"{}{}"]
 )
 def test_what_is_no_json_or_too_deep_is_refused(api: Api, body: bytes) -> None:
     """With 422 where the type or a field's name is wrong before it breaks off."""
@@ -163,7 +165,7 @@ def test_what_is_refused_writes_nothing(tmp_path: Path) -> None:
         api = Api(target)
         before = rows()
         assert before["accounts"]
-        for body in (b"", b"{", b"[]", b"null", b'{"no such field": 1}', b"[" * 100_000, b'{"name": "\\u0000"}'):
+        for body in (b"", b"{", b"[]", b"null", b'{"no such field": 1}', b"[" * 60_000, b'{"name": "\\u0000"}'):
             assert not wrong(api, with_json(api, body), 400, 422)
         assert not wrong(api, with_json(api, b"{}", "text/plain"), 415)
         for operation in api.operations:
@@ -208,3 +210,30 @@ def test_sql_in_strings_is_text(api: Api) -> None:
     assert api.target.sign_in("user0001")
     statistics = api.target.ask("GET", "/admin/statistics", token=api.target.sign_in("admin01"))
     assert statistics.status == 200
+
+
+@pytest.mark.parametrize("depth", [1, 900])
+def test_the_character_u_0000_is_found_however_deep(api: Api, depth: int) -> None:
+    body = b'{"payload": {"a": ' + b"[" * depth + b'"\\u0000"' + b"]" * depth + b"}}"
+    operation = next(each for each in api.operations if each.name == "POST /chain/transactions")
+    assert not wrong(api, {operation.name: api.ask(operation, body, BODY_OF_JSON)}, 422)
+
+
+def test_a_name_ends_where_its_line_does(api: Api) -> None:
+    """Not before a line feed, which a regular expression's dollar lets pass."""
+    validator = json.dumps({"name": "v\n"}).encode()
+    record = {"kind": "relay", "units": 1, "quality_ppm": 1, "started_at": 0, "ended_at": 1}
+    bodies = {"/chain/validators": validator, "/poot/records": json.dumps({"node": "n\n", **record}).encode()}
+    operations = [each for each in api.operations if each.method == "POST" and each.path in bodies]
+    replies = {each.name: api.ask(each, bodies[each.path], BODY_OF_JSON) for each in operations}
+    assert not wrong(api, replies, 422)
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+def test_what_is_no_http_is_answered_like_everything_else(api: Api, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", api.target.port), timeout=20) as connection:
+        connection.sendall(sent)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        reply = Reply(response.status, dict(response.getheaders()), response.read())
+    assert not wrong(api, {"no HTTP": reply}, 400)
