@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import time
@@ -72,6 +73,9 @@ class Server(uvicorn.Server):
             await self._stack.aclose()
             return
         self.config.loaded_app = gateway
+        # Modules and tables stay to the end: to go through them in each full collection holds the loop for 10 ms.
+        gc.collect()
+        gc.freeze()
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]
