@@ -253,6 +253,7 @@ class FleetWorker(WorkerRunner):
             for _ in range(count):
                 try:
                     user = self.user_classes_by_name[name](self.environment)
+                    self._contain_exit(user)
                     user.start(self.user_greenlets)
                 except Exception as error:
                     logger.exception("a user of class %s can't be made", name)
@@ -260,6 +261,21 @@ class FleetWorker(WorkerRunner):
                 else:
                     users.append(user)
         return users
+
+    def _contain_exit(self, user: Any) -> None:
+        """Have `sys.exit` in the user's code end this user, as an exception that counts: gevent would end the process with it."""
+        run = user.run
+
+        def run_contained() -> None:
+            try:
+                run()
+            except (SystemExit, KeyboardInterrupt) as error:
+                logger.exception(
+                    "the code of a user of class %s wants to end the process: the user is ended", type(user).__name__
+                )
+                self.environment.events.user_error.fire(user_instance=user, exception=error, tb=error.__traceback__)
+
+        user.run = run_contained
 
     def start_worker(self, user_classes_count: dict[str, int], **kwargs: Any) -> None:
         """Run so many users of each class, not counting those that are stopping and still finish their task."""

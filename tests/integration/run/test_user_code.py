@@ -34,6 +34,15 @@ class NeverStarted(Sound):
     def on_start(self):
         raise RuntimeError("never started")
 
+class Leaver(HttpUser):
+    @task
+    def leave(self):
+        raise SystemExit("no token was given")
+
+class LeaverAtStart(Sound):
+    def on_start(self):
+        raise SystemExit("no token was given")
+
 class Idle(HttpUser):
     @task
     def nothing(self):
@@ -46,6 +55,20 @@ def run_with(piswarm: Piswarm, target: Target, directory: Path, other: str, **ch
     users = {"Sound": "= 4", other: "= 4"}
     scenario = piswarm.scenario(locustfile="users.py", users=users, thresholds=[], **changes)
     return piswarm.run(scenario, "--target", target.url, "--local", "2")
+
+
+@pytest.mark.parametrize("leaver", ["Leaver", "LeaverAtStart"])
+def test_users_that_call_sys_exit_end_themselves_alone_and_fail_the_run(
+    piswarm: Piswarm, target: Target, tmp_path: Path, leaver: str
+) -> None:
+    """A user whose code calls sys.exit() ends as with an exception, and takes neither its node nor the others with it."""
+    finished = run_with(piswarm, target, tmp_path, leaver)
+    assert finished.status == 1, finished.output
+    (row,) = finished.result["exceptions"]
+    assert (row["user_class"], row["type"], row["message"]) == (leaver, "SystemExit", "no token was given")
+    assert row["count"] >= 4
+    assert finished.result["nodes"]["lost"] == 0
+    assert finished.result["requests"]["total"] > 100
 
 
 def test_an_exception_in_a_task_fails_the_run_and_is_told_with_its_place(
