@@ -108,7 +108,9 @@ def _parse_share(value: object) -> UserShare:
             return UserShare(fixed_count=int(count[1]))
     elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_USERS:
         return UserShare(weight=value)
-    raise ValueError(f'{value!r:.60} is neither a weight above 0, e.g. 8, nor a fixed count, e.g. "= 3"')
+    raise ValueError(
+        f'{value!r:.60} is neither a weight above 0, e.g. 8, nor a fixed count, e.g. "= 3" ({MAX_USERS} at most)'
+    )
 
 
 def _surroundings(info: ValidationInfo) -> ScenarioContext:
