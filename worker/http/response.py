@@ -340,6 +340,10 @@ class CaughtResponse(Response):
         if isinstance(error, ResponseError):
             self._report(error)
             return True
+        if self.error is not None:
+            # What the block raised is a consequence, such as json() of no content or of an error page. Locust's user leaves the
+            # request out, so that a target that resets all connections, or is overloaded, has no failure at all.
+            self._report(self.error)
         return False
 
     def _report(self, exception: BaseException | None) -> None:

@@ -92,6 +92,16 @@ def test_another_exception_leaves_the_request_unreported(user: Visitor, raised: 
     assert user.fired == []
 
 
+def test_another_exception_does_not_hide_that_the_request_failed(user: Visitor, nowhere: Visitor) -> None:
+    """A request that failed is recorded as that also where the block raises, as it may for want of the content it expects."""
+    with pytest.raises(TypeError), nowhere.client.get("/", catch_response=True) as answer:
+        answer.json()
+    assert isinstance(nowhere.event["exception"], ConnectionRefusedError)
+    with pytest.raises(json.JSONDecodeError), user.client.get("/missing", catch_response=True) as answer:
+        answer.json()
+    assert "404" in str(user.event["exception"])
+
+
 @pytest.mark.parametrize("raised", [KeyError, InterruptTaskSet])
 def test_another_exception_after_a_mark_is_raised_and_the_mark_reported(user: Visitor, raised: type[Exception]) -> None:
     with pytest.raises(raised), user.client.get("/", catch_response=True) as answer:  # noqa: PT012
