@@ -54,9 +54,9 @@ class SessionApiUser(SessionHolder):
 
 
 class GatewayUser(SignedInUser):
-    """Six requests a second: mostly health, and reads of a signed-in user."""
+    """Nearly six requests a second: mostly health, and reads of a signed-in user."""
 
-    wait_s = (0.12, 0.2)
+    wait_s = (0.14, 0.21)
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
