@@ -19,8 +19,9 @@ from master.target.api import errors
 from master.target.chain.admission import Admission, end_tasks
 from master.target.chain.consensus.catching_up import Tip
 from master.target.chain.consensus.network import Network
+from master.target.chain.consensus.pace import Pace
 from master.target.chain.consensus.slices import in_slices
-from master.target.chain.consensus.validator import GATEWAY, Pace, Validator
+from master.target.chain.consensus.validator import GATEWAY, Validator
 from master.target.chain.ledger.blocks import Certificate, FinalBlock, genesis, split_ids
 from master.target.chain.ledger.signing import SigningKey
 from master.target.chain.ledger.transactions import CHAIN_SENDER, Joining, Kind, Transaction

@@ -34,6 +34,7 @@ PURE = (
     "master.scenario",
     "master.target.auth.lockout",
     "master.target.auth.revocations",
+    "master.target.chain.consensus.pace",
     "master.target.chain.consensus.rounds",
     "master.target.chain.consensus.votes",
     "master.target.chain.ledger",

@@ -14,7 +14,8 @@ import pytest
 from master.target.chain.consensus import messages
 from master.target.chain.consensus.catching_up import Tip
 from master.target.chain.consensus.network import Network
-from master.target.chain.consensus.validator import GATEWAY, Pace, Validator
+from master.target.chain.consensus.pace import Pace
+from master.target.chain.consensus.validator import GATEWAY, Validator
 from master.target.chain.ledger import blocks, transactions
 from master.target.chain.ledger.blocks import NO_BLOCK, FinalBlock, Header, Step, Vote
 from master.target.chain.ledger.merkle import MerkleTree

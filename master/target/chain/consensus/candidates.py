@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from master.target.chain.consensus.pool import Pool
+from master.target.chain.consensus.slices import in_slices
 from master.target.chain.ledger.blocks import (
     CLOCK_DRIFT_MS,
     Header,
@@ -16,9 +18,6 @@ from master.target.chain.ledger.blocks import (
 from master.target.chain.ledger.merkle import MerkleTree
 from master.target.chain.ledger.transactions import ID_BYTES, Change
 from master.target.chain.ledger.validator_set import ValidatorSet
-
-from .pool import Pool
-from .slices import in_slices
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from master.target.chain.consensus.candidates import merkle_root
 from master.target.chain.ledger.blocks import (
     FinalBlock,
     Header,
@@ -14,8 +15,6 @@ from master.target.chain.ledger.blocks import (
 )
 from master.target.chain.ledger.transactions import ID_BYTES
 from master.target.chain.ledger.validator_set import ValidatorSet
-
-from .candidates import merkle_root
 
 
 @dataclass(frozen=True, slots=True)

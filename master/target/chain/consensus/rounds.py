@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from master.target.chain.consensus.votes import VoteBook
 from master.target.chain.ledger.blocks import NO_BLOCK, Certificate, Step, Vote
 from master.target.chain.ledger.leaders import leader
 from master.target.chain.ledger.validator_set import ValidatorSet
-
-from .votes import VoteBook
 
 PROPOSE = 0
 """The step before Step.PREVOTE."""

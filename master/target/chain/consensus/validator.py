@@ -10,14 +10,20 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from heapq import heappop, heappush
 from time import monotonic
 from typing import Protocol
 
+from master.target.chain.consensus import messages
+from master.target.chain.consensus.candidates import Candidate, check_candidate, make_candidate, missing_transactions
+from master.target.chain.consensus.catching_up import Tip, follow
+from master.target.chain.consensus.messages import BATCH_BLOCKS, BATCH_TRANSACTIONS, Proposal, RefusedError
+from master.target.chain.consensus.network import Network
+from master.target.chain.consensus.pace import Pace, Timers
+from master.target.chain.consensus.pool import Pool
+from master.target.chain.consensus.rounds import Action, CastVote, Decided, Propose, Rounds, Wait
+from master.target.chain.consensus.slices import in_slices
 from master.target.chain.ledger.blocks import (
-    MAX_BLOCK_TRANSACTIONS,
     NO_BLOCK,
     Certificate,
     FinalBlock,
@@ -32,17 +38,7 @@ from master.target.chain.ledger.blocks import (
 from master.target.chain.ledger.signing import SigningKey
 from master.target.chain.ledger.transactions import InvalidTransactionError
 
-from . import messages
-from .candidates import Candidate, check_candidate, make_candidate, missing_transactions
-from .catching_up import Tip, follow
-from .messages import BATCH_BLOCKS, BATCH_TRANSACTIONS, Proposal, RefusedError
-from .network import Network
-from .pool import Pool
-from .rounds import Action, CastVote, Decided, Propose, Rounds, Wait
-from .slices import in_slices
-
 GATEWAY = "gateway"
-MAX_ROUND_TIMEOUT_S = 10.0
 TURN_S = 0.001
 """How long a validator with a full inbox keeps the loop from others."""
 MAX_PROPOSED = 2
@@ -60,29 +56,6 @@ class BlockStore(Protocol):
 
     async def blocks_from(self, height: int, limit: int) -> list[FinalBlock]:
         """The kept blocks from that height on, in order."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast blocks come. `round_timeout_s`: how long a leader is waited for in round 0.
-
-    `repeat_s`: after which one says again what one has said on a height that is not decided, since messages may be lost.
-    """
-
-    block_time_s: float = 10.0
-    round_timeout_s: float = 2.0
-    repeat_s: float = 1.0
-    max_transactions: int = MAX_BLOCK_TRANSACTIONS
-
-    @property
-    def early_ms(self) -> float:
-        """By how much another's clock may be ahead: a quarter of a block's time."""
-        return self.block_time_s * 250
-
-    def timeout_s(self, step: int, round_number: int) -> float:
-        """How long to wait in that step: longer from round to round, until it suffices."""
-        whole = min(self.round_timeout_s * (1 + round_number / 2), MAX_ROUND_TIMEOUT_S)
-        return whole / 2 if step else whole
 
 
 class Validator:
@@ -121,8 +94,7 @@ class Validator:
         self._source = catch_up_from
         self._asked_at = -1.0
         self._last_batch = -1
-        self._deadlines: list[tuple[float, int, Callable[[], list[Action]]]] = []
-        self._deadline_count = 0
+        self._timers = Timers[list[Action]]()
         self._begin_height()
 
     @property
@@ -142,9 +114,8 @@ class Validator:
             self._ask_for_blocks(self._source)
         turn_ends_at = monotonic() + TURN_S
         while True:
-            timeout = max(0.0, self._deadlines[0][0] - loop.time())
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout_at(self._timers.next_at()):
                     raw = await self._inbox.get()
             except TimeoutError:
                 pass
@@ -153,8 +124,8 @@ class Validator:
                 if monotonic() > turn_ends_at:
                     await asyncio.sleep(0)
                     turn_ends_at = monotonic() + TURN_S
-            while self._deadlines and self._deadlines[0][0] <= loop.time():
-                await self._act(heappop(self._deadlines)[2]())
+            while call := self._timers.pop(loop.time()):
+                await self._act(call())
 
     # A height begins
 
@@ -169,7 +140,7 @@ class Validator:
         self._begun_at: float | None = None
         self._due_ms = header.timestamp_ms + round(self._pace.block_time_s * 1000)
         wait_s = min(max(0.0, self._due_ms / 1000 - self._clock()), self._pace.block_time_s)
-        self._deadlines.clear()
+        self._timers.clear()
         self._at(wait_s, self._begin_rounds)
 
     def _begin_rounds(self) -> list[Action]:
@@ -183,8 +154,7 @@ class Validator:
         return actions
 
     def _at(self, delay_s: float, call: Callable[[], list[Action]]) -> None:
-        self._deadline_count += 1  # the heap never compares calls
-        heappush(self._deadlines, (asyncio.get_running_loop().time() + delay_s, self._deadline_count, call))
+        self._timers.set(asyncio.get_running_loop().time() + delay_s, call)
 
     def _say_again(self) -> list[Action]:
         for raw in self._proposed:

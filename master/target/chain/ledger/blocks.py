@@ -10,10 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from .merkle import EMPTY_ROOT
-from .signing import is_signed
-from .transactions import ID_BYTES, Name
-from .validator_set import MAX_VALIDATORS, ValidatorSet, decode_set
+from master.target.chain.ledger.merkle import EMPTY_ROOT
+from master.target.chain.ledger.signing import is_signed
+from master.target.chain.ledger.transactions import ID_BYTES, Name
+from master.target.chain.ledger.validator_set import MAX_VALIDATORS, ValidatorSet, decode_set
 
 MAX_BLOCK_TRANSACTIONS = 10_000
 """A thousand a second for the 10 s that a block takes; their ids are then 320 kB."""

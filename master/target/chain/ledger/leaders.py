@@ -6,7 +6,7 @@ from bisect import bisect_right
 from hashlib import sha256
 from itertools import accumulate
 
-from .validator_set import ValidatorSet
+from master.target.chain.ledger.validator_set import ValidatorSet
 
 
 def leader(parent: bytes, round_number: int, validators: ValidatorSet) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from .transactions import Change, Joining, Name, Weight, Weights
+from master.target.chain.ledger.transactions import Change, Joining, Name, Weight, Weights
 
 MAX_VALIDATORS = 32
 NO_SCORE_WEIGHT = 100_000
