@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from master.target import __version__
 from master.target.api import errors
-from master.target.api.bodies import JsonResponse, error_response, read_body, read_query
+from master.target.api.bodies import BodyBudget, JsonResponse, error_response, read_body, read_query
 from master.target.api.caller import Caller
 from master.target.api.domain import Domain
 from master.target.api.endpoint import Answer, Call, Endpoint
@@ -47,6 +47,7 @@ class Gateway:
         self._domains = domains
         self._authenticate = authenticate
         self._audit = audit
+        self._bodies = BodyBudget()
         self._started_s = time.monotonic()
         self.requests = RequestCount()
         self._metrics = Metrics(self.requests)
@@ -102,12 +103,12 @@ class Gateway:
 
     async def _respond(self, endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
         if endpoint.roles is None:
-            return await _handle(endpoint, request, path, None)
+            return await self._handle(endpoint, request, path, None)
         caller = self._authenticate(request)
         try:
             if endpoint.roles and caller.role not in endpoint.roles:
                 raise errors.forbidden(f"role {caller.role.value} may not do this")
-            response = await _handle(endpoint, request, path, caller)
+            response = await self._handle(endpoint, request, path, caller)
         except errors.ApiError as error:
             if error.status == 403:
                 await self._note(caller, endpoint, request, error.status)
@@ -115,6 +116,18 @@ class Gateway:
         if endpoint.audited:
             await self._note(caller, endpoint, request, response.status_code)
         return response
+
+    async def _handle(
+        self, endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller | None
+    ) -> Response:
+        query = None if endpoint.query is None else read_query(request, endpoint.query)
+        body = None if endpoint.body is None else await read_body(request, endpoint, self._bodies)
+        answer = await endpoint.handler(Call(request, path, caller, body, query))
+        if isinstance(answer, Response):
+            return answer
+        if isinstance(answer, Answer):
+            return JsonResponse(answer.content, answer.status)
+        return JsonResponse(answer, endpoint.status)
 
     async def _note(self, caller: Caller, endpoint: Endpoint, request: Request, status: int) -> None:
         await self._audit(caller.name, f"{endpoint.method} {endpoint.label}", request.scope["path"], status)
@@ -139,17 +152,6 @@ class Gateway:
             Endpoint("GET", "/openapi.json", description, "This description", roles=None, reply="application/json"),
             Endpoint("GET", "/metrics", metrics, "Figures for Prometheus", roles=None, reply="text/plain"),
         ]
-
-
-async def _handle(endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller | None) -> Response:
-    query = None if endpoint.query is None else read_query(request, endpoint.query)
-    body = None if endpoint.body is None else await read_body(request, endpoint)
-    answer = await endpoint.handler(Call(request, path, caller, body, query))
-    if isinstance(answer, Response):
-        return answer
-    if isinstance(answer, Answer):
-        return JsonResponse(answer.content, answer.status)
-    return JsonResponse(answer, endpoint.status)
 
 
 def _paths(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:

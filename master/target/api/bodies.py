@@ -16,6 +16,8 @@ from master.target.api import errors
 from master.target.api.endpoint import MAX_JSON_BYTES, Binary, Endpoint
 
 JSON = "application/json"
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+"""Of bodies on their way, which clients can make take as long as a request may."""
 _NO_NUL = "a string must not have the character U+0000"
 
 _encode = msgspec.json.Encoder().encode
@@ -36,32 +38,45 @@ def error_response(error: errors.ApiError) -> JsonResponse:
     return JsonResponse({"error": {"code": error.code, "message": error.message}}, error.status, error.headers)
 
 
-async def read_bytes(request: Request, limit_bytes: int) -> bytes:
-    """The whole body. Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`."""
+class BodyBudget:
+    """How many bytes of bodies that are still on their way may be kept, over all connections."""
+
+    def __init__(self, left_bytes: int = MAX_WAITING_BYTES) -> None:
+        self.left_bytes = left_bytes
+
+
+async def read_bytes(request: Request, limit_bytes: int, budget: BodyBudget) -> bytes:
+    """The whole body. Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`, 503 where `budget` has no more."""
     if int(request.headers.get("content-length", 0)) > limit_bytes:
         raise errors.too_large(limit_bytes)
     parts, received_bytes = [], 0
-    async with aclosing(request.stream()) as stream:
-        async for part in stream:
-            parts.append(part)
-            received_bytes += len(part)
-            if received_bytes > limit_bytes:
-                raise errors.too_large(limit_bytes)
+    try:
+        async with aclosing(request.stream()) as stream:
+            async for part in stream:
+                parts.append(part)
+                received_bytes += len(part)
+                budget.left_bytes -= len(part)
+                if received_bytes > limit_bytes:
+                    raise errors.too_large(limit_bytes)
+                if budget.left_bytes < 0:
+                    raise errors.unavailable("too many bodies are on their way")
+    finally:
+        budget.left_bytes += received_bytes
     return b"".join(parts)
 
 
-async def read_body(request: Request, endpoint: Endpoint) -> Any:
+async def read_body(request: Request, endpoint: Endpoint, budget: BodyBudget) -> Any:
     """The body as the endpoint declares it: a Struct, or bytes.
 
-    Raises ApiError 413 for one that is too long, 415 for another content type than JSON, 400 for what is no JSON, 422 for what
+    Raises ApiError as `read_bytes`, 415 for another content type than JSON, 400 for what is no JSON, 422 for what
     breaks the schema.
     """
     if isinstance(endpoint.body, Binary):
-        return await read_bytes(request, endpoint.body.max_bytes)
+        return await read_bytes(request, endpoint.body.max_bytes, budget)
     content_type = request.headers.get("content-type", JSON)
     if content_type.partition(";")[0].strip().lower() != JSON:
         raise errors.unsupported_media_type(JSON)
-    body = await read_bytes(request, MAX_JSON_BYTES)
+    body = await read_bytes(request, MAX_JSON_BYTES, budget)
     try:
         decoded = endpoint.decode(body)
     except msgspec.ValidationError as error:
