@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from processes import Target
 
-from worker.users.lucid.rdp_client import RdpConnection
-from worker.users.lucid.rdp_connection import TLS
+from worker.users.lucid.rdp.client import RdpConnection
+from worker.users.lucid.rdp.connection import TLS
 
 pytestmark = pytest.mark.rdp_creation
 

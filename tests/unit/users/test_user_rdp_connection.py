@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.users.lucid.rdp_connection import (
+from worker.users.lucid.rdp.connection import (
     CREDSSP,
     TLS,
     Confirm,

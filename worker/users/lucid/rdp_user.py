@@ -7,8 +7,8 @@ from typing import Any
 
 from worker.users.lucid import replies
 from worker.users.lucid.base import SignedInUser
-from worker.users.lucid.rdp_client import RdpConnection
-from worker.users.lucid.rdp_connection import TLS, RdpError
+from worker.users.lucid.rdp.client import RdpConnection
+from worker.users.lucid.rdp.connection import TLS, RdpError
 from worker.users.measured import FailedRequestError, measured, report
 
 SERVER = {"cpu_count": 1, "memory_mb": 512, "disk_mb": 1024}

@@ -9,7 +9,7 @@ import time
 from functools import cache
 
 from worker.http.transport.kernel_timestamps import ANCILLARY_BYTES, enable_timestamps, received_s
-from worker.users.lucid.rdp_connection import (
+from worker.users.lucid.rdp.connection import (
     TLS,
     TPKT_BYTES,
     Confirm,
