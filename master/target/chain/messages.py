@@ -144,5 +144,7 @@ class ChainStatistics(Struct):
     transactions_per_s: float | None
     duplicates: int
     passed_over: dict[str, int]
+    double_votes: dict[str, int]
+    """Heights at which a validator was found to have voted for two blocks, by its name."""
     refused_messages: dict[str, int]
     dropped_messages: int

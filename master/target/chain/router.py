@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 import msgspec
@@ -229,6 +231,7 @@ class ChainApi(Domain):
             transactions_per_s=self._chain.recent.transactions_per_s(),
             duplicates=self._chain.admission.duplicates,
             passed_over=dict(sum(passed_over, Counter())),
+            double_votes=dict(reduce(or_, (member.validator.double_votes for member in members.values()))),
             refused_messages=dict(self._chain.refused_messages()),
             dropped_messages=self._chain.dropped_messages(),
         )

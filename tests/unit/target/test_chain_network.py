@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
@@ -231,34 +230,30 @@ def test_a_chain_that_was_tampered_with_is_refused_and_another_asked() -> None:
 
 
 def test_messages_that_claim_what_is_not_so_are_refused_by_reason() -> None:
-    async def play(world: World) -> None:
-        await world.until_all(lambda store: len(store.blocks) >= 2)
-        for task in world.tasks.values():
-            task.cancel()
-        receiver = world.validators["v1"]
-        receiver._begun_at = 0.0
-        chain, height, header = blocks.chain_of(receiver.tip.header), receiver.height, receiver.tip.header
-        stranger = SigningKey()
-        world.network.join("stranger", stranger.public_key)
-        vote = Vote(chain, height, 0, Step.PREVOTE, NO_BLOCK, "v2")
+    async def play() -> None:
+        network, gateway, stranger = Network(), SigningKey(), SigningKey()
+        network.join(GATEWAY, gateway.public_key)
+        network.join("stranger", stranger.public_key)
+        network.join("v2", KEYS["v2"].public_key)
+        receiver = Validator("v1", KEYS["v1"], GENESIS, network, MemoryStore(), pace=PACE, clock=time.time)
+        receiver._begin_rounds()
+        chain = blocks.chain_of(GENESIS.header)
+        vote = Vote(chain, 1, 0, Step.PREVOTE, NO_BLOCK, "v2")
         leader = receiver.rounds.leader(0)
         other = next(name for name in ("v2", "v3", "v4") if name != leader)
         raw = transactions.encode(Transaction(Kind.POOT, "user0001", "1", b'{"weights":{"v2":1000000}}'))
-
-        def sealed(message: Any, sender: str, key: SigningKey) -> bytes:
-            return messages.seal(message, sender, key)
-
-        last = receiver._last_batch = 5
-        following = msgspec.structs.replace(header, height=height, chain=chain)
+        following = msgspec.structs.replace(GENESIS.header, height=1, chain=chain)
+        receiver._last_batch = 5
+        sealed = messages.seal
         for reason, message in {
             "malformed": b"\x93\xa1x\xa1y\xa1z",
             "forged": sealed(vote, "v2", KEYS["v3"]),
             "stranger": sealed(msgspec.structs.replace(vote, voter="stranger"), "stranger", stranger),
             "other_chain": sealed(msgspec.structs.replace(vote, chain=bytes(32)), "v2", KEYS["v2"]),
             "not_leader": sealed(messages.Proposal(0, None, following, b"", other), other, KEYS[other]),
-            "not_from_gateway": sealed(messages.Transactions(last + 9, [raw]), "v2", KEYS["v2"]),
-            "repeated": sealed(messages.Transactions(last, [raw]), GATEWAY, world.key),
-            "invalid_transaction": sealed(messages.Transactions(last + 1, [raw]), GATEWAY, world.key),
+            "not_from_gateway": sealed(messages.Transactions(9, [raw]), "v2", KEYS["v2"]),
+            "repeated": sealed(messages.Transactions(5, [raw]), GATEWAY, gateway),
+            "invalid_transaction": sealed(messages.Transactions(6, [raw]), GATEWAY, gateway),
             "not_asked_for": sealed(messages.Blocks([]), "v2", KEYS["v2"]),
             "not_for_validators": sealed(messages.WantTransactions([]), "v2", KEYS["v2"]),
         }.items():
@@ -266,13 +261,31 @@ def test_messages_that_claim_what_is_not_so_are_refused_by_reason() -> None:
             await receiver._receive(message)
             assert receiver.refused - before == {reason: 1}
         assert not receiver.pool
-        assert not receiver.rounds.votes.is_quorum_in(0, Step.PREVOTE)
+        assert receiver.rounds.votes.known(0) == []
+        await receiver._receive(sealed(vote, "v2", KEYS["v2"]))
+        assert [known for known, _ in receiver.rounds.votes.known(0)] == [vote]
 
-    async def run() -> None:
-        world = World()
-        await play(world)
+    asyncio.run(play())
 
-    asyncio.run(run())
+
+def test_who_votes_for_two_blocks_is_noted_and_stops_nobody() -> None:
+    async def play(world: World) -> None:
+        world.tasks["v4"].cancel()
+
+        def lies() -> bool:
+            tip = world.validators["v1"].tip.header
+            for block in (NO_BLOCK, bytes(32)):
+                vote = Vote(blocks.chain_of(tip), tip.height + 1, 0, Step.PREVOTE, block, "v4")
+                world.network.send("v1", messages.seal(vote, "v4", KEYS["v4"]))
+            return world.validators["v1"].double_votes["v4"] > 0
+
+        await world.until_all(
+            lambda store: len(store.blocks) >= 2 and (lies() or store is not world.stores["v1"]), "v4"
+        )
+        assert world.validators["v1"].double_votes.keys() == {"v4"}
+        assert_one_chain(world)
+
+    in_world(play)
 
 
 def proposal_after(receiver: Validator, **changes: object) -> bytes:

@@ -86,6 +86,8 @@ class Validator:
         """Messages not looked at any further, by reason."""
         self.passed_over: Counter[str] = Counter()
         """Leaders that did not propose in time, or whose block found no quorum, by name."""
+        self.double_votes: Counter[str] = Counter()
+        """Heights at which it has proof of lying, by the liar's name."""
         self.consensus_s: deque[float] = deque(maxlen=100)
         """Seconds from the moment at which a block was due to its being final, of the last blocks."""
         self.caught_up = asyncio.Event()
@@ -378,6 +380,9 @@ class Validator:
 
     async def _take_over(self, block: FinalBlock, following: Tip) -> None:
         await self._store.append(block, following)
+        for name, (first, second) in self.rounds.votes.double_votes.items():
+            _log.warning("%s has voted for two blocks: %s, %s", name, first, second)
+            self.double_votes[name] += 1
         settled = set[bytes]()
         async for piece in in_slices(split_ids(block.ids or b"")):
             self.pool.drop(piece)
