@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from master.target.api import errors
 from master.target.api.bodies import error_response
@@ -17,6 +19,8 @@ MAX_HEAD_BYTES = 64 * 1024
 """Of a head that comes in several pieces; one that comes in one is at most as long as what is read at a time, 256 KiB."""
 REQUEST_WITHIN_S = 60.0
 """From a request's first byte to its last, and from a connection to its first request."""
+MAX_PIPELINED = 32
+"""Requests that may wait for the answers to those before them: thousands fit into what is read at a time."""
 
 
 class Connection(HttpToolsProtocol):
@@ -27,6 +31,14 @@ class Connection(HttpToolsProtocol):
         self._awaited_since_s: float | None = time.monotonic()
         self._in_head = False
         self._head_bytes = 0
+        self._answering: RequestResponseCycle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As asyncio.Protocol; uvicorn tells it to the last of several requests alone."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """As asyncio.Protocol."""
@@ -40,6 +52,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """As httptools."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise httptools.HttpParserError(f"more than {MAX_PIPELINED} requests are waiting")
         self._awaited_since_s, self._in_head, self._head_bytes = time.monotonic(), True, 0
         super().on_message_begin()
 
@@ -62,11 +76,16 @@ class Connection(HttpToolsProtocol):
         if self._awaited_since_s is not None and now_s - self._awaited_since_s > REQUEST_WITHIN_S:
             self._refuse(errors.too_slow(REQUEST_WITHIN_S))
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _refuse(self, error: errors.ApiError) -> None:
         if self.transport.is_closing():
             return
         # What is half answered can't be answered otherwise.
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        answering = self._answering
+        if answering is None or answering.response_complete or not answering.response_started:
             response = error_response(error)
             headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
             lines = b"".join(b"%s: %s\r\n" % header for header in headers)

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from master.target.process.protocol import MAX_HEAD_BYTES, REQUEST_WITHIN_S, Connection
+from master.target.process.protocol import MAX_HEAD_BYTES, MAX_PIPELINED, REQUEST_WITHIN_S, Connection
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 
@@ -100,6 +100,21 @@ def test_a_head_without_end_is_not_kept() -> None:
         return await reader.read()
 
     assert answer(talk) == (431, "head_too_large")
+
+
+def test_no_more_requests_wait_for_one_another_than_a_client_has_use_for() -> None:
+    """Each is kept and answered in its turn, which thousands on many connections make last for seconds."""
+    whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
+
+    async def talk(server: uvicorn.Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        await begin(server, reader, writer, b"")
+        writer.write(whole * (MAX_PIPELINED + 1))
+        for _ in range(MAX_PIPELINED + 1):
+            assert await reader.readuntil(b"\r\n\r\n2")
+        writer.write(whole * 1000)
+        return await reader.read()
+
+    assert answer(talk) == (400, "bad_request")
 
 
 async def begin(
