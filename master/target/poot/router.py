@@ -138,7 +138,10 @@ class PootApi(Domain):
         node = await self._node(call)
         entries = await self._poot.storage.entries(node.name, query.before, query.limit)
         following = entries[-1].id if len(entries) == query.limit else None
-        return LedgerPage(node.name, node.balance, entries, following)
+        # A payment may have come in between the two reads.
+        newest = entries[0] if entries and query.before == LedgerQuery().before else None
+        balance = node.balance if newest is None else newest.balance
+        return LedgerPage(node.name, balance, entries, following)
 
     async def statistics(self, _call: Call) -> PootStatistics:
         """As they are now."""

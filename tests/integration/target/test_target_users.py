@@ -161,9 +161,11 @@ def rdp_statistics(target: Target, confirmed: int) -> dict[str, Any]:
         time.sleep(0.1)
 
 
-def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same(swarm: Swarm) -> None:
+def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same(
+    swarm: Swarm, database_options: list[str]
+) -> None:
     """Requests by HTTP, route by route, and the connections to RDP servers."""
-    with Target("--block-time", "0.5") as target:
+    with Target("--block-time", "0.5", *database_options) as target:
         seen = swarm(target.url, 32, 5)
         answered = answered_by(target)
         tested = answered["POST", "/rdp/servers/[id]/test"]

@@ -101,9 +101,9 @@ def swarm() -> Iterator[Swarm]:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with Postgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
+def database_url(postgres: Postgres) -> str:
+    """A database of PostgreSQL for this module alone."""
+    return postgres.new_database()
 
 
 def counts(seen: Seen, protocol: str) -> dict[str, int]:
@@ -158,12 +158,12 @@ def test_wrong_rows_are_failures(swarm: Swarm, tmp_path: Path) -> None:
 
 
 def test_postgresql_keeps_every_transaction_of_more_users_than_the_pool_has_connections(
-    swarm: Swarm, postgres: Postgres
+    swarm: Swarm, database_url: str
 ) -> None:
-    seen = swarm("PostgresUser", postgres.url, 100, 3)
+    seen = swarm("PostgresUser", database_url, 100, 3)
     assert seen["errors"] == seen["raised"] == []
     assert_consistent(counts(seen, "SQL"), 100)
-    with psycopg.connect(postgres.url) as connection:
+    with psycopg.connect(database_url) as connection:
         assert connection.execute(workload.SUM).fetchone() == UNTOUCHED
         moved = connection.execute(
             "SELECT count(*) FROM piswarm_sessions WHERE raw_bytes <> %s", (workload.BYTES_EACH,)
@@ -171,12 +171,12 @@ def test_postgresql_keeps_every_transaction_of_more_users_than_the_pool_has_conn
         assert moved.fetchone()[0] > 0
 
 
-def test_statements_that_wait_hold_up_nobody_else_of_their_process(swarm: Swarm, postgres: Postgres) -> None:
+def test_statements_that_wait_hold_up_nobody_else_of_their_process(swarm: Swarm, database_url: str) -> None:
     """While a lock keeps all updates waiting for the whole run, reads go on in the same event loop."""
-    swarm("PostgresUser", postgres.url, 1, 0.1)
-    with subprocess.Popen([sys.executable, "-c", LOCKING, postgres.url], stdout=subprocess.PIPE, text=True) as holder:
+    swarm("PostgresUser", database_url, 1, 0.1)
+    with subprocess.Popen([sys.executable, "-c", LOCKING, database_url], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "locked\n"
-        seen = swarm("PostgresUser", postgres.url, 8, 1)
+        seen = swarm("PostgresUser", database_url, 40, 1)
     found = counts(seen, "SQL")
     assert seen["errors"] == seen["raised"] == []
     assert found["begin"] >= 8

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,9 +20,9 @@ SMALL = ("--local", "2", "--users", "24", "--duration", "9s")
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with Postgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
+def database_url(postgres: Postgres) -> str:
+    """A database of PostgreSQL for this module alone."""
+    return postgres.new_database()
 
 
 def endpoints(finished: Finished) -> set[tuple[str, str]]:
@@ -45,11 +44,11 @@ def test_a_database_is_scaled_without_any_server(piswarm: Piswarm) -> None:
     assert {("SQL", name) for name in ("connection", "lookup", "query", "transaction")} <= found
 
 
-def test_postgresql_is_loaded_over_the_wire_and_keeps_every_transaction(piswarm: Piswarm, postgres: Postgres) -> None:
+def test_postgresql_is_loaded_over_the_wire_and_keeps_every_transaction(piswarm: Piswarm, database_url: str) -> None:
     """By nodes that have joined at the same time, each of which finds or makes the table."""
-    found = endpoints(piswarm.run(SCENARIOS / "database-postgresql.yml", *SMALL, "--target", postgres.url))
+    found = endpoints(piswarm.run(SCENARIOS / "database-postgresql.yml", *SMALL, "--target", database_url))
     assert {("SQL", name) for name in ("connection", "lookup", "query", "transaction")} <= found
-    with psycopg.connect(postgres.url) as connection:
+    with psycopg.connect(database_url) as connection:
         total = connection.execute(workload.SUM).fetchone()
     assert total == (workload.ROWS, workload.ROWS * workload.BYTES_EACH)
 
