@@ -265,7 +265,9 @@ class Chain:
             header = block.header
             await self._insist(partial(self._mark, block))
             self._being_marked.pop(header.height)
-            await self._insist(partial(self._retention.note, header.height, header.total))
+            is_read = not all(member.validator.caught_up.is_set() for member in self.members.values())
+            self._retention.add(header.height, header.total)
+            await self._insist(partial(self._retention.prune, is_read=is_read))
 
     async def _insist(self, do: Callable[[], Awaitable[T]]) -> T:
         """Until the database does it: while it can't be reached, or is full, the chain waits instead of going on without."""

@@ -31,29 +31,41 @@ class ChainRetention:
         self._max_transactions = max_transactions
         self._max_bodies = max_bodies
         self._max_blocks = max_blocks
+        self._first = 0
         self._bodies: deque[tuple[int, int]] = deque()  # height, transactions up to it
 
     async def start(self, height: int) -> None:
         """Learn which bodies there are; `height` is the last block's."""
+        self._first = (await self._storage.checkpoint()).header.height
         at = max(0, height - self._max_bodies)
         while blocks := await self._storage.blocks_from(at, _PRUNE_EVERY):
             self._bodies += [(block.header.height, block.header.total) for block in blocks if block.ids is not None]
             at = blocks[-1].header.height + 1
             await asyncio.sleep(0)
 
-    async def note(self, height: int, total: int) -> None:
+    def add(self, height: int, total: int) -> None:
         """A block was added; `total` counts the transactions up to it."""
         self._bodies.append((height, total))
-        gone = []
-        while len(self._bodies) > 1 and (
-            total - self._bodies[0][1] > self._max_transactions or len(self._bodies) > self._max_bodies
-        ):
-            gone.append(self._bodies.popleft()[0])
-        if gone:
-            await self._storage.prune_bodies(gone[0], gone[-1])
-            await self._prune_transactions(gone[-1])
-        if height % _PRUNE_EVERY == 0 and height > self._max_blocks:
+
+    async def prune(self, *, is_read: bool = False) -> None:
+        """Delete what is too much. Can be repeated if it fails.
+
+        While somebody reads the chain from the checkpoint on (`is_read`), that stays, up to twice the usual number of blocks.
+        """
+        height, total = self._bodies[-1]
+        too_many = max(len(self._bodies) - self._max_bodies, 0)
+        while too_many < len(self._bodies) - 1 and total - self._bodies[too_many][1] > self._max_transactions:
+            too_many += 1
+        if too_many:
+            last = self._bodies[too_many - 1][0]
+            await self._storage.prune_bodies(self._bodies[0][0], last)
+            await self._prune_transactions(last)
+            for _ in range(too_many):
+                self._bodies.popleft()
+        kept = self._max_blocks * 2 if is_read else self._max_blocks
+        if height % _PRUNE_EVERY == 0 and height - self._first > kept:
             await self._storage.prune_blocks(height - self._max_blocks)
+            self._first = height - self._max_blocks
 
     async def _prune_transactions(self, height: int) -> None:
         """Serial numbers follow arrival, so by and large the order of blocks; what is out of order goes a block later."""

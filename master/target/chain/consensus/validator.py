@@ -286,7 +286,7 @@ class Validator:
         if self._asked_at < 0 or envelope.sender != self._source:
             raise RefusedError("not_asked_for")
         self._require_member(envelope, message)
-        self._asked_at = -1.0
+        self._asked_at, before = -1.0, self.height
         try:
             for block in message.blocks:
                 if block.header.height == self.height:
@@ -298,10 +298,10 @@ class Validator:
             self._source = self._another_source(envelope.sender)
             return
         # Fewer than it could send are all that there were a moment ago; what comes now, one hears of as all do.
-        if len(message.blocks) == BATCH_BLOCKS and self._source is not None:
-            self._ask_for_blocks(self._source)
-        else:
+        if len(message.blocks) < BATCH_BLOCKS:
             self.caught_up.set()
+        elif self.height > before and self._source is not None:
+            self._ask_for_blocks(self._source)
 
     def _is_elsewhere(self, chain: bytes, height: int, sender: str) -> bool:
         """Whether a message is about another height: then about the past, or there are blocks to be asked for."""
