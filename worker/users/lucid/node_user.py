@@ -11,7 +11,9 @@ from worker.users.lucid.base import SignedInUser
 
 
 class NodeUser(SignedInUser):
-    """A node of the platform: it registers once, is put into a pool, reports how it is, and sometimes looks around.
+    """A node of the platform: it registers, is put into a pool, reports how it is, and sometimes looks around.
+
+    Now and then it renews its registration, as a node does that was started anew.
 
     Its figures are those of the machine that it runs on, or of the board that a simulated node stands for.
     """
@@ -32,7 +34,8 @@ class NodeUser(SignedInUser):
         if not self.registered:
             self._register()
             return
-        (step,) = self.random.choices((self._report, self._look_at_itself, self._look_around), (17, 2, 1))
+        steps = (self._report, self._look_at_itself, self._look_around, self._register)
+        (step,) = self.random.choices(steps, (16, 2, 1, 1))
         step()
 
     def _register(self) -> None:
