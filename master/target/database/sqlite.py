@@ -8,13 +8,14 @@ text is a constant.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from master.target.database.database import DatabaseError, Row
 
@@ -48,12 +49,17 @@ class SqliteDatabase:
             _check(path)
             # It holds the signing key and password hashes. SQLite's further files take after this one.
             path.touch(mode=0o600)
+            self._use = _begin_use(path)
+        except OSError as error:
+            raise DatabaseError(f"{path}: {error}; name a new file") from None
+        try:
             self._db = sqlite3.connect(path, isolation_level=None, cached_statements=_PREPARED_STATEMENTS)
             self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            self._use.close()
             raise DatabaseError(f"{path}: {error}; name a new file") from None
         self._writing = asyncio.Lock()
 
@@ -98,6 +104,7 @@ class SqliteDatabase:
     async def close(self) -> None:
         """As Database."""
         self._db.close()
+        self._use.close()  # last: closing the file ends SQLite's own locks on it, too
 
 
 class _Transaction:
@@ -151,6 +158,20 @@ def _unusable(error: sqlite3.OperationalError) -> Exception:
     if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR:
         return error
     return DatabaseError(f"SQLite: {error}")
+
+
+def _begin_use(path: Path) -> BinaryIO:
+    """The file, with a lock that keeps other targets away as long as it is open. Raises DatabaseError if one is there.
+
+    Two would each go on with the chain in their own way. Whoever only reads is not kept away.
+    """
+    file = path.open("rb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DatabaseError(f"{path}: another target uses it; end that one, or name another file") from None
+    return file
 
 
 def _check(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,23 @@ def test_the_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
     on_database(SqliteDatabase(path), work)
     with pytest.raises(DatabaseError, match="another version"):
         SqliteDatabase(path)
+
+
+def test_a_database_is_one_targets_at_a_time(tmp_path: Path) -> None:
+    """Another is told so; whoever reads is let in, and the next target once this one has ended."""
+    file = tmp_path / "target.db"
+
+    async def work() -> None:
+        first = SqliteDatabase(file)
+        await first.create("CREATE TABLE IF NOT EXISTS things (one INTEGER NOT NULL)")
+        with pytest.raises(DatabaseError, match="another target uses it"):
+            SqliteDatabase(file)
+        with closing(sqlite3.connect(file)) as reader:
+            assert reader.execute("SELECT * FROM things").fetchall() == []
+        await first.execute("INSERT INTO things (one) VALUES (1)")
+        await first.close()
+        following = SqliteDatabase(file)
+        assert await following.fetch_all("SELECT one FROM things") == [(1,)]
+        await following.close()
+
+    asyncio.run(work())
