@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -24,6 +26,11 @@ _TYPES = {
     "WITHOUT ROWID": "",
 }
 
+_USE_LOCK = 0x70697377  # "pisw": the number of the advisory lock that a target has on its database
+_LOCK_WITHIN_S = 5.0  # the server frees that of a process which was killed as soon as it sees its connection closed
+# So that it sees within a minute that the machine at the other end is gone.
+_KEEPALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+
 _Connection = psycopg.AsyncConnection[Row]
 
 
@@ -32,6 +39,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._use: _Connection | None = None  # keeps other targets away
         self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             url,
             min_size=MIN_CONNECTIONS,
@@ -46,13 +54,17 @@ class PostgresDatabase:
         try:
             # Once without the pool, which would try again and again, and not say why.
             first = await psycopg.AsyncConnection.connect(
-                self._url, autocommit=True, connect_timeout=int(_CONNECT_TIMEOUT_S)
+                self._url, autocommit=True, connect_timeout=int(_CONNECT_TIMEOUT_S), options=_KEEPALIVE
             )
-            async with first:
-                await first.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            self._use = first
+            await _begin_use(first)
+            await first.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             await self._pool.open(wait=True, timeout=_CONNECT_TIMEOUT_S)
+        except DatabaseError:
+            await self.close()
+            raise
         except (psycopg.Error, PoolTimeout) as error:
-            await self._pool.close()
+            await self.close()
             reason = " ".join(str(error).split())
             raise DatabaseError(f"PostgreSQL: {reason}; check the URL, and that the server runs") from None
 
@@ -87,6 +99,8 @@ class PostgresDatabase:
     async def close(self) -> None:
         """As Database."""
         await self._pool.close()
+        if self._use is not None:
+            await self._use.close()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Connection]:
@@ -96,6 +110,21 @@ class PostgresDatabase:
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise DatabaseError(f"PostgreSQL: {' '.join(str(error).split())}") from error
+
+
+async def _begin_use(connection: _Connection) -> None:
+    """Keep other targets away as long as this connection lasts. Raises DatabaseError if one is there.
+
+    Two would each go on with the chain in their own way.
+    """
+    deadline_s = time.monotonic() + _LOCK_WITHIN_S
+    while True:
+        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_USE_LOCK,))).fetchone()
+        if row == (True,):
+            return
+        if time.monotonic() > deadline_s:
+            raise DatabaseError("PostgreSQL: another target uses this database; end that one, or name another database")
+        await asyncio.sleep(0.1)
 
 
 class _Connected:

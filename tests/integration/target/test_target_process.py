@@ -202,3 +202,16 @@ def test_password_and_token_lifetime_can_be_set() -> None:
         reply = target.ask("GET", "/auth/me", token=target.sign_in("user0001", "another"))
         assert reply.status == 401
         assert reply.json["error"]["message"] == "token expired"
+
+
+def test_a_database_is_one_targets_at_a_time(database_options: list[str], tmp_path: Path) -> None:
+    """Another says so, and ends; one that was killed is in nobody's way."""
+    options = database_options or [f"--database={tmp_path / 'target.db'}"]
+    with Target(*options) as first:
+        second = subprocess.run([*TARGET, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert (second.returncode, second.stdout) == (2, "")
+        assert "another target uses" in second.stderr
+        assert first.ask("GET", "/health").status == 200
+        first.kill()
+        with Target(*options) as following:
+            assert following.ask("GET", "/health").status == 200
