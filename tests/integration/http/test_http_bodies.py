@@ -193,7 +193,7 @@ def test_an_expected_body_waits_for_the_servers_word(server: Server, user: Visit
 def test_an_expected_body_is_sent_in_the_end_to_a_server_that_does_not_know_expect(
     server: Server, user: Visitor
 ) -> None:
-    """After about a second."""
+    """A body whose head expects a 100 is sent after about a second to a server that never answers with one."""
     assert user.client.post("/", data=b"body", headers={"expect": "100-continue"}).ok
     assert sent(server).body == b"body"
     assert 500 < user.event["response_time"] < 3000

@@ -115,7 +115,7 @@ def test_a_cookie_for_somebody_else_is_not_taken(server: Server, user: Visitor, 
 
 @pytest.mark.parametrize("domain", ["localhost", ".localhost", "LOCALHOST"])
 def test_a_cookie_whose_domain_is_a_host_without_dots_comes_back(server: Server, domain: str) -> None:
-    """To that host alone (RFC 6265 5.3, step 5); and it can be removed again."""
+    """A cookie whose domain is a host without dots comes back to that host alone (RFC 6265 5.3, step 5), and can be removed again."""
     user = server.visitor(host=server.url.replace("127.0.0.1", "localhost"))
     set_by(server, "/login", f"a=1; Domain={domain}")
     set_by(server, "/logout", f"a=; Domain={domain}; Expires=Thu, 01-Jan-70 00:00:01 GMT")

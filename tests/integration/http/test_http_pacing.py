@@ -32,13 +32,13 @@ LONG_PERIOD_S = 0.5
 
 
 def late(user: Visitor) -> Visitor:
-    """As its pacing leaves it before a task that begins late."""
+    """The user as its pacing leaves it before a task that begins late."""
     user.client.intended_s = time.monotonic() - LATE_S
     return user
 
 
 def counted_as_late(user: Visitor) -> list[bool]:
-    """Of each request, in order."""
+    """Whether each request was counted as late, in order."""
     return [event["response_time"] >= LATE_S * 1000 for event in user.fired]
 
 
@@ -271,7 +271,7 @@ def test_a_task_set_may_have_a_pacing_of_its_own(server: Server) -> None:
 
 
 class Plain(User):
-    """Of Locust, with a client that knows of no schedule."""
+    """A user of Locust's, with a client that knows of no schedule."""
 
     wait_time = constant_pacing(LONG_PERIOD_S)
     client = None

@@ -260,7 +260,7 @@ def test_a_refused_connection_is_a_failure(server: Server) -> None:
     ids=["none", "cut-head", "cut-body", "cut-chunks", "wrong-chunk", "wrong-length", "no-http"],
 )
 def test_an_answer_that_breaks_http_is_a_failure(server: Server, answer: Any) -> None:
-    """It is counted once, not raised, and the user's next request works."""
+    """An answer that breaks HTTP is counted once as a failure, not raised, and the user's next request works."""
     server.on("/broken", answer)
     user = server.visitor()
     user.client.post("/broken")
@@ -278,7 +278,7 @@ def test_redirects_are_followed_by_each_method(server: Server) -> None:
 
 
 def test_its_settings_are_those_of_fasthttpuser() -> None:
-    """All but one: certificates are verified unless a class says otherwise."""
+    """HttpUser has FastHttpUser's settings, but for one: certificates are verified unless a class says otherwise."""
     names = "network_timeout connection_timeout max_redirects max_retries default_headers concurrency client_pool"
     for name in names.split():
         assert getattr(HttpUser, name) == getattr(FastHttpUser, name), name

@@ -32,24 +32,6 @@ def target(database_options: list[str]) -> Iterator[Target]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def user(target: Target) -> str:
-    return target.sign_in("user0001")
-
-
-@pytest.fixture(scope="module")
-def admin(target: Target) -> str:
-    return target.sign_in("admin01")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of the test's own that outlives the target."""
-    if request.param == "sqlite":
-        return str(tmp_path / "target.db")
-    return request.getfixturevalue("postgres").new_database()
-
-
 def read(target: Target, token: str, path: str) -> Any:
     reply = target.ask("GET", path, token=token)
     assert reply.status == 200, reply

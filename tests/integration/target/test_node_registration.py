@@ -33,16 +33,6 @@ def target(database_options: list[str]) -> Iterator[Target]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def admin(target: Target) -> str:
-    return target.sign_in("admin01")
-
-
-@pytest.fixture(scope="module")
-def account(target: Target) -> str:
-    return target.sign_in("node0001")
-
-
 def register(target: Target, token: str, name: str, hardware: dict[str, Any] = PI_5) -> dict[str, Any]:
     reply = target.ask("POST", "/nodes", {"name": name, **hardware}, token)
     assert reply.status == 201, reply

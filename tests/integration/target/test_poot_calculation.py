@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,24 +26,6 @@ _numbers = itertools.count(1)
 def target(database_options: list[str]) -> Iterator[Target]:
     with Target(BLOCK_TIME, *database_options) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def admin(target: Target) -> str:
-    return target.sign_in("admin01")
-
-
-@pytest.fixture(scope="module")
-def account(target: Target) -> str:
-    return target.sign_in("node0001")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of the test's own that outlives the target."""
-    if request.param == "sqlite":
-        return str(tmp_path / "target.db")
-    return request.getfixturevalue("postgres").new_database()
 
 
 @pytest.fixture

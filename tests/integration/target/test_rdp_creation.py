@@ -37,16 +37,6 @@ def target(database_options: list[str]) -> Iterator[Target]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def user(target: Target) -> str:
-    return target.sign_in("user0001")
-
-
-@pytest.fixture(scope="module")
-def admin(target: Target) -> str:
-    return target.sign_in("admin01")
-
-
 def add_node(target: Target, token: str, name: str) -> None:
     node = {"name": name, "model": "Raspberry Pi 5", "cpu_count": 4, "memory_mb": 8063, "disk_mb": 119_000}
     assert target.ask("POST", "/nodes", node, token).status == 201

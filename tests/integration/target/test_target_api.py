@@ -26,16 +26,6 @@ def target(database_options: list[str]) -> Iterator[Target]:
 
 
 @pytest.fixture(scope="module")
-def user(target: Target) -> str:
-    return target.sign_in("user0001")
-
-
-@pytest.fixture(scope="module")
-def admin(target: Target) -> str:
-    return target.sign_in("admin01")
-
-
-@pytest.fixture(scope="module")
 def node(target: Target) -> str:
     return target.sign_in("node0001")
 

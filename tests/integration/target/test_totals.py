@@ -6,11 +6,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import psycopg
 import pytest
-from database_servers import Postgres
 from processes import ROOT, Piswarm, Target
 
 from master.target.chain.ledger.transactions import Kind, decode
@@ -21,15 +19,6 @@ SMALL = ("--local", "2", "--users", "60", "--duration", "10s")
 RECEIVED = "SELECT COALESCE(SUM(received_bytes), 0) FROM requests JOIN endpoints ON id = endpoint WHERE method = ? AND name = ?"
 
 Rows = list[tuple[object, ...]]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A file, or the URL of an empty database."""
-    if request.param == "sqlite":
-        return str(tmp_path / "target.db")
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database()
 
 
 def rows(database: str, statements: Sequence[str]) -> list[Rows]:

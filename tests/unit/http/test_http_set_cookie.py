@@ -180,7 +180,7 @@ def test_for_which_hosts_a_cookie_is(host: str, attribute: str, domain: str | No
     ],
 )
 def test_for_which_paths_a_cookie_is(asked: str, attribute: str, path: str) -> None:
-    """Those below the one it names, or below the folder of the request (RFC 6265 5.1.4)."""
+    """A cookie is for the paths below the one that it names, or below the folder of the request (RFC 6265 5.1.4)."""
     cookie = said(f"a=1; {attribute}", path=asked)
     assert cookie is not None
     assert cookie.path == path
@@ -209,7 +209,7 @@ def test_for_which_paths_a_cookie_is(asked: str, attribute: str, path: str) -> N
     ],
 )
 def test_the_name_and_value_of_a_cookie(line: str, pair: tuple[str, str] | None) -> None:
-    """As they stand, without the spaces around them; what has none sets none, nor does a prefix's promise that is not kept."""
+    """Name and value of a cookie are what stands there, without the spaces around; a line without either sets none, nor does one that breaks its prefix's promise."""
     cookie = said(line)
     assert (cookie and (cookie.name, cookie.value)) == pair
 

@@ -30,11 +30,6 @@ def target(options: list[str]) -> Iterator[Target]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def admin(target: Target) -> str:
-    return target.sign_in("admin01")
-
-
 def sign_in(target: Target, name: str, password: str = "piswarm") -> Reply:
     return target.ask("POST", "/auth/login", {"username": name, "password": password})
 
