@@ -182,7 +182,7 @@ class Visitor(HttpUser):
         said = [line.removeprefix(f"{worker} ") for line in lines if line.startswith(worker)]
         begin, options, end = said[:2], said[2:-4], said[-4:]
         assert begin == ["init", "test_start"]
-        assert options == ["acme 3 2 3.1"]
+        assert options == ["acme 3 2 5.1"]
         assert end == ["test_stopping", "test_stop", "quitting", "quit"]
 
 
