@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from processes import Reply, Target
 
+from master.target.poot.scores import Trust, add_work, recent_units, score_ppm
+
 pytestmark = pytest.mark.poot_calculation
 
 HARDWARE = {"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu_count": 4, "memory_mb": 8063}
@@ -74,22 +76,33 @@ def wait_until(holds: Callable[[], Any]) -> Any:
     return found
 
 
+def trust_of(*records: dict[str, Any]) -> Trust:
+    """What the records make of a node's trust by now: one of a former hour has faded a little."""
+    trust = Trust()
+    for record in records:
+        ended_ms, hour = int(record["ended_at"] * 1000), int(time.time()) // 3600
+        trust = add_work(trust, record["units"], record["quality_ppm"], ended_ms, hour)
+    return trust
+
+
 def test_a_score_grows_with_work_and_with_its_quality(target: Target, account: str, node: str) -> None:
-    first = report(target, account, work(node, 2))
-    assert (first.status, first.json["node"], first.json["score_ppm"]) == (201, node, 750_000)
-    poor = report(target, account, work(node, 1, quality_ppm=0)).json["score_ppm"]
-    assert poor == 300 * PPM // 700
-    good = report(target, account, work(node, 0)).json["score_ppm"]
-    assert good == 600 * PPM // 1000
+    """Good work raises a score, work without quality lowers it, and both follow from the records alone."""
+    records = [work(node, 2), work(node, 1, quality_ppm=0), work(node, 0)]
+    replies = [report(target, account, record) for record in records]
+    assert [(reply.status, reply.json["node"]) for reply in replies] == [(201, node)] * 3
+    first, poor, good = (reply.json["score_ppm"] for reply in replies)
+    assert poor < good < first
+    trust = trust_of(*records)
     score = read(target, account, f"/poot/scores/{node}")
     assert score == {
         "node": node,
-        "score_ppm": good,
-        "recent_units": 900,
+        "score_ppm": score_ppm(trust, trust.hour),
+        "recent_units": recent_units(trust, trust.hour),
         "records": 3,
         "units": 900,
         "balance": 0,
     }
+    assert score["score_ppm"] == good
 
 
 def test_a_node_without_work_has_no_score(target: Target, account: str, node: str) -> None:
