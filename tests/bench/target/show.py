@@ -11,6 +11,7 @@ from command import number
 from gates import Gate
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 SCHEMA = "piswarm/bench/target/1"
 
@@ -40,7 +41,7 @@ def print_table(
     for gate in gates:
         table.add_row(
             gate.area if gate.area != area else "",
-            gate.figure,
+            Text(gate.figure),  # [id] is no markup
             f"{gate.sign} {gate.bound:g} {gate.unit}".strip(),
             f"{number(gate.reached, '.4g')} {gate.unit}".strip(),
             f"{number(gate.margin, '.3g')} ×",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,22 @@ def test_an_area_that_there_is_not_is_named(tmp_path: Path) -> None:
 def test_a_gate_holds_within_its_bound(gate: Gate, holds: bool, margin: float | None) -> None:
     """The margin says how many times better than the bound it is; what could not be measured does not hold."""
     assert (gate.holds, gate.margin) == (holds, margin)
+
+
+def test_the_name_of_an_endpoint_is_shown_as_it_is() -> None:
+    """The brackets of an endpoint are no markup."""
+    # In a process of its own: each bench has a module `show`.
+    code = f"""
+import sys
+sys.path += [{str(ROOT / "tests/bench/target")!r}, {str(ROOT / "tests/bench")!r}]
+from gates import floor
+from rich.console import Console
+from show import print_table
+gate = floor("gateway", "GET /sessions/[id] rate", 800, "/s", 1200.0)
+print_table(Console(width=120), machine={{"cpu": "a", "cores": 2}}, database="SQLite", gates=[gate], took_s=1.0)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "GET /sessions/[id] rate" in shown.stdout
 
 
 def test_the_thresholds_of_a_run_are_gates_in_peoples_units() -> None:
