@@ -126,6 +126,7 @@ def summarise(name: str, result: Result, started_at: datetime, usage: Mapping[st
             {"rule": each["rule"], "value": each["observed"], "observed": each["observed_text"], "ok": each["ok"]}
             for each in result["thresholds"]
         ],
+        "endpoints": {f"{each['method']} {each['name']}": each["total"] for each in result["endpoints"]},
         "usage": dict(usage),
     }
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
 sys.path.append(str(Path(__file__).parents[2] / "performance"))  # the suites that measure under load
@@ -21,7 +22,7 @@ from children import BenchError, Children, blame
 from client import Client
 from command import EXIT_FAILED, OUT, carry_out, open_console, progress_on
 from figures import chain, many_at_once, single_requests
-from gates import Gate, gates_of_run
+from gates import Gate, floor, gates_of_run
 from machine import describe_all
 from pipeline import session_chunks
 from show import document, print_table
@@ -80,8 +81,8 @@ def _on_target(measure: Callable[[Callable[[str], Client]], list[Gate]]) -> list
         return measure(lambda account: Client(url, account, PASSWORD))
 
 
-def _suite(name: str) -> list[Gate]:
-    """The gates of a performance suite, run by piswarm against a target that it starts."""
+def _run_suite(name: str) -> dict[str, Any]:
+    """What a performance suite has measured, run by piswarm against a target that it starts."""
     with tempfile.TemporaryDirectory(prefix="piswarm-bench-") as results:
         try:
             measured = suites.measure(name, Path(results))
@@ -89,14 +90,26 @@ def _suite(name: str) -> list[Gate]:
             raise BenchError(str(error)) from None
     if measured["verdict"] not in {"PASS", "FAIL"}:
         raise BenchError(f"{name}: {measured['verdict']}: {measured['reason']}")
-    return gates_of_run(name.replace("_", " "), measured["gates"])
+    return measured
+
+
+def _suite(name: str) -> list[Gate]:
+    """The gates of a suite."""
+    return gates_of_run(name.replace("_", " "), _run_suite(name)["gates"])
+
+
+def _database() -> list[Gate]:
+    """The gates of the database, and how many connections the users' pools had: each user opens one, and keeps it."""
+    area, measured = "database queries", _run_suite("database_queries")
+    connections = measured["endpoints"].get("SQL connect")
+    return [*gates_of_run(area, measured["gates"]), floor(area, "pooled connections", 100, "", connections)]
 
 
 AREAS: dict[str, Callable[[], list[Gate]]] = {
     "gateway": lambda: _suite("api_gateway_throughput"),
     "sessions": lambda: _suite("session_processing"),
     "chunks": session_chunks,
-    "database": lambda: _suite("database_queries"),
+    "database": _database,
     "chain": lambda: _on_target(chain),
     "single": lambda: _on_target(single_requests),
     "many": lambda: _on_target(many_at_once),
