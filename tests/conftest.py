@@ -8,3 +8,9 @@ os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 import locust  # noqa: F401
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
+
+from hypothesis import settings  # Locust comes first
+
+# How long an example takes says nothing on a machine that does other things.
+settings.register_profile("piswarm", deadline=None)
+settings.load_profile("piswarm")

@@ -21,11 +21,11 @@ import suites
 from children import BenchError, Children, blame
 from client import Client
 from command import EXIT_FAILED, OUT, carry_out, open_console, progress_on
-from figures import chain, many_at_once, single_requests
-from gates import Gate, floor, gates_of_run
 from machine import describe_all
 from pipeline import session_chunks
+from platform_figures import chain, many_at_once, single_requests
 from show import document, print_table
+from target_gates import Gate, floor, gates_of_run
 
 PASSWORD = "of-this-bench-alone"  # the target is the bench's own
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gates import Gate, ceiling, floor
+from target_gates import Gate, ceiling, floor
 
 from master.target.database.sqlite import SqliteDatabase
 from master.target.sessions.chunk_storage import ChunkStorage

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from command import number
-from gates import Gate
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from target_gates import Gate
 
 SCHEMA = "piswarm/bench/target/1"
 

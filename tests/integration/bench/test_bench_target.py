@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 from benches import Bench
 from processes import ROOT
-
-sys.path.append(str(ROOT / "tests" / "bench" / "target"))
-
-from gates import Gate, ceiling, floor, gates_of_run
+from target_gates import Gate, ceiling, floor, gates_of_run
 
 BENCH = Bench("target")
 
@@ -65,8 +62,8 @@ def test_the_name_of_an_endpoint_is_shown_as_it_is() -> None:
     # In a process of its own: each bench has a module `show`.
     code = f"""
 import sys
-sys.path += [{str(ROOT / "tests/bench/target")!r}, {str(ROOT / "tests/bench")!r}]
-from gates import floor
+sys.path += [{str(ROOT / "tests/bench/target")!r}, {str(ROOT / "tests/bench")!r}, {str(ROOT / "tests")!r}]
+from target_gates import floor
 from rich.console import Console
 from show import print_table
 gate = floor("gateway", "GET /sessions/[id] rate", 800, "/s", 1200.0)

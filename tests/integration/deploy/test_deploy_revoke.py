@@ -98,6 +98,7 @@ def test_a_node_that_is_revoked_during_a_run_is_cut_off(piswarm: Piswarm, fleet:
     """A node revoked in a run, or whose key is removed, is cut off within 5 s, its users move, and its reports are refused."""
     started = piswarm.start(plan(piswarm, hold="25s"), *fleet.options)
     started.wait_for("stage 1 of 1, hold")
+    wait_for(lambda: {"pi2", "pi3"} <= last_seconds(started.directory).keys(), "pi2 and pi3 have reported")
     place = StateDirectory(fleet.state)
     revoked_s = cut_off(started, fleet, "pi2", lambda: done(fab(fleet.inventory, fleet.state, "revoke", "pi2")))
     removed_s = cut_off(started, fleet, "pi3", lambda: forget_keys(place, ["pi3"]))

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from children import BenchError
 from client import Client
-from gates import Gate, ceiling, floor
+from target_gates import Gate, ceiling, floor
 
 REPEATS = 20
 SESSIONS, SERVERS, REGISTRATIONS, SCORES = 64, 24, 128, 100
