@@ -16,12 +16,8 @@ class DatabaseError(Exception):
         self.option = option
 
 
-class Database(Protocol):
-    """One SQL for all: `?` stands for a value, and the types of columns are SERIAL_KEY, INTEGER, REAL, TEXT and BLOB.
-
-    A serial key numbers the rows from 1. What a call has returned from is committed; how well that is kept is the
-    setting `durability`.
-    """
+class Statements(Protocol):
+    """What statements are carried out by: a database, or a transaction of one."""
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
@@ -32,8 +28,16 @@ class Database(Protocol):
     async def execute(self, sql: str, *values: Any) -> int:
         """Carry out a statement; the number of rows that it changed."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Database]:
-        """All or nothing of what is done by the database that it gives. Nothing but its methods may be awaited inside."""
+
+class Database(Statements, Protocol):
+    """One SQL for all: `?` stands for a value, and the types of columns are SERIAL_KEY, INTEGER, REAL, TEXT and BLOB.
+
+    A serial key numbers the rows from 1. What a call has returned from is committed; how well that is kept is the
+    setting `durability`.
+    """
+
+    def transaction(self) -> AbstractAsyncContextManager[Statements]:
+        """All or nothing of what is done by what it gives. Nothing but its methods may be awaited inside."""
 
     async def create(self, schema: str) -> None:
         """Carry out the statements of a schema, which leave alone what is there (IF NOT EXISTS)."""

@@ -142,16 +142,6 @@ class _Connected:
     async def execute(self, sql: str, *values: Any) -> int:
         return (await self._connection.execute(_text(sql), values)).rowcount
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[_Connected]:
-        yield self
-
-    async def create(self, schema: str) -> None:
-        raise NotImplementedError("a schema is created outside of transactions")
-
-    async def close(self) -> None:
-        raise NotImplementedError("a transaction ends with its block")
-
 
 @cache  # each text is a constant
 def _text(sql: str) -> bytes:

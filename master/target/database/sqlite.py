@@ -122,16 +122,6 @@ class _Transaction:
     async def execute(self, sql: str, *values: Any) -> int:
         return _changed(self._db, sql, values)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[_Transaction]:
-        yield self
-
-    async def create(self, schema: str) -> None:
-        raise NotImplementedError("a schema is created outside of transactions")
-
-    async def close(self) -> None:
-        raise NotImplementedError("a transaction ends with its block")
-
 
 def _rows(db: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> list[Row]:
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from master.target.database.database import Database
+from master.target.database.database import Database, Statements
 from master.target.nodes.storage import NodeStorage
 from master.target.rdp.allocation import Candidate, Resources
 
@@ -47,11 +47,11 @@ class NodeRoom:
             rows = await self._database.fetch_all(_ANY, *values, MAX_CANDIDATES)
         return [Candidate(row[0], Resources(*row[1:4]), Resources(*row[4:])) for row in rows]
 
-    async def reserve(self, transaction: Database, node: str, needed: Resources) -> bool:
+    async def reserve(self, transaction: Statements, node: str, needed: Resources) -> bool:
         """Take room; False if there is not enough after all."""
         return bool(await transaction.execute(_RESERVE, *needed, node, *needed))
 
-    async def release(self, transaction: Database, node: str, given: Resources) -> None:
+    async def release(self, transaction: Statements, node: str, given: Resources) -> None:
         """Give room back."""
         await transaction.execute(_RELEASE, *given, node)
 

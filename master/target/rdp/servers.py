@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from master.target.api import errors
-from master.target.database.database import Database
+from master.target.database.database import Database, Statements
 from master.target.rdp.allocation import Candidate, Resources, best_fit
 from master.target.rdp.listener import Listener
 from master.target.rdp.messages import NewServer
@@ -35,10 +35,10 @@ class Nodes(Protocol):
     async def candidates(self, needed: Resources, node: str | None, pool: str | None) -> list[Candidate]:
         """Nodes that are alive and have room, a bounded number: that node, those of that pool, or any."""
 
-    async def reserve(self, transaction: Database, node: str, needed: Resources) -> bool:
+    async def reserve(self, transaction: Statements, node: str, needed: Resources) -> bool:
         """Take room; False if there is not enough after all."""
 
-    async def release(self, transaction: Database, node: str, given: Resources) -> None:
+    async def release(self, transaction: Statements, node: str, given: Resources) -> None:
         """Give room back."""
 
     async def lost(self, names: Collection[str]) -> set[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from master.target.database.database import Database, Row
+from master.target.database.database import Database, Row, Statements
 from master.target.rdp.allocation import Resources
 from master.target.rdp.listener import Traffic
 from master.target.rdp.protocol.connection import Security
@@ -131,7 +131,7 @@ class ServerStorage:
         await self._database.create(_SCHEMA)
         await self._database.execute(_END_RUNS, _OPEN)
 
-    async def add(self, transaction: Database, server: StoredServer) -> StoredServer:
+    async def add(self, transaction: Statements, server: StoredServer) -> StoredServer:
         """Store a new server, within the transaction that reserves what it is given; it gets its serial number."""
         row = await transaction.fetch_one(
             _ADD,
@@ -204,7 +204,7 @@ class ServerStorage:
             server.id,
         )
 
-    async def remove(self, transaction: Database, server: StoredServer) -> bool:
+    async def remove(self, transaction: Statements, server: StoredServer) -> bool:
         """Forget a server, within the transaction that gives back what it had; its traffic stays in the totals."""
         if not await transaction.execute(_REMOVE, server.id, server.state.value):
             return False
