@@ -27,6 +27,44 @@ class Stage:
         return abs(self.users - from_users) / self.spawn_rate
 
 
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """A stretch of an open stage's hold with a rate of its own."""
+
+    rate_per_s: float
+    at_s: float
+    """Seconds after the hold's start."""
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sine:
+    """A sine on top of an open stage's rate while it is held."""
+
+    amplitude_per_s: float
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStage:
+    """One stage of the open model: go to `rate_per_s` arrivals per second within `ramp_s`, then hold for `hold_s`.
+
+    At most `max_users` users of the whole fleet are busy at a time.
+    """
+
+    rate_per_s: float
+    max_users: int
+    hold_s: float
+    ramp_s: float = 0.0
+    poisson: bool = False
+    """Whether arrivals are a Poisson process; else they are even."""
+    sine: Sine | None = None
+    spikes: tuple[Spike, ...] = ()
+
+
+LoadStage = Stage | OpenStage
+
+
 def ramps_s(stages: Sequence[Stage]) -> list[float]:
     """The planned length of each stage's ramp, starting with no users."""
     before = [0, *(stage.users for stage in stages)]

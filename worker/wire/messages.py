@@ -156,6 +156,32 @@ class UserShare(msgspec.Struct, frozen=True):
     fixed_count: int = 0
 
 
+class RateSegment(msgspec.Struct, frozen=True, array_like=True):
+    """A stretch of the rate curve of the open model: a line, with a sine on top of it.
+
+    At `t` seconds into it the rate is
+    from_per_s + (to_per_s - from_per_s) * t / duration_s + amplitude_per_s * sin(2 * pi * t / period_s)
+    """
+
+    duration_s: Seconds
+    from_per_s: Seconds
+    to_per_s: Seconds
+    stage: Count
+    """The stage that it belongs to, from 0."""
+    amplitude_per_s: Seconds = 0.0
+    """At most the lowest rate of the line; 0 for no sine."""
+    period_s: Seconds = 0.0
+    poisson: bool = False
+    """Whether arrivals are a Poisson process; else they are even. The same for all segments of a stage."""
+
+
+class ArrivalPlan(msgspec.Struct, frozen=True, array_like=True):
+    """All arrivals of a run in the open model, from plan time 0 on (worker/load/arrivals/schedule.py)."""
+
+    segments: list[RateSegment]
+    seed: int
+
+
 class Work(msgspec.Struct, frozen=True):
     """The load that the workers of a run make: which users, in which shares, against which host."""
 
@@ -180,6 +206,8 @@ class Work(msgspec.Struct, frozen=True):
     """Environment variables with the values of the locustfile's own options (worker/load/locust_options.py)."""
     target_password: str = ""
     """The password of the target's accounts, a secret; empty where none is known."""
+    arrivals: ArrivalPlan | None = None
+    """The arrivals of the open model; None for the closed one."""
 
     def __repr__(self) -> str:
         """Without the password, which so stays out of logs and tracebacks."""
@@ -227,6 +255,22 @@ class Quit(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Controller: the run is over. The agent ends its workers; then it ends itself, or waits for the next run."""
 
 
+class ArrivalDeal(msgspec.Struct, frozen=True, array_like=True):
+    """Controller to a worker: start those of the arrivals `first` to `end` - 1 that lie in your slots.
+
+    Arrival `i` lies in slot `(i - base) % period`. The slots of all workers together are 0 to `period` - 1, each once.
+    """
+
+    first: Count
+    end: Count
+    start_s: float
+    """Plan time 0 on the worker's monotonic clock."""
+    base: Count
+    period: Annotated[int, msgspec.Meta(ge=1, le=1 << 32)]
+    slots: dict[str, list[int]] | None = None
+    """The worker's slots, in order, by user class; None: those of the deal before."""
+
+
 AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | Leave
 ControllerMessage = Welcome | Assign | HelloRequest | ClockRequest | Quit
 
@@ -259,6 +303,28 @@ class EndpointSecond(msgspec.Struct, array_like=True):
     waiting_max_ms: Milliseconds = 0.0
     waiting_buckets: Buckets = msgspec.field(default_factory=dict)
     """Ages of those in flight that had been waiting for at least WAITING_S."""
+    service_max_ms: Milliseconds = 0.0
+    service_buckets: Buckets = msgspec.field(default_factory=dict)
+    """In the open model the service times of the requests in `buckets`: from their actual start, not from when they were due."""
+
+
+class ArrivalSecond(msgspec.Struct, array_like=True):
+    """The arrivals of the open model that were due in one second of one worker, for one user class.
+
+    Each arrival is counted once: as started, missed or given up.
+    """
+
+    user_class: Text
+    started: SmallCount
+    missed: SmallCount
+    """Not started because no user was free."""
+    late: SmallCount = 0
+    """Of those started, the ones that the worker looked at too late by a fault of its own."""
+    given_up: SmallCount = 0
+    """Not started because the worker itself was far too late for them."""
+    lateness_max_ms: Milliseconds = 0.0
+    lateness_buckets: Buckets = msgspec.field(default_factory=dict)
+    """Of those started: how much later than due they started."""
 
 
 class Unanswered(msgspec.Struct, array_like=True):
@@ -294,6 +360,8 @@ class WorkerSecond(msgspec.Struct, array_like=True):
     """The message of the first of these."""
     exceptions: SmallCount = 0
     """Exceptions that the users' code did not catch."""
+    arrivals: list[ArrivalSecond] = msgspec.field(default_factory=list)
+    """In the open model: the arrivals due in the second, by user class."""
 
 
 class ErrorCount(msgspec.Struct, array_like=True):
