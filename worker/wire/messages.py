@@ -267,8 +267,8 @@ class ArrivalDeal(msgspec.Struct, frozen=True, array_like=True):
     """Plan time 0 on the worker's monotonic clock."""
     base: Count
     period: Annotated[int, msgspec.Meta(ge=1, le=1 << 32)]
-    slots: dict[str, list[int]] | None = None
-    """The worker's slots, in order, by user class; None: those of the deal before."""
+    slots: dict[str, list[int]]
+    """The worker's slots, in order, by user class."""
 
 
 AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | Leave
