@@ -11,8 +11,10 @@ from master.errors import InputError
 from master.locustfile.checks import check_locustfile, import_checked, raise_refused
 from master.locustfile.import_checks import hosts_of
 from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
+from worker.http import HttpUser
 from worker.load.catalogue import user_classes
 from worker.load.locust_options import own_variables
+from worker.tracing.installed import MissingTracingError, check_installed
 from worker.users.database.drivers import MissingDriverError, import_drivers
 
 
@@ -33,9 +35,11 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
         scenario = load_scenario(file, known, overrides)
         if not real_nodes:
             _check_drivers([known[name] for name in scenario.users])
+        _check_tracing(scenario, known, real_nodes=real_nodes)
         return LoadedScenario(scenario)
     imported = import_checked(locustfile)
     scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes))
+    _check_tracing(scenario, imported.classes, real_nodes=real_nodes)
     warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
     return LoadedScenario(scenario, warnings, own_variables(os.environ))
 
@@ -46,6 +50,22 @@ def _check_drivers(classes: Sequence[type]) -> None:
         import_drivers(classes)
     except MissingDriverError as error:
         raise InputError(str(error), hint="Install it here, or name other users in the scenario.") from None
+
+
+def _check_tracing(scenario: Scenario, classes: Mapping[str, type], *, real_nodes: bool) -> None:
+    """Make sure that the spans that the scenario asks for can be had; real nodes say it themselves. Raises InputError."""
+    if scenario.tracing is None:
+        return
+    if not any(issubclass(classes[name], HttpUser) for name in scenario.users):
+        raise InputError(
+            "tracing: none of the users makes its requests by worker.http.HttpUser, so there would be no span",
+            hint="Derive them from it, or leave 'tracing' out.",
+        )
+    if not real_nodes:
+        try:
+            check_installed()
+        except MissingTracingError as error:
+            raise InputError(str(error), hint="Install it here, or leave 'tracing' out.") from None
 
 
 def load_for_resume(file: Path) -> Scenario:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from urllib.parse import urlsplit
 
 from master.errors import AbortError
+from master.fleet.registry import Node
 from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.prepared_run import LOOPBACK, PreparedRun
@@ -25,6 +27,8 @@ from worker.wire.messages import Work
 
 POLL_S = 0.2
 """Interval at which the nodes are polled for being ready, and an orphaned target for having ended, in seconds."""
+MAX_NAMES = 10
+"""Nodes that an error names."""
 ORPHAN_END_S = 10.0
 """Longest wait for an orphaned target to end; it lets requests finish for 5 s."""
 
@@ -102,6 +106,7 @@ def _work(prepared: PreparedRun, target: str) -> Work:
         spawn_rate=scenario.load[0].spawn_rate,
         duration_s=_load_s(scenario),
         variables=prepared.access.variables,
+        tracing=scenario.tracing,
         target_password=prepared.access.target_password,
     )
 
@@ -123,6 +128,8 @@ def wait_for_nodes(
     while True:
         if stop.requested:
             raise AbortError(stop.reason or "stopped")
+        if _real_nodes_trace(prepared) and (untraced := nodes_without_tracing(prepared.registry.nodes)):
+            raise _no_tracing(untraced)
         ready, absent = prepared.registry.usable, collector.agents.workers_missing()
         present = collector.controller_present
         enough = ready >= wanted.min and present
@@ -138,6 +145,24 @@ def wait_for_nodes(
             raise _too_few(prepared, ready, collector.agents.last_end)
         view.show_step(describe_wait(ready, wanted.expect, workers_missing=absent, controller_present=present))
         stop.wait(POLL_S)
+
+
+def _real_nodes_trace(prepared: PreparedRun) -> bool:
+    """Whether real nodes are to export spans; whether this machine can is known before."""
+    return prepared.scenario.tracing is not None and prepared.access.roster is not None
+
+
+def nodes_without_tracing(nodes: Mapping[str, Node]) -> list[str]:
+    """The nodes that are here and say that they can export no spans."""
+    return [name for name, node in nodes.items() if node.facts is not None and not node.facts.tracing]
+
+
+def _no_tracing(names: Sequence[str]) -> AbortError:
+    shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
+    return AbortError(
+        f"the scenario has 'tracing', and OpenTelemetry is not installed on {shown}",
+        hint="Deploy it with the scenario: fab deploy-workers --scenario FILE. Or leave 'tracing' out.",
+    )
 
 
 def describe_wait(ready: int, expected: int, *, workers_missing: int, controller_present: bool) -> str:

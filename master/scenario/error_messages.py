@@ -8,7 +8,7 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from master.scenario.schema import NodesShape, RackShape, ScenarioShape, StageShape, ValidityShape
+from master.scenario.schema import NodesShape, RackShape, ScenarioShape, StageShape, TracingShape, ValidityShape
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_count
 from master.yaml_file.document import Document, Place
@@ -19,6 +19,7 @@ _SHAPES: Mapping[Place, type[BaseModel]] = {
     ("load",): StageShape,
     ("nodes",): NodesShape,
     ("rack",): RackShape,
+    ("tracing",): TracingShape,
     ("validity",): ValidityShape,
 }
 _WANTED = {

@@ -18,7 +18,7 @@ from master.scenario.rules import with_defaults
 from master.scenario.schema import ScenarioContext, ScenarioShape, ValidityShape, check_name, check_target
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
-from worker.wire.messages import MAX_LOCUSTFILE
+from worker.wire.messages import MAX_LOCUSTFILE, Tracing
 
 _NO_OVERRIDES = Overrides()
 
@@ -125,6 +125,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
         validity=_limits(shape.validity),
         sample_period_s=shape.sample_period,
         stop_timeout_s=shape.stop_timeout,
+        tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
     )
 
 

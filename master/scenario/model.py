@@ -9,7 +9,7 @@ from pathlib import Path
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_temperature
 from master.yaml_file.writer import dump_yaml
-from worker.wire.messages import UserShare
+from worker.wire.messages import Tracing, UserShare
 
 EMBEDDED = "embedded"
 
@@ -154,6 +154,8 @@ class Scenario:
     sample_period_s: float = 1.0
     stop_timeout_s: float = 10.0
     locustfile: Path | None = None
+    tracing: Tracing | None = None
+    """None: no request is traced."""
 
     @property
     def max_users(self) -> int:
@@ -209,6 +211,9 @@ class Scenario:
         }
         if self.locustfile is None:
             del content["locustfile"]
+        if self.tracing is not None:
+            sample = format_percent(self.tracing.sample_percent)
+            content["tracing"] = {"endpoint": self.tracing.endpoint, "sample": sample}
         return dump_yaml(content)
 
 

@@ -101,6 +101,28 @@ def check_target(target: str) -> str:
     return target
 
 
+def _check_collector(endpoint: str) -> str:
+    if not re.match(r"https?://", endpoint):
+        raise ValueError(f"{endpoint!r:.200} is no URL of a collector, e.g. http://127.0.0.1:4318")
+    try:
+        url = urlsplit(endpoint)
+        usable = bool(url.hostname) and url.port != 0 and re.fullmatch(r"[!-~]+", endpoint) and "\\" not in endpoint
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from None
+    if "@" in url.netloc:
+        raise ValueError("holds credentials: give them to the nodes as OTEL_EXPORTER_OTLP_HEADERS")
+    if not usable or "?" in endpoint or "#" in endpoint:
+        raise ValueError(f"{endpoint!r:.200} is no base URL of a collector, e.g. http://127.0.0.1:4318")
+    return endpoint
+
+
+def _parse_sample(value: object) -> float:
+    percent = parse_percent(value)
+    if percent == 0:
+        raise ValueError("no request would be traced: leave 'tracing' out")
+    return percent
+
+
 def _parse_share(value: object) -> UserShare:
     if isinstance(value, str):
         count = re.fullmatch(r"=\s*([0-9]{1,8})", value.strip())
@@ -245,6 +267,13 @@ class ValidityShape(_Shape):
     local_errors: Annotated[int, Field(ge=0, le=_MAX_COUNT)] | None = None
 
 
+class TracingShape(_Shape):
+    """The `tracing` section."""
+
+    endpoint: Annotated[str, AfterValidator(_check_collector)]
+    sample: Annotated[float, PlainValidator(_parse_sample)] = 1.0
+
+
 def _max_length(count: int) -> BeforeValidator:
     """Refuse a collection of more than `count` things before each of them is checked."""
 
@@ -283,6 +312,7 @@ class ScenarioShape(_Shape):
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
     stop_timeout: Annotated[float, PlainValidator(_duration(1, 55))] = 10.0
+    tracing: TracingShape | None = None
 
     @field_validator("users")
     @classmethod

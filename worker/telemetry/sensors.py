@@ -14,6 +14,7 @@ from worker.telemetry.counters import open_counters
 from worker.telemetry.facts import read_model, read_revision, read_software
 from worker.telemetry.pi.chain import chain_for
 from worker.telemetry.thermal_sensors import ThermalSensors
+from worker.tracing.installed import is_installed
 from worker.wire.messages import Facts, Reading
 
 
@@ -56,6 +57,7 @@ class MachineSensors:
             piswarm=__version__,
             revision=read_revision(self._root),
             capacity=self.capacity,
+            tracing=is_installed(),
             **read_software(self._root),
         )
 

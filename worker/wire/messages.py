@@ -93,6 +93,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A Pi's board revision, such as "c03115"."""
     capacity: Capacity | None = None
     """Capacity when it is cool; None when it has not been measured."""
+    tracing: bool = False
+    """Whether its workers can export spans: OpenTelemetry is installed."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -182,6 +184,15 @@ class ArrivalPlan(msgspec.Struct, frozen=True, array_like=True):
     seed: int
 
 
+class Tracing(msgspec.Struct, frozen=True):
+    """Which requests are traced, and where their spans go."""
+
+    endpoint: str
+    """Base URL of a collector that takes OTLP over HTTP."""
+    sample_percent: float = 1.0
+    """Percent of the requests, chosen at random."""
+
+
 class Work(msgspec.Struct, frozen=True):
     """The load that the workers of a run make: which users, in which shares, against which host."""
 
@@ -204,6 +215,7 @@ class Work(msgspec.Struct, frozen=True):
     """The planned length of the load in seconds."""
     variables: Mapping[str, str] = {}
     """Environment variables with the values of the locustfile's own options (worker/load/locust_options.py)."""
+    tracing: Tracing | None = None
     target_password: str = ""
     """The password of the target's accounts, a secret; empty where none is known."""
     arrivals: ArrivalPlan | None = None

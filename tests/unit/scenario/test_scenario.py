@@ -27,7 +27,7 @@ from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
 from master.scenario.windows import EDGES_S, find_hold_fault, find_ramp_fault, find_window_fault, shortest_hold_s
 from worker.simulation.boards import KINDS
-from worker.wire.messages import UserShare
+from worker.wire.messages import Tracing, UserShare
 
 DATA = Path(__file__).parent / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")
@@ -76,6 +76,7 @@ def test_a_full_scenario_is_read_with_every_unit_converted() -> None:
         loop_lag_p99_ms=40, node_cpu_percent=85, excluded_share_percent=2.5, users_percent=97.5, local_errors=3
     )
     assert (read.sample_period_s, read.stop_timeout_s) == (0.5, 30)
+    assert read.tracing == Tracing("https://collector.test:4318/otlp", 0.5)
     assert read.max_users == 1000
 
 
@@ -179,6 +180,7 @@ scenarios = st.builds(
     ),
     sample_period_s=st.floats(0.2, LONGEST_PERIOD_S),
     stop_timeout_s=st.floats(1, 55),
+    tracing=st.none() | st.builds(Tracing, st.just("http://[::1]:4318"), st.floats(0.001, 100)),
 )
 
 

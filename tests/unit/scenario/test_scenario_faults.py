@@ -262,6 +262,16 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
         pytest.param({"validity": "{local_errors: 1 %}"}, 5, "local_errors: must be a whole number", id="errors in %"),
         pytest.param({"sample_period": "100 ms"}, 5, "is not from 0.2s to 1m", id="a sample period too short"),
         pytest.param({"stop_timeout": "56s"}, 5, "is not from 1s to 55s", id="a stop timeout too long"),
+        pytest.param({"tracing": "{sample: 1 %}"}, 5, "tracing.endpoint: required", id="spans that go nowhere"),
+        pytest.param({"tracing": "{endpoint: 'grpc://a:1'}"}, 5, "is no URL of a collector", id="spans not by HTTP"),
+        pytest.param({"tracing": "{endpoint: 'http://a:0'}"}, 5, "is no base URL", id="a collector at port 0"),
+        pytest.param({"tracing": "{endpoint: 'http://a/?k'}"}, 5, "is no base URL", id="a collector with a query"),
+        pytest.param({"tracing": "{endpoint: 'http://u:p@a'}"}, 5, "holds credentials", id="a collector's password"),
+        pytest.param(
+            {"tracing": "{endpoint: 'http://a', sample: 0 %}"}, 5, "no request would be traced", id="no request traced"
+        ),
+        pytest.param({"tracing": "{endpoint: 'http://a', sample: 1}"}, 5, "1 has no unit", id="a sample without unit"),
+        pytest.param({"tracing": "{endpoint: 'http://a', smaple: 1 %}"}, 5, "did you mean 'sample'", id="a key of it"),
         pytest.param({"seed": "-1"}, 5, "seed: must be at least 0", id="a negative seed"),
         pytest.param(
             {"seed": "9" * 5000}, 5, "a number of 5000 characters is more than can be meant", id="a seed of 5000 digits"
