@@ -24,11 +24,14 @@ from master.store.rows import (
     SecondRow,
     WorkersSecond,
 )
-from worker.load.histogram import EndpointStats, Histogram
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
 from worker.wire.messages import Facts, Reading
 
-TALLY_COLUMNS = "total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures"
+TALLY_COLUMNS = (
+    "total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures, service"
+)
+ARRIVAL_COLUMNS = "started, missed, late, given_up, lateness"
 
 
 class StoreReader:
@@ -39,6 +42,8 @@ class StoreReader:
         self._db = database
         self.damaged: set[tuple[int, Endpoint]] = set()
         """The seconds and endpoints of which `requests` found a damaged histogram; their latencies are missing from what it gave."""
+        self.damaged_lateness: set[int] = set()
+        """The seconds of which `arrivals` found a damaged histogram; their lateness is missing from what it gave."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -72,7 +77,7 @@ class StoreReader:
                 found = decode_tally(tally)
             except msgspec.MsgspecError:
                 self.damaged.add((second, (method, name)))
-                total, failed, received_bytes, _, userspace_timed, unanswered, without_latency, _ = tally
+                total, failed, received_bytes, _, userspace_timed, unanswered, without_latency, *_ = tally
                 found = EndpointStats(
                     total,
                     failed,
@@ -82,6 +87,20 @@ class StoreReader:
                     without_latency=without_latency,
                 )
             yield second, (method, name), found, bool(fit)
+
+    def arrivals(self) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
+        """Every second with arrivals of the open model, in order of time: second, user class, tally, and whether the workers were fit.
+
+        A damaged histogram costs its lateness, not the counts beside it; it is noted in `damaged_lateness`.
+        """
+        rows = self._db.execute(f"SELECT second, user_class, fit, {ARRIVAL_COLUMNS} FROM arrivals ORDER BY second")  # noqa: S608
+        for second, user_class, fit, *counts, lateness in rows:
+            tally = ArrivalTally(*counts)
+            try:
+                tally.lateness = Histogram.decode(lateness)
+            except msgspec.MsgspecError:
+                self.damaged_lateness.add(second)
+            yield second, user_class, tally, bool(fit)
 
     def waiting(self) -> Iterator[tuple[int, Endpoint, int, Histogram]]:
         """Requests that were waiting for an answer, in order of time: second, endpoint, their number, and their ages in ms at its end."""
@@ -267,7 +286,7 @@ class StoreReader:
 
 def decode_tally(row: Sequence[Any]) -> EndpointStats:
     """The tally in a row of TALLY_COLUMNS. Raises msgspec.DecodeError or msgspec.ValidationError for a damaged histogram."""
-    total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures = row
+    total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures, service = row
     return EndpointStats(
         total,
         failed,
@@ -275,6 +294,7 @@ def decode_tally(row: Sequence[Any]) -> EndpointStats:
         Histogram.decode(histogram),
         userspace_timed,
         failures=None if failures is None else Histogram.decode(failures),
+        service=None if service is None else Histogram.decode(service),
         unanswered=unanswered,
         without_latency=without_latency,
     )

@@ -20,6 +20,8 @@ class SecondRow(NamedTuple):
     ready: int
     hot: int
     lost: int
+    offered: int | None = None
+    """Arrivals of the open model that are due in it by the schedule of the whole fleet; None in the closed model."""
 
 
 class FitnessRow(NamedTuple):

@@ -1,6 +1,6 @@
 """The tables of run.db, and the version of what they hold."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 SCHEMA = """
@@ -9,20 +9,31 @@ CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT 
 -- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `userspace_timed`
 -- of them were ended by a worker's own clock, not by its kernel's note. `histogram` has the response times of what did not fail and
 -- the ages of what got no answer (`unanswered`, part of `failed`), `failures` those of other failures (NULL: none); `without_latency` have none.
+-- In the open model these count from when an arrival was due; `service` has the same requests' times from their actual start (NULL: equal).
 CREATE TABLE requests (
     second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
     total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
     userspace_timed INTEGER NOT NULL, unanswered INTEGER NOT NULL, without_latency INTEGER NOT NULL, failures BLOB,
+    service BLOB,
     PRIMARY KEY (second, endpoint, fit)
+) WITHOUT ROWID;
+-- The arrivals of the open model by the second in which they were due, as all workers decided them: `started`, `missed` for want of a
+-- free user, or `given_up` since the worker was far too late; fit = 0: by a worker while it was not fit. Of those started `late` were
+-- looked at too late by a fault of the worker's own; `lateness` is a histogram of how much later than due they started.
+CREATE TABLE arrivals (
+    second INTEGER NOT NULL, user_class TEXT NOT NULL, fit INTEGER NOT NULL,
+    started INTEGER NOT NULL, missed INTEGER NOT NULL, late INTEGER NOT NULL, given_up INTEGER NOT NULL, lateness BLOB NOT NULL,
+    PRIMARY KEY (second, user_class, fit)
 ) WITHOUT ROWID;
 -- Requests that had been waiting for an answer for a second or longer when a second ended: `ages` is a histogram.
 CREATE TABLE waiting (
     second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, requests INTEGER NOT NULL, ages BLOB NOT NULL,
     PRIMARY KEY (second, endpoint)
 ) WITHOUT ROWID;
+-- `offered` arrivals are due in the second by the schedule of the whole fleet; NULL in the closed model.
 CREATE TABLE seconds (
     second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
-    ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL
+    ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL, offered INTEGER
 );
 -- `state`, `wall_offset_s` (how far its wall clock is ahead of the controller's) and `capacity` are the latest.
 CREATE TABLE nodes (

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from master.store.file import open_existing, unreadable
-from master.store.reader import TALLY_COLUMNS, StoreReader, decode_tally
+from master.store.reader import ARRIVAL_COLUMNS, TALLY_COLUMNS, StoreReader, decode_tally
 from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow
 from master.store.schema import SCHEMA, VERSION
-from worker.load.histogram import EndpointStats, Histogram
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
 from worker.wire.messages import Facts, Reading
 
@@ -150,14 +150,36 @@ class Store(StoreReader):
             before.merge(tally)
             tally = before
         self._db.execute(
-            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *key,
                 *(min(n, _MAX_INTEGER) for n in (tally.total, tally.failed, tally.received_bytes)),
                 tally.histogram.encode(),
                 *(min(n, _MAX_INTEGER) for n in (tally.userspace_timed, tally.unanswered, tally.without_latency)),
                 None if tally.failures is None else tally.failures.encode(),
+                None if tally.service is None else tally.service.encode(),
             ),
+        )
+
+    def add_arrivals(self, second: int, user_class: str, tally: ArrivalTally, *, fit: bool) -> None:
+        """Add arrivals of one user class to the second in which they were due; what is there already is merged with them.
+
+        `fit` is whether their worker was fit in that second.
+        """
+        key = (second, user_class, fit)
+        row = self._db.execute(
+            f"SELECT {ARRIVAL_COLUMNS} FROM arrivals WHERE (second, user_class, fit) = (?, ?, ?)",  # noqa: S608  # a constant
+            key,
+        ).fetchone()
+        if row is not None:
+            started, missed, late, given_up, lateness = row
+            before = ArrivalTally(started, missed, late, given_up, Histogram.decode(lateness))
+            before.merge(tally)
+            tally = before
+        counts = (tally.started, tally.missed, tally.late, tally.given_up)
+        self._db.execute(
+            "INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*key, *(min(n, _MAX_INTEGER) for n in counts), tally.lateness.encode()),
         )
 
     def add_waiting(self, second: int, endpoint: Endpoint, requests: int, ages: Histogram) -> None:
@@ -176,7 +198,7 @@ class Store(StoreReader):
     def put_second(self, row: SecondRow) -> None:
         """Keep the state of the run in one second."""
         row = row._replace(users=min(row.users, _MAX_INTEGER))
-        self._db.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
         """Keep readings, each with its node and second; of two in one second the later stays."""

@@ -115,7 +115,7 @@ _decoder = msgspec.msgpack.Decoder(
 class EndpointStats:
     """Statistics of the requests to one endpoint, or several, in a span of time.
 
-    The two histograms have `total - without_latency` values together.
+    `histogram` and `failures` have `total - without_latency` values together.
     """
 
     __slots__ = (
@@ -123,6 +123,7 @@ class EndpointStats:
         "failures",
         "histogram",
         "received_bytes",
+        "service",
         "total",
         "unanswered",
         "userspace_timed",
@@ -138,6 +139,7 @@ class EndpointStats:
         userspace_timed: int = 0,
         *,
         failures: Histogram | None = None,
+        service: Histogram | None = None,
         unanswered: int = 0,
         without_latency: int = 0,
     ) -> None:
@@ -152,6 +154,8 @@ class EndpointStats:
         """The number of latencies in `histogram`, none of a failure, that were ended by the worker's own clock, not the kernel's."""
         self.failures = failures
         """Latencies of all other failures, so that quick errors do not improve the percentiles; None without any."""
+        self.service = service
+        """Service times of the requests in `histogram`: from their actual start, not from when they were due. None: the same."""
         self.unanswered = unanswered
         """Failures that got no answer: a timeout, or cut off at the end."""
         self.without_latency = without_latency
@@ -165,8 +169,18 @@ class EndpointStats:
             whole.merge(part)
         return whole
 
+    @property
+    def service_times(self) -> Histogram:
+        """Service times of the requests in `histogram`; not to be changed."""
+        return self.histogram if self.service is None else self.service
+
     def merge(self, other: EndpointStats) -> None:
         """Add `other` to this one."""
+        if self.service is not None:
+            self.service.merge(other.service_times)
+        elif other.service is not None:
+            self.service = Histogram(dict(self.histogram.buckets), self.histogram.max_ms)
+            self.service.merge(other.service)
         self.total += other.total
         self.failed += other.failed
         self.received_bytes += other.received_bytes
@@ -182,3 +196,35 @@ class EndpointStats:
         if self.failures is None:
             self.failures = Histogram()
         self.failures.merge(failures)
+
+
+class ArrivalTally:
+    """The arrivals of the open model that were due in a span of time, each counted once: as started, missed or given up."""
+
+    __slots__ = ("given_up", "late", "lateness", "missed", "started")
+
+    def __init__(
+        self, started: int = 0, missed: int = 0, late: int = 0, given_up: int = 0, lateness: Histogram | None = None
+    ) -> None:
+        self.started = started
+        self.missed = missed
+        """Not started because no user was free."""
+        self.late = late
+        """Of `started`, those that the worker looked at too late by a fault of its own."""
+        self.given_up = given_up
+        """Not started because the worker itself was far too late for them."""
+        self.lateness = Histogram() if lateness is None else lateness
+        """Of `started`: how much later than due they started, in ms."""
+
+    @property
+    def decided(self) -> int:
+        """All of them."""
+        return self.started + self.missed + self.given_up
+
+    def merge(self, other: ArrivalTally) -> None:
+        """Add `other` to this one."""
+        self.started += other.started
+        self.missed += other.missed
+        self.late += other.late
+        self.given_up += other.given_up
+        self.lateness.merge(other.lateness)

@@ -104,3 +104,15 @@ def test_the_part_from_a_latency_on_has_no_shorter_one_and_lacks_few(latencies_m
     part = of(latencies_ms).part_from(min_ms)
     assert part.count <= sum(latency_ms >= min_ms * (1 - 1e-6) for latency_ms in latencies_ms)
     assert part.count >= sum(latency_ms > min_ms * GAMMA * GAMMA for latency_ms in latencies_ms)
+
+
+def test_service_times_follow_the_latencies_until_they_differ() -> None:
+    """Tallies merge to the service times of all their requests, in either order, and neither changes what it was merged from."""
+    equal, differing = (EndpointStats(1, histogram=of([8.0])), EndpointStats(1, histogram=of([9.0]), service=of([2.0])))
+    for parts in ((equal, differing), (differing, equal)):
+        whole = EndpointStats.merged(parts)
+        assert whole.service_times.buckets == of([8.0, 2.0]).buckets
+        assert whole.service_times.max_ms == 8.0
+        assert whole.histogram.buckets == of([8.0, 9.0]).buckets
+    assert equal.service is None
+    assert EndpointStats.merged([equal, equal]).service is None

@@ -54,7 +54,9 @@ def put_any_rows(store: Store, draw: Any) -> None:
     tables = [
         name for (name,) in store._db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
     ]
-    for table in sorted({*tables} & {"requests", "seconds", "fitness", "samples", "events", "errors", "endpoints"}):
+    for table in sorted(
+        {*tables} & {"requests", "arrivals", "seconds", "fitness", "samples", "events", "errors", "endpoints"}
+    ):
         for _ in range(draw(st.integers(0, 4), label=f"rows of {table}")):
             row = {}
             for name, kind, nullable in columns_of(store, table):

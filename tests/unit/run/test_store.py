@@ -28,7 +28,7 @@ from master.store import (
     SecondRow,
     Store,
 )
-from worker.load.histogram import EndpointStats
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.telemetry import conditions
 from worker.wire.messages import Reading
 
@@ -52,8 +52,9 @@ def temperatures(store: Store, node: str) -> list[tuple[int, float | None]]:
 def test_everything_comes_back_after_closing(path: Path) -> None:
     """A closed run.db is one file that holds what was written, types and unknown values included."""
     store = Store(path, create=True)
-    row = SecondRow(3, "1 hold", True, 10, 2, 1, 0)
+    row, open_row = SecondRow(3, "1 hold", True, 10, 2, 1, 0), SecondRow(4, "1 hold", True, 10, 2, 1, 0, 500)
     store.put_second(row)
+    store.put_second(open_row)
     store.put_node("pi1", FACTS)
     store.put_samples([("pi1", 3, reading(None, 40.0)), ("pi2", 3, reading(61.5))])
     fitness = [
@@ -67,7 +68,7 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["run.db"]
 
     store = Store(path)
-    assert store.seconds() == [row]
+    assert store.seconds() == [row, open_row]
     assert store.nodes() == {"pi1": FACTS, "pi2": None}
     assert temperatures(store, "pi1") == [(3, None)]
     assert temperatures(store, "pi2") == [(3, 61.5)]
@@ -97,6 +98,50 @@ def test_late_requests_merge_with_their_second(store: Store) -> None:
     assert (whole.total, whole.failed, whole.received_bytes) == (3, 1, 300)
     assert whole.histogram.buckets == tally(1.0, 2.0, 300.0).histogram.buckets
     assert whole.histogram.max_ms == 300.0
+
+
+def of(*values_ms: float) -> Histogram:
+    histogram = Histogram()
+    for value_ms in values_ms:
+        histogram.add(value_ms)
+    return histogram
+
+
+def test_service_times_are_kept_where_they_differ_from_latencies(store: Store) -> None:
+    """A tally without service times of its own adds its latencies to those that are there; without any, none are stored."""
+    store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(30.0)), fit=True)
+    store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(90.0), service=of(20.0)), fit=True)
+    store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(10.0)), fit=True)
+    store.add_requests(6, ("GET", "/a"), EndpointStats(1, histogram=of(40.0)), fit=True)
+    first, second = (tally for _, _, tally, _ in store.requests())
+    assert first.histogram.buckets == of(10.0, 30.0, 90.0).buckets
+    assert first.service is not None
+    assert (first.service.buckets, first.service.max_ms) == (of(10.0, 20.0, 30.0).buckets, 30.0)
+    assert second.service is None
+    assert second.service_times.buckets == of(40.0).buckets
+
+
+def test_arrivals_merge_with_their_second_by_class_and_fitness(store: Store) -> None:
+    """What workers report of one second and class is added up, apart for those that were not fit."""
+    store.add_arrivals(5, "Buyer", ArrivalTally(4, 1, 2, 0, of(0.2, 0.3, 12.0, 15.0)), fit=True)
+    store.add_arrivals(5, "Buyer", ArrivalTally(0, 3, 0, 7, Histogram()), fit=False)
+    store.add_arrivals(4, "Reader", ArrivalTally(1, 0, 0, 0, of(0.1)), fit=True)
+    store.add_arrivals(5, "Buyer", ArrivalTally(2, 0, 0, 1, of(0.4, 0.5)), fit=True)
+    found = [(second, name, fit, tally) for second, name, tally, fit in store.arrivals()]
+    assert [row[:3] for row in found] == [(4, "Reader", True), (5, "Buyer", False), (5, "Buyer", True)]
+    tally = found[2][3]
+    assert (tally.started, tally.missed, tally.late, tally.given_up, tally.decided) == (6, 1, 2, 1, 8)
+    assert (tally.lateness.count, tally.lateness.max_ms) == (6, 15.0)
+    assert (found[1][3].missed, found[1][3].given_up, found[1][3].lateness.buckets) == (3, 7, {})
+
+
+def test_a_damaged_lateness_costs_no_counts(store: Store) -> None:
+    """Arrivals whose histogram is damaged are counted, and their second is noted."""
+    store.add_arrivals(5, "Buyer", ArrivalTally(4, 1, 2, 0, of(0.2)), fit=True)
+    store.commit()
+    store._db.execute("UPDATE arrivals SET lateness = x'ff'")
+    ((_, _, tally, _),) = store.arrivals()
+    assert (tally.started, tally.lateness.buckets, store.damaged_lateness) == (4, {}, {5})
 
 
 @pytest.mark.parametrize(
