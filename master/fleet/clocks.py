@@ -59,5 +59,13 @@ class ClockMap:
 
     def to_local(self, peer_s: float) -> float:
         """The time of ours that corresponds to `peer_s` of the peer's. Only when it is `known`."""
+        return peer_s + self._offset_s
+
+    def to_peer(self, local_s: float) -> float:
+        """The time of the peer's that corresponds to `local_s` of ours. Only when it is `known`."""
+        return local_s - self._offset_s
+
+    @property
+    def _offset_s(self) -> float:
         middle_s = (self._least_s + self._most_s) / 2
-        return peer_s + (middle_s if math.isfinite(middle_s) else self._most_s)
+        return middle_s if math.isfinite(middle_s) else self._most_s

@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
+from master.fleet.dealt_arrivals import DealtArrivals
 from master.fleet.ordered_users import OrderedUsers
 from master.fleet.refusals import Refusals
 from master.fleet.report_checks import (
     SECOND_TWICE,
+    TOO_MANY_ARRIVALS,
     TOO_MANY_ERRORS,
     TOO_MANY_REQUESTS,
     TOO_MANY_USERS,
@@ -61,24 +63,30 @@ class CredibleReports:
         refusals: Refusals,
         *,
         earlier_users: int = 0,
+        earlier_arrivals: int = 0,
         until_s: float = 0.0,
     ) -> None:
         """`classes` are the run's user classes.
 
         `earlier_users` is how many users of each another controller may have ordered in this run: until `until_s` workers may report
-        those, and of their requests at any time. 0: there was no other.
+        those, and of their requests at any time. 0: there was no other. `earlier_arrivals` is how many arrivals it has dealt.
         """
         self._classes = frozenset(classes)
         self._earlier_users = earlier_users
         self._until_s = until_s
         self._refusals = refusals
         self._ordered: defaultdict[str, OrderedUsers] = defaultdict(lambda: OrderedUsers(stop_timeout_s))
+        self._dealt = DealtArrivals(earlier_arrivals)
         self._reported: dict[str, tuple[int, float]] = {}
         """Of each worker the latest second of the run that it reported, and how many requests it may add to the past."""
 
     def order(self, worker: str, users: Mapping[str, int], now_s: float) -> None:
         """A worker was ordered to run these users."""
         self._ordered[worker].order(users, now_s)
+
+    def deal(self, worker: str, arrivals: Mapping[str, int]) -> None:
+        """A worker was dealt so many arrivals of each user class."""
+        self._dealt.deal(worker, arrivals)
 
     def users(self, worker: str, users: Mapping[str, int], now_s: float) -> dict[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
@@ -107,13 +115,14 @@ class CredibleReports:
             second = clock.second_of(row.second)
             fault = SECOND_TWICE if row.second <= before else check_second(row, limits)
             before = max(before, row.second)
-            if not fault and second < 0 and not row.endpoints:
+            if not fault and second < 0 and not row.endpoints and not row.arrivals:
                 continue  # it was idle before the load began
             fault = (
                 fault
                 or check_time(second, clock.offset_s, clock.error_s)
                 or check_ages(row, second, clock.error_s)
                 or self._check_rate(worker, max(0, second), requests_of(row), limits)
+                or (None if self._dealt.take(worker, row.arrivals) else TOO_MANY_ARRIVALS)
             )
             if not self._refuse(worker, fault):
                 self._bound_users(worker, row, limits)

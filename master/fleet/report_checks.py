@@ -11,13 +11,13 @@ for what is merely unlikely.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from worker.load.histogram import GAMMA, LAST_BUCKET
 from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND
 from worker.telemetry.pi.models import find_model
-from worker.wire.messages import EndpointSecond, Facts, Unanswered, WorkerSecond
+from worker.wire.messages import ArrivalSecond, EndpointSecond, Facts, Unanswered, WorkerSecond
 
 MAX_REQUESTS_PER_S = 100_000
 """Of one worker, which is one process of Python, on a server's core. worker.http's HttpUser makes 17 200 there at 58 µs of CPU
@@ -41,6 +41,8 @@ TOO_MANY_IN_FLIGHT = "more requests in flight than users can have"
 OLDER_THAN_RUN = "requests in flight for longer than the run"
 TOO_MANY_USERS = "users that were not ordered"
 TOO_MANY_ERRORS = "more errors than requests"
+CLASS_TWICE = "a user class twice in one second"
+TOO_MANY_ARRIVALS = "arrivals that were not dealt"
 
 
 def max_requests_per_s(facts: Facts | None) -> float:
@@ -74,14 +76,29 @@ def check_endpoint(entry: EndpointSecond) -> str | None:
         or not failures <= entry.failed <= failures + entry.without_latency
         or entry.userspace_timed > answered
         or waiting > entry.in_flight
+        or (entry.service_buckets and sum(entry.service_buckets.values()) != answered)
     ):
         return COUNTS_DISAGREE
     return (
         check_histogram(entry.buckets, entry.max_ms)
         or ((failures or entry.failed_max_ms) and check_histogram(entry.failed_buckets, entry.failed_max_ms))
         or ((waiting or entry.waiting_max_ms) and check_histogram(entry.waiting_buckets, entry.waiting_max_ms))
+        or (entry.service_max_ms and check_histogram(entry.service_buckets, entry.service_max_ms))
         or None
     )
+
+
+def check_arrivals(rows: Sequence[ArrivalSecond]) -> str | None:
+    """What is wrong with the arrivals of one second by themselves, None if nothing."""
+    if len({row.user_class for row in rows}) < len(rows):
+        return CLASS_TWICE
+    for row in rows:
+        if row.late > row.started or sum(row.lateness_buckets.values()) != row.started:
+            return COUNTS_DISAGREE
+        fault = check_histogram(row.lateness_buckets, row.lateness_max_ms)
+        if fault:
+            return fault
+    return None
 
 
 class WorkerLimits(NamedTuple):
@@ -113,7 +130,7 @@ def _check_parts(row: WorkerSecond) -> str | None:
             return fault
     if len(row.endpoints) > 1 and len({(entry.method, entry.name) for entry in row.endpoints}) < len(row.endpoints):
         return ENDPOINT_TWICE
-    return None
+    return check_arrivals(row.arrivals) if row.arrivals else None
 
 
 def _check_sums(row: WorkerSecond, limits: WorkerLimits) -> str | None:

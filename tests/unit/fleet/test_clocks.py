@@ -71,3 +71,15 @@ def test_a_clock_that_jumps_is_right_again_with_the_next_answer(jump_s: float) -
         clock.observe_reply(now_s, now_s + 0.001 - offset_s, now_s + 0.002)
         assert clock.pop_jump() == (now_s == 300)
         assert clock.to_local(now_s - offset_s) == pytest.approx(now_s, abs=0.002)
+
+
+@given(offsets_s, st.lists(st.tuples(delays_s, delays_s), min_size=1, max_size=5), offsets_s)
+def test_a_time_of_ours_is_mapped_back_to_what_it_was_of_the_peer(
+    offset_s: float, delays: list[tuple[float, float]], peer_s: float
+) -> None:
+    """A time that is mapped to the controller's clock and back is the same again."""
+    clock = ClockMap()
+    for number, (there_s, back_s) in enumerate(delays):
+        asked_s = 16.0 * number
+        clock.observe_reply(asked_s, asked_s + there_s - offset_s, asked_s + there_s + back_s)
+    assert clock.to_peer(clock.to_local(peer_s)) == pytest.approx(peer_s, abs=1e-3)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from report_example import FACTS
 
 from master.fleet.report_checks import (
+    CLASS_TWICE,
     COUNTS_DISAGREE,
     ENDPOINT_TWICE,
     MAX_IN_FLIGHT_PER_USER,
@@ -31,7 +32,7 @@ from master.fleet.report_checks import (
     max_requests_per_s,
 )
 from worker.simulation.boards import BOARDS
-from worker.wire.messages import EndpointSecond, Unanswered, WorkerSecond
+from worker.wire.messages import ArrivalSecond, EndpointSecond, Unanswered, WorkerSecond
 
 LIMITS = WorkerLimits(1000, 2)
 AT_5_MS = 431
@@ -47,6 +48,11 @@ def endpoint(total: int = 3, name: str = "/x", **changes: Any) -> EndpointSecond
 
 def second(*entries: EndpointSecond, **changes: Any) -> WorkerSecond:
     return replace(WorkerSecond(7, 10.0, 5.0, {AT_5_MS - 1: 20, AT_5_MS: 1}, list(entries)), **changes)
+
+
+def arrivals(name: str = "A", **changes: Any) -> ArrivalSecond:
+    """Arrivals of one class, three of which were started 5 ms late."""
+    return replace(ArrivalSecond(name, 3, 1, 0, 0, 5.0, {AT_5_MS: 3}), **changes)
 
 
 def unanswered(**changes: Any) -> Unanswered:
@@ -67,6 +73,26 @@ FAILED = {"failed": 2, "failed_max_ms": 5.0, "failed_buckets": {AT_5_MS: 2}}
             second(endpoint(4, buckets={AT_5_MS: 3}, without_latency=1, failed=1)), None, id="one failed without a time"
         ),
         pytest.param(second(endpoint(failed=1)), COUNTS_DISAGREE, id="a failure without a time that has one"),
+        pytest.param(
+            second(endpoint(service_max_ms=5.0, service_buckets={AT_5_MS: 3})),
+            None,
+            id="service times of the open model",
+        ),
+        pytest.param(
+            second(endpoint(service_max_ms=5.0, service_buckets={AT_5_MS: 2})),
+            COUNTS_DISAGREE,
+            id="too few service times",
+        ),
+        pytest.param(
+            second(endpoint(service_max_ms=4.0, service_buckets={AT_5_MS: 3})),
+            TIMES_DISAGREE,
+            id="the longest service time below the highest bucket",
+        ),
+        pytest.param(second(arrivals=[arrivals(), arrivals("B")]), None, id="arrivals of two classes"),
+        pytest.param(second(arrivals=[arrivals(), arrivals()]), CLASS_TWICE, id="a class of arrivals twice"),
+        pytest.param(second(arrivals=[arrivals(late=4)]), COUNTS_DISAGREE, id="more arrivals late than started"),
+        pytest.param(second(arrivals=[arrivals(started=4)]), COUNTS_DISAGREE, id="more arrivals than times of them"),
+        pytest.param(second(arrivals=[arrivals(lateness_max_ms=math.inf)]), TIMES_DISAGREE, id="infinitely late"),
         pytest.param(
             second(endpoint(5, buckets={AT_5_MS: 3}, **FAILED | {"failed": 1})),
             COUNTS_DISAGREE,
