@@ -23,8 +23,19 @@ from locust.runners import (
 )
 
 from master.fleet.dispatch import Dispatch
+from master.fleet.kept_users import KeptUsers
 from master.fleet.server import AGENT, FleetServer
-from worker.wire.messages import AgentMessage, Hello, Quit, Ready, Report, RunEndRequest, UserShare, node_of
+from worker.wire.messages import (
+    AgentMessage,
+    ArrivalDeal,
+    Hello,
+    Quit,
+    Ready,
+    Report,
+    RunEndRequest,
+    UserShare,
+    node_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +68,9 @@ class Listener(Protocol):
     def on_order(self, worker: str, users: Mapping[str, int]) -> None:
         """A worker is ordered to run so many users of each class."""
 
+    def on_deal(self, worker: str, deal: ArrivalDeal) -> None:
+        """A worker is dealt arrivals of the open model."""
+
     def credible_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
 
@@ -85,8 +99,13 @@ class FleetMaster(MasterRunner):
         listener: Listener,
         shares: Mapping[str, UserShare],
         run: str,
+        keep_users_s: float = 0.0,
     ) -> None:
-        """`run` is the run's name: workers of another one are dropped."""
+        """`run` is the run's name: workers of another one are dropped.
+
+        A worker that is to run fewer users keeps those that it has for another `keep_users_s`: in the open model they have
+        arrivals to start that they were dealt already.
+        """
         # The base opens a plain port of its own. Nothing yields between its return and the swap, so nobody is ever served there.
         super().__init__(environment, "127.0.0.1", 0)
         self.server.close(linger=0)
@@ -94,6 +113,8 @@ class FleetMaster(MasterRunner):
         self._listener = listener
         self._dispatch = Dispatch(shares)
         self._run = run
+        self._kept = KeptUsers(keep_users_s)
+        self._ordering_again: set[str] = set()
         self._ramp: gevent.Greenlet | None = None
         self._spawn_rate = 1.0
         self._all_stopped = Event()
@@ -149,7 +170,11 @@ class FleetMaster(MasterRunner):
         for worker in workers:
             self._orders += 1
             self._ordered[worker] = (self._orders, time.monotonic())
-            users: dict[str, int] = self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0))
+            wanted: dict[str, int] = self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0))
+            users, again_s = self._kept.order(worker, wanted, time.monotonic())
+            if again_s is not None and worker not in self._ordering_again:
+                self._ordering_again.add(worker)
+                gevent.spawn_later(again_s, self._order_again, worker)
             order = {
                 "timestamp": self._orders,  # Locust's name for it; a worker drops an order that is not later than its last
                 "user_classes_count": users,
@@ -161,6 +186,20 @@ class FleetMaster(MasterRunner):
             self._listener.on_order(worker, users)
             node = node_of(worker)
             self._listener.on_users(node, any(self._has_users(other) for other in self._workers_of[node]))
+
+    def _order_again(self, worker: str) -> None:
+        self._ordering_again.discard(worker)
+        if self._has_load and worker in self._dispatch.users:
+            self._order([worker])
+
+    def placed_users(self) -> dict[str, dict[str, int]]:
+        """The users of each class that each worker is to run, of those that have any."""
+        return {worker: users for worker, users in self._dispatch.users.items() if any(users.values())}
+
+    def deal(self, worker: str, deal: ArrivalDeal) -> None:
+        """Deal arrivals of the open model to a worker."""
+        self._listener.on_deal(worker, deal)
+        self._send("arrivals", worker, deal)
 
     def _has_users(self, worker: str) -> bool:
         return any(self._dispatch.users.get(worker, {}).values())
@@ -221,6 +260,7 @@ class FleetMaster(MasterRunner):
     def _release_users(self, node: str, workers: Iterable[str]) -> int:
         moved = 0
         for worker in workers:
+            self._kept.forget(worker)
             moved += self._dispatch.remove(worker)
             self._count_users(worker, {})
         self.update_capacity(node)
