@@ -210,7 +210,7 @@ def _users(scenario: Scenario, store: Store, facts: RunFacts, totals: Totals) ->
     if not totals.complete:
         message = "users: unknown, since what was counted is not known"
         return ValidityOutcome("users", "–", "unknown", None, ok=None, message=message, fault=True)
-    found = user_seconds(scenario.load, totals.users_ran)
+    found = user_seconds(scenario.closed_stages, totals.users_ran)
     exceptions = [f"{row.type}: {row.message} ({row.user_class}, {row.place})" for row in store.exceptions()[:1]]
     return check_users(scenario.validity.users_percent, found, facts.silent_classes, exceptions)
 

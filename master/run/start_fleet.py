@@ -103,7 +103,7 @@ def _work(prepared: PreparedRun, target: str) -> Work:
         stop_timeout_s=scenario.stop_timeout_s,
         locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
         users_max=scenario.max_users,
-        spawn_rate=scenario.load[0].spawn_rate,
+        spawn_rate=scenario.closed_stages[0].spawn_rate if scenario.closed_stages else 0.0,
         duration_s=_load_s(scenario),
         variables=prepared.access.variables,
         tracing=scenario.tracing,

@@ -3,17 +3,22 @@
 Nothing here knows a socket, a clock or Locust; the load schedule, thresholds and validity checks build on this package.
 """
 
+from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage
 from master.scenario.loader import load_scenario, locustfile_of
-from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits
+from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides
 from master.scenario.rules import Threshold, parse_threshold
 
 __all__ = [
     "EMBEDDED",
     "ExpectedNodes",
+    "LoadStage",
+    "OpenStage",
     "Overrides",
     "Scenario",
     "SimulatedRack",
+    "Sine",
+    "Spike",
     "Stage",
     "Threshold",
     "ValidityLimits",

@@ -8,15 +8,29 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from master.scenario.schema import NodesShape, RackShape, ScenarioShape, StageShape, TracingShape, ValidityShape
+from master.scenario.schema import (
+    CLOSED_KEYS,
+    NodesShape,
+    OpenStageShape,
+    RackShape,
+    ScenarioShape,
+    SineShape,
+    SpikeShape,
+    StageShape,
+    TracingShape,
+    ValidityShape,
+)
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_count
 from master.yaml_file.document import Document, Place
 
-# The model of each place; list positions are not part of a place.
+# The model of each place; list positions are not part of a place, and a stage's model is.
 _SHAPES: Mapping[Place, type[BaseModel]] = {
     (): ScenarioShape,
-    ("load",): StageShape,
+    ("load", "closed"): StageShape,
+    ("load", "open"): OpenStageShape,
+    ("load", "open", "sine"): SineShape,
+    ("load", "open", "spike"): SpikeShape,
     ("nodes",): NodesShape,
     ("rack",): RackShape,
     ("tracing",): TracingShape,
@@ -32,6 +46,11 @@ _WANTED = {
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
 }
+_REMEDIES = {
+    "max_users": (
+        ": the most users that may be busy at a time, so rate × latency or more: for 500/s and answers within 0.1s, 50"
+    ),
+}
 _BOUNDS = {
     "greater_than": ("gt", "must be more than"),
     "greater_than_equal": ("ge", "must be at least"),
@@ -40,12 +59,25 @@ _BOUNDS = {
 }
 
 
+_MODEL_AT = 2
+"""Where in a finding's location a stage's model stands: load, index, model."""
+
+
 def note_findings(document: Document, findings: ValidationError) -> None:
     """Add one fault to `document` for each finding; its sentence is made when it is shown."""
     for finding in findings.errors(include_url=False):
-        place: Place = tuple(part for part in finding["loc"] if part != "[key]")
-        extra_key = finding.get("ctx", {}).get("key")
-        document.fault(place if extra_key is None else (*place, extra_key), partial(_sentence, finding, place))
+        location: Place = tuple(part for part in finding["loc"] if part != "[key]")
+        document.fault(_place(document, location), partial(_sentence, finding, location))
+
+
+def _place(document: Document, location: Place) -> Place:
+    """The place in the file for a finding's location: without a stage's model, or the index of what stands without a list."""
+    place: Place = ()
+    for index, part in enumerate(location):
+        is_model = location[0] == "load" and index == _MODEL_AT
+        if not is_model and not (isinstance(part, int) and (*place, part) not in document.lines):
+            place = (*place, part)
+    return place
 
 
 def _sentence(finding: ErrorDetails, place: Place) -> str:
@@ -53,16 +85,23 @@ def _sentence(finding: ErrorDetails, place: Place) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing":
-        return "required, but not given"
+        return f"required, but not given{_REMEDIES.get(str(place[-1]), '')}"
     if kind == "extra_forbidden":
-        known = _SHAPES[tuple(part for part in place[:-1] if isinstance(part, str))].model_fields
-        return f"unknown key{did_you_mean(str(place[-1]), known)} (known: {', '.join(known)})"
+        return _unknown_key(place)
     if kind in _WANTED:
         return f"must be {_WANTED[kind]}, not {_shown(finding['input'])}"
     if kind in _BOUNDS:
         bound, phrase = _BOUNDS[kind]
         return f"{phrase} {format_count(context[bound])}, not {_shown(finding['input'])}"
     return finding["msg"]
+
+
+def _unknown_key(place: Place) -> str:
+    key, shape = str(place[-1]), _SHAPES[tuple(part for part in place[:-1] if isinstance(part, str))]
+    if shape is OpenStageShape and key in CLOSED_KEYS:
+        return "is of the closed model, where this stage has a rate: leave it out; max_users bounds how many are busy"
+    known = [field.alias or name for name, field in shape.model_fields.items()]
+    return f"unknown key{did_you_mean(key, known)} (known: {', '.join(known)})"
 
 
 def _shown(value: object) -> str:

@@ -12,10 +12,20 @@ from pydantic import ValidationError
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
-from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, Stage, ValidityLimits, find_mix_fault
+from master.scenario.load_stages import LoadStage, Stage, find_mix_fault, most_users
+from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides, override
+from master.scenario.part_faults import note_load_faults, note_rule_faults
 from master.scenario.rules import with_defaults
-from master.scenario.schema import ScenarioContext, ScenarioShape, ValidityShape, check_name, check_target
+from master.scenario.schema import (
+    OpenStageShape,
+    ScenarioContext,
+    ScenarioShape,
+    StageShape,
+    ValidityShape,
+    check_name,
+    check_target,
+)
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE, Tracing
@@ -48,12 +58,16 @@ def locustfile_of(path: Path, target: str | None = None) -> Path | None:
 def _read(path: Path, known_users: Collection[str] | None, target: str | None, hosts: Mapping[str, str]) -> Scenario:
     document = read_document(path)
     scenario = None
+    models = note_load_faults(document)
+    if len(models) == 1:
+        note_rule_faults(document, open_model="open" in models)
     try:
         shape = ScenarioShape.model_validate(document.data, context=ScenarioContext(path.parent, known_users))
         target = shape.target or target
         if target is None and known_users is not None:
             target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})
-        scenario = _scenario(document, shape, target or "")
+        if len(models) == 1:
+            scenario = _scenario(document, shape, target or "", open_model="open" in models)
     except ValidationError as findings:
         note_findings(document, findings)
         given = document.data if isinstance(document.data, dict) else {}
@@ -82,15 +96,15 @@ def _host(document: Document, hosts: Mapping[str, str]) -> str | None:
     return None
 
 
-def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario:
+def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_model: bool) -> Scenario:
     name = shape.name or document.file.stem
     if shape.name is None:
         try:
             check_name(name)
         except ValueError as error:
             document.fault(("name",), f"not given, and the file's own {error}")
-    load = tuple(Stage(stage.users, stage.spawn_rate, stage.hold) for stage in shape.load)
-    fault = find_mix_fault(shape.users, max(stage.users for stage in load))
+    load = tuple(_stage(stage) for stage in shape.load)
+    fault = find_mix_fault(shape.users, most_users(load), open_model=open_model)
     if fault:
         document.fault(("users",), fault)
     if shape.locustfile is not None:
@@ -121,12 +135,18 @@ def _scenario(document: Document, shape: ScenarioShape, target: str) -> Scenario
             shape.rack.request_cpu,
             shape.rack.thermal_speed,
         ),
-        thresholds=with_defaults(shape.thresholds),
+        thresholds=with_defaults(shape.thresholds, open_model=open_model),
         validity=_limits(shape.validity),
         sample_period_s=shape.sample_period,
         stop_timeout_s=shape.stop_timeout,
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
     )
+
+
+def _stage(shape: StageShape | OpenStageShape) -> LoadStage:
+    if isinstance(shape, OpenStageShape):
+        return shape.stage()
+    return Stage(shape.users, shape.spawn_rate, shape.hold)
 
 
 def _check_locustfile(file: Path) -> None:

@@ -2,83 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage, find_mix_fault, most_users, ramps_s
 from master.scenario.rules import Endpoint, Threshold
-from master.scenario.units import format_duration, format_latency, format_percent, format_temperature
+from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
 from master.yaml_file.writer import dump_yaml
 from worker.wire.messages import Tracing, UserShare
 
+__all__ = [
+    "DEFAULT_FLEET",
+    "EMBEDDED",
+    "ExpectedNodes",
+    "LoadStage",
+    "OpenStage",
+    "Scenario",
+    "SimulatedRack",
+    "Sine",
+    "Spike",
+    "Stage",
+    "ValidityLimits",
+    "find_mix_fault",
+    "ramps_s",
+]
+
 EMBEDDED = "embedded"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage of the load: go to `users` at `spawn_rate` users per second, up or down, then hold for `hold_s`."""
-
-    users: int
-    spawn_rate: float
-    hold_s: float
-
-    def ramp_s(self, from_users: int) -> float:
-        """Planned duration of the ramp from `from_users`, in seconds."""
-        return abs(self.users - from_users) / self.spawn_rate
-
-
-@dataclass(frozen=True, slots=True)
-class Spike:
-    """A stretch of an open stage's hold with a rate of its own."""
-
-    rate_per_s: float
-    at_s: float
-    """Seconds after the hold's start."""
-    for_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sine:
-    """A sine on top of an open stage's rate while it is held."""
-
-    amplitude_per_s: float
-    period_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class OpenStage:
-    """One stage of the open model: go to `rate_per_s` arrivals per second within `ramp_s`, then hold for `hold_s`.
-
-    At most `max_users` users of the whole fleet are busy at a time.
-    """
-
-    rate_per_s: float
-    max_users: int
-    hold_s: float
-    ramp_s: float = 0.0
-    poisson: bool = False
-    """Whether arrivals are a Poisson process; else they are even."""
-    sine: Sine | None = None
-    spikes: tuple[Spike, ...] = ()
-
-
-LoadStage = Stage | OpenStage
-
-
-def ramps_s(stages: Sequence[Stage]) -> list[float]:
-    """The planned length of each stage's ramp, starting with no users."""
-    before = [0, *(stage.users for stage in stages)]
-    return [stage.ramp_s(from_users) for stage, from_users in zip(stages, before, strict=False)]
-
-
-def find_mix_fault(users: Mapping[str, UserShare], peak: int) -> str | None:
-    """Why `peak` users can't be made up of `users`, or None when they can."""
-    fixed = sum(share.fixed_count for share in users.values())
-    if fixed > peak:
-        return f"the fixed counts add up to {fixed}, more than the {peak} users of the largest stage"
-    if fixed < peak and not any(share.weight for share in users.values()):
-        return f"the fixed counts add up to {fixed}, so {peak} users are never reached: give a class a weight"
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +84,8 @@ class ValidityLimits:
     """At least so much of the user-seconds that were wanted must have run."""
     local_errors: int = 0
     """At most so many requests may fail for want of what the generator's own machines have to give, such as ports."""
+    arrivals_percent: float = 1.0
+    """Of all arrivals that were due in the open model: no more may be started late, or not at all, by the generator's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +95,8 @@ class Scenario:
     name: str
     target: str
     users: Mapping[str, UserShare]
-    load: tuple[Stage, ...]
+    load: tuple[LoadStage, ...]
+    """Stages of one model."""
     description: str = ""
     seed: int = 0
     nodes: ExpectedNodes = ExpectedNodes()
@@ -159,8 +112,23 @@ class Scenario:
 
     @property
     def max_users(self) -> int:
-        """The users of the largest stage."""
-        return max(stage.users for stage in self.load)
+        """The users of the largest stage: those that run, or those that may be busy in the open model."""
+        return most_users(self.load)
+
+    @property
+    def open_model(self) -> bool:
+        """Whether arrivals are offered, where in the closed model users wait for their answers."""
+        return isinstance(self.load[0], OpenStage)
+
+    @property
+    def open_stages(self) -> tuple[OpenStage, ...]:
+        """The stages of the open model; none in the closed one."""
+        return tuple(stage for stage in self.load if isinstance(stage, OpenStage))
+
+    @property
+    def closed_stages(self) -> tuple[Stage, ...]:
+        """The stages of the closed model; none in the open one."""
+        return tuple(stage for stage in self.load if isinstance(stage, Stage))
 
     @property
     def endpoints_judged(self) -> list[Endpoint]:
@@ -177,14 +145,7 @@ class Scenario:
             "target": self.target,
             "locustfile": None if self.locustfile is None else str(self.locustfile),
             "users": {name: _share(share) for name, share in self.users.items()},
-            "load": [
-                {
-                    "users": stage.users,
-                    "spawn_rate": _number(stage.spawn_rate),
-                    "hold": format_duration(stage.hold_s),
-                }
-                for stage in self.load
-            ],
+            "load": [_stage(stage) for stage in self.load],
             "nodes": {"expect": self.nodes.expect, "min": self.nodes.min, "wait": format_duration(self.nodes.wait_s)},
             "fleet": {kind: _number(weight) for kind, weight in self.fleet.items()},
             "rack": _rack(self.rack),
@@ -205,6 +166,7 @@ class Scenario:
                 "excluded_share": format_percent(limits.excluded_share_percent),
                 "users": format_percent(limits.users_percent),
                 "local_errors": limits.local_errors,
+                "arrivals": format_percent(limits.arrivals_percent),
             },
             "sample_period": format_duration(self.sample_period_s),
             "stop_timeout": format_duration(self.stop_timeout_s),
@@ -215,6 +177,34 @@ class Scenario:
             sample = format_percent(self.tracing.sample_percent)
             content["tracing"] = {"endpoint": self.tracing.endpoint, "sample": sample}
         return dump_yaml(content)
+
+
+def _stage(stage: LoadStage) -> dict[str, object]:
+    hold = format_duration(stage.hold_s)
+    if isinstance(stage, Stage):
+        return {"users": stage.users, "spawn_rate": _number(stage.spawn_rate), "hold": hold}
+    content: dict[str, object] = {
+        "rate": format_rate(stage.rate_per_s),
+        "ramp": format_duration(stage.ramp_s),
+        "hold": hold,
+        "max_users": stage.max_users,
+        "arrivals": "poisson" if stage.poisson else "even",
+    }
+    if stage.sine is not None:
+        content["sine"] = {
+            "amplitude": format_rate(stage.sine.amplitude_per_s),
+            "period": format_duration(stage.sine.period_s),
+        }
+    if stage.spikes:
+        content["spike"] = [
+            {
+                "rate": format_rate(spike.rate_per_s),
+                "at": format_duration(spike.at_s),
+                "for": format_duration(spike.for_s),
+            }
+            for spike in stage.spikes
+        ]
+    return content
 
 
 def _rack(rack: SimulatedRack) -> dict[str, object]:

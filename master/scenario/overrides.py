@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from master.errors import InputError
-from master.scenario.model import ExpectedNodes, Scenario, Stage, find_mix_fault, ramps_s
-from master.scenario.schema import MAX_NODES, MAX_USERS, check_target
-from master.scenario.units import MAX_DURATION_S, format_duration
+from master.scenario.load_stages import LoadStage, OpenStage, Sine, Stage, find_mix_fault, ramps_s
+from master.scenario.model import ExpectedNodes, Scenario
+from master.scenario.schema import MAX_NODES, MAX_RATE_PER_S, MAX_USERS, MIN_PERIOD_S, MIN_SPIKE_S, check_target
+from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
 
 
@@ -16,12 +18,15 @@ from master.scenario.windows import find_hold_fault, find_ramp_fault, find_windo
 class Overrides:
     """Options that win over the file; None leaves the file's value.
 
-    `users` is the peak that all stages are scaled to, `duration_s` the length of all ramps and holds together, `nodes` the
-    number of nodes to expect (of `--local`, or of an inventory).
+    `users` is the peak that all stages of the closed model are scaled to; `rate_per_s` and `max_users` are those of the open one.
+    `duration_s` is the length of all ramps and holds together, `nodes` the number of nodes to expect (of `--local`, or of an
+    inventory).
     """
 
     target: str | None = None
     users: int | None = None
+    rate_per_s: float | None = None
+    max_users: int | None = None
     duration_s: float | None = None
     nodes: int | None = None
 
@@ -35,10 +40,15 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
             raise InputError(
                 f"--target: {error}", hint="give a URL such as http://10.0.0.5:8080, or embedded"
             ) from None
+    _check_model(scenario, overrides)
     if overrides.users is not None:
-        scenario = replace(scenario, load=_scaled(scenario, overrides.users))
+        scenario = replace(scenario, load=_scaled_users(scenario, overrides.users))
         if fault := find_ramp_fault(scenario.load):
             raise InputError(f"--users {overrides.users}: {fault}", hint="give fewer users, or a higher spawn_rate")
+    if overrides.rate_per_s is not None:
+        scenario = replace(scenario, load=_scaled_rates(scenario.open_stages, overrides.rate_per_s))
+    if overrides.max_users is not None:
+        scenario = replace(scenario, load=_scaled_max_users(scenario, overrides.max_users))
     if overrides.duration_s is not None:
         scenario = replace(scenario, load=_stretched(scenario.load, overrides.duration_s))
         _check_holds(scenario, overrides.duration_s)
@@ -47,34 +57,111 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
     return scenario
 
 
-def _scaled(scenario: Scenario, users: int) -> tuple[Stage, ...]:
+def _check_model(scenario: Scenario, overrides: Overrides) -> None:
+    """Refuse options of the model that the scenario is not of."""
+    if scenario.open_model and overrides.users is not None:
+        raise InputError(
+            f"--users {overrides.users}: this scenario offers a rate of arrivals, whatever its users wait for",
+            hint="give --rate for more or less load, or --max-users for how many users may be busy",
+        )
+    rate_per_s, max_users = overrides.rate_per_s, overrides.max_users
+    if not scenario.open_model and (rate_per_s is not None or max_users is not None):
+        option = f"--max-users {max_users}" if rate_per_s is None else f"--rate {format_rate(rate_per_s)}"
+        raise InputError(
+            f"{option}: this scenario is of the closed model: its load is users, who wait for their answers",
+            hint="give --users, or a scenario whose load has a rate: docs/performance/load-models.md",
+        )
+
+
+def _scaled_users(scenario: Scenario, users: int) -> tuple[Stage, ...]:
     """Every stage's users times `users` over the peak, rounded half up, and at least 1 where there were any."""
-    if not 1 <= users <= MAX_USERS:
-        raise InputError(f"--users {users}: must be from 1 to {MAX_USERS}", hint="leave it out to keep the scenario's")
-    fault = find_mix_fault(scenario.users, users)
-    if fault:
-        raise InputError(f"--users {users}: {fault}", hint="change the option, or the fixed counts in the scenario")
+    _check_user_count("--users", users, scenario)
     peak = scenario.max_users
-    return tuple(
-        replace(stage, users=max((2 * stage.users * users + peak) // (2 * peak), min(stage.users, 1)))
-        for stage in scenario.load
+    return tuple(replace(stage, users=_part(stage.users, users, peak)) for stage in scenario.closed_stages)
+
+
+def _scaled_max_users(scenario: Scenario, max_users: int) -> tuple[OpenStage, ...]:
+    """The same of what every stage has as the most users that may be busy."""
+    _check_user_count("--max-users", max_users, scenario)
+    peak = scenario.max_users
+    return tuple(replace(stage, max_users=_part(stage.max_users, max_users, peak)) for stage in scenario.open_stages)
+
+
+def _check_user_count(option: str, users: int, scenario: Scenario) -> None:
+    if not 1 <= users <= MAX_USERS:
+        raise InputError(f"{option} {users}: must be from 1 to {MAX_USERS}", hint="leave it out to keep the scenario's")
+    if fault := find_mix_fault(scenario.users, users, open_model=scenario.open_model):
+        raise InputError(f"{option} {users}: {fault}", hint="change the option, or the fixed counts in the scenario")
+
+
+def _part(users: int, peak: int, old_peak: int) -> int:
+    return max((2 * users * peak + old_peak) // (2 * old_peak), min(users, 1))
+
+
+def _scaled_rates(stages: Sequence[OpenStage], rate_per_s: float) -> tuple[OpenStage, ...]:
+    """Every stage, with its sine and spikes, times `rate_per_s` over the largest `rate` of a stage."""
+    option = f"--rate {format_rate(rate_per_s)}"
+    keep = "leave it out to keep the scenario's"
+    if not 0 < rate_per_s <= MAX_RATE_PER_S:
+        raise InputError(f"{option}: must be above 0/s and at most {format_rate(MAX_RATE_PER_S)}", hint=keep)
+    largest_per_s = max(stage.rate_per_s for stage in stages)
+    if not largest_per_s:
+        raise InputError(f"{option}: no stage has a rate above 0/s that could be scaled, only spikes", hint=keep)
+
+    def scaled(per_s: float) -> float:
+        # Exact, so that the largest is what was asked for, and no amplitude is above its rate.
+        return float(Fraction(per_s) * Fraction(rate_per_s) / Fraction(largest_per_s))
+
+    changed = tuple(
+        replace(
+            stage,
+            rate_per_s=scaled(stage.rate_per_s),
+            sine=stage.sine and replace(stage.sine, amplitude_per_s=scaled(stage.sine.amplitude_per_s)),
+            spikes=tuple(replace(spike, rate_per_s=scaled(spike.rate_per_s)) for spike in stage.spikes),
+        )
+        for stage in stages
     )
+    peak_per_s = max((spike.rate_per_s for stage in changed for spike in stage.spikes), default=0.0)
+    if peak_per_s > MAX_RATE_PER_S:
+        raise InputError(
+            f"{option}: a spike would be {format_rate(peak_per_s)}, more than {format_rate(MAX_RATE_PER_S)}",
+            hint="give a lower rate",
+        )
+    return changed
 
 
-def _stretched(stages: Sequence[Stage], duration_s: float) -> tuple[Stage, ...]:
-    """The same ramps, and holds in the same proportion, that together take `duration_s`."""
+def _stretched(stages: Sequence[LoadStage], duration_s: float) -> tuple[LoadStage, ...]:
+    """The same ramps, and holds in the same proportion (with what is in them), that together take `duration_s`."""
     if not 0 < duration_s <= MAX_DURATION_S:  # false for NaN, too
         raise InputError(
             f"--duration {duration_s:g}s: must be above 0s and at most 31d", hint="leave it out to keep the scenario's"
         )
     ramp_s = sum(ramps_s(stages))
     if ramp_s >= duration_s:
+        fewer = "shorter ramps" if isinstance(stages[0], OpenStage) else "fewer users, or a higher spawn_rate"
         raise InputError(
             f"--duration {format_duration(duration_s)}: the ramps alone take {format_duration(round(ramp_s, 3))}",
-            hint="give a longer duration, fewer users, or a higher spawn_rate",
+            hint=f"give a longer duration, {fewer}",
         )
     factor = (duration_s - ramp_s) / sum(stage.hold_s for stage in stages)
-    return tuple(replace(stage, hold_s=stage.hold_s * factor) for stage in stages)
+    return tuple(_held_longer(stage, factor, duration_s) for stage in stages)
+
+
+def _held_longer(stage: LoadStage, factor: float, duration_s: float) -> LoadStage:
+    """`stage` with its hold, and the sine and the spikes in it, `factor` times as long."""
+    if isinstance(stage, Stage):
+        return replace(stage, hold_s=stage.hold_s * factor)
+    sine = stage.sine and Sine(stage.sine.amplitude_per_s, stage.sine.period_s * factor)
+    spikes = tuple(replace(spike, at_s=spike.at_s * factor, for_s=spike.for_s * factor) for spike in stage.spikes)
+    too_short = (sine is not None and sine.period_s < MIN_PERIOD_S) or any(each.for_s < MIN_SPIKE_S for each in spikes)
+    if too_short or (sine is not None and sine.period_s > MAX_DURATION_S):
+        what = "spike" if sine is None or MIN_PERIOD_S <= sine.period_s <= MAX_DURATION_S else "sine"
+        raise InputError(
+            f"--duration {format_duration(duration_s)}: the {what} of a hold is stretched with it, and would be too "
+            f"{'short' if too_short else 'long'}",
+            hint="give another duration, or a scenario without it",
+        )
+    return replace(stage, hold_s=stage.hold_s * factor, sine=sine, spikes=spikes)
 
 
 def _check_holds(scenario: Scenario, duration_s: float) -> None:

@@ -5,9 +5,15 @@
     errors < 5 %
     p99 < 500 ms over 10s, abort
     exceptions = 0
+    GET /x service p99 < 100 ms      open model: from an arrival's actual start on, where p99 counts from its due time
+    missed < 1 %                     open model: of all arrivals, those that no user was free for
+    arrival_rate >= 990/s            open model: arrivals that were started
+    cache_hits > 80 %                by the target's own counters
 
-The comparison is the last one in the text, so an endpoint's name may hold any character; the metric is the word before it.
-A scenario that has no rule of its own on all errors, or on exceptions, gets `errors = 0 (default)`, `exceptions = 0 (default)`.
+The comparison is the last one in the text, so an endpoint's name may hold any character; the metric is the word before it, with
+`service` where that is before a percentile.
+A scenario that has no rule of its own on all errors, or on exceptions, gets `errors = 0 (default)`, `exceptions = 0 (default)`;
+one of the open model without a rule on missed arrivals gets `missed < 1 % (default)`.
 """
 
 from __future__ import annotations
@@ -44,17 +50,32 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "==": operator.eq,
 }
-_METRICS = ("rate", "rate_per_user", "errors", "exceptions", "p50", "p90", "p95", "p99", "p999", "max")
+_METRICS = (
+    *("rate", "rate_per_user", "errors", "exceptions", "p50", "p90", "p95", "p99", "p999", "max"),
+    *("service p95", "missed", "arrival_rate", "cache_hits"),
+)
+_RATES = {"rate", "rate_per_user", "arrival_rate"}
+_SHARES = {"errors", "missed", "cache_hits"}
+_OF_NO_ENDPOINT = {
+    "exceptions": "exceptions belong to no endpoint",
+    "missed": "missed arrivals have asked for no endpoint",
+    "arrival_rate": "arrivals belong to no endpoint",
+    "cache_hits": "the target counts the hits of its cache for all endpoints together",
+}
+_SERVICE = "service "
+"""Before a percentile: of service times, in place of latencies."""
+_OPEN_METRICS = {"missed", "arrival_rate"}
 _DEFAULT_MARK = " (default)"
 _DEFAULT_RULES = ("errors = 0", "exceptions = 0")
+_OPEN_DEFAULT_RULES = (*_DEFAULT_RULES, "missed < 1 %")
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """One rule on the target's behaviour.
 
-    `limit` is in the metric's base unit: requests per second, a share (0 to 1) of failures, a number of exceptions that user code
-    let through, or milliseconds. Without `method` and `name` the rule is on all requests. With `window_s` it must hold in
+    `metric` is as written: `p95`, or `service p95` on service times. `limit` is in its base unit: requests or arrivals per second, a
+    share (0 to 1), a number of exceptions that user code let through, or milliseconds. Without `method` and `name` the rule is on all requests. With `window_s` it must hold in
     every window of that many seconds. `default` rules are those that the scenario did not give; their text says so.
     """
 
@@ -75,8 +96,13 @@ class Threshold:
 
     @property
     def percent(self) -> float | None:
-        """Percentile of a latency metric (100 for `max`); None for other metrics."""
+        """Percentile of a latency or service time (100 for `max`); None for other metrics."""
         return percent_of(self.metric)
+
+    @property
+    def on_service_time(self) -> bool:
+        """Whether the rule is on service times, which count from a request's actual start."""
+        return self.metric.startswith(_SERVICE)
 
     def is_worse(self, value: float, than: float) -> bool:
         """Whether `value` is further from satisfying the rule: for `=`, further from the limit."""
@@ -90,15 +116,16 @@ class Threshold:
 
     def show(self, value: float) -> str:
         """`value` with its unit, for people."""
-        if self.metric.startswith("rate"):
+        if self.metric in _RATES:
             return format_rate(value)
         if self.metric == "exceptions":
             return format_count(value)
-        return format_share(value) if self.metric == "errors" else format_latency(value)
+        return format_share(value) if self.metric in _SHARES else format_latency(value)
 
 
 def percent_of(metric: str) -> float | None:
-    """The percentile behind a metric: 95 for `p95`, 99.9 for `p999` and `p99.9`, 100 for `max`, else None."""
+    """The percentile behind a metric: 95 for `p95` and `service p95`, 99.9 for `p999` and `p99.9`, 100 for `max`, else None."""
+    metric = metric.removeprefix(_SERVICE)
     if metric == "max":
         return 100.0
     if re.fullmatch(r"p99[0-9]{1,3}", metric):
@@ -115,7 +142,7 @@ def parse_threshold(value: object) -> Threshold:
     text = value.strip()
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError(f"{text!r}: a rule is one line of text")
-    default = text.endswith(_DEFAULT_MARK) and text.removesuffix(_DEFAULT_MARK) in _DEFAULT_RULES
+    default = text.endswith(_DEFAULT_MARK) and text.removesuffix(_DEFAULT_MARK) in _OPEN_DEFAULT_RULES
     rule = text.removesuffix(_DEFAULT_MARK) if default else text
     comparisons = list(re.finditer(r"[<>=!]+", rule))
     if not comparisons:
@@ -134,15 +161,36 @@ def parse_threshold(value: object) -> Threshold:
         limit = _limit_parser(metric)(limit_text)
     except ValueError as error:
         raise ValueError(f"{text!r}: {metric}: {error}") from None
+    if metric == "cache_hits" and (window_s is not None or abort):
+        # The target is asked for its counters where the steady part begins and where it ends.
+        asked = "'abort'" if window_s is None else "'over'"
+        raise ValueError(f"{text!r}: cache_hits is known of the whole steady part alone: leave {asked} out")
     return Threshold(text, method, name, metric, op, limit, window_s, abort, default)
 
 
-def with_defaults(rules: Iterable[Threshold]) -> tuple[Threshold, ...]:
+def with_defaults(rules: Iterable[Threshold], *, open_model: bool = False) -> tuple[Threshold, ...]:
     """`rules`, followed by the default ones for what none of them is about; a rule on one endpoint's errors is not on all."""
     own = [rule for rule in rules if not rule.default]
     metrics = {rule.metric for rule in own if rule.endpoint is None}
-    defaults = (parse_threshold(text + _DEFAULT_MARK) for text in _DEFAULT_RULES)
+    texts = _OPEN_DEFAULT_RULES if open_model else _DEFAULT_RULES
+    defaults = (parse_threshold(text + _DEFAULT_MARK) for text in texts)
     return (*own, *(rule for rule in defaults if rule.metric not in metrics))
+
+
+def find_model_fault(rule: Threshold, *, open_model: bool) -> str | None:
+    """Why `rule` has no meaning in the open or the closed model, or None when it has."""
+    if open_model:
+        return None
+    if rule.on_service_time:
+        plain = rule.metric.removeprefix(_SERVICE)
+        return f"{rule.text!r}: where users wait for their answers, latency is service time: write {plain}"
+    if rule.metric in _OPEN_METRICS:
+        instead = "rate" if rule.metric == "arrival_rate" else "errors, or on rate"
+        return (
+            f"{rule.text!r}: {rule.metric} is of the open model, and here users wait for their answers: "
+            f"give load a rate in place of users, or write a rule on {instead}"
+        )
+    return None
 
 
 def _subject(text: str, head: str) -> tuple[str | None, str | None, str]:
@@ -151,18 +199,34 @@ def _subject(text: str, head: str) -> tuple[str | None, str | None, str]:
         raise ValueError(f"{text!r}: a metric is missing before the comparison: {_allowed()}")
     metric = words[-1]
     if metric not in _METRICS and percent_of(metric) is None:
-        raise ValueError(f"{text!r}: {metric!r} is not a metric: {_allowed()}{did_you_mean(metric, _METRICS)}")
-    if len(words) == 1:
+        raise ValueError(f"{text!r}: {metric!r} is not a metric: {_allowed()}{_near_metric(words)}")
+    before = words[:-1]
+    rest = head.strip()[: -len(metric)].strip()
+    # After a method alone the word is the endpoint's name.
+    if before[-1:] == [_SERVICE.strip()] and percent_of(metric) is not None and len(before) != 2:
+        metric, before = _SERVICE + metric, before[:-1]
+        rest = rest.removesuffix(_SERVICE.strip()).strip()
+    if not before:
         return None, None, metric
-    method, *name = head.strip()[: -len(metric)].strip().split(maxsplit=1)
+    method, *name = rest.split(maxsplit=1)
     if not name or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", method):
         raise ValueError(
-            f"{text!r}: {' '.join(words[:-1])!r} is not an endpoint: write method and name before the metric, "
+            f"{text!r}: {' '.join(before)!r} is not an endpoint: write method and name before the metric, "
             f"e.g. POST /auth/login {metric}"
         )
-    if metric == "exceptions":
-        raise ValueError(f"{text!r}: exceptions belong to no endpoint: leave {' '.join(words[:-1])!r} out")
+    if metric in _OF_NO_ENDPOINT:
+        raise ValueError(f"{text!r}: {_OF_NO_ENDPOINT[metric]}: leave {' '.join(before)!r} out")
     return method, name[0], metric
+
+
+def _near_metric(words: list[str]) -> str:
+    """The metric that may be meant by the last of `words`, also where it is written as two words, or in one."""
+    metric = words[-1]
+    in_one = re.fullmatch(r"service(?:_time)?[_-](p[0-9.]+|max)", metric)
+    if in_one and percent_of(in_one[1]) is not None:
+        return f"; did you mean {_SERVICE + in_one[1]!r}?"
+    in_two = "_".join(words[-2:])
+    return f"; did you mean {in_two!r}?" if in_two in _METRICS else did_you_mean(metric, _METRICS)
 
 
 def _tail(text: str, tail: str) -> tuple[str, int | None, bool]:
@@ -186,14 +250,14 @@ def _tail(text: str, tail: str) -> tuple[str, int | None, bool]:
 
 
 def _limit_parser(metric: str) -> Callable[[object], float]:
-    if metric.startswith("rate"):
+    if metric in _RATES:
         return parse_rate
     if metric == "exceptions":
         return parse_count
-    return _parse_error_share if metric == "errors" else parse_latency
+    return _parse_share if metric in _SHARES else parse_latency
 
 
-def _parse_error_share(value: object) -> float:
+def _parse_share(value: object) -> float:
     return 0.0 if value == "0" else parse_share(value)  # none is none, in whatever unit
 
 

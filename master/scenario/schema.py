@@ -1,6 +1,6 @@
 """The shape of a scenario file: which keys, of which kind, in which range.
 
-Keys are named as in the file. Pydantic checks; `explain.py` turns its findings into sentences for the operator.
+Keys are named as in the file. Pydantic checks; `error_messages.py` turns its findings into sentences for the operator.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,24 +17,28 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainValidator,
+    Tag,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from master.scenario.load_stages import OpenStage, Sine, Spike
 from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
+    MAX_DURATION_S,
     format_duration,
+    format_rate,
     format_temperature,
     parse_duration,
     parse_excess,
     parse_latency,
     parse_percent,
+    parse_rate,
     parse_temperature,
 )
 from worker.simulation.boards import BOARDS, KINDS
@@ -42,12 +46,19 @@ from worker.wire.messages import UserShare
 
 MAX_USERS = 10_000_000
 MAX_NODES = 100_000
+MAX_RATE_PER_S = 10_000_000.0
+"""Arrivals per second: more than any fleet of MAX_NODES of such nodes is likely to have a target for."""
+MIN_PERIOD_S = 0.1
+"""Of a sine: a shorter one can't be seen in figures of whole seconds."""
+MIN_SPIKE_S = 0.001
+MIN_AMPLITUDE_PER_S = 1e-9
 DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}
 """Schemes of databases that a target may be, with their ports. The account's name may be in the URL, its password may not."""
 SQLITE_SCHEME = "sqlite:"
 _MAX_SPAWN_RATE = 1_000_000  # users per second
 _MAX_WEIGHT = 1e9
 _MAX_ENTRIES = 1000  # user classes, stages, rules
+_MAX_SPIKES = 100  # of a stage: segments of the curve that every node is sent
 _MAX_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -184,6 +195,29 @@ def _temperature(min_c: float, max_c: float) -> Callable[[object], float]:
     return parse
 
 
+def _rate(min_per_s: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        rate_per_s = parse_rate(value)
+        if rate_per_s > MAX_RATE_PER_S:
+            raise ValueError(f"{value!r} is more than a rate of arrivals may be ({format_rate(MAX_RATE_PER_S)})")
+        if rate_per_s < min_per_s:
+            raise ValueError(f"{value!r} must be more than 0/s")
+        return rate_per_s
+
+    return parse
+
+
+def _arrivals(value: object) -> str:
+    if value in ("even", "poisson"):
+        return str(value)
+    raise ValueError(f"{value!r:.60} is neither even nor poisson{did_you_mean(str(value), ('even', 'poisson'))}")
+
+
+def _in_list(value: object) -> object:
+    """One spike may stand without a list."""
+    return [value] if isinstance(value, dict) else value
+
+
 def _known_kind(name: str) -> str:
     if name not in KINDS:
         suggestion = did_you_mean(f"{name}-bare" if name in BOARDS else name, KINDS)
@@ -191,8 +225,21 @@ def _known_kind(name: str) -> str:
     return name
 
 
+def _max_length(count: int) -> BeforeValidator:
+    """Refuse a collection of more than `count` things before each of them is checked."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > count:
+            raise ValueError(f"holds {len(value)} entries: {count} are the most")
+        return value
+
+    return BeforeValidator(check)
+
+
 Duration = Annotated[float, PlainValidator(parse_duration)]
 Latency = Annotated[float, PlainValidator(parse_latency)]
+Rate = Annotated[float, PlainValidator(_rate(0))]
+PositiveRate = Annotated[float, PlainValidator(_rate(MIN_AMPLITUDE_PER_S))]
 Percent = Annotated[float, PlainValidator(parse_percent)]
 Excess = Annotated[float, PlainValidator(parse_excess)]
 Temperature = Annotated[float, PlainValidator(parse_temperature)]
@@ -205,20 +252,64 @@ class _Shape(BaseModel):
 
 
 class StageShape(_Shape):
-    """One item of `load`."""
+    """One item of a `load` of the closed model."""
 
     users: Annotated[int, Field(ge=0, le=MAX_USERS)]
     spawn_rate: Annotated[float, Field(gt=0, le=_MAX_SPAWN_RATE)]
     hold: Duration
 
-    @model_validator(mode="before")
-    @classmethod
-    def _closed(cls, data: object) -> object:
-        for key in ("rate", "max_users"):
-            if isinstance(data, dict) and key in data:
-                text = "arrival-rate stages are not supported by this version; use users and spawn_rate"
-                raise PydanticCustomError("at", "{text}", {"text": text, "key": key})
-        return data
+
+class SineShape(_Shape):
+    """The `sine` of an open stage."""
+
+    amplitude: PositiveRate
+    period: Annotated[float, PlainValidator(_duration(MIN_PERIOD_S, MAX_DURATION_S))]
+
+
+class SpikeShape(_Shape):
+    """One `spike` of an open stage. `for` is a word of Python's."""
+
+    rate: Rate
+    at: Duration
+    for_: Annotated[float, PlainValidator(_duration(MIN_SPIKE_S, MAX_DURATION_S)), Field(alias="for")]
+
+
+class OpenStageShape(_Shape):
+    """One item of a `load` of the open model."""
+
+    rate: Rate
+    ramp: Duration = 0.0
+    hold: Duration
+    max_users: Annotated[int, Field(ge=1, le=MAX_USERS)]
+    arrivals: Annotated[str, PlainValidator(_arrivals)] = "even"
+    sine: SineShape | None = None
+    spike: Annotated[list[SpikeShape], BeforeValidator(_in_list), _max_length(_MAX_SPIKES)] = []
+
+    def stage(self) -> OpenStage:
+        """The stage."""
+        return OpenStage(
+            self.rate,
+            self.max_users,
+            self.hold,
+            self.ramp,
+            self.arrivals == "poisson",
+            None if self.sine is None else Sine(self.sine.amplitude, self.sine.period),
+            tuple(Spike(spike.rate, spike.at, spike.for_) for spike in self.spike),
+        )
+
+
+OPEN_KEYS = frozenset(OpenStageShape.model_fields) - {"hold"}
+CLOSED_KEYS = frozenset(StageShape.model_fields) - {"hold"}
+
+
+def model_of(item: object) -> Literal["open", "closed"]:
+    """The model of an item of `load`, by its keys."""
+    return "open" if isinstance(item, dict) and not OPEN_KEYS.isdisjoint(item) else "closed"
+
+
+AnyStage = Annotated[
+    Annotated[StageShape, Tag("closed")] | Annotated[OpenStageShape, Tag("open")], Discriminator(model_of)
+]
 
 
 class NodesShape(_Shape):
@@ -265,6 +356,7 @@ class ValidityShape(_Shape):
     excluded_share: Percent | None = None
     users: Percent | None = None
     local_errors: Annotated[int, Field(ge=0, le=_MAX_COUNT)] | None = None
+    arrivals: Percent | None = None
 
 
 class TracingShape(_Shape):
@@ -272,17 +364,6 @@ class TracingShape(_Shape):
 
     endpoint: Annotated[str, AfterValidator(_check_collector)]
     sample: Annotated[float, PlainValidator(_parse_sample)] = 1.0
-
-
-def _max_length(count: int) -> BeforeValidator:
-    """Refuse a collection of more than `count` things before each of them is checked."""
-
-    def check(value: object) -> object:
-        if isinstance(value, list | dict) and len(value) > count:
-            raise ValueError(f"holds {len(value)} entries: {count} are the most")
-        return value
-
-    return BeforeValidator(check)
 
 
 def _plain_text(value: str) -> str:
@@ -304,7 +385,7 @@ class ScenarioShape(_Shape):
         dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
         _max_length(_MAX_ENTRIES),
     ]
-    load: Annotated[list[StageShape], _max_length(_MAX_ENTRIES)]
+    load: Annotated[list[AnyStage], _max_length(_MAX_ENTRIES)]
     nodes: NodesShape = NodesShape()
     fleet: Annotated[dict[Kind, Weight], _max_length(_MAX_ENTRIES)] = dict(DEFAULT_FLEET)
     rack: RackShape = RackShape()
@@ -318,19 +399,21 @@ class ScenarioShape(_Shape):
     @classmethod
     def _some_users(cls, users: dict[str, UserShare]) -> dict[str, UserShare]:
         if not users:
-            raise ValueError("names no user class: give at min_nodes one, e.g. {ApiUser: 1}")
+            raise ValueError("names no user class: give at least one, e.g. {ApiUser: 1}")
         return users
 
     @field_validator("fleet")
     @classmethod
     def _some_fleet(cls, fleet: dict[str, float]) -> dict[str, float]:
         if not fleet:
-            raise ValueError("names no kind of node: give at min_nodes one, e.g. {pi4-bare: 1}")
+            raise ValueError("names no kind of node: give at least one, e.g. {pi4-bare: 1}")
         return fleet
 
     @field_validator("load")
     @classmethod
-    def _some_load(cls, load: list[StageShape]) -> list[StageShape]:
-        if not any(stage.users and stage.hold for stage in load):
-            raise ValueError("nothing to measure: at min_nodes one stage needs users above 0 and a hold above 0s")
-        return load
+    def _some_load(cls, load: list[AnyStage]) -> list[AnyStage]:
+        held = [stage for stage in load if stage.hold]
+        if any(stage.stage().has_load if isinstance(stage, OpenStageShape) else stage.users for stage in held):
+            return load
+        wanted = "a rate above 0/s" if any(isinstance(stage, OpenStageShape) for stage in load) else "users above 0"
+        raise ValueError(f"nothing to measure: at least one stage needs {wanted} and a hold above 0s")

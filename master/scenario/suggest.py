@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "duration": ("hold",),
+    "for": ("hold",),
+    "vus": ("users",),
+    "maxvus": ("max_users",),
+    "preallocatedvus": ("max_users",),
+    "workers": ("max_users",),
+    "connections": ("max_users",),
+    "target": ("rate", "users"),
+    "rps": ("rate",),
+    "throughput": ("rate",),
+    "timeunit": ("rate",),
+    "dropped_iterations": ("missed",),
+    "dropped": ("missed",),
+    "iterations": ("arrival_rate",),
+    "arrivals": ("arrival_rate",),
+    "arrivals_rate": ("arrival_rate",),
+    "service_time": ("service p95",),
+    "hit_rate": ("cache_hits",),
+    "cache_hit_rate": ("cache_hits",),
+}
+"""What other tools, and people, call things here, in lower case."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known word nearest to `word` whatever the case, or nothing when none is near."""
     by_lower = {name.lower(): name for name in known}
+    for name in OTHER_NAMES.get(word.lower(), ()):
+        if name in by_lower:
+            return f"; did you mean {name!r}?"
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

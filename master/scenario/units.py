@@ -101,7 +101,18 @@ _TEMPERATURE = _Kind(
     1000.0,
     "1000 °C",
 )
-_RATE = _Kind("a rate", {"/s": Fraction(1), "/min": Fraction(1, 60)}, "600/s", 1e9, "1000000000/s")
+_RATE = _Kind(
+    "a rate",
+    {"/s": Fraction(1), "/min": Fraction(1, 60), "/m": Fraction(1, 60), "/h": Fraction(1, 3600)},
+    "600/s",
+    1e9,
+    "1000000000/s",
+)
+_NEAR_RATE = re.compile(
+    r"([0-9]+(?:\.[0-9]+)?)(?:[a-z ]*[a-z])?\s*(?:/\s*1?|per)\s*(s|m|h)[a-z]*|([0-9]+(?:\.[0-9]+)?)\s*(?:[rtq]ps|hz)?",
+    re.IGNORECASE,
+)
+"""How others write it: `500`, `500 rps`, `50/1s`, `500 requests/sec`, `500 per second`."""
 
 
 _MAX_DIGITS = 15  # of a count: fewer than a float can tell apart
@@ -149,8 +160,16 @@ def parse_temperature(value: object) -> float:
 
 
 def parse_rate(value: object) -> float:
-    """A rate per second, from `600/s`, `30/min`."""
-    return _RATE.parse(value)
+    """A rate per second, from `600/s`, `30/min` (or `30/m`), `100/h`."""
+    try:
+        return _RATE.parse(value)
+    except ValueError as error:
+        near = None if isinstance(value, bool) else _NEAR_RATE.fullmatch(str(value).strip()[:_MAX_TEXT_LENGTH])
+        if near is None:
+            raise
+        counted, unit, bare = near.groups()
+        likely = f"{bare}/s" if bare else f"{counted}/{'min' if unit.lower() == 'm' else unit.lower()}"
+        raise ValueError(f"{error}; did you mean {likely}?") from None
 
 
 def format_count(count: float) -> str:

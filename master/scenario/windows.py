@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from master.scenario.model import Stage, ramps_s
+from master.scenario.load_stages import LoadStage, OpenStage, ramps_s
 from master.scenario.rules import Threshold
 from master.scenario.units import MAX_DURATION_S, format_duration
 
@@ -23,7 +23,7 @@ def shortest_hold_s(sample_period_s: float) -> float:
     return max(EDGES_S + 1, _SAMPLES_EDGES_S + 3 * sample_period_s)
 
 
-def find_ramp_fault(stages: Sequence[Stage]) -> str | None:
+def find_ramp_fault(stages: Sequence[LoadStage]) -> str | None:
     """Why the ramps of `stages` take longer than any run may; None when they don't."""
     ramp_s = sum(ramps_s(stages))
     if ramp_s <= MAX_DURATION_S:
@@ -31,21 +31,22 @@ def find_ramp_fault(stages: Sequence[Stage]) -> str | None:
     return f"the ramps take {ramp_s / 86400:.3g} days, more than the {MAX_DURATION_S / 86400:.0f} that a run may"
 
 
-def find_hold_fault(stages: Iterable[Stage], sample_period_s: float) -> str | None:
+def find_hold_fault(stages: Sequence[LoadStage], sample_period_s: float) -> str | None:
     """Why a run of `stages` might have nothing to judge; None when it is sure to have."""
     longest_s, shortest_s = _longest_hold_s(stages), shortest_hold_s(sample_period_s)
     if round(longest_s - shortest_s, 6) >= 0:
         return None
+    held = "arrivals" if isinstance(stages[0], OpenStage) else "users"
     return (
-        f"too short to be judged: a hold of users needs at least {format_duration(round(shortest_s, 3))} "
+        f"too short to be judged: a hold of {held} needs at least {format_duration(round(shortest_s, 3))} "
         f"with samples every {format_duration(sample_period_s)}; the longest is {format_duration(round(longest_s, 3))}"
     )
 
 
-def find_window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
+def find_window_fault(rule: Threshold, stages: Sequence[LoadStage]) -> str | None:
     """Why no hold of `stages` is sure to be long enough for the window of `rule`; None when one is, or there is no window.
 
-    Windows don't reach over ramps, and what is held without users is not judged.
+    Windows don't reach over ramps, and what is held without users or arrivals is not judged.
     """
     longest_s = _longest_hold_s(stages)
     if rule.window_s is None or round(longest_s - EDGES_S, 6) >= rule.window_s:
@@ -57,5 +58,5 @@ def find_window_fault(rule: Threshold, stages: Iterable[Stage]) -> str | None:
     )
 
 
-def _longest_hold_s(stages: Iterable[Stage]) -> float:
-    return max((stage.hold_s for stage in stages if stage.users), default=0.0)
+def _longest_hold_s(stages: Sequence[LoadStage]) -> float:
+    return max((stage.hold_s for stage in stages if stage.has_load), default=0.0)

@@ -68,9 +68,9 @@ class Collector:
         """Parts of reports that were dropped, by reason."""
         self.refusals = Refusals(self.dropped, self.event)
         self.timeline = (
-            RunTimeline(scenario.load)
+            RunTimeline(scenario.closed_stages)
             if earlier is None
-            else RunTimeline.resumed(earlier, scenario.load, now_s, time.time())
+            else RunTimeline.resumed(earlier, scenario.closed_stages, now_s, time.time())
         )
         self.record = RunRecord(store, registry, self.timeline, self.dropped)
         self.seconds = LatestSeconds(store.counted_as)

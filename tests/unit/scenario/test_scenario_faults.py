@@ -180,8 +180,8 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
         pytest.param(
             {"load": "\n  - max_users: 5\n    rate: 100\n    hold: 1m"},
             6,
-            "load[0].rate: arrival-rate stages are not supported by this version; use users and spawn_rate",
-            id="an arrival rate",
+            "load[0].rate: 100 has no unit: say the unit, e.g. 600/s; did you mean 100/s?",
+            id="a rate without unit",
         ),
         pytest.param({"nodes": "{expect: 0}"}, 5, "nodes.expect: must be at least 1", id="no nodes"),
         pytest.param(
@@ -305,7 +305,7 @@ def test_all_faults_of_a_file_are_reported_together_in_the_order_of_their_lines(
     assert summary == f"{file}: {len(rows)} faults"
     lines = [int(row.removeprefix(f"  {file}:").partition(":")[0]) for row in rows]
     assert lines == sorted(lines)
-    assert lines == [1, 2, 3, 3, 4, 6, 7, 7, 9, 10, 11, 11, 13, 15, 17, 18, 20]
+    assert lines == [1, 2, 3, 3, 4, 6, 7, 7, 9, 10, 10, 11, 11, 13, 15, 17, 18, 20]
 
 
 def test_aliases_anchors_and_merge_keys_are_each_named_and_never_followed() -> None:
