@@ -12,7 +12,7 @@ from locust.util.load_locustfile import load_locustfile
 
 from worker.wire.messages import UserShare
 
-SHIPPED = ("worker.users.lucid.users", "worker.users.database.users")
+SHIPPED = ("worker.users.lucid.users", "worker.users.streamgate.users", "worker.users.database.users")
 
 
 @cache

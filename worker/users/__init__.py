@@ -1,5 +1,5 @@
 """The users of the load profiles: who they are, what they do, how long they pause, and how they check what they get.
 
-`lucid` holds the remote-desktop platform's users; `base` what they share. The other files hold what needs no Locust and
-can be tested without it.
+`lucid` has the users of a remote-desktop platform, `streamgate` those of a service that takes in media and streams them, with the
+same accounts, and `database` those of databases; `measured` counts requests that are no HTTP.
 """
