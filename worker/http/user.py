@@ -16,6 +16,7 @@ from locust.user.users import RestMixin
 from worker.http.protocol.url import Origin
 from worker.http.request_options import response_limits
 from worker.http.session import Session
+from worker.http.traced import TracedSession
 from worker.http.transport.connect import ConnectSettings
 from worker.http.transport.pool import Pool, shared
 from worker.http.transport.tls import shared_context
@@ -71,7 +72,9 @@ class HttpUser(User, RestMixin):  # type: ignore[type-arg]  # of its client, and
 
         Raises ValueError for a `base_url` that is none.
         """
-        return Session(
+        tracer = getattr(self.environment, "tracer", None)
+        make = Session if tracer is None else partial(TracedSession, tracer)
+        return make(
             base_url,
             settings=self._settings,
             pool=self._pool,

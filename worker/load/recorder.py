@@ -268,6 +268,11 @@ class Recorder(RequestStats):
             key = ("", "user cut off", "its task outlasted the stop timeout; its last request is not counted")
             self._errors[key] = self._errors.get(key, 0) + users
 
+    def note_lost_spans(self, reason: str, spans: int) -> None:
+        """So many spans of traced requests do not reach the collector, for this reason. The requests themselves count as ever."""
+        key = ("", "spans lost", reason)
+        self._errors[key] = self._errors.get(key, 0) + spans
+
     def make_report(
         self, users: dict[str, int], *, incarnation: int = 0, number: int = 0, order: int = 0, final: bool = False
     ) -> Report:

@@ -25,6 +25,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker.load.recorder import Recorder
 from worker.parent_watch import note_contact
+from worker.tracing.tracer import Tracer
 from worker.wire.curve import Endpoint, Keys, connect
 from worker.wire.messages import Ready, Report, RunEndRequest, encode
 
@@ -232,6 +233,9 @@ class FleetWorker(WorkerRunner):
 
     def _stop_and_report(self) -> None:
         super().stop()
+        tracer: Tracer | None = getattr(self.environment, "tracer", None)
+        if tracer is not None:
+            tracer.settle(gevent.sleep)
         self._final_report_made = True
         self._report(final=True)
         with gevent.Timeout(FINAL_REPORT_TIMEOUT_S, False):  # gevent's way to say: just leave the block

@@ -216,6 +216,7 @@ class Work(msgspec.Struct, frozen=True):
     variables: Mapping[str, str] = {}
     """Environment variables with the values of the locustfile's own options (worker/load/locust_options.py)."""
     tracing: Tracing | None = None
+    """None: no request is traced."""
     target_password: str = ""
     """The password of the target's accounts, a secret; empty where none is known."""
     arrivals: ArrivalPlan | None = None

@@ -41,9 +41,14 @@ def basic_auth(user: str | bytes, password: str | bytes) -> str:
 
 def with_authorization(headers: Any, value: str) -> Mapping[str, Any]:
     """`headers` with this one in place of another of its name."""
+    return with_header(headers, "Authorization", value)
+
+
+def with_header(headers: Any, name: str, value: str) -> Mapping[str, Any]:
+    """`headers` with one more, in place of another of its name."""
     if headers is None or type(headers) is dict:
-        return {**(headers or {}), "Authorization": value}
-    return DefaultHeaders(headers, {"Authorization": value})
+        return {**(headers or {}), name: value}
+    return DefaultHeaders(headers, {name: value})
 
 
 def header_lines(*layers: Any) -> bytes:

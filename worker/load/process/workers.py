@@ -33,6 +33,7 @@ from worker.load.recorder import Recorder
 from worker.load.runner import FleetWorker
 from worker.parent_watch import read_orders
 from worker.telemetry.figures import NodeFigures
+from worker.tracing.tracer import SpanPipe, Tracer
 from worker.users.database.drivers import import_drivers
 from worker.wire.curve import Endpoint, end_context
 from worker.wire.messages import Work
@@ -61,13 +62,14 @@ class ProcessWorkers:
     def __init__(self, endpoint: Endpoint, work: Work, count: int) -> None:
         """Load what `count` workers need for `work`.
 
-        Raises KeyError for an unknown user class, MissingDriverError, and whatever a locustfile raises.
+        Raises KeyError for an unknown user class, MissingDriverError, MissingTracingError, and whatever a locustfile raises.
         """
         self._endpoint = endpoint
         self._work = work
         share_global_events()
         self._users = load_user_classes(work.users, work.locustfile)
         import_drivers(self._users)
+        self._spans = None if work.tracing is None else SpanPipe(work.tracing, work.run)
         self._options = worker_options(work)
         self._context = zmq.green.Context()
         self._context.set(zmq.MAX_SOCKETS, 4 * count + 64)
@@ -93,14 +95,23 @@ class ProcessWorkers:
             gevent.spawn(self.lag.run, exact_sleep()),
             gevent.spawn(freezer.run, gevent.sleep),
             gevent.spawn(end_seconds, self._workers),
+            *([] if self._spans is None else [gevent.spawn(self._spans.run, gevent.sleep)]),
             *map(gevent.spawn, helpers),
         ]
         self._greenlets.join(raise_error=True)
         gevent.killall(running)
 
     def close(self) -> None:
-        """End the ZeroMQ context."""
+        """End the ZeroMQ context, and the process that exports spans."""
+        if self._spans is not None:
+            self._spans.close()
         end_context(self._context, start_thread=native_start_thread, sleep=gevent.sleep)
+
+    def _new_tracer(self, spec: WorkerSpec, recorder: Recorder) -> Tracer | None:
+        tracing = self._work.tracing
+        if self._spans is None or tracing is None:
+            return None
+        return Tracer(self._spans, f"{spec.node}_{spec.index}", tracing.sample_percent, recorder.note_lost_spans)
 
     def _run_worker(self, spec: WorkerSpec, recorder: Recorder, figures: NodeFigures | None) -> None:
         work = self._work
@@ -118,7 +129,11 @@ class ProcessWorkers:
         environment.stats = recorder
         # What piswarm's own user classes ask for, and Locust does not have.
         vars(environment).update(
-            seed=work.seed, first_account=spec.number, target_password=work.target_password, node_figures=figures
+            tracer=self._new_tracer(spec, recorder),
+            seed=work.seed,
+            first_account=spec.number,
+            target_password=work.target_password,
+            node_figures=figures,
         )
         worker = environment._create_runner(  # noqa: SLF001  # the documented way to use a runner class of one's own
             FleetWorker,
