@@ -1,1 +1,1 @@
-"""Load schedules: which stage a run is in at an offset, and how many users it asks for. Pure."""
+"""Load schedules: which stage a run is in at an offset, how many users or arrivals it asks for, and who makes the arrivals. Pure."""

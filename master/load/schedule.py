@@ -1,7 +1,8 @@
 """The load schedule: which stage a run is in at an offset, and which spans are steady. No clock; offsets are parameters.
 
-A plan is ramps and holds, one after the other. A real ramp may take longer than planned, since users start on nodes that
-may be slow or still joining; `Progress` is given when each hold really began and moves the rest of the plan accordingly.
+A plan is ramps and holds, one after the other. In the closed model a real ramp may take longer than planned, since users start on
+nodes that may be slow or still joining; `Progress` is given when each hold really began and moves the rest of the plan accordingly.
+In the open model the users run before the first ramp, and every hold begins when it is planned.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+from master.load.arrival_plan import plan_of, stage_times
 from master.scenario import Stage
-from master.scenario.model import ramps_s
+from master.scenario.model import LoadStage, OpenStage, ramps_s
+from worker.load.arrivals.curve import RateCurve
 
 Kind = Literal["ramp", "hold"]
 Span = tuple[float, float]
@@ -21,7 +24,10 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One ramp or hold. Offsets are seconds since the first ramp began; `stage` counts from 0."""
+    """One ramp or hold. Offsets are seconds since the first ramp began; `stage` counts from 0.
+
+    In the open model all users of a stage run from its start.
+    """
 
     start_s: float
     end_s: float
@@ -48,17 +54,36 @@ class Position:
     users: int
     stage_left_s: float
     left_s: float
+    rate_per_s: float | None = None
+    """Planned arrivals per second; None in the closed model."""
 
 
 class LoadSchedule:
-    """The plan of one run, from its stages. `segments` leaves out ramps and holds of no length."""
+    """The plan of one run, from its stages. `segments` leaves out ramps and holds of no length.
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    Raises ValueError for closed and open stages in one plan, and for open ones that can't be planned.
+    """
+
+    def __init__(self, stages: Sequence[LoadStage], rates: RateCurve | None = None, rates_from_s: float = 0.0) -> None:
+        """`stages` may be what is left of an open run; then `rates` are those of the whole, and `rates_from_s` is where these start."""
         self.stages = tuple(stages)
         self.segments: list[Segment] = []
         self.hold_starts_s: list[float] = []
+        self.total_s = 0.0
+        self._rates, self._rates_from_s = rates, rates_from_s
+        opened = [stage for stage in self.stages if isinstance(stage, OpenStage)]
+        closed = [stage for stage in self.stages if isinstance(stage, Stage)]
+        if opened and closed:
+            raise ValueError("a plan has closed or open stages, not both")
+        if opened:
+            self._plan_open(opened)
+        else:
+            self._plan_closed(closed)
+        self._starts_s = [segment.start_s for segment in self.segments]
+
+    def _plan_closed(self, stages: Sequence[Stage]) -> None:
         offset_s, users = 0.0, 0
-        for index, (stage, ramp_s) in enumerate(zip(self.stages, ramps_s(self.stages), strict=True)):
+        for index, (stage, ramp_s) in enumerate(zip(stages, ramps_s(stages), strict=True)):
             held_from_s = offset_s + ramp_s
             end_s = held_from_s + stage.hold_s
             parts = (
@@ -69,19 +94,31 @@ class LoadSchedule:
             self.hold_starts_s.append(held_from_s)
             offset_s, users = end_s, stage.users
         self.total_s = offset_s
-        self._starts_s = [segment.start_s for segment in self.segments]
+
+    def _plan_open(self, stages: Sequence[OpenStage]) -> None:
+        if self._rates is None:
+            self._rates = RateCurve(plan_of(stages, seed=0).segments)
+        for index, (stage, times) in enumerate(zip(stages, stage_times(stages), strict=True)):
+            users = stage.max_users
+            parts = (
+                Segment(times.start_s, times.hold_start_s, "ramp", users, users, 0.0, index),
+                Segment(times.hold_start_s, times.end_s, "hold", users, users, 0.0, index),
+            )
+            self.segments += [part for part in parts if part.end_s > part.start_s]
+            self.hold_starts_s.append(times.hold_start_s)
+            self.total_s = times.end_s
 
     def at(self, offset_s: float) -> Position:
         """Position in the plan at `offset_s`; its start before 0, its end after the last stage."""
         if not self.segments:
-            return Position(0, "hold", self.stages[-1].users, 0.0, 0.0)
+            return Position(0, "hold", _users(self.stages[-1]), 0.0, 0.0, self._rate_at(0.0))
         return self._position(self._segment(offset_s), offset_s)
 
     def before_hold(self, stage: int) -> Position:
         """Position when the ramp of `stage` should be over but its hold has not begun."""
         offset_s = self.hold_starts_s[stage]
         left_s = self.total_s - offset_s
-        return Position(stage, "ramp", self.stages[stage].users, self.stages[stage].hold_s, left_s)
+        return Position(stage, "ramp", _users(self.stages[stage]), self.stages[stage].hold_s, left_s)
 
     def _segment(self, offset_s: float) -> Segment:
         return self.segments[max(0, bisect_right(self._starts_s, offset_s) - 1)]
@@ -95,7 +132,15 @@ class LoadSchedule:
             segment.users_at(offset_s),
             max(0.0, stage_end_s - offset_s),
             self.total_s - offset_s,
+            self._rate_at(offset_s),
         )
+
+    def _rate_at(self, offset_s: float) -> float | None:
+        return None if self._rates is None else self._rates.rate_at(self._rates_from_s + offset_s)
+
+
+def _users(stage: LoadStage) -> int:
+    return stage.max_users if isinstance(stage, OpenStage) else stage.users
 
 
 class Progress:
@@ -114,7 +159,7 @@ class Progress:
         self._interruptions: list[Span] = []
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Any, ...]:
         """The stages of the schedule."""
         return self._schedule.stages
 
@@ -125,7 +170,11 @@ class Progress:
     @property
     def revision(self) -> tuple[int, int, float]:
         """Changes whenever `steady_spans` may."""
-        return len(self._holds_s), len(self._interruptions), self._interruptions[-1][1] if self._interruptions else 0.0
+        return (
+            len(self._holds_s),
+            len(self._interruptions),
+            self._interruptions[-1][1] if self._interruptions else 0.0,
+        )
 
     def interrupt(self, from_s: float) -> None:
         """From this offset on nobody knows what load there is, until `resume`; one that has begun before goes on."""
@@ -164,7 +213,7 @@ class Progress:
         return replace(position, stage=self._stages_done + position.stage)
 
     def steady_spans(self, until_s: float) -> list[Span]:
-        """The holds with users that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run).
+        """The holds with load that have begun, as (start_s, end_s), cut off at `until_s` (now, or the end of the run).
 
         Interruptions are excluded.
         """
@@ -172,7 +221,7 @@ class Progress:
         spans = [
             (start_s, min(start_s + stage.hold_s, until_s))
             for start_s, stage in zip(self._holds_s, stages, strict=False)
-            if stage.users
+            if stage.has_load
         ]
         for from_s, to_s in self._interruptions:
             spans = [

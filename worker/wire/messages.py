@@ -162,7 +162,7 @@ class RateSegment(msgspec.Struct, frozen=True, array_like=True):
     """A stretch of the rate curve of the open model: a line, with a sine on top of it.
 
     At `t` seconds into it the rate is
-    from_per_s + (to_per_s - from_per_s) * t / duration_s + amplitude_per_s * sin(2 * pi * t / period_s)
+    from_per_s + (to_per_s - from_per_s) * t / duration_s + amplitude_per_s * sin(2 * pi * (sine_from_s + t) / period_s)
     """
 
     duration_s: Seconds
@@ -175,6 +175,8 @@ class RateSegment(msgspec.Struct, frozen=True, array_like=True):
     period_s: Seconds = 0.0
     poisson: bool = False
     """Whether arrivals are a Poisson process; else they are even. The same for all segments of a stage."""
+    sine_from_s: Seconds = 0.0
+    """How far the sine has come when the segment begins: a sine goes on after a spike as if there had been none."""
 
 
 class ArrivalPlan(msgspec.Struct, frozen=True, array_like=True):

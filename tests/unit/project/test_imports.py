@@ -14,6 +14,10 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = ("master", "worker")
 
 PURE = (
+    "worker.load.arrivals.curve",
+    "worker.load.arrivals.order_statistics",
+    "worker.load.arrivals.schedule",
+    "worker.load.arrivals.stripes",
     "worker.load.histogram",
     "worker.simulation.boards",
     "worker.simulation.power_supply",
