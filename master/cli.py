@@ -119,6 +119,18 @@ def run(
     users: Annotated[
         int | None, typer.Option(help="Scale every stage so that the largest has this many users.")
     ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE",
+            help="Scale every stage of a load of arrivals, with its spikes and sine, so that the largest has this rate, "
+            "e.g. 500/s.",
+        ),
+    ] = None,
+    max_users: Annotated[
+        int | None,
+        typer.Option(help="With a load of arrivals: at most this many users are busy; other stages in proportion."),
+    ] = None,
     duration: Annotated[
         str | None, typer.Option(help="Shrink or stretch the holds so that the load takes this long, e.g. 90s.")
     ] = None,
@@ -182,14 +194,20 @@ def run(
     from master.run.run import execute  # noqa: PLC0415
     from master.run.start import RunPlan  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
-    from master.scenario.units import parse_duration  # noqa: PLC0415
+    from master.scenario.units import parse_duration, parse_rate  # noqa: PLC0415
 
     try:
         duration_s = None if duration is None else parse_duration(duration)
     except ValueError as error:
         raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
+    try:
+        rate_per_s = None if rate is None else parse_rate(rate)
+    except ValueError as error:
+        raise InputError(f"--rate: {error}", hint="Say it as 500/s or 30/min.") from None
     nodes = local if roster is None else len(roster.members)
-    overrides = Overrides(target=target, users=users, duration_s=duration_s, nodes=nodes)
+    overrides = Overrides(
+        target=target, users=users, rate_per_s=rate_per_s, max_users=max_users, duration_s=duration_s, nodes=nodes
+    )
     read = load_for_run(scenario, overrides, real_nodes=roster is not None)
     _warn(read.warnings)
     plan = RunPlan(

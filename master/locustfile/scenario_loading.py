@@ -10,6 +10,7 @@ from pathlib import Path
 from master.errors import InputError
 from master.locustfile.checks import check_locustfile, import_checked, raise_refused
 from master.locustfile.import_checks import hosts_of
+from master.locustfile.task_checks import classes_without_tasks
 from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
@@ -32,16 +33,29 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
     locustfile = locustfile_of(file, overrides.target)
     if locustfile is None:
         known = user_classes()
-        scenario = load_scenario(file, known, overrides)
+        scenario = load_scenario(file, known, overrides, without_tasks=classes_without_tasks(known))
         if not real_nodes:
             _check_drivers([known[name] for name in scenario.users])
         _check_tracing(scenario, known, real_nodes=real_nodes)
-        return LoadedScenario(scenario)
+        return LoadedScenario(scenario, load_warnings(file, scenario))
     imported = import_checked(locustfile)
-    scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes))
+    idle = classes_without_tasks(imported.classes)
+    scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes), idle)
     _check_tracing(scenario, imported.classes, real_nodes=real_nodes)
     warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
+    warnings += load_warnings(file, scenario)
     return LoadedScenario(scenario, warnings, own_variables(os.environ))
+
+
+def load_warnings(file: Path, scenario: Scenario) -> list[str]:
+    """What of the load is allowed, and hardly meant."""
+    users, nodes = scenario.max_users, scenario.nodes.expect
+    if not scenario.open_model or users >= nodes:
+        return []
+    idle = nodes - users
+    without = f"{idle} of them {'has' if idle == 1 else 'have'} no user, and no arrivals"
+    remedy = f"Give max_users of at least {nodes}, or expect fewer nodes"
+    return [f"{file}: max_users is {users}, and {nodes} nodes are expected: {without}. {remedy}"]
 
 
 def _check_drivers(classes: Sequence[type]) -> None:

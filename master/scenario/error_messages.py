@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from master.scenario.schema import (
     CLOSED_KEYS,
+    OPEN_KEYS,
     NodesShape,
     OpenStageShape,
     RackShape,
@@ -99,7 +100,9 @@ def _sentence(finding: ErrorDetails, place: Place) -> str:
 def _unknown_key(place: Place) -> str:
     key, shape = str(place[-1]), _SHAPES[tuple(part for part in place[:-1] if isinstance(part, str))]
     if shape is OpenStageShape and key in CLOSED_KEYS:
-        return "is of the closed model, where this stage has a rate: leave it out; max_users bounds how many are busy"
+        return "is of the closed model, and this stage has a rate: leave it out; max_users bounds how many are busy"
+    if shape is StageShape and key in OPEN_KEYS:
+        return "is of the open model, and this stage has users: leave it out, or give a rate in place of users and spawn_rate"
     known = [field.alias or name for name, field in shape.model_fields.items()]
     return f"unknown key{did_you_mean(key, known)} (known: {', '.join(known)})"
 

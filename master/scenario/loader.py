@@ -38,13 +38,15 @@ def load_scenario(
     known_users: Collection[str],
     overrides: Overrides = _NO_OVERRIDES,
     hosts: Mapping[str, str] = MappingProxyType({}),
+    without_tasks: Collection[str] = (),
 ) -> Scenario:
     """The scenario in the file at `path`, with `overrides` applied. `known_users` are the user classes there are.
 
-    One without a target has the host of its user classes, where `hosts` has one for them. Raises InputError; all faults of the
+    Those of them that are `without_tasks` are refused. One without a target has the host of its user classes, where `hosts` has one for them. Raises InputError; all faults of the
     file are in one.
     """
-    return override(_read(path, known_users, overrides.target, hosts), overrides)
+    context = ScenarioContext(path.parent, known_users, without_tasks)
+    return override(_read(path, context, overrides.target, hosts), overrides)
 
 
 def locustfile_of(path: Path, target: str | None = None) -> Path | None:
@@ -52,19 +54,19 @@ def locustfile_of(path: Path, target: str | None = None) -> Path | None:
 
     Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
     """
-    return _read(path, None, target, {}).locustfile
+    return _read(path, ScenarioContext(path.parent, None), target, {}).locustfile
 
 
-def _read(path: Path, known_users: Collection[str] | None, target: str | None, hosts: Mapping[str, str]) -> Scenario:
+def _read(path: Path, context: ScenarioContext, target: str | None, hosts: Mapping[str, str]) -> Scenario:
     document = read_document(path)
     scenario = None
     models = note_load_faults(document)
     if len(models) == 1:
         note_rule_faults(document, open_model="open" in models)
     try:
-        shape = ScenarioShape.model_validate(document.data, context=ScenarioContext(path.parent, known_users))
+        shape = ScenarioShape.model_validate(document.data, context=context)
         target = shape.target or target
-        if target is None and known_users is not None:
+        if target is None and context.known_users is not None:
             target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})
         if len(models) == 1:
             scenario = _scenario(document, shape, target or "", open_model="open" in models)

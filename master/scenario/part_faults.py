@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from master.scenario.load_stages import find_curve_faults
 from master.scenario.rules import find_model_fault, parse_threshold
 from master.scenario.schema import OpenStageShape, model_of
-from master.yaml_file.document import Document
+from master.yaml_file.document import Document, Place
 
 _MODELS = {"closed": "users", "open": "a rate"}
 
@@ -32,8 +32,13 @@ def note_load_faults(document: Document) -> set[str]:
             except ValidationError:
                 continue  # told of by the whole file's check
             for place, text in find_curve_faults(shape.stage()):
-                document.fault(("load", index, *place), text)
+                document.fault(("load", index, *_in_file(place, stage)), text)
     return set(models)
+
+
+def _in_file(place: Place, stage: dict[str, object]) -> Place:
+    """`place` without the index of a spike that stands without a list."""
+    return ("spike",) if place[0] == "spike" and isinstance(stage["spike"], dict) else place
 
 
 def note_rule_faults(document: Document, *, open_model: bool) -> None:

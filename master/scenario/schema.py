@@ -65,10 +65,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class ScenarioContext:
-    """What a scenario is checked against: its folder, and the user classes there are (None: not known yet)."""
+    """What a scenario is checked against: its folder, the user classes there are (None: not known yet), those without a task."""
 
     folder: Path
     known_users: Collection[str] | None
+    without_tasks: Collection[str] = ()
 
 
 def check_name(name: str) -> str:
@@ -153,6 +154,8 @@ def _surroundings(info: ValidationInfo) -> ScenarioContext:
 
 def _known_user(name: str, info: ValidationInfo) -> str:
     known = _surroundings(info).known_users
+    if name in _surroundings(info).without_tasks:
+        raise ValueError("has no task, so its users would make no request: give the class one (@task), or leave it out")
     if known is None or name in known:
         return name
     listed = f"known: {', '.join(sorted(known))}" if known else "no user classes are known"
@@ -303,8 +306,10 @@ CLOSED_KEYS = frozenset(StageShape.model_fields) - {"hold"}
 
 
 def model_of(item: object) -> Literal["open", "closed"]:
-    """The model of an item of `load`, by its keys."""
-    return "open" if isinstance(item, dict) and not OPEN_KEYS.isdisjoint(item) else "closed"
+    """The model of an item of `load`, by its keys; one with a rate is of the open one, whatever else it has."""
+    if not isinstance(item, dict) or OPEN_KEYS.isdisjoint(item):
+        return "closed"
+    return "open" if "rate" in item or CLOSED_KEYS.isdisjoint(item) else "closed"
 
 
 AnyStage = Annotated[

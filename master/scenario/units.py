@@ -109,10 +109,12 @@ _RATE = _Kind(
     "1000000000/s",
 )
 _NEAR_RATE = re.compile(
-    r"([0-9]+(?:\.[0-9]+)?)(?:[a-z ]*[a-z])?\s*(?:/\s*1?|per)\s*(s|m|h)[a-z]*|([0-9]+(?:\.[0-9]+)?)\s*(?:[rtq]ps|hz)?",
+    r"([0-9]+(?:\.[0-9]+)?)\s*(k?)\s*(?:[rtq]ps|hz)?"
+    r"(?:\s*(?:r|reqs?|requests?|arrivals?|users?|iters?|iterations?|hits?|calls?)?\s*(?:/|\bper\b)\s*1?\s*"
+    r"(s|secs?|seconds?|m|mins?|minutes?|h|hours?))?",
     re.IGNORECASE,
 )
-"""How others write it: `500`, `500 rps`, `50/1s`, `500 requests/sec`, `500 per second`."""
+"""How others write it: `500`, `500 rps`, `50/1s`, `500 requests/sec`, `500 per second`, `5k/s`."""
 
 
 _MAX_DIGITS = 15  # of a count: fewer than a float can tell apart
@@ -164,12 +166,15 @@ def parse_rate(value: object) -> float:
     try:
         return _RATE.parse(value)
     except ValueError as error:
-        near = None if isinstance(value, bool) else _NEAR_RATE.fullmatch(str(value).strip()[:_MAX_TEXT_LENGTH])
+        near = (
+            None if isinstance(value, bool) else _NEAR_RATE.fullmatch(" ".join(str(value).split())[:_MAX_TEXT_LENGTH])
+        )
         if near is None:
             raise
-        counted, unit, bare = near.groups()
-        likely = f"{bare}/s" if bare else f"{counted}/{'min' if unit.lower() == 'm' else unit.lower()}"
-        raise ValueError(f"{error}; did you mean {likely}?") from None
+        number, thousands, unit = near.groups()
+        count = _plain(float(number) * 1000) if thousands else number
+        likely = {"s": "/s", "m": "/min", "h": "/h"}[(unit or "s")[0].lower()]
+        raise ValueError(f"{error}; did you mean {count}{likely}?") from None
 
 
 def format_count(count: float) -> str:

@@ -35,6 +35,8 @@ from master.scenario import units
         (units.parse_temperature, " -5 °C", -5),
         (units.parse_rate, "600/s", 600),
         (units.parse_rate, "30/min", 0.5),
+        (units.parse_rate, "30/m", 0.5),
+        (units.parse_rate, "1800 /h", 0.5),
         (units.parse_rate, "0.3 /s", 0.3),
     ],
 )
@@ -76,7 +78,13 @@ def test_a_quantity_is_read_in_its_base_unit(parse: Callable[[object], float], t
         (units.parse_temperature, "95 F", "is not a temperature: write a number and C, e.g. 35 °C"),
         (units.parse_temperature, "2000 °C", "more than a temperature may be (1000 °C)"),
         (units.parse_temperature, True, "True is not a temperature"),
-        (units.parse_rate, "100 ms", "is not a rate: write a number and one of /s, /min"),
+        (units.parse_rate, "100 ms", "is not a rate: write a number and one of /s, /min, /m, /h, e.g. 600/s"),
+        (units.parse_rate, 500, "500 has no unit: say the unit, e.g. 600/s; did you mean 500/s?"),
+        (units.parse_rate, "500 req/sec", "did you mean 500/s?"),
+        (units.parse_rate, "500 tps", "did you mean 500/s?"),
+        (units.parse_rate, "1.5k rps", "did you mean 1500/s?"),
+        (units.parse_rate, "20 arrivals per  hour", "did you mean 20/h?"),
+        (units.parse_rate, "50/5s", "is not a rate: write a number and one of /s, /min, /m, /h, e.g. 600/s"),
     ],
 )
 def test_what_is_no_quantity_is_refused_with_the_value_and_the_units_allowed(

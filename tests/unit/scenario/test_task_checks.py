@@ -1,0 +1,74 @@
+"""User classes without a task are found before a run starts."""
+
+from typing import Any
+
+import pytest
+from locust import FastHttpUser, MarkovTaskSet, SequentialTaskSet, TaskSet, User, task, transition
+
+from master.locustfile.task_checks import classes_without_tasks
+from worker.http import HttpUser
+from worker.load.catalogue import user_classes
+
+
+class Empty(TaskSet):
+    """A task set without a task."""
+
+
+class Nested(TaskSet):
+    """A task set of an empty one, and of itself."""
+
+
+Nested.tasks = [Empty, Nested]
+
+
+class Steps(SequentialTaskSet):
+    """A task set with a task."""
+
+    @task
+    def step(self) -> None:
+        """A step."""
+
+
+class States(MarkovTaskSet):
+    """A task set whose tasks are states."""
+
+    @transition("state")
+    def state(self) -> None:
+        """A state."""
+
+
+def prepare(user: Any) -> None:
+    user.token = "t"
+
+
+def give_tasks(user: Any) -> None:
+    user.tasks = [print]
+
+
+@pytest.mark.parametrize("base", [User, FastHttpUser, HttpUser])
+@pytest.mark.parametrize(
+    ("attributes", "has_none"),
+    [
+        ({}, True),
+        ({"tasks": []}, True),
+        ({"tasks": [Empty]}, True),
+        ({"tasks": [Nested]}, True),
+        ({"on_start": prepare}, True),
+        ({"work": task(give_tasks)}, False),
+        ({"tasks": {Steps: 3}}, False),
+        ({"tasks": [Empty, Steps]}, False),
+        ({"tasks": [States]}, False),
+        ({"on_start": give_tasks}, False),
+        ({"__init__": give_tasks}, False),
+        ({"run": print}, False),
+    ],
+)
+def test_a_class_without_a_task_is_found(base: type[User], attributes: dict[str, Any], *, has_none: bool) -> None:
+    """Whatever it derives from; one that may come to tasks by its own code is not taken for one."""
+    made = type("Made", (base,), dict(attributes))
+    assert classes_without_tasks({"Made": made}) == ({"Made"} if has_none else frozenset())
+
+
+def test_every_class_that_comes_with_piswarm_has_tasks() -> None:
+    """So none is refused."""
+    assert classes_without_tasks(user_classes()) == frozenset()
