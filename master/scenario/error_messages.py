@@ -8,19 +8,8 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from master.scenario.schema import (
-    CLOSED_KEYS,
-    OPEN_KEYS,
-    NodesShape,
-    OpenStageShape,
-    RackShape,
-    ScenarioShape,
-    SineShape,
-    SpikeShape,
-    StageShape,
-    TracingShape,
-    ValidityShape,
-)
+from master.scenario.schema import NodesShape, RackShape, ScenarioShape, TracingShape, ValidityShape
+from master.scenario.stage_shapes import CLOSED_KEYS, OPEN_KEYS, OpenStageShape, SineShape, SpikeShape, StageShape
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_count
 from master.yaml_file.document import Document, Place

@@ -12,16 +12,14 @@ from pydantic import ValidationError
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
-from master.scenario.load_stages import LoadStage, Stage, find_mix_fault, most_users
+from master.scenario.load_stages import find_mix_fault, most_users
 from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides, override
 from master.scenario.part_faults import note_load_faults, note_rule_faults
 from master.scenario.rules import with_defaults
 from master.scenario.schema import (
-    OpenStageShape,
     ScenarioContext,
     ScenarioShape,
-    StageShape,
     ValidityShape,
     check_name,
     check_target,
@@ -105,7 +103,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_mod
             check_name(name)
         except ValueError as error:
             document.fault(("name",), f"not given, and the file's own {error}")
-    load = tuple(_stage(stage) for stage in shape.load)
+    load = tuple(stage.stage() for stage in shape.load)
     fault = find_mix_fault(shape.users, most_users(load), open_model=open_model)
     if fault:
         document.fault(("users",), fault)
@@ -143,12 +141,6 @@ def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_mod
         stop_timeout_s=shape.stop_timeout,
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
     )
-
-
-def _stage(shape: StageShape | OpenStageShape) -> LoadStage:
-    if isinstance(shape, OpenStageShape):
-        return shape.stage()
-    return Stage(shape.users, shape.spawn_rate, shape.hold)
 
 
 def _check_locustfile(file: Path) -> None:

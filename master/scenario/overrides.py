@@ -9,7 +9,9 @@ from fractions import Fraction
 from master.errors import InputError
 from master.scenario.load_stages import LoadStage, OpenStage, Sine, Stage, find_mix_fault, ramps_s
 from master.scenario.model import ExpectedNodes, Scenario
-from master.scenario.schema import MAX_NODES, MAX_RATE_PER_S, MAX_USERS, MIN_PERIOD_S, MIN_SPIKE_S, check_target
+from master.scenario.schema import MAX_NODES, check_target
+from master.scenario.shape_base import MAX_USERS
+from master.scenario.stage_shapes import MAX_RATE_PER_S, MIN_PERIOD_S, MIN_SPIKE_S
 from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from master.scenario.load_stages import find_curve_faults
 from master.scenario.rules import find_model_fault, parse_threshold
-from master.scenario.schema import OpenStageShape, model_of
+from master.scenario.stage_shapes import OpenStageShape, model_of
 from master.yaml_file.document import Document, Place
 
 _MODELS = {"closed": "users", "open": "a rate"}

@@ -6,59 +6,48 @@ Keys are named as in the file. Pydantic checks; `error_messages.py` turns its fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     PlainValidator,
-    Tag,
     ValidationInfo,
     field_validator,
 )
 
-from master.scenario.load_stages import OpenStage, Sine, Spike
 from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
+from master.scenario.shape_base import (
+    MAX_USERS,
+    Duration,
+    Excess,
+    Latency,
+    Percent,
+    Shape,
+    Temperature,
+    duration,
+    max_length,
+    temperature,
+)
+from master.scenario.stage_shapes import AnyStage, OpenStageShape
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
-    MAX_DURATION_S,
-    format_duration,
-    format_rate,
-    format_temperature,
-    parse_duration,
-    parse_excess,
-    parse_latency,
     parse_percent,
-    parse_rate,
-    parse_temperature,
 )
 from worker.simulation.boards import BOARDS, KINDS
 from worker.wire.messages import UserShare
 
-MAX_USERS = 10_000_000
 MAX_NODES = 100_000
-MAX_RATE_PER_S = 10_000_000.0
-"""Arrivals per second: more than any fleet of MAX_NODES of such nodes is likely to have a target for."""
-MIN_PERIOD_S = 0.1
-"""Of a sine: a shorter one can't be seen in figures of whole seconds."""
-MIN_SPIKE_S = 0.001
-MIN_AMPLITUDE_PER_S = 1e-9
 DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}
 """Schemes of databases that a target may be, with their ports. The account's name may be in the URL, its password may not."""
 SQLITE_SCHEME = "sqlite:"
-_MAX_SPAWN_RATE = 1_000_000  # users per second
 _MAX_WEIGHT = 1e9
 _MAX_ENTRIES = 1000  # user classes, stages, rules
-_MAX_SPIKES = 100  # of a stage: segments of the curve that every node is sent
 _MAX_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -178,49 +167,6 @@ def _existing(value: object, info: ValidationInfo) -> Path:
     raise ValueError(missing)
 
 
-def _duration(min_s: float, max_s: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        seconds = parse_duration(value)
-        if not min_s <= seconds <= max_s:
-            raise ValueError(f"{value!r} is not from {format_duration(min_s)} to {format_duration(max_s)}")
-        return seconds
-
-    return parse
-
-
-def _temperature(min_c: float, max_c: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        degrees = parse_temperature(value)
-        if not min_c <= degrees <= max_c:
-            raise ValueError(f"{value!r} is not from {format_temperature(min_c)} to {format_temperature(max_c)}")
-        return degrees
-
-    return parse
-
-
-def _rate(min_per_s: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        rate_per_s = parse_rate(value)
-        if rate_per_s > MAX_RATE_PER_S:
-            raise ValueError(f"{value!r} is more than a rate of arrivals may be ({format_rate(MAX_RATE_PER_S)})")
-        if rate_per_s < min_per_s:
-            raise ValueError(f"{value!r} must be more than 0/s")
-        return rate_per_s
-
-    return parse
-
-
-def _arrivals(value: object) -> str:
-    if value in ("even", "poisson"):
-        return str(value)
-    raise ValueError(f"{value!r:.60} is neither even nor poisson{did_you_mean(str(value), ('even', 'poisson'))}")
-
-
-def _in_list(value: object) -> object:
-    """One spike may stand without a list."""
-    return [value] if isinstance(value, dict) else value
-
-
 def _known_kind(name: str) -> str:
     if name not in KINDS:
         suggestion = did_you_mean(f"{name}-bare" if name in BOARDS else name, KINDS)
@@ -228,96 +174,11 @@ def _known_kind(name: str) -> str:
     return name
 
 
-def _max_length(count: int) -> BeforeValidator:
-    """Refuse a collection of more than `count` things before each of them is checked."""
-
-    def check(value: object) -> object:
-        if isinstance(value, list | dict) and len(value) > count:
-            raise ValueError(f"holds {len(value)} entries: {count} are the most")
-        return value
-
-    return BeforeValidator(check)
-
-
-Duration = Annotated[float, PlainValidator(parse_duration)]
-Latency = Annotated[float, PlainValidator(parse_latency)]
-Rate = Annotated[float, PlainValidator(_rate(0))]
-PositiveRate = Annotated[float, PlainValidator(_rate(MIN_AMPLITUDE_PER_S))]
-Percent = Annotated[float, PlainValidator(parse_percent)]
-Excess = Annotated[float, PlainValidator(parse_excess)]
-Temperature = Annotated[float, PlainValidator(parse_temperature)]
 Kind = Annotated[str, AfterValidator(_known_kind)]
 Weight = Annotated[float, Field(gt=0, le=_MAX_WEIGHT)]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class StageShape(_Shape):
-    """One item of a `load` of the closed model."""
-
-    users: Annotated[int, Field(ge=0, le=MAX_USERS)]
-    spawn_rate: Annotated[float, Field(gt=0, le=_MAX_SPAWN_RATE)]
-    hold: Duration
-
-
-class SineShape(_Shape):
-    """The `sine` of an open stage."""
-
-    amplitude: PositiveRate
-    period: Annotated[float, PlainValidator(_duration(MIN_PERIOD_S, MAX_DURATION_S))]
-
-
-class SpikeShape(_Shape):
-    """One `spike` of an open stage. `for` is a word of Python's."""
-
-    rate: Rate
-    at: Duration
-    for_: Annotated[float, PlainValidator(_duration(MIN_SPIKE_S, MAX_DURATION_S)), Field(alias="for")]
-
-
-class OpenStageShape(_Shape):
-    """One item of a `load` of the open model."""
-
-    rate: Rate
-    ramp: Duration = 0.0
-    hold: Duration
-    max_users: Annotated[int, Field(ge=1, le=MAX_USERS)]
-    arrivals: Annotated[str, PlainValidator(_arrivals)] = "even"
-    sine: SineShape | None = None
-    spike: Annotated[list[SpikeShape], BeforeValidator(_in_list), _max_length(_MAX_SPIKES)] = []
-
-    def stage(self) -> OpenStage:
-        """The stage."""
-        return OpenStage(
-            self.rate,
-            self.max_users,
-            self.hold,
-            self.ramp,
-            self.arrivals == "poisson",
-            None if self.sine is None else Sine(self.sine.amplitude, self.sine.period),
-            tuple(Spike(spike.rate, spike.at, spike.for_) for spike in self.spike),
-        )
-
-
-OPEN_KEYS = frozenset(OpenStageShape.model_fields) - {"hold"}
-CLOSED_KEYS = frozenset(StageShape.model_fields) - {"hold"}
-
-
-def model_of(item: object) -> Literal["open", "closed"]:
-    """The model of an item of `load`, by its keys; one with a rate is of the open one, whatever else it has."""
-    if not isinstance(item, dict) or OPEN_KEYS.isdisjoint(item):
-        return "closed"
-    return "open" if "rate" in item or CLOSED_KEYS.isdisjoint(item) else "closed"
-
-
-AnyStage = Annotated[
-    Annotated[StageShape, Tag("closed")] | Annotated[OpenStageShape, Tag("open")], Discriminator(model_of)
-]
-
-
-class NodesShape(_Shape):
+class NodesShape(Shape):
     """The `nodes` section."""
 
     expect: Annotated[int, Field(ge=1, le=MAX_NODES)] = 1
@@ -333,17 +194,17 @@ class NodesShape(_Shape):
         return min_nodes
 
 
-class RackShape(_Shape):
+class RackShape(Shape):
     """The `rack` section: what simulated nodes stand in."""
 
-    ambient: Annotated[float, PlainValidator(_temperature(-40, 70))] = 24.0
-    spread: Annotated[float, PlainValidator(_temperature(0, 40))] = 4.0
+    ambient: Annotated[float, PlainValidator(temperature(-40, 70))] = 24.0
+    spread: Annotated[float, PlainValidator(temperature(0, 40))] = 4.0
     weak_supply: Percent = 0.0
-    request_cpu: Annotated[float, PlainValidator(_duration(0.00001, 10))] | None = None
+    request_cpu: Annotated[float, PlainValidator(duration(0.00001, 10))] | None = None
     thermal_speed: Annotated[float, Field(ge=1, le=100)] = 1.0
 
 
-class ValidityShape(_Shape):
+class ValidityShape(Shape):
     """The `validity` section; missing keys keep the default of `ValidityLimits`."""
 
     loop_lag_p99: Latency | None = None
@@ -364,7 +225,7 @@ class ValidityShape(_Shape):
     arrivals: Percent | None = None
 
 
-class TracingShape(_Shape):
+class TracingShape(Shape):
     """The `tracing` section."""
 
     endpoint: Annotated[str, AfterValidator(_check_collector)]
@@ -378,7 +239,7 @@ def _plain_text(value: str) -> str:
     return value
 
 
-class ScenarioShape(_Shape):
+class ScenarioShape(Shape):
     """The whole file."""
 
     name: Annotated[str, AfterValidator(check_name)] | None = None
@@ -388,16 +249,18 @@ class ScenarioShape(_Shape):
     locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
     users: Annotated[
         dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
-        _max_length(_MAX_ENTRIES),
+        max_length(_MAX_ENTRIES),
     ]
-    load: Annotated[list[AnyStage], _max_length(_MAX_ENTRIES)]
+    load: Annotated[list[AnyStage], max_length(_MAX_ENTRIES)]
     nodes: NodesShape = NodesShape()
-    fleet: Annotated[dict[Kind, Weight], _max_length(_MAX_ENTRIES)] = dict(DEFAULT_FLEET)
+    fleet: Annotated[dict[Kind, Weight], max_length(_MAX_ENTRIES)] = Field(default_factory=lambda: dict(DEFAULT_FLEET))
     rack: RackShape = RackShape()
-    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], _max_length(_MAX_ENTRIES)] = []
+    thresholds: Annotated[list[Annotated[Threshold, PlainValidator(parse_threshold)]], max_length(_MAX_ENTRIES)] = (
+        Field(default_factory=list)
+    )
     validity: ValidityShape = ValidityShape()
-    sample_period: Annotated[float, PlainValidator(_duration(0.2, 60))] = 1.0
-    stop_timeout: Annotated[float, PlainValidator(_duration(1, 55))] = 10.0
+    sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = 1.0
+    stop_timeout: Annotated[float, PlainValidator(duration(1, 55))] = 10.0
     tracing: TracingShape | None = None
 
     @field_validator("users")
@@ -417,8 +280,7 @@ class ScenarioShape(_Shape):
     @field_validator("load")
     @classmethod
     def _some_load(cls, load: list[AnyStage]) -> list[AnyStage]:
-        held = [stage for stage in load if stage.hold]
-        if any(stage.stage().has_load if isinstance(stage, OpenStageShape) else stage.users for stage in held):
+        if any(shape.hold and shape.stage().has_load for shape in load):
             return load
-        wanted = "a rate above 0/s" if any(isinstance(stage, OpenStageShape) for stage in load) else "users above 0"
+        wanted = "a rate above 0/s" if any(isinstance(shape, OpenStageShape) for shape in load) else "users above 0"
         raise ValueError(f"nothing to measure: at least one stage needs {wanted} and a hold above 0s")
