@@ -18,7 +18,6 @@ from master.store.rows import (
     NodeRow,
     SampleGroup,
     SecondRow,
-    TargetRow,
     WorkersSecond,
 )
 from master.store.schema import VERSION
@@ -52,7 +51,6 @@ __all__ = [
     "SecondRow",
     "Store",
     "StoreReader",
-    "TargetRow",
     "WorkersSecond",
     "check_integrity",
     "unreadable",

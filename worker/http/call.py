@@ -45,7 +45,9 @@ class Call:
     timestamped = False
     """Whether `answered_s` is by the kernel's timestamp, and not when the bytes were read."""
     late_s = 0.0
-    """Seconds from `started_s`, if it was set before, until the request was made."""
+    """Seconds of the latency before the request was made: from `started_s`, if it was set before, or `added_s`."""
+    added_s = 0.0
+    """Seconds of the latency before `started_s`: its arrival, of the open model, has waited so long for the user."""
     connect_s = 0.0
     """Seconds spent on making connections, less `connect_unread_s`."""
     connect_unread_s = 0.0
@@ -83,10 +85,11 @@ class Call:
 
     @property
     def sent_s(self) -> float | None:
-        """`started_s`, or while it is in flight the same from its connection; None until it has been handed to one."""
-        if self.started_s is None and self.connection is not None:
-            return self.connection.sent_s
-        return self.started_s
+        """When the latency begins, known also while the request is in flight; None until it has been handed to a connection."""
+        started_s = self.started_s
+        if started_s is None and self.connection is not None:
+            started_s = self.connection.sent_s
+        return None if started_s is None else started_s - self.added_s
 
     def redirect(self, status: int, location: str) -> None:
         """Become the request that the redirect asks for (RFC 9110 15.4). Raises RedirectError.

@@ -4,12 +4,17 @@ Latency is what is recorded of a request. It is `latency_s` in seconds and `late
 worker.load.recorder; Locust's listeners find it as `response_time` of the request event, and a task as `elapsed` of a response.
 
 - Its clock is the monotonic one. It starts when the request is handed to its connection, or when one begins to be made for
-  it; the first request of a task that began late counts from when the task was due (see `Session.intended_s`), and then
-  `late_s` says what is not service time.
+  it. The first request of a task that began late counts what was before that as well, and then `late_s` says how much of the
+  latency is no service time: in the closed model the time since the task was due (see `Session.intended_s`), in the open one
+  the time for which the task's arrival has waited for a free user.
 - It ends when the last byte of the response, or of a streamed one's head, had reached this machine, by the kernel's timestamp
   if there is one (worker.http.transport.kernel_timestamps); a failure ends when it is noticed.
 - In it are redirects, retries and new connections (`connect_s`). Not in it are waiting for a place in the pool, decoding, and
-  the time in which the process did not look at a connection that was there, or that answered while it was made.
+  the time in which the process did not look at a connection that was there, or that answered while it was made. Nor is it how
+  late the process itself came to look at an arrival that was due: the target had no part in that, just as in answers that
+  lie unread. It is told apart, as the arrivals' lateness (worker.load.arrivals.starter).
+- So only a wait, for a user that had no answer yet, may have in it what the event loop lags: the answer may have lain unread.
+  As with all that is late, the lag since it was due is counted in the second in which the latency is (`LoopLag.carry`).
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from gevent import GreenletExit
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker import __version__
+from worker.due_task import DueTask
 from worker.http.call import NO_BODY, Call
 from worker.http.cookies.jar import Cookies
 from worker.http.debug import conversation
@@ -61,25 +67,19 @@ class Session:
         default_headers: Mapping[str, Any] | None = None,
         max_redirects: int = 30,
         max_retries: int = 0,
+        due: DueTask | None = None,
     ) -> None:
-        """`request_event` is fired for each request; see worker.load.recorder.RequestEvent. Raises ValueError for a `base_url` that is none."""
+        """`request_event` is fired for each request; see worker.load.recorder.RequestEvent. Raises ValueError for a `base_url` that is none.
+
+        `due` is the user's, None for a client of its own.
+        """
         self.base_url, authorization = split_credentials(base_url)
         """Scheme, host and first part of the path of requests whose URL has none; without credentials."""
         parse_url("", self.base_url)
         self.user = user
         self.request_name: str | None = None
         """The name of requests for which the task gives none."""
-        self.intended_s: float | None = None
-        """When the task under way was due, on the monotonic clock, if it began late; set by worker.pacing.
-
-        The latency of the next request, which sets it to None, counts from then. Whatever the task did before is in it, as is
-        all that may happen to the request: redirects, retries, failure. `late_s` of the response is the part of it before the
-        request was made; `start_time` of the event is when it was made.
-        """
-        self.behind_since_s: float | None = None
-        """When a task of the user last began on time, on the monotonic clock; set by worker.pacing."""
-        self.unread_s = 0.0
-        """Seconds since then in which responses had reached this machine and were not read; reset by worker.pacing."""
+        self._due = DueTask() if due is None else due
         credentials = {} if authorization is None else {"Authorization": authorization}
         default_options = RequestOptions(settings.connect_s, settings.limits, max_redirects, max_retries)
         self._exchange = Exchange(
@@ -100,6 +100,38 @@ class Session:
         requesting: set[str] | None = getattr(request_event, "requesting", None)
         if requesting is not None:
             self._exchange.on_first = partial(requesting.add, "" if user is None else type(user).__name__)
+
+    @property
+    def intended_s(self) -> float | None:
+        """When the task under way was due, on the monotonic clock, if it began late; set by worker.pacing.
+
+        The latency of the next request, which sets it to None, counts from then. Whatever the task did before is in it, as is
+        all that may happen to the request: redirects, retries, failure. `late_s` of the response is the part of it before the
+        request was made; `start_time` of the event is when it was made. All clients of a user share it.
+        """
+        return self._due.intended_s
+
+    @intended_s.setter
+    def intended_s(self, due_s: float | None) -> None:
+        self._due.intended_s = due_s
+
+    @property
+    def behind_since_s(self) -> float | None:
+        """When a task of the user last began on time, on the monotonic clock; set by worker.pacing."""
+        return self._due.behind_since_s
+
+    @behind_since_s.setter
+    def behind_since_s(self, since_s: float | None) -> None:
+        self._due.behind_since_s = since_s
+
+    @property
+    def unread_s(self) -> float:
+        """Seconds since then in which responses had reached this machine and were not read; reset by worker.pacing."""
+        return self._due.unread_s
+
+    @unread_s.setter
+    def unread_s(self, seconds: float) -> None:
+        self._due.unread_s = seconds
 
     @property
     def cookiejar(self) -> Cookies:
@@ -176,7 +208,7 @@ class Session:
             stream,
             name,
         )
-        if self.intended_s is not None:
+        if self._due.intended_s is not None:
             self._count_from_due(call)
         # Somebody may look at the event; if nobody does, the request is counted without it.
         seen = catch_response or self._listeners or self._record is None
@@ -227,7 +259,7 @@ class Session:
             call.options.debug_stream.write(conversation(response))
         if not seen:
             assert self._record is not None
-            self._record(method, name, latency_s * 1000, length, error, now_s, not timestamped)
+            self._record(method, name, latency_s * 1000, length, error, now_s, not timestamped, call.late_s * 1000)
             return response
         meta = {
             "request_type": method,
@@ -316,21 +348,26 @@ class Session:
     def _count_from_due(self, call: Call) -> None:
         if self.user is not None and self.user._state == LOCUST_STATE_WAITING:  # noqa: SLF001  # it has no public name
             return  # not the task's: it has yet to begin, or the user was stopped before it did
-        due_s = call.started_s = self.intended_s
-        self.intended_s = None
-        assert due_s is not None
-        call.late_s = _clock() - due_s
+        due = self._due
+        due_s, due.intended_s = due.intended_s, None
+        if due.waited_s is not None:
+            call.late_s = call.added_s = due.waited_s
+        else:
+            assert due_s is not None
+            call.started_s = due_s
+            call.late_s = _clock() - due_s
 
     def _latency_s(self, call: Call, head: Head | None, now_s: float) -> float:
         """The latency of `call`, whose response or failure was noticed at `now_s`; the module says what it is."""
         if call.started_s is None:
             return 0.0
-        if call.late_s and self._note_behind is not None and self.behind_since_s is not None:
-            self._note_behind(self.behind_since_s, now_s, call.late_s * 1000)
+        if call.late_s and self._note_behind is not None and self._due.behind_since_s is not None:
+            self._note_behind(self._due.behind_since_s, now_s, call.late_s * 1000)
+        started_s = call.started_s - call.added_s
         if head is None or call.answered_s is None:
-            return now_s - call.started_s
-        self.unread_s += now_s - call.answered_s + call.connect_unread_s
-        return call.answered_s - call.started_s
+            return now_s - started_s
+        self._due.unread_s += now_s - call.answered_s + call.connect_unread_s
+        return call.answered_s - started_s
 
     def _decode(self, encoding: bytes, content: bytes) -> tuple[bytes | None, BaseException | None]:
         try:

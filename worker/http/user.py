@@ -13,6 +13,7 @@ from locust import User
 from locust.exception import StopTest
 from locust.user.users import RestMixin
 
+from worker.due_task import DueTask
 from worker.http.protocol.url import Origin
 from worker.http.request_options import response_limits
 from worker.http.session import Session
@@ -63,6 +64,8 @@ class HttpUser(User, RestMixin):  # type: ignore[type-arg]  # of its client, and
         super().__init__(environment)
         if self.host is None:
             raise StopTest("No host: set it in the user class, in the scenario, or with --target.")
+        self.due_task = DueTask()
+        """When the task under way was due, for all clients of this user; set by worker.pacing and by the open model."""
         self._settings = self._connection_settings()
         self._pool = Pool(self.concurrency) if self.client_pool is None else shared(self.client_pool)
         self.client = self.new_client(self.host)
@@ -83,6 +86,7 @@ class HttpUser(User, RestMixin):  # type: ignore[type-arg]  # of its client, and
             default_headers=self.default_headers,
             max_redirects=self.max_redirects,
             max_retries=self.max_retries,
+            due=self.due_task,
         )
 
     def start(self, group: Any) -> Any:

@@ -12,7 +12,8 @@ from gevent import getcurrent
 from locust import User
 from locust.stats import RequestStats
 
-from worker.load.histogram import EndpointStats, Histogram
+from worker.due_task import DueTask
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint, Pending, PendingRequest, pending_by_endpoint
 from worker.load.local_errors import local_error
 from worker.load.loop_lag import KEPT_SECONDS, LagSource
@@ -20,7 +21,7 @@ from worker.load.unanswered import UnansweredRequests, is_unanswered
 from worker.load.user_exceptions import UserExceptions
 from worker.load.worker_event import WorkerEvent
 from worker.printable import printable
-from worker.wire.messages import EndpointSecond, ErrorCount, Report, WorkerSecond
+from worker.wire.messages import ArrivalSecond, EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
 MAX_ERROR_LENGTH = 300
@@ -57,18 +58,31 @@ class RequestEvent(WorkerEvent):
         self.note_cut = recorder.note_cut
         self.requesting = recorder.requesting
         self._record_without_latency = recorder.record_without_latency
+        self._open_model = recorder.open_model
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Record the request, then call the listeners, as Locust's event does.
 
         Its latency, Locust's `response_time`, counts as ended by the process's own clock, unless it is the
         response's `kernel_latency_ms` (of worker.http): other clients measure in the user's greenlet, after the event loop.
+        In the open model the time for which an arrival has waited for its user is added to that of its first request, unless
+        the client has done so.
         """
-        kernel_latency_ms = getattr(kwargs.get("response"), "kernel_latency_ms", _FOREIGN)
+        response = kwargs.get("response")
+        kernel_latency_ms = getattr(response, "kernel_latency_ms", _FOREIGN)
         if kernel_latency_ms is _FOREIGN:
             self.requesting.add(_user_class_here())
         latency_ms = kwargs["response_time"]
         received_bytes = _bytes(kwargs.get("response_length"))
+        userspace_timed = latency_ms != kernel_latency_ms
+        late_ms = 0.0
+        if self._open_model:
+            late_s = getattr(response, "late_s", None)
+            if isinstance(late_s, float):
+                late_ms = late_s * 1000
+            elif _is_latency(latency_ms):
+                late_ms = self._waited_ms()
+                latency_ms = kwargs["response_time"] = latency_ms + late_ms
         if _is_latency(latency_ms):
             self.record(
                 kwargs["request_type"],
@@ -76,7 +90,8 @@ class RequestEvent(WorkerEvent):
                 latency_ms,
                 received_bytes,
                 kwargs.get("exception"),
-                userspace_timed=latency_ms != kernel_latency_ms,
+                userspace_timed=userspace_timed,
+                late_ms=late_ms,
             )
         else:
             self._record_without_latency(
@@ -84,6 +99,17 @@ class RequestEvent(WorkerEvent):
             )
         if self._handlers:
             super().fire(reverse=reverse, **kwargs)
+
+    def _waited_ms(self) -> float:
+        """How long the arrival whose first request has just ended here had waited for its user; 0 for any other request."""
+        user = _user_here()
+        due: DueTask | None = None if user is None else vars(user).get("due_task")
+        if due is None:
+            return 0.0
+        waited_ms = due.take_waited_s() * 1000
+        if waited_ms and due.behind_since_s is not None:
+            self.note_behind(due.behind_since_s, time.monotonic(), waited_ms)
+        return waited_ms
 
 
 class _SecondEnd(NamedTuple):
@@ -107,11 +133,16 @@ class Recorder(RequestStats):
     """The recorder of one worker, in place of the statistics of Locust's environment.
 
     Locust's are unbounded, have two digits, and go by the wall clock. This keeps a mergeable histogram per endpoint and second
-    of the monotonic clock, and reports every request exactly once.
+    of the monotonic clock, and reports every request exactly once; in the open model every arrival, too.
     """
 
-    def __init__(self, lag: LagSource, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, lag: LagSource, clock: Callable[[], float] = time.monotonic, *, open_model: bool = False
+    ) -> None:
         super().__init__(use_response_times_cache=False)
+        self.open_model = open_model
+        """Whether service times are kept beside latencies."""
+        self._arrivals: dict[int, dict[str, ArrivalTally]] = {}
         self._lag = lag
         self._clock = clock
         self._seconds: dict[int, dict[tuple[str, str], EndpointStats]] = {}
@@ -140,10 +171,12 @@ class Recorder(RequestStats):
         error: Any = None,
         now_s: float | None = None,
         userspace_timed: bool = False,
+        late_ms: float = 0.0,
     ) -> None:
         """Record one request that has ended at `now_s` of the recorder's clock (None: now), failed if `error` is set.
 
         With `userspace_timed` the latency was ended by the process's clock, not the kernel's, and contains the event loop's lag.
+        `late_ms` of the latency are no service time: they are from before the request was made.
         """
         if now_s is None:
             now_s = self._clock()
@@ -163,6 +196,8 @@ class Recorder(RequestStats):
         self.requests_total += 1
         if userspace_timed:
             stats.userspace_timed += 1
+        if stats.service is not None:
+            stats.service.add(latency_ms - late_ms)
 
     def _record_failure(  # noqa: PLR0917  # as record
         self, method: str, name: str, latency_ms: float, received_bytes: int, error: Any, now_s: float
@@ -231,6 +266,16 @@ class Recorder(RequestStats):
         self._exceptions.note(user_class, error, trace)
         self._exceptions_in[int(self._clock())] += 1
 
+    def arrivals_due(self, due_s: float, user_class: str) -> ArrivalTally:
+        """The tally of the arrivals of a user class that are due in the second of `due_s`. It is not to be kept: a report takes it."""
+        by_class = self._arrivals.get(int(due_s))
+        if by_class is None:
+            by_class = self._arrivals[int(due_s)] = {}
+        tally = by_class.get(user_class)
+        if tally is None:
+            tally = by_class[user_class] = ArrivalTally()
+        return tally
+
     def end_second(self, users: int) -> None:
         """Keep the number of `users` that run, and the requests in flight, for the second that has just ended."""
         now_s = self._clock()
@@ -242,10 +287,16 @@ class Recorder(RequestStats):
 
     def _stats_of(self, method: Any, name: Any, now_s: float) -> EndpointStats:
         by_endpoint = self._seconds.setdefault(int(now_s), {})
-        return by_endpoint.setdefault(_endpoint(method, name), EndpointStats())
+        stats = by_endpoint.get(_endpoint(method, name))
+        if stats is None:
+            stats = by_endpoint[_endpoint(method, name)] = self._empty_stats()
+        return stats
+
+    def _empty_stats(self) -> EndpointStats:
+        return EndpointStats(service=Histogram() if self.open_model else None)
 
     def _new_stats(self, method: Any, name: Any) -> EndpointStats:
-        stats = self._stats[_endpoint(method, name)] = self._stats.get(_endpoint(method, name)) or EndpointStats()
+        stats = self._stats[_endpoint(method, name)] = self._stats.get(_endpoint(method, name)) or self._empty_stats()
         return stats
 
     def _note_error(self, method: Any, name: Any, error: Any) -> None:
@@ -273,6 +324,11 @@ class Recorder(RequestStats):
         key = ("", "spans lost", reason)
         self._errors[key] = self._errors.get(key, 0) + spans
 
+    def note_refused_deal(self) -> None:
+        """A deal of arrivals was refused: the worker starts none of them."""
+        key = ("", "arrivals", "a deal of the controller's was refused; the worker's log says why")
+        self._errors[key] = self._errors.get(key, 0) + 1
+
     def make_report(
         self, users: dict[str, int], *, incarnation: int = 0, number: int = 0, order: int = 0, final: bool = False
     ) -> Report:
@@ -286,7 +342,7 @@ class Recorder(RequestStats):
         # After an hour without a controller only the requests of that time are reported.
         due = set(range(max(self._reported_up_to, end - KEPT_SECONDS), end)).union(
             second
-            for kept in (self._seconds, self._exceptions_in, self._local_errors)
+            for kept in (self._seconds, self._exceptions_in, self._local_errors, self._arrivals)
             for second in kept
             if second < end
         )
@@ -331,6 +387,7 @@ class Recorder(RequestStats):
             local_errors=0 if lacking is None else lacking.count,
             local_error="" if lacking is None else lacking.first,
             exceptions=self._exceptions_in.pop(second, 0),
+            arrivals=[_arrival_second(name, tally) for name, tally in self._arrivals.pop(second, {}).items()],
         )
 
     def clear_all(self) -> None:
@@ -354,6 +411,8 @@ def _endpoint_second(endpoint: Endpoint, stats: EndpointStats, pending: Pending 
         failures.buckets,
         stats.without_latency,
     )
+    if stats.service is not None:
+        row.service_max_ms, row.service_buckets = stats.service.max_ms, stats.service.buckets
     if pending is not None:
         row.in_flight, row.waiting_max_ms, row.waiting_buckets = (
             pending.count,
@@ -363,10 +422,23 @@ def _endpoint_second(endpoint: Endpoint, stats: EndpointStats, pending: Pending 
     return row
 
 
+def _arrival_second(user_class: str, tally: ArrivalTally) -> ArrivalSecond:
+    lateness = tally.lateness
+    return ArrivalSecond(
+        user_class, tally.started, tally.missed, tally.late, tally.given_up, lateness.max_ms, lateness.buckets
+    )
+
+
+def _user_here() -> User | None:
+    """The user to whose greenlet the caller belongs; None elsewhere."""
+    arguments = getattr(getcurrent(), "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], User) else None
+
+
 def _user_class_here() -> str:
     """The class of the user to whose greenlet the caller belongs; "" elsewhere."""
-    arguments = getattr(getcurrent(), "args", ())
-    return type(arguments[0]).__name__ if arguments and isinstance(arguments[0], User) else ""
+    user = _user_here()
+    return "" if user is None else type(user).__name__
 
 
 def _is_latency(latency_ms: Any) -> bool:

@@ -23,11 +23,14 @@ from locust.rpc.zmqrpc import BaseSocket
 from locust.runners import STATE_INIT, STATE_SPAWNING, STATE_STOPPED, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
+from worker.load.arrivals.dealt import DealtArrivals
+from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.recorder import Recorder
 from worker.parent_watch import note_contact
+from worker.printable import printable
 from worker.tracing.tracer import Tracer
 from worker.wire.curve import Endpoint, Keys, connect
-from worker.wire.messages import Ready, Report, RunEndRequest, encode
+from worker.wire.messages import ArrivalPlan, Ready, Report, RunEndRequest, encode
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +88,9 @@ class FleetWorker(WorkerRunner):
 
     A lost controller ends the load, not the worker: it keeps its reports, and sends Ready until there is a controller again,
     with back-off and jitter.
+
+    In the open model its users start the arrivals that the controller deals to it. At the end of the load, whatever ends it,
+    those that are due are decided first, and those that are not due yet are dropped.
     """
 
     client: Any
@@ -100,8 +106,12 @@ class FleetWorker(WorkerRunner):
         index: int,
         run: str,
         phase: float = 0.0,
+        arrivals: tuple[ArrivalPlan, ArrivalTimer] | None = None,
     ) -> None:
-        """`run` is the name of the run; `phase` (0 to 1) spreads the reports of a fleet over the interval."""
+        """`run` is the name of the run; `phase` (0 to 1) spreads the reports of a fleet over the interval.
+
+        `arrivals` are the plan of the open model and the timer of this process; None in the closed model.
+        """
         self._identity = f"{node}_{index}"
         self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
         self._phase = phase
@@ -131,6 +141,18 @@ class FleetWorker(WorkerRunner):
         for listeners, own in kept:
             listeners[:] = own
         environment.events.user_error.add_listener(self._on_user_error)
+        self.arrivals: DealtArrivals | None = None
+        """The arrivals that are dealt to this worker; None in the closed model."""
+        self.refused_deals = 0
+        """Deals of arrivals that were refused."""
+        if arrivals is not None:
+            plan, timer = arrivals
+            self.arrivals = DealtArrivals(
+                plan,
+                timer,
+                self.recorder.arrivals_due,
+                [user_class.__name__ for user_class in environment.user_classes],
+            )
 
     @property
     def recorder(self) -> Recorder:
@@ -199,6 +221,7 @@ class FleetWorker(WorkerRunner):
         if self.user_greenlets:
             logger.warning("%s has lost its controller: its users end", self._identity)
             self.environment.stop_timeout = IDLE_GRACE_S
+            self._end_arrivals()
             super().stop()
             self.worker_state = STATE_INIT
 
@@ -223,7 +246,11 @@ class FleetWorker(WorkerRunner):
                 self._send_ready()
             case "spawn":
                 self._final_report_made = False  # another controller goes on with a run that had been stopped
+                if self.arrivals is not None:
+                    self.arrivals.open()
                 super().handle_message(msg)
+            case "arrivals":
+                self._accept_deal(msg.data)
             case "stop":
                 self.greenlet.spawn(self._stop_and_report)
             case "quit":
@@ -231,7 +258,27 @@ class FleetWorker(WorkerRunner):
             case _:
                 super().handle_message(msg)
 
+    def _accept_deal(self, data: Any) -> None:
+        """Take in a deal of arrivals; one that can't be meant is refused, logged and counted."""
+        if self.arrivals is None:
+            self._refuse_deal("the run is of the closed model")
+            return
+        try:
+            self.arrivals.accept(data)
+        except ValueError as error:
+            self._refuse_deal(str(error))
+
+    def _refuse_deal(self, reason: str) -> None:
+        self.refused_deals += 1
+        logger.warning("%s refuses a deal of arrivals: %.300s", self._identity, printable(reason))
+        self.recorder.note_refused_deal()
+
+    def _end_arrivals(self) -> None:
+        if self.arrivals is not None:
+            self.arrivals.end()
+
     def _stop_and_report(self) -> None:
+        self._end_arrivals()
         super().stop()
         tracer: Tracer | None = getattr(self.environment, "tracer", None)
         if tracer is not None:
@@ -376,6 +423,7 @@ class FleetWorker(WorkerRunner):
         """Block until the master sends quit, then stop everything."""
         self._closing.wait()
         if self._initialised.is_set():
+            self._end_arrivals()
             super().stop()
             events = self.environment.events
             events.quitting.fire(environment=self.environment, reverse=True)

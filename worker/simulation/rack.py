@@ -58,7 +58,7 @@ class Rack:
         """Start the node's worker; its agent, which is still to be served."""
         spec = node.worker
         cores = VirtualCores(BOARDS[node.board.board].cores, time.monotonic())
-        recorder = SlowedRecorder(self._workers.lag, cores)
+        recorder = SlowedRecorder(self._workers.lag, cores, open_model=self._orders.work.arrivals is not None)
         self._shares.add(recorder, cores, node.board)
         sensors = SimulatedSensors(node.board, load=cores, memory_bytes=lambda: self._shares.memory_bytes)
         agent = Agent(spec.node, self._orders.endpoint, spec.keys, sensors, context=self._agents_context)

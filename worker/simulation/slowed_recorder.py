@@ -86,9 +86,16 @@ def _with_waits(lag: Histogram, waits_ms: list[float]) -> Histogram:
 class SlowedRecorder(Recorder):
     """Records requests, charges each to the node's cores, and has the user wait for them."""
 
-    def __init__(self, process: LagSource, cores: VirtualCores, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        process: LagSource,
+        cores: VirtualCores,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        open_model: bool = False,
+    ) -> None:
         self._slowed = SlowedLag(process, cores)
-        super().__init__(self._slowed, clock)
+        super().__init__(self._slowed, clock, open_model=open_model)
         self._cores = cores
         self._charge = cores.charge
 
@@ -101,11 +108,12 @@ class SlowedRecorder(Recorder):
         error: Any = None,
         now_s: float | None = None,
         userspace_timed: bool = False,
+        late_ms: float = 0.0,
     ) -> None:
         """Record one request. Called in the greenlet of the user that made it, which continues when a Pi's would."""
         if now_s is None:
             now_s = self._clock()
-        _record(self, method, name, latency_ms, received_bytes, error, now_s, userspace_timed)
+        _record(self, method, name, latency_ms, received_bytes, error, now_s, userspace_timed, late_ms)
         wait_s = self._charge(now_s)
         if wait_s < MIN_WAIT_S:
             return

@@ -14,9 +14,12 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = ("master", "worker")
 
 PURE = (
+    "worker.due_task",
     "worker.load.arrivals.curve",
+    "worker.load.arrivals.free_users",
     "worker.load.arrivals.order_statistics",
     "worker.load.arrivals.schedule",
+    "worker.load.arrivals.starter",
     "worker.load.arrivals.stripes",
     "worker.load.histogram",
     "worker.simulation.boards",

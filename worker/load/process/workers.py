@@ -22,6 +22,8 @@ from gevent import monkey
 from gevent.pool import Group
 from locust.env import Environment
 
+from worker.load.arrivals.timer import ArrivalTimer
+from worker.load.arrivals.users import have_users_wait
 from worker.load.catalogue import load_user_classes
 from worker.load.events import WorkerEvents, share_global_events
 from worker.load.locust_clients import track_requests
@@ -75,6 +77,9 @@ class ProcessWorkers:
         self._context.set(zmq.MAX_SOCKETS, 4 * count + 64)
         self._workers: list[FleetWorker] = []
         self._greenlets = Group()
+        self._arrivals = None if work.arrivals is None else (work.arrivals, ArrivalTimer())
+        if self._arrivals is not None:
+            have_users_wait(self._users)
         self.lag = LoopLag()
         """The lag of the event loop, which is that of each worker."""
 
@@ -83,7 +88,9 @@ class ProcessWorkers:
 
         `figures` are those of its node, for users that report them; None are those of this machine.
         """
-        self._greenlets.spawn(self._run_worker, spec, recorder or Recorder(self.lag), figures)
+        self._greenlets.spawn(
+            self._run_worker, spec, recorder or Recorder(self.lag, open_model=self._arrivals is not None), figures
+        )
 
     def run(self, *helpers: Callable[[], None]) -> None:
         """Wait until the controller has ended the run for every worker. Until then each of `helpers` runs in a greenlet.
@@ -144,6 +151,7 @@ class ProcessWorkers:
             index=spec.index,
             run=work.run,
             phase=spec.number * 0.618034 % 1,
+            arrivals=self._arrivals,
         )
         self._workers.append(worker)
         try:

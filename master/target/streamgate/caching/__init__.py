@@ -1,1 +1,0 @@
-"""Answers that are read often, kept in memory."""

@@ -1,1 +1,0 @@
-"""How many requests a caller may make."""

@@ -1,1 +1,0 @@
-"""What there is to stream: metadata, search, and the bytes."""

@@ -1,1 +1,0 @@
-"""Media as ranges, playlists and segments."""

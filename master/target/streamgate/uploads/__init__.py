@@ -1,1 +1,0 @@
-"""How media come in: whole by a form, or in parts by tus."""
