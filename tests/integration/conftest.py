@@ -10,6 +10,7 @@ import pytest
 from certificates import Authority
 from database_servers import Postgres, Redis
 from http_server import Server, Visitor, reply
+from locust_swarm import Swarm, running_swarm
 from processes import Piswarm, Target
 
 
@@ -24,6 +25,12 @@ def piswarm(tmp_path: Path) -> Iterator[Piswarm]:
 def target() -> Iterator[Target]:
     with Target() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Swarm]:
+    """A process in which piswarm's own users run."""
+    yield from running_swarm()
 
 
 @pytest.fixture

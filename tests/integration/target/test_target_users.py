@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import pytest
-from processes import ROOT, Target
+from locust_swarm import Seen, Swarm, answered_by, counted
+from processes import Target
 
-# Runs in a process of its own, since Locust replaces half the standard library; one for all tests, since that takes a second.
-# Before a run is stopped all users come to rest, since Locust may end one in the middle of a request, which then only the target
-# has counted.
-SWARM = """
-import json, sys
-import gevent
-from locust.env import Environment
-from worker.users.lucid import base
-from worker.users.lucid import users as lucid
-
-over, resting = False, set()
-
-def pause(user):
-    if over:
-        resting.add(user)
-        return 3600
-    return user.random.uniform(0, 0.02)
-
-base.SignedInUser.wait_time = pause
-for job in sys.stdin:
-    host, users, seconds, classes = json.loads(job)
-    environment = Environment(
-        user_classes=[getattr(lucid, name) for name in classes], host=host, stop_timeout=20
-    )
-    raised = []
-    environment.events.user_error.add_listener(lambda exception, **_: raised.append(repr(exception)))
-    runner = environment.create_local_runner()
-    runner.start(users, spawn_rate=100)
-    gevent.sleep(seconds)
-    alive = runner.user_count
-    over = True
-    while len(resting) < runner.user_count:
-        gevent.sleep(0.01)
-    runner.quit()
-    over = False
-    resting.clear()
-    print(json.dumps({
-        "counts": [[*reversed(key), entry.num_requests] for key, entry in environment.stats.entries.items()],
-        "errors": [[error.method, error.name, str(error.error)] for error in environment.stats.errors.values()],
-        "raised": raised,
-        "alive": alive,
-    }), flush=True)
-"""
 EVERYTHING = {
     ("POST", "/auth/login"),
     ("POST", "/auth/refresh"),
@@ -111,43 +63,6 @@ ALL = (
     "ChainWatchUser",
 )
 BUSY = ("AuthUser", "GatewayUser", "SessionApiUser", "StreamingUser", "TransactionUser")
-Seen = dict[str, Any]
-Swarm = Callable[..., Seen]
-
-
-@pytest.fixture(scope="module")
-def swarm() -> Iterator[Swarm]:
-    """Called with a host, a number of users and of seconds: what a Locust run of these user classes saw."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SWARM],
-        cwd=ROOT,
-        env={**os.environ, "PISWARM_TARGET_PASSWORD": "piswarm"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def run(host: str, users: int, seconds: float, classes: Sequence[str] = ALL) -> Seen:
-            print(json.dumps([host, users, seconds, classes]), file=process.stdin, flush=True)
-            line = process.stdout.readline()
-            assert line, f"the swarm ended with {process.wait()}"
-            return json.loads(line)
-
-        yield run
-        process.stdin.close()
-        assert process.wait(20) == 0
-
-
-def answered_by(target: Target) -> dict[tuple[str, str], int]:
-    """Requests that the target has answered, by method and route."""
-    answered: dict[tuple[str, str], int] = {}
-    for (method, route, _), count in target.counts().items():
-        answered[method, route] = answered.get((method, route), 0) + count
-    return answered
-
-
-def counted(seen: Seen, protocol: Callable[[str], bool]) -> dict[tuple[str, str], int]:
-    return {(method, name): count for method, name, count in seen["counts"] if protocol(method)}
 
 
 def rdp_statistics(target: Target, confirmed: int) -> dict[str, Any]:
@@ -166,7 +81,7 @@ def test_the_users_do_everything_without_a_failure_and_both_sides_count_the_same
 ) -> None:
     """Requests by HTTP, route by route, and the connections to RDP servers."""
     with Target("--block-time", "0.5", *database_options) as target:
-        seen = swarm(target.url, 32, 5)
+        seen = swarm(target.url, 32, 5, ALL)
         answered = answered_by(target)
         tested = answered["POST", "/rdp/servers/[id]/test"]
         connections = counted(seen, lambda method: method == "RDP")
@@ -216,7 +131,7 @@ def assert_all_go_on_trying_to_sign_in(seen: Seen, message: str) -> None:
 
 def test_a_refused_sign_in_ends_no_user(swarm: Swarm) -> None:
     with Target(PISWARM_TARGET_PASSWORD="another") as target:
-        seen = swarm(target.url, 4, 0.5)
+        seen = swarm(target.url, 4, 0.5, ALL)
     assert_all_go_on_trying_to_sign_in(seen, "status 401 instead of 200: unauthorized")
 
 
@@ -224,5 +139,5 @@ def test_a_target_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
     """The port is bound and not listened on, so that nobody else can answer there."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        seen = swarm(f"http://127.0.0.1:{bound.getsockname()[1]}", 4, 0.5)
+        seen = swarm(f"http://127.0.0.1:{bound.getsockname()[1]}", 4, 0.5, ALL)
     assert_all_go_on_trying_to_sign_in(seen, "Connection refused by 127.0.0.1")

@@ -12,7 +12,7 @@ from worker.load.catalogue import user_classes
 ROOT = Path(__file__).parents[3]
 SCENARIOS = sorted((ROOT / "configs" / "scenarios").glob("*.yml"))
 PERFORMANCE = sorted((ROOT / "tests" / "performance").glob("scenarios/*.yml"))
-RIGHT_WAY = {"rate": ">", "rate_per_user": ">"}
+RIGHT_WAY = {"rate": ">", "rate_per_user": ">", "arrival_rate": ">", "cache_hits": ">"}
 """How rules on a metric of which more is better compare; all others have an upper limit."""
 
 
@@ -66,6 +66,30 @@ def test_the_four_sizes_are_those_of_the_load_profile(name: str, users: int, spa
     (stage,) = load(ROOT / "configs" / "scenarios" / f"{name}.yml").load
     assert (stage.users, stage.spawn_rate) == (users, spawn_rate)
     assert stage.ramp_s(0) + stage.hold_s == 60 * minutes
+
+
+@pytest.mark.parametrize(
+    ("name", "max_users", "peak_per_s", "errors"),
+    [
+        ("upload", 50, 500, "errors < 5 %"),
+        ("streaming", 100, 1000, "errors < 2 %"),
+        ("metadata", 50, 500, "errors < 3 %"),
+        ("auth", 30, 300, "errors < 2 %"),
+        ("cache", 100, 2000, "errors < 1 %"),
+        ("concurrent-users", 1000, 5200, "errors < 5 %"),
+        ("spike", 200, 2000, "errors < 10 %"),
+        ("sustained", 100, 500, "errors < 3 %"),
+    ],
+)
+def test_streamgate_is_offered_the_rates_that_its_load_profile_names(
+    name: str, max_users: int, peak_per_s: float, errors: str
+) -> None:
+    """With its gates; that of the latency is the same for all."""
+    scenario = load(ROOT / "configs" / "scenarios" / f"streamgate-{name}.yml")
+    (stage,) = scenario.load
+    assert (stage.max_users, stage.peak_per_s) == (max_users, peak_per_s)
+    assert stage.hold_s == 60
+    assert {errors, "p95 < 200 ms"} < {rule.text for rule in scenario.thresholds}
 
 
 def test_only_scenarios_of_databases_have_another_target_than_the_embedded_one() -> None:

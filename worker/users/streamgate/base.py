@@ -62,10 +62,11 @@ class StreamGateClient(SignedInUser):
                 response.success()
             return found
 
-    def show_revoked_token(self) -> None:
-        """GET /auth/me after a sign-out: the token is refused, and this user signs in anew in its next task."""
-        self.call("GET", "/auth/me", bytes, expected=(401,))
-        self._headers = {}
+    def sign_out(self) -> None:
+        """POST /auth/logout, after which GET /auth/me refuses the token; this user signs in anew in its next task."""
+        if self.call("POST", "/auth/logout", bytes, expected=(204,)) is not None:
+            self.call("GET", "/auth/me", bytes, expected=(401,))
+            self._headers = {}
 
     def break_off(  # noqa: PLR0917  # as those of `ask`
         self, method: str, path: str, name: str, headers: Mapping[str, str], body: bytes, sent_bytes: int

@@ -18,7 +18,7 @@ _MEDIUM = "/media/[id]"
 _MEDIA = "/media"
 _PAGE = 10
 _MOST_KNOWN = 32
-_CHANGES = 5
+_CHANGES = 3
 _JSON = {"Content-Type": "application/json"}
 
 

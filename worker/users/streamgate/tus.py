@@ -51,6 +51,11 @@ class TusUpload:
         """Whether the server has said that it has everything."""
         return self.offset_is_known and self.offset_bytes == len(self.content)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the server has nothing beyond what it has said."""
+        return not self._unconfirmed_bytes
+
     def creation_headers(self) -> dict[str, str]:
         """Header fields of the request that creates it (creation extension)."""
         return {**HEADERS, "Upload-Length": str(len(self.content)), "Upload-Metadata": metadata(self._fields)}
@@ -76,7 +81,7 @@ class TusUpload:
         """Take note that a chunk of `sent_bytes` was stored. Raises WrongReplyError.
 
         After a connection that broke off, the server may have read more of it after it told the offset. It then answers 409,
-        once, and is asked again.
+        once for each that broke off, and is asked again.
         """
         if self._unconfirmed_bytes and not self._conflicted and answer.status == 409:
             self._conflicted, self.offset_is_known = True, False
@@ -89,7 +94,7 @@ class TusUpload:
 
     def lose(self, sent_bytes: int) -> None:
         """Take note that the connection broke off after so many bytes of a chunk, of which the server may have any part."""
-        self.offset_is_known = False
+        self.offset_is_known = self._conflicted = False
         self._unconfirmed_bytes = max(self._unconfirmed_bytes, sent_bytes)
 
     def accept_offset(self, answer: Answer) -> None:

@@ -80,9 +80,9 @@ class Uploads:
             self._finish(upload)
         else:
             drawn = self._user.random.random()
-            if drawn < 0.04:
+            if drawn < 0.05 and upload.is_certain:
                 self._break_off(upload)
-            elif drawn < 0.05:
+            elif drawn < 0.08:
                 self._give_up(upload)
             else:
                 self._send_chunk(upload)
