@@ -18,6 +18,7 @@ one of the open model without a rule on missed arrivals gets `missed < 1 % (defa
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -123,6 +124,7 @@ class Threshold:
         return format_share(value) if self.metric in _SHARES else format_latency(value)
 
 
+@functools.lru_cache(maxsize=256)  # a rule is asked for it each second of a run
 def percent_of(metric: str) -> float | None:
     """The percentile behind a metric: 95 for `p95` and `service p95`, 99.9 for `p999` and `p99.9`, 100 for `max`, else None."""
     metric = metric.removeprefix(_SERVICE)

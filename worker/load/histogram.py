@@ -82,13 +82,14 @@ class Histogram:
             return [None] * len(wanted)
         ranks = sorted((max(1, math.ceil(percent / 100 * total - 1e-9)), index) for index, percent in enumerate(wanted))
         found: list[float | None] = [None] * len(wanted)
+        left = iter(ranks)
+        rank, index = next(left, (math.inf, 0))
         seen = 0
-        position = 0
         for bucket in sorted(self.buckets):
             seen += self.buckets[bucket]
-            while position < len(ranks) and ranks[position][0] <= seen:
-                found[ranks[position][1]] = min(_value_ms(bucket), self.max_ms)
-                position += 1
+            while seen >= rank:
+                found[index] = min(_value_ms(bucket), self.max_ms)
+                rank, index = next(left, (math.inf, 0))
         return found
 
     def encode(self) -> bytes:

@@ -1,0 +1,189 @@
+"""The process that is measured: one area of the monitoring, round by round. Prints one line of JSON: figures with a value a round.
+
+What runs is the code of a run itself: a worker's recorder, a controller's metrics and rules.
+"""
+
+from __future__ import annotations
+
+# Locust comes first, as in its own command: importing it patches the standard library for gevent.
+import locust  # isort: skip  # noqa: F401
+
+import argparse
+import gc
+import http.client
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import gevent
+from locust.env import Environment
+
+sys.path.append(str(Path(__file__).parents[2]))  # where the tests keep what they share
+
+from master.judge.seconds.second_facts import SecondFacts
+from master.run.collect.abort_rules import AbortRules
+from master.scenario import parse_threshold
+from master.web.metrics import LiveState, MetricsServer, RequestTotals
+from worker.http import HttpUser
+from worker.load.histogram import EndpointStats
+from worker.load.loop_lag import LoopLag
+from worker.load.recorder import Recorder, RequestEvent
+
+Values = dict[str, list[float]]
+
+RECORDS = 3000
+WORKERS = 100
+REQUESTS = 10_000
+SERIES = 2000
+SERIES_OF_ENDPOINT = 5
+SPANS = 1000
+RULES = 10
+EVALUATIONS = 1000
+
+
+@contextmanager
+def timed(
+    values: list[float], *, of: int = 1, unit_s: float = 1e-3, clock: Callable[[], float] = time.process_time
+) -> Iterator[None]:
+    """Add what the block took, for each `of` so many, in units of `unit_s`. Garbage is no round's own.
+
+    What only computes is measured by its CPU time, for others may use the core meanwhile; what waits for a server, by the time
+    that passed.
+    """
+    gc.collect()
+    gc.disable()
+    began_s = clock()
+    try:
+        yield
+        values.append((clock() - began_s) / of / unit_s)
+    finally:
+        gc.enable()
+
+
+def recording(rounds: int) -> Values:
+    """Requests counted by a worker's recorder, as the HTTP user hands them over, at 50 endpoints."""
+    recorder = Recorder(LoopLag())
+    record = RequestEvent(recorder).record
+    names = [f"/endpoint/{number}" for number in range(50)]
+    took: list[float] = []
+    for _ in range(rounds):
+        with timed(took):
+            for number in range(RECORDS):
+                record("GET", names[number % 50], 1.0 + number % 97, 200)
+        recorder.make_report({}, final=True)
+    return {"record": took}
+
+
+def requests(rounds: int, target: str) -> Values:
+    """GET /health of the embedded target by 100 users at once, each request counted by a recorder."""
+    environment = Environment(user_classes=[])
+    recorder = environment.stats = Recorder(LoopLag())
+    environment.events.request = RequestEvent(recorder)
+    kind = type("Visitor", (HttpUser,), {"host": target})
+    users = [kind(environment) for _ in range(WORKERS)]
+
+    def visit(user: HttpUser) -> None:
+        for _ in range(REQUESTS // WORKERS):
+            assert user.client.get("/health").status_code == 200
+
+    rates: list[float] = []
+    for number in range(rounds + 1):
+        began_s = time.perf_counter()
+        gevent.joinall([gevent.spawn(visit, user) for user in users], raise_error=True)
+        if number:  # the first opens the connections
+            rates.append(REQUESTS / (time.perf_counter() - began_s))
+    assert recorder.requests_total == (rounds + 1) * REQUESTS
+    return {"rate": rates}
+
+
+def export(rounds: int) -> Values:
+    """Scrapes of a controller's metrics over HTTP, from the request to the last byte."""
+    totals = RequestTotals()
+    for number in range(SERIES // SERIES_OF_ENDPOINT):
+        totals.add(("GET", f"/endpoint/{number}"), 1000 + number, number, 200_000)
+    in_flight = dict.fromkeys(totals.rows, (3, 0.0))
+    server = MetricsServer(0)
+    server.publish(LiveState(run="bench", requests=totals.rows, in_flight=in_flight, latency_s={0.95: 0.01}))
+    address = urlsplit(server.url)
+    took: list[float] = []
+    for _ in range(rounds):
+        with timed(took, clock=time.perf_counter):
+            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+            connection.request("GET", address.path)
+            page = connection.getresponse().read()
+        connection.close()
+        assert sum(not line.startswith(b"#") for line in page.splitlines()) >= SERIES
+    server.close()
+    return {"scrape": took}
+
+
+def alerts(rounds: int) -> Values:
+    """Rules that may end a run, judged over its complete seconds; an evaluation is one rule on one second of 10 endpoints."""
+    rules = [parse_threshold(f"GET /e{number} p95 < 500 ms over 10s, abort") for number in range(RULES)]
+    facts = SecondFacts()
+    for number in range(RULES):
+        tally = EndpointStats()
+        for request in range(100):
+            tally.total += 1
+            tally.histogram.add(1.0 + request)
+        facts.add_requests(("GET", f"/e{number}"), tally, fit=True)
+    took: list[float] = []
+    for _ in range(rounds):
+        judge = AbortRules(rules)
+        steady = range(EVALUATIONS // RULES)
+        with timed(took):
+            for second in steady:
+                judge.add(second, facts, steady)
+        assert judge.broken is None
+    return {"evaluations": took}
+
+
+def spans(rounds: int, target: str, collector: str) -> Values:
+    """All that a traced request costs beside itself: ids, header, span, and handing it over to the exporting process."""
+    from worker.http.protocol.request_head import with_header  # noqa: PLC0415
+    from worker.http.traced import HEADER, TracedSession  # noqa: PLC0415
+    from worker.tracing.span import traceparent  # noqa: PLC0415
+    from worker.tracing.tracer import SpanPipe, Tracer  # noqa: PLC0415
+    from worker.wire.messages import Tracing  # noqa: PLC0415
+
+    lost: list[str] = []
+    pipe = SpanPipe(Tracing(collector), "bench")
+    tracer = Tracer(pipe, "bench_0", 100.0, lambda reason, _: lost.append(reason))
+    environment = Environment(user_classes=[])
+    vars(environment)["tracer"] = tracer
+    session = type("Visitor", (HttpUser,), {"host": target})(environment).client
+    assert isinstance(session, TracedSession)
+    response = session.get("/health", name="/health")
+    took: list[float] = []
+    for _ in range(rounds):
+        with timed(took, of=SPANS, unit_s=1e-6):
+            for _ in range(SPANS):
+                trace_id, span_id = tracer.sample(), tracer.new_span_id()
+                assert trace_id is not None
+                with_header(None, HEADER, traceparent(trace_id, span_id))
+                session._send(session._span(response, trace_id, span_id, "/health"), None)
+        tracer.settle(gevent.sleep, 30.0)
+    pipe.close()
+    assert not lost, lost
+    return {"span": took}
+
+
+AREAS: dict[str, Callable[..., Values]] = {each.__name__: each for each in (recording, requests, export, spans, alerts)}
+
+
+def main() -> None:
+    """Measure what the arguments say."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("area", choices=list(AREAS))
+    parser.add_argument("rounds", type=int)
+    parser.add_argument("urls", nargs="*", help="of the target, and of the collector, where the area needs them")
+    options = parser.parse_args()
+    print(json.dumps(AREAS[options.area](options.rounds, *options.urls)), flush=True)  # noqa: T201  # for the parent
+
+
+if __name__ == "__main__":
+    main()
