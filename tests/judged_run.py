@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 from report_example import FACTS, reading, tally
 
-from master.judge.outcome import RunFacts
+from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.unfit import NodeCondition
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold

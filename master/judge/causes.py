@@ -8,6 +8,7 @@ from master.store import Store
 
 _BY_WORKERS = ("loop_lag_p99", "worker_cpu", "clock_error", "users")
 _BY_FLAGS = ("throttling", "under_voltage")
+_OF_ALL_LOAD = ("arrivals", "excluded_share")
 _BY_SAMPLES = ("node_cpu", "node_memory", "missing_samples")
 
 
@@ -15,13 +16,13 @@ def causes(store: Store, totals: Totals, steady_s: int, faults: Faults) -> dict[
     """By check, why it may have no data; checks of which that isn't known are not in it."""
     if not steady_s:
         return dict.fromkeys(
-            (*_BY_WORKERS, *_BY_SAMPLES, *_BY_FLAGS, "controller_cpu", "nodes", "excluded_share"),
+            (*_BY_WORKERS, *_BY_SAMPLES, *_BY_FLAGS, "controller_cpu", "nodes", *_OF_ALL_LOAD),
             "the load was never held for a whole second, so no part of the run is judged",
         )
     found = {"controller_cpu": "the controller's own agent sent no sample in the steady part"}
     reported = faults.attempt("the workers' reports", lambda: next(store.workers_by_second(), None) is not None, True)
     if not reported:
-        found |= dict.fromkeys((*_BY_WORKERS, "excluded_share"), "no worker reported anything")
+        found |= dict.fromkeys((*_BY_WORKERS, *_OF_ALL_LOAD), "no worker reported anything")
     else:
         found["excluded_share"] = faults.attempt("why there were no requests", lambda: _no_request(store, totals), "")
     if next(iter(store.sampled()), None) is None:

@@ -101,6 +101,74 @@ class Latency(msgspec.Struct, kw_only=True):
     max: float | None
 
 
+class Missed(msgspec.Struct, kw_only=True):
+    """Arrivals of the open model that were due and not started, in the whole run.
+
+    Those that found no user free at a fit worker are the target's, which kept the users busy; all others are the generator's.
+    """
+
+    total: int | None
+    """All of them; None where it is not known how many were lost."""
+    no_free_user: int
+    while_unfit: int
+    """Found no user free at a worker that was not fit."""
+    given_up: int
+    """Given up by a worker that was far too late itself."""
+    lost: int | None
+    """Dealt to a worker that never reported them; None where that is not known."""
+
+
+class ClassLoad(msgspec.Struct, kw_only=True):
+    """The arrivals of one user class; nobody knows of what class those were that were lost."""
+
+    user_class: str
+    started: int
+    late: int
+    missed: Missed
+    lateness_ms: Latency
+
+
+class Load(msgspec.Struct, kw_only=True):
+    """The load that was offered. `model` is closed (users wait for answers) or open (arrivals come as scheduled).
+
+    Counts are of the whole run, so that started and missed add up to offered; rates and lateness are of the steady part. All is null
+    in the closed model.
+    """
+
+    model: str
+    offered: int | None = None
+    """Arrivals that were due by the schedule."""
+    started: int | None = None
+    missed: Missed | None = None
+    late: int | None = None
+    """Of those started, the ones that a worker looked at too late by a fault of its own."""
+    offered_per_s: float | None = None
+    started_per_s: float | None = None
+    lateness_ms: Latency | None = None
+    """How much later than due arrivals started."""
+    start_skew_ms: float | None = None
+    """By how much the starts of the schedule on all workers may be apart, since their clocks are known to that error."""
+    user_classes: list[ClassLoad] = []
+
+
+class TargetFigures(msgspec.Struct, kw_only=True):
+    """What the target's process used in the steady part where it ran on the controller's machine, and what it counted of its cache."""
+
+    cpu_percent_mean: float | None
+    """Of one core."""
+    cpu_percent_max: float | None
+    memory_start_bytes: int | None
+    """Resident memory."""
+    memory_end_bytes: int | None
+    memory_peak_bytes: int | None
+    memory_growth_bytes: int | None
+    """From the start to the end of the steady part."""
+    cache_hits: int | None
+    cache_misses: int | None
+    cache_hit_share: float | None
+    """From 0 to 1."""
+
+
 class EndpointResult(msgspec.Struct, kw_only=True):
     """One endpoint; times in ms."""
 
@@ -113,6 +181,8 @@ class EndpointResult(msgspec.Struct, kw_only=True):
     p95: float | None
     p99: float | None
     max: float | None
+    service_time_ms: Latency | None = None
+    """From requests' actual start, where in the open model the figures above count from when they were due."""
 
 
 class ThresholdResult(msgspec.Struct, kw_only=True):
@@ -201,8 +271,14 @@ class Result(msgspec.Struct, kw_only=True):
     target: str
     nodes: Nodes
     users: Users
+    load: Load = msgspec.field(default_factory=lambda: Load(model="closed"))
     requests: Requests
     latency_ms: Latency
+    """In the open model from when an arrival was due, so that the time is in it for which it waited to be started."""
+    service_time_ms: Latency | None = None
+    """Of the same requests, from their actual start; as `latency_ms` in the closed model."""
+    target_figures: TargetFigures | None = None
+    """Null where nothing is known of the target beside its answers."""
     endpoints: list[EndpointResult]
     thresholds: list[ThresholdResult]
     validity: list[ValidityResult]

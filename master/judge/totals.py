@@ -58,8 +58,8 @@ class Totals:
     def _add_steady(self, facts: SecondFacts, judged: JudgedSecond) -> None:
         for endpoint, tally in judged.tallies.items():
             self.steady.setdefault(endpoint, EndpointStats()).merge(tally)
-        for histogram in judged.excluded.values():
-            self.unfit.merge(histogram)
+        for excluded in judged.excluded.values():
+            self.unfit.merge(excluded.histogram)
         for endpoint, ages in facts.waiting().items():
             self.oldest = max(self.oldest or (0.0, endpoint), (ages.max_ms, endpoint))
         self.in_flight_peak = max(self.in_flight_peak, facts.requests_in_flight)

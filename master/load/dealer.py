@@ -58,9 +58,7 @@ class ArrivalDealer:
         if end <= self.dealt:
             return {}
         if users != self._users or not self._period:
-            self._users = {worker: dict(counts) for worker, counts in users.items()}
-            self._period, self._slots = assign_slots(users)
-            self._base = self.dealt
+            self._assign(users)
         first = max(self.dealt, min(end, self._schedule.count_before(plan_now_s - MAX_LATE_S)))
         self.skipped += first - self.dealt
         self.dealt = first
@@ -72,6 +70,13 @@ class ArrivalDealer:
             for worker, slots in self._slots.items()
             if end - first >= self._period or self._comes_up(slots, first, end)
         }
+
+    def _assign(self, users: Mapping[str, Mapping[str, int]]) -> None:
+        # It goes on at the same place of its turn: if users change often, all workers get their share nevertheless.
+        turn = (self.dealt - self._base) % self._period / self._period if self._period else 0.0
+        self._users = {worker: dict(counts) for worker, counts in users.items()}
+        self._period, self._slots = assign_slots(users)
+        self._base = (self.dealt - int(turn * self._period)) % self._period if self._period else 0
 
     def _comes_up(self, slots: dict[str, list[int]], first: int, end: int) -> bool:
         # Fewer arrivals than slots: they are those of a stretch of one turn, or of the end of one and the start of the next.

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import chain
+from operator import itemgetter
+from typing import TypeVar
+
+Mix = tuple[tuple[str, int], ...]
+"""Users of each class, none of them 0."""
+T = TypeVar("T", bound=Hashable)
 
 
 def assign_slots(users: Mapping[str, Mapping[str, int]]) -> tuple[int, dict[str, dict[str, list[int]]]]:
@@ -12,50 +19,41 @@ def assign_slots(users: Mapping[str, Mapping[str, int]]) -> tuple[int, dict[str,
     A worker's slots are spaced evenly. With G different numbers of users of a worker, each slot is within G/2 + 1 of where exactly
     even spacing would have it. Classes are mixed both within a worker and over all slots.
     """
-    totals = {worker: sum(counts.values()) for worker, counts in users.items()}
-    groups: dict[int, list[str]] = defaultdict(list)
-    for worker, total in totals.items():
-        if total > 0:
-            groups[total].append(worker)
-    # Of g workers with n users each, slot j of worker k is due at (j + (k + 1/2) / g) / n of the period: all n * g are evenly spaced.
-    places = [
-        ((slot + (number + 0.5) / len(workers)) / total, worker)
-        for total, workers in groups.items()
-        for number, worker in enumerate(workers)
-        for slot in range(total)
-    ]
-    places.sort()
-    slots: dict[str, dict[str, list[int]]] = {worker: {} for _, worker in places}
-    for slot, user_class in enumerate(_classes([worker for _, worker in places], users, totals)):
-        slots[places[slot][1]].setdefault(user_class, []).append(slot)
+    mixes = {
+        worker: tuple((name, count) for name, count in counts.items() if count > 0) for worker, counts in users.items()
+    }
+    groups: dict[int, dict[Mix, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for worker, mix in mixes.items():
+        if mix:
+            groups[sum(count for _, count in mix)][mix].append(worker)
+    slots: dict[str, dict[str, list[int]]] = {
+        worker: {name: [] for name, _ in mix} for worker, mix in mixes.items() if mix
+    }
+    places: list[tuple[float, list[int]]] = []
+    for total, workers_by_mix in groups.items():
+        # Each worker starts elsewhere in the order of its classes, so that any `total` neighbours have the mix in each of their turns.
+        orders = {mix: spread(mix) for mix in workers_by_mix}
+        turns: list[list[list[int]]] = []
+        placed: dict[Mix, int] = defaultdict(int)
+        for mix in spread((mix, len(workers)) for mix, workers in workers_by_mix.items()):
+            number = placed[mix]
+            placed[mix] += 1
+            order, mine, first = orders[mix], slots[workers_by_mix[mix][number]], number % total
+            turns.append([mine[name] for name in chain(order[first:], order[:first])])
+        # Of g workers with n users, slot j of worker k is due at (j + (k + 1/2) / g) / n of the period: all n * g are evenly spaced.
+        count = total * len(turns)
+        places += [
+            ((slot * len(turns) + number + 0.5) / count, turn[slot])
+            for slot in range(total)
+            for number, turn in enumerate(turns)
+        ]
+    places.sort(key=itemgetter(0))  # merges G rows that are sorted already
+    for slot, (_, owned) in enumerate(places):
+        owned.append(slot)
     return len(places), slots
 
 
-def _classes(workers: list[str], users: Mapping[str, Mapping[str, int]], totals: Mapping[str, int]) -> list[str]:
-    """The class of each slot, given its worker: the one that lacks most, on its worker and over all, of what is its by share."""
-    names = [name for counts in users.values() for name, count in counts.items() if count]
-    names = list(dict.fromkeys(names))
-    if len(names) < 2:
-        return names * len(workers)
-    share = {name: sum(counts.get(name, 0) for counts in users.values()) / len(workers) for name in names}
-    lacking = dict.fromkeys(names, 0.0)
-    left = {
-        worker: {name: count for name, count in users[worker].items() if count} for worker in dict.fromkeys(workers)
-    }
-    shares = {worker: {name: count / totals[worker] for name, count in left[worker].items()} for worker in left}
-    lacking_here = {worker: dict.fromkeys(left[worker], 0.0) for worker in left}
-    chosen: list[str] = []
-    for worker in workers:
-        for name in names:
-            lacking[name] += share[name]
-        here, counts = lacking_here[worker], left[worker]
-        best, most = "", float("-inf")
-        for name, part in shares[worker].items():
-            here[name] += part
-            if counts[name] and here[name] + lacking[name] > most:
-                best, most = name, here[name] + lacking[name]
-        here[best] -= 1
-        lacking[best] -= 1
-        counts[best] -= 1
-        chosen.append(best)
-    return chosen
+def spread(counts: Iterable[tuple[T, int]]) -> list[T]:
+    """So many of each, every kind as evenly spaced among the others as can be."""
+    places = [((number + 0.5) / count, kind) for kind, count in counts for number in range(count)]
+    return [kind for _, kind in sorted(places, key=itemgetter(0))]

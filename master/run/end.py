@@ -9,8 +9,9 @@ from locust import __version__ as locust_version
 
 from master.errors import AbortError
 from master.fleet.refusals import refusal_warnings
-from master.judge.outcome import RunFacts, conclude
+from master.judge.outcome import conclude
 from master.judge.result import Result
+from master.judge.run_facts import RunFacts
 from master.judge.target.bottleneck import find_bottleneck
 from master.report.files import write_outcome
 from master.run.collect.collector import Collector

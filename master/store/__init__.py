@@ -18,6 +18,7 @@ from master.store.rows import (
     NodeRow,
     SampleGroup,
     SecondRow,
+    TargetRow,
     WorkersSecond,
 )
 from master.store.schema import VERSION
@@ -51,6 +52,7 @@ __all__ = [
     "SecondRow",
     "Store",
     "StoreReader",
+    "TargetRow",
     "WorkersSecond",
     "check_integrity",
     "unreadable",

@@ -22,6 +22,7 @@ from master.store.rows import (
     NodeRow,
     SampleGroup,
     SecondRow,
+    TargetRow,
     WorkersSecond,
 )
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
@@ -131,6 +132,10 @@ class StoreReader:
             SecondRow(second, stage, bool(steady), *rest)
             for second, stage, steady, *rest in self._db.execute("SELECT * FROM seconds ORDER BY second")
         ]
+
+    def target(self) -> list[TargetRow]:
+        """What the target's process used, second by second; nothing where it ran elsewhere."""
+        return [TargetRow(*row) for row in self._db.execute("SELECT * FROM target ORDER BY second")]
 
     def nodes(self) -> dict[str, Facts | None]:
         """All nodes by name, with the facts that they reported."""

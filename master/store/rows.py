@@ -24,6 +24,16 @@ class SecondRow(NamedTuple):
     """Arrivals of the open model that are due in it by the schedule of the whole fleet; None in the closed model."""
 
 
+class TargetRow(NamedTuple):
+    """What the target's process used in one second, where it runs on the controller's machine; None where that is unknown."""
+
+    second: int
+    cpu_percent: float | None
+    """Of one core."""
+    memory_bytes: int | None
+    """Resident."""
+
+
 class FitnessRow(NamedTuple):
     """How fit one worker of a node was in one second."""
 

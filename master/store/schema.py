@@ -35,6 +35,8 @@ CREATE TABLE seconds (
     second INTEGER PRIMARY KEY, stage TEXT NOT NULL, steady INTEGER NOT NULL, users INTEGER NOT NULL,
     ready INTEGER NOT NULL, hot INTEGER NOT NULL, lost INTEGER NOT NULL, offered INTEGER
 );
+-- What the target's process used, where it runs on the controller's machine: CPU in percent of one core, and resident memory.
+CREATE TABLE target (second INTEGER PRIMARY KEY, cpu_percent REAL, memory_bytes INTEGER);
 -- `state`, `wall_offset_s` (how far its wall clock is ahead of the controller's) and `capacity` are the latest.
 CREATE TABLE nodes (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT,

@@ -13,7 +13,7 @@ import msgspec
 
 from master.store.file import open_existing, unreadable
 from master.store.reader import ARRIVAL_COLUMNS, TALLY_COLUMNS, StoreReader, decode_tally
-from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow
+from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, TargetRow
 from master.store.schema import SCHEMA, VERSION
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
@@ -199,6 +199,10 @@ class Store(StoreReader):
         """Keep the state of the run in one second."""
         row = row._replace(users=min(row.users, _MAX_INTEGER))
         self._db.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def put_target(self, row: TargetRow) -> None:
+        """Keep what the target's process used in one second."""
+        self._db.execute("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", row)
 
     def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
         """Keep readings, each with its node and second; of two in one second the later stays."""

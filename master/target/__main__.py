@@ -77,6 +77,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             rdp=RdpSettings(settings.host, settings.rdp_ports, settings.rdp_servers),
             validators=settings.validators,
             block_time_s=settings.block_time_s,
+            streaming=settings.streaming,
         )
 
     server = Server(create)

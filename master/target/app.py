@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
+from typing import Protocol
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -17,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from master.target import __version__
 from master.target.api import errors
-from master.target.api.bodies import BodyBudget, JsonResponse, error_response, read_body, read_query
+from master.target.api.bodies import BodyBudget, JsonResponse, error_response, read_body, read_headers, read_query
 from master.target.api.caller import Caller
 from master.target.api.domain import Domain
 from master.target.api.endpoint import Answer, Call, Endpoint
@@ -30,6 +31,7 @@ from master.target.database.database import DatabaseError
 NAME = "piswarm target"
 CLIENT_GONE = 499  # nginx's status for a request whose client hung up before it was answered
 UNMATCHED = "unmatched"  # the label of requests for paths that do not exist
+_NO_STORE = (b"cache-control", b"no-store")
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 _log = logging.getLogger("master.target")
@@ -40,11 +42,26 @@ Audit = Callable[[str, str, str, int], Awaitable[None]]
 """Notes who did what, on which path, with which status: account, method and template, path, status."""
 
 
+class Limits(Protocol):
+    """How many requests a caller may make."""
+
+    def take(self, caller: str) -> Sequence[tuple[bytes, bytes]]:
+        """Count one; headers that say how many are left. Raises ApiError 429 where none is."""
+
+
+class _NoLimits:
+    def take(self, _caller: str) -> Sequence[tuple[bytes, bytes]]:
+        return ()
+
+
 class Gateway:
     """The target's ASGI application: `domains`, and what the API says of itself."""
 
-    def __init__(self, domains: Sequence[Domain], authenticate: Authenticate, audit: Audit) -> None:
+    def __init__(
+        self, domains: Sequence[Domain], authenticate: Authenticate, audit: Audit, limits: Limits | None = None
+    ) -> None:
         self._domains = domains
+        self._limits = limits or _NoLimits()
         self._authenticate = authenticate
         self._audit = audit
         self._bodies = BodyBudget()
@@ -102,9 +119,30 @@ class Gateway:
             await response(scope, receive, send_counted)
 
     async def _respond(self, endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
+        caller = self._caller(endpoint, request)
+        quota = self._limits.take(_name(caller, request)) if endpoint.limited else ()
+        if caller is None:
+            response = await self._handle(endpoint, request, path, None)
+        else:
+            response = await self._handle_signed_in(endpoint, request, path, caller)
+        response.raw_headers.extend(quota)
+        if not endpoint.cacheable:
+            response.raw_headers.append(_NO_STORE)
+        return response
+
+    def _caller(self, endpoint: Endpoint, request: Request) -> Caller | None:
         if endpoint.roles is None:
-            return await self._handle(endpoint, request, path, None)
-        caller = self._authenticate(request)
+            return None
+        try:
+            return self._authenticate(request)
+        except errors.ApiError:
+            if endpoint.limited:
+                self._limits.take(_name(None, request))
+            raise
+
+    async def _handle_signed_in(
+        self, endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller
+    ) -> Response:
         try:
             if endpoint.roles and caller.role not in endpoint.roles:
                 raise errors.forbidden(f"role {caller.role.value} may not do this")
@@ -121,8 +159,9 @@ class Gateway:
         self, endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller | None
     ) -> Response:
         query = None if endpoint.query is None else read_query(request, endpoint.query)
+        headers = None if endpoint.headers is None else read_headers(request, endpoint.headers)
         body = None if endpoint.body is None else await read_body(request, endpoint, self._bodies)
-        answer = await endpoint.handler(Call(request, path, caller, body, query))
+        answer = await endpoint.handler(Call(request, path, caller, body, query, headers=headers))
         if isinstance(answer, Response):
             return answer
         if isinstance(answer, Answer):
@@ -152,6 +191,13 @@ class Gateway:
             Endpoint("GET", "/openapi.json", description, "This description", roles=None, reply="application/json"),
             Endpoint("GET", "/metrics", metrics, "Figures for Prometheus", roles=None, reply="text/plain"),
         ]
+
+
+def _name(caller: Caller | None, request: Request) -> str:
+    """Whose rate limit a request counts against: an account's, or else an address's, which no account is named like."""
+    if caller is not None:
+        return caller.name
+    return f"@{request.client.host}" if request.client is not None else "@"
 
 
 def _paths(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:

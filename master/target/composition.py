@@ -40,6 +40,7 @@ from master.target.rdp.router import RdpApi
 from master.target.rdp.servers import RdpServers, RdpSettings
 from master.target.rdp.storage import ServerStorage
 from master.target.sessions.router import SessionApi
+from master.target.streamgate.wiring import StreamGateSettings, streamgate
 
 
 def create_gateway(
@@ -55,6 +56,7 @@ def create_gateway(
     rdp: RdpSettings | None = None,
     validators: int = DEFAULT_VALIDATORS,
     block_time_s: float = DEFAULT_BLOCK_TIME_S,
+    streaming: StreamGateSettings | None = None,
 ) -> Gateway:
     """The whole platform on `database`. `pool` is for work that would hold up the loop; `clock` gives Unix seconds.
 
@@ -78,6 +80,7 @@ def create_gateway(
     room = NodeRoom(database, node_storage, clock)
     servers = RdpServers(database, server_storage, room, rdp or RdpSettings(), clock=clock, work=ServerWorkLog(poot))
     sessions = SessionApi(database, pool, key_file=key_file, anchors=chain, servers=servers, clock=clock)
+    media = streamgate(database, streaming or StreamGateSettings(), clock=clock)
     domains: list[Domain] = [
         AuthApi(sign_in),
         ChainApi(chain),
@@ -86,7 +89,8 @@ def create_gateway(
         nodes,
         PoolApi(pools, node_storage, clock=clock),
         RdpApi(servers, server_storage, clock=clock),
+        *media.domains,
     ]
     statistics = PlatformStatistics(domains, cache or MemoryCache(), clock=clock)
     admin = AdminApi(statistics, AccountManager(authority, auth_storage, state, clock=clock), audit)
-    return Gateway([*domains, admin], authority.caller, audit.note)
+    return Gateway([*domains, admin], authority.caller, audit.note, media.limits)

@@ -17,6 +17,8 @@ from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.process.password import PASSWORD_VARIABLE
 from master.target.rdp.ports import DEFAULT_PORTS, PortRange, parse_port_range
 from master.target.rdp.servers import MAX_SERVERS
+from master.target.streamgate.media.library import MediaLimits
+from master.target.streamgate.wiring import StreamGateSettings
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class TargetSettings:
     rdp_servers: int
     block_time_s: float
     validators: int
+    rate_limit_per_s: float
+    cache_mib: int
+    cache_ttl_s: float
+
+    @property
+    def streaming(self) -> StreamGateSettings:
+        """Those of StreamGate."""
+        media = MediaLimits(cache_bytes=self.cache_mib * 1024 * 1024, cache_ttl_s=self.cache_ttl_s)
+        return StreamGateSettings(self.rate_limit_per_s, media)
 
     @property
     def auth(self) -> AuthSettings:
@@ -116,6 +127,7 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
     )
     _add_node_options(parser)
     _add_chain_options(parser)
+    _add_streaming_options(parser)
     return TargetSettings(**vars(parser.parse_args(arguments)))
 
 
@@ -214,6 +226,42 @@ def _add_chain_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="validators with which a chain begins (default: %(default)s, which can do without one)",
     )
+
+
+def _add_streaming_options(parser: argparse.ArgumentParser) -> None:
+    default = StreamGateSettings()
+    parser.add_argument(
+        "--rate-limit",
+        type=_rate,
+        default=default.rate_limit_per_s,
+        metavar="N",
+        dest="rate_limit_per_s",
+        help="requests a second that each caller may make of /media, /uploads and /cache, a second's worth of them at once"
+        " (default: %(default)s; 0: without limit)",
+    )
+    parser.add_argument(
+        "--cache-size",
+        type=_positive,
+        default=default.media.cache_bytes // (1024 * 1024),
+        metavar="MIB",
+        dest="cache_mib",
+        help="memory of the cache of segments; that of metadata has an eighth of it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache-ttl",
+        type=_seconds,
+        default=default.media.cache_ttl_s,
+        metavar="S",
+        dest="cache_ttl_s",
+        help="seconds that an entry of the caches is good (default: %(default)s)",
+    )
+
+
+def _rate(text: str) -> float:
+    rate_per_s = float(text)
+    if not (rate_per_s == 0 or 0.01 <= rate_per_s <= 1e9):
+        raise argparse.ArgumentTypeError(f"{text} is neither 0 nor between 0.01 and 1000000000")
+    return rate_per_s
 
 
 def _validators(text: str) -> int:

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from master.errors import InputError
 from master.scenario.rules import Endpoint
 from worker import __version__
+from worker.load.histogram import ArrivalTally
 
 HOST = "127.0.0.1"
 MAX_CONNECTIONS = 16
@@ -28,10 +29,11 @@ _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGN
 
 
 class RequestTotals:
-    """Requests since the run began, by endpoint: all, failed, and bytes received."""
+    """Requests since the run began, by endpoint: all, failed, and bytes received; and the arrivals of the open model."""
 
     def __init__(self) -> None:
         self.rows: dict[Endpoint, list[int]] = {}
+        self.arrivals = ArrivalTally()
 
     def add(self, endpoint: Endpoint, total: int, failed: int, received_bytes: int) -> None:
         """Count requests that were reported."""
@@ -39,6 +41,10 @@ class RequestTotals:
         row[0] += total
         row[1] += failed
         row[2] += received_bytes
+
+    def add_arrivals(self, tally: ArrivalTally) -> None:
+        """Count arrivals that were reported."""
+        self.arrivals.merge(tally)
 
 
 @dataclass(frozen=True)

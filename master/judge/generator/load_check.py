@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from master.judge.generator.validity import ValidityOutcome
-from master.scenario import Stage
+from master.scenario import LoadStage, Stage
 from master.scenario.units import format_percent, rounded
 
 
@@ -29,14 +29,16 @@ class LocalErrors:
     """What made the first of these seconds unfit."""
 
 
-def user_seconds(stages: Sequence[Stage], ran: Mapping[tuple[str, int], int]) -> UserSeconds:
+def user_seconds(stages: Sequence[LoadStage], ran: Mapping[tuple[str, int], int]) -> UserSeconds:
     """How many users were wanted and ran, added up over the steady seconds that all workers reported.
 
-    `ran` is how many of these there were by stage, such as "2 hold", and users.
+    `ran` is how many of these there were by stage, such as "2 hold", and users. In the open model all that may be busy at a time are
+    to run, whether they are busy or not.
     """
     found = UserSeconds()
     for (stage, users), seconds in ran.items():
-        wanted = stages[int(stage.split()[0]) - 1].users
+        planned = stages[int(stage.split()[0]) - 1]
+        wanted = planned.users if isinstance(planned, Stage) else planned.max_users
         found.wanted += seconds * wanted
         found.ran += seconds * min(users, wanted)
     return found

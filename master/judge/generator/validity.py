@@ -90,10 +90,11 @@ def check(
         "nodes": lambda: _nodes(log, nodes_expected, nodes_min),
         "excluded_share": lambda: _excluded_share(limits, log),
     }
-    return [_with_cause(guarded(name, make), causes) for name, make in checks.items()]
+    return [with_cause(guarded(name, make), causes) for name, make in checks.items()]
 
 
-def _with_cause(row: ValidityOutcome, causes: Mapping[str, str]) -> ValidityOutcome:
+def with_cause(row: ValidityOutcome, causes: Mapping[str, str]) -> ValidityOutcome:
+    """`row` with why it has no data, where that is so and known."""
     if row.observed != _NO_DATA or row.check not in causes:
         return row
     return replace(row, message=f"{row.check}: {_NO_DATA}: {causes[row.check]}")

@@ -6,7 +6,9 @@ threshold sees of the second, is decided by `SecondFacts.judged` alone:
 - a second is judged when it is steady;
 - requests count whoever made them; latencies count when their worker was fit (see master.judge.seconds.unfit), else they are excluded;
 - users are known when every worker that reported the second said how many it ran;
-- requests that wait for an answer when a hold ends count when they end, in the hold's last second.
+- requests that wait for an answer when a hold ends count when they end, in the hold's last second;
+- arrivals of the open model count in the second in which they were due. One that found no user free is the target's where its worker
+  was fit; what a worker that was not fit has missed, or given up, is the generator's.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from master.scenario.rules import Endpoint
-from worker.load.histogram import EndpointStats, Histogram
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 
 _NO_AGES: Mapping[Endpoint, Histogram] = {}
+_NONE_EXCLUDED: Mapping[Endpoint, EndpointStats] = {}
 
 
 class WorkerFacts(NamedTuple):
@@ -49,6 +52,16 @@ class InFlightRequests:
         self.ages.merge(ages)
 
 
+class ArrivalCounts(NamedTuple):
+    """Arrivals of the open model in a span of time, by what became of them."""
+
+    offered: int
+    """Those due by the schedule of the whole fleet."""
+    started: int
+    no_free_user: int
+    """Those that no user of a fit worker was free for."""
+
+
 class JudgedSecond(NamedTuple):
     """One steady second as thresholds see it. What it holds must not change afterwards."""
 
@@ -61,14 +74,16 @@ class JudgedSecond(NamedTuple):
     """Exceptions that the code of users let through."""
     waiting: Mapping[Endpoint, Histogram] = _NO_AGES
     """Ages in ms of the requests that were in flight at its end and had been for a second or longer."""
-    excluded: Mapping[Endpoint, Histogram] = _NO_AGES
-    """Latencies that are in no tally, since their worker was unfit."""
+    excluded: Mapping[Endpoint, EndpointStats] = _NONE_EXCLUDED
+    """Latencies and service times, without counts, that are in no tally, since their worker was unfit."""
+    arrivals: ArrivalCounts | None = None
+    """Arrivals that were due in it; None in the closed model, or where nothing is known of them."""
 
 
 class SecondFacts:
     """What is known of one second of a run."""
 
-    __slots__ = ("fit", "in_flight", "unfit", "workers")
+    __slots__ = ("arrivals", "fit", "in_flight", "offered", "unfit", "workers")
 
     def __init__(self) -> None:
         self.fit: dict[Endpoint, EndpointStats] = {}
@@ -78,6 +93,10 @@ class SecondFacts:
         self.in_flight: dict[Endpoint, InFlightRequests] = {}
         self.workers: dict[str, WorkerFacts] = {}
         """By worker; what run.db adds up is under an empty name."""
+        self.offered: int | None = None
+        """Arrivals due in the second by the schedule of the whole fleet; None in the closed model, or where that was not kept."""
+        self.arrivals: dict[tuple[str, bool], ArrivalTally] = {}
+        """What workers made of them, by user class and by whether the worker was fit."""
 
     def add_requests(self, endpoint: Endpoint, tally: EndpointStats, *, fit: bool) -> None:
         """Add requests that ended in the second, and whether their worker was fit."""
@@ -86,6 +105,10 @@ class SecondFacts:
     def add_in_flight(self, endpoint: Endpoint, count: int, ages: Histogram) -> None:
         """Add requests that were in flight at its end, and the `ages` in ms of those that had been for a second or longer."""
         self.in_flight.setdefault(endpoint, InFlightRequests()).add(count, ages)
+
+    def add_arrivals(self, user_class: str, tally: ArrivalTally, *, fit: bool) -> None:
+        """Add arrivals of a user class that were due in the second, and whether their worker was fit."""
+        self.arrivals.setdefault((user_class, fit), ArrivalTally()).merge(tally)
 
     @property
     def users(self) -> int | None:
@@ -123,6 +146,17 @@ class SecondFacts:
                 made[endpoint].merge(fit)
         return made
 
+    def arrival_counts(self) -> ArrivalCounts | None:
+        """The arrivals that were due in it; None in the closed model, or where nothing is known of them."""
+        if self.offered is None and not self.arrivals:
+            return None
+        decided = sum(tally.decided for tally in self.arrivals.values())
+        return ArrivalCounts(
+            decided if self.offered is None else self.offered,
+            sum(tally.started for tally in self.arrivals.values()),
+            sum(tally.missed for (_, fit), tally in self.arrivals.items() if fit),
+        )
+
     def judged(self, second: int, steady: Container[int]) -> JudgedSecond | None:
         """What is judged of it, being this `second` of a run; None when it is not steady."""
         if second not in steady:
@@ -133,7 +167,11 @@ class SecondFacts:
             self.users,
             self.exceptions,
             self.waiting() if second + 1 in steady else _NO_AGES,
-            {endpoint: tally.histogram for endpoint, tally in self.unfit.items()},
+            {
+                endpoint: EndpointStats(histogram=tally.histogram, service=tally.service)
+                for endpoint, tally in self.unfit.items()
+            },
+            self.arrival_counts(),
         )
 
 

@@ -20,10 +20,12 @@ def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, S
 
     Memory is for one second.
     """
-    workers, waiting = (
+    workers, waiting, arrivals = (
         SecondCursor(store.workers_by_second(), itemgetter(0)),
         SecondCursor(store.waiting(), itemgetter(0)),
+        SecondCursor(store.arrivals(), itemgetter(0)),
     )
+    offered = {row.second: row.offered for row in store.seconds() if row.offered is not None}
     for second, rows in _with_idle(groupby(store.requests(), key=itemgetter(0)), steady):
         facts = SecondFacts()
         for _, endpoint, tally, fit in rows:
@@ -32,6 +34,9 @@ def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, S
             facts.workers[""] = WorkerFacts(row.users, row.in_flight, row.exceptions, row.local_errors)
         for _, endpoint, count, ages in waiting.at(second):
             facts.add_in_flight(endpoint, count, ages)
+        facts.offered = offered.get(second)
+        for _, user_class, made, fit in arrivals.at(second):
+            facts.add_arrivals(user_class, made, fit=fit)
         yield second, facts
 
 

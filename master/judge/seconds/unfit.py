@@ -16,6 +16,8 @@ from worker.printable import printable
 from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, flag_state, is_active
 from worker.wire.messages import Facts, Reading, WorkerSecond
 
+GIVEN_UP_MS = 1000.0
+"""An arrival that a worker gave up was at least so late."""
 MAX_PROBES = 2 * PROBES_PER_SECOND
 """Of a worker's loop in one second; after a stall there is one more than planned."""
 
@@ -82,6 +84,10 @@ def judge_worker(
         clock_error_ms=clock_error_ms,
         node=node,
     )
+    late_ms = lateness_p99_ms(row)
+    if late_ms is not None and late_ms > limits.loop_lag_p99_ms:
+        shown = format_latency(_shown(late_ms, limits.loop_lag_p99_ms))
+        reasons.append(f"late arrivals {shown} above {format_latency(limits.loop_lag_p99_ms)}")
     if row.local_error:
         reasons.append(printable(row.local_error))
     credible = sum(row.lag_buckets.values()) <= MAX_PROBES
@@ -89,6 +95,19 @@ def judge_worker(
         reasons.append("loop lag not credible")
     lag = Histogram(row.lag_buckets if credible else {}, row.lag_max_ms)
     return WorkerFitness([] if users_stopping else reasons, lag)
+
+
+def lateness_p99_ms(row: WorkerSecond) -> float | None:
+    """How late the worker was for 99 % of the second's arrivals, those included that it gave up for that; None without any."""
+    together = Histogram()
+    for arrivals in row.arrivals:
+        together.merge(Histogram(arrivals.lateness_buckets, arrivals.lateness_max_ms))
+    given_up = sum(arrivals.given_up for arrivals in row.arrivals)
+    if given_up:
+        probe = Histogram()
+        probe.add(GIVEN_UP_MS)
+        together.merge(Histogram(dict.fromkeys(probe.buckets, given_up), GIVEN_UP_MS))
+    return together.percentile(99)
 
 
 def unfit_reasons(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from master.judge.seconds.second_facts import ArrivalCounts
 from worker.load.histogram import EndpointStats, Histogram
 
 
@@ -19,13 +20,30 @@ class Second(NamedTuple):
     """Exceptions that the code of users let through."""
     waiting: Histogram | None = None
     """The ages in ms of requests that were in flight at its end and had been for a second or longer; None when there were none."""
+    arrivals: ArrivalCounts | None = None
+    """Arrivals of the open model that were due in it; None in the closed model."""
+
+
+class _Peaks:
+    """The largest value of the latest seconds, kept as a falling sequence, so that it is always at hand."""
+
+    def __init__(self) -> None:
+        self._falling: deque[tuple[int, float]] = deque()
+
+    def add(self, second_s: int, value: float, length_s: int) -> float:
+        """Add the value of the next second; the largest of the last `length_s`."""
+        while self._falling and self._falling[-1][1] <= value:
+            self._falling.pop()
+        self._falling.append((second_s, value))
+        if self._falling[0][0] <= second_s - length_s:
+            self._falling.popleft()
+        return self._falling[0][1]
 
 
 class Window:
     """The requests of the last `length_s` seconds on end, or of all seconds when it is None.
 
-    Every second costs its own size, not the window's: what leaves is subtracted again. The peaks are kept as a falling
-    sequence, so that the largest is always at hand.
+    Every second costs its own size, not the window's: what leaves is subtracted again.
     """
 
     def __init__(self, length_s: int | None) -> None:
@@ -44,9 +62,11 @@ class Window:
         """The users of those, added up."""
         self.seconds_with_users = 0
         """How many these are."""
+        self.offered = self.started = self.no_free_user = 0
+        """Arrivals, as in ArrivalCounts."""
         self._last_s: int | None = None
         self._recent: deque[Second] = deque()
-        self._peaks: deque[tuple[int, float]] = deque()
+        self._peaks, self._service_peaks = _Peaks(), _Peaks()
 
     @property
     def start_s(self) -> int:
@@ -72,6 +92,7 @@ class Window:
         self.exceptions += second.exceptions
         self.waiting = second.waiting
         self._count_users(second, 1)
+        self._count_arrivals(second, 1)
         if second.tally is not None:
             self.tally.merge(second.tally)
         if self.length_s is not None:
@@ -83,23 +104,31 @@ class Window:
             self.seconds_with_users += sign
             self.total_with_users += 0 if second.tally is None else sign * second.tally.total
 
+    def _count_arrivals(self, second: Second, sign: int) -> None:
+        if second.arrivals is not None:
+            self.offered += sign * second.arrivals.offered
+            self.started += sign * second.arrivals.started
+            self.no_free_user += sign * second.arrivals.no_free_user
+
     def _slide(self, second_s: int, second: Second) -> None:
         assert self.length_s is not None
         self._recent.append(second)
-        peak_ms = 0.0 if second.tally is None else second.tally.histogram.max_ms
-        while self._peaks and self._peaks[-1][1] <= peak_ms:
-            self._peaks.pop()
-        self._peaks.append((second_s, peak_ms))
-        if self._peaks[0][0] <= second_s - self.length_s:
-            self._peaks.popleft()
+        tally = second.tally
+        max_ms = self._peaks.add(second_s, 0.0 if tally is None else tally.histogram.max_ms, self.length_s)
+        service_max_ms = self._service_peaks.add(
+            second_s, 0.0 if tally is None else tally.service_times.max_ms, self.length_s
+        )
         if self.seconds > self.length_s:
             self.seconds -= 1
             gone = self._recent.popleft()
             self.exceptions -= gone.exceptions
             self._count_users(gone, -1)
+            self._count_arrivals(gone, -1)
             if gone.tally is not None:
                 _subtract_tally(self.tally, gone.tally)
-        self.tally.histogram.max_ms = self._peaks[0][1]
+        self.tally.histogram.max_ms = max_ms
+        if self.tally.service is not None:
+            self.tally.service.max_ms = service_max_ms
 
 
 def _subtract_tally(tally: EndpointStats, part: EndpointStats) -> None:
@@ -110,6 +139,8 @@ def _subtract_tally(tally: EndpointStats, part: EndpointStats) -> None:
     tally.unanswered -= part.unanswered
     tally.without_latency -= part.without_latency
     _subtract(tally.histogram, part.histogram)
+    if tally.service is not None:
+        _subtract(tally.service, part.service_times)
     if tally.failures is not None and part.failures is not None:
         _subtract(tally.failures, part.failures)
 

@@ -20,18 +20,27 @@ def measure(threshold: Threshold, window: Window, longest_ms: float = 0.0, *, li
     than any answer has taken (`longest_ms`). Those that never get an answer are counted as failures at the end of the run.
     """
     tally = window.tally
-    if threshold.metric == "rate":
-        return tally.total / window.seconds
-    if threshold.metric == "rate_per_user":
-        # In the seconds of which the users are known: others say nothing of either.
-        return window.total_with_users / window.user_seconds if window.user_seconds > 0 else None
-    if threshold.metric == "errors":
-        overdue = _overdue(window, longest_ms) if live or window.length_s is not None else 0
-        total = tally.total + overdue
-        return (tally.failed + overdue) / total if total else None
-    if threshold.metric == "exceptions":
-        return float(window.exceptions)
-    return _latency(threshold, window)
+    match threshold.metric:
+        case "rate":
+            value: float | None = tally.total / window.seconds
+        case "rate_per_user":
+            # In the seconds of which the users are known: others say nothing of either.
+            value = window.total_with_users / window.user_seconds if window.user_seconds > 0 else None
+        case "errors":
+            overdue = _overdue(window, longest_ms) if live or window.length_s is not None else 0
+            total = tally.total + overdue
+            value = (tally.failed + overdue) / total if total else None
+        case "exceptions":
+            value = float(window.exceptions)
+        case "missed":
+            value = window.no_free_user / window.offered if window.offered else None
+        case "arrival_rate":
+            value = window.started / window.seconds
+        case "cache_hits":
+            value = None  # the target's own counters are not of any second
+        case _:
+            value = _latency(threshold, window)
+    return value
 
 
 def _overdue(window: Window, longest_ms: float) -> int:
@@ -43,20 +52,20 @@ def _overdue(window: Window, longest_ms: float) -> int:
 
 
 def _latency(threshold: Threshold, window: Window) -> float | None:
-    """A percentile, or the largest, of response times in ms.
+    """A percentile, or the largest, of latencies in ms, or of service times where the rule is on those.
 
     Of the answers that were no failure, or of these together with the failures where that is worse: a failure makes no percentile
-    better, and a slow one worse.
+    better, and a slow one worse. Of failures only the latency is known, so that service times are those of the others.
     """
     tally = window.tally
-    answered = tally.histogram
+    answered = tally.service_times if threshold.on_service_time else tally.histogram
     if window.waiting is not None and threshold.op in {"<", "<="}:
         slower = window.waiting.part_from(threshold.limit)
         if slower.buckets:
             slower.merge(answered)
             answered = slower
     value = _percentile(threshold, answered)
-    if value is None or tally.failures is None or not tally.failures.buckets:
+    if value is None or threshold.on_service_time or tally.failures is None or not tally.failures.buckets:
         return value
     everything = Histogram()
     everything.merge(answered)
@@ -69,7 +78,5 @@ def _latency(threshold: Threshold, window: Window) -> float | None:
 def _percentile(threshold: Threshold, histogram: Histogram) -> float | None:
     if not histogram.buckets:
         return None
-    if threshold.metric == "max":
-        return histogram.max_ms
     assert threshold.percent is not None  # the grammar knows no other metric
-    return histogram.percentile(threshold.percent)
+    return histogram.max_ms if threshold.percent == 100 else histogram.percentile(threshold.percent)

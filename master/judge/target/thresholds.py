@@ -22,6 +22,7 @@ from worker.load.histogram import EndpointStats, Histogram
 
 _NONE_UNJUDGED: Mapping[Endpoint, Mapping[str, int]] = {}
 
+_ON_ARRIVALS = ("missed", "arrival_rate")
 _HOUR_MS = 3600e3
 ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the run: fewer say little about a whole run
 
@@ -82,6 +83,8 @@ class _Rule:
     """The longest answer so far."""
     had_requests: bool = False
     """Whether there was a request in any window."""
+    had_arrivals: bool = False
+    """Whether an arrival of the open model was due in any window."""
     excluded: Window | None = None
     """The excluded latencies of the same seconds, where the rule is on those and has a length."""
     all_excluded: int = 0
@@ -97,6 +100,7 @@ class _Rule:
             return
         self.windows += 1
         self.had_requests = self.had_requests or self.window.tally.total > 0
+        self.had_arrivals = self.had_arrivals or self.window.offered > 0
         value = measure(self.threshold, self.window, self.longest_ms)
         if value is None:
             self._add_excluded_window()
@@ -146,7 +150,11 @@ class Judge:
         self._requested.update(waiting)
         of = {
             endpoint: Second(
-                EndpointStats.merged(tallies.values()), judged.users, judged.exceptions, _all(waiting.values())
+                EndpointStats.merged(tallies.values()),
+                judged.users,
+                judged.exceptions,
+                _all(waiting.values()),
+                judged.arrivals,
             )
             if endpoint is None
             else Second(tallies.get(endpoint), judged.users, judged.exceptions, waiting.get(endpoint))
@@ -157,8 +165,9 @@ class Judge:
         for (endpoint, _), window in self._windows.items():
             window.add(judged.second, of[endpoint])
         for (endpoint, _), window in self._excluded.items():
-            histogram = _all(judged.excluded.values()) if endpoint is None else judged.excluded.get(endpoint)
-            window.add(judged.second, Second(None if histogram is None else EndpointStats(histogram=histogram)))
+            excluded = judged.excluded
+            tally = EndpointStats.merged(excluded.values()) if endpoint is None else excluded.get(endpoint)
+            window.add(judged.second, Second(tally))
         for rule in self._rules:
             rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
             if rule.threshold.window_s is not None:
@@ -194,7 +203,7 @@ class Judge:
                 continue
             value = measure(threshold, rule.window, rule.longest_ms, live=True)
             if value is not None and not threshold.holds(value):
-                row = _judged(threshold, value, rule.window.start_s)
+                row = judged_outcome(threshold, value, rule.window.start_s)
                 over = f"broken over the first {self.seconds} steady seconds: {row.observed_text}"
                 return row if threshold.window_s is not None else replace(row, message=over)
         return None
@@ -208,7 +217,7 @@ class Judge:
         value = measure(threshold, rule.window) if threshold.window_s is None else rule.worst
         if value is None:
             return unknown_outcome(threshold, _unknown_reason(rule))
-        row = _judged(threshold, value, rule.worst_from_s)
+        row = judged_outcome(threshold, value, rule.worst_from_s)
         if not rule.all_excluded:
             return row
         excluded = f"{rule.all_excluded} windows had no latency that was measured by a fit node"
@@ -231,6 +240,10 @@ class Judge:
             return f"no {format_duration(threshold.window_s)} on end were measured"
         if threshold.metric == "rate_per_user":
             return "no users ran" if rule.counts.users_known and not rule.counts.users else ""
+        if threshold.metric in _ON_ARRIVALS:
+            return (
+                "" if rule.had_arrivals or rule.window.offered else "no arrivals were due: the load is no arrival rate"
+            )
         asked = rule.had_requests or (threshold.window_s is None and rule.window.tally.total > 0)
         return "" if asked or threshold.metric in {"rate", "exceptions"} else "no requests"
 
@@ -249,6 +262,8 @@ def _unknown_reason(rule: _Rule) -> str:
     all_of_them = f"all {counts.total} requests" if counts.total > 1 else "the only request"
     if rule.threshold.metric == "rate_per_user":
         return "since it is not known how many users ran"
+    if rule.threshold.metric == "cache_hits":
+        return "since the target has no counters of cache hits and misses"
     if counts.failed >= counts.total:
         return f"since {all_of_them} failed, which says nothing of how long an answer takes"
     if counts.total - counts.failed - counts.without_latency > 0 and not counts.timed:
@@ -271,7 +286,8 @@ def _all(histograms: Iterable[Histogram]) -> Histogram | None:
     return whole if whole.buckets else None
 
 
-def _judged(threshold: Threshold, value: float, from_s: int) -> ThresholdOutcome:
+def judged_outcome(threshold: Threshold, value: float, from_s: int = 0) -> ThresholdOutcome:
+    """The outcome of a rule for the `value` that was observed, in its worst window from `from_s` on where it has one."""
     ok = threshold.holds(value)
     # Histograms tell nothing apart from an hour on; what is said to have taken for ever is no number for a reader.
     text = threshold.show(rounded(value, threshold.holds)) if math.isfinite(value) else "more than an hour"

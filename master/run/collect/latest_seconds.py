@@ -8,7 +8,7 @@ from master.judge.seconds.second_facts import InFlightRequests, SecondFacts, Wor
 from master.scenario.rules import Endpoint
 from master.store import Store
 from master.web.metrics import RequestTotals
-from worker.load.histogram import EndpointStats, Histogram
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 
 CLOSED_AFTER_S = 4
 """A second is complete this long after its end: reports come every 2 s, and are on their way for less than the rest."""
@@ -30,6 +30,8 @@ class LatestSeconds:
         self._facts: dict[int, SecondFacts] = {}
         self._requests: dict[tuple[int, Endpoint, bool], EndpointStats] = {}
         """Not in run.db yet: by second, endpoint, and whether their worker was fit."""
+        self._arrivals: dict[tuple[int, str, bool], ArrivalTally] = {}
+        """Not in run.db yet: by second, user class, and whether their worker was fit."""
         self._waiting: dict[tuple[int, Endpoint], InFlightRequests] = {}
         """Not in run.db yet: requests that had been waiting for long."""
         self._late_exceptions = 0
@@ -42,6 +44,17 @@ class LatestSeconds:
             self._requests[key] = tally
         else:
             before.merge(tally)
+
+    def add_arrivals(self, second: int, user_class: str, tally: ArrivalTally, *, fit: bool) -> None:
+        """Add arrivals that were due in `second` at a worker, and whether it was fit; `tally` is the callee's from now on."""
+        before = self._arrivals.setdefault((second, user_class, fit), tally)
+        if before is not tally:
+            before.merge(tally)
+
+    def note_offered(self, second: int, offered: int | None) -> None:
+        """Note how many arrivals are due in `second` by the schedule of the whole fleet; None in the closed model."""
+        if offered is not None and second >= self.complete_before:
+            self._of(second).offered = offered
 
     def add_in_flight(self, second: int, endpoint: Endpoint, count: int, ages: Histogram) -> None:
         """Add requests that a worker had in flight at the end of `second`, with the ages of those that waited for long."""
@@ -81,6 +94,13 @@ class LatestSeconds:
             totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
             if second >= self.complete_before:
                 self._of(second).add_requests(endpoint, tally, fit=fit)
+        for arrivals_key, made in list(self._arrivals.items()):
+            second, user_class, fit = arrivals_key
+            store.add_arrivals(second, user_class, made, fit=fit)
+            del self._arrivals[arrivals_key]
+            totals.add_arrivals(made)
+            if second >= self.complete_before:
+                self._of(second).add_arrivals(user_class, made, fit=fit)
         waiting, self._waiting = self._waiting, {}
         for (second, endpoint), row in waiting.items():
             store.add_waiting(second, endpoint, row.ages.count, row.ages)

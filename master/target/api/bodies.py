@@ -5,6 +5,7 @@ Starlette's own limit for bodies answers with plain text; here every error is JS
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from master.target.api import errors
-from master.target.api.endpoint import MAX_JSON_BYTES, Binary, Endpoint
+from master.target.api.endpoint import MAX_JSON_BYTES, Binary, Endpoint, Streamed
 
 JSON = "application/json"
 MAX_WAITING_BYTES = 256 * 1024 * 1024
@@ -35,7 +36,8 @@ class JsonResponse(Response):
 
 def error_response(error: errors.ApiError) -> JsonResponse:
     """An answer that carries `error`."""
-    return JsonResponse({"error": {"code": error.code, "message": error.message}}, error.status, error.headers)
+    headers = {"cache-control": "no-store", **(error.headers or {})}
+    return JsonResponse({"error": {"code": error.code, "message": error.message}}, error.status, headers)
 
 
 class BodyBudget:
@@ -45,37 +47,48 @@ class BodyBudget:
         self.left_bytes = left_bytes
 
 
-async def read_bytes(request: Request, limit_bytes: int, budget: BodyBudget) -> bytes:
-    """The whole body. Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`, 503 where `budget` has no more."""
+async def stream_bytes(request: Request, limit_bytes: int, budget: BodyBudget) -> AsyncGenerator[bytes]:
+    """The body as it comes. `budget` has it back when the generator is closed.
+
+    Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`, 503 where `budget` has no more.
+    """
     if int(request.headers.get("content-length", 0)) > limit_bytes:
         raise errors.too_large(limit_bytes)
-    parts, received_bytes = [], 0
+    received_bytes = 0
     try:
         async with aclosing(request.stream()) as stream:
             async for part in stream:
-                parts.append(part)
                 received_bytes += len(part)
                 budget.left_bytes -= len(part)
                 if received_bytes > limit_bytes:
                     raise errors.too_large(limit_bytes)
                 if budget.left_bytes < 0:
                     raise errors.unavailable("too many bodies are on their way")
+                yield part
     finally:
         budget.left_bytes += received_bytes
-    return b"".join(parts)
+
+
+async def read_bytes(request: Request, limit_bytes: int, budget: BodyBudget) -> bytes:
+    """The whole body. Raises ApiError as `stream_bytes`."""
+    async with aclosing(stream_bytes(request, limit_bytes, budget)) as stream:
+        return b"".join([part async for part in stream])
 
 
 async def read_body(request: Request, endpoint: Endpoint, budget: BodyBudget) -> Any:
-    """The body as the endpoint declares it: a Struct, or bytes.
+    """The body as the endpoint declares it: a Struct, bytes, or what `stream_bytes` gives.
 
     Raises ApiError as `read_bytes`, 415 for another content type than JSON, 400 for what is no JSON, 422 for what
     breaks the schema.
     """
     if isinstance(endpoint.body, Binary):
         return await read_bytes(request, endpoint.body.max_bytes, budget)
+    expected = endpoint.body.media_type if isinstance(endpoint.body, Streamed) else JSON
     content_type = request.headers.get("content-type", JSON)
-    if content_type.partition(";")[0].strip().lower() != JSON:
-        raise errors.unsupported_media_type(JSON)
+    if content_type.partition(";")[0].strip().lower() != expected:
+        raise errors.unsupported_media_type(expected)
+    if isinstance(endpoint.body, Streamed):
+        return stream_bytes(request, endpoint.body.max_bytes, budget)
     body = await read_bytes(request, MAX_JSON_BYTES, budget)
     try:
         decoded = endpoint.decode(body)
@@ -102,6 +115,14 @@ def read_query(request: Request, schema: type[Any]) -> Any:
         return msgspec.convert(given, schema, strict=False)
     except msgspec.ValidationError as error:
         raise errors.invalid(f"query: {error}") from None
+
+
+def read_headers(request: Request, schema: type[Any]) -> Any:
+    """The headers that `schema` names. Raises ApiError 400."""
+    try:
+        return msgspec.convert(dict(request.headers.items()), schema, strict=False)
+    except msgspec.ValidationError as error:
+        raise errors.bad_request(f"headers: {error}") from None
 
 
 def _has_nul(value: Any) -> bool:

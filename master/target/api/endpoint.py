@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,21 +25,43 @@ class Binary:
     max_bytes: int
 
 
-class Call:
-    """One request to an endpoint: authorized, its body and query validated.
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A body that the handler reads as it comes, at most `max_bytes` of it.
 
-    `caller` is None for public endpoints alone; `path` has the variable parts of the path; `body` is a Struct of the
-    endpoint's type or bytes, `query` a Struct.
+    `schema` describes it to OpenAPI.
     """
 
-    __slots__ = ("body", "path", "query", "request", "signed_in")
+    max_bytes: int
+    media_type: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string", "format": "binary"})
 
-    def __init__(self, request: Request, path: dict[str, str], signed_in: Caller | None, body: Any, query: Any) -> None:
+
+class Call:
+    """One request to an endpoint: authorized, its body, query and headers validated.
+
+    `caller` is None for public endpoints alone; `path` has the variable parts of the path; `body` is a Struct of the
+    endpoint's type, bytes, or an asynchronous generator of bytes where it is streamed; `query` and `headers` are Structs.
+    """
+
+    __slots__ = ("body", "headers", "path", "query", "request", "signed_in")
+
+    def __init__(
+        self,
+        request: Request,
+        path: dict[str, str],
+        signed_in: Caller | None,
+        body: Any,
+        query: Any,
+        *,
+        headers: Any = None,
+    ) -> None:
         self.request = request
         self.path = path
         self.signed_in = signed_in
         self.body = body
         self.query = query
+        self.headers = headers
 
     @property
     def caller(self) -> Caller:
@@ -70,8 +92,10 @@ class Endpoint:
     summary: str
     roles: tuple[Role, ...] | None = ANYBODY
     """Who may call it; None: anybody, without a token."""
-    body: type[msgspec.Struct] | Binary | None = None
+    body: type[msgspec.Struct] | Binary | Streamed | None = None
     query: type[msgspec.Struct] | None = None
+    headers: type[msgspec.Struct] | None = None
+    """The headers that it takes, their names in lower case."""
     reply: type[msgspec.Struct] | str = ""
     """What is answered: JSON of this type, or a media type; nothing where it is empty."""
     status: int = 200
@@ -82,6 +106,10 @@ class Endpoint:
     """Statuses of errors beyond those that follow from roles, body, query and path."""
     audited: bool = False
     """Whether each call that succeeds, or is forbidden, goes into the audit log."""
+    limited: bool = False
+    """Whether calls count against the caller's rate limit."""
+    cacheable: bool = False
+    """Whether the handler says by itself how its answers may be cached; all others must not be stored."""
 
     @cached_property
     def label(self) -> str:
@@ -97,7 +125,7 @@ class Endpoint:
     def decode(self) -> Callable[[bytes], Any]:
         """The decoder of a JSON body."""
         assert self.body is not None
-        assert not isinstance(self.body, Binary)
+        assert not isinstance(self.body, Binary | Streamed)
         return msgspec.json.Decoder(self.body).decode
 
     @cached_property
@@ -112,6 +140,10 @@ class Endpoint:
                 found.add(403)
         if self.body is not None:
             found |= {413, 422} if isinstance(self.body, Binary) else {400, 413, 415, 422}
+        if self.headers is not None:
+            found.add(400)
+        if self.limited:
+            found.add(429)
         if self.query is not None:
             found.add(422)
         if self.parameters:

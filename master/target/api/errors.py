@@ -62,6 +62,17 @@ def unsupported_media_type(expected: str) -> ApiError:
     return ApiError(415, "unsupported_media_type", f"Content-Type must be {expected}")
 
 
+def version_unsupported(version: str) -> ApiError:
+    """412: the protocol's version in the request is not `version`, the one there is."""
+    return ApiError(412, "version_unsupported", f"Tus-Resumable must be {version}", {"tus-version": version})
+
+
+def range_not_satisfiable(size_bytes: int) -> ApiError:
+    """416: the content, of `size_bytes`, has no byte in the range."""
+    message = f"the content has {size_bytes} bytes"
+    return ApiError(416, "range_not_satisfiable", message, {"content-range": f"bytes */{size_bytes}"})
+
+
 def invalid(message: str) -> ApiError:
     """422: well-formed, but a field is missing, unknown, of the wrong type or out of range."""
     return ApiError(422, "invalid", message)
@@ -75,6 +86,11 @@ def too_many_requests(message: str, retry_after_s: int) -> ApiError:
 def head_too_large(limit_bytes: int) -> ApiError:
     """431: the request's head is longer than `limit_bytes`."""
     return ApiError(431, "head_too_large", f"head longer than {limit_bytes} bytes")
+
+
+def checksum_mismatch() -> ApiError:
+    """460, which tus has for it: the body is not what its checksum says."""
+    return ApiError(460, "checksum_mismatch", "the body does not have that checksum: it was not kept")
 
 
 def unavailable(message: str) -> ApiError:

@@ -72,6 +72,10 @@ class Gauge(NamedTuple):
     labels: Mapping[str, str] = {}
 
 
+class Counter(Gauge):
+    """A figure that only rises, e.g. `Counter("target_cache_hits", "Reads that found an entry", 7)`: `target_cache_hits_total`."""
+
+
 class Metrics(Collector):
     """Everything that GET /metrics shows, from a registry of its own."""
 
@@ -88,11 +92,12 @@ class Metrics(Collector):
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily | GaugeMetricFamily]:
         """Called by the registry."""
         yield from self._requests.families()
-        families: dict[str, GaugeMetricFamily] = {}
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
         for gauge in self._gauges:
             family = families.get(gauge.name)
             if family is None:
-                family = families[gauge.name] = GaugeMetricFamily(gauge.name, gauge.help, labels=list(gauge.labels))
+                kind = CounterMetricFamily if isinstance(gauge, Counter) else GaugeMetricFamily
+                family = families[gauge.name] = kind(gauge.name, gauge.help, labels=list(gauge.labels))
             family.add_metric(list(gauge.labels.values()), gauge.value)
         yield from families.values()
 

@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                headers=[("cache-control", "no-store"), ("x-content-type-options", "nosniff")],
+                headers=[("x-content-type-options", "nosniff")],
                 backlog=4096,  # a fleet connects all at once
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=5,

@@ -26,6 +26,8 @@ def assert_refused(finished: Finished, status: int, *words: str) -> None:
         ({"load": [{"users": 5, "spawn_rate": 1, "hold": "20 parsecs"}]}, ["scenario.yml:1", "20 parsecs"]),
         ({"users": {"Visitr": 1}}, ["Visitr", "Visitor"]),
         ({"thresholds": ["p95 < 5 apples"]}, ["p95 < 5 apples"]),
+        ({"load": [{"rate": "0/s", "hold": "9s", "max_users": 5}]}, ["scenario.yml:1", "needs a rate above 0/s"]),
+        ({"load": [{"rate": 500, "hold": "9s", "max_users": 5}]}, ["scenario.yml:1", "did you mean 500/s?"]),
         ({"nodes": {"expect": 0}}, ["expect"]),
         ({"locustfile": "nowhere.py"}, ["nowhere.py"]),
         ({"target": "ftp://example.org"}, ["ftp://example.org"]),
@@ -44,6 +46,9 @@ def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], 
     [
         (["--local", "0"], ["--local 0", "must be from 1", "as many as the scenario expects"]),
         (["--users", "-3"], ["--users -3"]),
+        (["--rate", "500"], ["--rate: 500 has no unit", "500/s"]),
+        (["--rate", "500/s"], ["--rate 500/s: this scenario is of the closed model", "give --users"]),
+        (["--max-users", "5"], ["--max-users 5: this scenario is of the closed model", "give --users"]),
         (["--duration", "forever"], ["--duration"]),
         (["--duration", "0.1s"], ["--duration", "ramps"]),
         (["--target", "nonsense"], ["--target", "nonsense"]),
@@ -63,6 +68,24 @@ def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], 
 def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: list[str]) -> None:
     """A wrong option is refused by its name."""
     assert_refused(piswarm.run(piswarm.scenario(), *options), 2, *words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--users", "5"], ["--users 5: this scenario offers a rate", "--rate", "--max-users"]),
+        (["--rate", "0/s"], ["--rate 0/s: must be above 0/s"]),
+        (["--max-users", "0"], ["--max-users 0: must be from 1"]),
+        (["--duration", "5s"], ["--duration 5s: the ramps alone take 5s", "shorter ramps"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
+)
+def test_a_wrong_option_for_a_load_of_arrivals_is_refused(
+    piswarm: Piswarm, options: list[str], words: list[str]
+) -> None:
+    """What scales users has no meaning where a rate of arrivals is offered, and says what has."""
+    load = [{"rate": "5/s", "ramp": "5s", "hold": "9s", "max_users": 5}]
+    assert_refused(piswarm.run(piswarm.scenario(load=load), *options), 2, *words)
 
 
 @pytest.mark.parametrize("command", [["run"], ["resume"], ["nodes"], ["run", "{scenario}", "--inventory"]])

@@ -51,7 +51,8 @@ def comparable(judged: JudgedSecond) -> tuple[Any, ...]:
         judged.users,
         judged.exceptions,
         {endpoint: of_histogram(ages) for endpoint, ages in judged.waiting.items()},
-        {endpoint: of_histogram(latencies) for endpoint, latencies in judged.excluded.items()},
+        {endpoint: of_tally(tally) for endpoint, tally in judged.excluded.items()},
+        judged.arrivals,
     )
 
 
@@ -68,7 +69,7 @@ def of_tally(tally: EndpointStats) -> tuple[Any, ...]:
         tally.unanswered,
         tally.without_latency,
     )
-    return (*counts, of_histogram(tally.histogram), of_histogram(tally.failures))
+    return (*counts, of_histogram(tally.histogram), of_histogram(tally.failures), of_histogram(tally.service))
 
 
 class Played:
@@ -245,10 +246,10 @@ def test_live_resumed_and_final_judgement_agree_second_by_second(play: Any, seed
     assert len(after) > len(past) + 2
     assert {second: final[second] for second in after} == after
     assert set(final) - set(after) <= set(range(lost_at - CLOSED_AFTER_S, resumed_at))
-    assert any(users is None for _, users, _, _, _ in final.values())
-    assert any(users for _, users, _, _, _ in final.values())
-    assert any(excluded for _, _, _, _, excluded in final.values())
-    assert any(waiting for _, _, _, waiting, _ in final.values())
+    assert any(users is None for _, users, *_ in final.values())
+    assert any(users for _, users, *_ in final.values())
+    assert any(excluded for _, _, _, _, excluded, _ in final.values())
+    assert any(waiting for _, _, _, waiting, *_ in final.values())
 
     live = run.collector._rules._judge.outcomes()
     assert totals.outcomes[-1] == live[-1], "exceptions of the whole run"

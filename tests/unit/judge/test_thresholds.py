@@ -277,7 +277,7 @@ def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silenc
     judge = Judge([parse_threshold(rule)])
     for second in range(9):
         unfit = 3 <= second <= 5
-        apart = {GET: tally(apart_ms).histogram} if unfit else {}
+        apart = {GET: tally(apart_ms)} if unfit else {}
         judge.add(JudgedSecond(second, {GET: EndpointStats(total=1) if unfit else tally(5.0)}, 1, excluded=apart))
     (found,) = judge.outcomes()
     assert found.ok is ok
@@ -412,7 +412,7 @@ def test_a_window_costs_no_second_that_left_it() -> None:
     for second in range(1000):
         window.add(second, Second(tally(float(1000 - second)), 1))
     assert (window.start_s, window.tally.total, len(window.tally.histogram.buckets)) == (997, 3, 3)
-    assert len(window._recent) == len(window._peaks) == 3
+    assert len(window._recent) == len(window._peaks._falling) == 3
 
 
 def waits(*ages_ms: float) -> Histogram:

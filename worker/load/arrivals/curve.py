@@ -64,6 +64,10 @@ class RateCurve:
         self._starts_s = [piece.start_s for piece in self._pieces]
         self._starts = [piece.start for piece in self._pieces]
         self.duration_s = float(start_s)
+        self.peak_per_s = max(
+            (max(each.from_per_s, each.to_per_s) + each.amplitude_per_s for each in segments), default=0.0
+        )
+        """The highest rate, or more where a sine is on a ramp."""
         self.total = start
         """All arrivals: the integral over the whole curve."""
 

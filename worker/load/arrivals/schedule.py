@@ -17,8 +17,8 @@ from worker.load.arrivals.curve import RateCurve
 from worker.load.arrivals.order_statistics import OrderStatistics
 from worker.wire.messages import ArrivalPlan
 
-_NEAR_TIE = 2.0**-20
-"""Of an arrival. So near to the moment in which an arrival is due, its number is worked out without rounding."""
+_NEAR = 2.0**-50
+"""As a part of the numbers involved: so near to the moment when an arrival is due, what is due before is counted without rounding."""
 
 
 class _Stage(NamedTuple):
@@ -90,7 +90,8 @@ class ArrivalSchedule:
         position = self.curve.arrivals_by(offset_s)
         if stage.random is not None:
             return stage.random.count_below(position)
-        if abs(position - math.floor(position) - 0.5) < _NEAR_TIE:
+        near = _NEAR * (position + self.curve.peak_per_s * offset_s)
+        if abs(position - math.floor(position) - 0.5) <= near:
             count = _round_half_down(self.curve.exact_arrivals_by(offset_s))
         else:
             count = math.ceil(position - 0.5)

@@ -114,14 +114,17 @@ def test_no_endpoint_takes_a_token_that_is_none(api: Api) -> None:
             for operation in api.operations
             if "security" in operation.description
         ]
-        assert {(reply.status, reply.json["error"]["code"]) for reply in replies} == {(401, "unauthorized")}
+        assert {reply.status for reply in replies} == {401}
+        # An answer to HEAD has no body.
+        assert {reply.json["error"]["code"] for reply in replies if reply.body} == {"unauthorized"}
 
 
 def test_no_endpoint_takes_an_expired_token() -> None:
     with Target("--token-lifetime=0") as target:
         api = Api(target)
         replies = [api.ask(operation) for operation in api.operations if "security" in operation.description]
-        assert {(reply.status, reply.json["error"]["message"]) for reply in replies} == {(401, "token expired")}
+        assert {reply.status for reply in replies} == {401}
+        assert {reply.json["error"]["message"] for reply in replies if reply.body} == {"token expired"}
 
 
 @pytest.mark.parametrize(

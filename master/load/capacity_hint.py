@@ -1,0 +1,101 @@
+"""Whether a load of the open model can fit: its rate into `max_users`, and into what the fleet can carry. Pure.
+
+Warnings before the load begins, so estimates; what really was missed or late the run itself counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from master.scenario import OpenStage, Threshold
+from master.scenario.units import format_latency, format_rate
+from worker.telemetry.pi.models import PI_MODELS
+
+X86_CORE_PER_S = 11_800
+"""Requests per second of HttpUser on one core of the machine in docs/benchmarks/costs.md: POST of JSON, judged in a with-block."""
+PI4_CORE_PER_S = X86_CORE_PER_S / PI_MODELS["pi4"].cpu_s_per_x86_cpu_s
+"""The same on a core of a Pi 4 at full clock, which takes four times the CPU time for it (estimated, ± 30 %)."""
+EXPECTED_LATENCY_MS = 100.0
+"""How long an answer is taken to take where no threshold says it."""
+_MAX_PERCENT = 95.0
+_DECIMALS = 6  # what is left of a rate by rounding is no arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The nodes that are ready: `capacity` is in cores of a Pi 4 at full clock, for all of them together.
+
+    `shared_cores` are those of the machine that all of them are simulated on; None for real nodes.
+    """
+
+    nodes: int
+    capacity: float
+    shared_cores: int | None = None
+    request_cpu_s: float | None = None
+    """CPU that a request costs on a core of a Pi 4, where the scenario says it of simulated nodes."""
+
+
+def capacity_warnings(stages: Sequence[OpenStage], rules: Sequence[Threshold], fleet: Fleet) -> Iterator[str]:
+    """A warning for each reason why the arrivals of `stages` can't be started in time; none when they fit."""
+    yield from _too_few_users(stages, rules)
+    peak_per_s = max((stage.peak_per_s for stage in stages), default=0.0)
+    yield from _too_small_fleet(peak_per_s, fleet)
+
+
+def _too_few_users(stages: Sequence[OpenStage], rules: Sequence[Threshold]) -> Iterator[str]:
+    rule = _tightest(rules)
+    latency_ms = EXPECTED_LATENCY_MS if rule is None else rule.limit
+    source = "assumed, since no threshold says it" if rule is None else f"the limit of {rule.text!r}"
+    index, stage = max(enumerate(stages), key=lambda each: each[1].peak_per_s / each[1].max_users)
+    needed = math.ceil(round(stage.peak_per_s * latency_ms / 1000, _DECIMALS))
+    if needed > stage.max_users:
+        bearable = format_latency(_short(1000 * stage.max_users / stage.peak_per_s))
+        yield (
+            f"load[{index}] reaches {format_rate(_short(stage.peak_per_s))}, and answers that take {format_latency(latency_ms)} "
+            f"({source}) then keep {needed} users busy, where max_users is {stage.max_users}: arrivals are missed while answers "
+            f"take more than {bearable}. Give max_users of at least {needed} (--max-users), or a lower rate (--rate)"
+        )
+
+
+def _tightest(rules: Sequence[Threshold]) -> Threshold | None:
+    """The rule with the lowest upper limit on a percentile from p50 to p95."""
+    limits = [
+        rule
+        for rule in rules
+        if rule.op.startswith("<")
+        and rule.percent is not None
+        and 50 <= rule.percent <= _MAX_PERCENT
+        and rule.limit > 0
+    ]
+    return min(limits, key=lambda rule: rule.limit, default=None)
+
+
+def _too_small_fleet(peak_per_s: float, fleet: Fleet) -> Iterator[str]:
+    of_each_core = PI4_CORE_PER_S if fleet.request_cpu_s is None else 1 / fleet.request_cpu_s
+    most_per_s = fleet.capacity * of_each_core
+    nodes = "node carries" if fleet.nodes == 1 else f"{fleet.nodes} nodes carry"
+    what = f"the {nodes} about {format_rate(_whole(most_per_s))} ({_short(fleet.capacity):g} cores of a Pi 4)"
+    remedy = "Have more nodes"
+    shared_per_s = math.inf if fleet.shared_cores is None else fleet.shared_cores * X86_CORE_PER_S
+    if shared_per_s < most_per_s:
+        most_per_s = shared_per_s
+        cores = f"{fleet.shared_cores} {'core' if fleet.shared_cores == 1 else 'cores'}"
+        what = f"the {cores} of this machine, which simulates all nodes, start about {format_rate(_whole(most_per_s))}"
+        remedy = "Have real nodes (--inventory)"
+    if peak_per_s > most_per_s:
+        yield (
+            f"the load reaches {format_rate(_short(peak_per_s))}, and {what}, at one request an arrival: arrivals beyond that start "
+            f"late, which makes the run INVALID. {remedy}, or a lower rate (--rate)"
+        )
+
+
+def _short(value: float) -> float:
+    """Four digits are enough for an estimate."""
+    return float(f"{value:.4g}")
+
+
+def _whole(value: float) -> float:
+    """An estimate within 30 % has two digits."""
+    return float(f"{value:.2g}")

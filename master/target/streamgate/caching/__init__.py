@@ -1,0 +1,1 @@
+"""Answers that are read often, kept in memory."""

@@ -1,0 +1,1 @@
+"""What there is to stream: metadata, search, and the bytes."""

@@ -1,0 +1,1 @@
+"""Media as ranges, playlists and segments."""

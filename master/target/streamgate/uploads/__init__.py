@@ -1,0 +1,1 @@
+"""How media come in: whole by a form, or in parts by tus."""
