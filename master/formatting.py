@@ -77,6 +77,12 @@ def frequency(value_hz: float) -> str:
     return f"{value_hz / 1e9:.2f}{_UNBROKEN}GHz"
 
 
+def memory(value_bytes: float | None) -> str:
+    """`84.1 MiB`."""
+    text = number(None if value_bytes is None else value_bytes / (1 << 20))
+    return text if text == NOTHING else f"{text}{_UNBROKEN}MiB"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `1 min 50 s`, `24 h`, `2 d 3 h`: the two largest units."""
     if not math.isfinite(seconds):

@@ -111,11 +111,11 @@ def time_figure(name: str, lines: Sequence[Line], time: Timeline, *, title: str,
 
 def rate_figure(lines: RequestLines, time: Timeline) -> Figure:
     """Requests finished, and failed ones where there are any."""
-    top, top_at = _peak(lines.total_per_s, time)
+    top, top_at = peak(lines.total_per_s, time)
     summary = f"At most {formatting.rate(top)}, at {top_at}."
     drawn = [Line("finished", "--blue", lines.total_per_s)]
     if any(lines.failed_per_s):
-        worst, worst_at = _peak(lines.failed_per_s, time)
+        worst, worst_at = peak(lines.failed_per_s, time)
         summary += f" At most {formatting.rate(worst)} failed, at {worst_at}; they have a scale of their own below."
         drawn.append(Line("failed", "--red", lines.failed_per_s, strip=True))
     else:
@@ -129,18 +129,18 @@ def latency_figure(lines: RequestLines, time: Timeline) -> Figure:
         Line(name, color, lines.percentiles_ms[name])
         for name, color in (("p99", "--blue-dark"), ("p95", "--blue"), ("p50", "--blue-light"))
     ]
-    worst, worst_at = _peak(lines.percentiles_ms["p99"], time)
+    worst, worst_at = peak(lines.percentiles_ms["p99"], time)
     summary = (
         f"p99 was at most {formatting.latency(worst)}, at {worst_at}. Requests measured by unfit nodes are excluded."
     )
     figure = time_figure("latency", drawn, time, title="Latency", unit="ms", summary=summary)
-    figure.log_scale = True
+    figure.log_scale = figure.chart["log"] = True
     return figure
 
 
 def users_figure(users: Values, time: Timeline) -> Figure:
     """Users running."""
-    most, _ = _peak(users, time)
+    most, _ = peak(users, time)
     summary = f"At most {formatting.count(most)} ran at a time."
     return time_figure(
         "users", [Line("running", "--blue", users, steps=True)], time, title="Users", unit="", summary=summary
@@ -149,7 +149,7 @@ def users_figure(users: Values, time: Timeline) -> Figure:
 
 def lag_figure(lag_ms: Values, time: Timeline) -> Figure:
     """How late the workers' event loops ran."""
-    worst, worst_at = _peak(lag_ms, time)
+    worst, worst_at = peak(lag_ms, time)
     summary = (
         f"How late the slowest worker's event loop ran: at most {formatting.latency(worst)}, at {worst_at}."
         " What is late there looks like latency of the target."
@@ -163,7 +163,7 @@ def nodes_figure(ready: Values, hot: Values, lost: Values, time: Timeline) -> Fi
     """Nodes by state; hot and lost ones only where there are any."""
     drawn = [Line("ready", "--blue", ready, steps=True)]
     least = min(value for value in ready if value is not None)
-    most, _ = _peak(ready, time)
+    most, _ = peak(ready, time)
     summary = (
         f"{formatting.count(least)} to {formatting.count(most)} were ready."
         if least < most
@@ -171,7 +171,7 @@ def nodes_figure(ready: Values, hot: Values, lost: Values, time: Timeline) -> Fi
     )
     troubled = []
     for name, color, values in (("hot", "--orange", hot), ("lost", "--red", lost)):
-        worst, worst_at = _peak(values, time)
+        worst, worst_at = peak(values, time)
         if worst:
             drawn.append(Line(name, color, values, steps=True, strip=True))
             troubled.append(f"{formatting.count(worst)} {name} (at {worst_at})")
@@ -181,7 +181,7 @@ def nodes_figure(ready: Values, hot: Values, lost: Values, time: Timeline) -> Fi
 
 def controller_figure(lines: dict[str, Values], time: Timeline) -> Figure:
     """CPU and memory of the machine that runs the master."""
-    peaks = [f"{name} at most {formatting.number(_peak(values, time)[0])}\u00a0%" for name, values in lines.items()]
+    peaks = [f"{name} at most {formatting.number(peak(values, time)[0])}\u00a0%" for name, values in lines.items()]
     colors = ("--blue", "--orange")
     drawn = [Line(name, color, values) for (name, values), color in zip(lines.items(), colors, strict=True)]
     summary = f"The machine that runs the master: {', '.join(peaks)}."
@@ -302,7 +302,7 @@ def _label(node: str) -> str:
     return node if len(node) <= MAX_NODE_LABEL_LENGTH else f"…{node[1 - MAX_NODE_LABEL_LENGTH :]}"
 
 
-def _peak(values: Sequence[float | None], time: Timeline) -> tuple[float, str]:
+def peak(values: Sequence[float | None], time: Timeline) -> tuple[float, str]:
     """The largest value, and when it first was reached; 0 of nothing."""
     value, index = max(((value, -index) for index, value in enumerate(values) if value is not None), default=(0.0, 0))
     return value, formatting.moment(time.axis.start_s - index * time.axis.step_s)

@@ -65,7 +65,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         name: getattr(formatting, name)
-        for name in ("clock", "count", "number", "duration", "moment", "shortened", "spans")
+        for name in ("clock", "count", "number", "duration", "moment", "memory", "shortened", "share", "spans")
     }
     environment.filters["in_flight"] = in_flight_text
     environment.globals |= {"counted": formatting.counted, "listed": formatting.listed, "NOTHING": formatting.NOTHING}

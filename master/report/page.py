@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -14,15 +13,19 @@ from master.report import charts
 from master.report.charts import Figure, Timeline
 from master.report.fleet import FleetMap, fleet_map
 from master.report.fleet_makeup import Boards, boards
+from master.report.key_figures import key_figures
+from master.report.load_charts import arrivals_figure, latency_figures, lateness_figure, target_figure
 from master.report.node_comparison import comparison_figure
 from master.report.series import (
     MAX_POINTS,
     Axis,
     Values,
+    arrival_lines,
     controller_lines,
     request_lines,
     runs,
     steady_spans,
+    target_lines,
 )
 from master.report.throttling_table import ThrottlingRow, flagged_nodes, shown_first, throttling_row, throttling_unknown
 from master.store import ErrorRow, Event, SecondRow, Store
@@ -42,15 +45,6 @@ MAX_NAMED = 10
 Maps = tuple[list[Figure], dict[str, list[Values]]]
 
 
-@dataclass(frozen=True)
-class KeyFigure:
-    """One number at the top: its name, the number, and what it is of."""
-
-    name: str
-    value: str
-    note: str = ""
-
-
 def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
     """The template's variables; `data` is for the page's script. What can't be worked out is missing from it, and noted in `faults`."""
     attempt = faults.attempt
@@ -60,7 +54,8 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
     gaps = [(gap.from_s, gap.to_s) for gap in result.gaps]
     steady = steady_spans(seconds)
     time = Timeline(axis, steady, gaps)
-    over_time = _over_time(store, time, seconds, faults) if axis.length else []
+    open_model = result.load.model == "open"
+    over_time = _over_time(store, time, seconds, faults, open_model=open_model) if axis.length else []
     # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
     samples_end_s = seconds[-1].second + 1 if seconds else end_s
     nobody = FleetMap(Axis.of(0, 0, 1), 1, [])
@@ -91,8 +86,9 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
     drawn = [*over_time, *([together] if together else []), *maps]
     return {
         "result": result,
+        "open_model": open_model,
         "judged": result.verdict in ("PASS", "FAIL"),
-        "key_figures": _key_figures(result),
+        "key_figures": key_figures(result),
         "gaps": formatting.listed(_gaps(result.gaps), MAX_NAMED),
         "clocks_off": formatting.listed(_clocks_off(result.clocks_off), MAX_NAMED),
         "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
@@ -144,28 +140,42 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
     }
 
 
-def _over_time(store: Store, time: Timeline, seconds: list[SecondRow], faults: Faults) -> list[Figure]:
+def _over_time(
+    store: Store, time: Timeline, seconds: list[SecondRow], faults: Faults, *, open_model: bool
+) -> list[Figure]:
     """The charts that have something to show."""
     none: list[Figure] = []
     drawn = []
     for what, draw in (
-        ("requests over time", lambda: _request_figures(store, time)),
+        ("arrivals over time", lambda: _arrival_figures(store, time, seconds) if open_model else none),
+        ("requests over time", lambda: _request_figures(store, time, open_model=open_model)),
         ("users over time", lambda: _users_figures(time, seconds)),
         ("lag over time", lambda: _lag_figures(store, time)),
         ("nodes over time", lambda: _nodes_figures(time, seconds)),
         ("the controller over time", lambda: _controller_figures(store, time)),
+        ("the target over time", lambda: _target_figures(store, time)),
     ):
         drawn += faults.attempt(what, draw, none)
     return drawn
 
 
-def _request_figures(store: Store, time: Timeline) -> list[Figure]:
+def _arrival_figures(store: Store, time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
+    arrivals = arrival_lines(store, time.axis, seconds)
+    drawn = []
+    if any(arrivals.started_per_s) or any(arrivals.offered_per_s):
+        drawn.append(arrivals_figure(arrivals, time))
+    if any(value is not None for value in arrivals.lateness_ms["p50"]):
+        drawn.append(lateness_figure(arrivals, time))
+    return drawn
+
+
+def _request_figures(store: Store, time: Timeline, *, open_model: bool) -> list[Figure]:
     drawn = []
     requests = request_lines(store, time.axis)
     if any(requests.total_per_s):
         drawn.append(charts.rate_figure(requests, time))
     if any(value is not None for value in requests.percentiles_ms["p50"]):
-        drawn.append(charts.latency_figure(requests, time))
+        drawn += latency_figures(requests, time) if open_model else [charts.latency_figure(requests, time)]
     return drawn
 
 
@@ -191,6 +201,11 @@ def _nodes_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
 def _controller_figures(store: Store, time: Timeline) -> list[Figure]:
     controller = controller_lines(store, time.axis)
     return [charts.controller_figure(controller, time)] if controller else []
+
+
+def _target_figures(store: Store, time: Timeline) -> list[Figure]:
+    target = target_lines(store, time.axis)
+    return [target_figure(target, time)] if target else []
 
 
 def _maps(fleet: FleetMap) -> Maps:
@@ -229,34 +244,6 @@ def _clocks_off(clocks: list[ClockOffset]) -> list[str]:
     """The worst first."""
     ordered = sorted(clocks, key=lambda clock: (-abs(clock.offset_s), formatting.natural(clock.node)))
     return [f"{clock.node} ({formatting.ahead(clock.offset_s)})" for clock in ordered]
-
-
-def _key_figures(result: Result) -> list[list[KeyFigure]]:
-    """What was asked of the target, what it answered, and what asked."""
-    requests, users, latency_ms, nodes = result.requests, result.users, result.latency_ms, result.nodes
-    steady = f"over {formatting.duration(result.steady_s)} steady" if result.steady_s else "no steady part"
-    failed = f"{formatting.share(requests.failed / requests.total)} of all" if requests.total else "of none"
-    slowest = f"slowest {formatting.latency(latency_ms.max)}" if latency_ms.max is not None else ""
-    return [
-        [
-            KeyFigure("requests", formatting.count(requests.total), "the whole run, ramps included"),
-            KeyFigure("failed", formatting.count(requests.failed), failed),
-            KeyFigure("rate", formatting.rate(requests.rate if result.steady_s else None), steady),
-            KeyFigure("users at peak", formatting.count(users.peak), f"of {formatting.count(users.target)} asked for"),
-        ],
-        [
-            KeyFigure("latency p50", formatting.latency(latency_ms.p50)),
-            KeyFigure("latency p95", formatting.latency(latency_ms.p95)),
-            KeyFigure("latency p99", formatting.latency(latency_ms.p99)),
-            KeyFigure("latency p99.9", formatting.latency(latency_ms.p999), slowest),
-        ],
-        [
-            KeyFigure("nodes at peak", formatting.count(nodes.peak), f"of {formatting.count(nodes.expected)} expected"),
-            KeyFigure("nodes lost", formatting.count(nodes.lost), "for good or for a time"),
-            KeyFigure("quarantined", formatting.count(nodes.quarantined), "nodes"),
-            KeyFigure("excluded", formatting.share(result.excluded_share), "of requests: their node was unfit"),
-        ],
-    ]
 
 
 def _latencies(result: Result) -> list[tuple[str, Latency]]:

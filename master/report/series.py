@@ -1,7 +1,7 @@
 """What run.db holds, as lines and columns short enough to draw, however long the run was.
 
 Each point stands for `step_s` whole seconds. Requests in it are counted together and percentiles come from their merged
-histograms, so that nothing is an average of percentiles; lag, temperature, CPU and users are the largest value in it,
+histograms, so that nothing is an average of percentiles; lag, temperature, CPU, memory and users are the largest value in it,
 ready nodes the smallest: what a reader looks for survives the thinning. What is known of each node is in `fleet`.
 """
 
@@ -14,10 +14,12 @@ from itertools import groupby
 from typing import Any
 
 from master.store import CONTROLLER, SecondRow, Store
-from worker.load.histogram import Histogram
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 
 MAX_POINTS = 1200
 """Points of a line: more than a screen has columns."""
+
+MIB = 1 << 20
 
 Values = list[float | None]
 
@@ -64,6 +66,9 @@ class RequestLines:
     total_per_s: list[float]
     failed_per_s: list[float]
     percentiles_ms: dict[str, Values]
+    """Of latencies."""
+    service_ms: dict[str, Values]
+    """Of service times."""
 
 
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
@@ -71,21 +76,77 @@ PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 def request_lines(store: Store, axis: Axis) -> RequestLines:
     """Read all requests once, with the histogram of one span in memory."""
-    lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, {name: [None] * axis.length for name in PERCENTILES})
+    lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, _no_percentiles(axis), _no_percentiles(axis))
     for index, rows in groupby(store.requests(), lambda row: axis.index(row[0])):
         total = failed = 0
-        fit_latency = Histogram()
+        of_fit = EndpointStats()
         for _, _, tally, fit in rows:
             total += tally.total
             failed += tally.failed
             if fit:
-                fit_latency.merge(tally.histogram)
+                of_fit.merge(tally)
         lines.total_per_s[index] = total / axis.seconds_in(index)
         lines.failed_per_s[index] = failed / axis.seconds_in(index)
-        found = fit_latency.percentiles(PERCENTILES.values())
-        for line, value_ms in zip(lines.percentiles_ms.values(), found, strict=True):
-            line[index] = rounded(value_ms, 3)
+        _put_percentiles(lines.percentiles_ms, index, of_fit.histogram)
+        _put_percentiles(lines.service_ms, index, of_fit.service_times)
     return lines
+
+
+def _no_percentiles(axis: Axis) -> dict[str, Values]:
+    return {name: [None] * axis.length for name in PERCENTILES}
+
+
+def _put_percentiles(lines: dict[str, Values], index: int, histogram: Histogram) -> None:
+    found = histogram.percentiles(PERCENTILES.values())
+    for line, value_ms in zip(lines.values(), found, strict=True):
+        line[index] = rounded(value_ms, 3)
+
+
+@dataclass
+class ArrivalLines:
+    """Arrivals of the open model over time, per second, and how much later than due those started that were, in ms."""
+
+    offered_per_s: Values
+    started_per_s: list[float]
+    missed_per_s: list[float]
+    """Found no user free, or were given up; what was lost nobody has reported."""
+    late_per_s: list[float]
+    lateness_ms: dict[str, Values]
+
+
+def arrival_lines(store: Store, axis: Axis, seconds: Iterable[SecondRow]) -> ArrivalLines:
+    """Read all arrivals once, with those of one span in memory."""
+    due: dict[int, int] = {}
+    for row in seconds:
+        if row.offered is not None:
+            due[axis.index(row.second)] = due.get(axis.index(row.second), 0) + row.offered
+    lines = ArrivalLines(
+        [due[index] / axis.seconds_in(index) if index in due else None for index in range(axis.length)],
+        [0.0] * axis.length,
+        [0.0] * axis.length,
+        [0.0] * axis.length,
+        _no_percentiles(axis),
+    )
+    inside = (row for row in store.arrivals() if axis.start_s <= row[0] < axis.end_s)
+    for index, rows in groupby(inside, lambda row: axis.index(row[0])):
+        whole = ArrivalTally()
+        for _, _, tally, _ in rows:
+            whole.merge(tally)
+        span_s = axis.seconds_in(index)
+        lines.started_per_s[index] = whole.started / span_s
+        lines.missed_per_s[index] = (whole.missed + whole.given_up) / span_s
+        lines.late_per_s[index] = whole.late / span_s
+        _put_percentiles(lines.lateness_ms, index, whole.lateness)
+    return lines
+
+
+def target_lines(store: Store, axis: Axis) -> dict[str, Values]:
+    """CPU of the target's process in percent of one core, and its memory in MiB, by name of the line; empty when it ran elsewhere."""
+    rows = store.target()
+    cpu = axis.reduced(((row.second, row.cpu_percent) for row in rows if row.cpu_percent is not None), max)
+    memory = axis.reduced(((row.second, row.memory_bytes / MIB) for row in rows if row.memory_bytes is not None), max)
+    known = any(value is not None for value in (*cpu, *memory))
+    return {"CPU": cpu, "memory": memory} if known else {}
 
 
 def steady_spans(seconds: list[SecondRow]) -> list[tuple[int, int]]:

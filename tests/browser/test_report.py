@@ -8,12 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+import open_run
 import pytest
+from judged_run import SECONDS, fit_log, run_facts
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from playwright.sync_api import TimeoutError as NotInTimeError
 from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
 
+from master.judge.outcome import conclude
 from master.judge.result import ClockOffset, Gap
+from master.judge.run_facts import CacheCounts
 from master.report.html import write_report
 from master.store import Store
 
@@ -21,6 +25,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 LIMIT_S = 60.0
 WIDTHS_PX = (1280, 768, 390)
 CHARTS = ("rate", "latency", "users", "lag", "nodes", "controller", "temperature", "cpu")
+OPEN_CHARTS = ("arrivals", "lateness", "latency", "service-time", "target")
 NODE_CHARTS = ("together", "temperature", "clock", "node-users", "cpu")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}: apt install chromium")
@@ -51,7 +56,13 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     fill_hot(store, nodes=40, seconds=200)
     write_report(result(), store, SCENARIO_YAML, directory / "hot.html")
     store.close()
-    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot")}
+    store = Store(directory / "open.db", create=True)
+    open_run.fill(store, open_run.arrivals(93, missed=4, late=2, given_up=1))
+    facts = run_facts(offered=open_run.RATE * SECONDS, start_skew_s=0.002, cache=CacheCounts(90, 10))
+    offered = conclude(open_run.scenario("service p95 < 1 s"), store, fit_log(), facts)
+    write_report(offered, store, SCENARIO_YAML, directory / "open.html")
+    store.close()
+    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot", "open")}
 
 
 def wait_until(page: Page, expression: str) -> None:
@@ -92,7 +103,7 @@ class Watched:
         self.page.goto(path.as_uri())
 
 
-@pytest.mark.parametrize("name", ["invalid", "aborted", "hot"])
+@pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open"])
 @pytest.mark.parametrize("width_px", WIDTHS_PX)
 def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Path], name: str, width_px: int) -> None:
     """The report opens offline at any width without requests and complaints, runs no hostile name, and fits its window."""
@@ -102,6 +113,20 @@ def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Pa
     assert watched.complaints == []
     assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    page.close()
+
+
+def test_the_charts_of_arrivals_are_drawn_and_one_button_makes_both_latencies_logarithmic(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    watched = Watched(browser, reports["open"], 1280)
+    page = watched.page
+    for name in OPEN_CHARTS:
+        assert page.locator(f"#{name} .scatterlayer path.js-line").count() > 0, name
+    page.locator("[data-log]").click()
+    for name in ("latency", "service-time"):
+        wait_until(page, f"document.getElementById('{name}').layout.yaxis.type === 'log'")
+    assert watched.complaints == []
     page.close()
 
 

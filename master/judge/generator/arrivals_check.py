@@ -27,7 +27,9 @@ def _why(load: OfferedLoad, share: str, limit: str) -> str:
     arrivals, lost = load.steady.all, load.steady_lost or 0
     tally = arrivals.both
     p99_ms = tally.lateness.percentile(99)
-    late = f"{tally.late} started late" + ("" if p99_ms is None else f" (p99 of all {format_latency(p99_ms)})")
+    late = f"{tally.late} started late"
+    if p99_ms is not None:
+        late += f" (p99 of all {format_latency(float(f'{p99_ms:.3g}'))})"
     said = [
         text
         for number, text in (

@@ -84,7 +84,7 @@
     layout.dragmode = touch ? false : "zoom";
     for (const key of ["xaxis", "yaxis", "yaxis2", "yaxis3", "yaxis4"]) if (layout[key]) layout[key] = { ...base, ...layout[key] };
     Object.assign(layout.xaxis, timeTicks(widthPx - layout.margin.l), { range: [...shown], ticks: "outside", ticklen: 4 });
-    if (chart.id === "latency" && logarithmic) {
+    if (chart.log && logarithmic) {
       Object.assign(layout.yaxis, { type: "log", tickvals: LOG_TICKS, ticktext: LOG_TICKS.map((tick) => tick.toLocaleString("en")) });
       delete layout.yaxis.range;
     }
@@ -371,7 +371,7 @@
   document.querySelectorAll("[data-log]").forEach((button) => {
     button.addEventListener("click", () => {
       logarithmic = !logarithmic;
-      button.setAttribute("aria-pressed", String(logarithmic));
+      for (const other of document.querySelectorAll("[data-log]")) other.setAttribute("aria-pressed", String(logarithmic));
       drawAll();
     });
   });
