@@ -29,8 +29,19 @@ LIMIT_S = 60.0
 class StandingFleet:
     """Nodes pi1, pi2, … with an agent each, for the length of a `with` block."""
 
-    def __init__(self, directory: Path, nodes: int, variables: dict[str, dict[str, Any]] | None = None) -> None:
-        """Prepare nodes, with `variables` as the inventory's variables of some of them, by name."""
+    def __init__(
+        self,
+        directory: Path,
+        nodes: int,
+        variables: dict[str, dict[str, Any]] | None = None,
+        *,
+        modules: Path | None = None,
+    ) -> None:
+        """Prepare nodes, with `variables` as the inventory's variables of some of them, by name.
+
+        What is in the folder `modules` they import in place of what is installed.
+        """
+        self._python_path = os.pathsep.join(map(str, filter(None, [modules, ROOT])))
         self.names = [f"pi{number}" for number in range(1, nodes + 1)]
         self.state = directory / "state"
         self.inventory = directory / "inventory.json"
@@ -67,7 +78,7 @@ class StandingFleet:
                 self._agents[name] = subprocess.Popen(
                     [sys.executable, "-P", "-m", "worker.agent.service", str(self.folder(name))],
                     cwd=ROOT,
-                    env={**os.environ, "PYTHONPATH": str(ROOT), "STATE_DIRECTORY": str(self.folder(name))},
+                    env={**os.environ, "PYTHONPATH": self._python_path, "STATE_DIRECTORY": str(self.folder(name))},
                     stdout=log,
                     stderr=log,
                 )
