@@ -1,8 +1,8 @@
 """A worker's side of tracing: which requests are traced, and the way of their spans out of the process.
 
-Spans leave by a pipe to a process of their own (worker/tracing/exporter.py). To make protobuf of 500 spans takes 10 ms of
-Python, in which no user would go on if it happened here: under gevent the SDK's BatchSpanProcessor runs in the event loop, and
-in a native thread it would hold the interpreter's lock. The pipe is the queue, and has a bound: a write never waits, and a span
+Spans leave by a pipe to a process of their own (worker/tracing/__main__.py). To make a batch of 512 and send it takes tens of
+milliseconds of Python, in which no user would go on if it happened here: under gevent the thread of the SDK's BatchSpanProcessor
+is a greenlet of the event loop, and a native one would hold the interpreter's lock. The pipe is the queue, and has a bound: a write never waits, and a span
 that finds it full is lost, and counted.
 """
 
@@ -68,7 +68,7 @@ class SpanPipe:
             fcntl.fcntl(self._spans, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "worker.tracing.exporter"],
+                [sys.executable, "-P", "-m", "worker.tracing"],
                 stdin=spans,
                 stdout=settled,
             )

@@ -1,8 +1,8 @@
-"""The process that exports spans: `python -m worker.tracing.exporter`, with ExporterOrders and frames of spans on standard input.
+"""The process that exports spans: `python -m worker.tracing`, with ExporterOrders and frames of spans on standard input.
 
 It says on standard output, one line of JSON for each worker and batch, what has become of the spans: `Settled`, after one empty
 line once it can begin. It ends when its standard input closes. While the collector is slow it reads nothing, so that the pipe
-fills and the worker loses spans there, in one place.
+fills and the worker loses spans there, in one place. Nothing else in this project imports OpenTelemetry.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from collections.abc import Callable, Sequence
 import msgspec
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from worker import __version__
-from worker.tracing.readable_span import to_readable_span
+from worker.tracing.conventions import attributes_of, span_name
 from worker.tracing.span import FrameReader, Span, traces_url
 from worker.tracing.tracer import ExporterOrders, Settled
 
@@ -37,6 +40,9 @@ MAX_BATCH = 512
 """As the SDK's BatchSpanProcessor."""
 EXPORT_S = 5.0
 """Longest time for one batch, retries included."""
+
+_SCOPE = InstrumentationScope("worker.tracing", __version__)
+_UNSET = Status(StatusCode.UNSET)
 
 
 class Exporter:
@@ -58,13 +64,24 @@ class Exporter:
         """Send one batch, and say what has become of it."""
         self._log.status = ""
         lost = ""
-        if (
-            self._exporter.export([to_readable_span(span, self._resource) for span in spans])
-            != SpanExportResult.SUCCESS
-        ):
+        if self._exporter.export([self._to_readable_span(span) for span in spans]) != SpanExportResult.SUCCESS:
             lost = self._log.failure
         for worker, count in Counter(span.worker for span in spans).items():
             self._say(msgspec.json.encode(Settled(worker, count, lost)) + b"\n")
+
+    def _to_readable_span(self, span: Span) -> ReadableSpan:
+        high, low = span.trace_id
+        return ReadableSpan(
+            span_name(span),
+            SpanContext(high << 64 | low, span.span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)),
+            resource=self._resource,
+            attributes=attributes_of(span),
+            kind=SpanKind.CLIENT,
+            status=Status(StatusCode.ERROR, span.reason or None) if span.error else _UNSET,
+            start_time=span.start_ns,
+            end_time=span.end_ns,
+            instrumentation_scope=_SCOPE,
+        )
 
 
 class _FailureLog(logging.Handler):
