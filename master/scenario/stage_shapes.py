@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag
@@ -17,21 +16,21 @@ MAX_RATE_PER_S = 10_000_000.0
 MIN_PERIOD_S = 0.1
 """Of a sine: a shorter one can't be seen in figures of whole seconds."""
 MIN_SPIKE_S = 0.001
-MIN_AMPLITUDE_PER_S = 1e-9
 _MAX_SPAWN_RATE = 1_000_000  # users per second
 _MAX_SPIKES = 100  # of a stage: segments of the curve that every node is sent
 
 
-def _rate(min_per_s: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        rate_per_s = parse_rate(value)
-        if rate_per_s > MAX_RATE_PER_S:
-            raise ValueError(f"{value!r} is more than a rate of arrivals may be ({format_rate(MAX_RATE_PER_S)})")
-        if rate_per_s < min_per_s:
-            raise ValueError(f"{value!r} must be more than 0/s")
-        return rate_per_s
+def _rate(value: object) -> float:
+    rate_per_s = parse_rate(value)
+    if rate_per_s > MAX_RATE_PER_S:
+        raise ValueError(f"{value!r} is more than a rate of arrivals may be ({format_rate(MAX_RATE_PER_S)})")
+    return rate_per_s
 
-    return parse
+
+def _amplitude(value: object) -> float:
+    if not (amplitude_per_s := _rate(value)):
+        raise ValueError(f"{value!r} must be more than 0/s")
+    return amplitude_per_s
 
 
 def _arrivals(value: object) -> str:
@@ -45,8 +44,7 @@ def _in_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
-Rate = Annotated[float, PlainValidator(_rate(0))]
-PositiveRate = Annotated[float, PlainValidator(_rate(MIN_AMPLITUDE_PER_S))]
+Rate = Annotated[float, PlainValidator(_rate)]
 
 
 class StageShape(Shape):
@@ -64,7 +62,7 @@ class StageShape(Shape):
 class SineShape(Shape):
     """The `sine` of an open stage."""
 
-    amplitude: PositiveRate
+    amplitude: Annotated[float, PlainValidator(_amplitude)]
     period: Annotated[float, PlainValidator(duration(MIN_PERIOD_S, MAX_DURATION_S))]
 
 
