@@ -50,6 +50,7 @@ class RequestEvent(WorkerEvent):
         recorder: Recorder,
         listeners: Iterable[Any] = (),
         on_failure: Callable[[str, Exception], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__("request", list(listeners), on_failure)
         self.record = recorder.record
@@ -59,6 +60,7 @@ class RequestEvent(WorkerEvent):
         self.requesting = recorder.requesting
         self._record_without_latency = recorder.record_without_latency
         self._open_model = recorder.open_model
+        self._clock = clock
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Record the request, then call the listeners, as Locust's event does.
@@ -108,7 +110,7 @@ class RequestEvent(WorkerEvent):
             return 0.0
         waited_ms = due.take_waited_s() * 1000
         if waited_ms and due.behind_since_s is not None:
-            self.note_behind(due.behind_since_s, time.monotonic(), waited_ms)
+            self.note_behind(due.behind_since_s, self._clock(), waited_ms)
         return waited_ms
 
 

@@ -1,13 +1,15 @@
-"""A sleep that ends by a kernel timer is never too short, and other greenlets run meanwhile."""
+"""A sleep that ends by a kernel timer is never too short, nor does an alarm ring too early; other greenlets run meanwhile."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import gevent
 import pytest
+from gevent.event import Event
 
-from worker.load.process.timerfd import exact_sleep
+from worker.load.process.timerfd import Alarm, LoopAlarm, exact_alarm, exact_sleep
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-9, 0.0004, 0.0301, 1.02])
@@ -37,3 +39,30 @@ def test_a_sleeper_can_be_killed() -> None:
     gevent.sleep(0)
     sleeper.kill(timeout=5)
     assert sleeper.dead
+
+
+@pytest.mark.parametrize("make", [exact_alarm, LoopAlarm])
+def test_an_alarm_rings_when_it_is_time_and_not_before(make: Callable[[Callable[[], None]], Alarm]) -> None:
+    """A time that is past is now; what was set before is void, and so is all when nothing is set."""
+    rung_s: list[float] = []
+    rung = Event()
+
+    def ring() -> None:
+        rung_s.append(time.monotonic())
+        alarm.set(None)
+        rung.set()
+
+    alarm = make(ring)
+    alarm.set(time.monotonic() + 3600.0)
+    due_s = time.monotonic() + 0.02
+    alarm.set(due_s)
+    assert rung.wait(20)
+    assert rung_s[0] >= due_s - 0.000_01
+    rung.clear()
+    alarm.set(0.0)
+    assert rung.wait(20)
+    alarm.set(0.0)
+    alarm.set(None)
+    rung.clear()
+    assert not rung.wait(0.05)
+    assert len(rung_s) == 2
