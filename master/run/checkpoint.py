@@ -15,11 +15,13 @@ import msgspec
 
 from master.errors import InputError
 from master.judge.target.thresholds import ThresholdOutcome
+from master.load.arrival_plan import stages_left
 from master.load.schedule import Span
 from master.run.processes.local import Started
 from master.run.real_nodes.roster import Roster
-from master.scenario import Stage
+from master.scenario import LoadStage, OpenStage, Stage
 from master.store import CONTROLLER
+from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.wire.curve import Keys
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -154,17 +156,31 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     """Why, if not by plan."""
     broken_rule: ThresholdOutcome | None = None
     """The rule with `abort` that ended it, as it stood then."""
+    arrivals_dealt: int = 0
+    """In the open model: how many arrivals were dealt to workers."""
+    start_skew_s: float | None = None
+    """By how much the start of the arrivals may differ between nodes and the controller."""
 
     def began_now_s(self, now_s: float, now_wall_s: float) -> float:
         """When the run began by this machine's monotonic clock of now, even if it was started anew since."""
         return self.began_s if self.boot == boot_id() else now_s - (now_wall_s - self.began_wall_s)
 
-    def remaining(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        """What is left of `stages`: the one it stood in, with the rest of its hold, and those after it; no load once it had ended."""
+    def remaining(
+        self, stages: tuple[LoadStage, ...], arrivals: ArrivalSchedule | None = None
+    ) -> tuple[int, tuple[LoadStage, ...]]:
+        """What is left of `stages`, and how many are over: the one it stood in, as far as it is not over, and those after it.
+
+        No load once it had ended. `arrivals` are those of the whole run in the open model: they go on with the first that was not dealt.
+        """
         if self.ended_s is not None:
-            return (Stage(users=0, spawn_rate=1.0, hold_s=0.0),)
+            return self.stage, (Stage(users=0, spawn_rate=1.0, hold_s=0.0),)
+        if arrivals is not None:
+            opened = [stage for stage in stages if isinstance(stage, OpenStage)]
+            return stages_left(opened, arrivals.plan_s_of(self.arrivals_dealt))
         stage = stages[self.stage]
-        return (Stage(stage.users, stage.spawn_rate, max(0.0, self.stage_left_s)), *stages[self.stage + 1 :])
+        assert isinstance(stage, Stage)
+        rest = Stage(stage.users, stage.spawn_rate, max(0.0, self.stage_left_s))
+        return self.stage, (rest, *stages[self.stage + 1 :])
 
 
 def boot_id() -> str:

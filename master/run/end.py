@@ -97,6 +97,10 @@ def _facts(
         broken_rule=collector.broken_rule,
         silent_classes=collector.user_classes.silent,
         aborted=stop.reason or collector.record.stop_reason,
+        offered=None
+        if collector.timeline.arrivals is None
+        else collector.timeline.offered_before(collector.duration_s),
+        start_skew_s=collector.timeline.start_skew_s,
         warnings=[*warnings, *refusal_warnings(prepared.store.events())],
     )
 

@@ -11,11 +11,13 @@ from locust.env import Environment
 from master.errors import AbortError, PiswarmError
 from master.fleet.master import FleetMaster
 from master.judge.result import Result
+from master.load.arrival_plan import plan_of
 from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
 from master.run.end import FinishedRun, LoadOutcome, conclude_run, write_result
 from master.run.live_view import View
 from master.run.monitor import Monitor
+from master.run.open_load import DEALT_AHEAD_S, OpenLoad
 from master.run.prepared_run import PreparedRun, raise_file_limit
 from master.run.processes.limits import limit_warnings
 from master.run.processes.local import LocalProcesses
@@ -26,7 +28,8 @@ from master.run.start import RunPlan, prepare_new
 from master.run.start_fleet import find_target, start_fleet, wait_for_nodes
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
-from master.scenario import EMBEDDED, Scenario
+from master.scenario import EMBEDDED, OpenStage, Scenario, Stage
+from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.catalogue import load_user_classes
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
 
@@ -117,13 +120,19 @@ class _Execution:
             send=server.send_to_agent,
             end_run=stop.request,
             earlier=prepared.checkpoint,
+            arrivals=ArrivalSchedule(plan_of(scenario.open_stages, scenario.seed)) if scenario.open_model else None,
         )
         self.faults = RunFaults(stop, self._storage, self.collector)
         self._environment = Environment(
             user_classes=load_user_classes(scenario.users, scenario.locustfile), stop_timeout=scenario.stop_timeout_s
         )
         self._master: FleetMaster = self._environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
-            FleetMaster, server=server, listener=self.collector, shares=scenario.users, run=prepared.directory.name
+            FleetMaster,
+            server=server,
+            listener=self.collector,
+            shares=scenario.users,
+            run=prepared.directory.name,
+            keep_users_s=DEALT_AHEAD_S if scenario.open_model else 0.0,
         )
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))
         self._monitor = Monitor(
@@ -212,8 +221,16 @@ class _Execution:
         """Put the load on, stage by stage; returns early when the run is to stop."""
         self.collector.begin()
         self._prepared.keys.resumable = True
+        stages, arrivals = self.collector.progress.stages, self.collector.timeline.arrivals
+        if arrivals is not None:
+            load = OpenLoad(arrivals, self._master, self.collector, self._prepared.registry, self._stop)
+            load.put_on([stage for stage in stages if isinstance(stage, OpenStage)], self._view)
+        else:
+            self._go_through_closed([stage for stage in stages if isinstance(stage, Stage)])
+
+    def _go_through_closed(self, stages: Sequence[Stage]) -> None:
         users = 0
-        for stage in self.collector.progress.stages:
+        for stage in stages:
             if stage.users != users:
                 ramp = self._master.ramp_to(stage.users, stage.spawn_rate)
                 gevent.wait([ramp, self._stop.event], count=1)

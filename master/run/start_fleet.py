@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from master.errors import AbortError
 from master.fleet.registry import Node
+from master.load.arrival_plan import plan_of
 from master.run.collect.collector import Collector
 from master.run.live_view import View
+from master.run.open_load import spawn_rate_per_s
 from master.run.prepared_run import LOOPBACK, PreparedRun
 from master.run.processes.local import AGENT, LocalProcesses
 from master.run.processes.orphaned_target import end_orphaned_targets
@@ -103,12 +105,19 @@ def _work(prepared: PreparedRun, target: str) -> Work:
         stop_timeout_s=scenario.stop_timeout_s,
         locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
         users_max=scenario.max_users,
-        spawn_rate=scenario.closed_stages[0].spawn_rate if scenario.closed_stages else 0.0,
+        spawn_rate=_spawn_rate_per_s(scenario),
         duration_s=_load_s(scenario),
         variables=prepared.access.variables,
         tracing=scenario.tracing,
         target_password=prepared.access.target_password,
+        arrivals=plan_of(scenario.open_stages, scenario.seed) if scenario.open_model else None,
     )
+
+
+def _spawn_rate_per_s(scenario: Scenario) -> float:
+    if scenario.open_model:
+        return spawn_rate_per_s(scenario.open_stages[0].max_users)
+    return scenario.closed_stages[0].spawn_rate
 
 
 def _load_s(scenario: Scenario) -> float:

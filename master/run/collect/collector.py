@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
+from master.fleet.dealt_arrivals import count_arrivals
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
 from master.judge.seconds.fitness import FitnessLog
@@ -27,9 +29,20 @@ from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Event, Store
 from master.web.metrics import RequestTotals
+from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats
 from worker.printable import printable
-from worker.wire.messages import AgentMessage, ControllerMessage, Ready, Report, node_of
+from worker.wire.messages import AgentMessage, ArrivalDeal, ControllerMessage, Ready, Report, node_of
+
+
+class ArrivalDealing(Protocol):
+    """Deals the arrivals of the open model to workers, in step with what is stored."""
+
+    def work_out(self) -> None:
+        """Work out what to deal now; it counts as dealt."""
+
+    def send(self) -> None:
+        """Send what was worked out, now that it is stored that it was dealt."""
 
 
 class Collector:
@@ -51,12 +64,15 @@ class Collector:
         send: Callable[[str, ControllerMessage], None],
         end_run: Callable[[str], None] | None = None,
         earlier: Checkpoint | None = None,
+        arrivals: ArrivalSchedule | None = None,
     ) -> None:
         """`send` sends a message to a node's agent; `end_run` ends the run for the reason given.
 
-        `earlier` is where the run stood when another controller left it.
+        `earlier` is where the run stood when another controller left it; `arrivals` are all those of the run in the open model.
         """
         now_s = time.monotonic()
+        self.dealing: ArrivalDealing | None = None
+        """Who deals arrivals while there are any to deal."""
         self._store = store
         self._registry = registry
         self._end_run = end_run
@@ -68,9 +84,9 @@ class Collector:
         """Parts of reports that were dropped, by reason."""
         self.refusals = Refusals(self.dropped, self.event)
         self.timeline = (
-            RunTimeline(scenario.closed_stages)
+            RunTimeline(scenario.load, arrivals)
             if earlier is None
-            else RunTimeline.resumed(earlier, scenario.closed_stages, now_s, time.time())
+            else RunTimeline.resumed(earlier, scenario.load, now_s, time.time(), arrivals)
         )
         self.record = RunRecord(store, registry, self.timeline, self.dropped)
         self.seconds = LatestSeconds(store.counted_as)
@@ -99,7 +115,7 @@ class Collector:
             seconds=self.seconds,
             refusals=self.refusals,
             dropped=self.dropped,
-            resumed=earlier is not None,
+            earlier=earlier,
             now_s=now_s,
         )
         if earlier is not None:
@@ -221,6 +237,10 @@ class Collector:
         """A worker is ordered to run so many users of each class."""
         self.reports.order(worker, users, time.monotonic())
 
+    def on_deal(self, worker: str, deal: ArrivalDeal) -> None:
+        """A worker is dealt arrivals of the open model."""
+        self.reports.deal(worker, count_arrivals(deal))
+
     def credible_users(self, worker: str, users: Mapping[str, int]) -> Mapping[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
         return self.reports.credible_users(worker, users, time.monotonic())
@@ -245,6 +265,8 @@ class Collector:
     def tick(self, users: int, acknowledge: Callable[[str, int], None]) -> None:
         """Write what has come since the tick before, with the state of the run now; then acknowledge to the workers what is stored."""
         self.record.users_peak = max(self.record.users_peak, users)
+        if self.dealing is not None:
+            self.dealing.work_out()
         self.seconds.write(self._store, self.totals)
         if self.began:
             now_s = time.monotonic()
@@ -255,6 +277,8 @@ class Collector:
             if not self.broken_off:
                 self.record.put_checkpoint(now_s, time.time(), self.report_acks.unreported, self.broken_rule)
         self.record.commit(self.samples, self.reports)
+        if self.dealing is not None:
+            self.dealing.send()
         self.report_acks.acknowledge(acknowledge)
         self.agents.request_clocks()
 

@@ -66,6 +66,7 @@ class RunRecord:
                 self._registry.usable,
                 states[NodeState.HOT] + states[NodeState.THROTTLED],
                 states[NodeState.LOST] + states[NodeState.GONE] + states[NodeState.QUARANTINED],
+                self._timeline.offered_in(second),
             )
         )
 
@@ -100,6 +101,8 @@ class RunRecord:
             ended_s=None if timeline.ended_s == math.inf else timeline.ended_s,
             reason=self.stop_reason,
             broken_rule=broken_rule,
+            arrivals_dealt=timeline.arrivals_dealt,
+            start_skew_s=timeline.start_skew_s,
         )
         self._store.put_meta(CHECKPOINT_KEY, msgspec.to_builtins(checkpoint))
 

@@ -15,15 +15,25 @@ from master.fleet.report_checks import NOT_YET
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import WorkerFacts
 from master.judge.seconds.unfit import NodeCondition, judge_worker
+from master.run.checkpoint import Checkpoint
 from master.run.collect.latest_seconds import LatestSeconds
 from master.run.collect.report_acks import ReportAcks
 from master.run.collect.timeline import RunTimeline
 from master.run.collect.user_classes import UserClasses
 from master.scenario import Scenario
 from master.store import ErrorRow, ExceptionRow, FitnessRow, Store
-from worker.load.histogram import EndpointStats, Histogram
+from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.printable import printable
-from worker.wire.messages import EndpointSecond, Ready, Report, Unanswered, WorkerSecond, node_of, number_of
+from worker.wire.messages import (
+    ArrivalSecond,
+    EndpointSecond,
+    Ready,
+    Report,
+    Unanswered,
+    WorkerSecond,
+    node_of,
+    number_of,
+)
 
 FIT_SECONDS_KEPT = 4
 """Seconds of a worker for which it is kept whether it was fit: where a rule ends a load, the latest reported may not be judged."""
@@ -47,10 +57,10 @@ class ReportIntake:
         seconds: LatestSeconds,
         refusals: Refusals,
         dropped: Counter[str],
-        resumed: bool,
+        earlier: Checkpoint | None,
         now_s: float,
     ) -> None:
-        """`dropped` counts, by reason, what is dropped; `resumed` is whether another controller began the run."""
+        """`dropped` counts, by reason, what is dropped; `earlier` is where another controller left the run."""
         self.report_acks = ReportAcks(store.reports(), dropped)
         self.user_classes = UserClasses()
         self._store = store
@@ -65,7 +75,8 @@ class ReportIntake:
             scenario.users,
             scenario.stop_timeout_s,
             refusals,
-            earlier_users=scenario.max_users if resumed else 0,
+            earlier_users=0 if earlier is None else scenario.max_users,
+            earlier_arrivals=0 if earlier is None else earlier.arrivals_dealt,
             until_s=now_s + scenario.stop_timeout_s + EARLIER_ORDERS_S,
         )
         self.unwritten: list[FitnessRow] = []
@@ -86,6 +97,10 @@ class ReportIntake:
     def order(self, worker: str, users: Mapping[str, int], now_s: float) -> None:
         """A worker is ordered to run so many users of each class."""
         self._credible.order(worker, users, now_s)
+
+    def deal(self, worker: str, arrivals: Mapping[str, int]) -> None:
+        """A worker is dealt so many arrivals of each user class."""
+        self._credible.deal(worker, arrivals)
 
     def credible_users(self, worker: str, users: Mapping[str, int], now_s: float) -> Mapping[str, int]:
         """Of the users that a worker says that it runs, those that it can be running."""
@@ -146,6 +161,8 @@ class ReportIntake:
             userspace_timed += entry.userspace_timed
             in_flight += entry.in_flight
             self._add_endpoint(second, entry, fit=found.fit)
+        for arrivals in row.arrivals:
+            self._add_arrivals(second, arrivals, fit=found.fit)
         if steady:
             self._fitness.add_requests(requests if found.fit else 0, 0 if found.fit else requests)
             self._note_fit(worker, second, fit=found.fit)
@@ -193,9 +210,15 @@ class ReportIntake:
                 Histogram(entry.buckets, entry.max_ms),
                 entry.userspace_timed,
                 failures=Histogram(entry.failed_buckets, entry.failed_max_ms) if entry.failed_buckets else None,
+                service=Histogram(entry.service_buckets, entry.service_max_ms) if entry.service_buckets else None,
                 without_latency=entry.without_latency,
             )
             self._seconds.add_requests(second, endpoint, tally, fit=fit)
+
+    def _add_arrivals(self, second: int, row: ArrivalSecond, *, fit: bool) -> None:
+        lateness = Histogram(row.lateness_buckets, row.lateness_max_ms)
+        tally = ArrivalTally(row.started, row.missed, row.late, row.given_up, lateness)
+        self._seconds.add_arrivals(second, printable(row.user_class), tally, fit=fit)
 
     def _add_unanswered(self, worker: str, sent: int, ended: int, row: Unanswered) -> None:
         """Count requests that got no answer, in the last judged second in which they were in flight.

@@ -9,28 +9,56 @@ from master.fleet.registry import MAX_BEYOND_S
 from master.judge.seconds.steady_part import SteadyPart
 from master.load.schedule import LoadSchedule, Progress, Span
 from master.run.checkpoint import Checkpoint
-from master.scenario import Stage
+from master.scenario import LoadStage
+from worker.load.arrivals.schedule import ArrivalSchedule
 
 
 class RunTimeline:
-    """The time of one run. Offsets are seconds since its load first began."""
+    """The time of one run. Offsets are seconds since its load first began.
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    In the open model plan time is that of its arrivals; it stands still while there is no controller.
+    """
+
+    def __init__(self, stages: Sequence[LoadStage], arrivals: ArrivalSchedule | None = None) -> None:
+        """`arrivals` are those of the whole run in the open model."""
         self.progress = Progress(LoadSchedule(stages))
         self.began_s: float | None = None
         self.ended_s = math.inf
         """The offset at which the load ended."""
         self.gaps: list[Span] = []
         """When the run had no controller, as offsets."""
+        self.arrivals = arrivals
+        self.arrivals_dealt = 0
+        """The number of the first arrival that was not dealt yet."""
+        self.start_skew_s: float | None = None
+        """By how much the start of the arrivals may differ between nodes and the controller."""
+        self._dealt_before = 0
+        """Arrivals that controllers before this one have dealt."""
+        self._plan_start_s: float | None = None
+        """The offset of plan time 0; below 0 in a run that went on."""
         self._interrupted_s: float | None = None
         self._steady = SteadyPart()
         self._steady_of: tuple[object, float] = (None, math.inf)
 
     @classmethod
-    def resumed(cls, earlier: Checkpoint, stages: Sequence[Stage], now_s: float, now_wall_s: float) -> RunTimeline:
+    def resumed(
+        cls,
+        earlier: Checkpoint,
+        stages: Sequence[LoadStage],
+        now_s: float,
+        now_wall_s: float,
+        arrivals: ArrivalSchedule | None = None,
+    ) -> RunTimeline:
         """That of a run that another controller left at `earlier`; `now_wall_s` is Unix time."""
-        timeline = cls(earlier.remaining(tuple(stages)))
-        timeline.progress = Progress(LoadSchedule(timeline.progress.stages), earlier.stage, tuple(earlier.steady_spans))
+        done, left = earlier.remaining(tuple(stages), arrivals)
+        timeline = cls(left, arrivals)
+        if arrivals is not None and earlier.ended_s is None:
+            schedule = LoadSchedule(left, arrivals.curve, arrivals.plan_s_of(earlier.arrivals_dealt))
+        else:
+            schedule = LoadSchedule(left)
+        timeline.progress = Progress(schedule, done, tuple(earlier.steady_spans))
+        timeline.arrivals_dealt = earlier.arrivals_dealt
+        timeline.start_skew_s = earlier.start_skew_s
         timeline.began_s = earlier.began_now_s(now_s, now_wall_s)
         timeline.gaps = list(earlier.gaps)
         timeline._interrupted_s = earlier.offset_s
@@ -53,6 +81,39 @@ class RunTimeline:
     def offset_s(self, now_s: float) -> float:
         """Seconds since the load began; 0 before."""
         return 0.0 if self.began_s is None else now_s - self.began_s
+
+    def start_plan(self, offset_s: float) -> None:
+        """What is left of the plan begins at an offset: its first arrival that is not dealt is due as long after it as planned."""
+        assert self.arrivals is not None
+        self._dealt_before = self.arrivals_dealt
+        self._plan_start_s = offset_s - self.arrivals.plan_s_of(self.arrivals_dealt)
+
+    def plan_s(self, offset_s: float) -> float:
+        """Plan time at an offset; before `start_plan` it has not begun."""
+        return -math.inf if self._plan_start_s is None else offset_s - self._plan_start_s
+
+    @property
+    def plan_start_at_s(self) -> float:
+        """Plan time 0 on the monotonic clock. Only after `start_plan`."""
+        assert self.began_s is not None
+        assert self._plan_start_s is not None
+        return self.began_s + self._plan_start_s
+
+    def offered_before(self, offset_s: float) -> int:
+        """How many arrivals of the plan were due before an offset, those under other controllers included."""
+        if self.arrivals is None:
+            return 0
+        return max(self._dealt_before, self.arrivals.count_before(self.plan_s(offset_s)))
+
+    def offered_in(self, second: int) -> int | None:
+        """How many arrivals are due in a second of this controller's part of the run; None in the closed model."""
+        if self.arrivals is None:
+            return None
+        return self.offered_before(second + 1.0) - self.offered_before(second)
+
+    def note_skew(self, error_s: float) -> None:
+        """A node was dealt arrivals whose clock is known to `error_s`."""
+        self.start_skew_s = max(error_s, self.start_skew_s or 0.0)
 
     def end(self, now_s: float) -> None:
         """The load ends, unless it has already."""
