@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from master.fleet.dealt_arrivals import DealtArrivals
 from master.fleet.ordered_users import OrderedUsers
 from master.fleet.refusals import Refusals
 from master.fleet.report_checks import (
@@ -23,6 +22,7 @@ from master.fleet.report_checks import (
     max_requests_per_s,
     requests_of,
 )
+from master.fleet.unreported_arrivals import UnreportedArrivals
 from worker.wire.messages import ErrorCount, ExceptionCount, Facts, Report, Unanswered, WorkerSecond, node_of
 
 CREDIT_S = 2.0
@@ -76,7 +76,7 @@ class CredibleReports:
         self._until_s = until_s
         self._refusals = refusals
         self._ordered: defaultdict[str, OrderedUsers] = defaultdict(lambda: OrderedUsers(stop_timeout_s))
-        self._dealt = DealtArrivals(earlier_arrivals)
+        self._dealt = UnreportedArrivals(earlier_arrivals)
         self._reported: dict[str, tuple[int, float]] = {}
         """Of each worker the latest second of the run that it reported, and how many requests it may add to the past."""
 

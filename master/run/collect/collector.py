@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from master.fleet.dealt_arrivals import count_arrivals
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
+from master.fleet.unreported_arrivals import count_arrivals
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import InFlightRequests
 from master.judge.target.thresholds import ThresholdOutcome

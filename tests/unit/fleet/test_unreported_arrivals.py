@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.fleet.dealt_arrivals import DealtArrivals, count_arrivals
+from master.fleet.unreported_arrivals import UnreportedArrivals, count_arrivals
 from worker.wire.messages import ArrivalDeal, ArrivalSecond
 
 
@@ -37,7 +37,7 @@ def row(name: str, started: int, missed: int = 0, given_up: int = 0) -> ArrivalS
 
 def test_more_than_was_dealt_is_refused_and_not_counted() -> None:
     """A report of more arrivals than were dealt is refused, and what was dealt can be reported still."""
-    dealt = DealtArrivals()
+    dealt = UnreportedArrivals()
     dealt.deal("a", {"A": 10})
     assert not dealt.take("a", [row("A", 8, 2, 1)])
     assert dealt.take("a", [row("A", 6, 1, 1)])
@@ -49,6 +49,6 @@ def test_more_than_was_dealt_is_refused_and_not_counted() -> None:
 
 def test_what_another_controller_dealt_may_be_anybodys() -> None:
     """In a run that went on, each worker may report what the controller before dealt."""
-    dealt = DealtArrivals(earlier=5)
+    dealt = UnreportedArrivals(earlier=5)
     assert dealt.take("a", [row("A", 5)])
     assert not dealt.take("a", [row("A", 1)])

@@ -18,7 +18,7 @@ def _count_in_slot(deal: ArrivalDeal, slot: int) -> int:
     return (deal.end - 1 - deal.base - slot) // deal.period - before_first
 
 
-class DealtArrivals:
+class UnreportedArrivals:
     """What each worker was dealt and has not reported yet, by user class."""
 
     def __init__(self, earlier: int = 0) -> None:
