@@ -271,6 +271,7 @@ class Collector:
         if self.began:
             now_s = time.monotonic()
             self.record.put_second(users, now_s)
+            self._note_offered()
             if int(self.offset_s()) in self.timeline.steady:
                 self.fitness.note_ready(self._registry.usable)
             self._judge_complete_seconds()
@@ -281,6 +282,11 @@ class Collector:
             self.dealing.send()
         self.report_acks.acknowledge(acknowledge)
         self.agents.request_clocks()
+
+    def _note_offered(self) -> None:
+        second = int(self.offset_s())
+        for due in range(max(self.seconds.complete_before, second - CLOSED_AFTER_S), second + 1):
+            self.seconds.note_offered(due, self.timeline.offered_in(due))
 
     def _judge_complete_seconds(self) -> None:
         second = int(self.offset_s())

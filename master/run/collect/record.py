@@ -35,6 +35,7 @@ class RunRecord:
         self._timeline = timeline
         self._dropped = dropped
         self._events_of: Counter[str] = Counter()
+        self._latest_second: int | None = None
 
     def resume(self, earlier: Checkpoint) -> None:
         """Go on from where another controller left the run."""
@@ -54,9 +55,19 @@ class RunRecord:
         self._store.add_event(event)
 
     def put_second(self, users: int, now_s: float) -> None:
-        """Write the state of the run in the present second."""
-        states, offset_s = self._registry.counts, self._timeline.offset_s(now_s)
-        second, position = int(offset_s), self._timeline.progress.at(offset_s)
+        """Write the state of the run in the present second; in the open model that of seconds that were missed, too.
+
+        How many arrivals were due in them is known all the same.
+        """
+        second = int(self._timeline.offset_s(now_s))
+        if self._timeline.arrivals is not None and self._latest_second is not None:
+            for missed in range(self._latest_second + 1, second):
+                self._put_second(missed, missed + 0.5, users)
+        self._latest_second = second
+        self._put_second(second, self._timeline.offset_s(now_s), users)
+
+    def _put_second(self, second: int, offset_s: float, users: int) -> None:
+        states, position = self._registry.counts, self._timeline.progress.at(offset_s)
         self._store.put_second(
             SecondRow(
                 second,
