@@ -60,6 +60,7 @@ class Exchange:
         self.clientpool = pool
         self._via_proxy = settings.proxy is not None
         self._block: _HeaderBlock | None = None
+        self._block_before: _HeaderBlock | None = None
         self._origin_pool: OriginPool | None = None
         self.on_first: Callable[[], None] | None = None
         """Called before the first request to an origin, and when requests go to another one again."""
@@ -77,7 +78,7 @@ class Exchange:
         return exchange
 
     def _forget_block(self) -> None:
-        self._block = None
+        self._block = self._block_before = None
 
     def follow(self, call: Call, head: Head) -> Head:
         """Follow the redirect `head` and those behind it; returns the head of the last response. Raises FAILURES."""
@@ -209,14 +210,21 @@ class Exchange:
             or block.origin is not call.parsed_url.origin
             or call.dropped is not None
         ):
-            block = _HeaderBlock(call, self.default_headers)
-            if call.dropped is None:
-                self._block = block
+            block = self._other_block(call)
         target = call.parsed_url.target if not self._via_proxy else self._target_via_proxy(call.parsed_url)
         line = (request_line if call.dropped is None else request_line.__wrapped__)(call.method, target)
         if body is NO_BODY and not self.cookies.filled and call.options is None and call.method not in _WITH_BODY:
             return line + block.ended
         return self._with_body(line + block.lines, block, call)
+
+    def _other_block(self, call: Call) -> _HeaderBlock:
+        """The block before the last one, if it is for `call`: users ask with the same header mostly, and with others in between."""
+        block = self._block_before
+        if block is None or call.dropped is not None or not block.is_for(call):
+            block = _HeaderBlock(call, self.default_headers)
+        if call.dropped is None:
+            self._block, self._block_before = block, self._block
+        return block
 
     def _with_body(self, lines: bytes, block: _HeaderBlock, call: Call) -> bytes:
         body = call.body
@@ -276,6 +284,14 @@ class _HeaderBlock:
         self.chunked = b"\r\ntransfer-encoding: chunked\r\n" in self.lines.lower()
         self.has_length = self.chunked or b"content-length" in names
         self.expects = b"\r\nexpect: 100-continue\r\n" in self.lines.lower()
+
+    def is_for(self, call: Call) -> bool:
+        """Whether `call` has the same header, if no redirect has taken any of it away."""
+        return (
+            self.given == call.headers
+            and self.content_type == call.body.content_type
+            and self.origin is call.parsed_url.origin
+        )
 
 
 def _snapshot(headers: Any) -> dict[str, Any]:

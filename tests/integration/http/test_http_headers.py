@@ -120,6 +120,19 @@ def test_nothing_of_one_request_is_left_in_the_next(server: Server, user: Visito
     ]
 
 
+def test_headers_that_alternate_are_sent_with_what_has_changed_for_all(server: Server, user: Visitor) -> None:
+    """Header lines are remembered of more than one request; a header that all requests have is in all of them from then on."""
+    for own in ("1", "2", "1", "3", "1"):
+        user.client.get("/", headers={"X-Own": own})
+    user.client.auth_header = "Bearer b"
+    for own in ("3", "1", "3"):
+        user.client.get("/", headers={"X-Own": own})
+    assert [(request["X-Own"], request["Authorization"]) for request in server.requests] == [
+        *((own, None) for own in "12131"),
+        *((own, "Bearer b") for own in "313"),
+    ]
+
+
 def test_headers_changed_between_two_requests_are_sent_as_changed(server: Server, user: Visitor) -> None:
     """A dict of headers that a task changes between two requests is sent as changed."""
     headers = {"X-Own": "1"}
