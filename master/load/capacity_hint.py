@@ -18,7 +18,7 @@ X86_CORE_PER_S = 11_800
 PI4_CORE_PER_S = X86_CORE_PER_S / PI_MODELS["pi4"].cpu_s_per_x86_cpu_s
 """The same on a core of a Pi 4 at full clock, which takes four times the CPU time for it (estimated, ± 30 %)."""
 EXPECTED_LATENCY_MS = 100.0
-"""How long an answer is taken to take where no threshold says it."""
+"""How long an answer is taken to take on average where no threshold says it."""
 _MAX_PERCENT = 95.0
 _DECIMALS = 6  # what is left of a rate by rounding is no arrival
 
@@ -45,31 +45,33 @@ def capacity_warnings(stages: Sequence[OpenStage], rules: Sequence[Threshold], f
 
 
 def _too_few_users(stages: Sequence[OpenStage], rules: Sequence[Threshold]) -> Iterator[str]:
-    rule = _tightest(rules)
-    latency_ms = EXPECTED_LATENCY_MS if rule is None else rule.limit
-    source = "assumed, since no threshold says it" if rule is None else f"the limit of {rule.text!r}"
+    latency_ms, rule = min(map(_mean_at_limit, filter(_limits_latency, rules)), default=(EXPECTED_LATENCY_MS, None))
+    source = "assumed, since no threshold says it" if rule is None else f"the mean where {rule!r} just holds"
     index, stage = max(enumerate(stages), key=lambda each: each[1].peak_per_s / each[1].max_users)
     needed = math.ceil(round(stage.peak_per_s * latency_ms / 1000, _DECIMALS))
     if needed > stage.max_users:
         bearable = format_latency(_short(1000 * stage.max_users / stage.peak_per_s))
         yield (
-            f"load[{index}] reaches {format_rate(_short(stage.peak_per_s))}, and answers that take {format_latency(latency_ms)} "
+            f"load[{index}] reaches {format_rate(_short(stage.peak_per_s))}, and answers that take {format_latency(_short(latency_ms))} "
             f"({source}) then keep {needed} users busy, where max_users is {stage.max_users}: arrivals are missed while answers "
-            f"take more than {bearable}. Give max_users of at least {needed} (--max-users), or a lower rate (--rate)"
+            f"take more than {bearable} on average. Give max_users of at least {needed} (--max-users), or a lower rate (--rate)"
         )
 
 
-def _tightest(rules: Sequence[Threshold]) -> Threshold | None:
-    """The rule with the lowest upper limit on a percentile from p50 to p95."""
-    limits = [
-        rule
-        for rule in rules
-        if rule.op.startswith("<")
-        and rule.percent is not None
-        and 50 <= rule.percent <= _MAX_PERCENT
-        and rule.limit > 0
-    ]
-    return min(limits, key=lambda rule: rule.limit, default=None)
+def _limits_latency(rule: Threshold) -> bool:
+    """Whether the rule is an upper limit on a percentile from p50 to p95."""
+    return (
+        rule.op.startswith("<") and rule.percent is not None and 50 <= rule.percent <= _MAX_PERCENT and rule.limit > 0
+    )
+
+
+def _mean_at_limit(rule: Threshold) -> tuple[float, str]:
+    """The mean in ms of latencies that are exponentially distributed with the rule's percentile at its limit, and the rule's text.
+
+    Little's law has the mean: users busy = arrivals per second * mean latency.
+    """
+    assert rule.percent is not None
+    return rule.limit / math.log(100 / (100 - rule.percent)), rule.text
 
 
 def _too_small_fleet(peak_per_s: float, fleet: Fleet) -> Iterator[str]:
