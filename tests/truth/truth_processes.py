@@ -67,6 +67,10 @@ class Target:
         """Let the target neither read nor answer for so long."""
         self._tell(f"stall {seconds}")
 
+    def pause(self, how: str) -> None:
+        """From now on hold answers back, for SECONDS, or for SECONDS in every EVERY: `how` has one or both."""
+        self._tell(f"pause {how}")
+
     def hang(self, what: str) -> None:
         """From now on leave requests of a path, or with `half` those on every other connection, without an answer."""
         self._tell(f"hang {what}")

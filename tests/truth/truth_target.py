@@ -5,7 +5,8 @@ service times of `SERVICES`, obeys each line on stdin, and when stdin closes wri
 tab-separated path, mark, the monotonic seconds of arrival, reading, due answer and end, and 1 if it was answered, else 0.
 
 It is told `stall SECONDS`, to do nothing for so long; `hang PATH` or `hang half`, to answer requests of that path, or those on
-every other connection, no more.
+every other connection, no more; `pause SECONDS` or `pause SECONDS EVERY`, to hold the answers to what arrives in so many seconds from
+now on until they are over, once or every so many seconds; `spin on`, to be exact to less than epoll's millisecond, for more CPU time.
 
 A request has arrived when the kernel had its last byte (SO_TIMESTAMPNS), so that a late reading is in the truth as well;
 it is answered when the answer's first byte is about to be handed to the kernel. One that is not answered ends when the kernel
@@ -18,6 +19,7 @@ import contextlib
 import gc
 import heapq
 import math
+import os
 import random
 import select
 import socket
@@ -27,6 +29,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep what they share
+
+from stalls import NEVER, Stalls
 
 SEED = 20260301
 SO_TIMESTAMPNS = 35
@@ -50,6 +56,8 @@ SERVICES: dict[str, Callable[[random.Random], float]] = {
     "/mixed": _mixed,
     "/fixed": lambda _: 20.0,
     "/closing": lambda _: 20.0,
+    "/slow": lambda _: 100.0,
+    "/slower": lambda _: 200.0,
 }
 """How long an answer to each path takes, in ms. After `/closing` the target closes."""
 
@@ -97,30 +105,39 @@ class Server:
         self._number = 0
         self._accepted = 0
         self._hanging = ""
+        self._pauses = NEVER
+        self._spin_s = 0.0
+        """How long before an answer is due it does not sleep."""
         self.served: list[Served] = []
         self.port: int = self._listener.getsockname()[1]
 
     def run(self) -> None:
         """Serve until stdin is closed."""
         while True:
-            wait_s = self._due[0][0] - time.monotonic() if self._due else 1.0
+            wait_s = self._due[0][0] - self._spin_s - time.monotonic() if self._due else 1.0
             for number, _ in self._poll.poll(max(0.0, wait_s)):
                 if number == self._listener.fileno():
                     self._accept()
                 elif number == 0:
-                    line = sys.stdin.readline()
-                    if not line:
+                    # Not by sys.stdin, which would keep the second of two lines to itself.
+                    told = os.read(0, _MAX_BYTES).decode()
+                    if not told:
                         self._read_the_rest()
                         return
-                    self._obey(*line.split())
+                    for line in told.splitlines():
+                        self._obey(*line.split())
                 else:
                     self._read(number)
             while self._due and self._due[0][0] <= time.monotonic():
                 self._answer()
 
-    def _obey(self, what: str, how: str) -> None:
+    def _obey(self, what: str, how: str, *more: str) -> None:
         if what == "stall":
             time.sleep(float(how))
+        elif what == "pause":
+            self._pauses = Stalls(time.monotonic(), float(how), *map(float, more))
+        elif what == "spin":
+            self._spin_s = 0.001
         else:
             self._hanging = how
 
@@ -172,7 +189,7 @@ class Server:
             )  # the note is of the last packet, which has no data but closes the connection
         path, _, mark = peer.partial.split(b" ", 2)[1].decode().partition("?")
         peer.partial = b""
-        due_s = arrived_s + SERVICES[path](self._dice) / 1000
+        due_s = self._pauses.answer_s(arrived_s, SERVICES[path](self._dice) / 1000)
         peer.asked = Served(path, mark, arrived_s, read_s, due_s, math.inf)
         self._number += 1  # no two peers are ever compared
         heapq.heappush(self._due, (due_s, self._number, peer))
