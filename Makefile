@@ -20,7 +20,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-deploy faults truth lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-open bench-deploy faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-target: $(READY) ## Measure every gate of the embedded target beside the g
 
 bench-monitoring: $(READY) ## Measure what recording, requests, export, spans and rules cost, against their floors
 	$(VENV)/bin/python tests/bench/monitoring $(BENCH)
+
+bench-open: $(READY) ## Measure the open model beside wrk2 and the closed model on targets that stall
+	$(VENV)/bin/python tests/bench/open $(BENCH)
 
 bench-deploy: $(READY) ## Measure what a deployment to 8 and 32 hosts of a lab costs: fab, an Ansible playbook; needs what test-fleet does
 	$(VENV)/bin/python tests/bench/deploy $(BENCH)
