@@ -69,7 +69,7 @@ class Session:
         max_retries: int = 0,
         due: DueTask | None = None,
     ) -> None:
-        """`request_event` is fired for each request; see worker.load.recorder.RequestEvent. Raises ValueError for a `base_url` that is none.
+        """`request_event` is fired for each request; see worker.load.request_event.RequestEvent. Raises ValueError for a `base_url` that is none.
 
         `due` is the user's, None for a client of its own.
         """

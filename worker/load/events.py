@@ -15,7 +15,8 @@ import gevent
 import locust
 from locust.event import EventHook, Events
 
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 from worker.load.worker_event import WorkerEvent
 
 _TREE_KEY = "worker.load.events"

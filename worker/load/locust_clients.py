@@ -15,7 +15,7 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.user.task import LOCUST_STATE_STOPPING
 
-from worker.load.recorder import RequestEvent
+from worker.load.request_event import RequestEvent
 
 
 class _Request:

@@ -10,7 +10,7 @@ from typing import Any
 from gevent import GreenletExit
 from locust.user.task import LOCUST_STATE_STOPPING
 
-from worker.load.recorder import RequestEvent
+from worker.load.request_event import RequestEvent
 
 
 class FailedRequestError(Exception):

@@ -14,7 +14,8 @@ from typing import Any
 from locust.env import Environment
 
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 
 ROUNDS, REQUESTS = 7, 20_000
 FIRED: dict[str, Any] = {

@@ -22,7 +22,8 @@ from locust.env import Environment
 
 from worker.http import HttpUser
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 from worker.load.runner import REPORT_INTERVAL_S
 from worker.wire.messages import ErrorCount, encode
 

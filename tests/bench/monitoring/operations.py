@@ -31,7 +31,8 @@ from master.web.metrics import LiveState, MetricsServer, RequestTotals
 from worker.http import HttpUser
 from worker.load.histogram import EndpointStats
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 
 Values = dict[str, list[float]]
 

@@ -10,7 +10,8 @@ from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
 
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 
 WAITED_S = 60.0
 """Far more than any request here takes."""

@@ -18,7 +18,8 @@ from locust.env import Environment
 from test_http_headers import basic
 
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 
 Both = Callable[..., list[Any]]
 

@@ -21,7 +21,8 @@ from worker.http.transport.connect import ConnectSettings
 from worker.http.transport.connection import ResponseLimits
 from worker.http.transport.pool import Pool
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 from worker.pacing import Schedule, constant_pacing, constant_throughput
 
 LATE_S = 7.0

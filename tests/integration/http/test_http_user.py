@@ -14,7 +14,8 @@ from locust.exception import StopTest
 from locust.stats import StatsError
 
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 
 METHODS = ["get", "post", "put", "patch", "delete", "head", "options"]
 

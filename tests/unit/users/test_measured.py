@@ -11,7 +11,8 @@ from locust.event import EventHook
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 from worker.users.measured import FailedRequestError, measured, report
 
 

@@ -16,7 +16,8 @@ from locust.env import Environment
 from worker.due_task import DueTask
 from worker.load.histogram import ArrivalTally, Histogram
 from worker.load.loop_lag import LoopLag
-from worker.load.recorder import Recorder, RequestEvent
+from worker.load.recorder import Recorder
+from worker.load.request_event import RequestEvent
 from worker.simulation.slowed_recorder import SlowedRecorder
 from worker.simulation.virtual_cores import VirtualCores
 from worker.wire.messages import EndpointSecond, Report
