@@ -182,7 +182,7 @@ class EndpointResult(msgspec.Struct, kw_only=True):
     p99: float | None
     max: float | None
     service_time_ms: Latency | None = None
-    """From requests' actual start, where in the open model the figures above count from when they were due."""
+    """From requests' actual start, where the figures above have the wait for a free user in them."""
 
 
 class ThresholdResult(msgspec.Struct, kw_only=True):
@@ -274,7 +274,7 @@ class Result(msgspec.Struct, kw_only=True):
     load: Load = msgspec.field(default_factory=lambda: Load(model="closed"))
     requests: Requests
     latency_ms: Latency
-    """In the open model from when an arrival was due, so that the time is in it for which it waited to be started."""
+    """In the open model with the time for which an arrival waited for a free user; how late the worker itself was is in none."""
     service_time_ms: Latency | None = None
     """Of the same requests, from their actual start; as `latency_ms` in the closed model."""
     target_figures: TargetFigures | None = None

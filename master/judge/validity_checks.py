@@ -18,7 +18,6 @@ from master.judge.target.threshold_margin import check_threshold_margin
 from master.judge.totals import Totals
 from master.scenario import Scenario, ValidityLimits
 from master.store import Store
-from worker.load.histogram import Histogram
 
 
 def validity_checks(  # noqa: PLR0917  # they look at all there is
@@ -33,11 +32,10 @@ def validity_checks(  # noqa: PLR0917  # they look at all there is
     """All checks of a run's generator; one that can't be made is unknown. `offered` is None where that is unknown."""
     limits, steady_s = scenario.validity, len(facts.steady_seconds)
     known = faults.attempt("why there is no data", lambda: causes(store, totals, steady_s, faults), dict[str, str]())
-    lateness = Histogram() if offered is None else offered.steady.all.fit.lateness
     return [
         *check(limits, fitness, scenario.nodes.expect, scenario.nodes.min, known),
         *([_arrivals(limits, offered, known)] if scenario.open_model else []),
-        guarded("users", lambda: _users(scenario, store, facts, totals)),
+        guarded("users", lambda: _users(scenario, store, facts, totals, offered)),
         guarded("local_errors", lambda: check_local_errors(limits.local_errors, _local_errors(store, facts, totals))),
         guarded(
             "latency_error",
@@ -46,7 +44,7 @@ def validity_checks(  # noqa: PLR0917  # they look at all there is
         ),
         guarded(
             "doubtful_thresholds",
-            lambda: check_threshold_margin(scenario.thresholds, totals.outcomes, fitness.lag_when_fit, lateness),
+            lambda: check_threshold_margin(scenario.thresholds, totals.outcomes, fitness.lag_when_fit),
             yields_to_fail=True,
         ),
     ]
@@ -59,13 +57,18 @@ def _arrivals(limits: ValidityLimits, offered: OfferedLoad | None, known: Mappin
     return with_cause(guarded("arrivals", lambda: check_arrivals(limits.arrivals_percent, offered)), known)
 
 
-def _users(scenario: Scenario, store: Store, facts: RunFacts, totals: Totals) -> ValidityOutcome:
+def _users(
+    scenario: Scenario, store: Store, facts: RunFacts, totals: Totals, offered: OfferedLoad | None
+) -> ValidityOutcome:
     if not totals.complete:
         message = "users: unknown, since what was counted is not known"
         return ValidityOutcome("users", "–", "unknown", None, ok=None, message=message, fault=True)
     found = user_seconds(scenario.load, totals.users_ran)
+    silent = facts.silent_classes
+    if offered is not None and scenario.open_model:  # a class of few users may have had no arrival at all
+        silent = [name for name in silent if name in offered.whole.of and offered.whole.of[name].both.started]
     exceptions = [f"{row.type}: {row.message} ({row.user_class}, {row.place})" for row in store.exceptions()[:1]]
-    return check_users(scenario.validity.users_percent, found, facts.silent_classes, exceptions)
+    return check_users(scenario.validity.users_percent, found, silent, exceptions)
 
 
 def _local_errors(store: Store, facts: RunFacts, totals: Totals) -> list[LocalErrors]:

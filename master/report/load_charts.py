@@ -31,22 +31,21 @@ def lateness_figure(lines: ArrivalLines, time: Timeline) -> Figure:
     drawn = [Line("p99", "--purple", lines.lateness_ms["p99"]), Line("p50", "--blue-light", lines.lateness_ms["p50"])]
     summary = (
         f"How much later than due arrivals started: p99 at most {formatting.latency(worst)}, at {worst_at}."
-        " It is in latencies, not in service times."
+        " Of that, the wait for a free user is in latencies; how late the worker itself was is in none."
     )
     return time_figure("lateness", drawn, time, title="Lateness", unit="ms", summary=summary)
 
 
 def latency_figures(lines: RequestLines, time: Timeline) -> list[Figure]:
-    """Latency from the due time and service time from the actual start, on the same scale."""
+    """Latency, with the wait for a free user, and service time from the actual start, on the same scale."""
     latency = latency_figure(lines, time)
-    latency.title = "Latency from the due time"
     service = latency_figure(RequestLines(lines.total_per_s, lines.failed_per_s, lines.service_ms, {}), time)
     worst, worst_at = peak(lines.service_ms["p99"], time)
     service.id = service.chart["id"] = "service-time"
     service.title = "Service time"
     service.summary = (
         f"The same requests from their actual start: p99 was at most {formatting.latency(worst)}, at {worst_at}."
-        " What latency is above that, arrivals have waited."
+        " What latency is above that, arrivals have waited for a free user."
     )
     service.log_scale = False
     service.chart["layout"]["yaxis"]["range"] = latency.chart["layout"]["yaxis"]["range"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master import formatting
-from master.judge.result import ExceptionResult, InFlight
+from master.judge.result import ExceptionResult, InFlight, TargetFigures
 
 
 def in_flight_text(in_flight: InFlight) -> str:
@@ -21,3 +21,17 @@ def exception_text(row: ExceptionResult) -> str:
     said = f"{row.type}: {row.message}" if row.message else row.type
     where = ", ".join(part for part in (row.user_class, row.place) if part)
     return f"{formatting.count(row.count)} × {formatting.shortened(said)}{', ' if where else ''}{where}"
+
+
+def target_text(target: TargetFigures) -> str:
+    """`CPU 60.6 % of a core (80 % at most), memory 107 MiB at peak (grew by 14.9 MiB), cache hits 89.7 %`."""
+    said = []
+    if target.cpu_percent_mean is not None:
+        highest = f" ({formatting.number(target.cpu_percent_max)} % at most)"
+        said.append(f"CPU {formatting.number(target.cpu_percent_mean)} % of a core{highest}")
+    if target.memory_peak_bytes is not None:
+        growth = f" (grew by {formatting.memory(target.memory_growth_bytes)})"
+        said.append(f"memory {formatting.memory(target.memory_peak_bytes)} at peak{growth}")
+    if target.cache_hit_share is not None:
+        said.append(f"cache hits {formatting.share(target.cache_hit_share)}")
+    return ", ".join(said) or formatting.NOTHING

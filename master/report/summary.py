@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from master.formatting import listed
-from master.judge.result import NO_DATA, Latency, Requests, Result, ValidityResult
-from master.report.result_texts import exception_text, in_flight_text
+from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ValidityResult
+from master.report.result_texts import exception_text, in_flight_text, target_text
 from master.run.directory import RunDirectory
 from worker.printable import printable
 
@@ -26,11 +26,13 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     figures = Table.grid(padding=(0, 2))
     figures.add_column(style="dim")
     for name, value in (
+        *(_arrivals(result.load) if result.load.model == "open" else []),
         ("requests", _requests(result.requests)),
         ("latency ms", _percentiles(result.latency_ms)),
+        *_service_time(result),
         (
             "own lag ms",
-            f"{_percentiles(result.generator_lag_ms)}: so much may be in latencies beside the target's time",
+            f"{_percentiles(result.generator_lag_ms)}: so much may be in {'service times' if result.load.model == 'open' else 'latencies'} beside the target's time",
         ),
         ("users", f"{result.users.peak} of {result.users.target}"),
         (
@@ -40,6 +42,8 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
     ):
         figures.add_row(name, value)
+    if result.target_figures is not None:
+        figures.add_row("target", target_text(result.target_figures))
     _add_notes(figures, result)
     console.print()
     console.print(figures, highlight=False)
@@ -82,6 +86,35 @@ def _add_notes(figures: Table, result: Result) -> None:
         figures.add_row("fault", Text(fault))
     for gap in result.gaps:
         figures.add_row("gap", f"no controller from {gap.from_s:.1f} s to {gap.to_s:.1f} s")
+
+
+def _arrivals(load: Load) -> list[tuple[str, str]]:
+    """What was due by the schedule, and what became of it."""
+    missed = load.missed
+    if missed is None:
+        return [("arrivals", "unknown")]
+    parts = (
+        (missed.no_free_user, "no user free"),
+        (missed.while_unfit, "by unfit workers"),
+        (missed.given_up, "given up"),
+    )
+    whose = ", ".join(f"{number} {what}" for number, what in (*parts, (missed.lost, "lost")) if number)
+    rate = "" if load.started_per_s is None else f", {load.started_per_s:.1f}/s"
+    said = f"{_number(load.offered)} offered, {_number(load.started)} started{rate}, {_number(missed.total)} missed"
+    found = [("arrivals", f"{said}{f' ({whose})' if whose else ''}, {_number(load.late)} late")]
+    if load.lateness_ms is not None:
+        found.append(("lateness ms", _percentiles(load.lateness_ms)))
+    return found
+
+
+def _service_time(result: Result) -> list[tuple[str, str]]:
+    if result.load.model != "open" or result.service_time_ms is None:
+        return []
+    return [("service ms", _percentiles(result.service_time_ms))]
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else str(value)
 
 
 def _requests(requests: Requests) -> str:

@@ -19,6 +19,20 @@ PLAIN_STEP_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True)
+class LatestArrivals:
+    """Arrivals of the open model in the latest seconds that all workers have reported, per second; and service times, None: none yet."""
+
+    offered_per_s: float
+    started_per_s: float
+    missed_per_s: float
+    """Found no user free, or were given up."""
+    late_per_s: float
+    service_p50_ms: float | None
+    service_p95_ms: float | None
+    service_p99_ms: float | None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The run at one moment. Rate, errors and latencies are of the latest seconds that all workers have reported; None: none yet.
 
@@ -45,6 +59,8 @@ class Snapshot:
     nodes_ready: int
     nodes_hot: int
     nodes_lost: int
+    arrivals: LatestArrivals | None = None
+    """None in the closed model."""
 
 
 class View(Protocol):
@@ -111,7 +127,7 @@ class PlainView:
             f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "
             f"users {snapshot.users}/{snapshot.users_planned}  {snapshot.rate_per_s:.0f} req/s  "
             f"errors {snapshot.error_share:.2%}  p50/p95/p99 {_ms(snapshot.p50_ms)}/{_ms(snapshot.p95_ms)}/"
-            f"{_ms(snapshot.p99_ms)} ms  {_in_flight(snapshot)}{_exceptions(snapshot)}{_nodes(snapshot)} {snapshot.nodes_ready} ready {snapshot.nodes_hot} hot "
+            f"{_ms(snapshot.p99_ms)} ms  {_arrivals(snapshot.arrivals)}{_in_flight(snapshot)}{_exceptions(snapshot)}{_nodes(snapshot)} {snapshot.nodes_ready} ready {snapshot.nodes_hot} hot "
             f"{snapshot.nodes_lost} lost"
         )
 
@@ -190,7 +206,38 @@ class TerminalView:
         waiting = Text.assemble(
             (_in_flight(snapshot), "yellow" if snapshot.oldest_s else "dim"), (_exceptions(snapshot), "red")
         )
-        return [head, bar, Text(), figures, Text(), waiting, nodes]
+        arrivals: list[RenderableType] = (
+            [] if snapshot.arrivals is None else [Text(), _arrivals_table(snapshot.arrivals)]
+        )
+        return [head, bar, Text(), figures, *arrivals, Text(), waiting, nodes]
+
+
+def _arrivals_table(arrivals: LatestArrivals) -> Table:
+    table = Table.grid(padding=(0, 3))
+    columns = (
+        ("offered/s", Text(f"{arrivals.offered_per_s:.0f}")),
+        ("started/s", Text(f"{arrivals.started_per_s:.0f}")),
+        ("missed/s", Text(f"{arrivals.missed_per_s:.1f}", style="red" if arrivals.missed_per_s else "")),
+        ("late/s", Text(f"{arrivals.late_per_s:.1f}", style="yellow" if arrivals.late_per_s else "")),
+        ("service p50", Text(_ms(arrivals.service_p50_ms))),
+        ("p95 ms", Text(_ms(arrivals.service_p95_ms))),
+        ("p99 ms", Text(_ms(arrivals.service_p99_ms))),
+    )
+    for _ in columns:
+        table.add_column(justify="right", min_width=8)
+    table.add_row(*(Text(name, style="dim") for name, _ in columns))
+    table.add_row(*(value for _, value in columns))
+    return table
+
+
+def _arrivals(arrivals: LatestArrivals | None) -> str:
+    if arrivals is None:
+        return ""
+    return (
+        f"service {_ms(arrivals.service_p50_ms)}/{_ms(arrivals.service_p95_ms)}/{_ms(arrivals.service_p99_ms)} ms  "
+        f"arrivals {arrivals.started_per_s:.0f} of {arrivals.offered_per_s:.0f}/s, {arrivals.missed_per_s:.1f} missed,"
+        f" {arrivals.late_per_s:.1f} late  "
+    )
 
 
 def _in_flight(snapshot: Snapshot) -> str:

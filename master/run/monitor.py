@@ -13,13 +13,14 @@ from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
 from master.run.collect.collector import Collector
-from master.run.live_view import Snapshot, View
+from master.run.live_view import LatestArrivals, Snapshot, View
 from master.run.processes.local import LocalProcesses
 from master.run.real_nodes.revocations import Revocations
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
+from worker.load.histogram import Histogram
 from worker.load.runner import IDLE_AFTER_S, REPORT_INTERVAL_S
 
 LATEST_S = 5
@@ -188,6 +189,12 @@ class Monitor:
     def _publish(self, server: MetricsServer, snapshot: Snapshot) -> None:
         collector = self.collector
         latency_ms = {0.5: snapshot.p50_ms, 0.95: snapshot.p95_ms, 0.99: snapshot.p99_ms}
+        arrivals = snapshot.arrivals
+        service_ms = (
+            {}
+            if arrivals is None
+            else {0.5: arrivals.service_p50_ms, 0.95: arrivals.service_p95_ms, 0.99: arrivals.service_p99_ms}
+        )
         server.publish(
             LiveState(
                 run=self.run,
@@ -201,10 +208,26 @@ class Monitor:
                 },
                 exceptions=collector.user_classes.exceptions,
                 latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
+                service_time_s={quantile: ms / 1000 for quantile, ms in service_ms.items() if ms is not None},
+                arrivals=None if arrivals is None else collector.totals.arrivals,
+                offered=None if arrivals is None else collector.timeline.offered_before(snapshot.offset_s),
                 dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
                 reports=collector.report_acks.accepted,
                 workers_restarted=collector.agents.restarts,
             )
+        )
+
+    def _latest_arrivals(self, offset_s: float, service: Histogram) -> LatestArrivals:
+        offered, tally = self.collector.seconds.latest_arrivals(offset_s, LATEST_S)
+        p50_ms, p95_ms, p99_ms = service.percentiles((50, 95, 99))
+        return LatestArrivals(
+            offered_per_s=offered / LATEST_S,
+            started_per_s=tally.started / LATEST_S,
+            missed_per_s=(tally.missed + tally.given_up) / LATEST_S,
+            late_per_s=tally.late / LATEST_S,
+            service_p50_ms=p50_ms,
+            service_p95_ms=p95_ms,
+            service_p99_ms=p99_ms,
         )
 
     def _show(self) -> None:
@@ -233,6 +256,7 @@ class Monitor:
             nodes_ready=self.registry.usable,
             nodes_hot=states[NodeState.HOT] + states[NodeState.THROTTLED],
             nodes_lost=sum(states[state] for state in OUT_OF_SERVICE),
+            arrivals=self._latest_arrivals(offset_s, latest.service_times) if self.scenario.open_model else None,
         )
         self.view.show(snapshot)
         if self.metrics is not None:

@@ -9,7 +9,7 @@ CREATE TABLE endpoints (id INTEGER PRIMARY KEY, method TEXT NOT NULL, name TEXT 
 -- What all workers finished in one second at one endpoint; fit = 0: measured while the node was not fit to measure. `userspace_timed`
 -- of them were ended by a worker's own clock, not by its kernel's note. `histogram` has the response times of what did not fail and
 -- the ages of what got no answer (`unanswered`, part of `failed`), `failures` those of other failures (NULL: none); `without_latency` have none.
--- In the open model these count from when an arrival was due; `service` has the same requests' times from their actual start (NULL: equal).
+-- In the open model the wait of an arrival for a free user is in them; `service` has the same requests' times without it (NULL: equal).
 CREATE TABLE requests (
     second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL,
     total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,

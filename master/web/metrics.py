@@ -64,6 +64,12 @@ class LiveState:
     """Exceptions in users' code, by user class and type."""
     latency_s: Mapping[float, float] = field(default_factory=dict)
     """Percentiles of the latest seconds, by quantile (0 to 1)."""
+    service_time_s: Mapping[float, float] = field(default_factory=dict)
+    """The same of service times, in the open model."""
+    arrivals: ArrivalTally | None = None
+    """Arrivals that workers have reported since the run began; None in the closed model."""
+    offered: int | None = None
+    """Arrivals that have been due since then, by the schedule; None in the closed model."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Messages and connections that were turned away, by reason."""
     reports: int = 0
@@ -209,6 +215,8 @@ class _Page(Collector):
         for quantile, value_s in state.latency_s.items():
             latency.add_metric([f"{quantile:g}"], value_s)
         yield latency
+        if state.arrivals is not None:
+            yield from _arrival_families(state, state.arrivals)
         dropped = CounterMetricFamily(
             "piswarm_dropped_messages", "Messages and connections that were dropped.", labels=["reason"]
         )
@@ -217,3 +225,24 @@ class _Page(Collector):
         yield dropped
         yield CounterMetricFamily("piswarm_reports", "Reports of workers that were accepted.", state.reports)
         yield CounterMetricFamily("piswarm_workers_restarted", "Workers started again.", state.workers_restarted)
+
+
+def _arrival_families(state: LiveState, tally: ArrivalTally) -> Iterator[Any]:
+    """Arrivals of the open model: what was due, what became of it, and how late it began."""
+    if state.offered is not None:
+        yield CounterMetricFamily("piswarm_arrivals_offered", "Arrivals that were due by the schedule.", state.offered)
+    outcomes = CounterMetricFamily(
+        "piswarm_arrivals", "Arrivals that workers have reported, by what became of them.", labels=["outcome"]
+    )
+    for outcome, count in (("started", tally.started), ("missed", tally.missed), ("given up", tally.given_up)):
+        outcomes.add_metric([outcome], count)
+    yield outcomes
+    yield CounterMetricFamily(
+        "piswarm_arrivals_late", "Of those started, the ones that a worker was late for.", tally.late
+    )
+    service = GaugeMetricFamily(
+        "piswarm_service_time_seconds", "Service time of the latest seconds, by quantile.", labels=["quantile"]
+    )
+    for quantile, value_s in state.service_time_s.items():
+        service.add_metric([f"{quantile:g}"], value_s)
+    yield service

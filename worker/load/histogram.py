@@ -156,7 +156,7 @@ class EndpointStats:
         self.failures = failures
         """Latencies of all other failures, so that quick errors do not improve the percentiles; None without any."""
         self.service = service
-        """Service times of the requests in `histogram`: from their actual start, not from when they were due. None: the same."""
+        """Service times of the requests in `histogram`: without the time for which their arrivals waited for a user. None: the same."""
         self.unanswered = unanswered
         """Failures that got no answer: a timeout, or cut off at the end."""
         self.without_latency = without_latency

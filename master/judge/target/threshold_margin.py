@@ -1,15 +1,14 @@
 """Whether a threshold on latency came out as it did because of the target, or perhaps only because of the generator. Pure.
 
 What is measured is T + E, the target's time and what the generator added, which is never below 0: by sending late, and with
-clients other than worker.http by reading late. In the open model latency counts from the due time, so that how late arrivals
-started is in it as well; in service times it is not. So a `p95 < 50 ms` that holds does hold, while one that is broken by a little
-may be the generator's doing. How much of it may be follows from the lag of the fit seconds, whose distribution is known from
+clients other than worker.http by reading late. So a `p95 < 50 ms` that holds does hold, while one that is broken by a little
+may be the generator's doing; so with service times. (How late a worker was for an arrival of the open model is in neither.) How much of it may be follows from the lag of the fit seconds, whose distribution is known from
 probes at fixed times, as if one more request had been on its way then. By the union bound, for any split of the tail,
 
     q(T + E, p) <= q(T, p1) + q(E, p2)        where (1 - p1) + (1 - p2) = 1 - p
 
 With nine tenths of the tail left to T, the target's own percentile (a little above p) is at least what was measured less
-the percentile of the lag that leaves a tenth of the tail: less its p99.9 for a p99. With lateness, too, eight tenths are left.
+the percentile of the lag that leaves a tenth of the tail: less its p99.9 for a p99.
 """
 
 from __future__ import annotations
@@ -26,22 +25,17 @@ _LAG_S_PART_OF_TAIL = 0.1
 
 
 def check_threshold_margin(
-    thresholds: Sequence[Threshold], outcomes: Iterable[ThresholdOutcome], lag: Histogram, lateness: Histogram
+    thresholds: Sequence[Threshold], outcomes: Iterable[ThresholdOutcome], lag: Histogram
 ) -> ValidityOutcome:
-    """The check `doubtful_thresholds`: none whose outcome the generator could have turned in its fit seconds.
-
-    That is by its event loops' `lag`, or by the `lateness` of the open model's arrivals.
-    """
+    """The check `doubtful_thresholds`: none whose outcome the generator's `lag` in its fit seconds could have turned."""
     doubtful = []
     for rule, outcome in zip(thresholds, outcomes, strict=True):
         if rule.percent is None or outcome.observed is None:
             continue
-        max_ms = lag_in(rule.percent, lag) + (0.0 if rule.on_service_time else lag_in(rule.percent, lateness))
+        max_ms = lag_in(rule.percent, lag)
         if rule.holds(outcome.observed) != rule.holds(max(0.0, outcome.observed - max_ms)):
             shown = format_latency(float(f"{max_ms:.3g}"))
-            doubtful.append(
-                f"{rule.text} was {outcome.observed_text}, up to {shown} of it the generator's own {'lateness and lag' if lateness.buckets and not rule.on_service_time else 'lag'}"
-            )
+            doubtful.append(f"{rule.text} was {outcome.observed_text}, up to {shown} of it the generator's own lag")
     return ValidityOutcome(
         "doubtful_thresholds", "0", str(len(doubtful)), len(doubtful), ok=not doubtful, message="; ".join(doubtful)
     )

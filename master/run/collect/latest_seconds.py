@@ -118,6 +118,16 @@ class LatestSeconds:
         """The requests in flight at the end of the latest complete second, by endpoint."""
         return self.at(int(offset_s) - CLOSED_AFTER_S).in_flight
 
+    def latest_arrivals(self, offset_s: float, seconds: int) -> tuple[int, ArrivalTally]:
+        """Arrivals of the latest complete `seconds`: how many were offered by the schedule, and what workers made of them."""
+        end = int(offset_s) - CLOSED_AFTER_S + 1
+        facts = [self.at(second) for second in range(end - seconds, end)]
+        whole = ArrivalTally()
+        for second_facts in facts:
+            for tally in second_facts.arrivals.values():
+                whole.merge(tally)
+        return sum(second_facts.offered or 0 for second_facts in facts), whole
+
     def latest(self, offset_s: float, seconds: int) -> EndpointStats:
         """The latest complete `seconds` in one tally, all endpoints together."""
         end = int(offset_s) - CLOSED_AFTER_S + 1

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from judged_run import SECONDS, fit_log, run_facts
+from open_run import RATE, arrivals, fill, scenario
 from report_example import result
 from rich.console import Console
 
+from master.judge.outcome import conclude
 from master.judge.result import InFlight, Result
+from master.judge.run_facts import CacheCounts
 from master.report.summary import print_summary
 from master.run.directory import RunDirectory
+from master.store import Store
 
 
 def printed(what: Result, path: Path) -> str:
@@ -58,3 +63,21 @@ def test_an_endpoint_with_brackets_in_its_name_is_printed_as_it_is(tmp_path: Pat
     what = result()
     what.in_flight = InFlight(peak=2, oldest_ms=5000.0, endpoint="GET /a[/b]")
     assert "GET /a[/b]" in printed(what, tmp_path)
+
+
+def test_arrivals_service_times_and_the_target_are_told_in_the_open_model(tmp_path: Path) -> None:
+    """The summary tells what became of the arrivals, by whose fault, beside latencies and service times."""
+    store = Store(tmp_path / "run.db", create=True)
+    fill(store, arrivals(93, missed=4, late=2, given_up=1))
+    facts = run_facts(offered=RATE * SECONDS, cache=CacheCounts(90, 10))
+    text = printed(conclude(scenario(), store, fit_log(), facts), tmp_path)
+    store.close()
+    for said in (
+        "arrivals 2000 offered, 1860 started, 93.0/s, 140 missed (80 no user free, 20 given up, 40 lost), 40 late",
+        "lateness ms p50 0.1998",
+        "service ms p50 20",
+        "latency ms p50 29.95",
+        "target CPU 52.0 % of a core (59.0 % at most), memory 119\u00a0MiB at peak (grew by 14.0\u00a0MiB), cache hits 90\u00a0%",
+    ):
+        assert " ".join(said.split()) in text
+    assert "offered" not in printed(result(), tmp_path)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from master.run.live_view import PlainView, Snapshot
+from master.run.live_view import LatestArrivals, PlainView, Snapshot, TerminalView
 
 
 def snapshot(offset_s: float, oldest_s: float, phase: str = "hold") -> Snapshot:
@@ -72,3 +73,27 @@ def test_a_new_phase_shows_at_once() -> None:
         ["0:02", "hold,"],
         ["0:07", "hold,"],
     ]
+
+
+ARRIVALS = LatestArrivals(500.0, 497.0, 3.0, 0.4, 12.0, 30.0, None)
+
+
+def test_a_line_of_the_open_model_tells_arrivals_and_service_times() -> None:
+    """What was offered, started, missed and late per second is on the line, with both kinds of percentiles."""
+    written = io.StringIO()
+    with PlainView(Console(file=written)) as view:
+        view.show(replace(snapshot(0.0, 0.0), arrivals=ARRIVALS))
+    line = written.getvalue()
+    assert "p50/p95/p99 27.0/90.0/160 ms  service 12.0/30.0/– ms  arrivals 497 of 500/s, 3.0 missed, 0.4 late" in line
+
+
+def test_a_terminal_has_a_row_of_arrivals_in_the_open_model_alone() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    view = TerminalView(console, "run")
+    for arrivals, shown in ((None, False), (ARRIVALS, True)):
+        view.show(replace(snapshot(0.0, 0.0), arrivals=arrivals))
+        with console.capture() as capture:
+            console.print(*view._lines())
+        text = capture.get()
+        assert ("offered/s" in text) is shown
+        assert ("497" in text) is shown

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from master.errors import InputError
 from master.web import metrics
 from master.web.metrics import MAX_CONNECTIONS, LiveState, MetricsServer
+from worker.load.histogram import ArrivalTally
 
 ODD = 'quote " slash \\ line\nend ' + "ü" * 280
 STATE = LiveState(
@@ -85,6 +86,22 @@ def test_prometheus_reads_what_the_run_handed_over(server: MetricsServer) -> Non
     }
     server.publish(LiveState())
     assert scrape(server)["piswarm_users", ()] == 0
+
+
+def test_prometheus_reads_what_became_of_arrivals_in_the_open_model_alone(server: MetricsServer) -> None:
+    """Arrivals are counted by outcome, beside those that were due, and service times beside latencies."""
+    assert not [name for name, _ in scrape(server) if "arrivals" in name or "service" in name]
+    tally = ArrivalTally(90, 7, 5, 3)
+    server.publish(LiveState(arrivals=tally, offered=101, service_time_s={0.5: 0.002}))
+    found = {key: value for key, value in scrape(server).items() if "arrivals" in key[0] or "service" in key[0]}
+    assert found == {
+        ("piswarm_arrivals_offered_total", ()): 101,
+        ("piswarm_arrivals_total", ("started",)): 90,
+        ("piswarm_arrivals_total", ("missed",)): 7,
+        ("piswarm_arrivals_total", ("given up",)): 3,
+        ("piswarm_arrivals_late_total", ()): 5,
+        ("piswarm_service_time_seconds", ("0.5",)): 0.002,
+    }
 
 
 @pytest.mark.parametrize(
