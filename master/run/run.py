@@ -12,6 +12,7 @@ from master.errors import AbortError, PiswarmError
 from master.fleet.master import FleetMaster
 from master.judge.result import Result
 from master.load.arrival_plan import plan_of
+from master.run.capacity import fleet_warnings
 from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
 from master.run.end import FinishedRun, LoadOutcome, conclude_run, write_result
@@ -152,7 +153,7 @@ class _Execution:
         )
         self._machine_warnings = list(self._find_machine_warnings())
         self.warnings = [*prepared.warnings, *self._machine_warnings]
-        """What the operator is warned of before the load: in the input, and of this machine."""
+        """What the operator is warned of before the load: in the input, of this machine, and of the fleet."""
 
     @property
     def resumable(self) -> bool:
@@ -178,6 +179,7 @@ class _Execution:
                 start_fleet(self._prepared, self._processes, self.collector, target, adopted)
                 with self._monitor.running():
                     wait_for_nodes(self._prepared, self.collector, self._revocations, self._stop, self._view)
+                    self._warn_of_capacity()
                     if self._prepared.checkpoint is not None:
                         self._prepared.store.put_meta("verdict", None)  # of the part before, if that was judged
                     self._go_through_stages()
@@ -207,6 +209,13 @@ class _Execution:
             separate_processes=access.separate_processes,
             embedded=scenario.target == EMBEDDED,
         )
+
+    def _warn_of_capacity(self) -> None:
+        """Tell, now that the nodes are ready, where arrivals can hardly fit into what they carry."""
+        simulated = self._prepared.access.roster is None
+        for warning in fleet_warnings(self._prepared.scenario, self._prepared.registry, simulated=simulated):
+            self._view.warn(warning)
+            self.warnings.append(warning)
 
     def _end_fleet_with(self, ending: ExitStack) -> None:
         """Have the fleet brought down, step by step, when `ending` is left: the last step here comes first."""
