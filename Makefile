@@ -53,7 +53,7 @@ bench-agent: $(READY) ## Measure what an agent takes of a node's core, and how l
 bench-target: $(READY) ## Measure every gate of the embedded target beside the generator
 	$(VENV)/bin/python tests/bench/target $(BENCH)
 
-bench-monitoring: $(READY) ## Measure what recording, requests, export, spans and rules cost, against their floors
+bench-monitoring: $(READY) ## Measure what recording, cache, rate limits, export, spans and rules cost, against their floors
 	$(VENV)/bin/python tests/bench/monitoring $(BENCH)
 
 bench-open: $(READY) ## Measure the open model beside wrk2 and the closed model on targets that stall

@@ -131,7 +131,7 @@ class _Bench:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python tests/bench/monitoring",
-        description="What recording, requests, export, spans and rules cost here, against their floors;\n"
+        description="What recording, cache, rate limits, requests, export, spans, rules and memory cost here, against their floors;\n"
         "and that tracing costs nothing while it is off. Takes about 2 minutes.",
         epilog="example: python tests/bench/monitoring --only export,alerts --out /tmp/monitoring.json\n\n"
         "exit status: 0 every floor holds, or skipped for want of a second core; 1 one does not, or it failed;\n"

@@ -10,10 +10,13 @@ from target_gates import Gate
 
 FLOORS: Mapping[str, Mapping[str, tuple[str, str, float, str]]] = {
     "recording": {"record": ("record 3000 metrics", "<", 100, "ms")},
+    "cache": {"reads": ("10 000 cache reads", "<", 10, "ms"), "hits": ("hits among them", ">", 95, "%")},
+    "limits": {"checks": ("10 000 rate-limit checks", "<", 50, "ms")},
     "requests": {"rate": ("10 000 requests of 100 concurrent workers", ">", 1000, "/s")},
     "export": {"scrape": ("Prometheus export of 2000 metrics", "<", 100, "ms")},
     "spans": {"span": ("one tracing span", "<", 100, "µs")},
     "alerts": {"evaluations": ("1000 alert evaluations", "<", 50, "ms")},
+    "memory": {"entries": ("memory of 1000 cached entries", "<", 1.4, "MB")},
     "off": {"ratio": ("GET/s with tracing off, to those without it", ">=", 0.99, "")},
 }
 """By area and figure: what is measured, and its bound."""

@@ -1,6 +1,6 @@
 """The process that is measured: one area of the monitoring, round by round. Prints one line of JSON: figures with a value a round.
 
-What runs is the code of a run itself: a worker's recorder, a controller's metrics and rules.
+What runs is the code of a run itself: a worker's recorder, a controller's metrics and rules, the target's cache and limits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import http.client
 import json
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,11 @@ from worker.load.request_event import RequestEvent
 Values = dict[str, list[float]]
 
 RECORDS = 3000
+CACHE_READS = 10_000
+MEDIA = 200
+"""What the target's catalogue has when it is new."""
+CHECKS = 10_000
+CALLERS = 100
 WORKERS = 100
 REQUESTS = 10_000
 SERIES = 2000
@@ -44,6 +50,7 @@ SERIES_OF_ENDPOINT = 5
 SPANS = 1000
 RULES = 10
 EVALUATIONS = 1000
+ENTRIES = 1000
 
 
 @contextmanager
@@ -77,6 +84,64 @@ def recording(rounds: int) -> Values:
                 record("GET", names[number % 50], 1.0 + number % 97, 200)
         recorder.make_report({}, final=True)
     return {"record": took}
+
+
+def cache(rounds: int) -> Values:
+    """Reads of the target's cache of metadata, each medium put when it is missed."""
+    from streamgate_media import media  # noqa: PLC0415
+
+    from master.target.streamgate.caching.cache import Cache  # noqa: PLC0415  # no gevent there
+
+    answers = media(MEDIA)
+    keys = [f"media{1 + number * 7919 % MEDIA:04}" for number in range(CACHE_READS)]
+    took: list[float] = []
+    hits: list[float] = []
+    for _ in range(rounds):
+        kept = Cache(8 << 20, 60.0)
+        with timed(took):
+            for key in keys:
+                if kept.get(key) is None:
+                    kept.put(key, answers[key])
+        figures = kept.figures()
+        hits.append(100 * figures.hits / (figures.hits + figures.misses))
+    return {"reads": took, "hits": hits}
+
+
+def memory(rounds: int) -> Values:
+    """What 1000 cached media take, keys and answers included."""
+    from streamgate_media import media  # noqa: PLC0415
+
+    from master.target.streamgate.caching.cache import Cache  # noqa: PLC0415
+
+    media(1)  # what is made once
+    taken: list[float] = []
+    for _ in range(rounds):
+        gc.collect()
+        tracemalloc.start()
+        kept = Cache(64 << 20, 60.0)
+        for key, answer in media(ENTRIES).items():
+            kept.put(key, answer)
+        gc.collect()
+        assert kept.figures().entries == ENTRIES
+        taken.append(tracemalloc.get_traced_memory()[0] / 1e6)
+        tracemalloc.stop()
+        del kept
+    return {"entries": taken}
+
+
+def limits(rounds: int) -> Values:
+    """Requests of 100 callers counted against the target's limit, which lets them pass."""
+    from master.target.streamgate.limiting.limiter import CallerLimits  # noqa: PLC0415
+
+    callers = [f"user{number:04}" for number in range(CALLERS)]
+    took: list[float] = []
+    for _ in range(rounds):
+        bucket = CallerLimits(10_000.0, 10_000)
+        with timed(took):
+            for number in range(CHECKS):
+                bucket.take(callers[number % CALLERS])
+        assert bucket.allowed == CHECKS
+    return {"checks": took}
 
 
 def requests(rounds: int, target: str) -> Values:
@@ -173,7 +238,9 @@ def spans(rounds: int, target: str, collector: str) -> Values:
     return {"span": took}
 
 
-AREAS: dict[str, Callable[..., Values]] = {each.__name__: each for each in (recording, requests, export, spans, alerts)}
+AREAS: dict[str, Callable[..., Values]] = {
+    each.__name__: each for each in (recording, cache, limits, requests, export, spans, alerts, memory)
+}
 
 
 def main() -> None:

@@ -51,8 +51,8 @@ def print_table(
         table.add_row(
             gate.figure,
             f"{gate.sign} {gate.bound:g} {gate.unit}".strip(),
-            f"{number(each.median, '.4g')} {gate.unit}".strip(),
-            f"{number(min(each.rounds), '.4g')} to {number(max(each.rounds), '.4g')}",
+            f"{_shown(each.median)} {gate.unit}".strip(),
+            f"{_shown(min(each.rounds))} to {_shown(max(each.rounds))}",
             f"{number(gate.margin, '.3g')} ×",
             "ok" if gate.holds else "FAIL",
         )
@@ -65,5 +65,10 @@ def print_table(
         f"{machine['cpu']}, one core for what is measured, another for its server; medians of {rounds} rounds; {took_s:.0f} s",
         soft_wrap=True,
     )
+    console.print("what waits for a server is measured by time, the rest by its CPU time", highlight=False)
     failed = sum(not each.gate.holds for each in measured)
     console.print(f"{len(measured) - failed} of {len(measured)} floors hold", highlight=False)
+
+
+def _shown(value: float) -> str:
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"

@@ -126,9 +126,13 @@ def test_no_floor_is_missing() -> None:
     }
     assert bounds == {
         "record 3000 metrics": ("<", 100, "ms"),
+        "10 000 cache reads": ("<", 10, "ms"),
+        "hits among them": (">", 95, "%"),
+        "10 000 rate-limit checks": ("<", 50, "ms"),
         "10 000 requests of 100 concurrent workers": (">", 1000, "/s"),
         "Prometheus export of 2000 metrics": ("<", 100, "ms"),
         "one tracing span": ("<", 100, "µs"),
         "1000 alert evaluations": ("<", 50, "ms"),
+        "memory of 1000 cached entries": ("<", 1.4, "MB"),
         "GET/s with tracing off, to those without it": (">=", 0.99, ""),
     }
