@@ -95,6 +95,7 @@ class Gateway:
         started_s = perf_counter()
         answered = False
         label = UNMATCHED
+        endpoint: Endpoint | None = None
 
         async def send_counted(message: Message) -> None:
             nonlocal answered
@@ -116,6 +117,8 @@ class Gateway:
             if answered:
                 raise
             response = error_response(_api_error(error, scope["method"], label))
+            if endpoint is not None:
+                response.raw_headers.extend(endpoint.answer_headers)
             await response(scope, receive, send_counted)
 
     async def _respond(self, endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
@@ -125,7 +128,7 @@ class Gateway:
             response = await self._handle(endpoint, request, path, None)
         else:
             response = await self._handle_signed_in(endpoint, request, path, caller)
-        response.raw_headers.extend(quota)
+        response.raw_headers.extend((*endpoint.answer_headers, *quota))
         if not endpoint.cacheable:
             response.raw_headers.append(_NO_STORE)
         return response

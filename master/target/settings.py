@@ -259,8 +259,8 @@ def _add_streaming_options(parser: argparse.ArgumentParser) -> None:
 
 def _rate(text: str) -> float:
     rate_per_s = float(text)
-    if not (rate_per_s == 0 or 0.01 <= rate_per_s <= 1e9):
-        raise argparse.ArgumentTypeError(f"{text} is neither 0 nor between 0.01 and 1000000000")
+    if not (rate_per_s == 0 or 0.01 <= rate_per_s <= 1e6):
+        raise argparse.ArgumentTypeError(f"{text} is neither 0 nor between 0.01 and 1000000")
     return rate_per_s
 
 

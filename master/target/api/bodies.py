@@ -47,36 +47,54 @@ class BodyBudget:
         self.left_bytes = left_bytes
 
 
-async def stream_bytes(request: Request, limit_bytes: int, budget: BodyBudget) -> AsyncGenerator[bytes]:
-    """The body as it comes. `budget` has it back when the generator is closed.
+class BodyStream:
+    """A body of at most `limit_bytes` as it comes. `budget` has back what of it was taken when `pieces` is closed."""
 
-    Raises ApiError 413 as soon as it is known to be longer than `limit_bytes`, 503 where `budget` has no more.
-    """
-    if int(request.headers.get("content-length", 0)) > limit_bytes:
-        raise errors.too_large(limit_bytes)
-    received_bytes = 0
-    try:
-        async with aclosing(request.stream()) as stream:
-            async for part in stream:
-                received_bytes += len(part)
-                budget.left_bytes -= len(part)
-                if received_bytes > limit_bytes:
-                    raise errors.too_large(limit_bytes)
-                if budget.left_bytes < 0:
-                    raise errors.unavailable("too many bodies are on their way")
-                yield part
-    finally:
-        budget.left_bytes += received_bytes
+    def __init__(self, request: Request, limit_bytes: int, budget: BodyBudget) -> None:
+        self._request = request
+        self._limit_bytes = limit_bytes
+        self._budget = budget
+        self._held_bytes = 0
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Piece by piece.
+
+        Raises ApiError 413 as soon as it is known to be longer than the limit, 503 where the budget has no more, and
+        ClientDisconnect.
+        """
+        if int(self._request.headers.get("content-length", 0)) > self._limit_bytes:
+            raise errors.too_large(self._limit_bytes)
+        received_bytes = 0
+        try:
+            async with aclosing(self._request.stream()) as stream:
+                async for part in stream:
+                    received_bytes += len(part)
+                    self._hold(len(part))
+                    if received_bytes > self._limit_bytes:
+                        raise errors.too_large(self._limit_bytes)
+                    if self._budget.left_bytes < 0:
+                        raise errors.unavailable("too many bodies are on their way")
+                    yield part
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """What has come so far is kept in memory no more."""
+        self._hold(-self._held_bytes)
+
+    def _hold(self, more_bytes: int) -> None:
+        self._held_bytes += more_bytes
+        self._budget.left_bytes -= more_bytes
 
 
 async def read_bytes(request: Request, limit_bytes: int, budget: BodyBudget) -> bytes:
-    """The whole body. Raises ApiError as `stream_bytes`."""
-    async with aclosing(stream_bytes(request, limit_bytes, budget)) as stream:
-        return b"".join([part async for part in stream])
+    """The whole body. Raises ApiError as BodyStream."""
+    async with aclosing(BodyStream(request, limit_bytes, budget).pieces()) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 async def read_body(request: Request, endpoint: Endpoint, budget: BodyBudget) -> Any:
-    """The body as the endpoint declares it: a Struct, bytes, or what `stream_bytes` gives.
+    """The body as the endpoint declares it: a Struct, bytes, or a BodyStream.
 
     Raises ApiError as `read_bytes`, 415 for another content type than JSON, 400 for what is no JSON, 422 for what
     breaks the schema.
@@ -88,7 +106,7 @@ async def read_body(request: Request, endpoint: Endpoint, budget: BodyBudget) ->
     if content_type.partition(";")[0].strip().lower() != expected:
         raise errors.unsupported_media_type(expected)
     if isinstance(endpoint.body, Streamed):
-        return stream_bytes(request, endpoint.body.max_bytes, budget)
+        return BodyStream(request, endpoint.body.max_bytes, budget)
     body = await read_bytes(request, MAX_JSON_BYTES, budget)
     try:
         decoded = endpoint.decode(body)

@@ -41,7 +41,7 @@ class Call:
     """One request to an endpoint: authorized, its body, query and headers validated.
 
     `caller` is None for public endpoints alone; `path` has the variable parts of the path; `body` is a Struct of the
-    endpoint's type, bytes, or an asynchronous generator of bytes where it is streamed; `query` and `headers` are Structs.
+    endpoint's type, bytes, or a BodyStream where it is streamed; `query` and `headers` are Structs.
     """
 
     __slots__ = ("body", "headers", "path", "query", "request", "signed_in")
@@ -106,6 +106,8 @@ class Endpoint:
     """Statuses of errors beyond those that follow from roles, body, query and path."""
     audited: bool = False
     """Whether each call that succeeds, or is forbidden, goes into the audit log."""
+    answer_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers of each of its answers, also of errors."""
     limited: bool = False
     """Whether calls count against the caller's rate limit."""
     cacheable: bool = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -32,7 +34,7 @@ class PiecesResponse(Response):
     """An answer whose body of `length_bytes` is made while it is sent, a piece when the one before is on its way."""
 
     def __init__(
-        self, status: int, headers: Sequence[Header], length_bytes: int, pieces: AsyncIterator[memoryview]
+        self, status: int, headers: Sequence[Header], length_bytes: int, pieces: AsyncGenerator[memoryview]
     ) -> None:
         self.status_code = status
         self.background = None
@@ -40,10 +42,14 @@ class PiecesResponse(Response):
         self.raw_headers = [*headers, (b"content-length", b"%d" % length_bytes)]
         self._pieces = pieces
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """As Response."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As Response. Whoever hangs up is not sent the rest, which would be read for nothing."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if scope["method"] != "HEAD":
-            async for piece in self._pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        request = Request(scope, receive)
+        async with aclosing(self._pieces) as pieces:
+            if scope["method"] != "HEAD":
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    if await request.is_disconnected():
+                        return
         await send({"type": "http.response.body", "body": b""})

@@ -16,8 +16,9 @@ from master.target.streamgate.limiting.router import LimitFigures
 from master.target.streamgate.media.library import Library, MediaLimits
 from master.target.streamgate.media.router import MediaApi
 from master.target.streamgate.streaming.router import StreamingApi
+from master.target.streamgate.uploads.form_router import FormApi
 from master.target.streamgate.uploads.intake import Intake
-from master.target.streamgate.uploads.router import UploadApi
+from master.target.streamgate.uploads.tus_router import TusApi
 
 DEFAULT_RATE_PER_S = 10_000.0
 
@@ -42,11 +43,13 @@ def streamgate(
 ) -> StreamGate:
     """StreamGate on `database`. `clock` gives Unix seconds."""
     library = Library(database, settings.media, clock=clock)
+    intake = Intake(library, clock=clock)
     rate_per_s = settings.rate_limit_per_s
     limits = CallerLimits(rate_per_s, max(1, round(rate_per_s))) if rate_per_s else None
     caches: Mapping[str, Cache[Any, Any]] = {"metadata": library.metadata, "segments": library.segments}
     domains: list[Domain] = [
-        UploadApi(library, Intake(library, clock=clock)),
+        FormApi(library, intake),
+        TusApi(intake),
         MediaApi(library),
         StreamingApi(library),
         CacheApi(caches),

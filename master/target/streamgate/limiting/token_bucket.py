@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
+# What subtracting times of a clock that has run for months is wrong by.
+_ROUNDING_S = 1e-8
+
+
 class Taken(NamedTuple):
     """What became of a request: `full_at` is to be kept, `left` tokens are there, `wait_s` until there is one for who got none."""
 
@@ -23,18 +27,17 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BucketRule:
-    """Every bucket's rate, and the tokens that it holds at most."""
+    """Every bucket's rate, up to a million a second, and the tokens that it holds at most."""
 
     rate_per_s: float
     burst: int
 
     def take(self, full_at: float, now: float) -> Taken:
         """Take a token of a bucket that is full at `full_at`, 0 for a new one."""
-        empty_s = self.burst / self.rate_per_s
-        full_at = max(now, full_at)
-        after = full_at + 1 / self.rate_per_s
-        # The billionth absorbs what rounding adds over a whole bucket.
-        wait_s = after - now - empty_s
-        if wait_s <= 1e-9 * empty_s:
-            return Taken(True, after, int((empty_s - (after - now)) * self.rate_per_s + 1e-6), 0.0)
-        return Taken(False, full_at, 0, wait_s)
+        interval_s, empty_s = 1 / self.rate_per_s, self.burst / self.rate_per_s
+        filling_s = max(0.0, full_at - now)
+        wait_s = filling_s + interval_s - empty_s
+        if wait_s > _ROUNDING_S:
+            return Taken(False, full_at, 0, wait_s)
+        filling_s += interval_s
+        return Taken(True, now + filling_s, max(0, int((empty_s - filling_s + _ROUNDING_S) * self.rate_per_s)), 0.0)

@@ -151,10 +151,11 @@ class Library:
         removed, parts, part_bytes = [], 0, 0
         async with self.database.transaction() as statements:
             for medium in media:
-                if await self.media.delete(statements, medium):
-                    gone, gone_bytes = await self.parts.delete(statements, medium)
+                deleted = await self.media.delete(statements, medium.id)
+                if deleted is not None:
+                    gone, gone_bytes = await self.parts.delete(statements, deleted)
                     parts, part_bytes = parts + gone, part_bytes + gone_bytes
-                    removed.append(medium)
+                    removed.append(deleted)
         self.parts.count(-parts, -part_bytes)
         for medium in removed:
             self.media.count(medium, -1)

@@ -10,7 +10,7 @@ MAX_PART_BYTES = 256 * 1024
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS media_parts (
-    medium INTEGER NOT NULL, start INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (medium, start));
+    medium TEXT NOT NULL, start INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (medium, start));
 """
 _ADD = "INSERT INTO media_parts (medium, start, content) VALUES (?, ?, ?)"
 _READ = "SELECT start, content FROM media_parts WHERE medium = ? AND start > ? AND start < ? ORDER BY start"
@@ -37,18 +37,18 @@ class PartStorage:
     async def add(self, statements: Statements, medium: Medium, start: int, content: bytes) -> None:
         """The part that begins at `start`; of more than MAX_PART_BYTES it makes several."""
         for at in range(0, len(content), MAX_PART_BYTES):
-            await statements.execute(_ADD, medium.serial, start + at, content[at : at + MAX_PART_BYTES])
+            await statements.execute(_ADD, medium.id, start + at, content[at : at + MAX_PART_BYTES])
 
     async def read(self, medium: Medium, start: int, end: int) -> bytes:
         """The bytes from `start` to before `end`; fewer where they are not there."""
-        rows = await self._database.fetch_all(_READ, medium.serial, start - MAX_PART_BYTES, end)
+        rows = await self._database.fetch_all(_READ, medium.id, start - MAX_PART_BYTES, end)
         return b"".join(bytes(content[max(0, start - at) : max(0, end - at)]) for at, content in rows)
 
     async def delete(self, statements: Statements, medium: Medium) -> tuple[int, int]:
         """Forget all parts of a medium; how many there were, and their bytes."""
-        row = await statements.fetch_one(_SIZES, medium.serial)
+        row = await statements.fetch_one(_SIZES, medium.id)
         assert row is not None
-        await statements.execute(_DELETE, medium.serial)
+        await statements.execute(_DELETE, medium.id)
         return int(row[0]), int(row[1])
 
     def count(self, parts: int, size_bytes: int) -> None:

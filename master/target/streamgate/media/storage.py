@@ -11,7 +11,8 @@ from master.target.streamgate.media.catalogue import catalogue
 from master.target.streamgate.media.medium import Medium
 from master.target.streamgate.media.words import terms
 
-# The order of columns is that of Medium. The partial indexes hold what a list shows, and what may have expired.
+# The order of columns is that of Medium. A change names the medium by its id: SQLite gives the highest serial number anew when its row
+# has gone, and who changes may have read the row before that. The partial indexes hold what a list shows, and what may have expired.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS media (
     serial SERIAL_KEY, id TEXT UNIQUE NOT NULL, owner TEXT, title TEXT NOT NULL, tags TEXT NOT NULL,
@@ -31,14 +32,14 @@ _ADD = (
 _FIND = "SELECT * FROM media WHERE id = ?"
 _GROW = (
     "UPDATE media SET received_bytes = received_bytes + ?, expires_at = ?"
-    " WHERE serial = ? AND received_bytes = ? AND expires_at IS NOT NULL RETURNING *"
+    " WHERE id = ? AND received_bytes = ? AND expires_at IS NOT NULL RETURNING *"
 )
 _FINISH = (
     "UPDATE media SET sha256 = ?, expires_at = NULL"
-    " WHERE serial = ? AND received_bytes = size_bytes AND expires_at IS NOT NULL RETURNING *"
+    " WHERE id = ? AND received_bytes = size_bytes AND expires_at IS NOT NULL RETURNING *"
 )
-_CHANGE = "UPDATE media SET title = ?, tags = ?, version = version + 1 WHERE serial = ? AND version = ? RETURNING *"
-_DELETE = "DELETE FROM media WHERE serial = ?"
+_CHANGE = "UPDATE media SET title = ?, tags = ?, version = version + 1 WHERE id = ? AND version = ? RETURNING *"
+_DELETE = "DELETE FROM media WHERE id = ? RETURNING *"
 _FORGET_WORDS = "DELETE FROM media_words WHERE medium = ?"
 _LATEST = "SELECT * FROM media WHERE expires_at IS NULL AND serial < ? ORDER BY serial DESC LIMIT ?"
 _EXPIRED = "SELECT * FROM media WHERE expires_at < ? ORDER BY expires_at LIMIT ?"
@@ -117,12 +118,12 @@ class MediaStorage:
 
     async def grow(self, statements: Statements, medium: Medium, more_bytes: int, expires_at: float) -> Medium | None:
         """More of an upload has come; None if it is no more where `medium` says."""
-        row = await statements.fetch_one(_GROW, more_bytes, expires_at, medium.serial, medium.received_bytes)
+        row = await statements.fetch_one(_GROW, more_bytes, expires_at, medium.id, medium.received_bytes)
         return None if row is None else Medium(*row)
 
     async def finish(self, statements: Statements, medium: Medium, sha256: str) -> Medium | None:
         """An upload is complete; None if it is already."""
-        row = await statements.fetch_one(_FINISH, sha256, medium.serial)
+        row = await statements.fetch_one(_FINISH, sha256, medium.id)
         if row is None:
             return None
         finished = Medium(*row)
@@ -132,7 +133,7 @@ class MediaStorage:
     async def change(self, medium: Medium, title: str, tags: str) -> Medium | None:
         """Set title and tags; None if the medium is no more as `medium` says."""
         async with self._database.transaction() as statements:
-            row = await statements.fetch_one(_CHANGE, title, tags, medium.serial, medium.version)
+            row = await statements.fetch_one(_CHANGE, title, tags, medium.id, medium.version)
             if row is None:
                 return None
             changed = Medium(*row)
@@ -140,12 +141,14 @@ class MediaStorage:
             await _index(statements, changed)
         return changed
 
-    async def delete(self, statements: Statements, medium: Medium) -> bool:
-        """Forget a medium; False if it is gone already."""
-        if not await statements.execute(_DELETE, medium.serial):
-            return False
-        await statements.execute(_FORGET_WORDS, medium.serial)
-        return True
+    async def delete(self, statements: Statements, medium_id: str) -> Medium | None:
+        """Forget a medium: as it was, or None if it is gone already."""
+        row = await statements.fetch_one(_DELETE, medium_id)
+        if row is None:
+            return None
+        deleted = Medium(*row)
+        await statements.execute(_FORGET_WORDS, deleted.serial)
+        return deleted
 
     async def expired(self, now: float, limit: int) -> list[Medium]:
         """Uploads that were not completed in time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from msgspec import UNSET
 from starlette.responses import Response
@@ -121,7 +121,7 @@ class StreamingApi(Domain):
         ]
         return prepared(200, headers, segment.content)
 
-    async def _pieces(self, medium: Medium, span: Span) -> AsyncIterator[memoryview]:
+    async def _pieces(self, medium: Medium, span: Span) -> AsyncGenerator[memoryview]:
         for number in range(span.start // SEGMENT_BYTES, -(-span.end // SEGMENT_BYTES)):
             segment, _ = await self._library.segment(medium, number)
             yield _cut(segment, number, span)

@@ -38,16 +38,16 @@ class Intake:
         self._clock = clock
         self._within_s = upload_within_s
         # Of uploads that grow; that of one which is not here is made of the stored parts.
-        self._hashes: LRUCache[int, _Hash] = LRUCache(_MAX_HASHES)
+        self._hashes: LRUCache[str, _Hash] = LRUCache(_MAX_HASHES)
         self.uploads = 0
         self.uploaded_bytes = 0
 
-    async def add_whole(self, owner: str, title: str, tags: str, content: bytes) -> Medium:
-        """A medium that has come in one piece."""
-        library, digest = self._library, hashlib.sha256(content).hexdigest()
+    async def add_whole(self, owner: str, title: str, tags: str, content: bytes, sha256: str) -> Medium:
+        """A medium that has come in one piece, whose SHA-256 is that."""
+        library = self._library
         new = NewMedium(secrets.token_hex(8), owner, title, tags, len(content))
         async with library.database.transaction() as statements:
-            medium = await library.media.add(statements, new, self._clock(), sha256=digest)
+            medium = await library.media.add(statements, new, self._clock(), sha256=sha256)
             await library.parts.add(statements, medium, 0, content)
         library.media.count(medium, 1)
         await self._received(content)
@@ -87,11 +87,11 @@ class Intake:
             if complete:
                 grown = await library.media.finish(statements, grown, after.hexdigest()) or grown
         if complete:
-            self._hashes.pop(medium.serial, None)
+            self._hashes.pop(medium.id, None)
             library.media.incomplete -= 1
             self._completed(grown)
         else:
-            self._hashes[medium.serial] = _Hash(grown.received_bytes, after)
+            self._hashes[medium.id] = _Hash(grown.received_bytes, after)
         await self._received(content)
         return grown
 
@@ -107,11 +107,11 @@ class Intake:
 
     async def end(self, medium: Medium) -> None:
         """Forget an upload."""
-        self._hashes.pop(medium.serial, None)
+        self._hashes.pop(medium.id, None)
         await self._library.remove([medium])
 
     async def _hash(self, medium: Medium) -> hashlib._Hash:
-        known = self._hashes.get(medium.serial)
+        known = self._hashes.get(medium.id)
         if known is not None and known.position == medium.received_bytes:
             return known.sha256.copy()
         made = hashlib.sha256()

@@ -5,10 +5,15 @@ Starlette's own form goes by temporary files and threads, which cost more than a
 
 from __future__ import annotations
 
+import logging
+from hashlib import sha256
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+
+# It warns of what is no form; whoever sent it is told, and could fill the log.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 MEDIA_TYPE = "multipart/form-data"
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -36,6 +41,7 @@ class UploadForm:
         """Those that are whole; `filename` is the file's own."""
         self._content: list[bytes] | None = None
         self._content_bytes = 0
+        self._sha256 = sha256()
         self._name: str | None = None
         self._value = bytearray()
         self._header_name = bytearray()
@@ -66,6 +72,11 @@ class UploadForm:
             self._parser.write(piece)
         except FormParserError as error:
             raise BadFormError(str(error)) from None
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as far as it has come, in hexadecimal."""
+        return self._sha256.hexdigest()
 
     def finish(self) -> bytes:
         """The body has ended: the file's content. Raises BadFormError if the form has not, or has no file."""
@@ -110,8 +121,10 @@ class UploadForm:
                 raise BadFormError(f"{self._name} is longer than {_MAX_FIELD_BYTES} bytes")
             return
         assert self._content is not None
-        self._content.append(data[start:end])
-        self._content_bytes += end - start
+        piece = data[start:end]
+        self._content.append(piece)
+        self._sha256.update(piece)
+        self._content_bytes += len(piece)
         if self._content_bytes > MAX_FILE_BYTES:
             raise TooLargeFileError
 
