@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-
 # What subtracting times of a clock that has run for months is wrong by.
 _ROUNDING_S = 1e-8
 

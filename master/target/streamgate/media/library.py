@@ -166,24 +166,35 @@ class Library:
 
     async def make_room(self) -> None:
         """Let the oldest uploads go, complete or not, as long as there is more than `limits` allow."""
-        if self._removing or not self._over(1.0):
+        if self._removing or not self._over():
             return
         self._removing = True
         try:
-            while self._over(_ROOM):
-                oldest = await self.media.oldest_uploaded(_REMOVED_AT_ONCE)
-                # The newest stays, however large.
-                if not await self.remove(oldest[: self.media.uploaded - 1]):
+            while surplus := await self._surplus():
+                if not await self.remove(surplus):
                     break
         finally:
             self._removing = False
 
-    def _over(self, share: float) -> bool:
+    async def _surplus(self) -> list[Medium]:
+        """Some of the oldest uploads, not more than have to go so that there is a little room."""
+        oldest = await self.media.oldest_uploaded(_REMOVED_AT_ONCE)
+        surplus: list[Medium] = []
+        gone_bytes = 0
+        # The newest stays, however large. A medium has one part at least.
+        for medium in oldest[: self.media.uploaded - 1]:
+            if not self._over(len(surplus), gone_bytes, _ROOM):
+                break
+            surplus.append(medium)
+            gone_bytes += medium.received_bytes
+        return surplus
+
+    def _over(self, gone: int = 0, gone_bytes: int = 0, share: float = 1.0) -> bool:
         limits = self.limits
         return (
-            self.media.uploaded > limits.media * share
-            or self.parts.kept > limits.parts * share
-            or self.parts.kept_bytes > limits.part_bytes * share
+            self.media.uploaded - gone > limits.media * share
+            or self.parts.kept - gone > limits.parts * share
+            or self.parts.kept_bytes - gone_bytes > limits.part_bytes * share
         )
 
 
