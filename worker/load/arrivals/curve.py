@@ -91,11 +91,11 @@ class RateCurve:
         """As `arrivals_by`, on a line without any rounding; takes about 10 µs."""
         if offset_s <= 0 or not self._pieces:
             return Fraction(0)
-        offset = Fraction(offset_s)
-        piece = self._pieces[bisect_right(self._starts_s, offset_s) - 1]
-        if offset < piece.exact_start_s and piece is not self._pieces[0]:
-            piece = self._pieces[bisect_right(self._starts_s, offset_s) - 2]
-        return piece.exact_start + piece.exact_arrivals(offset - piece.exact_start_s)
+        offset, number = Fraction(offset_s), bisect_right(self._starts_s, offset_s) - 1
+        if offset < self._pieces[number].exact_start_s:  # the float is where the piece before ends, or next to it
+            number -= 1
+        piece = self._pieces[number]
+        return piece.exact_start + piece.exact_arrivals(min(offset, piece.exact_end_s) - piece.exact_start_s)
 
     def offset_of(self, arrivals: float) -> float:
         """Plan time in seconds by which so many have arrived: the inverse of `arrivals_by`, to 1 ns where the rate is above 0.
@@ -111,16 +111,15 @@ class RateCurve:
         ):  # less than at the start, by what a float lacks
             number -= 1
             piece = self._pieces[number]
-        return piece.start_s + piece.seconds_until(
-            arrivals - piece.start - piece.start_rest, piece.end - arrivals + piece.end_rest
-        )
+        left = piece.end - arrivals + piece.end_rest
+        return min(piece.start_s + piece.seconds_until(arrivals - piece.start - piece.start_rest, left), piece.end_s)
 
 
 class _Piece:
     """A segment in its place on the curve, with a duration above 0."""
 
     __slots__ = (
-        "_amplitude", "_duration_s", "_from", "_period_s", "_rise", "_segment", "_sine_from", "end", "end_rest", "exact_end",
+        "_amplitude", "_duration_s", "_from", "_period_s", "_rise", "_segment", "_sine_from", "end", "end_rest", "end_s", "exact_end",
         "exact_end_s", "exact_start", "exact_start_s", "start", "start_rest", "start_s",
     )  # fmt: skip
 
@@ -135,14 +134,16 @@ class _Piece:
         self.exact_start_s, self.exact_start = start_s, start
         self.exact_end_s = start_s + Fraction(segment.duration_s)
         self.exact_end = start + self.exact_arrivals(Fraction(segment.duration_s))
-        self.start_s = float(start_s)
+        self.start_s, self.end_s = float(start_s), float(self.exact_end_s)
         self.start, self.end = float(start), float(self.exact_end)
         self.start_rest, self.end_rest = float(start - Fraction(self.start)), float(self.exact_end - Fraction(self.end))
 
     def rate(self, elapsed_s: float) -> float:
         line = self._from + self._rise * (elapsed_s / self._duration_s)
         if self._amplitude:
-            line += self._amplitude * math.sin(math.tau * (self._sine_from + elapsed_s) / self._period_s)
+            line += self._amplitude * math.sin(
+                math.tau * (math.fmod(self._sine_from + elapsed_s, self._period_s) / self._period_s)
+            )
         return max(0.0, line)
 
     def arrivals(self, elapsed_s: float) -> float:
@@ -171,11 +172,11 @@ class _Piece:
         # Both are the stable solution of a quadratic equation; on a falling line from its end, where the rate may be 0.
         if self._rise >= 0:
             mean = arrivals / self._duration_s
-            part = 2 * mean / (self._from + math.sqrt(self._from * self._from + 2 * self._rise * mean))
-            return min(part, 1.0) * self._duration_s
+            rates = self._from + math.sqrt(self._from * self._from + 2 * self._rise * mean)
+            return min(2 * mean / rates, 1.0) * self._duration_s if rates else 0.0
         mean, end = left / self._duration_s, self._segment.to_per_s
-        part = 2 * mean / (end + math.sqrt(end * end - 2 * self._rise * mean))
-        return max(1.0 - part, 0.0) * self._duration_s
+        rates = end + math.sqrt(end * end - 2 * self._rise * mean)
+        return max(1.0 - 2 * mean / rates, 0.0) * self._duration_s if rates else self._duration_s
 
     def _seconds_on_sine(self, arrivals: float) -> float:
         # Newton's method between bounds, halving wherever it would leave them or the rate is 0.
