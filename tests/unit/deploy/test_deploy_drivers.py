@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize(
     ("name", "lock_file"),
-    [("swarm", LOCK_FILE), ("database-scaling", LOCK_FILE), ("database-postgresql", LOCK_FILE_WITH_DRIVERS)],
+    [
+        ("swarm", LOCK_FILE),
+        ("streamgate-spike", LOCK_FILE),
+        ("database-scaling", LOCK_FILE),
+        ("database-postgresql", LOCK_FILE_WITH_DRIVERS),
+    ],
 )
 def test_the_lock_file_is_that_of_the_scenarios_users(name: str, lock_file: str) -> None:
     """SQLite comes with Python."""
