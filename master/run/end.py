@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from locust import __version__ as locust_version
@@ -11,7 +11,7 @@ from master.errors import AbortError
 from master.fleet.refusals import refusal_warnings
 from master.judge.outcome import conclude
 from master.judge.result import Result
-from master.judge.run_facts import RunFacts
+from master.judge.run_facts import CacheCounts, RunFacts
 from master.judge.target.bottleneck import find_bottleneck
 from master.report.files import write_outcome
 from master.run.collect.collector import Collector
@@ -19,6 +19,7 @@ from master.run.directory import RunDirectory
 from master.run.prepared_run import PreparedRun
 from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
 from master.run.stop import StopRequest
+from master.scenario import EMBEDDED
 
 CLOCK_OFF_S = 1.0
 """Offset of a node's wall clock beyond which the result lists it."""
@@ -44,8 +45,8 @@ class LoadOutcome:
     """Its URL."""
     unreported_workers: Sequence[str] = ()
     """Workers that sent no final report."""
-    target_cpu: Mapping[int, float] | None = None
-    """Percent of one core that the embedded target used, by second of the run."""
+    cache: CacheCounts | None = None
+    """What the target counted of its caches in the steady part; None where it did not say."""
 
 
 def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
@@ -62,7 +63,7 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
     """
     try:
         facts = _facts(prepared, collector, stop, outcome, warnings)
-        return _with_bottleneck(conclude(prepared.scenario, prepared.store, collector.fitness, facts), facts, outcome)
+        return _with_bottleneck(conclude(prepared.scenario, prepared.store, collector.fitness, facts), facts, prepared)
     except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or the reason why there is none
         faults.note(error)
     try:
@@ -101,6 +102,7 @@ def _facts(
         if collector.timeline.arrivals is None
         else collector.timeline.offered_before(collector.duration_s),
         start_skew_s=collector.timeline.start_skew_s,
+        cache=outcome.cache,
         warnings=[*warnings, *refusal_warnings(prepared.store.events())],
     )
 
@@ -130,8 +132,11 @@ def _bare_facts(prepared: PreparedRun, stop: StopRequest, outcome: LoadOutcome, 
     )
 
 
-def _with_bottleneck(result: Result, facts: RunFacts, outcome: LoadOutcome) -> Result:
-    bottleneck = find_bottleneck(outcome.target_cpu or {}, facts.steady_seconds)
+def _with_bottleneck(result: Result, facts: RunFacts, prepared: PreparedRun) -> Result:
+    if prepared.scenario.target != EMBEDDED or result.target_figures is None:
+        return result
+    cpu_percent = {row.second: row.cpu_percent for row in prepared.store.target() if row.cpu_percent is not None}
+    bottleneck = find_bottleneck(cpu_percent, facts.steady_seconds)
     if bottleneck is not None:
         result.reason = f"{result.reason.removesuffix('.')}. {bottleneck}"
         result.warnings.append(bottleneck)

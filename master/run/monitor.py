@@ -18,6 +18,7 @@ from master.run.processes.local import LocalProcesses
 from master.run.real_nodes.revocations import Revocations
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
+from master.run.target.monitor import TargetMonitor
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
 from worker.load.histogram import Histogram
@@ -58,12 +59,11 @@ class Monitor:
     revocations: Revocations = field(default_factory=Revocations)
     storage: StorageMonitor | None = None
     """Where what is measured is kept."""
+    target: TargetMonitor | None = None
     on_fault: Callable[[Exception], None] | None = None
     """Called with what a poll fails by."""
     on_start: Callable[[], None] | None = None
     """Called when a process was started in place of one that ended."""
-    target_cpu: dict[int, float] = field(default_factory=dict)
-    """How much of one core the embedded target used, by second of the run."""
     _stalled_s: list[float] = field(default_factory=list)
     """When this controller woke from being unable to do anything, until the load is known again."""
 
@@ -124,6 +124,8 @@ class Monitor:
             self._check_storage(self.storage)
         self.master.rebalance(1.0)
         if self.storage is None or self.storage.writable:
+            if self.target is not None:
+                self._look_at_target(self.target)
             self.collector.tick(self.master.user_count, self.master.acknowledge)
         if self.collector.began and not self.stop.requested:
             self._show()
@@ -142,10 +144,13 @@ class Monitor:
             self.collector.event("agent started", None, "the controller's own agent, again")
             if self.on_start is not None:
                 self.on_start()
-        cpu_percent = self.processes.target_cpu_percent()
-        if cpu_percent is not None and self.collector.began:
-            self.target_cpu[int(self.collector.offset_s())] = cpu_percent
         self.processes.cap_logs()
+
+    def _look_at_target(self, target: TargetMonitor) -> None:
+        collector = self.collector
+        offset_s = collector.offset_s()
+        if collector.began and offset_s < collector.timeline.ended_s:
+            target.poll(int(offset_s), steady=int(offset_s) in collector.timeline.steady)
 
     def _disconnect(self, node: str) -> None:
         """A node is not trusted any more: from now on its messages are dropped."""

@@ -29,6 +29,7 @@ from master.run.start import RunPlan, prepare_new
 from master.run.start_fleet import find_target, start_fleet, wait_for_nodes
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
+from master.run.target.monitor import TargetMonitor
 from master.scenario import EMBEDDED, OpenStage, Scenario, Stage
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.catalogue import load_user_classes
@@ -135,6 +136,7 @@ class _Execution:
             run=prepared.directory.name,
             keep_users_s=DEALT_AHEAD_S if scenario.open_model else 0.0,
         )
+        self._target = TargetMonitor(scenario, prepared.store)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))
         self._monitor = Monitor(
             scenario=scenario,
@@ -146,6 +148,7 @@ class _Execution:
             stop=stop,
             run=prepared.directory.name,
             metrics=prepared.metrics,
+            target=self._target,
             revocations=self._revocations,
             storage=self._storage,
             on_fault=self.faults.note,
@@ -176,6 +179,7 @@ class _Execution:
             self._end_fleet_with(ending)
             try:
                 self._environment.host = target = find_target(self._prepared, self._processes, self._stop, self._view)
+                self._target.begin(target, self._processes.target_pid)
                 start_fleet(self._prepared, self._processes, self.collector, target, adopted)
                 with self._monitor.running():
                     wait_for_nodes(self._prepared, self.collector, self._revocations, self._stop, self._view)
@@ -194,7 +198,7 @@ class _Execution:
                 self._stop.request(reason_of(error))
             except Exception as error:  # noqa: BLE001  # whatever it is, the run is to end in order
                 self.faults.note(error)
-        return LoadOutcome(target, unreported, self._monitor.target_cpu)
+        return LoadOutcome(target, unreported, self._target.cache)
 
     def _find_machine_warnings(self) -> Iterator[str]:
         scenario, access = self._prepared.scenario, self._prepared.access
@@ -258,5 +262,7 @@ class _Execution:
         self._view.show_step("stopping: users finish their tasks, workers report")
         # What can't be kept need not be waited for.
         reports_s = FINAL_REPORTS_S if self._storage.writable else 0.0
+        asking = gevent.spawn(self._target.end)
         unreported: list[str] = self._master.finish(self._prepared.scenario.stop_timeout_s + reports_s)
+        asking.join()
         return unreported

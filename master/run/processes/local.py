@@ -10,7 +10,6 @@ from pathlib import Path
 
 import gevent
 import msgspec
-import psutil
 
 from master.errors import AbortError
 from master.run.processes.child_process import Adopted, Child, ProcessRecord, cap_log, end_all, kill_all
@@ -68,7 +67,6 @@ class LocalProcesses:
         self._nodes: dict[str, list[str]] = {}
         self._target: Child | Adopted | None = None
         self._target_url = ""
-        self._target_process: psutil.Process | None = None
         self._agent: tuple[Keys, Endpoint] | None = None
         self._agent_backoff = Backoff("agent")
         self._agent_started_s = 0.0
@@ -107,6 +105,11 @@ class LocalProcesses:
     def has_target(self) -> bool:
         """Whether the embedded target was started or adopted."""
         return self._target is not None
+
+    @property
+    def target_pid(self) -> int | None:
+        """The process of the embedded target; None where there is none."""
+        return None if self._target is None else self._target.record.pid
 
     def start_target(self, host: str, port: int, password: str) -> str:
         """Start the embedded target on `port` of the address `host`, unless it was adopted; its URL, once it serves.
@@ -212,18 +215,6 @@ class LocalProcesses:
     def target_end(self) -> str | None:
         """Description of how the target ended by itself; None while it lives, or where there is none."""
         return self._target.describe_end() if self._target is not None and self._target.ended() else None
-
-    def target_cpu_percent(self) -> float | None:
-        """Percent of one core that the embedded target has used since the last call; None where it is unknown."""
-        if self._target is None:
-            return None
-        with contextlib.suppress(psutil.Error):
-            if self._target_process is None:
-                self._target_process = psutil.Process(self._target.record.pid)
-                self._target_process.cpu_percent()
-                return None
-            return self._target_process.cpu_percent()
-        return None
 
     def ended_generators(self) -> list[str]:
         """Descriptions of all other processes that have ended by themselves since the last call."""
