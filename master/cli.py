@@ -89,7 +89,8 @@ def _piswarm(
 
 
 @app.command(
-    epilog="Example: [bold]piswarm run configs/scenarios/swarm.yml --local 20 --users 40 --duration 15s[/bold]\n\n"
+    epilog="Examples: [bold]piswarm run configs/scenarios/swarm.yml --local 20 --users 40 --duration 15s[/bold]\n\n"
+    "[bold]piswarm run configs/scenarios/streamgate-spike.yml --local 10 --rate 200/s --max-users 80 --duration 30s[/bold]\n\n"
     "Exit status: 0 PASS, 1 FAIL (a threshold broke), 2 wrong input, 3 INVALID (the generator was not fit to measure), "
     "4 ABORTED."
 )

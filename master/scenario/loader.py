@@ -24,7 +24,7 @@ from master.scenario.schema import (
     check_name,
     check_target,
 )
-from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
+from master.scenario.windows import find_hold_fault, find_ramp_fault, find_rate_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE, Tracing
 
@@ -115,8 +115,8 @@ def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_mod
     if fault := find_ramp_fault(load) or find_hold_fault(load, shape.sample_period):
         document.fault(("load",), fault)
     for index, rule in enumerate(shape.thresholds):
-        if short := find_window_fault(rule, load):
-            document.fault(("thresholds", index), short)
+        if fault := find_window_fault(rule, load) or find_rate_fault(rule, load):
+            document.fault(("thresholds", index), fault)
     nodes = shape.nodes
     return Scenario(
         name=name,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from master.errors import InputError
 from master.scenario.load_stages import LoadStage, OpenStage, Sine, Stage, find_mix_fault, ramps_s
 from master.scenario.model import ExpectedNodes, Scenario
+from master.scenario.rules import with_limit
 from master.scenario.schema import MAX_NODES, check_target
 from master.scenario.shape_base import MAX_USERS
 from master.scenario.stage_shapes import MAX_RATE_PER_S, MIN_PERIOD_S, MIN_SPIKE_S
@@ -48,7 +49,7 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
         if fault := find_ramp_fault(scenario.load):
             raise InputError(f"--users {overrides.users}: {fault}", hint="give fewer users, or a higher spawn_rate")
     if overrides.rate_per_s is not None:
-        scenario = replace(scenario, load=_scaled_rates(scenario.open_stages, overrides.rate_per_s))
+        scenario = _with_rate(scenario, overrides.rate_per_s)
     if overrides.max_users is not None:
         scenario = replace(scenario, load=_scaled_max_users(scenario, overrides.max_users))
     if overrides.duration_s is not None:
@@ -100,13 +101,13 @@ def _part(users: int, peak: int, old_peak: int) -> int:
     return max((2 * users * peak + old_peak) // (2 * old_peak), min(users, 1))
 
 
-def _scaled_rates(stages: Sequence[OpenStage], rate_per_s: float) -> tuple[OpenStage, ...]:
-    """Every stage, with its sine and spikes, times `rate_per_s` over the largest `rate` of a stage."""
+def _with_rate(scenario: Scenario, rate_per_s: float) -> Scenario:
+    """Every stage with its sine and spikes, and every rule on the rate of arrivals, times `rate_per_s` over the largest `rate`."""
     option = f"--rate {format_rate(rate_per_s)}"
     keep = "leave it out to keep the scenario's"
     if not 0 < rate_per_s <= MAX_RATE_PER_S:
         raise InputError(f"{option}: must be above 0/s and at most {format_rate(MAX_RATE_PER_S)}", hint=keep)
-    largest_per_s = max(stage.rate_per_s for stage in stages)
+    largest_per_s = max(stage.rate_per_s for stage in scenario.open_stages)
     if not largest_per_s:
         raise InputError(f"{option}: no stage has a rate above 0/s that could be scaled, only spikes", hint=keep)
 
@@ -114,22 +115,25 @@ def _scaled_rates(stages: Sequence[OpenStage], rate_per_s: float) -> tuple[OpenS
         # Exact, so that the largest is what was asked for, and no amplitude is above its rate.
         return float(Fraction(per_s) * Fraction(rate_per_s) / Fraction(largest_per_s))
 
-    changed = tuple(
+    stages = tuple(
         replace(
             stage,
             rate_per_s=scaled(stage.rate_per_s),
             sine=stage.sine and replace(stage.sine, amplitude_per_s=scaled(stage.sine.amplitude_per_s)),
             spikes=tuple(replace(spike, rate_per_s=scaled(spike.rate_per_s)) for spike in stage.spikes),
         )
-        for stage in stages
+        for stage in scenario.open_stages
     )
-    peak_per_s = max((spike.rate_per_s for stage in changed for spike in stage.spikes), default=0.0)
+    peak_per_s = max((spike.rate_per_s for stage in stages for spike in stage.spikes), default=0.0)
     if peak_per_s > MAX_RATE_PER_S:
         raise InputError(
             f"{option}: a spike would be {format_rate(peak_per_s)}, more than {format_rate(MAX_RATE_PER_S)}",
             hint="give a lower rate",
         )
-    return changed
+    rules = tuple(
+        with_limit(rule, scaled(rule.limit)) if rule.metric == "arrival_rate" else rule for rule in scenario.thresholds
+    )
+    return replace(scenario, load=stages, thresholds=rules)
 
 
 def _stretched(stages: Sequence[LoadStage], duration_s: float) -> tuple[LoadStage, ...]:

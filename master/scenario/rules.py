@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
     format_count,
+    format_duration,
     format_latency,
     format_rate,
     format_share,
@@ -168,6 +169,13 @@ def parse_threshold(value: object) -> Threshold:
         asked = "'abort'" if window_s is None else "'over'"
         raise ValueError(f"{text!r}: cache_hits is known of the whole steady part alone: leave {asked} out")
     return Threshold(text, method, name, metric, op, limit, window_s, abort, default)
+
+
+def with_limit(rule: Threshold, limit: float) -> Threshold:
+    """The same rule with another limit, in the base unit; its text is written anew."""
+    words = [*(rule.endpoint or ()), rule.metric, rule.op, rule.show(limit)]
+    window = [] if rule.window_s is None else ["over", format_duration(rule.window_s)]
+    return parse_threshold(" ".join([*words, *window]) + (", abort" if rule.abort else ""))
 
 
 def with_defaults(rules: Iterable[Threshold], *, open_model: bool = False) -> tuple[Threshold, ...]:

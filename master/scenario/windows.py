@@ -1,4 +1,4 @@
-"""Check that the holds of a run are long enough to be judged, as a whole and by rules with a window. Pure."""
+"""Check that a load is one that can be judged: by the length of its holds, and by what its rules ask for. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 from master.scenario.load_stages import LoadStage, OpenStage, ramps_s
 from master.scenario.rules import Threshold
-from master.scenario.units import MAX_DURATION_S, format_duration
+from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 
 EDGES_S = 2.2
 """What of a hold may not be judged: 0.6 s at either end, by which a node's seconds may reach beyond the run's, and one more, since
 only whole seconds are."""
 _SAMPLES_EDGES_S = 1.3
 """What of a hold counts for no sample that is due: 0.6 s at either end, and what its length may differ from the plan."""
+
+
+_ROUNDING = 1 + 1e-9
+"""Rates and limits that were scaled by the same factor are as equal as before to this."""
 
 
 def shortest_hold_s(sample_period_s: float) -> float:
@@ -56,6 +60,14 @@ def find_window_fault(rule: Threshold, stages: Sequence[LoadStage]) -> str | Non
     return (
         f"{rule.text!r} needs a hold of {needed}, since not all of its edges is judged; the longest hold is {longest}"
     )
+
+
+def find_rate_fault(rule: Threshold, stages: Sequence[LoadStage]) -> str | None:
+    """Why `rule` can't hold whatever the target does, since `stages` never offer so many arrivals; None when it can."""
+    peak_per_s = max((stage.peak_per_s for stage in stages if isinstance(stage, OpenStage)), default=0.0)
+    if rule.metric != "arrival_rate" or rule.op.startswith("<") or rule.limit <= peak_per_s * _ROUNDING:
+        return None
+    return f"{rule.text!r} can't hold: the load offers {format_rate(peak_per_s)} at most"
 
 
 def _longest_hold_s(stages: Sequence[LoadStage]) -> float:

@@ -223,6 +223,40 @@ def test_rate_and_max_users_scale_every_stage(
     assert [stage.hold_s for stage in changed] == [60, 60]
 
 
+def test_rate_scales_the_rules_on_it() -> None:
+    """A rule on the rate of arrivals says how much of what is offered has to be reached, so that it goes with the offer."""
+    rules = ["arrival_rate >= 495/s over 10s, abort", "rate > 400/s", "GET /x p95 < 1 s"]
+    scenario = replace(opened(PLAIN), thresholds=tuple(map(parse_threshold, rules)))
+    changed = override(scenario, Overrides(rate_per_s=100))
+    assert [rule.text for rule in changed.thresholds] == [
+        "arrival_rate >= 99/s over 10s, abort",
+        "rate > 400/s",
+        "GET /x p95 < 1 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ("arrival_rate > 600/s", False),
+        ("arrival_rate >= 601/s", True),
+        ("arrival_rate >= 601/s over 5s", True),
+        ("arrival_rate < 601/s", False),
+        ("rate > 601/s", False),
+    ],
+)
+def test_a_rate_that_is_never_offered_can_not_be_asked_for(tmp_path: Path, rule: str, *, refused: bool) -> None:
+    """A rule that no target could keep is a fault of the file; one task may make several requests, so not a rule on these."""
+    load = "  - {rate: 500/s, hold: 1m, max_users: 50, sine: {amplitude: 100/s, period: 10s}}\nthresholds:\n"
+    if not refused:
+        assert read(tmp_path, f"{load}  - {rule}\n").thresholds[0].text == rule
+        return
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"{load}  - {rule}\n")
+    says = f"thresholds[0]: {rule!r} can't hold: the load offers 600/s at most"
+    assert caught.value.message == f"{tmp_path / 'case.yml'}:6: {says}"
+
+
 def test_duration_stretches_the_holds_with_what_is_in_them() -> None:
     """A hold twice as long has a sine of twice the period, and spikes twice as long at twice the time; ramps stay."""
     stage = replace(PLAIN, ramp_s=30, sine=Sine(100, 10), spikes=(Spike(2000, 20, 5),))
