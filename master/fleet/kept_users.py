@@ -6,6 +6,7 @@ elsewhere, or to end, stays until those have been due, while later ones are deal
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
 
@@ -15,26 +16,29 @@ class KeptUsers:
     def __init__(self, keep_s: float) -> None:
         """With 0 none stays."""
         self._keep_s = keep_s
-        self._ordered: dict[str, Mapping[str, int]] = {}
-        self._until_s: dict[str, float] = {}
-        """Of workers that keep users: until when."""
+        self._wanted: dict[str, Mapping[str, int]] = {}
+        self._earlier: dict[str, deque[tuple[float, Mapping[str, int]]]] = {}
+        """Of workers that keep users: what was wanted of them before each decrease, and until when that is kept."""
 
     def order(self, worker: str, wanted: Mapping[str, int], now_s: float) -> tuple[dict[str, int], float | None]:
         """The users of each class to order of a worker that is to run `wanted`, and in how many seconds to order again; None: need not."""
-        users, again_s = dict(wanted), None
-        if self._keep_s:
-            before = self._ordered.get(worker, {})
-            if not any(count > wanted.get(name, 0) for name, count in before.items()):
-                self._until_s.pop(worker, None)
-            elif now_s < self._until_s.setdefault(worker, now_s + self._keep_s):
-                users = {name: max(wanted.get(name, 0), before.get(name, 0)) for name in {**wanted, **before}}
-                again_s = self._until_s[worker] - now_s
-            else:
-                del self._until_s[worker]
-            self._ordered[worker] = users
-        return dict(users), again_s
+        if not self._keep_s:
+            return dict(wanted), None
+        before, earlier = self._wanted.get(worker, {}), self._earlier.setdefault(worker, deque())
+        self._wanted[worker] = dict(wanted)
+        if any(count > wanted.get(name, 0) for name, count in before.items()):
+            earlier.append((now_s + self._keep_s, before))
+        while earlier and earlier[0][0] <= now_s:
+            earlier.popleft()
+        users, until_s = dict(wanted), dict.fromkeys(wanted, now_s)
+        for end_s, counts in earlier:
+            for name, count in counts.items():
+                if count and count >= users.get(name, 0):
+                    users[name], until_s[name] = count, end_s
+        changes_s = [until_s[name] for name, count in users.items() if count > wanted.get(name, 0)]
+        return users, min(changes_s) - now_s if changes_s else None
 
     def forget(self, worker: str) -> None:
         """A worker has none of them any more."""
-        self._ordered.pop(worker, None)
-        self._until_s.pop(worker, None)
+        self._wanted.pop(worker, None)
+        self._earlier.pop(worker, None)

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from master.load.arrival_plan import plan_of, stage_times
 from master.scenario import Stage
@@ -159,7 +159,7 @@ class Progress:
         self._interruptions: list[Span] = []
 
     @property
-    def stages(self) -> tuple[Any, ...]:
+    def stages(self) -> tuple[LoadStage, ...]:
         """The stages of the schedule."""
         return self._schedule.stages
 

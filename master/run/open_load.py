@@ -102,6 +102,8 @@ class OpenLoad:
 
     def work_out(self) -> None:
         """Work out what to deal now; it counts as dealt."""
+        if self._unsent:  # what could not be stored: it comes first
+            return
         timeline, nodes = self._collector.timeline, self._registry.nodes
         # A worker whose clock is not known could only start them at a wrong time.
         users = {
