@@ -72,7 +72,7 @@ def _bench(cores: Cores, options: argparse.Namespace) -> int:
 
 def _missing() -> dict[str, str]:
     """The areas that can't be measured here, and why."""
-    found = {} if is_installed() else {"spans": NO_OPENTELEMETRY}
+    found = {} if is_installed() else dict.fromkeys(("spans", "stalls"), NO_OPENTELEMETRY)
     return found if find_nginx() else found | {"off": NO_NGINX}
 
 
@@ -94,7 +94,7 @@ class _Bench:
         servers = []
         if area in {"requests", "spans"}:
             servers.append(self._start_target())
-        if area == "spans":
+        if area in {"spans", "stalls"}:
             servers.append(self._start("collector", [sys.executable, str(HERE / "collector.py")], str.strip))
         urls = [url for _, url in servers]
         log = self._directory / f"{area}.log"

@@ -8,6 +8,8 @@ from statistics import median
 
 from target_gates import Gate
 
+NO_FLOOR = 0.0
+"""The bound of a figure that is only there to be compared."""
 FLOORS: Mapping[str, Mapping[str, tuple[str, str, float, str]]] = {
     "recording": {"record": ("record 3000 metrics", "<", 100, "ms")},
     "cache": {"reads": ("10 000 cache reads", "<", 10, "ms"), "hits": ("hits among them", ">", 95, "%")},
@@ -15,6 +17,10 @@ FLOORS: Mapping[str, Mapping[str, tuple[str, str, float, str]]] = {
     "requests": {"rate": ("10 000 requests of 100 concurrent workers", ">", 1000, "/s")},
     "export": {"scrape": ("Prometheus export of 2000 metrics", "<", 100, "ms")},
     "spans": {"span": ("one tracing span", "<", 100, "µs")},
+    "stalls": {
+        "turn": ("longest turn of the event loop, 1000 spans/s", "<", 5, "ms"),
+        "sdk": ("the same with the SDK in the worker", ">=", NO_FLOOR, "ms"),
+    },
     "alerts": {"evaluations": ("1000 alert evaluations", "<", 50, "ms")},
     "memory": {"entries": ("memory of 1000 cached entries", "<", 1.4, "MB")},
     "off": {"ratio": ("GET/s with tracing off, to those without it", ">=", 0.99, "")},

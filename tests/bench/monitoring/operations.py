@@ -18,6 +18,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
@@ -34,6 +35,9 @@ from worker.load.histogram import EndpointStats
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
+from worker.tracing.span import Span
+from worker.tracing.tracer import SpanPipe, Tracer
+from worker.wire.messages import Tracing
 
 Values = dict[str, list[float]]
 
@@ -48,6 +52,7 @@ REQUESTS = 10_000
 SERIES = 2000
 SERIES_OF_ENDPOINT = 5
 SPANS = 1000
+SPANS_A_TURN = 10
 RULES = 10
 EVALUATIONS = 1000
 ENTRIES = 1000
@@ -146,11 +151,7 @@ def limits(rounds: int) -> Values:
 
 def requests(rounds: int, target: str) -> Values:
     """GET /health of the embedded target by 100 users at once, each request counted by a recorder."""
-    environment = Environment(user_classes=[])
-    recorder = environment.stats = Recorder(LoopLag())
-    environment.events.request = RequestEvent(recorder)
-    kind = type("Visitor", (HttpUser,), {"host": target})
-    users = [kind(environment) for _ in range(WORKERS)]
+    users = [_visitor(target, None) for _ in range(WORKERS)]
 
     def visit(user: HttpUser) -> None:
         for _ in range(REQUESTS // WORKERS):
@@ -162,7 +163,7 @@ def requests(rounds: int, target: str) -> Values:
         gevent.joinall([gevent.spawn(visit, user) for user in users], raise_error=True)
         if number:  # the first opens the connections
             rates.append(REQUESTS / (time.perf_counter() - began_s))
-    assert recorder.requests_total == (rounds + 1) * REQUESTS
+    assert sum(user.environment.stats.requests_total for user in users) == (rounds + 1) * REQUESTS
     return {"rate": rates}
 
 
@@ -209,37 +210,111 @@ def alerts(rounds: int) -> Values:
 
 
 def spans(rounds: int, target: str, collector: str) -> Values:
-    """All that a traced request costs beside itself: ids, header, span, and handing it over to the exporting process."""
-    from worker.http.protocol.request_head import with_header  # noqa: PLC0415
-    from worker.http.traced import HEADER, TracedSession  # noqa: PLC0415
-    from worker.tracing.span import traceparent  # noqa: PLC0415
-    from worker.tracing.tracer import SpanPipe, Tracer  # noqa: PLC0415
-    from worker.wire.messages import Tracing  # noqa: PLC0415
-
+    """What a traced request takes of CPU beyond one that is not: ids, header, span, and handing it over to be exported."""
     lost: list[str] = []
     pipe = SpanPipe(Tracing(collector), "bench")
     tracer = Tracer(pipe, "bench_0", 100.0, lambda reason, _: lost.append(reason))
-    environment = Environment(user_classes=[])
-    vars(environment)["tracer"] = tracer
-    session = type("Visitor", (HttpUser,), {"host": target})(environment).client
-    assert isinstance(session, TracedSession)
-    response = session.get("/health", name="/health")
+    plain, traced = _visitor(target, None), _visitor(target, tracer)
     took: list[float] = []
-    for _ in range(rounds):
-        with timed(took, of=SPANS, unit_s=1e-6):
-            for _ in range(SPANS):
-                trace_id, span_id = tracer.sample(), tracer.new_span_id()
-                assert trace_id is not None
-                with_header(None, HEADER, traceparent(trace_id, span_id))
-                session._send(session._span(response, trace_id, span_id, "/health"), None)
+    for number in range(rounds + 1):
+        each: dict[Any, list[float]] = {plain: [], traced: []}
+        for user in (plain, traced) if number % 2 else (traced, plain):
+            with timed(each[user], of=SPANS, unit_s=1e-6):
+                for _ in range(SPANS):
+                    user.client.get("/health", name="/health")
+        if number:  # the first opens the connections
+            took.append(each[traced][0] - each[plain][0])
         tracer.settle(gevent.sleep, 30.0)
     pipe.close()
     assert not lost, lost
     return {"span": took}
 
 
+def stalls(rounds: int, collector: str) -> Values:
+    """The longest turn of the event loop, in CPU time, while 1000 spans a second are exported: in this way, and by the SDK alone.
+
+    No user goes on during a turn, so it is what a latency may be wrong by.
+    """
+    return {
+        "turn": [_longest_turn_ms(_by_pipe(collector)) for _ in range(rounds)],
+        "sdk": [_longest_turn_ms(_by_batch_processor(collector)) for _ in range(rounds)],
+    }
+
+
+def _longest_turn_ms(make: tuple[Callable[[], object], Callable[[], object]]) -> float:
+    """Have the first of `make` called SPANS times within a second, and then once more; the second ends it."""
+    make_span, close = make
+    turns = [0.0]
+
+    def watch() -> None:
+        while True:
+            began_s = time.thread_time()
+            gevent.sleep(0)
+            turns.append(time.thread_time() - began_s)
+            gevent.sleep(0.001)
+
+    watcher = gevent.spawn(watch)
+    for _ in range(2):
+        for _ in range(SPANS // SPANS_A_TURN):
+            for _ in range(SPANS_A_TURN):
+                make_span()
+            gevent.sleep(SPANS_A_TURN / SPANS)
+    watcher.kill()
+    close()
+    return 1e3 * max(turns)
+
+
+def _by_pipe(collector: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    pipe = SpanPipe(Tracing(collector), "bench")
+    tracer = Tracer(pipe, "bench_0", 100.0, lambda *_: None)
+
+    def make_span() -> None:
+        trace_id, now_ns = tracer.sample(), time.time_ns()
+        assert trace_id is not None
+        url, host = "http://127.0.0.1/health", "127.0.0.1"
+        tracer.send(
+            Span("bench_0", trace_id, tracer.new_span_id(), now_ns, now_ns, "GET", url, host, 80, "/health", 200, "1.1")
+        )
+
+    return make_span, pipe.close
+
+
+def _by_batch_processor(collector: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  # heavy
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{collector}/v1/traces")))
+    tracer = provider.get_tracer("bench")
+    attributes = {
+        "http.request.method": "GET",
+        "server.address": "127.0.0.1",
+        "server.port": 80,
+        "url.full": "http://127.0.0.1/health",
+        "url.template": "/health",
+        "http.response.status_code": 200,
+        "network.protocol.version": "1.1",
+    }
+
+    def make_span() -> None:
+        tracer.start_span("GET /health", kind=SpanKind.CLIENT, attributes=attributes).end()
+
+    return make_span, provider.shutdown
+
+
+def _visitor(target: str, tracer: Tracer | None) -> HttpUser:
+    """A user whose requests are counted as in a worker, and traced by `tracer`."""
+    environment = Environment(user_classes=[])
+    recorder = environment.stats = Recorder(LoopLag())
+    environment.events.request = RequestEvent(recorder)
+    vars(environment)["tracer"] = tracer
+    return type("Visitor", (HttpUser,), {"host": target})(environment)
+
+
 AREAS: dict[str, Callable[..., Values]] = {
-    each.__name__: each for each in (recording, cache, limits, requests, export, spans, alerts, memory)
+    each.__name__: each for each in (recording, cache, limits, requests, export, spans, stalls, alerts, memory)
 }
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from command import number
-from monitoring_gates import Measured
+from command import NONE, number
+from monitoring_gates import NO_FLOOR, Measured
 from rich.console import Console
 from rich.table import Table
 
@@ -50,11 +50,11 @@ def print_table(
         gate = each.gate
         table.add_row(
             gate.figure,
-            f"{gate.sign} {gate.bound:g} {gate.unit}".strip(),
+            NONE if gate.bound == NO_FLOOR else f"{gate.sign} {gate.bound:g} {gate.unit}".strip(),
             f"{_shown(each.median)} {gate.unit}".strip(),
             f"{_shown(min(each.rounds))} to {_shown(max(each.rounds))}",
             f"{number(gate.margin, '.3g')} ×",
-            "ok" if gate.holds else "FAIL",
+            "" if gate.bound == NO_FLOOR else "ok" if gate.holds else "FAIL",
         )
     console.print(table)
     console.print()
@@ -66,8 +66,8 @@ def print_table(
         soft_wrap=True,
     )
     console.print("what waits for a server is measured by time, the rest by its CPU time", highlight=False)
-    failed = sum(not each.gate.holds for each in measured)
-    console.print(f"{len(measured) - failed} of {len(measured)} floors hold", highlight=False)
+    judged = [each.gate.holds for each in measured if each.gate.bound != NO_FLOOR]
+    console.print(f"{sum(judged)} of {len(judged)} floors hold", highlight=False)
 
 
 def _shown(value: float) -> str:

@@ -44,7 +44,13 @@ def test_each_floor_is_shown_with_what_was_reached_and_its_margin(tmp_path: Path
 
 
 @needs_cores
-@pytest.mark.parametrize("area", [*(set(FLOORS) - {"spans", "off"}), pytest.param("spans", marks=needs_opentelemetry)])
+@pytest.mark.parametrize(
+    "area",
+    [
+        *sorted(set(FLOORS) - {"spans", "stalls", "off"}),
+        *(pytest.param(area, marks=needs_opentelemetry) for area in ("spans", "stalls")),
+    ],
+)
 def test_every_area_can_be_measured(tmp_path: Path, area: str) -> None:
     """One round of each area has a value for each of its figures; whether it reaches the floor is not judged here."""
     out = tmp_path / "monitoring.json"
@@ -132,6 +138,8 @@ def test_no_floor_is_missing() -> None:
         "10 000 requests of 100 concurrent workers": (">", 1000, "/s"),
         "Prometheus export of 2000 metrics": ("<", 100, "ms"),
         "one tracing span": ("<", 100, "µs"),
+        "longest turn of the event loop, 1000 spans/s": ("<", 5, "ms"),
+        "the same with the SDK in the worker": (">=", 0, "ms"),
         "1000 alert evaluations": ("<", 50, "ms"),
         "memory of 1000 cached entries": ("<", 1.4, "MB"),
         "GET/s with tracing off, to those without it": (">=", 0.99, ""),
