@@ -39,6 +39,17 @@ def test_users_of_the_platform_do_everything_without_a_failure(piswarm: Piswarm)
     assert {("POST", "/sessions/[id]/chunks"), ("POST", "/chain/transactions"), ("GET", "/health")} <= found
 
 
+@pytest.mark.parametrize("name", ["streamgate-sustained", "streamgate-spike"])
+def test_streamgates_users_serve_arrivals_without_a_failure(piswarm: Piswarm, name: str) -> None:
+    """By chance and in a spike; each arrival that was due is accounted for."""
+    small = ("--local", "2", "--max-users", "24", "--rate", "60/s", "--duration", "20s")
+    finished = piswarm.run(SCENARIOS / f"{name}.yml", *small)
+    assert {("GET", "/media/[id]"), ("GET", "/media/[id]/content")} <= endpoints(finished)
+    load = finished.result["load"]
+    assert load["model"] == "open"
+    assert load["offered"] == load["started"] + load["missed"]["total"]
+
+
 def test_a_database_is_scaled_without_any_server(piswarm: Piswarm) -> None:
     found = endpoints(piswarm.run(SCENARIOS / "database-scaling.yml", *SMALL))
     assert {("SQL", name) for name in ("connection", "lookup", "query", "transaction")} <= found
