@@ -13,13 +13,13 @@ from typing import Any, Self
 
 import msgspec
 import zmq
-from processes import ROOT
 
 from worker.load.histogram import ArrivalTally, Histogram
 from worker.wire.curve import Endpoint, end_context, new_keys
 from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment, Ready, Report, UserShare, Work, encode
 from worker.wire.orders import WorkerOrders, WorkerSpec
 
+ROOT = Path(__file__).parents[1]
 NODE = "pi001"
 WORKER = f"{NODE}_0"
 RUN = "test"
@@ -38,7 +38,7 @@ class WorkerProcess:
     def __init__(
         self, locustfile: Path, users: tuple[str, ...], host: str, plan: ArrivalPlan | None, *, core: int | None = None
     ) -> None:
-        """Start it; with `core` on this core alone."""
+        """Start it; with `core` on this core alone. `plan` is None for the closed model."""
         server, keys = new_keys(), new_keys()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
