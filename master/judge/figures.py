@@ -52,7 +52,7 @@ def load_of(scenario: Scenario, facts: RunFacts, offered: OfferedLoad) -> Load:
                 started=arrivals.both.started,
                 late=arrivals.both.late,
                 missed=_missed(arrivals, None),
-                lateness_ms=latency_of(arrivals.both.lateness),
+                lateness_ms=latency_of(offered.steady.of[name].both.lateness),
             )
             for name, arrivals in sorted(whole.of.items())
         ],

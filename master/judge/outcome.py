@@ -43,11 +43,14 @@ from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import read_totals
 from master.judge.validity_checks import validity_checks
 from master.judge.verdict import Verdict, decide
-from master.judge.warnings import warnings_for
+from master.judge.warnings import Shortage, warnings_for
 from master.scenario import Scenario
 from master.store import Store
 from worker import __version__
 from worker.load.histogram import EndpointStats, Histogram
+
+MIN_MISSED_SHARE = 0.001
+"""Of the arrivals that were due: what is missed below that for want of users needs no advice."""
 
 
 def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts) -> Result:
@@ -75,7 +78,11 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     excluded = faults.attempt("the nodes that were unfit", lambda: excluded_of(store, facts.steady_seconds), none)
     lag = faults.attempt("the generator's lag", lambda: latency_of(fitness.lag_when_fit), latency_of(Histogram()))
     no_warnings: list[str] = []
-    warnings = faults.attempt("the warnings", lambda: warnings_for(totals.whole, facts.duration_s), no_warnings)
+    warnings = faults.attempt(
+        "the warnings",
+        lambda: warnings_for(totals.whole, facts.duration_s, _shortage(scenario, offered, steady, steady_s)),
+        no_warnings,
+    )
     verdict = decide(totals.outcomes, validity, facts.aborted)
     if faults.found and verdict is Verdict.PASS:
         verdict = Verdict.INVALID
@@ -158,6 +165,23 @@ def _as_ended(outcomes: Sequence[ThresholdOutcome], ended_by: ThresholdOutcome |
         )
         for row in outcomes
     ]
+
+
+def _shortage(scenario: Scenario, load: OfferedLoad | None, steady: EndpointStats, steady_s: int) -> Shortage | None:
+    """What arrivals were missed for want of a user; None when none was, or too few to matter."""
+    if load is None or not steady_s or not load.steady.offered:
+        return None
+    fit = load.steady.all
+    if fit.fit.missed < MIN_MISSED_SHARE * load.steady.offered:
+        return None
+    started = fit.both.started
+    return Shortage(
+        fit.fit.missed,
+        scenario.max_users,
+        load.steady.offered / steady_s,
+        steady.total / started if started else 1.0,
+        steady.service_times.percentile(99),
+    )
 
 
 def _target_figures(store: Store, facts: RunFacts) -> TargetFigures | None:

@@ -119,7 +119,7 @@ class Missed(msgspec.Struct, kw_only=True):
 
 
 class ClassLoad(msgspec.Struct, kw_only=True):
-    """The arrivals of one user class; nobody knows of what class those were that were lost."""
+    """The arrivals of one user class, likewise; nobody knows of what class those were that were lost."""
 
     user_class: str
     started: int
@@ -147,7 +147,7 @@ class Load(msgspec.Struct, kw_only=True):
     lateness_ms: Latency | None = None
     """How much later than due arrivals started."""
     start_skew_ms: float | None = None
-    """By how much the starts of the schedule on all workers may be apart, since their clocks are known to that error."""
+    """By how much a worker's start of the schedule may be off, since its clock is known to no less an error."""
     user_classes: list[ClassLoad] = []
 
 

@@ -59,6 +59,6 @@ class RunFacts:
     offered: int | None = None
     """Arrivals that the schedule of the open model had due up to the end of the load; None in the closed model, or when unknown."""
     start_skew_s: float | None = None
-    """By how much the workers' starts of that schedule may be apart, in seconds; None in the closed model, or when unknown."""
+    """By how much a worker's start of that schedule may be off, in seconds; None in the closed model, or when unknown."""
     cache: CacheCounts | None = None
     """What the target counted of its cache in the steady part; None when it does not say."""

@@ -6,7 +6,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from master.formatting import counted
 from master.scenario.rules import Endpoint
 from master.scenario.units import format_latency
 from master.store import MAX_ENDPOINTS, OTHER
@@ -20,9 +22,35 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|[0-
 _ID_SIGN = "[id]"
 
 
-def warnings_for(endpoints: Mapping[Endpoint, EndpointStats], duration_s: float) -> list[str]:
-    """The warnings for a run of this length with these requests."""
-    return [*_names(endpoints), *_times(endpoints, duration_s)]
+class Shortage(NamedTuple):
+    """The users of an open run that has missed arrivals since none was free."""
+
+    missed: int
+    max_users: int
+    rate_per_s: float
+    """Arrivals that were due per second of the steady part."""
+    requests: float
+    """Of an arrival, on average."""
+    service_p99_ms: float | None
+
+
+def warnings_for(
+    endpoints: Mapping[Endpoint, EndpointStats], duration_s: float, shortage: Shortage | None = None
+) -> list[str]:
+    """The warnings for a run of this length with these requests, in which users were short, or not."""
+    return [*_names(endpoints), *_times(endpoints, duration_s), *([] if shortage is None else [_missed(shortage)])]
+
+
+def _missed(shortage: Shortage) -> str:
+    """How many users would have been free, where the target's answers take as long as they did."""
+    said = f"{counted(shortage.missed, 'arrival')} found none of {counted(shortage.max_users, 'user')} free"
+    if shortage.service_p99_ms is None:
+        return said
+    busy = math.ceil(shortage.rate_per_s * shortage.requests * shortage.service_p99_ms / 1000)
+    takes = format_latency(float(f"{shortage.service_p99_ms:.2g}"))
+    if busy <= shortage.max_users:
+        return f"{said}: for moments answers took far longer than 99 % of them did ({takes})"
+    return f"{said}: where answers take {takes} (service p99), about {busy} are busy; a larger max_users lets that be measured in place of missed"
 
 
 def _names(endpoints: Mapping[Endpoint, EndpointStats]) -> list[str]:

@@ -137,6 +137,19 @@ def test_more_arrivals_than_were_due_are_a_fault_unless_the_run_was_ended_early(
     assert (stopped.load.offered, stopped.faults) == (ALL, [])
 
 
+def test_missed_arrivals_are_warned_of_with_what_would_help(store: Store) -> None:
+    """A few in a thousand are worth no advice."""
+    fill(store, arrivals(90, missed=10), service_ms=500.0)
+    (warning,) = concluded(store).warnings
+    assert (
+        "150 arrivals found none of 10 users free: where answers take 500 ms (service p99), about 50 are busy"
+        in warning
+    )
+    fill(store, arrivals(1900))
+    store._db.execute("UPDATE seconds SET offered = 100000")
+    assert concluded(store, offered=None).warnings == []
+
+
 def test_without_a_schedule_nobody_knows_what_was_lost(store: Store) -> None:
     """Where it is not known how many were due, what depends on that is null, and the run is not valid."""
     fill(store, offered=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from report_example import tally
 
-from master.judge.warnings import ALIKE, warnings_for
+from master.judge.warnings import ALIKE, Shortage, warnings_for
 from master.scenario.rules import Endpoint
 from master.store import OTHER
 from worker.load.histogram import EndpointStats
@@ -45,3 +45,18 @@ def test_a_request_that_is_said_to_have_taken_longer_than_the_run_is_doubted(lat
     (warning,) = warnings_for({("GET", "/a"): tally(5.0, latency_ms), ("GET", "/b"): tally(59_000.0)}, 60)
     assert says in warning
     assert "in ms?" in warning
+
+
+@pytest.mark.parametrize(
+    ("service_p99_ms", "says"),
+    [
+        (1000.0, "where answers take 1 s (service p99), about 1000 are busy; a larger max_users"),
+        (20.0, "for moments answers took far longer than 99 % of them did (20 ms)"),
+        (None, "found none of 50 users free"),
+    ],
+)
+def test_missed_arrivals_come_with_how_many_users_would_have_been_busy(service_p99_ms: float | None, says: str) -> None:
+    """500 arrivals a second of two requests each keep as many users busy as their answers take time."""
+    (warning,) = warnings_for({}, 60, Shortage(900, 50, 500.0, 2.0, service_p99_ms))
+    assert warning.startswith("900 arrivals found none of 50 users free")
+    assert says in warning

@@ -73,7 +73,7 @@ def test_the_page_tells_what_was_offered_and_whose_fault_each_miss_is(store: Sto
     for text in (
         "was the load offered as scheduled?",
         "2,000 arrivals were due in the whole run",
-        "apart by 2.10 ms at most",
+        "off by more than 2.10 ms",
         CLASS,
         "no free user",
         "service p95",

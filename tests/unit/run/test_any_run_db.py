@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import open_run
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from judged_run import SECONDS, fill, fit_log, run_facts, scenario
@@ -28,6 +29,7 @@ RULES = (
     "GET /x errors < 5 %",
     "exceptions = 0",
 )
+OPEN_RULES = ("missed < 1 %", "arrival_rate > 1/s over 2s", "service p95 < 100 ms", "service max < 1 s over 3s")
 LARGEST = (1 << 63) - 1
 
 integers = st.one_of(st.integers(-5, SECONDS + 5), st.integers(-LARGEST - 1, LARGEST))
@@ -55,7 +57,7 @@ def put_any_rows(store: Store, draw: Any) -> None:
         name for (name,) in store._db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
     ]
     for table in sorted(
-        {*tables} & {"requests", "arrivals", "seconds", "fitness", "samples", "events", "errors", "endpoints"}
+        {*tables} & {"requests", "arrivals", "target", "seconds", "fitness", "samples", "events", "errors", "endpoints"}
     ):
         for _ in range(draw(st.integers(0, 4), label=f"rows of {table}")):
             row = {}
@@ -67,7 +69,7 @@ def put_any_rows(store: Store, draw: Any) -> None:
 
 
 @settings(
-    max_examples=40,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
@@ -78,10 +80,13 @@ def test_there_is_always_a_result_and_a_report(data: st.DataObject) -> None:
         directory = RunDirectory(Path(folder))
         store = Store(directory.database, create=True)
         try:
+            open_model = data.draw(st.booleans(), label="open model")
             if data.draw(st.booleans(), label="with a run that went well"):
-                fill(store)
+                (open_run.fill if open_model else fill)(store)
             put_any_rows(store, data.draw)
-            result = conclude(scenario(*RULES), store, fit_log(), run_facts())
+            planned = open_run.scenario(*RULES, *OPEN_RULES) if open_model else scenario(*RULES)
+            offered = data.draw(st.one_of(st.none(), integers), label="offered") if open_model else None
+            result = conclude(planned, store, fit_log(), run_facts(offered=offered))
             assert not result.faults or result.verdict != "PASS"
             write_outcome(result, store, "name: any\n", directory)
         finally:
