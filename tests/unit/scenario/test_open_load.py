@@ -1,5 +1,6 @@
 """The load of the open model is read from a scenario file, changed by the command line, and written back."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -155,6 +156,17 @@ def test_all_faults_of_a_load_are_in_one_message(tmp_path: Path) -> None:
         ["13", "load[2].hold"],
         ["14", "seed"],
     ]
+
+
+def test_the_documentation_shows_a_scenario_that_can_be_read(tmp_path: Path) -> None:
+    """The stages, rules and limits of the page on load models, put together."""
+    page = (Path(__file__).parents[3] / "docs" / "performance" / "load-models.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "page.yml"
+    file.write_text(HEAD + "".join(parts), encoding="utf-8")
+    scenario = load_scenario(file, ("ApiUser",))
+    assert len(scenario.open_stages) == 5
+    assert "missed < 1 % (default)" not in [rule.text for rule in scenario.thresholds]
 
 
 @pytest.mark.parametrize(
