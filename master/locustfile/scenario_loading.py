@@ -10,7 +10,7 @@ from pathlib import Path
 from master.errors import InputError
 from master.locustfile.checks import check_locustfile, import_checked, raise_refused
 from master.locustfile.import_checks import hosts_of
-from master.locustfile.task_checks import classes_without_tasks
+from master.locustfile.task_checks import find_unfit_users
 from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
@@ -33,14 +33,14 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
     locustfile = locustfile_of(file, overrides.target)
     if locustfile is None:
         known = user_classes()
-        scenario = load_scenario(file, known, overrides, without_tasks=classes_without_tasks(known))
+        scenario = load_scenario(file, known, overrides, unfit_users=find_unfit_users(known))
         if not real_nodes:
             _check_drivers([known[name] for name in scenario.users])
         _check_tracing(scenario, known, real_nodes=real_nodes)
         return LoadedScenario(scenario, load_warnings(file, scenario))
     imported = import_checked(locustfile)
-    idle = classes_without_tasks(imported.classes)
-    scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes), idle)
+    unfit = find_unfit_users(imported.classes)
+    scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes), unfit)
     _check_tracing(scenario, imported.classes, real_nodes=real_nodes)
     warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
     warnings += load_warnings(file, scenario)

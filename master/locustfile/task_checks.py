@@ -1,4 +1,4 @@
-"""User classes that could make no request, as far as their classes show it."""
+"""User classes that could make no request, or start no arrival, as far as they show it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from locust import TaskSet, User
 from locust.user.task import is_markov_taskset
 
+from master.scenario import UnfitUsers
 
-def classes_without_tasks(classes: Mapping[str, type[User]]) -> frozenset[str]:
-    """Names of the classes that have no task, in whatever depth of task sets, nor another way to come to one."""
-    return frozenset(name for name, user_class in classes.items() if not _has_task(user_class, ()))
+
+def find_unfit_users(classes: Mapping[str, type[User]]) -> UnfitUsers:
+    """The classes that have no task, in whatever depth of task sets, nor another way to come to one; and those with a loop of their own."""
+    return UnfitUsers(
+        without_tasks={name for name, user_class in classes.items() if not _has_task(user_class, ())},
+        with_own_loop={name for name, user_class in classes.items() if user_class.run is not User.run},
+    )
 
 
 def _has_task(holder: type, above: tuple[type, ...]) -> bool:

@@ -8,6 +8,7 @@ from master.scenario.loader import load_scenario, locustfile_of
 from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides
 from master.scenario.rules import Threshold, parse_threshold
+from master.scenario.schema import UnfitUsers
 
 __all__ = [
     "EMBEDDED",
@@ -21,6 +22,7 @@ __all__ = [
     "Spike",
     "Stage",
     "Threshold",
+    "UnfitUsers",
     "ValidityLimits",
     "load_scenario",
     "locustfile_of",

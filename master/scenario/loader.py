@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from master.scenario.rules import with_defaults
 from master.scenario.schema import (
     ScenarioContext,
     ScenarioShape,
+    UnfitUsers,
     ValidityShape,
     check_name,
     check_target,
@@ -29,6 +30,7 @@ from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE, Tracing
 
 _NO_OVERRIDES = Overrides()
+_ALL_FIT = UnfitUsers()
 
 
 def load_scenario(
@@ -36,14 +38,14 @@ def load_scenario(
     known_users: Collection[str],
     overrides: Overrides = _NO_OVERRIDES,
     hosts: Mapping[str, str] = MappingProxyType({}),
-    without_tasks: Collection[str] = (),
+    unfit_users: UnfitUsers = _ALL_FIT,
 ) -> Scenario:
     """The scenario in the file at `path`, with `overrides` applied. `known_users` are the user classes there are.
 
-    Those of them that are `without_tasks` are refused. One without a target has the host of its user classes, where `hosts` has one for them. Raises InputError; all faults of the
+    The `unfit_users` of them are refused. One without a target has the host of its user classes, where `hosts` has one for them. Raises InputError; all faults of the
     file are in one.
     """
-    context = ScenarioContext(path.parent, known_users, without_tasks)
+    context = ScenarioContext(path.parent, known_users, unfit_users)
     return override(_read(path, context, overrides.target, hosts), overrides)
 
 
@@ -52,22 +54,23 @@ def locustfile_of(path: Path, target: str | None = None) -> Path | None:
 
     Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
     """
-    return _read(path, ScenarioContext(path.parent, None), target, {}).locustfile
+    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, {}).locustfile
 
 
 def _read(path: Path, context: ScenarioContext, target: str | None, hosts: Mapping[str, str]) -> Scenario:
     document = read_document(path)
     scenario = None
     models = note_load_faults(document)
+    context = replace(context, open_model="open" in models)
     if len(models) == 1:
-        note_rule_faults(document, open_model="open" in models)
+        note_rule_faults(document, open_model=context.open_model)
     try:
         shape = ScenarioShape.model_validate(document.data, context=context)
         target = shape.target or target
         if target is None and context.known_users is not None:
             target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})
         if len(models) == 1:
-            scenario = _scenario(document, shape, target or "", open_model="open" in models)
+            scenario = _scenario(document, shape, target or "", open_model=context.open_model)
     except ValidationError as findings:
         note_findings(document, findings)
         given = document.data if isinstance(document.data, dict) else {}

@@ -53,12 +53,22 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
+class UnfitUsers:
+    """Names of user classes that can't make the load: those that have no task, and those that run by a loop of their own."""
+
+    without_tasks: Collection[str] = ()
+    with_own_loop: Collection[str] = ()
+    """They never wait, so that no arrival of the open model could start them."""
+
+
+@dataclass(frozen=True)
 class ScenarioContext:
-    """What a scenario is checked against: its folder, the user classes there are (None: not known yet), those without a task."""
+    """What a scenario is checked against: its folder, the user classes there are (None: not known yet), and its model."""
 
     folder: Path
     known_users: Collection[str] | None
-    without_tasks: Collection[str] = ()
+    unfit_users: UnfitUsers
+    open_model: bool = False
 
 
 def check_name(name: str) -> str:
@@ -142,9 +152,14 @@ def _surroundings(info: ValidationInfo) -> ScenarioContext:
 
 
 def _known_user(name: str, info: ValidationInfo) -> str:
-    known = _surroundings(info).known_users
-    if name in _surroundings(info).without_tasks:
+    context = _surroundings(info)
+    known = context.known_users
+    if name in context.unfit_users.without_tasks:
         raise ValueError("has no task, so its users would make no request: give the class one (@task), or leave it out")
+    if context.open_model and name in context.unfit_users.with_own_loop:
+        raise ValueError(
+            "has a run() of its own, so its users would not wait for arrivals: give the class tasks, or load users in place of a rate"
+        )
     if known is None or name in known:
         return name
     listed = f"known: {', '.join(sorted(known))}" if known else "no user classes are known"

@@ -75,6 +75,11 @@ def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Pa
             id="hosts",
         ),
         pytest.param(
+            "class Bank(HttpUser):\n    def on_start(self): self.client.get('/')\n",
+            "scenario.yml:1: users.Bank: has no task, so its users would make no request: give the class one (@task)",
+            id="no task",
+        ),
+        pytest.param(
             "@events.init_command_line_parser.add_listener\n"
             "def add(parser):\n"
             "    parser.add_argument('--tenant', required=True)\n",

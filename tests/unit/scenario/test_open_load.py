@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from master.errors import InputError
 from master.locustfile.scenario_loading import load_warnings
-from master.scenario import ExpectedNodes, OpenStage, Overrides, Scenario, Sine, Spike, Stage, load_scenario
+from master.scenario import ExpectedNodes, OpenStage, Overrides, Scenario, Sine, Spike, Stage, UnfitUsers, load_scenario
 from master.scenario.load_stages import find_curve_faults, ramps_s
 from master.scenario.overrides import override
 from master.scenario.rules import parse_threshold, with_defaults
@@ -188,12 +188,27 @@ def test_users_that_would_make_no_request_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "case.yml"
     file.write_text("target: embedded\nusers:\n  ApiUser: 1\n  Idle: 1\nload: []\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        load_scenario(file, ("ApiUser", "Idle"), without_tasks=("Idle",))
+        load_scenario(file, ("ApiUser", "Idle"), unfit_users=UnfitUsers(without_tasks=("Idle",)))
     no_task = "has no task, so its users would make no request: give the class one (@task), or leave it out"
     assert caught.value.message.splitlines()[1:] == [
         f"  {file}:4: users.Idle: {no_task}",
         f"  {file}:5: load: nothing to measure: at least one stage needs users above 0 and a hold above 0s",
     ]
+
+
+def test_users_that_never_wait_are_refused_in_the_open_model_alone(tmp_path: Path) -> None:
+    """A class with a run() of its own could start no arrival, and is a user like any other in the closed model."""
+    unfit = UnfitUsers(with_own_loop=("ApiUser",))
+    file = tmp_path / "case.yml"
+    file.write_text(f"{HEAD}load: [{{rate: 5/s, hold: 9s, max_users: 5}}]\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_scenario(file, ("ApiUser",), unfit_users=unfit)
+    assert caught.value.message == (
+        f"{file}:2: users.ApiUser: has a run() of its own, so its users would not wait for arrivals: "
+        "give the class tasks, or load users in place of a rate"
+    )
+    file.write_text(f"{HEAD}load: [{{users: 5, spawn_rate: 1, hold: 9s}}]\n", encoding="utf-8")
+    assert load_scenario(file, ("ApiUser",), unfit_users=unfit).max_users == 5
 
 
 def test_fewer_users_than_nodes_are_told_of() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from locust import FastHttpUser, MarkovTaskSet, SequentialTaskSet, TaskSet, User, task, transition
 
-from master.locustfile.task_checks import classes_without_tasks
+from master.locustfile.task_checks import find_unfit_users
+from master.scenario import UnfitUsers
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
 
@@ -66,9 +67,18 @@ def give_tasks(user: Any) -> None:
 def test_a_class_without_a_task_is_found(base: type[User], attributes: dict[str, Any], *, has_none: bool) -> None:
     """Whatever it derives from; one that may come to tasks by its own code is not taken for one."""
     made = type("Made", (base,), dict(attributes))
-    assert classes_without_tasks({"Made": made}) == ({"Made"} if has_none else frozenset())
+    assert find_unfit_users({"Made": made}).without_tasks == ({"Made"} if has_none else set())
 
 
-def test_every_class_that_comes_with_piswarm_has_tasks() -> None:
+def test_a_class_with_a_loop_of_its_own_is_found() -> None:
+    """It overrides run(), itself or in a class that it derives from."""
+    own = type("Own", (HttpUser,), {"run": print})
+    derived = type("Derived", (own,), {"tasks": [give_tasks]})
+    plain = type("Plain", (HttpUser,), {"tasks": [give_tasks]})
+    found = find_unfit_users({"Own": own, "Derived": derived, "Plain": plain})
+    assert found.with_own_loop == {"Own", "Derived"}
+
+
+def test_every_class_that_comes_with_piswarm_is_fit_for_both_models() -> None:
     """So none is refused."""
-    assert classes_without_tasks(user_classes()) == frozenset()
+    assert find_unfit_users(user_classes()) == UnfitUsers(set(), set())
