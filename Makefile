@@ -89,6 +89,10 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	echo async-timeout | uv pip compile --universal --python-version 3.11 --generate-hashes --only-binary :all: \
 		--extra database --constraints requirements.lock --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" pyproject.toml - -o requirements-node-database.lock
+	# The same with what exports spans, for scenarios with tracing.
+	echo async-timeout | uv pip compile --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+		--extra database --extra tracing --constraints requirements.lock --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" pyproject.toml - -o requirements-node-tracing.lock
 
 clean: ## Remove the environment and everything made by it
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench

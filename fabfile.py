@@ -103,7 +103,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
     batch="hosts of a batch; the next one begins when it is done",
     budget="how many hosts may fail before no further one is begun: 3, or 10%",
     keep="releases kept on a host, 2 at least",
-    scenario="a scenario that is to run: drivers of databases go along where its users need them",
+    scenario="a scenario that is to run: drivers of databases and OpenTelemetry go along where it needs them",
 )
 def deploy_workers(
     command: Command,

@@ -1,7 +1,8 @@
-"""Which lock file a release is built from: that with drivers of databases only where a scenario's users need them."""
+"""Which lock file a release is built from: those with more than a node mostly needs only where a scenario asks for it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from master.errors import InputError
@@ -12,19 +13,26 @@ from worker.wire.messages import MAX_LOCUSTFILE
 
 LOCK_FILE = "requirements-node.lock"
 LOCK_FILE_WITH_DRIVERS = "requirements-node-database.lock"
+LOCK_FILE_WITH_TRACING = "requirements-node-tracing.lock"
+"""With OpenTelemetry, and with the drivers too, so that there is no file for each combination."""
 _DATABASE_USERS = "worker.users.database"
 
 
 def lock_file_for(scenario: Path | None) -> str:
-    """The name of the lock file for nodes that are to run `scenario`; None: any scenario without databases. Raises InputError."""
-    return LOCK_FILE_WITH_DRIVERS if scenario is not None and needs_drivers(scenario) else LOCK_FILE
-
-
-def needs_drivers(scenario: Path) -> bool:
-    """Whether the scenario names a user class that needs a driver, or its locustfile imports from those. Raises InputError."""
+    """The name of the lock file for nodes that are to run `scenario`; None: any without databases and tracing. Raises InputError."""
+    if scenario is None:
+        return LOCK_FILE
     document = read_document(scenario)
     document.raise_faults()
     given = document.data if isinstance(document.data, dict) else {}
+    drivers = _needs_drivers(scenario, given)
+    if given.get("tracing") is not None:
+        return LOCK_FILE_WITH_TRACING
+    return LOCK_FILE_WITH_DRIVERS if drivers else LOCK_FILE
+
+
+def _needs_drivers(scenario: Path, given: Mapping[object, object]) -> bool:
+    """Whether the scenario names a user class that needs a driver, or its locustfile imports from those. Raises InputError."""
     users, locustfile = given.get("users"), given.get("locustfile")
     if not isinstance(users, dict):
         raise InputError("names no users", file=scenario, hint="name a scenario file")

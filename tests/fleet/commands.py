@@ -28,7 +28,7 @@ class Operator:
     def __post_init__(self) -> None:
         for name in ("master", "worker", "ansible"):
             shutil.copytree(ROOT / name, self.directory / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("fabfile.py", "requirements-node.lock", "requirements-node-database.lock"):
+        for name in ("fabfile.py", *(path.name for path in ROOT.glob("requirements-node*.lock"))):
             shutil.copy(ROOT / name, self.directory / name)
         self.state.mkdir(mode=0o700)
         kept = cache() / "releases"  # for their wheels, which come from afar

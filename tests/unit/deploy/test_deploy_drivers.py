@@ -1,4 +1,4 @@
-"""Nodes get drivers of databases only for scenarios whose users need them."""
+"""Nodes get drivers of databases, and OpenTelemetry, only for scenarios that need them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from master.deploy.drivers import LOCK_FILE, LOCK_FILE_WITH_DRIVERS, lock_file_for
+from master.deploy.drivers import LOCK_FILE, LOCK_FILE_WITH_DRIVERS, LOCK_FILE_WITH_TRACING, lock_file_for
 from master.errors import InputError
 from worker.load.catalogue import user_classes
 from worker.users.database.drivers import DRIVERS
@@ -26,6 +26,14 @@ ROOT = Path(__file__).parents[3]
 def test_the_lock_file_is_that_of_the_scenarios_users(name: str, lock_file: str) -> None:
     """SQLite comes with Python."""
     assert lock_file_for(ROOT / "configs" / "scenarios" / f"{name}.yml") == lock_file
+
+
+@pytest.mark.parametrize("user", ["HealthUser", "PostgresUser"])
+def test_a_scenario_with_tracing_brings_opentelemetry(tmp_path: Path, user: str) -> None:
+    """And drivers, whether its users need them or not."""
+    scenario = tmp_path / "scenario.yml"
+    scenario.write_text(f"users: {{{user}: 1}}\ntracing: {{endpoint: http://127.0.0.1:4318}}\n")
+    assert lock_file_for(scenario) == LOCK_FILE_WITH_TRACING
 
 
 def test_without_a_scenario_there_are_no_drivers() -> None:
