@@ -9,7 +9,7 @@ import pytest
 
 from master.run.collect import agents, collector
 from master.run.collect.collector import Collector
-from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
+from master.scenario import ExpectedNodes, LoadStage, Scenario, parse_threshold
 from worker import __version__
 from worker.telemetry.conditions import pack_flags
 from worker.wire.messages import ClockReply, Facts, Hello, Reading, Ready, Sample, UserShare
@@ -38,7 +38,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, now_s: Callable[[], float]) -> No
     monkeypatch.setattr(agents, "time", clock)
 
 
-def collected_scenario(nodes: int, stages: Sequence[Stage], rules: Sequence[str]) -> Scenario:
+def collected_scenario(nodes: int, stages: Sequence[LoadStage], rules: Sequence[str]) -> Scenario:
     """A scenario for so many nodes, one of which is enough."""
     return Scenario(
         "collected",

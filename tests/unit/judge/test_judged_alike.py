@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,14 +15,18 @@ from master.judge.faults import Faults
 from master.judge.seconds.second_facts import JudgedSecond
 from master.judge.target.thresholds import Judge
 from master.judge.totals import Totals, read_totals
+from master.load.arrival_plan import plan_of
 from master.run.checkpoint import read_checkpoint
 from master.run.collect.collector import Collector
 from master.run.collect.latest_seconds import CLOSED_AFTER_S
-from master.scenario import Stage
+from master.scenario import LoadStage, OpenStage, Stage
 from master.store import CHECKPOINT_KEY, Store
+from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry.conditions import THROTTLED, pack_flags
 from worker.wire.messages import (
+    ArrivalDeal,
+    ArrivalSecond,
     EndpointSecond,
     ExceptionCount,
     Report,
@@ -42,6 +46,12 @@ RULES = (
     "exceptions <= 100000, abort",
 )
 """All that a rule may look at; none of them breaks."""
+OPEN_RULES = (
+    *RULES,
+    "missed <= 100 %, abort",
+    "arrival_rate >= 0/s over 3s, abort",
+    "GET /x service p95 < 1000 s over 5s, abort",
+)
 
 
 def comparable(judged: JudgedSecond) -> tuple[Any, ...]:
@@ -75,6 +85,8 @@ def of_tally(tally: EndpointStats) -> tuple[Any, ...]:
 class Played:
     """A run of three nodes that report at random, and its controllers."""
 
+    rules: Sequence[str] = RULES
+
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         self.random = Random(seed)
         self.now_s = float(START_S)
@@ -95,11 +107,7 @@ class Played:
 
         monkeypatch.setattr(Judge, "__init__", noted_make)
         monkeypatch.setattr(Judge, "add", noted_add)
-        stages = (
-            Stage(users=30, spawn_rate=10, hold_s=self.random.uniform(8, 16)),
-            Stage(users=30, spawn_rate=10, hold_s=30.0),
-        )
-        self.scenario = collected_scenario(len(NODES), stages, RULES)
+        self.scenario = collected_scenario(len(NODES), self.stages(), self.rules)
         self.store = Store(path, create=True)
         self.numbers = dict.fromkeys(NODES, 0)
         self.due = dict.fromkeys(NODES, 0)
@@ -107,11 +115,23 @@ class Played:
         self.sampled = 0
         self.take_over(resumed=False)
 
+    def stages(self) -> Sequence[LoadStage]:
+        return (
+            Stage(users=30, spawn_rate=10, hold_s=self.random.uniform(8, 16)),
+            Stage(users=30, spawn_rate=10, hold_s=30.0),
+        )
+
     def take_over(self, *, resumed: bool) -> None:
         """Begin the run, or resume it, with a new controller."""
         earlier = read_checkpoint(self.store.meta(CHECKPOINT_KEY), Path("run")) if resumed else None
+        stages = self.scenario.open_stages
         self.collector = Collector(
-            self.store, Registry(NODES), self.scenario, send=lambda _node, _message: None, earlier=earlier
+            self.store,
+            Registry(NODES),
+            self.scenario,
+            send=lambda _node, _message: None,
+            earlier=earlier,
+            arrivals=ArrivalSchedule(plan_of(stages, 0)) if stages else None,
         )
         for node in NODES:
             join(self.collector, node, self.now_s, first=self.numbers[node] + 1)
@@ -194,6 +214,67 @@ class Played:
         totals = read_totals(self.store, self.collector.steady_seconds(), self.scenario.thresholds, faults)
         assert not faults.found
         return totals
+
+
+class PlayedOpen(Played):
+    """The same in the open model: what nodes report of their arrivals is what they were dealt at most."""
+
+    rules = OPEN_RULES
+
+    def stages(self) -> Sequence[LoadStage]:
+        return (OpenStage(rate_per_s=90.0, max_users=3 * USERS, hold_s=60.0),)
+
+    def take_over(self, *, resumed: bool) -> None:
+        super().take_over(resumed=resumed)
+        if not resumed:
+            self.collector.timeline.start_plan(0.0)
+            self.collector.progress.hold_started(0.0)
+        for index, node in enumerate(NODES):
+            deal = ArrivalDeal(0, 90 * 60, float(START_S), 0, len(NODES), {"ApiUser": [index]})
+            self.collector.on_deal(f"{node}_0", deal)
+
+    def second(self, second: int) -> WorkerSecond:
+        row = super().second(second)
+        missed, given_up = self.random.choice([0, 0, 9]), self.random.choice([0, 0, 0, 1])
+        started = 30 - missed - given_up
+        lateness = self.latencies(self.random.choice([1.0, 1.0, 200.0]), started)
+        late = self.random.randint(0, started)
+        row.arrivals = [ArrivalSecond("ApiUser", started, missed, late, given_up, lateness.max_ms, lateness.buckets)]
+        return row
+
+    def endpoint(self, path: str, second: int) -> EndpointSecond:
+        row = super().endpoint(path, second)
+        service = self.latencies(4.0, sum(row.buckets.values()))
+        row.service_max_ms, row.service_buckets = service.max_ms, service.buckets
+        return row
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_arrivals_are_judged_alike_live_resumed_and_for_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """What was offered, started and missed, and service times, are the same in each judgement of a second."""
+    run = PlayedOpen(tmp_path / "run.db", monkeypatch, seed)
+    try:
+        run.seconds(25)
+        run.take_over(resumed=True)
+        run.collector.load_ended(None)
+        totals = run.totals()
+        before, past, final = run.judged
+        assert len(before) > 15
+        assert past == before
+        assert {second: final[second] for second in before} == before
+        counts = [row[-1] for row in final.values()]
+        assert {count.offered for count in counts} == {90}
+        assert any(count.no_free_user for count in counts)
+        assert any(count.started + count.no_free_user < 80 for count in counts), (
+            "misses of unfit workers are no target's"
+        )
+        assert any(tally[-1] for tallies, *_ in final.values() for tally in tallies.values()), "service times"
+        assert not run.collector.dropped
+        assert all(row.observed is not None for row in totals.outcomes)
+    finally:
+        run.store.close()
 
 
 @pytest.fixture
