@@ -162,7 +162,7 @@ class Gateway:
         self, endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller | None
     ) -> Response:
         query = None if endpoint.query is None else read_query(request, endpoint.query)
-        headers = None if endpoint.headers is None else read_headers(request, endpoint.headers)
+        headers = None if endpoint.headers is None else read_headers(request, endpoint)
         body = None if endpoint.body is None else await read_body(request, endpoint, self._bodies)
         answer = await endpoint.handler(Call(request, path, caller, body, query, headers=headers))
         if isinstance(answer, Response):

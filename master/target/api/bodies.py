@@ -135,10 +135,13 @@ def read_query(request: Request, schema: type[Any]) -> Any:
         raise errors.invalid(f"query: {error}") from None
 
 
-def read_headers(request: Request, schema: type[Any]) -> Any:
-    """The headers that `schema` names. Raises ApiError 400."""
+def read_headers(request: Request, endpoint: Endpoint) -> Any:
+    """The headers that the endpoint takes. Raises ApiError 400."""
+    assert endpoint.headers is not None
+    names = endpoint.header_names
+    given = {names[name]: value.decode("latin-1") for name, value in request.scope["headers"] if name in names}
     try:
-        return msgspec.convert(dict(request.headers.items()), schema, strict=False)
+        return msgspec.convert(given, endpoint.headers, strict=False)
     except msgspec.ValidationError as error:
         raise errors.bad_request(f"headers: {error}") from None
 

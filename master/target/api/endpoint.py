@@ -131,6 +131,12 @@ class Endpoint:
         return msgspec.json.Decoder(self.body).decode
 
     @cached_property
+    def header_names(self) -> dict[bytes, str]:
+        """The headers that it takes, as they stand in requests and in `headers`."""
+        assert self.headers is not None
+        return {each.encode_name.encode(): each.encode_name for each in msgspec.structs.fields(self.headers)}
+
+    @cached_property
     def error_statuses(self) -> tuple[int, ...]:
         """All statuses of errors that it may answer with, in order."""
         found = set(self.errors)

@@ -19,6 +19,7 @@ from master.target.streamgate.media.medium import SEGMENT_BYTES, Medium
 from master.target.streamgate.media.messages import info
 from master.target.streamgate.media.parts import PartStorage
 from master.target.streamgate.media.storage import MediaStorage
+from master.target.streamgate.streaming.conditions import http_date
 
 _encode = msgspec.json.Encoder().encode
 _REMOVED_AT_ONCE = 16  # a millisecond's work
@@ -40,12 +41,14 @@ class MediaLimits:
 class CachedMedium:
     """A medium with what is answered of it."""
 
-    __slots__ = ("body", "etag", "medium", "size_bytes")
+    __slots__ = ("body", "etag", "last_modified", "medium", "size_bytes")
 
     def __init__(self, medium: Medium) -> None:
         self.medium = medium
         self.body = _encode(info(medium))
         self.etag = f'"{medium.id}-{medium.version}"'
+        self.last_modified = http_date(medium.created_at)
+        """Of the content, which never changes."""
         self.size_bytes = 2 * len(self.body) + 600  # the answer, the structure, and both their heads
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from master.target.streamgate.media.medium import SEGMENT_BYTES, SEGMENT_S
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 
 
-def playlist(size_bytes: int) -> str:
+@lru_cache(maxsize=512)  # of 256 lines at most
+def playlist(size_bytes: int) -> bytes:
     """The playlist of a medium of that size; its segments' names are relative to its own."""
     lines = [
         "#EXTM3U",
@@ -21,4 +23,4 @@ def playlist(size_bytes: int) -> str:
     for number, start in enumerate(range(0, size_bytes, SEGMENT_BYTES)):
         duration_s = min(size_bytes - start, SEGMENT_BYTES) / SEGMENT_BYTES * SEGMENT_S
         lines += [f"#EXTINF:{duration_s:.6f},", f"segments/{number}"]
-    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""]).encode()

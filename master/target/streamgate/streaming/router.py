@@ -14,7 +14,7 @@ from master.target.streamgate.media.library import Library, Segment
 from master.target.streamgate.media.medium import SEGMENT_BYTES, Medium
 from master.target.streamgate.responses import HIT, IMMUTABLE, MISS, Header, PiecesResponse, prepared
 from master.target.streamgate.streaming import playlist
-from master.target.streamgate.streaming.conditions import has_changed, http_date, may_resume
+from master.target.streamgate.streaming.conditions import has_changed, may_resume
 from master.target.streamgate.streaming.messages import ConditionHeaders, ContentHeaders
 from master.target.streamgate.streaming.ranges import Span, UnsatisfiableRangeError, parse_range
 
@@ -74,7 +74,7 @@ class StreamingApi(Domain):
         wanted: ContentHeaders = call.headers
         cached, _ = await self._library.find(call.path["id"])
         medium = cached.medium
-        etag, modified = f'"{medium.id}"', http_date(medium.created_at)
+        etag, modified = f'"{medium.id}"', cached.last_modified
         headers = [(b"etag", etag.encode()), (b"last-modified", modified.encode()), IMMUTABLE, _RANGES]
         if not has_changed(wanted.if_none_match, etag):
             return prepared(304, headers)
@@ -99,7 +99,7 @@ class StreamingApi(Domain):
         headers = [(b"etag", etag.encode()), IMMUTABLE, HIT if hit else MISS]
         if not has_changed(wanted.if_none_match, etag):
             return prepared(304, headers)
-        return prepared(200, [_PLAYLIST, *headers], playlist.playlist(cached.medium.size_bytes).encode())
+        return prepared(200, [_PLAYLIST, *headers], playlist.playlist(cached.medium.size_bytes))
 
     async def segment(self, call: Call) -> Response:
         """Whole, with its digest."""

@@ -108,7 +108,7 @@ def test_a_download_is_resumed_only_of_the_same_content(header: str | UnsetType,
 
 @given(st.integers(0, 5 * SEGMENT_BYTES))
 def test_a_playlist_lists_each_segment_with_how_long_it_plays(size_bytes: int) -> None:
-    lines = playlist(size_bytes).splitlines()
+    lines = playlist(size_bytes).decode().splitlines()
     assert lines[:2] == ["#EXTM3U", "#EXT-X-VERSION:3"]
     assert lines[-1] == "#EXT-X-ENDLIST"
     durations_s = [float(line[8:-1]) for line in lines if line.startswith("#EXTINF:")]
