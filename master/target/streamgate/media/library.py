@@ -151,16 +151,16 @@ class Library:
 
     async def remove(self, media: Sequence[Medium]) -> int:
         """Forget media and uploads with their bytes; how many were still there."""
-        removed, parts, part_bytes = [], 0, 0
+        removed = []
         async with self.database.transaction() as statements:
             for medium in media:
                 deleted = await self.media.delete(statements, medium.id)
                 if deleted is not None:
-                    gone, gone_bytes = await self.parts.delete(statements, deleted)
-                    parts, part_bytes = parts + gone, part_bytes + gone_bytes
+                    await self.parts.delete(statements, deleted)
                     removed.append(deleted)
-        self.parts.count(-parts, -part_bytes)
         for medium in removed:
+            if medium.owner is not None:
+                self.parts.count(-medium.parts, -medium.received_bytes)
             self.media.count(medium, -1)
             self.metadata.drop(medium.id)
             for number in range(medium.segments):
@@ -183,20 +183,19 @@ class Library:
         """Some of the oldest uploads, not more than have to go so that there is a little room."""
         oldest = await self.media.oldest_uploaded(_REMOVED_AT_ONCE)
         surplus: list[Medium] = []
-        gone_bytes = 0
-        # The newest stays, however large. A medium has one part at least.
-        for medium in oldest[: self.media.uploaded - 1]:
-            if not self._over(len(surplus), gone_bytes, _ROOM):
+        gone_parts, gone_bytes = 0, 0
+        for medium in oldest[: self.media.uploaded - 1]:  # the newest stays, however large
+            if not self._over(len(surplus), gone_parts, gone_bytes, _ROOM):
                 break
             surplus.append(medium)
-            gone_bytes += medium.received_bytes
+            gone_parts, gone_bytes = gone_parts + medium.parts, gone_bytes + medium.received_bytes
         return surplus
 
-    def _over(self, gone: int = 0, gone_bytes: int = 0, share: float = 1.0) -> bool:
+    def _over(self, gone: int = 0, gone_parts: int = 0, gone_bytes: int = 0, share: float = 1.0) -> bool:
         limits = self.limits
         return (
             self.media.uploaded - gone > limits.media * share
-            or self.parts.kept - gone > limits.parts * share
+            or self.parts.kept - gone_parts > limits.parts * share
             or self.parts.kept_bytes - gone_bytes > limits.part_bytes * share
         )
 

@@ -24,6 +24,8 @@ class Medium(Struct, frozen=True):
     """Separated by spaces."""
     size_bytes: int
     received_bytes: int
+    parts: int
+    """Rows in which its bytes are; 0 for the catalogue's."""
     sha256: str | None
     seed: int | None
     version: int

@@ -16,7 +16,11 @@ _ADD = "INSERT INTO media_parts (medium, start, content) VALUES (?, ?, ?)"
 _READ = "SELECT start, content FROM media_parts WHERE medium = ? AND start > ? AND start < ? ORDER BY start"
 _DELETE = "DELETE FROM media_parts WHERE medium = ?"
 _KEPT = "SELECT COUNT(*), COALESCE(SUM(LENGTH(content)), 0) FROM media_parts"
-_SIZES = "SELECT COUNT(*), COALESCE(SUM(LENGTH(content)), 0) FROM media_parts WHERE medium = ?"
+
+
+def count_parts(size_bytes: int) -> int:
+    """Rows that so many bytes take which come at once."""
+    return -(-size_bytes // MAX_PART_BYTES)
 
 
 class PartStorage:
@@ -44,12 +48,9 @@ class PartStorage:
         rows = await self._database.fetch_all(_READ, medium.id, start - MAX_PART_BYTES, end)
         return b"".join(bytes(content[max(0, start - at) : max(0, end - at)]) for at, content in rows)
 
-    async def delete(self, statements: Statements, medium: Medium) -> tuple[int, int]:
-        """Forget all parts of a medium; how many there were, and their bytes."""
-        row = await statements.fetch_one(_SIZES, medium.id)
-        assert row is not None
+    async def delete(self, statements: Statements, medium: Medium) -> None:
+        """Forget all parts of a medium."""
         await statements.execute(_DELETE, medium.id)
-        return int(row[0]), int(row[1])
 
     def count(self, parts: int, size_bytes: int) -> None:
         """What was added, or taken away, is committed."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from master.target.database.database import Database, Statements
 from master.target.streamgate.media.catalogue import catalogue
 from master.target.streamgate.media.medium import Medium
+from master.target.streamgate.media.parts import count_parts
 from master.target.streamgate.media.words import terms
 
 # The order of columns is that of Medium. A change names the medium by its id: SQLite gives the highest serial number anew when its row
@@ -16,7 +17,7 @@ from master.target.streamgate.media.words import terms
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS media (
     serial SERIAL_KEY, id TEXT UNIQUE NOT NULL, owner TEXT, title TEXT NOT NULL, tags TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL, received_bytes INTEGER NOT NULL, sha256 TEXT, seed INTEGER,
+    size_bytes INTEGER NOT NULL, received_bytes INTEGER NOT NULL, parts INTEGER NOT NULL, sha256 TEXT, seed INTEGER,
     version INTEGER NOT NULL DEFAULT 1, created_at REAL NOT NULL, expires_at REAL);
 CREATE INDEX IF NOT EXISTS media_complete ON media (serial) WHERE expires_at IS NULL;
 CREATE INDEX IF NOT EXISTS media_uploaded ON media (serial) WHERE owner IS NOT NULL;
@@ -26,12 +27,12 @@ CREATE TABLE IF NOT EXISTS media_words (
 CREATE INDEX IF NOT EXISTS media_words_by_medium ON media_words (medium);
 """
 _ADD = (
-    "INSERT INTO media (id, owner, title, tags, size_bytes, received_bytes, sha256, seed, created_at, expires_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *"
+    "INSERT INTO media (id, owner, title, tags, size_bytes, received_bytes, parts, sha256, seed, created_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *"
 )
 _FIND = "SELECT * FROM media WHERE id = ?"
 _GROW = (
-    "UPDATE media SET received_bytes = received_bytes + ?, expires_at = ?"
+    "UPDATE media SET received_bytes = received_bytes + ?, parts = parts + ?, expires_at = ?"
     " WHERE id = ? AND received_bytes = ? AND expires_at IS NOT NULL RETURNING *"
 )
 _FINISH = (
@@ -77,7 +78,7 @@ class MediaStorage:
         if not self.kept:
             async with self._database.transaction() as statements:
                 for each in catalogue():
-                    fields = (each.id, None, each.title, each.tags, each.size_bytes, each.size_bytes)
+                    fields = (each.id, None, each.title, each.tags, each.size_bytes, each.size_bytes, 0)
                     row = await statements.fetch_one(_ADD, *fields, None, each.seed, now, None)
                     assert row is not None
                     await _index(statements, Medium(*row))
@@ -109,7 +110,8 @@ class MediaStorage:
     ) -> Medium:
         """A medium: whole with its `sha256`, or one to be uploaded until `expires_at`."""
         received_bytes = new.size_bytes if expires_at is None else 0
-        row = await statements.fetch_one(_ADD, *new, received_bytes, sha256, None, now, expires_at)
+        parts = count_parts(received_bytes)
+        row = await statements.fetch_one(_ADD, *new, received_bytes, parts, sha256, None, now, expires_at)
         assert row is not None
         medium = Medium(*row)
         if medium.complete:
@@ -118,7 +120,9 @@ class MediaStorage:
 
     async def grow(self, statements: Statements, medium: Medium, more_bytes: int, expires_at: float) -> Medium | None:
         """More of an upload has come; None if it is no more where `medium` says."""
-        row = await statements.fetch_one(_GROW, more_bytes, expires_at, medium.id, medium.received_bytes)
+        row = await statements.fetch_one(
+            _GROW, more_bytes, count_parts(more_bytes), expires_at, medium.id, medium.received_bytes
+        )
         return None if row is None else Medium(*row)
 
     async def finish(self, statements: Statements, medium: Medium, sha256: str) -> Medium | None:

@@ -12,13 +12,15 @@ from cachetools import LRUCache
 
 from master.target.streamgate.media.library import Library
 from master.target.streamgate.media.medium import Medium
-from master.target.streamgate.media.parts import MAX_PART_BYTES
+from master.target.streamgate.media.parts import MAX_PART_BYTES, count_parts
 from master.target.streamgate.media.storage import NewMedium
 
 UPLOAD_WITHIN_S = 3600.0
 """An upload expires when nothing came for so long."""
 _EXPIRED_AT_ONCE = 4  # twice the rate at which they can come, so they get fewer
 _MAX_HASHES = 1024
+MAX_PARTS = 4096
+"""Of an upload: as many as the longest has of 16 KiB. A segment is read from all that it is in."""
 
 
 class _Hash(NamedTuple):
@@ -126,5 +128,5 @@ class Intake:
         self.uploaded_bytes += medium.size_bytes
 
     async def _received(self, content: bytes) -> None:
-        self._library.parts.count(-(-len(content) // MAX_PART_BYTES), len(content))
+        self._library.parts.count(count_parts(len(content)), len(content))
         await self._library.make_room()

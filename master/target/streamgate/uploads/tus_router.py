@@ -20,7 +20,7 @@ from master.target.streamgate.responses import Header, prepared
 from master.target.streamgate.streaming.conditions import http_date
 from master.target.streamgate.uploads import tus
 from master.target.streamgate.uploads.description import read_description
-from master.target.streamgate.uploads.intake import Intake
+from master.target.streamgate.uploads.intake import MAX_PARTS, Intake
 from master.target.streamgate.uploads.messages import (
     MAX_UPLOAD_BYTES,
     CreationHeaders,
@@ -153,6 +153,8 @@ class TusApi(Domain):
     async def _append(self, upload: Medium, content: bytes) -> Medium:
         if not content:
             return upload
+        if upload.parts >= MAX_PARTS:
+            raise errors.conflict(f"an upload has at most {MAX_PARTS} parts: begin anew with larger ones")
         grown = await self._intake.append(upload, content)
         if grown is None:
             raise errors.conflict("another request has written to this upload meanwhile")
