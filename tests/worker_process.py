@@ -68,6 +68,8 @@ class WorkerProcess:
         """All messages, with their data as it came."""
         self.start_s = 0.0
         """Plan time 0."""
+        self.sent_s = 0.0
+        """When it was last told anything."""
         self._route = b""
         self._orders = 0
         self._host = host
@@ -88,6 +90,7 @@ class WorkerProcess:
     def send(self, kind: str, data: Any) -> None:
         """Send a message to the worker, which must have been heard before."""
         self._socket.send_multipart([self._route, encode((kind, data, WORKER))])
+        self.sent_s = time.monotonic()
 
     def order(self, users: Mapping[str, int]) -> None:
         """Order it to run so many users of each class."""
@@ -138,6 +141,13 @@ class WorkerProcess:
 
     def hear(self) -> tuple[str, Any]:
         """Return its next message. A report is acknowledged."""
+        kind, data = self.hear_silently()
+        if kind == "stats":
+            self.send("acknowledged", len(self.reports))
+        return kind, data
+
+    def hear_silently(self) -> tuple[str, Any]:
+        """Return its next message, as a controller that says nothing."""
         assert self._socket.poll(1000 * LIMIT_S), "the worker says nothing"
         self._route, _, frame = self._socket.recv_multipart()
         kind, data, _ = msgspec.msgpack.decode(frame, strict=False)
@@ -145,7 +155,6 @@ class WorkerProcess:
             report = msgspec.msgpack.Decoder(tuple[str, Report, str]).decode(frame)[1]
             if report.number == len(self.reports) + 1:
                 self.reports.append(report)
-            self.send("acknowledged", len(self.reports))
         self.said.append((kind, data))
         return kind, data
 

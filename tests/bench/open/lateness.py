@@ -155,7 +155,7 @@ def _show(windows: Sequence[Window], options: argparse.Namespace) -> None:
     )
     rows: list[tuple[str, list[float | None]]] = [
         ("start later than due, ms", _median([each.lateness_ms for each in opened])),
-        ("event loop's lag, ms", _median([each.lag_ms for each in windows])),
+        ("event loop's lag, ms", _median([each.lag_ms for each in opened])),
     ]
     console.print(f"{'':26}{'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9}")
     for name, values in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from worker_process import WorkerProcess, steady
 
+from worker.load.runner import IDLE_AFTER_S
 from worker.wire.messages import ArrivalPlan
 
 LOCUSTFILE = Path(__file__).with_name("open_users.py")
@@ -163,3 +165,51 @@ def test_users_may_come_and_go_while_arrivals_are_due(start: Start) -> None:
     requests = worker.requests()
     assert requests["brief"] == by_class["Brief"].started > 100
     assert requests["leaving"] == by_class["Leaving"].started >= 1
+
+
+def test_what_a_worker_looks_at_too_late_by_its_own_fault_is_told_apart(start: Start) -> None:
+    """It was stopped: what was due more than a second ago is given up, the rest starts late, and each counts once, in its second."""
+    plan = steady(100.0, 4.0)
+    worker = start(plan)
+    worker.run_users({"Quick": 2})
+    worker.begin()
+    worker.deal(0, 400, {"Quick": [0, 1]})
+    worker.hear_until_plan(0.5)
+    worker.process.send_signal(signal.SIGSTOP)
+    worker.hear_for(2.0)
+    worker.process.send_signal(signal.SIGCONT)
+    worker.hear_until_plan(4.3)
+    worker.stop()
+    found: Counter[int] = Counter()
+    for second, tally in worker.arrivals_by_second():
+        found[second] += tally.decided
+    assert found == seconds_of(worker, plan)
+    whole = worker.arrivals()
+    assert whole.given_up >= 90
+    assert whole.late >= 80
+    assert worker.requests()["quick"] == whole.started
+
+
+def test_without_a_controller_arrivals_end_with_the_users_and_all_are_told_to_the_next_one(start: Start) -> None:
+    """What had been dealt ahead is dropped then; a controller that comes back may go on with other arrivals."""
+    worker = start(steady(100.0, 600.0))
+    worker.run_users({"Quick": 2})
+    worker.begin()
+    worker.deal(0, 2000, {"Quick": [0, 1]})
+    worker.hear_until_plan(0.5)
+    while worker.hear_silently()[0] != "client_ready":  # it gives up a controller that says nothing, and asks for one
+        pass
+    gone_s = time.monotonic()
+    ended_s = worker.sent_s + IDLE_AFTER_S
+    assert gone_s >= ended_s
+    worker.hear_for(1.0)
+    resumed = int((time.monotonic() - worker.start_s) * 100) + 300
+    worker.join()
+    worker.run_users({"Quick": 2})
+    worker.deal(resumed, resumed + 100, {"Quick": [0, 1]})
+    worker.hear_until_plan((resumed + 100) / 100 + 0.3)
+    worker.stop()
+    before = sum(tally.decided for second, tally in worker.arrivals_by_second() if second <= gone_s)
+    assert 100 * (ended_s - worker.start_s) - 1 <= before <= 100 * (gone_s - worker.start_s) + 1
+    assert worker.arrivals().decided == before + 100
+    assert worker.requests()["quick"] == worker.arrivals().started

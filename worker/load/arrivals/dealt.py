@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection
 from typing import Any
@@ -63,10 +62,11 @@ class DealtArrivals:
 
     def _check_times(self, deal: ArrivalDeal) -> None:
         now_s = self._clock()
-        first_s = deal.start_s + self._schedule.due_s(deal.first) - now_s
-        last_s = deal.start_s + self._schedule.due_s(deal.end - 1) - now_s
-        if not math.isfinite(deal.start_s) or first_s < -MAX_PAST_S or last_s > MAX_AHEAD_S:
-            raise ValueError(f"arrivals are dealt that are due in {first_s:.3f} to {last_s:.3f} s")
+        first_s = deal.start_s + self._schedule.due_s(deal.first)
+        last_s = deal.start_s + self._schedule.due_s(deal.end - 1)
+        # Seconds before the machine's start have no number.
+        if not max(0.0, now_s - MAX_PAST_S) <= first_s <= last_s <= now_s + MAX_AHEAD_S:
+            raise ValueError(f"arrivals are dealt that are due in {first_s - now_s:.3f} to {last_s - now_s:.3f} s")
 
     def open(self) -> None:
         """The load begins, or goes on after it had ended: deals are taken in from now on."""
