@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from master import formatting
-from master.judge.result import Load, Result
+from master.judge.result import Load, Missed, Result
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,18 @@ def _arrivals(load: Load) -> list[KeyFigure]:
         if lateness_ms is None or lateness_ms.p99 is None
         else f"started {formatting.latency(lateness_ms.p99)} late at p99"
     )
-    free = "" if missed is None else f"{formatting.count(missed.no_free_user)} of them found no user free"
+    whose = "" if missed is None else _whose_fault(missed)
     return [
         KeyFigure("arrivals offered", _count(load.offered), f"{formatting.rate(load.offered_per_s)} while steady"),
         KeyFigure("started", _count(load.started), f"{formatting.rate(load.started_per_s)} while steady"),
-        KeyFigure("missed", _count(None if missed is None else missed.total), free),
+        KeyFigure("missed", _count(None if missed is None else missed.total), whose),
         KeyFigure("late", _count(load.late), late),
     ]
+
+
+def _whose_fault(missed: Missed) -> str:
+    generators = missed.while_unfit + missed.given_up + (missed.lost or 0)
+    return f"{formatting.count(missed.no_free_user)} by the target's fault, {formatting.count(generators)} by the generator's"
 
 
 def _count(number: int | None) -> str:

@@ -204,11 +204,11 @@ class StoreReader:
     def fewest_users(self, start_s: int, end_s: int) -> Iterator[tuple[str, int]]:
         """The fewest users that each node ran in [start_s, end_s): the fewest of each of its workers, added up.
 
-        Seconds without a report of a worker are ignored; nodes without any report are not in the result.
+        Seconds of which a worker did not say are ignored; nodes of which nothing is known are not in the result.
         """
         return self._db.execute(
             "SELECT name, sum(fewest) FROM (SELECT node, min(users) AS fewest FROM fitness"
-            " WHERE second >= ?1 AND second < ?2 GROUP BY node, worker) JOIN nodes ON nodes.id = node GROUP BY node",
+            " WHERE second >= ?1 AND second < ?2 AND users IS NOT NULL GROUP BY node, worker) JOIN nodes ON nodes.id = node GROUP BY node",
             (start_s, end_s),
         )
 

@@ -83,7 +83,7 @@ def test_the_page_tells_what_was_offered_and_whose_fault_each_miss_is(store: Sto
         assert text in source
     (offered, started, missed, late), *_ = key_figures(result)
     assert [figure.value for figure in (offered, started, missed, late)] == ["2,000", "1,860", "140", "40"]
-    assert missed.note == "80 of them found no user free"
+    assert missed.note == "80 by the target's fault, 60 by the generator's"
     latency = key_figures(result)[2]
     assert latency[1].note == "service time 20.0\u00a0ms"
 

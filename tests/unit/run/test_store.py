@@ -383,3 +383,5 @@ def test_the_fewest_users_of_a_node_are_those_of_all_its_workers(store: Store) -
         FitnessRow(node, second, 1.0, 1.0, 0, "", users=users, worker=worker) for node, second, users, worker in told
     )
     assert dict(store.fewest_users(0, 9)) == {"pi1": 5, "pi2": 0}
+    store.put_fitness(FitnessRow("pi3", second, 900.0, 40.0, 1, "loop lag", users=None) for second in range(9))
+    assert "pi3" not in dict(store.fewest_users(0, 9)), "a worker that was too late to count its users in any second"
