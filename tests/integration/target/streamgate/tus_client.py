@@ -45,14 +45,18 @@ class TusClient:
         """The content of a medium."""
         return self.ask("GET", f"/media/{medium}/content", **headers)
 
-    def break_off(self, path: str, offset: int, length: int, sent: bytes) -> None:
-        """Announce a part of that length, send less, and hang up."""
+    def request(self, path: str, offset: int, length: int) -> bytes:
+        """The head of a part of that length."""
         head = (
             f"PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\nTus-Resumable: 1.0.0\r\n"
             f"Content-Type: application/offset+octet-stream\r\nUpload-Offset: {offset}\r\nContent-Length: {length}\r\n\r\n"
         )
+        return head.encode()
+
+    def break_off(self, path: str, offset: int, length: int, sent: bytes) -> None:
+        """Announce a part of that length, send less, and hang up."""
         with socket.create_connection(("127.0.0.1", self.target.port), timeout=PATIENCE_S) as connection:
-            connection.sendall(head.encode() + sent)
+            connection.sendall(self.request(path, offset, length) + sent)
 
     def wait_for_offset(self, path: str, offset: int) -> None:
         """Until the upload is so far; the target learns by and by that a client has hung up."""
