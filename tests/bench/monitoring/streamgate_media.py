@@ -23,6 +23,7 @@ def media(count: int) -> dict[str, CachedMedium]:
                 tags=medium.tags,
                 size_bytes=medium.size_bytes,
                 received_bytes=medium.size_bytes,
+                parts=0,
                 sha256=None,
                 seed=medium.seed,
                 version=1,
