@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from master.formatting import listed
 from master.judge.faults import Faults
-from master.judge.result import Result, ThresholdResult, ValidityResult
+from master.judge.result import Load, Result, ThresholdResult, ValidityResult
 from worker.atomic_write import atomic_write_public
 
 # XML 1.0, production 2: everything else can't be in a document, not even escaped.
@@ -84,12 +84,22 @@ def _suite(root: ET.Element, result: Result, name: str, cases: list[ET.Element])
         ("verdict", result.verdict),
         ("target", result.target),
         ("simulated", str(result.nodes.simulated).lower()),
+        *_load(result.load),
     ):
         ET.SubElement(properties, "property", name=key, value=_legal(value))
     suite.extend(cases)
     _count(suite, cases)
     # The rules hold over the whole run, so no case has a time of its own.
     suite.set("time", _seconds(result.duration_s))
+
+
+def _load(load: Load) -> list[tuple[str, str]]:
+    """The arrivals of the open model; nothing of the closed one. What is unknown is left out."""
+    if load.model != "open":
+        return []
+    missed = None if load.missed is None else load.missed.total
+    rows = (("offered", load.offered), ("started", load.started), ("missed", missed), ("late", load.late))
+    return [("load", load.model), *((f"arrivals_{name}", str(value)) for name, value in rows if value is not None)]
 
 
 def _count(element: ET.Element, cases: list[ET.Element]) -> None:

@@ -116,12 +116,9 @@ class ArrivalLines:
 
 def arrival_lines(store: Store, axis: Axis, seconds: Iterable[SecondRow]) -> ArrivalLines:
     """Read all arrivals once, with those of one span in memory."""
-    due: dict[int, int] = {}
-    for row in seconds:
-        if row.offered is not None:
-            due[axis.index(row.second)] = due.get(axis.index(row.second), 0) + row.offered
+    known = ((row.second, float(row.offered)) for row in seconds if row.offered is not None)
     lines = ArrivalLines(
-        [due[index] / axis.seconds_in(index) if index in due else None for index in range(axis.length)],
+        axis.reduced(known, lambda each: sum(each) / len(each)),
         [0.0] * axis.length,
         [0.0] * axis.length,
         [0.0] * axis.length,

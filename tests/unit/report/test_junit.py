@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from report_example import HOSTILE, nothing, result
 
-from master.judge.result import Result
+from master.judge.result import Load, Missed, Result
 from master.report.junit import write_junit
 
 
@@ -101,3 +101,20 @@ def test_what_xml_can_not_hold_is_left_out(path: Path) -> None:
     names = [case.get("name") for case in root.iter("testcase")]
     assert f"GET {HOSTILE} p95 < 1 ms".replace("\x00", "") in names
     assert next(failure.get("message") for failure in root.iter("failure")) == "line 1\nline 2 "
+
+
+def test_what_became_of_arrivals_is_a_property_in_the_open_model_alone(path: Path) -> None:
+    """CI reads what was offered and started as properties; what is unknown is none."""
+    what = result("PASS")
+    properties = read(what, path).findall("testsuite[@name='thresholds']/properties/property")
+    assert not [row.get("name") for row in properties if "arrivals" in str(row.get("name"))]
+    missed = Missed(total=None, no_free_user=3, while_unfit=0, given_up=0, lost=None)
+    what.load = Load(model="open", offered=100, started=97, missed=missed, late=0)
+    properties = read(what, path).findall("testsuite[@name='thresholds']/properties/property")
+    found = {row.get("name"): row.get("value") for row in properties}
+    assert {name: value for name, value in found.items() if name and name.startswith(("load", "arrivals"))} == {
+        "load": "open",
+        "arrivals_offered": "100",
+        "arrivals_started": "97",
+        "arrivals_late": "0",
+    }
