@@ -66,6 +66,18 @@ def test_header_fields_are_found_whatever_their_case_and_only_by_their_whole_nam
     assert found.header("Tag") is None
 
 
+@pytest.mark.parametrize("tag", ['"a"', 'W/"a"', '""'])
+def test_an_entity_tag_is_taken(tag: str) -> None:
+    assert answer(200, b"", ETag=tag).entity_tag() == tag
+
+
+@pytest.mark.parametrize("tag", ["a", '"a', '"a"b"', '"a\0"', 'w/"a"', f'"{"a" * 300}"'])
+def test_what_is_no_entity_tag_is_refused(tag: str) -> None:
+    """It would be sent back as a header."""
+    with pytest.raises(WrongReplyError, match="ETag is missing or malformed"):
+        answer(200, b"", ETag=tag).entity_tag()
+
+
 def test_a_range_is_checked_and_tells_how_long_the_content_is() -> None:
     seen = SeenContent()
     last = len(MEDIUM) // PIECE_BYTES * PIECE_BYTES

@@ -72,6 +72,19 @@ def test_an_upload_is_complete_once_all_chunks_are_stored() -> None:
     assert upload.is_complete
 
 
+def test_a_location_that_is_no_url_is_refused() -> None:
+    with pytest.raises(WrongReplyError, match="Location is no URL"):
+        TusUpload(b"x", {}).accept_creation(answer(201, Location="http://[/uploads/u1"))
+
+
+@pytest.mark.parametrize(
+    "location", ["/uploads/", "/uploads/a%0d", "/uploads/a b", "/uploads/..", f"/uploads/{'a' * 200}"]
+)
+def test_a_location_with_a_strange_id_is_refused(location: str) -> None:
+    with pytest.raises(WrongReplyError, match="an id has other characters"):
+        TusUpload(b"x", {}).accept_creation(answer(201, Location=location))
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from worker.users.lucid.replies import WrongReplyError, read
 
-__all__ = ["Answer", "WrongReplyError"]
+__all__ = ["Answer", "Check", "WrongReplyError", "identifier"]
 
 T = TypeVar("T")
 
@@ -42,6 +42,13 @@ class Answer(NamedTuple):
             raise WrongReplyError(f"{name} is missing or no number")
         return int(value)
 
+    def entity_tag(self) -> str:
+        """The value of ETag (RFC 9110 8.8.3). Raises WrongReplyError for what is none."""
+        value = self.header("ETag")
+        if value is None or not _is_entity_tag(value):
+            raise WrongReplyError("ETag is missing or malformed")
+        return value
+
     def decoded(self, reply: type[T], *expected: int) -> T:
         """The JSON body as a `reply`. Raises WrongReplyError, also for a status that is none of `expected`."""
         return read(self.status, self.content, expected, reply, None)
@@ -50,6 +57,16 @@ class Answer(NamedTuple):
 Check = Callable[[Answer], T]
 """Returns what was asked for. Raises WrongReplyError."""
 
+
+def identifier(text: str) -> str:
+    """`text`, the id of something that the target has made, which becomes a part of paths. Raises WrongReplyError for what is none."""
+    if not _is_identifier(text):
+        raise WrongReplyError("an id has other characters than ids have")
+    return text
+
+
+_is_identifier = re.compile(r"[A-Za-z0-9_-]{1,128}").fullmatch
+_is_entity_tag = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]{0,256}"').fullmatch
 _is_number = re.compile(r"[0-9]{1,18}").fullmatch
 
 

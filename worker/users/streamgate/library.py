@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from worker.users.streamgate import replies
-from worker.users.streamgate.answer import Answer, WrongReplyError
+from worker.users.streamgate.answer import Answer, WrongReplyError, identifier
 from worker.users.streamgate.base import StreamGateClient
 from worker.users.streamgate.popularity import pick_medium
 from worker.users.streamgate.sample_files import make_file, make_title
@@ -63,9 +63,9 @@ class Library:
                 return known
             if answer.decoded(replies.MediumReply, 200).id != medium:
                 raise WrongReplyError("another medium than was asked for")
-            tag = answer.header("ETag")
-            if tag is None or tag == known:
-                raise WrongReplyError("ETag is missing, or that of what was known (RFC 9110 13.1.2)")
+            tag = answer.entity_tag()
+            if tag == known:
+                raise WrongReplyError("what was known was sent again (RFC 9110 13.1.2)")
             return tag
 
         headers = None if known is None else {"If-None-Match": known}
@@ -97,7 +97,7 @@ class Library:
             stored = answer.decoded(replies.StoredMediumReply, 201)
             if (stored.size_bytes, stored.sha256) != (len(content), sha256(content).hexdigest()):
                 raise WrongReplyError("what was stored is not what was sent")
-            return stored.media
+            return identifier(stored.media)
 
         self._own = self._user.ask("POST", MULTIPART, MULTIPART, check, body={"title": self._title}, file=content)
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from worker.users.streamgate.answer import Answer, WrongReplyError
+from worker.users.streamgate.answer import Answer, WrongReplyError, identifier
 
 VERSION = "1.0.0"
 COLLECTION = "/uploads"
@@ -63,11 +63,14 @@ class TusUpload:
     def accept_creation(self, answer: Answer) -> None:
         """Take note of where it is. Raises WrongReplyError."""
         _require(answer, 201)
-        path = urlsplit(answer.header("Location") or "").path
         # Only the path is used: chunks and the token go to the target and nowhere else.
-        if not path.startswith(f"{COLLECTION}/"):
+        try:
+            collection, _, name = urlsplit(answer.header("Location") or "").path.rpartition("/")
+        except ValueError:
+            raise WrongReplyError("Location is no URL") from None
+        if collection != COLLECTION:
             raise WrongReplyError("Location is missing or no upload")
-        self.path = path
+        self.path = f"{COLLECTION}/{identifier(name)}"
 
     def next_chunk(self, size_bytes: int, *, checksum: bool = True) -> tuple[dict[str, str], bytes]:
         """Header fields and body of the request with the next chunk, of at most `size_bytes`."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from worker.users.streamgate import replies, tus
-from worker.users.streamgate.answer import Answer, WrongReplyError
+from worker.users.streamgate.answer import Answer, WrongReplyError, identifier
 from worker.users.streamgate.base import StreamGateClient
 from worker.users.streamgate.sample_files import make_file, make_title
 
@@ -55,7 +55,7 @@ class Uploads:
             stored = answer.decoded(replies.StoredMediumReply, 201)
             if (stored.size_bytes, stored.sha256) != (len(content), digest):
                 raise WrongReplyError("what was stored is not what was sent")
-            return stored.media
+            return identifier(stored.media)
 
         fields = {"title": make_title(self._user.random)}
         medium = self._user.ask("POST", MULTIPART, MULTIPART, check, body=fields, file=content)
@@ -121,7 +121,7 @@ class Uploads:
             found = answer.decoded(replies.UploadReply, 200)
             if not found.complete or found.media is None:
                 raise WrongReplyError("a complete upload is no medium")
-            return found.media
+            return identifier(found.media)
 
         self._upload = None
         medium = self._user.ask("GET", upload.path, _UPLOAD, check)
