@@ -111,7 +111,7 @@ class LoadSchedule:
     def at(self, offset_s: float) -> Position:
         """Position in the plan at `offset_s`; its start before 0, its end after the last stage."""
         if not self.segments:
-            return Position(0, "hold", _users(self.stages[-1]), 0.0, 0.0, self._rate_at(0.0))
+            return Position(0, "hold", _users(self.stages[-1]), 0.0, 0.0, self.rate_at(offset_s))
         return self._position(self._segment(offset_s), offset_s)
 
     def before_hold(self, stage: int) -> Position:
@@ -124,6 +124,7 @@ class LoadSchedule:
         return self.segments[max(0, bisect_right(self._starts_s, offset_s) - 1)]
 
     def _position(self, segment: Segment, offset_s: float) -> Position:
+        rate_per_s = self.rate_at(offset_s)
         offset_s = min(max(offset_s, 0.0), self.total_s)
         stage_end_s = self.hold_starts_s[segment.stage] + self.stages[segment.stage].hold_s
         return Position(
@@ -132,11 +133,14 @@ class LoadSchedule:
             segment.users_at(offset_s),
             max(0.0, stage_end_s - offset_s),
             self.total_s - offset_s,
-            self._rate_at(offset_s),
+            rate_per_s,
         )
 
-    def _rate_at(self, offset_s: float) -> float | None:
-        return None if self._rates is None else self._rates.rate_at(self._rates_from_s + offset_s)
+    def rate_at(self, offset_s: float) -> float | None:
+        """Planned arrivals per second at `offset_s`, 0 before the start and after the end; None in the closed model."""
+        if self._rates is None:
+            return None
+        return self._rates.rate_at(self._rates_from_s + offset_s) if offset_s >= 0 else 0.0
 
 
 def _users(stage: LoadStage) -> int:
@@ -206,10 +210,10 @@ class Progress:
         planned_s = offset_s - self._start_s
         if held:
             planned_s = offset_s - (self._holds_s[-1] - self._schedule.hold_starts_s[held - 1])
-        if held < len(self._schedule.stages) and planned_s >= self._schedule.hold_starts_s[held]:
-            position = self._schedule.before_hold(held)
-        else:
-            position = self._schedule.at(planned_s)
+        position = self._schedule.at(planned_s)
+        announced = position.stage < held or position.kind == "ramp"
+        if held < len(self._schedule.stages) and (not announced or planned_s >= self._schedule.hold_starts_s[held]):
+            position = replace(self._schedule.before_hold(held), rate_per_s=position.rate_per_s)
         return replace(position, stage=self._stages_done + position.stage)
 
     def steady_spans(self, until_s: float) -> list[Span]:

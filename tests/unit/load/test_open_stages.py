@@ -152,6 +152,16 @@ def test_the_steady_spans_of_open_stages_are_their_holds_with_arrivals() -> None
     assert progress.steady_spans(1000) == [(32, 92), (92, 152), (182, 202)]
 
 
+def test_a_hold_without_a_ramp_has_not_begun_before_its_time() -> None:
+    """Where the plan is to begin in some seconds, the run is not in a hold yet, and nothing is offered."""
+    progress = Progress(LoadSchedule([OpenStage(100, 10, 60)]))
+    progress.begin(8.0)
+    assert progress.at(5) == Position(0, "ramp", 10, 60, 60, 0)
+    assert progress.at(8) == Position(0, "ramp", 10, 60, 60, 100)
+    progress.hold_started(8.0)
+    assert progress.at(8) == Position(0, "hold", 10, 60, 60, 100)
+
+
 def test_closed_and_open_stages_are_not_mixed() -> None:
     """A plan with stages of both models is refused."""
     with pytest.raises(ValueError, match="closed or open stages, not both"):
