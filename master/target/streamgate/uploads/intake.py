@@ -52,8 +52,8 @@ class Intake:
             medium = await library.media.add(statements, new, self._clock(), sha256=sha256)
             await library.parts.add(statements, medium, 0, content)
         library.media.count(medium, 1)
-        await self._received(content)
         self._completed(medium)
+        await self._received(content)
         return medium
 
     async def begin(self, owner: str, title: str, tags: str, size_bytes: int) -> Medium:
