@@ -93,6 +93,20 @@ def test_no_more_is_kept_than_what_is_not_taken() -> None:
         assert len(stripes._deals) == 0
 
 
+def test_slots_that_change_are_those_of_the_deals_behind_them_alone() -> None:
+    """A deal that is not taken yet keeps its slots and classes when another one has others."""
+    stripes = Stripes(TEN_PER_S)
+    stripes.accept(ArrivalDeal(0, 4, 0.0, 0, 2, {"Reader": [0]}))
+    stripes.accept(ArrivalDeal(4, 8, 0.0, 0, 2, {"Reader": [0]}))
+    stripes.accept(ArrivalDeal(8, 12, 0.0, 0, 2, {"Writer": [0]}))
+    stripes.accept(ArrivalDeal(12, 18, 0.0, 0, 3, {"Writer": [0]}))
+    found = [(arrival.number, arrival.user_class) for arrival in taken(stripes)]
+    assert found == [
+        *((number, "Reader") for number in (0, 2, 4, 6)),
+        *((number, "Writer") for number in (8, 10, 12, 15)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("deal", "message"),
     [

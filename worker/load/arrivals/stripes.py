@@ -30,6 +30,7 @@ class Stripes:
     def __init__(self, schedule: ArrivalSchedule) -> None:
         self._schedule = schedule
         self._deals: deque[_Stripe] = deque()
+        self._table: _Table | None = None
         self.dealt = 0
         """All arrivals before this one have been dealt out, to this worker or to others."""
 
@@ -42,7 +43,9 @@ class Stripes:
             raise ValueError(f"arrivals {deal.first} to {deal.end} are dealt out of {self._schedule.total}")
         first = max(deal.first, self.dealt)
         if first < deal.end:
-            self._deals.append(_Stripe(deal, first))
+            if self._table is None or self._table.period != deal.period or self._table.by_class != deal.slots:
+                self._table = _Table(deal)
+            self._deals.append(_Stripe(deal, self._table, first))
             self.dealt = deal.end
 
     def next(self) -> Arrival | None:
@@ -57,32 +60,40 @@ class Stripes:
         return None
 
 
+class _Table:
+    """The slots of a worker. To put 10 000 of them in order takes 5 ms, so one table serves until slots change."""
+
+    def __init__(self, deal: ArrivalDeal) -> None:
+        self.by_class = deal.slots
+        self.period = deal.period
+        owned = sorted((slot, name) for name, slots in deal.slots.items() for slot in slots)
+        self.slots = [slot for slot, _ in owned]
+        self.classes = [name for _, name in owned]
+        if owned and not 0 <= self.slots[0] <= self.slots[-1] < deal.period:
+            raise ValueError(f"slots {self.slots[0]} to {self.slots[-1]} are dealt out of {deal.period}")
+        if len(set(self.slots)) < len(self.slots):
+            raise ValueError("a slot is dealt out twice")
+
+
 class _Stripe:
     """What is left of one deal."""
 
-    __slots__ = ("_classes", "_end", "_index", "_period", "_slots", "_turn", "start_s")
+    __slots__ = ("_end", "_index", "_table", "_turn", "start_s")
 
-    def __init__(self, deal: ArrivalDeal, first: int) -> None:
-        owned = sorted((slot, name) for name, slots in deal.slots.items() for slot in slots)
-        self._slots = [slot for slot, _ in owned]
-        self._classes = [name for _, name in owned]
-        if owned and not 0 <= self._slots[0] <= self._slots[-1] < deal.period:
-            raise ValueError(f"slots {self._slots[0]} to {self._slots[-1]} are dealt out of {deal.period}")
-        if len(set(self._slots)) < len(self._slots):
-            raise ValueError("a slot is dealt out twice")
+    def __init__(self, deal: ArrivalDeal, table: _Table, first: int) -> None:
+        self._table = table
         self.start_s = deal.start_s
         self._end = deal.end
-        self._period = deal.period
         self._turn = first - (first - deal.base) % deal.period
         """The arrival in slot 0 of the present turn through all slots."""
-        self._index = bisect_left(self._slots, first - self._turn)
+        self._index = bisect_left(table.slots, first - self._turn)
 
     def take(self) -> tuple[int, str] | None:
-        if self._index == len(self._slots):
-            self._index = 0
-            self._turn += self._period
-        if not self._slots or self._turn + self._slots[self._index] >= self._end:
+        slots, index = self._table.slots, self._index
+        if index == len(slots):
+            index = 0
+            self._turn += self._table.period
+        self._index = index + 1
+        if not slots or self._turn + slots[index] >= self._end:
             return None
-        index = self._index
-        self._index += 1
-        return self._turn + self._slots[index], self._classes[index]
+        return self._turn + slots[index], self._table.classes[index]
