@@ -13,10 +13,12 @@ from master.scenario import OpenStage, Threshold
 from master.scenario.units import format_latency, format_rate
 from worker.telemetry.pi.models import PI_MODELS
 
-X86_CORE_PER_S = 11_800
-"""Requests per second of HttpUser on one core of the machine in docs/benchmarks/costs.md: POST of JSON, judged in a with-block."""
+REQUEST_US, ARRIVAL_US = 85, 35
+"""CPU time on one core of the machine in docs/benchmarks/costs.md: of a POST of JSON by HttpUser, judged in a with-block; and what it
+takes more to start it as an arrival (a GET 70 µs in place of 35, tests/bench/open/lateness.py --rate 6000 --users 100)."""
+X86_CORE_PER_S = 1e6 / (REQUEST_US + ARRIVAL_US)
 PI4_CORE_PER_S = X86_CORE_PER_S / PI_MODELS["pi4"].cpu_s_per_x86_cpu_s
-"""The same on a core of a Pi 4 at full clock, which takes four times the CPU time for it (estimated, ± 30 %)."""
+"""Arrivals per second, of one request each. A core of a Pi 4 at full clock takes four times the CPU time (estimated, ± 30 %)."""
 EXPECTED_LATENCY_MS = 100.0
 """How long an answer is taken to take on average where no threshold says it."""
 _MAX_PERCENT = 95.0

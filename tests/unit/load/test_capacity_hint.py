@@ -19,7 +19,8 @@ def warnings(stage: OpenStage, *rules: str, fleet: Fleet = FLEET) -> list[str]:
 
 def test_a_pi_4_core_is_a_quarter_of_the_core_that_was_measured() -> None:
     """As docs/lab/nodes.md has it."""
-    assert PI4_CORE_PER_S == X86_CORE_PER_S / 4 == 2950
+    assert PI4_CORE_PER_S == X86_CORE_PER_S / 4
+    assert round(PI4_CORE_PER_S) == 2083
 
 
 @pytest.mark.parametrize(
@@ -75,14 +76,14 @@ def test_more_users_than_there_may_be_are_named_with_the_latency_that_takes_them
         (
             Fleet(nodes=2, capacity=8),
             (
-                "the load reaches 25000/s, and the 2 nodes carry about 24000/s (8 cores of a Pi 4), at one request an arrival: "
+                "the load reaches 25000/s, and the 2 nodes carry about 17000/s (8 cores of a Pi 4), at one request an arrival: "
                 "arrivals beyond that start late, which makes the run INVALID. Have more nodes, or a lower rate (--rate)"
             ),
         ),
         (
             Fleet(nodes=50, capacity=200, shared_cores=2),
             (
-                "the load reaches 25000/s, and the 2 cores of this machine, which simulates all nodes, start about 24000/s, at "
+                "the load reaches 25000/s, and the 2 cores of this machine, which simulates all nodes, start about 17000/s, at "
                 "one request an arrival: arrivals beyond that start late, which makes the run INVALID. Have real nodes (--inventory), "
                 "or a lower rate (--rate)"
             ),
