@@ -157,7 +157,7 @@ class Store(StoreReader):
                 tally.histogram.encode(),
                 *(min(n, _MAX_INTEGER) for n in (tally.userspace_timed, tally.unanswered, tally.without_latency)),
                 None if tally.failures is None else tally.failures.encode(),
-                None if tally.service is None else tally.service.encode(),
+                None if tally.service is None or tally.service == tally.histogram else tally.service.encode(),
             ),
         )
 

@@ -39,6 +39,14 @@ class Histogram:
         self.buckets: dict[int, int] = {} if buckets is None else buckets
         self.max_ms = max_ms
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same counts and the same largest value."""
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        return self.max_ms == other.max_ms and self.buckets == other.buckets
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
     def add(self, latency_ms: float) -> None:
         """Count one latency. Zero, negative and not-a-number values count in the first bucket (below 1 µs)."""
         if 0.001 < latency_ms < _HOUR_MS:

@@ -112,7 +112,7 @@ def test_service_times_are_kept_where_they_differ_from_latencies(store: Store) -
     store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(30.0)), fit=True)
     store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(90.0), service=of(20.0)), fit=True)
     store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(10.0)), fit=True)
-    store.add_requests(6, ("GET", "/a"), EndpointStats(1, histogram=of(40.0)), fit=True)
+    store.add_requests(6, ("GET", "/a"), EndpointStats(1, histogram=of(40.0), service=of(40.0)), fit=True)
     first, second = (tally for _, _, tally, _ in store.requests())
     assert first.histogram.buckets == of(10.0, 30.0, 90.0).buckets
     assert first.service is not None
