@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from urllib.parse import urlsplit
 
 from master.errors import AbortError
-from master.fleet.registry import Node
 from master.load.arrival_plan import plan_of
 from master.run.collect.collector import Collector
 from master.run.live_view import View
@@ -20,6 +18,7 @@ from master.run.processes.orphaned_target import end_orphaned_targets
 from master.run.processes.simulated_boards import assign_boards
 from master.run.real_nodes.revocations import Revocations
 from master.run.real_nodes.roster import assignments
+from master.run.real_nodes.tracing_check import TracingCheck
 from master.run.stop import StopRequest
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
@@ -29,8 +28,6 @@ from worker.wire.messages import Work
 
 POLL_S = 0.2
 """Interval at which the nodes are polled for being ready, and an orphaned target for having ended, in seconds."""
-MAX_NAMES = 10
-"""Nodes that an error names."""
 ORPHAN_END_S = 10.0
 """Longest wait for an orphaned target to end; it lets requests finish for 5 s."""
 
@@ -132,19 +129,20 @@ def wait_for_nodes(
     Raises AbortError when there are fewer then, or when the run is to stop.
     """
     wanted = prepared.scenario.nodes
+    tracing = TracingCheck(wanted=prepared.scenario.tracing is not None and prepared.access.roster is not None)
     started_s = time.monotonic()
     deadline_s = started_s + wanted.wait_s
     while True:
         if stop.requested:
             raise AbortError(stop.reason or "stopped")
-        if _real_nodes_trace(prepared) and (untraced := nodes_without_tracing(prepared.registry.nodes)):
-            raise _no_tracing(untraced)
         ready, absent = prepared.registry.usable, collector.agents.workers_missing()
         present = collector.controller_present
         enough = ready >= wanted.min and present
         late = time.monotonic() > deadline_s
         to_come = wanted.expect - len(revocations.nodes)
-        if enough and (late or (ready >= to_come and not absent)):
+        begins = enough and (late or (ready >= to_come and not absent))
+        tracing.check(prepared.registry.nodes, time.monotonic(), begins=begins)
+        if begins:
             if collector.record.ready_s is None:
                 collector.record.ready_s = round(time.monotonic() - started_s, 3)
             return
@@ -154,24 +152,6 @@ def wait_for_nodes(
             raise _too_few(prepared, ready, collector.agents.last_end)
         view.show_step(describe_wait(ready, wanted.expect, workers_missing=absent, controller_present=present))
         stop.wait(POLL_S)
-
-
-def _real_nodes_trace(prepared: PreparedRun) -> bool:
-    """Whether real nodes are to export spans; whether this machine can is known before."""
-    return prepared.scenario.tracing is not None and prepared.access.roster is not None
-
-
-def nodes_without_tracing(nodes: Mapping[str, Node]) -> list[str]:
-    """The nodes that are here and say that they can export no spans."""
-    return [name for name, node in nodes.items() if node.facts is not None and not node.facts.tracing]
-
-
-def _no_tracing(names: Sequence[str]) -> AbortError:
-    shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
-    return AbortError(
-        f"the scenario has 'tracing', and OpenTelemetry is not installed on {shown}",
-        hint="Deploy it with the scenario: fab deploy-workers --scenario FILE. Or leave 'tracing' out.",
-    )
 
 
 def describe_wait(ready: int, expected: int, *, workers_missing: int, controller_present: bool) -> str:

@@ -22,6 +22,7 @@ import msgspec
 import psutil
 import pytest
 
+from master.deploy.drivers import LOCK_FILE_WITH_TRACING
 from master.release import contents
 from master.release.builder import Release, build
 from master.release.platforms import ARCHITECTURES, PYTHONS, Platform
@@ -46,9 +47,9 @@ def cache(request: pytest.FixtureRequest) -> Path:
     return request.config.cache.mkdir("piswarm-releases")
 
 
-def made(platform: Platform, cache: Path) -> Release:
+def made(platform: Platform, cache: Path, lock: Path = LOCK) -> Release:
     try:
-        return build(platform, LOCK, cache)
+        return build(platform, lock, cache)
     except BuildError as error:
         if "can't be reached" in str(error):
             pytest.skip(f"needs the package index once: {error.message.splitlines()[0]}")
@@ -94,12 +95,30 @@ def test_the_same_again_from_nothing_but_wheels(release: Release, cache: Path, t
     assert again.archive.read_bytes() == release.archive.read_bytes()
 
 
+EXPORTER = "worker.tracing.__main__"
+"""Of all modules of a node the one that needs an extra."""
+
+
 def test_a_node_imports_all_that_it_needs_from_it(unpacked: Path) -> None:
-    """A node imports every module of piswarm and what it needs from the release alone, with its byte code."""
+    """A node imports every module of piswarm but EXPORTER, and what they need, from the release alone, with its byte code."""
     modules = sorted(
         ".".join(path.relative_to(unpacked).with_suffix("").parts).removesuffix(".__init__")
         for path in (unpacked / "worker").rglob("*.py")
     )
+    assert EXPORTER in modules
+    modules.remove(EXPORTER)
+    assert_imports(modules, unpacked)
+
+
+def test_nodes_that_are_to_trace_import_what_exports_spans(cache: Path, release: Release, tmp_path: Path) -> None:
+    """The lock file for scenarios with tracing brings OpenTelemetry."""
+    traced = made(release.platform, cache, ROOT / LOCK_FILE_WITH_TRACING)
+    subprocess.run(["tar", "-xzf", str(traced.archive), "-C", str(tmp_path)], check=True)
+    assert_imports([EXPORTER], tmp_path)
+
+
+def assert_imports(modules: list[str], unpacked: Path) -> None:
+    """All of these modules, and what they need, come from the release and the standard library."""
     look = (
         "import locust, sys, importlib, sysconfig, json\n"
         f"for name in {modules!r}: importlib.import_module(name)\n"

@@ -49,6 +49,6 @@ def test_nodes_without_opentelemetry_are_named_before_the_load(piswarm: Piswarm,
         finished = piswarm.run(scenario, *fleet.options, "--target", target.url)
         counts = target.counts()
     assert finished.status == 4, finished.output
-    assert "OpenTelemetry is not installed on pi1" in finished.output
+    assert "OpenTelemetry is not installed on pi1, pi2" in finished.output
     assert "fab deploy-workers --scenario FILE" in finished.output
     assert not counts
