@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from master.formatting import counted
 from master.scenario.rules import Endpoint
 from master.scenario.units import format_latency
-from master.store import MAX_ENDPOINTS, OTHER
+from master.store import MAX_ENDPOINTS, OTHER, ErrorRow
 from worker.load.histogram import EndpointStats
+from worker.tracing.span import LOST_SPANS
 
 ALIKE = 50
 """Endpoints whose names differ in ids alone, from which on that is pointed out."""
@@ -39,6 +40,15 @@ def warnings_for(
 ) -> list[str]:
     """The warnings for a run of this length with these requests, in which users were short, or not."""
     return [*_names(endpoints), *_times(endpoints, duration_s), *([] if shortage is None else [_missed(shortage)])]
+
+
+def lost_spans(errors: Iterable[ErrorRow]) -> list[str]:
+    """The warning for spans of traced requests that the collector did not get, if there are any."""
+    lost = {row.error: row.occurrences for row in errors if row.name == LOST_SPANS}
+    if not lost:
+        return []
+    reasons = "; ".join(f"{reason} ({count})" for reason, count in lost.items())
+    return [f"{counted(sum(lost.values()), 'span')} of traced requests did not reach the collector: {reasons}"]
 
 
 def _missed(shortage: Shortage) -> str:

@@ -13,6 +13,7 @@ from master.judge.outcome import conclude
 from master.judge.result import Result
 from master.judge.run_facts import CacheCounts, RunFacts
 from master.judge.target.bottleneck import find_bottleneck
+from master.judge.warnings import lost_spans
 from master.report.files import write_outcome
 from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
@@ -103,7 +104,7 @@ def _facts(
         else collector.timeline.offered_before(collector.duration_s),
         start_skew_s=collector.timeline.start_skew_s,
         cache=outcome.cache,
-        warnings=[*warnings, *refusal_warnings(prepared.store.events())],
+        warnings=[*warnings, *refusal_warnings(prepared.store.events()), *lost_spans(prepared.store.errors())],
     )
 
 

@@ -17,6 +17,7 @@ from worker.load.loop_lag import KEPT_SECONDS, LagSource
 from worker.load.unanswered import UnansweredRequests, is_unanswered
 from worker.load.user_exceptions import UserExceptions
 from worker.printable import printable
+from worker.tracing.span import LOST_SPANS
 from worker.wire.messages import ArrivalSecond, EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
@@ -239,7 +240,7 @@ class Recorder(RequestStats):
 
     def note_lost_spans(self, reason: str, spans: int) -> None:
         """So many spans of traced requests do not reach the collector, for this reason. The requests themselves count as ever."""
-        key = ("", "spans lost", reason)
+        key = ("", LOST_SPANS, reason)
         self._errors[key] = self._errors.get(key, 0) + spans
 
     def note_refused_deal(self) -> None:

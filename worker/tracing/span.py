@@ -11,6 +11,8 @@ MAX_FRAME_BYTES = 4096
 """PIPE_BUF of Linux: as many bytes go into a pipe as a whole or not at all, so no span is ever half written (pipe(7))."""
 MAX_URL = 500
 TRACES_PATH = "/v1/traces"
+LOST_SPANS = "spans lost"
+"""The name under which lost spans are reported among the errors."""
 MAX_TEXT = 100
 _LENGTH = struct.Struct("<H")
 LOW_64 = (1 << 64) - 1

@@ -69,6 +69,9 @@ def test_a_collector_that_is_dead_or_stalls_does_not_touch_the_run(piswarm: Pisw
     assert result["requests"]["failed"] == 0
     assert sum(lost_spans(finished).values()) == result["requests"]["total"] > 200
     assert "spans lost" in (finished.directory / "report.html").read_text()
+    (warning,) = result["warnings"]
+    assert "spans of traced requests did not reach the collector: " in warning
+    assert "did not reach the collector" in " ".join(finished.output.split())
     assert not left_behind(tmp_path)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from report_example import tally
 
-from master.judge.warnings import ALIKE, Shortage, warnings_for
+from master.judge.warnings import ALIKE, Shortage, lost_spans, warnings_for
 from master.scenario.rules import Endpoint
-from master.store import OTHER
+from master.store import OTHER, ErrorRow
 from worker.load.histogram import EndpointStats
+from worker.tracing.span import LOST_SPANS
 
 
 def named(*names: str) -> dict[Endpoint, EndpointStats]:
@@ -60,3 +61,13 @@ def test_missed_arrivals_come_with_how_many_users_would_have_been_busy(service_p
     (warning,) = warnings_for({}, 60, Shortage(900, 50, 500.0, 2.0, service_p99_ms))
     assert warning.startswith("900 arrivals found none of 50 users free")
     assert says in warning
+
+
+def test_lost_spans_are_summed_up_with_their_reasons() -> None:
+    """What else is among the errors is no span."""
+    errors = [ErrorRow("", LOST_SPANS, "too slow", 5, 0.0), ErrorRow("", LOST_SPANS, "dead", 2, 0.0)]
+    other = ErrorRow("GET", "/", "HTTP status 500", 9, 0.0)
+    assert lost_spans([*errors, other]) == [
+        "7 spans of traced requests did not reach the collector: too slow (5); dead (2)"
+    ]
+    assert lost_spans([other]) == []
