@@ -133,6 +133,21 @@ def test_users_that_move_all_the_time_leave_every_worker_its_share() -> None:
     assert all(turns[f"pi{number:03}_0"] == pytest.approx(40, abs=6) for number in range(500))
 
 
+def test_who_stays_hardly_notices_that_another_worker_has_left() -> None:
+    """When one of 100 workers leaves, the next arrival of each other one comes in 0.8 to 2.2 of its usual gaps: none in a rush."""
+    dealer = dealer_of(500, 60)
+    users = {f"pi{number:03}_0": {"Reader": 3 + number % 2, "Writer": 1} for number in range(100)}
+    latest: dict[str, int] = {}
+    for now_s in range(0, 30, 2):
+        latest |= {worker: numbers_of(deal)[-1] for worker, deal in dealer.deal(now_s, users).items()}
+    del users["pi007_0"]
+    deals = dealer.deal(30, users)
+    assert len(deals) == 99
+    for worker, deal in deals.items():
+        usual = deal.period / sum(users[worker].values())
+        assert 0.8 * usual <= numbers_of(deal)[0] - latest[worker] <= 2.2 * usual
+
+
 def test_users_are_looked_at_when_they_are_dealt() -> None:
     """The dealer keeps no hold on the mapping that it was given: users that change in it change what is dealt."""
     dealer = dealer_of(10, 100)
