@@ -69,7 +69,8 @@ class TracedSession(Session):
         call, head = response.exchanged
         first = call.history[0][0] if call.history else call
         service_s = response.latency_s - call.late_s
-        begun_s = _clock() if call.started_s is None else call.started_s + call.late_s
+        # Latency begins before the service time by what was late, however that came into it (Session, on its clock).
+        begun_s = _clock() if call.started_s is None else call.started_s - call.added_s + call.late_s
         start_ns = time.time_ns() - int((_clock() - begun_s) * 1e9)
         origin = first.parsed_url.origin
         return Span(

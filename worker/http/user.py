@@ -75,9 +75,7 @@ class HttpUser(User, RestMixin):  # type: ignore[type-arg]  # of its client, and
 
         Raises ValueError for a `base_url` that is none.
         """
-        tracer = getattr(self.environment, "tracer", None)
-        make = Session if tracer is None else partial(TracedSession, tracer)
-        return make(
+        return self._client_class()(
             base_url,
             settings=self._settings,
             pool=self._pool,
@@ -88,6 +86,11 @@ class HttpUser(User, RestMixin):  # type: ignore[type-arg]  # of its client, and
             max_retries=self.max_retries,
             due=self.due_task,
         )
+
+    def _client_class(self) -> Callable[..., Session]:
+        """What makes clients: of a run without tracing the plain ones."""
+        tracer = getattr(self.environment, "tracer", None)
+        return Session if tracer is None else partial(TracedSession, tracer)
 
     def start(self, group: Any) -> Any:
         """Run in a greenlet of `group`; when it ends, so do the user's connections."""

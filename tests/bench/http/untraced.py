@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from worker.http import user
 from worker.http.session import Session
 
@@ -11,14 +13,5 @@ class HttpUser(user.HttpUser):
 
     abstract = True
 
-    def new_client(self, base_url: str) -> Session:
-        return Session(
-            base_url,
-            settings=self._settings,
-            pool=self._pool,
-            request_event=self.environment.events.request,
-            user=self,
-            default_headers=self.default_headers,
-            max_redirects=self.max_redirects,
-            max_retries=self.max_retries,
-        )
+    def _client_class(self) -> Callable[..., Session]:
+        return Session
