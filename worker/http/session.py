@@ -359,11 +359,13 @@ class Session:
 
     def _latency_s(self, call: Call, head: Head | None, now_s: float) -> float:
         """The latency of `call`, whose response or failure was noticed at `now_s`; the module says what it is."""
-        if call.started_s is None:
+        started_s = call.started_s
+        if started_s is None:
             return 0.0
-        if call.late_s and self._note_behind is not None and self._due.behind_since_s is not None:
-            self._note_behind(self._due.behind_since_s, now_s, call.late_s * 1000)
-        started_s = call.started_s - call.added_s
+        if call.late_s:
+            started_s -= call.added_s
+            if self._note_behind is not None and self._due.behind_since_s is not None:
+                self._note_behind(self._due.behind_since_s, now_s, call.late_s * 1000)
         if head is None or call.answered_s is None:
             return now_s - started_s
         self._due.unread_s += now_s - call.answered_s + call.connect_unread_s
