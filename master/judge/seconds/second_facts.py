@@ -168,7 +168,9 @@ class SecondFacts:
             self.exceptions,
             self.waiting() if second + 1 in steady else _NO_AGES,
             {
-                endpoint: EndpointStats(histogram=tally.histogram, service=tally.service)
+                endpoint: EndpointStats(
+                    histogram=tally.histogram, service=tally.service, userspace_timed=tally.userspace_timed
+                )
                 for endpoint, tally in self.unfit.items()
             },
             self.arrival_counts(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from master.judge.seconds.window import Window
 from master.scenario.rules import Threshold
-from worker.load.histogram import Histogram
+from worker.load.histogram import EndpointStats, Histogram
 
 UNANSWERED_AFTER_S = 10
 """A request counts among the errors of a window while it is still in flight once it is as old as this and as the window..."""
@@ -73,6 +73,11 @@ def _latency(threshold: Threshold, window: Window) -> float | None:
     with_failures = _percentile(threshold, everything)
     assert with_failures is not None
     return with_failures if threshold.is_worse(with_failures, value) else value
+
+
+def measure_answered(threshold: Threshold, tally: EndpointStats) -> float | None:
+    """The same of what was answered and did not fail alone; None when nothing was."""
+    return _percentile(threshold, tally.service_times if threshold.on_service_time else tally.histogram)
 
 
 def _percentile(threshold: Threshold, histogram: Histogram) -> float | None:

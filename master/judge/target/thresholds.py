@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from master.judge.faults import fault_text
 from master.judge.seconds.second_facts import JudgedSecond
 from master.judge.seconds.window import Second, Window
-from master.judge.target.metrics import measure
+from master.judge.target.metrics import measure, measure_answered
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
@@ -86,9 +86,11 @@ class _Rule:
     had_arrivals: bool = False
     """Whether an arrival of the open model was due in any window."""
     excluded: Window | None = None
-    """The excluded latencies of the same seconds, where the rule is on those and has a length."""
+    """The excluded latencies of the same seconds, where the rule is on latencies."""
     all_excluded: int = 0
     """Windows with latencies that were all excluded."""
+    hidden: int = 0
+    """Windows that keep the rule only since some latencies are excluded."""
     unknown_from_s: int = 0
     """When the first of these began of which it is not known that it keeps the rule."""
     unknown_windows: int = 0
@@ -107,6 +109,26 @@ class _Rule:
             return
         if self.worst is None or self.threshold.is_worse(value, self.worst):
             self.worst, self.worst_from_s = value, self.window.start_s
+        if self.threshold.holds(value) and self.with_excluded() is not None:
+            self.hidden += 1
+            self._note_unknown()
+
+    def with_excluded(self) -> float | None:
+        """The value of the window with its excluded latencies, where they are known to be right and the rule is broken by them.
+
+        An answer's arrival is noted by the kernel, so that an event loop that lags makes no latency longer. What an unfit worker has
+        measured in that way is excluded all the same, but must not hide a stall of the target: at its end all answers come at
+        once, and the loops that handle them lag.
+        """
+        if self.excluded is None or not self.excluded.tally.histogram.buckets or self.excluded.tally.userspace_timed:
+            return None
+        whole = EndpointStats.merged((self.window.tally, self.excluded.tally))
+        value = measure_answered(self.threshold, whole)
+        return None if value is None or self.threshold.holds(value) else value
+
+    def _note_unknown(self) -> None:
+        self.unknown_from_s = self.unknown_from_s if self.unknown_windows else self.window.start_s
+        self.unknown_windows += 1
 
     def _add_excluded_window(self) -> None:
         """The window has no latency measured by a fit node: by those of the others it may be known all the same."""
@@ -116,8 +138,7 @@ class _Rule:
         # What an unfit node measures is too long, if anything.
         longer = measure(self.threshold, self.excluded)
         if longer is None or not self.threshold.op.startswith("<") or not self.threshold.holds(longer):
-            self.unknown_from_s = self.unknown_from_s if self.unknown_windows else self.window.start_s
-            self.unknown_windows += 1
+            self._note_unknown()
 
 
 class Judge:
@@ -136,7 +157,7 @@ class Judge:
         ]
         self._excluded: dict[tuple[Endpoint | None, int | None], Window] = {}
         for rule in self._rules:
-            if rule.threshold.percent is not None and rule.threshold.window_s is not None:
+            if rule.threshold.percent is not None:
                 key = (rule.threshold.endpoint, rule.threshold.window_s)
                 rule.excluded = self._excluded.setdefault(key, Window(rule.threshold.window_s))
         self._requested: set[Endpoint] = set()
@@ -218,6 +239,9 @@ class Judge:
         if value is None:
             return unknown_outcome(threshold, _unknown_reason(rule))
         row = judged_outcome(threshold, value, rule.worst_from_s)
+        hidden = _hidden_text(rule) if row.ok else ""
+        if hidden and rule.unknown_windows in {0, rule.hidden}:
+            return replace(row, ok=None, message=f"unknown, {hidden}; {row.message or row.observed_text}")
         if not rule.all_excluded:
             return row
         excluded = f"{rule.all_excluded} windows had no latency that was measured by a fit node"
@@ -254,6 +278,18 @@ class Judge:
             return f"no request of {asked} in the steady part; {counts}"
         names = [" ".join(each) for each in {*self._requested, *unjudged}]
         return f"{asked} was never requested{did_you_mean(asked, sorted(names))}"
+
+
+def _hidden_text(rule: _Rule) -> str:
+    """Why a rule that holds might not, had nothing been excluded; an empty text where it would."""
+    if rule.threshold.window_s is not None:
+        if not rule.hidden:
+            return ""
+        return f"{rule.hidden} windows, the first from {rule.unknown_from_s} s, keep it only without latencies of unfit nodes"
+    value = rule.with_excluded()
+    if value is None:
+        return ""
+    return f"with the latencies of unfit nodes, which are excluded, it is {rule.threshold.show(value)}"
 
 
 def _unknown_reason(rule: _Rule) -> str:

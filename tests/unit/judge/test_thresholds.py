@@ -285,6 +285,37 @@ def test_windows_whose_latencies_were_all_set_apart_do_not_hold_a_rule_in_silenc
     assert found.observed is not None
 
 
+@pytest.mark.parametrize(
+    ("rule", "excluded_ms", "userspace_timed", "ok", "says"),
+    [
+        pytest.param("p90 < 10 ms", 2000.0, 0, None, "unknown, with the latencies of unfit nodes", id="a stall"),
+        pytest.param("service p90 < 10 ms", 2000.0, 0, None, "unknown, with the latencies", id="by service times"),
+        pytest.param("p90 < 10 ms", 2000.0, 1, True, "", id="one ended by the clock of a loop that lagged"),
+        pytest.param("p50 < 10 ms", 2000.0, 0, True, "", id="a rule that the stall does not break"),
+        pytest.param("p90 < 10 ms", 8.0, 0, True, "", id="excluded latencies that keep the rule"),
+        pytest.param("p90 < 4 ms", 2000.0, 0, False, "", id="broken without them"),
+        pytest.param("GET /x p90 < 10 ms", 2000.0, 0, None, "unknown, with the latencies", id="of one endpoint"),
+        pytest.param("p90 < 10 ms over 3s", 2000.0, 0, None, "unknown, 3 windows, the first from 2 s", id="in windows"),
+    ],
+)
+def test_a_rule_does_not_hold_because_the_end_of_a_stall_made_workers_unfit(  # the row of a table
+    rule: str, excluded_ms: float, userspace_timed: int, ok: bool | None, says: str
+) -> None:
+    """Where exact latencies are excluded that would break a rule, it is unknown whether it holds: all answers come at once
+    when a target has stalled, and the loops that handle them lag.
+    """
+    judge = Judge([parse_threshold(rule)])
+    endpoint = ("GET", "/x")
+    for second in range(9):
+        excluded = tally(excluded_ms, excluded_ms)
+        excluded.userspace_timed = userspace_timed
+        stall = {endpoint: excluded} if second == 4 else {}
+        judge.add(JudgedSecond(second, {endpoint: tally(5.0)}, 1, excluded=stall))
+    (found,) = judge.outcomes()
+    assert found.ok is ok
+    assert found.message.startswith(says)
+
+
 def test_an_endpoint_that_was_requested_outside_of_the_steady_part_was_not_never_requested() -> None:
     """An endpoint requested outside of the steady part is reported as such; one never requested may be misspelt."""
     judge = judged([parse_threshold("GET /once p99 < 100 ms"), parse_threshold("GET /onec p99 < 100 ms")], DATA)
