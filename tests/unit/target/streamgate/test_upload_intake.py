@@ -15,6 +15,7 @@ from media_library import OWNER, Store, with_store
 from master.target.streamgate.media.library import MediaLimits
 from master.target.streamgate.media.medium import SEGMENT_BYTES
 from master.target.streamgate.media.parts import MAX_PART_BYTES
+from master.target.streamgate.uploads.intake import Intake
 
 CONTENT = random.Random(7).randbytes(2 * SEGMENT_BYTES + 12_345)
 
@@ -58,6 +59,21 @@ def test_an_upload_goes_on_after_a_restart(tmp_path: Path) -> None:
 
     with_store(tmp_path / "target.db", begin, MediaLimits())
     with_store(tmp_path / "target.db", go_on, MediaLimits())
+
+
+def test_the_digest_is_right_though_another_has_taken_in_a_part(tmp_path: Path) -> None:
+    """What is remembered of the first part is not taken for what there is after the second."""
+
+    async def work(store: Store) -> None:
+        other = Intake(store.library, clock=lambda: store.now)
+        upload = await store.intake.begin(OWNER.name, "film", "", 30)
+        for intake, part in ((store.intake, b"a" * 10), (other, b"b" * 10), (store.intake, b"c" * 10)):
+            grown = await intake.append(upload, part)
+            assert grown is not None
+            upload = grown
+        assert upload.sha256 == sha256(b"a" * 10 + b"b" * 10 + b"c" * 10).hexdigest()
+
+    with_store(tmp_path / "target.db", work)
 
 
 def test_of_two_writers_one_wins_and_nothing_is_mixed(tmp_path: Path) -> None:
