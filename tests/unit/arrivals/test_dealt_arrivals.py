@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import gevent
 import msgspec
 import pytest
 from hypothesis import given
@@ -149,3 +150,26 @@ def test_whatever_comes_is_taken_in_or_refused(data: Any) -> None:
         if arrivals._next() is None:
             return
     raise AssertionError("more arrivals than there are")
+
+
+def test_a_load_that_begins_again_while_its_end_is_decided_has_arrivals_again() -> None:
+    """Another controller may go on with the load while what was due at its end is not decided yet: its deals are taken in."""
+    arrivals = dealt()
+    arrivals.accept(wire(start_s=NOW_S - 0.06))
+    ending = gevent.spawn(arrivals.end)
+    gevent.sleep(0)
+    arrivals.open()
+    assert not ending.ready()
+    arrivals.starter.step()  # the one that was due: nobody is free,
+    arrivals.starter.step()  # and its wait is over
+    ending.join(timeout=5)
+    assert ending.successful()
+    arrivals.accept(wire(first=10, start_s=NOW_S - 0.06))
+    assert arrivals.starter.at_s == pytest.approx(NOW_S - 0.06 + 1.05)
+
+
+def test_after_the_end_of_the_load_nothing_is_taken_in() -> None:
+    arrivals = dealt()
+    arrivals.end()
+    with pytest.raises(ValueError, match="the load has ended here"):
+        arrivals.accept(wire())

@@ -42,6 +42,7 @@ class DealtArrivals:
         self._clock = clock
         self._schedule = ArrivalSchedule(plan)
         self._stripes: Stripes | None = Stripes(self._schedule)
+        self._ending = False
         self.starter = ArrivalStarter(self._next, tally_of, clock)
         """What starts them on free users."""
 
@@ -70,20 +71,27 @@ class DealtArrivals:
 
     def open(self) -> None:
         """The load begins, or goes on after it had ended: deals are taken in from now on."""
+        self._ending = False
         if self._stripes is None:
-            self._stripes = Stripes(self._schedule)
-            self.starter.begin()
+            self._begin()
+
+    def _begin(self) -> None:
+        self._stripes = Stripes(self._schedule)
+        self.starter.begin()
 
     def end(self) -> None:
         """The load ends: decide on what is due, and drop what is not due yet."""
         if self._stripes is None:
             return
+        self._ending = True
         self.starter.end(self._clock())
         self._timer.update(self.starter)
         with gevent.Timeout(DECIDED_WITHIN_S, False):  # gevent's way to say: just leave the block
             while self.starter.at_s is not None:
                 gevent.sleep(_POLL_S)
         self._stripes = None
+        if not self._ending:
+            self._begin()  # another controller goes on with the load in the meantime
 
     def _next(self) -> Any:
         return None if self._stripes is None else self._stripes.next()
