@@ -33,6 +33,8 @@ from worker.load.histogram import Histogram
 from worker.wire.messages import ArrivalPlan
 
 WARM_UP_S = 1.0
+PREPARED_S = 2.5
+"""Users run for so long before the first arrival, as in a run: a worker freezes its garbage collector when they have come."""
 DEALT_S = 2.0
 """Plan time of one deal, as a controller has it."""
 PERCENTS = (50.0, 99.0, 99.9)
@@ -111,7 +113,7 @@ def _measure(directory: Path, cores: Cores, nginx: Nginx, options: argparse.Name
             os.sched_setscheduler(worker.process.pid, os.SCHED_RR, os.sched_param(1))
         worker.join()
         worker.run_users({"Visitor": options.users})
-        worker.begin()
+        worker.begin(in_s=PREPARED_S)
         if plan is not None:
             _deal(worker, plan, options.users)
         worker.hear_until_plan(WARM_UP_S)
