@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -18,7 +19,7 @@ from master.target.streamgate.media.storage import NewMedium
 UPLOAD_WITHIN_S = 3600.0
 """An upload expires when nothing came for so long."""
 _EXPIRED_AT_ONCE = 4  # twice the rate at which they can come, so they get fewer
-_MAX_HASHES = 1024
+_MAX_HASHES = 10_000  # as many as uploads are kept, half a kilobyte each
 MAX_PARTS = 4096
 """Of an upload: as many as the longest has of 16 KiB. A segment is read from all that it is in."""
 
@@ -118,9 +119,9 @@ class Intake:
             return known.sha256.copy()
         made = hashlib.sha256()
         for start in range(0, medium.received_bytes, MAX_PART_BYTES):
-            made.update(
-                await self._library.parts.read(medium, start, min(start + MAX_PART_BYTES, medium.received_bytes))
-            )
+            end = min(start + MAX_PART_BYTES, medium.received_bytes)
+            made.update(await self._library.parts.read(medium, start, end))
+            await asyncio.sleep(0)  # a long upload takes 60 ms, in which others are answered
         return made
 
     def _completed(self, medium: Medium) -> None:
