@@ -60,6 +60,8 @@ class ArrivalCounts(NamedTuple):
     started: int
     no_free_user: int
     """Those that no user of a fit worker was free for."""
+    unfit_missed: int = 0
+    """Those that no user of a worker was free for that was not fit: by whose fault, nobody knows."""
 
 
 class JudgedSecond(NamedTuple):
@@ -155,6 +157,7 @@ class SecondFacts:
             decided if self.offered is None else self.offered,
             sum(tally.started for tally in self.arrivals.values()),
             sum(tally.missed for (_, fit), tally in self.arrivals.items() if fit),
+            sum(tally.missed for (_, fit), tally in self.arrivals.items() if not fit),
         )
 
     def judged(self, second: int, steady: Container[int]) -> JudgedSecond | None:

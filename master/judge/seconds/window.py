@@ -62,7 +62,7 @@ class Window:
         """The users of those, added up."""
         self.seconds_with_users = 0
         """How many these are."""
-        self.offered = self.started = self.no_free_user = 0
+        self.offered = self.started = self.no_free_user = self.unfit_missed = 0
         """Arrivals, as in ArrivalCounts."""
         self._last_s: int | None = None
         self._recent: deque[Second] = deque()
@@ -109,6 +109,7 @@ class Window:
             self.offered += sign * second.arrivals.offered
             self.started += sign * second.arrivals.started
             self.no_free_user += sign * second.arrivals.no_free_user
+            self.unfit_missed += sign * second.arrivals.unfit_missed
 
     def _slide(self, second_s: int, second: Second) -> None:
         assert self.length_s is not None

@@ -118,8 +118,13 @@ class _Rule:
 
         An answer's arrival is noted by the kernel, so that an event loop that lags makes no latency longer. What an unfit worker has
         measured in that way is excluded all the same, but must not hide a stall of the target: at its end all answers come at
-        once, and the loops that handle them lag.
+        once, and the loops that handle them lag. So with arrivals that an unfit worker has missed.
         """
+        window = self.window
+        if self.threshold.metric == "missed":
+            missed = window.no_free_user + window.unfit_missed
+            broken = window.offered and not self.threshold.holds(missed / window.offered)
+            return missed / window.offered if broken and window.unfit_missed else None
         if self.excluded is None or not self.excluded.tally.histogram.buckets or self.excluded.tally.userspace_timed:
             return None
         whole = EndpointStats.merged((self.window.tally, self.excluded.tally))
@@ -285,11 +290,15 @@ def _hidden_text(rule: _Rule) -> str:
     if rule.threshold.window_s is not None:
         if not rule.hidden:
             return ""
-        return f"{rule.hidden} windows, the first from {rule.unknown_from_s} s, keep it only without latencies of unfit nodes"
+        left_out = "what unfit workers missed" if rule.threshold.metric == "missed" else "latencies of unfit nodes"
+        return f"{rule.hidden} windows, the first from {rule.unknown_from_s} s, keep it only without {left_out}"
     value = rule.with_excluded()
     if value is None:
         return ""
-    return f"with the latencies of unfit nodes, which are excluded, it is {rule.threshold.show(value)}"
+    shown = rule.threshold.show(rounded(value, rule.threshold.holds))
+    if rule.threshold.metric == "missed":
+        return f"with what unfit workers missed, for whatever reason, it is {shown}"
+    return f"with the latencies of unfit nodes, which are excluded, it is {shown}"
 
 
 def _unknown_reason(rule: _Rule) -> str:

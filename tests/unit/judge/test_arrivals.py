@@ -197,6 +197,30 @@ def test_rules_on_arrivals_are_judged_window_by_window() -> None:
     assert not any(row.on_latency for row in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "unfit_missed", "ok", "says"),
+    [
+        ("missed < 1 %", 5, None, "unknown, with what unfit workers missed, for whatever reason, it is 1.111 %"),
+        ("missed < 1 %", 3, True, ""),
+        ("missed < 0.1 %", 5, False, ""),
+        ("missed < 4 % over 2s", 5, None, "unknown, 2 windows, the first from 3 s, keep it only without what unfit"),
+    ],
+)
+def test_a_rule_on_missed_arrivals_does_not_hold_because_workers_were_unfit(
+    text: str, unfit_missed: int, ok: bool | None, says: str
+) -> None:
+    """At the end of a stall workers may be unfit for all the answers that come: what they miss then may be the target's."""
+    judge = Judge([parse_threshold(text)])
+    for second in range(9):
+        stalled = second == 4
+        judge.add(
+            JudgedSecond(second, {}, 10, arrivals=ArrivalCounts(RATE, RATE - 10, 5 * stalled, unfit_missed * stalled))
+        )
+    (found,) = judge.outcomes()
+    assert found.ok is ok
+    assert found.message.startswith(says)
+
+
 def test_rules_on_arrivals_have_no_data_without_any() -> None:
     judge = Judge([parse_threshold("missed < 10 %"), parse_threshold("arrival_rate > 1/s")])
     judge.add(JudgedSecond(0, {}, 10))
