@@ -11,7 +11,7 @@ from stalling_cases import PERCENTS, Case
 
 PANEL_WIDTH, PANEL_HEIGHT = 300, 260
 LEFT, TOP, BETWEEN, BELOW = 56, 48, 62, 44
-LEGEND_LINE = 18
+LEGEND_LINE, LEGEND_WIDTH = 18, 180
 _FIRST, _LAST = 50.0, 99.9
 """The percentiles at a panel's edges."""
 
@@ -30,7 +30,8 @@ def draw(panels: Sequence[tuple[Case, Sequence[Found]]]) -> str:
     """Return the picture. Tools have the same order in each panel; what is missing is left out."""
     tools = [found.tool for found in panels[0][1]]
     width = LEFT + len(panels) * (PANEL_WIDTH + BETWEEN)
-    height = TOP + PANEL_HEIGHT + BELOW + LEGEND_LINE * math.ceil(len(tools) / 3) + 10
+    columns = max(1, (width - LEFT) // LEGEND_WIDTH)
+    height = TOP + PANEL_HEIGHT + BELOW + LEGEND_LINE * math.ceil(len(tools) / columns) + 10
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
@@ -40,7 +41,8 @@ def draw(panels: Sequence[tuple[Case, Sequence[Found]]]) -> str:
         parts += _panel(case, found)
         parts.append("</g>")
     for number, tool in enumerate(tools):
-        x, y = LEFT + number % 3 * 300, TOP + PANEL_HEIGHT + BELOW + LEGEND_LINE * (number // 3) + 8
+        x = LEFT + number % columns * LEGEND_WIDTH
+        y = TOP + PANEL_HEIGHT + BELOW + LEGEND_LINE * (number // columns) + 8
         parts.append(_line(number, [(x, y - 4), (x + 30, y - 4)]))
         parts.append(f'<text x="{x + 38}" y="{y}">{escape(tool)}</text>')
     return "\n".join([*parts, "</svg>", ""])
@@ -51,7 +53,7 @@ def _panel(case: Case, found: Sequence[Found]) -> Iterator[str]:
     step_ms = _step_ms(max(max(each.latency_ms.values()) for each in shown))
     top_ms = step_ms * math.ceil(max(max(each.latency_ms.values()) for each in shown) / step_ms)
     yield f'<text x="0" y="-28" font-weight="bold">{escape(case.name)}</text>'
-    yield f'<text x="0" y="-12">{escape(case.title)}</text>'
+    yield f'<text x="0" y="-12" font-size="11">{escape(case.title)}</text>'
     for number in range(round(top_ms / step_ms) + 1):
         y = _y(number * step_ms, top_ms)
         yield f'<line x1="0" x2="{PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e3e3e3"/>'

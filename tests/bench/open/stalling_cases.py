@@ -75,5 +75,5 @@ class Case:
 CASES = (
     Case("second", "stalls for 1 s in every 10 s, else answers in 200 ms", "/slower", 0.2, 1.0, 10.0, 200, 400, 50),
     Case("short", "stalls for 300 ms in every 3 s, else answers in 100 ms", "/slow", 0.1, 0.3, 3.0, 200, 200, 25),
-    Case("once", "stalls once for 1.8 s, else answers in 100 ms", "/slow", 0.1, 1.8, math.inf, 200, 400, 25),
+    Case("once", "stalls once for 1.2 s, else answers in 100 ms", "/slow", 0.1, 1.2, math.inf, 200, 400, 25),
 )
