@@ -9,6 +9,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep what they share
 
+from open_cases import OPEN_CASES, OpenCase
+from open_rows import HEADINGS, OpenRow, open_cells, open_table, show_open
 from terminal import EXIT_ABORTED, EXIT_FAILED, EXIT_INPUT, complain, end_in_order, open_console
 from truth_cases import CASES, Case
 from truth_processes import choose_cores
@@ -22,19 +24,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Show each case, then print the table. Returns the exit status."""
     options = _parse(arguments)
     end_in_order()
-    known = [case.name for case in CASES]
+    known = [case.name for case in (*CASES, *OPEN_CASES)]
     if unknown := sorted(set(options.only or []) - set(known)):
         return complain("truth", f"there is no case {', '.join(unknown)}; choose from {', '.join(known)}", EXIT_INPUT)
     cores = choose_cores()
     if cores is None:
         return complain("truth", "it takes two cores: the target must not be what is starved", EXIT_INPUT)
     wanted = [case for case in CASES if options.only is None or case.name in options.only]
+    wanted_open = [case for case in OPEN_CASES if options.only is None or case.name in options.only]
     try:
         rows = [_show(case, cores, verbose=options.verbose) for case in wanted]
+        open_rows = [_show_open(case, cores, verbose=options.verbose) for case in wanted_open]
     except KeyboardInterrupt:
         return complain("truth", "interrupted", EXIT_ABORTED)
-    open_console(LOG_WIDTH).print(table(rows))
-    return EXIT_FAILED if any(row.fault and not row.case.known for row in rows) else 0
+    console = open_console(LOG_WIDTH)
+    for shown in (table(rows) if rows else None, open_table(open_rows) if open_rows else None):
+        if shown is not None:
+            console.print(shown)
+    faults = [row.fault for row in rows if not row.case.known] + [row.fault for row in open_rows]
+    return EXIT_FAILED if any(faults) else 0
 
 
 def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
@@ -60,6 +68,24 @@ def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
                 markup=False,
                 soft_wrap=True,
             )
+    return row
+
+
+def _show_open(case: OpenCase, cores: tuple[int, int], *, verbose: bool) -> OpenRow:
+    """Show one case of the open model, with its attempts on stderr."""
+    console = open_console(LOG_WIDTH, stderr=True)
+    console.print(f"{case.name}: {case.title}", markup=False)
+    for row in show_open(case, cores):
+        told = ", ".join(
+            f"{heading} {cell}" for heading, cell in list(zip(HEADINGS, open_cells(row), strict=False))[1:]
+        )
+        console.print(f"  {told}  ({row.took_s:.0f} s)", markup=False, soft_wrap=True)
+        if row.fault or row.spoilt:
+            console.print(f"  {row.spoilt and 'spoilt: '}{row.spoilt or row.fault}", markup=False, soft_wrap=True)
+        if verbose:
+            seen = row.seen
+            compared = "; ".join(map(str, seen.figures.compared)) if seen.figures else "no latencies to compare"
+            console.print(f"  {compared}\n  {seen.load}, broken {seen.broken}", markup=False, soft_wrap=True)
     return row
 
 

@@ -152,10 +152,19 @@ def truth_of_schedule(requests: Sequence[Asked], period_s: float) -> dict[int, f
 def compare(
     directory: Path, served: Sequence[Served], period_s: float | None = None, *, stalled_s: float = 0.0
 ) -> Figures:
-    """Compare result.json with the target's record; with a `period_s`, with the truth of the open model.
+    """Compare result.json with the target's record; with a `period_s`, with the truth of users on a schedule.
 
     `stalled_s` is how long the target was told to stall, for which it is not called late.
     """
+    requests = asked(served)
+    met = truth_of_schedule(requests, period_s) if period_s else {id(each): each.service_ms for each in requests}
+    return compare_requests(directory, requests, met, stalled_s=stalled_s)
+
+
+def compare_requests(
+    directory: Path, requests: Sequence[Asked], met: Mapping[int, float], *, stalled_s: float = 0.0
+) -> Figures:
+    """Compare result.json with requests of which `met` has the true latency in ms, by `id`."""
     result = json.loads((directory / "result.json").read_text())
     with closing(Store(directory / "run.db")) as store:
         checkpoint: Any = store.meta(CHECKPOINT_KEY)
@@ -163,11 +172,9 @@ def compare(
     spans = [(first_s + MAX_BEYOND_S, end_s - MAX_BEYOND_S) for first_s, end_s in checkpoint["steady_spans"]]
     steady = set(whole_seconds(spans))
     assert len(steady) == result["steady_s"], (spans, result["steady_s"])
-    requests = asked(served)
     assert requests, f"nothing was asked; {result['reason']}"
     hanging = [each for each in requests if not each.served.answered and each.service_ms >= HANGS_MS]
     requests = [each for each in requests if each.served.answered]
-    met = truth_of_schedule(requests, period_s) if period_s else {id(each): each.service_ms for each in requests}
     counted = {(row.node, row.second): row.requests for row in rows if row.second in steady}
     unfit = {(row.node, row.second) for row in rows if row.second in steady and row.unfit}
     ahead = {node: _ahead(node, requests, counted, checkpoint["began_s"]) for node in {row.node for row in rows}}

@@ -70,6 +70,14 @@ class MixedVisitor(_Marking, HttpUser):
         self.ask("/mixed")
 
 
+class SlowerVisitor(_Marking, HttpUser):
+    """A user like FixedVisitor, of what takes ten times as long."""
+
+    @task
+    def visit(self) -> None:
+        self.ask("/slower")
+
+
 class LocustVisitor(_Marking, FastHttpUser):
     """A user like Visitor, with Locust's own client, which counts an answer from when it came to read it."""
 
