@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any, ClassVar, Protocol
 
 from worker.users.streamgate.base import StreamGateClient
@@ -28,11 +29,11 @@ class _ActiveUser(StreamGateClient):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self._steps = [activity(self).step for activity in self.activities]
-        self._shares = list(self.activities.values())
+        self._sums = list(accumulate(self.activities.values()))
 
     def work(self) -> None:
         """The next request of one of its activities."""
-        (step,) = self._steps if len(self._steps) == 1 else self.random.choices(self._steps, self._shares)
+        (step,) = self._steps if len(self._steps) == 1 else self.random.choices(self._steps, cum_weights=self._sums)
         step()
 
 
