@@ -34,6 +34,7 @@ from worker.wire.messages import (
     Report,
     RunEndRequest,
     UserShare,
+    UsersRunning,
     node_of,
 )
 
@@ -99,12 +100,12 @@ class FleetMaster(MasterRunner):
         listener: Listener,
         shares: Mapping[str, UserShare],
         run: str,
-        keep_users_s: float = 0.0,
+        keep_users_s: float | None = None,
     ) -> None:
         """`run` is the run's name: workers of another one are dropped.
 
-        A worker that is to run fewer users keeps those that it has for another `keep_users_s`: in the open model they have
-        arrivals to start that they were dealt already.
+        In the open model a worker that is to run fewer users keeps those that it has for another `keep_users_s`, since they have
+        arrivals to start that they were dealt already; and users count as running when they are ready for arrivals. None: closed.
         """
         # The base opens a plain port of its own. Nothing yields between its return and the swap, so nobody is ever served there.
         super().__init__(environment, "127.0.0.1", 0)
@@ -113,7 +114,8 @@ class FleetMaster(MasterRunner):
         self._listener = listener
         self._dispatch = Dispatch(shares)
         self._run = run
-        self._kept = KeptUsers(keep_users_s)
+        self._open_model = keep_users_s is not None
+        self._kept = KeptUsers(keep_users_s or 0.0)
         self._ordering_again: set[str] = set()
         self._ramp: gevent.Greenlet | None = None
         self._spawn_rate = 1.0
@@ -192,9 +194,16 @@ class FleetMaster(MasterRunner):
         if self._has_load and worker in self._dispatch.users:
             self._order([worker])
 
-    def placed_users(self) -> dict[str, dict[str, int]]:
-        """The users of each class that each worker is to run, of those that have any."""
-        return {worker: users for worker, users in self._dispatch.users.items() if any(users.values())}
+    def ready_users(self) -> dict[str, dict[str, int]]:
+        """The users of each class that each worker is to run and has reported to be ready, of the workers that have any."""
+        ready = {}
+        for worker, placed in self._dispatch.users.items():
+            client = self.clients.get(worker)
+            reported = {} if client is None else client.user_classes_count
+            users = {name: min(count, reported.get(name, 0)) for name, count in placed.items()}
+            if any(users.values()):
+                ready[worker] = users
+        return ready
 
     def deal(self, worker: str, deal: ArrivalDeal) -> None:
         """Deal arrivals of the open model to a worker."""
@@ -325,7 +334,7 @@ class FleetMaster(MasterRunner):
                 if self.state == STATE_STOPPING:
                     self._retry_stop(client_id)
             case "spawning_complete":
-                self._count_users(client_id, msg.data.user_classes_count)
+                self._on_spawned(client_id, msg.data)
             case "client_stopped" | "quit":
                 self._finished.add(client_id)
                 self.remove_worker(client_id)
@@ -350,6 +359,11 @@ class FleetMaster(MasterRunner):
             self._stop(worker)
         elif node_of(worker) not in self._drained:
             self._add_worker(worker)
+
+    def _on_spawned(self, worker: str, running: UsersRunning) -> None:
+        # In the open model they may be in their on_start still: a report says when they are not.
+        if not self._open_model:
+            self._count_users(worker, running.user_classes_count)
 
     def _on_run_end_request(self, worker: str, request: RunEndRequest) -> None:
         if request.run == self._run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 
 import gevent
@@ -28,6 +29,9 @@ DEALT_AHEAD_S = LEAD_S + EPOCH_S + DEAL_INTERVAL_S
 POOL_READY_S = 5.0
 """The users of a large pool are started within so long: they may all sign in first."""
 MIN_SPAWN_RATE_PER_S = 20.0
+NOT_READY_S = 15.0
+"""When no further user has got ready for so long the plan starts with those that are: what the others should start is missed."""
+POLL_S = 0.5
 DRAIN_S = 0.5
 """After the last arrival was due: what workers still have to look at, and what their clocks may be behind by."""
 
@@ -61,9 +65,7 @@ class OpenLoad:
         if not stages:
             return  # the load had ended when the controller before was lost
         timeline = self._collector.timeline
-        view.show_step(f"starting {stages[0].max_users} users, who wait for their arrivals")
-        ready = self._resize_pool(stages[0].max_users)
-        gevent.wait([ready, self._stop.event], count=1)
+        self._make_users_ready(stages[0].max_users, view)
         if self._stop.requested:
             return
         # From a whole second on, so that seconds of the plan are seconds of the run.
@@ -76,6 +78,19 @@ class OpenLoad:
             self._follow(stages, begin_s)
         finally:
             self._collector.dealing = None
+
+    def _make_users_ready(self, max_users: int, view: View) -> None:
+        """Start the users of the first stage, and wait until all are ready; no longer than some get ready now and then."""
+        view.show_step(f"starting {max_users} users, who wait for their arrivals")
+        started = self._resize_pool(max_users)
+        gevent.wait([started, self._stop.event], count=1)
+        ready, progress_s = self._master.user_count, time.monotonic()
+        while self._master.user_count < max_users and time.monotonic() - progress_s < NOT_READY_S:
+            if self._master.user_count > ready:
+                ready, progress_s = self._master.user_count, time.monotonic()
+            if self._stop.wait(POLL_S):
+                return
+            view.show_step(f"starting users: {self._master.user_count} of {max_users} are ready for arrivals")
 
     def _follow(self, stages: Sequence[OpenStage], begin_s: float) -> None:
         offset_s = begin_s
@@ -108,7 +123,7 @@ class OpenLoad:
         # A worker whose clock is not known could only start them at a wrong time.
         users = {
             worker: counts
-            for worker, counts in self._master.placed_users().items()
+            for worker, counts in self._master.ready_users().items()
             if nodes[node_of(worker)].clock.error_s is not None
         }
         self._unsent = self._dealer.deal(timeline.plan_s(self._collector.offset_s()), users)

@@ -134,7 +134,7 @@ class _Execution:
             listener=self.collector,
             shares=scenario.users,
             run=prepared.directory.name,
-            keep_users_s=DEALT_AHEAD_S if scenario.open_model else 0.0,
+            keep_users_s=DEALT_AHEAD_S if scenario.open_model else None,
         )
         self._target = TargetMonitor(scenario, prepared.store)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))

@@ -25,6 +25,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from worker.load.arrivals.dealt import DealtArrivals
 from worker.load.arrivals.timer import ArrivalTimer
+from worker.load.arrivals.users import has_waited
 from worker.load.recorder import Recorder
 from worker.parent_watch import note_contact
 from worker.printable import printable
@@ -333,6 +334,10 @@ class FleetWorker(WorkerRunner):
         stopping = Counter(type(user).__name__ for user in self._users() if _is_stopping(user))
         super().start_worker({name: count + stopping[name] for name, count in user_classes_count.items()}, **kwargs)
 
+    def _ready_users(self) -> dict[str, int]:
+        """In the open model: the users of each class that are done with their `on_start`; arrivals are dealt to those."""
+        return dict(Counter(type(user).__name__ for user in self._users() if has_waited(user)))
+
     def _users(self) -> list[Any]:
         # gevent empties the arguments of a greenlet that has ended
         return [greenlet.args[0] for greenlet in list(self.user_greenlets) if greenlet.args]
@@ -369,7 +374,7 @@ class FleetWorker(WorkerRunner):
         self._number += 1
         self._reported_s, self._requests_reported = time.monotonic(), self.recorder.requests_total
         report = self.recorder.make_report(
-            dict(self.user_classes_count),
+            dict(self.user_classes_count) if self.arrivals is None else self._ready_users(),
             incarnation=self._incarnation,
             number=self._number,
             order=self.last_received_spawn_timestamp,

@@ -417,7 +417,7 @@ class Report(msgspec.Struct, array_like=True):
     """The number of the latest spawn order from this controller; 0 for none."""
     sent_s: Seconds
     users: Users
-    """Running users by class name."""
+    """Running users by class name; in the open model those that are done with their `on_start`."""
     seconds: list[WorkerSecond]
     errors: list[ErrorCount]
     unanswered: list[Unanswered] = msgspec.field(default_factory=list)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import Piswarm, Target
 from run_events import events
+
+from master.store.reader import StoreReader
 
 RATE_PER_S = 100
 HOLD_S = 14
@@ -93,3 +96,20 @@ def test_arrivals_add_up_however_nodes_are_simulated(piswarm: Piswarm, target: T
     finished = piswarm.run(scenario(piswarm), "--target", target.url, option)
     assert finished.status in (0, 3), finished.output
     assert_sums(finished.result, target)
+
+
+SLOW_TO_BEGIN = VISITORS.replace("    @task", "    def on_start(self):\n        gevent.sleep(8)\n\n    @task").replace(
+    "from locust", "import gevent\nfrom locust"
+)
+
+
+def test_the_plan_starts_when_the_users_are_ready(piswarm: Piswarm, target: Target) -> None:
+    """Users that take long to begin, to sign in say, have begun before the first arrival is due: it is no fault of the target."""
+    file = scenario(piswarm)
+    (file.parent / "visitors.py").write_text(SLOW_TO_BEGIN)
+    finished = piswarm.run(file, "--target", target.url)
+    assert finished.status in (0, 3), finished.output
+    assert_sums(finished.result, target)
+    with closing(StoreReader.open(finished.directory / "run.db")) as store:
+        first = min(row.second for row in store.seconds() if row.offered)
+    assert first >= 8

@@ -86,6 +86,11 @@ def have_users_wait(user_classes: Iterable[type[User]]) -> None:
     DefaultTaskSet.on_start = _wait_for_first  # type: ignore[method-assign, assignment]
 
 
+def has_waited(user: User) -> bool:
+    """Whether a user is done with its `on_start`, and so has waited for an arrival."""
+    return "_arrival_place" in vars(user)
+
+
 def _wait_for_first(task_set: TaskSet) -> None:
     """In place of the `on_start` of the task set that each user has around its tasks, and that does nothing."""
     _place_of(task_set.user).wait()
