@@ -190,5 +190,6 @@ def _add_words(count: int) -> str:
 @cache  # as many texts as a search may have terms
 def _search(others: int) -> str:
     also = " AND EXISTS (SELECT 1 FROM media_words o WHERE o.word = ? AND o.medium = w.medium)" * others
-    joined = "SELECT m.* FROM media_words w JOIN media m ON m.serial = w.medium"
-    return f"{joined} WHERE w.word = ? AND w.medium < ?{also} ORDER BY w.medium DESC LIMIT ?"
+    # By itself, so that no more rows are joined than are shown, whatever PostgreSQL believes of a table that grows.
+    found = f"SELECT w.medium FROM media_words w WHERE w.word = ? AND w.medium < ?{also} ORDER BY w.medium DESC LIMIT ?"  # noqa: S608
+    return f"SELECT m.* FROM ({found}) f JOIN media m ON m.serial = f.medium ORDER BY m.serial DESC"  # noqa: S608
