@@ -16,20 +16,16 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the benches keep what they share
 sys.path.append(str(Path(__file__).parents[2]))  # where the tests keep what they share
-sys.path.append(str(Path(__file__).parents[1] / "http"))  # the bench of HTTP clients
 
-import tracing_off
 from children import BenchError, Children, blame
 from command import EXIT_FAILED, OUT, carry_out, open_console, progress_on, whole_number
 from machine import Cores, choose_cores, describe
 from monitoring_gates import FLOORS, Measured, measured
-from server import find_nginx
 from show import document, print_table
 
 from worker.tracing.installed import is_installed
 
 HERE = Path(__file__).parent
-NO_NGINX = "nginx is not installed; on Debian: apt install nginx-light"
 NO_OPENTELEMETRY = "OpenTelemetry is not installed: pip install --editable '.[tracing]'"
 
 
@@ -72,8 +68,7 @@ def _bench(cores: Cores, options: argparse.Namespace) -> int:
 
 def _missing() -> dict[str, str]:
     """The areas that can't be measured here, and why."""
-    found = {} if is_installed() else dict.fromkeys(("spans", "stalls"), NO_OPENTELEMETRY)
-    return found if find_nginx() else found | {"off": NO_NGINX}
+    return {} if is_installed() else dict.fromkeys(("spans", "stalls"), NO_OPENTELEMETRY)
 
 
 class _Bench:
@@ -87,12 +82,8 @@ class _Bench:
 
     def measure(self, area: str) -> dict[str, list[float]]:
         """The values of an area's figures, round by round. Raises BenchError."""
-        if area == "off":
-            program = find_nginx()
-            assert program is not None
-            return {"ratio": tracing_off.measure(program, self._cores, self._directory, self._children, self._rounds)}
         servers = []
-        if area in {"requests", "spans"}:
+        if area in {"requests", "spans", "off"}:
             servers.append(self._start_target())
         if area in {"spans", "stalls"}:
             servers.append(self._start("collector", [sys.executable, str(HERE / "collector.py")], str.strip))

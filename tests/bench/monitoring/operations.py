@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
+import untraced
 from locust.env import Environment
 
 sys.path.append(str(Path(__file__).parents[2]))  # where the tests keep what they share
@@ -53,6 +54,9 @@ SERIES = 2000
 SERIES_OF_ENDPOINT = 5
 SPANS = 1000
 SPANS_A_TURN = 10
+OFF_USERS = 50
+OFF_REQUESTS = 1000
+OFF_TURNS = 10
 RULES = 10
 EVALUATIONS = 1000
 ENTRIES = 1000
@@ -230,6 +234,31 @@ def spans(rounds: int, target: str, collector: str) -> Values:
     return {"span": took}
 
 
+def off(rounds: int, target: str) -> Values:
+    """GET requests a CPU second of users whose run has no tracing, to those of users that know nothing of tracing.
+
+    Both take turns of a twentieth of a second in one process, so that what else the machine does meets both.
+    """
+    kinds = (HttpUser, untraced.HttpUser)
+    users = {kind: [_visitor(target, None, kind) for _ in range(OFF_USERS)] for kind in kinds}
+
+    def visit(user: HttpUser) -> None:
+        for _ in range(OFF_REQUESTS // OFF_USERS):
+            user.client.get("/health")
+
+    ratios: list[float] = []
+    for number in range(rounds + 1):
+        took_s = dict.fromkeys(kinds, 0.0)
+        for turn in range(OFF_TURNS):
+            for kind in kinds if turn % 2 else reversed(kinds):
+                began_s = time.process_time()
+                gevent.joinall([gevent.spawn(visit, user) for user in users[kind]], raise_error=True)
+                took_s[kind] += time.process_time() - began_s
+        if number:  # the first opens the connections
+            ratios.append(took_s[untraced.HttpUser] / took_s[HttpUser])
+    return {"ratio": ratios}
+
+
 def stalls(rounds: int, collector: str) -> Values:
     """The longest turn of the event loop, in CPU time, while 1000 spans a second are exported: in this way, and by the SDK alone.
 
@@ -304,17 +333,17 @@ def _by_batch_processor(collector: str) -> tuple[Callable[[], object], Callable[
     return make_span, provider.shutdown
 
 
-def _visitor(target: str, tracer: Tracer | None) -> HttpUser:
+def _visitor(target: str, tracer: Tracer | None, base: type[HttpUser] = HttpUser) -> HttpUser:
     """A user whose requests are counted as in a worker, and traced by `tracer`."""
     environment = Environment(user_classes=[])
     recorder = environment.stats = Recorder(LoopLag())
     environment.events.request = RequestEvent(recorder)
     vars(environment)["tracer"] = tracer
-    return type("Visitor", (HttpUser,), {"host": target})(environment)
+    return type("Visitor", (base,), {"host": target})(environment)
 
 
 AREAS: dict[str, Callable[..., Values]] = {
-    each.__name__: each for each in (recording, cache, limits, requests, export, spans, stalls, alerts, memory)
+    each.__name__: each for each in (recording, cache, limits, requests, export, spans, stalls, off, alerts, memory)
 }
 
 

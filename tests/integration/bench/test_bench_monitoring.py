@@ -47,7 +47,7 @@ def test_each_floor_is_shown_with_what_was_reached_and_its_margin(tmp_path: Path
 @pytest.mark.parametrize(
     "area",
     [
-        *sorted(set(FLOORS) - {"spans", "stalls", "off"}),
+        *sorted(set(FLOORS) - {"spans", "stalls"}),
         *(pytest.param(area, marks=needs_opentelemetry) for area in ("spans", "stalls")),
     ],
 )
