@@ -60,6 +60,10 @@ def test_all_arrivals_of_the_plan_are_started_and_counted(piswarm: Piswarm, targ
     assert_sums(finished.result, target)
     assert finished.result["load"]["missed"]["lost"] == 0
     assert finished.result["load"]["start_skew_ms"] is not None
+    # The process that listens at the URL is found, and asked for nothing that no rule is on.
+    figures = finished.result["target_figures"]
+    assert figures["memory_peak_bytes"] > 1 << 20
+    assert figures["cache_hits"] is None
 
 
 def test_a_run_whose_controller_was_killed_offers_the_rest_of_its_plan(piswarm: Piswarm, target: Target) -> None:
