@@ -158,6 +158,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     """The rule with `abort` that ended it, as it stood then."""
     arrivals_dealt: int = 0
     """In the open model: how many arrivals were dealt to workers."""
+    arrivals_due: int = 0
+    """How many were due by then, or by the end of the load if it had ended."""
     start_skew_s: float | None = None
     """By how much the start of the arrivals may differ between nodes and the controller."""
 

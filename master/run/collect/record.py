@@ -113,6 +113,7 @@ class RunRecord:
             reason=self.stop_reason,
             broken_rule=broken_rule,
             arrivals_dealt=timeline.arrivals_dealt,
+            arrivals_due=timeline.offered_before(min(offset_s, timeline.ended_s)),
             start_skew_s=timeline.start_skew_s,
         )
         self._store.put_meta(CHECKPOINT_KEY, msgspec.to_builtins(checkpoint))

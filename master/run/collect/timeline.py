@@ -32,8 +32,8 @@ class RunTimeline:
         """The number of the first arrival that was not dealt yet."""
         self.start_skew_s: float | None = None
         """By how much the start of the arrivals may differ between nodes and the controller."""
-        self._dealt_before = 0
-        """Arrivals that controllers before this one have dealt."""
+        self._due_before = 0
+        """Arrivals that are not of this controller's part of the plan: those before this one have dealt them."""
         self._plan_start_s: float | None = None
         """The offset of plan time 0; below 0 in a run that went on."""
         self._interrupted_s: float | None = None
@@ -64,6 +64,7 @@ class RunTimeline:
         timeline._interrupted_s = earlier.offset_s
         if earlier.ended_s is not None:
             timeline.ended_s = earlier.ended_s
+            timeline._due_before = earlier.arrivals_due  # no plan is started any more
         return timeline
 
     def begin(self, now_s: float) -> Span | None:
@@ -85,7 +86,7 @@ class RunTimeline:
     def start_plan(self, offset_s: float) -> None:
         """What is left of the plan begins at an offset: its first arrival that is not dealt is due as long after it as planned."""
         assert self.arrivals is not None
-        self._dealt_before = self.arrivals_dealt
+        self._due_before = self.arrivals_dealt
         self._plan_start_s = offset_s - self.arrivals.plan_s_of(self.arrivals_dealt)
 
     def plan_s(self, offset_s: float) -> float:
@@ -103,7 +104,7 @@ class RunTimeline:
         """How many arrivals of the plan were due before an offset, those under other controllers included."""
         if self.arrivals is None:
             return 0
-        return max(self._dealt_before, self.arrivals.count_before(self.plan_s(offset_s)))
+        return max(self._due_before, self.arrivals.count_before(self.plan_s(offset_s)))
 
     def offered_in(self, second: int) -> int | None:
         """How many arrivals are due in a second of this controller's part of the run; None in the closed model."""

@@ -113,6 +113,17 @@ def test_a_load_that_had_ended_is_not_put_on_again() -> None:
     assert not any(stage.has_load for stage in timeline.progress.stages)
 
 
+@pytest.mark.parametrize("due", [1200, 3000])
+def test_what_was_due_when_the_load_ended_stays_what_was_offered(due: int) -> None:
+    """A controller that takes a run over whose load had ended, by plan or early, offers what was due by then, and nothing more."""
+    earlier = checkpoint(started(), 49.0, 3000)
+    earlier.ended_s, earlier.arrivals_due = 48.5, due
+    timeline = resumed(earlier, 500.0)
+    timeline.begin(BEGAN_S + 500.0)
+    assert timeline.offered_before(timeline.ended_s) == due
+    assert timeline.offered_in(500) == 0
+
+
 def test_the_largest_skew_counts() -> None:
     """The start of the arrivals may differ by as much as the worst of the nodes' clocks, under any controller."""
     timeline = resumed(checkpoint(started(), 30.0, 100), 40.0)
