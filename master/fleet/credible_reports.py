@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from master.fleet.ordered_users import OrderedUsers
@@ -23,7 +23,16 @@ from master.fleet.report_checks import (
     requests_of,
 )
 from master.fleet.unreported_arrivals import UnreportedArrivals
-from worker.wire.messages import ErrorCount, ExceptionCount, Facts, Report, Unanswered, WorkerSecond, node_of
+from worker.wire.messages import (
+    ArrivalSecond,
+    ErrorCount,
+    ExceptionCount,
+    Facts,
+    Report,
+    Unanswered,
+    WorkerSecond,
+    node_of,
+)
 
 CREDIT_S = 2.0
 """Requests that come late report their second again. Of what a worker could have made and has not reported, so much may come then."""
@@ -69,7 +78,8 @@ class CredibleReports:
         """`classes` are the run's user classes.
 
         `earlier_users` is how many users of each another controller may have ordered in this run: until `until_s` workers may report
-        those, and of their requests at any time. 0: there was no other. `earlier_arrivals` is how many arrivals it has dealt.
+        those, and of their requests at any time. 0: there was no other. `earlier_arrivals` is how many arrivals it has dealt of
+        which nothing is stored yet.
         """
         self._classes = frozenset(classes)
         self._earlier_users = earlier_users
@@ -122,7 +132,7 @@ class CredibleReports:
                 or check_time(second, clock.offset_s, clock.error_s)
                 or check_ages(row, second, clock.error_s)
                 or self._check_rate(worker, max(0, second), requests_of(row), limits)
-                or (None if self._dealt.take(worker, row.arrivals) else TOO_MANY_ARRIVALS)
+                or self._check_dealt(worker, row.arrivals)
             )
             if not self._refuse(worker, fault):
                 self._bound_users(worker, row, limits)
@@ -158,6 +168,11 @@ class CredibleReports:
         if row.users is not None and row.users > limits.users:
             self._refuse(worker, TOO_MANY_USERS)
             row.users = limits.users
+
+    def _check_dealt(self, worker: str, rows: Sequence[ArrivalSecond]) -> str | None:
+        """What is wrong with arrivals after all that was dealt and reported; if nothing, they count as reported."""
+        known = all(row.user_class in self._classes for row in rows)
+        return None if known and self._dealt.take(worker, rows) else TOO_MANY_ARRIVALS
 
     def _check_rate(self, worker: str, second: int, requests: int, limits: WorkerLimits) -> str | None:
         """What is wrong with a second of the run after all that the worker has reported before; if nothing, it counts as reported."""

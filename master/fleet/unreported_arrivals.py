@@ -22,7 +22,7 @@ class UnreportedArrivals:
     """What each worker was dealt and has not reported yet, by user class."""
 
     def __init__(self, earlier: int = 0) -> None:
-        """`earlier` is how many arrivals another controller has dealt in this run: nobody knows to whom."""
+        """`earlier` is how many arrivals another controller has dealt in this run that are not reported: nobody knows to whom."""
         self._earlier = earlier
         self._left: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
@@ -36,7 +36,9 @@ class UnreportedArrivals:
         for row in rows:
             reported[row.user_class] += row.started + row.missed + row.given_up
         left = self._left[worker]
-        if any(count > left[name] + self._earlier for name, count in reported.items()):
+        beyond = reported - left
+        if beyond.total() > self._earlier:
             return False
-        left.subtract(reported)
+        self._earlier -= beyond.total()
+        left.subtract(reported - beyond)
         return True

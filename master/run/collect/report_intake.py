@@ -76,7 +76,7 @@ class ReportIntake:
             scenario.stop_timeout_s,
             refusals,
             earlier_users=0 if earlier is None else scenario.max_users,
-            earlier_arrivals=0 if earlier is None else earlier.arrivals_dealt,
+            earlier_arrivals=0 if earlier is None else _unreported_arrivals(earlier, store),
             until_s=now_s + scenario.stop_timeout_s + EARLIER_ORDERS_S,
         )
         self.unwritten: list[FitnessRow] = []
@@ -232,3 +232,9 @@ class ReportIntake:
             self._fitness.add_requests(row.total if fit else 0, 0 if fit else row.total)
         tally = EndpointStats(row.total, row.total, 0, Histogram(row.buckets, row.max_ms), unanswered=row.total)
         self._seconds.add_requests(second, (printable(row.method), printable(row.name)), tally, fit=fit)
+
+
+def _unreported_arrivals(earlier: Checkpoint, store: Store) -> int:
+    """How many arrivals another controller has dealt of which no report is stored."""
+    stored = sum(tally.decided for _, _, tally, _ in store.arrivals())
+    return max(0, earlier.arrivals_dealt - stored)

@@ -20,6 +20,7 @@ from master.fleet.report_checks import (
     NOT_YET,
     SECOND_TWICE,
     TOO_EARLY,
+    TOO_MANY_ARRIVALS,
     TOO_MANY_ERRORS,
     TOO_MANY_REQUESTS,
     TOO_MANY_USERS,
@@ -27,7 +28,7 @@ from master.fleet.report_checks import (
 )
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder
-from worker.wire.messages import EndpointSecond, ErrorCount, Report, Unanswered, WorkerSecond
+from worker.wire.messages import ArrivalSecond, EndpointSecond, ErrorCount, Report, Unanswered, WorkerSecond
 
 WORKER = "pi1_0"
 STOP_S = 10.0
@@ -213,3 +214,12 @@ def test_all_that_a_workers_recorder_says_is_believed(requests: list[tuple[float
             assert len(list(reports.credible.counts(WORKER, told.errors, told, limits))) == len(told.errors)
     assert counted == len(requests)
     assert not reports.refused
+
+
+def test_arrivals_of_classes_that_do_not_exist_are_refused() -> None:
+    """No class of a node's invention gets into the result: neither with no arrivals, nor with those that another controller dealt."""
+    reports = Reports({"ApiUser": 3}, earlier_arrivals=10)
+    assert not reports.report(second(3, arrivals=[ArrivalSecond("Nobody", 0, 0)])).seconds
+    assert not reports.report(second(4, arrivals=[ArrivalSecond("Nobody", 0, 1)])).seconds
+    assert reports.refused[TOO_MANY_ARRIVALS] == 2
+    assert reports.report(second(5, arrivals=[ArrivalSecond("Admin", 0, 1)])).seconds

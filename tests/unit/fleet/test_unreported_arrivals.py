@@ -47,8 +47,11 @@ def test_more_than_was_dealt_is_refused_and_not_counted() -> None:
     assert not dealt.take("b", [row("A", 1)])
 
 
-def test_what_another_controller_dealt_may_be_anybodys() -> None:
-    """In a run that went on, each worker may report what the controller before dealt."""
+def test_what_another_controller_dealt_may_be_anybodys_once() -> None:
+    """In a run that went on, what the controller before dealt may be any worker's, of any class, and all together report no more."""
     dealt = UnreportedArrivals(earlier=5)
-    assert dealt.take("a", [row("A", 5)])
+    dealt.deal("b", {"A": 2})
+    assert dealt.take("a", [row("A", 3)])
+    assert not dealt.take("b", [row("A", 5)])
+    assert dealt.take("b", [row("A", 3), row("B", 0, 1)])
     assert not dealt.take("a", [row("A", 1)])
