@@ -69,6 +69,8 @@ class OfferedLoad:
 
     whole: Arrivals = field(default_factory=Arrivals)
     steady: Arrivals = field(default_factory=Arrivals)
+    holds: Arrivals = field(default_factory=Arrivals)
+    """Those of the holds: of the steady part, and of the seconds in which there was no controller to judge them."""
     surplus: int = 0
     """Arrivals that were reported beyond those that were due: a fault."""
 
@@ -81,6 +83,13 @@ class OfferedLoad:
         if self.whole.lost is None or self.steady.lost is None:
             return None
         return min(self.whole.lost, self.steady.lost)
+
+    @property
+    def hold_lost(self) -> int | None:
+        """As `steady_lost`, of the holds: what a controller that stood still dealt to nobody is lost, too."""
+        if self.whole.lost is None or self.holds.lost is None:
+            return None
+        return min(self.whole.lost, self.holds.lost)
 
     @property
     def generator_missed(self) -> int | None:
@@ -97,14 +106,22 @@ def read_offered_load(
     Where the load did not end `by_plan`, workers have decided what was due until they knew that: a little more than the controller knows.
     """
     load = OfferedLoad()
-    due = {row.second: row.offered for row in store.seconds() if row.offered is not None}
+    due, held = dict[int, int](), set[int]()
+    for row in store.seconds():
+        if row.offered is not None:
+            due[row.second] = row.offered
+            if row.stage.endswith(" hold"):
+                held.add(row.second)
     load.whole.offered = sum(due.values()) if offered is None and due else offered
     if due:
         load.steady.offered = sum(number for second, number in due.items() if second in steady)
+        load.holds.offered = sum(due[second] for second in held)
     for second, user_class, tally, fit in store.arrivals():
         load.whole.of[user_class].add(tally, fit=fit)
         if second in steady:
             load.steady.of[user_class].add(tally, fit=fit)
+        if second in held:
+            load.holds.of[user_class].add(tally, fit=fit)
     decided = load.whole.all.both.decided
     if load.whole.offered is not None and decided > load.whole.offered:
         if by_plan:

@@ -10,7 +10,7 @@ from master.scenario.units import format_latency, format_percent, rounded
 def check_arrivals(max_percent: float, load: OfferedLoad) -> ValidityOutcome:
     """The check `arrivals`: no larger share of those due in the steady part was started late, or not at all, by the generator's fault.
 
-    What no user of a fit worker was free for is the target's, and no part of it.
+    Nor was a larger one of those due in the holds lost. What no user of a fit worker was free for is the target's, and no part of it.
     """
     limit, offered, missed = f"≤ {format_percent(max_percent)}", load.steady.offered, load.generator_missed
     if not offered or missed is None:
@@ -18,9 +18,22 @@ def check_arrivals(max_percent: float, load: OfferedLoad) -> ValidityOutcome:
         return ValidityOutcome("arrivals", limit, "no data", None, ok=False, message=message)
     started = load.steady.all.both
     share = 100 * (started.late + missed) / offered
+    # Where a controller stood still nothing is judged, but what it should have dealt was not offered to the target.
+    held, lost = load.holds.offered or offered, load.hold_lost or 0
+    of_holds = share <= max_percent < 100 * lost / held
+    share = 100 * lost / held if of_holds else share
     ok = share <= max_percent
     text = format_percent(rounded(share, lambda short: short <= max_percent))
-    return ValidityOutcome("arrivals", limit, text, share, ok=ok, message="" if ok else _why(load, text, limit))
+    why = _why_lost(held, lost, text, limit) if of_holds else _why(load, text, limit)
+    return ValidityOutcome("arrivals", limit, text, share, ok=ok, message="" if ok else why)
+
+
+def _why_lost(held: int, lost: int, share: str, limit: str) -> str:
+    above = limit.removeprefix("≤ ")
+    return (
+        f"arrivals: of {held} that were due in the holds, {share} were not offered, above {above}: {lost} lost, also while "
+        "the controller did nothing, or with workers that never reported them"
+    )
 
 
 def _why(load: OfferedLoad, share: str, limit: str) -> str:

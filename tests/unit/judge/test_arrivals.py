@@ -127,6 +127,17 @@ def test_started_and_missed_add_up_to_what_was_offered(store: Store) -> None:
     assert load.started + load.missed.total == load.offered
 
 
+def test_arrivals_lost_while_the_controller_stood_still_make_the_run_invalid(store: Store) -> None:
+    """Seconds without a controller are not judged, but what was due in them and never offered counts against the generator."""
+    fill(store)
+    for second in (8, 9, 10):
+        store._db.execute("DELETE FROM arrivals WHERE second = ?", (second,))
+    still = [second for second in STEADY if second not in {8, 9, 10}]
+    result = concluded(store, steady_seconds=still, gaps=[(8.0, 11.0)])
+    assert result.verdict == "INVALID"
+    assert "of 1500 that were due in the holds, 20 % were not offered, above 1 %: 300 lost" in result.reason
+
+
 def test_more_arrivals_than_were_due_are_a_fault_unless_the_run_was_ended_early(store: Store) -> None:
     """Where a run is ended, workers decide what is due until they hear of it, a little more than the controller knows of."""
     fill(store)
