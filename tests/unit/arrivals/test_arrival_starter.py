@@ -192,6 +192,45 @@ def test_the_worker_s_own_lateness_is_told_apart(late_s: float, expected: dict[s
     assert user.starts == expected.get("started", 0)
 
 
+def test_a_user_that_gets_free_starts_what_is_due_before_the_event_loop_comes_to_look() -> None:
+    """It may be busy with many answers that came together; whose users take their turn first is of no matter then."""
+    play = Play([Due(1.0), Due(1.0005), Due(1.5)])
+    other = play.user()
+    assert play.starter.at_s == 1.0
+    for now_s in (1.001, 1.002):
+        play.now_s = now_s
+        assert play.starter.take_due(KIND)
+    assert not play.starter.take_due(KIND)
+    assert play.counts == {"started": 2}
+    assert play.max_lateness_ms == pytest.approx(1.5)
+    play.look(1.5)
+    assert (other.starts, play.counts) == (1, {"started": 3})
+
+
+@pytest.mark.parametrize(
+    ("arrival", "now_s"),
+    [
+        pytest.param(Due(1.0), 0.999, id="not due yet"),
+        pytest.param(Due(1.0, "Buyer"), 1.0, id="another class's"),
+        pytest.param(Due(1.0), 1.0 + MAX_LATE_S + 0.001, id="far too late"),
+    ],
+)
+def test_a_user_that_gets_free_starts_nothing_else(arrival: Due, now_s: float) -> None:
+    play = Play([arrival], now_s=now_s)
+    assert not play.starter.take_due(KIND)
+    assert play.counts == {}
+    assert play.starter.at_s == 1.0
+
+
+def test_a_user_that_gets_free_after_the_end_of_the_load_starts_what_was_due_before_it() -> None:
+    play = Play([Due(1.0), Due(2.0)], now_s=1.5)
+    play.starter.end(1.5)
+    play.now_s = 1.505
+    assert play.starter.take_due(KIND)
+    play.now_s = 2.0
+    assert not play.starter.take_due(KIND)
+
+
 def test_a_wait_for_a_user_is_no_lateness_of_the_worker() -> None:
     play = Play([Due(1.0)])
     play.look(1.005)

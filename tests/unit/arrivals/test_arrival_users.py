@@ -57,10 +57,11 @@ class Play:
             self.make_due(kind)
             self.settle()
 
-    def make_due(self, kind: type[User]) -> None:
-        """Have an arrival be due, which is looked at as soon as the event loop has its turn."""
+    def make_due(self, kind: type[User], *, looked_at: bool = True) -> None:
+        """Have an arrival be due, which is looked at as soon as the event loop has its turn, or never."""
         self._due.append(Due(self.now_s, kind.__name__))
-        gevent.get_hub().loop.run_callback(self.starter.step)
+        if looked_at:
+            gevent.get_hub().loop.run_callback(self.starter.step)
 
     def look_again(self) -> None:
         """Look for waits that are over."""
@@ -297,6 +298,22 @@ def test_what_a_task_without_a_request_left_is_not_the_next_one_s(play: Play) ->
         play.settle()
     assert user._state == LOCUST_STATE_WAITING
     assert user.due_task.take_waited_s() == 0.0
+
+
+def test_a_user_that_gets_free_starts_what_is_due_and_has_not_been_looked_at(play: Play) -> None:
+    """Once; then the event loop has its turn, also where tasks never pause."""
+    user = play.user(Busy)
+    play.arrive(Busy)
+    play.make_due(Busy, looked_at=False)
+    user.may_end.set()
+    play.settle()
+    assert user.done == ["on_start", "begin", "end", "begin"]
+    restless = play.user(Plain)
+    play.make_due(Plain)
+    for _ in range(50):
+        play.make_due(Plain, looked_at=False)
+    gevent.sleep(0)
+    assert 1 <= sum(step.startswith("task") for step in restless.done) <= 5
 
 
 class Pausing(Noting):

@@ -134,6 +134,23 @@ class ArrivalStarter:
             self._tally_of(waiting.due_s, user_class).missed += 1
         return None
 
+    def take_due(self, user_class: str) -> bool:
+        """A user is free, and none waits: whether one is due that it has to start at once.
+
+        While the event loop is busy with many answers that came together, it does not come to look at what is due, but those who
+        had the answers get free one after the other.
+        """
+        at_s = self.at_s
+        arrival = self._upcoming
+        if at_s is None or arrival is None or arrival.user_class != user_class:
+            return False
+        now_s = self._clock()
+        if arrival.due_s > min(now_s, self._end_s) or now_s - arrival.due_s > MAX_LATE_S:
+            return False
+        self._upcoming = None
+        self._count_started(user_class, arrival.due_s, now_s, now_s)
+        return True
+
     def add_free(self, place: Place, user_class: str) -> None:
         """A user waits for an arrival, as none has waited for it."""
         self._users[user_class].add(place)

@@ -35,7 +35,7 @@ class LoopOfItsOwnError(TypeError):
 class UserPlace:
     """The place of one user among the free ones, a worker.load.arrivals.free_users.Place."""
 
-    __slots__ = ("_due", "_name", "_starter", "_user", "_waiter")
+    __slots__ = ("_due", "_loop", "_name", "_starter", "_took_at", "_user", "_waiter")
 
     def __init__(self, user: Any, starter: ArrivalStarter, due: DueTask) -> None:
         self._user = user
@@ -43,6 +43,8 @@ class UserPlace:
         self._starter = starter
         self._due = due
         self._waiter = Waiter(gevent.get_hub())
+        self._loop = gevent.get_hub().loop
+        self._took_at: int | None = None
 
     @property
     def free(self) -> bool:
@@ -58,9 +60,14 @@ class UserPlace:
         user, starter = self._user, self._starter
         if user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001
             raise StopUser
-        waited = starter.take_waiting(self._name)
-        if waited is not None:
-            self._due.begin_arrival(waited.due_s, waited.waited_s)
+        waiting = starter.take_waiting(self._name)
+        if waiting is not None:
+            self._due.begin_arrival(waiting.due_s, waiting.waited_s)
+            return
+        # Once in each turn of the event loop: tasks that never pause must not keep it from its turns.
+        if self._took_at != self._loop.iteration and starter.take_due(self._name):
+            self._took_at = self._loop.iteration
+            self._due.begin_arrival(None)
             return
         user._state = LOCUST_STATE_WAITING  # noqa: SLF001
         self._due.begin_arrival(None)
