@@ -36,7 +36,8 @@ _WANTED = {
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
 }
-_REMEDIES = {
+_STAGE_REMEDIES = {
+    "users": ": how many users run; or, for arrivals, give a rate and max_users in place of users and spawn_rate",
     "max_users": (
         ": the most users that may be busy at a time, so rate × latency or more: for 500/s and answers within 0.1s, 50"
     ),
@@ -75,11 +76,13 @@ def _sentence(finding: ErrorDetails, place: Place) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing":
-        return f"required, but not given{_REMEDIES.get(str(place[-1]), '')}"
+        in_load = place[:1] == ("load",)
+        return f"required, but not given{_STAGE_REMEDIES.get(str(place[-1]), '') if in_load else ''}"
     if kind == "extra_forbidden":
         return _unknown_key(place)
     if kind in _WANTED:
-        return f"must be {_WANTED[kind]}, not {_shown(finding['input'])}"
+        remedy = ": begin each stage with '- '" if kind == "list_type" and place == ("load",) else ""
+        return f"must be {_WANTED[kind]}, not {_shown(finding['input'])}{remedy}"
     if kind in _BOUNDS:
         bound, phrase = _BOUNDS[kind]
         return f"{phrase} {format_count(context[bound])}, not {_shown(finding['input'])}"

@@ -235,6 +235,8 @@ def _near_metric(words: list[str]) -> str:
     in_one = re.fullmatch(r"service(?:_time)?[_-](p[0-9.]+|max)", metric)
     if in_one and percent_of(in_one[1]) is not None:
         return f"; did you mean {_SERVICE + in_one[1]!r}?"
+    if metric == "service" and len(words) > 1 and percent_of(words[-2]) is not None:
+        return f"; did you mean {_SERVICE + words[-2]!r}?"
     in_two = "_".join(words[-2:])
     return f"; did you mean {in_two!r}?" if in_two in _METRICS else did_you_mean(metric, _METRICS)
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag
 
 from master.scenario.load_stages import OpenStage, Sine, Spike, Stage
 from master.scenario.shape_base import MAX_USERS, Duration, Shape, duration, max_length
-from master.scenario.suggest import did_you_mean
+from master.scenario.suggest import RATE_WORDS, did_you_mean
 from master.scenario.units import MAX_DURATION_S, format_rate, parse_rate
 
 MAX_RATE_PER_S = 10_000_000.0
@@ -103,8 +103,14 @@ CLOSED_KEYS = frozenset(StageShape.model_fields) - {"hold"}
 
 
 def model_of(item: object) -> Literal["open", "closed"]:
-    """The model of an item of `load`, by its keys; one with a rate is of the open one, whatever else it has."""
-    if not isinstance(item, dict) or OPEN_KEYS.isdisjoint(item):
+    """The model of an item of `load`, by its keys; one with a rate is of the open one, whatever else it has.
+
+    Without any key of either, a word of another tool for a rate tells the open one.
+    """
+    if not isinstance(item, dict):
+        return "closed"
+    says_rate = any(str(key).lower() in RATE_WORDS for key in item)
+    if OPEN_KEYS.isdisjoint(item) and not says_rate:
         return "closed"
     return "open" if "rate" in item or CLOSED_KEYS.isdisjoint(item) else "closed"
 

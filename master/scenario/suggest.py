@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "duration": ("hold",),
+    "duration": ("hold", "for"),
+    "during": ("hold", "for"),
     "for": ("hold",),
     "vus": ("users",),
     "maxvus": ("max_users",),
@@ -15,6 +16,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "connections": ("max_users",),
     "target": ("rate", "users"),
     "rps": ("rate",),
+    "constantuserspersec": ("rate",),
+    "rampuserspersec": ("rate",),
+    "arrival_rate": ("rate",),
     "throughput": ("rate",),
     "timeunit": ("rate",),
     "dropped_iterations": ("missed",),
@@ -27,6 +31,8 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "cache_hit_rate": ("cache_hits",),
 }
 """What other tools, and people, call things here, in lower case."""
+RATE_WORDS = frozenset(word for word, names in OTHER_NAMES.items() if names[0] == "rate" and "users" not in names)
+"""Those that mean a rate of arrivals, and no number of users."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -63,8 +63,14 @@ def find_window_fault(rule: Threshold, stages: Sequence[LoadStage]) -> str | Non
 
 
 def find_rate_fault(rule: Threshold, stages: Sequence[LoadStage]) -> str | None:
-    """Why `rule` can't hold whatever the target does, since `stages` never offer so many arrivals; None when it can."""
-    peak_per_s = max((stage.peak_per_s for stage in stages if isinstance(stage, OpenStage)), default=0.0)
+    """Why `rule` can't hold whatever the target does, since `stages` never offer so many arrivals; None when it can.
+
+    Of a closed load, that the rule has no meaning there is told in its stead.
+    """
+    peaks_per_s = [stage.peak_per_s for stage in stages if isinstance(stage, OpenStage)]
+    if not peaks_per_s:
+        return None
+    peak_per_s = max(peaks_per_s)
     if rule.metric != "arrival_rate" or rule.op.startswith("<") or rule.limit <= peak_per_s * _ROUNDING:
         return None
     return f"{rule.text!r} can't hold: the load offers {format_rate(peak_per_s)} at most"

@@ -135,6 +135,44 @@ def test_a_load_that_can_not_be_is_refused_with_its_line_and_what_to_write(
     assert caught.value.message == f"{tmp_path / 'case.yml'}:{line}: {says}"
 
 
+@pytest.mark.parametrize(
+    ("load", "places"),
+    [
+        ("  - {constantUsersPerSec: 5, during: 1m}\n", ["constantUsersPerSec: unknown key; did you mean 'rate'?", "during: unknown key; did you mean 'hold'?", "hold: required", f"max_users: {NEED}", "rate: required"]),
+        ("  - {rps: 5, hold: 1m, max_users: 5}\n", ["rate: required", "rps: unknown key; did you mean 'rate'?"]),
+        ("  - {arrival_rate: 5/s, hold: 1m, max_users: 5}\n", ["arrival_rate: unknown key; did you mean 'rate'?", "rate: required"]),
+        ("  - {rate: 5/s, hold: 1m, max_users: 5, spike: {rate: 9/s, at: 5s, duration: 5s}}\n", ["spike.duration: unknown key; did you mean 'for'?", "spike.for: required"]),
+        ("  - {vus: 5, duration: 1m}\n", ["duration: unknown key; did you mean 'hold'?", "hold: required", "spawn_rate: required", "users: required, but not given: how many users run; or, for arrivals, give a rate and max_users in place of users and spawn_rate", "vus: unknown key; did you mean 'users'?"]),
+    ],
+)  # fmt: skip
+def test_words_of_other_tools_lead_to_the_words_here(tmp_path: Path, load: str, places: list[str]) -> None:
+    """A stage in the words of k6, Gatling or wrk2 is taken to be of the model that these words mean, and each is told its word here."""
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, load)
+    told = [
+        row.strip().removeprefix(f"{tmp_path / 'case.yml'}:4: load[0].")
+        for row in caught.value.message.splitlines()[1:]
+    ]
+    assert len(told) == len(places)
+    for said, expected in zip(told, places, strict=True):
+        assert said.startswith(expected)
+
+
+def test_a_load_that_is_no_list_is_told_how_to_become_one(tmp_path: Path) -> None:
+    """A single stage without its dash is the commonest slip of YAML here."""
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, "  {rate: 5/s, hold: 1m, max_users: 5}\n")
+    assert caught.value.message.endswith("load: must be a list, not a mapping: begin each stage with '- '")
+
+
+def test_a_rule_of_the_open_model_in_a_closed_scenario_is_one_fault(tmp_path: Path) -> None:
+    """That such a load offers no arrivals follows, and is not told besides."""
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, '  - {users: 5, spawn_rate: 5, hold: 1m}\nthresholds: ["arrival_rate > 3/s"]\n')
+    assert "arrival_rate is of the open model" in caught.value.message
+    assert "can't hold" not in caught.value.message
+
+
 def test_all_faults_of_a_load_are_in_one_message(tmp_path: Path) -> None:
     """Faults between the keys of a stage are told also where other stages, and other parts of the file, are wrong."""
     with pytest.raises(InputError) as caught:

@@ -70,6 +70,8 @@ def test_a_figure_is_shown_with_its_unit(rule: str, value: float, shown: str) ->
         ("service errors < 5 %", "'service' is not an endpoint"),
         ("service_p99 < 5 ms", "did you mean 'service p99'?"),
         ("service_time_p99 < 5 ms", "did you mean 'service p99'?"),
+        ("p99 service < 5 ms", "did you mean 'service p99'?"),
+        ("GET /x p95 service < 5 ms", "did you mean 'service p95'?"),
         ("arrival rate > 5/s", "'arrival' is not an endpoint"),
         ("cache hits > 80 %", "did you mean 'cache_hits'?"),
         ("dropped_iterations = 0 %", "did you mean 'missed'?"),
