@@ -1,4 +1,4 @@
-"""Arrivals of the open model add up to the schedule's integral, exactly, when a fifth of the nodes dies in mid-run."""
+"""Arrivals of the open model add up to the schedule's integral, exactly, when nodes die or stand still in mid-run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from run_events import wait_for_event
 from master.store import StoreReader
 
 NODES, KILLED = 10, 2
-RATE_PER_S, RAMP_S, HOLD_S = 100, 4, 26
+RATE_PER_S, RAMP_S, HOLD_S = 100, 2, 24
 INTEGRAL = RATE_PER_S * RAMP_S // 2 + RATE_PER_S * HOLD_S
 DEALT_AGAIN_S = 12
 """Until so long after a node is noticed to be lost arrivals may fall due that it had been dealt before."""
@@ -35,20 +35,8 @@ def nodes_of(started: Started) -> list[list[psutil.Process]]:
     return [[agent, *agent.children()] for agent in sorted(agents, key=lambda agent: agent.pid)]
 
 
-def started_by_second(directory: Path) -> Counter[int]:
-    """Return how many arrivals were started of those due in each second."""
-    found: Counter[int] = Counter()
-    with closing(StoreReader.open(directory / "run.db")) as store:
-        for second, _, tally, _ in store.arrivals():
-            found[second] += tally.started
-    return found
-
-
-@pytest.mark.parametrize("arrivals", ["even", "poisson"])
-def test_started_and_missed_add_up_to_the_integral_when_a_fifth_of_the_nodes_dies(
-    piswarm: Piswarm, target: Target, arrivals: str
-) -> None:
-    """Each arrival of the schedule is started or told as lost, once; those not yet dealt go to the nodes that are left."""
+def start(piswarm: Piswarm, target: Target, arrivals: str) -> tuple[Started, list[list[psutil.Process]]]:
+    """Start a run of ten nodes, each in processes of its own, and wait for its hold; returns the processes of each node, too."""
     stage = {
         "rate": f"{RATE_PER_S}/s",
         "ramp": f"{RAMP_S}s",
@@ -67,6 +55,24 @@ def test_started_and_missed_add_up_to_the_integral_when_a_fifth_of_the_nodes_die
     started.wait_for("stage 1 of 1, hold")
     nodes = nodes_of(started)
     assert [len(node) for node in nodes] == [2] * NODES
+    return started, nodes
+
+
+def started_by_second(directory: Path) -> Counter[int]:
+    """Return how many arrivals were started of those due in each second."""
+    found: Counter[int] = Counter()
+    with closing(StoreReader.open(directory / "run.db")) as store:
+        for second, _, tally, _ in store.arrivals():
+            found[second] += tally.started
+    return found
+
+
+@pytest.mark.parametrize("arrivals", ["even", "poisson"])
+def test_started_and_missed_add_up_to_the_integral_when_a_fifth_of_the_nodes_dies(
+    piswarm: Piswarm, target: Target, arrivals: str
+) -> None:
+    """Each arrival of the schedule is started or told as lost, once; those not yet dealt go to the nodes that are left."""
+    started, nodes = start(piswarm, target, arrivals)
     for process in (process for node in nodes[:KILLED] for process in node):
         process.kill()
     lost_s = max(
@@ -95,3 +101,21 @@ def test_started_and_missed_add_up_to_the_integral_when_a_fifth_of_the_nodes_die
     whole = RATE_PER_S * len(again)
     # By chance they are a few more or fewer in these seconds; evenly the edges of the span cost one of each.
     assert abs(sum(again) - whole) <= (2 if arrivals == "even" else 5 * whole**0.5) + late
+
+
+def test_a_node_that_comes_back_starts_nothing_that_another_one_has_started(piswarm: Piswarm, target: Target) -> None:
+    """A node stands still for some seconds, is lost and returns: what it reports then adds up with all the others to the plan."""
+    started, nodes = start(piswarm, target, "even")
+    for process in nodes[1]:
+        process.suspend()
+    wait_for_event(started.directory, "lost", "sim002")
+    for process in nodes[1]:
+        process.resume()
+    wait_for_event(started.directory, "returned", "sim002")
+    finished = started.finish(timeout_s=120)
+    assert finished.status in (0, 3), finished.output
+    load = finished.result["load"]
+    assert load["offered"] == INTEGRAL
+    assert load["started"] + load["missed"]["total"] == INTEGRAL
+    assert load["started"] == sum(target.counts().values())
+    assert 0 < load["missed"]["lost"] + load["missed"]["given_up"] < INTEGRAL // NODES
