@@ -352,6 +352,21 @@ def test_a_pause_within_a_task_is_part_of_it_and_no_arrival(play: Play, kind: ty
     assert play.tally.started == 1
 
 
+class PausingFirst(Plain):
+    """A user that asks for a pause before its first task."""
+
+    def on_start(self) -> None:
+        self.wait()
+        super().on_start()
+
+
+def test_a_pause_in_on_start_is_one_too(play: Play) -> None:
+    user = play.user(PausingFirst)
+    assert (user.done, user.asked_for_a_pause) == (["on_start"], 1)
+    play.arrive(PausingFirst)
+    assert len(user.done) == 2
+
+
 @pytest.mark.parametrize("pacing", [constant_pacing, stock_pacing])
 def test_a_pacing_has_no_say_and_changes_no_due_time(play: Play, pacing: Any) -> None:
     """It says how long a pause within a task lasts, no more."""

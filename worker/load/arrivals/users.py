@@ -112,7 +112,7 @@ def _wait(task_set: TaskSet) -> None:
     if frame.f_code is _LOOP:
         _place_of(user).wait()
         return
-    due: DueTask = vars(user)["due_task"]
+    due: DueTask = vars(user).setdefault("due_task", DueTask())  # a pause may be asked for in on_start
     kept = (due.intended_s, due.behind_since_s, due.waited_s)
     try:
         _pause(task_set)
