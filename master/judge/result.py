@@ -197,6 +197,11 @@ class ThresholdResult(msgspec.Struct, kw_only=True):
     ok: bool | None
     message: str
 
+    @property
+    def without_data(self) -> bool:
+        """Whether nothing was measured that it could be judged by; then it is not ok."""
+        return self.observed_text == NO_DATA
+
 
 class ValidityResult(msgspec.Struct, kw_only=True):
     """One rule on the generator; `nodes` are the offenders by name, whether or not the fleet as a whole was fit.

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from master.formatting import listed
-from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ValidityResult
+from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ThresholdResult, ValidityResult
 from master.report.result_texts import exception_text, in_flight_text, target_text
 from master.run.directory import RunDirectory
 from worker.printable import printable
@@ -30,10 +30,7 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         ("requests", _requests(result.requests)),
         ("latency ms", _percentiles(result.latency_ms)),
         *_service_time(result),
-        (
-            "own lag ms",
-            f"{_percentiles(result.generator_lag_ms)}: so much may be in {'service times' if result.load.model == 'open' else 'latencies'} beside the target's time",
-        ),
+        ("own lag ms", _own_lag(result)),
         ("users", f"{result.users.peak} of {result.users.target}"),
         (
             "nodes",
@@ -51,10 +48,10 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     for heading in ("", "threshold or check", "observed", "limit", "nodes beyond it"):
         rules.add_column(heading)
     for threshold in result.thresholds:
-        rules.add_row(_mark(threshold.ok), Text(threshold.rule), Text(threshold.observed_text))
+        rules.add_row(_rule_mark(result, threshold), Text(threshold.rule), Text(threshold.observed_text))
     for check in result.validity:
         rules.add_row(
-            _check_mark(result, check), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES)
+            _rule_mark(result, check), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES)
         )
     console.print()
     console.print(rules, highlight=False)
@@ -99,7 +96,7 @@ def _arrivals(load: Load) -> list[tuple[str, str]]:
         (missed.given_up, "given up"),
     )
     whose = ", ".join(f"{number} {what}" for number, what in (*parts, (missed.lost, "lost")) if number)
-    rate = "" if load.started_per_s is None else f", {load.started_per_s:.1f}/s"
+    rate = "" if load.started_per_s is None else f" ({load.started_per_s:.1f}/s in the holds)"
     said = f"{_number(load.offered)} offered, {_number(load.started)} started{rate}, {_number(missed.total)} missed"
     found = [("arrivals", f"{said}{f' ({whose})' if whose else ''}, {_number(load.late)} late")]
     if load.lateness_ms is not None:
@@ -119,7 +116,7 @@ def _number(value: int | None) -> str:
 
 def _requests(requests: Requests) -> str:
     unanswered = f" ({requests.unanswered} got no answer)" if requests.unanswered else ""
-    return f"{requests.total}, {requests.failed} failed{unanswered}, {requests.rate:.1f}/s"
+    return f"{requests.total}, {requests.failed} failed{unanswered}, {requests.rate:.1f}/s in the holds"
 
 
 def _percentiles(latency: Latency) -> str:
@@ -130,18 +127,24 @@ def _percentiles(latency: Latency) -> str:
         ("p99.9", latency.p999),
         ("max", latency.max),
     )
-    return "  ".join(f"{name} {_ms(value)}" for name, value in shown)
+    return "  ".join(f"{name} {_ms(value)}" for name, value in shown) if latency.max is not None else NO_DATA
+
+
+def _own_lag(result: Result) -> str:
+    lag = result.generator_lag_ms
+    inside = "service times" if result.load.model == "open" else "latencies"
+    return _percentiles(lag) + (f": so much may be in {inside} beside the target's time" if lag.max is not None else "")
 
 
 def _ready(seconds: float | None) -> str:
     return "" if seconds is None else f", ready in {seconds:.1f} s"
 
 
-def _check_mark(result: Result, check: ValidityResult) -> Text:
-    """A run that was aborted before anything was measured broke no check."""
-    if check.without_data and result.verdict == "ABORTED":
+def _rule_mark(result: Result, row: ThresholdResult | ValidityResult) -> Text:
+    """A run that was aborted before anything was measured broke no threshold and no check."""
+    if row.without_data and result.verdict == "ABORTED":
         return Text(NO_DATA, style="dim")
-    return _mark(check.ok)
+    return _mark(row.ok)
 
 
 def _mark(ok: bool | None) -> Text:

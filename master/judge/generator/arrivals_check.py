@@ -54,4 +54,4 @@ def _why(load: OfferedLoad, share: str, limit: str) -> str:
         if number
     ]
     above = limit.removeprefix("≤ ")
-    return f"arrivals: of {load.steady.offered} that were due, {share} were late or not started by the generator's fault, above {above}: {', '.join(said)}"
+    return f"arrivals: of {load.steady.offered} that were due in the holds, {share} were late or not started by the generator's fault, above {above}: {', '.join(said)}"

@@ -160,10 +160,10 @@ def test_a_chart_of_the_largest_numbers_there_are_can_be_drawn(store: Store, dir
 
 
 @pytest.mark.parametrize("aborted", ["The target did not answer.", None])
-def test_a_check_without_data_is_broken_only_where_the_run_was_not_aborted(
+def test_a_rule_or_check_without_data_is_broken_only_where_the_run_was_not_aborted(
     aborted: str | None, directory: RunDirectory
 ) -> None:
-    """A check without data is not ok in result.json; it is shown as broken, or as one without data where the run was aborted."""
+    """A threshold or check without data is not ok in result.json; it is shown as broken, or as one without data where the run was aborted."""
     store = Store(directory.database, create=True)
     result = conclude(scenario("p95 < 1 s"), store, FitnessLog(), run_facts(steady_seconds=[], aborted=aborted))
     write_outcome(result, store, "name: x\n", directory)
@@ -173,6 +173,7 @@ def test_a_check_without_data_is_broken_only_where_the_run_was_not_aborted(
     print_summary(console, result, directory)
     assert isinstance(console.file, io.StringIO)
     printed = [line.split() for line in console.file.getvalue().splitlines()]
+    start = ["no", "data"] if aborted else ["broken"]
     rows = [row for row in result.validity if row.observed == "no data"]
     assert {"loop_lag_p99", "node_cpu", "nodes", "users"} <= {row.check for row in rows}
     assert [row["ok"] for row in written["validity"] if row["observed"] == "no data"] == [False] * len(rows)
@@ -180,7 +181,10 @@ def test_a_check_without_data_is_broken_only_where_the_run_was_not_aborted(
         case = junit.find(f"testsuite[@name='validity']/testcase[@name='{row.check}']")
         assert case is not None
         assert [child.tag for child in case] == ["skipped" if aborted else "failure"]
-        start = ["no", "data"] if aborted else ["broken"]
         assert [*start, row.check] in [line[: len(start) + 1] for line in printed]
-    assert report.count('<span class="unknown">– no data</span>') == (len(rows) if aborted else 0)
+    rules = [row for row in result.thresholds if row.observed_text == "no data"]
+    assert [row.ok for row in rules] == [False]
+    for rule in rules:
+        assert [*start, *rule.rule.split()] in [line[: len(start) + len(rule.rule.split())] for line in printed]
+    assert report.count('<span class="unknown">– no data</span>') == (len(rows) + len(rules) if aborted else 0)
     assert ("✗ not fit" in report) is (aborted is None)

@@ -13,7 +13,7 @@ from report_example import result
 from rich.console import Console
 
 from master.judge.outcome import conclude
-from master.judge.result import InFlight, Result
+from master.judge.result import InFlight, Latency, Result
 from master.judge.run_facts import CacheCounts
 from master.report.summary import print_summary
 from master.run.directory import RunDirectory
@@ -58,6 +58,16 @@ def test_warnings_and_faults_and_what_is_unknown_are_said(tmp_path: Path) -> Non
     assert "unknown p95 < 50 ms" in text
 
 
+def test_a_run_that_measured_nothing_claims_nothing(tmp_path: Path) -> None:
+    """A run that was aborted before its load broke no threshold, and has neither percentiles nor a lag to warn of."""
+    what = result("ABORTED")
+    what.latency_ms = what.generator_lag_ms = Latency(p50=None, p90=None, p95=None, p99=None, p999=None, max=None)
+    what.thresholds[0].ok, what.thresholds[0].observed_text = False, "no data"
+    text = printed(what, tmp_path)
+    assert f"no data {what.thresholds[0].rule} no data" in text
+    assert "latency ms no data own lag ms no data users" in text
+
+
 def test_an_endpoint_with_brackets_in_its_name_is_printed_as_it_is(tmp_path: Path) -> None:
     """An endpoint's name with brackets is printed literally, neither as markup nor as an error."""
     what = result()
@@ -73,7 +83,7 @@ def test_arrivals_service_times_and_the_target_are_told_in_the_open_model(tmp_pa
     text = printed(conclude(scenario(), store, fit_log(), facts), tmp_path)
     store.close()
     for said in (
-        "arrivals 2000 offered, 1860 started, 93.0/s, 140 missed (80 no user free, 20 given up, 40 lost), 40 late",
+        "arrivals 2000 offered, 1860 started (93.0/s in the holds), 140 missed (80 no user free, 20 given up, 40 lost), 40 late",
         "lateness ms p50 0.1998",
         "service ms p50 20",
         "latency ms p50 29.95",
