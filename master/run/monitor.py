@@ -242,8 +242,10 @@ class Monitor:
         latest = self.collector.latest(LATEST_S)
         p50_ms, p95_ms, p99_ms = latest.histogram.percentiles((50, 95, 99))
         in_flight = self.collector.in_flight().values()
+        # In the open model the users are started, and with the plan's beginning arrivals come.
+        begun = not self.scenario.open_model or self.collector.timeline.plan_begun(offset_s)
         snapshot = Snapshot(
-            phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind}",
+            phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind if begun else 'users start'}",
             offset_s=offset_s,
             left_s=position.left_s,
             users=self.master.user_count,

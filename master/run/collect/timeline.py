@@ -36,6 +36,8 @@ class RunTimeline:
         """Arrivals that are not of this controller's part of the plan: those before this one have dealt them."""
         self._plan_start_s: float | None = None
         """The offset of plan time 0; below 0 in a run that went on."""
+        self._plan_from_s = math.inf
+        """The offset at which the plan begins, or goes on, under this controller."""
         self._interrupted_s: float | None = None
         self._steady = SteadyPart()
         self._steady_of: tuple[object, float] = (None, math.inf)
@@ -87,7 +89,12 @@ class RunTimeline:
         """What is left of the plan begins at an offset: its first arrival that is not dealt is due as long after it as planned."""
         assert self.arrivals is not None
         self._due_before = self.arrivals_dealt
+        self._plan_from_s = offset_s
         self._plan_start_s = offset_s - self.arrivals.plan_s_of(self.arrivals_dealt)
+
+    def plan_begun(self, offset_s: float) -> bool:
+        """Whether the plan has begun, or gone on, by an offset; before, the users of the open model are started."""
+        return offset_s >= self._plan_from_s
 
     def plan_s(self, offset_s: float) -> float:
         """Plan time at an offset; before `start_plan` it has not begun."""

@@ -74,6 +74,18 @@ def test_a_closed_run_offers_nothing() -> None:
     assert RunTimeline([]).offered_in(3) is None
 
 
+def test_a_plan_has_not_begun_while_its_users_are_started() -> None:
+    """Neither at first, nor where another controller goes on: there its users are started anew."""
+    assert not RunTimeline(STAGES, ARRIVALS).plan_begun(100.0)
+    timeline = started()
+    assert (timeline.plan_begun(7.9), timeline.plan_begun(8.0)) == (False, True)
+    later = resumed(checkpoint(timeline, 30.0, 1500), 500.0)
+    later.begin(BEGAN_S + 500.0)
+    assert not later.plan_begun(501.0)
+    later.start_plan(505.0)
+    assert (later.plan_begun(504.9), later.plan_begun(505.0)) == (False, True)
+
+
 def test_plan_time_is_on_the_monotonic_clock() -> None:
     """Plan time 0 is at the run's beginning and the offset of the plan's start together."""
     timeline = started()
