@@ -23,7 +23,7 @@ FLEET ?= tests/fleet
 .PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-open bench-deploy faults truth lint format lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a verdict and a report
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml

@@ -124,8 +124,8 @@ def run(
         str | None,
         typer.Option(
             metavar="RATE",
-            help="Scale every stage of a load of arrivals, with its spikes and sine, so that the largest has this rate, "
-            "e.g. 500/s.",
+            help="Scale every stage of a load of arrivals so that the largest `rate` is this one, e.g. 500/s; spikes and "
+            "sine go along, and may be above it.",
         ),
     ] = None,
     max_users: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 EXTRA = "tracing"
@@ -26,5 +27,5 @@ def check_installed() -> None:
     if not is_installed():
         raise MissingTracingError(
             f"OpenTelemetry is not installed here, which 'tracing' needs; the extra '{EXTRA}' brings it"
-            f" (pip install 'piswarm[{EXTRA}]')"
+            f" ({sys.executable} -m pip install 'piswarm[{EXTRA}]')"
         )
