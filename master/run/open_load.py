@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 
 import gevent
 from msgspec.structs import replace
 
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
+from master.load.arrival_plan import stage_times
 from master.load.dealer import ArrivalDealer
+from master.load.pool import PoolChange, pool_changes
 from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.stop import StopRequest
@@ -26,6 +30,8 @@ DEAL_INTERVAL_S = 1.0
 """That of the monitor's polls."""
 DEALT_AHEAD_S = LEAD_S + EPOCH_S + DEAL_INTERVAL_S
 """The longest time from the dealing of an arrival to when it is due."""
+DEALT_BY_S = LEAD_S - DEAL_INTERVAL_S
+"""So long before they are due, arrivals have been dealt."""
 POOL_READY_S = 5.0
 """The users of a large pool are started within so long: they may all sign in first."""
 MIN_SPAWN_RATE_PER_S = 20.0
@@ -65,7 +71,8 @@ class OpenLoad:
         if not stages:
             return  # the load had ended when the controller before was lost
         timeline = self._collector.timeline
-        self._make_users_ready(stages[0].max_users, view)
+        first, *changes = pool_changes(stages, DEALT_AHEAD_S, DEALT_BY_S)
+        self._make_users_ready(first.users, view)
         if self._stop.requested:
             return
         # From a whole second on, so that seconds of the plan are seconds of the run.
@@ -75,12 +82,12 @@ class OpenLoad:
         self._collector.progress.begin(begin_s)
         self._collector.dealing = self
         try:
-            self._follow(stages, begin_s)
+            self._follow(stages, changes, begin_s)
         finally:
             self._collector.dealing = None
 
     def _make_users_ready(self, max_users: int, view: View) -> None:
-        """Start the users of the first stage, and wait until all are ready; no longer than some get ready now and then."""
+        """Start the first users, and wait until all are ready; no longer than some get ready now and then."""
         view.show_step(f"starting {max_users} users, who wait for their arrivals")
         started = self._resize_pool(max_users)
         gevent.wait([started, self._stop.event], count=1)
@@ -92,21 +99,18 @@ class OpenLoad:
                 return
             view.show_step(f"starting users: {self._master.user_count} of {max_users} are ready for arrivals")
 
-    def _follow(self, stages: Sequence[OpenStage], begin_s: float) -> None:
-        offset_s = begin_s
-        for index, stage in enumerate(stages):
-            offset_s += stage.ramp_s
-            if self._wait_until(offset_s):
+    def _follow(self, stages: Sequence[OpenStage], changes: Sequence[PoolChange], begin_s: float) -> None:
+        """Resize the pool and note the holds as they come; `changes` are those after the start."""
+        times = stage_times(stages)
+        note_hold = self._collector.progress.hold_started
+        steps = [(time.hold_start_s, partial(note_hold, begin_s + time.hold_start_s)) for time in times]
+        steps += [(change.plan_s, partial(self._resize_pool, change.users)) for change in changes]
+        for plan_s, take in sorted(steps, key=itemgetter(0)):
+            if self._wait_until(begin_s + plan_s):
                 return
-            self._collector.progress.hold_started(offset_s)
-            offset_s += stage.hold_s
-            if index + 1 < len(stages) and stages[index + 1].max_users != stage.max_users:
-                if self._wait_until(offset_s - DEALT_AHEAD_S):
-                    return
-                self._resize_pool(stages[index + 1].max_users)
-            if self._wait_until(offset_s):
-                return
-        self._stop.wait(DRAIN_S)
+            take()
+        if not self._wait_until(begin_s + times[-1].end_s):
+            self._stop.wait(DRAIN_S)
 
     def _wait_until(self, offset_s: float) -> bool:
         """Wait until so many seconds of the run have passed; whether it is to stop."""
