@@ -103,6 +103,8 @@ def read_offered_load(
 ) -> OfferedLoad:
     """Add up what run.db has of arrivals; `offered` were due by the schedule in the whole run, None when that is not known.
 
+    What was missed while there was no controller is the generator's: who takes over starts with few users, while arrivals that were dealt
+    before are still due.
     Where the load did not end `by_plan`, workers have decided what was due until they knew that: a little more than the controller knows.
     """
     load = OfferedLoad()
@@ -116,8 +118,9 @@ def read_offered_load(
     if due:
         load.steady.offered = sum(number for second, number in due.items() if second in steady)
         load.holds.offered = sum(due[second] for second in held)
+    uncontrolled = set(range(min(due), max(due))) - due.keys() if due else set()
     for second, user_class, tally, fit in store.arrivals():
-        load.whole.of[user_class].add(tally, fit=fit)
+        load.whole.of[user_class].add(tally, fit=fit and second not in uncontrolled)
         if second in steady:
             load.steady.of[user_class].add(tally, fit=fit)
         if second in held:

@@ -138,6 +138,21 @@ def test_arrivals_lost_while_the_controller_stood_still_make_the_run_invalid(sto
     assert "of 1500 that were due in the holds, 20 % were not offered, above 1 %: 300 lost" in result.reason
 
 
+def test_what_is_missed_while_there_is_no_controller_is_not_the_targets_fault(store: Store) -> None:
+    """Seconds of a controller's absence have no row; a later one starts with few users, to whom earlier arrivals are still dealt."""
+    fill(store)
+    for second in (8, 9, 10):
+        store._db.execute("DELETE FROM seconds WHERE second = ?", (second,))
+    for second, missed in ((9, 40), (12, 1)):
+        store._db.execute("DELETE FROM arrivals WHERE second = ?", (second,))
+        store.add_arrivals(second, CLASS, arrivals(RATE - missed, missed=missed), fit=True)
+    still = [second for second in STEADY if second not in {8, 9, 10}]
+    load = concluded(store, steady_seconds=still, gaps=[(8.0, 11.0)], offered=RATE * SECONDS).load
+    assert load.missed is not None
+    assert (load.missed.no_free_user, load.missed.while_unfit) == (1, 40)
+    assert (load.user_classes[0].missed.no_free_user, load.user_classes[0].missed.while_unfit) == (1, 40)
+
+
 def test_more_arrivals_than_were_due_are_a_fault_unless_the_run_was_ended_early(store: Store) -> None:
     """Where a run is ended, workers decide what is due until they hear of it, a little more than the controller knows of."""
     fill(store)
