@@ -13,8 +13,8 @@ FAULTS ?=
 # Options of `make truth`, such as TRUTH="--only healthy,duty".
 TRUTH ?=
 
-# How many tests run at once; those of truth and faults are alone. Most wait for processes rather than for a core; the long ones begin,
-# so that short ones fill up the end.
+# How many tests run at once. Most wait for processes rather than for a core; the long ones begin, so that short ones fill up the end.
+# Those of truth measure, and are alone; of those of faults two run at once.
 SIDE_BY_SIDE ?= 4
 # What `make test-fleet` runs, such as FLEET=tests/fleet/test_real_run.py.
 FLEET ?= tests/fleet
@@ -33,7 +33,8 @@ check: lint ## Check style, types and units: about a minute, before each commit
 
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder tests/integration tests/browser tests/unit
-	$(VENV)/bin/pytest tests/truth tests/faults
+	$(VENV)/bin/pytest tests/truth
+	$(VENV)/bin/pytest -n 2 --dist loadfile tests/faults
 
 test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap
 	$(VENV)/bin/pytest $(FLEET)
