@@ -83,7 +83,10 @@ def check_endpoint(entry: EndpointSecond) -> str | None:
         check_histogram(entry.buckets, entry.max_ms)
         or ((failures or entry.failed_max_ms) and check_histogram(entry.failed_buckets, entry.failed_max_ms))
         or ((waiting or entry.waiting_max_ms) and check_histogram(entry.waiting_buckets, entry.waiting_max_ms))
-        or (entry.service_max_ms and check_histogram(entry.service_buckets, entry.service_max_ms))
+        or (
+            (entry.service_buckets or entry.service_max_ms)
+            and check_histogram(entry.service_buckets, entry.service_max_ms)
+        )
         or None
     )
 

@@ -88,6 +88,9 @@ FAILED = {"failed": 2, "failed_max_ms": 5.0, "failed_buckets": {AT_5_MS: 2}}
             TIMES_DISAGREE,
             id="the longest service time below the highest bucket",
         ),
+        pytest.param(
+            second(endpoint(service_buckets={AT_5_MS: 3})), TIMES_DISAGREE, id="service times and none the longest"
+        ),
         pytest.param(second(arrivals=[arrivals(), arrivals("B")]), None, id="arrivals of two classes"),
         pytest.param(second(arrivals=[arrivals(), arrivals()]), CLASS_TWICE, id="a class of arrivals twice"),
         pytest.param(second(arrivals=[arrivals(late=4)]), COUNTS_DISAGREE, id="more arrivals late than started"),
