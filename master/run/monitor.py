@@ -215,7 +215,7 @@ class Monitor:
                 latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
                 service_time_s={quantile: ms / 1000 for quantile, ms in service_ms.items() if ms is not None},
                 arrivals=None if arrivals is None else collector.totals.arrivals,
-                offered=None if arrivals is None else collector.timeline.offered_before(snapshot.offset_s),
+                offered=None if arrivals is None else collector.timeline.offered_since_start(snapshot.offset_s),
                 dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
                 reports=collector.report_acks.accepted,
                 workers_restarted=collector.agents.restarts,

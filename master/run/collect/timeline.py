@@ -113,6 +113,10 @@ class RunTimeline:
             return 0
         return max(self._due_before, self.arrivals.count_before(self.plan_s(offset_s)))
 
+    def offered_since_start(self, offset_s: float) -> int:
+        """The same of this controller alone, as what workers report to it counts from its start."""
+        return self.offered_before(offset_s) - self._due_before
+
     def offered_in(self, second: int) -> int | None:
         """How many arrivals are due in a second of this controller's part of the run; None in the closed model."""
         if self.arrivals is None:

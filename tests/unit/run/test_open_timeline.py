@@ -115,6 +115,7 @@ def test_another_controller_goes_on_with_the_first_arrival_that_was_not_dealt(
     timeline.start_plan(505.0)
     assert timeline.offered_before(504.9) == dealt
     assert timeline.offered_before(1000.0) == ARRIVALS.total
+    assert timeline.offered_since_start(1000.0) == ARRIVALS.total - dealt
 
 
 def test_a_load_that_had_ended_is_not_put_on_again() -> None:
