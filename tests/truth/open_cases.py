@@ -25,8 +25,8 @@ Disturb = Callable[[Run, Target], None]
 class OpenCase:
     """A case of the open model. Of each, what was offered is the schedule's integral, and started and not started make it up.
 
-    What the run `must` be beside that: TRUE (valid, each arrival was started and counted by the target, latencies are right: from the
-    due time where there is one node, and with more from when the target had the request); MISSED (FAIL by the rule on `missed`, and started is what the target counted); UNFIT (INVALID, and started is what the target
+    What the run `must` be beside that: TRUE (valid, each arrival was started and counted by the target; latencies are right, and requests were
+    not sent later after they were due than is told: so neither is what they took from then on); MISSED (FAIL by the rule on `missed`, and started is what the target counted); UNFIT (INVALID, and started is what the target
     counted); SEEN (its rule on latency broke, or is unknown: not PASS); REDEALT (what a dead node had been dealt is lost, and at the end the target has the whole rate again).
     """
 
@@ -95,7 +95,7 @@ def _kill_a_node(run: Run, _target: Target) -> None:
 OPEN_CASES = [
     OpenCase("open-healthy", "nothing is wrong", "TRUE", 400, 60, "FixedVisitor"),
     OpenCase("open-fleet", "nothing is wrong on 4 nodes", "TRUE", 400, 60, "FixedVisitor", nodes=4),
-    OpenCase("open-stall", "the target stalls for 1 s in every 10 s", "TRUE", 200, 300, pause="1 10"),
+    OpenCase("open-stall", "the target stalls for 1 s in every 10 s", "TRUE", 200, 300, pause="1 10", nodes=4),
     OpenCase(
         "open-short", "the target stalls for 100 ms in every second", "TRUE", 400, 100, "FixedVisitor", pause="0.1 1"
     ),
@@ -106,6 +106,7 @@ OPEN_CASES = [
         150,
         600,
         disturb=_pause(3),
+        nodes=4,
         stage={"arrivals": "poisson"},
     ),
     # Handling all answers at the stall's end keeps the one worker's loop from other work: the second that tells of the stall is unfit.

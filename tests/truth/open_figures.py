@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from truth_figures import Asked, Figures, compare_requests
+from truth_figures import Asked, Figures, compare_requests, percentile
 from truth_target import Served
 
 from master.load.arrival_plan import plan_of
@@ -24,7 +24,7 @@ class OpenFigures:
     """What a run tells of its arrivals, beside the schedule and the target's count."""
 
     figures: Figures | None
-    """Latencies beside the truth, from the due time where there is one node; None where arrivals were not started, so that it is not known which ones the target saw."""
+    """Latencies beside the truth; None where arrivals were not started, so that it is not known which ones the target saw."""
     load: dict[str, Any]
     """`load` of result.json."""
     verdict: str
@@ -33,6 +33,8 @@ class OpenFigures:
     """The rules and checks that broke."""
     skew_ms: float
     """How far the nodes' plans were seen to be apart."""
+    late_p99_ms: float
+    """How late 99 % of the requests arrived at most, from their due times."""
     due: int
     """The integral of the rate: how many arrivals the schedule has."""
     served: int
@@ -51,6 +53,8 @@ class OpenFigures:
         return self.load["offered"] == self.due and self.load["started"] + self.not_started == self.due
 
 
+RANKS = 2
+"""Latencies of arrivals that meet a stall are as far apart as the arrivals are, such as 10 ms of 900."""
 END_S = 4.0
 """The rate at the end is of so many seconds before the last arrival."""
 
@@ -70,15 +74,16 @@ def requests_of(served: Sequence[Served]) -> list[Asked]:
     return found
 
 
-def latencies_from_due(requests: Sequence[Asked], due_s: Sequence[float]) -> dict[int, float]:
-    """Return the latency of each request from its due time, in ms by `id`, from the target's record and the schedule alone.
+def lateness_ms(requests: Sequence[Asked], due_s: Sequence[float], told_p50_ms: float) -> list[float]:
+    """Return how late each request had arrived, by the target's record and the schedule alone.
 
-    The n-th request to arrive is the n-th arrival of the schedule. Plan time 0 is where half of all requests arrive before they are due: so
-    what is not seen is how late the median one was sent.
+    The n-th request to arrive is the n-th arrival of the schedule. When plan time 0 is, is not known to the target: it is taken for where the
+    median request was as late as it is told to be.
     """
     assert len(requests) == len(due_s)
-    start_s = median(each.served.arrived_s - due for each, due in zip(requests, due_s, strict=True))
-    return {id(each): 1000 * (each.ended_s - due - start_s) for each, due in zip(requests, due_s, strict=True)}
+    beyond_s = [each.served.arrived_s - due for each, due in zip(requests, due_s, strict=True)]
+    start_s = median(beyond_s) - told_p50_ms / 1000
+    return [1000 * (each - start_s) for each in beyond_s]
 
 
 def skew_between_nodes_ms(requests: Sequence[Asked], due_s: Sequence[float]) -> float:
@@ -95,12 +100,12 @@ def compare_open(directory: Path, scenario: Path, served: Sequence[Served]) -> O
     result = json.loads((directory / "result.json").read_text())
     schedule, requests = schedule_of(scenario), requests_of(served)
     due_s = [schedule.due_s(number) for number in range(schedule.total)]
-    figures, skew_ms = None, 0.0
+    figures, skew_ms, late_p99_ms = None, 0.0, 0.0
     if len(requests) == schedule.total:
-        # The clocks of several nodes are apart by more than some latencies may be off; what each request took is known nevertheless.
-        alone = len({each.node for each in requests}) == 1
-        met = latencies_from_due(requests, due_s) if alone else {id(each): each.service_ms for each in requests}
-        figures, skew_ms = compare_requests(directory, requests, met), skew_between_nodes_ms(requests, due_s)
+        # A user was free for each arrival, so that its latency is what the target took, and how late it was sent is told apart.
+        figures = compare_requests(directory, requests, {id(each): each.service_ms for each in requests}, ranks=RANKS)
+        skew_ms = skew_between_nodes_ms(requests, due_s)
+        late_p99_ms = percentile(lateness_ms(requests, due_s, result["load"]["lateness_ms"]["p50"]), 99)
     return OpenFigures(
         figures=figures,
         load=result["load"],
@@ -109,6 +114,7 @@ def compare_open(directory: Path, scenario: Path, served: Sequence[Served]) -> O
         broken=[each["rule"] for each in result["thresholds"] if each["ok"] is False]
         + [each["check"] for each in result["validity"] if each["ok"] is False],
         skew_ms=skew_ms,
+        late_p99_ms=late_p99_ms,
         due=schedule.total,
         served=len(requests),
         rate_at_the_end=rate_at_the_end([each.served.arrived_s for each in requests], due_s),

@@ -20,8 +20,8 @@ from truth_rows import ATTEMPTS, EXIT_FAIL, EXIT_INVALID, EXIT_PASS
 WHOLE_RATE = 0.98
 """From this share of the schedule on, the target has the whole rate: the edges of a span cost or give an arrival."""
 
-SENDING_MS = 1.0
-"""By so much more two nodes may differ, which send at different times of the same loop."""
+SENDING_MS = 2.0
+"""From when an arrival is started until the target's kernel has its request; two nodes may differ by it, or a neighbour take it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ class OpenRow:
             faults |= {
                 "LIES: " + ", ".join(f"{each} ({each.off:+.1%})" for each in wrong[:3]): self.valid and bool(wrong),
                 f"too careful: {seen.reason}": not self.valid,
+                f"99 % arrived within {seen.late_p99_ms:.1f} ms after they were due, {load['lateness_ms']['p99']} ms are told": (
+                    self.case.nodes == 1 and seen.late_p99_ms > 1.25 * load["lateness_ms"]["p99"] + SENDING_MS
+                ),
                 f"nodes were {seen.skew_ms:.1f} ms apart, {load['start_skew_ms']} ms were told for each": (
                     seen.skew_ms > 2 * load["start_skew_ms"] + SENDING_MS
                 ),

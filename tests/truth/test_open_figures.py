@@ -10,7 +10,7 @@ import pytest
 from open_cases import OPEN_CASES, OpenCase
 from open_figures import (
     OpenFigures,
-    latencies_from_due,
+    lateness_ms,
     rate_at_the_end,
     requests_of,
     schedule_of,
@@ -26,7 +26,7 @@ def row(must: str, status: int, measured_ms: float = 100.0, **changes: Any) -> O
     """A run of 1000 arrivals, each of them started and counted by the target, apart from `changes`."""
     missed = {"total": 0, "no_free_user": 0, "while_unfit": 0, "given_up": 0, "lost": 0} | changes.pop("missed", {})
     load = (
-        {"offered": 1000, "started": 1000, "late": 0, "start_skew_ms": 2.0}
+        {"offered": 1000, "started": 1000, "late": 0, "start_skew_ms": 2.0, "lateness_ms": {"p99": 1.0}}
         | changes.pop("load", {})
         | {"missed": missed}
     )
@@ -39,6 +39,7 @@ def row(must: str, status: int, measured_ms: float = 100.0, **changes: Any) -> O
         "broken": [],
         "figures": figures,
         "skew_ms": 4.0,
+        "late_p99_ms": 1.0,
     } | changes
     return OpenRow(OpenCase("a", "", must, 10, 10), status, OpenFigures(load=load, verdict="", reason="r", **seen), 1.0)
 
@@ -56,8 +57,8 @@ def test_latencies_that_are_not_true_are_a_lie() -> None:
 
 def test_nodes_that_are_further_apart_than_told_are_a_fault() -> None:
     """The start skew that a run tells bounds how far each node may be off."""
-    assert row("TRUE", 0, skew_ms=4.9).fault == ""
-    assert row("TRUE", 0, skew_ms=5.1).fault == "nodes were 5.1 ms apart, 2.0 ms were told for each"
+    assert row("TRUE", 0, skew_ms=5.9).fault == ""
+    assert row("TRUE", 0, skew_ms=6.1).fault == "nodes were 6.1 ms apart, 2.0 ms were told for each"
 
 
 @pytest.mark.parametrize(
@@ -115,11 +116,16 @@ def served(number: int, arrived_s: float, took_s: float) -> Served:
     return Served("/fixed", f"sim001_0.0,{number},0", arrived_s, arrived_s, arrived_s + took_s, arrived_s + took_s)
 
 
-def test_latency_counts_from_the_due_time_whenever_the_request_came() -> None:
-    """A request that comes 300 ms late, as no user was free, has these 300 ms in its latency."""
+def test_requests_that_are_sent_later_than_told_are_a_fault() -> None:
+    """What users meet from the due time is latency and lateness together: neither may be more than is told."""
+    assert row("TRUE", 0, late_p99_ms=3.2).fault == ""
+    assert row("TRUE", 0, late_p99_ms=3.3).fault == "99 % arrived within 3.3 ms after they were due, 1.0 ms are told"
+
+
+def test_lateness_counts_from_the_due_time() -> None:
+    """A request that comes 300 ms after the others do is 300 ms later, whatever was sent before it."""
     requests = requests_of([served(2, 12.3, 0.1), served(1, 11.0, 0.1), served(3, 13.0, 0.4)])
-    met = latencies_from_due(requests, [1.0, 2.0, 3.0])
-    assert [met[id(each)] for each in requests] == pytest.approx([100, 400, 400])
+    assert lateness_ms(requests, [1.0, 2.0, 3.0], 0.5) == pytest.approx([0.5, 300.5, 0.5])
 
 
 def test_the_skew_is_between_the_medians_of_nodes() -> None:

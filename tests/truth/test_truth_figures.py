@@ -26,6 +26,12 @@ def test_what_is_within_one_percent_and_a_fifth_of_a_millisecond_is_true(measure
     assert (row(HEALTHY, 0, measured).lies, row(HEALTHY, 0, measured).fault) == (False, "")
 
 
+def test_a_figure_may_be_that_of_a_rank_beside_its_own_where_those_are_told() -> None:
+    """Between truths of 90 and 110 ms each figure is true that is within the bound of one of them or between them."""
+    figures = [Compared("p99", 100.0, measured, (90.0, 110.0)) for measured in (88.8, 89.0, 111.2, 111.4)]
+    assert [each.true for each in figures] == [False, True, True, False]
+
+
 @pytest.mark.parametrize("measured", [98.7, 101.3, 200.0])
 @pytest.mark.parametrize("status", [0, 1])
 def test_a_run_that_calls_itself_valid_with_figures_that_are_not_true_lies(measured: float, status: int) -> None:

@@ -54,6 +54,8 @@ class Compared:
     name: str
     truth: float
     measured: float | None
+    between: tuple[float, float] | None = None
+    """The truths a few ranks below and above, where latencies lie so far apart that one request more or less makes a difference."""
 
     @property
     def off(self) -> float:
@@ -63,7 +65,10 @@ class Compared:
     @property
     def true(self) -> bool:
         """Whether the figure is within the bound."""
-        return self.measured is not None and abs(self.measured - self.truth) <= RELATIVE * self.truth + ABSOLUTE_MS
+        low, high = self.between or (self.truth, self.truth)
+        return self.measured is not None and (
+            low * (1 - RELATIVE) - ABSOLUTE_MS <= self.measured <= high * (1 + RELATIVE) + ABSOLUTE_MS
+        )
 
     def __str__(self) -> str:
         return f"{self.name} {self.truth:.1f} → {'–' if self.measured is None else f'{self.measured:.1f}'}"
@@ -162,9 +167,12 @@ def compare(
 
 
 def compare_requests(
-    directory: Path, requests: Sequence[Asked], met: Mapping[int, float], *, stalled_s: float = 0.0
+    directory: Path, requests: Sequence[Asked], met: Mapping[int, float], *, stalled_s: float = 0.0, ranks: int = 0
 ) -> Figures:
-    """Compare result.json with requests of which `met` has the true latency in ms, by `id`."""
+    """Compare result.json with requests of which `met` has the true latency in ms, by `id`.
+
+    So many `ranks` a percentile may be beside its own, since a request at the edge of the judged part may be counted or not.
+    """
     result = json.loads((directory / "result.json").read_text())
     with closing(Store(directory / "run.db")) as store:
         checkpoint: Any = store.meta(CHECKPOINT_KEY)
@@ -191,8 +199,8 @@ def compare_requests(
     late = sum(_late(each.served, stalled_s) for each, _ in inside)
     return Figures(
         result=result,
-        compared=_compared(fit, result, "latency_ms"),
-        everything=_compared(every, result, "latency_all_ms")[: len(PERCENTS)],
+        compared=_compared(fit, result, "latency_ms", ranks),
+        everything=_compared(every, result, "latency_all_ms", ranks)[: len(PERCENTS)],
         unfit_nodes=Counter(node for node, _ in unfit),
         target_late=late / max(1, len(inside)),
         found=len(inside) / max(1, sum(counted.values())),
@@ -221,16 +229,20 @@ def _late(served: Served, stalled_s: float) -> bool:
     return served.read_s - served.arrived_s > LATE_S or served.ended_s - served.due_s > LATE_S
 
 
-def _compared(requests: Sequence[tuple[str, float]], result: dict[str, Any], key: str) -> list[Compared]:
-    compared = [
-        Compared(name, percentile([met for _, met in requests], percent), result[key][name])
-        for name, percent in PERCENTS.items()
-    ]
+def _compared(requests: Sequence[tuple[str, float]], result: dict[str, Any], key: str, ranks: int) -> list[Compared]:
+    def beside(name: str, values: Sequence[float], figure: str, measured: float | None) -> Compared:
+        step = 100 * ranks / max(1, len(values))
+        low, truth, high = (
+            percentile(values, min(100.0, max(0.0, PERCENTS[figure] + by))) for by in (-step, 0.0, step)
+        )
+        return Compared(name, truth, measured, (low, high) if ranks else None)
+
+    overall = [met for _, met in requests]
+    compared = [beside(figure, overall, figure, result[key][figure]) for figure in PERCENTS]
     for endpoint in result["endpoints"]:
         own = [met for path, met in requests if path == endpoint["name"]]
         compared += [
-            Compared(f"{endpoint['name']} {name}", percentile(own, PERCENTS[name]), endpoint[name])
-            for name in ("p50", "p95", "p99")
+            beside(f"{endpoint['name']} {figure}", own, figure, endpoint[figure]) for figure in ("p50", "p95", "p99")
         ]
     return compared
 
