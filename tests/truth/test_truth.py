@@ -1,4 +1,4 @@
-"""A run's figures are true, or it says that they are not: the cases that a machine with two cores shows in eight minutes."""
+"""A run's figures are true, or it says that they are not: the cases that a machine with two cores shows in five minutes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from truth_processes import choose_cores
 from truth_rows import show
 
 SHOWN = ("healthy", "busy-4", "duty", "stutter", "one-node", "behind", "target-stop")
-SHOWN_OPEN = ("open-stall", "open-slow", "open-burst", "open-stop", "open-node")
+SHOWN_OPEN = ("open-stall", "open-slow", "open-stop")
 CORES = choose_cores()
 
 
