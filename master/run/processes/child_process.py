@@ -135,7 +135,8 @@ class Child:
                 stdout=subprocess.PIPE if pipe_stdout else output,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
+                # Unbuffered, so that what it says last stands last in its log, also where it is killed.
+                env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace", "PYTHONUNBUFFERED": "1"},
             )
         self.record = ProcessRecord(name, self._process.pid, _started_s(self._process.pid))
         """Identifies the process to a controller that takes the run over."""

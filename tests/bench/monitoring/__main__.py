@@ -21,7 +21,7 @@ from children import BenchError, Children, blame
 from command import EXIT_FAILED, OUT, carry_out, open_console, progress_on, whole_number
 from machine import Cores, choose_cores, describe
 from monitoring_gates import FLOORS, Measured, measured
-from show import document, print_table
+from monitoring_tables import document, print_table
 
 from worker.tracing.installed import is_installed
 
