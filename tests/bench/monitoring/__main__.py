@@ -86,7 +86,7 @@ class _Bench:
         if area in {"requests", "spans", "off"}:
             servers.append(self._start_target())
         if area in {"spans", "stalls"}:
-            servers.append(self._start("collector", [sys.executable, str(HERE / "collector.py")], str.strip))
+            servers.append(self._start("collector", [sys.executable, str(HERE / "span_sink.py")], str.strip))
         urls = [url for _, url in servers]
         log = self._directory / f"{area}.log"
         command = [sys.executable, str(HERE / "operations.py"), area, str(self._rounds), *urls]
