@@ -118,9 +118,10 @@ def read_offered_load(
     if due:
         load.steady.offered = sum(number for second, number in due.items() if second in steady)
         load.holds.offered = sum(due[second] for second in held)
-    uncontrolled = set(range(min(due), max(due))) - due.keys() if due else set()
+    first, last = min(due, default=0), max(due, default=0)
     for second, user_class, tally, fit in store.arrivals():
-        load.whole.of[user_class].add(tally, fit=fit and second not in uncontrolled)
+        controlled = second in due or not first < second < last
+        load.whole.of[user_class].add(tally, fit=fit and controlled)
         if second in steady:
             load.steady.of[user_class].add(tally, fit=fit)
         if second in held:

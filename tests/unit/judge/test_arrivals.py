@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from judged_run import fill as fill_closed
 from judged_run import scenario as closed
 from open_run import CLASS, RATE, arrivals, fill, of, scenario
 
+from master.judge.offered_load import read_offered_load
 from master.judge.outcome import conclude
 from master.judge.result import Missed, Result, ThresholdResult
 from master.judge.run_facts import CacheCounts
@@ -151,6 +153,20 @@ def test_what_is_missed_while_there_is_no_controller_is_not_the_targets_fault(st
     assert load.missed is not None
     assert (load.missed.no_free_user, load.missed.while_unfit) == (1, 40)
     assert (load.user_classes[0].missed.no_free_user, load.user_classes[0].missed.while_unfit) == (1, 40)
+
+
+def test_a_second_far_away_costs_no_memory(store: Store) -> None:
+    """What is read of run.db is bounded by its rows, not by the seconds between them."""
+    fill(store)
+    far = store.seconds()[-1]._replace(second=10**7)
+    store.put_second(far)
+    tracemalloc.start()
+    try:
+        read_offered_load(store, set(STEADY), None)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 10 << 20
 
 
 def test_more_arrivals_than_were_due_are_a_fault_unless_the_run_was_ended_early(store: Store) -> None:
