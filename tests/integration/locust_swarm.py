@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from processes import ROOT, Target
 
@@ -18,6 +18,7 @@ import json, sys
 import gevent
 from locust.env import Environment
 from worker.load.catalogue import user_classes
+from worker.users.database import base as database
 from worker.users.lucid.base import SignedInUser
 
 over, resting = False, set()
@@ -28,21 +29,23 @@ def pause(user):
         return 3600
     return user.random.uniform(0, 0.02)
 
-SignedInUser.wait_time = pause
+SignedInUser.wait_time = database.DatabaseUser.wait_time = pause
 known = user_classes()
 for job in sys.stdin:
-    host, users, seconds, classes = json.loads(job)
-    environment = Environment(user_classes=[known[name] for name in classes], host=host, stop_timeout=20)
+    host, users, seconds, classes, spawn_rate = json.loads(job)
+    environment = Environment(user_classes=[known[name] for name in classes], host=host, stop_timeout=30)
     raised = []
     environment.events.user_error.add_listener(lambda exception, **_: raised.append(repr(exception)))
     runner = environment.create_local_runner()
-    runner.start(users, spawn_rate=100)
+    runner.start(users, spawn_rate=spawn_rate)
     gevent.sleep(seconds)
     alive = runner.user_count
     over = True
     while len(resting) < runner.user_count:
         gevent.sleep(0.01)
+    pools = [getattr(pool.get(), "connections", None) for pool in database._pools.values()]
     runner.quit()
+    database.close_pools()
     over = False
     resting.clear()
     print(json.dumps({
@@ -50,14 +53,20 @@ for job in sys.stdin:
         "errors": [[error.method, error.name, str(error.error)] for error in environment.stats.errors.values()],
         "raised": raised,
         "alive": alive,
+        "pools": pools,
     }), flush=True)
 """
 
 _HUNG_UP = 499
 
 Seen = dict[str, Any]
-Swarm = Callable[[str, int, float, Sequence[str]], Seen]
-"""Called with a host, a number of users and of seconds, and the names of classes: what a Locust run of these saw."""
+
+
+class Swarm(Protocol):
+    """Runs users of piswarm's own classes."""
+
+    def __call__(self, host: str, users: int, seconds: float, classes: Sequence[str], spawn_rate: float = 100) -> Seen:
+        """What a Locust run of so many users of `classes` on `host` saw; `pools` has the connections of each pool of a database."""
 
 
 def running_swarm() -> Iterator[Swarm]:
@@ -71,8 +80,8 @@ def running_swarm() -> Iterator[Swarm]:
         text=True,
     ) as process:
 
-        def run(host: str, users: int, seconds: float, classes: Sequence[str]) -> Seen:
-            print(json.dumps([host, users, seconds, classes]), file=process.stdin, flush=True)
+        def run(host: str, users: int, seconds: float, classes: Sequence[str], spawn_rate: float = 100) -> Seen:
+            print(json.dumps([host, users, seconds, classes, spawn_rate]), file=process.stdin, flush=True)
             line = process.stdout.readline()
             assert line, f"the swarm ended with {process.wait()}"
             return json.loads(line)

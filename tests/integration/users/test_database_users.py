@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 import redis
 from database_servers import Postgres, Redis
-from processes import ROOT
+from locust_swarm import Seen, Swarm
 
 from worker.users.database import workload
 
-# Runs in a process of its own, since Locust replaces half the standard library.
-SWARM = """
-import json, sys
-import gevent
-from locust.env import Environment
-from worker.users.database import base
-from worker.users.database import users as database
-
-over, resting = False, set()
-
-def pause(user):
-    if over:
-        resting.add(user)
-        return 3600
-    return user.random.uniform(0, 0.02)
-
-base.DatabaseUser.wait_time = pause
-for job in sys.stdin:
-    name, host, users, seconds = json.loads(job)
-    environment = Environment(user_classes=[getattr(database, name)], host=host, stop_timeout=30)
-    raised = []
-    environment.events.user_error.add_listener(lambda exception, **_: raised.append(repr(exception)))
-    runner = environment.create_local_runner()
-    runner.start(users, spawn_rate=1000)
-    gevent.sleep(seconds)
-    alive = runner.user_count
-    over = True
-    while len(resting) < runner.user_count:
-        gevent.sleep(0.01)
-    pools = [getattr(pool.get(), "connections", None) for pool in base._pools.values()]
-    runner.quit()
-    base.close_pools()
-    over = False
-    resting.clear()
-    print(json.dumps({
-        "counts": [[*reversed(key), entry.num_requests] for key, entry in environment.stats.entries.items()],
-        "errors": [[error.method, error.name, str(error.error)] for error in environment.stats.errors.values()],
-        "raised": raised,
-        "alive": alive,
-        "pools": pools,
-    }), flush=True)
-"""
 LOCKING = """
 import sys, time, psycopg
 with psycopg.connect(sys.argv[1]) as connection:
@@ -73,32 +29,13 @@ with psycopg.connect(sys.argv[1]) as connection:
 STATEMENTS = {"connect", "connection", "lookup", "query", "begin", "update", "commit", "transaction"}
 UNTOUCHED = (workload.ROWS, workload.ROWS * workload.BYTES_EACH)
 
-Seen = dict[str, Any]
-Swarm = Callable[[str, str, int, float], Seen]
+DatabaseSwarm = Callable[[str, str, int, float], Seen]
 
 
 @pytest.fixture(scope="module")
-def swarm() -> Iterator[Swarm]:
+def database_swarm(swarm: Swarm) -> DatabaseSwarm:
     """A function that runs a user class on a URL, with so many users for so many seconds, and returns what a Locust run saw."""
-    environment = {name: value for name, value in os.environ.items() if name != "PISWARM_TARGET_PASSWORD"}
-    with subprocess.Popen(
-        [sys.executable, "-c", SWARM],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def run(user: str, host: str, users: int, seconds: float) -> Seen:
-            print(json.dumps([user, host, users, seconds]), file=process.stdin, flush=True)
-            line = process.stdout.readline()
-            assert line, f"the swarm ended with {process.wait()}"
-            return json.loads(line)
-
-        yield run
-        process.stdin.close()
-        assert process.wait(20) == 0
+    return lambda user, url, users, seconds: swarm(url, users, seconds, [user], spawn_rate=1000)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +57,8 @@ def assert_consistent(found: dict[str, int], users: int) -> None:
     assert found["connection"] == found["lookup"] + found["query"] + found["transaction"]
 
 
-def test_sqlite_users_share_a_file_that_keeps_every_transaction(swarm: Swarm, tmp_path: Path) -> None:
-    seen = swarm("SqliteUser", f"sqlite://{tmp_path}/shared.db", 20, 2)
+def test_sqlite_users_share_a_file_that_keeps_every_transaction(database_swarm: DatabaseSwarm, tmp_path: Path) -> None:
+    seen = database_swarm("SqliteUser", f"sqlite://{tmp_path}/shared.db", 20, 2)
     assert seen["errors"] == seen["raised"] == []
     assert seen["pools"] == [20]
     assert_consistent(counts(seen, "SQL"), 20)
@@ -129,9 +66,9 @@ def test_sqlite_users_share_a_file_that_keeps_every_transaction(swarm: Swarm, tm
         assert connection.execute(workload.SUM).fetchone() == UNTOUCHED
 
 
-def test_sqlite_users_without_a_file_have_one_of_their_own_which_goes_with_them(swarm: Swarm) -> None:
+def test_sqlite_users_without_a_file_have_one_of_their_own_which_goes_with_them(database_swarm: DatabaseSwarm) -> None:
     before = set(Path("/tmp").glob("piswarm-sqlite-*"))
-    seen = swarm("SqliteUser", "sqlite:", 100, 1)
+    seen = database_swarm("SqliteUser", "sqlite:", 100, 1)
     assert seen["errors"] == seen["raised"] == []
     assert seen["pools"] == [64]  # the pool's size: the users take turns
     assert_consistent(counts(seen, "SQL"), 100)
@@ -142,19 +79,21 @@ def test_sqlite_users_without_a_file_have_one_of_their_own_which_goes_with_them(
         time.sleep(0.1)
 
 
-def test_a_file_that_can_not_be_made_is_a_failure_of_each_user_which_goes_on_trying(swarm: Swarm) -> None:
-    seen = swarm("SqliteUser", "sqlite:///no/such/folder/x.db", 4, 0.5)
+def test_a_file_that_can_not_be_made_is_a_failure_of_each_user_which_goes_on_trying(
+    database_swarm: DatabaseSwarm,
+) -> None:
+    seen = database_swarm("SqliteUser", "sqlite:///no/such/folder/x.db", 4, 0.5)
     assert seen["raised"] == []
     assert seen["alive"] == 4
     assert seen["errors"] == [["SQL", "connect", "OperationalError: unable to open database file"]]
     assert counts(seen, "SQL")["connect"] > 8
 
 
-def test_wrong_rows_are_failures(swarm: Swarm, tmp_path: Path) -> None:
-    swarm("SqliteUser", f"sqlite://{tmp_path}/shared.db", 1, 0.1)
+def test_wrong_rows_are_failures(database_swarm: DatabaseSwarm, tmp_path: Path) -> None:
+    database_swarm("SqliteUser", f"sqlite://{tmp_path}/shared.db", 1, 0.1)
     with sqlite3.connect(tmp_path / "shared.db") as connection:
         connection.execute("UPDATE piswarm_sessions SET owner = 'another'")
-    seen = swarm("SqliteUser", f"sqlite://{tmp_path}/shared.db", 4, 0.5)
+    seen = database_swarm("SqliteUser", f"sqlite://{tmp_path}/shared.db", 4, 0.5)
     assert seen["raised"] == []
     assert {(name, message) for _, name, message in seen["errors"]} == {
         ("lookup", "WrongRowsError: lookup"),
@@ -163,9 +102,9 @@ def test_wrong_rows_are_failures(swarm: Swarm, tmp_path: Path) -> None:
 
 
 def test_postgresql_keeps_every_transaction_of_more_users_than_the_pool_has_connections(
-    swarm: Swarm, database_url: str
+    database_swarm: DatabaseSwarm, database_url: str
 ) -> None:
-    seen = swarm("PostgresUser", database_url, 100, 3)
+    seen = database_swarm("PostgresUser", database_url, 100, 3)
     assert seen["errors"] == seen["raised"] == []
     assert_consistent(counts(seen, "SQL"), 100)
     with psycopg.connect(database_url) as connection:
@@ -176,19 +115,21 @@ def test_postgresql_keeps_every_transaction_of_more_users_than_the_pool_has_conn
         assert moved.fetchone()[0] > 0
 
 
-def test_statements_that_wait_hold_up_nobody_else_of_their_process(swarm: Swarm, database_url: str) -> None:
+def test_statements_that_wait_hold_up_nobody_else_of_their_process(
+    database_swarm: DatabaseSwarm, database_url: str
+) -> None:
     """While a lock keeps all updates waiting for the whole run, reads go on in the same event loop."""
-    swarm("PostgresUser", database_url, 1, 0.1)
+    database_swarm("PostgresUser", database_url, 1, 0.1)
     with subprocess.Popen([sys.executable, "-c", LOCKING, database_url], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "locked\n"
-        seen = swarm("PostgresUser", database_url, 40, 1)
+        seen = database_swarm("PostgresUser", database_url, 40, 1)
     found = counts(seen, "SQL")
     assert seen["errors"] == seen["raised"] == []
     assert found["begin"] >= 8
     assert found["lookup"] > 8
 
 
-def test_a_server_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
+def test_a_server_that_is_not_there_ends_no_user(database_swarm: DatabaseSwarm) -> None:
     """Users of a server that is not there fail and go on; its port is bound and not listened on, so that no other
     program answers.
     """
@@ -199,16 +140,16 @@ def test_a_server_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
             ("PostgresUser", f"postgresql://piswarm@{address}/postgres", "SQL"),
             ("RedisUser", f"redis://{address}", "REDIS"),
         ):
-            seen = swarm(user, url, 4, 0.5)
+            seen = database_swarm(user, url, 4, 0.5)
             assert seen["raised"] == []
             assert seen["alive"] == 4
             assert {(method, name) for method, name, _ in seen["errors"]} == {(protocol, "connect")}
             assert counts(seen, protocol)["connect"] > 8
 
 
-def test_redis_users_read_what_they_keep(swarm: Swarm) -> None:
+def test_redis_users_read_what_they_keep(database_swarm: DatabaseSwarm) -> None:
     with Redis() as server:
-        seen = swarm("RedisUser", server.url, 20, 1)
+        seen = database_swarm("RedisUser", server.url, 20, 1)
         with redis.Redis.from_url(server.url) as client:
             counted = sum(int(client.get(key)) for key in client.scan_iter("piswarm:count:*", count=1000))
             unlimited = [key for key in client.scan_iter("piswarm:*", count=1000) if client.ttl(key) < 0]
@@ -220,11 +161,11 @@ def test_redis_users_read_what_they_keep(swarm: Swarm) -> None:
     assert unlimited == []
 
 
-def test_mongodb_users_do_everything_without_a_failure(swarm: Swarm) -> None:
+def test_mongodb_users_do_everything_without_a_failure(database_swarm: DatabaseSwarm) -> None:
     """MongoDB users do everything without a failure, at the server of PISWARM_TEST_MONGODB, since Debian has none to install."""
     url = os.environ.get("PISWARM_TEST_MONGODB")
     if not url:
         pytest.skip("no MongoDB: set PISWARM_TEST_MONGODB=mongodb://host:port/database")
-    seen = swarm("MongoUser", url, 20, 2)
+    seen = database_swarm("MongoUser", url, 20, 2)
     assert seen["errors"] == seen["raised"] == []
     assert set(counts(seen, "MONGO")) == {"connect", "lookup", "query", "update"}
