@@ -17,6 +17,7 @@ from invoke.context import Context
 from invoke.tasks import Task, task
 
 from master.deploy.command import Command, Options, exit_on_error
+from master.deploy.environment import read_defaults
 from master.deploy.fab import make_strict
 from master.deploy.host.service import Verb
 from master.deploy.host.steps import HealthCheck
@@ -28,18 +29,15 @@ from master.deploy.rollout.host_pool import PoolLimits
 from master.errors import InputError
 from worker import streams
 
-INVENTORY = os.environ.get("PISWARM_INVENTORY", "ansible/inventory/lab.yml")
 PLAYBOOK = Path("ansible/provision.yml")
 ANSIBLE_SETTINGS = Path("ansible/ansible.cfg")
-
-COMMON = {
-    "inventory": (INVENTORY, "the inventory; PISWARM_INVENTORY names another one for all tasks"),
-    "limit": (None, "only these hosts, as for Ansible: pi001, rack_a, 'workers:!rack_b'"),
-    "state": (".piswarm", "directory of the controller's keys, known_hosts, allowlist.json and the cache of releases"),
-    "json": (False, "print the result as JSON"),
-    "pool": (32, "hosts worked on at once"),
-    "connect": (10, "seconds to wait for a connection"),
+DEFAULTS: dict[str, str | int] = {
+    "inventory": "ansible/inventory/lab.yml",
+    "state": ".piswarm",
+    "pool": 32,
+    "connect": 10,
 }
+"""Of what the environment can say for all tasks."""
 BOUNDS = {
     "pool": (1, 1000),
     "connect": (1, 3600),
@@ -51,6 +49,19 @@ BOUNDS = {
     "lines": (1, 1_000_000),
 }
 """The least and the most of each option that is a number."""
+with exit_on_error():
+    DEFAULTS = read_defaults(DEFAULTS, BOUNDS, os.environ)
+COMMON = {
+    "inventory": (DEFAULTS["inventory"], "the inventory; PISWARM_INVENTORY names another one for all tasks"),
+    "limit": (None, "only these hosts, as for Ansible: pi001, rack_a, 'workers:!rack_b'"),
+    "state": (
+        DEFAULTS["state"],
+        "directory of the controller's keys, known_hosts, allowlist.json and the cache of releases",
+    ),
+    "json": (False, "print the result as JSON"),
+    "pool": (DEFAULTS["pool"], "hosts worked on at once"),
+    "connect": (DEFAULTS["connect"], "seconds to wait for a connection"),
+}
 HELP = {
     "dry_run": "show what would be done, and change nothing",
     "settle": "seconds that an agent must stay up to count as healthy",

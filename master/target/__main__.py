@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import secrets
 import socket
@@ -20,7 +21,7 @@ from master.target.database.cache import Cache, MemoryCache
 from master.target.database.database import DatabaseError
 from master.target.database.opening import open_database
 from master.target.process.lifetime import end_after_stdin, end_on_signals
-from master.target.process.password import PasswordError, read_password
+from master.target.process.password import REDIS_PASSWORD_VARIABLE, PasswordError, read_password
 from master.target.process.scratch import scratch_directory
 from master.target.process.server import Server
 from master.target.rdp.servers import RdpSettings
@@ -59,7 +60,7 @@ def _serve(settings: TargetSettings, given: str | None, listener: socket.socket,
             from master.target.auth.state.redis_state import RedisState  # noqa: PLC0415  # takes 0.1 s
             from master.target.database.redis_server import RedisCache, connect_redis  # noqa: PLC0415
 
-            client = await connect_redis(settings.redis)
+            client = await connect_redis(settings.redis, os.environ.get(REDIS_PASSWORD_VARIABLE))
             stack.push_async_callback(client.aclose)
             state, cache = RedisState(client), RedisCache(client)
         password = given or secrets.token_urlsafe()

@@ -1,8 +1,9 @@
-"""What the target's process can be told on its command line."""
+"""What the target's process can be told on its command line, or by environment variables."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from master.target.auth.passwords import HashCost
 from master.target.chain.chain import DEFAULT_BLOCK_TIME_S, DEFAULT_VALIDATORS
 from master.target.chain.ledger.validator_set import MAX_VALIDATORS
 from master.target.database.sqlite import Durability
+from master.target.environment import EnvironmentParser
 from master.target.nodes.liveness import ALIVE_WITHIN_S
 from master.target.process.password import PASSWORD_VARIABLE
 from master.target.rdp.ports import DEFAULT_PORTS, PortRange, parse_port_range
@@ -71,14 +73,24 @@ class TargetSettings:
 
 
 def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
-    """The settings in `arguments`, or in those of the process. Ends the process with 2 when they can't be followed."""
-    parser = argparse.ArgumentParser(
+    """The settings in `arguments` (None: those of the process), else in the environment, else the defaults.
+
+    Ends the process with 2 when they can't be followed.
+    """
+    parser = create_parser()
+    return TargetSettings(**vars(parser.parse_with_environment(arguments, os.environ)))
+
+
+def create_parser() -> EnvironmentParser:
+    """The parser of all options."""
+    parser = EnvironmentParser(
         prog="python -m master.target",
         description="The embedded target: a small remote-desktop platform to put load on. Prints one JSON line when ready.",
         epilog="example: python -m master.target --port 8080\n\n"
         "accounts: user0001 to user2000, admin01 to admin20, node0001 to node1000; their one password is that of\n"
         f"--password-file, or of the environment variable {PASSWORD_VARIABLE}. Without them one is made and\n"
-        "printed on standard error. piswarm run --target URL takes it from the environment variable.",
+        "printed on standard error. piswarm run --target URL takes it from the environment variable.\n\n"
+        "each option that takes a value has an environment variable too, such as PISWARM_TARGET_TOKEN_LIFETIME_S; the option wins.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
@@ -128,7 +140,7 @@ def parse_settings(arguments: Sequence[str] | None) -> TargetSettings:
     _add_node_options(parser)
     _add_chain_options(parser)
     _add_streaming_options(parser)
-    return TargetSettings(**vars(parser.parse_args(arguments)))
+    return parser
 
 
 def _port(text: str) -> int:

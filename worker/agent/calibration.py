@@ -84,7 +84,9 @@ def cached_capacity(content: bytes, machine: Machine) -> float | None:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path | None:
-    """A node's state folder: systemd's StateDirectory=, else the user's; None without either. Pure."""
+    """A node's state folder: the operator's choice, else systemd's StateDirectory=, else the user's; None without any. Pure."""
+    if chosen := environment.get("PISWARM_AGENT_STATE_FOLDER"):
+        return Path(chosen)
     of_service = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     if of_service:
         return Path(of_service)

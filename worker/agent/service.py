@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 
 import zmq
 
@@ -19,7 +18,7 @@ from worker.agent.calibration import Calibration, calibrate, state_folder
 from worker.agent.keys import read_keys
 from worker.agent.locustfile_folder import remove_abandoned
 from worker.agent.priority import raise_priority
-from worker.agent.settings import KEYS, read_settings
+from worker.agent.settings import DIRECTORY_VARIABLE, KEYS, find_directory, read_settings
 from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
 from worker.agent.watchdog import Watchdog
@@ -32,10 +31,10 @@ IN_RUN = "in run"
 
 def main() -> int:
     """Serve as the agent of the node whose directory is given, until SIGTERM."""
-    if len(sys.argv) != 2:
-        sys.stderr.write("usage: python3 -m worker.agent.service DIRECTORY\n")
+    directory = find_directory(sys.argv[1:], os.environ)
+    if directory is None:
+        sys.stderr.write(f"usage: python3 -m worker.agent.service DIRECTORY (or {DIRECTORY_VARIABLE})\n")
         return 2
-    directory = Path(sys.argv[1])
     terminated = catch_sigterm()
     try:
         settings = read_settings(directory)

@@ -6,6 +6,7 @@ keys are in `keys` beside it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from worker.wire.curve import Endpoint
 
 SETTINGS = "node.json"
 KEYS = "keys"
+DIRECTORY_VARIABLE = "PISWARM_AGENT_DIRECTORY"
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -21,6 +23,12 @@ class NodeSettings(msgspec.Struct, frozen=True):
 
     node: str
     controller: Endpoint
+
+
+def find_directory(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
+    """The node's directory: the one argument, else of the environment; None where neither or too much is said. Pure."""
+    named = list(arguments) or [value for value in [environment.get(DIRECTORY_VARIABLE)] if value]
+    return Path(named[0]) if len(named) == 1 else None
 
 
 def read_settings(directory: Path) -> NodeSettings:

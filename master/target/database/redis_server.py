@@ -18,11 +18,12 @@ KEEP_S = 60
 _TIMEOUT_S = 5.0
 
 
-async def connect_redis(url: str) -> redis.asyncio.Redis:
-    """A client, connected. Raises DatabaseError if the server can't be used."""
+async def connect_redis(url: str, password: str | None = None) -> redis.asyncio.Redis:
+    """A client, connected; `password` is used where the URL has none. Raises DatabaseError if the server can't be used."""
     try:
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url,
+            password=password or None,
             max_connections=MAX_CONNECTIONS,
             timeout=_TIMEOUT_S,
             socket_timeout=_TIMEOUT_S,

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
+REDIS_PASSWORD_VARIABLE = "PISWARM_TARGET_REDIS_PASSWORD"  # noqa: S105  # the variable's name
 MAX_PASSWORD_CHARACTERS = 256
 """More than a sign-in may send can't be a password (auth/messages.py)."""
 
