@@ -14,6 +14,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-]*")
 _ESCAPED = '"\\$`'
 """What a backslash takes its meaning from inside of double quotes, for both."""
 _DOUBLE = re.compile(r'"((?:[^"\\$`]|\\["\\$`])*)"')
+_NO_ASSIGNMENT = "is neither NAME=value nor a comment that begins with #"
 _SINGLE = re.compile(r"'([^']*)'")
 
 
@@ -55,7 +56,7 @@ def parse(text: str) -> tuple[list[Assignment], list[LineFault]]:
             continue
         name, equals, raw = content.partition("=")
         if not equals or not _NAME.fullmatch(name):
-            faults.append(LineFault(line, _no_assignment(name)))
+            faults.append(LineFault(line, _no_assignment(name) if equals else _NO_ASSIGNMENT))
             continue
         value = _unquote(raw)
         if name in found:
@@ -74,7 +75,7 @@ def _no_assignment(name: str) -> str:
         return "begins with export, which systemd does not know: write NAME=value"
     if name != name.strip() and _NAME.fullmatch(name.strip()):
         return f"has a space around {name.strip()!r}: write NAME=value"
-    return "is neither NAME=value nor a comment that begins with #"
+    return _NO_ASSIGNMENT
 
 
 def _unquote(raw: str) -> str | LineFault:

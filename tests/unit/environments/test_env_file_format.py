@@ -101,6 +101,7 @@ def test_what_is_accepted_is_read_alike_by_all(raw: str, tmp_path: Path) -> None
         ("export X=1", "export"),
         ("X = 1", "space around 'X'"),
         (" X=1", "space around 'X'"),
+        (" hunter2", "neither NAME=value nor a comment"),
         ("; comment", "neither NAME=value nor a comment"),
         ("1X=1", "neither NAME=value nor a comment"),
         ("X=$HOME", "read differently"),

@@ -31,6 +31,7 @@ PURE = (
     "worker.tracing.conventions",
     "worker.tracing.span",
     "worker.wire.messages",
+    "master.environments.file_format",
     "master.fleet.capacity",
     "master.fleet.clocks",
     "master.fleet.credible_reports",
