@@ -13,7 +13,8 @@ from master.yaml_file.document import Document, DocumentFault, format_place, rea
 
 _HERE = Path(__file__).parent
 LAYERS = next(
-    (each for each in (_HERE / "layers", _HERE.parents[1] / "configs/environments") if each.is_dir()), _HERE / "layers"
+    (each for each in (_HERE / "shipped_layers", _HERE.parents[1] / "configs/environments") if each.is_dir()),
+    _HERE / "shipped_layers",
 )
 """Where the layers are: inside of the installed package, or in the repository."""
 DEFAULT = "default"

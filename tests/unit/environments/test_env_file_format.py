@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,6 +71,24 @@ def test_a_shell_reads_back_what_was_written(value: str, tmp_path: Path) -> None
 def test_systemd_reads_back_what_was_written(value: str, tmp_path: Path) -> None:
     """Whatever a value holds, systemd takes it literally."""
     assert read_by_systemd(f"X={quote(value)}\n", tmp_path) == value
+
+
+def test_a_service_gets_what_was_written(tmp_path: Path) -> None:
+    """A real service of systemd has each value in its environment, by EnvironmentFile=."""
+    state = (
+        shutil.which("systemctl")
+        and subprocess.run(
+            ["systemctl", "is-system-running"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    )
+    if os.geteuid() or state not in {"running", "degraded"}:
+        pytest.skip("systemd does not run here, or not for us, so that no service can be started")
+    file = tmp_path / "service.env"
+    file.write_text("".join(f"X{number}={quote(value)}\n" for number, value in enumerate(HOSTILE)), "utf-8")
+    command = ["systemd-run", "--quiet", "--wait", "--pipe", f"--property=EnvironmentFile={file}", "/usr/bin/env", "-0"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    found = dict(each.split("=", 1) for each in done.stdout.decode().split("\0") if each)
+    assert [found.get(f"X{number}", "") for number in range(len(HOSTILE))] == HOSTILE
 
 
 @given(st.text(st.characters(codec="utf-8")).filter(str.isprintable))
