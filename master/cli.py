@@ -198,7 +198,7 @@ def run(
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
-    from master.locustfile.scenario_loading import load_for_run  # noqa: PLC0415
+    from master.project.scenario_loading import load_for_run  # noqa: PLC0415
     from master.run.run import execute  # noqa: PLC0415
     from master.run.start import RunPlan  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
@@ -243,7 +243,7 @@ def resume(
     """Go on with a run whose controller was killed: what is left of its time, into the same directory and one report."""
     import locust  # noqa: F401, PLC0415
 
-    from master.locustfile.scenario_loading import load_for_resume  # noqa: PLC0415
+    from master.project.scenario_loading import load_for_resume  # noqa: PLC0415
     from master.run import run as runs  # noqa: PLC0415
     from master.run.directory import RunDirectory  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from master.errors import InputError
-from master.locustfile.scenario_loading import load_warnings
+from master.project.scenario_loading import load_warnings
 from master.scenario import ExpectedNodes, OpenStage, Overrides, Scenario, Sine, Spike, Stage, UnfitUsers, load_scenario
 from master.scenario.load_stages import find_curve_faults, ramps_s
 from master.scenario.overrides import override

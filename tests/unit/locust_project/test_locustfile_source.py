@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from master.locustfile.finding import Severity, refused
-from master.locustfile.source_checks import Source, check_source, files_named, imports_of, variables_read
+from master.project.checks.finding import Severity, refused
+from master.project.checks.source_checks import Source, check_source, files_named, imports_of, variables_read
 
 FILE = Path("/project/own.py")
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED

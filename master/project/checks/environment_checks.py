@@ -9,8 +9,8 @@ import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from master.locustfile.finding import Finding, refused, warned
-from master.locustfile.source_checks import Source, files_named, imports_of, variables_read
+from master.project.checks.finding import Finding, refused, warned
+from master.project.checks.source_checks import Source, files_named, imports_of, variables_read
 from worker.load.locust_options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from master.errors import InputError
-from master.locustfile.environment_checks import (
+from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
     check_packages,
@@ -15,9 +15,9 @@ from master.locustfile.environment_checks import (
     check_shipped,
     check_variables,
 )
-from master.locustfile.finding import Finding, Severity
-from master.locustfile.import_checks import Imported, check_imported, check_users, import_observed
-from master.locustfile.source_checks import Source, check_source
+from master.project.checks.finding import Finding, Severity
+from master.project.checks.import_checks import Imported, check_imported, check_users, import_observed
+from master.project.checks.source_checks import Source, check_source
 from worker.load.locust_options import own_variables
 from worker.wire.messages import UserShare
 

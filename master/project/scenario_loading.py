@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from master.errors import InputError
-from master.locustfile.checks import check_locustfile, import_checked, raise_refused
-from master.locustfile.import_checks import hosts_of
-from master.locustfile.task_checks import find_unfit_users
+from master.project.checks.all_checks import check_locustfile, import_checked, raise_refused
+from master.project.checks.import_checks import hosts_of
+from master.project.checks.task_checks import find_unfit_users
 from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes

@@ -13,8 +13,8 @@ from typing import Any
 import locust
 from locust import LoadTestShape, User
 
-from master.locustfile.finding import Finding, refused, warned
-from master.locustfile.source_checks import event_finding
+from master.project.checks.finding import Finding, refused, warned
+from master.project.checks.source_checks import event_finding
 from worker.load.catalogue import import_locustfile
 from worker.load.locust_options import OptionsError, own_options, own_variables, parse_options
 from worker.wire.messages import UserShare

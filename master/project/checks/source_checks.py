@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from master.locustfile.finding import Finding, refused, warned
-from master.locustfile.unreachable_code import compared_class, is_main, last_name, unreachable_blocks
+from master.project.checks.finding import Finding, refused, warned
+from master.project.checks.unreachable_code import compared_class, is_main, last_name, unreachable_blocks
 
 UNSUPPORTED_EVENTS = {
     "report_to_master": "reports have no place for what a locustfile adds",

@@ -10,8 +10,8 @@ import pytest
 from locust import User
 
 from master.errors import InputError
-from master.locustfile.checks import raise_refused
-from master.locustfile.environment_checks import (
+from master.project.checks.all_checks import raise_refused
+from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
     check_packages,
@@ -19,9 +19,9 @@ from master.locustfile.environment_checks import (
     check_shipped,
     check_variables,
 )
-from master.locustfile.finding import Finding, Severity, refused, warned
-from master.locustfile.import_checks import Imported, check_users
-from master.locustfile.source_checks import Source
+from master.project.checks.finding import Finding, Severity, refused, warned
+from master.project.checks.import_checks import Imported, check_users
+from master.project.checks.source_checks import Source
 from worker.wire.messages import UserShare
 
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED

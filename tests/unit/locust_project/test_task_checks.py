@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from locust import FastHttpUser, MarkovTaskSet, SequentialTaskSet, TaskSet, User, task, transition
 
-from master.locustfile.task_checks import find_unfit_users
+from master.project.checks.task_checks import find_unfit_users
 from master.scenario import UnfitUsers
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
