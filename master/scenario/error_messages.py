@@ -8,10 +8,9 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from master.scenario.findings import describe_finding, describe_unknown_key
 from master.scenario.schema import NodesShape, RackShape, ScenarioShape, TracingShape, ValidityShape
 from master.scenario.stage_shapes import CLOSED_KEYS, OPEN_KEYS, OpenStageShape, SineShape, SpikeShape, StageShape
-from master.scenario.suggest import did_you_mean
-from master.scenario.units import format_count
 from master.yaml_file.document import Document, Place
 
 # The model of each place; list positions are not part of a place, and a stage's model is.
@@ -26,29 +25,12 @@ _SHAPES: Mapping[Place, type[BaseModel]] = {
     ("tracing",): TracingShape,
     ("validity",): ValidityShape,
 }
-_WANTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "finite_number": "a finite number",
-    "string_type": "text (quote it if it is meant)",
-    "list_type": "a list",
-    "dict_type": "a mapping of keys to values",
-    "model_type": "a mapping of keys to values",
-}
 _STAGE_REMEDIES = {
     "users": ": how many users run; or, for arrivals, give a rate and max_users in place of users and spawn_rate",
     "max_users": (
         ": the most users that may be busy at a time, so rate × latency or more: for 500/s and answers within 0.1s, 50"
     ),
 }
-_BOUNDS = {
-    "greater_than": ("gt", "must be more than"),
-    "greater_than_equal": ("ge", "must be at least"),
-    "less_than": ("lt", "must be less than"),
-    "less_than_equal": ("le", "must be at most"),
-}
-
 
 _MODEL_AT = 2
 """Where in a finding's location a stage's model stands: load, index, model."""
@@ -72,21 +54,13 @@ def _place(document: Document, location: Place) -> Place:
 
 
 def _sentence(finding: ErrorDetails, place: Place) -> str:
-    kind, context = finding["type"], finding.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
+    kind, in_load = finding["type"], place[:1] == ("load",)
     if kind == "missing":
-        in_load = place[:1] == ("load",)
         return f"required, but not given{_STAGE_REMEDIES.get(str(place[-1]), '') if in_load else ''}"
     if kind == "extra_forbidden":
         return _unknown_key(place)
-    if kind in _WANTED:
-        remedy = ": begin each stage with '- '" if kind == "list_type" and place == ("load",) else ""
-        return f"must be {_WANTED[kind]}, not {_shown(finding['input'])}{remedy}"
-    if kind in _BOUNDS:
-        bound, phrase = _BOUNDS[kind]
-        return f"{phrase} {format_count(context[bound])}, not {_shown(finding['input'])}"
-    return finding["msg"]
+    remedy = ": begin each stage with '- '" if kind == "list_type" and place == ("load",) else ""
+    return f"{describe_finding(finding)}{remedy}"
 
 
 def _unknown_key(place: Place) -> str:
@@ -95,15 +69,4 @@ def _unknown_key(place: Place) -> str:
         return "is of the closed model, and this stage has a rate: leave it out; max_users bounds how many are busy"
     if shape is StageShape and key in OPEN_KEYS:
         return "is of the open model, and this stage has users: leave it out, or give a rate in place of users and spawn_rate"
-    known = [field.alias or name for name, field in shape.model_fields.items()]
-    return f"unknown key{did_you_mean(key, known)} (known: {', '.join(known)})"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, bool):
-        return "true/false"
-    return f"{value!r:.60}"
+    return describe_unknown_key(key, [field.alias or name for name, field in shape.model_fields.items()])
