@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from master.scenario.units import (
     format_duration,
@@ -55,6 +56,14 @@ def max_length(count: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def check_service_name(name: str) -> str:
+    """`name` if it can name a service; else ValueError."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name):
+        raise ValueError(f"{name!r:.80} is no name of a service: use a to z, 0 to 9 and -, 63 at most, a letter first")
+    return name
+
+
+ServiceName = Annotated[str, AfterValidator(check_service_name)]
 Duration = Annotated[float, PlainValidator(parse_duration)]
 Latency = Annotated[float, PlainValidator(parse_latency)]
 Percent = Annotated[float, PlainValidator(parse_percent)]

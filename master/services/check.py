@@ -1,0 +1,70 @@
+"""Asking the services of a catalogue: which are used, where each is, and how healthy they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from master.errors import InputError
+from master.services.addresses import TARGET, address_of
+from master.services.health import Asked, ServiceHealth, assess
+from master.services.model import Service
+from master.services.prober import Probe, ask_all
+from master.services.probes import exchange_for
+from master.services.schema import PROBES
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What to ask of some services, which are in order and with all that they depend on."""
+
+    services: Sequence[Service]
+    probes: Sequence[Probe]
+    unused: Mapping[str, str]
+    """Those that are not used, each with the reason."""
+
+    def ask(self) -> dict[str, ServiceHealth]:
+        """Ask all at the same time; the health of each."""
+        answers = {
+            name: Asked(probed.answer.healthy, probed.answer.detail, probed.took_s)
+            for name, probed in ask_all(self.probes).items()
+        }
+        return assess(self.services, answers, self.unused)
+
+
+def prepare_questions(services: Sequence[Service], variables: Mapping[str, str], target: str) -> Questions:
+    """What to ask of `services`, by the environment `variables` and the URL of the target. Raises InputError."""
+    probes: list[Probe] = []
+    unused: dict[str, str] = {}
+    for service in services:
+        probe = _probe(service, variables, target, unused)
+        if probe is not None:
+            probes.append(probe)
+    return Questions(services, probes, unused)
+
+
+def _probe(service: Service, variables: Mapping[str, str], target: str, unused: dict[str, str]) -> Probe | None:
+    endpoint, health = service.shape.endpoint, service.shape.health
+    if endpoint is None:
+        return None
+    try:
+        address = address_of(endpoint.url, endpoint.url_from, variables, target)
+    except ValueError as error:
+        raise InputError(f"{service.name}: {error}", hint="Correct the URL; nothing was asked.") from None
+    if address is None:
+        unused[service.name] = f"{endpoint.url_from} is not set"
+        return None
+    if service.shape.security.tls == "required" and address.scheme == "http" and not address.is_loopback:
+        raise InputError(
+            f"{service.name}: {address.shown} is without TLS, which its security policy requires",
+            hint="Give it an https:// URL; nothing was asked.",
+        )
+    if health is None:
+        return None
+    if address.scheme not in PROBES[health.probe]:
+        whose = "the target" if endpoint.url == TARGET else f"the environment variable {endpoint.url_from}"
+        raise InputError(
+            f"{service.name} is asked by {health.probe}, which does not fit {whose}: {address.shown}",
+            hint=f"It needs a URL that starts with {' or '.join(f'{each}://' for each in PROBES[health.probe])}.",
+        )
+    return Probe(service.name, address, exchange_for(health, address), health.timeout)
