@@ -22,6 +22,7 @@ from master.environments.kinds import (
     RateLimit,
     RedisUrl,
     Secret,
+    ServiceUrl,
     Target,
     Text,
     Whole,
@@ -109,6 +110,21 @@ class RunVariables(Variables):
         None, "port of loopback with the run's metrics for Prometheus; 0 is a free one", ge=0, le=65_535
     )
     separate: Literal["true", "false"] = _variable("false", "whether each simulated node has processes of its own")
+    services: Text = _variable("configs/services", "folder with the files of services that a scenario may require")
+
+
+class ServicesVariables(Variables):
+    """`piswarm services check`, and `piswarm run` where a scenario requires services."""
+
+    model_config = SettingsConfigDict(env_prefix="PISWARM_")
+
+    postgresql_url: ServiceUrl | None = _variable(None, "PostgreSQL to ask for its health; unused without it")
+    redis_url: ServiceUrl | None = _variable(None, "Redis to ask for its health; unused without it")
+    mongodb_url: ServiceUrl | None = _variable(None, "MongoDB to ask for its health; unused without it")
+    elasticsearch_url: ServiceUrl | None = _variable(None, "Elasticsearch to ask for its health; unused without it")
+    tron_url: ServiceUrl | None = _variable(
+        None, "node of TRON to ask for its health, never a target; unused without it"
+    )
 
 
 class TargetVariables(Variables):
@@ -168,6 +184,7 @@ class LibpqVariables(Variables):
 
 GROUPS: dict[str, type[Variables]] = {
     "run": RunVariables,
+    "services": ServicesVariables,
     "fab": FabVariables,
     "agent": AgentVariables,
     "target": TargetVariables,

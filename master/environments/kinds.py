@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from master.scenario.schema import check_target
 from master.scenario.units import parse_duration, parse_rate
+from master.services.addresses import parse_address
 from master.target.rdp.ports import parse_port_range
 
 ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -78,6 +79,12 @@ def _redis(text: str) -> str:
     return _without_password(text, "PISWARM_TARGET_REDIS_PASSWORD")
 
 
+def _service(text: str) -> str:
+    if parse_address(text).password:
+        raise ValueError("holds a password, which is shown in logs, and health is asked for without one: leave it out")
+    return text
+
+
 def _without_password(text: str, variable: str) -> str:
     try:
         held = "://" in text and urlsplit(text).password is not None
@@ -98,6 +105,7 @@ PortRange = Annotated[str, _checked(parse_port_range)]
 Target = Annotated[str, AfterValidator(check_target)]
 DatabasePlace = Annotated[str, AfterValidator(_database)]
 RedisUrl = Annotated[str, AfterValidator(_redis)]
+ServiceUrl = Annotated[str, AfterValidator(_service)]
 NAMES = {
     Text: "text",
     Whole: "whole number",
@@ -109,5 +117,6 @@ NAMES = {
     Target: "target",
     DatabasePlace: "file or URL",
     RedisUrl: "URL",
+    ServiceUrl: "URL",
 }
 """How each kind is called in tables."""

@@ -39,12 +39,14 @@ from master.judge.result import (
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.target.cache_hits import cache_outcome
+from master.judge.target.services import lost_text, service_outcomes
 from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import read_totals
 from master.judge.validity_checks import validity_checks
 from master.judge.verdict import Verdict, decide
 from master.judge.warnings import Shortage, warnings_for
 from master.scenario import Scenario
+from master.services.losses import LOSSES_KEY, unpack_losses
 from master.store import Store
 from worker import __version__
 from worker.load.histogram import EndpointStats, Histogram
@@ -66,6 +68,9 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     totals.outcomes = _as_ended(outcomes, facts.broken_rule)
     offered = faults.attempt("arrivals", lambda: _offered_load(scenario, store, facts, faults), None)
     validity = validity_checks(scenario, store, fitness, facts, totals, offered, faults)
+    unwatched = service_outcomes(scenario.require, None, facts.duration_s)
+    services = faults.attempt("the required services", lambda: _service_outcomes(scenario, store, facts), unwatched)
+    totals.outcomes = [*totals.outcomes, *services]
     steady_s, model = len(facts.steady_seconds), "open" if scenario.open_model else "closed"
     everything = EndpointStats.merged(totals.whole.values())
     steady = EndpointStats.merged(totals.steady.values())
@@ -97,6 +102,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             facts.aborted,
             faults.found,
             unanswered=unanswered_text(everything, totals),
+            lost=lost_text(services),
         ),
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
@@ -182,6 +188,10 @@ def _shortage(scenario: Scenario, load: OfferedLoad | None, steady: EndpointStat
         steady.total / started if started else 1.0,
         steady.service_times.percentile(99),
     )
+
+
+def _service_outcomes(scenario: Scenario, store: Store, facts: RunFacts) -> list[ThresholdOutcome]:
+    return service_outcomes(scenario.require, unpack_losses(store.meta(LOSSES_KEY)), facts.duration_s)
 
 
 def _target_figures(store: Store, facts: RunFacts) -> TargetFigures | None:

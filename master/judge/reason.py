@@ -20,20 +20,26 @@ def reason_for(
     faults: Sequence[str] = (),
     *,
     unanswered: str = "",
+    lost: str = "",
 ) -> str:
     """The sentence; `aborted` and `faults` are why the run ended before its time, and what could not be worked out of it.
 
-    `unanswered` tells of requests that got no answer, of which a broken threshold may be the consequence.
+    `unanswered` tells of requests that got no answer, of which a broken threshold may be the consequence, and `lost` of
+    required services that were lost, which a reason that tells of no threshold would pass over.
     """
     match verdict:
         case Verdict.ABORTED:
-            return aborted or ""
+            return _with(aborted or "", lost)
         case Verdict.INVALID:
-            return _invalid(thresholds, validity, faults)
+            return _with(_invalid(thresholds, validity, faults), lost)
         case Verdict.FAIL:
             return _fail(thresholds, validity, unanswered)
         case Verdict.PASS:
             return "Every threshold held, and the generator was fit to measure it."
+
+
+def _with(said: str, more: str) -> str:
+    return f"{said.removesuffix('.')}. {more}" if said and more else said or more
 
 
 def _invalid(thresholds: Sequence[ThresholdOutcome], validity: Sequence[ValidityOutcome], faults: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from master.run.real_nodes.revocations import Revocations
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.run.target.monitor import TargetMonitor
+from master.run.target.service_watch import ServiceWatch
 from master.scenario import Scenario
 from master.web.metrics import LiveState, MetricsServer
 from worker.load.histogram import Histogram
@@ -60,6 +61,7 @@ class Monitor:
     storage: StorageMonitor | None = None
     """Where what is measured is kept."""
     target: TargetMonitor | None = None
+    services: ServiceWatch | None = None
     on_fault: Callable[[Exception], None] | None = None
     """Called with what a poll fails by."""
     on_start: Callable[[], None] | None = None
@@ -126,6 +128,8 @@ class Monitor:
         if self.storage is None or self.storage.writable:
             if self.target is not None:
                 self._look_at_target(self.target)
+            if self.services is not None and self._load_is_on:
+                self.services.poll(self.collector.offset_s())
             self.collector.tick(self.master.user_count, self.master.acknowledge)
         if self.collector.began and not self.stop.requested:
             self._show()
@@ -145,6 +149,10 @@ class Monitor:
             if self.on_start is not None:
                 self.on_start()
         self.processes.cap_logs()
+
+    @property
+    def _load_is_on(self) -> bool:
+        return self.collector.began and self.collector.offset_s() < self.collector.timeline.ended_s
 
     def _look_at_target(self, target: TargetMonitor) -> None:
         collector = self.collector

@@ -14,6 +14,7 @@ from master.run.directory import RunDirectory
 from master.run.processes.local import Started
 from master.run.shutdown import Shutdown
 from master.scenario import Scenario
+from master.services.required import RequiredServices
 from master.store import Store
 from master.web.metrics import MetricsServer
 
@@ -57,6 +58,8 @@ class PreparedRun:
     registry: Registry
     store: Store
     metrics: MetricsServer | None = None
+    services: RequiredServices | None = None
+    """What the scenario requires; None where that is nothing."""
     checkpoint: Checkpoint | None = None
     """The state that a resumed run goes on from; None for a new run."""
 

@@ -14,10 +14,17 @@ from master.run.prepared_run import PreparedRun, RunKeys, open_port
 from master.run.shutdown import Shutdown
 from master.run.start_fleet import check_reachable
 from master.scenario import EMBEDDED, Scenario
+from master.services.required import RequiredServices
 from master.store import CHECKPOINT_KEY, Store, check_integrity
 
 
-def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shutdown: Shutdown) -> PreparedRun:
+def prepare_resumed(
+    scenario: Scenario,
+    directory: RunDirectory,
+    view: View,
+    shutdown: Shutdown,
+    services: RequiredServices | None = None,
+) -> PreparedRun:
     """Open again what an earlier controller had opened; `shutdown` closes it, and the run stays as it was for another try.
 
     Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target is not there.
@@ -48,4 +55,5 @@ def prepare_resumed(scenario: Scenario, directory: RunDirectory, view: View, shu
         registry=registry,
         store=store,
         checkpoint=checkpoint,
+        services=services,
     )

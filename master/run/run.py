@@ -30,7 +30,9 @@ from master.run.start_fleet import find_target, start_fleet, wait_for_nodes
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.run.target.monitor import TargetMonitor
+from master.run.target.service_watch import ServiceWatch
 from master.scenario import EMBEDDED, OpenStage, Scenario, Stage
+from master.services.required import RequiredServices
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.catalogue import load_user_classes
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
@@ -54,7 +56,9 @@ def execute(plan: RunPlan, view: View, show: Show) -> FinishedRun:
         return _carry_out(prepare_new(plan, shutdown), view, show, shutdown)
 
 
-def resume(scenario: Scenario, directory: RunDirectory, view: View, show: Show) -> FinishedRun:
+def resume(
+    scenario: Scenario, directory: RunDirectory, view: View, show: Show, services: RequiredServices | None = None
+) -> FinishedRun:
     """Go on with a run whose controller died: same directory, what was left of its time, one result of it all.
 
     Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target or its fleet is
@@ -62,7 +66,7 @@ def resume(scenario: Scenario, directory: RunDirectory, view: View, show: Show) 
     """
     raise_file_limit()
     with Shutdown() as shutdown:
-        return _carry_out(prepare_resumed(scenario, directory, view, shutdown), view, show, shutdown)
+        return _carry_out(prepare_resumed(scenario, directory, view, shutdown, services), view, show, shutdown)
 
 
 def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown) -> FinishedRun:
@@ -137,6 +141,7 @@ class _Execution:
             keep_users_s=DEALT_AHEAD_S if scenario.open_model else None,
         )
         self._target = TargetMonitor(scenario, prepared.store)
+        self._services = ServiceWatch(prepared.services, prepared.store, self._note_service)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))
         self._monitor = Monitor(
             scenario=scenario,
@@ -149,6 +154,7 @@ class _Execution:
             run=prepared.directory.name,
             metrics=prepared.metrics,
             target=self._target,
+            services=self._services,
             revocations=self._revocations,
             storage=self._storage,
             on_fault=self.faults.note,
@@ -180,6 +186,7 @@ class _Execution:
             try:
                 self._environment.host = target = find_target(self._prepared, self._processes, self._stop, self._view)
                 self._target.begin(target, self._processes.target_pid)
+                self._services.begin(target)
                 start_fleet(self._prepared, self._processes, self.collector, target, adopted)
                 with self._monitor.running():
                     wait_for_nodes(self._prepared, self.collector, self._revocations, self._stop, self._view)
@@ -199,6 +206,10 @@ class _Execution:
             except Exception as error:  # noqa: BLE001  # whatever it is, the run is to end in order
                 self.faults.note(error)
         return LoadOutcome(target, unreported, self._target.cache)
+
+    def _note_service(self, kind: str, detail: str) -> None:
+        self._view.warn(f"{kind}: {detail}")
+        self.collector.event(kind, None, detail)
 
     def _find_machine_warnings(self) -> Iterator[str]:
         scenario, access = self._prepared.scenario, self._prepared.access
@@ -259,6 +270,7 @@ class _Execution:
     def _finish_load(self) -> Sequence[str]:
         """End the load; the workers that sent no final report."""
         self.collector.load_ended(self._stop.reason)
+        self.faults.attempt(self._services.end)
         self._view.show_step("stopping: users finish their tasks, workers report")
         # What can't be kept need not be waited for.
         reports_s = FINAL_REPORTS_S if self._storage.writable else 0.0

@@ -18,6 +18,7 @@ from master.run.processes.local import node_names
 from master.run.real_nodes.roster import Roster
 from master.run.shutdown import Shutdown
 from master.scenario import EMBEDDED, Scenario
+from master.services.required import RequiredServices
 from master.store import CONTROLLER, Store
 from master.web.metrics import MetricsServer
 from worker.atomic_write import atomic_write_public
@@ -44,6 +45,8 @@ class RunPlan:
     """Port of loopback that serves the run's metrics to Prometheus; None for none."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables from which the locustfile's own options get their values (worker/load/locust_options.py)."""
+    services: RequiredServices | None = None
+    """What the scenario requires; None where that is nothing."""
     warnings: Sequence[str] = ()
     """What the operator was warned of in the input."""
 
@@ -78,6 +81,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         registry=registry,
         store=store,
         metrics=metrics,
+        services=plan.services,
     )
 
 

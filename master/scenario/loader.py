@@ -143,6 +143,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_mod
         sample_period_s=shape.sample_period,
         stop_timeout_s=shape.stop_timeout,
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
+        require=tuple(shape.require),
     )
 
 

@@ -109,6 +109,8 @@ class Scenario:
     locustfile: Path | None = None
     tracing: Tracing | None = None
     """None: no request is traced."""
+    require: tuple[str, ...] = ()
+    """Services that must be healthy before the run, and while it is on."""
 
     @property
     def max_users(self) -> int:
@@ -176,6 +178,8 @@ class Scenario:
         if self.tracing is not None:
             sample = format_percent(self.tracing.sample_percent)
             content["tracing"] = {"endpoint": self.tracing.endpoint, "sample": sample}
+        if self.require:
+            content["require"] = list(self.require)
         return dump_yaml(content)
 
 

@@ -28,6 +28,7 @@ from master.scenario.shape_base import (
     Excess,
     Latency,
     Percent,
+    ServiceName,
     Shape,
     Temperature,
     duration,
@@ -48,6 +49,7 @@ DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}
 SQLITE_SCHEME = "sqlite:"
 _MAX_WEIGHT = 1e9
 _MAX_ENTRIES = 1000  # user classes, stages, rules
+_MAX_REQUIRED = 100  # services
 _MAX_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -277,6 +279,15 @@ class ScenarioShape(Shape):
     sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = 1.0
     stop_timeout: Annotated[float, PlainValidator(duration(1, 55))] = 10.0
     tracing: TracingShape | None = None
+    require: Annotated[list[ServiceName], max_length(_MAX_REQUIRED)] = Field(default_factory=list)
+
+    @field_validator("require")
+    @classmethod
+    def _each_once(cls, require: list[str]) -> list[str]:
+        twice = next((name for name in require if require.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"names {twice!r} twice")
+        return require
 
     @field_validator("users")
     @classmethod

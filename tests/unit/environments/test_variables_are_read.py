@@ -15,6 +15,8 @@ from env_command import ROOT, piswarm
 from master.cli import app
 from master.deploy.environment import VARIABLES as FAB_VARIABLES
 from master.environments.variables import Variable, check_values, declared
+from master.services.check import prepare_questions
+from master.services.loader import load_services
 from master.target.process.password import PASSWORD_VARIABLE, REDIS_PASSWORD_VARIABLE
 from master.target.settings import create_parser, parse_settings
 from worker.agent.calibration import state_folder
@@ -58,7 +60,16 @@ RUN = {
     "PORT": ("9001", 9001),
     "METRICS_PORT": ("9002", 9002),
     "SEPARATE": ("true", True),
+    "SERVICES": ("services", Path("services")),
 }
+SERVICES = {
+    "POSTGRESQL": "postgresql://piswarm@127.0.0.1:1/piswarm",
+    "REDIS": "redis://127.0.0.1:2",
+    "MONGODB": "mongodb://127.0.0.1:3",
+    "ELASTICSEARCH": "http://127.0.0.1:4",
+    "TRON": "http://127.0.0.1:5",
+}
+"""A URL of each shipped service that has it from the environment."""
 OF_REAL_NODES = {"LIMIT": ("rack_a", "rack_a"), "STATE": ("keys", Path("keys"))}
 ELSEWHERE = {PASSWORD_VARIABLE, REDIS_PASSWORD_VARIABLE, "PGPASSWORD"}
 """Variables of the target that are no options: tests/integration/environments shows their effects."""
@@ -84,6 +95,7 @@ def test_there_are_forty_and_more_and_each_is_described() -> None:
 def test_the_declared_variables_are_those_that_are_read() -> None:
     """No variable is declared that nobody reads, and none is read that is not declared."""
     read = {f"PISWARM_TARGET_{name}" for name in TARGET} | {f"PISWARM_RUN_{name}" for name in [*RUN, *OF_REAL_NODES]}
+    read |= {f"PISWARM_{name}_URL" for name in SERVICES}
     read |= {*FAB_VARIABLES.values(), DIRECTORY_VARIABLE, "PISWARM_AGENT_STATE_FOLDER", *ELSEWHERE}
     assert set(declared()) == read
     assert {f"PISWARM_TARGET_{name}" for name in TARGET} == set(create_parser().variables)
@@ -214,6 +226,23 @@ def test_the_real_run_refuses_a_wrong_value(name: str, text: str, said: str) -> 
     done = piswarm("run", "configs/scenarios/swarm.yml", **{f"PISWARM_RUN_{name}": text})
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_variable_of_a_service_says_where_it_is_asked(name: str) -> None:
+    """Without it the service is not used; a file may not have a password in it, which `env show` would print."""
+    variable, url = f"PISWARM_{name}_URL", SERVICES[name]
+    services = [*load_services(ROOT / "configs" / "services").services.values()]
+    assert {service.variable for service in services} - {None} == {f"PISWARM_{each}_URL" for each in SERVICES}
+    without, given = (
+        prepare_questions(services, variables, "http://127.0.0.1:9") for variables in ({}, {variable: url})
+    )
+    (added,) = {probe.address.shown for probe in given.probes} - {probe.address.shown for probe in without.probes}
+    assert added == url.replace("piswarm@", "")
+    assert check_values({variable: url}) == {}
+    (fault,) = check_values({variable: url.replace("://", "://piswarm:sesame@").replace("piswarm@1", "1")})[variable]
+    assert "holds a password" in fault
+    assert "sesame" not in fault
 
 
 def test_variables_of_fab_are_the_defaults_of_its_tasks() -> None:

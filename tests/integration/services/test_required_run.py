@@ -1,0 +1,105 @@
+"""A scenario that requires services: what a real run makes of them before the load, and while it is on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+from database_servers import Redis
+from free_ports import free_ports
+from processes import ROOT, Piswarm, Target
+from run_events import wait_for_event
+
+SERVICES = ROOT / "configs" / "services"
+FROM = ("--services", str(SERVICES))
+
+
+def test_a_run_whose_services_stay_healthy_passes(piswarm: Piswarm) -> None:
+    """Those of the embedded target are asked at the target that the run itself has started."""
+    finished = piswarm.run(piswarm.scenario(require=["auth-service", "database"], nodes={"expect": 2}), *FROM)
+    rows = {row["rule"]: row for row in finished.result["thresholds"]}
+    assert rows["require auth-service"]["ok"], finished.output
+    assert rows["require database"]["observed_text"] == "healthy throughout"
+    assert "require:\n- auth-service\n- database\n" in (finished.directory / "scenario.yml").read_text()
+
+
+def test_a_run_whose_service_is_not_healthy_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, piswarm: Piswarm, target: Target
+) -> None:
+    """It ends as aborted with the service's name, and the target has seen nothing but the questions for its health."""
+    monkeypatch.setenv("PISWARM_REDIS_URL", f"redis://127.0.0.1:{free_ports()}")
+    finished = piswarm.run(piswarm.scenario(require=["database"]), "--target", target.url, *FROM)
+    assert finished.status == 4, finished.output
+    assert finished.result["verdict"] == "ABORTED"
+    assert "required and not healthy: database (redis: redis://127.0.0.1:" in finished.result["reason"]
+    assert finished.result["requests"]["total"] == 0
+    assert {route for _, route, _ in target.counts()} <= {"/health"}
+
+
+def test_a_service_that_is_lost_while_the_load_is_on_is_in_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, piswarm: Piswarm, target: Target
+) -> None:
+    """By its name, with what it stands on, and when; the run goes on to its end."""
+    with Redis() as server:
+        monkeypatch.setenv("PISWARM_REDIS_URL", server.url)
+        load = [{"users": 2, "spawn_rate": 20, "hold": "14s"}]
+        scenario = piswarm.scenario(require=["database"], load=load, nodes={"expect": 1})
+        started = piswarm.start(scenario, "--target", target.url, *FROM)
+        started.wait_for("stage 1 of 1, hold")
+        server.stop()
+        event, _ = wait_for_event(started.directory, "service lost", None)
+        server.start()
+        wait_for_event(started.directory, "service returned", None)
+        finished = started.finish()
+    assert event.detail.startswith("database (redis: ")
+    assert finished.status == 1, finished.output
+    assert finished.result["verdict"] == "FAIL"
+    assert "require database" in finished.result["reason"]
+    assert "and back at" in finished.result["reason"]
+
+
+def test_a_run_that_is_resumed_goes_on_to_watch(
+    monkeypatch: pytest.MonkeyPatch, piswarm: Piswarm, target: Target, tmp_path: Path
+) -> None:
+    """What was lost before the controller was killed is in the verdict; the files are where they are looked for by default."""
+    shutil.copytree(SERVICES, tmp_path / "configs" / "services")
+    with Redis() as server:
+        monkeypatch.setenv("PISWARM_REDIS_URL", server.url)
+        load = [{"users": 2, "spawn_rate": 20, "hold": "14s"}]
+        scenario = piswarm.scenario(require=["database"], load=load, nodes={"expect": 1})
+        started = piswarm.start(scenario, "--target", target.url)
+        started.wait_for("stage 1 of 1, hold")
+        server.stop()
+        wait_for_event(started.directory, "service lost", None)
+        psutil.Process(started.process.pid).kill()
+        started.process.communicate()
+        server.start()
+        finished = piswarm.resume(started.directory)
+    (row,) = [row for row in finished.result["thresholds"] if row["rule"] == "require database"]
+    assert row["ok"] is False, finished.output
+    assert "and back at" in row["message"]
+
+
+@pytest.mark.parametrize(
+    ("require", "words"),
+    [
+        (["databse"], "did you mean 'database'?"),
+        (["redis"], "PISWARM_REDIS_URL, its URL, is not set"),
+        (["tron-payment"], "no performance test may have to do with"),
+    ],
+)
+def test_a_requirement_that_can_not_be_met_is_wrong_input(piswarm: Piswarm, require: list[str], words: str) -> None:
+    """Nothing is started, and there is no run directory."""
+    finished = piswarm.run(piswarm.scenario(require=require), *FROM)
+    assert finished.status == 2, finished.output
+    assert words in " ".join(finished.output.split())
+    assert not finished.directory.exists()
+
+
+def test_a_public_node_of_the_payment_network_is_never_a_target(piswarm: Piswarm) -> None:
+    """Neither in the scenario nor on the command line, and without any description of services."""
+    finished = piswarm.run(piswarm.scenario(), "--target", "https://nile.trongrid.io")
+    assert finished.status == 2, finished.output
+    assert "payment is never put under load" in " ".join(finished.output.split())
