@@ -29,6 +29,7 @@ from worker.wire.messages import (
     AgentMessage,
     ArrivalDeal,
     Hello,
+    ProjectMessage,
     Quit,
     Ready,
     Report,
@@ -78,8 +79,11 @@ class Listener(Protocol):
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported."""
 
-    def on_run_end_request(self, worker: str, reason: str) -> None:
-        """A worker asks for the run to end, for what its locustfile has done."""
+    def on_run_end_request(self, worker: str, reason: str, *, by_plan: bool) -> None:
+        """A worker asks for the run to end, for what its locustfile has done; `by_plan` is a normal end of the test."""
+
+    def on_project_message(self, worker: str, message: ProjectMessage) -> None:
+        """The locustfile on a worker has sent a message to its master side."""
 
 
 class FleetMaster(MasterRunner):
@@ -210,6 +214,11 @@ class FleetMaster(MasterRunner):
         self._listener.on_deal(worker, deal)
         self._send("arrivals", worker, deal)
 
+    def send_project_message(self, message: ProjectMessage, worker: str | None = None) -> None:
+        """Send a message of the locustfile's master side to a worker; to all of them where none is named."""
+        for each in list(self.clients) if worker is None else [worker]:
+            self._send("project_message", each, message)
+
     def _has_users(self, worker: str) -> bool:
         return any(self._dispatch.users.get(worker, {}).values())
 
@@ -314,7 +323,7 @@ class FleetMaster(MasterRunner):
             self.server.drops["message that could not be acted on"] += 1
             logger.exception("%s from %s", msg.type, client_id)
 
-    def _act_on(self, client_id: str, msg: Message) -> None:  # it is the list of what a peer may say
+    def _act_on(self, client_id: str, msg: Message) -> None:  # noqa: C901  # it is the list of what a peer may say
         match msg.type:
             case kind if kind == AGENT:
                 self._listener.on_agent(client_id, msg.data)
@@ -335,6 +344,8 @@ class FleetMaster(MasterRunner):
                     self._retry_stop(client_id)
             case "spawning_complete":
                 self._on_spawned(client_id, msg.data)
+            case "project_message":
+                self._listener.on_project_message(client_id, msg.data)
             case "client_stopped" | "quit":
                 self._finished.add(client_id)
                 self.remove_worker(client_id)
@@ -367,7 +378,7 @@ class FleetMaster(MasterRunner):
 
     def _on_run_end_request(self, worker: str, request: RunEndRequest) -> None:
         if request.run == self._run:
-            self._listener.on_run_end_request(worker, request.reason)
+            self._listener.on_run_end_request(worker, request.reason, by_plan=request.by_plan)
         else:
             self.server.drops["worker of another run"] += 1
 

@@ -32,6 +32,8 @@ MAX_WORKERS = 8
 """The most workers of one node: two for each core of a Pi."""
 MAX_LOCUSTFILE = 1 << 20
 """The most characters of an operator's locustfile."""
+MAX_PROJECT_DATA = 1 << 20
+"""The most bytes of a message that a locustfile sends, or that its listeners attach to a report."""
 HEARTBEAT_INTERVAL_S = 1.0
 """The longest time between two messages of a connected agent."""
 
@@ -45,6 +47,8 @@ Users = Annotated[dict[Text, SmallCount], msgspec.Meta(max_length=1000)]
 NonEmptyText = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Capacity = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 """The load that a node can carry, in cores of a Raspberry Pi 4 at full clock."""
+ProjectData = Annotated[bytes, msgspec.Meta(max_length=MAX_PROJECT_DATA)]
+"""What a locustfile hands over, as Locust serializes it; worker/load/project_data.py packs and unpacks it."""
 Conditions = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 """Condition flags of a Pi: the low nibble active, the high nibble known (worker/telemetry/conditions.py). 0 is nothing known."""
 
@@ -290,6 +294,18 @@ AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | Work
 ControllerMessage = Welcome | Assign | HelloRequest | ClockRequest | Quit
 
 
+class ProjectMessage(msgspec.Struct, frozen=True, array_like=True):
+    """Either way: what a locustfile sends by `runner.send_message` to where it has called `register_message`.
+
+    Locust kind "project_message", worker to controller and controller to worker.
+    """
+
+    kind: Text
+    """The locustfile's name for this type of message."""
+    data: ProjectData
+    """The data, as worker/load/project_data.py packs it."""
+
+
 class EndpointSecond(msgspec.Struct, array_like=True):
     """One endpoint in one second of one worker: the requests that ended in that second, and those in flight at its end.
 
@@ -424,6 +440,8 @@ class Report(msgspec.Struct, array_like=True):
     exceptions: list[ExceptionCount] = msgspec.field(default_factory=list)
     requesting: Annotated[list[Text], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
     """User classes that have made a request on this worker; "" for requests of an unknown user."""
+    attached: ProjectData = b""
+    """What the locustfile's listeners of report_to_master have added to the report, a mapping; empty without any."""
 
 
 class UsersRunning(msgspec.Struct):
@@ -453,6 +471,8 @@ class RunEndRequest(msgspec.Struct):
     run: Text
     """The run that it works for."""
     reason: Text
+    by_plan: bool = False
+    """Whether that is a normal end of the test, as by `runner.quit()`: it is judged by what was measured until then."""
 
 
 WORKER_MESSAGES: dict[str, Any] = {
@@ -462,6 +482,7 @@ WORKER_MESSAGES: dict[str, Any] = {
     "spawning_complete": UsersRunning,
     "stats": Report,
     "end_run": RunEndRequest,
+    "project_message": ProjectMessage,
     "quit": None,
 }
 

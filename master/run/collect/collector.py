@@ -32,7 +32,7 @@ from master.web.metrics import RequestTotals
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats
 from worker.printable import printable
-from worker.wire.messages import AgentMessage, ArrivalDeal, ControllerMessage, Ready, Report, node_of
+from worker.wire.messages import AgentMessage, ArrivalDeal, ControllerMessage, ProjectMessage, Ready, Report, node_of
 
 
 class ArrivalDealing(Protocol):
@@ -62,11 +62,11 @@ class Collector:
         scenario: Scenario,
         *,
         send: Callable[[str, ControllerMessage], None],
-        end_run: Callable[[str], None] | None = None,
+        end_run: Callable[[str | None], None] | None = None,
         earlier: Checkpoint | None = None,
         arrivals: ArrivalSchedule | None = None,
     ) -> None:
-        """`send` sends a message to a node's agent; `end_run` ends the run for the reason given.
+        """`send` sends a message to a node's agent; `end_run` ends the run for the reason given; None: in order.
 
         `earlier` is where the run stood when another controller left it; `arrivals` are all those of the run in the open model.
         """
@@ -249,12 +249,17 @@ class Collector:
         """A worker has reported."""
         self.reports.accept(worker, report, time.monotonic())
 
-    def on_run_end_request(self, worker: str, reason: str) -> None:
+    def on_project_message(self, worker: str, message: ProjectMessage) -> None:
+        """The locustfile on a worker has sent a message to its master side."""
+        del worker, message
+        self.dropped["message of the locustfile that nobody listens to"] += 1
+
+    def on_run_end_request(self, worker: str, reason: str, *, by_plan: bool = False) -> None:
         """A worker asks for the run to end, for what its locustfile has done; the first reason stays."""
         if self._end_run is not None:
             end_run, self._end_run = self._end_run, None
             self.event("halted", node_of(worker), printable(f"{worker}: {reason}"))
-            end_run(printable(f"{reason}, on {worker}"))
+            end_run(None if by_plan else printable(f"{reason}, on {worker}"))
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
         """Something happened that a reader of the run will want to know."""

@@ -67,6 +67,8 @@ def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one 
             return st.sampled_from(edges) | st.floats(low, math.inf if le is None else le, allow_nan=False)
         case inspect.StrType(min_length=least):
             return TEXTS.filter(lambda text: len(text) >= (least or 0))
+        case inspect.BytesType():
+            return st.binary(max_size=5)
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():

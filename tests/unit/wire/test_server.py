@@ -26,6 +26,7 @@ from worker.wire.messages import (
     Facts,
     Hello,
     Leave,
+    ProjectMessage,
     Quit,
     Reading,
     Ready,
@@ -71,6 +72,7 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("spawning", None),
     ("spawning_complete", UsersRunning({"ApiUser": 2}, 2)),
     ("end_run", RunEndRequest("run", "the locustfile called runner.quit()")),
+    ("project_message", ProjectMessage("names", b"\x93")),
     ("client_stopped", None),
     ("quit", None),
 ]

@@ -21,6 +21,7 @@ from worker.wire.messages import (
     Hello,
     HelloRequest,
     Leave,
+    ProjectMessage,
     Quit,
     Reading,
     Ready,
@@ -101,6 +102,7 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("stats", REPORT),
     ("stats", Report(0, 0, 0, 0.0, {}, [], [])),
     ("end_run", RunEndRequest("run", "the locustfile called runner.quit()")),
+    ("project_message", ProjectMessage("names", b"\x93")),
     ("quit", None),
 ]
 
