@@ -20,7 +20,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-open bench-deploy faults truth lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-monitoring: $(READY) ## Measure what recording, cache, rate limits, export
 
 bench-environments: $(READY) ## Measure what generating and checking an environment takes, against its limits
 	$(VENV)/bin/python tests/bench/environments $(BENCH)
+
+bench-services: $(READY) ## Measure what reading, ordering and asking services takes, against its limits; needs PostgreSQL and Redis
+	$(VENV)/bin/python tests/bench/services $(BENCH)
 
 bench-open: $(READY) ## Measure the open model beside wrk2 and the closed model on targets that stall
 	$(VENV)/bin/python tests/bench/open $(BENCH)
