@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from master.audit import command as audit_command
 from master.environments.app import app as env_app
 from master.environments.run_options import RunCommand
 from master.errors import AbortError, ExitCode, InputError, PiswarmError
@@ -307,6 +308,9 @@ def nodes(
         command.show_once(found, pick)
     if lost := streams.lost_output():
         raise InputError(f"standard output can't be written: {lost.strerror}", hint="What was asked for is incomplete.")
+
+
+app.command(name="audit", epilog=audit_command.EPILOG)(audit_command.audit)
 
 
 def _resolve_target(target: str | None, host: str | None) -> str | None:

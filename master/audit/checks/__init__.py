@@ -1,0 +1,1 @@
+"""The checks, one class for each subject."""

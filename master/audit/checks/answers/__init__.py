@@ -1,0 +1,1 @@
+"""What answers say, and what they let browsers and caches do."""

@@ -1,0 +1,1 @@
+"""TLS, secrets, hashes, random values, and what is known of dependencies."""

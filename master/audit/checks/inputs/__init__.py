@@ -1,0 +1,1 @@
+"""What the target makes of hostile input."""

@@ -1,0 +1,1 @@
+"""An audit as files: JSON, HTML, SARIF, JUnit; and as text."""

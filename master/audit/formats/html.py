@@ -1,0 +1,16 @@
+"""An audit as one HTML file without scripts, readable offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from master.audit.finding import AuditResult
+
+
+def to_html(result: AuditResult) -> bytes:
+    """The page. All that the target said is escaped."""
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("audit.html").render(result=result).encode()
