@@ -26,6 +26,11 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
     @property
+    def unescaped_text(self) -> str:
+        """The body as text, with the quotes and ends of lines that JSON escapes: for patterns of what stands in its strings."""
+        return self.text.replace("\\n", "\n").replace('\\"', '"')
+
+    @property
     def json(self) -> Any:
         """The body's JSON; None where it is none."""
         try:
@@ -49,7 +54,7 @@ class Answer:
 
     def excerpt(self, around: str = "") -> str:
         """A short part of the body, with `around` in its middle where that is in it."""
-        text = self.text
+        text = self.unescaped_text
         begin = max(0, text.find(around) - _EXCERPT_CHARACTERS // 4) if around else 0
         return text[begin : begin + _EXCERPT_CHARACTERS]
 

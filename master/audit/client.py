@@ -52,6 +52,8 @@ class Client:
         self.budget = Budget(limits, timer())
         self.ca_file = ca_file
         self._timer, self._sleep = timer, sleep
+        if not verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the operator has asked for it
         self._pool = self._open(address, verify=verify)
 
     def __enter__(self) -> Self:

@@ -65,7 +65,7 @@ class ErrorMessagesCheck(Check):
         yield from self._enumeration(site)
 
     def _malformed(self, site: Site, operation: Operation) -> Answer:
-        return site.ask(operation, session=site.session_for(operation), body=b'{"piswarm-audit": ')
+        return site.ask(operation, session=site.session_for(operation), body=b"{")
 
     def _enumeration(self, site: Site) -> Iterator[Finding]:
         try:
@@ -87,5 +87,5 @@ def _taking_json(site: Site) -> list[Operation]:
 
 def shown_internals(answer: Answer) -> str:
     """What an answer shows of the target's inside; empty where it shows nothing."""
-    found = _INTERNALS.search(answer.text)
+    found = _INTERNALS.search(answer.unescaped_text)
     return f"{answer}: {answer.excerpt(found.group())}" if found else ""

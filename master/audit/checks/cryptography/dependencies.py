@@ -70,11 +70,10 @@ class DependenciesCheck(Check):
 
 
 def pip_audit_command() -> list[str] | None:
-    """How pip-audit is called: that of this environment, or that of the PATH."""
-    if find_spec("pip_audit") is not None:
-        return [sys.executable, "-m", "pip_audit"]
-    found = shutil.which("pip-audit")
-    return None if found is None else [found]
+    """How pip-audit is called: that of the PATH, or that of this environment."""
+    if found := shutil.which("pip-audit"):
+        return [found]
+    return [sys.executable, "-m", "pip_audit"] if find_spec("pip_audit") is not None else None
 
 
 def read_report(report: bytes) -> tuple[list[str], list[str]]:

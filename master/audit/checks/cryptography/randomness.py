@@ -85,27 +85,23 @@ def judge(values: Sequence[str]) -> Rule | None:
 
 
 def estimated_bits(values: Sequence[str]) -> float:
-    """How many random bits the values can have at most: of the places where they differ, by the characters that are used."""
-    alphabet = len({character for value in values for character in value})
-    length = min(map(len, values))
-    varied = sum(len({value[place] for value in values}) > 1 for place in range(length))
+    """How many random bits the values can have at most: of the places where they differ, by the characters that are used there."""
+    places = [{value[place] for value in values} for place in range(min(map(len, values)))]
+    varied = [characters for characters in places if len(characters) > 1]
+    alphabet = len(set().union(*varied))
     # Of few values only some of 64 characters are seen; the least alphabets in use are digits, hexadecimal, and Base64.
     size = next(size for size in (10, 16, 32, 64, 256) if alphabet <= size or size == 256)
-    return varied * math.log2(size)
+    return len(varied) * math.log2(size)
 
 
 def _are_counted(values: Sequence[str]) -> bool:
     """Whether the values are numbers that grow by less than a guesser tries."""
-    numbers = [_number(value) for value in values]
-    steps = [later - earlier for earlier, later in pairwise(numbers)]
-    return all(number >= 0 for number in numbers) and all(0 < step < 1_000_000 for step in steps)
-
-
-def _number(value: str) -> int:
+    base = 10 if all(value.isdecimal() for value in values) else 16
     try:
-        return int(value, 10 if value.isdecimal() else 16)
+        numbers = [int(value, base) for value in values]
     except ValueError:
-        return -1
+        return False
+    return all(0 < later - earlier < 1_000_000 for earlier, later in pairwise(numbers))
 
 
 def _claims(token: str) -> dict[str, Any]:

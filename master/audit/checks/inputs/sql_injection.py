@@ -99,7 +99,7 @@ def _texts(operation: Operation) -> list[str]:
 
 
 def _complaint(answer: Answer) -> Iterator[str]:
-    if found := _ERROR.search(answer.text):
+    if found := _ERROR.search(answer.unescaped_text):
         yield f"{answer}: {answer.excerpt(found.group())}"
 
 

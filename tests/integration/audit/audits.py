@@ -1,0 +1,65 @@
+"""Audits of targets that tests start: the embedded one, and weak ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from processes import PISWARM, ROOT
+
+from master.audit.address import resolve
+from master.audit.audit import AuditPlan, run_audit
+from master.audit.budget import Limits
+from master.audit.checks.catalogue import select
+from master.audit.finding import AuditResult
+from master.audit.site import Accounts
+
+PASSWORD = "correct-horse-7"
+ACCOUNTS = Accounts({"user": "user0001", "admin": "admin01", "node": "node0001"}, PASSWORD)
+LIMITS = Limits(rate_per_s=1000.0, max_requests=3000, max_duration_s=120.0)
+
+
+@contextmanager
+def weak_target(weakness: str, *arguments: str) -> Iterator[str]:
+    """The URL of the embedded target with one weakness."""
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("weak_target.py")), weakness, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PISWARM_TARGET_PASSWORD": PASSWORD},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        line = process.stdout.readline()
+        assert line, f"the target ended with {process.wait()}"
+        yield json.loads(line)["url"]
+    finally:
+        process.stdin.close()
+        process.wait(20)
+        process.stdout.close()
+
+
+def audit(
+    url: str, *, skip: Sequence[str] = (), only: Sequence[str] = (), limits: Limits = LIMITS, **changes: object
+) -> AuditResult:
+    """Audit a target of this machine."""
+    plan = AuditPlan(resolve(url), select(only, skip), ACCOUNTS, limits, private=True, **changes)  # type: ignore[arg-type]
+    return run_audit(plan, lambda *_: None, lambda _: None)
+
+
+def piswarm_audit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run(
+        [*PISWARM, "audit", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PISWARM_TARGET_PASSWORD": PASSWORD, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

@@ -1,0 +1,150 @@
+"""`piswarm audit` as an operator calls it: what it refuses, what it writes, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from audits import PASSWORD, piswarm_audit, weak_target
+from processes import Target
+
+FAST = ("--private", "--rate", "500")
+
+
+@contextmanager
+def listener() -> Iterator[tuple[int, list[bytes]]]:
+    """A port of this machine, and what arrived there."""
+    arrived: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                arrived.append(b"connected")
+                connection.close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield server.getsockname()[1], arrived
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "say that it is yours"),
+        (("--private", "--only", "csfr"), "did you mean 'csrf'"),
+        (("--private", "--only", "xss", "--skip", "xss"), "leave no check"),
+        (("--private", "--account", "admin"), "not ROLE=NAME"),
+        (("--private", "--account", "a=b", "--account", "a=c"), "named twice"),
+        (("--private", "--json", "/no/such/folder/a.json"), "can't be written"),
+        (("--private", "--requirements", "/no/such/lock"), "no such file"),
+        (("--private", "--description", "openapi.json"), "not a path"),
+        (("--private", "--proof", "/no/such/folder/token"), "exclude each other"),
+        (("--proof", "/no/such/folder/token"), "can't write a token"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_sent(arguments: tuple[str, ...], said: str) -> None:
+    """Wrong input ends with 2 and one message, and not even a connection is made."""
+    with listener() as (port, arrived):
+        ended = piswarm_audit(f"http://127.0.0.1:{port}", *arguments)
+    assert (ended.returncode, arrived, ended.stdout) == (2, [], "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--private",)])
+def test_a_public_address_without_proof_is_refused(arguments: tuple[str, ...]) -> None:
+    """A public address without proof ends with 2. It is one of those that documents use and nobody has (RFC 5737)."""
+    ended = piswarm_audit("http://203.0.113.7", *arguments)
+    assert ended.returncode == 2
+    assert "a public address: its ownership must be proved" in ended.stderr
+    assert "Nothing was sent" in ended.stderr
+
+
+def test_the_proof_is_made_served_and_believed(tmp_path: Path) -> None:
+    """The first call makes the token, the next one is refused by one request, the last finds the proof served."""
+    token, served = tmp_path / "token", tmp_path / "served"
+    served.write_text("nothing yet\n")
+    with weak_target("proof", str(served)) as url:
+        first = piswarm_audit(url, "--proof", str(token), "--only", "cors")
+        second = piswarm_audit(url, "--proof", str(token), "--only", "cors")
+        served.write_text(second.stderr.strip().splitlines()[-1] + "\n")
+        third = piswarm_audit(url, "--proof", str(token), "--only", "cors")
+    assert (first.returncode, second.returncode, third.returncode) == (2, 2, 0)
+    assert "a new token was written" in first.stderr
+    assert "does not prove that the target is yours" in second.stderr
+    assert token.read_text().strip() not in first.stderr + second.stderr + third.stderr
+
+
+def test_the_embedded_target_passes_and_all_files_are_written(tmp_path: Path) -> None:
+    """The embedded target passes with status 0, in all four kinds of files."""
+    files = {kind: tmp_path / f"audit.{kind}" for kind in ("json", "html", "sarif", "junit")}
+    options = [text for kind, file in files.items() for text in (f"--{kind}", str(file))]
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        ended = piswarm_audit(target.url, *FAST, *options)
+    assert ended.returncode == 0, ended.stderr
+    assert "0 findings, 100% of checks passed" in ended.stdout
+    assert ended.stderr.count("/17] ") == 17
+    document = json.loads(files["json"].read_bytes())
+    assert (document["schema"], document["pass_rate"]) == ("piswarm/audit/1", 1.0)
+    assert len(document["checks"]) == 17
+    assert "<h2>Findings</h2>\n\n<p>None.</p>" in files["html"].read_text()
+    assert json.loads(files["sarif"].read_bytes())["runs"][0]["results"] == []
+    assert ET.parse(files["junit"]).getroot().get("failures") == "0"
+    assert not [file for file in files.values() if PASSWORD in file.read_text()]
+
+
+def test_a_finding_fails_by_its_severity(tmp_path: Path) -> None:
+    """A high finding gives status 1, and 0 where only critical ones are to fail; it is in every file."""
+    sarif, junit = tmp_path / "audit.sarif", tmp_path / "audit.xml"
+    with weak_target("cors") as url:
+        failed = piswarm_audit(url, *FAST, "--only", "cors", "--sarif", str(sarif), "--junit", str(junit))
+        passed = piswarm_audit(url, *FAST, "--only", "cors", "--fail-on", "critical")
+    assert (failed.returncode, passed.returncode) == (1, 0)
+    assert "HIGH cors/foreign-origin-with-credentials" in failed.stdout
+    (found,) = json.loads(sarif.read_bytes())["runs"][0]["results"]
+    assert (found["ruleId"], found["level"]) == ("cors/foreign-origin-with-credentials", "error")
+    case = ET.parse(junit).getroot().find("./testsuite/testcase")
+    assert case is not None
+    assert case.find("failure") is not None
+
+
+def test_a_check_that_could_not_end_is_no_pass() -> None:
+    """With too few requests allowed the status is 3, and the limit is named."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        ended = piswarm_audit(target.url, *FAST, "--only", "authentication", "--max-requests", "10")
+    assert ended.returncode == 3
+    assert "incomplete (the limit of 10 requests is reached (--max-requests))" in ended.stderr
+
+
+def test_a_target_that_is_not_there_aborts() -> None:
+    """A port where nobody listens gives status 4."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    ended = piswarm_audit(f"http://127.0.0.1:{port}", "--private")
+    assert ended.returncode == 4
+    assert "can't be audited" in ended.stderr
+
+
+def test_without_the_password_what_needs_accounts_is_not_run() -> None:
+    """Without the accounts' password the checks that need one say so, and the rest is done."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        ended = piswarm_audit(
+            target.url, *FAST, "--only", "csrf", "--only", "rate-limiting", PISWARM_TARGET_PASSWORD=""
+        )
+    assert ended.returncode == 0
+    assert "CSRF: not run (no account is signed in" in ended.stderr
+    assert "Rate limiting: passed" in ended.stderr

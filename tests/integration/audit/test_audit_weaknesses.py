@@ -1,0 +1,115 @@
+"""The audit finds each planted weakness, that one alone, and none in the embedded target."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from audits import LIMITS, PASSWORD, audit, weak_target
+from certificates import Authority
+from processes import Target
+
+from master.audit.budget import Limits
+from master.audit.checks.catalogue import CHECKS
+from master.audit.finding import Outcome
+
+PLANTED = {
+    "encryption": "encryption/secret-in-answer",
+    "security-headers": "security-headers/content-type-options",
+    "cors": "cors/foreign-origin-with-credentials",
+    "cache-invalidation": "cache-invalidation/stored-private-answer",
+    "authentication": "authentication/no-token",
+    "authorization": "authorization/role-not-checked",
+    "csrf": "csrf/cookie-for-other-sites",
+    "hashing": "hashing/guessable-key",
+    "randomness": "randomness/sequential",
+    "audit-logging": "audit-logging/failed-sign-in",
+    "error-messages": "error-messages/internals",
+    "input-validation": "input-validation/server-error",
+    "sql-injection": "sql-injection/error",
+    "sql-injection-in-silence": "sql-injection/condition",
+    "xss": "xss/reflected",
+    "rate-limiting": "rate-limiting/sign-in",
+}
+NOT_OF_HTTP = {"tls", "dependencies"}
+
+
+def test_a_weakness_is_planted_for_each_check() -> None:
+    """Each check has a planted weakness in this file."""
+    found = {rule.partition("/")[0] for rule in PLANTED.values()}
+    assert found | NOT_OF_HTTP == {check.id for check in CHECKS}
+
+
+def test_the_embedded_target_has_no_finding() -> None:
+    """The embedded target has no finding, and every check that applies comes to its end."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        result = audit(target.url)
+    assert result.findings == []
+    assert {check.check for check in result.checks if check.outcome is Outcome.NOT_RUN} == NOT_OF_HTTP
+    assert result.pass_rate == 1.0
+
+
+def test_the_wrapper_alone_adds_no_finding() -> None:
+    """The wrapper that plants weaknesses is none itself."""
+    with weak_target("none") as url:
+        assert audit(url).findings == []
+
+
+@pytest.mark.parametrize("weakness", PLANTED)
+def test_a_planted_weakness_is_found_and_none_beside_it(weakness: str) -> None:
+    """The audit finds the planted weakness and nothing else, and shows no password or token."""
+    with weak_target(weakness) as url:
+        result = audit(url)
+    assert [finding.rule.id for finding in result.findings] == [PLANTED[weakness]]
+    assert result.incomplete == []
+    assert PASSWORD not in result.findings[0].evidence
+
+
+def test_an_expired_certificate_is_found_and_none_beside_it(authority: Authority) -> None:
+    """A certificate that has expired is the one finding of a target with TLS."""
+    with weak_target("tls", str(authority.issue("127.0.0.1", ended=True))) as url:
+        result = audit(url.replace("http:", "https:"), ca_file=authority.ca, insecure=True)
+    assert [finding.rule.id for finding in result.findings] == ["tls/certificate"]
+
+
+def test_a_certificate_that_can_be_verified_is_no_bad_finding(authority: Authority) -> None:
+    """With its authority named, the certificate of one day is verified, and only about to expire."""
+    with weak_target("tls", str(authority.issue("127.0.0.1"))) as url:
+        result = audit(url.replace("http:", "https:"), ca_file=authority.ca)
+    assert [finding.rule.id for finding in result.findings] == ["tls/certificate-expires"]
+
+
+def test_known_vulnerabilities_of_dependencies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pip-audit reports of the lock file is the one finding; its report is a recorded one, since it needs the index."""
+    report = {
+        "dependencies": [
+            {
+                "name": "jinja2",
+                "version": "2.4.1",
+                "vulns": [{"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"], "aliases": [], "description": ""}],
+            },
+            {"name": "idna", "version": "3.10", "vulns": []},
+        ],
+        "fixes": [],
+    }
+    command = tmp_path / "pip-audit"
+    command.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(report)}\nEND\nexit 1\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("jinja2==2.4.1\nidna==3.10\n")
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        (finding,) = audit(target.url, requirements=lock).findings
+    assert finding.rule.id == "dependencies/known-vulnerability"
+    assert finding.evidence == "jinja2 2.4.1: PYSEC-2019-217 (fixed in 2.10.1)"
+
+
+def test_no_more_requests_are_sent_than_allowed() -> None:
+    """At the limit of requests the audit ends, and says which checks it could not end."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        result = audit(target.url, limits=Limits(LIMITS.rate_per_s, 40, 120.0))
+        sent = sum(target.counts().values())
+    assert result.requests == 40
+    assert sent == 39  # the one for /metrics is not among these counts
+    assert {check.check for check in result.incomplete} >= {"authentication", "xss"}
