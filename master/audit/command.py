@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from master.errors import ExitCode, InputError
+from master.errors import AbortError, ExitCode, InputError
 
 if TYPE_CHECKING:
     from master.audit.finding import AuditResult, Severity
@@ -109,11 +109,14 @@ def audit(
         insecure=insecure,
         requirements=requirements,
     )
-    result = run_audit(
-        plan,
-        lambda number, count, check: typer.echo(check_line(number, count, check), err=True),
-        lambda warning: typer.echo(f"piswarm: warning: {warning}", err=True),
-    )
+    try:
+        result = run_audit(
+            plan,
+            lambda number, count, check: typer.echo(check_line(number, count, check), err=True),
+            lambda warning: typer.echo(f"piswarm: warning: {warning}", err=True),
+        )
+    except KeyboardInterrupt:
+        raise AbortError("interrupted: the audit is not complete, and nothing was written") from None
     severity = Severity[fail_on.name]
     _write(result, severity, as_json=as_json, html=html, sarif=sarif, junit=junit)
     for line in summary_lines(result):

@@ -185,3 +185,10 @@ def test_a_report_of_pip_audit_is_read() -> None:
     for broken in (b"", b"[]", b'{"dependencies": 1}', b'{"dependencies": ["a"]}'):
         with pytest.raises(UnreachableError):
             read_report(broken)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["/usr/" * 800_000, "a" * 4_000_000, 'File "' * 600_000, "at a(" * 800_000])
+def test_an_answer_of_great_length_is_searched_in_time(text: str) -> None:
+    """A target can't keep the audit busy by what it answers: the search takes time in proportion to its length."""
+    assert not shown_internals(answer(text))

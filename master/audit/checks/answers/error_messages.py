@@ -14,10 +14,11 @@ from master.audit.site import ABSENT, NotApplicableError, Site, invented_name
 
 _MAX_OPERATIONS = 30
 
+# Repetitions are bounded here and in other checks: a hostile answer must not make a search take the square of its length.
 _INTERNALS = re.compile(
-    r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\bat [\w.$]+\([\w]+\.java:\d+\)"
-    r"|\n\s+at .+\.js:\d+:\d+|goroutine \d+ \[|/(?:usr|home|srv|opt|var)/[\w./-]+\.(?:py|js|rb|php|go|java)\b"
-    r"|[A-Za-z_]\w*(?:Error|Exception): |stack trace:|<b>Fatal error</b>"
+    r"Traceback \(most recent call last\)|File \"[^\"]{1,300}\", line \d+|\bat [\w.$]{1,200}\(\w{1,100}\.java:\d+\)"
+    r"|\n\s{1,20}at .{1,200}\.js:\d+:\d+|goroutine \d+ \[|/(?:usr|home|srv|opt|var)/[\w./-]{1,200}\.(?:py|js|rb|php|go|java)\b"
+    r"|\b[A-Za-z_]\w{0,80}(?:Error|Exception): |stack trace:|<b>Fatal error</b>"
 )
 _VERSION = re.compile(r"[A-Za-z][\w.-]*/\d+\.\d+")
 

@@ -15,7 +15,7 @@ _SECRET_NAMES = re.compile(
     r"^(password|passwd|pwd|secret|client_?secret|private_?key|secret_?key|api_?key|master_?key|mnemonic|seed_?phrase)$",
     re.IGNORECASE,
 )
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 _HASHES = ("$argon2", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$scrypt$", "$pbkdf2", "{SSHA", "***")
 
 _PLAIN_HTTP = Rule(

@@ -38,8 +38,8 @@ KNOWN_KEYS = (
 """Keys of examples and of what is never changed."""
 
 _HASH = re.compile(
-    r"\$argon2(?:i|d|id)\$v=|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$(?:5|6)\$[^$\"\s]+\$[./A-Za-z0-9]{20,}|\$pbkdf2"
-    r"|pbkdf2_sha\d+\$\d+\$|\"(?:password_?hash|passwd_?hash|pwd_?hash)\"\s*:\s*\"[^\"]+\"",
+    r"\$argon2(?:i|d|id)\$v=|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$(?:5|6)\$[^$\"\s]{1,100}\$[./A-Za-z0-9]{20,}|\$pbkdf2"
+    r"|pbkdf2_sha\d{1,3}\$\d{1,9}\$|\"(?:password_?hash|passwd_?hash|pwd_?hash)\"\s{0,5}:\s{0,5}\"[^\"]",
     re.IGNORECASE,
 )
 

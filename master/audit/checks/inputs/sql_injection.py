@@ -19,7 +19,7 @@ _TRUE, _FALSE = "zqx' OR '1'='1", "zqx' OR '1'='2"
 _BYPASS = "piswarm-audit' OR '1'='1' --"
 
 _ERROR = re.compile(
-    r"sqlite3?\.\w*Error|unrecognized token: |near \"[^\"]*\": syntax error|syntax error at or near"
+    r"sqlite3?\.\w{0,40}Error|unrecognized token: |near \"[^\"]{0,100}\": syntax error|syntax error at or near"
     r"|unterminated quoted string|psycopg2?\.|SQLSTATE\[|You have an error in your SQL syntax|ORA-\d{5}"
     r"|Unclosed quotation mark|pg_query\(\)|SQLException",
     re.IGNORECASE,
