@@ -31,6 +31,24 @@ PLANTED = {
     "sql-injection-in-silence": "sql-injection/condition",
     "xss": "xss/reflected",
     "rate-limiting": "rate-limiting/sign-in",
+    # More than one for some checks.
+    "forged-token": "authentication/forged-token",
+    "refresh-token": "authentication/refresh-token-as-access-token",
+    "sign-out": "authentication/token-after-sign-out",
+    "known-names": "error-messages/account-exists",
+    "logged-passwords": "audit-logging/secret-in-log",
+    "silent-denials": "audit-logging/denied-access",
+    "star-origin": "cors/foreign-origin",
+    "hash-in-answer": "hashing/hash-in-answer",
+    "repeated": "randomness/repeated",
+    "short": "randomness/too-short",
+    "accepts-lists": "input-validation/wrong-type-accepted",
+    "long-bodies": "input-validation/unbounded-body",
+    "sql-sign-in": "sql-injection/sign-in",
+    "no-retry-after": "rate-limiting/retry-after",
+    "named-server": "error-messages/software-version",
+    "page-without-policy": "security-headers/content-security-policy",
+    "page-in-frames": "security-headers/framing",
 }
 NOT_OF_HTTP = {"tls", "dependencies"}
 
@@ -78,6 +96,21 @@ def test_a_certificate_that_can_be_verified_is_no_bad_finding(authority: Authori
     with weak_target("tls", str(authority.issue("127.0.0.1"))) as url:
         result = audit(url.replace("http:", "https:"), ca_file=authority.ca)
     assert [finding.rule.id for finding in result.findings] == ["tls/certificate-expires"]
+
+
+@pytest.mark.parametrize(
+    ("weakness", "found"),
+    [
+        ("tls-old", "tls/old-protocol"),
+        ("tls-anonymous", "tls/weak-cipher"),
+        ("none", "security-headers/strict-transport-security"),
+    ],
+)
+def test_a_weakness_of_tls_is_found_and_none_beside_it(authority: Authority, weakness: str, found: str) -> None:
+    """What clients should no longer be offered is found, beside the certificate of one day."""
+    with weak_target(weakness, str(authority.issue("127.0.0.1"))) as url:
+        result = audit(url.replace("http:", "https:"), ca_file=authority.ca)
+    assert {finding.rule.id for finding in result.findings} == {"tls/certificate-expires", found}
 
 
 def test_known_vulnerabilities_of_dependencies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
