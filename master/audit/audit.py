@@ -61,7 +61,9 @@ def run_audit(plan: AuditPlan, progress: Progress, warn: Callable[[str], None]) 
                 f"the certificate of {plan.address.origin} can't be verified: {error}",
                 hint="Name its authority with --ca-file, or say --insecure to audit it as it is.",
             ) from None
-        except (UnreachableError, BudgetError) as error:
+        except BudgetError as error:
+            raise AbortError(f"{error} before the first check", hint="Allow more.") from None
+        except UnreachableError as error:
             raise AbortError(f"{plan.address.origin} can't be audited: {error}", hint="Is the target up?") from None
         results = []
         for number, check in enumerate(plan.checks, 1):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from audits import LIMITS, PASSWORD, audit, weak_target
+from audits import ACCOUNTS, LIMITS, PASSWORD, audit, weak_target
 from certificates import Authority
 from processes import Target
 
+from master.audit.address import Reach, resolve
+from master.audit.audit import AuditPlan, run_audit
 from master.audit.budget import Limits
-from master.audit.checks.catalogue import CHECKS
+from master.audit.checks.catalogue import CHECKS, select
 from master.audit.finding import Outcome
 
 PLANTED = {
@@ -60,10 +63,13 @@ def test_a_weakness_is_planted_for_each_check() -> None:
 
 
 def test_the_embedded_target_has_no_finding() -> None:
-    """The embedded target has no finding, and every check that applies comes to its end."""
+    """The embedded target has no finding, every check that applies comes to its end, and nothing is changed but sessions."""
     with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
         result = audit(target.url)
+        counts = target.counts()
     assert result.findings == []
+    changing = {route for method, route, status in counts if method not in {"GET", "HEAD", "OPTIONS"} and status < 300}
+    assert changing == {"/auth/login", "/auth/logout"}
     assert {check.check for check in result.checks if check.outcome is Outcome.NOT_RUN} == NOT_OF_HTTP
     assert result.pass_rate == 1.0
 
@@ -111,6 +117,22 @@ def test_a_weakness_of_tls_is_found_and_none_beside_it(authority: Authority, wea
     with weak_target(weakness, str(authority.issue("127.0.0.1"))) as url:
         result = audit(url.replace("http:", "https:"), ca_file=authority.ca)
     assert {finding.rule.id for finding in result.findings} == {"tls/certificate-expires", found}
+
+
+def test_an_answer_for_another_account_is_found() -> None:
+    """A cache that forgets whose an answer is makes several checks fail; its own finds it."""
+    with weak_target("shared-cache") as url:
+        (finding,) = audit(url, only=["cache-invalidation"]).findings
+    assert finding.rule.id == "cache-invalidation/shared-answer"
+
+
+def test_passwords_in_the_clear_are_found_beyond_loopback() -> None:
+    """Plain HTTP is a finding as soon as the address is not this machine's own."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        address = replace(resolve(target.url), reach=Reach.PRIVATE)
+        plan = AuditPlan(address, select(["encryption"], []), ACCOUNTS, LIMITS, private=True)
+        (finding,) = run_audit(plan, lambda *_: None, lambda _: None).findings
+    assert finding.rule.id == "encryption/plain-http"
 
 
 def test_known_vulnerabilities_of_dependencies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

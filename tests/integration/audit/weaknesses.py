@@ -172,6 +172,22 @@ class EchoingPage(Weakness):
         return False
 
 
+class SharedCache(Weakness):
+    """It keeps who one is for whoever asks next."""
+
+    _kept = b""
+
+    def before(self, exchange: Exchange) -> bool:
+        if exchange.path == "/auth/me" and self._kept and exchange.token():
+            exchange.set_answer(200, "application/json", self._kept)
+            return True
+        return False
+
+    def after(self, exchange: Exchange) -> None:
+        if exchange.path == "/auth/me" and exchange.status == 200:
+            self._kept = exchange.answer
+
+
 class StaysWithTls(Weakness):
     """No weakness: what a target with TLS says."""
 
@@ -338,6 +354,7 @@ WEAKNESSES: dict[str, type[Weakness]] = {
     "tls": StaysWithTls,
     "tls-old": StaysWithTls,
     "tls-anonymous": StaysWithTls,
+    "shared-cache": SharedCache,
     "proof": Proof,
     "forged-token": AnySignature,
     "refresh-token": AnyUse,
