@@ -136,7 +136,7 @@ def test_passwords_in_the_clear_are_found_beyond_loopback() -> None:
 
 
 def test_known_vulnerabilities_of_dependencies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pip-audit reports of the lock file is the one finding; its report is a recorded one, since it needs the index."""
+    """What pip-audit reports of the lock file is the one finding; a script writes a report of its form, as it needs the index."""
     report = {
         "dependencies": [
             {
