@@ -9,14 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
-
-from worker.tracing.installed import is_installed
-
-needs_opentelemetry = pytest.mark.skipif(
-    not is_installed(), reason="OpenTelemetry is not installed: pip install --editable '.[tracing]'"
-)
-
 
 @dataclass(frozen=True)
 class ReceivedSpan:

@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 import pytest
 from benches import Bench, wait_for_child
-from collector import needs_opentelemetry
 from processes import ROOT
 
 sys.path.append(str(ROOT / "tests/bench/monitoring"))
@@ -44,13 +43,7 @@ def test_each_floor_is_shown_with_what_was_reached_and_its_margin(tmp_path: Path
 
 
 @needs_cores
-@pytest.mark.parametrize(
-    "area",
-    [
-        *sorted(set(FLOORS) - {"spans", "stalls"}),
-        *(pytest.param(area, marks=needs_opentelemetry) for area in ("spans", "stalls")),
-    ],
-)
+@pytest.mark.parametrize("area", FLOORS)
 def test_every_area_can_be_measured(tmp_path: Path, area: str) -> None:
     """One round of each area has a value for each of its figures; whether it reaches the floor is not judged here."""
     out = tmp_path / "monitoring.json"

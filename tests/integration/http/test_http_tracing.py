@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import gevent
 import psutil
 import pytest
-from collector import CLIENT, ERROR, UNSET, Collector, needs_opentelemetry
+from collector import CLIENT, ERROR, UNSET, Collector
 from free_ports import free_ports
 from http_server import Server, Visitor, redirect, reply
 
@@ -21,7 +21,6 @@ from worker.http.session import Session
 from worker.tracing.tracer import FULL, SpanPipe, Tracer
 from worker.wire.messages import Tracing
 
-pytestmark = needs_opentelemetry
 WORKER = "pi007_0"
 
 

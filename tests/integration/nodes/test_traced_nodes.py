@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector import Collector, needs_opentelemetry
+from collector import Collector
 from processes import Piswarm, Target
 from standing_fleet import StandingFleet, plan
 
@@ -28,7 +28,6 @@ def traced(piswarm: Piswarm, endpoint: str) -> Path:
     return scenario
 
 
-@needs_opentelemetry
 def test_each_node_exports_its_own_spans(piswarm: Piswarm, tmp_path: Path) -> None:
     """The collector has a span for each request of the result, from both nodes."""
     with Collector() as collector, StandingFleet(tmp_path, 2) as fleet:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from collector import Collector, needs_opentelemetry
+from collector import Collector
 from free_ports import free_ports
 from processes import Finished, Piswarm, left_behind
 
@@ -43,7 +43,6 @@ def lost_spans(finished: Finished) -> Counter[str]:
     return found
 
 
-@needs_opentelemetry
 def test_each_request_of_a_fleet_is_a_span(piswarm: Piswarm, tmp_path: Path) -> None:
     """The collector has as many spans as the result has requests, of every worker, with the name of the run."""
     with Collector() as collector:
@@ -57,7 +56,6 @@ def test_each_request_of_a_fleet_is_a_span(piswarm: Piswarm, tmp_path: Path) -> 
     assert not left_behind(tmp_path)
 
 
-@needs_opentelemetry
 @pytest.mark.parametrize("kind", ["dead", "stalled"])
 def test_a_collector_that_is_dead_or_stalls_does_not_touch_the_run(piswarm: Piswarm, tmp_path: Path, kind: str) -> None:
     """All requests are made and succeed; the result says of every span that it is lost."""

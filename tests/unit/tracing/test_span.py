@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.tracing.installed import is_installed
 from worker.tracing.span import (
     LOW_64,
     MAX_FRAME_BYTES,
@@ -77,7 +76,6 @@ def test_the_share_of_sampled_traces_is_what_was_asked_for(percent: float) -> No
     assert sampling_bound(percent) / (LOW_64 + 1) == pytest.approx(percent / 100)
 
 
-@pytest.mark.skipif(not is_installed(), reason="OpenTelemetry is not installed: pip install --editable '.[tracing]'")
 def test_others_sample_the_same_traces() -> None:
     """A target that samples by OpenTelemetry's ratio keeps the traces that are kept here."""
     from opentelemetry.sdk.trace.sampling import TraceIdRatioBased  # noqa: PLC0415
