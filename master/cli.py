@@ -224,7 +224,7 @@ def run(
         target=target, users=users, rate_per_s=rate_per_s, max_users=max_users, duration_s=duration_s, nodes=nodes
     )
     read = load_for_run(scenario, overrides, real_nodes=roster is not None)
-    required = resolve_required(scenario, read.scenario, services, os.environ)
+    required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)
     _warn(read.warnings)
     plan = RunPlan(
         scenario=read.scenario,
@@ -264,9 +264,9 @@ def resume(
     found = RunDirectory(directory.resolve())
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
-    scenario = load_for_resume(found.scenario)
-    required = resolve_required(found.scenario, scenario, services, os.environ)
-    _show_result(scenario.name, lambda view, show: runs.resume(scenario, found, view, show, required))
+    read = load_for_resume(found.scenario)
+    required = resolve_required(found.scenario, read.scenario, services, os.environ, read.mentions)
+    _show_result(read.scenario.name, lambda view, show: runs.resume(read.scenario, found, view, show, required))
 
 
 @app.command(

@@ -10,8 +10,10 @@ from pathlib import Path
 from master.errors import InputError
 from master.project.checks.all_checks import check_locustfile, import_checked, raise_refused
 from master.project.checks.import_checks import hosts_of
+from master.project.checks.named_addresses import find_mentions
 from master.project.checks.task_checks import find_unfit_users
 from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
+from master.services.payment import Mention
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
 from worker.load.locust_options import own_variables
@@ -21,11 +23,15 @@ from worker.users.database.drivers import MissingDriverError, import_drivers
 
 @dataclass(frozen=True)
 class LoadedScenario:
-    """A scenario that can be run, warnings for the operator, and the values of the locustfile's own options."""
+    """A scenario that can be run, warnings for the operator, and the values of the locustfile's own options.
+
+    `mentions` are the hosts that the locustfile names.
+    """
 
     scenario: Scenario
     warnings: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    mentions: Sequence[Mention] = ()
 
 
 def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> LoadedScenario:
@@ -44,7 +50,7 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
     _check_tracing(scenario, imported.classes, real_nodes=real_nodes)
     warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
     warnings += load_warnings(file, scenario)
-    return LoadedScenario(scenario, warnings, own_variables(os.environ))
+    return LoadedScenario(scenario, warnings, own_variables(os.environ), find_mentions(imported))
 
 
 def load_warnings(file: Path, scenario: Scenario) -> list[str]:
@@ -82,8 +88,10 @@ def _check_tracing(scenario: Scenario, classes: Mapping[str, type], *, real_node
             raise InputError(str(error), hint="Install it here, or leave 'tracing' out.") from None
 
 
-def load_for_resume(file: Path) -> Scenario:
+def load_for_resume(file: Path) -> LoadedScenario:
     """The scenario of a run that was begun, and checked then. Raises InputError."""
     locustfile = locustfile_of(file)
-    known = user_classes() if locustfile is None else import_checked(locustfile).classes
-    return load_scenario(file, known)
+    if locustfile is None:
+        return LoadedScenario(load_scenario(file, user_classes()))
+    imported = import_checked(locustfile)
+    return LoadedScenario(load_scenario(file, imported.classes), mentions=find_mentions(imported))

@@ -1,21 +1,19 @@
-"""The services that a scenario requires, and that payment is never put under load."""
+"""The services that a scenario requires, and that nothing of a run reaches payment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from master.errors import InputError
+from master.errors import InputError, list_faults
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.suggest import did_you_mean
-from master.services.addresses import PORTS, address_of
 from master.services.check import Questions, prepare_questions
 from master.services.health import ServiceHealth, describe_unhealthy
 from master.services.loader import load_services
 from master.services.model import Catalogue, Service
-from master.services.tron import is_public_host
+from master.services.payment import Mention, find_payment_mentions, find_payment_target, payment_services
 from master.yaml_file.document import Document, read_document
 
 _ANY_TARGET = "http://127.0.0.1:1"
@@ -41,16 +39,15 @@ class RequiredServices:
 
 
 def resolve_required(
-    file: Path, scenario: Scenario, folder: Path, variables: Mapping[str, str]
+    file: Path, scenario: Scenario, folder: Path, variables: Mapping[str, str], mentions: Sequence[Mention] = ()
 ) -> RequiredServices | None:
     """What `scenario`, read from `file`, requires of the services in `folder`; None where it requires none.
 
-    Raises InputError where a service is not there or not in use, and where payment would be put under load. A folder that does not
-    exist is none where nothing is required.
+    `mentions` are those of its locustfile. Raises InputError where a service is not there or not in use, and where payment would be put
+    under load. A folder that does not exist is none where nothing is required.
     """
     catalogue = load_services(folder) if scenario.require or folder.is_dir() else None
-    if fault := find_payment_fault(scenario.target, catalogue, variables):
-        raise InputError(fault, hint="Name another target. Nothing was sent.")
+    _keep_payment_apart(scenario.target, mentions, catalogue, variables)
     if catalogue is None or not scenario.require:
         return None
     document = read_document(file)
@@ -77,23 +74,18 @@ def _check_name(document: Document, index: int, name: str, catalogue: Catalogue,
         )
 
 
-def find_payment_fault(target: str, catalogue: Catalogue | None, variables: Mapping[str, str]) -> str | None:
-    """Why `target` must not be put under load: it is a payment service; None when it is none."""
+def _keep_payment_apart(
+    target: str, mentions: Sequence[Mention], catalogue: Catalogue | None, variables: Mapping[str, str]
+) -> None:
     try:
-        parts = urlsplit(target)
-        host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme)
-    except ValueError:
-        return None  # no URL, which others say
-    if is_public_host(host):
-        return f"the target {host} is a public node of TRON: payment is never put under load"
-    for service in () if catalogue is None else catalogue.services.values():
-        endpoint = service.shape.endpoint
-        if service.under_load or endpoint is None:
-            continue
-        try:
-            address = address_of(endpoint.url, endpoint.url_from, variables, target)
-        except ValueError as error:
-            return f"{service.name}: {error}, so it can't be seen that the target is not this payment service"
-        if address is not None and (address.host.rstrip("."), address.port) == (host.rstrip("."), port):
-            return f"the target {host}:{port} is the payment service {service.name!r}, which is never put under load"
-    return None
+        payment = payment_services(catalogue, variables, target)
+    except ValueError as error:
+        raise InputError(str(error), hint="Correct the URL. Nothing was sent.") from None
+    if fault := find_payment_target(target, payment):
+        raise InputError(fault, hint="Name another target. Nothing was sent.")
+    rows = find_payment_mentions(mentions, payment)
+    hint = "Take it out of the locustfile. Nothing was sent."
+    if len(rows) == 1:
+        raise InputError(rows[0], hint=hint)
+    if rows:
+        raise InputError(f"{len(rows)} places of the locustfile\n{list_faults(rows, len(rows))}", hint=hint)

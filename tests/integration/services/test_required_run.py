@@ -9,7 +9,7 @@ import psutil
 import pytest
 from database_servers import Redis
 from free_ports import free_ports
-from processes import ROOT, Piswarm, Target
+from processes import LOCUSTFILE, ROOT, Piswarm, Target
 from run_events import wait_for_event
 
 SERVICES = ROOT / "configs" / "services"
@@ -103,3 +103,19 @@ def test_a_public_node_of_the_payment_network_is_never_a_target(piswarm: Piswarm
     finished = piswarm.run(piswarm.scenario(), "--target", "https://nile.trongrid.io")
     assert finished.status == 2, finished.output
     assert "payment is never put under load" in " ".join(finished.output.split())
+
+
+def test_a_locustfile_that_names_the_payment_service_is_refused(
+    monkeypatch: pytest.MonkeyPatch, piswarm: Piswarm, tmp_path: Path
+) -> None:
+    """At its line, before anything is started; the service is known from the environment."""
+    monkeypatch.setenv("PISWARM_TRON_URL", "http://127.0.0.1:9")
+    scenario = piswarm.scenario()
+    (tmp_path / "visitors.py").write_text(
+        f"{LOCUSTFILE}\n    @task\n    def pay(self):\n        self.client.get('http://localhost:9/pay')\n"
+    )
+    finished = piswarm.run(scenario, *FROM)
+    assert finished.status == 2, finished.output
+    line = LOCUSTFILE.count("\n") + 4
+    assert f"visitors.py:{line}: localhost:9 is the payment service 'tron-payment'" in finished.output
+    assert not finished.directory.exists()

@@ -52,6 +52,7 @@ PURE = (
     "master.services.losses",
     "master.services.model",
     "master.services.order",
+    "master.services.payment",
     "master.services.probes",
     "master.services.schema",
     "master.services.tree",

@@ -115,7 +115,7 @@ def test_a_payment_service_that_the_environment_names_is_known_too() -> None:
     """The shipped one has its URL from there."""
     scenario = load(ROOT / "configs" / "scenarios" / "light.yml")
     aimed = replace(scenario, target="http://127.0.0.1:8090")
-    with pytest.raises(InputError, match="'tron-payment', which is never put under load"):
+    with pytest.raises(InputError, match="'tron-payment': payment is never put under load"):
         resolve_required(SCENARIOS[0], aimed, SHIPPED, {"PISWARM_TRON_URL": "http://127.0.0.1:8090"})
 
 
