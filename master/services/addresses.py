@@ -10,8 +10,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from master.scenario.suggest import did_you_mean
 
-PORTS = {"http": 80, "https": 443, "tcp": None, "postgresql": 5432, "redis": 6379, "mongodb": 27017}
+PORTS = {"http": 80, "https": 443, "tcp": None, "postgresql": 5432, "redis": 6379, "rediss": 6379, "mongodb": 27017}
 """Schemes of a service's URL, with their ports; tcp has none of its own."""
+WITH_TLS = {"http": "https", "redis": "rediss"}
+"""Schemes without TLS that have one with it."""
 TARGET = "target"
 """In place of a URL: the target of the run, or the one that is checked."""
 
@@ -37,6 +39,16 @@ class Address:
         """The URL for people, without an account."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted from its first byte."""
+        return self.scheme in WITH_TLS.values()
+
+    @property
+    def lacks_tls(self) -> bool:
+        """Whether it is without TLS, where its scheme has one with it, and leaves this machine."""
+        return self.scheme in WITH_TLS and not self.is_loopback
 
     @property
     def is_loopback(self) -> bool:

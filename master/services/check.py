@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from master.errors import InputError
-from master.services.addresses import TARGET, address_of
+from master.services.addresses import TARGET, WITH_TLS, address_of
+from master.services.certificates import trust
 from master.services.health import Asked, ServiceHealth, assess
 from master.services.model import Service
 from master.services.prober import Probe, ask_all
@@ -36,14 +40,21 @@ def prepare_questions(services: Sequence[Service], variables: Mapping[str, str],
     """What to ask of `services`, by the environment `variables` and the URL of the target. Raises InputError."""
     probes: list[Probe] = []
     unused: dict[str, str] = {}
+    trusted = cache(trust)  # reading the authorities of the system takes some 20 ms
     for service in services:
-        probe = _probe(service, variables, target, unused)
+        probe = _probe(service, variables, target, unused, trusted)
         if probe is not None:
             probes.append(probe)
     return Questions(services, probes, unused)
 
 
-def _probe(service: Service, variables: Mapping[str, str], target: str, unused: dict[str, str]) -> Probe | None:
+def _probe(
+    service: Service,
+    variables: Mapping[str, str],
+    target: str,
+    unused: dict[str, str],
+    trusted: Callable[[Path | None], ssl.SSLContext],
+) -> Probe | None:
     endpoint, health = service.shape.endpoint, service.shape.health
     if endpoint is None:
         return None
@@ -54,10 +65,10 @@ def _probe(service: Service, variables: Mapping[str, str], target: str, unused: 
     if address is None:
         unused[service.name] = f"{endpoint.url_from} is not set"
         return None
-    if service.shape.security.tls == "required" and address.scheme == "http" and not address.is_loopback:
+    if service.shape.security.tls == "required" and address.lacks_tls:
         raise InputError(
             f"{service.name}: {address.shown} is without TLS, which its security policy requires",
-            hint="Give it an https:// URL; nothing was asked.",
+            hint=f"Give it a URL of {WITH_TLS[address.scheme]}://; nothing was asked.",
         )
     if health is None:
         return None
@@ -67,4 +78,8 @@ def _probe(service: Service, variables: Mapping[str, str], target: str, unused: 
             f"{service.name} is asked by {health.probe}, which does not fit {whose}: {address.shown}",
             hint=f"It needs a URL that starts with {' or '.join(f'{each}://' for each in PROBES[health.probe])}.",
         )
-    return Probe(service.name, address, exchange_for(health, address), health.timeout)
+    try:
+        tls = trusted(service.ca_file) if address.uses_tls else None
+    except ValueError as error:
+        raise InputError(f"{service.name}: {error}", hint="Correct the file; nothing was asked.") from None
+    return Probe(service.name, address, exchange_for(health, address), health.timeout, tls)

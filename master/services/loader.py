@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from master.errors import InputError, list_faults
 from master.scenario.shape_base import check_service_name
 from master.scenario.suggest import did_you_mean
+from master.services.certificates import trust
 from master.services.faults import note_findings
 from master.services.model import Catalogue, Service
 from master.services.order import DependencyCycleError, dependency_order
@@ -39,6 +40,11 @@ class _Found:
             return
         self.services[service.name] = service
         self.places[service.name] = (document, place)
+        if service.ca_file is not None:
+            try:
+                trust(service.ca_file)
+            except ValueError as error:
+                document.fault((*place, "security", "ca_file"), str(error))
 
 
 def load_services(folder: Path) -> Catalogue:

@@ -25,6 +25,12 @@ class Service:
         return self.kind != "payment"
 
     @property
+    def ca_file(self) -> Path | None:
+        """The file with the authorities that its certificate must be of; None for those of the system."""
+        written = self.shape.security.ca_file
+        return None if written is None else self.file.parent / written
+
+    @property
     def variable(self) -> str | None:
         """The environment variable that has its URL; None where its file has it."""
         return None if self.shape.endpoint is None else self.shape.endpoint.url_from

@@ -24,12 +24,13 @@ GRACE_S = 0.1
 
 @dataclass(frozen=True)
 class Probe:
-    """One service to ask."""
+    """One service to ask. `tls` says which certificates are trusted; None where the connection is a plain one."""
 
     service: str
     address: Address
     exchange: Exchange
     timeout_s: float
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def ask(probe: Probe) -> Probed:
     except TimeoutError:
         answer = _silent(probe)
     except ssl.SSLError as error:
-        answer = Answer(False, f"{probe.address.shown}: TLS fails: {error.reason or error}")
+        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        answer = Answer(False, f"{probe.address.shown}: TLS fails: {reason}")
     except (OSError, UnicodeError) as error:  # a name that no resolver takes is a UnicodeError
         answer = Answer(False, f"{probe.address.shown}: {getattr(error, 'strerror', None) or error}")
     return Probed(answer, time.monotonic() - began_s)
@@ -91,10 +93,9 @@ def _ask(probe: Probe, deadline_s: float) -> Answer:
         connection = closing.enter_context(
             socket.create_connection((address.host, address.port), timeout=_left_s(deadline_s))
         )
-        if address.scheme == "https":
+        if probe.tls is not None:
             connection.settimeout(_left_s(deadline_s))
-            context = ssl.create_default_context()
-            connection = closing.enter_context(context.wrap_socket(connection, server_hostname=address.host))
+            connection = closing.enter_context(probe.tls.wrap_socket(connection, server_hostname=address.host))
         connection.settimeout(_left_s(deadline_s))
         connection.sendall(exchange.request)
         received = bytearray()

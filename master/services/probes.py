@@ -75,9 +75,12 @@ class HttpExchange:
     def request(self) -> bytes:
         """The request, after which the service is to close the connection."""
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        path = f"{self.address.path}{self.path}" or "/"
-        head = f"GET {path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\nUser-Agent: piswarm\r\n"
+        head = f"GET {self._full_path} HTTP/1.1\r\nHost: {host}:{self.address.port}\r\nUser-Agent: piswarm\r\n"
         return f"{head}Accept: */*\r\nConnection: close\r\n\r\n".encode("latin-1", "replace")
+
+    @property
+    def _full_path(self) -> str:
+        return f"{self.address.path}{self.path}" or "/"
 
     def judge(self, received: bytes) -> Answer | None:
         """The status line, once it is there."""
@@ -90,7 +93,7 @@ class HttpExchange:
         status = int(words[1])
         expected = 200 <= status < 300 if self.status is None else status == self.status
         wanted = "" if expected else f", where {self.status or 'a status from 200 to 299'} is healthy"
-        return Answer(expected, f"GET {self.path}: status {status}{wanted}")
+        return Answer(expected, f"GET {self._full_path}: status {status}{wanted}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from master.scenario.shape_base import ServiceName, Shape, duration, max_length
 from master.scenario.units import parse_rate
-from master.services.addresses import TARGET, check_written, parse_address
+from master.services.addresses import TARGET, WITH_TLS, check_written, parse_address
 from master.services.tron import HOSTS, check_address, check_fee_limit
 
 DEFAULT_TIMEOUT_S = 0.5
@@ -18,9 +18,9 @@ _MAX_COUNT = 2**53
 _MAX_STATUS = 599
 PROBES = {
     "http": ("http", "https"),
-    "tcp": ("http", "https", "tcp", "postgresql", "redis", "mongodb"),
+    "tcp": ("http", "https", "tcp", "postgresql", "redis", "rediss", "mongodb"),
     "postgresql": ("postgresql",),
-    "redis": ("redis",),
+    "redis": ("redis", "rediss"),
 }
 """Ways to ask for health, and the schemes of URLs that each fits."""
 
@@ -73,9 +73,13 @@ class HealthShape(Shape):
 
 
 class SecurityShape(Shape):
-    """What a service asks of connections to it. Where TLS is required, only loopback is reached without."""
+    """What a service asks of connections to it. Where TLS is required, only loopback is reached without.
+
+    `ca_file` has the authorities that its certificate must be of, in place of those of the system; a path from the file's own folder.
+    """
 
     tls: Literal["required", "optional"] = "optional"
+    ca_file: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
 class LimitsShape(Shape):
@@ -115,10 +119,15 @@ class PartShape(Shape):
     @classmethod
     def _with_tls(cls, security: SecurityShape, info: ValidationInfo) -> SecurityShape:
         endpoint: EndpointShape | None = info.data.get("endpoint")
-        if security.tls == "required" and endpoint is not None and endpoint.url not in {None, TARGET}:
-            address = parse_address(str(endpoint.url))
-            if address.scheme == "http" and not address.is_loopback:
-                raise ValueError("TLS is required, and the endpoint is http://: write https://")
+        if endpoint is None or endpoint.url in {None, TARGET}:
+            return security
+        address = parse_address(str(endpoint.url))
+        if security.tls == "required" and address.lacks_tls:
+            raise ValueError(
+                f"TLS is required, and the endpoint is {address.scheme}://: write {WITH_TLS[address.scheme]}://"
+            )
+        if security.ca_file is not None and not address.uses_tls:
+            raise ValueError(f"ca_file is for https:// and rediss://, and the endpoint is {address.scheme}://")
         return security
 
 

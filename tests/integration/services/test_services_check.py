@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from database_servers import Postgres, Redis
 from free_ports import free_ports
-from processes import PISWARM, ROOT, Target
+from processes import ROOT, Target
+from services_command import check, states
 
 SERVICES = ROOT / "configs" / "services"
-
-
-def check(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PISWARM, "services", "check", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def states(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Return the rows of the JSON document by their names."""
-    assert not done.stderr, done.stderr
-    return {row["name"]: row for row in json.loads(done.stdout)["services"]}
 
 
 @pytest.fixture

@@ -56,6 +56,22 @@ def test_services_come_in_the_order_of_what_they_depend_on(tmp_path: Path) -> No
         ("gateway", GATEWAY + "limits: {rate: 5}\n", ["gateway.yml:4", "limits.rate", "unit"]),
         ("gateway", "kind: gateway\nhealth: {probe: http}\n", ["gateway.yml:2", "no endpoint"]),
         ("gateway", "kind: [", ["gateway.yml:1", "not YAML"]),
+        (
+            "gateway",
+            GATEWAY.replace("http://", "https://") + "security: {ca_file: none.pem}\n",
+            ["gateway.yml:4", "security.ca_file", "none.pem is no file"],
+        ),
+        (
+            "gateway",
+            GATEWAY.replace("http://", "https://") + "security: {ca_file: gateway.yml}\n",
+            ["gateway.yml:4", "security.ca_file", "has no certificate in it"],
+        ),
+        ("gateway", GATEWAY + "security: {ca_file: a.pem}\n", ["gateway.yml:4", "ca_file is for https://", "http://"]),
+        (
+            "database",
+            DATABASE.replace("127.0.0.1:6379'}\n", "db.example:6379'}\n    security: {tls: required}\n"),
+            ["database.yml:10", "the endpoint is redis://: write rediss://"],
+        ),
         ("auth", AUTH.replace("HS256", "none"), ["auth.yml:5", "jwt.algorithm", "'none'", "HS256"]),
         ("auth", AUTH.replace("1d}", "1m}"), ["auth.yml:5", "refresh_lifetime", "less than token_lifetime"]),
         ("auth", AUTH.replace("argon2id", "md5"), ["auth.yml:6", "must be argon2id", "'md5'"]),
