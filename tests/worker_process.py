@@ -52,7 +52,8 @@ class WorkerProcess:
             host,
             0,
             STOP_TIMEOUT_S,
-            locustfile=str(locustfile),
+            root=str(locustfile.parent),
+            locustfiles=[locustfile.name],
             arrivals=plan,
         )
         orders = WorkerOrders(Endpoint(f"tcp://127.0.0.1:{port}", server.public), WorkerSpec(NODE, 0, keys), work)

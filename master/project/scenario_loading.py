@@ -12,7 +12,7 @@ from master.project.checks.all_checks import check_locustfile, import_checked, r
 from master.project.checks.import_checks import hosts_of
 from master.project.checks.named_addresses import find_mentions
 from master.project.checks.task_checks import find_unfit_users
-from master.scenario import Overrides, Scenario, load_scenario, locustfile_of
+from master.scenario import Overrides, Scenario, load_scenario, project_of
 from master.services.payment import Mention
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
@@ -36,15 +36,15 @@ class LoadedScenario:
 
 def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> LoadedScenario:
     """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused."""
-    locustfile = locustfile_of(file, overrides.target)
-    if locustfile is None:
+    project = project_of(file, overrides.target)
+    if project is None:
         known = user_classes()
         scenario = load_scenario(file, known, overrides, unfit_users=find_unfit_users(known))
         if not real_nodes:
             _check_drivers([known[name] for name in scenario.users])
         _check_tracing(scenario, known, real_nodes=real_nodes)
         return LoadedScenario(scenario, load_warnings(file, scenario))
-    imported = import_checked(locustfile)
+    imported = import_checked(project)
     unfit = find_unfit_users(imported.classes)
     scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes), unfit)
     _check_tracing(scenario, imported.classes, real_nodes=real_nodes)
@@ -90,8 +90,8 @@ def _check_tracing(scenario: Scenario, classes: Mapping[str, type], *, real_node
 
 def load_for_resume(file: Path) -> LoadedScenario:
     """The scenario of a run that was begun, and checked then. Raises InputError."""
-    locustfile = locustfile_of(file)
-    if locustfile is None:
+    project = project_of(file)
+    if project is None:
         return LoadedScenario(load_scenario(file, user_classes()))
-    imported = import_checked(locustfile)
+    imported = import_checked(project)
     return LoadedScenario(load_scenario(file, imported.classes), mentions=find_mentions(imported))

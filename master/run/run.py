@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import gevent
+from locust import User
 from locust.env import Environment
 
 from master.errors import AbortError, PiswarmError
@@ -101,6 +102,13 @@ def _interrupted_again(prepared: PreparedRun) -> str:
     return f"interrupted again: ended at once, before the load, so there is no result in {place}"
 
 
+def _classes_of(scenario: Scenario) -> list[type[User]]:
+    project = scenario.project
+    if project is None:
+        return load_user_classes(scenario.users)
+    return load_user_classes(scenario.users, str(project.root), project.relative)
+
+
 def _note_verdict(prepared: PreparedRun, result: Result) -> None:
     prepared.store.put_meta("verdict", result.verdict)
     prepared.store.commit()
@@ -129,9 +137,7 @@ class _Execution:
             arrivals=ArrivalSchedule(plan_of(scenario.open_stages, scenario.seed)) if scenario.open_model else None,
         )
         self.faults = RunFaults(stop, self._storage, self.collector)
-        self._environment = Environment(
-            user_classes=load_user_classes(scenario.users, scenario.locustfile), stop_timeout=scenario.stop_timeout_s
-        )
+        self._environment = Environment(user_classes=_classes_of(scenario), stop_timeout=scenario.stop_timeout_s)
         self._master: FleetMaster = self._environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
             FleetMaster,
             server=server,
@@ -214,7 +220,7 @@ class _Execution:
     def _find_machine_warnings(self) -> Iterator[str]:
         scenario, access = self._prepared.scenario, self._prepared.access
         yield from self._storage.warnings_at_start(scenario)
-        classes = load_user_classes(scenario.users, scenario.locustfile)
+        classes = _classes_of(scenario)
         if not access.target_password and any(getattr(each, "needs_target_password", False) for each in classes):
             yield f"the users sign in, and no password is known: put it into the environment variable {PASSWORD_VARIABLE}"
         yield from limit_warnings(

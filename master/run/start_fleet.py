@@ -94,13 +94,16 @@ def start_fleet(
 
 def _work(prepared: PreparedRun, target: str) -> Work:
     scenario = prepared.scenario
+    project = scenario.project
     return Work(
         run=prepared.directory.name,
         users=scenario.users,
         host=target,
         seed=scenario.seed,
         stop_timeout_s=scenario.stop_timeout_s,
-        locustfile=None if scenario.locustfile is None else str(scenario.locustfile),
+        root=None if project is None else str(project.root),
+        locustfiles=[] if project is None else project.relative,
+        working_directory=str(project.root) if project is not None and project.whole else None,
         users_max=scenario.max_users,
         spawn_rate=_spawn_rate_per_s(scenario),
         duration_s=_load_s(scenario),

@@ -4,9 +4,10 @@ Nothing here knows a socket, a clock or Locust; the load schedule, thresholds an
 """
 
 from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage
-from master.scenario.loader import load_scenario, locustfile_of
+from master.scenario.loader import load_scenario, project_of
 from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides
+from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Threshold, parse_threshold
 from master.scenario.schema import UnfitUsers
 
@@ -14,6 +15,7 @@ __all__ = [
     "EMBEDDED",
     "ExpectedNodes",
     "LoadStage",
+    "LocustProject",
     "OpenStage",
     "Overrides",
     "Scenario",
@@ -25,6 +27,6 @@ __all__ = [
     "UnfitUsers",
     "ValidityLimits",
     "load_scenario",
-    "locustfile_of",
     "parse_threshold",
+    "project_of",
 ]

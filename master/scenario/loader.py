@@ -16,6 +16,7 @@ from master.scenario.load_stages import find_mix_fault, most_users
 from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides, override
 from master.scenario.part_faults import note_load_faults, note_rule_faults
+from master.scenario.project_keys import LocustProject, note_project_faults
 from master.scenario.rules import with_defaults
 from master.scenario.schema import (
     ScenarioContext,
@@ -49,17 +50,18 @@ def load_scenario(
     return override(_read(path, context, overrides.target, hosts), overrides)
 
 
-def locustfile_of(path: Path, target: str | None = None) -> Path | None:
-    """The Locust file that the scenario at `path` names, so that its user classes can be found before `load_scenario`.
+def project_of(path: Path, target: str | None = None) -> LocustProject | None:
+    """The Locust project that the scenario at `path` names, so that its user classes can be found before `load_scenario`.
 
     Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
     """
-    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, {}).locustfile
+    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, {}).project
 
 
 def _read(path: Path, context: ScenarioContext, target: str | None, hosts: Mapping[str, str]) -> Scenario:
     document = read_document(path)
     scenario = None
+    project = note_project_faults(document)
     models = note_load_faults(document)
     context = replace(context, open_model="open" in models)
     if len(models) == 1:
@@ -70,11 +72,11 @@ def _read(path: Path, context: ScenarioContext, target: str | None, hosts: Mappi
         if target is None and context.known_users is not None:
             target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})
         if len(models) == 1:
-            scenario = _scenario(document, shape, target or "", open_model=context.open_model)
+            scenario = _scenario(document, shape, project, target or "", open_model=context.open_model)
     except ValidationError as findings:
         note_findings(document, findings)
         given = document.data if isinstance(document.data, dict) else {}
-        if target is None and not (given.get("target") or given.get("locustfile")):
+        if target is None and not (given.get("target") or given.get("locustfile") or given.get("project")):
             _host(document, {})
     document.raise_faults()
     assert scenario is not None  # a scenario, or a fault
@@ -99,7 +101,9 @@ def _host(document: Document, hosts: Mapping[str, str]) -> str | None:
     return None
 
 
-def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_model: bool) -> Scenario:
+def _scenario(
+    document: Document, shape: ScenarioShape, project: LocustProject | None, target: str, *, open_model: bool
+) -> Scenario:
     name = shape.name or document.file.stem
     if shape.name is None:
         try:
@@ -110,9 +114,9 @@ def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_mod
     fault = find_mix_fault(shape.users, most_users(load), open_model=open_model)
     if fault:
         document.fault(("users",), fault)
-    if shape.locustfile is not None:
+    for locustfile in () if project is None else project.locustfiles:
         try:
-            _check_locustfile(shape.locustfile)
+            _check_locustfile(locustfile)
         except InputError as error:
             document.fault(("locustfile",), error.message)
     if fault := find_ramp_fault(load) or find_hold_fault(load, shape.sample_period):
@@ -126,7 +130,7 @@ def _scenario(document: Document, shape: ScenarioShape, target: str, *, open_mod
         description=shape.description,
         seed=shape.seed,
         target=target,
-        locustfile=shape.locustfile,
+        project=project,
         users=shape.users,
         load=load,
         nodes=ExpectedNodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),

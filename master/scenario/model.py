@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage, find_mix_fault, most_users, ramps_s
+from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
 from master.yaml_file.writer import dump_yaml
@@ -90,7 +90,7 @@ class ValidityLimits:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One run's plan. `target` is "embedded" or a URL; `locustfile` is absolute."""
+    """One run's plan. `target` is "embedded" or a URL."""
 
     name: str
     target: str
@@ -106,7 +106,8 @@ class Scenario:
     validity: ValidityLimits = ValidityLimits()
     sample_period_s: float = 1.0
     stop_timeout_s: float = 10.0
-    locustfile: Path | None = None
+    project: LocustProject | None = None
+    """None: the user classes that come with piswarm."""
     tracing: Tracing | None = None
     """None: no request is traced."""
     require: tuple[str, ...] = ()
@@ -145,7 +146,7 @@ class Scenario:
             "description": self.description,
             "seed": self.seed,
             "target": self.target,
-            "locustfile": None if self.locustfile is None else str(self.locustfile),
+            **({} if self.project is None else self.project.keys()),
             "users": {name: _share(share) for name, share in self.users.items()},
             "load": [_stage(stage) for stage in self.load],
             "nodes": {"expect": self.nodes.expect, "min": self.nodes.min, "wait": format_duration(self.nodes.wait_s)},
@@ -173,8 +174,6 @@ class Scenario:
             "sample_period": format_duration(self.sample_period_s),
             "stop_timeout": format_duration(self.stop_timeout_s),
         }
-        if self.locustfile is None:
-            del content["locustfile"]
         if self.tracing is not None:
             sample = format_percent(self.tracing.sample_percent)
             content["tracing"] = {"endpoint": self.tracing.endpoint, "sample": sample}

@@ -168,22 +168,6 @@ def _known_user(name: str, info: ValidationInfo) -> str:
     raise ValueError(f"unknown user class{did_you_mean(name, known)} ({listed})")
 
 
-def _existing(value: object, info: ValidationInfo) -> Path:
-    missing = f"{value!r:.200}: no such file; the path is relative to the scenario file"
-    if isinstance(value, list):
-        missing = "a list, where one file is wanted: have it import the user classes of the others"
-    try:
-        if isinstance(value, str):
-            found = (_surroundings(info).folder / value).resolve()
-            if found.is_file():
-                return found
-            if found.is_dir():
-                missing = f"{value!r:.200} is a folder, where one file is wanted: name the locustfile in it"
-    except (OSError, ValueError):  # a name too long, or with a zero byte
-        pass
-    raise ValueError(missing)
-
-
 def _known_kind(name: str) -> str:
     if name not in KINDS:
         suggestion = did_you_mean(f"{name}-bare" if name in BOARDS else name, KINDS)
@@ -263,7 +247,8 @@ class ScenarioShape(Shape):
     description: Annotated[str, AfterValidator(_plain_text)] = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     target: Annotated[str, AfterValidator(check_target)] | None = None
-    locustfile: Annotated[Path, PlainValidator(_existing)] | None = None
+    project: object = None  # both are looked at together (project_keys.py)
+    locustfile: object = None
     users: Annotated[
         dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
         max_length(_MAX_ENTRIES),

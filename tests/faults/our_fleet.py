@@ -137,7 +137,8 @@ class OurFleet:
                 host="http://127.0.0.1",
                 seed=1,
                 stop_timeout_s=5.0,
-                locustfile=str(HERE / "visitor.py"),
+                root=str(HERE),
+                locustfiles=["visitor.py"],
             ),
         )
 

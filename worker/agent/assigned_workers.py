@@ -47,7 +47,10 @@ class AssignedWorkers:
         if assignment.locustfile is not None:
             self._remove_locustfile()
             self._locustfile = LocustfileFolder(assignment.locustfile)
-            work = msgspec.structs.replace(work, locustfile=str(self._locustfile.path))
+            folder = str(self._locustfile.path.parent)
+            work = msgspec.structs.replace(
+                work, root=folder, locustfiles=[self._locustfile.path.name], working_directory=folder
+            )
         count = assignment.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
         self._supervisor.set_workers(
             {

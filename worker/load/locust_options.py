@@ -12,7 +12,6 @@ import io
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import locust
@@ -74,8 +73,8 @@ def worker_options(work: Work) -> Namespace:
     options.num_users, options.spawn_rate, options.run_time = work.users_max, work.spawn_rate, work.duration_s
     options.stop_timeout = work.stop_timeout_s
     options.headless = options.worker = True
-    if work.locustfile is not None:
-        options.locustfile = Path(work.locustfile).name
+    if work.locustfiles:
+        options.locustfile = ",".join(work.locustfiles)
     return options
 
 

@@ -211,8 +211,12 @@ class Work(msgspec.Struct, frozen=True):
     seed: int
     stop_timeout_s: float
     """Seconds that users may take to finish their task when they are stopped."""
-    locustfile: str | None = None
-    """A path on the worker's machine; None for the user classes that come with piswarm."""
+    root: str | None = None
+    """The folder of the Locust project, on the worker's machine; None for the user classes that come with piswarm."""
+    locustfiles: list[str] = []
+    """To be imported in this order; relative to `root`."""
+    working_directory: str | None = None
+    """Of the worker's process; None: the one that it was started in."""
     users_max: SmallCount = 0
     """The most users of all workers together."""
     spawn_rate: float = 0.0
@@ -244,7 +248,7 @@ class Assignment(msgspec.Struct, frozen=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] | None = None
     """The number of workers; None for one per core."""
     locustfile: Annotated[str, msgspec.Meta(max_length=MAX_LOCUSTFILE)] | None = None
-    """The text of the operator's locustfile, where the node has no file of it; `work.locustfile` is None then."""
+    """The text of the operator's locustfile, where the node has no file of it; `work.locustfile` has no locustfiles then."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -18,19 +18,20 @@ from master.project.checks.environment_checks import (
 from master.project.checks.finding import Finding, Severity
 from master.project.checks.import_checks import Imported, check_imported, check_users, import_observed
 from master.project.checks.source_checks import Source, check_source
+from master.scenario import LocustProject
 from worker.load.locust_options import own_variables
 from worker.wire.messages import UserShare
 
 HINT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
 
 
-def import_checked(file: Path) -> Imported:
-    """Import a locustfile. Raises InputError, also for modules of the operator's that piswarm's would hide from it."""
-    source = Source.read(file)
-    if source is not None:
-        raise_refused(check_shadowed(source))
+def import_checked(project: LocustProject) -> Imported:
+    """Import the locustfiles. Raises InputError, also for modules of the operator's that piswarm's would hide from them."""
+    sources = [source for file in project.locustfiles if (source := Source.read(file)) is not None]
+    raise_refused([finding for source in sources for finding in check_shadowed(source)])
+    file = project.locustfiles[0]
     try:
-        return import_observed(file)
+        return import_observed(project)
     except KeyboardInterrupt:
         raise  # the operator's
     except BaseException as error:  # also an exit, and gevent's Timeout, which is no Exception
@@ -41,9 +42,9 @@ def check_locustfile(
     imported: Imported, users: Mapping[str, UserShare], target: str, *, real_nodes: bool
 ) -> list[Finding]:
     """All findings on a locustfile for a run of `users` against `target`."""
-    files = [imported.file, *sorted(set(imported.modules.values()))]
+    files = [*imported.project.locustfiles, *sorted(set(imported.modules.values()))]
     sources = [source for file in files if (source := Source.read(file)) is not None]
-    folders = [imported.file.parent, Path.cwd()]
+    folders = [imported.project.root, Path.cwd()]
     found = [
         *check_imported(imported),
         *(finding for source in sources for finding in check_source(source)),

@@ -15,7 +15,8 @@ from locust import LoadTestShape, User
 
 from master.project.checks.finding import Finding, refused, warned
 from master.project.checks.source_checks import event_finding
-from worker.load.catalogue import import_locustfile
+from master.scenario import LocustProject
+from worker.load.catalogue import import_project
 from worker.load.locust_options import OptionsError, own_options, own_variables, parse_options
 from worker.wire.messages import UserShare
 
@@ -27,11 +28,16 @@ _OURS = ("master", "worker")
 class Imported:
     """A locustfile that was imported: its classes and shapes, modules of the operator's own, files that were read."""
 
-    file: Path
+    project: LocustProject
     classes: Mapping[str, type[User]]
     shapes: list[LoadTestShape]
     modules: Mapping[str, Path] = field(default_factory=dict)
     opened: frozenset[Path] = frozenset()
+
+    @property
+    def file(self) -> Path:
+        """The first locustfile, which is named where no other place is known."""
+        return self.project.locustfiles[0]
 
 
 class _Opened:
@@ -57,12 +63,12 @@ class _Opened:
 _opened = _Opened()
 
 
-def import_observed(file: Path) -> Imported:
-    """Import a locustfile, and note what it brings along. Whatever it raises is passed on."""
+def import_observed(project: LocustProject) -> Imported:
+    """Import the locustfiles, and note what it brings along. Whatever it raises is passed on."""
     before = set(sys.modules)
     _opened.begin()
     try:
-        classes, shapes = import_locustfile(str(file))
+        classes, shapes = import_project(str(project.root), tuple(project.relative))
     finally:
         _opened.on = False
     modules = {
@@ -70,14 +76,13 @@ def import_observed(file: Path) -> Imported:
         for name, module in list(sys.modules.items())
         if name not in before and (path := getattr(module, "__file__", None)) and _is_operators(name, path)
     }
-    folders = {file.parent, Path.cwd()}
+    folders = {project.root, Path.cwd()}
     opened = {
         Path(path).resolve() for path in _opened.paths if not path.endswith((".py", ".pyc")) and _is_operators("", path)
     }
     beside = {path for path in opened if path.is_file() and any(path.is_relative_to(folder) for folder in folders)}
-    return Imported(
-        file, classes, shapes, {name: path for name, path in modules.items() if path != file}, frozenset(beside)
-    )
+    own = {name: path for name, path in modules.items() if path not in project.locustfiles}
+    return Imported(project, classes, list(shapes.values()), own, frozenset(beside))
 
 
 def _is_operators(name: str, path: str) -> bool:

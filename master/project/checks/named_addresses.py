@@ -42,14 +42,14 @@ def find_mentions(imported: Imported) -> list[Mention]:
 
 def sources_of(imported: Imported) -> list[Source]:
     """The locustfile, the modules that it has imported beside it, and those that it would only import later."""
-    todo = [imported.file, *sorted(set(imported.modules.values()))]
+    todo = [*imported.project.locustfiles, *sorted(set(imported.modules.values()))]
     found: dict[Path, Source] = {}
     while todo:
         file = todo.pop(0)
         source = None if file in found else Source.read(file)
         if source is not None:
             found[file] = source
-            todo += _beside(source, {imported.file.parent, Path.cwd()})
+            todo += _beside(source, {source.file.parent, imported.project.root, Path.cwd()})
     return list(found.values())
 
 

@@ -105,9 +105,11 @@ def assignments(work: Work, nodes: Sequence[str], roster: Roster | None) -> dict
     if roster is None:
         return {name: Assignment(work, number, len(nodes), workers=1) for number, name in enumerate(nodes)}
     text = None
-    if work.locustfile is not None:
-        text = _read_locustfile(Path(work.locustfile))
-        work = msgspec.structs.replace(work, locustfile=None)
+    if work.root is not None:
+        if len(work.locustfiles) > 1:
+            raise InputError("real nodes get the text of one locustfile, and the scenario names several")
+        text = _read_locustfile(Path(work.root, work.locustfiles[0]))
+        work = msgspec.structs.replace(work, root=None, locustfiles=[], working_directory=None)
     return {
         member.name: Assignment(work, number, len(nodes), member.workers, text)
         for number, member in enumerate(roster.members)

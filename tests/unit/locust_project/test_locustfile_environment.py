@@ -22,6 +22,7 @@ from master.project.checks.environment_checks import (
 from master.project.checks.finding import Finding, Severity, refused, warned
 from master.project.checks.import_checks import Imported, check_users
 from master.project.checks.source_checks import Source
+from master.scenario import LocustProject
 from worker.wire.messages import UserShare
 
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
@@ -34,7 +35,7 @@ def source(file: Path, text: str) -> Source:
 
 def users_of(**classes: dict[str, Any]) -> Imported:
     made = {name: type(name, (User,), attributes) for name, attributes in classes.items()}
-    return Imported(Path("/project/own.py"), made, [])
+    return Imported(LocustProject(Path("/project"), (Path("/project/own.py"),)), made, [])
 
 
 def test_variables_that_choose_tasks_are_refused_and_locusts_others_told() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from master.project.checks.import_checks import Imported, import_observed
 from master.project.checks.named_addresses import find_mentions, mentions_in
 from master.project.checks.source_checks import Source
+from master.scenario import LocustProject
 from master.services.addresses import parse_address
 from master.services.payment import PaymentServices, canonical_host, find_payment_mentions
 
@@ -90,7 +91,7 @@ def test_each_place_is_named_by_file_and_line() -> None:
 def project(folder: Path, **files: str) -> Imported:
     for stem, text in files.items():
         (folder / f"{stem}.py").write_text(text)
-    return import_observed(folder / "locustfile.py")
+    return import_observed(LocustProject(folder, (folder / "locustfile.py",)))
 
 
 def test_modules_beside_the_locustfile_are_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,15 @@ from master.fleet.registry import MAX_BEYOND_S
 from master.load.schedule import LoadSchedule, whole_seconds
 from master.scenario import (
     ExpectedNodes,
+    LocustProject,
     Overrides,
     Scenario,
     SimulatedRack,
     Stage,
     ValidityLimits,
     load_scenario,
-    locustfile_of,
     parse_threshold,
+    project_of,
 )
 from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
@@ -121,7 +122,7 @@ def test_a_locust_file_is_found_beside_the_scenario_and_survives_a_move(tmp_path
     file = tmp_path / "s.yml"
     file.write_text("locustfile: own.py\n" + scenario(Stage(1, 1, 5)).to_yaml())
     read = load_scenario(file, KNOWN)
-    assert read.locustfile == tmp_path / "own.py"
+    assert read.project == LocustProject(tmp_path, (tmp_path / "own.py",))
     assert reloaded(read) == read
 
 
@@ -348,7 +349,7 @@ def test_a_scenario_without_target_has_that_of_the_command_or_the_host_of_its_cl
     hosts = {"A": "http://a.test", "C": "http://c.test"}
     assert load_scenario(file, "ABC", Overrides(), hosts).target == "http://a.test"
     assert load_scenario(file, "ABC", Overrides(target="http://x.test"), hosts).target == "http://x.test"
-    assert locustfile_of(file) is None
+    assert project_of(file) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from master.errors import ExitCode, InputError
-from master.scenario import load_scenario, locustfile_of
+from master.scenario import LocustProject, load_scenario, project_of
 from worker.wire.messages import MAX_LOCUSTFILE
 
 DATA = Path(__file__).parent / "scenarios"
@@ -277,10 +277,10 @@ def test_a_file_that_is_no_scenario_at_all_is_refused_with_its_line(
             {"seed": "9" * 5000}, 5, "a number of 5000 characters is more than can be meant", id="a seed of 5000 digits"
         ),
         pytest.param({"locustfile": "nowhere.py"}, 5, "'nowhere.py': no such file", id="no such Locust file"),
-        pytest.param({"locustfile": "."}, 5, "'.' is a folder, where one file is wanted", id="a folder as Locust file"),
+        pytest.param({"locustfile": "."}, 5, "'.' is a folder without a locustfile", id="a folder as Locust file"),
         pytest.param({"locustfile": "x" * 5000}, 5, "no such file", id="a Locust file's name too long"),
         pytest.param(
-            {"locustfile": "[a.py, b.py]"}, 5, "locustfile: a list, where one file", id="several Locust files"
+            {"locustfile": "[a.py, b.py]"}, 5, "locustfile[0]: 'a.py': no such file", id="several Locust files"
         ),
         pytest.param({"locustfile": "5"}, 5, "5: no such file", id="a Locust file that is a number"),
         pytest.param({"usres": "1"}, 5, "usres: unknown key; did you mean 'users'?", id="an unknown key"),
@@ -360,14 +360,16 @@ def test_a_locust_file_that_no_node_could_be_sent_is_refused_before_it_is_import
     (tmp_path / "own.py").write_bytes(content)
     file = written(tmp_path, base_with(locustfile="own.py"))
     with pytest.raises(InputError) as caught:
-        locustfile_of(file)
+        project_of(file)
     assert caught.value.message.startswith(f"{file}:5: locustfile: {tmp_path / 'own.py'}:")
     assert says in caught.value.message
 
 
 def test_peeking_for_the_locust_file_reports_every_fault_but_unknown_users(tmp_path: Path) -> None:
     (tmp_path / "own.py").touch()
-    assert locustfile_of(written(tmp_path, base_with(users="{Mine: 1}", locustfile="own.py"))) == tmp_path / "own.py"
-    assert locustfile_of(written(tmp_path, base_with())) is None
+    assert project_of(written(tmp_path, base_with(users="{Mine: 1}", locustfile="own.py"))) == LocustProject(
+        tmp_path, (tmp_path / "own.py",)
+    )
+    assert project_of(written(tmp_path, base_with())) is None
     with pytest.raises(InputError, match="2 faults"):
-        locustfile_of(written(tmp_path, base_with(locustfile="none.py", seed="-1")))
+        project_of(written(tmp_path, base_with(locustfile="none.py", seed="-1")))

@@ -10,9 +10,11 @@ import locust  # noqa: F401  # first: it patches the standard library for gevent
 
 # isort: split
 import logging
+import os
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import gevent
@@ -68,8 +70,10 @@ class ProcessWorkers:
         """
         self._endpoint = endpoint
         self._work = work
+        if work.working_directory is not None:
+            os.chdir(work.working_directory)
         share_global_events()
-        self._users = load_user_classes(work.users, work.locustfile)
+        self._users = load_user_classes(work.users, work.root, work.locustfiles)
         import_drivers(self._users)
         self._spans = None if work.tracing is None else SpanPipe(work.tracing, work.run)
         self._options = worker_options(work)
@@ -130,7 +134,7 @@ class ProcessWorkers:
             stop_timeout=work.stop_timeout_s,
             parsed_options=Namespace(**vars(self._options)),
             locustfile=self._options.locustfile,
-            parsed_locustfiles=[] if work.locustfile is None else [work.locustfile],
+            parsed_locustfiles=[str(Path(work.root or "", file)) for file in work.locustfiles],
             available_user_classes={user_class.__name__: user_class for user_class in self._users},  # type: ignore[misc]  # annotated wrongly
         )
         environment.stats = recorder
