@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ANSIBLE = Path(__file__).parents[3] / "ansible"
 UNIT = ANSIBLE / "roles/worker/templates/piswarm-agent.service.j2"
@@ -77,6 +78,40 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
     rendered_unit("pi001", tmp_path)
     done = run(analyze, "verify", "--man=no", tmp_path / "piswarm-agent.service", home=tmp_path)
     assert "piswarm-agent.service" not in done.stderr, done.stderr
+
+
+def test_the_units_environment_is_an_optional_file_of_roots() -> None:
+    """A node without the file starts its agent all the same; the file is not in the folder of the agent's own user."""
+    lines = UNIT.read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith("EnvironmentFile=")] == [
+        "EnvironmentFile=-/etc/default/piswarm-agent"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("# for nodes\n\nPISWARM_AGENT_STATE_FOLDER=/var/lib/piswarm\n", 0),
+        ("PISWARM_AGENT_STATE_FOLDER=/var/lib/piswarm\nPGPASSWORD=hush-hush-hush-hush\n", 2),
+        ('PISWARM_AGENT_STATE_FOLDER="/var/lib/piswarm\nPGPASSWORD=hush-hush-hush-hush"\n', 2),
+    ],
+)
+def test_only_the_agents_variables_get_to_a_node(text: str, status: int, tmp_path: Path) -> None:
+    """The role's own check refuses a file with variables of others, and does not repeat them."""
+    file = tmp_path / "agent.env"
+    file.write_text(text)
+    tasks = ANSIBLE / "roles/worker/tasks/main.yml"
+    (check,) = [each for each in yaml.safe_load(tasks.read_text("utf-8")) if "Refuse variables" in each["name"]]
+    play = tmp_path / "play.yml"
+    play.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [check]}]))  # JSON is YAML
+    done = run(
+        *(command("ansible-playbook"), play, "-i", "pi001,", "-c", "local"),
+        *("-e", f"worker_environment_file={file}", "-e", f"ansible_python_interpreter={sys.executable}"),
+        home=tmp_path,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "hush" not in done.stdout + done.stderr
+    assert ("piswarm env generate --only agent" in done.stdout + done.stderr) == bool(status)
 
 
 @pytest.mark.parametrize(("given", "ports"), [({}, "5557, 5558"), ({"controller_port": 6000}, "6000, 6001")])

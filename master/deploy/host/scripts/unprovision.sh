@@ -4,7 +4,7 @@ print_left() {
     found=
     for path in /etc/systemd/system/piswarm-agent.service /etc/systemd/system/piswarm-governor.service /etc/sysctl.d/60-piswarm.conf \
         /etc/security/limits.d/60-piswarm-base.conf /etc/security/limits.d/60-piswarm-tuning.conf \
-        /etc/systemd/journald.conf.d/60-piswarm.conf "$etc" /var/lib/piswarm "$root"; do
+        /etc/systemd/journald.conf.d/60-piswarm.conf /etc/default/piswarm-agent "$etc" /var/lib/piswarm "$root"; do
         [ ! -e "$path" ] || found="$found, $path"
     done
     ! id -u "$owner" >/dev/null 2>&1 || found="$found, the user $owner"
@@ -23,6 +23,7 @@ done
 systemctl daemon-reload
 systemctl reset-failed piswarm-agent.service piswarm-governor.service 2>/dev/null || true
 rm -f /etc/sysctl.d/60-piswarm.conf /etc/security/limits.d/60-piswarm-base.conf /etc/security/limits.d/60-piswarm-tuning.conf
+rm -f /etc/default/piswarm-agent
 if ours /etc/systemd/journald.conf.d/60-piswarm.conf; then
     rm /etc/systemd/journald.conf.d/60-piswarm.conf
     rmdir --ignore-fail-on-non-empty /etc/systemd/journald.conf.d
