@@ -32,6 +32,14 @@ def generate(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a variable; again for more of them.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="GROUP",
+            help="Only variables of run, services, fab, agent, target or libpq; again for more of them.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, with mode 0600.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there; its secrets are kept.")] = False,
     rotate: Annotated[
@@ -49,6 +57,7 @@ def generate(
         template,
         assignments or [],
         out,
+        only=only or [],
         force=force,
         rotate=rotate,
         layers=layers or LAYERS,

@@ -15,9 +15,9 @@ from master.environments import reference
 from master.environments.files import EnvironmentFile, raise_faults, read_file, read_valid_file
 from master.environments.generate import Generated
 from master.environments.generate import generate as generate_file
-from master.environments.layers import LAYERS, Setting, in_order, merged_layers
+from master.environments.layers import LAYERS, Setting, in_order, merge_layers
 from master.environments.variables import declared
-from master.errors import ExitCode, InputError
+from master.errors import ExitCode
 from worker.printable import printable
 
 SECRET = "(secret)"  # noqa: S105  # what is shown in place of one
@@ -131,10 +131,8 @@ def _settings_of(file: EnvironmentFile, layers: Path) -> dict[str, Setting]:
     """What the layers that a file was generated from say today; nothing where that can't be told."""
     if file.made_of is None:
         return {}
-    try:
-        return merged_layers(*file.made_of, layers)
-    except InputError:
-        return {}
+    settings, faults = merge_layers(*file.made_of, layers)
+    return {} if faults else settings
 
 
 def _origin(file: EnvironmentFile, name: str, made_of: dict[str, Setting]) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from master.environments.declarations import GROUPS
 from master.environments.file_format import quote
 from master.environments.files import EXISTS_HINT, read_valid_file, render, write_file
 from master.environments.kinds import Secret
-from master.environments.layers import LAYERS, Setting, in_order, merged_layers
+from master.environments.layers import LAYERS, Setting, in_order, merge_layers
 from master.environments.variables import check_values, declared, unknown
 from master.errors import InputError
+from master.scenario.suggest import did_you_mean
 
 SET = "--set"
 """The origin of what the operator sets."""
@@ -44,27 +46,58 @@ def generate(
     assignments: Sequence[str],
     out: Path,
     *,
+    only: Sequence[str] = (),
     force: bool = False,
     rotate: bool = False,
     layers: Path = LAYERS,
 ) -> Generated:
-    """Write the environment to `out`. Raises InputError, which tells all faults; then nothing was written."""
-    settings = merged_layers(environment, template, layers) | _parse_assignments(assignments)
+    """Write the environment to `out`, or of it the variables of the groups `only`.
+
+    Raises InputError, which tells all faults; then nothing was written.
+    """
+    merged, faults = merge_layers(environment, template, layers)
+    assigned, wrong = _parse_assignments(assignments)
+    unknown_groups = [_unknown_group(name) for name in only if name not in GROUPS]
+    faults += wrong + unknown_groups
+    settings = _of_groups(merged | assigned, () if unknown_groups else only)
+    faults += [
+        f"{SET} {name}: {declared()[name].group} is not what --only names" for name in assigned if name not in settings
+    ]
     wanted = [name for name in settings if declared()[name].secret is not None]
-    values = {name: setting.value for name, setting in settings.items() if name not in wanted}
-    _check(values, settings)
+    faults += _faults_of({name: each for name, each in settings.items() if name not in wanted})
+    _raise(faults)
     there = out.exists() or out.is_symlink()
     if there and not (force or rotate):
         raise InputError("is there already", file=out, hint=EXISTS_HINT)
-    kept = {} if rotate or not there else read_valid_file(out).values
-    kept = {name: kept[name] for name in wanted if name in kept}
+    kept = _secrets_of(out, wanted) if there and not rotate else {}
     made = {name: make_secret(kind) for name in wanted if name not in kept and (kind := declared()[name].secret)}
-    text = render(environment, template, values | kept | made, in_order([*settings]))
-    write_file(out, text, replace=there)
+    values = {name: kept.get(name) or made.get(name) or setting.value for name, setting in settings.items()}
+    write_file(out, render(environment, template, values, in_order([*settings])), replace=there)
     return Generated(out, environment, template, settings, tuple(made), tuple(kept))
 
 
-def _parse_assignments(assignments: Sequence[str]) -> dict[str, Setting]:
+def _secrets_of(file: Path, wanted: Sequence[str]) -> dict[str, str]:
+    """The secrets of a file that is to be replaced. Raises InputError where the new one has no place for one of them."""
+    found = {name: value for name, value in read_valid_file(file).values.items() if declared()[name].secret is not None}
+    if lost := sorted(found.keys() - set(wanted)):
+        raise InputError(
+            f"the new file would have no {', '.join(lost)}, and the secret would be lost",
+            file=file,
+            hint="Name another file with --out, or give the secret up with --rotate.",
+        )
+    return found
+
+
+def _of_groups(settings: Mapping[str, Setting], only: Sequence[str]) -> dict[str, Setting]:
+    return {name: each for name, each in settings.items() if not only or declared()[name].group in only}
+
+
+def _unknown_group(name: str) -> str:
+    return f"--only {name:.60}: no group{did_you_mean(name, GROUPS)} (there are {', '.join(GROUPS)})"
+
+
+def _parse_assignments(assignments: Sequence[str]) -> tuple[dict[str, Setting], list[str]]:
+    """What is set, and what is wrong with it."""
     found: dict[str, Setting] = {}
     faults: list[str] = []
     for assignment in assignments:
@@ -80,20 +113,19 @@ def _parse_assignments(assignments: Sequence[str]) -> dict[str, Setting]:
             faults.append(f"{SET} {name}: set twice")
         else:
             found[name] = Setting(value, SET)
-    _raise(faults)
-    return found
+    return found, faults
 
 
-def _check(values: Mapping[str, str], settings: Mapping[str, Setting]) -> None:
-    faults = [
-        f"{settings[name].origin}: {name}: {text}" for name, texts in check_values(values).items() for text in texts
-    ]
+def _faults_of(settings: Mapping[str, Setting]) -> list[str]:
+    """What is wrong with values, each with where it is from."""
+    values = {name: each.value for name, each in settings.items()}
+    faults = [(name, text) for name, texts in check_values(values).items() for text in texts]
     for name, value in values.items():
         try:
             quote(value)
         except ValueError as error:
-            faults.append(f"{settings[name].origin}: {name}: {error}")
-    _raise(faults)
+            faults.append((name, str(error)))
+    return [f"{settings[name].origin}: {name}: {text}" for name, text in faults]
 
 
 def _raise(faults: Sequence[str]) -> None:

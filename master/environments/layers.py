@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from master.environments.variables import Variable, by_key
-from master.errors import InputError, list_faults
-from master.yaml_file.document import Document, DocumentFault, format_place, read_document
+from master.errors import InputError
+from master.scenario.suggest import did_you_mean
+from master.yaml_file.document import Document, format_place, read_document
 
 _HERE = Path(__file__).parent
 LAYERS = next(
@@ -38,23 +38,20 @@ def names_of(folder: Path) -> list[str]:
     return sorted(file.stem for file in folder.glob("*.yml"))
 
 
-def merged_layers(environment: str, template: str, layers: Path = LAYERS) -> dict[str, Setting]:
-    """The settings of all variables that the layers set, by the variable's name. Raises InputError, which tells all faults."""
-    files = [
-        _file(layers / "templates", DEFAULT, "template"),
-        _file(layers / "templates", template, "template"),
-        _file(layers, environment, "environment"),
-    ]
+def merge_layers(environment: str, template: str, layers: Path = LAYERS) -> tuple[dict[str, Setting], list[str]]:
+    """The settings of all variables that the layers set, by the variable's name; and a line for each fault of the layers."""
     tree: Tree = {}
-    documents: list[Document] = []
-    for file in dict.fromkeys(files):
-        document = read_document(file)
+    faults: list[str] = []
+    wanted = [(layers / "templates", DEFAULT, "template"), (layers / "templates", template, "template")]
+    for folder, name, kind in dict.fromkeys([*wanted, (layers, environment, "environment")]):
+        try:
+            document = read_document(_file(folder, name, kind))
+        except InputError as error:
+            faults.append(error.message)
+            continue
         merge(tree, document, (), document.data, layers)
-        documents.append(document)
-    faults = [(document.file, fault) for document in documents for fault in document.faults]
-    if faults:
-        raise _error(faults)
-    return _by_name(tree)
+        faults += [f"{document.file}:{fault.line}: {fault}" for fault in document.faults]
+    return _by_name(tree), faults
 
 
 def merge(tree: Tree, document: Document, place: tuple[str, ...], data: object, layers: Path) -> None:
@@ -90,8 +87,7 @@ def _wrong(place: tuple[str, ...], value: object, below: Tree | Setting | None) 
 
 def _near(key: str) -> str:
     groups = {each.partition(".")[0] for each in by_key()}
-    found = difflib.get_close_matches(key, [*by_key(), *groups], n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return did_you_mean(key, [*by_key(), *groups])
 
 
 def _file(folder: Path, name: str, kind: str) -> Path:
@@ -99,10 +95,8 @@ def _file(folder: Path, name: str, kind: str) -> Path:
     if name in known:
         return folder / f"{name}.yml"
     if not known:
-        raise InputError(f"there is no {kind} below {folder}", hint="Name a directory of layers with --layers.")
-    found = difflib.get_close_matches(name.lower(), known, n=1)
-    near = f"; did you mean {found[0]!r}?" if found else ""
-    raise InputError(f"{name!r:.60} is no {kind}{near}", hint=f"There are {', '.join(known)}.")
+        raise InputError(f"there is no {kind} below {folder}: name a directory of layers with --layers")
+    raise InputError(f"{name!r:.60} is no {kind}{did_you_mean(name, known)} (there are {', '.join(known)})")
 
 
 def _by_name(tree: Tree) -> dict[str, Setting]:
@@ -122,8 +116,3 @@ def in_order(names: Sequence[str]) -> list[Variable]:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _error(faults: Sequence[tuple[Path, DocumentFault]]) -> InputError:
-    rows = list_faults((f"{file}:{fault.line}: {fault}" for file, fault in faults), len(faults))
-    return InputError(f"{len(faults)} faults in the layers\n{rows}", hint="Correct the files; nothing was written.")

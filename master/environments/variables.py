@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from master.environments.declarations import GROUPS
 from master.environments.kinds import NAMES, Secret
+from master.scenario.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ def by_key() -> Mapping[str, Variable]:
 
 def unknown(name: str) -> str:
     """What to say of a name that is none, with the nearest that is one."""
-    near = difflib.get_close_matches(name.upper(), declared(), n=1)
-    return "no variable that piswarm reads" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"no variable that piswarm reads{did_you_mean(name, declared())}"
 
 
 def check_values(values: Mapping[str, str]) -> dict[str, list[str]]:

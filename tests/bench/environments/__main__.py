@@ -16,7 +16,7 @@ from limits import Operation, measure_limits, timed
 
 from master.environments.generate import make_secret
 from master.environments.kinds import PRINTABLE, Secret
-from master.environments.layers import merged_layers
+from master.environments.layers import merge_layers
 
 SCHEMA = "piswarm/bench/environments/1"
 
@@ -47,7 +47,7 @@ def _operations(file: Path) -> list[Operation]:
         Operation("validate one, by the command", 2, timed(lambda: _piswarm_env("validate", str(file)))),
         Operation("make the longest secret", 1, timed(lambda: make_secret(longest))),
         Operation(
-            "merge three layers, with the origin of each value", 3, timed(lambda: merged_layers("production", "cloud"))
+            "merge three layers, with the origin of each value", 3, timed(lambda: merge_layers("production", "cloud"))
         ),
     ]
 

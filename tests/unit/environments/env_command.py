@@ -1,27 +1,34 @@
-"""The real command `piswarm env`, as a process."""
+"""The real command line of `piswarm env`, in this process; tests/integration/environments starts it as one of its own."""
 
 from __future__ import annotations
 
-import subprocess
+import io
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+from master import cli
 
 ROOT = Path(__file__).parents[3]
 
 
-def piswarm(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `piswarm` with these words, and nothing in its environment but what is named."""
-    return subprocess.run(
-        [sys.executable, "-m", "master.cli", *map(str, words)],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "COLUMNS": "200", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+class Done(NamedTuple):
+    """What a command left: its exit status, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def env(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run `piswarm env`."""
-    return piswarm("env", *words)
+def env(*words: str | Path) -> Done:
+    """Call `piswarm env` with these words."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["piswarm", "env", *map(str, words)]
+    with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", argv):
+        try:
+            status = cli.main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return Done(status, out.getvalue(), err.getvalue())

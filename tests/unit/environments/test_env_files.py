@@ -12,7 +12,7 @@ from env_command import env
 
 from master.environments.files import read_file
 from master.environments.generate import generate
-from master.environments.layers import LAYERS, merged_layers, names_of
+from master.environments.layers import LAYERS, merge_layers, names_of
 from master.environments.variables import declared
 from master.errors import InputError
 
@@ -122,6 +122,32 @@ def test_a_secret_that_can_not_be_read_is_not_lost(tmp_path: Path) -> None:
     assert out.read_text() == "PISWARM_TARGET_PASSWORD=short\n"
 
 
+def test_a_secret_without_a_place_in_the_new_file_is_not_lost(tmp_path: Path) -> None:
+    """--force gives up no secret: not for a template that has none of that name, nor for a file of fewer groups."""
+    out = tmp_path / "piswarm.env"
+    generate("test", "cloud", [], out)
+    before = out.read_text()
+    with pytest.raises(InputError, match="would have no PGPASSWORD, PISWARM_TARGET_REDIS_PASSWORD"):
+        generate("test", "default", [], out, force=True)
+    with pytest.raises(InputError, match="would have no PGPASSWORD, PISWARM_TARGET_PASSWORD"):
+        generate("test", "cloud", [], out, only=["agent"], force=True)
+    assert out.read_text() == before
+
+
+def test_a_file_for_nodes_has_the_agents_variables_alone(tmp_path: Path) -> None:
+    """What --only leaves out is not in the file, so that no secret of a target gets to a node; what is left is valid."""
+    for environment, template in product(ENVIRONMENTS, TEMPLATES):
+        out = tmp_path / f"{environment}-{template}.env"
+        done = generate(environment, template, ["PISWARM_AGENT_STATE_FOLDER=/x"], out, only=["agent"])
+        found = read_file(out)
+        assert found.describe_faults() == []
+        assert found.values == {
+            "PISWARM_AGENT_DIRECTORY": done.settings["PISWARM_AGENT_DIRECTORY"].value,
+            "PISWARM_AGENT_STATE_FOLDER": "/x",
+        }
+        assert done.made == ()
+
+
 def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     """A link in the file's place, also one that leads nowhere, counts as a file that is there."""
     out, other = tmp_path / "piswarm.env", tmp_path / "other"
@@ -196,6 +222,26 @@ def test_bad_input_is_named_with_what_is_near_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_all_faults_of_a_command_line_are_named_at_once(tmp_path: Path) -> None:
+    """Environment, template, groups and values that are wrong are told together, and nothing is written."""
+    wrong = ["--set", "PISWARM_RUN_USERS=0", "--set", "PISWARM_RUN_RATE=5", "--set", "PISWARM_RUN_USER=5"]
+    done = env("generate", "-e", "prod", "-t", "clod", *wrong, "--only", "rnu", "--out", tmp_path / "out.env")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "piswarm: 6 faults"
+    for row in (
+        "'clod' is no template; did you mean 'cloud'? (there are cloud, default, local, pi)",
+        "'prod' is no environment; did you mean 'production'? (there are development, production, staging, test)",
+        "--set PISWARM_RUN_USER: no variable that piswarm reads; did you mean 'PISWARM_RUN_USERS'?",
+        "--only rnu: no group; did you mean 'run'? (there are run, services, fab, agent, target, libpq)",
+        "--set: PISWARM_RUN_USERS: should be greater than or equal to 1",
+        "--set: PISWARM_RUN_RATE: 5 has no unit",
+    ):
+        assert f"  {row}" in done.stderr
+    done = env("generate", "-e", "test", *wrong[:2], "--only", "agent", "--out", tmp_path / "out.env")
+    assert "--set PISWARM_RUN_USERS: run is not what --only names" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def layers(folder: Path, default: str, template: str, environment: str) -> Path:
     """Make layers of one's own."""
     (folder / "templates").mkdir()
@@ -213,7 +259,7 @@ def test_layers_are_merged_deep_with_the_origin_of_each_value(tmp_path: Path) ->
         "target:\n  port: 2\n  host: b\n",
         "target:\n  port: 3\n",
     )
-    found = {name: (each.value, each.origin) for name, each in merged_layers("lab", "mine", folder).items()}
+    found = {name: (each.value, each.origin) for name, each in merge_layers("lab", "mine", folder)[0].items()}
     assert found == {
         "PISWARM_RUN_USERS": ("1", "templates/default.yml:6"),
         "PISWARM_TARGET_HOST": ("b", "templates/mine.yml:3"),

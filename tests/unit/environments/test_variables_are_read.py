@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import typer.main
-from env_command import ROOT, piswarm
+from env_command import ROOT
 
 from master.cli import app
 from master.deploy.environment import VARIABLES as FAB_VARIABLES
@@ -20,7 +18,7 @@ from master.services.loader import load_services
 from master.target.process.password import PASSWORD_VARIABLE, REDIS_PASSWORD_VARIABLE
 from master.target.settings import create_parser, parse_settings
 from worker.agent.calibration import state_folder
-from worker.agent.settings import DIRECTORY_VARIABLE
+from worker.agent.settings import DIRECTORY_VARIABLE, find_directory
 
 TARGET = {
     "HOST": ("127.0.0.9", "127.0.0.9"),
@@ -161,20 +159,15 @@ def test_the_target_takes_both_ends_of_each_declared_range(variable: Variable, m
 @pytest.mark.parametrize(
     ("name", "text"), [("PORT", "65536"), ("VALIDATORS", "99"), ("DURABILITY", "never"), ("LOCKOUT_S", "x")]
 )
-def test_the_real_target_refuses_a_wrong_value_and_names_the_variable(name: str, text: str) -> None:
+def test_the_target_refuses_a_wrong_value_and_names_the_variable(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One message and exit status 2, as for an option."""
     variable = f"PISWARM_TARGET_{name}"
-    done = subprocess.run(
-        [sys.executable, "-m", "master.target"],
-        env={"PATH": "/usr/bin:/bin", variable: text},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert f"{variable}: argument --" in done.stderr
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(SystemExit, match="2"):
+        parse_settings([])
+    assert f"{variable}: argument --" in capsys.readouterr().err
     assert check_values({variable: text})
 
 
@@ -212,20 +205,13 @@ def test_an_option_of_a_run_wins_over_its_variable_and_over_those_it_excludes(mo
     assert (found["local"], found["inventory"]) == (None, Path("other.yml"))
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("METRICS_PORT", "70000", "--metrics-port"),
-        ("RATE", "6", "--rate"),
-        ("DURATION", "8", "--duration"),
-        ("INVENTORY", "/nonexistent/lab.yml", "/nonexistent/lab.yml"),
-    ],
-)
-def test_the_real_run_refuses_a_wrong_value(name: str, text: str, said: str) -> None:
-    """Exit status 2, and nothing is started."""
-    done = piswarm("run", "configs/scenarios/swarm.yml", **{f"PISWARM_RUN_{name}": text})
-    assert done.returncode == 2
-    assert said in done.stderr
+@pytest.mark.parametrize(("name", "text"), [("METRICS_PORT", "70000"), ("USERS", "x")])
+def test_a_run_refuses_a_wrong_value(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would refuse the option's, and the variable is named."""
+    monkeypatch.setenv(f"PISWARM_RUN_{name}", text)
+    with pytest.raises(typer.BadParameter) as refused:
+        options_of_run()
+    assert f"PISWARM_RUN_{name}" in refused.value.format_message()
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -245,65 +231,12 @@ def test_a_variable_of_a_service_says_where_it_is_asked(name: str) -> None:
     assert "sesame" not in fault
 
 
-def test_variables_of_fab_are_the_defaults_of_its_tasks() -> None:
-    """The real fabfile goes by each of them."""
-    code = "import fabfile, json; print(json.dumps(fabfile.DEFAULTS))"
-    environment = {
-        "PISWARM_INVENTORY": "x.yml",
-        "PISWARM_FAB_STATE": "keys",
-        "PISWARM_FAB_POOL": "3",
-        "PISWARM_FAB_CONNECT_S": "4",
-    }
-    defaults, said = (
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", code],
-                env={"PATH": "/usr/bin:/bin", **each},
-                cwd=ROOT,
-                capture_output=True,
-                check=True,
-                timeout=60,
-            ).stdout
-        )
-        for each in ({}, environment)
-    )
-    assert said == {"inventory": "x.yml", "state": "keys", "pool": 3, "connect": 4}
-    assert [each.default for each in of_group("fab")] == [str(value) for value in defaults.values()]
-
-
-def test_fab_refuses_a_wrong_value_and_names_the_variable() -> None:
-    """One message and exit status 2."""
-    done = subprocess.run(
-        [sys.executable, "-m", "master.deploy.fab", "--list"],
-        env={"PATH": "/usr/bin:/bin", "PISWARM_FAB_POOL": "many"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr.splitlines()[0]) == (
-        2,
-        "error: PISWARM_FAB_POOL: many is not a whole number between 1 and 1000",
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "read"), [([], "/nonexistent/of-variable"), (["/nonexistent/said"], "/nonexistent/said")]
-)
-def test_the_real_agent_reads_its_directory(words: list[str], read: str) -> None:
-    """The variable names the directory where no argument does."""
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.agent.service", *words],
-        env={"PATH": "/usr/bin:/bin", DIRECTORY_VARIABLE: "/nonexistent/of-variable"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert f"{read}/node.json" in done.stderr
+def test_the_agent_has_its_directory_from_its_argument_or_else_the_variable() -> None:
+    """The argument wins; an empty variable is unset."""
+    environment = {DIRECTORY_VARIABLE: "/of/variable"}
+    assert find_directory([], environment) == Path("/of/variable")
+    assert find_directory(["/said"], environment) == Path("/said")
+    assert find_directory([], {DIRECTORY_VARIABLE: ""}) is None
 
 
 def test_the_agents_state_folder_is_the_operators_choice_first() -> None:
