@@ -219,8 +219,12 @@ class Piswarm:
     def start(self, scenario: Path, *options: str) -> Started:
         self._runs += 1
         out = self._directory / f"run-{self._runs}"
+        return self.start_by([*PISWARM, "run", str(scenario), "--out", str(out), *options], out)
+
+    def start_by(self, command: list[str], out: Path) -> Started:
+        """Start a run by a command of the test's own, which has it write into `out`."""
         process = subprocess.Popen(
-            [*PISWARM, "run", str(scenario), "--out", str(out), *options],
+            command,
             cwd=self._directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -76,12 +76,16 @@ class StandingFleet:
         for name in names:
             with (self._directory / f"{name}.log").open("ab") as log:
                 self._agents[name] = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "worker.agent.service", str(self.folder(name))],
+                    self.command(name),
                     cwd=ROOT,
                     env={**os.environ, "PYTHONPATH": self._python_path, "STATE_DIRECTORY": str(self.folder(name))},
                     stdout=log,
                     stderr=log,
                 )
+
+    def command(self, name: str) -> list[str]:
+        """Return the command that a node's agent is started by."""
+        return [sys.executable, "-P", "-m", "worker.agent.service", str(self.folder(name))]
 
     def family(self, name: str) -> list[psutil.Process]:
         """Return the agent of a node, and its workers."""

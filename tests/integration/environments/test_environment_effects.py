@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psycopg
-import pytest
 import redis
 from database_servers import Postgres, Redis
 from free_ports import free_ports
 from processes import ROOT, Target
+from sourced import values_by_shell
 
 from master.environments.files import read_file
 from master.environments.generate import generate
-
-
-def values_by_shell(file: Path) -> dict[str, str]:
-    """Return what a shell that sources the file hands on to the processes that it starts."""
-    command = [
-        "/bin/sh",
-        "-euc",
-        'set -a; . "$1"; exec "$2" -c "import json, os; print(json.dumps(dict(os.environ)))"',
-        "sh",
-    ]
-    done = subprocess.run([*command, file, sys.executable], env={}, capture_output=True, check=True)
-    found = json.loads(done.stdout)
-    return {name: value for name, value in found.items() if name.startswith(("PISWARM_", "PGPASSWORD"))}
 
 
 def test_the_target_goes_by_a_generated_file(tmp_path: Path) -> None:
@@ -85,10 +72,12 @@ def test_an_option_wins_over_the_environment() -> None:
         assert target.port == one
 
 
-def test_generated_secrets_open_postgresql_and_redis(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_generated_secrets_open_postgresql_and_redis(tmp_path: Path) -> None:
     """The passwords of a file are taken by servers that ask for one; without them the target is refused."""
     file = tmp_path / "piswarm.env"
-    with Postgres(tmp_path_factory.mktemp("postgres")) as postgres, Redis() as cache:
+    # The server's own account can't reach into pytest's folder once another pytest has begun.
+    folders = tempfile.TemporaryDirectory(prefix="piswarm-postgres-")
+    with folders as folder, Postgres(Path(folder)) as postgres, Redis() as cache:
         places = [
             f"PISWARM_TARGET_DATABASE={postgres.url}",
             f"PISWARM_TARGET_REDIS={cache.url}",
