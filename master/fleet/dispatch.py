@@ -61,6 +61,10 @@ class Dispatch:
         self._mix = Mix(shares)
         self.users: dict[str, dict[str, int]] = {}
         self._placed: Counter[str] = Counter()
+        self._ended: dict[str, Counter[str]] = {}
+        """Of the users of each worker those that have ended by themselves, and are not made again."""
+        self._gone: Counter[str] = Counter()
+        """Users that had ended by themselves on workers that are lost; they are not placed anew."""
         self._ranks = _Ranks()
 
     @property
@@ -72,6 +76,15 @@ class Dispatch:
     def placed(self) -> int:
         """How many there are; fewer than wanted only while no worker is there."""
         return self._placed.total()
+
+    @property
+    def ended(self) -> int:
+        """How many of those that are wanted have ended by themselves."""
+        return self._gone.total() + sum(ended.total() for ended in self._ended.values())
+
+    def ended_of(self, worker: str, name: str) -> int:
+        """How many of the users that `worker` has of a class have ended by themselves."""
+        return self._ended[worker][name] if worker in self._ended else 0
 
     def add(self, worker: str, capacity: float = 1.0) -> None:
         """A worker can take users from now on; it has none yet. One that is known keeps what it has, and has this capacity.
@@ -90,8 +103,17 @@ class Dispatch:
         counts = self.users.pop(worker, None)
         if counts is None:
             return 0
+        ended = self._ended.pop(worker, Counter())
+        self._gone.update(ended)
         self._placed.subtract(counts)
-        return self._ranks.remove(worker)
+        self._placed.update(ended)
+        return self._ranks.remove(worker) - ended.total()
+
+    def note_ended(self, worker: str, name: str, count: int) -> None:
+        """So many users of a worker have ended by themselves. They count as users that it has, until fewer are wanted."""
+        left = self.users.get(worker, {}).get(name, 0) - self.ended_of(worker, name)
+        if ended := min(count, left):
+            self._ended.setdefault(worker, Counter())[name] += ended
 
     def set_total(self, total: int) -> set[str]:
         """Want `total` users from now on and place them; the workers whose users change."""
@@ -101,11 +123,18 @@ class Dispatch:
     def fill(self) -> set[str]:
         """Place users that have no place, end those that are too many; the workers whose users change."""
         changed: set[str] = set()
+        for name, wanted in self._mix.counts.items():
+            over = min(self._gone[name], max(0, self._placed[name] - wanted))
+            self._gone[name] -= over
+            self._placed[name] -= over
         if not self.users:
             return changed
         for name, wanted in self._mix.counts.items():
             while self._placed[name] > wanted:
-                changed.add(self._change(self._fullest_with(name), name, -1))
+                ended = next((worker for worker, counts in self._ended.items() if counts[name]), None)
+                if ended is not None:
+                    self._ended[ended][name] -= 1
+                changed.add(self._change(ended or self._fullest_with(name), name, -1))
         short = {name: wanted - self._placed[name] for name, wanted in self._mix.counts.items()}
         while any(short.values()):
             for name, left in list(short.items()):  # in turn, so that each worker gets a mix
@@ -127,9 +156,16 @@ class Dispatch:
             source, goal = pair
             less = self.users[goal]
             name, _ = max(
-                ((name, count - less[name]) for name, count in self.users[source].items() if count),
+                (
+                    (name, count - less[name])
+                    for name, count in self.users[source].items()
+                    if count > self.ended_of(source, name)
+                ),
                 key=lambda user: user[1],
+                default=("", 0),
             )
+            if not name:
+                break  # all that it has have ended
             changed |= {self._change(source, name, -1), self._change(goal, name, 1)}
         return changed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -131,6 +131,8 @@ class FleetMaster(MasterRunner):
         self._ordered: dict[str, tuple[int, float]] = {}
         """Each worker's last order: its number, and when it was given."""
         self._incarnations: dict[str, int] = {}
+        self._ended: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """Of each worker the users that have ended by themselves since it began. Its orders include them."""
         self._finished: set[str] = set()
         """Workers that have stopped."""
         self._running = 0
@@ -138,8 +140,8 @@ class FleetMaster(MasterRunner):
 
     @property
     def user_count(self) -> int:
-        """How many users run, as the workers last said."""
-        return self._running
+        """How many users run, as the workers last said, or have run and come to an end by themselves."""
+        return self._running + self._dispatch.ended
 
     def ramp_to(self, users: int, spawn_rate: float) -> gevent.Greenlet:
         """Start or stop users until `users` run, `spawn_rate` per second; a ramp still under way is cut off."""
@@ -176,7 +178,11 @@ class FleetMaster(MasterRunner):
         for worker in workers:
             self._orders += 1
             self._ordered[worker] = (self._orders, time.monotonic())
-            wanted: dict[str, int] = self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0))
+            placed = self._dispatch.users.get(worker, dict.fromkeys(self.user_classes_by_name, 0))
+            ended = self._ended[worker]
+            wanted = {
+                name: count + ended[name] - self._dispatch.ended_of(worker, name) for name, count in placed.items()
+            }
             users, again_s = self._kept.order(worker, wanted, time.monotonic())
             if again_s is not None and worker not in self._ordering_again:
                 self._ordering_again.add(worker)
@@ -338,6 +344,7 @@ class FleetMaster(MasterRunner):
                     self._send("rejoin", client_id)  # its controller was another one, or had given it up
             case "stats":
                 self._retry_order(client_id, msg.data)
+                self._note_ended(client_id, msg.data.ended)
                 msg.data.users = self._count_users(client_id, msg.data.users)
                 self._listener.on_report(client_id, msg.data)
                 if self.state == STATE_STOPPING:
@@ -360,6 +367,7 @@ class FleetMaster(MasterRunner):
         if self._incarnations.get(worker) != ready.incarnation:
             self._incarnations[worker] = ready.incarnation
             self._finished.discard(worker)
+            self._ended.pop(worker, None)
             self.remove_worker(worker)  # the one of that name that there was
         if worker not in self.clients:
             self.clients[worker] = WorkerNode(worker)
@@ -372,9 +380,17 @@ class FleetMaster(MasterRunner):
             self._add_worker(worker)
 
     def _on_spawned(self, worker: str, running: UsersRunning) -> None:
+        self._note_ended(worker, running.ended)
         # In the open model they may be in their on_start still: a report says when they are not.
         if not self._open_model:
             self._count_users(worker, running.user_classes_count)
+
+    def _note_ended(self, worker: str, ended: Mapping[str, int]) -> None:
+        known = self._ended[worker]
+        for name, count in ended.items():
+            if count > known[name]:
+                self._dispatch.note_ended(worker, name, count - known[name])
+                known[name] = count
 
     def _on_run_end_request(self, worker: str, request: RunEndRequest) -> None:
         if request.run == self._run:

@@ -195,6 +195,13 @@ class Recorder(RequestStats):
             tally = by_class[user_class] = ArrivalTally()
         return tally
 
+    def cpu_percent(self, seconds: int) -> float:
+        """The worker's CPU use over so many seconds, in percent of a core; 0 where it is not known."""
+        end = int(self._clock())
+        known = [self._lag.second(second).cpu_percent for second in range(end - seconds, end)]
+        used = [percent for percent in known if percent is not None]
+        return sum(used) / len(used) if used else 0.0
+
     def end_second(self, users: int) -> None:
         """Keep the number of `users` that run, and the requests in flight, for the second that has just ended."""
         now_s = self._clock()

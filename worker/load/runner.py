@@ -7,10 +7,11 @@ import logging
 import random
 import sys
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 import gevent
 import zmq
@@ -20,18 +21,18 @@ from locust.env import Environment
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message
 from locust.rpc.zmqrpc import BaseSocket
-from locust.runners import STATE_INIT, STATE_SPAWNING, STATE_STOPPED, WorkerRunner
-from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
+from locust.runners import STATE_INIT
 
 from worker.load.arrivals.dealt import DealtArrivals
 from worker.load.arrivals.timer import ArrivalTimer
-from worker.load.arrivals.users import has_waited
-from worker.load.recorder import Recorder
+from worker.load.life_signs import attached_to_report, fire_heartbeats, monitor_usage
+from worker.load.locustfile_messages import LocustfileMessages
+from worker.load.user_runner import UserRunner
 from worker.parent_watch import note_contact
 from worker.printable import printable
 from worker.tracing.tracer import Tracer
 from worker.wire.curve import Endpoint, Keys, connect
-from worker.wire.messages import ArrivalPlan, Ready, Report, RunEndRequest, encode
+from worker.wire.messages import ArrivalPlan, ProjectMessage, Ready, Report, RunEndRequest, UsersRunning, encode
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,10 @@ FINAL_REPORT_TIMEOUT_S = 10.0
 """The time that a stopped worker waits for the acknowledgement of its last report."""
 
 
+WorkerData = Ready | Report | RunEndRequest | ProjectMessage | UsersRunning
+"""The structures of the wire that a worker sends."""
+
+
 class SecureClient(BaseSocket):
     """The worker's end of the wire: Locust's messages over a CURVE connection."""
 
@@ -59,7 +64,7 @@ class SecureClient(BaseSocket):
         self.socket = connect(context, endpoint, keys)
         self._identity = identity.encode()
 
-    def send_typed(self, kind: str, data: Ready | Report | RunEndRequest, identity: str) -> None:
+    def send_typed(self, kind: str, data: WorkerData, identity: str) -> None:
         """Send a message whose data is one of the wire's structures. Raises zmq.Again when the queue is full, or the key was refused."""
         self.socket.send_multipart([self._identity, encode((kind, data, identity))], zmq.NOBLOCK)
 
@@ -79,7 +84,7 @@ class SecureClient(BaseSocket):
         return message
 
 
-class FleetWorker(WorkerRunner):
+class FleetWorker(UserRunner):
     """One worker of one node.
 
     It differs from its base in what it sends to the master: no heartbeats (the node's agent sends them), no logs, and one
@@ -93,8 +98,6 @@ class FleetWorker(WorkerRunner):
     In the open model its users start the arrivals that the controller deals to it. At the end of the load, whatever ends it,
     those that are due are decided first, and those that are not due yet are dropped.
     """
-
-    client: Any
 
     def __init__(
         self,
@@ -129,18 +132,33 @@ class FleetWorker(WorkerRunner):
         self._cut_off = False
         self._joined = Event()  # the controller knows this worker
         self._initialised = Event()  # the listeners of init are done
+        self._stopping: gevent.Greenlet | None = None
+        self._monitor: gevent.Greenlet | None = None
         self._run_end_request: RunEndRequest | None = None
-        # The base's listeners count each request a second time, send a message for each exception, and answer a Quit: they are
-        # removed again.
-        events = environment.events
+        self._begin_accounts()
+        # The base's listeners count each request a second time, send a message for each exception, answer a Quit, and make
+        # Locust's statistics of each report: they are removed again.
+        events: Any = environment.events
         kept = [
             (event._handlers, list(event._handlers))  # noqa: SLF001  # Locust has no public way to read them
-            for event in (events.request, events.user_error, events.quitting)
+            for event in (events.request, events.user_error, events.quitting, events.report_to_master)
         ]
         # The base opens a plain connection; it gets an address where nothing is, and is replaced before it is used.
         super().__init__(environment, "127.0.0.1", 9)
         for listeners, own in kept:
             listeners[:] = own
+        self._messages = LocustfileMessages(
+            lambda message: self._send("project_message", message),
+            self.custom_messages.get,
+            environment,
+            events.note_failure,
+        )
+        self.greenlet.spawn(self._messages.run)
+        events.heartbeat_received.when_heard(
+            partial(self.greenlet.spawn, fire_heartbeats, environment, self.client_id, self._joined.is_set)
+        )
+        for event in (events.usage_monitor, events.cpu_warning):
+            event.when_heard(self._start_monitor)
         environment.events.user_error.add_listener(self._on_user_error)
         self.arrivals: DealtArrivals | None = None
         """The arrivals that are dealt to this worker; None in the closed model."""
@@ -155,10 +173,9 @@ class FleetWorker(WorkerRunner):
                 [user_class.__name__ for user_class in environment.user_classes],
             )
 
-    @property
-    def recorder(self) -> Recorder:
-        """The recorder of this worker's requests."""
-        return cast("Recorder", self.environment.stats)
+    def _start_monitor(self) -> None:
+        if self._monitor is None:
+            self._monitor = self.greenlet.spawn(monitor_usage, self.environment, self.recorder)
 
     def connect_to_master(self) -> None:
         """Open the connection; from then on the worker tries to join the controller, however long it takes."""
@@ -184,7 +201,7 @@ class FleetWorker(WorkerRunner):
                 if left_s > 0:
                     gevent.sleep(left_s)
                 else:
-                    self._joined.clear()
+                    self._leave()
                     self._end_load()
             else:
                 if self._cut_off:
@@ -223,7 +240,7 @@ class FleetWorker(WorkerRunner):
             logger.warning("%s has lost its controller: its users end", self._identity)
             self.environment.stop_timeout = IDLE_GRACE_S
             self._end_arrivals()
-            super().stop()
+            self.end_test()
             self.worker_state = STATE_INIT
 
     def handle_message(self, msg: Message) -> None:
@@ -237,27 +254,46 @@ class FleetWorker(WorkerRunner):
                 self._drop_reports(msg.data["acknowledged"])
                 self._resend_reports()
                 self._joined.set()
+                self._messages.join()
                 self.connection_event.set()
             case "acknowledged":
                 self._drop_reports(msg.data)
                 if not self._joined.is_set():
                     self._send_ready()
             case "rejoin":
-                self._joined.clear()
+                self._leave()
                 self._send_ready()
             case "spawn":
                 self._final_report_made = False  # another controller goes on with a run that had been stopped
                 if self.arrivals is not None:
                     self.arrivals.open()
-                super().handle_message(msg)
+                self._take_order(msg.data)
             case "arrivals":
                 self._accept_deal(msg.data)
+            case "project_message":
+                self._messages.accept(msg.data[0], msg.data[1], self.client_id)
             case "stop":
-                self.greenlet.spawn(self._stop_and_report)
+                if self._stopping is None or self._stopping.ready():
+                    self._stopping = self.greenlet.spawn(self._stop_and_report)
             case "quit":
                 self._closing.set()
             case _:
                 super().handle_message(msg)
+
+    def _take_order(self, order: Mapping[str, Any]) -> None:
+        self.client.send(Message("spawning", None, self.client_id))
+        if order["timestamp"] > self.last_received_spawn_timestamp:
+            self.last_received_spawn_timestamp = order["timestamp"]
+            self.environment.host, self.environment.stop_timeout = order["host"], order["stop_timeout"]
+            self.follow(order["user_classes_count"])
+
+    def _leave(self) -> None:
+        self._joined.clear()
+        self._messages.leave()
+
+    def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:  # noqa: ARG002
+        """Locust's way to send a message to the master side of the locustfile. Raises TypeError or ValueError for data that can't be sent."""
+        self._messages.send(msg_type, data)
 
     def _accept_deal(self, data: Any) -> None:
         """Take in a deal of arrivals; one that can't be meant is refused, logged and counted."""
@@ -280,7 +316,7 @@ class FleetWorker(WorkerRunner):
 
     def _stop_and_report(self) -> None:
         self._end_arrivals()
-        super().stop()
+        self.end_test()
         tracer: Tracer | None = getattr(self.environment, "tracer", None)
         if tracer is not None:
             tracer.settle(gevent.sleep)
@@ -296,81 +332,8 @@ class FleetWorker(WorkerRunner):
         user = getattr(user_instance, "user", user_instance)  # what fires this in a task is the task set
         self.recorder.note_exception(type(user).__name__, exception, tb)
 
-    def spawn_users(self, user_classes_spawn_count: dict[str, int], wait: bool = False) -> list[Any]:  # noqa: ARG002
-        """Start so many users of each class. One whose constructor raises counts as an exception; the others are started."""
-        if self.state in (STATE_INIT, STATE_STOPPED):
-            self.update_state(STATE_SPAWNING)
-        users = []
-        for name, count in user_classes_spawn_count.items():
-            for _ in range(count):
-                try:
-                    user = self.user_classes_by_name[name](self.environment)
-                    self._contain_exit(user)
-                    user.start(self.user_greenlets)
-                except Exception as error:
-                    logger.exception("a user of class %s can't be made", name)
-                    self.recorder.note_exception(name, error, error.__traceback__)
-                else:
-                    users.append(user)
-        return users
-
-    def _contain_exit(self, user: Any) -> None:
-        """Have `sys.exit` in the user's code end this user, as an exception that counts: gevent would end the process with it."""
-        run = user.run
-
-        def run_contained() -> None:
-            try:
-                run()
-            except (SystemExit, KeyboardInterrupt) as error:
-                logger.exception(
-                    "the code of a user of class %s wants to end the process: the user is ended", type(user).__name__
-                )
-                self.environment.events.user_error.fire(user_instance=user, exception=error, tb=error.__traceback__)
-
-        user.run = run_contained
-
-    def start_worker(self, user_classes_count: dict[str, int], **kwargs: Any) -> None:
-        """Run so many users of each class, not counting those that are stopping and still finish their task."""
-        stopping = Counter(type(user).__name__ for user in self._users() if _is_stopping(user))
-        super().start_worker({name: count + stopping[name] for name, count in user_classes_count.items()}, **kwargs)
-
-    def _ready_users(self) -> dict[str, int]:
-        """In the open model: the users of each class that are done with their `on_start`; arrivals are dealt to those."""
-        return dict(Counter(type(user).__name__ for user in self._users() if has_waited(user)))
-
-    def _users(self) -> list[Any]:
-        # gevent empties the arguments of a greenlet that has ended
-        return [greenlet.args[0] for greenlet in list(self.user_greenlets) if greenlet.args]
-
-    def stop_users(self, user_classes_stop_count: dict[str, int]) -> None:
-        """Stop so many users of each class, those that pause at once, the others after their task, and wait for all that stop.
-
-        Locust kills a pausing user without telling it that it is to stop; when its pause ends in that very moment, the kill
-        hits the request that it has just begun, and the target has counted one more than the generator.
-        """
-        left = dict(user_classes_stop_count)
-        stopping = []
-        for greenlet in list(self.user_greenlets):
-            user = greenlet.args[0] if greenlet.args else None  # gevent empties the arguments of one that has ended
-            if user is None:
-                continue
-            if _is_stopping(user):
-                stopping.append(greenlet)
-                continue
-            if not left.get(type(user).__name__, 0):
-                continue
-            left[type(user).__name__] -= 1
-            stopping.append(greenlet)
-            pausing = user._state in (None, LOCUST_STATE_WAITING)  # noqa: SLF001  # Locust keeps a user's state there
-            user._state = LOCUST_STATE_STOPPING  # noqa: SLF001
-            if pausing:
-                greenlet.kill(block=False)
-        gevent.joinall(stopping, timeout=self.environment.stop_timeout)
-        late = [greenlet for greenlet in stopping if not greenlet.ready()]
-        gevent.killall(late)
-        self.recorder.note_cut_users(len(late))
-
     def _report(self, *, final: bool = False) -> None:
+        attached = attached_to_report(self, self.environment.events.note_failure)  # type: ignore[attr-defined]  # ours
         self._number += 1
         self._reported_s, self._requests_reported = time.monotonic(), self.recorder.requests_total
         report = self.recorder.make_report(
@@ -380,9 +343,15 @@ class FleetWorker(WorkerRunner):
             order=self.last_received_spawn_timestamp,
             final=final,
         )
+        report.attached, report.ended = attached, dict(self.ended)
         self._reports[self._number] = report
         self._all_acknowledged.clear()
         self._send("stats", report)
+
+    def spawning_complete(self, user_count: int) -> None:
+        """Tell the controller that an order was followed."""
+        running = UsersRunning(self.user_classes_count, user_count, dict(self.ended))
+        self._send("spawning_complete", running)
 
     def _drop_reports(self, up_to: int) -> None:
         while self._reports and next(iter(self._reports)) <= up_to:
@@ -395,7 +364,7 @@ class FleetWorker(WorkerRunner):
         for report in self._reports.values():
             self._send("stats", report)
 
-    def _send(self, kind: str, data: Ready | Report | RunEndRequest) -> None:
+    def _send(self, kind: str, data: WorkerData) -> None:
         # When nobody has read for long it is not sent: what counts is kept, and sent again. Nor is it when a controller has refused
         # the node's key, as that of a run without this node does: ZeroMQ never tries again then.
         try:
@@ -429,7 +398,7 @@ class FleetWorker(WorkerRunner):
         self._closing.wait()
         if self._initialised.is_set():
             self._end_arrivals()
-            super().stop()
+            self.end_test()
             events = self.environment.events
             events.quitting.fire(environment=self.environment, reverse=True)
             events.quit.fire(exit_code=0)
@@ -447,10 +416,6 @@ class FleetWorker(WorkerRunner):
 
     def monitor_cpu_and_memory(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Does nothing: LoopLag measures the process, the agent the node."""
-
-
-def _is_stopping(user: Any) -> bool:
-    return bool(user._state == LOCUST_STATE_STOPPING)  # noqa: SLF001  # Locust keeps a user's state there
 
 
 def _place(frame: FrameType) -> str:

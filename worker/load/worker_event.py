@@ -25,6 +25,22 @@ class WorkerEvent(EventHook):
         self._handlers = listeners
         self._name = name
         self._on_failure = on_failure
+        self._when_heard: Callable[[], None] | None = None
+
+    def when_heard(self, act: Callable[[], None]) -> None:
+        """Call `act` once, as soon as there is a listener: now, or when the first one is added."""
+        if self._handlers:
+            act()
+        else:
+            self._when_heard = act
+
+    def add_listener(self, handler: Any) -> Any:
+        """Add a listener, as Locust's event does."""
+        added = super().add_listener(handler)
+        if self._when_heard is not None:
+            act, self._when_heard = self._when_heard, None
+            act()
+        return added
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         """Call the listeners, as Locust's event does."""

@@ -388,7 +388,7 @@ class WorkerSecond(msgspec.Struct, array_like=True):
     """Lag of the event loop: how late each of its probes fired."""
     endpoints: list[EndpointSecond]
     users: SmallCount | None = None
-    """Users running at the end of the second; None when they were not counted."""
+    """Users running at the end of the second, and those that had come to their own end; None when they were not counted."""
     local_errors: SmallCount = 0
     """Requests that failed for lack of a resource of the node itself, such as a free port or descriptor."""
     local_error: Text = ""
@@ -446,6 +446,8 @@ class Report(msgspec.Struct, array_like=True):
     """User classes that have made a request on this worker; "" for requests of an unknown user."""
     attached: ProjectData = b""
     """What the locustfile's listeners of report_to_master have added to the report, a mapping; empty without any."""
+    ended: Users = msgspec.field(default_factory=dict)
+    """How many users of each class have ended by themselves since the worker began. They are not made again."""
 
 
 class UsersRunning(msgspec.Struct):
@@ -454,6 +456,8 @@ class UsersRunning(msgspec.Struct):
     user_classes_count: Users
     """Running users by class name."""
     user_count: SmallCount
+    ended: Users = msgspec.field(default_factory=dict)
+    """As in Report."""
 
 
 class Ready(msgspec.Struct):

@@ -11,16 +11,12 @@ from master.project.checks.finding import Finding, refused, warned
 from master.project.checks.unreachable_code import compared_class, is_main, last_name, unreachable_blocks
 
 UNSUPPORTED_EVENTS = {
-    "report_to_master": "reports have no place for what a locustfile adds",
     "worker_report": "nothing of a locustfile's runs on the controller",
 }
 """Events that never fire, and what a listener gathers with them is lost."""
 NEVER_FIRED_EVENTS = {
     "worker_connect": "run.db has when each node came",
     "heartbeat_sent": "a node's agent answers for it",
-    "heartbeat_received": "a node's agent answers for it",
-    "usage_monitor": "run.db has what each worker and each node used",
-    "cpu_warning": "a worker that is too busy is unfit, and named",
 }
 """Events that never fire, and nothing is lost by it but the listener's own words."""
 _HARMLESS_CALLS = frozenset({"print", "debug", "info", "warning", "error", "exception", "critical", "log"})

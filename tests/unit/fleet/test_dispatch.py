@@ -216,3 +216,46 @@ def test_a_node_that_can_carry_less_loses_users_and_gets_them_back() -> None:
     dispatch.add("b", 1.0)
     dispatch.rebalance(100)
     assert [total(dispatch, name) for name in "abcd"] == [10, 10, 10, 10]
+
+
+def test_users_that_have_ended_by_themselves_are_placed_nowhere_else() -> None:
+    """Users that have ended by themselves stay ended when their worker is lost, and move nowhere; a ramp down takes them first."""
+    dispatch = Dispatch({"A": UserShare(weight=1)})
+    for worker in ("one", "two"):
+        dispatch.add(worker)
+    dispatch.set_total(8)
+    dispatch.note_ended("one", "A", 3)
+    dispatch.note_ended("two", "A", 1)
+    assert (total(dispatch, "one"), dispatch.ended_of("one", "A"), dispatch.ended) == (4, 3, 4)
+    assert dispatch.fill() == dispatch.rebalance(5) == set()
+    assert dispatch.remove("one") == 1
+    dispatch.fill()
+    assert (total(dispatch, "two"), dispatch.placed, dispatch.ended) == (5, 8, 4)
+    dispatch.set_total(6)
+    assert (total(dispatch, "two"), dispatch.ended) == (5, 2)
+    dispatch.set_total(4)
+    assert (total(dispatch, "two"), dispatch.ended) == (4, 0)
+    dispatch.set_total(6)
+    assert (total(dispatch, "two"), dispatch.placed) == (6, 6)
+
+
+def test_users_that_have_ended_do_not_move_to_a_worker_that_comes_later() -> None:
+    """A worker that comes later gets users that run; where all others have ended there is nobody to move."""
+    dispatch = Dispatch({"A": UserShare(weight=1)})
+    dispatch.add("one")
+    dispatch.set_total(4)
+    dispatch.note_ended("one", "A", 3)
+    dispatch.add("late")
+    dispatch.rebalance(5)
+    assert (total(dispatch, "one"), total(dispatch, "late"), dispatch.ended) == (3, 1, 3)
+
+
+def test_no_more_users_can_have_ended_than_there_are() -> None:
+    """A worker that says that more users have ended than it had, or users of an unknown class, changes nothing beyond its own."""
+    dispatch = Dispatch({"A": UserShare(weight=1)})
+    dispatch.add("one")
+    dispatch.set_total(2)
+    for name, count in (("B", 5), ("A", 9), ("A", 9)):
+        dispatch.note_ended("one", name, count)
+    dispatch.note_ended("stranger", "A", 1)
+    assert (total(dispatch, "one"), dispatch.placed, dispatch.ended) == (2, 2, 2)

@@ -158,3 +158,14 @@ def test_a_listener_may_end_the_user_that_fired() -> None:
         worker.does(lambda: worker.events.request.fire(**REQUEST))
     assert worker.recorder.requests_total == 1
     assert worker.exceptions == []
+
+
+def test_what_costs_something_begins_with_the_first_listener() -> None:
+    """What an event is to cost begins when the first listener is there, also one that is added late, and only once."""
+    worker, begun = Worker(), []
+    worker.events.usage_monitor.when_heard(lambda: begun.append("late"))  # type: ignore[attr-defined]  # a WorkerEvent
+    assert begun == []
+    for _ in range(2):
+        worker.does(lambda: locust.events.usage_monitor.add_listener(print))
+    worker.events.usage_monitor.when_heard(lambda: begun.append("at once"))  # type: ignore[attr-defined]
+    assert begun == ["late", "at once"]

@@ -124,8 +124,6 @@ def test_masters_code_that_only_talks_is_told_or_nothing(body: str, expected: li
     ("text", "severity"),
     [
         ("events.worker_report.add_listener(merge)", REFUSED),
-        ("@environment.events.report_to_master.add_listener\ndef add(data, **_): pass", REFUSED),
-        ("events.usage_monitor.add_listener(note)", WARNED),
         ("events.heartbeat_sent.add_listener(note)", WARNED),
         ("environment.runner.register_message('names', take)", REFUSED),
         ("self.environment.runner.send_message('thanks', 1)", REFUSED),

@@ -179,4 +179,4 @@ def end_seconds(workers: Sequence[FleetWorker]) -> None:
         for index, worker in enumerate(list(workers)):
             if index % ENDED_AT_ONCE == ENDED_AT_ONCE - 1:
                 gevent.sleep(0)
-            worker.recorder.end_second(len(worker.user_greenlets))
+            worker.recorder.end_second(worker.users_there)
