@@ -185,6 +185,13 @@ def run(
             "(about 100 MB a node).",
         ),
     ] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SERVICE",
+            help="Also require this service to be healthy before and during the load; again for more of them.",
+        ),
+    ] = None,
     services: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder with the files of services that a scenario may require.")
     ] = DEFAULT_SERVICES,
@@ -221,7 +228,13 @@ def run(
         raise InputError(f"--rate: {error}", hint="Say it as 500/s or 30/min.") from None
     nodes = local if roster is None else len(roster.members)
     overrides = Overrides(
-        target=target, users=users, rate_per_s=rate_per_s, max_users=max_users, duration_s=duration_s, nodes=nodes
+        target=target,
+        users=users,
+        rate_per_s=rate_per_s,
+        max_users=max_users,
+        duration_s=duration_s,
+        nodes=nodes,
+        require=tuple(require or ()),
     )
     read = load_for_run(scenario, overrides, real_nodes=roster is not None)
     required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)

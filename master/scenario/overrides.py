@@ -11,7 +11,7 @@ from master.scenario.load_stages import LoadStage, OpenStage, Sine, Stage, find_
 from master.scenario.model import ExpectedNodes, Scenario
 from master.scenario.rules import with_limit
 from master.scenario.schema import MAX_NODES, check_target
-from master.scenario.shape_base import MAX_USERS
+from master.scenario.shape_base import MAX_USERS, check_service_name
 from master.scenario.stage_shapes import MAX_RATE_PER_S, MIN_PERIOD_S, MIN_SPIKE_S
 from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
@@ -23,7 +23,7 @@ class Overrides:
 
     `users` is the peak that all stages of the closed model are scaled to; `rate_per_s` and `max_users` are those of the open one.
     `duration_s` is the length of all ramps and holds together, `nodes` the number of nodes to expect (of `--local`, or of an
-    inventory).
+    inventory). Services of `require` are required beside the file's.
     """
 
     target: str | None = None
@@ -32,6 +32,7 @@ class Overrides:
     max_users: int | None = None
     duration_s: float | None = None
     nodes: int | None = None
+    require: tuple[str, ...] = ()
 
 
 def override(scenario: Scenario, overrides: Overrides) -> Scenario:
@@ -57,7 +58,16 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
         _check_holds(scenario, overrides.duration_s)
     if overrides.nodes is not None:
         scenario = replace(scenario, nodes=_nodes(scenario.nodes, overrides.nodes))
+    if overrides.require:
+        scenario = replace(scenario, require=_with_required(scenario.require, overrides.require))
     return scenario
+
+
+def _with_required(written: tuple[str, ...], added: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys([*written, *map(check_service_name, added)]))
+    except ValueError as error:
+        raise InputError(f"--require: {error}", hint="piswarm services check shows what services there are") from None
 
 
 def _check_model(scenario: Scenario, overrides: Overrides) -> None:

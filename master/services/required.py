@@ -14,7 +14,7 @@ from master.services.health import ServiceHealth, describe_unhealthy
 from master.services.loader import load_services
 from master.services.model import Catalogue, Service
 from master.services.payment import Mention, find_payment_mentions, find_payment_target, payment_services
-from master.yaml_file.document import Document, read_document
+from master.yaml_file.document import read_document
 
 _ANY_TARGET = "http://127.0.0.1:1"
 """In place of the embedded target, of which only the scheme is known before it is started."""
@@ -50,28 +50,41 @@ def resolve_required(
     _keep_payment_apart(scenario.target, mentions, catalogue, variables)
     if catalogue is None or not scenario.require:
         return None
-    document = read_document(file)
-    for index, name in enumerate(scenario.require):
-        _check_name(document, index, name, catalogue, variables)
-    document.raise_faults()
+    _check_names(file, scenario.require, catalogue, variables)
     required = RequiredServices(scenario.require, tuple(catalogue.closure(scenario.require)), variables)
     required.questions(_ANY_TARGET if scenario.target == EMBEDDED else scenario.target)
     return required
 
 
-def _check_name(document: Document, index: int, name: str, catalogue: Catalogue, variables: Mapping[str, str]) -> None:
-    place = ("require", index)
+def _check_names(file: Path, names: Sequence[str], catalogue: Catalogue, variables: Mapping[str, str]) -> None:
+    document = read_document(file)
+    written = document.data.get("require") if isinstance(document.data, dict) else None
+    said = []
+    for index, name in enumerate(names):
+        fault = _fault_of(name, catalogue, variables)
+        if fault is None:
+            continue
+        if isinstance(written, list) and name in written:
+            document.fault(("require", index), fault)
+        else:
+            said.append(f"--require: {fault}")
+    document.raise_faults()
+    if said:
+        raise InputError("\n".join(said), hint="Name other services; nothing was started.")
+
+
+def _fault_of(name: str, catalogue: Catalogue, variables: Mapping[str, str]) -> str | None:
+    """Why a service can't be required; None where it can."""
     service = catalogue.services.get(name)
     if service is None:
         listed = ", ".join(sorted(catalogue.services))
         near = did_you_mean(name, catalogue.services)
-        document.fault(place, f"there is no service {name!r} in {catalogue.folder}{near} (known: {listed})")
-    elif not service.under_load:
-        document.fault(place, f"{name!r} is a payment service, which no performance test may have to do with")
-    elif service.variable is not None and not variables.get(service.variable, "").strip():
-        document.fault(
-            place, f"{name!r} is not in use: the environment variable {service.variable}, its URL, is not set"
-        )
+        return f"there is no service {name!r} in {catalogue.folder}{near} (known: {listed})"
+    if not service.under_load:
+        return f"{name!r} is a payment service, which no performance test may have to do with"
+    if service.variable is not None and not variables.get(service.variable, "").strip():
+        return f"{name!r} is not in use: the environment variable {service.variable}, its URL, is not set"
+    return None
 
 
 def _keep_payment_apart(

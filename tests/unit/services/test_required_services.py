@@ -89,6 +89,20 @@ def test_a_service_that_can_not_be_required_is_named_at_its_line(
     assert [word for word in words if word not in said] == [], said
 
 
+def test_the_command_line_requires_services_beside_those_of_the_file(tmp_path: Path) -> None:
+    """Each once; faults are named by the option, and by line where the file has the name itself."""
+    folder = write_all(tmp_path)
+    file = scenario_file(tmp_path, "[database]")
+    scenario = load_scenario(file, user_classes(), Overrides(require=("auth", "database", "auth")))
+    assert scenario.require == ("database", "auth")
+    with pytest.raises(InputError, match="--require: 'Auth Service' is no name of a service"):
+        load_scenario(file, user_classes(), Overrides(require=("Auth Service",)))
+    with pytest.raises(InputError) as refused:
+        resolve_required(file, load_scenario(file, user_classes(), Overrides(require=("atuh",))), folder, {})
+    assert str(refused.value).startswith("--require: there is no service 'atuh'")
+    assert "did you mean 'auth'" in str(refused.value)
+
+
 def test_a_folder_that_is_not_there_matters_only_where_something_is_required(tmp_path: Path) -> None:
     """A scenario without requirements needs no description of services."""
     nowhere = tmp_path / "none"
