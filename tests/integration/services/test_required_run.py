@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,9 +18,19 @@ SERVICES = ROOT / "configs" / "services"
 FROM = ("--services", str(SERVICES))
 
 
+def held(hold: str) -> dict[str, Any]:
+    """Changes of a scenario: a small load that requires the database."""
+    return {
+        "require": ["database"],
+        "load": [{"users": 2, "spawn_rate": 20, "hold": hold}],
+        "nodes": {"expect": 1},
+    }
+
+
 def test_a_run_whose_services_stay_healthy_passes(piswarm: Piswarm) -> None:
     """Those of the embedded target are asked at the target that the run itself has started."""
-    finished = piswarm.run(piswarm.scenario(require=["auth-service", "database"], nodes={"expect": 2}), *FROM)
+    scenario = piswarm.scenario(require=["auth-service"], nodes={"expect": 2})
+    finished = piswarm.run(scenario, "--require", "database", *FROM)
     rows = {row["rule"]: row for row in finished.result["thresholds"]}
     assert rows["require auth-service"]["ok"], finished.output
     assert rows["require database"]["observed_text"] == "healthy throughout"
@@ -38,38 +50,35 @@ def test_a_run_whose_service_is_not_healthy_does_not_start(
     assert {route for _, route, _ in target.counts()} <= {"/health"}
 
 
-def test_a_service_that_is_lost_while_the_load_is_on_is_in_the_verdict(
+def test_a_service_that_is_lost_is_noted_and_named_in_the_verdict_of_a_run_that_is_interrupted(
     monkeypatch: pytest.MonkeyPatch, piswarm: Piswarm, target: Target
 ) -> None:
-    """By its name, with what it stands on, and when; the run goes on to its end."""
+    """By its name, with what it stands on, and when; so is its return. The run goes on meanwhile."""
     with Redis() as server:
         monkeypatch.setenv("PISWARM_REDIS_URL", server.url)
-        load = [{"users": 2, "spawn_rate": 20, "hold": "14s"}]
-        scenario = piswarm.scenario(require=["database"], load=load, nodes={"expect": 1})
-        started = piswarm.start(scenario, "--target", target.url, *FROM)
+        started = piswarm.start(piswarm.scenario(**held("60s")), "--target", target.url, *FROM)
         started.wait_for("stage 1 of 1, hold")
         server.stop()
         event, _ = wait_for_event(started.directory, "service lost", None)
         server.start()
         wait_for_event(started.directory, "service returned", None)
+        started.process.send_signal(signal.SIGINT)
         finished = started.finish()
     assert event.detail.startswith("database (redis: ")
-    assert finished.status == 1, finished.output
-    assert finished.result["verdict"] == "FAIL"
-    assert "require database" in finished.result["reason"]
+    assert finished.status == 4, finished.output
+    assert "interrupted" in finished.result["reason"]
+    assert "A required service was lost: database (redis: " in finished.result["reason"]
     assert "and back at" in finished.result["reason"]
 
 
 def test_a_run_that_is_resumed_goes_on_to_watch(
     monkeypatch: pytest.MonkeyPatch, piswarm: Piswarm, target: Target, tmp_path: Path
 ) -> None:
-    """What was lost before the controller was killed is in the verdict; the files are where they are looked for by default."""
+    """What was lost before the controller was killed makes it FAIL; the files are where they are looked for by default."""
     shutil.copytree(SERVICES, tmp_path / "configs" / "services")
     with Redis() as server:
         monkeypatch.setenv("PISWARM_REDIS_URL", server.url)
-        load = [{"users": 2, "spawn_rate": 20, "hold": "14s"}]
-        scenario = piswarm.scenario(require=["database"], load=load, nodes={"expect": 1})
-        started = piswarm.start(scenario, "--target", target.url)
+        started = piswarm.start(piswarm.scenario(**held("9s")), "--target", target.url)
         started.wait_for("stage 1 of 1, hold")
         server.stop()
         wait_for_event(started.directory, "service lost", None)
@@ -80,21 +89,22 @@ def test_a_run_that_is_resumed_goes_on_to_watch(
     (row,) = [row for row in finished.result["thresholds"] if row["rule"] == "require database"]
     assert row["ok"] is False, finished.output
     assert "and back at" in row["message"]
+    assert finished.status == 1, finished.output
+    assert finished.result["verdict"] == "FAIL"
+    assert "require database" in finished.result["reason"]
 
 
-@pytest.mark.parametrize(
-    ("require", "words"),
-    [
-        (["databse"], "did you mean 'database'?"),
-        (["redis"], "PISWARM_REDIS_URL, its URL, is not set"),
-        (["tron-payment"], "no performance test may have to do with"),
-    ],
-)
-def test_a_requirement_that_can_not_be_met_is_wrong_input(piswarm: Piswarm, require: list[str], words: str) -> None:
-    """Nothing is started, and there is no run directory."""
-    finished = piswarm.run(piswarm.scenario(require=require), *FROM)
+def test_requirements_that_can_not_be_met_are_wrong_input(piswarm: Piswarm) -> None:
+    """All are named at once; nothing is started, and there is no run directory."""
+    finished = piswarm.run(piswarm.scenario(require=["databse", "redis", "tron-payment"]), *FROM)
     assert finished.status == 2, finished.output
-    assert words in " ".join(finished.output.split())
+    said = " ".join(finished.output.split())
+    for words in (
+        "did you mean 'database'?",
+        "PISWARM_REDIS_URL, its URL, is not set",
+        "no performance test may have to do with",
+    ):
+        assert words in said
     assert not finished.directory.exists()
 
 

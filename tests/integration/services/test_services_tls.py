@@ -77,7 +77,7 @@ def https(authority: Authority) -> Iterator[dict[str, int]]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
         servers[name] = server
     yield {name: server.server_port for name, server in servers.items()}
     for server in servers.values():
