@@ -25,10 +25,10 @@ LIMITS = Limits(rate_per_s=1000.0, max_requests=3000, max_duration_s=120.0)
 
 
 @contextmanager
-def weak_target(weakness: str, *arguments: str) -> Iterator[str]:
-    """The URL of the embedded target with one weakness."""
+def weak_target(*arguments: str) -> Iterator[str]:
+    """The URL of the embedded target with one weakness; without arguments that of a target for each, below the weakness's name."""
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("weak_target.py")), weakness, *arguments],
+        [sys.executable, str(Path(__file__).with_name("weak_target.py")), *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PISWARM_TARGET_PASSWORD": PASSWORD},
         stdin=subprocess.PIPE,
@@ -40,8 +40,9 @@ def weak_target(weakness: str, *arguments: str) -> Iterator[str]:
         yield json.loads(line)["url"]
     finally:
         process.stdin.close()
-        process.wait(20)
+        status = process.wait(20)
         process.stdout.close()
+    assert status == 0
 
 
 def audit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from audits import PASSWORD, piswarm_audit, weak_target
 from processes import Target
+
+from master.cli import main
 
 FAST = ("--private", "--rate", "500")
 
@@ -56,13 +59,17 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
         (("--proof", "/no/such/folder/token"), "can't write a token"),
     ],
 )
-def test_wrong_input_is_refused_before_anything_is_sent(arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_input_is_refused_before_anything_is_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
     """Wrong input ends with 2 and one message, and not even a connection is made."""
     with listener() as (port, arrived):
-        ended = piswarm_audit(f"http://127.0.0.1:{port}", *arguments)
-    assert (ended.returncode, arrived, ended.stdout) == (2, [], "")
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
+        monkeypatch.setattr(sys, "argv", ["piswarm", "audit", f"http://127.0.0.1:{port}", *arguments])
+        status = main()
+    printed = capsys.readouterr()
+    assert (status, arrived, printed.out) == (2, [], "")
+    assert said in printed.err
+    assert "Traceback" not in printed.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("--private",)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from master.audit.finding import Outcome
 
 PLANTED = {
     "encryption": "encryption/secret-in-answer",
-    "security-headers": "security-headers/content-type-options",
     "cors": "cors/foreign-origin-with-credentials",
     "cache-invalidation": "cache-invalidation/stored-private-answer",
     "authentication": "authentication/no-token",
@@ -56,6 +56,13 @@ PLANTED = {
 NOT_OF_HTTP = {"tls", "dependencies"}
 
 
+@pytest.fixture(scope="module")
+def weak_targets() -> Iterator[str]:
+    """Targets with one weakness each, below the weakness's name."""
+    with weak_target() as url:
+        yield url
+
+
 def test_a_weakness_is_planted_for_each_check() -> None:
     """Each check has a planted weakness in this file."""
     found = {rule.partition("/")[0] for rule in PLANTED.values()}
@@ -74,17 +81,22 @@ def test_the_embedded_target_has_no_finding() -> None:
     assert result.pass_rate == 1.0
 
 
-def test_the_wrapper_alone_adds_no_finding() -> None:
+def test_the_wrapper_alone_adds_no_finding(weak_targets: str) -> None:
     """The wrapper that plants weaknesses is none itself."""
-    with weak_target("none") as url:
-        assert audit(url).findings == []
+    assert audit(f"{weak_targets}/none").findings == []
+
+
+def test_a_target_without_nosniff_is_found_and_nothing_beside_it() -> None:
+    """The server itself, which adds the header to all answers, is weak here."""
+    with weak_target("security-headers") as url:
+        result = audit(url)
+    assert [finding.rule.id for finding in result.findings] == ["security-headers/content-type-options"]
 
 
 @pytest.mark.parametrize("weakness", PLANTED)
-def test_a_planted_weakness_is_found_and_none_beside_it(weakness: str) -> None:
+def test_a_planted_weakness_is_found_and_none_beside_it(weak_targets: str, weakness: str) -> None:
     """The audit finds the planted weakness and nothing else, and shows no password or token."""
-    with weak_target(weakness) as url:
-        result = audit(url)
+    result = audit(f"{weak_targets}/{weakness}")
     assert [finding.rule.id for finding in result.findings] == [PLANTED[weakness]]
     assert result.incomplete == []
     assert PASSWORD not in result.findings[0].evidence
@@ -119,10 +131,9 @@ def test_a_weakness_of_tls_is_found_and_none_beside_it(authority: Authority, wea
     assert {finding.rule.id for finding in result.findings} == {"tls/certificate-expires", found}
 
 
-def test_an_answer_for_another_account_is_found() -> None:
+def test_an_answer_for_another_account_is_found(weak_targets: str) -> None:
     """A cache that forgets whose an answer is makes several checks fail; its own finds it."""
-    with weak_target("shared-cache") as url:
-        (finding,) = audit(url, only=["cache-invalidation"]).findings
+    (finding,) = audit(f"{weak_targets}/shared-cache", only=["cache-invalidation"]).findings
     assert finding.rule.id == "cache-invalidation/shared-answer"
 
 

@@ -1,10 +1,12 @@
 """The embedded target with one weakness planted: `python weak_target.py WEAKNESS [CERTIFICATE]`.
 
-All is the real application, but for the one place where it is weak.
+All is the real application, but for the one place where it is weak. Without arguments there is a target for each weakness below
+the path of its name, with a database of its own, so that many are audited without starting many processes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import ssl
@@ -98,29 +100,57 @@ class WeakGateway:
         await self._gateway(exchange.scope, again, collect)
 
 
-def creator(weakness: str) -> Callable[[AsyncExitStack], Awaitable[WeakGateway]]:
-    async def create(stack: AsyncExitStack) -> WeakGateway:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="piswarm-weak-"))
-        database = await open_database(f"{directory}/target.db", Durability.PROCESS)
-        stack.push_async_callback(database.close)
-        settings = AuthSettings(lockout=LockoutRules(failures=0 if weakness == "rate-limiting" else 10))
-        if weakness == "hashing":
-            storage = AuthStorage(database)
-            await storage.create()
-            await storage.put_secret("signing key", b"your-256-bit-secret".hex())
-        password = read_password(None, from_orders=False) or ""
-        authority = Authority(password, settings)
-        if weakness in {"randomness", "repeated", "short"}:
-            authority = ForetellingAuthority(password, settings)
-            authority.weakness = weakness
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=2))
-        gateway = create_gateway(authority, database, pool)
-        return WeakGateway(gateway, WEAKNESSES.get(weakness, Weakness)(authority))
+class WeakTargets:
+    """A target for each weakness, made when it is first asked, below the path of the weakness's name."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._gateways: dict[str, WeakGateway] = {}
+        self._creating = asyncio.Lock()
+
+    async def start(self) -> None:
+        """None is there yet."""
+
+    async def stop(self) -> None:
+        """Each is stopped by the stack, before its database is closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name, _, path = scope["path"].removeprefix("/").partition("/")
+        async with self._creating:
+            if name not in self._gateways:
+                self._gateways[name] = await create_weak(name, self._stack)
+                await self._gateways[name].start()
+                self._stack.push_async_callback(self._gateways[name].stop)
+        await self._gateways[name]({**scope, "path": f"/{path}", "raw_path": f"/{path}".encode()}, receive, send)
+
+
+async def create_weak(weakness: str, stack: AsyncExitStack) -> WeakGateway:
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="piswarm-weak-"))
+    database = await open_database(f"{directory}/target.db", Durability.PROCESS)
+    stack.push_async_callback(database.close)
+    settings = AuthSettings(lockout=LockoutRules(failures=0 if weakness == "rate-limiting" else 10))
+    if weakness == "hashing":
+        storage = AuthStorage(database)
+        await storage.create()
+        await storage.put_secret("signing key", b"your-256-bit-secret".hex())
+    password = read_password(None, from_orders=False) or ""
+    authority = Authority(password, settings)
+    if weakness in {"randomness", "repeated", "short"}:
+        authority = ForetellingAuthority(password, settings)
+        authority.weakness = weakness
+    pool = stack.enter_context(ThreadPoolExecutor(max_workers=2))
+    gateway = create_gateway(authority, database, pool)
+    return WeakGateway(gateway, WEAKNESSES.get(weakness, Weakness)(authority))
+
+
+def creator(weakness: str) -> Callable[[AsyncExitStack], Awaitable[WeakGateway | WeakTargets]]:
+    async def create(stack: AsyncExitStack) -> WeakGateway | WeakTargets:
+        return await create_weak(weakness, stack) if weakness else WeakTargets(stack)
 
     return create
 
 
-def main(weakness: str, certificate: str = "") -> None:
+def main(weakness: str = "", certificate: str = "") -> None:
     server = Server(creator(weakness))
     if weakness == "security-headers":
         server.config.headers = []
