@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sarif_kit.validate import validation_errors
 
 from master.audit.audit import presentable
 from master.audit.checks.catalogue import CHECKS
@@ -36,7 +39,7 @@ def test_any_evidence_can_be_written(text: str) -> None:
     """Whatever the target has answered, each format is well-formed and has it as text."""
     found = result(check(Outcome.FAILED, RULE.found(presentable(text, []))))
     assert json.loads(to_json(found))["checks"][0]["findings"][0]["evidence"] == presentable(text, [])
-    assert json.loads(to_sarif(found))["version"] == "2.1.0"
+    assert validation_errors(json.loads(to_sarif(found))) == []
     assert ET.fromstring(to_junit(found, Severity.LOW)).get("failures") == "1"
     assert list(summary_lines(found))
 
@@ -107,3 +110,36 @@ def test_the_worst_finding_is_shown_first() -> None:
     both = check(Outcome.FAILED, LOW.found("e"), RULE.found("e"))
     assert [finding.rule for finding in result(both).findings] == [RULE, LOW]
     assert "2 found, worst high" in check_line(1, 17, both)
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        (),
+        tuple(check(outcome, reason="" if outcome in {Outcome.PASSED, Outcome.FAILED} else "r") for outcome in Outcome),
+        (check(Outcome.INCOMPLETE, RULE.found("e"), LOW.found("e"), reason="r"),),
+    ],
+)
+def test_sarif_keeps_to_its_schema(checks: tuple[CheckResult, ...]) -> None:
+    """Whatever became of the checks, the document is one by the schema of OASIS."""
+    assert validation_errors(json.loads(to_sarif(result(*checks)))) == []
+
+
+def test_sarif_of_all_rules_keeps_to_its_schema() -> None:
+    """A finding of every rule that there is makes a document by the schema, with the rule at its index."""
+    rules = tuple(rule for each in CHECKS for rule in each.rules)
+    found = [check(Outcome.FAILED, *(rule.found("e") for rule in rules))]
+    document = json.loads(to_sarif(replace(result(*found), rules=rules)))
+    assert validation_errors(document) == []
+    (run,) = document["runs"]
+    listed = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [listed[each["ruleIndex"]] for each in run["results"]] == [each["ruleId"] for each in run["results"]]
+    assert len(run["results"]) == len(rules)
+
+
+def test_a_document_that_is_not_by_the_schema_of_sarif_is_noticed() -> None:
+    """The schema does look: a level that there is not, and a rule without an id, are errors."""
+    document = json.loads(to_sarif(result(check(Outcome.FAILED, RULE.found("e")))))
+    document["runs"][0]["results"][0]["level"] = "bad"
+    del document["runs"][0]["tool"]["driver"]["rules"][0]["id"]
+    assert len(validation_errors(document)) == 2
