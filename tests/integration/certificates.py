@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 DAY = dt.timedelta(days=1)
@@ -62,9 +62,12 @@ class Authority:
         self.ca = directory / "ca.pem"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *hosts: str, ended: bool = False) -> Path:
-        """Return a file with key and certificate for these names and addresses, expired if it has `ended`."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(self, *hosts: str, ended: bool = False, rsa_bits: int = 0) -> Path:
+        """Return a file with key and certificate for these names and addresses, expired if it has `ended`.
+
+        The key is an elliptic one, or RSA with so many bits.
+        """
+        key = rsa.generate_private_key(65537, rsa_bits) if rsa_bits else ec.generate_private_key(ec.SECP256R1())
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(hosts[0]))

@@ -131,6 +131,15 @@ def test_a_weakness_of_tls_is_found_and_none_beside_it(authority: Authority, wea
     assert {finding.rule.id for finding in result.findings} == {"tls/certificate-expires", found}
 
 
+def test_a_short_key_is_found_and_that_it_keeps_clients_from_verifying_is_no_further_finding(
+    authority: Authority,
+) -> None:
+    """An RSA key of 1024 bits is found, beside the certificate of one day, which is verified but for the key."""
+    with weak_target("tls-short-key", str(authority.issue("127.0.0.1", rsa_bits=1024))) as url:
+        result = audit(url.replace("http:", "https:"), ca_file=authority.ca, insecure=True)
+    assert {finding.rule.id for finding in result.findings} == {"tls/certificate-expires", "tls/short-key"}
+
+
 def test_an_answer_for_another_account_is_found(weak_targets: str) -> None:
     """A cache that forgets whose an answer is makes several checks fail; its own finds it."""
     (finding,) = audit(f"{weak_targets}/shared-cache", only=["cache-invalidation"]).findings

@@ -154,7 +154,14 @@ def main(weakness: str = "", certificate: str = "") -> None:
     server = Server(creator(weakness))
     if weakness == "security-headers":
         server.config.headers = []
-    if certificate and weakness != "proof":
+    if weakness == "tls-short-key":
+        server.config.load()
+        # Such a key is loaded only where anything goes.
+        server.config.ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.config.ssl.set_ciphers("DEFAULT@SECLEVEL=0")
+        server.config.ssl.load_cert_chain(certificate)
+        server.config.ssl_certfile = certificate
+    elif certificate and weakness != "proof":
         server.config.ssl_certfile = server.config.ssl_keyfile = certificate
         server.config.load()
         assert server.config.ssl is not None

@@ -354,6 +354,7 @@ WEAKNESSES: dict[str, type[Weakness]] = {
     "tls": StaysWithTls,
     "tls-old": StaysWithTls,
     "tls-anonymous": StaysWithTls,
+    "tls-short-key": StaysWithTls,
     "shared-cache": SharedCache,
     "proof": Proof,
     "forged-token": AnySignature,

@@ -20,6 +20,7 @@ from master.audit.site import NotApplicableError, Site
 
 _SOON = timedelta(days=14)
 _MIN_RSA_BITS = 2048
+_KEY_TOO_SMALL = 66  # OpenSSL's X509_V_ERR_EE_KEY_TOO_SMALL
 _OLD = (("TLS 1.0", ssl.TLSVersion.TLSv1), ("TLS 1.1", ssl.TLSVersion.TLSv1_1))
 _WEAK_CIPHERS = "aNULL:eNULL:RC4:3DES:DES:EXPORT:MD5@SECLEVEL=0"
 
@@ -71,9 +72,7 @@ class TlsCheck(Check):
         """As Check."""
         if not site.address.is_encrypted:
             raise NotApplicableError("the URL asks for no TLS (the check `encryption` judges that)")
-        try:
-            _connect(site, ssl_context(site.client.ca_file))
-        except ssl.SSLError as error:
+        if error := _distrust(site):
             yield _UNTRUSTED.found(f"{site.address.origin}: {error}")
         unverified = _unverified()
         certificate = x509.load_der_x509_certificate(_connect(site, unverified)[0])
@@ -98,6 +97,24 @@ class TlsCheck(Check):
             context = _unverified(_WEAK_CIPHERS)
             context.maximum_version = ssl.TLSVersion.TLSv1_2
             yield _CIPHER.found(f"{_connect(site, context)[1]} is accepted")
+
+
+def _distrust(site: Site) -> ssl.SSLError | None:
+    """Why the certificate can't be verified, but for its short key, which is a finding of its own."""
+    context = ssl_context(site.client.ca_file)
+    error = _refusal(site, context)
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _KEY_TOO_SMALL:
+        context.set_ciphers("DEFAULT@SECLEVEL=0")
+        return _refusal(site, context)
+    return error
+
+
+def _refusal(site: Site, context: ssl.SSLContext) -> ssl.SSLError | None:
+    try:
+        _connect(site, context)
+    except ssl.SSLError as error:
+        return error
+    return None
 
 
 def _unverified(ciphers: str = "") -> ssl.SSLContext:
