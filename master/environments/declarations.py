@@ -157,7 +157,10 @@ class TargetVariables(Variables):
     hash_memory_kib: Whole = _variable(1024, "memory of Argon2id for a hash", ge=8, le=4_194_304, unit="KiB")
     hash_passes: Whole = _variable(1, "passes of Argon2id over its memory", ge=1, le=1000)
     lockout_failures: Whole = _variable(10, "failed sign-ins that lock a name; 0: never", ge=0, le=1_000_000)
-    lockout_s: Decimal = _variable(60.0, "how long it is locked", ge=0, le=YEAR_S, unit="s")
+    lockout_address_failures: Whole = _variable(
+        50, "failed sign-ins that lock the address they come from; 0: never, as behind a proxy", ge=0, le=1_000_000
+    )
+    lockout_s: Decimal = _variable(60.0, "how long either is locked", ge=0, le=YEAR_S, unit="s")
     outlive_s: Decimal = _variable(
         0.0, "how long it waits for requests once its parent has gone; a run chooses its own", ge=0, le=DAY_S, unit="s"
     )

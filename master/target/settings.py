@@ -41,6 +41,7 @@ class TargetSettings:
     hash_memory_kib: int
     hash_passes: int
     lockout_failures: int
+    lockout_address_failures: int
     lockout_s: float
     password_file: Path | None
     orders_on_stdin: bool
@@ -69,6 +70,7 @@ class TargetSettings:
             self.refresh_lifetime_s,
             HashCost(self.hash_memory_kib, self.hash_passes),
             LockoutRules(self.lockout_failures, lock_s=self.lockout_s),
+            LockoutRules(self.lockout_address_failures, lock_s=self.lockout_s),
         )
 
 
@@ -192,12 +194,20 @@ def _add_auth_options(parser: argparse.ArgumentParser) -> None:
         help=f"failed sign-ins within {default.lockout.within_s:.0f} s that lock a name (default: %(default)s; 0: never)",
     )
     parser.add_argument(
+        "--lockout-address-failures",
+        type=int,
+        default=default.address_lockout.failures,
+        metavar="N",
+        help=f"failed sign-ins within {default.address_lockout.within_s:.0f} s, of whatever names, that lock the address they"
+        " come from; behind a proxy, which all come from: 0, never (default: %(default)s)",
+    )
+    parser.add_argument(
         "--lockout",
         type=float,
         default=default.lockout.lock_s,
         metavar="S",
         dest="lockout_s",
-        help="seconds that it is locked (default: %(default)s)",
+        help="seconds that either is locked (default: %(default)s)",
     )
 
 

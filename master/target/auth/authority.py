@@ -33,6 +33,9 @@ class AuthSettings:
     refresh_lifetime_s: int = 86_400
     hash_cost: HashCost = field(default_factory=HashCost)
     lockout: LockoutRules = field(default_factory=LockoutRules)
+    """Of names."""
+    address_lockout: LockoutRules = field(default_factory=lambda: LockoutRules(failures=50))
+    """Of the addresses that sign-ins come from."""
 
 
 class Authority:

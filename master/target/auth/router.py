@@ -66,7 +66,8 @@ class AuthApi(Domain):
     async def login(self, call: Call) -> Token:
         """Tokens for a name and its password."""
         wanted: Login = call.body
-        return await self._sign_in.sign_in(wanted.username, wanted.password)
+        client = call.request.client
+        return await self._sign_in.sign_in(wanted.username, wanted.password, "" if client is None else client.host)
 
     async def refresh(self, call: Call) -> Token:
         """Tokens for a refresh token."""

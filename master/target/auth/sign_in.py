@@ -9,9 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import NoReturn
 
 from master.target.api import errors
 from master.target.auth.accounts import Account
+from master.target.auth.addresses import AddressLockout
 from master.target.auth.audit import AuditLog
 from master.target.auth.authority import Authority
 from master.target.auth.lockout import Failures
@@ -47,6 +49,7 @@ class SignIn:
         self._pool = pool
         self._clock = clock
         self._rules = authority.settings.lockout
+        self._addresses = AddressLockout(authority.settings.address_lockout)
         self._failing = asyncio.Lock()
         self._counts: Counter[str] = Counter()
 
@@ -57,20 +60,21 @@ class SignIn:
         await self._audit.create()
         await self._authority.load(self._storage, await self._state.revoked(self._clock()))
 
-    async def sign_in(self, name: str, password: str) -> Token:
-        """Tokens for the account of that name. Raises ApiError 401; 429 while the name is locked; 403 for an account that is.
+    async def sign_in(self, name: str, password: str, address: str) -> Token:
+        """Tokens for the account of that name, asked for from an IP address.
 
+        Raises ApiError 401; 429 while the name or the address is locked; 403 for an account that is.
         The hash is made in a thread: it frees the interpreter lock, so other requests go on.
         """
-        await self._require_unlocked(name)
+        await self._require_unlocked(name, address)
         loop = asyncio.get_running_loop()
         account, new_hash = await loop.run_in_executor(self._pool, self._authority.check_password, name, password)
-        # The name may have been locked while the hash was made: many guesses at once are not more than one after another.
+        # It may have been locked while the hash was made: many guesses at once are not more than one after another.
         if account is None:
             async with self._failing:  # what is read, decided and written here is one step
-                await self._note_failure(name, await self._require_unlocked(name))
+                await self._note_failure(name, address, await self._require_unlocked(name, address))
             raise errors.unauthorized("wrong username or password")
-        if await self._require_unlocked(name) is not None:
+        if await self._require_unlocked(name, address) is not None:
             await self._state.clear_failures(name)
         if account.locked:
             await self._audit.note(name, f"POST {LOGIN}", LOGIN, 403, "the account is locked")
@@ -122,20 +126,25 @@ class SignIn:
         await self._state.begin_family(family, refresh_id, expires_at)
         return self._authority.issue(account, family, refresh_id)
 
-    async def _require_unlocked(self, name: str) -> Failures | None:
+    async def _require_unlocked(self, name: str, address: str) -> Failures | None:
+        if wait_s := self._addresses.locked_for_s(address, self._clock()):
+            await self._refuse(name, wait_s, "refused: the address is locked after failed sign-ins")
         if not self._rules.failures:
             return None
         known = await self._state.failures(name)
-        wait_s = self._rules.locked_for_s(known, self._clock())
-        if wait_s:
-            self._counts["locked_out"] += 1
-            await self._audit.note(name, f"POST {LOGIN}", LOGIN, 429, "refused: locked after failed sign-ins")
-            raise errors.too_many_requests("too many failed sign-ins; try again later", math.ceil(wait_s))
+        if wait_s := self._rules.locked_for_s(known, self._clock()):
+            await self._refuse(name, wait_s, "refused: locked after failed sign-ins")
         return known
 
-    async def _note_failure(self, name: str, known: Failures | None) -> None:
+    async def _refuse(self, name: str, wait_s: float, detail: str) -> NoReturn:
+        self._counts["locked_out"] += 1
+        await self._audit.note(name, f"POST {LOGIN}", LOGIN, 429, detail)
+        raise errors.too_many_requests("too many failed sign-ins; try again later", math.ceil(wait_s))
+
+    async def _note_failure(self, name: str, address: str, known: Failures | None) -> None:
         now = self._clock()
         self._counts["failed"] += 1
+        self._addresses.note_failure(address, now)
         detail = "wrong username or password"
         if self._rules.failures:
             failures = self._rules.after_failure(known, now)

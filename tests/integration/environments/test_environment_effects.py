@@ -29,6 +29,7 @@ def test_the_target_goes_by_a_generated_file(tmp_path: Path) -> None:
         "TOKEN_LIFETIME_S": 77,
         "REFRESH_LIFETIME_S": 88,
         "LOCKOUT_FAILURES": 2,
+        "LOCKOUT_ADDRESS_FAILURES": 4,
         "LOCKOUT_S": 500,
         "BLOCK_TIME_S": 0.5,
         "VALIDATORS": 5,
@@ -50,6 +51,10 @@ def test_the_target_goes_by_a_generated_file(tmp_path: Path) -> None:
         wrong = [target.ask("POST", "/auth/login", {"username": "user0002", "password": "no"}) for _ in range(3)]
         assert [each.status for each in wrong] == [401, 429, 429] or [each.status for each in wrong] == [401, 401, 429]
         assert 400 < int(wrong[-1].headers["retry-after"]) <= 500
+        for name in ("user0003", "user0004", "user0005"):
+            refused = target.ask("POST", "/auth/login", {"username": name, "password": "no"})
+        assert refused.status == 429
+        assert target.ask("POST", "/auth/login", {"username": "admin01", "password": password}).status == 429
         consensus = target.ask("GET", "/chain/consensus", token=token).json
         assert (consensus["block_time_s"], len(consensus["validators"])) == (0.5, 5)
         assert target.ask("GET", "/rdp/statistics", token=token).json["max_servers"] == 3

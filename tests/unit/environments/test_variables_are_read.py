@@ -33,6 +33,7 @@ TARGET = {
     "HASH_MEMORY_KIB": ("16", 16),
     "HASH_PASSES": ("3", 3),
     "LOCKOUT_FAILURES": ("7", 7),
+    "LOCKOUT_ADDRESS_FAILURES": ("9", 9),
     "LOCKOUT_S": ("8.5", 8.5),
     "OUTLIVE_S": ("9.5", 9.5),
     "ALIVE_WITHIN_S": ("4.5", 4.5),

@@ -57,6 +57,7 @@ PURE = (
     "master.services.schema",
     "master.services.tree",
     "master.services.tron",
+    "master.target.auth.addresses",
     "master.target.auth.lockout",
     "master.target.auth.revocations",
     "master.target.chain.consensus.pace",

@@ -21,6 +21,7 @@ from master.target.auth.storage import AuthStorage
 from master.target.auth.tokens import AccessClaims
 from master.target.database.sqlite import SqliteDatabase
 
+ADDRESS = "192.0.2.1"
 SETTINGS = AuthSettings(token_lifetime_s=60, refresh_lifetime_s=600, lockout=LockoutRules(failures=3, lock_s=30))
 
 
@@ -41,9 +42,9 @@ class Platform:
     def clock(self) -> float:
         return self.now
 
-    async def status_of(self, name: str, password: str = "piswarm") -> int:
+    async def status_of(self, name: str, password: str = "piswarm", address: str = ADDRESS) -> int:
         try:
-            await self.sign_in.sign_in(name, password)
+            await self.sign_in.sign_in(name, password, address)
         except ApiError as error:
             return error.status
         return 200
@@ -92,7 +93,7 @@ def test_a_name_is_locked_after_failures_and_the_right_password_is_refused_like_
         assert await platform.status_of("user0002") == 200
         platform.now += 29.5
         with pytest.raises(ApiError) as caught:
-            await platform.sign_in.sign_in("user0001", "piswarm")
+            await platform.sign_in.sign_in("user0001", "piswarm", ADDRESS)
         assert caught.value.headers == {"retry-after": "1"}
         platform.now += 0.5
         assert await platform.status_of("user0001") == 200
@@ -127,10 +128,39 @@ def test_lock_out_can_be_turned_off(tmp_path: Path) -> None:
     on_platform(tmp_path, work, settings=AuthSettings(lockout=LockoutRules(failures=0)))
 
 
+def test_one_password_tried_with_many_names_locks_the_address(tmp_path: Path) -> None:
+    """Whatever the names, wrong passwords from one address lock it, for right ones too; other addresses go on."""
+
+    async def work(platform: Platform) -> None:
+        tried = await asyncio.gather(*(platform.status_of(f"nobody-{number}", "summer") for number in range(20)))
+        assert sorted(tried) == [401] * 5 + [429] * 15
+        assert await platform.status_of("user0001") == 429
+        assert await platform.status_of("user0001", address="192.0.2.2") == 200
+        platform.now += 30
+        assert await platform.status_of("user0001") == 200
+        details = [entry.detail for entry in await platform.audit.page("user0001", None, 10)]
+        assert details == ["refused: the address is locked after failed sign-ins"]
+
+    on_platform(tmp_path, work, settings=AuthSettings(address_lockout=LockoutRules(failures=5, lock_s=30)))
+
+
+def test_success_never_locks_an_address_and_takes_no_failure_back(tmp_path: Path) -> None:
+    """A load generator signs in from one address as often as it likes; who has an account can't try others' with it."""
+
+    async def work(platform: Platform) -> None:
+        for number in range(4):
+            assert await platform.status_of(f"nobody-{number}", "summer") == 401
+            assert [await platform.status_of("user0001") for _ in range(10)] == [200] * 10
+        assert await platform.status_of("nobody", "summer") == 401
+        assert await platform.status_of("user0001") == 429
+
+    on_platform(tmp_path, work, settings=AuthSettings(address_lockout=LockoutRules(failures=5, lock_s=30)))
+
+
 def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_family(tmp_path: Path) -> None:
     async def work(platform: Platform) -> None:
-        other = await platform.sign_in.sign_in("user0001", "piswarm")
-        first = await platform.sign_in.sign_in("user0001", "piswarm")
+        other = await platform.sign_in.sign_in("user0001", "piswarm", ADDRESS)
+        first = await platform.sign_in.sign_in("user0001", "piswarm", ADDRESS)
         second = await platform.sign_in.refresh(first.refresh_token)
         third = await platform.sign_in.refresh(second.refresh_token)
         assert platform.is_good(third.token)
@@ -148,7 +178,7 @@ def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_family(tmp_pat
 
 def test_of_two_who_use_a_refresh_token_at_once_at_most_one_gets_a_new_one(tmp_path: Path) -> None:
     async def work(platform: Platform) -> None:
-        token = await platform.sign_in.sign_in("user0001", "piswarm")
+        token = await platform.sign_in.sign_in("user0001", "piswarm", ADDRESS)
         statuses = await asyncio.gather(*(platform.refresh_status(token.refresh_token) for _ in range(8)))
         assert sorted(statuses) == [200] + [401] * 7
         assert not platform.is_good(token.token)
@@ -158,7 +188,7 @@ def test_of_two_who_use_a_refresh_token_at_once_at_most_one_gets_a_new_one(tmp_p
 
 def test_a_refresh_token_expires(tmp_path: Path) -> None:
     async def work(platform: Platform) -> None:
-        token = await platform.sign_in.sign_in("user0001", "piswarm")
+        token = await platform.sign_in.sign_in("user0001", "piswarm", ADDRESS)
         platform.now += 600
         assert await platform.refresh_status(token.refresh_token) == 401
 
@@ -169,7 +199,7 @@ def test_a_restart_signs_nobody_out_and_forgets_no_revocation(tmp_path: Path) ->
     tokens = []
 
     async def before(platform: Platform) -> None:
-        tokens.extend([await platform.sign_in.sign_in(name, "piswarm") for name in ("user0001", "user0002")])
+        tokens.extend([await platform.sign_in.sign_in(name, "piswarm", ADDRESS) for name in ("user0001", "user0002")])
         await platform.sign_in.revoke(platform.authority.refresh_claims(tokens[1].refresh_token)[0].fam)
         assert [await platform.status_of("user0003", "wrong") for _ in range(3)] == [401] * 3
 
@@ -187,12 +217,12 @@ def test_the_hash_of_a_password_is_kept_until_the_password_is_another(tmp_path: 
 
     async def sign_in(platform: Platform) -> None:
         hashes.append(platform.authority.account("user0001").password_hash)
-        assert await platform.status_of("user0001", "piswarm") == 200
+        assert await platform.status_of("user0001", "piswarm", ADDRESS) == 200
         hashes.append(platform.authority.account("user0001").password_hash)
 
     async def changed(platform: Platform) -> None:
         assert platform.authority.account("user0001").password_hash is None
-        assert await platform.status_of("user0001", "piswarm") == 401
+        assert await platform.status_of("user0001", "piswarm", ADDRESS) == 401
         assert await platform.status_of("user0001", "another") == 200
 
     on_platform(tmp_path, sign_in)
@@ -205,7 +235,7 @@ def test_the_hash_of_a_password_is_kept_until_the_password_is_another(tmp_path: 
 
 def test_a_locked_account_and_another_role_are_kept_and_end_all_tokens(tmp_path: Path) -> None:
     async def change(platform: Platform) -> None:
-        tokens = [await platform.sign_in.sign_in(name, "piswarm") for name in ("user0001", "user0002")]
+        tokens = [await platform.sign_in.sign_in(name, "piswarm", ADDRESS) for name in ("user0001", "user0002")]
         await platform.accounts.set_locked("user0001", locked=True)
         await platform.accounts.set_role("user0002", Role.ADMIN)
         for token in tokens:
@@ -216,7 +246,7 @@ def test_a_locked_account_and_another_role_are_kept_and_end_all_tokens(tmp_path:
 
     async def look(platform: Platform) -> None:
         assert await platform.status_of("user0001") == 403
-        assert (await platform.sign_in.sign_in("user0002", "piswarm")).role is Role.ADMIN
+        assert (await platform.sign_in.sign_in("user0002", "piswarm", ADDRESS)).role is Role.ADMIN
         await platform.accounts.set_locked("user0001", locked=False)
         assert await platform.status_of("user0001") == 200
 
