@@ -63,12 +63,16 @@ class Site:
         return [text for text in (self.accounts.password, *tokens) if text]
 
     def open_sessions(self) -> list[str]:
-        """Sign in each account; the roles of those that could not."""
+        """Sign in each account; the roles of those that could not, and what they were answered."""
+        if not self.accounts.password or self.sign_in is None:
+            return list(self.accounts.names)
         failed = []
         for role, name in self.accounts.names.items():
-            session = self.new_session(role, name) if self.accounts.password and self.sign_in else None
+            answer = self.try_sign_in(name, self.accounts.password)
+            session = read_session(role, name, answer)
             if session is None:
-                failed.append(role)
+                wait = answer.header("retry-after")
+                failed.append(f"{role} (status {answer.status}{f', Retry-After {wait}' if wait else ''})")
             else:
                 self.sessions[role] = session
         return failed

@@ -48,6 +48,7 @@ PLANTED = {
     "accepts-lists": "input-validation/wrong-type-accepted",
     "long-bodies": "input-validation/unbounded-body",
     "sql-sign-in": "sql-injection/sign-in",
+    "password-spraying": "rate-limiting/password-spraying",
     "no-retry-after": "rate-limiting/retry-after",
     "named-server": "error-messages/software-version",
     "page-without-policy": "security-headers/content-security-policy",

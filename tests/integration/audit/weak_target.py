@@ -128,7 +128,10 @@ async def create_weak(weakness: str, stack: AsyncExitStack) -> WeakGateway:
     directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="piswarm-weak-"))
     database = await open_database(f"{directory}/target.db", Durability.PROCESS)
     stack.push_async_callback(database.close)
-    settings = AuthSettings(lockout=LockoutRules(failures=0 if weakness == "rate-limiting" else 10))
+    settings = AuthSettings(
+        lockout=LockoutRules(failures=0 if weakness == "rate-limiting" else 10),
+        address_lockout=LockoutRules(failures=0 if weakness == "password-spraying" else 50),
+    )
     if weakness == "hashing":
         storage = AuthStorage(database)
         await storage.create()
