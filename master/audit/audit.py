@@ -40,6 +40,8 @@ class AuditPlan:
     ca_file: Path | None = None
     insecure: bool = False
     requirements: Path | None = None
+    create: bool = False
+    """Whether checks may make something that the target keeps."""
 
 
 def run_audit(plan: AuditPlan, progress: Progress, warn: Callable[[str], None]) -> AuditResult:
@@ -82,14 +84,15 @@ def run_audit(plan: AuditPlan, progress: Progress, warn: Callable[[str], None]) 
 
 def _explore(client: Client, plan: AuditPlan, warn: Callable[[str], None]) -> Site:
     """Read the description, and sign the accounts in."""
-    operations = parse_operations(client.ask("GET", plan.description_path).json)
-    site = Site(client, operations, plan.accounts, plan.requirements)
+    description = client.ask("GET", plan.description_path).json
+    operations = parse_operations(description)
+    site = Site(client, operations, plan.accounts, plan.requirements, description, plan.create)
     if not operations:
         warn(f"{plan.description_path} describes no operation: checks that need one are not run")
     if not plan.accounts.password:
         warn("no password of the accounts is given: checks that need one are not run")
     elif failed := site.open_sessions():
-        warn(f"could not sign in as {', '.join(failed)}: what needs these roles is not looked at")
+        warn(f"could not sign in as {', '.join(failed)}: what needs these accounts is not looked at")
     return site
 
 
@@ -97,9 +100,11 @@ def _run_check(check: Check, site: Site) -> CheckResult:
     started_s, requests = time.monotonic(), site.client.budget.requests
     found: list[Finding] = []
     outcome, reason = Outcome.PASSED, ""
+    site.remarks.clear()
     try:
         for finding in check.run(site):
             found.append(finding)  # noqa: PERF402  # what is found before an error counts
+        reason = "; ".join(site.remarks)
     except NotApplicableError as error:
         outcome, reason = Outcome.NOT_RUN, str(error)
     except (BudgetError, UnreachableError) as error:

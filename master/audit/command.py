@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE = "PISWARM_TARGET_PASSWORD"  # noqa: S105  # the variable's name
 # Those of the embedded target.
-DEFAULT_ACCOUNTS = ("user=user0001", "admin=admin01", "node=node0001")
+DEFAULT_ACCOUNTS = ("user=user0001", "user=user0002", "admin=admin01", "node=node0001")
 
 
 class FailOn(StrEnum):
@@ -56,10 +56,18 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="ROLE=NAME",
-            help=f"Account of a role; may be repeated. The password of all is that of {PASSWORD_VARIABLE}. "
+            help="Account of a role; may be repeated, and a role may have two, of which the second tries to read what is the "
+            f"first one's. The password of all is that of {PASSWORD_VARIABLE}. "
             "[dim]\\[default: those of the embedded target][/dim]",
         ),
     ] = None,
+    create: Annotated[
+        bool,
+        typer.Option(
+            "--create",
+            help="Let accounts that have nothing of their own make something; it is deleted where the target describes how.",
+        ),
+    ] = False,
     description: Annotated[
         str, typer.Option(metavar="PATH", help="Where the target serves its OpenAPI description.")
     ] = "/openapi.json",
@@ -91,7 +99,8 @@ def audit(
     from master.audit.site import Accounts  # noqa: PLC0415
 
     checks = select(only or (), skip or ())
-    accounts = Accounts(parse_accounts(account or DEFAULT_ACCOUNTS), os.environ.get(PASSWORD_VARIABLE, ""))
+    names, others = parse_accounts(account or DEFAULT_ACCOUNTS)
+    accounts = Accounts(names, os.environ.get(PASSWORD_VARIABLE, ""), others)
     _require_places([as_json, html, sarif, junit])
     if requirements is not None and not requirements.is_file():
         raise InputError("there is no such file", file=requirements, hint="--requirements names a lock file.")
@@ -108,6 +117,7 @@ def audit(
         ca_file=ca_file,
         insecure=insecure,
         requirements=requirements,
+        create=create,
     )
     try:
         result = run_audit(
@@ -131,17 +141,20 @@ def exit_code(result: AuditResult, fail_on: Severity) -> ExitCode:
     return ExitCode.INVALID if result.incomplete else ExitCode.PASS
 
 
-def parse_accounts(given: Sequence[str]) -> dict[str, str]:
-    """Accounts by role. Raises InputError."""
+def parse_accounts(given: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Accounts by role, and second accounts by role. Raises InputError."""
     found: dict[str, str] = {}
+    others: dict[str, str] = {}
     for text in given:
         role, equals, name = text.partition("=")
         if not (role and equals and name):
             raise InputError(f"--account {text}: not ROLE=NAME", hint="Say it as --account admin=alice.")
-        if role in found:
-            raise InputError(f"--account: the role {role} is named twice", hint="Name one account for each role.")
-        found[role] = name
-    return found
+        if name in {found.get(role), others.get(role)}:
+            raise InputError(f"--account {text}: named twice", hint="Name two accounts, or one.")
+        if role in others:
+            raise InputError(f"--account: the role {role} has three accounts", hint="Name two at most for each role.")
+        (others if role in found else found)[role] = name
+    return found, others
 
 
 def _require_places(files: Sequence[Path | None]) -> None:

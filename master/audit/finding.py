@@ -59,7 +59,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What became of one check. `reason` says why it was not run or not ended."""
+    """What became of one check. `reason` says why it was not run or not ended, or what it did not look at."""
 
     check: str
     title: str

@@ -81,9 +81,9 @@ def parse_operations(description: Any) -> list[Operation]:
 
 def _operation(root: Mapping[str, Any], method: str, path: str, item: Mapping[str, Any]) -> Operation:
     operation = _mapping(item[method])
-    content = _mapping(_mapping(_resolved(root, operation.get("requestBody"))).get("content"))
+    content = _mapping(_mapping(resolved(root, operation.get("requestBody"))).get("content"))
     body_type = JSON if JSON in content else next(iter(content), None)
-    schema = _resolved(root, _mapping(content.get(body_type)).get("schema")) if body_type else {}
+    schema = resolved(root, _mapping(content.get(body_type)).get("schema")) if body_type else {}
     security = operation.get("security", root.get("security"))
     requirements = _list(security)
     return Operation(
@@ -100,15 +100,15 @@ def _operation(root: Mapping[str, Any], method: str, path: str, item: Mapping[st
 def _parameters(root: Mapping[str, Any], listed: list[Any]) -> list[Parameter]:
     found = []
     for each in listed:
-        parameter = _mapping(_resolved(root, each))
+        parameter = _mapping(resolved(root, each))
         name, place = parameter.get("name"), parameter.get("in")
         if isinstance(name, str) and isinstance(place, str):
-            schema = _mapping(_resolved(root, parameter.get("schema")))
+            schema = _mapping(resolved(root, parameter.get("schema")))
             found.append(Parameter(name, place, parameter.get("required") is True, schema))
     return found
 
 
-def _resolved(root: Mapping[str, Any], value: Any) -> Any:
+def resolved(root: Mapping[str, Any], value: Any) -> Any:
     """`value`, or what it refers to within the description; nothing after a circle of references."""
     for _ in range(_MAX_REFERENCES):
         reference = _mapping(value).get("$ref")

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from master.audit.address import Address
 from master.audit.answer import Answer
@@ -24,10 +25,14 @@ class NotApplicableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Accounts of the target by role, with their one password; no password: nobody signs in."""
+    """Accounts of the target by role, with their one password; no password: nobody signs in.
+
+    `others` are second accounts of roles, which try to read what is the first ones'.
+    """
 
     names: Mapping[str, str]
     password: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,15 @@ class Site:
     accounts: Accounts
     requirements: Path | None = None
     """The lock file of the target's own dependencies."""
+    description: Any = None
+    """The OpenAPI description as it came."""
+    create: bool = False
+    """Whether checks may make something that the target keeps."""
     sessions: dict[str, Session] = field(default_factory=dict)
+    other_sessions: dict[str, Session] = field(default_factory=dict)
+    """Of the second accounts."""
+    remarks: list[str] = field(default_factory=list)
+    """What a check that ended could not look at."""
     _reads: list[Read] | None = None
 
     @property
@@ -59,22 +72,25 @@ class Site:
     @property
     def secret_texts(self) -> list[str]:
         """What must not be in a report: the password, and the tokens."""
-        tokens = [text for session in self.sessions.values() for text in (session.token, session.refresh_token)]
+        sessions = [*self.sessions.values(), *self.other_sessions.values()]
+        tokens = [text for session in sessions for text in (session.token, session.refresh_token)]
         return [text for text in (self.accounts.password, *tokens) if text]
 
     def open_sessions(self) -> list[str]:
-        """Sign in each account; the roles of those that could not, and what they were answered."""
+        """Sign in each account; those that could not, and what they were answered."""
         if not self.accounts.password or self.sign_in is None:
-            return list(self.accounts.names)
+            return [*self.accounts.names.values(), *self.accounts.others.values()]
         failed = []
-        for role, name in self.accounts.names.items():
-            answer = self.try_sign_in(name, self.accounts.password)
-            session = read_session(role, name, answer)
-            if session is None:
-                wait = answer.header("retry-after")
-                failed.append(f"{role} (status {answer.status}{f', Retry-After {wait}' if wait else ''})")
-            else:
-                self.sessions[role] = session
+        for names, sessions in ((self.accounts.names, self.sessions), (self.accounts.others, self.other_sessions)):
+            for role, name in names.items():
+                answer = self.try_sign_in(name, self.accounts.password)
+                session = read_session(role, name, answer)
+                if session is None:
+                    wait = answer.header("retry-after")
+                    said = f"status {answer.status}" + (f", Retry-After {wait}" if wait else "")
+                    failed.append(f"{name} ({role}; {said})")
+                else:
+                    sessions[role] = session
         return failed
 
     def new_session(self, role: str, name: str) -> Session | None:

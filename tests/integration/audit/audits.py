@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from processes import PISWARM, ROOT
 
@@ -20,7 +22,7 @@ from master.audit.finding import AuditResult
 from master.audit.site import Accounts
 
 PASSWORD = "correct-horse-7"
-ACCOUNTS = Accounts({"user": "user0001", "admin": "admin01", "node": "node0001"}, PASSWORD)
+ACCOUNTS = Accounts({"user": "user0001", "admin": "admin01", "node": "node0001"}, PASSWORD, {"user": "user0002"})
 LIMITS = Limits(rate_per_s=1000.0, max_requests=3000, max_duration_s=120.0)
 
 
@@ -51,6 +53,15 @@ def audit(
     """Audit a target of this machine."""
     plan = AuditPlan(resolve(url), select(only, skip), ACCOUNTS, limits, private=True, **changes)  # type: ignore[arg-type]
     return run_audit(plan, lambda *_: None, lambda _: None)
+
+
+def ask(url: str, path: str, body: object, token: str = "") -> dict[str, Any]:
+    """The answer of a POST of JSON to a target."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def piswarm_audit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

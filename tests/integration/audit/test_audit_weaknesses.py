@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from audits import ACCOUNTS, LIMITS, PASSWORD, audit, weak_target
+from audits import ACCOUNTS, LIMITS, PASSWORD, ask, audit, weak_target
 from certificates import Authority
 from processes import Target
 
@@ -145,6 +146,36 @@ def test_an_answer_for_another_account_is_found(weak_targets: str) -> None:
     """A cache that forgets whose an answer is makes several checks fail; its own finds it."""
     (finding,) = audit(f"{weak_targets}/shared-cache", only=["cache-invalidation"]).findings
     assert finding.rule.id == "cache-invalidation/shared-answer"
+
+
+def test_a_session_that_is_open_to_another_account_is_found_and_nothing_beside_it(weak_targets: str) -> None:
+    """The audit makes a session as one account, and reads it as another of the same role."""
+    (finding,) = audit(f"{weak_targets}/open-objects", create=True).findings
+    assert finding.rule.id == "authorization/object-of-another-account"
+    assert re.match(r"GET /sessions/\S+ → 200 as user0002; it is user0001's$", finding.evidence, re.MULTILINE)
+
+
+def test_what_an_account_has_already_is_read_as_another_without_anything_being_made() -> None:
+    """A session that user0001 has is tried as user0002: refused by the embedded target, found open in the weak one."""
+    for weakness, expected in (("none", []), ("open-objects", ["authorization/object-of-another-account"])):
+        with weak_target(weakness) as url:
+            token = ask(url, "/auth/login", {"username": "user0001", "password": PASSWORD})["token"]
+            made = ask(url, "/sessions", {"resolution": [800, 600]}, token)["id"]
+            result = audit(url, only=["authorization"])
+        assert [finding.rule.id for finding in result.findings] == expected
+        assert all(made in finding.evidence for finding in result.findings)
+        assert result.checks[0].reason == ""
+
+
+def test_what_could_not_be_looked_at_is_said() -> None:
+    """On a target where nobody has anything, and nothing may be made, the check passes by half, and says so."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        (passed,) = audit(target.url, only=["authorization"]).checks
+        (created,) = audit(target.url, only=["authorization"], create=True).checks
+        counts = target.counts()
+    assert (passed.outcome, created.outcome, created.reason) == (Outcome.PASSED, Outcome.PASSED, "")
+    assert "with --create the audit makes something" in passed.reason
+    assert counts["POST", "/sessions", 201] == 1
 
 
 def test_passwords_in_the_clear_are_found_beyond_loopback() -> None:

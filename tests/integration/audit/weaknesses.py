@@ -101,6 +101,17 @@ class NoRoleNeeded(Weakness):
         return False
 
 
+class OpenObjects(Weakness):
+    """Whoever has the identifier of a session may read it."""
+
+    def before(self, exchange: Exchange) -> bool:
+        is_one = exchange.path.startswith("/sessions/") and exchange.path != "/sessions/statistics"
+        is_read = is_one and exchange.method == "GET" and exchange.token().count(".") == 2
+        if is_read and claims_of(exchange.token()).get("role") == "user":
+            exchange.use_token(self.token_of("admin01"))
+        return False
+
+
 class OpenCookie(Weakness):
     def before(self, exchange: Exchange) -> bool:
         name, _, token = exchange.headers.get("cookie", "").partition("=")
@@ -344,6 +355,7 @@ WEAKNESSES: dict[str, type[Weakness]] = {
     "cache-invalidation": PublicCache,
     "authentication": NoTokenNeeded,
     "authorization": NoRoleNeeded,
+    "open-objects": OpenObjects,
     "csrf": OpenCookie,
     "audit-logging": SilentLog,
     "error-messages": ShownTrace,

@@ -33,6 +33,7 @@ PURE = (
     "worker.wire.messages",
     "master.audit.answer",
     "master.audit.budget",
+    "master.audit.example",
     "master.audit.finding",
     "master.audit.openapi",
     "master.audit.sign_in",
