@@ -64,12 +64,12 @@ def ask(url: str, path: str, body: object, token: str = "") -> dict[str, Any]:
         return found
 
 
-def piswarm_audit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
+def piswarm_audit(*arguments: str, cwd: Path = ROOT, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+    """Run the command in `cwd`."""
     return subprocess.run(
         [*PISWARM, "audit", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PISWARM_TARGET_PASSWORD": PASSWORD, **environment},
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PISWARM_TARGET_PASSWORD": password},
         capture_output=True,
         text=True,
         timeout=120,

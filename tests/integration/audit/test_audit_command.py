@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import socket
 import sys
 import threading
@@ -13,11 +15,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from audits import PASSWORD, piswarm_audit, weak_target
-from processes import Target
+from processes import ROOT, Target
 from sarif_kit.validate import validation_errors
 
 from master.cli import main
 
+PAGE = ROOT / "docs/operator/audit.md"
 FAST = ("--private", "--rate", "500")
 
 
@@ -98,22 +101,50 @@ def test_the_proof_is_made_served_and_believed(tmp_path: Path) -> None:
     assert token.read_text().strip() not in first.stderr + second.stderr + third.stderr
 
 
-def test_the_embedded_target_passes_and_all_files_are_written(tmp_path: Path) -> None:
-    """The embedded target passes with status 0, in all four kinds of files."""
-    files = {kind: tmp_path / f"audit.{kind}" for kind in ("json", "html", "sarif", "junit")}
-    options = [text for kind, file in files.items() for text in (f"--{kind}", str(file))]
+COMMANDS = re.findall(r"^\.venv/bin/piswarm audit (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+SAID = {
+    "--rate": (0, "stdout", "0 findings, 100% of checks passed"),
+    "--proof": (2, "stderr", "a new token was written into it"),
+    "--create": (0, "stderr", "Authorization (RBAC): passed, "),
+    "--json": (0, "stdout", "0 findings, 100% of checks passed"),
+}
+"""Exit status and words of each command of the page, by the option that it is there for."""
+
+
+def test_the_page_shows_what_is_expected_here() -> None:
+    """Each command of the page is among those whose end is known."""
+    assert [[option for option in SAID if option in command.split()][-1] for command in COMMANDS] == list(SAID)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page_does_what_the_page_says(tmp_path: Path, command: str) -> None:
+    """Each command of docs/operator/audit.md runs on an embedded target of its own: it finds nothing, and writes its files."""
+    options = shlex.split(command)
+    status, stream, said = SAID[next(option for option in reversed(SAID) if option in options)]
     with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
-        ended = piswarm_audit(target.url, *FAST, *options)
-    assert ended.returncode == 0, ended.stderr
-    assert "0 findings, 100% of checks passed" in ended.stdout
-    assert ended.stderr.count("/17] ") == 17
-    document = json.loads(files["json"].read_bytes())
+        ended = piswarm_audit(
+            *[option.replace("http://127.0.0.1:8080", target.url) for option in options], cwd=tmp_path
+        )
+    assert ended.returncode == status, ended.stderr
+    assert said in getattr(ended, stream)
+    if "--json" in options:
+        assert ended.stderr.count("/17] ") == 17
+        check_files(tmp_path)
+
+
+def check_files(directory: Path) -> None:
+    """All four kinds of files say that nothing was found, and none has the password."""
+    files = {file.suffix: file for file in directory.iterdir()}
+    assert set(files) == {".json", ".html", ".sarif", ".xml"}
+    document = json.loads(files[".json"].read_bytes())
     assert (document["schema"], document["pass_rate"]) == ("piswarm/audit/1", 1.0)
     assert len(document["checks"]) == 17
-    assert "<h2>Findings</h2>\n\n<p>None.</p>" in files["html"].read_text()
-    sarif = json.loads(files["sarif"].read_bytes())
+    html = files[".html"].read_text()
+    assert "<dt>Checks passed</dt><dd>100 %</dd>" in html
+    assert "<h2>Findings</h2>\n\n<p>None.</p>" in html
+    sarif = json.loads(files[".sarif"].read_bytes())
     assert (validation_errors(sarif), sarif["runs"][0]["results"]) == ([], [])
-    assert ET.parse(files["junit"]).getroot().get("failures") == "0"
+    assert ET.parse(files[".xml"]).getroot().get("failures") == "0"
     assert not [file for file in files.values() if PASSWORD in file.read_text()]
 
 
@@ -152,9 +183,7 @@ def test_a_target_that_is_not_there_aborts() -> None:
 def test_without_the_password_what_needs_accounts_is_not_run() -> None:
     """Without the accounts' password the checks that need one say so, and the rest is done."""
     with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
-        ended = piswarm_audit(
-            target.url, *FAST, "--only", "csrf", "--only", "rate-limiting", PISWARM_TARGET_PASSWORD=""
-        )
+        ended = piswarm_audit(target.url, *FAST, "--only", "csrf", "--only", "rate-limiting", password="")
     assert ended.returncode == 0
     assert "CSRF: not run (no account is signed in" in ended.stderr
     assert "Rate limiting: passed" in ended.stderr
