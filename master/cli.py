@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -236,23 +236,24 @@ def run(
         nodes=nodes,
         require=tuple(require or ()),
     )
-    read = load_for_run(scenario, overrides, real_nodes=roster is not None)
-    required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)
-    _warn(read.warnings)
-    plan = RunPlan(
-        scenario=read.scenario,
-        out=out,
-        started_at=datetime.now().astimezone(),
-        host=listen,
-        port=port,
-        separate_processes=separate,
-        roster=roster,
-        metrics_port=metrics_port,
-        variables=read.variables,
-        services=required,
-        warnings=read.warnings,
-    )
-    _show_result(plan.scenario.name, lambda view, show: execute(plan, view, show))
+    with closing(load_for_run(scenario, overrides, real_nodes=roster is not None)) as read:
+        required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)
+        _warn(read.warnings)
+        plan = RunPlan(
+            scenario=read.scenario,
+            out=out,
+            started_at=datetime.now().astimezone(),
+            host=listen,
+            port=port,
+            separate_processes=separate,
+            roster=roster,
+            metrics_port=metrics_port,
+            variables=read.variables,
+            services=required,
+            warnings=read.warnings,
+            project=read.project,
+        )
+        _show_result(plan.scenario.name, lambda view, show: execute(plan, view, show))
 
 
 @app.command(
@@ -277,9 +278,9 @@ def resume(
     found = RunDirectory(directory.resolve())
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
-    read = load_for_resume(found.scenario)
-    required = resolve_required(found.scenario, read.scenario, services, os.environ, read.mentions)
-    _show_result(read.scenario.name, lambda view, show: runs.resume(read.scenario, found, view, show, required))
+    with closing(load_for_resume(found.scenario)) as read:
+        required = resolve_required(found.scenario, read.scenario, services, os.environ, read.mentions)
+        _show_result(read.scenario.name, lambda view, show: runs.resume(read, found, view, show, required))
 
 
 @app.command(

@@ -1,29 +1,38 @@
-"""From a scenario file, with the locustfile that it names, to what a run needs of both."""
+"""From a scenario file, with the Locust project that it names, to what a run needs of both."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from master.errors import InputError
-from master.project.checks.all_checks import check_locustfile, import_checked, raise_refused
-from master.project.checks.import_checks import hosts_of
-from master.project.checks.named_addresses import find_mentions
+from master.project.checks.all_checks import in_order, raise_refused
+from master.project.checks.class_checks import check_hosts, check_weights
+from master.project.checks.finding import Finding
 from master.project.checks.task_checks import find_unfit_users
+from master.project.process.facts import ProjectFacts
+from master.project.process.project_process import ProjectProcess
 from master.scenario import Overrides, Scenario, load_scenario, project_of
 from master.services.payment import Mention
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
-from worker.load.locust_options import own_variables
 from worker.tracing.installed import MissingTracingError, check_installed
 from worker.users.database.drivers import MissingDriverError, import_drivers
+from worker.wire.messages import UserShare
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Locust project that is imported: its process, and what is in it."""
+
+    process: ProjectProcess
+    facts: ProjectFacts
 
 
 @dataclass(frozen=True)
 class LoadedScenario:
-    """A scenario that can be run, warnings for the operator, and the values of the locustfile's own options.
+    """A scenario that can be run, warnings for the operator, and the values of the locustfile's own options. To be closed.
 
     `mentions` are the hosts that the locustfile names.
     """
@@ -32,6 +41,13 @@ class LoadedScenario:
     warnings: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     mentions: Sequence[Mention] = ()
+    project: Project | None = None
+    """None without a locustfile."""
+
+    def close(self) -> None:
+        """End the project's process."""
+        if self.project is not None:
+            self.project.process.close()
 
 
 def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> LoadedScenario:
@@ -40,17 +56,33 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
     if project is None:
         known = user_classes()
         scenario = load_scenario(file, known, overrides, unfit_users=find_unfit_users(known))
+        named = [known[name] for name in scenario.users]
         if not real_nodes:
-            _check_drivers([known[name] for name in scenario.users])
-        _check_tracing(scenario, known, real_nodes=real_nodes)
+            _check_drivers(named)
+        _check_tracing(scenario, makes_spans=any(issubclass(each, HttpUser) for each in named), real_nodes=real_nodes)
         return LoadedScenario(scenario, load_warnings(file, scenario))
-    imported = import_checked(project)
-    unfit = find_unfit_users(imported.classes)
-    scenario = load_scenario(file, imported.classes, overrides, hosts_of(imported.classes), unfit)
-    _check_tracing(scenario, imported.classes, real_nodes=real_nodes)
-    warnings = raise_refused(check_locustfile(imported, scenario.users, scenario.target, real_nodes=real_nodes))
-    warnings += load_warnings(file, scenario)
-    return LoadedScenario(scenario, warnings, own_variables(os.environ), find_mentions(imported))
+    process = ProjectProcess(project, real_nodes=real_nodes)
+    try:
+        facts = process.inspect()
+        scenario = load_scenario(file, facts.by_name, overrides, facts.hosts, facts.unfit_users)
+        makes_spans = any(facts.by_name[name].makes_spans for name in scenario.users)
+        _check_tracing(scenario, makes_spans=makes_spans, real_nodes=real_nodes)
+        warnings = raise_refused(in_order([*facts.findings, *_check_users(project.locustfiles[0], facts, scenario)]))
+        warnings += load_warnings(file, scenario)
+    except BaseException:
+        process.close()
+        raise
+    return LoadedScenario(scenario, warnings, facts.variables, facts.mentions, Project(process, facts))
+
+
+def _check_users(file: Path, facts: ProjectFacts, scenario: Scenario) -> list[Finding]:
+    own = {
+        each.name: UserShare(0 if each.fixed_count else each.weight, each.fixed_count)
+        for each in facts.classes
+        if each.name in scenario.users
+    }
+    hosts = {name: host for name, host in facts.hosts.items() if name in scenario.users}
+    return [*check_hosts(file, hosts, scenario.target), *check_weights(file, own, scenario.users)]
 
 
 def load_warnings(file: Path, scenario: Scenario) -> list[str]:
@@ -72,11 +104,11 @@ def _check_drivers(classes: Sequence[type]) -> None:
         raise InputError(str(error), hint="Install it here, or name other users in the scenario.") from None
 
 
-def _check_tracing(scenario: Scenario, classes: Mapping[str, type], *, real_nodes: bool) -> None:
+def _check_tracing(scenario: Scenario, *, makes_spans: bool, real_nodes: bool) -> None:
     """Make sure that the spans that the scenario asks for can be had; real nodes say it themselves. Raises InputError."""
     if scenario.tracing is None:
         return
-    if not any(issubclass(classes[name], HttpUser) for name in scenario.users):
+    if not makes_spans:
         raise InputError(
             "tracing: none of the users makes its requests by worker.http.HttpUser, so there would be no span",
             hint="Derive them from it, or leave 'tracing' out.",
@@ -93,5 +125,11 @@ def load_for_resume(file: Path) -> LoadedScenario:
     project = project_of(file)
     if project is None:
         return LoadedScenario(load_scenario(file, user_classes()))
-    imported = import_checked(project)
-    return LoadedScenario(load_scenario(file, imported.classes), mentions=find_mentions(imported))
+    process = ProjectProcess(project, real_nodes=False)
+    try:
+        facts = process.inspect()
+        scenario = load_scenario(file, facts.by_name)
+    except BaseException:
+        process.close()
+        raise
+    return LoadedScenario(scenario, mentions=facts.mentions, project=Project(process, facts))

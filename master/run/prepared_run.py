@@ -9,6 +9,7 @@ from datetime import datetime
 
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
+from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, Checkpoint, FleetAccess
 from master.run.directory import RunDirectory
 from master.run.processes.local import Started
@@ -62,6 +63,8 @@ class PreparedRun:
     """What the scenario requires; None where that is nothing."""
     checkpoint: Checkpoint | None = None
     """The state that a resumed run goes on from; None for a new run."""
+    project: Project | None = None
+    """The Locust project whose users run; None for the user classes that come with piswarm."""
 
 
 def open_port(access: FleetAccess, shutdown: Shutdown) -> tuple[FleetServer, Registry]:

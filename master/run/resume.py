@@ -7,19 +7,20 @@ from datetime import datetime
 import msgspec
 
 from master.errors import InputError
+from master.project.scenario_loading import LoadedScenario
 from master.run.checkpoint import AccessFile, read_checkpoint
 from master.run.directory import RunDirectory
 from master.run.live_view import View
 from master.run.prepared_run import PreparedRun, RunKeys, open_port
 from master.run.shutdown import Shutdown
 from master.run.start_fleet import check_reachable
-from master.scenario import EMBEDDED, Scenario
+from master.scenario import EMBEDDED
 from master.services.required import RequiredServices
 from master.store import CHECKPOINT_KEY, Store, check_integrity
 
 
 def prepare_resumed(
-    scenario: Scenario,
+    read: LoadedScenario,
     directory: RunDirectory,
     view: View,
     shutdown: Shutdown,
@@ -29,6 +30,7 @@ def prepare_resumed(
 
     Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target is not there.
     """
+    scenario = read.scenario
     if not directory.database.exists():
         raise InputError(f"{directory.path} has no {directory.database.name}, so there is nothing to go on with")
     file, access = AccessFile.acquire(directory.keys)
@@ -55,5 +57,6 @@ def prepare_resumed(
         registry=registry,
         store=store,
         checkpoint=checkpoint,
+        project=read.project,
         services=services,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from types import new_class
 
 import gevent
 from locust import User
@@ -13,6 +14,7 @@ from master.errors import AbortError, PiswarmError
 from master.fleet.master import FleetMaster
 from master.judge.result import Result
 from master.load.arrival_plan import plan_of
+from master.project.scenario_loading import LoadedScenario
 from master.run.capacity import fleet_warnings
 from master.run.collect.collector import Collector
 from master.run.directory import RunDirectory
@@ -32,7 +34,7 @@ from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.run.target.monitor import TargetMonitor
 from master.run.target.service_watch import ServiceWatch
-from master.scenario import EMBEDDED, OpenStage, Scenario, Stage
+from master.scenario import EMBEDDED, OpenStage, Stage
 from master.services.required import RequiredServices
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.catalogue import load_user_classes
@@ -58,7 +60,7 @@ def execute(plan: RunPlan, view: View, show: Show) -> FinishedRun:
 
 
 def resume(
-    scenario: Scenario, directory: RunDirectory, view: View, show: Show, services: RequiredServices | None = None
+    read: LoadedScenario, directory: RunDirectory, view: View, show: Show, services: RequiredServices | None = None
 ) -> FinishedRun:
     """Go on with a run whose controller died: same directory, what was left of its time, one result of it all.
 
@@ -67,7 +69,7 @@ def resume(
     """
     raise_file_limit()
     with Shutdown() as shutdown:
-        return _carry_out(prepare_resumed(scenario, directory, view, shutdown, services), view, show, shutdown)
+        return _carry_out(prepare_resumed(read, directory, view, shutdown, services), view, show, shutdown)
 
 
 def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown) -> FinishedRun:
@@ -102,16 +104,14 @@ def _interrupted_again(prepared: PreparedRun) -> str:
     return f"interrupted again: ended at once, before the load, so there is no result in {place}"
 
 
-def _classes_of(scenario: Scenario) -> list[type[User]]:
-    project = scenario.project
-    if project is None:
-        return load_user_classes(scenario.users)
-    return load_user_classes(scenario.users, str(project.root), project.relative)
-
-
 def _note_verdict(prepared: PreparedRun, result: Result) -> None:
     prepared.store.put_meta("verdict", result.verdict)
     prepared.store.commit()
+
+
+def _named_class(name: str) -> type[User]:
+    """A user class of that name, and nothing more."""
+    return new_class(name, (User,), exec_body=lambda body: body.update(weight=1))
 
 
 class _Execution:
@@ -137,7 +137,11 @@ class _Execution:
             arrivals=ArrivalSchedule(plan_of(scenario.open_stages, scenario.seed)) if scenario.open_model else None,
         )
         self.faults = RunFaults(stop, self._storage, self.collector)
-        self._environment = Environment(user_classes=_classes_of(scenario), stop_timeout=scenario.stop_timeout_s)
+        self._environment = Environment(
+            # Their names are all that the master needs of them.
+            user_classes=[_named_class(name) for name in scenario.users],
+            stop_timeout=scenario.stop_timeout_s,
+        )
         self._master: FleetMaster = self._environment._create_runner(  # noqa: SLF001  # the way to use a runner class of one's own
             FleetMaster,
             server=server,
@@ -220,8 +224,7 @@ class _Execution:
     def _find_machine_warnings(self) -> Iterator[str]:
         scenario, access = self._prepared.scenario, self._prepared.access
         yield from self._storage.warnings_at_start(scenario)
-        classes = _classes_of(scenario)
-        if not access.target_password and any(getattr(each, "needs_target_password", False) for each in classes):
+        if not access.target_password and self._users_sign_in():
             yield f"the users sign in, and no password is known: put it into the environment variable {PASSWORD_VARIABLE}"
         yield from limit_warnings(
             scenario.max_users,
@@ -230,6 +233,13 @@ class _Execution:
             separate_processes=access.separate_processes,
             embedded=scenario.target == EMBEDDED,
         )
+
+    def _users_sign_in(self) -> bool:
+        """Whether any user class needs the password of the target's accounts."""
+        scenario, project = self._prepared.scenario, self._prepared.project
+        if project is None:
+            return any(getattr(each, "needs_target_password", False) for each in load_user_classes(scenario.users))
+        return any(each.needs_target_password for each in project.facts.classes if each.name in scenario.users)
 
     def _warn_of_capacity(self) -> None:
         """Tell, now that the nodes are ready, where arrivals can hardly fit into what they carry."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from master.errors import InputError
+from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, FleetAccess
 from master.run.directory import RunDirectory
 from master.run.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
@@ -49,6 +50,8 @@ class RunPlan:
     """What the scenario requires; None where that is nothing."""
     warnings: Sequence[str] = ()
     """What the operator was warned of in the input."""
+    project: Project | None = None
+    """The Locust project whose users run; None for the user classes that come with piswarm."""
 
 
 def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
@@ -81,6 +84,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         registry=registry,
         store=store,
         metrics=metrics,
+        project=plan.project,
         services=plan.services,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from master.errors import InputError
@@ -16,12 +16,13 @@ from master.project.checks.environment_checks import (
     check_variables,
 )
 from master.project.checks.finding import Finding, Severity
-from master.project.checks.import_checks import Imported, check_imported, check_users, import_observed
+from master.project.checks.import_checks import Imported, check_imported, import_observed
 from master.project.checks.source_checks import Source, check_source
+from master.project.own_places import describe_place, place_of_traceback
 from master.scenario import LocustProject
 from worker.load.locust_options import own_variables
-from worker.wire.messages import UserShare
 
+MEND = "Mend the locustfile."
 HINT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
 
 
@@ -32,23 +33,26 @@ def import_checked(project: LocustProject) -> Imported:
     file = project.locustfiles[0]
     try:
         return import_observed(project)
-    except KeyboardInterrupt:
-        raise  # the operator's
     except BaseException as error:  # also an exit, and gevent's Timeout, which is no Exception
-        raise InputError(f"{type(error).__name__}: {error}", file=file, hint="Mend the locustfile.") from error
+        raise InputError(_describe(error), file=file, hint=MEND) from error
 
 
-def check_locustfile(
-    imported: Imported, users: Mapping[str, UserShare], target: str, *, real_nodes: bool
-) -> list[Finding]:
-    """All findings on a locustfile for a run of `users` against `target`."""
+def _describe(error: BaseException) -> str:
+    """An exception of an import: what it says, and where in the operator's code it comes from."""
+    place = place_of_traceback(error.__traceback__)
+    where = "" if place is None or isinstance(error, SyntaxError) else f" (at {describe_place(*place)})"
+    ends = "it ends the process: " if isinstance(error, SystemExit) else ""
+    return f"{ends}{type(error).__name__}: {error}{where}"
+
+
+def check_locustfile(imported: Imported, *, real_nodes: bool) -> list[Finding]:
+    """All findings on a locustfile, whatever the scenario says."""
     files = [*imported.project.locustfiles, *sorted(set(imported.modules.values()))]
     sources = [source for file in files if (source := Source.read(file)) is not None]
     folders = [imported.project.root, Path.cwd()]
     found = [
         *check_imported(imported),
         *(finding for source in sources for finding in check_source(source)),
-        *check_users(imported, users, target),
         *check_environment(os.environ),
         *check_configuration([*folders, Path.home()]),
     ]
@@ -56,7 +60,12 @@ def check_locustfile(
         found += check_shipped(sources, imported.modules, imported.opened, folders)
         found += check_variables(sources, os.environ, own_variables(os.environ))
         found += check_packages(sources)
-    once = {(finding.what, finding.file): finding for finding in reversed(found)}
+    return in_order(found)
+
+
+def in_order(found: Iterable[Finding]) -> list[Finding]:
+    """Each finding once, by file and line."""
+    once = {(finding.what, finding.file): finding for finding in reversed(list(found))}
     return sorted(once.values(), key=lambda finding: (str(finding.file or ""), finding.line or 0, finding.what))
 
 

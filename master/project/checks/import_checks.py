@@ -18,7 +18,6 @@ from master.project.checks.source_checks import event_finding
 from master.scenario import LocustProject
 from worker.load.catalogue import import_project
 from worker.load.locust_options import OptionsError, own_options, own_variables, parse_options
-from worker.wire.messages import UserShare
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = ("master", "worker")
@@ -93,7 +92,7 @@ def check_imported(imported: Imported) -> list[Finding]:
     """Shapes that are not followed, listeners of what never fires, and options that can't be given."""
     found = []
     for shape in imported.shapes:
-        file, line = _place(type(shape).tick, imported.file)
+        file, line = place_of_listener(type(shape).tick, imported.file)
         found.append(
             refused(
                 f"the load shape {type(shape).__name__} is not followed: the scenario's `load` says how many users run",
@@ -104,7 +103,7 @@ def check_imported(imported: Imported) -> list[Finding]:
         )
     for event, hook in vars(locust.events).items():
         for listener in hook._handlers:  # noqa: SLF001  # Locust has no public way
-            finding = event_finding(event, *_place(listener, imported.file))
+            finding = event_finding(event, *place_of_listener(listener, imported.file))
             if finding is not None:
                 found.append(finding)
     return found + _check_options(imported)
@@ -122,51 +121,15 @@ def _check_options(imported: Imported) -> list[Finding]:
     remedy = "Each has its default, or the value of the environment variable that it names."
     listener = locust.events.init_command_line_parser._handlers[0]  # noqa: SLF001
     return [
-        warned(f"own options can't be given on this command line: {shown}", remedy, *_place(listener, imported.file))
+        warned(
+            f"own options can't be given on this command line: {shown}",
+            remedy,
+            *place_of_listener(listener, imported.file),
+        )
     ]
 
 
-def check_users(imported: Imported, users: Mapping[str, UserShare], target: str) -> list[Finding]:
-    """Hosts and weights of the user classes that differ from those of the scenario.
-
-    To be asked before the classes are given their shares of the load.
-    """
-    classes = {name: imported.classes[name] for name in users}
-    return [*_check_hosts(imported.file, classes, target), *_check_weights(imported.file, classes, users)]
-
-
-def hosts_of(classes: Mapping[str, type[User]]) -> dict[str, str]:
-    """The hosts of classes that have one."""
-    return {name: str(user_class.host) for name, user_class in classes.items() if user_class.host}
-
-
-def _check_hosts(file: Path, classes: Mapping[str, type[User]], target: str) -> list[Finding]:
-    hosts = hosts_of(classes)
-    shown = ", ".join(f"{name} {host}" for name, host in hosts.items())
-    if len({host.rstrip("/") for host in hosts.values()}) > 1:
-        remedy = "Run a scenario for each host, or have users make requests by full URLs, and take the hosts out."
-        return [refused(f"several hosts ({shown}), where all load goes to one target: {target}", remedy, file)]
-    if any(host.rstrip("/") != target.rstrip("/") for host in hosts.values()):
-        return [warned(f"the classes' host is not used ({shown})", f"All load goes to {target}.", file)]
-    return []
-
-
-def _check_weights(file: Path, classes: Mapping[str, type[User]], users: Mapping[str, UserShare]) -> list[Finding]:
-    own = {name: (one.fixed_count, 0 if one.fixed_count else one.weight) for name, one in classes.items()}
-    given = {name: (share.fixed_count, share.weight) for name, share in users.items()}
-    if all(share == (0, 1) for share in own.values()) or _ratios(own) == _ratios(given):
-        return []
-    shown = ", ".join(f"{name} {f'= {fixed}' if fixed else f'{weight:g}'}" for name, (fixed, weight) in own.items())
-    remedy = "The scenario's `users` say how many users are of each."
-    return [warned(f"weights and fixed counts of the classes are not used ({shown})", remedy, file)]
-
-
-def _ratios(shares: Mapping[str, tuple[int, float]]) -> dict[str, tuple[int, float]]:
-    whole = sum(weight for _, weight in shares.values()) or 1
-    return {name: (fixed, round(weight / whole, 9)) for name, (fixed, weight) in shares.items()}
-
-
-def _place(listener: Callable[..., Any], file: Path) -> tuple[Path, int | None]:
+def place_of_listener(listener: Callable[..., Any], file: Path) -> tuple[Path, int | None]:
     """File and line of a function; only the locustfile where they are unknown."""
     while hasattr(listener, "__wrapped__") or hasattr(listener, "func"):
         listener = getattr(listener, "__wrapped__", None) or listener.func  # type: ignore[attr-defined]

@@ -117,12 +117,13 @@ class Child:
         orders: msgspec.Struct | None = None,
         pipe_stdout: bool = False,
         outlives_controller: bool = False,
+        pass_descriptor: int | None = None,
     ) -> None:
         """Start it. `orders` are written to its standard input as one line of JSON.
 
         One that `outlives_controller` goes on for a while when its standard input has closed, and is ended by SIGTERM.
 
-        Its output goes to the new file `log`; with `pipe_stdout` its standard output is for `read_line` instead.
+        It inherits `pass_descriptor`. Its output goes to the new file `log`; with `pipe_stdout` its standard output is for `read_line` instead.
         """
         self.name = name
         self._log = log
@@ -135,6 +136,7 @@ class Child:
                 stdout=subprocess.PIPE if pipe_stdout else output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=() if pass_descriptor is None else (pass_descriptor,),
                 # Unbuffered, so that what it says last stands last in its log, also where it is killed.
                 env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace", "PYTHONUNBUFFERED": "1"},
             )

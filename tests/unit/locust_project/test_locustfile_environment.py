@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any
 
 import pytest
-from locust import User
 
 from master.errors import InputError
 from master.project.checks.all_checks import raise_refused
@@ -20,22 +18,13 @@ from master.project.checks.environment_checks import (
     check_variables,
 )
 from master.project.checks.finding import Finding, Severity, refused, warned
-from master.project.checks.import_checks import Imported, check_users
 from master.project.checks.source_checks import Source
-from master.scenario import LocustProject
-from worker.wire.messages import UserShare
 
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
-TARGET = "http://target.test:80"
 
 
 def source(file: Path, text: str) -> Source:
     return Source(file, ast.parse(text))
-
-
-def users_of(**classes: dict[str, Any]) -> Imported:
-    made = {name: type(name, (User,), attributes) for name, attributes in classes.items()}
-    return Imported(LocustProject(Path("/project"), (Path("/project/own.py"),)), made, [])
 
 
 def test_variables_that_choose_tasks_are_refused_and_locusts_others_told() -> None:
@@ -121,50 +110,6 @@ def test_packages_that_releases_do_not_bring_are_told() -> None:
     assert [(finding.severity, finding.what.split()[0], finding.line) for finding in check_packages([read])] == [
         (WARNED, "pydantic", 3)
     ]
-
-
-def test_the_one_host_of_the_classes_is_told_of_where_it_is_not_the_target() -> None:
-    """A host of the user classes other than the target is warned of, since the target replaces it as Locust's --host does."""
-    imported = users_of(A={"host": "http://other.test"}, B={}, C={"host": "http://unused.test"})
-    users = {"A": UserShare(weight=1), "B": UserShare(weight=1)}
-    (finding,) = check_users(imported, users, TARGET)
-    assert (finding.severity, "http://other.test" in finding.what, TARGET in finding.remedy) == (WARNED, True, True)
-    assert check_users(users_of(A={"host": TARGET + "/"}, B={}), users, TARGET) == []
-
-
-def test_several_hosts_are_refused() -> None:
-    """User classes with several hosts are refused, since all load would go to one of them."""
-    imported = users_of(A={"host": "http://a.test"}, B={"host": TARGET})
-    (finding,) = check_users(imported, {"A": UserShare(weight=1), "B": UserShare(weight=1)}, TARGET)
-    assert finding.severity is REFUSED
-    assert "A http://a.test" in finding.what
-
-
-@pytest.mark.parametrize(
-    ("own", "given", "told"),
-    [
-        ((1, 1), (3, 1), False),
-        ((3, 1), (3, 1), False),
-        ((3, 1), (6, 2), False),
-        ((3, 1), (1, 1), True),
-        ((1, 3), (1, 1), True),
-    ],
-)
-def test_weights_of_classes_are_told_of_where_the_scenarios_are_others(
-    own: tuple[int, int], given: tuple[int, int], told: bool
-) -> None:
-    """Weights of user classes other than the scenario's are warned of; classes without one say nothing."""
-    imported = users_of(A={"weight": own[0]}, B={"weight": own[1]})
-    users = {"A": UserShare(weight=given[0]), "B": UserShare(weight=given[1])}
-    assert [finding.severity for finding in check_users(imported, users, TARGET)] == [WARNED] * told
-
-
-def test_fixed_counts_of_classes_are_told_of_where_the_scenarios_are_others() -> None:
-    """Fixed counts of user classes other than the scenario's are warned of."""
-    imported = users_of(A={"fixed_count": 2}, B={})
-    assert check_users(imported, {"A": UserShare(fixed_count=2), "B": UserShare(weight=1)}, TARGET) == []
-    (finding,) = check_users(imported, {"A": UserShare(weight=1), "B": UserShare(weight=1)}, TARGET)
-    assert "A = 2" in finding.what
 
 
 def test_all_refusals_come_at_once_and_nothing_else_does() -> None:

@@ -1,0 +1,37 @@
+"""Hosts and weights of user classes that differ from those of the scenario. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from master.project.checks.finding import Finding, refused, warned
+from worker.wire.messages import UserShare
+
+
+def check_hosts(file: Path, hosts: Mapping[str, str], target: str) -> list[Finding]:
+    """Hosts of the classes that run, which are not the target."""
+    shown = ", ".join(f"{name} {host}" for name, host in hosts.items())
+    if len({host.rstrip("/") for host in hosts.values()}) > 1:
+        remedy = "Run a scenario for each host, or have users make requests by full URLs, and take the hosts out."
+        return [refused(f"several hosts ({shown}), where all load goes to one target: {target}", remedy, file)]
+    if any(host.rstrip("/") != target.rstrip("/") for host in hosts.values()):
+        return [warned(f"the classes' host is not used ({shown})", f"All load goes to {target}.", file)]
+    return []
+
+
+def check_weights(file: Path, own: Mapping[str, UserShare], given: Mapping[str, UserShare]) -> list[Finding]:
+    """Weights and fixed counts of the classes themselves, `own`, which are not those of the scenario."""
+    if all(share == UserShare(weight=1) for share in own.values()) or _ratios(own) == _ratios(given):
+        return []
+    shown = ", ".join(
+        f"{name} {f'= {share.fixed_count}' if share.fixed_count else f'{share.weight:g}'}"
+        for name, share in own.items()
+    )
+    remedy = "The scenario's `users` say how many users are of each."
+    return [warned(f"weights and fixed counts of the classes are not used ({shown})", remedy, file)]
+
+
+def _ratios(shares: Mapping[str, UserShare]) -> dict[str, tuple[int, float]]:
+    whole = sum(share.weight for share in shares.values()) or 1
+    return {name: (share.fixed_count, round(share.weight / whole, 9)) for name, share in shares.items()}

@@ -1,0 +1,58 @@
+"""The project's process: `python -P -m master.project.process`, started by the controller alone."""
+
+from __future__ import annotations
+
+import locust  # noqa: F401  # first: it patches the standard library for gevent
+
+# isort: split
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+from gevent import monkey
+
+from master.errors import InputError
+from master.project.checks.all_checks import MEND
+from master.project.process.channel import Channel, framed
+from master.project.process.hang_watch import HangWatch
+from master.project.process.inspection import inspect
+from master.project.process.messages import Inspected, ProcessOrders, Refused, decode_to_process
+from master.scenario import LocustProject
+from worker.parent_watch import read_orders
+
+
+def main() -> None:
+    """Import the project, say what is in it, and stay until the controller closes the socket."""
+    native = monkey.get_original("_thread", "start_new_thread"), monkey.get_original("time", "sleep")
+    orders = read_orders(ProcessOrders, *native)
+    logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
+    end = socket.socket(fileno=orders.descriptor)
+    channel = Channel(end, decode_to_process)
+    watch = HangWatch()
+    project = LocustProject(Path(orders.root), tuple(map(Path, orders.locustfiles)), orders.whole)
+    if project.whole:
+        os.chdir(project.root)
+
+    def refuse_late(place: str) -> NoReturn:
+        where = f" at {place}" if place else ""
+        message = f"its import hangs: after {orders.import_limit_s:g} s it is still{where}"
+        os.write(orders.descriptor, framed(Refused(f"{orders.locustfiles[0]}: {message}", MEND)))
+        os._exit(1)
+
+    try:
+        with watch.limit(orders.import_limit_s, refuse_late):
+            _, facts = inspect(project, real_nodes=orders.real_nodes)
+    except InputError as error:
+        channel.send(Refused(error.message, error.hint))
+        return
+    channel.send(Inspected(facts))
+    try:
+        channel.receive()
+    except EOFError:
+        return
+
+
+if __name__ == "__main__":
+    main()

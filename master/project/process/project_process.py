@@ -1,0 +1,139 @@
+"""The controller's end of the project's process: it is started, asked what is in the project, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+from gevent import socket
+
+from master.errors import InputError
+from master.project.checks.all_checks import MEND
+from master.project.own_places import describe_place, is_operators
+from master.project.process.channel import Channel, ChannelError
+from master.project.process.facts import ProjectFacts
+from master.project.process.hang_watch import STACK_SIGNAL
+from master.project.process.messages import Inspected, ProcessOrders, Refused, decode_from_process
+from master.run.processes.child_process import Child
+from master.scenario import LocustProject
+
+IMPORT_LIMIT_S = 60.0
+"""An import that takes longer is given up. Packages that load a model, or read a large file, take some seconds."""
+SILENT_S = 5.0
+"""So long beyond its limit the process is asked for its stack, when it does not say by itself where it hangs."""
+STACK_S = 1.0
+POLL_S = 0.1
+MAX_OUTPUT_BYTES = 64 << 20
+"""Output of an import beyond which it is given up."""
+_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
+_TAIL_BYTES = 20_000
+
+
+@contextlib.contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """Within the block Ctrl-C is noted in the list: raised in gevent's hub, it would be printed there."""
+    noted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class ProjectProcess:
+    """One process with one project in it. A context manager, which ends it."""
+
+    def __init__(self, project: LocustProject, *, real_nodes: bool, import_limit_s: float = IMPORT_LIMIT_S) -> None:
+        """Start it; `real_nodes` are those that the project is to be checked for."""
+        self._locustfile = project.locustfiles[0]
+        self._import_limit_s = import_limit_s
+        ours, theirs = socket.socketpair()
+        descriptor, log = tempfile.mkstemp(prefix="piswarm-project-", suffix=".log")
+        os.close(descriptor)
+        self.log = Path(log)
+        """Its output; gone when it is closed."""
+        try:
+            with theirs:
+                self.child = Child(
+                    "project",
+                    "master.project.process",
+                    log=self.log,
+                    orders=ProcessOrders(
+                        theirs.fileno(),
+                        str(project.root),
+                        list(map(str, project.locustfiles)),
+                        project.whole,
+                        real_nodes,
+                        import_limit_s,
+                    ),
+                    pass_descriptor=theirs.fileno(),
+                )
+        except BaseException:
+            ours.close()
+            self.log.unlink(missing_ok=True)
+            raise
+        self._channel: Channel[Inspected | Refused] = Channel(ours, decode_from_process)
+
+    def inspect(self) -> ProjectFacts:
+        """What is in the project. Raises InputError when it can't be imported, whatever it does instead."""
+        with _noted_interrupts() as interrupts:
+            answer = self._await_import(interrupts)
+        if isinstance(answer, Inspected):
+            return answer.facts
+        if answer is not None:
+            raise InputError(answer.message, hint=answer.hint)
+        self.child.wait(SILENT_S)
+        raise self._refusal(f"its import has ended the process: {self.child.describe_end()}")
+
+    def _await_import(self, interrupts: list[int]) -> Inspected | Refused | None:
+        said = gevent.spawn(self._receive)
+        deadline_s = time.monotonic() + self._import_limit_s + SILENT_S
+        while not said.ready():
+            said.join(POLL_S)
+            if interrupts:
+                raise KeyboardInterrupt
+            if self.log.stat().st_size > MAX_OUTPUT_BYTES:
+                raise self._refusal(f"its import has written more than {MAX_OUTPUT_BYTES >> 20} MiB of output")
+            if time.monotonic() > deadline_s:
+                raise self._refusal(f"its import hangs: after {self._import_limit_s:g} s it is still{self._place()}")
+        answer: Inspected | Refused | None = said.get()
+        return answer
+
+    def _receive(self) -> Inspected | Refused | None:
+        """What the process says first; None when it has ended, or says what it must not."""
+        try:
+            return self._channel.receive()
+        except (EOFError, ChannelError):
+            return None
+
+    def _refusal(self, message: str) -> InputError:
+        return InputError(message, file=self._locustfile, hint=MEND)
+
+    def _place(self) -> str:
+        """Where the process is now, by faulthandler, which writes it to the log."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.child.record.pid, STACK_SIGNAL)
+        size = self.log.stat().st_size
+        gevent.sleep(STACK_S)
+        with self.log.open("rb") as file:
+            file.seek(size)
+            text = file.read(_TAIL_BYTES).decode(errors="replace")
+        frames = [(name, int(line), function) for name, line, function in _FRAME.findall(text)]
+        place = next((frame for frame in frames if is_operators(frame[0])), None)
+        return "" if place is None else f" at {describe_place(*place)}"
+
+    def close(self) -> None:
+        """End the process, at once."""
+        with contextlib.suppress(OSError):
+            self._channel.close()
+        self.child.kill()
+        self.child.wait(SILENT_S)
+        self.child.close()
+        self.log.unlink(missing_ok=True)

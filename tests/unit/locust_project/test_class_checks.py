@@ -1,0 +1,55 @@
+"""Hosts and weights of user classes beside those of the scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from master.project.checks.class_checks import check_hosts, check_weights
+from master.project.checks.finding import Severity
+from worker.wire.messages import UserShare
+
+REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
+TARGET = "http://target.test:80"
+FILE = Path("/project/own.py")
+
+
+def test_the_one_host_of_the_classes_is_told_of_where_it_is_not_the_target() -> None:
+    """A host of the user classes other than the target is warned of, since the target replaces it as Locust's --host does."""
+    (finding,) = check_hosts(FILE, {"A": "http://other.test"}, TARGET)
+    assert (finding.severity, "http://other.test" in finding.what, TARGET in finding.remedy) == (WARNED, True, True)
+    assert check_hosts(FILE, {"A": TARGET + "/"}, TARGET) == []
+
+
+def test_several_hosts_are_refused() -> None:
+    """User classes with several hosts are refused, since all load would go to one of them."""
+    (finding,) = check_hosts(FILE, {"A": "http://a.test", "B": TARGET}, TARGET)
+    assert finding.severity is REFUSED
+    assert "A http://a.test" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "told"),
+    [
+        ((1, 1), (3, 1), False),
+        ((3, 1), (3, 1), False),
+        ((3, 1), (6, 2), False),
+        ((3, 1), (1, 1), True),
+        ((1, 3), (1, 1), True),
+    ],
+)
+def test_weights_of_classes_are_told_of_where_the_scenarios_are_others(
+    own: tuple[int, int], given: tuple[int, int], told: bool
+) -> None:
+    """Weights of user classes other than the scenario's are warned of; classes without one say nothing."""
+    shares = [{"A": UserShare(weight=a), "B": UserShare(weight=b)} for a, b in (own, given)]
+    assert [finding.severity for finding in check_weights(FILE, *shares)] == [WARNED] * told
+
+
+def test_fixed_counts_of_classes_are_told_of_where_the_scenarios_are_others() -> None:
+    """Fixed counts of user classes other than the scenario's are warned of."""
+    own = {"A": UserShare(fixed_count=2), "B": UserShare(weight=1)}
+    assert check_weights(FILE, own, {"A": UserShare(fixed_count=2), "B": UserShare(weight=1)}) == []
+    (finding,) = check_weights(FILE, own, {"A": UserShare(weight=1), "B": UserShare(weight=1)})
+    assert "A = 2" in finding.what

@@ -1,0 +1,131 @@
+"""The process that imports a project: what it says is in it, and what an import does that must not hold up or end the controller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from master.errors import InputError
+from master.project.process import project_process
+from master.project.process.facts import ProjectFacts
+from master.project.process.project_process import ProjectProcess
+from master.scenario import LocustProject
+
+LIMIT_S = 3.0
+"""Of an import that hangs; on a busy machine an import of Locust alone takes a second, which does not count."""
+
+
+def inspect(file: Path, text: str) -> ProjectFacts:
+    file.write_text(text, encoding="utf-8")
+    process = ProjectProcess(LocustProject(file.parent, (file,)), real_nodes=False, import_limit_s=LIMIT_S)
+    try:
+        return process.inspect()
+    finally:
+        process.close()
+        assert not process.log.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param(
+            "import time\ndef wait():\n    time.sleep(1000)\nwait()\n",
+            "its import hangs: after 3 s it is still at own.py:3 in wait: time.sleep(1000)",
+            id="waits",
+        ),
+        pytest.param("while True: pass\n", "it is still at own.py:1: while True: pass", id="loop"),
+        pytest.param(
+            "import re\nre.match('(a+)+$', 60 * 'a' + 'b')\n",
+            "it is still at own.py:2: re.match('(a+)+$', 60 * 'a' + 'b')",
+            id="holds the interpreter",
+        ),
+        pytest.param("import os\nos._exit(3)\n", "its import has ended the process: exit status 3", id="exit"),
+        pytest.param(
+            "import sys\nsys.exit(4)\n", "it ends the process: SystemExit: 4 (at own.py:2: sys.exit(4))", id="sys.exit"
+        ),
+        pytest.param("import os\nos.abort()\n", "its import has ended the process: signal SIGABRT", id="signal"),
+        pytest.param(
+            "def halve():\n    1 / 0\nhalve()\n",
+            "ZeroDivisionError: division by zero (at own.py:2 in halve: 1 / 0)",
+            id="exception",
+        ),
+        pytest.param(
+            "from locust import User\nclass A(User):\n    weight = 'much'\n", "A: its weight is 'much'", id="weight"
+        ),
+    ],
+)
+def test_whatever_an_import_does_it_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+    """An import that hangs, ends its process or raises is refused in words, with the place, and its process is gone."""
+    with pytest.raises(InputError) as refused:
+        inspect(tmp_path / "own.py", text)
+    assert says in str(refused.value)
+
+
+def test_output_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that prints without end is given up before it fills the disk."""
+    monkeypatch.setattr(project_process, "MAX_OUTPUT_BYTES", 1 << 20)
+    with pytest.raises(InputError, match="has written more than 1 MiB of output"):
+        inspect(tmp_path / "own.py", "while True:\n    print(10_000 * 'x')\n")
+
+
+def test_facts_say_all_that_is_in_a_project(tmp_path: Path) -> None:
+    """Classes with all that a scenario asks of them, shapes, modules, files and listeners are known without an import here."""
+    (tmp_path / "stock.py").write_text("ITEMS = open('items.csv').read()\n".replace("'items", f"'{tmp_path}/items"))
+    (tmp_path / "items.csv").write_text("1\n")
+    facts = inspect(
+        tmp_path / "own.py",
+        """
+from locust import HttpUser, LoadTestShape, TaskSet, User, events, tag, task
+from worker import http
+import stock
+print("a word")
+
+@events.test_start.add_listener
+def start(environment, **_): pass
+
+class Shop(http.HttpUser):
+    weight, host = 3, "http://shop.test"
+
+    @task
+    class Buying(TaskSet):
+        @tag("slow")
+        @task
+        def buy(self): pass
+
+class Idle(User):
+    fixed_count = 2
+
+class Looping(User):
+    def run(self): pass
+
+class Steps(LoadTestShape):
+    def tick(self): return None
+""",
+    )
+    shop, idle = facts.by_name["Shop"], facts.by_name["Idle"]
+    assert (shop.weight, shop.host, shop.has_tasks, shop.makes_spans, shop.tags) == (
+        3,
+        "http://shop.test",
+        True,
+        True,
+        {"slow"},
+    )
+    assert (idle.fixed_count, idle.has_tasks, idle.host) == (2, False, None)
+    assert facts.unfit_users.with_own_loop == {"Looping"}
+    assert [shape.name for shape in facts.shapes] == ["Steps"]
+    assert facts.modules == {"stock": tmp_path / "stock.py"}
+    assert facts.opened == {tmp_path / "items.csv"}
+    assert "test_start" in facts.listens
+
+
+def test_the_process_ends_with_the_controller(tmp_path: Path) -> None:
+    """A controller that is killed leaves no project process behind: its standard input closes, and it ends."""
+    (tmp_path / "own.py").write_text("from locust import User\nclass A(User): pass\n", encoding="utf-8")
+    process = ProjectProcess(LocustProject(tmp_path, (tmp_path / "own.py",)), real_nodes=False)
+    try:
+        process.inspect()
+        process.child.ask_to_end()
+        assert process.child.wait(20)
+    finally:
+        process.close()
