@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from master.errors import InputError
-from master.services.addresses import TARGET, WITH_TLS, address_of
+from master.services.addresses import TARGET, WITH_TLS, Address, address_of
 from master.services.certificates import trust
 from master.services.health import Asked, ServiceHealth, assess
 from master.services.model import Service
@@ -79,7 +79,14 @@ def _probe(
             hint=f"It needs a URL that starts with {' or '.join(f'{each}://' for each in PROBES[health.probe])}.",
         )
     try:
-        tls = trusted(service.ca_file) if address.uses_tls else None
+        tls = trusted(service.ca_file) if address.uses_tls or _begins_tls(service, address) else None
     except ValueError as error:
         raise InputError(f"{service.name}: {error}", hint="Correct the file; nothing was asked.") from None
     return Probe(service.name, address, exchange_for(health, address), health.timeout, tls)
+
+
+def _begins_tls(service: Service, address: Address) -> bool:
+    """Whether a session of PostgreSQL goes over TLS, which its URL does not say: required beyond this machine, or by an authority."""
+    security = service.shape.security
+    required = security.ca_file is not None or (security.tls == "required" and not address.is_loopback)
+    return address.scheme == "postgresql" and required

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from master.scenario.units import format_latency
 from master.services.addresses import Address
-from master.services.probes import MAX_ANSWER_BYTES, Answer, Exchange
+from master.services.probes import MAX_ANSWER_BYTES, POSTGRES_SSL_ACCEPTED, POSTGRES_SSL_REQUEST, Answer, Exchange
 
 GRACE_S = 0.1
 """Beyond a service's timeout, for a busy machine to hand over what was answered in time."""
@@ -95,6 +95,12 @@ def _ask(probe: Probe, deadline_s: float) -> Answer:
         )
         if probe.tls is not None:
             connection.settimeout(_left_s(deadline_s))
+            if address.scheme == "postgresql":
+                connection.sendall(POSTGRES_SSL_REQUEST)
+                # No byte more: what stands behind it would be taken for what came over TLS.
+                if connection.recv(1) != POSTGRES_SSL_ACCEPTED:
+                    return Answer(False, f"{address.shown}: does without TLS, which its security policy requires")
+                connection.settimeout(_left_s(deadline_s))
             connection = closing.enter_context(probe.tls.wrap_socket(connection, server_hostname=address.host))
         connection.settimeout(_left_s(deadline_s))
         connection.sendall(exchange.request)

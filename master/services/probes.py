@@ -3,7 +3,7 @@
 TCP        nothing is said; a connection that is accepted is the answer
 HTTP       GET, of whose answer only the status line is read
 PostgreSQL what pg_isready does: StartupMessage (protocol 3.0, chapter "Message Flow"), which needs no password. A server that asks
-           for one accepts connections; 57P03 says that it does not yet
+           for one accepts connections; 57P03 says that it does not yet. Before TLS comes SSLRequest, answered with one byte, S or N
 Redis      PING, after AUTH where the URL has a password
 """
 
@@ -21,6 +21,8 @@ MAX_ANSWER_BYTES = 64 * 1024
 """An answer that is not understood by then is none."""
 _MAX_SHOWN = 120  # characters of what a service says
 _PROTOCOL_3_0 = 3 << 16
+POSTGRES_SSL_REQUEST = struct.pack("!II", 8, 80877103)
+POSTGRES_SSL_ACCEPTED = b"S"
 _UNUSABLE = {"57P03", "53300", "3D000"}
 """SQLSTATEs of a server that is there, and not usable: cannot_connect_now, too_many_connections, no such database."""
 _HEADER = struct.Struct("!cI")

@@ -126,8 +126,10 @@ class PartShape(Shape):
             raise ValueError(
                 f"TLS is required, and the endpoint is {address.scheme}://: write {WITH_TLS[address.scheme]}://"
             )
-        if security.ca_file is not None and not address.uses_tls:
-            raise ValueError(f"ca_file is for https:// and rediss://, and the endpoint is {address.scheme}://")
+        if security.ca_file is not None and not address.uses_tls and address.scheme != "postgresql":
+            raise ValueError(
+                f"ca_file is for https://, rediss:// and postgresql://, and the endpoint is {address.scheme}://"
+            )
         return security
 
 

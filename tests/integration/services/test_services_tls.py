@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import os
+import shutil
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 from certificates import Authority
-from database_servers import Redis
+from database_servers import Postgres, Redis
 from services_command import check, states
 
 
@@ -60,6 +63,22 @@ class TlsRedis(Redis):
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+class TlsPostgres(Postgres):
+    """PostgreSQL that offers TLS."""
+
+    def __init__(self, folder: Path, chain: Path) -> None:
+        super().__init__(folder)
+        self._chain = folder / "data" / "server.pem"
+        shutil.copy(chain, self._chain)
+        owner = (folder / "data").stat()
+        os.chown(self._chain, owner.st_uid, owner.st_gid)
+        self._chain.chmod(0o600)
+
+    def command(self) -> list[str]:
+        settings = ("ssl=on", f"ssl_cert_file={self._chain}", f"ssl_key_file={self._chain}")
+        return [*super().command(), *(part for each in settings for part in ("-c", each))]
 
 
 @pytest.fixture
@@ -121,3 +140,29 @@ def test_services_behind_tls_are_healthy_where_their_certificate_is_trusted(
     assert details["ended"].endswith("TLS fails: certificate has expired")
     assert "IP address mismatch" in details["another"]
     assert TlsRedis.PASSWORD not in done.stdout
+
+
+def test_postgresql_is_asked_over_tls_where_its_authority_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: Authority, postgres: Postgres
+) -> None:
+    """A server of that authority is healthy, one without TLS is not, and neither is one whose certificate is another host's."""
+    (tmp_path / "own-ca.pem").write_bytes(authority.ca.read_bytes())
+    store = (
+        "engine: postgresql, health: {probe: postgresql}, security: {ca_file: own-ca.pem}, endpoint: {url_from: TEST_"
+    )
+    names = ("over-tls", "another-host", "without-tls")
+    stores = "".join(f"  {name}: {{{store}{name.replace('-', '_').upper()}}}}}\n" for name in names)
+    (tmp_path / "database.yml").write_text(f"kind: database\nstores:\n{stores}")
+    with (
+        tempfile.TemporaryDirectory(prefix="piswarm-postgres-") as folder,
+        TlsPostgres(Path(folder), authority.issue("127.0.0.1")) as server,
+    ):
+        monkeypatch.setenv("TEST_OVER_TLS", server.url)
+        monkeypatch.setenv("TEST_ANOTHER_HOST", server.url.replace("127.0.0.1", "localhost"))
+        monkeypatch.setenv("TEST_WITHOUT_TLS", postgres.url)
+        rows = states(check(tmp_path, "--json"))
+    details = {name: row["detail"] for name, row in rows.items()}
+    assert {name for name, row in rows.items() if row["state"] == "healthy"} == {"over-tls"}, details
+    assert details["over-tls"] == "accepts connections"
+    assert "Hostname mismatch" in details["another-host"]
+    assert "does without TLS" in details["without-tls"]

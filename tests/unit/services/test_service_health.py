@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from service_files import write_all
+from service_files import write_all, write_services
 
 from master.errors import InputError
 from master.services.check import prepare_questions
@@ -122,3 +122,36 @@ def test_a_url_that_can_not_be_asked_is_the_operators_fault(
     said = f"{refused.value} {refused.value.hint}"
     assert [word for word in words if word not in said] == [], said
     assert "sesame" not in said
+
+
+@pytest.mark.parametrize(
+    ("security", "url", "over_tls"),
+    [
+        ("tls: optional", "postgresql://db.example", False),
+        ("tls: required", "postgresql://db.example", True),
+        ("tls: required", "postgresql://127.0.0.1", False),
+        ("tls: required", "rediss://cache.example", True),
+        ("tls: optional", "rediss://127.0.0.1", True),
+        ("tls: required", "redis://127.0.0.1", False),
+    ],
+)
+def test_tls_is_spoken_where_the_url_or_the_security_policy_says_so(
+    tmp_path: Path, security: str, url: str, over_tls: bool
+) -> None:
+    """Of PostgreSQL no URL says it; a connection that stays on this machine may do without."""
+    engine = "postgresql" if url.startswith("postgresql") else "redis"
+    store = (
+        f"{{engine: {engine}, endpoint: {{url_from: A_URL}}, health: {{probe: {engine}}}, security: {{{security}}}}}"
+    )
+    folder = write_services(tmp_path, stores=f"kind: database\nstores:\n  store: {store}\n")
+    questions = prepare_questions([*load_services(folder).services.values()], {"A_URL": url}, "http://127.0.0.1:1")
+    assert [probe.tls is not None for probe in questions.probes] == [over_tls]
+
+
+def test_a_url_without_tls_is_refused_where_the_security_policy_requires_it(tmp_path: Path) -> None:
+    """Also one that only the environment has."""
+    store = "{engine: redis, endpoint: {url_from: A_URL}, health: {probe: redis}, security: {tls: required}}"
+    folder = write_services(tmp_path, stores=f"kind: database\nstores:\n  store: {store}\n")
+    with pytest.raises(InputError, match="redis://cache.example:6379 is without TLS") as refused:
+        prepare_questions([*load_services(folder).services.values()], {"A_URL": "redis://cache.example"}, "")
+    assert "rediss://" in refused.value.hint
