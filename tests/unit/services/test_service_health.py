@@ -152,6 +152,6 @@ def test_a_url_without_tls_is_refused_where_the_security_policy_requires_it(tmp_
     """Also one that only the environment has."""
     store = "{engine: redis, endpoint: {url_from: A_URL}, health: {probe: redis}, security: {tls: required}}"
     folder = write_services(tmp_path, stores=f"kind: database\nstores:\n  store: {store}\n")
-    with pytest.raises(InputError, match="redis://cache.example:6379 is without TLS") as refused:
+    with pytest.raises(InputError, match=r"redis://cache\.example:6379 is without TLS") as refused:
         prepare_questions([*load_services(folder).services.values()], {"A_URL": "redis://cache.example"}, "")
     assert "rediss://" in refused.value.hint
