@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from master.environments.file_format import Assignment, LineFault, parse, quote
-from master.environments.variables import Variable, check_values, declared, unknown
+from master.environments.variables import MAX_SUGGESTIONS, Variable, check_values, declared, unknown
 from master.errors import InputError
 from master.inputs import decode_input, read_input
 from worker.atomic_write import atomic_write
 
-MAX_BYTES = 200_000
+MAX_BYTES = 64_000
+"""Ten times a file of all variables; one with a fault in each line is checked within the second or so that a small one takes."""
 MODE = 0o600
 _HEADER = re.compile(r"# piswarm environment: (\S+), template: (\S+)")
 _NOTE = """\
@@ -65,7 +66,8 @@ def read_file(path: Path) -> EnvironmentFile:
     assignments, broken = parse(text)
     faults += broken
     known = {each.name: each for each in assignments if each.name in declared()}
-    faults += [LineFault(each.line, unknown(each.name), each.name) for each in assignments if each.name not in known]
+    for count, each in enumerate(each for each in assignments if each.name not in known):
+        faults.append(LineFault(each.line, unknown(each.name, suggest=count < MAX_SUGGESTIONS), each.name))
     given = {name: each for name, each in known.items() if each.value}
     for name, texts in check_values({name: each.value for name, each in given.items()}).items():
         faults += [LineFault(given[name].line, each, name) for each in texts]

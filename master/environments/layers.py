@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from master.environments.variables import Variable, by_key
+from master.environments.variables import MAX_SUGGESTIONS, Variable, by_key
 from master.errors import InputError
 from master.scenario.suggest import did_you_mean
 from master.yaml_file.document import Document, format_place, read_document
@@ -17,6 +17,8 @@ LAYERS = next(
     _HERE / "shipped_layers",
 )
 """Where the layers are: inside of the installed package, or in the repository."""
+MAX_BYTES = 64_000
+"""Of a layer: far beyond one that sets all variables."""
 DEFAULT = "default"
 GENERATE = "generate"
 """What stands in a layer in place of a secret."""
@@ -45,31 +47,30 @@ def merge_layers(environment: str, template: str, layers: Path = LAYERS) -> tupl
     wanted = [(layers / "templates", DEFAULT, "template"), (layers / "templates", template, "template")]
     for folder, name, kind in dict.fromkeys([*wanted, (layers, environment, "environment")]):
         try:
-            document = read_document(_file(folder, name, kind))
+            document = read_document(_file(folder, name, kind), MAX_BYTES)
         except InputError as error:
             faults.append(error.message)
             continue
-        merge(tree, document, (), document.data, layers)
+        merge(tree, document, f"{'templates/' if kind == 'template' else ''}{name}.yml", (), document.data)
         faults += [f"{document.file}:{fault.line}: {fault}" for fault in document.faults]
     return _by_name(tree), faults
 
 
-def merge(tree: Tree, document: Document, place: tuple[str, ...], data: object, layers: Path) -> None:
-    """Lay `data`, which stands at `place` of `document`, over `tree`: maps are merged by key, a value takes a value's place."""
+def merge(tree: Tree, document: Document, layer: str, place: tuple[str, ...], data: object) -> None:
+    """Lay `data`, which stands at `place` of the document of `layer`, over `tree`: maps are merged by key, a value takes a value's place."""
     assert isinstance(data, Mapping)
     for key, value in data.items():
         inside = (*place, key)
         below = tree.get(key)
-        if (wrong := _wrong(inside, value, below)) is not None:
+        if (wrong := _wrong(inside, value, below, suggest=len(document.faults) < MAX_SUGGESTIONS)) is not None:
             document.fault(inside, wrong)
         elif isinstance(value, Mapping):
-            merge(tree.setdefault(key, {}), document, inside, value, layers)  # type: ignore[arg-type]  # a setting was refused
+            merge(tree.setdefault(key, {}), document, layer, inside, value)  # type: ignore[arg-type]  # a setting was refused
         else:
-            origin = f"{document.file.relative_to(layers).as_posix()}:{document.line_of(inside)}"
-            tree[key] = Setting(_text(value), origin)
+            tree[key] = Setting(_text(value), f"{layer}:{document.line_of(inside)}")
 
 
-def _wrong(place: tuple[str, ...], value: object, below: Tree | Setting | None) -> str | None:
+def _wrong(place: tuple[str, ...], value: object, below: Tree | Setting | None, *, suggest: bool) -> str | None:
     """Why `value` can't be laid over what is `below`."""
     key = format_place(place)
     is_group = any(each.startswith(f"{key}.") for each in by_key())
@@ -79,7 +80,7 @@ def _wrong(place: tuple[str, ...], value: object, below: Tree | Setting | None) 
     if isinstance(value, Mapping) != is_group and (is_group or key in by_key()):
         return "a value can't be merged into a map" if is_group else "a map can't be merged into a value"
     if not is_group and key not in by_key():
-        return f"no variable or group of them{_near(key)}"
+        return "no variable or group of them" + (_near(key) if suggest else "")
     if not is_group and by_key()[key].secret is not None and value != GENERATE:
         return f"a secret does not belong into a layer: write {GENERATE}"
     return None

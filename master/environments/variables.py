@@ -17,6 +17,9 @@ from master.environments.declarations import GROUPS
 from master.environments.kinds import NAMES, Secret
 from master.scenario.suggest import did_you_mean
 
+MAX_SUGGESTIONS = 100
+"""So many wrong names of a file are told with the nearest that is right; a file with more of them is of something else."""
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -53,9 +56,9 @@ def by_key() -> Mapping[str, Variable]:
     return types.MappingProxyType({variable.key: variable for variable in declared().values()})
 
 
-def unknown(name: str) -> str:
-    """What to say of a name that is none, with the nearest that is one."""
-    return f"no variable that piswarm reads{did_you_mean(name, declared())}"
+def unknown(name: str, *, suggest: bool = True) -> str:
+    """What to say of a name that is none; on demand with the nearest that is one, to find which takes about a millisecond."""
+    return "no variable that piswarm reads" + (did_you_mean(name, declared()) if suggest else "")
 
 
 def check_values(values: Mapping[str, str]) -> dict[str, list[str]]:

@@ -77,10 +77,10 @@ def format_place(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
-def read_document(file: Path) -> Document:
+def read_document(file: Path, max_bytes: int = MAX_FILE_BYTES) -> Document:
     """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result."""
     file = shorten_path(file)
-    text = _read_text(file)
+    text = _read_text(file, max_bytes)
     try:
         root, anchors = compose(text)
     except yaml.MarkedYAMLError as error:
@@ -96,9 +96,9 @@ def read_document(file: Path) -> Document:
     return document
 
 
-def _read_text(file: Path) -> str:
+def _read_text(file: Path, max_bytes: int) -> str:
     """The file's text, once it is known to be a regular file of reasonable size in printable UTF-8."""
-    text = decode_input(file, read_input(file, MAX_FILE_BYTES, hint="name a YAML file"))
+    text = decode_input(file, read_input(file, max_bytes, hint="name a YAML file"))
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1

@@ -13,7 +13,7 @@ from env_command import env
 from master.environments.files import read_file
 from master.environments.generate import generate
 from master.environments.layers import LAYERS, merge_layers, names_of
-from master.environments.variables import declared
+from master.environments.variables import MAX_SUGGESTIONS, declared
 from master.errors import InputError
 
 ENVIRONMENTS = ("development", "production", "staging", "test")
@@ -197,6 +197,18 @@ def test_all_faults_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     assert f"  {tmp_path / 'none'}: no such file" in rows
     assert "hush" not in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_each_wrong_name_of_many_is_told_and_only_so_many_have_a_suggestion(tmp_path: Path) -> None:
+    """Finding the nearest name takes a while, and a file with hundreds of wrong ones is of something else."""
+    file = tmp_path / "other.env"
+    file.write_text("".join(f"PISWARM_TARGET_PORT{number}=1\n" for number in range(3 * MAX_SUGGESTIONS)))
+    file.chmod(0o600)
+    faults = read_file(file).faults
+    assert [fault.line for fault in faults] == list(range(1, 3 * MAX_SUGGESTIONS + 1))
+    assert [("did you mean" in fault.text) for fault in faults] == [True] * MAX_SUGGESTIONS + [
+        False
+    ] * 2 * MAX_SUGGESTIONS
 
 
 @pytest.mark.parametrize(
