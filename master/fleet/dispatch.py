@@ -6,52 +6,17 @@ few at a time, towards workers that came later or can carry more now.
 
 A worker with c times the capacity of another gets c times the users, as near as whole users allow: by Webster's method
 (Sainte-Laguë), the next user goes where (users + 1/2) / capacity is least, and the first to go is where (users - 1/2) /
-capacity is largest. A placement in which no move would better these two is as even as can be.
+capacity is largest. A placement in which no move would better these two is as even as can be. Users that each node or worker has of its
+own are placed there beside the others, and move nowhere.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from worker.wire.messages import UserShare
-
-
-class Mix:
-    """How a number of users is made up of classes: fixed counts first, then by weight.
-
-    By weight it follows Webster's method (Sainte-Laguë), which never takes a user of one class away when the whole grows:
-    so a ramp up starts users only, and a ramp down ends them in the reverse order.
-    """
-
-    def __init__(self, shares: Mapping[str, UserShare]) -> None:
-        self._fixed = {name: share.fixed_count for name, share in shares.items() if share.fixed_count}
-        self._weights = {name: share.weight for name, share in shares.items() if share.weight}
-        self.counts: dict[str, int] = dict.fromkeys(shares, 0)
-        self.total = 0
-
-    def set_total(self, total: int) -> None:
-        """Make up `total` users. Where there are no weights, no more than the fixed counts."""
-        while self.total < total and (name := self._next()) is not None:
-            self.counts[name] += 1
-            self.total += 1
-        while self.total > max(0, total):
-            self.counts[self._last()] -= 1
-            self.total -= 1
-
-    def _next(self) -> str | None:
-        for name, fixed in self._fixed.items():
-            if self.counts[name] < fixed:
-                return name
-        if not self._weights:
-            return None
-        return max(self._weights, key=lambda name: self._weights[name] / (2 * self.counts[name] + 1))
-
-    def _last(self) -> str:
-        begun = [name for name in reversed(self._weights) if self.counts[name]]
-        if begun:
-            return min(begun, key=lambda name: self._weights[name] / (2 * self.counts[name] - 1))
-        return next(name for name in reversed(self._fixed) if self.counts[name])
+from master.fleet.user_mix import Mix
+from worker.wire.messages import UserShare, node_of
 
 
 class Dispatch:
@@ -59,6 +24,9 @@ class Dispatch:
 
     def __init__(self, shares: Mapping[str, UserShare]) -> None:
         self._mix = Mix(shares)
+        self._bound = {name: share for name, share in shares.items() if share.per_node or share.per_worker}
+        """Classes of which each node or worker has users of its own."""
+        self._workers_of: dict[str, dict[str, None]] = {}
         self.users: dict[str, dict[str, int]] = {}
         self._placed: Counter[str] = Counter()
         self._ended: dict[str, Counter[str]] = {}
@@ -97,6 +65,8 @@ class Dispatch:
         else:
             self.users[worker] = dict.fromkeys(self._mix.counts, 0)
             self._ranks.add(worker, capacity)
+            self._workers_of.setdefault(node_of(worker), {})[worker] = None
+            self._note_places()
 
     def remove(self, worker: str) -> int:
         """Remove a worker; how many users it had. They have a place again after the next `set_total`."""
@@ -107,7 +77,16 @@ class Dispatch:
         self._gone.update(ended)
         self._placed.subtract(counts)
         self._placed.update(ended)
-        return self._ranks.remove(worker) - ended.total()
+        node = node_of(worker)
+        del self._workers_of[node][worker]
+        if not self._workers_of[node]:
+            del self._workers_of[node]
+        self._note_places()
+        return self._ranks.remove(worker) - sum(count for name, count in ended.items() if name not in self._bound)
+
+    def _note_places(self) -> None:
+        if self._bound:
+            self._mix.set_places(len(self._workers_of), len(self.users))
 
     def note_ended(self, worker: str, name: str, count: int) -> None:
         """So many users of a worker have ended by themselves. They count as users that it has, until fewer are wanted."""
@@ -135,7 +114,13 @@ class Dispatch:
                 if ended is not None:
                     self._ended[ended][name] -= 1
                 changed.add(self._change(ended or self._fullest_with(name), name, -1))
-        short = {name: wanted - self._placed[name] for name, wanted in self._mix.counts.items()}
+        for name, share in self._bound.items():
+            rooms = self._rooms(name, share)
+            while self._placed[name] < self._mix.counts[name] and (worker := next(rooms, None)) is not None:
+                changed.add(self._change(worker, name, 1))
+        short = {
+            name: wanted - self._placed[name] for name, wanted in self._mix.counts.items() if name not in self._bound
+        }
         while any(short.values()):
             for name, left in list(short.items()):  # in turn, so that each worker gets a mix
                 if left:
@@ -159,7 +144,7 @@ class Dispatch:
                 (
                     (name, count - less[name])
                     for name, count in self.users[source].items()
-                    if count > self.ended_of(source, name)
+                    if count > self.ended_of(source, name) and name not in self._bound
                 ),
                 key=lambda user: user[1],
                 default=("", 0),
@@ -168,6 +153,17 @@ class Dispatch:
                 break  # all that it has have ended
             changed |= {self._change(source, name, -1), self._change(goal, name, 1)}
         return changed
+
+    def _rooms(self, name: str, share: UserShare) -> Iterator[str]:
+        """The workers that are still to have users of this class, in turn, each as often as it is to have one more."""
+        places = [[worker] for worker in self.users] if share.per_worker else list(map(list, self._workers_of.values()))
+        for level in range(share.per_worker or share.per_node):
+            for workers in places:
+                if sum(self.users[worker][name] for worker in workers) <= level:
+                    yield min(workers, key=self._bound_users)
+
+    def _bound_users(self, worker: str) -> int:
+        return sum(self.users[worker][name] for name in self._bound)
 
     def _emptiest_for(self, name: str) -> str:
         # Of the emptiest the first with the fewest of this class; the first without any ends the search.
@@ -181,6 +177,8 @@ class Dispatch:
         return best
 
     def _fullest_with(self, name: str) -> str:
+        if name in self._bound:
+            return max(reversed(self.users), key=lambda worker: self.users[worker][name])
         for workers in self._ranks.from_fullest():
             counts = [(worker, self.users[worker][name]) for worker in reversed(workers)]
             worker, count = max(counts, key=lambda entry: entry[1])
@@ -191,7 +189,8 @@ class Dispatch:
     def _change(self, worker: str, name: str, by: int) -> str:
         self.users[worker][name] += by
         self._placed[name] += by
-        self._ranks.move(worker, self._ranks.total(worker) + by)
+        if name not in self._bound:
+            self._ranks.move(worker, self._ranks.total(worker) + by)
         return worker
 
 

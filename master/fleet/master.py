@@ -166,7 +166,8 @@ class FleetMaster(MasterRunner):
             now = min(users, start + passed) if users > start else max(users, start - passed)
             self._order(self._dispatch.set_total(now))
             if self._dispatch.wanted != now:
-                break  # the mix of users allows no more
+                self._order(self._dispatch.set_total(users))  # the mix of users allows no more, until more nodes come
+                break
         with gevent.Timeout(RAMP_REPORT_TIMEOUT_S, False):  # gevent's way to say: just leave the block
             while self.user_count != users:
                 gevent.sleep(0.05)

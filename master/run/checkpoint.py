@@ -43,6 +43,8 @@ class FleetAccess(msgspec.Struct):
     started: Started = Started()
     variables: dict[str, str] = {}
     """What the locustfile's own options get their values from."""
+    environment: dict[str, str] = {}
+    """Environment variables that nodes get, which the scenario names: secrets, as the keys are."""
     target_password: str = ""
     """Of the target's accounts: made for this run where the target is the embedded one; empty where none is known."""
 

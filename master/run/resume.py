@@ -44,7 +44,8 @@ def prepare_resumed(
     started_at = datetime.fromisoformat(str(store.meta("started_at")))
     warnings = msgspec.convert(store.meta("warnings") or [], list[str])
     if scenario.target != EMBEDDED:
-        check_reachable(scenario.target)
+        for url in scenario.targets:
+            check_reachable(url)
     server, registry = open_port(access, shutdown)
     return PreparedRun(
         scenario=scenario,

@@ -194,7 +194,8 @@ class _Execution:
         with ExitStack() as ending:
             self._end_fleet_with(ending)
             try:
-                self._environment.host = target = find_target(self._prepared, self._processes, self._stop, self._view)
+                target = find_target(self._prepared, self._processes, self._stop, self._view)
+                self._environment.host = None if self._prepared.scenario.hosts else target
                 self._target.begin(target, self._processes.target_pid)
                 self._services.begin(target)
                 start_fleet(self._prepared, self._processes, self.collector, target, adopted)
@@ -215,7 +216,11 @@ class _Execution:
                 self._stop.request(reason_of(error))
             except Exception as error:  # noqa: BLE001  # whatever it is, the run is to end in order
                 self.faults.note(error)
-        return LoadOutcome(target, unreported, self._target.cache)
+        return LoadOutcome(
+            ", ".join(self._prepared.scenario.targets) if self._prepared.scenario.hosts else target,
+            unreported,
+            self._target.cache,
+        )
 
     def _note_service(self, kind: str, detail: str) -> None:
         self._view.warn(f"{kind}: {detail}")

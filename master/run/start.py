@@ -101,8 +101,20 @@ def _fleet_access(plan: RunPlan) -> FleetAccess:
         separate_processes=plan.separate_processes,
         roster=roster,
         variables=dict(plan.variables),
+        environment=_environment(plan.scenario),
         target_password=_target_password(plan.scenario),
     )
+
+
+def _environment(scenario: Scenario) -> dict[str, str]:
+    """The environment variables that nodes get. Raises InputError where one is not set here."""
+    missing = [name for name in scenario.environment if name not in os.environ]
+    if missing:
+        raise InputError(
+            f"environment: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set here, where the run is started",
+            hint="Set what the scenario names, or take it out there.",
+        )
+    return {name: os.environ[name] for name in scenario.environment}
 
 
 def _target_password(scenario: Scenario) -> str:

@@ -42,7 +42,8 @@ def find_target(prepared: PreparedRun, processes: LocalProcesses, stop: StopRequ
             _free_port(host, port, stop, view)
         view.show_step("starting the embedded target")
         return processes.start_target(host, port, access.target_password)
-    check_reachable(prepared.scenario.target)
+    for url in prepared.scenario.targets:
+        check_reachable(url)
     return prepared.scenario.target
 
 
@@ -98,7 +99,7 @@ def _work(prepared: PreparedRun, target: str) -> Work:
     return Work(
         run=prepared.directory.name,
         users=scenario.users,
-        host=target,
+        host=None if scenario.hosts else target,
         seed=scenario.seed,
         stop_timeout_s=scenario.stop_timeout_s,
         root=None if project is None else str(project.root),
@@ -108,6 +109,10 @@ def _work(prepared: PreparedRun, target: str) -> Work:
         spawn_rate=_spawn_rate_per_s(scenario),
         duration_s=_load_s(scenario),
         variables=prepared.access.variables,
+        arguments=scenario.arguments,
+        tags=None if scenario.tags is None else list(scenario.tags),
+        exclude_tags=None if scenario.exclude_tags is None else list(scenario.exclude_tags),
+        environment=prepared.access.environment,
         tracing=scenario.tracing,
         target_password=prepared.access.target_password,
         arrivals=plan_of(scenario.open_stages, scenario.seed) if scenario.open_model else None,

@@ -94,13 +94,17 @@ def most_users(stages: Sequence[LoadStage]) -> int:
     return max(stage.max_users if isinstance(stage, OpenStage) else stage.users for stage in stages)
 
 
-def find_mix_fault(users: Mapping[str, UserShare], peak: int, *, open_model: bool = False) -> str | None:
-    """Why `peak` users, those of the largest stage, can't be made up of `users`, or None when they can."""
-    fixed = sum(share.fixed_count for share in users.values())
+def find_mix_fault(
+    users: Mapping[str, UserShare], peak: int, *, nodes: int = 1, open_model: bool = False
+) -> str | None:
+    """Why `peak` users, those of the largest stage, can't be made up of `users` on so many `nodes`, or None when they can."""
+    shares = users.values()
+    # Of workers a node has one at least.
+    fixed = sum(share.fixed_count + (share.per_node + share.per_worker) * nodes for share in shares)
     if fixed > peak:
         of = f"max_users, {peak}" if open_model else f"the {peak} users of the largest stage"
         return f"the fixed counts add up to {fixed}, more than {of}"
-    if fixed < peak and not any(share.weight for share in users.values()):
+    if fixed < peak and not any(share.weight or share.per_worker for share in shares):
         return f"the fixed counts add up to {fixed}, so {peak} users are never reached: give a class a weight"
     return None
 

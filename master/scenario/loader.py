@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from master.errors import InputError
 from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
 from master.scenario.load_stages import find_mix_fault, most_users
+from master.scenario.locust_keys import find_project_faults
 from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides, override
 from master.scenario.part_faults import note_load_faults, note_rule_faults
@@ -28,26 +29,28 @@ from master.scenario.schema import (
 )
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_rate_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
-from worker.wire.messages import MAX_LOCUSTFILE, Tracing
+from worker.wire.messages import MAX_LOCUSTFILE, Tracing, UserShare
 
 _NO_OVERRIDES = Overrides()
 _ALL_FIT = UnfitUsers()
 
 
-def load_scenario(
+def load_scenario(  # what is known of the user classes
     path: Path,
     known_users: Collection[str],
     overrides: Overrides = _NO_OVERRIDES,
     hosts: Mapping[str, str] = MappingProxyType({}),
     unfit_users: UnfitUsers = _ALL_FIT,
+    *,
+    own_shares: Mapping[str, UserShare] = MappingProxyType({}),
 ) -> Scenario:
     """The scenario in the file at `path`, with `overrides` applied. `known_users` are the user classes there are.
 
-    The `unfit_users` of them are refused. One without a target has the host of its user classes, where `hosts` has one for them. Raises InputError; all faults of the
-    file are in one.
+    The `unfit_users` of them are refused. Without a target the load goes to the `hosts` of its user classes; without `users` it is of
+    all that have `own_shares`. Raises InputError; all faults of the file are in one.
     """
     context = ScenarioContext(path.parent, known_users, unfit_users)
-    return override(_read(path, context, overrides.target, hosts), overrides)
+    return override(_read(path, context, overrides.target, _ClassFacts(hosts, own_shares)), overrides)
 
 
 def project_of(path: Path, target: str | None = None) -> LocustProject | None:
@@ -55,54 +58,99 @@ def project_of(path: Path, target: str | None = None) -> LocustProject | None:
 
     Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
     """
-    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, {}).project
+    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, _ClassFacts()).project
 
 
-def _read(path: Path, context: ScenarioContext, target: str | None, hosts: Mapping[str, str]) -> Scenario:
+@dataclass(frozen=True)
+class _ClassFacts:
+    """Hosts and shares of user classes, as they have them themselves."""
+
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    shares: Mapping[str, UserShare] = field(default_factory=dict)
+
+
+def _read(path: Path, context: ScenarioContext, target: str | None, own: _ClassFacts) -> Scenario:
     document = read_document(path)
     scenario = None
     project = note_project_faults(document)
     models = note_load_faults(document)
     context = replace(context, open_model="open" in models)
+    given = document.data if isinstance(document.data, dict) else {}
+    if not (given.get("locustfile") or given.get("project")):
+        for key, fault in find_project_faults(given).items():
+            document.fault((key,), fault)
     if len(models) == 1:
         note_rule_faults(document, open_model=context.open_model)
     try:
         shape = ScenarioShape.model_validate(document.data, context=context)
+        users = shape.users if shape.users is not None else _own_users(document, project, context, own.shares)
         target = shape.target or target
-        if target is None and context.known_users is not None:
-            target = _host(document, {name: hosts[name] for name in shape.users if name in hosts})
+        hosts: dict[str, str] = {}
+        if target is None and context.known_users is not None and users:
+            target, hosts = _hosts(document, users, own.hosts)
         if len(models) == 1:
-            scenario = _scenario(document, shape, project, target or "", open_model=context.open_model)
+            scenario = _scenario(document, shape, project, users, open_model=context.open_model)
+            scenario = replace(scenario, target=target or "", hosts=hosts)
     except ValidationError as findings:
         note_findings(document, findings)
-        given = document.data if isinstance(document.data, dict) else {}
         if target is None and not (given.get("target") or given.get("locustfile") or given.get("project")):
-            _host(document, {})
+            _hosts(document, {}, {})
     document.raise_faults()
     assert scenario is not None  # a scenario, or a fault
     return scenario
 
 
-def _host(document: Document, hosts: Mapping[str, str]) -> str | None:
-    """The one host of the user classes, where the scenario has no target."""
+def _own_users(
+    document: Document, project: LocustProject | None, context: ScenarioContext, shares: Mapping[str, UserShare]
+) -> dict[str, UserShare]:
+    """The users of a scenario that names none: all classes of its locustfile, in their own shares."""
+    if project is None or context.known_users is None:
+        return {}
+    users = {name: share for name, share in shares.items() if share.weight or share.fixed_count}
+    if not users:
+        document.fault(("users",), "not given, and the locustfile has no user class with a weight or fixed count")
+    idle = [name for name in users if name in context.unfit_users.without_tasks]
+    looping = [name for name in users if context.open_model and name in context.unfit_users.with_own_loop]
+    if idle:
+        document.fault(("users",), f"not given, and {', '.join(idle)} of the locustfile can make no request: no task")
+    if looping:
+        document.fault(
+            ("users",),
+            f"not given, and {', '.join(looping)} of the locustfile can start no arrival: a run() of its own",
+        )
+    return users
+
+
+def _hosts(
+    document: Document, users: Mapping[str, UserShare], hosts: Mapping[str, str]
+) -> tuple[str | None, dict[str, str]]:
+    """Where the load goes without a target: the one host of the user classes, or the first, and that of each class."""
+    found = {name: hosts[name] for name in users if name in hosts}
+    without = [name for name in users if name not in hosts]
     try:
-        if len(set(hosts.values())) == 1:
-            return check_target(next(iter(hosts.values())))
+        for host in found.values():
+            check_target(host)
     except ValueError as error:
         document.fault(("target",), f"not given, and the host of the user classes {error}")
-        return None
-    if hosts:
-        shown = ", ".join(f"{name} {host}" for name, host in hosts.items())
-        document.fault(
-            ("target",), f"not given, and all load goes to one, where the user classes have several: {shown}"
-        )
-    else:
+        return None, {}
+    if not found:
         document.fault(("target",), "required, but not given: here, by --target, or as the host of the user classes")
-    return None
+    elif len({host.rstrip("/") for host in found.values()}) > 1:
+        if without:
+            document.fault(
+                ("target",), f"not given, and {', '.join(without)} has no host, where other user classes have"
+            )
+        return next(iter(found.values())), found
+    return next(iter(found.values()), None), {}
 
 
 def _scenario(
-    document: Document, shape: ScenarioShape, project: LocustProject | None, target: str, *, open_model: bool
+    document: Document,
+    shape: ScenarioShape,
+    project: LocustProject | None,
+    users: Mapping[str, UserShare],
+    *,
+    open_model: bool,
 ) -> Scenario:
     name = shape.name or document.file.stem
     if shape.name is None:
@@ -111,8 +159,7 @@ def _scenario(
         except ValueError as error:
             document.fault(("name",), f"not given, and the file's own {error}")
     load = tuple(stage.stage() for stage in shape.load)
-    fault = find_mix_fault(shape.users, most_users(load), open_model=open_model)
-    if fault:
+    if users and (fault := find_mix_fault(users, most_users(load), nodes=shape.nodes.expect, open_model=open_model)):
         document.fault(("users",), fault)
     for locustfile in () if project is None else project.locustfiles:
         try:
@@ -129,9 +176,13 @@ def _scenario(
         name=name,
         description=shape.description,
         seed=shape.seed,
-        target=target,
+        target="",
         project=project,
-        users=shape.users,
+        users=users,
+        arguments=shape.arguments,
+        tags=None if shape.tags is None else tuple(shape.tags),
+        exclude_tags=None if shape.exclude_tags is None else tuple(shape.exclude_tags),
+        environment=tuple(dict.fromkeys(shape.environment)),
         load=load,
         nodes=ExpectedNodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),
         fleet=shape.fleet,
@@ -162,7 +213,7 @@ def _limits(shape: ValidityShape) -> ValidityLimits:
     given = shape.model_dump(exclude_none=True)
     # A quantity's field has its unit at the end, which its key has not.
     units = {
-        field.name.rpartition("_")[0] if field.type == "float" else field.name: field.name
-        for field in fields(ValidityLimits)
+        each.name.rpartition("_")[0] if each.type == "float" else each.name: each.name
+        for each in fields(ValidityLimits)
     }
     return ValidityLimits(**{units[key]: value for key, value in given.items()})

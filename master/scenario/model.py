@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage, find_mix_fault, most_users, ramps_s
+from master.scenario.locust_keys import format_share
 from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
 from master.yaml_file.writer import dump_yaml
-from worker.wire.messages import Tracing, UserShare
+from worker.wire.messages import ArgumentValue, Tracing, UserShare
 
 __all__ = [
     "DEFAULT_FLEET",
@@ -108,10 +109,23 @@ class Scenario:
     stop_timeout_s: float = 10.0
     project: LocustProject | None = None
     """None: the user classes that come with piswarm."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """Hosts of user classes that have several, where the scenario has no target: `target` is then the first of them."""
+    arguments: Mapping[str, ArgumentValue] = field(default_factory=dict)
+    """Values of the locustfile's own options."""
+    tags: tuple[str, ...] | None = None
+    exclude_tags: tuple[str, ...] | None = None
+    environment: tuple[str, ...] = ()
+    """Names of environment variables whose values nodes get, which are secrets."""
     tracing: Tracing | None = None
     """None: no request is traced."""
     require: tuple[str, ...] = ()
     """Services that must be healthy before the run, and while it is on."""
+
+    @property
+    def targets(self) -> list[str]:
+        """The target, or the hosts of user classes in its place, each once."""
+        return list(dict.fromkeys(self.hosts.values())) or [self.target]
 
     @property
     def max_users(self) -> int:
@@ -145,9 +159,9 @@ class Scenario:
             "name": self.name,
             "description": self.description,
             "seed": self.seed,
-            "target": self.target,
+            **({} if self.hosts else {"target": self.target}),
             **({} if self.project is None else self.project.keys()),
-            "users": {name: _share(share) for name, share in self.users.items()},
+            "users": {name: format_share(share) for name, share in self.users.items()},
             "load": [_stage(stage) for stage in self.load],
             "nodes": {"expect": self.nodes.expect, "min": self.nodes.min, "wait": format_duration(self.nodes.wait_s)},
             "fleet": {kind: _number(weight) for kind, weight in self.fleet.items()},
@@ -177,6 +191,13 @@ class Scenario:
         if self.tracing is not None:
             sample = format_percent(self.tracing.sample_percent)
             content["tracing"] = {"endpoint": self.tracing.endpoint, "sample": sample}
+        if self.arguments:
+            content["arguments"] = dict(self.arguments)
+        for key, tags in (("tags", self.tags), ("exclude_tags", self.exclude_tags)):
+            if tags is not None:
+                content[key] = list(tags)
+        if self.environment:
+            content["environment"] = list(self.environment)
         if self.require:
             content["require"] = list(self.require)
         return dump_yaml(content)
@@ -220,10 +241,6 @@ def _rack(rack: SimulatedRack) -> dict[str, object]:
     if rack.request_cpu_s is not None:
         content["request_cpu"] = format_duration(rack.request_cpu_s)
     return content
-
-
-def _share(share: UserShare) -> float | str:
-    return f"= {share.fixed_count}" if share.fixed_count else _number(share.weight)
 
 
 def _number(value: float) -> float:

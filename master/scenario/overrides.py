@@ -103,7 +103,7 @@ def _scaled_max_users(scenario: Scenario, max_users: int) -> tuple[OpenStage, ..
 def _check_user_count(option: str, users: int, scenario: Scenario) -> None:
     if not 1 <= users <= MAX_USERS:
         raise InputError(f"{option} {users}: must be from 1 to {MAX_USERS}", hint="leave it out to keep the scenario's")
-    if fault := find_mix_fault(scenario.users, users, open_model=scenario.open_model):
+    if fault := find_mix_fault(scenario.users, users, nodes=scenario.nodes.expect, open_model=scenario.open_model):
         raise InputError(f"{option} {users}: {fault}", hint="change the option, or the fixed counts in the scenario")
 
 

@@ -20,10 +20,10 @@ from pydantic import (
     field_validator,
 )
 
+from master.scenario.locust_keys import Arguments, Share, Tags, Variables
 from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
 from master.scenario.shape_base import (
-    MAX_USERS,
     Duration,
     Excess,
     Latency,
@@ -48,6 +48,7 @@ DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}
 """Schemes of databases that a target may be, with their ports. The account's name may be in the URL, its password may not."""
 SQLITE_SCHEME = "sqlite:"
 _MAX_WEIGHT = 1e9
+_MAX_STOP_S = 3600.0
 _MAX_ENTRIES = 1000  # user classes, stages, rules
 _MAX_REQUIRED = 100  # services
 _MAX_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
@@ -134,18 +135,6 @@ def _parse_sample(value: object) -> float:
     if percent == 0:
         raise ValueError("no request would be traced: leave 'tracing' out")
     return percent
-
-
-def _parse_share(value: object) -> UserShare:
-    if isinstance(value, str):
-        count = re.fullmatch(r"=\s*([0-9]{1,8})", value.strip())
-        if count and 1 <= int(count[1]) <= MAX_USERS:
-            return UserShare(fixed_count=int(count[1]))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_USERS:
-        return UserShare(weight=value)
-    raise ValueError(
-        f'{value!r:.60} is neither a weight above 0, e.g. 8, nor a fixed count, e.g. "= 3" ({MAX_USERS} at most)'
-    )
 
 
 def _surroundings(info: ValidationInfo) -> ScenarioContext:
@@ -249,10 +238,11 @@ class ScenarioShape(Shape):
     target: Annotated[str, AfterValidator(check_target)] | None = None
     project: object = None  # both are looked at together (project_keys.py)
     locustfile: object = None
-    users: Annotated[
-        dict[Annotated[str, AfterValidator(_known_user)], Annotated[UserShare, PlainValidator(_parse_share)]],
-        max_length(_MAX_ENTRIES),
-    ]
+    users: Annotated[dict[Annotated[str, AfterValidator(_known_user)], Share], max_length(_MAX_ENTRIES)] | None = None
+    arguments: Arguments = Field(default_factory=dict)
+    tags: Tags | None = None
+    exclude_tags: Tags | None = None
+    environment: Variables = Field(default_factory=list)
     load: Annotated[list[AnyStage], max_length(_MAX_ENTRIES)]
     nodes: NodesShape = NodesShape()
     fleet: Annotated[dict[Kind, Weight], max_length(_MAX_ENTRIES)] = Field(default_factory=lambda: dict(DEFAULT_FLEET))
@@ -262,7 +252,7 @@ class ScenarioShape(Shape):
     )
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = 1.0
-    stop_timeout: Annotated[float, PlainValidator(duration(1, 55))] = 10.0
+    stop_timeout: Annotated[float, PlainValidator(duration(1, _MAX_STOP_S))] = 10.0
     tracing: TracingShape | None = None
     require: Annotated[list[ServiceName], max_length(_MAX_REQUIRED)] = Field(default_factory=list)
 
@@ -276,8 +266,8 @@ class ScenarioShape(Shape):
 
     @field_validator("users")
     @classmethod
-    def _some_users(cls, users: dict[str, UserShare]) -> dict[str, UserShare]:
-        if not users:
+    def _some_users(cls, users: dict[str, UserShare] | None) -> dict[str, UserShare] | None:
+        if users is not None and not users:
             raise ValueError("names no user class: give at least one, e.g. {ApiUser: 1}")
         return users
 

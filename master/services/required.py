@@ -47,7 +47,8 @@ def resolve_required(
     under load. A folder that does not exist is none where nothing is required.
     """
     catalogue = load_services(folder) if scenario.require or folder.is_dir() else None
-    _keep_payment_apart(scenario.target, mentions, catalogue, variables)
+    for target in scenario.targets:
+        _keep_payment_apart(target, mentions, catalogue, variables)
     if catalogue is None or not scenario.require:
         return None
     _check_names(file, scenario.require, catalogue, variables)

@@ -1,23 +1,25 @@
 """Locust's command line options, as a locustfile reads them (`environment.parsed_options`), with those that it adds itself.
 
-There is no command line of Locust's here. Its own options say what the run does; options of the locustfile's own have their
-defaults, or the value of the environment variable that each names, on whichever machine `piswarm run` was started: the
-controller reads them there (`own_variables`) and every worker gets the same.
+Locust's own options say what the run does. Options of the locustfile's own have the value that the scenario gives (`arguments`),
+or else that of the environment variable that each names on whichever machine `piswarm run` was started, where the controller
+reads it (`own_variables`), or else their default. Every worker gets the same.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import locust
 from locust import argument_parser
 
-from worker.wire.messages import Work
+from worker.wire.messages import ArgumentValue, Work
 
 
 class OptionsError(Exception):
@@ -54,25 +56,58 @@ def locust_variables() -> frozenset[str]:
     return frozenset(filter(None, (getattr(action, "env_var", None) for action in parser._actions)))  # noqa: SLF001
 
 
-def parse_options(variables: Mapping[str, str]) -> Namespace:
-    """All options at their defaults, but for those of the locustfile's own that `variables` give. Raises OptionsError."""
-    parser, _ = _parser()
+def parse_options(
+    variables: Mapping[str, str], arguments: Mapping[str, ArgumentValue] = MappingProxyType({})
+) -> Namespace:
+    """All options at their defaults, but for those of the locustfile's own that `variables` or `arguments` give. Raises OptionsError."""
+    parser, own = _parser()
     stderr = io.StringIO()
     with contextlib.redirect_stderr(stderr):
         try:
-            options: Namespace = parser.parse_args(args=[], env_vars=dict(variables))
+            options: Namespace = parser.parse_args(args=_command_line(own, arguments), env_vars=dict(variables))
         except SystemExit:
             raise OptionsError(stderr.getvalue().partition("error: ")[2].strip() or stderr.getvalue().strip()) from None
     return options
 
 
+def _command_line(own: Iterable[Any], arguments: Mapping[str, ArgumentValue]) -> list[str]:
+    """The words of a command line that gives `arguments` to the locustfile's `own` options. Raises OptionsError."""
+    by_name = {
+        name.lstrip("-").replace("-", "_"): action for action in own for name in (*action.option_strings, action.dest)
+    }
+    options: list[str] = []
+    positional: list[str] = []
+    for name, value in arguments.items():
+        action = by_name.get(name)
+        if action is None:
+            known = ", ".join(sorted({action.dest for action in own})) or "none"
+            raise OptionsError(f"the locustfile has no option {name!r} of its own (it has: {known})")
+        flag = max(action.option_strings, key=len, default="")
+        values = value if isinstance(value, list) else [str(value)]
+        if not flag:
+            positional += values
+        elif action.nargs == 0:  # a flag, that is there or not
+            if not isinstance(value, bool):
+                raise OptionsError(f"{name}: the option is a flag, so its value is true or false")
+            if isinstance(action, argparse.BooleanOptionalAction):
+                options.append(next(each for each in action.option_strings if each.startswith("--no-") != value))
+            elif value:
+                options.append(flag)
+        elif action.nargs is None:
+            options += [f"{flag}={each}" for each in values]  # one that may be given several times
+        else:
+            options += [flag, *values]
+    return [*options, *(["--", *positional] if positional else [])]
+
+
 def worker_options(work: Work) -> Namespace:
     """The options of a worker that does this work: those of Locust's that say what a run does are as if they had been given."""
-    options = parse_options(work.variables)
+    options = parse_options(work.variables, work.arguments)
     options.host = work.host
     options.num_users, options.spawn_rate, options.run_time = work.users_max, work.spawn_rate, work.duration_s
     options.stop_timeout = work.stop_timeout_s
     options.headless = options.worker = True
+    options.tags, options.exclude_tags = work.tags, work.exclude_tags
     if work.locustfiles:
         options.locustfile = ",".join(work.locustfiles)
     return options

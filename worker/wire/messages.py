@@ -156,10 +156,12 @@ class Sample(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class UserShare(msgspec.Struct, frozen=True):
-    """The share of users of one class: a weight, or a fixed count. The other of the two is 0."""
+    """The share of users of one class: a weight, a fixed count, or a count of each node or worker. The others of these are 0."""
 
     weight: float = 0
     fixed_count: int = 0
+    per_node: int = 0
+    per_worker: int = 0
 
 
 class RateSegment(msgspec.Struct, frozen=True, array_like=True):
@@ -199,6 +201,10 @@ class Tracing(msgspec.Struct, frozen=True):
     """Percent of the requests, chosen at random."""
 
 
+ArgumentValue = str | bool | list[str]
+"""The value of an option of a locustfile's own: a text as on a command line, a flag, or several texts."""
+
+
 class Work(msgspec.Struct, frozen=True):
     """The load that the workers of a run make: which users, in which shares, against which host."""
 
@@ -206,8 +212,8 @@ class Work(msgspec.Struct, frozen=True):
     """The run's name. The controller of a run takes no workers of another."""
     users: Mapping[str, UserShare]
     """Shares by name of the user class."""
-    host: str
-    """The base URL of the target."""
+    host: str | None
+    """The base URL of the target; None where each user class has its own."""
     seed: int
     stop_timeout_s: float
     """Seconds that users may take to finish their task when they are stopped."""
@@ -225,6 +231,14 @@ class Work(msgspec.Struct, frozen=True):
     """The planned length of the load in seconds."""
     variables: Mapping[str, str] = {}
     """Environment variables with the values of the locustfile's own options (worker/load/locust_options.py)."""
+    arguments: Mapping[str, ArgumentValue] = {}
+    """Values of the locustfile's own options that the scenario gives, by name."""
+    tags: list[str] | None = None
+    """Only tasks with one of these run; None: all."""
+    exclude_tags: list[str] | None = None
+    """Tasks with one of these do not run."""
+    environment: Mapping[str, str] = {}
+    """Environment variables of where the run was started that the scenario names; secrets."""
     tracing: Tracing | None = None
     """None: no request is traced."""
     target_password: str = ""
@@ -233,7 +247,7 @@ class Work(msgspec.Struct, frozen=True):
     """The arrivals of the open model; None for the closed one."""
 
     def __repr__(self) -> str:
-        """Without the password, which so stays out of logs and tracebacks."""
+        """Without its secrets, which so stay out of logs and tracebacks."""
         return f"Work(run={self.run!r}, users={self.users!r}, host={self.host!r}, …)"
 
 

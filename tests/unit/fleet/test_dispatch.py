@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.fleet.dispatch import Dispatch, Mix
+from master.fleet.dispatch import Dispatch
+from master.fleet.user_mix import Mix
 from worker.wire.messages import UserShare
 
 shares = st.dictionaries(
@@ -27,6 +28,16 @@ steps = st.lists(
         st.tuples(st.just("rebalance"), st.integers(0, 5)),
     ),
     max_size=30,
+)
+any_shares = st.dictionaries(
+    st.sampled_from("ABCDE"),
+    st.one_of(
+        st.builds(UserShare, weight=st.integers(1, 50).map(float)),
+        st.builds(UserShare, fixed_count=st.integers(1, 5)),
+        st.builds(UserShare, per_node=st.integers(1, 3)),
+        st.builds(UserShare, per_worker=st.integers(1, 2)),
+    ),
+    min_size=1,
 )
 some_capacity = st.sampled_from([0.125, 0.5, 0.75, 1.0, 1.5, 2.0, 6.0])
 TWO_TO_ONE = {"A": UserShare(weight=2), "B": UserShare(weight=1)}
@@ -259,3 +270,71 @@ def test_no_more_users_can_have_ended_than_there_are() -> None:
         dispatch.note_ended("one", name, count)
     dispatch.note_ended("stranger", "A", 1)
     assert (total(dispatch, "one"), dispatch.placed, dispatch.ended) == (2, 2, 2)
+
+
+def bound(dispatch: Dispatch, name: str) -> dict[str, int]:
+    return {worker: counts[name] for worker, counts in dispatch.users.items() if counts[name]}
+
+
+def test_each_node_has_its_own_users_whatever_nodes_come_and_go() -> None:
+    """Users of each node are on every node, on one of its workers, and on no other; those by weight make up the rest."""
+    dispatch = Dispatch({"Probe": UserShare(per_node=1), "Load": UserShare(weight=1)})
+    for worker in ("pi1_0", "pi1_1", "pi2_0"):
+        dispatch.add(worker)
+    dispatch.set_total(8)
+    assert (bound(dispatch, "Probe"), dispatch.placed) == ({"pi1_0": 1, "pi2_0": 1}, 8)
+    dispatch.add("pi3_0", 0.5)
+    dispatch.fill()
+    dispatch.rebalance(10)
+    assert bound(dispatch, "Probe") == {"pi1_0": 1, "pi2_0": 1, "pi3_0": 1}
+    assert (sum(bound(dispatch, "Load").values()), dispatch.placed) == (5, 8)
+    dispatch.remove("pi2_0")  # its node is gone, and so is the user that it had
+    dispatch.remove("pi1_0")  # its node is still there
+    dispatch.fill()
+    assert bound(dispatch, "Probe") == {"pi1_1": 1, "pi3_0": 1}
+    assert dispatch.placed == dispatch.wanted == 8
+
+
+def test_each_worker_has_its_own_users_and_no_more_where_nothing_else_is_wanted() -> None:
+    """Users of each worker are on every worker; where there are no others, a fleet has as many as it has places for."""
+    dispatch = Dispatch({"Probe": UserShare(per_worker=2)})
+    dispatch.add("pi1_0")
+    dispatch.set_total(100)
+    assert (dispatch.wanted, bound(dispatch, "Probe")) == (2, {"pi1_0": 2})
+    dispatch.add("pi1_1")
+    dispatch.fill()
+    assert bound(dispatch, "Probe") == {"pi1_0": 2, "pi1_1": 2}
+    assert dispatch.rebalance(5) == set()
+    dispatch.set_total(3)
+    assert (dispatch.placed, sum(bound(dispatch, "Probe").values())) == (3, 3)
+
+
+@given(any_shares, steps)
+def test_whatever_happens_no_node_has_more_of_its_own_users_than_it_is_to_have(
+    mix: dict[str, UserShare], happens: list[tuple[str, int]]
+) -> None:
+    """No node or worker ever has more than its own users, none of them is missing elsewhere, and all that are wanted are placed."""
+    dispatch = Dispatch(mix)
+    for what, number in happens:
+        match what:
+            case "add":
+                dispatch.add(f"pi{number % 4}_{number // 4}")
+            case "remove":
+                dispatch.remove(f"pi{number % 4}_{number // 4}")
+            case "set_total":
+                dispatch.set_total(number)
+            case "rebalance":
+                dispatch.rebalance(number)
+        dispatch.fill()
+        if not dispatch.users:
+            continue
+        assert dispatch.placed == dispatch.wanted
+        for name, share in mix.items():
+            on_worker = {worker: users[name] for worker, users in dispatch.users.items()}
+            assert sum(on_worker.values()) == dispatch._mix.counts[name]
+            if share.per_worker:
+                assert max(on_worker.values()) <= share.per_worker
+            if share.per_node:
+                for node in {worker.partition("_")[0] for worker in on_worker}:
+                    own = sum(count for worker, count in on_worker.items() if worker.startswith(f"{node}_"))
+                    assert own <= share.per_node

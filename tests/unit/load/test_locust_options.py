@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from argparse import BooleanOptionalAction
 from typing import Any
 
 import locust
@@ -9,7 +11,7 @@ import pytest
 from locust.event import EventHook
 
 from worker.load.locust_options import OptionsError, locust_variables, own_variables, parse_options, worker_options
-from worker.wire.messages import UserShare, Work
+from worker.wire.messages import ArgumentValue, UserShare, Work
 
 WORK = Work(
     run="run",
@@ -89,3 +91,41 @@ def test_a_workers_options_say_what_the_run_does(parser_event: EventHook) -> Non
     )
     assert (options.stop_timeout, options.headless, options.worker, options.master) == (7.0, True, True, False)
     assert (options.locustfile, options.tenant, options.tags) == ("visitors.py", "globex", None)
+
+
+def add_shop(parser: Any) -> None:
+    parser.add_argument("--tenant", "-t2", env_var="SHOP_TENANT", default="acme")
+    parser.add_argument("--max-depth", type=int, default=3)
+    parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--colour", action=BooleanOptionalAction, default=True)
+    parser.add_argument("--shop", action="append")
+    parser.add_argument("--pair", nargs=2)
+
+
+def test_arguments_are_read_as_on_a_command_line(parser_event: EventHook) -> None:
+    """Arguments of the scenario win over environment variables, and are converted by the options' types."""
+    parser_event.add_listener(add_shop)
+    given: dict[str, ArgumentValue] = {"tenant": "-x", "max_depth": "7", "fast": True, "colour": False}
+    options = parse_options({"SHOP_TENANT": "globex"}, given | {"shop": ["a", "b"], "pair": ["1", "2"]})
+    assert (options.tenant, options.max_depth, options.fast, options.colour) == ("-x", 7, True, False)
+    assert (options.shop, options.pair) == (["a", "b"], ["1", "2"])
+    plain = parse_options({}, {"fast": False, "colour": True})
+    assert (plain.tenant, plain.fast, plain.colour) == ("acme", False, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"tenent": "x"}, "no option 'tenent' of its own (it has: colour, fast, max_depth, pair, shop, tenant)"),
+        ({"users": "5"}, "no option 'users' of its own"),
+        ({"max_depth": "deep"}, "invalid int value: 'deep'"),
+        ({"fast": "yes"}, "the option is a flag"),
+    ],
+)
+def test_an_argument_that_the_locustfile_does_not_take_is_named(
+    parser_event: EventHook, given: dict[str, ArgumentValue], says: str
+) -> None:
+    """Arguments that are no option of the locustfile's own, or have no value of its type, are refused by name."""
+    parser_event.add_listener(add_shop)
+    with pytest.raises(OptionsError, match=re.escape(says)):
+        parse_options({}, given)

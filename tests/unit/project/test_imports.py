@@ -42,6 +42,7 @@ PURE = (
     "master.fleet.clocks",
     "master.fleet.credible_reports",
     "master.fleet.dispatch",
+    "master.fleet.user_mix",
     "master.fleet.registry",
     "master.fleet.report_checks",
     "master.fleet.states",
