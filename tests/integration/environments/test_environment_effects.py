@@ -20,12 +20,15 @@ from master.environments.generate import generate
 
 
 def test_the_target_goes_by_a_generated_file(tmp_path: Path) -> None:
-    """What HTTP can show of it: address, files, password, lives of tokens, lock-out, chain, RDP servers, rate limit."""
-    port = free_ports()
+    """What HTTP and its files show of it: address, password and hashes, lives of tokens, lock-out, chain, RDP servers, rate limit."""
+    port, rdp_port = free_ports(), free_ports(2)
     said = {
         "PORT": port,
         "DATABASE": tmp_path / "my target.db",
         "KEY_FILE": tmp_path / "chunks.key",
+        "HASH_MEMORY_KIB": 16,
+        "HASH_PASSES": 3,
+        "RDP_PORTS": f"{rdp_port}-{rdp_port + 1}",
         "TOKEN_LIFETIME_S": 77,
         "REFRESH_LIFETIME_S": 88,
         "LOCKOUT_FAILURES": 2,
@@ -58,7 +61,11 @@ def test_the_target_goes_by_a_generated_file(tmp_path: Path) -> None:
         consensus = target.ask("GET", "/chain/consensus", token=token).json
         assert (consensus["block_time_s"], len(consensus["validators"])) == (0.5, 5)
         assert target.ask("GET", "/rdp/statistics", token=token).json["max_servers"] == 3
+        node = {"name": "pi-1", "model": "Raspberry Pi 5", "cpu_count": 4, "memory_mb": 8063, "disk_mb": 119_000}
+        assert target.ask("POST", "/nodes", node, token).status == 201
+        assert target.ask("POST", "/rdp/servers", {}, token).json["port"] in {rdp_port, rdp_port + 1}
         assert 429 in [target.ask("GET", "/media", token=token).status for _ in range(3)]
+    assert b"$argon2id$v=19$m=16,t=3,p=1$" in (tmp_path / "my target.db").read_bytes()
 
 
 def test_the_password_may_be_in_a_file_that_a_variable_names(tmp_path: Path) -> None:
@@ -71,10 +78,10 @@ def test_the_password_may_be_in_a_file_that_a_variable_names(tmp_path: Path) -> 
 
 
 def test_an_option_wins_over_the_environment() -> None:
-    """A port that is said is the one that is listened on."""
+    """A port that is said is the one that is listened on, at the address of the environment."""
     one, two = free_ports(), free_ports()
-    with Target(f"--port={one}", PISWARM_TARGET_PORT=str(two)) as target:
-        assert target.port == one
+    with Target(f"--port={one}", PISWARM_TARGET_PORT=str(two), PISWARM_TARGET_HOST="127.0.0.9") as target:
+        assert target.url == f"http://127.0.0.9:{one}"
 
 
 def test_generated_secrets_open_postgresql_and_redis(tmp_path: Path) -> None:
