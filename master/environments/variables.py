@@ -17,7 +17,7 @@ from master.environments.declarations import GROUPS
 from master.environments.kinds import NAMES, Secret
 from master.scenario.suggest import did_you_mean
 
-MAX_SUGGESTIONS = 100
+MAX_SUGGESTIONS = 30
 """So many wrong names of a file are told with the nearest that is right; a file with more of them is of something else."""
 
 
