@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from master.services.addresses import PORTS, Address, address_of
 from master.services.model import Catalogue
+from master.services.named_hosts import hosts_in
 from master.services.tron import is_public_host
 from worker.printable import printable
 
@@ -20,7 +21,7 @@ _BYTE, _PARTS = 256, 4
 
 @dataclass(frozen=True)
 class Mention:
-    """A place of a locustfile that names a host, with its port where that is known, or something that may be an environment variable."""
+    """A place of a locustfile or a scenario that names a host, with its port where that is known, or something that may be an environment variable."""
 
     file: Path
     line: int | None
@@ -36,10 +37,14 @@ class Mention:
 
 @dataclass(frozen=True)
 class PaymentServices:
-    """The payment services: where each is, as far as that is known, and which environment variables have their URLs."""
+    """The payment services: where each is, as far as that is known, and which environment variables have their URLs.
+
+    `environment` has the values of all variables.
+    """
 
     addresses: Mapping[str, Address]
     variables: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def find(self, host: str, port: int | None) -> str | None:
         """In words, the payment service at `host`; None where there is none.
@@ -56,10 +61,13 @@ class PaymentServices:
         return None
 
     def find_mentioned(self, mention: Mention) -> str | None:
-        """In words, the payment service that a locustfile names; None where it names none."""
+        """In words, the payment service that is named; None where none is."""
         if mention.variable in self.variables:
             return f"the URL of the payment service {self.variables[mention.variable]!r}"
-        return self.find(mention.host, mention.port) if mention.host else None
+        if not mention.variable:
+            return self.find(mention.host, mention.port)
+        named = (self.find(*host) for host in hosts_in(self.environment.get(mention.variable, "")))
+        return next((f"set to {found}" for found in named if found), None)
 
 
 def payment_services(catalogue: Catalogue | None, variables: Mapping[str, str], target: str) -> PaymentServices:
@@ -78,7 +86,7 @@ def payment_services(catalogue: Catalogue | None, variables: Mapping[str, str], 
             raise ValueError(f"{service.name}: {error}, so it can't be seen what of a run would reach it") from None
         if address is not None:
             addresses[service.name] = address
-    return PaymentServices(addresses, names)
+    return PaymentServices(addresses, names, variables)
 
 
 def find_payment_target(target: str, payment: PaymentServices) -> str | None:
@@ -93,7 +101,7 @@ def find_payment_target(target: str, payment: PaymentServices) -> str | None:
 
 
 def find_payment_mentions(mentions: Iterable[Mention], payment: PaymentServices) -> list[str]:
-    """A line for each place of a locustfile that names a payment service."""
+    """A line for each place that names a payment service."""
     rows = []
     for mention in mentions:
         found = payment.find_mentioned(mention)

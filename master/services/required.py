@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from master.services.check import Questions, prepare_questions
 from master.services.health import ServiceHealth, describe_unhealthy
 from master.services.loader import load_services
 from master.services.model import Catalogue, Service
+from master.services.named_hosts import hosts_in
 from master.services.payment import Mention, find_payment_mentions, find_payment_target, payment_services
 from master.yaml_file.document import read_document
 
@@ -47,6 +48,7 @@ def resolve_required(
     under load. A folder that does not exist is none where nothing is required.
     """
     catalogue = load_services(folder) if scenario.require or folder.is_dir() else None
+    mentions = [*mentions, *_mentions_of(file, scenario)]
     for target in scenario.targets:
         _keep_payment_apart(target, mentions, catalogue, variables)
     if catalogue is None or not scenario.require:
@@ -88,6 +90,19 @@ def _fault_of(name: str, catalogue: Catalogue, variables: Mapping[str, str]) -> 
     return None
 
 
+def _mentions_of(file: Path, scenario: Scenario) -> Iterator[Mention]:
+    """What the scenario itself names: values of the locustfile's own options, and environment variables."""
+    if not (scenario.arguments or scenario.environment):
+        return
+    document = read_document(file)
+    for name, value in scenario.arguments.items():
+        line = document.line_of(("arguments", name))
+        for text in value if isinstance(value, list) else [str(value)]:
+            yield from (Mention(file, line, host, port) for host, port in hosts_in(text))
+    for index, variable in enumerate(scenario.environment):
+        yield Mention(file, document.line_of(("environment", index)), variable=variable)
+
+
 def _keep_payment_apart(
     target: str, mentions: Sequence[Mention], catalogue: Catalogue | None, variables: Mapping[str, str]
 ) -> None:
@@ -98,8 +113,8 @@ def _keep_payment_apart(
     if fault := find_payment_target(target, payment):
         raise InputError(fault, hint="Name another target. Nothing was sent.")
     rows = find_payment_mentions(mentions, payment)
-    hint = "Take it out of the locustfile. Nothing was sent."
+    hint = "Take it out. Nothing was sent."
     if len(rows) == 1:
         raise InputError(rows[0], hint=hint)
     if rows:
-        raise InputError(f"{len(rows)} places of the locustfile\n{list_faults(rows, len(rows))}", hint=hint)
+        raise InputError(f"{len(rows)} places that name a payment service\n{list_faults(rows, len(rows))}", hint=hint)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,19 +15,15 @@ from locust import User
 from master.project.checks.import_checks import Imported
 from master.project.checks.source_checks import Source, imports_of
 from master.project.checks.unreachable_code import last_name
+from master.services.named_hosts import hosts_in
 from master.services.payment import Mention
 
-PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _MAX_DEPTH = 50
 """Of an expression that is put together."""
 _OURS = ("master", "worker")
 _UNKNOWN = "\0"
 """In place of a part of a text that only a run would know."""
-_HOST = r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?P<colon>:(?P<port>[0-9]{1,5})?)?"
-# Bounded, since a literal may be a payload of megabytes.
-_URL = re.compile(rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{{0,15}}):)?//(?:[^\s/?#@]{{0,500}}@)?{_HOST}")
-_BARE = re.compile(rf"{_HOST}(?=[/?#\0]|$)")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,199}")
 
 
 def find_mentions(imported: Imported) -> list[Mention]:
@@ -79,20 +74,10 @@ def mentions_in(source: Source) -> list[Mention]:
 
 
 def _named(text: str, file: Path, line: int | None) -> Iterator[Mention]:
-    text = unicodedata.normalize("NFKC", text)  # as names of hosts are before they are looked up
     if _VARIABLE.fullmatch(text):
         yield Mention(file, line, variable=text)
-    for match in _URL.finditer(text):
-        yield Mention(file, line, match["host"].lower(), _port(match, PORTS.get((match["scheme"] or "").lower())))
-    bare = _BARE.match(text)
-    if bare is not None and (bare["port"] or "." in bare["host"]):  # else it is any word
-        yield Mention(file, line, bare["host"].lower(), _port(bare, None))
-
-
-def _port(match: re.Match[str], default: int | None) -> int | None:
-    if match["colon"]:  # a port that only a run would know may follow it
-        return int(match["port"]) if match["port"] else None
-    return default
+    for host, port in hosts_in(text):
+        yield Mention(file, line, host, port)
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:

@@ -19,6 +19,7 @@ from master.services.payment import PaymentServices, canonical_host, find_paymen
 PAYMENT = PaymentServices(
     {"pay": parse_address("https://pay.example:8443"), "local": parse_address("http://127.0.0.1:8090")},
     {"TEST_PAY_URL": "pay"},
+    {"ELSEWHERE": "https://nile.trongrid.io/x", "HERE": "http://127.0.0.1:8080"},
 )
 
 
@@ -49,6 +50,7 @@ def found_in(text: str) -> list[str]:
         "get('https://\uff4eile.trongrid.io')",
         "os.environ['TEST_PAY_URL']",
         "os.getenv('TEST_PAY_URL', '')",
+        "parser.add_argument('--pay', env_var='ELSEWHERE')",
     ],
 )
 def test_an_address_of_payment_is_found_however_it_is_written(text: str) -> None:
@@ -71,6 +73,7 @@ def test_an_address_of_payment_is_found_however_it_is_written(text: str) -> None
         "PORT = 8090\nPORT = 8091\nget(f'http://127.0.0.1:{PORT}')",
         "get('https://nottrongrid.io')",
         "get('https://trongrid.io.example')",
+        "os.environ['HERE']",
         "version = '1.2'\nat = '12:30'\nword = 'localhost'",
     ],
 )

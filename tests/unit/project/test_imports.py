@@ -53,6 +53,7 @@ PURE = (
     "master.services.health",
     "master.services.losses",
     "master.services.model",
+    "master.services.named_hosts",
     "master.services.order",
     "master.services.payment",
     "master.services.probes",

@@ -133,6 +133,28 @@ def test_a_payment_service_that_the_environment_names_is_known_too() -> None:
         resolve_required(SCENARIOS[0], aimed, SHIPPED, {"PISWARM_TRON_URL": "http://127.0.0.1:8090"})
 
 
+def test_what_a_scenario_gives_to_its_locustfile_names_no_payment(tmp_path: Path) -> None:
+    """Values of its own options, and environment variables by what they are set to; each at its line."""
+    file = scenario_file(tmp_path, "[]")
+    plain = load(file)
+    with file.open("a") as text:
+        text.write(
+            "arguments:\n  shop: http://127.0.0.1:8080\n  pay: [https://PAY.example:8443/x]\nenvironment: [A, B]\n"
+        )
+    scenario = replace(
+        plain,
+        arguments={"shop": "http://127.0.0.1:8080", "pay": ["https://PAY.example:8443/x"]},
+        environment=("A", "B"),
+    )
+    with pytest.raises(InputError) as refused:
+        resolve_required(file, scenario, write_all(tmp_path), {"A": "no URL", "B": "https://u:sesame@nile.trongrid.io"})
+    said = str(refused.value)
+    assert f"{file}:7: pay.example:8443 is the payment service 'tron-payment'" in said
+    assert f"{file}:8: B is set to a public node of TRON" in said
+    assert "2 places" in said
+    assert "sesame" not in said
+
+
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_no_shipped_scenario_has_to_do_with_payment(file: Path) -> None:
     """None requires it, has it as its target, or stands on it."""
