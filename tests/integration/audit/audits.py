@@ -64,12 +64,12 @@ def ask(url: str, path: str, body: object, token: str = "") -> dict[str, Any]:
         return found
 
 
-def piswarm_audit(*arguments: str, cwd: Path = ROOT, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+def piswarm_audit(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command in `cwd`."""
     return subprocess.run(
         [*PISWARM, "audit", *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PISWARM_TARGET_PASSWORD": password},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PISWARM_TARGET_PASSWORD": PASSWORD},
         capture_output=True,
         text=True,
         timeout=120,

@@ -6,9 +6,10 @@ import json
 import re
 import shlex
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -22,6 +23,33 @@ from master.cli import main
 
 PAGE = ROOT / "docs/operator/audit.md"
 FAST = ("--private", "--rate", "500")
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The whole command with the arguments that it is given, in this process: to start one takes longer than most audits."""
+    monkeypatch.setenv("PISWARM_TARGET_PASSWORD", PASSWORD)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["piswarm", "audit", *arguments])
+        try:
+            status = main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, status, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[Target]:
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        yield target
 
 
 @contextmanager
@@ -65,36 +93,34 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_sent(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+    command: Command, arguments: tuple[str, ...], said: str
 ) -> None:
     """Wrong input ends with 2 and one message, and not even a connection is made."""
     with listener() as (port, arrived):
-        monkeypatch.setattr(sys, "argv", ["piswarm", "audit", f"http://127.0.0.1:{port}", *arguments])
-        status = main()
-    printed = capsys.readouterr()
-    assert (status, arrived, printed.out) == (2, [], "")
-    assert said in printed.err
-    assert "Traceback" not in printed.err
+        ended = command(f"http://127.0.0.1:{port}", *arguments)
+    assert (ended.returncode, arrived, ended.stdout) == (2, [], "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--private",)])
-def test_a_public_address_without_proof_is_refused(arguments: tuple[str, ...]) -> None:
+def test_a_public_address_without_proof_is_refused(command: Command, arguments: tuple[str, ...]) -> None:
     """A public address without proof ends with 2. It is one of those that documents use and nobody has (RFC 5737)."""
-    ended = piswarm_audit("http://203.0.113.7", *arguments)
+    ended = command("http://203.0.113.7", *arguments)
     assert ended.returncode == 2
     assert "a public address: its ownership must be proved" in ended.stderr
     assert "Nothing was sent" in ended.stderr
 
 
-def test_the_proof_is_made_served_and_believed(tmp_path: Path) -> None:
+def test_the_proof_is_made_served_and_believed(command: Command, tmp_path: Path) -> None:
     """The first call makes the token, the next one is refused by one request, the last finds the proof served."""
     token, served = tmp_path / "token", tmp_path / "served"
     served.write_text("nothing yet\n")
     with weak_target("proof", str(served)) as url:
-        first = piswarm_audit(url, "--proof", str(token), "--only", "cors")
-        second = piswarm_audit(url, "--proof", str(token), "--only", "cors")
+        first = command(url, "--proof", str(token), "--only", "cors")
+        second = command(url, "--proof", str(token), "--only", "cors")
         served.write_text(second.stderr.strip().splitlines()[-1] + "\n")
-        third = piswarm_audit(url, "--proof", str(token), "--only", "cors")
+        third = command(url, "--proof", str(token), "--only", "cors")
     assert (first.returncode, second.returncode, third.returncode) == (2, 2, 0)
     assert "a new token was written" in first.stderr
     assert "does not prove that the target is yours" in second.stderr
@@ -148,12 +174,12 @@ def check_files(directory: Path) -> None:
     assert not [file for file in files.values() if PASSWORD in file.read_text()]
 
 
-def test_a_finding_fails_by_its_severity(tmp_path: Path) -> None:
+def test_a_finding_fails_by_its_severity(command: Command, tmp_path: Path) -> None:
     """A high finding gives status 1, and 0 where only critical ones are to fail; it is in every file."""
     sarif, junit = tmp_path / "audit.sarif", tmp_path / "audit.xml"
     with weak_target("cors") as url:
-        failed = piswarm_audit(url, *FAST, "--only", "cors", "--sarif", str(sarif), "--junit", str(junit))
-        passed = piswarm_audit(url, *FAST, "--only", "cors", "--fail-on", "critical")
+        failed = command(url, *FAST, "--only", "cors", "--sarif", str(sarif), "--junit", str(junit))
+        passed = command(url, *FAST, "--only", "cors", "--fail-on", "critical")
     assert (failed.returncode, passed.returncode) == (1, 0)
     assert "HIGH cors/foreign-origin-with-credentials" in failed.stdout
     (found,) = json.loads(sarif.read_bytes())["runs"][0]["results"]
@@ -163,27 +189,28 @@ def test_a_finding_fails_by_its_severity(tmp_path: Path) -> None:
     assert case.find("failure") is not None
 
 
-def test_a_check_that_could_not_end_is_no_pass() -> None:
+def test_a_check_that_could_not_end_is_no_pass(command: Command, embedded: Target) -> None:
     """With too few requests allowed the status is 3, and the limit is named."""
-    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
-        ended = piswarm_audit(target.url, *FAST, "--only", "authentication", "--max-requests", "10")
+    ended = command(embedded.url, *FAST, "--only", "authentication", "--max-requests", "10")
     assert ended.returncode == 3
     assert "incomplete (the limit of 10 requests is reached (--max-requests))" in ended.stderr
 
 
-def test_a_target_that_is_not_there_aborts() -> None:
+def test_a_target_that_is_not_there_aborts(command: Command) -> None:
     """A port where nobody listens gives status 4."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    ended = piswarm_audit(f"http://127.0.0.1:{port}", "--private")
+    ended = command(f"http://127.0.0.1:{port}", "--private")
     assert ended.returncode == 4
     assert "can't be audited" in ended.stderr
 
 
-def test_without_the_password_what_needs_accounts_is_not_run() -> None:
+def test_without_the_password_what_needs_accounts_is_not_run(
+    command: Command, embedded: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the accounts' password the checks that need one say so, and the rest is done."""
-    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
-        ended = piswarm_audit(target.url, *FAST, "--only", "csrf", "--only", "rate-limiting", password="")
+    monkeypatch.delenv("PISWARM_TARGET_PASSWORD")
+    ended = command(embedded.url, *FAST, "--only", "csrf", "--only", "rate-limiting")
     assert ended.returncode == 0
     assert "CSRF: not run (no account is signed in" in ended.stderr
     assert "Rate limiting: passed" in ended.stderr

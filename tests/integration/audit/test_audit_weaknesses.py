@@ -178,6 +178,22 @@ def test_what_could_not_be_looked_at_is_said() -> None:
     assert counts["POST", "/sessions", 201] == 1
 
 
+def test_what_the_audit_has_made_is_deleted_where_the_target_describes_how() -> None:
+    """With a node that has room, an RDP server is made beside the session, and deleted when it was tried."""
+    with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
+        idle = {"cpu_percent": 1.0, "memory_percent": 10.0, "temperature_c": 40.0}
+        hardware = {"name": "roomy", "model": "Raspberry Pi 5", "cpu_count": 4, "memory_mb": 8192, "disk_mb": 65536}
+        token = target.sign_in("node0002", PASSWORD)
+        assert target.ask("POST", "/nodes", hardware, token).status == 201
+        assert target.ask("POST", "/nodes/roomy/heartbeat", idle, token).status == 200
+        (checked,) = audit(target.url, only=["authorization"], create=True).checks
+        left = target.ask("GET", "/rdp/servers", token=target.sign_in("user0001", PASSWORD)).json
+        counts = target.counts()
+    assert (checked.outcome, checked.reason) == (Outcome.PASSED, "")
+    assert counts["POST", "/rdp/servers", 201] == counts["DELETE", "/rdp/servers/[id]", 200] == 1
+    assert [server for servers in left.values() if isinstance(servers, list) for server in servers] == []
+
+
 def test_passwords_in_the_clear_are_found_beyond_loopback() -> None:
     """Plain HTTP is a finding as soon as the address is not this machine's own."""
     with Target(PISWARM_TARGET_PASSWORD=PASSWORD) as target:
