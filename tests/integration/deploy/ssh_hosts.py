@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -96,7 +97,7 @@ class SshHost:
         self.etc.mkdir(mode=0o700)
         program = self.root / "service-program"
         source = (Path(__file__).parent / "service_program.py").read_text()
-        program.write_text("#!/usr/bin/env python3\n" + source)
+        program.write_text("#!/usr/bin/env -S python3 -IS\n" + source)  # it is asked often: nothing but the library
         program.chmod(0o755)
 
     def new_key(self) -> None:
@@ -208,6 +209,11 @@ class Rack:
     def key(self) -> Path:
         return self.directory / "operator"
 
+    @property
+    def cache(self) -> Path:
+        """Return where releases are kept, beside the directories of all tests: what one has built, the next one finds."""
+        return self.directory.parent / "cache-of-releases"
+
     def add(self, number: int) -> None:
         """Add so many hosts, started and prepared."""
         if not self.key.exists():
@@ -262,14 +268,14 @@ class Rack:
                 "if __name__ == '__main__':\n" + textwrap.indent(node, "    ")
             )
             if self.pad_bytes:
-                (package / "padding.bin").write_bytes(os.urandom(self.pad_bytes))
+                (package / "padding.bin").write_bytes(random.Random(version).randbytes(self.pad_bytes))
         return package
 
     def build(self, version: str, platform: Platform, body: str = "", bases: Sequence[str] = ()) -> Release:
         lock = self.directory / "node.lock"
         if not lock.exists():
             lock.write_text(make_wheel(self.directory / "index", "pure", {"pure/__init__.py": "x = 1\n"}))
-        return build(platform, lock, self.directory / "cache", package=self.package(version, body), bases=bases)
+        return build(platform, lock, self.cache, package=self.package(version, body), bases=bases)
 
     def deploy(
         self, version: str, body: str = "", *, limit: str | None = None, host_s: float = 120, **options: object

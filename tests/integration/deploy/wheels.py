@@ -30,5 +30,7 @@ def make_wheel(
     }
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, content in members.items():
-            archive.writestr(path, content)
+            archive.writestr(
+                zipfile.ZipInfo(path), content
+            )  # without the time of day, so that its hash is always the same
     return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
