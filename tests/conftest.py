@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
 
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 import locust  # noqa: F401
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
+import pytest
 from hypothesis import settings  # Locust comes first
 
 # How long an example takes says nothing on a machine that does other things.
 settings.register_profile("piswarm", deadline=None)
 settings.load_profile("piswarm")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among thousands of tests: there is none while they are collected, and they stay to the end.
+
+    Without this, collections of garbage take a sixth of the unit tests' CPU time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
