@@ -8,8 +8,8 @@ They are used as Locust's of the same names:
 Locust's start anew wherever a late task ends. While a target stalls it gets fewer requests, and those that were not sent are
 in no percentile (coordinated omission). Here task n of a user is due at start + n × period, whatever became of those before
 it. If a task ends after the next one is due, that begins at once, and so do those after it until the user has caught up; the
-latency of the first request of each counts from when its task was due (see `Session.intended_s`). That goes for worker.http
-only: other clients' requests are sent on the same schedule, and counted as the client counts them.
+latency of the first request of each counts from when its task was due (see `Session.intended_s`). That goes for worker.http and
+worker.measure: other clients' requests are sent on the same schedule, and counted as the client counts them.
 
 A task is late because the one before it was. That the generator's own event loop wakes a user late is no latency of the
 target; it is measured as loop lag. Nor is the time in which responses lay unread before a task could go on: where the kernel
@@ -25,6 +25,8 @@ from collections.abc import Callable
 from logging import getLogger
 from types import MethodType
 from typing import Any, Self
+
+from worker.due_task import DueTask
 
 MAX_BEHIND_S = 60.0
 """Default of how far a user may be behind its schedule: it catches up in full after a stall of a minute."""
@@ -113,13 +115,12 @@ class Pacing:
         if missed:
             self._note_missed(holder, missed)
         wait_s = schedule.due_s - now_s
-        client: Any = getattr(holder, "client", None)
-        if hasattr(client, "intended_s"):
-            if wait_s < 0:
-                client.intended_s = min(now_s, schedule.due_s + client.unread_s)
-            else:
-                client.intended_s, client.unread_s = None, 0.0
-            client.behind_since_s = schedule.in_time_s
+        due = _due_task(holder)
+        if wait_s < 0:
+            due.intended_s = min(now_s, schedule.due_s + due.unread_s)
+        else:
+            due.intended_s, due.unread_s = None, 0.0
+        due.behind_since_s = schedule.in_time_s
         return wait_s if wait_s > 0 else 0.0
 
     def start_after(self, on_start: Callable[[], None], user: Any) -> None:
@@ -136,3 +137,12 @@ class Pacing:
             name = type(holder).__name__
             logger.warning("%s is more than %g s behind its schedule: tasks are missed", name, self._max_behind_s)
         self.missed += missed
+
+
+def _due_task(holder: Any) -> Any:
+    """What tells the clients of a user, or of a task set's user, when its task was due."""
+    client: Any = getattr(holder, "client", None)
+    if hasattr(client, "intended_s"):
+        return client
+    user = getattr(holder, "user", holder)
+    return vars(user).setdefault("due_task", DueTask())
