@@ -34,10 +34,11 @@ class Dispatch:
         self._gone: Counter[str] = Counter()
         """Users that had ended by themselves on workers that are lost; they are not placed anew."""
         self._ranks = _Ranks()
+        self._closed: set[str] = set()
 
     @property
     def wanted(self) -> int:
-        """How many users there should be."""
+        """How many users there should be, those of closed classes included."""
         return self._mix.total
 
     @property
@@ -108,25 +109,33 @@ class Dispatch:
             self._placed[name] -= over
         if not self.users:
             return changed
-        for name, wanted in self._mix.counts.items():
+        counts = {name: 0 if name in self._closed else wanted for name, wanted in self._mix.counts.items()}
+        for name, wanted in counts.items():
             while self._placed[name] > wanted:
-                ended = next((worker for worker, counts in self._ended.items() if counts[name]), None)
+                ended = next((worker for worker, gone in self._ended.items() if gone[name]), None)
                 if ended is not None:
                     self._ended[ended][name] -= 1
                 changed.add(self._change(ended or self._fullest_with(name), name, -1))
         for name, share in self._bound.items():
             rooms = self._rooms(name, share)
-            while self._placed[name] < self._mix.counts[name] and (worker := next(rooms, None)) is not None:
+            while self._placed[name] < counts[name] and (worker := next(rooms, None)) is not None:
                 changed.add(self._change(worker, name, 1))
-        short = {
-            name: wanted - self._placed[name] for name, wanted in self._mix.counts.items() if name not in self._bound
-        }
+        short = {name: wanted - self._placed[name] for name, wanted in counts.items() if name not in self._bound}
         while any(short.values()):
             for name, left in list(short.items()):  # in turn, so that each worker gets a mix
                 if left:
                     changed.add(self._change(self._emptiest_for(name), name, 1))
                     short[name] -= 1
         return changed
+
+    def close_class(self, name: str) -> set[str]:
+        """Have no user of this class any more, and none in its place; the workers whose users change."""
+        self._closed.add(name)
+        return self.fill()
+
+    def count_of(self, name: str) -> int:
+        """How many users of a class there are that have not ended by themselves."""
+        return self._placed[name] - self._gone[name] - sum(gone[name] for gone in self._ended.values())
 
     def rebalance(self, max_moves: int) -> set[str]:
         """Move at most `max_moves` users from the fullest to the emptiest workers, as long as that makes their load more even.

@@ -38,6 +38,7 @@ from worker.wire.messages import (
     UsersRunning,
     node_of,
 )
+from worker.wire.rows import RowsRequest
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,12 @@ class Listener(Protocol):
 
     def on_worker_left(self, node: str, worker: str) -> None:
         """A worker has left in mid-run."""
+
+    def on_worker_gone(self, worker: str) -> None:
+        """Nothing is heard of a worker any more, unless it joins again."""
+
+    def on_rows_request(self, worker: str, request: RowsRequest) -> None:
+        """A worker wants data rows."""
 
     def on_users(self, node: str, users: bool) -> None:
         """Whether users are ordered to run on a node has changed."""
@@ -205,6 +212,14 @@ class FleetMaster(MasterRunner):
         if self._has_load and worker in self._dispatch.users:
             self._order([worker])
 
+    def end_class(self, name: str) -> int:
+        """Stop all users of a class, for the rest of the run; how many there were."""
+        users = self._dispatch.count_of(name)
+        changed = self._dispatch.close_class(name)
+        if self._has_load:
+            self._order(changed)
+        return users
+
     def ready_users(self) -> dict[str, dict[str, int]]:
         """The users of each class that each worker is to run and has reported to be ready, of the workers that have any."""
         ready = {}
@@ -272,6 +287,7 @@ class FleetMaster(MasterRunner):
     def forget_workers(self, node: str) -> None:
         """The workers of a lost node are not known any more: should they come back, they have to join again."""
         for worker in sorted(self._workers_of[node]):
+            self._listener.on_worker_gone(worker)
             self.remove_worker(worker)
 
     def remove_worker(self, worker: str) -> int:
@@ -330,7 +346,7 @@ class FleetMaster(MasterRunner):
             self.server.drops["message that could not be acted on"] += 1
             logger.exception("%s from %s", msg.type, client_id)
 
-    def _act_on(self, client_id: str, msg: Message) -> None:  # noqa: C901  # it is the list of what a peer may say
+    def _act_on(self, client_id: str, msg: Message) -> None:  # noqa: C901, PLR0912  # it is the list of what a peer may say
         match msg.type:
             case kind if kind == AGENT:
                 self._listener.on_agent(client_id, msg.data)
@@ -354,8 +370,11 @@ class FleetMaster(MasterRunner):
                 self._on_spawned(client_id, msg.data)
             case "project_message":
                 self._listener.on_project_message(client_id, msg.data)
+            case "rows_request":
+                self._listener.on_rows_request(client_id, msg.data)
             case "client_stopped" | "quit":
                 self._finished.add(client_id)
+                self._listener.on_worker_gone(client_id)
                 self.remove_worker(client_id)
                 if self.state != STATE_STOPPING:
                     self._listener.on_worker_left(node_of(client_id), client_id)

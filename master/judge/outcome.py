@@ -154,6 +154,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         dropped_messages=facts.dropped_messages,
         unreported_workers=facts.unreported_workers,
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),
+        data=list(facts.data),
         warnings=[*facts.warnings, *warnings],
         faults=faults.found,
     )

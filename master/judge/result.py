@@ -169,6 +169,31 @@ class TargetFigures(msgspec.Struct, kw_only=True):
     """From 0 to 1."""
 
 
+class DataResult(msgspec.Struct, kw_only=True):
+    """What became of the rows of one table of the scenario's data, in the whole run."""
+
+    name: str
+    use: str
+    at_end: str | None
+    """Null where rows have no end."""
+    rows: int
+    taken: int
+    """How often users took a row."""
+    used: int | None
+    """Rows that were given to a user; null where they are not unique."""
+    unsure: int | None
+    """Rows that workers held which were lost, or sent no final report: used or not, nobody else got them; null as `used`."""
+    waits: int
+    """How many takes had to wait for a lease."""
+    longest_wait_ms: float
+    timeouts: int
+    """How many waited in vain, and raised an exception in the user's code."""
+    stopped_users: int
+    """Users that were stopped since all rows were used."""
+    ended_s: float | None
+    """When a user first found all rows used, in seconds of the run; null when none did."""
+
+
 class EndpointResult(msgspec.Struct, kw_only=True):
     """One endpoint; times in ms."""
 
@@ -306,6 +331,8 @@ class Result(msgspec.Struct, kw_only=True):
     unreported_workers: list[str]
     """Workers whose final report never came: what they measured last is missing from the totals."""
     versions: Versions
+    data: list[DataResult] = []
+    """Tables of rows that users took; none where the scenario has no data."""
     warnings: list[str] = []
     """What a reader should know, with what to do about it: what of the operator's input is not used, or not as Locust does;
     endpoint names with ids in them; latencies that can't be."""

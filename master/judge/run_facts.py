@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from master.judge.result import DataResult
 from master.judge.target.thresholds import ThresholdOutcome
 
 
@@ -60,5 +61,7 @@ class RunFacts:
     """Arrivals that the schedule of the open model had due up to the end of the load; None in the closed model, or when unknown."""
     start_skew_s: float | None = None
     """By how much a worker's start of that schedule may be off, in seconds; None in the closed model, or when unknown."""
+    data: Sequence[DataResult] = ()
+    """What became of data rows."""
     cache: CacheCounts | None = None
     """What the target counted of its cache in the steady part; None when it does not say."""

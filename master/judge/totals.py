@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from master.formatting import counted, listed
 from master.judge.faults import Faults
 from master.judge.seconds.second_facts import JudgedSecond, SecondFacts
+from master.judge.seconds.stopped_users import STOPPED_USERS_KEY, StoppedUsers
 from master.judge.seconds.stored_seconds import stored_seconds
 from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown_outcome
 from master.scenario.rules import Endpoint, Threshold
@@ -30,7 +31,7 @@ class Totals:
     unfit: Histogram = field(default_factory=Histogram)
     """Latencies of the steady part measured while their node was not fit."""
     users_ran: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Steady seconds by the stage that they are of, as in run.db, and by the users that ran; those of which both are known."""
+    """Steady seconds by the stage that they are of, as in run.db, and by the users that ran, or were stopped for want of data rows; those of which both are known."""
     in_flight_peak: int = 0
     """The most requests in flight at the end of a steady second."""
     oldest: tuple[float, Endpoint] | None = None
@@ -103,13 +104,14 @@ def _missing_latencies(damaged: AbstractSet[tuple[int, Endpoint]]) -> str:
 
 def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
     steady, stages = set(steady_seconds), {row.second: row.stage for row in store.seconds()}
+    stopped = StoppedUsers.unpack(store.meta(STOPPED_USERS_KEY))
     for second, facts in stored_seconds(store, sorted(steady)):
         judged, stage = facts.judged(second, steady), stages.get(second)
         totals.add(facts, judged, _WHERE.get((stage or "").partition(" ")[2], _AFTER))
         if judged is None:
             continue
         if stage is not None and facts.users is not None:
-            totals.users_ran[stage, facts.users] += 1
+            totals.users_ran[stage, facts.users + stopped.before(second)] += 1
         judge.add(judged)
     # The rest are of ramps, and of before the load, such as of a listener of test_start.
     judge.add_unjudged(max(0, store.exceptions_total() - totals.exceptions))

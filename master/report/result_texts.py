@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master import formatting
-from master.judge.result import ExceptionResult, InFlight, TargetFigures
+from master.judge.result import DataResult, ExceptionResult, InFlight, TargetFigures
 
 
 def in_flight_text(in_flight: InFlight) -> str:
@@ -21,6 +21,25 @@ def exception_text(row: ExceptionResult) -> str:
     said = f"{row.type}: {row.message}" if row.message else row.type
     where = ", ".join(part for part in (row.user_class, row.place) if part)
     return f"{formatting.count(row.count)} × {formatting.shortened(said)}{', ' if where else ''}{where}"
+
+
+def data_text(table: DataResult) -> str:
+    """`accounts (unique): 950 of 1,000 rows used, 3 perhaps, 12 of 950 takes waited, 0.8 s at most`."""
+    count = formatting.count
+    if table.used is None:
+        said = [f"{count(table.rows)} rows, {count(table.taken)} taken"]
+    else:
+        said = [f"{count(table.used)} of {count(table.rows)} rows used"]
+        if table.unsure:
+            said.append(f"{count(table.unsure)} perhaps, with workers that were lost")
+    if table.ended_s is not None:
+        said.append(f"all from {formatting.duration(table.ended_s)} on ({count(table.stopped_users)} users stopped)")
+    if table.waits:
+        longest = formatting.duration(table.longest_wait_ms / 1000)
+        said.append(f"{count(table.waits)} of {count(table.taken)} takes waited, {longest} at most")
+    if table.timeouts:
+        said.append(f"{count(table.timeouts)} in vain")
+    return f"{table.name} ({table.use}): {', '.join(said)}"
 
 
 def target_text(target: TargetFigures) -> str:

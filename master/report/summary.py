@@ -11,7 +11,7 @@ from rich.text import Text
 
 from master.formatting import listed
 from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ThresholdResult, ValidityResult
-from master.report.result_texts import exception_text, in_flight_text, target_text
+from master.report.result_texts import data_text, exception_text, in_flight_text, target_text
 from master.run.directory import RunDirectory
 from worker.printable import printable
 
@@ -68,6 +68,8 @@ def _add_notes(figures: Table, result: Result) -> None:
         figures.add_row("exception", Text(exception_text(row)))
     if len(result.exceptions) > SHOWN_EXCEPTIONS:
         figures.add_row("", f"{len(result.exceptions) - SHOWN_EXCEPTIONS} further exceptions, in the report")
+    for table in result.data:
+        figures.add_row("data", Text(data_text(table)))
     if result.nodes.simulation_assumptions:
         figures.add_row("simulated", result.nodes.simulation_assumptions)
     if result.clocks_off:

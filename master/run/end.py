@@ -103,6 +103,7 @@ def _facts(
         if collector.timeline.arrivals is None
         else collector.timeline.offered_before(collector.duration_s),
         start_skew_s=collector.timeline.start_skew_s,
+        data=collector.data.results(),
         cache=outcome.cache,
         warnings=[*warnings, *refusal_warnings(prepared.store.events()), *lost_spans(prepared.store.errors())],
     )

@@ -114,6 +114,7 @@ class Monitor:
             self._disconnect(node)
         self.registry.find_silent(now_s)
         for worker in self.collector.agents.ended_workers:
+            self.collector.data.end(worker)
             self.master.remove_worker(worker)
         self.collector.agents.ended_workers.clear()
         changes, self.registry.changes = self.registry.changes, []

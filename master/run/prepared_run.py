@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from master.data.table_file import TableFile
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
 from master.project.scenario_loading import Project
@@ -59,6 +60,8 @@ class PreparedRun:
     registry: Registry
     store: Store
     metrics: MetricsServer | None = None
+    tables: Mapping[str, TableFile] = field(default_factory=dict)
+    """The files of the scenario's data, checked."""
     services: RequiredServices | None = None
     """What the scenario requires; None where that is nothing."""
     checkpoint: Checkpoint | None = None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from master.data.tables import close_tables, open_tables
 from master.errors import InputError
 from master.project.scenario_loading import LoadedScenario
 from master.run.checkpoint import AccessFile, read_checkpoint
@@ -43,6 +44,8 @@ def prepare_resumed(
     checkpoint = read_checkpoint(store.meta(CHECKPOINT_KEY), directory.path)
     started_at = datetime.fromisoformat(str(store.meta("started_at")))
     warnings = msgspec.convert(store.meta("warnings") or [], list[str])
+    tables = open_tables(scenario)
+    shutdown.add("closing the files of data", lambda: close_tables(tables))
     if scenario.target != EMBEDDED:
         for url in scenario.targets:
             check_reachable(url)
@@ -59,5 +62,6 @@ def prepare_resumed(
         store=store,
         checkpoint=checkpoint,
         project=read.project,
+        tables=tables,
         services=services,
     )

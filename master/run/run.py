@@ -10,6 +10,8 @@ import gevent
 from locust import User
 from locust.env import Environment
 
+from master.data.handout import Ends
+from master.data.tables import data_warnings
 from master.errors import AbortError, PiswarmError
 from master.fleet.master import FleetMaster
 from master.judge.result import Result
@@ -135,6 +137,7 @@ class _Execution:
             end_run=stop.request,
             earlier=prepared.checkpoint,
             arrivals=ArrivalSchedule(plan_of(scenario.open_stages, scenario.seed)) if scenario.open_model else None,
+            tables=prepared.tables,
         )
         self.faults = RunFaults(stop, self._storage, self.collector)
         self._environment = Environment(
@@ -150,6 +153,8 @@ class _Execution:
             run=prepared.directory.name,
             keep_users_s=DEALT_AHEAD_S if scenario.open_model else None,
         )
+        self.collector.data.send = server.send_to_worker
+        self.collector.data.ends = Ends(stop.request, self._master.end_class, stop.request)
         self._target = TargetMonitor(scenario, prepared.store)
         self._services = ServiceWatch(prepared.services, prepared.store, self._note_service)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))
@@ -231,6 +236,7 @@ class _Execution:
         yield from self._storage.warnings_at_start(scenario)
         if not access.target_password and self._users_sign_in():
             yield f"the users sign in, and no password is known: put it into the environment variable {PASSWORD_VARIABLE}"
+        yield from data_warnings(scenario, self._prepared.tables)
         yield from limit_warnings(
             scenario.max_users,
             len(access.nodes),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from master.data.tables import close_tables, open_tables
 from master.errors import InputError
 from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, FleetAccess
@@ -56,6 +57,8 @@ class RunPlan:
 
 def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
     """Open what a new run needs; `shutdown` closes it. Raises InputError when the operator's input keeps it from starting."""
+    tables = open_tables(plan.scenario)
+    shutdown.add("closing the files of data", lambda: close_tables(tables))
     access = _fleet_access(plan)
     server, registry = open_port(access, shutdown)
     metrics = None
@@ -85,6 +88,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         store=store,
         metrics=metrics,
         project=plan.project,
+        tables=tables,
         services=plan.services,
     )
 

@@ -7,6 +7,9 @@ import time
 from collections.abc import Set as AbstractSet
 from urllib.parse import urlsplit
 
+import msgspec
+
+from master.data.tables import first_rows
 from master.errors import AbortError
 from master.load.arrival_plan import plan_of
 from master.run.collect.collector import Collector
@@ -116,6 +119,10 @@ def _work(prepared: PreparedRun, target: str) -> Work:
         tracing=scenario.tracing,
         target_password=prepared.access.target_password,
         arrivals=plan_of(scenario.open_stages, scenario.seed) if scenario.open_model else None,
+        data={
+            name: msgspec.structs.replace(table.describe(scenario.data[name].use), first=first_rows(scenario))
+            for name, table in prepared.tables.items()
+        },
     )
 
 

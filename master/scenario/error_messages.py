@@ -8,18 +8,20 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from master.scenario.data_shape import DataShape
 from master.scenario.findings import describe_finding, describe_unknown_key
 from master.scenario.schema import NodesShape, RackShape, ScenarioShape, TracingShape, ValidityShape
 from master.scenario.stage_shapes import CLOSED_KEYS, OPEN_KEYS, OpenStageShape, SineShape, SpikeShape, StageShape
 from master.yaml_file.document import Document, Place
 
-# The model of each place; list positions are not part of a place, and a stage's model is.
+# The model of each place; list positions are not part of a place, the name of a table of data is "*", and a stage's model is.
 _SHAPES: Mapping[Place, type[BaseModel]] = {
     (): ScenarioShape,
     ("load", "closed"): StageShape,
     ("load", "open"): OpenStageShape,
     ("load", "open", "sine"): SineShape,
     ("load", "open", "spike"): SpikeShape,
+    ("data", "*"): DataShape,
     ("nodes",): NodesShape,
     ("rack",): RackShape,
     ("tracing",): TracingShape,
@@ -64,7 +66,8 @@ def _sentence(finding: ErrorDetails, place: Place) -> str:
 
 
 def _unknown_key(place: Place) -> str:
-    key, shape = str(place[-1]), _SHAPES[tuple(part for part in place[:-1] if isinstance(part, str))]
+    of = ("data", "*") if place[0] == "data" else tuple(part for part in place[:-1] if isinstance(part, str))
+    key, shape = str(place[-1]), _SHAPES[of]
     if shape is OpenStageShape and key in CLOSED_KEYS:
         return "is of the closed model, and this stage has a rate: leave it out; max_users bounds how many are busy"
     if shape is StageShape and key in OPEN_KEYS:

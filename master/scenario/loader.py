@@ -14,7 +14,7 @@ from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
 from master.scenario.load_stages import find_mix_fault, most_users
 from master.scenario.locust_keys import find_project_faults
-from master.scenario.model import ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
+from master.scenario.model import DataSource, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides, override
 from master.scenario.part_faults import note_load_faults, note_rule_faults
 from master.scenario.project_keys import LocustProject, note_project_faults
@@ -30,6 +30,7 @@ from master.scenario.schema import (
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_rate_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
 from worker.wire.messages import MAX_LOCUSTFILE, Tracing, UserShare
+from worker.wire.rows import AtEnd
 
 _NO_OVERRIDES = Overrides()
 _ALL_FIT = UnfitUsers()
@@ -197,6 +198,10 @@ def _scenario(
         validity=_limits(shape.validity),
         sample_period_s=shape.sample_period,
         stop_timeout_s=shape.stop_timeout,
+        data={
+            name: DataSource(table.file, table.use, table.at_end or AtEnd.STOP_USER)
+            for name, table in shape.data.items()
+        },
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
         require=tuple(shape.require),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage, find_mix_fault, most_users, ramps_s
 from master.scenario.locust_keys import format_share
@@ -12,6 +13,7 @@ from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
 from master.yaml_file.writer import dump_yaml
 from worker.wire.messages import ArgumentValue, Tracing, UserShare
+from worker.wire.rows import AtEnd, Use
 
 __all__ = [
     "DEFAULT_FLEET",
@@ -90,6 +92,18 @@ class ValidityLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """A table of rows that users take: an absolute path of a CSV or JSON lines file, and how its rows are used.
+
+    `at_end` is what happens when all unique rows are used; without meaning for another use.
+    """
+
+    file: Path
+    use: Use
+    at_end: AtEnd = AtEnd.STOP_USER
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One run's plan. `target` is "embedded" or a URL."""
 
@@ -119,6 +133,8 @@ class Scenario:
     """Names of environment variables whose values nodes get, which are secrets."""
     tracing: Tracing | None = None
     """None: no request is traced."""
+    data: Mapping[str, DataSource] = field(default_factory=dict)
+    """Tables of rows by name."""
     require: tuple[str, ...] = ()
     """Services that must be healthy before the run, and while it is on."""
 
@@ -188,6 +204,8 @@ class Scenario:
             "sample_period": format_duration(self.sample_period_s),
             "stop_timeout": format_duration(self.stop_timeout_s),
         }
+        if self.data:
+            content["data"] = {name: _source(source) for name, source in self.data.items()}
         if self.tracing is not None:
             sample = format_percent(self.tracing.sample_percent)
             content["tracing"] = {"endpoint": self.tracing.endpoint, "sample": sample}
@@ -240,6 +258,13 @@ def _rack(rack: SimulatedRack) -> dict[str, object]:
     }
     if rack.request_cpu_s is not None:
         content["request_cpu"] = format_duration(rack.request_cpu_s)
+    return content
+
+
+def _source(source: DataSource) -> dict[str, object]:
+    content: dict[str, object] = {"file": str(source.file), "use": str(source.use)}
+    if source.use is Use.UNIQUE:
+        content["at_end"] = str(source.at_end)
     return content
 
 

@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from master.scenario.data_shape import MAX_TABLES, DataShape, TableName
 from master.scenario.locust_keys import Arguments, Share, Tags, Variables
 from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
@@ -254,6 +255,7 @@ class ScenarioShape(Shape):
     sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = 1.0
     stop_timeout: Annotated[float, PlainValidator(duration(1, _MAX_STOP_S))] = 10.0
     tracing: TracingShape | None = None
+    data: Annotated[dict[TableName, DataShape], max_length(MAX_TABLES)] = Field(default_factory=dict)
     require: Annotated[list[ServiceName], max_length(_MAX_REQUIRED)] = Field(default_factory=list)
 
     @field_validator("require")

@@ -120,6 +120,10 @@ class StoreReader:
         )
         yield from (WorkersSecond(*row) for row in rows)
 
+    def row_leases(self, name: str) -> list[str]:
+        """What workers hold of a table of data rows, as it was put."""
+        return [row[0] for row in self._db.execute("SELECT holding FROM row_leases WHERE name = ?", (name,))]
+
     def reports(self) -> dict[str, tuple[int, int]]:
         """The last report of each worker that was accepted, as incarnation and number."""
         return {

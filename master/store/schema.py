@@ -1,6 +1,6 @@
 """The tables of run.db, and the version of what they hold."""
 
-VERSION = 5
+VERSION = 6
 """Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 SCHEMA = """
@@ -71,6 +71,11 @@ CREATE TABLE fitness (
 ) WITHOUT ROWID;
 -- The last report of each worker that is in the tables above: `incarnation` tells a restarted worker from the one before.
 CREATE TABLE reports (worker TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
+-- The numbers of data rows that each worker holds, as master/data/lease_book.py keeps them.
+CREATE TABLE row_leases (
+    name TEXT NOT NULL, worker TEXT NOT NULL, incarnation INTEGER NOT NULL, holding TEXT NOT NULL,
+    PRIMARY KEY (name, worker, incarnation)
+) WITHOUT ROWID;
 CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
 CREATE TABLE errors (
     method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,

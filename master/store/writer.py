@@ -270,6 +270,17 @@ class Store(StoreReader):
             ((worker, incarnation, number) for worker, (incarnation, number) in accepted.items()),
         )
 
+    def put_row_lease(self, name: str, worker: str, incarnation: int, holding: str | None) -> None:
+        """Keep what a worker holds of a table of data rows; None for nothing."""
+        if holding is None:
+            self._db.execute(
+                "DELETE FROM row_leases WHERE (name, worker, incarnation) = (?, ?, ?)", (name, worker, incarnation)
+            )
+        else:
+            self._db.execute(
+                "INSERT OR REPLACE INTO row_leases VALUES (?, ?, ?, ?)", (name, worker, incarnation, holding)
+            )
+
     def add_event(self, event: Event) -> None:
         """Keep that something happened; beyond MAX_EVENTS only how often."""
         self._events += 1

@@ -27,12 +27,14 @@ from worker.load.arrivals.dealt import DealtArrivals
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.life_signs import attached_to_report, fire_heartbeats, monitor_usage
 from worker.load.locustfile_messages import LocustfileMessages
+from worker.load.rows.worker_rows import RowsWorker, WorkerRows
 from worker.load.user_runner import UserRunner
 from worker.parent_watch import note_contact
 from worker.printable import printable
 from worker.tracing.tracer import Tracer
 from worker.wire.curve import Endpoint, Keys, connect
 from worker.wire.messages import ArrivalPlan, ProjectMessage, Ready, Report, RunEndRequest, UsersRunning, encode
+from worker.wire.rows import DataTable, RowsRequest
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ FINAL_REPORT_TIMEOUT_S = 10.0
 """The time that a stopped worker waits for the acknowledgement of its last report."""
 
 
-WorkerData = Ready | Report | RunEndRequest | ProjectMessage | UsersRunning
+WorkerData = Ready | Report | RunEndRequest | ProjectMessage | UsersRunning | RowsRequest
 """The structures of the wire that a worker sends."""
 
 
@@ -111,10 +113,14 @@ class FleetWorker(UserRunner):
         run: str,
         phase: float = 0.0,
         arrivals: tuple[ArrivalPlan, ArrivalTimer] | None = None,
+        data: Mapping[str, DataTable] | None = None,
+        seed: int = 0,
+        number: int = 0,
     ) -> None:
         """`run` is the name of the run; `phase` (0 to 1) spreads the reports of a fleet over the interval.
 
-        `arrivals` are the plan of the open model and the timer of this process; None in the closed model.
+        `arrivals` are the plan of the open model and the timer of this process; None in the closed model. `data` are the tables
+        of rows, of which `seed` and the worker's `number` in the fleet draw random ones.
         """
         self._identity = f"{node}_{index}"
         self._connect: Callable[[], SecureClient] = lambda: SecureClient(context, endpoint, keys, self._identity)
@@ -127,6 +133,18 @@ class FleetWorker(UserRunner):
         self._resent_s = 0.0
         self._reported_s, self._requests_reported = 0.0, 0  # the latest report: its time, and all requests until then
         self._all_acknowledged = Event()
+        self.rows = WorkerRows(
+            data or {},
+            RowsWorker(
+                self._identity,
+                self._incarnation,
+                seed,
+                number,
+                send=lambda request: self._send("rows_request", request),
+                has_users=lambda: bool(self.user_greenlets),
+            ),
+        )
+        """The data rows that its users take."""
         self._final_report_made = False
         self._last_contact_s = time.monotonic()
         self._cut_off = False
@@ -243,7 +261,7 @@ class FleetWorker(UserRunner):
             self.end_test()
             self.worker_state = STATE_INIT
 
-    def handle_message(self, msg: Message) -> None:
+    def handle_message(self, msg: Message) -> None:  # noqa: C901, PLR0912  # it is the list of what the controller may say
         """Act on one message from the master. A stop runs beside the message loop, which it must not hold up."""
         self._last_contact_s = time.monotonic()
         note_contact()
@@ -255,6 +273,7 @@ class FleetWorker(UserRunner):
                 self._resend_reports()
                 self._joined.set()
                 self._messages.join()
+                self.rows.begin()
                 self.connection_event.set()
             case "acknowledged":
                 self._drop_reports(msg.data)
@@ -272,6 +291,12 @@ class FleetWorker(UserRunner):
                 self._accept_deal(msg.data)
             case "project_message":
                 self._messages.accept(msg.data[0], msg.data[1], self.client_id)
+            case "rows":
+                self.rows.accept(msg.data)
+            case "rows_recall":
+                self.rows.recall(msg.data)
+                if not self._final_report_made:
+                    self._report()
             case "stop":
                 if self._stopping is None or self._stopping.ready():
                     self._stopping = self.greenlet.spawn(self._stop_and_report)
@@ -344,6 +369,7 @@ class FleetWorker(UserRunner):
             final=final,
         )
         report.attached, report.ended = attached, dict(self.ended)
+        report.rows = self.rows.pop_used(final=final)
         self._reports[self._number] = report
         self._all_acknowledged.clear()
         self._send("stats", report)

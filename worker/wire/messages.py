@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import msgspec
 
 from worker.load.histogram import Buckets, Milliseconds
+from worker.wire.rows import DataTable, RowsRequest, RowsUsed
 
 MAX_MESSAGE_BYTES = 4 << 20
 """A larger message ends the sender's connection. A report of 60 busy seconds stays below 1 MB."""
@@ -245,6 +246,8 @@ class Work(msgspec.Struct, frozen=True):
     """The password of the target's accounts, a secret; empty where none is known."""
     arrivals: ArrivalPlan | None = None
     """The arrivals of the open model; None for the closed one."""
+    data: Mapping[str, DataTable] = {}
+    """Tables of rows that users may take, by name (worker/wire/rows.py)."""
 
     def __repr__(self) -> str:
         """Without its secrets, which so stay out of logs and tracebacks."""
@@ -462,6 +465,8 @@ class Report(msgspec.Struct, array_like=True):
     """What the locustfile's listeners of report_to_master have added to the report, a mapping; empty without any."""
     ended: Users = msgspec.field(default_factory=dict)
     """How many users of each class have ended by themselves since the worker began. They are not made again."""
+    rows: Annotated[list[RowsUsed], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
+    """What it did with the data rows that were leased to it."""
 
 
 class UsersRunning(msgspec.Struct):
@@ -505,6 +510,7 @@ WORKER_MESSAGES: dict[str, Any] = {
     "stats": Report,
     "end_run": RunEndRequest,
     "project_message": ProjectMessage,
+    "rows_request": RowsRequest,
     "quit": None,
 }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from master.data.handout import RowsHandout
+from master.data.table_file import TableFile
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
 from master.fleet.unreported_arrivals import count_arrivals
@@ -33,6 +36,7 @@ from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats
 from worker.printable import printable
 from worker.wire.messages import AgentMessage, ArrivalDeal, ControllerMessage, ProjectMessage, Ready, Report, node_of
+from worker.wire.rows import RowsRequest
 
 
 class ArrivalDealing(Protocol):
@@ -65,10 +69,12 @@ class Collector:
         end_run: Callable[[str | None], None] | None = None,
         earlier: Checkpoint | None = None,
         arrivals: ArrivalSchedule | None = None,
+        tables: Mapping[str, TableFile] | None = None,
     ) -> None:
         """`send` sends a message to a node's agent; `end_run` ends the run for the reason given; None: in order.
 
-        `earlier` is where the run stood when another controller left it; `arrivals` are all those of the run in the open model.
+        `earlier` is where the run stood when another controller left it; `arrivals` are all those of the run in the open model. `tables` are
+        the files of the scenario's data. Raises InputError where one is not as it was when the run began.
         """
         now_s = time.monotonic()
         self.dealing: ArrivalDealing | None = None
@@ -88,6 +94,8 @@ class Collector:
             if earlier is None
             else RunTimeline.resumed(earlier, scenario.load, now_s, time.time(), arrivals)
         )
+        self.data = RowsHandout(scenario, tables or {}, store, self.refusals, self.event)
+        """The data rows that users take."""
         self.record = RunRecord(store, registry, self.timeline, self.dropped)
         self.seconds = LatestSeconds(store.counted_as)
         self.fitness, samples = FitnessLog(), Counter[str]()
@@ -115,6 +123,7 @@ class Collector:
             seconds=self.seconds,
             refusals=self.refusals,
             dropped=self.dropped,
+            data=self.data,
             earlier=earlier,
             now_s=now_s,
         )
@@ -222,12 +231,21 @@ class Collector:
         """A worker has joined; the number of the last of its reports that was accepted."""
         self._registry.worker_joined(node, worker)
         self.agents.ended_workers.discard(worker)  # that was the one before
+        self.data.join(worker, ready.incarnation)
         return self.reports.join(worker, ready)
 
     def on_worker_left(self, node: str, worker: str) -> None:
         """A worker has left in mid-run."""
         self._registry.worker_left(node, worker)
         self.event("worker left", node, f"{worker} ended in mid-run; its users went to others")
+
+    def on_worker_gone(self, worker: str) -> None:
+        """Nothing is heard of a worker any more, unless it joins again."""
+        self.data.lose(worker)
+
+    def on_rows_request(self, worker: str, request: RowsRequest) -> None:
+        """A worker wants data rows."""
+        self.data.request(worker, request)
 
     def on_users(self, node: str, users: bool) -> None:
         """Whether users are ordered to run on a node has changed."""
@@ -236,6 +254,8 @@ class Collector:
     def on_order(self, worker: str, users: Mapping[str, int]) -> None:
         """A worker is ordered to run so many users of each class."""
         self.reports.order(worker, users, time.monotonic())
+        if any(users.values()):
+            self.data.note_users(worker)
 
     def on_deal(self, worker: str, deal: ArrivalDeal) -> None:
         """A worker is dealt arrivals of the open model."""
@@ -272,6 +292,7 @@ class Collector:
         self.record.users_peak = max(self.record.users_peak, users)
         if self.dealing is not None:
             self.dealing.work_out()
+        self.data.work_out(time.monotonic())
         self.seconds.write(self._store, self.totals)
         if self.began:
             now_s = time.monotonic()
@@ -282,9 +303,13 @@ class Collector:
             self._judge_complete_seconds()
             if not self.broken_off:
                 self.record.put_checkpoint(now_s, time.time(), self.report_acks.unreported, self.broken_rule)
+        if self.began and self.timeline.ended_s == math.inf:
+            self.data.note_running(users)
+        self.data.store()
         self.record.commit(self.samples, self.reports)
         if self.dealing is not None:
             self.dealing.send()
+        self.data.send_granted(self.offset_s())
         self.report_acks.acknowledge(acknowledge)
         self.agents.request_clocks()
 
@@ -309,6 +334,7 @@ class Collector:
         """The load is over and all that was to come has come: write it, and count which samples are missing."""
         self.agents.end()
         self.seconds.write(self._store, self.totals)
+        self.data.store()
         self.record.commit(self.samples, self.reports)
         self.samples.count_missing()
         for node in self._registry.ever_lost:

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from master.data.handout import RowsHandout
 from master.fleet.credible_reports import CredibleReports, ReportClock
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
@@ -57,6 +58,7 @@ class ReportIntake:
         seconds: LatestSeconds,
         refusals: Refusals,
         dropped: Counter[str],
+        data: RowsHandout,
         earlier: Checkpoint | None,
         now_s: float,
     ) -> None:
@@ -70,6 +72,7 @@ class ReportIntake:
         self._fitness = fitness
         self._seconds = seconds
         self._refusals = refusals
+        self._data = data
         # In a run that goes on, workers may run what another controller has ordered, until this one's orders have reached them.
         self._credible = CredibleReports(
             scenario.users,
@@ -129,6 +132,7 @@ class ReportIntake:
             node.clock.observe(report.sent_s, now_s)
         limits = self._credible.limits(worker, node.facts, now_s)
         offset_s, began_s = self._timeline.offset_s(now_s), self._timeline.began_s
+        self._data.report(worker, report.incarnation, report.rows, offset_s)
         for error in self._credible.counts(worker, report.errors, report, limits):
             method, endpoint, text = map(printable, (error.method, error.name, error.error))
             self._store.add_error(ErrorRow(method, endpoint, text, error.count, offset_s))

@@ -75,6 +75,8 @@ def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one 
             return st.none()
         case inspect.ListType(item_type=item):
             return st.lists(values(item), max_size=3)
+        case inspect.TupleType(item_types=items):
+            return st.tuples(*map(values, items))
         case inspect.DictType(key_type=key, value_type=value):
             return st.dictionaries(values(key), values(value), max_size=3)
         case inspect.UnionType(types=types):

@@ -37,6 +37,7 @@ from worker.wire.messages import (
     WorkerSecond,
     node_of,
 )
+from worker.wire.rows import RowsRequest, RowsUsed
 
 FACTS = Facts(
     simulated=False, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="Linux", python="3.11", piswarm="0.1"
@@ -72,6 +73,7 @@ REPORT = Report(
         ),
     ],
     errors=[ErrorCount("GET", "/ü", "status 500", 1)],
+    rows=[RowsUsed("accounts", [(0, 3), (7, 8)], [(3, 7)], 4, 1, 0.5, 0, {"ApiUser": 1})],
 )
 AGENT_MESSAGES = [
     Hello(FACTS),
@@ -103,6 +105,7 @@ WORKER_DATA: list[tuple[str, Any]] = [
     ("stats", Report(0, 0, 0, 0.0, {}, [], [])),
     ("end_run", RunEndRequest("run", "the locustfile called runner.quit()")),
     ("project_message", ProjectMessage("names", b"\x93")),
+    ("rows_request", RowsRequest("accounts", (1 << 52) - 1, 3, 20, {"ApiUser": 2}, [4, 4, 0], whole=True)),
     ("quit", None),
 ]
 

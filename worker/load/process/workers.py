@@ -24,6 +24,7 @@ from gevent import monkey
 from gevent.pool import Group
 from locust.env import Environment
 
+from worker.data import provide as provide_rows
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.arrivals.users import have_users_wait
 from worker.load.catalogue import load_user_classes
@@ -156,7 +157,11 @@ class ProcessWorkers:
             run=work.run,
             phase=spec.number * 0.618034 % 1,
             arrivals=self._arrivals,
+            data=work.data,
+            seed=work.seed,
+            number=spec.number,
         )
+        provide_rows(worker.rows)
         self._workers.append(worker)
         try:
             events.init.fire(environment=environment, runner=worker, web_ui=None)
