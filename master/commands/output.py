@@ -1,0 +1,61 @@
+"""What a command says: a run with its result, warnings, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from master.errors import ExitCode
+from worker import streams
+from worker.printable import printable
+
+if TYPE_CHECKING:
+    from master.judge.result import Result
+    from master.run.directory import RunDirectory
+    from master.run.end import FinishedRun
+    from master.run.live_view import View
+
+LOG_WIDTH = 120
+"""Columns of output that goes to a file or a log, which has no width of its own."""
+OUTPUT_TIMEOUT_S = 0.5
+"""Longest wait for a reader of standard output that has stopped reading, before output is dropped."""
+
+
+def warn(warnings: Sequence[str]) -> None:
+    """Show warnings, a line each."""
+    say = Console(stderr=True).print
+    for warning in warnings:
+        say(f"piswarm: warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_result(name: str, execute: Callable[[View, Callable[[Result, RunDirectory], None]], FinishedRun]) -> None:
+    """Have `execute` run something of this name in a view, and end the command with the verdict as its status."""
+    from master.report.summary import print_summary  # noqa: PLC0415
+    from master.run.live_view import create_view  # noqa: PLC0415
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
+    streams.set_write_timeout(OUTPUT_TIMEOUT_S)
+    view = create_view(console, f"piswarm  {name}")
+    finished = execute(view, lambda result, directory: print_summary(console, result, directory))
+    verdict, place = finished.result.verdict, printable(str(finished.directory.path))
+    for problem in finished.problems:
+        print_error(f"piswarm: {problem}")
+    if lost := streams.lost_output():
+        print_error(
+            f"piswarm: standard output can't be written: {lost.strerror}", f"The verdict is {verdict}; see {place}."
+        )
+    if finished.fault is not None:
+        raise finished.fault
+    raise typer.Exit(ExitCode[verdict])
+
+
+def print_error(*lines: str) -> None:
+    """Show lines on standard error as they are."""
+    console = Console(stderr=True)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
