@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from master.errors import InputError
-from master.inputs import decode_input, read_input
+from master.project.archive.files import find_files
+from master.scenario.project_keys import LocustProject, note_project_faults
 from master.yaml_file.document import read_document
 from worker.users.database.drivers import DRIVERS
-from worker.wire.messages import MAX_LOCUSTFILE
 
 LOCK_FILE = "requirements-node.lock"
 LOCK_FILE_WITH_DRIVERS = "requirements-node-database.lock"
@@ -23,20 +23,21 @@ def lock_file_for(scenario: Path | None) -> str:
     if scenario is None:
         return LOCK_FILE
     document = read_document(scenario)
+    project = note_project_faults(document)
     document.raise_faults()
     given = document.data if isinstance(document.data, dict) else {}
-    drivers = _needs_drivers(scenario, given)
+    drivers = _needs_drivers(scenario, given, project)
     if given.get("tracing") is not None:
         return LOCK_FILE_WITH_TRACING
     return LOCK_FILE_WITH_DRIVERS if drivers else LOCK_FILE
 
 
-def _needs_drivers(scenario: Path, given: Mapping[object, object]) -> bool:
-    """Whether the scenario names a user class that needs a driver, or its locustfile imports from those. Raises InputError."""
-    users, locustfile = given.get("users"), given.get("locustfile")
+def _needs_drivers(scenario: Path, given: Mapping[object, object], project: LocustProject | None) -> bool:
+    """Whether the scenario names a user class that needs a driver, or its Locust project imports from those. Raises InputError."""
+    users = given.get("users")
     if not isinstance(users, dict):
         raise InputError("names no users", file=scenario, hint="name a scenario file")
-    if isinstance(locustfile, str):
-        file = scenario.parent / locustfile
-        return _DATABASE_USERS in decode_input(file, read_input(file, 4 * MAX_LOCUSTFILE))
+    if project is not None:
+        sources = (file.source for file in find_files(project) if file.name.endswith(".py"))
+        return any(_DATABASE_USERS.encode() in source.read_bytes() for source in sources)
     return any(name in DRIVERS for name in users)

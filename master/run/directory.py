@@ -27,6 +27,8 @@ class RunDirectory:
         self.logs = path / "logs"
         self.keys = path / "keys.json"
         """There as long as the run can be resumed; secret."""
+        self.project = path / "project.tar.gz"
+        """The Locust project as nodes get it, as long as the run can be resumed; secret."""
 
     @classmethod
     def create(cls, out: Path | None, scenario: str, started_at: datetime) -> RunDirectory:

@@ -10,6 +10,7 @@ from datetime import datetime
 from master.data.table_file import TableFile
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
+from master.project.archive.packing import PackedProject
 from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, Checkpoint, FleetAccess
 from master.run.directory import RunDirectory
@@ -24,13 +25,14 @@ LOOPBACK = "127.0.0.1"
 
 
 class RunKeys:
-    """The run's `keys.json`, by which another controller can resume it. Released or removed at the end."""
+    """The run's `keys.json`, by which another controller can resume it. Released or removed at the end, with the project's archive."""
 
-    def __init__(self, file: AccessFile, access: FleetAccess, *, resumable: bool) -> None:
+    def __init__(self, file: AccessFile, access: FleetAccess, directory: RunDirectory, *, resumable: bool) -> None:
         self.resumable = resumable
         """Whether another controller may resume the run: then the file stays."""
         self._file = file
         self._access = access
+        self._archive = directory.project
 
     def note_started(self, started: Started) -> None:
         """Keep which processes there are, for a controller that may have to take over."""
@@ -43,6 +45,7 @@ class RunKeys:
             self._file.release()
         else:
             self._file.remove()
+            self._archive.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class PreparedRun:
     server: FleetServer
     registry: Registry
     store: Store
+    packed: PackedProject | None = None
+    """What nodes fetch; None where they need nothing, or have it on this machine."""
     metrics: MetricsServer | None = None
     tables: Mapping[str, TableFile] = field(default_factory=dict)
     """The files of the scenario's data, checked."""

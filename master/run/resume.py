@@ -8,6 +8,7 @@ import msgspec
 
 from master.data.tables import close_tables, open_tables
 from master.errors import InputError
+from master.project.archive.packing import find_packed
 from master.project.scenario_loading import LoadedScenario
 from master.run.checkpoint import AccessFile, read_checkpoint
 from master.run.directory import RunDirectory
@@ -35,7 +36,7 @@ def prepare_resumed(
     if not directory.database.exists():
         raise InputError(f"{directory.path} has no {directory.database.name}, so there is nothing to go on with")
     file, access = AccessFile.acquire(directory.keys)
-    keys = RunKeys(file, access, resumable=True)
+    keys = RunKeys(file, access, directory, resumable=True)
     shutdown.add(f"closing {directory.keys.name}", keys.close)
     view.show_step("reading what was measured so far")
     check_integrity(directory.database)
@@ -49,6 +50,8 @@ def prepare_resumed(
     if scenario.target != EMBEDDED:
         for url in scenario.targets:
             check_reachable(url)
+    fetched = scenario.project is not None and (access.roster is not None or access.separate_processes)
+    packed = find_packed(directory.project) if fetched else None
     server, registry = open_port(access, shutdown)
     return PreparedRun(
         scenario=scenario,
@@ -60,6 +63,7 @@ def prepare_resumed(
         server=server,
         registry=registry,
         store=store,
+        packed=packed,
         checkpoint=checkpoint,
         project=read.project,
         tables=tables,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from master.data.tables import close_tables, open_tables
 from master.errors import InputError
+from master.project.archive.files import ProjectFile, find_files
+from master.project.archive.packing import pack
 from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, FleetAccess
 from master.run.directory import RunDirectory
@@ -57,6 +59,7 @@ class RunPlan:
 
 def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
     """Open what a new run needs; `shutdown` closes it. Raises InputError when the operator's input keeps it from starting."""
+    files = _files_to_fetch(plan)
     tables = open_tables(plan.scenario)
     shutdown.add("closing the files of data", lambda: close_tables(tables))
     access = _fleet_access(plan)
@@ -67,9 +70,13 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         shutdown.add("closing the metrics' port", metrics.close)
     directory = RunDirectory.create(plan.out, plan.scenario.name, plan.started_at)
     try:
-        keys = RunKeys(AccessFile.create(directory.keys, access), access, resumable=False)
+        keys = RunKeys(AccessFile.create(directory.keys, access), access, directory, resumable=False)
         shutdown.add(f"closing {directory.keys.name}", keys.close)
+        packed = None if files is None else pack(files, directory.project)
         store = _create_store(plan, directory, shutdown)
+    except InputError:
+        directory.clear()
+        raise
     except (OSError, sqlite3.Error) as error:
         directory.clear()
         raise InputError(
@@ -86,11 +93,20 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         server=server,
         registry=registry,
         store=store,
+        packed=packed,
         metrics=metrics,
         project=plan.project,
         tables=tables,
         services=plan.services,
     )
+
+
+def _files_to_fetch(plan: RunPlan) -> list[ProjectFile] | None:
+    """The files of the operator's project, where nodes can't import it in place. Raises InputError."""
+    project = plan.scenario.project
+    if project is None or (plan.roster is None and not plan.separate_processes):
+        return None
+    return find_files(project)
 
 
 def _fleet_access(plan: RunPlan) -> FleetAccess:

@@ -12,6 +12,7 @@ import msgspec
 from master.data.tables import first_rows
 from master.errors import AbortError
 from master.load.arrival_plan import plan_of
+from master.project.archive.parts import ProjectParts
 from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.open_load import spawn_rate_per_s
@@ -82,13 +83,17 @@ def start_fleet(
 ) -> None:
     """Start the agent of this machine and all simulated nodes but those `adopted`, which outlived an earlier controller.
 
-    Real nodes are there, waiting for a run. Raises InputError when the locustfile can't be read any more.
+    Real nodes are there, waiting for a run.
     """
     access, scenario, endpoint = prepared.access, prepared.scenario, prepared.server.endpoint
     processes.start_agent(access.node_keys[CONTROLLER], endpoint)
     work = _work(prepared, target)
     if access.roster is not None or access.separate_processes:
-        collector.agents.assign(assignments(work, access.nodes, access.roster))
+        packed = prepared.packed
+        if packed is not None:
+            collector.agents.parts = ProjectParts(packed.archive, packed.described, prepared.server.send_to_agent)
+        described = None if packed is None else packed.described
+        collector.agents.assign(assignments(work, access.nodes, access.roster, described))
     missing = {name: keys for name, keys in access.node_keys.items() if name not in {CONTROLLER, *adopted}}
     if missing:
         boards = assign_boards(scenario.fleet, scenario.rack, scenario.seed, access.nodes)

@@ -9,8 +9,6 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from master.errors import InputError
-from master.inputs import decode_input, read_input
 from master.scenario.error_messages import note_findings
 from master.scenario.load_stages import find_mix_fault, most_users
 from master.scenario.locust_keys import find_project_faults
@@ -29,7 +27,7 @@ from master.scenario.schema import (
 )
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_rate_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
-from worker.wire.messages import MAX_LOCUSTFILE, Tracing, UserShare
+from worker.wire.messages import Tracing, UserShare
 from worker.wire.rows import AtEnd
 
 _NO_OVERRIDES = Overrides()
@@ -162,11 +160,6 @@ def _scenario(
     load = tuple(stage.stage() for stage in shape.load)
     if users and (fault := find_mix_fault(users, most_users(load), nodes=shape.nodes.expect, open_model=open_model)):
         document.fault(("users",), fault)
-    for locustfile in () if project is None else project.locustfiles:
-        try:
-            _check_locustfile(locustfile)
-        except InputError as error:
-            document.fault(("locustfile",), error.message)
     if fault := find_ramp_fault(load) or find_hold_fault(load, shape.sample_period):
         document.fault(("load",), fault)
     for index, rule in enumerate(shape.thresholds):
@@ -205,13 +198,6 @@ def _scenario(
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
         require=tuple(shape.require),
     )
-
-
-def _check_locustfile(file: Path) -> None:
-    """Refuse what could not be sent to nodes, before anything is started. Raises InputError."""
-    text = decode_input(file, read_input(file, 4 * MAX_LOCUSTFILE))
-    if len(text) > MAX_LOCUSTFILE:
-        raise InputError(f"has {len(text)} characters, where nodes take {MAX_LOCUSTFILE}", file=file)
 
 
 def _limits(shape: ValidityShape) -> ValidityLimits:

@@ -124,7 +124,9 @@ class StandingFleet:
                 agent.wait()
 
 
-def plan(piswarm: Piswarm, hold: str = "5s", users: int = 6, **changes: Any) -> Path:
+def plan(
+    piswarm: Piswarm, hold: str = "5s", users: int = 6, shares: dict[str, Any] | None = None, **changes: Any
+) -> Path:
     load = [{"users": users, "spawn_rate": 20, "hold": hold}]
     # All nodes are this machine, which has other work.
     busy = {"node_cpu": "100 %", "node_memory": "100 %", "worker_cpu": "100 %", "missing_samples": "100 %"}
@@ -136,4 +138,6 @@ def plan(piswarm: Piswarm, hold: str = "5s", users: int = 6, **changes: Any) -> 
         "latency_error": "10000 %",
     }
     nodes = {"expect": 10, "min": 1}
+    if shares is not None:
+        changes["users"] = shares
     return piswarm.scenario(**({"load": load, "nodes": nodes, "validity": {**busy, **lag}} | changes))

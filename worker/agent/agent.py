@@ -30,6 +30,7 @@ from worker.wire.messages import (
     Hello,
     HelloRequest,
     Leave,
+    ProjectPart,
     Quit,
     Sample,
     Welcome,
@@ -75,6 +76,9 @@ class Workers(Protocol):
 
     def assign(self, assignment: Assignment) -> None:
         """Run workers for this assignment, and no others, from the next `poll` on."""
+
+    def receive(self, part: ProjectPart) -> None:
+        """A part of the assignment's project has come."""
 
     def poll(self, now_s: float) -> Iterable[AgentMessage]:
         """Start and restart what is due; messages about what has happened, for the controller."""
@@ -222,6 +226,10 @@ class Agent:
             case Assign(assignment=assignment):
                 if self._workers is not None:
                     self._workers.assign(assignment)
+                    self._poll_at_s = 0.0
+            case ProjectPart():
+                if self._workers is not None:
+                    self._workers.receive(message)
                     self._poll_at_s = 0.0
             case HelloRequest():
                 self._samples = None

@@ -9,22 +9,35 @@ from collections.abc import Iterator
 
 import msgspec
 
-from worker.agent.locustfile_folder import LocustfileFolder
 from worker.agent.supervisor import Backoff, Supervisor
+from worker.project.cache import ProjectCache
+from worker.project.delivery import Delivery
+from worker.project.unpacking import BadArchiveError
 from worker.wire.curve import Endpoint, Keys
-from worker.wire.messages import MAX_WORKERS, Assignment, WorkerEnded, WorkerRecovered
+from worker.wire.messages import (
+    MAX_WORKERS,
+    Assignment,
+    ProjectPart,
+    ProjectRequest,
+    WorkerEnded,
+    WorkerRecovered,
+)
 from worker.wire.orders import WorkerOrders, WorkerSpec
 
 
 class AssignedWorkers:
     """An agent's `Workers`: one process each, kept alive by a Supervisor."""
 
-    def __init__(self, node: str, endpoint: Endpoint, keys: Keys, supervisor: Supervisor) -> None:
+    def __init__(
+        self, node: str, endpoint: Endpoint, keys: Keys, supervisor: Supervisor, cache: ProjectCache | None = None
+    ) -> None:
+        """`cache` has the Locust projects of runs; None is one in the folder of temporary files."""
         self._node = node
         self._endpoint = endpoint
         self._keys = keys
         self._supervisor = supervisor
-        self._locustfile: LocustfileFolder | None = None
+        self._cache = cache or ProjectCache.temporary()
+        self._delivery: Delivery | None = None
         self._prepared = True
         self._backoff = Backoff(node)
         self._prepare_at_s = 0.0
@@ -36,21 +49,24 @@ class AssignedWorkers:
         if assignment == self.assignment:
             return
         self.assignment = assignment
-        # The old ones go first, and with them the file that they may be reading.
+        # The old ones go first, and with them the files that they may be reading.
         self._supervisor.set_workers({})
-        self._remove_locustfile()
+        self._close_delivery()
+        if assignment.project is not None:
+            self._delivery = Delivery(assignment.project, self._node, self._cache)
         self._prepared, self._prepare_at_s = False, 0.0
 
+    def receive(self, part: ProjectPart) -> None:
+        """A part of a project has come."""
+        if self._delivery is not None:
+            self._delivery.receive(part)
+
     def _prepare(self, assignment: Assignment) -> None:
-        """Write the locustfile and the orders. Raises OSError where there is no room for it, or no descriptor left."""
+        """Write the orders. Raises OSError where there is no room for it, or no descriptor left."""
         work = assignment.work
-        if assignment.locustfile is not None:
-            self._remove_locustfile()
-            self._locustfile = LocustfileFolder(assignment.locustfile)
-            folder = str(self._locustfile.path.parent)
-            work = msgspec.structs.replace(
-                work, root=folder, locustfiles=[self._locustfile.path.name], working_directory=folder
-            )
+        if self._delivery is not None:
+            folder = self._delivery.folder
+            work = msgspec.structs.replace(work, root=folder, working_directory=folder)
         count = assignment.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
         self._supervisor.set_workers(
             {
@@ -63,17 +79,23 @@ class AssignedWorkers:
             }
         )
 
-    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered]:
-        """Start the workers that are due; messages about those that ended or can't be started, and those that recovered."""
+    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered | ProjectRequest]:
+        """Start the workers that are due; messages about those that ended or can't be started, and those that recovered.
+
+        What is missing of their project is asked for before.
+        """
         if not self._prepared and self.assignment is not None and now_s >= self._prepare_at_s:
             first = f"{self._node}_0"
             try:
+                if self._delivery is not None:
+                    yield from self._delivery.step(now_s)
+                    if not self._delivery.ready:
+                        return
                 self._prepare(self.assignment)
-            except OSError as error:
+            except (OSError, BadArchiveError) as error:
                 wait_s = self._backoff.after_end(0.0)
                 self._prepare_at_s = now_s + wait_s
-                how = f"the node can't keep what its workers need in {tempfile.gettempdir()}: {error.strerror or error}"
-                yield WorkerEnded(first, how, wait_s, self._backoff.crashing)
+                yield WorkerEnded(first, self._describe(error), wait_s, self._backoff.crashing)
             else:
                 self._prepared = True
                 if self._backoff.crashing:
@@ -84,15 +106,23 @@ class AssignedWorkers:
     def wait_s(self, now_s: float) -> float:
         """Seconds until a `poll` is due though no process ends."""
         own_s = math.inf if self._prepared else max(0.0, self._prepare_at_s - now_s)
+        if own_s == 0 and self._delivery is not None:
+            own_s = self._delivery.wait_s(now_s)
         return min(own_s, self._supervisor.wait_s(now_s))
 
     def stop(self, *, quit_sent: bool = False) -> None:
         """End all workers, as Supervisor.stop."""
         self._supervisor.stop(quit_sent=quit_sent)
-        self._remove_locustfile()
+        self._close_delivery()
         self.assignment, self._prepared = None, True
 
-    def _remove_locustfile(self) -> None:
-        if self._locustfile is not None:
-            self._locustfile.remove()
-            self._locustfile = None
+    def _close_delivery(self) -> None:
+        if self._delivery is not None:
+            self._delivery.close()
+            self._delivery = None
+
+    def _describe(self, error: OSError | BadArchiveError) -> str:
+        if isinstance(error, BadArchiveError):
+            return f"the project of the run can't be used: {error}"
+        place = tempfile.gettempdir() if self._delivery is None or self._delivery.ready else self._cache.folder
+        return f"the node can't keep what its workers need in {place}: {error.strerror or error}"

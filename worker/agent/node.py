@@ -14,11 +14,11 @@ import zmq
 from worker.agent.agent import Agent, serve
 from worker.agent.assigned_workers import AssignedWorkers
 from worker.agent.calibration import calibrate, state_folder
-from worker.agent.locustfile_folder import remove_abandoned
 from worker.agent.priority import raise_priority
 from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
 from worker.parent_watch import read_orders
+from worker.project.cache import ProjectCache
 from worker.telemetry.sensors import MachineSensors, Sensors
 from worker.wire.curve import end_context
 from worker.wire.orders import NodeOrders
@@ -26,9 +26,10 @@ from worker.wire.orders import NodeOrders
 
 def run_agent(orders: NodeOrders, sensors: Sensors, supervisor: Supervisor, terminated: Callable[[], bool]) -> None:
     """Serve as the node's agent until the controller ends the run, or `terminated` returns true."""
-    remove_abandoned()
+    cache = ProjectCache.of_node(state_folder(os.environ))
+    cache.clean()
     context = zmq.Context()
-    workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor)
+    workers = AssignedWorkers(orders.node, orders.endpoint, orders.keys, supervisor, cache)
     agent = Agent(orders.node, orders.endpoint, orders.keys, sensors, context=context, workers=workers)
     with open_signal_pipe() as wakeup_fd:
         serve([agent], until=terminated, wakeup_fd=wakeup_fd)

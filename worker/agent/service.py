@@ -16,12 +16,12 @@ from worker.agent.agent import Agent, serve
 from worker.agent.assigned_workers import AssignedWorkers
 from worker.agent.calibration import Calibration, calibrate, state_folder
 from worker.agent.keys import read_keys
-from worker.agent.locustfile_folder import remove_abandoned
 from worker.agent.priority import raise_priority
 from worker.agent.settings import DIRECTORY_VARIABLE, KEYS, find_directory, read_settings
 from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
 from worker.agent.watchdog import Watchdog
+from worker.project.cache import ProjectCache
 from worker.telemetry.sensors import MachineSensors
 from worker.wire.curve import end_context
 
@@ -43,11 +43,12 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     priority = raise_priority()  # before ZeroMQ starts its threads, so that they have it too
-    remove_abandoned()
     sensors = MachineSensors()
     folder = state_folder(os.environ)
+    cache = ProjectCache.of_node(folder)
+    cache.clean()
     calibration = Calibration(lambda: calibrate(sensors, folder), time.monotonic())
-    workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority))
+    workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority), cache)
     context = zmq.Context()
     agent = Agent(settings.node, settings.controller, keys, sensors, context=context, workers=workers, stays=True)
     watchdog = Watchdog(os.environ)

@@ -31,13 +31,19 @@ WAITING_S = 1.0
 """Requests in flight for at least this long are reported with their age."""
 MAX_WORKERS = 8
 """The most workers of one node: two for each core of a Pi."""
-MAX_LOCUSTFILE = 1 << 20
-"""The most characters of an operator's locustfile."""
+MAX_PROJECT_BYTES = 256 << 20
+"""The most bytes of all files of a Locust project together."""
+MAX_ARCHIVE_BYTES = 64 << 20
+"""The most bytes of its archive, which each node is sent."""
+MAX_PROJECT_FILES = 10_000
+PROJECT_PART_BYTES = 64 << 10
 MAX_PROJECT_DATA = 1 << 20
 """The most bytes of a message that a locustfile sends, or that its listeners attach to a report."""
 HEARTBEAT_INTERVAL_S = 1.0
 """The longest time between two messages of a connected agent."""
 
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""A SHA-256 in hexadecimal."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 SmallCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
 """A number of requests or users of one node."""
@@ -138,6 +144,13 @@ class WorkerRecovered(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Agent: a worker that was in a crash loop has stayed up."""
 
     worker: Text
+
+
+class ProjectRequest(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Agent: asks for the part of its workers' project that begins at `offset`, one at a time; at the end, that it has all of it."""
+
+    sha256: Sha256
+    offset: Annotated[int, msgspec.Meta(ge=0, le=MAX_ARCHIVE_BYTES)]
 
 
 class Leave(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -254,6 +267,16 @@ class Work(msgspec.Struct, frozen=True):
         return f"Work(run={self.run!r}, users={self.users!r}, host={self.host!r}, …)"
 
 
+class Project(msgspec.Struct, frozen=True):
+    """A Locust project that a node's workers need, as an archive (worker/project)."""
+
+    sha256: Sha256
+    """Of the archive."""
+    size: Annotated[int, msgspec.Meta(gt=0, le=MAX_ARCHIVE_BYTES)]
+    """Bytes of the archive."""
+    unpacked_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PROJECT_BYTES)]
+
+
 class Assignment(msgspec.Struct, frozen=True):
     """The work of a node's workers."""
 
@@ -264,8 +287,8 @@ class Assignment(msgspec.Struct, frozen=True):
     """The number of nodes in the fleet."""
     workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] | None = None
     """The number of workers; None for one per core."""
-    locustfile: Annotated[str, msgspec.Meta(max_length=MAX_LOCUSTFILE)] | None = None
-    """The text of the operator's locustfile, where the node has no file of it; `work.locustfile` has no locustfiles then."""
+    project: Project | None = None
+    """What the node is to fetch first; `work.locustfiles` lie in it, and `work.root` is None. None: nothing, all that is needed is there."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -278,6 +301,14 @@ class Assign(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Controller: run workers for this assignment and no others. Repeating it changes nothing."""
 
     assignment: Assignment
+
+
+class ProjectPart(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Controller: a part of a project's archive, as an agent has asked for it."""
+
+    sha256: Sha256
+    offset: Annotated[int, msgspec.Meta(ge=0, lt=MAX_ARCHIVE_BYTES)]
+    data: Annotated[bytes, msgspec.Meta(max_length=PROJECT_PART_BYTES)]
 
 
 class HelloRequest(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -311,8 +342,8 @@ class ArrivalDeal(msgspec.Struct, frozen=True, array_like=True):
     """The worker's slots, in order, by user class."""
 
 
-AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | Leave
-ControllerMessage = Welcome | Assign | HelloRequest | ClockRequest | Quit
+AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | ProjectRequest | Leave
+ControllerMessage = Welcome | Assign | ProjectPart | HelloRequest | ClockRequest | Quit
 
 
 class ProjectMessage(msgspec.Struct, frozen=True, array_like=True):

@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from master.errors import InputError
+from master.project.archive.files import find_files
+from master.project.archive.imported import sources_of
 from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
     check_packages,
     check_shadowed,
-    check_shipped,
     check_variables,
 )
+from master.project.checks.file_checks import check_shipped
 from master.project.checks.finding import Finding, Severity
 from master.project.checks.import_checks import Imported, check_imported, import_observed
 from master.project.checks.source_checks import Source, check_source
@@ -28,8 +30,9 @@ HINT = "docs/performance/locust-projects.md says what of Locust is honoured; not
 
 def import_checked(project: LocustProject) -> Imported:
     """Import the locustfiles. Raises InputError, also for modules of the operator's that piswarm's would hide from them."""
-    sources = [source for file in project.locustfiles if (source := Source.read(file)) is not None]
-    raise_refused([finding for source in sources for finding in check_shadowed(source)])
+    sources = [source for file in sources_of(project) if (source := Source.read(file)) is not None]
+    folders = {project.root, *(file.parent for file in project.locustfiles)}
+    raise_refused([finding for source in sources for finding in check_shadowed(source, folders)])
     file = project.locustfiles[0]
     try:
         return import_observed(project)
@@ -57,7 +60,10 @@ def check_locustfile(imported: Imported, *, real_nodes: bool) -> list[Finding]:
         *check_configuration([*folders, Path.home()]),
     ]
     if real_nodes:
-        found += check_shipped(sources, imported.modules, imported.opened, folders)
+        shipped = {file.source.resolve() for file in find_files(imported.project)}
+        found += check_shipped(
+            imported.project, sources, imported.modules, opened=imported.opened, folders=folders, shipped=shipped
+        )
         found += check_variables(sources, os.environ, own_variables(os.environ))
         found += check_packages(sources)
     return in_order(found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from master.project.checks.finding import Finding, refused, warned
-from master.project.checks.source_checks import Source, files_named, imports_of, variables_read
+from master.project.checks.source_checks import Source, imports_of, variables_read
 from worker.load.locust_options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
@@ -48,15 +49,17 @@ def check_configuration(folders: Iterable[Path]) -> list[Finding]:
     return found
 
 
-def check_shadowed(source: Source) -> list[Finding]:
-    """Modules beside the locustfile that have the name of a package of piswarm's, which an import of that name finds first."""
+def check_shadowed(source: Source, folders: Collection[Path]) -> list[Finding]:
+    """Modules in the `folders` of the import path that have the name of a package of piswarm's, which an import of that name finds first."""
     found = []
     for module, names, line in imports_of(source):
         package = module.partition(".")[0]
-        beside = [source.file.parent / f"{package}.py", source.file.parent / package / "__init__.py"]
+        beside = [folder / name for folder in folders for name in (f"{package}.py", f"{package}/__init__.py")]
         own = next((path for path in beside if path.is_file()), None)
         if package in _OURS and own is not None and not (package == "worker" and _has(module, names)):
-            what = f"`{module}` is piswarm's own package, which hides {own.relative_to(source.file.parent)} beside it"
+            what = (
+                f"`{module}` is piswarm's own package, which hides {os.path.relpath(own, source.file.parent)} beside it"
+            )
             found.append(refused(what, "Give that module another name.", source.file, line))
     return found
 
@@ -70,30 +73,6 @@ def _has(module: str, names: Iterable[str]) -> bool:
         return all(hasattr(found, name) or importlib.util.find_spec(f"{module}.{name}") is not None for name in names)
     except (ImportError, AttributeError):
         return False
-
-
-def check_shipped(
-    sources: Iterable[Source], modules: Mapping[str, Path], opened: Collection[Path], folders: Collection[Path]
-) -> list[Finding]:
-    """Modules and files that real nodes lack, since they get the text of the locustfile alone."""
-    locustfile, *_ = sources = list(sources)
-    remedy = "Put what it has into the locustfile, or install it as a package on the nodes."
-    lines = {name: line for name, _, line in imports_of(locustfile)}
-    found = [
-        refused(
-            f"imports {name} from {path}, and real nodes get the locustfile alone",
-            remedy,
-            locustfile.file,
-            lines.get(name),
-        )
-        for name, path in modules.items()
-    ]
-    remedy = "Put what it has into the locustfile."
-    named = {file: (source.file, line) for source in sources for file, line in files_named(source, folders).items()}
-    for file in sorted({*opened, *named} - {locustfile.file, *modules.values()}):
-        where = named.get(file, (locustfile.file, None))
-        found.append(refused(f"reads {file}, and real nodes get the locustfile alone", remedy, *where))
-    return found
 
 
 def check_variables(sources: Iterable[Source], environment: Mapping[str, str], given: Collection[str]) -> list[Finding]:

@@ -56,7 +56,7 @@ class _Opened:
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.on and event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-            self.paths.add(os.fsdecode(arguments[0]))
+            self.paths.add(os.path.abspath(os.fsdecode(arguments[0])))  # noqa: PTH100  # a relative one may mean another later
 
 
 _opened = _Opened()
@@ -67,6 +67,8 @@ def import_observed(project: LocustProject) -> Imported:
     before = set(sys.modules)
     _opened.begin()
     try:
+        if project.whole:
+            os.chdir(project.root)  # for good: so it is with workers
         classes, shapes = import_project(str(project.root), tuple(project.relative))
     finally:
         _opened.on = False

@@ -10,6 +10,7 @@ from typing import Protocol
 from master.fleet.node_checks import credible_facts
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
+from master.project.archive.parts import ProjectParts
 from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.printable import printable
@@ -24,6 +25,7 @@ from worker.wire.messages import (
     Hello,
     HelloRequest,
     Leave,
+    ProjectRequest,
     Sample,
     Welcome,
     WorkerEnded,
@@ -80,6 +82,8 @@ class Agents:
         self._hello_requested_s: dict[str, float] = {}
         self._assignments: Mapping[str, Assignment] = {}
         self._ended = False
+        self.parts: ProjectParts | None = None
+        """The project that nodes fetch; None where they need none."""
 
     def assign(self, assignments: Mapping[str, Assignment]) -> None:
         """From now on the workers of these nodes have this to do; of those that are here already, at once."""
@@ -104,6 +108,8 @@ class Agents:
     def end(self) -> None:
         """The run is over: agents that join now, as those do that wait for another one, are ignored."""
         self._ended = True
+        if self.parts is not None:
+            self.parts.close()
 
     def receive(self, name: str, message: AgentMessage, now_s: float) -> Sample | None:
         """Act on a message of an agent; a sample is handed back, if its node is known."""
@@ -172,7 +178,10 @@ class Agents:
             self._registry.node_left(name)
             return
         self._registry.note_contact(name, now_s)
-        if isinstance(message, WorkerEnded):
+        if isinstance(message, ProjectRequest):
+            if self.parts is not None and name in self._assignments:
+                self.parts.request(name, message, now_s)
+        elif isinstance(message, WorkerEnded):
             self._on_worker_ended(name, message)
         elif isinstance(message, WorkerRecovered) and _is_worker_of(name, message.worker):
             self._registry.note_crashing(name, crashing=False)
@@ -192,7 +201,9 @@ class Agents:
         self._log.event("worker ended", name, f"{end.worker}: {how}; {again}started again in {end.restart_in_s:.1f} s")
 
     def request_clocks(self) -> None:
-        """Once a second: ask a part of the agents, so that all are asked within CLOCK_REQUEST_INTERVAL_S."""
+        """Once a second: ask a part of the agents for their clocks, so that all are asked within CLOCK_REQUEST_INTERVAL_S."""
+        if self.parts is not None:
+            self.parts.poll(time.monotonic())
         count = len(self._registry.nodes) + 1
         if not self._clocks_due:
             self._clocks_due.extend([CONTROLLER, *self._registry.nodes])

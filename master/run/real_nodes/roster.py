@@ -13,7 +13,7 @@ from master.inventory.inventory import GROUP, read_inventory
 from master.inventory.node_settings import check_controllers
 from master.trust.state import StateDirectory, controller_keys, read_allowlist
 from worker.wire.curve import Keys
-from worker.wire.messages import MAX_LOCUSTFILE, Assignment, Work
+from worker.wire.messages import Assignment, Project, Work
 
 _SHOWN = 5
 
@@ -97,30 +97,20 @@ def read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
     return Roster(members, host.strip("[]"), int(port), str(state.resolve()))
 
 
-def assignments(work: Work, nodes: Sequence[str], roster: Roster | None) -> dict[str, Assignment]:
-    """Work order for each of all `nodes` of a run; simulated nodes have one worker each. Raises InputError.
+def assignments(
+    work: Work, nodes: Sequence[str], roster: Roster | None, project: Project | None
+) -> dict[str, Assignment]:
+    """Work order for each of all `nodes` of a run; simulated nodes have one worker each.
 
-    Real nodes get the text of the operator's own Locust file, since they have no copy of it.
+    They fetch the operator's `project`, since real nodes have no copy of it.
     """
+    if project is not None:
+        work = msgspec.structs.replace(work, root=None, working_directory=None)
     if roster is None:
-        return {name: Assignment(work, number, len(nodes), workers=1) for number, name in enumerate(nodes)}
-    text = None
-    if work.root is not None:
-        if len(work.locustfiles) > 1:
-            raise InputError("real nodes get the text of one locustfile, and the scenario names several")
-        text = _read_locustfile(Path(work.root, work.locustfiles[0]))
-        work = msgspec.structs.replace(work, root=None, locustfiles=[], working_directory=None)
+        return {
+            name: Assignment(work, number, len(nodes), workers=1, project=project) for number, name in enumerate(nodes)
+        }
     return {
-        member.name: Assignment(work, number, len(nodes), member.workers, text)
+        member.name: Assignment(work, number, len(nodes), member.workers, project)
         for number, member in enumerate(roster.members)
     }
-
-
-def _read_locustfile(file: Path) -> str:
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read as text: {error}", file=file) from None
-    if len(text) > MAX_LOCUSTFILE:
-        raise InputError(f"has {len(text)} characters, where nodes take {MAX_LOCUSTFILE}", file=file)
-    return text

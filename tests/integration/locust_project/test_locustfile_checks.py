@@ -171,32 +171,37 @@ def say(environment, **_):
 def test_what_real_nodes_would_not_have_is_refused_before_they_are_asked(
     piswarm: Piswarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Modules and files beside a locustfile are refused on real nodes, and variables of this machine are warned of."""
+    """What a project reads and nodes are not sent is refused with its place, and variables of this machine are warned of."""
     monkeypatch.setenv("SHOP_TOKEN", "x")
-    (tmp_path / "helpers").mkdir()
-    (tmp_path / "helpers" / "__init__.py").touch()
-    (tmp_path / "helpers" / "paths.py").write_text("PATH = '/health'\n", encoding="utf-8")
-    (tmp_path / "people.csv").write_text("ann\n", encoding="utf-8")
-    (tmp_path / "later.json").write_text("{}", encoding="utf-8")
+    folder = tmp_path / "shop"
+    (folder / "helpers").mkdir(parents=True)
+    (folder / "helpers" / "__init__.py").touch()
+    (folder / "helpers" / "paths.py").write_text("PATH = '/health'\n", encoding="utf-8")
+    (folder / "people.csv").write_text("ann\n", encoding="utf-8")
+    (folder / "later.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "outside.txt").touch()
     scenario = with_own(
         piswarm,
-        tmp_path,
+        folder,
         """
 import os, pathlib
 from helpers.paths import PATH
 NAMES = (pathlib.Path(__file__).parent / ("people" + ".csv")).read_text()
 TOKEN = os.environ["SHOP_TOKEN"]
-LATER = "later.json"
+LATER = "later.json", "../outside.txt"
 """,
+        locustfile="shop/own.py",
     )
     fleet = StandingFleet(tmp_path, 1)
     finished = piswarm.run(scenario, *fleet.options)
     assert finished.status == 2, finished.output
-    for words in ("imports helpers.paths from", "people.csv, and real nodes", "own.py:17: reads", "later.json, and"):
-        assert words in finished.output
+    unnamed = f"own.py: reads {folder}/people.csv, and nodes get only what the locustfiles' source names. Name the folder in the scenario"
+    assert unnamed in finished.output
+    assert f"own.py:17: reads {tmp_path}/outside.txt, and nodes get what lies in {folder} alone" in finished.output
+    assert "2 things" in finished.output
     assert not finished.directory.exists()
 
-    (tmp_path / "own.py").write_text(USERS + "import os\nTOKEN = os.environ['SHOP_TOKEN']\n", encoding="utf-8")
+    (folder / "own.py").write_text(USERS + "import os\nTOKEN = os.environ['SHOP_TOKEN']\n", encoding="utf-8")
     content = json.loads(scenario.read_text(encoding="utf-8"))
     content["nodes"] = {"expect": 1, "wait": "1s"}
     scenario.write_text(json.dumps(content), encoding="utf-8")

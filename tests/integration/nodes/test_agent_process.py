@@ -15,10 +15,11 @@ import msgspec
 import psutil
 import pytest
 from agent_process import WORK, AgentProcess, until
+from project_archives import answer, described, make_archive, member
 
 from worker.agent.calibration import FILE, CachedCapacity, Machine, cached_capacity
 from worker.agent.priority import STEP
-from worker.wire.messages import AgentHeartbeat, Assign, Assignment, Leave, Sample, Welcome, WorkerEnded
+from worker.wire.messages import AgentHeartbeat, Assign, Assignment, Leave, ProjectRequest, Sample, Welcome, WorkerEnded
 
 PERIOD_S = 0.05
 
@@ -122,27 +123,53 @@ def test_an_agent_that_is_told_to_end_says_good_bye(agent: AgentProcess) -> None
     assert not worker.is_running()
 
 
-def test_a_locustfile_of_an_agent_that_was_killed_is_removed_by_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A locustfile left by a killed agent is removed by the next agent, and not by one that starts while the former lives."""
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
+def fetch(agent: AgentProcess, archive: Path, parts: int = 100) -> None:
+    """Answer what the agent asks for, until it has all of it, but at most so many parts."""
+    for _ in range(parts):
+        request = agent.receive_a(ProjectRequest)
+        if request.offset == archive.stat().st_size:
+            return
+        agent.send(answer(archive, request))
+
+
+def test_a_project_survives_the_kill_of_its_agent(tmp_path: Path) -> None:
+    """What a killed agent had received of a project the next one need not fetch; what it had unpacked is removed by the next
+    one, and not by one that starts while the former lives.
+    """
+    archive = tmp_path / "archive"
+    make_archive(archive, member("own.py", b"import locust\n"), member("data", os.urandom(200_000)))
+    work = msgspec.structs.replace(WORK, locustfiles=["own.py"])
+    assign = Assign(Assignment(work, 0, 1, workers=1, project=described(archive)))
+    projects = tmp_path / "projects"
     with AgentProcess(tmp_path) as killed:
         killed.introduce()
         killed.send(Welcome(60.0))
-        killed.send(Assign(Assignment(WORK, 0, 1, workers=1, locustfile="import locust\n")))
-        (left,) = until(lambda: list(temporary.glob("*/locustfile.py")) or None)
+        killed.send(assign)
+        fetch(killed, archive, parts=2)
+        until(lambda: any(part.stat().st_size > 65_536 for part in projects.glob("*.part")) or None)
+    with AgentProcess(tmp_path) as killed:
+        killed.introduce()
+        killed.send(Welcome(60.0))
+        killed.send(assign)
+        request = killed.receive_a(ProjectRequest)
+        assert request.offset == 131_072
+        killed.send(answer(archive, request))
+        fetch(killed, archive)
+        (left,) = until(lambda: list(projects.glob("*/project/own.py")) or None)
         with AgentProcess(tmp_path) as other:
             other.introduce()
             assert left.exists()
+            # The archive is in the cache by now: nothing is asked for.
+            other.send(Welcome(60.0))
+            other.send(assign)
+            other.receive_a(WorkerEnded)
+            assert len(list(projects.glob("*/project/own.py"))) == 2
         killed.process.kill()
         killed.process.wait()
         assert left.exists()
         with AgentProcess(tmp_path) as heir:
             heir.introduce()
-            assert not list(temporary.iterdir())
+            assert [path.name for path in projects.iterdir()] == [f"{described(archive).sha256}.tar.gz"]
 
 
 def test_the_first_words_tell_a_capacity_that_is_kept(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from master.project.checks.environment_checks import (
     check_environment,
     check_packages,
     check_shadowed,
-    check_shipped,
     check_variables,
 )
 from master.project.checks.finding import Finding, Severity, refused, warned
@@ -59,7 +58,7 @@ def test_a_module_that_piswarms_own_hides_is_refused(tmp_path: Path, text: str) 
     """A module beside the locustfile with the name of a package of piswarm's, whose import would find that package, is refused."""
     for package in ("master", "worker"):
         (tmp_path / f"{package}.py").write_text("PATH = '/'\n", encoding="utf-8")
-    (finding,) = check_shadowed(source(tmp_path / "own.py", text))
+    (finding,) = check_shadowed(source(tmp_path / "own.py", text), [tmp_path])
     assert (finding.severity, finding.line) == (REFUSED, 1)
     assert text.split()[1].partition(".")[0] in finding.what
 
@@ -68,27 +67,12 @@ def test_piswarms_own_users_may_be_imported_beside_a_module_of_that_name(tmp_pat
     """Piswarm's own users can be imported beside a module named `worker`, since the package is what is found."""
     (tmp_path / "worker.py").write_text("", encoding="utf-8")
     assert (
-        check_shadowed(source(tmp_path / "own.py", "from worker.http import HttpUser\nfrom worker import pacing")) == []
+        check_shadowed(
+            source(tmp_path / "own.py", "from worker.http import HttpUser\nfrom worker import pacing"), [tmp_path]
+        )
+        == []
     )
-    assert check_shadowed(source(tmp_path / "sub" / "own.py", "from master import x")) == []
-
-
-def test_what_real_nodes_do_not_get_is_refused_by_name(tmp_path: Path) -> None:
-    """Modules and files that real nodes do not get, imported, read or named in strings, are refused, as only the
-    locustfile is sent.
-    """
-    own, helper, read, named = (tmp_path / name for name in ("own.py", "helper.py", "read.csv", "named.csv"))
-    for file in (own, helper, read, named):
-        file.write_text("", encoding="utf-8")
-    found = check_shipped(
-        [source(own, "import helper\nopen('named.csv')\nopen('own.py')\n")], {"helper": helper}, [read], [tmp_path]
-    )
-    assert {finding.severity for finding in found} == {REFUSED}
-    assert [(finding.what.split(",")[0], finding.line) for finding in found] == [
-        (f"imports helper from {helper}", 1),
-        (f"reads {named}", 2),
-        (f"reads {read}", None),
-    ]
+    assert check_shadowed(source(tmp_path / "sub" / "own.py", "from master import x"), [tmp_path / "sub"]) == []
 
 
 def test_variables_that_real_nodes_do_not_have_are_told() -> None:

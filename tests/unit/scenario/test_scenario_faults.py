@@ -6,7 +6,6 @@ import pytest
 
 from master.errors import ExitCode, InputError
 from master.scenario import LocustProject, load_scenario, project_of
-from worker.wire.messages import MAX_LOCUSTFILE
 
 DATA = Path(__file__).parent / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")
@@ -342,27 +341,6 @@ def test_a_name_is_required_where_the_file_name_can_not_serve(tmp_path: Path) ->
 def test_without_any_user_class_known_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no user classes are known"):
         load_scenario(written(tmp_path, base_with()), ())
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"# gr\xfcn\n", "own.py:1: is not UTF-8 text"),
-        (b"# -*- coding: latin-1 -*-\n# gr\xfcn\n", "own.py:2: is not UTF-8 text"),
-        (b"#" * (MAX_LOCUSTFILE + 1), "own.py: has 1048577 characters, where nodes take 1048576"),
-        (b"#" * (4 * MAX_LOCUSTFILE + 1), "own.py:1: is larger than"),
-    ],
-)
-def test_a_locust_file_that_no_node_could_be_sent_is_refused_before_it_is_imported(
-    tmp_path: Path, content: bytes, says: str
-) -> None:
-    """A locustfile that is not UTF-8 can't be sent to nodes and is refused before its import, with its line and the scenario's."""
-    (tmp_path / "own.py").write_bytes(content)
-    file = written(tmp_path, base_with(locustfile="own.py"))
-    with pytest.raises(InputError) as caught:
-        project_of(file)
-    assert caught.value.message.startswith(f"{file}:5: locustfile: {tmp_path / 'own.py'}:")
-    assert says in caught.value.message
 
 
 def test_peeking_for_the_locust_file_reports_every_fault_but_unknown_users(tmp_path: Path) -> None:

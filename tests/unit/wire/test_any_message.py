@@ -54,7 +54,7 @@ TEXTS = st.sampled_from(["", "ApiUser", "GET", "/x", "pi1", "pi1_0", "pi2_0", "\
 _decoders = {kind: msgspec.msgpack.Decoder(data) for kind, data in WORKER_MESSAGES.items()}
 
 
-def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one for each type
+def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  # one for each type
     """Return all values that the wire accepts for a type, sometimes at its edges."""
     match of:
         case inspect.IntType(ge=ge, le=le):
@@ -65,6 +65,8 @@ def values(of: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one 
             edges = [float(edge) for edge in EDGES if (low is None or edge >= low) and (le is None or edge <= le)]
             # Infinity is no less than any least value, and none of the most.
             return st.sampled_from(edges) | st.floats(low, math.inf if le is None else le, allow_nan=False)
+        case inspect.StrType(pattern=str()):
+            return st.sampled_from(["0a" * 32, "f" * 64])
         case inspect.StrType(min_length=least):
             return TEXTS.filter(lambda text: len(text) >= (least or 0))
         case inspect.BytesType():

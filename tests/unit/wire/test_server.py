@@ -27,6 +27,7 @@ from worker.wire.messages import (
     Hello,
     Leave,
     ProjectMessage,
+    ProjectRequest,
     Quit,
     Reading,
     Ready,
@@ -63,6 +64,7 @@ AGENT_MESSAGES = [
     ClockReply(1.5, 2.5, 3.5),
     WorkerEnded("pi1_0", "signal 9", 0.5, crashing=True),
     WorkerRecovered("pi1_0"),
+    ProjectRequest("0a" * 32, 0),
     Leave(),
 ]
 READY = Ready("2.47.0", 5, 1, "run")

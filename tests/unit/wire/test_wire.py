@@ -21,7 +21,10 @@ from worker.wire.messages import (
     Hello,
     HelloRequest,
     Leave,
+    Project,
     ProjectMessage,
+    ProjectPart,
+    ProjectRequest,
     Quit,
     Reading,
     Ready,
@@ -83,6 +86,7 @@ AGENT_MESSAGES = [
     ClockReply(5.5, 9.25, 1.7e9),
     WorkerEnded("pi1_0", "signal SIGKILL", 1.5, crashing=True),
     WorkerRecovered("pi1_0"),
+    ProjectRequest("0a" * 32, 65_536),
     Leave(),
 ]
 WORK = Work(
@@ -91,7 +95,8 @@ WORK = Work(
 CONTROLLER_MESSAGES = [
     Welcome(1.0),
     Assign(Assignment(WORK, 0, 1)),
-    Assign(Assignment(WORK, 499, 500, workers=8, locustfile="from locust import User  # Bändiger\n")),
+    Assign(Assignment(WORK, 499, 500, workers=8, project=Project("0a" * 32, 70_000, 1 << 20))),
+    ProjectPart("0a" * 32, 65_536, bytes(range(256))),
     HelloRequest(),
     ClockRequest(7.5),
     Quit(),
