@@ -8,6 +8,7 @@ from master.judge.offered_load import Arrivals, ClassArrivals, OfferedLoad
 from master.judge.result import (
     ClassLoad,
     EndpointResult,
+    ErrorResult,
     ExceptionResult,
     Excluded,
     InFlight,
@@ -26,8 +27,8 @@ from master.scenario.rules import Endpoint
 from master.store import Store, TargetRow
 from worker.load.histogram import EndpointStats, Histogram
 
-MAX_EXCEPTIONS = 100
-"""Different exceptions in a result; run.db has all that were kept."""
+MAX_KINDS = 100
+"""Different errors, and exceptions, in a result; run.db has all that were kept."""
 
 
 def load_of(scenario: Scenario, facts: RunFacts, offered: OfferedLoad) -> Load:
@@ -123,9 +124,22 @@ def unanswered_text(everything: EndpointStats, totals: Totals) -> str:
     return f"{said}; up to {totals.in_flight_peak} were in flight, the oldest for {age_ms / 1000:.0f} s ({' '.join(endpoint)})"
 
 
-def exceptions_of(store: Store) -> list[ExceptionResult]:
-    """The most frequent exceptions in users' code."""
-    return [
+def errors_of(store: Store) -> tuple[list[ErrorResult], int]:
+    """The most frequent errors of requests, and how many different ones there are besides."""
+    rows = store.errors()
+    found = [
+        ErrorResult(
+            method=row.method, name=row.name, error=row.error, count=row.occurrences, first_s=round(row.first_s, 3)
+        )
+        for row in rows[:MAX_KINDS]
+    ]
+    return found, len(rows) - len(found)
+
+
+def exceptions_of(store: Store) -> tuple[list[ExceptionResult], int]:
+    """The most frequent exceptions in users' code, and how many different ones there are besides."""
+    rows = store.exceptions()
+    found = [
         ExceptionResult(
             user_class=row.user_class,
             type=row.type,
@@ -134,8 +148,9 @@ def exceptions_of(store: Store) -> list[ExceptionResult]:
             line=row.line,
             count=row.occurrences,
         )
-        for row in store.exceptions()[:MAX_EXCEPTIONS]
+        for row in rows[:MAX_KINDS]
     ]
+    return found, len(rows) - len(found)
 
 
 def share_excluded(fitness: FitnessLog) -> float:

@@ -10,6 +10,7 @@ from master.formatting import counted
 from master.judge.faults import Faults
 from master.judge.figures import (
     endpoint_of,
+    errors_of,
     exceptions_of,
     excluded_of,
     in_flight_of,
@@ -24,6 +25,7 @@ from master.judge.offered_load import OfferedLoad, read_offered_load
 from master.judge.reason import reason_for
 from master.judge.result import (
     ClockOffset,
+    ErrorResult,
     ExceptionResult,
     Excluded,
     Gap,
@@ -79,7 +81,12 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     with_unfit.merge(totals.unfit)
     excluded_share = faults.attempt("the excluded share", lambda: share_excluded(fitness), 0.0)
     none: list[Excluded] = []
-    no_exceptions: list[ExceptionResult] = []
+    no_errors: tuple[list[ErrorResult], int] = ([], 0)
+    errors, further_errors = faults.attempt("the errors", lambda: errors_of(store), no_errors)
+    no_exceptions: tuple[list[ExceptionResult], int] = ([], 0)
+    exceptions, further_exceptions = faults.attempt(
+        "exceptions in users' code", lambda: exceptions_of(store), no_exceptions
+    )
     excluded = faults.attempt("the nodes that were unfit", lambda: excluded_of(store, facts.steady_seconds), none)
     lag = faults.attempt("the generator's lag", lambda: latency_of(fitness.lag_when_fit), latency_of(Histogram()))
     no_warnings: list[str] = []
@@ -123,7 +130,10 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         target_figures=faults.attempt("the target's figures", lambda: _target_figures(store, facts), None),
         latency_failed_ms=None if steady.failures is None else latency_of(steady.failures),
         in_flight=in_flight_of(totals),
-        exceptions=faults.attempt("exceptions in users' code", lambda: exceptions_of(store), no_exceptions),
+        errors=errors,
+        further_errors=further_errors,
+        exceptions=exceptions,
+        further_exceptions=further_exceptions,
         endpoints=[
             endpoint_of(endpoint, tally, totals.steady.get(endpoint, EndpointStats()), steady_s)
             for endpoint, tally in sorted(totals.whole.items())

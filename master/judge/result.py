@@ -90,6 +90,17 @@ class ExceptionResult(msgspec.Struct, kw_only=True):
     count: int
 
 
+class ErrorResult(msgspec.Struct, kw_only=True):
+    """An error of requests: at which endpoint, and how often in the whole run; both names are empty for what has no endpoint."""
+
+    method: str
+    name: str
+    error: str
+    count: int
+    first_s: float
+    """When it was first reported, in seconds of the run."""
+
+
 class Latency(msgspec.Struct, kw_only=True):
     """Latency in ms over the steady part; None where nothing was measured."""
 
@@ -195,7 +206,7 @@ class DataResult(msgspec.Struct, kw_only=True):
 
 
 class EndpointResult(msgspec.Struct, kw_only=True):
-    """One endpoint; times in ms."""
+    """One endpoint: requests of the whole run; rate per second, and times in ms, of the steady part."""
 
     method: str
     name: str
@@ -319,8 +330,14 @@ class Result(msgspec.Struct, kw_only=True):
     """Latency of failures in the steady part. `latency_ms` is without them, but for requests that got no answer, which are in
     it with their age. Thresholds take the worse of `latency_ms` and both together."""
     in_flight: InFlight | None = None
+    errors: list[ErrorResult] = []
+    """The most frequent ones; run.db has the others."""
+    further_errors: int = 0
+    """How many different ones there are besides."""
     exceptions: list[ExceptionResult] = []
     """The most frequent ones; run.db has the others."""
+    further_exceptions: int = 0
+    """How many different ones there are besides."""
     latency_all_ms: Latency
     """As `latency_ms`, with the requests measured by unfit nodes counted in."""
     generator_lag_ms: Latency

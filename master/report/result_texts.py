@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master import formatting
-from master.judge.result import DataResult, ExceptionResult, InFlight, TargetFigures
+from master.judge.result import DataResult, InFlight, TargetFigures
 
 
 def in_flight_text(in_flight: InFlight) -> str:
@@ -14,13 +14,6 @@ def in_flight_text(in_flight: InFlight) -> str:
     return (
         f"{peak}, oldest {formatting.duration(in_flight.oldest_ms / 1000)} ({formatting.shortened(in_flight.endpoint)})"
     )
-
-
-def exception_text(row: ExceptionResult) -> str:
-    """`12 × KeyError: 'id', Buyer, buyer.py:7 in on_start`."""
-    said = f"{row.type}: {row.message}" if row.message else row.type
-    where = ", ".join(part for part in (row.user_class, row.place) if part)
-    return f"{formatting.count(row.count)} × {formatting.shortened(said)}{', ' if where else ''}{where}"
 
 
 def data_text(table: DataResult) -> str:

@@ -11,13 +11,13 @@ from rich.text import Text
 
 from master.formatting import listed
 from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ThresholdResult, ValidityResult
-from master.report.result_texts import data_text, exception_text, in_flight_text, target_text
+from master.report.result_texts import data_text, in_flight_text, target_text
+from master.report.terminal_tables import tables_of
 from master.run.directory import RunDirectory
 from worker.printable import printable
 
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold yellow", "ABORTED": "bold yellow"}
 SHOWN_NODES = 3
-SHOWN_EXCEPTIONS = 3
 
 
 def print_summary(console: Console, result: Result, directory: RunDirectory) -> None:
@@ -44,6 +44,9 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     _add_notes(figures, result)
     console.print()
     console.print(figures, highlight=False)
+    for table in tables_of(result):
+        console.print()
+        console.print(table, highlight=False)
     rules = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
     for heading in ("", "threshold or check", "observed", "limit", "nodes beyond it"):
         rules.add_column(heading)
@@ -64,10 +67,6 @@ def _add_notes(figures: Table, result: Result) -> None:
     """What is said where there is anything to say."""
     if result.in_flight is not None and result.in_flight.oldest_ms is not None:
         figures.add_row("in flight", Text(in_flight_text(result.in_flight)))
-    for row in result.exceptions[:SHOWN_EXCEPTIONS]:
-        figures.add_row("exception", Text(exception_text(row)))
-    if len(result.exceptions) > SHOWN_EXCEPTIONS:
-        figures.add_row("", f"{len(result.exceptions) - SHOWN_EXCEPTIONS} further exceptions, in the report")
     for table in result.data:
         figures.add_row("data", Text(data_text(table)))
     if result.nodes.simulation_assumptions:
