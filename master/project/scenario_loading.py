@@ -8,18 +8,17 @@ from pathlib import Path
 
 from master.errors import InputError
 from master.project.checks.all_checks import in_order, raise_refused
-from master.project.checks.class_checks import check_hosts, check_weights
+from master.project.checks.class_checks import check_hosts, check_tags, check_weights
 from master.project.checks.finding import Finding
 from master.project.checks.task_checks import find_unfit_users
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
-from master.scenario import Overrides, Scenario, load_scenario, project_of
+from master.scenario import Overrides, Scenario, draft_of, load_scenario, project_of
 from master.services.payment import Mention
 from worker.http import HttpUser
 from worker.load.catalogue import user_classes
 from worker.tracing.installed import MissingTracingError, check_installed
 from worker.users.database.drivers import MissingDriverError, import_drivers
-from worker.wire.messages import UserShare
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ class LoadedScenario:
 
 def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> LoadedScenario:
     """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused."""
-    project = project_of(file, overrides.target)
+    draft = draft_of(file, overrides.target)
+    project = draft.project
     if project is None:
         known = user_classes()
         scenario = load_scenario(file, known, overrides, unfit_users=find_unfit_users(known))
@@ -61,10 +61,12 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
             _check_drivers(named)
         _check_tracing(scenario, makes_spans=any(issubclass(each, HttpUser) for each in named), real_nodes=real_nodes)
         return LoadedScenario(scenario, load_warnings(file, scenario))
-    process = ProjectProcess(project, real_nodes=real_nodes)
+    process = ProjectProcess(project, real_nodes=real_nodes, arguments=draft.arguments, environment=draft.environment)
     try:
         facts = process.inspect()
-        scenario = load_scenario(file, facts.by_name, overrides, facts.hosts, facts.unfit_users)
+        scenario = load_scenario(
+            file, facts.by_name, overrides, facts.hosts, facts.unfit_users, own_shares=facts.shares
+        )
         makes_spans = any(facts.by_name[name].makes_spans for name in scenario.users)
         _check_tracing(scenario, makes_spans=makes_spans, real_nodes=real_nodes)
         warnings = raise_refused(in_order([*facts.findings, *_check_users(project.locustfiles[0], facts, scenario)]))
@@ -76,13 +78,14 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
 
 
 def _check_users(file: Path, facts: ProjectFacts, scenario: Scenario) -> list[Finding]:
-    own = {
-        each.name: UserShare(0 if each.fixed_count else each.weight, each.fixed_count)
-        for each in facts.classes
-        if each.name in scenario.users
-    }
+    own = {name: share for name, share in facts.shares.items() if name in scenario.users}
     hosts = {name: host for name, host in facts.hosts.items() if name in scenario.users}
-    return [*check_hosts(file, hosts, scenario.target), *check_weights(file, own, scenario.users)]
+    tags = {name: facts.by_name[name].tags for name in scenario.users}
+    return [
+        *([] if scenario.hosts else check_hosts(file, hosts, scenario.target)),
+        *check_weights(file, own, scenario.users),
+        *check_tags(file, tags, scenario.tags, scenario.exclude_tags),
+    ]
 
 
 def load_warnings(file: Path, scenario: Scenario) -> list[str]:
@@ -128,7 +131,7 @@ def load_for_resume(file: Path) -> LoadedScenario:
     process = ProjectProcess(project, real_nodes=False)
     try:
         facts = process.inspect()
-        scenario = load_scenario(file, facts.by_name)
+        scenario = load_scenario(file, facts.by_name, hosts=facts.hosts)
     except BaseException:
         process.close()
         raise

@@ -57,7 +57,12 @@ def project_of(path: Path, target: str | None = None) -> LocustProject | None:
 
     Raises InputError with all the file's faults, except those that need the user classes; `target` is that of the command line.
     """
-    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, _ClassFacts()).project
+    return draft_of(path, target).project
+
+
+def draft_of(path: Path, target: str | None = None) -> Scenario:
+    """The scenario at `path` as far as it says it without its user classes, to find these. Raises InputError as `project_of` does."""
+    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, _ClassFacts())
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ def load_user_classes(
     chosen = []
     for name, share in shares.items():
         user_class = known[name]
-        user_class.weight, user_class.fixed_count = share.weight, share.fixed_count
+        # Locust leaves classes out that have neither.
+        user_class.weight = share.weight
+        user_class.fixed_count = share.fixed_count or share.per_node or share.per_worker
         chosen.append(user_class)
     return chosen

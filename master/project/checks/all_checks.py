@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from master.errors import InputError
 from master.project.archive.files import find_files
@@ -23,6 +24,7 @@ from master.project.checks.source_checks import Source, check_source
 from master.project.own_places import describe_place, place_of_traceback
 from master.scenario import LocustProject
 from worker.load.locust_options import own_variables
+from worker.wire.messages import ArgumentValue
 
 MEND = "Mend the locustfile."
 HINT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
@@ -48,13 +50,19 @@ def _describe(error: BaseException) -> str:
     return f"{ends}{type(error).__name__}: {error}{where}"
 
 
-def check_locustfile(imported: Imported, *, real_nodes: bool) -> list[Finding]:
-    """All findings on a locustfile, whatever the scenario says."""
+def check_locustfile(
+    imported: Imported,
+    *,
+    real_nodes: bool,
+    arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
+    environment: Collection[str] = (),
+) -> list[Finding]:
+    """All findings on a locustfile that gets these `arguments`, and whose nodes get the variables of `environment`."""
     files = [*imported.project.locustfiles, *sorted(set(imported.modules.values()))]
     sources = [source for file in files if (source := Source.read(file)) is not None]
     folders = [imported.project.root, Path.cwd()]
     found = [
-        *check_imported(imported),
+        *check_imported(imported, arguments),
         *(finding for source in sources for finding in check_source(source)),
         *check_environment(os.environ),
         *check_configuration([*folders, Path.home()]),
@@ -64,7 +72,7 @@ def check_locustfile(imported: Imported, *, real_nodes: bool) -> list[Finding]:
         found += check_shipped(
             imported.project, sources, imported.modules, opened=imported.opened, folders=folders, shipped=shipped
         )
-        found += check_variables(sources, os.environ, own_variables(os.environ))
+        found += check_variables(sources, os.environ, {*own_variables(os.environ), *environment})
         found += check_packages(sources)
     return in_order(found)
 

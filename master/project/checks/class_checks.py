@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from master.project.checks.finding import Finding, refused, warned
@@ -12,12 +12,34 @@ from worker.wire.messages import UserShare
 def check_hosts(file: Path, hosts: Mapping[str, str], target: str) -> list[Finding]:
     """Hosts of the classes that run, which are not the target."""
     shown = ", ".join(f"{name} {host}" for name, host in hosts.items())
-    if len({host.rstrip("/") for host in hosts.values()}) > 1:
-        remedy = "Run a scenario for each host, or have users make requests by full URLs, and take the hosts out."
-        return [refused(f"several hosts ({shown}), where all load goes to one target: {target}", remedy, file)]
     if any(host.rstrip("/") != target.rstrip("/") for host in hosts.values()):
         return [warned(f"the classes' host is not used ({shown})", f"All load goes to {target}.", file)]
     return []
+
+
+def check_tags(
+    file: Path,
+    tags_of: Mapping[str, Collection[str]],
+    tags: Collection[str] | None,
+    exclude_tags: Collection[str] | None,
+) -> list[Finding]:
+    """Tags that choose no task of the classes that run, `tags_of`, and classes that are left without a task."""
+    all_tags = {tag for each in tags_of.values() for tag in each}
+    found = [
+        warned(f"{key}: {tag!r} is on no task", f"There are: {', '.join(sorted(all_tags)) or 'none'}.", file)
+        for key, given in (("tags", tags), ("exclude_tags", exclude_tags))
+        for tag in given or ()
+        if tag not in all_tags
+    ]
+    if tags:
+        found += [
+            refused(
+                f"{name} has no task with one of the tags {', '.join(tags)}", "Leave the class out of `users`.", file
+            )
+            for name, own in tags_of.items()
+            if not {*own} & {*tags}
+        ]
+    return found
 
 
 def check_weights(file: Path, own: Mapping[str, UserShare], given: Mapping[str, UserShare]) -> list[Finding]:

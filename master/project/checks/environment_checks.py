@@ -24,8 +24,8 @@ def check_environment(environment: Mapping[str, str]) -> list[Finding]:
     found = []
     for name in sorted((locust_variables() | {*_TAGS}) & environment.keys()):
         if name in _TAGS:
-            remedy = "Unset it, and name user classes that have the wanted tasks alone."
-            found.append(refused(f"{name} is set, and tasks can't be chosen by their tags", remedy))
+            remedy = f"Unset it, and have the scenario say it: `{name.removeprefix('LOCUST_').lower()}: [{environment[name]}]`."
+            found.append(refused(f"{name} is set, and not used", remedy))
         else:
             found.append(warned(f"{name} is set, and not used", "The scenario and this command's options say it."))
     return found
@@ -80,7 +80,7 @@ def check_variables(sources: Iterable[Source], environment: Mapping[str, str], g
     return [
         warned(
             f"the environment variable {name} is set here, and real nodes don't have it",
-            "Let an option of the locustfile's own name it (env_var): such values are sent along.",
+            f"Name it in the scenario, and its value is sent along: `environment: [{name}]`.",
             source.file,
             line,
         )

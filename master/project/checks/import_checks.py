@@ -8,16 +8,18 @@ import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import locust
 from locust import LoadTestShape, User
 
-from master.project.checks.finding import Finding, refused, warned
+from master.project.checks.finding import Finding, refused
 from master.project.checks.source_checks import event_finding
 from master.scenario import LocustProject
 from worker.load.catalogue import import_project
-from worker.load.locust_options import OptionsError, own_options, own_variables, parse_options
+from worker.load.locust_options import OptionsError, own_variables, parse_options
+from worker.wire.messages import ArgumentValue
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = ("master", "worker")
@@ -90,7 +92,7 @@ def _is_operators(name: str, path: str) -> bool:
     return name.partition(".")[0] not in _OURS and not os.path.realpath(path).startswith(_LIBRARIES)
 
 
-def check_imported(imported: Imported) -> list[Finding]:
+def check_imported(imported: Imported, arguments: Mapping[str, ArgumentValue] = MappingProxyType({})) -> list[Finding]:
     """Shapes that are not followed, listeners of what never fires, and options that can't be given."""
     found = []
     for shape in imported.shapes:
@@ -108,27 +110,16 @@ def check_imported(imported: Imported) -> list[Finding]:
             finding = event_finding(event, *place_of_listener(listener, imported.file))
             if finding is not None:
                 found.append(finding)
-    return found + _check_options(imported)
+    return found + _check_options(imported, arguments)
 
 
-def _check_options(imported: Imported) -> list[Finding]:
+def _check_options(imported: Imported, arguments: Mapping[str, ArgumentValue]) -> list[Finding]:
     try:
-        own = own_options()
-        parse_options(own_variables(os.environ))
+        parse_options(own_variables(os.environ), arguments)
     except OptionsError as error:
-        return [refused(f"its own options: {error}", "Give them a default, or an env_var that is set.", imported.file)]
-    if not own:
-        return []
-    shown = ", ".join(f"{option.name} ({option.variable})" if option.variable else option.name for option in own)
-    remedy = "Each has its default, or the value of the environment variable that it names."
-    listener = locust.events.init_command_line_parser._handlers[0]  # noqa: SLF001
-    return [
-        warned(
-            f"own options can't be given on this command line: {shown}",
-            remedy,
-            *place_of_listener(listener, imported.file),
-        )
-    ]
+        remedy = "The scenario gives them values: `arguments: {name: value}`."
+        return [refused(f"its own options: {error}", remedy, imported.file)]
+    return []
 
 
 def place_of_listener(listener: Callable[..., Any], file: Path) -> tuple[Path, int | None]:

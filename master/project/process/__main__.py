@@ -43,7 +43,9 @@ def main() -> None:
 
     try:
         with watch.limit(orders.import_limit_s, refuse_late):
-            _, facts = inspect(project, real_nodes=orders.real_nodes)
+            _, facts = inspect(
+                project, real_nodes=orders.real_nodes, arguments=orders.arguments, environment=orders.environment
+            )
     except InputError as error:
         channel.send(Refused(error.message, error.hint))
         return

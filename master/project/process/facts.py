@@ -10,6 +10,7 @@ import msgspec
 from master.project.checks.finding import Finding
 from master.scenario import UnfitUsers
 from master.services.payment import Mention
+from worker.wire.messages import UserShare
 
 
 class ClassFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,14 @@ class ProjectFacts(msgspec.Struct, frozen=True):
     def by_name(self) -> Mapping[str, ClassFacts]:
         """The user classes by name."""
         return {each.name: each for each in self.classes}
+
+    @property
+    def shares(self) -> dict[str, UserShare]:
+        """The classes' own weights and fixed counts."""
+        return {
+            each.name: UserShare(0 if each.fixed_count else max(0, each.weight), max(0, each.fixed_count))
+            for each in self.classes
+        }
 
     @property
     def hosts(self) -> dict[str, str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 import locust
 from locust import TaskSet, User
 
 from master.errors import InputError
 from master.project.checks.all_checks import check_locustfile, import_checked
+from master.project.checks.finding import Finding
 from master.project.checks.import_checks import Imported, place_of_listener
 from master.project.checks.named_addresses import find_mentions
 from master.project.checks.task_checks import find_unfit_users
@@ -18,16 +20,24 @@ from master.scenario import LocustProject
 from worker.http import HttpUser
 from worker.load.locust_options import OptionsError, own_variables
 from worker.users.database.drivers import MissingDriverError, import_drivers
+from worker.wire.messages import ArgumentValue
 
 
-def inspect(project: LocustProject, *, real_nodes: bool) -> tuple[Imported, ProjectFacts]:
-    """Import the project. Raises InputError."""
+def inspect(
+    project: LocustProject,
+    *,
+    real_nodes: bool,
+    arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
+    environment: Collection[str] = (),
+) -> tuple[Imported, ProjectFacts]:
+    """Import the project, whose own options get `arguments`; nodes get the variables of `environment`, too. Raises InputError."""
     imported = import_checked(project)
-    return imported, facts_of(imported, real_nodes=real_nodes)
+    findings = check_locustfile(imported, real_nodes=real_nodes, arguments=arguments, environment=environment)
+    return imported, facts_of(imported, findings)
 
 
-def facts_of(imported: Imported, *, real_nodes: bool) -> ProjectFacts:
-    """What there is to say about a project that is imported."""
+def facts_of(imported: Imported, findings: list[Finding]) -> ProjectFacts:
+    """What there is to say about a project that is imported, with the findings on it."""
     unfit = find_unfit_users(imported.classes)
     try:
         variables = own_variables(os.environ)
@@ -47,7 +57,7 @@ def facts_of(imported: Imported, *, real_nodes: bool) -> ProjectFacts:
             ShapeFacts(type(shape).__name__, *place_of_listener(type(shape).tick, imported.file))
             for shape in imported.shapes
         ],
-        findings=check_locustfile(imported, real_nodes=real_nodes),
+        findings=findings,
         variables=variables,
         modules=dict(imported.modules),
         opened=imported.opened,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from master.project.process.facts import ProjectFacts
+from worker.wire.messages import ArgumentValue
 
 MAX_BYTES = 16 << 20
 """A longer message ends the process that sends it."""
@@ -30,6 +31,10 @@ class ProcessOrders(msgspec.Struct, frozen=True):
     real_nodes: bool
     import_limit_s: float
     """An import that takes longer is given up."""
+    arguments: dict[str, ArgumentValue] = {}
+    """Values of the locustfile's own options that the scenario gives."""
+    environment: list[str] = []
+    """Environment variables that nodes get, too."""
 
 
 class Inspected(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -8,8 +8,9 @@ import re
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import gevent
 from gevent import socket
@@ -23,6 +24,7 @@ from master.project.process.hang_watch import STACK_SIGNAL
 from master.project.process.messages import Inspected, ProcessOrders, Refused, decode_from_process
 from master.run.processes.child_process import Child
 from master.scenario import LocustProject
+from worker.wire.messages import ArgumentValue
 
 IMPORT_LIMIT_S = 60.0
 """An import that takes longer is given up. Packages that load a model, or read a large file, take some seconds."""
@@ -50,7 +52,15 @@ def _noted_interrupts() -> Iterator[list[int]]:
 class ProjectProcess:
     """One process with one project in it. A context manager, which ends it."""
 
-    def __init__(self, project: LocustProject, *, real_nodes: bool, import_limit_s: float = IMPORT_LIMIT_S) -> None:
+    def __init__(
+        self,
+        project: LocustProject,
+        *,
+        real_nodes: bool,
+        import_limit_s: float = IMPORT_LIMIT_S,
+        arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
+        environment: Sequence[str] = (),
+    ) -> None:
         """Start it; `real_nodes` are those that the project is to be checked for."""
         self._locustfile = project.locustfiles[0]
         self._import_limit_s = import_limit_s
@@ -72,6 +82,8 @@ class ProjectProcess:
                         project.whole,
                         real_nodes,
                         import_limit_s,
+                        dict(arguments),
+                        list(environment),
                     ),
                     pass_descriptor=theirs.fileno(),
                 )

@@ -66,15 +66,6 @@ def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Pa
             id="exit code",
         ),
         pytest.param(
-            "class Bank(HttpUser):\n"
-            "    host = 'http://bank.test'\n"
-            "    @task\n"
-            "    def page(self): self.client.get('/')\n"
-            "Visitor.host = 'http://shop.test'\n",
-            "several hosts (Visitor http://shop.test, Bank http://bank.test), where all load goes to one target: embedded",
-            id="hosts",
-        ),
-        pytest.param(
             "class Bank(HttpUser):\n    def on_start(self): self.client.get('/')\n",
             "scenario.yml:1: users.Bank: has no task, so its users would make no request: give the class one (@task)",
             id="no task",
@@ -133,8 +124,6 @@ def test_what_is_merely_not_used_is_told_at_the_start_and_kept(
 Visitor.weight = 3
 Visitor.fixed_count = 1
 Visitor.host = "http://other.test"
-events.usage_monitor.add_listener(print)
-
 @events.init_command_line_parser.add_listener
 def add(parser):
     parser.add_argument("--tenant", env_var="SHOP_TENANT", default="acme")
@@ -156,14 +145,12 @@ def say(environment, **_):
         "LOCUST_USERS is set, and not used. ",
         "the classes' host is not used (Visitor http://other.test). All load goes to embedded.",
         "weights and fixed counts of the classes are not used (Visitor = 1). ",
-        "the event usage_monitor never fires here",
-        "own.py:18: own options can't be given on this command line: --tenant (SHOP_TENANT), --depth. ",
     ]
     assert len(warnings) == len(expected), warnings
     for words in expected:
         assert len([one for one in warnings if words in one]) == 1, (words, warnings)
     report = (finished.directory / "report.html").read_text(encoding="utf-8")
-    assert "the event usage_monitor never fires here" in report
+    assert "weights and fixed counts of the classes are not used" in report
     assert log.read_text() == "<globex>"
     assert "a word to keep" in (finished.directory / "logs" / "rack-1.log").read_text(encoding="utf-8")
 

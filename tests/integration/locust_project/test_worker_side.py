@@ -16,7 +16,7 @@ import json, os
 
 import gevent
 import locust
-from locust import User, constant, events, task
+from locust import User, constant, events, tag, task
 from locust.exception import StopUser
 
 LOG = os.environ["WORKER_SIDE_LOG"]
@@ -42,14 +42,24 @@ def test_start(environment, **_):
     note(environment.runner.client_id, "test_start")
 
 
+@events.init_command_line_parser.add_listener
+def options(parser):
+    parser.add_argument("--tenant", default="acme")
+
+
 class Quick(User):
     wait_time = constant(0.2)
+
+    @tag("never")
+    @task
+    def never(self):
+        note(self.environment.runner.client_id, "never")
 
     @task
     def twice(self):
         worker = self.environment.runner.client_id
         if not hasattr(self, "heard"):
-            note(worker, "began")
+            note(worker, "began", self.environment.parsed_options.tenant, os.environ["WORKER_SIDE_TOKEN"] == "sesame")
             self.heard = []
             events.request.add_listener(lambda name, **_: self.heard.append(name))
         events.request.fire(
@@ -105,13 +115,17 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     (folder / "own.py").write_text(LOCUSTFILE)
     scenario = piswarm.scenario(
         locustfile="own.py",
-        users={"Quick": "= 4", "Once": "= 4", "Broken": "= 2", "NeverMade": "= 2"},
+        users={"Quick": "= 2 per node", "Once": "= 4", "Broken": "= 2", "NeverMade": "= 2"},
         load=[{"users": 12, "spawn_rate": 6, "hold": "12s"}],
         nodes={"expect": 2},
         thresholds=[],
+        arguments={"tenant": "globex"},
+        exclude_tags=["never"],
+        environment=["WORKER_SIDE_TOKEN"],
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("WORKER_SIDE_LOG", str(log))
+        patched.setenv("WORKER_SIDE_TOKEN", "sesame")
         yield Seen(piswarm.run(scenario), log)
     piswarm.close()
 
@@ -135,6 +149,16 @@ def test_events_fire_in_each_worker_as_often_as_locust_fires_them(seen: Seen) ->
 def test_a_listener_of_test_start_may_take_its_time(seen: Seen) -> None:
     """A listener of test_start that takes longer than workers wait for a controller delays users, and keeps nobody from reporting."""
     assert (seen.finished.result["nodes"]["lost"], seen.everywhere("began")) == (0, 4), seen.finished.output
+
+
+def test_tasks_options_variables_and_users_of_each_node_are_as_the_scenario_says(seen: Seen) -> None:
+    """Each node has its own users, with the scenario's arguments and variables, and no task with an excluded tag; no file has the secret."""
+    for worker in seen.workers:
+        assert seen.of(worker, "began") == [["globex", True]] * 2
+    assert seen.everywhere("never") == 0
+    files = [file for file in seen.finished.directory.rglob("*") if file.is_file()]
+    assert len(files) > 4
+    assert not [file for file in files if b"sesame" in file.read_bytes()]
 
 
 def test_users_that_have_ended_by_themselves_are_not_made_again(seen: Seen) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from master.project.checks.class_checks import check_hosts, check_weights
+from master.project.checks.class_checks import check_hosts, check_tags, check_weights
 from master.project.checks.finding import Severity
 from worker.wire.messages import UserShare
 
@@ -22,11 +22,11 @@ def test_the_one_host_of_the_classes_is_told_of_where_it_is_not_the_target() -> 
     assert check_hosts(FILE, {"A": TARGET + "/"}, TARGET) == []
 
 
-def test_several_hosts_are_refused() -> None:
-    """User classes with several hosts are refused, since all load would go to one of them."""
+def test_several_hosts_are_warned_of_where_there_is_a_target() -> None:
+    """Hosts of user classes go behind a target that is given, as with Locust, and the operator is told."""
     (finding,) = check_hosts(FILE, {"A": "http://a.test", "B": TARGET}, TARGET)
-    assert finding.severity is REFUSED
-    assert "A http://a.test" in finding.what
+    assert finding.severity is WARNED
+    assert TARGET in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,23 @@ def test_fixed_counts_of_classes_are_told_of_where_the_scenarios_are_others() ->
     assert check_weights(FILE, own, {"A": UserShare(fixed_count=2), "B": UserShare(weight=1)}) == []
     (finding,) = check_weights(FILE, own, {"A": UserShare(weight=1), "B": UserShare(weight=1)})
     assert "A = 2" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("tags", "exclude_tags", "found"),
+    [
+        (None, None, []),
+        (("a",), None, [(REFUSED, "C has no task with one of the tags a")]),
+        (("a", "b", "x"), None, [(WARNED, "tags: 'x' is on no task"), (REFUSED, "C has no task")]),
+        (None, ("a", "x"), [(WARNED, "exclude_tags: 'x' is on no task")]),
+        ((), (), []),
+    ],
+)
+def test_tags_that_choose_nothing_are_named(
+    tags: tuple[str, ...] | None, exclude_tags: tuple[str, ...] | None, found: list[tuple[Severity, str]]
+) -> None:
+    """A tag on no task is a warning, and a class that a choice leaves without a task is refused."""
+    findings = check_tags(FILE, {"A": {"a", "b"}, "B": {"a"}, "C": set()}, tags, exclude_tags)
+    assert [
+        (finding.severity, finding.what[: len(what)]) for finding, (_, what) in zip(findings, found, strict=True)
+    ] == found
