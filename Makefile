@@ -20,7 +20,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 
 truth: $(READY) ## Show that a run's figures are true, or that it says that they are not
 	$(VENV)/bin/python tests/truth $(TRUTH)
+
+rows: $(READY) ## Show that no data row is used twice: 500 nodes, half of them killed, and the controller; about three minutes
+	ROWS_NODES=500 $(VENV)/bin/pytest -s -q tests/integration/run/test_data_rows.py -k seen_twice
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .

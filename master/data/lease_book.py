@@ -21,7 +21,7 @@ RESEND_S = 2.5
 """A lease that its worker does not know of after so long is sent again."""
 RECALL_S = 1.5
 """Workers with rows that they may not need are asked so often to give them back, while others wait for one."""
-MAX_OUT = 200_000
+MAX_OUT = 50_000
 """The most numbers that one worker has at a time."""
 MAX_SPANS = 1000
 """The most spans of a lease."""
@@ -170,8 +170,9 @@ class LeaseBook:
         self._incarnations[worker] = incarnation
         if before is not None and before != incarnation:
             self._end((worker, before))
-        for holder in [holder for holder in self._holdings if holder[0] == worker and holder[1] != incarnation]:
-            self._end(holder)
+        if self._assume_users:  # what another controller has leased to one that ended without it
+            for holder in [holder for holder in self._holdings if holder[0] == worker and holder[1] != incarnation]:
+                self._end(holder)
         if (holding := self._holdings.get((worker, incarnation))) is not None:
             holding.lost = False
 
@@ -179,8 +180,9 @@ class LeaseBook:
         """A worker is ordered to run users: it may use what it holds from now on."""
         if worker not in self._with_users:
             self._with_users.add(worker)
-            for (name, _), holding in self._holdings.items():
-                holding.may_have_used |= name == worker
+            holding = self._holdings.get((worker, self._incarnations.get(worker, 0)))
+            if holding is not None:
+                holding.may_have_used = True
 
     def lose(self, worker: str) -> None:
         """Nothing is heard of a worker any more; it may go on with what it holds all the same."""

@@ -214,7 +214,7 @@ def _target_figures(store: Store, facts: RunFacts) -> TargetFigures | None:
 def _offered_load(scenario: Scenario, store: Store, facts: RunFacts, faults: Faults) -> OfferedLoad:
     if not scenario.open_model:
         return OfferedLoad()
-    by_plan = facts.aborted is None and facts.broken_rule is None
+    by_plan = not (facts.aborted or facts.broken_rule or facts.ended_early)
     load = read_offered_load(store, set(facts.steady_seconds), facts.offered, by_plan=by_plan)
     if store.damaged_lateness:
         faults.found.append(

@@ -55,6 +55,8 @@ class RunFacts:
     """The rule with `abort` that ended the run, as it stood then."""
     aborted: str | None = None
     """Why the run ended before its time, None when it did not; a broken `abort` rule is no such reason."""
+    ended_early: bool = False
+    """Whether it ended before its time for whatever reason, also in order."""
     warnings: Sequence[str] = ()
     """Warnings on the input that the operator got at the start."""
     offered: int | None = None

@@ -99,6 +99,7 @@ def _facts(
         broken_rule=collector.broken_rule,
         silent_classes=collector.user_classes.silent,
         aborted=stop.reason or collector.record.stop_reason,
+        ended_early=stop.requested,
         offered=None
         if collector.timeline.arrivals is None
         else collector.timeline.offered_before(collector.duration_s),

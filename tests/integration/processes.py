@@ -233,7 +233,7 @@ class Piswarm:
         self._started.append(Started(process, out))
         return self._started[-1]
 
-    def resume(self, directory: Path) -> Finished:
+    def resume(self, directory: Path, timeout_s: float = 60) -> Finished:
         """Resume the run in `directory` and wait for its end."""
         process = subprocess.Popen(
             [*PISWARM, "resume", str(directory)],
@@ -243,7 +243,7 @@ class Piswarm:
             text=True,
         )
         self._started.append(Started(process, directory))
-        return self._started[-1].finish()
+        return self._started[-1].finish(timeout_s)
 
     def run(self, scenario: Path, *options: str) -> Finished:
         return self.start(scenario, *options).finish()
