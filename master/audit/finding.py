@@ -90,11 +90,19 @@ class AuditResult:
         found = [finding for check in self.checks for finding in check.findings]
         return sorted(found, key=lambda finding: (-finding.rule.severity, finding.rule.id))
 
+    def count(self, outcome: Outcome) -> int:
+        """How many checks came to this outcome."""
+        return sum(check.outcome is outcome for check in self.checks)
+
+    @property
+    def ended(self) -> int:
+        """How many checks came to an end."""
+        return self.count(Outcome.PASSED) + self.count(Outcome.FAILED)
+
     @property
     def pass_rate(self) -> float | None:
         """The share of checks without findings among those that came to an end; None where none did."""
-        ended = [check for check in self.checks if check.outcome in {Outcome.PASSED, Outcome.FAILED}]
-        return sum(check.outcome is Outcome.PASSED for check in ended) / len(ended) if ended else None
+        return self.count(Outcome.PASSED) / self.ended if self.ended else None
 
     def fails(self, fail_on: Severity) -> bool:
         """Whether a finding is as bad as `fail_on` or worse."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from master.audit.finding import AuditResult, CheckResult
+from master.audit.finding import AuditResult, CheckResult, Outcome
 
 
 def check_line(number: int, count: int, check: CheckResult) -> str:
@@ -22,8 +22,9 @@ def summary_lines(result: AuditResult) -> Iterator[str]:
         yield f"{rule.severity.label.upper()} {rule.id}: {rule.title}"
         yield from (f"    {line}" for line in finding.evidence.splitlines())
         yield f"    Remedy: {rule.remedy} ({', '.join(rule.references)})"
-    rate = "–" if result.pass_rate is None else f"{result.pass_rate:.0%}"
+    rate = "" if result.pass_rate is None else f" ({result.pass_rate:.0%})"
+    not_looked = len(result.checks) - result.ended
     yield (
-        f"{result.target}: {len(result.findings)} findings, {rate} of checks passed; "
-        f"{result.requests} requests in {result.duration_s:.1f} s"
+        f"{result.target}: {len(result.findings)} findings; {result.count(Outcome.PASSED)} of {result.ended} checks passed{rate}"
+        f"{f', {not_looked} not run or not ended' if not_looked else ''}; {result.requests} requests in {result.duration_s:.1f} s"
     )

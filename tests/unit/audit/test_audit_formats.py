@@ -66,6 +66,7 @@ def test_the_pass_rate_is_of_the_checks_that_ended() -> None:
         check(Outcome.INCOMPLETE, reason="r"),
     )
     assert found.pass_rate == 0.5
+    assert "; 1 of 2 checks passed (50%), 2 not run or not ended; " in list(summary_lines(found))[-1]
     assert result(check(Outcome.NOT_RUN)).pass_rate is None
 
 
