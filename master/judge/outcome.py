@@ -22,6 +22,7 @@ from master.judge.figures import (
     unanswered_text,
 )
 from master.judge.offered_load import OfferedLoad, read_offered_load
+from master.judge.project_outcome import project_rules, with_halt
 from master.judge.reason import reason_for
 from master.judge.result import (
     ClockOffset,
@@ -73,6 +74,7 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     unwatched = service_outcomes(scenario.require, None, facts.duration_s)
     services = faults.attempt("the required services", lambda: _service_outcomes(scenario, store, facts), unwatched)
     totals.outcomes = [*totals.outcomes, *services]
+    totals.outcomes += project_rules(facts.project, scenario.thresholds)
     steady_s, model = len(facts.steady_seconds), "open" if scenario.open_model else "closed"
     everything = EndpointStats.merged(totals.whole.values())
     steady = EndpointStats.merged(totals.steady.values())
@@ -98,19 +100,20 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     verdict = decide(totals.outcomes, validity, facts.aborted)
     if faults.found and verdict is Verdict.PASS:
         verdict = Verdict.INVALID
+    reason = reason_for(
+        verdict,
+        totals.outcomes,
+        validity,
+        facts.aborted,
+        faults.found,
+        unanswered=unanswered_text(everything, totals),
+        lost=lost_text(services),
+    )
     return Result(
         run_id=facts.run_id,
         scenario=scenario.name,
         verdict=verdict.value,
-        reason=reason_for(
-            verdict,
-            totals.outcomes,
-            validity,
-            facts.aborted,
-            faults.found,
-            unanswered=unanswered_text(everything, totals),
-            lost=lost_text(services),
-        ),
+        reason=with_halt(reason, facts.project),
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
         gaps=[Gap(from_s=round(from_s, 3), to_s=round(to_s, 3)) for from_s, to_s in facts.gaps],

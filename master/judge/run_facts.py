@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from master.judge.project_outcome import ProjectOutcome
 from master.judge.result import DataResult
 from master.judge.target.thresholds import ThresholdOutcome
 
@@ -67,3 +68,5 @@ class RunFacts:
     """What became of data rows."""
     cache: CacheCounts | None = None
     """What the target counted of its cache in the steady part; None when it does not say."""
+    project: ProjectOutcome | None = None
+    """What the master side of the Locust project has to say; None without one."""

@@ -10,6 +10,7 @@ from locust import __version__ as locust_version
 from master.errors import AbortError
 from master.fleet.refusals import refusal_warnings
 from master.judge.outcome import conclude
+from master.judge.project_outcome import ProjectOutcome
 from master.judge.result import Result
 from master.judge.run_facts import CacheCounts, RunFacts
 from master.judge.target.bottleneck import find_bottleneck
@@ -48,6 +49,8 @@ class LoadOutcome:
     """Workers that sent no final report."""
     cache: CacheCounts | None = None
     """What the target counted of its caches in the steady part; None where it did not say."""
+    project: ProjectOutcome | None = None
+    """What the locustfile's master side has to say; None without a locustfile."""
 
 
 def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
@@ -106,7 +109,12 @@ def _facts(
         start_skew_s=collector.timeline.start_skew_s,
         data=collector.data.results(),
         cache=outcome.cache,
-        warnings=[*warnings, *refusal_warnings(prepared.store.events()), *lost_spans(prepared.store.errors())],
+        warnings=[
+            *warnings,
+            *_project_warnings(outcome.project),
+            *refusal_warnings(prepared.store.events()),
+            *lost_spans(prepared.store.errors()),
+        ],
     )
 
 
@@ -131,8 +139,18 @@ def _bare_facts(prepared: PreparedRun, stop: StopRequest, outcome: LoadOutcome, 
         unreported_workers=sorted(outcome.unreported_workers),
         locust_version=locust_version,
         aborted=stop.reason,
-        warnings=warnings,
+        warnings=[*warnings, *_project_warnings(outcome.project)],
+        project=outcome.project,
     )
+
+
+def _project_warnings(project: ProjectOutcome | None) -> list[str]:
+    if project is None:
+        return []
+    said = [] if project.halted is None else [f"the run ended before its time: {project.halted}"]
+    if project.dropped:
+        said.append(f"{project.dropped} reports and messages of workers were dropped: listeners were too slow for them")
+    return said
 
 
 def _with_bottleneck(result: Result, facts: RunFacts, prepared: PreparedRun) -> Result:

@@ -15,6 +15,7 @@ from master.fleet.states import USABLE, NodeState
 from master.run.collect.collector import Collector
 from master.run.live_view import LatestArrivals, Snapshot, View
 from master.run.processes.local import LocalProcesses
+from master.run.project_run import ProjectRun
 from master.run.real_nodes.revocations import Revocations
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
@@ -61,6 +62,8 @@ class Monitor:
     storage: StorageMonitor | None = None
     """Where what is measured is kept."""
     target: TargetMonitor | None = None
+    project: ProjectRun | None = None
+    """The master side of the Locust project; None without one."""
     services: ServiceWatch | None = None
     on_fault: Callable[[Exception], None] | None = None
     """Called with what a poll fails by."""
@@ -126,12 +129,7 @@ class Monitor:
         if self.storage is not None:
             self._check_storage(self.storage)
         self.master.rebalance(1.0)
-        if self.storage is None or self.storage.writable:
-            if self.target is not None:
-                self._look_at_target(self.target)
-            if self.services is not None and self._load_is_on:
-                self.services.poll(self.collector.offset_s())
-            self.collector.tick(self.master.user_count, self.master.acknowledge)
+        self._keep()
         if self.collector.began and not self.stop.requested:
             self._show()
             if not self.registry.usable:
@@ -141,6 +139,17 @@ class Monitor:
             self.stop.request(f"the embedded target ended in mid-run: {target_end}")
         if self.collector.broken_rule is not None:
             self.stop.request()
+
+    def _keep(self) -> None:
+        """Store what came, and tell the master side of a Locust project of it."""
+        if self.storage is None or self.storage.writable:
+            if self.target is not None:
+                self._look_at_target(self.target)
+            if self.services is not None and self._load_is_on:
+                self.services.poll(self.collector.offset_s())
+            self.collector.tick(self.master.user_count, self.master.acknowledge)
+        if self.project is not None:
+            self.project.tick()
 
     def _check_processes(self, now_s: float) -> None:
         for how in self.processes.ended_generators():

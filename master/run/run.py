@@ -27,6 +27,7 @@ from master.run.open_load import DEALT_AHEAD_S, OpenLoad
 from master.run.prepared_run import PreparedRun, raise_file_limit
 from master.run.processes.limits import limit_warnings
 from master.run.processes.local import LocalProcesses
+from master.run.project_run import ProjectParts, ProjectRun
 from master.run.real_nodes.revocations import Revocations
 from master.run.resume import prepare_resumed
 from master.run.shutdown import RunFaults, Shutdown, reason_of
@@ -158,6 +159,11 @@ class _Execution:
         self._target = TargetMonitor(scenario, prepared.store)
         self._services = ServiceWatch(prepared.services, prepared.store, self._note_service)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))
+        self._project = (
+            None
+            if prepared.project is None
+            else ProjectRun(prepared.project, ProjectParts(prepared, self.collector, self._master, stop))
+        )
         self._monitor = Monitor(
             scenario=scenario,
             registry=prepared.registry,
@@ -170,6 +176,7 @@ class _Execution:
             metrics=prepared.metrics,
             target=self._target,
             services=self._services,
+            project=self._project,
             revocations=self._revocations,
             storage=self._storage,
             on_fault=self.faults.note,
@@ -203,12 +210,18 @@ class _Execution:
                 self._environment.host = None if self._prepared.scenario.hosts else target
                 self._target.begin(target, self._processes.target_pid)
                 self._services.begin(target)
+                if self._project is not None:
+                    self._view.show_step("the locustfile begins: its listeners of init")
+                    self._project.begin(target)
                 start_fleet(self._prepared, self._processes, self.collector, target, adopted)
                 with self._monitor.running():
                     wait_for_nodes(self._prepared, self.collector, self._revocations, self._stop, self._view)
                     self._warn_of_capacity()
                     if self._prepared.checkpoint is not None:
                         self._prepared.store.put_meta("verdict", None)  # of the part before, if that was judged
+                    if self._project is not None:
+                        self._view.show_step("the locustfile's listeners of test_start")
+                        self._project.test_start()
                     self._go_through_stages()
                     unreported = self._finish_load()
             except PiswarmError as error:
@@ -225,6 +238,7 @@ class _Execution:
             ", ".join(self._prepared.scenario.targets) if self._prepared.scenario.hosts else target,
             unreported,
             self._target.cache,
+            None if self._project is None else self._project.outcome,
         )
 
     def _note_service(self, kind: str, detail: str) -> None:
@@ -263,6 +277,8 @@ class _Execution:
         """Have the fleet brought down, step by step, when `ending` is left: the last step here comes first."""
         for step in (self._master.close, self._end_processes, self._master.send_quit, self.collector.end):
             ending.callback(self.faults.attempt, step)
+        if self._project is not None:
+            ending.callback(self.faults.attempt, self._project.end)
 
     def _end_processes(self) -> None:
         # Nodes that never joined get no order to quit over the wire, and need not be waited for.
@@ -298,6 +314,8 @@ class _Execution:
         """End the load; the workers that sent no final report."""
         self.collector.load_ended(self._stop.reason)
         self.faults.attempt(self._services.end)
+        if self._project is not None:
+            self._project.test_stopping()
         self._view.show_step("stopping: users finish their tasks, workers report")
         # What can't be kept need not be waited for.
         reports_s = FINAL_REPORTS_S if self._storage.writable else 0.0

@@ -87,7 +87,7 @@ def start_fleet(
     """
     access, scenario, endpoint = prepared.access, prepared.scenario, prepared.server.endpoint
     processes.start_agent(access.node_keys[CONTROLLER], endpoint)
-    work = _work(prepared, target)
+    work = work_of(prepared, target)
     if access.roster is not None or access.separate_processes:
         packed = prepared.packed
         if packed is not None:
@@ -101,7 +101,8 @@ def start_fleet(
     prepared.keys.note_started(processes.started)
 
 
-def _work(prepared: PreparedRun, target: str) -> Work:
+def work_of(prepared: PreparedRun, target: str) -> Work:
+    """The work of all workers of the run."""
     scenario = prepared.scenario
     project = scenario.project
     return Work(

@@ -96,7 +96,7 @@ class Histogram:
         for bucket in sorted(self.buckets):
             seen += self.buckets[bucket]
             while seen >= rank:
-                found[index] = min(_value_ms(bucket), self.max_ms)
+                found[index] = min(value_ms(bucket), self.max_ms)
                 rank, index = next(left, (math.inf, 0))
         return found
 
@@ -111,7 +111,7 @@ class Histogram:
         return cls(buckets, max_ms)
 
 
-def _value_ms(bucket: int) -> float:
+def value_ms(bucket: int) -> float:
     return 2 * GAMMA**bucket / (GAMMA + 1) / 1000
 
 

@@ -232,20 +232,22 @@ class FleetWorker(UserRunner):
         """Join the controller, now that the locustfile's listeners of init are done."""
         self._initialised.set()
 
-    def request_run_end(self, reason: str) -> None:
-        """Ask the controller to end the run. Only the first reason counts."""
+    def request_run_end(self, reason: str, *, by_plan: bool = False) -> None:
+        """Ask the controller to end the run, `by_plan` as a normal end of the test. Only the first reason counts."""
         if self._run_end_request is None:
-            self._run_end_request = RunEndRequest(self._run, reason[:MAX_REASON])
+            self._run_end_request = RunEndRequest(self._run, reason[:MAX_REASON], by_plan)
             logger.error("%s", reason)
             self._send("end_run", self._run_end_request)
 
     def quit(self) -> None:
         """Locust's way to end the test: asks the controller to end the run, for all workers."""
-        self.request_run_end(f"the locustfile called runner.quit(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+        place = _place(sys._getframe(1))  # noqa: SLF001  # who called
+        self.request_run_end(f"the locustfile called runner.quit(){place}", by_plan=True)
 
     def stop(self) -> None:
         """As `quit`: a run is not started again, unlike a test of Locust's."""
-        self.request_run_end(f"the locustfile called runner.stop(){_place(sys._getframe(1))}")  # noqa: SLF001  # who called
+        place = _place(sys._getframe(1))  # noqa: SLF001  # who called
+        self.request_run_end(f"the locustfile called runner.stop(){place}", by_plan=True)
 
     def _send_ready(self) -> None:
         if not self._initialised.is_set():

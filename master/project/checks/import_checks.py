@@ -11,11 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import locust
 from locust import LoadTestShape, User
 
 from master.project.checks.finding import Finding, refused
-from master.project.checks.source_checks import event_finding
 from master.scenario import LocustProject
 from worker.load.catalogue import import_project
 from worker.load.locust_options import OptionsError, own_variables, parse_options
@@ -105,11 +103,6 @@ def check_imported(imported: Imported, arguments: Mapping[str, ArgumentValue] = 
                 line,
             )
         )
-    for event, hook in vars(locust.events).items():
-        for listener in hook._handlers:  # noqa: SLF001  # Locust has no public way
-            finding = event_finding(event, *place_of_listener(listener, imported.file))
-            if finding is not None:
-                found.append(finding)
     return found + _check_options(imported, arguments)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from locust import User
 
 from master.project.checks.import_checks import Imported
+from master.project.checks.names import last_name
 from master.project.checks.source_checks import Source, imports_of
-from master.project.checks.unreachable_code import last_name
 from master.services.named_hosts import hosts_in
 from master.services.payment import Mention
 

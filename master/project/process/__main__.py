@@ -18,7 +18,8 @@ from master.project.checks.all_checks import MEND
 from master.project.process.channel import Channel, framed
 from master.project.process.hang_watch import HangWatch
 from master.project.process.inspection import inspect
-from master.project.process.messages import Inspected, ProcessOrders, Refused, decode_to_process
+from master.project.process.master_side import MasterSide
+from master.project.process.messages import Inspected, ProcessOrders, Refused, ToProcess, decode_to_process
 from master.scenario import LocustProject
 from worker.parent_watch import read_orders
 
@@ -29,7 +30,7 @@ def main() -> None:
     orders = read_orders(ProcessOrders, *native)
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
     end = socket.socket(fileno=orders.descriptor)
-    channel = Channel(end, decode_to_process)
+    channel = Channel[ToProcess](end, decode_to_process)
     watch = HangWatch()
     project = LocustProject(Path(orders.root), tuple(map(Path, orders.locustfiles)), orders.whole)
     if project.whole:
@@ -43,17 +44,14 @@ def main() -> None:
 
     try:
         with watch.limit(orders.import_limit_s, refuse_late):
-            _, facts = inspect(
+            imported, facts = inspect(
                 project, real_nodes=orders.real_nodes, arguments=orders.arguments, environment=orders.environment
             )
     except InputError as error:
         channel.send(Refused(error.message, error.hint))
         return
     channel.send(Inspected(facts))
-    try:
-        channel.receive()
-    except EOFError:
-        return
+    MasterSide(channel, imported).run()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from socket import socket
 from typing import Generic, TypeVar
 
 import msgspec
+from gevent.lock import BoundedSemaphore
 
 from master.project.process.messages import MAX_BYTES, encode
 
@@ -36,10 +37,13 @@ class Channel(Generic[T]):
         self._socket = end
         self._decode = decode
         self._unread = bytearray()
+        self._sending = BoundedSemaphore()
 
     def send(self, message: msgspec.Struct) -> None:
         """Send a message. Raises OSError when the other end has gone, ChannelError when it is too long."""
-        self._socket.sendall(framed(message))
+        data = framed(message)
+        with self._sending:
+            self._socket.sendall(data)
 
     def receive(self) -> T:
         """The next message. Raises EOFError when the other end has gone, ChannelError when what it says is no message."""

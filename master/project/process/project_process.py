@@ -68,7 +68,8 @@ class ProjectProcess:
         descriptor, log = tempfile.mkstemp(prefix="piswarm-project-", suffix=".log")
         os.close(descriptor)
         self.log = Path(log)
-        """Its output; gone when it is closed."""
+        """Its output."""
+        self._log_stays = False
         try:
             with theirs:
                 self.child = Child(
@@ -91,7 +92,7 @@ class ProjectProcess:
             ours.close()
             self.log.unlink(missing_ok=True)
             raise
-        self._channel: Channel[Inspected | Refused] = Channel(ours, decode_from_process)
+        self.channel: Channel[Inspected | Refused] = Channel(ours, decode_from_process)
 
     def inspect(self) -> ProjectFacts:
         """What is in the project. Raises InputError when it can't be imported, whatever it does instead."""
@@ -114,21 +115,21 @@ class ProjectProcess:
             if self.log.stat().st_size > MAX_OUTPUT_BYTES:
                 raise self._refusal(f"its import has written more than {MAX_OUTPUT_BYTES >> 20} MiB of output")
             if time.monotonic() > deadline_s:
-                raise self._refusal(f"its import hangs: after {self._import_limit_s:g} s it is still{self._place()}")
+                raise self._refusal(f"its import hangs: after {self._import_limit_s:g} s it is still{self.place()}")
         answer: Inspected | Refused | None = said.get()
         return answer
 
     def _receive(self) -> Inspected | Refused | None:
         """What the process says first; None when it has ended, or says what it must not."""
         try:
-            return self._channel.receive()
+            return self.channel.receive()
         except (EOFError, ChannelError):
             return None
 
     def _refusal(self, message: str) -> InputError:
         return InputError(message, file=self._locustfile, hint=MEND)
 
-    def _place(self) -> str:
+    def place(self) -> str:
         """Where the process is now, by faulthandler, which writes it to the log."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.child.record.pid, STACK_SIGNAL)
@@ -141,11 +142,23 @@ class ProjectProcess:
         place = next((frame for frame in frames if is_operators(frame[0])), None)
         return "" if place is None else f" at {describe_place(*place)}"
 
+    def describe_end(self) -> str:
+        """How the process has ended."""
+        self.child.wait(SILENT_S)
+        return self.child.describe_end()
+
+    def move_log(self, log: Path) -> None:
+        """The process has its output in another file from now on, which stays."""
+        self.log.unlink(missing_ok=True)
+        self.log = self.child.log = log
+        self._log_stays = True
+
     def close(self) -> None:
         """End the process, at once."""
         with contextlib.suppress(OSError):
-            self._channel.close()
+            self.channel.close()
         self.child.kill()
         self.child.wait(SILENT_S)
         self.child.close()
-        self.log.unlink(missing_ok=True)
+        if not self._log_stays:
+            self.log.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from master.run.collect.agents import Agents
 from master.run.collect.latest_seconds import CLOSED_AFTER_S, KEPT_SECONDS, LatestSeconds
 from master.run.collect.record import RunRecord
 from master.run.collect.report_acks import ReportAcks
-from master.run.collect.report_intake import ReportIntake
+from master.run.collect.report_intake import ProjectListener, ReportIntake
 from master.run.collect.resume import resume_fitness, resume_seconds
 from master.run.collect.sample_intake import SampleIntake
 from master.run.collect.timeline import RunTimeline
@@ -143,6 +143,15 @@ class Collector:
     def report_acks(self) -> ReportAcks:
         """The reports that have been accepted, by worker."""
         return self.reports.report_acks
+
+    @property
+    def project(self) -> ProjectListener | None:
+        """The master side of the Locust project; None without one."""
+        return self.reports.project
+
+    @project.setter
+    def project(self, project: ProjectListener) -> None:
+        self.reports.project = project
 
     @property
     def user_classes(self) -> UserClasses:
@@ -271,14 +280,18 @@ class Collector:
 
     def on_project_message(self, worker: str, message: ProjectMessage) -> None:
         """The locustfile on a worker has sent a message to its master side."""
-        del worker, message
-        self.dropped["message of the locustfile that nobody listens to"] += 1
+        if self.project is None:
+            self.dropped["message of a locustfile that there is not"] += 1
+        else:
+            self.project.on_message(worker, message)
 
     def on_run_end_request(self, worker: str, reason: str, *, by_plan: bool = False) -> None:
         """A worker asks for the run to end, for what its locustfile has done; the first reason stays."""
         if self._end_run is not None:
             end_run, self._end_run = self._end_run, None
             self.event("halted", node_of(worker), printable(f"{worker}: {reason}"))
+            if by_plan and self.project is not None:
+                self.project.note_halt(f"{reason}, on {worker}")
             end_run(None if by_plan else printable(f"{reason}, on {worker}"))
 
     def event(self, kind: str, node: str | None, detail: str) -> None:
@@ -325,6 +338,10 @@ class Collector:
             self.seconds.complete_before = complete + 1
         self._rules.add_exceptions(self.seconds.pop_late_exceptions())
         self.seconds.forget(second - KEPT_SECONDS)
+
+    def flush(self) -> None:
+        """Write what has come until now."""
+        self.seconds.write(self._store, self.totals)
 
     def truncate_wal(self) -> None:
         """Make room on the disk, as far as that is possible."""

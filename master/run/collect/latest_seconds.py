@@ -26,6 +26,8 @@ class LatestSeconds:
         """`counted_as` gives the endpoint that requests to an endpoint count for."""
         self.complete_before = 0
         """Seconds before this one are judged."""
+        self.on_stored: Callable[[int, Endpoint, EndpointStats], None] | None = None
+        """Called with what was written to run.db: second, endpoint, requests."""
         self._counted_as = counted_as
         self._facts: dict[int, SecondFacts] = {}
         self._requests: dict[tuple[int, Endpoint, bool], EndpointStats] = {}
@@ -92,6 +94,8 @@ class LatestSeconds:
             store.add_requests(second, endpoint, tally, fit=fit)
             del self._requests[key]  # at once: should the next one fail, this one is not to be written a second time
             totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
+            if self.on_stored is not None:
+                self.on_stored(second, endpoint, tally)
             if second >= self.complete_before:
                 self._of(second).add_requests(endpoint, tally, fit=fit)
         for arrivals_key, made in list(self._arrivals.items()):

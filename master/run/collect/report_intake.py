@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -28,6 +29,7 @@ from worker.printable import printable
 from worker.wire.messages import (
     ArrivalSecond,
     EndpointSecond,
+    ProjectMessage,
     Ready,
     Report,
     Unanswered,
@@ -42,6 +44,22 @@ EARLY_REPORTS = 5
 """Reports of a node that are kept while its clock is not known."""
 EARLIER_ORDERS_S = 60.0
 """So long after another controller has taken a run over, workers may still run users by the orders of the one before."""
+
+
+class ProjectListener(Protocol):
+    """The master side of a Locust project, which hears what workers report."""
+
+    def on_report(self, worker: str, report: Report) -> None:
+        """A report was accepted."""
+
+    def on_message(self, worker: str, message: ProjectMessage) -> None:
+        """The locustfile on a worker has sent a message."""
+
+    def on_error(self, method: str, name: str, error: str, count: int) -> None:
+        """An error at an endpoint was stored; without one an exception of the users' code."""
+
+    def note_halt(self, reason: str) -> None:
+        """The locustfile on a worker ends the run, as a normal end of the test."""
 
 
 class ReportIntake:
@@ -82,6 +100,8 @@ class ReportIntake:
             earlier_arrivals=0 if earlier is None else _unreported_arrivals(earlier, store),
             until_s=now_s + scenario.stop_timeout_s + EARLIER_ORDERS_S,
         )
+        self.project: ProjectListener | None = None
+        """The master side of the Locust project; None without one."""
         self.unwritten: list[FitnessRow] = []
         """What is not in run.db yet; whoever writes it empties the list."""
         self._measured: dict[str, int] = {}
@@ -136,14 +156,21 @@ class ReportIntake:
         for error in self._credible.counts(worker, report.errors, report, limits):
             method, endpoint, text = map(printable, (error.method, error.name, error.error))
             self._store.add_error(ErrorRow(method, endpoint, text, error.count, offset_s))
+            if self.project is not None:
+                self.project.on_error(method, endpoint, text, error.count)
         if began_s is None:
             return
         for exception in self._credible.counts(worker, report.exceptions, report, limits):
             *texts, count = msgspec.structs.astuple(exception)
-            self._store.add_exception(ExceptionRow(*map(printable, texts), count, offset_s))  # type: ignore[call-arg, arg-type]
+            raised = ExceptionRow(*map(printable, texts), count, offset_s)  # type: ignore[call-arg, arg-type]
+            self._store.add_exception(raised)
+            if self.project is not None:
+                self.project.on_error("", "", f"{raised.type}: {raised.message}", count)
         clock = ReportClock(partial(node.second_of, began_s=began_s), offset_s, error_s)
         credible = self._credible.report(worker, report, limits, clock)
         self.user_classes.note(report)
+        if self.project is not None:
+            self.project.on_report(worker, report)
         for second, row in credible.seconds:
             self._add_second(worker, node, began_s, second, row)
         for sent, ended, requests in credible.unanswered:

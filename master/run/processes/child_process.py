@@ -126,7 +126,8 @@ class Child:
         It inherits `pass_descriptor`. Its output goes to the new file `log`; with `pipe_stdout` its standard output is for `read_line` instead.
         """
         self.name = name
-        self._log = log
+        self.log = log
+        """The file that its output goes to."""
         self._outlives_controller = outlives_controller
         with log.open("ab") as output:  # appending, so that the log can be cut while it is written
             # What it and a user's code print is UTF-8, as all files are. A session of its own: Ctrl-C in the terminal reaches the controller alone, which then ends the run in order.
@@ -164,8 +165,8 @@ class Child:
         status = self._process.poll()
         how = f"exit status {status}" if status is None or status >= 0 else f"signal {signal.Signals(-status).name}"
         end = b""
-        with contextlib.suppress(OSError), self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             end = file.read()
         lines = end.decode(errors="replace").strip().splitlines()
         return f"{how}; {printable(lines[-1])}" if lines else how

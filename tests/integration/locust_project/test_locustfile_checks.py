@@ -41,31 +41,6 @@ def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Pa
             id="load shape",
         ),
         pytest.param(
-            "@events.test_start.add_listener\n"
-            "def create(environment, **_):\n"
-            "    if not isinstance(environment.runner, WorkerRunner):\n"
-            "        open('/tmp/created', 'w')\n",
-            "own.py:15: what is to be done on Locust's master, or alone, is done nowhere here",
-            id="setup on the master",
-        ),
-        pytest.param(
-            "for name in ['worker_report']:\n    getattr(events, name).add_listener(print)\n",
-            "own.py: the event worker_report never fires here",
-            id="event of the master",
-        ),
-        pytest.param(
-            "@events.init.add_listener\n"
-            "def register(environment, **_):\n"
-            "    environment.runner.register_message('names', print)\n",
-            "own.py:14: runner.register_message(): messages",
-            id="messages",
-        ),
-        pytest.param(
-            "@events.quitting.add_listener\ndef judge(environment, **_):\n    environment.process_exit_code = 7\n",
-            "own.py:14: environment.process_exit_code is not used",
-            id="exit code",
-        ),
-        pytest.param(
             "class Bank(HttpUser):\n    def on_start(self): self.client.get('/')\n",
             "scenario.yml:1: users.Bank: has no task, so its users would make no request: give the class one (@task)",
             id="no task",
@@ -151,7 +126,7 @@ def say(environment, **_):
         assert len([one for one in warnings if words in one]) == 1, (words, warnings)
     report = (finished.directory / "report.html").read_text(encoding="utf-8")
     assert "weights and fixed counts of the classes are not used" in report
-    assert log.read_text() == "<globex>"
+    assert log.read_text() == 2 * "<globex>"  # on the worker, and on the master side
     assert "a word to keep" in (finished.directory / "logs" / "rack-1.log").read_text(encoding="utf-8")
 
 
