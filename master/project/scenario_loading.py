@@ -10,6 +10,7 @@ from master.errors import InputError
 from master.project.checks.all_checks import in_order, raise_refused
 from master.project.checks.class_checks import check_hosts, check_tags, check_weights
 from master.project.checks.finding import Finding
+from master.project.checks.rows_checks import check_tables
 from master.project.checks.task_checks import find_unfit_users
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
@@ -83,6 +84,7 @@ def _check_users(file: Path, facts: ProjectFacts, scenario: Scenario) -> list[Fi
     tags = {name: facts.by_name[name].tags for name in scenario.users}
     return [
         *([] if scenario.hosts else check_hosts(file, hosts, scenario.target)),
+        *check_tables(facts.tables, scenario.data),
         *check_weights(file, own, scenario.users),
         *check_tags(file, tags, scenario.tags, scenario.exclude_tags),
     ]

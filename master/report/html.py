@@ -22,7 +22,7 @@ from master import formatting
 from master.judge.faults import Faults
 from master.judge.result import Result, for_json
 from master.report.page import page
-from master.report.result_texts import in_flight_text
+from master.report.result_texts import data_text, in_flight_text
 from master.store import Store
 from worker.atomic_write import atomic_write_public
 
@@ -67,6 +67,7 @@ def _environment() -> Environment:
         name: getattr(formatting, name)
         for name in ("clock", "count", "number", "duration", "moment", "memory", "shortened", "share", "spans")
     }
+    environment.filters["data"] = data_text
     environment.filters["in_flight"] = in_flight_text
     environment.globals |= {"counted": formatting.counted, "listed": formatting.listed, "NOTHING": formatting.NOTHING}
     return environment

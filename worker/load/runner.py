@@ -298,7 +298,7 @@ class FleetWorker(UserRunner):
             case "rows_recall":
                 self.rows.recall(msg.data)
                 if not self._final_report_made:
-                    self._report()
+                    self.greenlet.spawn(self._report)  # its listeners may take a while
             case "stop":
                 if self._stopping is None or self._stopping.ready():
                     self._stopping = self.greenlet.spawn(self._stop_and_report)

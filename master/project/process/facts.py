@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from master.project.checks.finding import Finding
+from master.project.checks.rows_checks import NamedTable
 from master.scenario import UnfitUsers
 from master.services.payment import Mention
 from worker.wire.messages import UserShare
@@ -55,6 +56,8 @@ class ProjectFacts(msgspec.Struct, frozen=True):
     """Files of the operator's that its import has read."""
     mentions: list[Mention] = []
     """The hosts that it names."""
+    tables: list[NamedTable] = []
+    """The tables of data rows that it names."""
     listens: frozenset[str] = frozenset()
     """Events that have a listener after the import."""
 

@@ -13,7 +13,8 @@ from master.errors import InputError
 from master.project.checks.all_checks import check_locustfile, import_checked
 from master.project.checks.finding import Finding
 from master.project.checks.import_checks import Imported, place_of_listener
-from master.project.checks.named_addresses import find_mentions
+from master.project.checks.named_addresses import find_mentions, sources_of
+from master.project.checks.rows_checks import named_tables
 from master.project.checks.task_checks import find_unfit_users
 from master.project.process.facts import ClassFacts, ProjectFacts, ShapeFacts
 from master.scenario import LocustProject
@@ -62,6 +63,7 @@ def facts_of(imported: Imported, findings: list[Finding]) -> ProjectFacts:
         modules=dict(imported.modules),
         opened=imported.opened,
         mentions=find_mentions(imported),
+        tables=named_tables(sources_of(imported)),
         listens=frozenset(
             event
             for event, hook in vars(locust.events).items()

@@ -217,7 +217,7 @@ class Other(HttpUser):
 
     @task
     def wrong(self):
-        rows("acounts").take()
+        rows("a" + "counts").take()
 """
 
 
@@ -252,6 +252,18 @@ def test_each_user_has_an_account_of_its_own_and_those_without_one_are_stopped(
         "are stopped" in finished.result["warnings"]
     )
     assert "accounts (unique): 10 of 10 rows used, all from" in finished.output.replace("\n", " ")
+
+
+def test_a_table_that_the_scenario_has_not_is_refused_with_the_nearest_name(piswarm: Piswarm, tmp_path: Path) -> None:
+    """A name in the locustfile that is none of the scenario's data ends the command at once, with the line."""
+    write_accounts(tmp_path, 3)
+    scenario = piswarm.scenario(locustfile="own.py", data={"acounts": {"file": "accounts.csv", "use": "cycle"}})
+    (tmp_path / "own.py").write_text(LOCUSTFILE.replace("WAIT_S", "1"))
+    refused = piswarm.start(scenario).finish()
+    assert refused.status == 2
+    assert (
+        "own.py:6: rows('accounts'): the scenario's data has no such table. Did you mean 'acounts'?" in refused.output
+    )
 
 
 def test_data_that_can_not_be_used_is_refused_before_anything_is_started(piswarm: Piswarm, tmp_path: Path) -> None:

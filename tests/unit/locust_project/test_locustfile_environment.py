@@ -52,7 +52,7 @@ def test_locusts_configuration_files_are_told_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["from master import PATH", "import worker.data", "from worker import PATH", "import worker.nowhere"]
+    "text", ["from master import PATH", "import worker.reading", "from worker import PATH", "import worker.nowhere"]
 )
 def test_a_module_that_piswarms_own_hides_is_refused(tmp_path: Path, text: str) -> None:
     """A module beside the locustfile with the name of a package of piswarm's, whose import would find that package, is refused."""
