@@ -115,6 +115,7 @@ def fleet_task(deadline: int, **words: str) -> Callable[[Callable[..., int]], Ta
     budget="how many hosts may fail before no further one is begun: 3, or 10%",
     keep="releases kept on a host, 2 at least",
     scenario="a scenario that is to run: drivers of databases and OpenTelemetry go along where it needs them",
+    requirements="a file with more packages for the users of a Locust project, pinned and with hashes",
 )
 def deploy_workers(
     command: Command,
@@ -126,11 +127,16 @@ def deploy_workers(
     keep: int = 3,
     settle: int = 3,
     scenario: str | None = None,
+    requirements: str | None = None,
 ) -> int:
     """Bring this release to the workers; only what differs is done."""
     health_check = HealthCheck(settle_s=settle)
     options = DeploymentOptions(canaries, batch, parse_budget(budget), keep, health_check, dry_run)
-    return command.deploy(options, scenario=None if scenario is None else Path(scenario))
+    return command.deploy(
+        options,
+        scenario=None if scenario is None else Path(scenario),
+        requirements=None if requirements is None else Path(requirements),
+    )
 
 
 @fleet_task(600)

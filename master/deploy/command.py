@@ -37,6 +37,7 @@ from master.errors import InputError, PiswarmError
 from master.inventory.host import DEFAULT_PORT, Host
 from master.inventory.inventory import GROUP, read_inventory
 from master.release.builder import Release, build
+from master.release.lockfile import read_requirements
 from master.release.platforms import Platform
 from master.trust.changes import Trust, forget_keys, read_trust, revoke
 from master.trust.known_hosts import known_hosts_name, read_known_hosts
@@ -121,16 +122,32 @@ class Command:
         return 0 if report.ok else 1
 
     def deploy(
-        self, options: DeploymentOptions, builder: Builder | None = None, *, scenario: Path | None = None
+        self,
+        options: DeploymentOptions,
+        builder: Builder | None = None,
+        *,
+        scenario: Path | None = None,
+        requirements: Path | None = None,
     ) -> int:
         """Bring the release to the hosts; the exit status.
 
-        `builder` makes releases, of this copy of piswarm unless given; these have the drivers that the users of `scenario` need.
+        `builder` makes releases, of this copy of piswarm unless given; these have the drivers that the users of `scenario` need,
+        and the packages that the file `requirements` pins.
         """
         lock_file = ROOT / lock_file_for(scenario)
 
+        if requirements is not None:
+            read_requirements(requirements)  # what is wrong with it is told before any host is asked
+
         def made(platform: Platform, bases: Sequence[str]) -> Release:
-            return build(platform, lock_file, self.state.cache, bases=bases, progress=self.screen.show_step)
+            return build(
+                platform,
+                lock_file,
+                self.state.cache,
+                requirements=requirements,
+                bases=bases,
+                progress=self.screen.show_step,
+            )
 
         deployment = Deployment(self.host_pool(), self.hosts, builder or made, state=self.state, options=options)
         with self.screen.shown():

@@ -26,7 +26,7 @@ import worker
 from master.release import archive, contents, verify
 from master.release.bytecode import compile_sources, find_compiler
 from master.release.delta import MAX_DELTAS, Delta, make_delta
-from master.release.lockfile import Pin, read_lock
+from master.release.lockfile import Pin, read_lock, read_requirements, with_requirements
 from master.release.platforms import Platform
 from master.release.wheels import BuildError, Progress, fetch_wheels
 
@@ -82,17 +82,21 @@ def build(
     *,
     progress: Progress = lambda _: None,
     package: Path | None = None,
+    requirements: Path | None = None,
     bases: Sequence[str] = (),
     deadline_s: float = 600.0,
 ) -> Release:
     """Return the release for `platform`, from `cache` where it was built before. `package` is the folder of `worker`, by default the imported one.
 
+    `requirements` is a file of the operator's with more packages, pinned and with hashes.
     For the first few of the releases `bases` that are in the cache too, there are deltas, where these are worth it. Several
     processes may build at once. `progress` is called before each step that may take more than a second. pip is ended after `deadline_s`.
     Raises InputError for a wrong lock file, BuildError for all that keeps a release from being made.
     """
     package = Path(worker.__file__).parent if package is None else package
     pins = read_lock(lock_file).for_platform(platform)
+    if requirements is not None:
+        pins = with_requirements(read_lock(lock_file), read_requirements(requirements), platform)
     own = contents.files_of_package(package)
     key = _key(platform, pins, own)
     directory = cache / "releases" / f"{platform.arch}-{platform.python}-{key[:16]}"

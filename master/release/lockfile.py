@@ -44,6 +44,7 @@ class LockFile:
 
     file: Path
     pins: tuple[Pin, ...]
+    hint: str = _HINT
 
     def for_platform(self, platform: Platform) -> tuple[Pin, ...]:
         """Return the pins that `platform` needs, sorted by name. Raises InputError for a marker that depends on the patch version."""
@@ -56,30 +57,51 @@ class LockFile:
             # A node's patch version is not known: no marker may depend on it.
             answers = {bool(Marker(pin.marker).evaluate(dict(platform.markers(patch)))) for patch in (0, 99)}
         except InvalidMarker:
-            raise InputError(f"{pin.marker!r} is no marker", file=self.file, line=pin.line, hint=_HINT) from None
+            raise InputError(f"{pin.marker!r} is no marker", file=self.file, line=pin.line, hint=self.hint) from None
         if len(answers) > 1:
             text = f"whether {pin.name} is needed depends on the patch version of Python {platform.python}"
             raise InputError(text, file=self.file, line=pin.line, hint="pin another version of it")
         return answers.pop()
 
 
-def read_lock(file: Path) -> LockFile:
-    """Read the lock file `file`. Raises InputError, with the line, for anything but pinned packages with hashes."""
+def with_requirements(release: LockFile, more: LockFile, platform: Platform) -> tuple[Pin, ...]:
+    """The pins that `platform` needs of a release's lock file and of `more` requirements. Raises InputError where they contradict each other."""
+    pins = {pin.name: pin for pin in release.for_platform(platform)}
+    for pin in more.for_platform(platform):
+        own = pins.setdefault(pin.name, pin)
+        if own.version != pin.version:
+            raise InputError(
+                f"pins {pin.name} {pin.version}, and a release has {own.version} of it",
+                file=more.file,
+                line=pin.line,
+                hint=f"pin {pin.name}=={own.version}: {release.file.name} as constraints does it",
+            )
+    return tuple(sorted(pins.values(), key=lambda pin: (pin.name, pin.version)))
+
+
+def read_requirements(file: Path) -> LockFile:
+    """Read an operator's requirements, pinned and with hashes. Raises InputError, as read_lock."""
+    return read_lock(
+        file,
+        hint=f"make it by: uv pip compile --generate-hashes --constraints requirements-node.lock IN -o {file.name}",
+    )
+
+
+def read_lock(file: Path, hint: str = _HINT) -> LockFile:
+    """Read the lock file `file`; `hint` says how it is made. Raises InputError, with the line, for anything but pinned packages with hashes."""
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read: {error}", file=file, hint=_HINT) from None
+        raise InputError(f"can't be read: {error}", file=file, hint=hint) from None
     pins: dict[tuple[str, str], Pin] = {}
     for line, entry in _entries(text):
-        pin = _pin(file, line, entry)
+        pin = _pin(file, line, entry, hint)
         other = pins.setdefault((pin.name, pin.marker), pin)
         if other is not pin:
-            raise InputError(
-                f"{pin.name} is there twice (first on line {other.line})", file=file, line=line, hint=_HINT
-            )
+            raise InputError(f"{pin.name} is there twice (first on line {other.line})", file=file, line=line, hint=hint)
     if not pins:
-        raise InputError("pins nothing", file=file, line=1, hint=_HINT)
-    return LockFile(file, tuple(sorted(pins.values(), key=lambda pin: (pin.name, pin.version))))
+        raise InputError("pins nothing", file=file, line=1, hint=hint)
+    return LockFile(file, tuple(sorted(pins.values(), key=lambda pin: (pin.name, pin.version))), hint)
 
 
 def _entries(text: str) -> Iterable[tuple[int, str]]:
@@ -97,14 +119,14 @@ def _entries(text: str) -> Iterable[tuple[int, str]]:
         yield begun, entry.strip()
 
 
-def _pin(file: Path, line: int, entry: str) -> Pin:
+def _pin(file: Path, line: int, entry: str, hint: str) -> Pin:
     requirement, *options = re.split(r"\s+--", entry)
     pinned, _, marker = requirement.partition(";")
     found = _PIN.fullmatch(pinned.strip())
     if found is None:
-        raise InputError(f"{entry[:60]!r} pins no package to one version", file=file, line=line, hint=_HINT)
+        raise InputError(f"{entry[:60]!r} pins no package to one version", file=file, line=line, hint=hint)
     hashes = [_HASH.fullmatch(option.removeprefix("hash=").strip()) for option in options]
     if not hashes or None in hashes:
-        raise InputError(f"{found[1]} must have sha256 hashes, and nothing else", file=file, line=line, hint=_HINT)
+        raise InputError(f"{found[1]} must have sha256 hashes, and nothing else", file=file, line=line, hint=hint)
     digests = frozenset(digest[1] for digest in hashes if digest is not None)
     return Pin(re.sub(r"[-_.]+", "-", found[1]).lower(), found[2], digests, marker.strip(), line)

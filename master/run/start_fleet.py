@@ -13,6 +13,7 @@ from master.data.tables import first_rows
 from master.errors import AbortError
 from master.load.arrival_plan import plan_of
 from master.project.archive.parts import ProjectParts
+from master.project.checks.needed_modules import needed_modules
 from master.run.collect.collector import Collector
 from master.run.live_view import View
 from master.run.open_load import spawn_rate_per_s
@@ -20,6 +21,7 @@ from master.run.prepared_run import LOOPBACK, PreparedRun
 from master.run.processes.local import AGENT, LocalProcesses
 from master.run.processes.orphaned_target import end_orphaned_targets
 from master.run.processes.simulated_boards import assign_boards
+from master.run.real_nodes.module_check import ModuleCheck
 from master.run.real_nodes.revocations import Revocations
 from master.run.real_nodes.roster import assignments
 from master.run.real_nodes.tracing_check import TracingCheck
@@ -91,6 +93,8 @@ def start_fleet(
     if access.roster is not None or access.separate_processes:
         packed = prepared.packed
         if packed is not None:
+            if scenario.project is not None and access.roster is not None:
+                collector.agents.modules = ModuleCheck(needed_modules(scenario.project))
             collector.agents.parts = ProjectParts(packed.archive, packed.described, prepared.server.send_to_agent)
         described = None if packed is None else packed.described
         collector.agents.assign(assignments(work, access.nodes, access.roster, described))
@@ -163,6 +167,8 @@ def wait_for_nodes(
         to_come = wanted.expect - len(revocations.nodes)
         begins = enough and (late or (ready >= to_come and not absent))
         tracing.check(prepared.registry.nodes, time.monotonic(), begins=begins)
+        if collector.agents.modules is not None:
+            collector.agents.modules.check(prepared.registry.nodes, time.monotonic(), begins=begins)
         if begins:
             if collector.record.ready_s is None:
                 collector.record.ready_s = round(time.monotonic() - started_s, 3)

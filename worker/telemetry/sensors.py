@@ -12,6 +12,7 @@ from worker import __version__
 from worker.telemetry.conditions import SLOWING, Accumulator, is_active
 from worker.telemetry.counters import open_counters
 from worker.telemetry.facts import read_model, read_revision, read_software
+from worker.telemetry.modules import importable_modules
 from worker.telemetry.pi.chain import chain_for
 from worker.telemetry.thermal_sensors import ThermalSensors
 from worker.tracing.installed import is_installed
@@ -58,6 +59,7 @@ class MachineSensors:
             revision=read_revision(self._root),
             capacity=self.capacity,
             tracing=is_installed(),
+            modules=importable_modules(),
             **read_software(self._root),
         )
 

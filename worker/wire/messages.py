@@ -106,6 +106,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Capacity when it is cool; None when it has not been measured."""
     tracing: bool = False
     """Whether its workers can export spans: OpenTelemetry is installed."""
+    modules: Annotated[list[Text], msgspec.Meta(max_length=5000)] | None = None
+    """Top-level modules that its workers can import beside Python's own library; None when that is not known."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -13,7 +13,6 @@ from master.project.archive.imported import sources_of
 from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
-    check_packages,
     check_shadowed,
     check_variables,
 )
@@ -73,7 +72,6 @@ def check_locustfile(
             imported.project, sources, imported.modules, opened=imported.opened, folders=folders, shipped=shipped
         )
         found += check_variables(sources, os.environ, {*own_variables(os.environ), *environment})
-        found += check_packages(sources)
     return in_order(found)
 
 

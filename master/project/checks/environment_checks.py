@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from master.project.checks.finding import Finding, refused, warned
@@ -15,7 +14,6 @@ from master.project.checks.source_checks import Source, imports_of, variables_re
 from worker.load.locust_options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
-_REQUIRED = re.compile(r"[A-Za-z0-9._-]+")
 _OURS = ("master", "worker")
 
 
@@ -88,41 +86,3 @@ def check_variables(sources: Iterable[Source], environment: Mapping[str, str], g
         for name, line in variables_read(source).items()
         if name in environment and name not in {*given, "PATH", "HOME"}
     ]
-
-
-def check_packages(sources: Iterable[Source]) -> list[Finding]:
-    """Packages that are imported here and that a release for nodes does not bring."""
-    distributions = importlib.metadata.packages_distributions()
-    shipped = set(_closure("piswarm"))
-    return [
-        warned(
-            f"{module} is imported, and releases for nodes don't bring it",
-            "Install it on the nodes.",
-            source.file,
-            line,
-        )
-        for source in sources
-        for module, _, line in imports_of(source)
-        for names in [distributions.get(module.partition(".")[0], [])]
-        if names and not shipped & {_plain(name) for name in names}
-    ]
-
-
-def _closure(name: str) -> Iterator[str]:
-    """A distribution and all that it needs, by plain names."""
-    todo, seen = [name], set[str]()
-    while todo:
-        name = _plain(todo.pop())
-        if name in seen:
-            continue
-        seen.add(name)
-        yield name
-        try:
-            needed = importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        todo += [_REQUIRED.findall(requirement)[0] for requirement in needed if "extra ==" not in requirement]
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(".", "-")

@@ -7,10 +7,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from master.fleet.node_checks import credible_facts
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
 from master.project.archive.parts import ProjectParts
+from master.run.real_nodes.module_check import ModuleCheck
 from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.printable import printable
@@ -82,6 +85,8 @@ class Agents:
         self._hello_requested_s: dict[str, float] = {}
         self._assignments: Mapping[str, Assignment] = {}
         self._ended = False
+        self.modules: ModuleCheck | None = None
+        """What the project needs of a node before it gets work; None where it needs nothing."""
         self.parts: ProjectParts | None = None
         """The project that nodes fetch; None where they need none."""
 
@@ -139,7 +144,7 @@ class Agents:
             node.facts = facts
         else:
             self._registry.node_joined(node.name, facts, now_s)
-        self._store.put_node(node.name, facts)
+        self._store.put_node(node.name, replace(facts, modules=None))  # long, and of no use to a reader of the run
         if facts.piswarm != __version__:
             versions = f"it runs piswarm {facts.piswarm}, the controller {__version__}: deploy the controller's to it"
             self._log.event("other version", node.name, versions)
@@ -148,7 +153,8 @@ class Agents:
         self._send(node.name, ClockRequest(now_s))
 
     def _send_assignment(self, name: str) -> None:
-        if name in self._assignments:
+        lacks = self.modules is not None and self.modules.lacking(self._registry.nodes[name].facts)
+        if name in self._assignments and not lacks:
             self._send(name, Assign(self._assignments[name]))
 
     def _request_hello(self, name: str, now_s: float) -> None:

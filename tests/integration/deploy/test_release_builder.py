@@ -67,8 +67,16 @@ class Workshop:
     def cache(self) -> Path:
         return self.root / "cache"
 
-    def build(self, cache: str = "cache", bases: Sequence[str] = ()) -> Release:
-        return build(PI, self.lock, self.root / cache, package=self.package, bases=bases, progress=self.said.append)
+    def build(self, cache: str = "cache", bases: Sequence[str] = (), requirements: Path | None = None) -> Release:
+        return build(
+            PI,
+            self.lock,
+            self.root / cache,
+            package=self.package,
+            requirements=requirements,
+            bases=bases,
+            progress=self.said.append,
+        )
 
     def start(self, deadly: str = "", cache: Path | None = None, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """Start a build in a process of its own, which kills itself at the step that begins with `deadly`."""
@@ -117,6 +125,21 @@ def test_a_release_has_what_is_imported_and_no_more(workshop: Workshop) -> None:
     assert (release.name, release.files) == (release.digest[:16], 13)
     assert workshop.said[0] == "fetching 2 wheels for aarch64, Python 3.13"
     assert workshop.said[-1].startswith("packing")
+
+
+def test_an_operators_requirements_are_part_of_a_release(workshop: Workshop) -> None:
+    """Packages that an operator's file pins are in the release, in the nodes' wheels, which is another release than without them."""
+    plain = workshop.build()
+    more = workshop.root / "requirements.txt"
+    more.write_text(make_wheel(workshop.index, "shop", {"shop/fast.so": shared_library("aarch64")}, PI_TAG))
+    release = workshop.build(requirements=more)
+    assert release.name != plain.name
+    with tarfile.open(release.archive) as archive:
+        names = archive.getnames()
+    assert {"shop/fast.so", "fast.so", "worker/node.py"} <= set(names)
+    more.write_text(make_wheel(workshop.index, "other", {"other.so": b""}, PI_TAG.replace("aarch64", "x86_64")))
+    with pytest.raises(BuildError, match="the package index has no such wheel"):
+        workshop.build(requirements=more)
 
 
 def test_the_same_input_gives_the_same_bytes(workshop: Workshop) -> None:

@@ -127,3 +127,18 @@ def test_what_nodes_could_not_use_is_refused_before_they_are_asked(
     assert says in finished.output, finished.output
     assert "Traceback" not in finished.output
     assert not finished.directory.exists()
+
+
+def test_packages_that_nodes_lack_are_refused_by_name(piswarm: Piswarm, tmp_path: Path) -> None:
+    """A package that a task would import and the nodes have not is named with the place and the nodes, and no worker is started."""
+    written(tmp_path / "load", PROJECT)
+    (tmp_path / "load" / "shop" / "words.py").write_text("WORD = 'health'\ndef pay():\n    import shopkit\n")
+    with StandingFleet(tmp_path, 2) as fleet:
+        scenario = plan(piswarm, project="load", locustfile="locustfile.py", shares={"Visitor": 1}, nodes={"expect": 2})
+        finished = piswarm.run(scenario, *fleet.options)
+        assert finished.status == 4, finished.output
+        place = f"{tmp_path}/load/shop/words.py:3"
+        assert f"{place}: imports shopkit, which is not installed on pi1, pi2" in finished.output
+        assert "fab deploy-workers --requirements FILE" in finished.output
+        assert not list(tmp_path.glob("pi*/projects"))
+        fleet.wait_until_idle()

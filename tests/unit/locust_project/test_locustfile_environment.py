@@ -12,7 +12,6 @@ from master.project.checks.all_checks import raise_refused
 from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
-    check_packages,
     check_shadowed,
     check_variables,
 )
@@ -83,17 +82,6 @@ def test_variables_that_real_nodes_do_not_have_are_told() -> None:
     )
     found = check_variables([read], {"A": "1", "B": "2", "PATH": "/bin"}, {"B"})
     assert [(finding.severity, finding.what.split()[3], finding.line) for finding in found] == [(WARNED, "A", 3)]
-
-
-def test_packages_that_releases_do_not_bring_are_told() -> None:
-    """Imports of packages that no release contains are warned of; those that piswarm or Locust needs are on every node."""
-    read = source(
-        Path("/project/own.py"),
-        "import os, requests, msgspec, locust, no_such_thing\nfrom gevent.pool import Pool\nimport pydantic\n",
-    )
-    assert [(finding.severity, finding.what.split()[0], finding.line) for finding in check_packages([read])] == [
-        (WARNED, "pydantic", 3)
-    ]
 
 
 def test_all_refusals_come_at_once_and_nothing_else_does() -> None:

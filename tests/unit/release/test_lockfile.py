@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from master.errors import InputError
-from master.release.lockfile import read_lock
+from master.release.lockfile import read_lock, read_requirements, with_requirements
 from master.release.platforms import PLATFORMS, Platform
 
 ROOT = Path(__file__).parents[3]
@@ -108,3 +108,28 @@ def test_other_machines_are_refused(arch: str, python: str) -> None:
     """A platform without releases is refused with those that are supported."""
     with pytest.raises(ValueError, match=r"is not supported.*: (aarch64, x86_64|3.11, 3.13)"):
         Platform(arch, python)
+
+
+def test_an_operators_requirements_are_added_to_those_of_a_release(tmp_path: Path) -> None:
+    """More packages join a release's; what both pin to one version is there once, with the release's hashes."""
+    (tmp_path / "node.lock").write_text(f"a==1 --hash=sha256:{'0' * 64}\nb==2 --hash=sha256:{'1' * 64}\n")
+    more = tmp_path / "more.txt"
+    more.write_text(f"B==2 --hash=sha256:{'2' * 64}\nc==3 --hash=sha256:{'3' * 64}\n")
+    pins = with_requirements(read_lock(tmp_path / "node.lock"), read_requirements(more), PI)
+    assert [(pin.name, pin.version) for pin in pins] == [("a", "1"), ("b", "2"), ("c", "3")]
+    assert pins[1].hashes == {"1" * 64}
+
+
+def test_requirements_that_a_release_can_not_have_are_refused_with_the_line(tmp_path: Path) -> None:
+    """Another version than a release's, and what is not pinned with hashes, is the operator's to mend."""
+    (tmp_path / "node.lock").write_text(f"a==1 --hash=sha256:{'0' * 64}\n")
+    more = tmp_path / "more.txt"
+    more.write_text(f"x==1 --hash=sha256:{'2' * 64}\na==2 --hash=sha256:{'2' * 64}\n")
+    with pytest.raises(InputError, match=r"more\.txt:2: pins a 2, and a release has 1 of it") as caught:
+        with_requirements(read_lock(tmp_path / "node.lock"), read_requirements(more), PI)
+    assert caught.value.hint == "pin a==1: node.lock as constraints does it"
+    for text in ("numpy\n", "numpy==2.0\n", "-r other.txt\n", "numpy>=2 --hash=sha256:" + "0" * 64):
+        more.write_text(text)
+        with pytest.raises(InputError, match=r"more\.txt:1: ") as caught:
+            read_requirements(more)
+        assert "uv pip compile --generate-hashes" in caught.value.hint
