@@ -73,6 +73,7 @@ class ProcessWorkers:
         self._work = work
         if work.working_directory is not None:
             os.chdir(work.working_directory)
+        os.environ.update(work.environment)  # which a locustfile may read while it is imported
         share_global_events()
         self._users = load_user_classes(work.users, work.root, work.locustfiles)
         import_drivers(self._users)
