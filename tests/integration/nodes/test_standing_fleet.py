@@ -13,7 +13,7 @@ from standing_fleet import StandingFleet, plan
 
 from master.store import Store
 
-NODES = 3
+NODES = 2
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def test_agents_wait_for_one_run_after_the_other(piswarm: Piswarm, fleet: Standi
         assert result["nodes"]["expected"] == result["nodes"]["peak"] == NODES
         assert result["nodes"]["simulated"] is False
         assert result["users"]["peak"] == 6
-        assert result["requests"]["total"] > 500
+        assert result["requests"]["total"] > 200
         assert result["unreported_workers"] == []
-        assert workers_of(finished) == {"pi1_0", "pi2_0", "pi3_0"}
+        assert workers_of(finished) == {"pi1_0", "pi2_0"}
         fleet.wait_until_idle()
 
 
@@ -113,7 +113,7 @@ def test_workers_of_a_run_whose_controller_was_killed_are_no_part_of_the_next(
     fleet.wait_until_idle()
 
 
-@pytest.mark.parametrize("nodes", [["pi1", "pi2", "pi3"], ["pi1", "pi2"]], ids=["same nodes", "some of the nodes"])
+@pytest.mark.parametrize("nodes", [["pi1", "pi2"], ["pi1"]], ids=["same nodes", "some of the nodes"])
 def test_a_run_is_resumed_after_another_one_of_the_same_fleet(
     piswarm: Piswarm, fleet: StandingFleet, nodes: list[str]
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_locust_file_that_a_node_cannot_run_is_told_with_its_last_words(
 ) -> None:
     """A locustfile that fails on nodes, as for want of an environment variable, aborts the run with the worker's last output."""
     monkeypatch.setenv("ONLY_HERE", "x")
-    file = plan(piswarm, nodes={"expect": 3, "min": 1, "wait": "10s"})
+    file = plan(piswarm, nodes={"expect": NODES, "min": 1, "wait": "10s"})
     locustfile = tmp_path / "visitors.py"
     locustfile.write_text("import os\nKEY = os.environ['ONLY_HERE']\n" + locustfile.read_text())
     finished = piswarm.start(file, *fleet.options).finish(90)
@@ -157,7 +157,7 @@ def test_a_locust_file_that_a_node_cannot_run_is_told_with_its_last_words(
         (["--separate"], "--inventory and --separate exclude each other"),
         (["--limit", "pi7"], "pi7"),
         (["--limit", ","], "empty term"),
-        (["--state", "elsewhere"], "pi1, pi2, pi3 not enrolled"),
+        (["--state", "elsewhere"], "pi1, pi2 not enrolled"),
     ],
 )
 def test_wrong_input_starts_nothing(piswarm: Piswarm, tmp_path: Path, options: list[str], says: str) -> None:
@@ -169,7 +169,7 @@ def test_wrong_input_starts_nothing(piswarm: Piswarm, tmp_path: Path, options: l
 
 
 def test_nodes_that_know_no_controller_or_different_ones_are_refused(piswarm: Piswarm, tmp_path: Path) -> None:
-    fleet = StandingFleet(tmp_path, NODES, {"pi3": {"piswarm_controller": "127.0.0.2"}})
+    fleet = StandingFleet(tmp_path, 3, {"pi3": {"piswarm_controller": "127.0.0.2"}})
     finished = piswarm.start(plan(piswarm), *fleet.options).finish()
     assert finished.status == 2
     assert "different addresses" in finished.output

@@ -11,7 +11,7 @@ LOAD = [
 
 def test_rate_and_max_users_of_the_command_line_are_what_is_offered(piswarm: Piswarm, target: Target) -> None:
     """Three times the rate is three times the arrivals of ramp, hold and spike, to the last one; none is missed or lost."""
-    scenario = piswarm.scenario(load=LOAD, thresholds=["errors < 50 %"])
+    scenario = piswarm.scenario(load=LOAD, nodes={"expect": 2}, thresholds=["errors < 50 %"])
     finished = piswarm.run(scenario, "--target", target.url, "--rate", "30/s", "--max-users", "16")
 
     load = finished.result["load"]
@@ -28,7 +28,7 @@ def test_rate_and_max_users_of_the_command_line_are_what_is_offered(piswarm: Pis
 def test_a_load_that_can_hardly_fit_is_warned_of_once_the_nodes_are_ready(piswarm: Piswarm, target: Target) -> None:
     """The warnings are said before the load begins, and stay in the result: users for the rate, and nodes without a user."""
     load = [{"rate": "100/s", "hold": "5s", "max_users": 2}]
-    scenario = piswarm.scenario(load=load, thresholds=["errors < 50 %", "p50 < 1 s"])
+    scenario = piswarm.scenario(load=load, nodes={"expect": 4}, thresholds=["errors < 50 %", "p50 < 1 s"])
     finished = piswarm.run(scenario, "--target", target.url)
 
     few, busy = finished.result["warnings"]

@@ -24,7 +24,7 @@ def running(
     piswarm: Piswarm, out: Path, stdout: Any, *, hold: str = "5s", **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A run of about `hold` that prints to `stdout`, with standard error in `err` beside `out`."""
-    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": hold}], nodes={"expect": 2})
+    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": hold}])
     command = [*PISWARM, "run", str(scenario), "--out", str(out)]
     with out.with_name("err").open("wb") as err:
         process = subprocess.Popen(command, cwd=out.parent, stdout=stdout, stderr=err, **options)
@@ -124,7 +124,7 @@ def test_a_run_that_is_to_outlive_its_terminal_does(piswarm: Piswarm, tmp_path: 
     """A run started with SIGHUP ignored, as by `nohup`, outlives its terminal."""
     out = tmp_path / "run"
     script = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
-    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "8s"}], nodes={"expect": 2})
+    scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "8s"}])
     command = [*script, *PISWARM, "run", str(scenario), "--out", str(out)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
         wait_for_load(process)

@@ -20,11 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from master.run.processes.local import OUTLIVE_S
 
 IN_LOAD = r"stage 1 of 1, hold"
+FLEET = {"expect": 4}
 
 
 def test_what_the_result_counts_is_what_the_target_counted(piswarm: Piswarm, target: Target) -> None:
     """The result has the target's own counts of requests and failures at every endpoint: none is lost or counted twice."""
-    finished = piswarm.run(piswarm.scenario(), "--target", target.url)
+    finished = piswarm.run(piswarm.scenario(nodes=FLEET), "--target", target.url)
 
     assert finished.status == 0, finished.output
     result = finished.result
@@ -40,7 +41,7 @@ def test_what_the_result_counts_is_what_the_target_counted(piswarm: Piswarm, tar
 
 def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
     """All files of a run are there, agree, and can be read by the programs that read such files."""
-    finished = piswarm.run(piswarm.scenario())
+    finished = piswarm.run(piswarm.scenario(nodes=FLEET))
 
     result = finished.result
     assert (finished.status, result["verdict"], result["schema"]) == (0, "PASS", "piswarm/result/1")
@@ -136,6 +137,7 @@ def test_a_starved_generator_makes_the_run_invalid(piswarm: Piswarm) -> None:
     started = piswarm.start(
         piswarm.scenario(
             load=[{"users": 8, "spawn_rate": 20, "hold": "8s"}],
+            nodes=FLEET,
             validity={"loop_lag_p99": "50 ms", "controller_cpu": "100 %", "excluded_share": "5 %"},
         )
     )

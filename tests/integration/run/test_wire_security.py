@@ -47,7 +47,7 @@ def test_strangers_and_garbage_change_nothing(
     """A peer without a key can neither join nor stop the run; bytes of garbage on the port change nothing."""
     port = free_ports()
     started = piswarm.start(
-        piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10s"}]),
+        piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "10s"}], nodes={"expect": 4}),
         *("--target", target.url, "--port", str(port)),
     )
     started.wait_for("stage 1 of 1, hold")
