@@ -40,6 +40,7 @@ class OpenCase:
     """What the target is told before the run begins."""
     disturb: Disturb = lambda *_: None
     nodes: int = 1
+    hold_s: int = HOLD_S
     options: tuple[str, ...] = ()
     stage: dict[str, Any] = field(default_factory=dict)
     """Of its stage, what others have not."""
@@ -51,7 +52,7 @@ class OpenCase:
         stage = {
             "rate": f"{self.rate_per_s}/s",
             "ramp": f"{RAMP_S}s",
-            "hold": f"{HOLD_S}s",
+            "hold": f"{self.hold_s}s",
             "max_users": self.max_users,
         }
         return {
@@ -117,7 +118,7 @@ OPEN_CASES = [
         400,
         1200,
         disturb=_pause(2),
-        stage={"hold": "60s"},
+        hold_s=60,
         rule="p99 < 500 ms",
     ),
     OpenCase("open-slow", "the target takes twice as long as max_users bear", "MISSED", 200, 20),

@@ -148,8 +148,7 @@ def test_a_cases_scenario_has_the_schedule_that_it_says(case: OpenCase, tmp_path
     """Each case is a scenario that is accepted, with half of the rate over the ramp and all of it over the hold."""
     file = tmp_path / "scenario.yml"
     file.write_text(json.dumps(case.scenario("http://127.0.0.1:1")))
-    hold_s = 60 if case.name == "open-burst" else 24
-    assert schedule_of(file).total == case.rate_per_s * (4 / 2 + hold_s)
+    assert schedule_of(file).total == case.rate_per_s * (4 / 2 + case.hold_s)
 
 
 def test_cases_of_both_models_have_names_of_their_own() -> None:

@@ -37,6 +37,7 @@ class Case:
     users: dict[str, Any] = field(default_factory=lambda: {"Visitor": 1})
     load_users: int = 40
     nodes: int = 6
+    hold_s: int = HOLD_S
     validity: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     period_s: float | None = None
@@ -55,7 +56,7 @@ class Case:
             "target": url,
             "locustfile": str(HERE / "truth_users.py"),
             "users": self.users,
-            "load": [{"users": self.load_users, "spawn_rate": 40, "hold": f"{HOLD_S}s"}],
+            "load": [{"users": self.load_users, "spawn_rate": 40, "hold": f"{self.hold_s}s"}],
             "nodes": {"expect": self.nodes},
             "thresholds": ["errors < 1 %", *([f"{self.abort}, abort"] if self.abort else [])],
             **({"stop_timeout": f"{STOP_TIMEOUT_S}s"} if self.abort else {}),
@@ -65,18 +66,20 @@ class Case:
 
 
 def _busy(processes: int) -> Disturb:
-    def disturb(_run: Run, _target: Target, core: int) -> None:
+    def disturb(run: Run, _target: Target, core: int) -> None:
         with busy(core, processes):
-            time.sleep(HOLD_S)
+            time.sleep(run.hold_s)
 
     return disturb
 
 
-def _duty(on_s: float, off_s: float, for_s: float = HOLD_S, after_s: float = 0.0) -> Disturb:
+def _duty(on_s: float, off_s: float, for_s: float | None = None, after_s: float = 0.0) -> Disturb:
+    """Stop the workers in turns, by default for the whole hold."""
+
     def disturb(run: Run, _target: Target, _core: int) -> None:
         time.sleep(after_s)
         with duty_cycle(run.racks(), on_s, off_s):
-            time.sleep(for_s)
+            time.sleep(run.hold_s if for_s is None else for_s)
 
     return disturb
 
@@ -84,16 +87,16 @@ def _duty(on_s: float, off_s: float, for_s: float = HOLD_S, after_s: float = 0.0
 def _one_node(run: Run, _target: Target, _core: int) -> None:
     time.sleep(BEGINS_S)
     with duty_cycle(run.worker_of("sim002"), 0.03, 0.07):
-        time.sleep(HOLD_S)
+        time.sleep(run.hold_s)
 
 
 def _controller(run: Run, _target: Target, _core: int) -> None:
     with duty_cycle([run.controller], 0.1, 0.9):
-        time.sleep(HOLD_S - BEGINS_S)
+        time.sleep(run.hold_s - BEGINS_S)
 
 
-def _stall_target(_run: Run, target: Target, _core: int) -> None:
-    time.sleep(HOLD_S / 2)
+def _stall_target(run: Run, target: Target, _core: int) -> None:
+    time.sleep(run.hold_s / 2)
     target.stall(_STALL_S)
 
 
@@ -124,12 +127,12 @@ def _stop_target_for(seconds: float) -> Disturb:
     return disturb
 
 
-def _to_the_boundary(for_s: float, every_s: int) -> Disturb:
-    """Stop the workers every so many seconds, until just before a second of the monotonic clock ends."""
+def _to_the_boundary(for_s: float, every_s: int | None = None) -> Disturb:
+    """Stop the workers, once or every so many seconds, until just before a second of the monotonic clock ends."""
 
     def disturb(run: Run, _target: Target, _core: int) -> None:
         racks, begun_s = run.racks(), int(time.monotonic())
-        for second in range(begun_s + 3, begun_s + HOLD_S - 1, every_s):
+        for second in range(begun_s + 3, begun_s + int(run.hold_s) - 1, every_s or int(run.hold_s)):
             time.sleep(max(0.0, second - for_s - time.monotonic()))
             stop_until(racks, second - _BEFORE_S)
 
@@ -188,7 +191,7 @@ CASES = [
         "behind",
         "stopped 170 ms up to the end of a second, users are on a tight schedule",
         "EITHER",
-        _to_the_boundary(0.17, HOLD_S),
+        _to_the_boundary(0.17),
         users={"Tight": 1},
         load_users=20,
         period_s=0.03,

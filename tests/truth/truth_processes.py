@@ -121,6 +121,8 @@ class Run:
         self._log = (directory / "run.log").open("w+")
         self._process = start(command, core, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self._begun: dict[int, psutil.Process] = {}
+        self.hold_s = float(scenario["load"][0]["hold"].removesuffix("s"))
+        """How long its one stage holds."""
         self.hung_s: float | None = None
         """When its target began to hang, by the monotonic clock."""
         self.shown_s: float | None = None
