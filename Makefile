@@ -14,13 +14,13 @@ FAULTS ?=
 TRUTH ?=
 
 # How many tests run at once. Most wait for processes rather than for a core; the long ones begin, so that short ones fill up the end.
-# Those of truth measure, and are alone; of those of faults two run at once.
-SIDE_BY_SIDE ?= 4
+# Those of truth measure, and are alone.
+SIDE_BY_SIDE ?= 6
 # What `make test-fleet` runs, such as FLEET=tests/fleet/test_real_run.py.
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows style lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -28,13 +28,13 @@ help: ## List the targets
 swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a verdict and a report
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
 
-check: lint ## Check style, types and units: about a minute, before each commit
-	$(VENV)/bin/pytest -q -n auto tests/unit --ignore tests/unit/project/test_imports.py
+check: style ## Check style, types and units: about a minute, before each commit
+	$(VENV)/bin/pytest -q -n auto --hypothesis-profile quick tests/unit
 
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder tests/integration tests/browser tests/unit
 	$(VENV)/bin/pytest tests/truth
-	$(VENV)/bin/pytest -n 2 --dist loadfile tests/faults
+	$(VENV)/bin/pytest -n 4 --dist loadfile tests/faults
 
 test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap
 	$(VENV)/bin/pytest $(FLEET)
@@ -78,10 +78,12 @@ truth: $(READY) ## Show that a run's figures are true, or that it says that they
 rows: $(READY) ## Show that no data row is used twice: 500 nodes, half of them killed, and the controller; about three minutes
 	ROWS_NODES=500 $(VENV)/bin/pytest -s -q tests/integration/run/test_data_rows.py -k seen_twice
 
-lint: $(READY) ## Check style, types and the direction of imports
+style: $(READY) ## Check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+lint: style ## Check style, types and the direction of imports
 	$(VENV)/bin/pytest -q tests/unit/project/test_imports.py
 
 format: $(READY) ## Format the code

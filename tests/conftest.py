@@ -16,6 +16,8 @@ from hypothesis import settings  # Locust comes first
 
 # How long an example takes says nothing on a machine that does other things.
 settings.register_profile("piswarm", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
+"""For the loop before each commit (`make check`); `make test` draws all examples."""
 settings.load_profile("piswarm")
 
 

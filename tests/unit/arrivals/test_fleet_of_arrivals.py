@@ -236,7 +236,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=min(40, settings().max_examples), deadline=None)
 @given(events, st.integers(1, 12), st.integers(1, 60), st.integers(0, 1 << 16), st.booleans())
 def test_every_arrival_ends_once_whatever_happens_to_the_fleet(
     events: list[tuple[str, int, int]], workers: int, max_users: int, seed: int, poisson: bool

@@ -69,7 +69,7 @@ def put_any_rows(store: Store, draw: Any) -> None:
 
 
 @settings(
-    max_examples=60,
+    max_examples=min(60, settings().max_examples),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],

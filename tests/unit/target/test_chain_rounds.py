@@ -131,7 +131,7 @@ def test_half_of_the_validators_decide_nothing() -> None:
     assert network.decided == {}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=3 * settings().max_examples)
 @given(st.integers(0, 2**32), st.sampled_from([(), ("a",), ("b",), ("d",)]), st.floats(0, 0.6))
 def test_all_decide_on_one_block_whatever_is_lost_late_or_a_lie(seed: int, liars: tuple[str, ...], loss: float) -> None:
     """Never two blocks; and one, once messages arrive again."""

@@ -255,7 +255,7 @@ class Played:
             assert event.detail.isprintable()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=min(60, settings().max_examples), deadline=None, suppress_health_check=list(HealthCheck))
 @given(said=SAID)
 def test_whatever_a_node_says_what_is_kept_makes_sense_and_the_run_is_judged(
     tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, tuple[str, Any]]]
