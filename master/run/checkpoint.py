@@ -70,6 +70,14 @@ class FleetAccess(msgspec.Struct):
         return self.roster.controller_keys()
 
 
+def kept_environment(path: Path) -> dict[str, str]:
+    """The environment variables that the run of this `keys.json` gives its nodes; none where it can't be read, which `acquire` says."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FleetAccess).environment
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
 class AccessFile:
     """`keys.json`, held by one controller at a time."""
 

@@ -11,8 +11,9 @@ import argparse
 import contextlib
 import io
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -114,11 +115,19 @@ def worker_options(work: Work) -> Namespace:
 
 
 def _parser() -> tuple[Any, Iterable[Any]]:
-    """Locust's parser, without any configuration file, and the options that the locustfile has added. Raises OptionsError."""
+    """Locust's parser, without any configuration file, and the options that the locustfile has added. Raises OptionsError.
+
+    It is made once: the event fires once in a process, as with Locust.
+    """
+    return _parser_by(tuple(locust.events.init_command_line_parser._handlers))  # noqa: SLF001  # Locust has no public way
+
+
+@lru_cache(maxsize=1)
+def _parser_by(listeners: tuple[Callable[..., None], ...]) -> tuple[Any, Iterable[Any]]:
     parser = argument_parser.get_empty_argument_parser(default_config_files=[])
     argument_parser.setup_parser_arguments(parser)
     before = len(parser._actions)  # noqa: SLF001  # argparse has no public way
-    for listener in locust.events.init_command_line_parser._handlers:  # noqa: SLF001  # nor has Locust
+    for listener in listeners:
         try:
             listener(parser=parser)
         except Exception as error:
