@@ -10,7 +10,7 @@ from master.run.checkpoint import AccessFile, FleetAccess, kept_environment
 def test_a_resumed_run_has_the_variables_that_it_was_started_with(tmp_path: Path) -> None:
     """What nodes got is read again for a resume, from a file that nobody else may read."""
     path = tmp_path / "keys.json"
-    access = FleetAccess("127.0.0.1", 0, None, {}, environment={"SHOP_TOKEN": "sesame"})
+    access = FleetAccess("127.0.0.1", 0, None, {}, separate_processes=False, environment={"SHOP_TOKEN": "sesame"})
     AccessFile.create(path, access).release()
     assert path.stat().st_mode & 0o777 == 0o600
     assert kept_environment(path) == {"SHOP_TOKEN": "sesame"}
