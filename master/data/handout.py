@@ -29,8 +29,8 @@ MAX_WORKER_BYTES = 1 << 20
 """Likewise to one worker, of rows that it may ask for as often as it likes."""
 MAX_SPANS = 200_000
 """The most spans that a table's leases may fall into; a fleet that works as it should has a few for each worker."""
-WITHOUT_USERS_TICKS = 3
-"""After so many ticks without a user, of whom some were stopped for want of rows, the run ends."""
+WITHOUT_USERS_TICKS = 8
+"""After so many ticks without a user, where some were stopped for want of rows, the run ends: workers report every 2 to 4 s."""
 UNKNOWN_TABLE = "data rows of an unknown table"
 UNKNOWN_ROW = "a data row that there is not"
 TOO_MUCH = "data rows faster than they are sent"
@@ -48,6 +48,7 @@ class StoredTable(msgspec.Struct):
     stopped: dict[str, int] = {}
     closed: int = 0
     """Users of the classes that were stopped as a whole."""
+    closed_classes: list[str] = []
     ended_s: float | None = None
 
     @property
@@ -78,7 +79,6 @@ class _Table:
     """Users that wait at each worker, by class, as it said last."""
     wholes: dict[str, None] = field(default_factory=dict)
     """Workers that want all of it."""
-    ended_classes: set[str] = field(default_factory=set)
 
     @property
     def row_bytes(self) -> float:
@@ -118,8 +118,17 @@ class RowsHandout:
         self._sent: Counter[str] = Counter()
         self._sent_total = 0
         self._changed = bool(self._tables)
+        self._with_users = False
+        """Whether users have run under this controller."""
         self._without_users = 0
         self._stopped = StoppedUsers.unpack(store.meta(STOPPED_USERS_KEY))
+
+    def set_ends(self, ends: Ends) -> None:
+        """What the end of rows does; classes that were stopped under another controller are not started again."""
+        self.ends = ends
+        for table in self._tables.values():
+            for user_class in table.figures.closed_classes:
+                ends.end_class(user_class)
 
     # Who is there
 
@@ -223,9 +232,10 @@ class RowsHandout:
             self._recalls += [(name, worker) for worker in table.book.recalls(now_s)]
             self._ended += [(name, worker) for worker in table.book.ends()]
 
-    def note_running(self, users: int) -> None:
+    def note_running(self, users: int, planned: int) -> None:
         """So many users run, as far as workers have said. When none is left, since there are no rows, the run ends in order."""
-        if not self.stopped or users:
+        self._with_users |= users > 0
+        if users or not planned or not self.stopped or not self._with_users:
             self._without_users = 0
             return
         self._without_users += 1
@@ -290,8 +300,9 @@ class RowsHandout:
         if table.source.at_end is AtEnd.STOP_RUN:
             self.ends.end_run()
         elif table.source.at_end is AtEnd.STOP_CLASS:
-            for user_class in self._user_classes & table.waiting.pop(worker, {}).keys() - table.ended_classes:
-                table.ended_classes.add(user_class)
+            classes = self._user_classes & table.waiting.pop(worker, {}).keys() - {*table.figures.closed_classes}
+            for user_class in sorted(classes):
+                table.figures.closed_classes = [*table.figures.closed_classes, user_class]
                 stopped = self.ends.end_class(user_class)
                 table.figures.closed += stopped
                 self._stopped.note(int(offset_s), self.stopped)

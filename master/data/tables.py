@@ -11,6 +11,8 @@ from master.scenario import Scenario
 from worker.printable import printable
 from worker.wire.rows import AtEnd, Use
 
+FIRST_PER_USER = 4
+"""What a user takes in its first seconds, until a lease comes that goes by the use; what is not used goes back after a while."""
 MAX_FIRST = 1000
 """The most rows that a worker asks for before its users begin."""
 
@@ -39,8 +41,8 @@ def close_tables(tables: Mapping[str, TableFile]) -> None:
 
 
 def first_rows(scenario: Scenario) -> int:
-    """How many rows of a table each worker has before its users begin: two for each user that it may get."""
-    return min(MAX_FIRST, 2 * -(-scenario.max_users // scenario.nodes.expect))
+    """How many rows of a table each worker has before its users begin: some for each user that it may get."""
+    return min(MAX_FIRST, FIRST_PER_USER * -(-scenario.max_users // scenario.nodes.expect))
 
 
 def data_warnings(scenario: Scenario, tables: Mapping[str, TableFile]) -> Iterator[str]:

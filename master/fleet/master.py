@@ -150,6 +150,11 @@ class FleetMaster(MasterRunner):
         """How many users run, as the workers last said, or have run and come to an end by themselves."""
         return self._running + self._dispatch.ended
 
+    @property
+    def users_running(self) -> int:
+        """How many users run, as the workers last said."""
+        return self._running
+
     def ramp_to(self, users: int, spawn_rate: float) -> gevent.Greenlet:
         """Start or stop users until `users` run, `spawn_rate` per second; a ramp still under way is cut off."""
         if self._ramp is not None:

@@ -147,6 +147,7 @@ class Monitor:
                 self._look_at_target(self.target)
             if self.services is not None and self._load_is_on:
                 self.services.poll(self.collector.offset_s())
+            self.collector.note_running(self.master.users_running)
             self.collector.tick(self.master.user_count, self.master.acknowledge)
         if self.project is not None:
             self.project.tick()

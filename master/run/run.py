@@ -155,7 +155,7 @@ class _Execution:
             keep_users_s=DEALT_AHEAD_S if scenario.open_model else None,
         )
         self.collector.data.send = server.send_to_worker
-        self.collector.data.ends = Ends(stop.request, self._master.end_class, stop.request)
+        self.collector.data.set_ends(Ends(stop.request, self._master.end_class, stop.request))
         self._target = TargetMonitor(scenario, prepared.store)
         self._services = ServiceWatch(prepared.services, prepared.store, self._note_service)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))

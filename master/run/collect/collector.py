@@ -298,6 +298,11 @@ class Collector:
         """Something happened that a reader of the run will want to know."""
         self.record.event(Event(self.offset_s(), kind, node, detail))
 
+    def note_running(self, users: int) -> None:
+        """So many users run, those that have ended by themselves not included."""
+        if self.began and self.timeline.ended_s == math.inf:
+            self.data.note_running(users, self.progress.at(self.offset_s()).users)
+
     # Once a second
 
     def tick(self, users: int, acknowledge: Callable[[str, int], None]) -> None:
@@ -316,8 +321,6 @@ class Collector:
             self._judge_complete_seconds()
             if not self.broken_off:
                 self.record.put_checkpoint(now_s, time.time(), self.report_acks.unreported, self.broken_rule)
-        if self.began and self.timeline.ended_s == math.inf:
-            self.data.note_running(users)
         self.data.store()
         self.record.commit(self.samples, self.reports)
         if self.dealing is not None:
