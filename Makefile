@@ -34,7 +34,7 @@ check: style ## Check style, types and units: about a minute, before each commit
 test: $(READY) ## Run all tests that need no root
 	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder tests/integration tests/browser tests/unit
 	$(VENV)/bin/pytest tests/truth
-	$(VENV)/bin/pytest -n 4 --dist loadfile tests/faults
+	$(VENV)/bin/pytest -n 3 --dist loadfile tests/faults
 
 test-fleet: $(READY) ## Deploy to real hosts of a lab on this machine; needs root, Debian, systemd-container, debootstrap
 	$(VENV)/bin/pytest $(FLEET)
