@@ -22,6 +22,7 @@ from worker.simulation.rack import Rack
 from worker.wire.curve import Endpoint, Keys, connect, new_keys
 from worker.wire.messages import AgentMessage, Hello, Ready, Report, UserShare, Welcome, Work
 from worker.wire.orders import WorkerSpec
+from worker.wire.rows import RowsRequest
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0
@@ -67,6 +68,12 @@ class Notes:
         known, taken = self._taken.get(worker, (ready.incarnation, 0))
         self._taken[worker] = (ready.incarnation, taken if known == ready.incarnation else 0)
         return self._taken[worker][1]
+
+    def on_worker_gone(self, worker: str) -> None:
+        pass
+
+    def on_rows_request(self, worker: str, request: RowsRequest) -> None:
+        pass
 
     def on_worker_left(self, node: str, worker: str) -> None:
         pass
