@@ -31,7 +31,7 @@ ROLL_OUT_S = 75 + 30 * (len(KINDS) - 2) + 180 * sum("arm64" in kind for kind in 
 SCENARIO = {
     "name": "lab",
     "target": "embedded",
-    "locustfile": "visitors.py",
+    "project": "load",
     "users": {"Visitor": 1},
     "nodes": {"expect": 2, "min": 1, "wait": "5m"},
     "thresholds": ["errors < 1 %", "rate >= 10/s"],
@@ -47,17 +47,31 @@ SCENARIO = {
         "excluded_share": "100 %",
     },
 }
-VISITORS = """
+PROJECT = {
+    "locustfile.py": """
+import csv, pathlib
 from locust import constant, task
+from shop.pages import path_of
 from worker.http import HttpUser
+
+ROWS = list(csv.reader((pathlib.Path(__file__).parent / "data" / "pages.csv").open()))
+assert ROWS == list(csv.reader(open("data/pages.csv")))
 
 class Visitor(HttpUser):
     wait_time = constant(0.5)
 
     @task
-    def health(self):
-        self.client.get("/health")
-"""
+    def page(self):
+        from late import LABEL
+        self.client.get(path_of(ROWS[0]), name=LABEL)
+""",
+    "shop/__init__.py": "",
+    "shop/pages.py": "from .words import SLASH\n\ndef path_of(row):\n    return SLASH + row[0]\n",
+    "shop/words.py": "SLASH = '/'\n",
+    "late.py": "LABEL = 'page of a row'\n",
+    "data/pages.csv": "health,1\n",
+}
+"""A Locust project of five files and a CSV, of which nothing is deployed."""
 pytestmark = pytest.mark.timeout(1200)
 
 
@@ -67,7 +81,9 @@ class Run:
     def __init__(self, operator: Operator, directory: Path, hold: str) -> None:
         self.directory = directory / "run"
         directory.mkdir()
-        (directory / "visitors.py").write_text(VISITORS)
+        for name, text in PROJECT.items():
+            (directory / "load" / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / "load" / name).write_text(text)
         load = [{"users": USERS, "spawn_rate": 10, "hold": hold}]
         scenario = directory / "scenario.yml"
         scenario.write_text(json.dumps(SCENARIO | {"load": load}))  # JSON is YAML
@@ -152,9 +168,10 @@ def run(operator: Operator, tmp_path: Path) -> Any:
 
 
 def test_a_run_from_bare_hosts_to_a_verdict(operator: Operator, run: Callable[[str], Run]) -> None:
-    """Every node takes part in a run with all of its workers, and then its agent waits for the next run."""
+    """Every node takes part in a run of a Locust project with all of its workers, and then its agent waits for the next run."""
     status, result, said = run("15s").finish()
     assert status == 0, said
+    assert [row["name"] for row in result["endpoints"]] == ["page of a row"]
     assert result["nodes"]["peak"] == len(KINDS)
     assert result["nodes"]["simulated"] is False
     assert result["users"]["peak"] == USERS
