@@ -153,9 +153,13 @@ class Agents:
         self._send(node.name, ClockRequest(now_s))
 
     def _send_assignment(self, name: str) -> None:
-        lacks = self.modules is not None and self.modules.lacking(self._registry.nodes[name].facts)
-        if name in self._assignments and not lacks:
-            self._send(name, Assign(self._assignments[name]))
+        if name not in self._assignments:
+            return
+        lacking = [] if self.modules is None else self.modules.lacking(self._registry.nodes[name].facts)
+        if lacking:
+            self._log.event("lacks packages", name, f"it gets no work: {', '.join(lacking)} not installed")
+            return
+        self._send(name, Assign(self._assignments[name]))
 
     def _request_hello(self, name: str, now_s: float) -> None:
         """It was another controller's until now. What it had to say is late by an unknown time, and left."""

@@ -11,7 +11,9 @@ import pytest
 
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
+from master.project.archive.parts import ProjectParts
 from master.run.collect.agents import Agents
+from master.run.real_nodes.module_check import ModuleCheck
 from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.wire.messages import (
@@ -21,6 +23,9 @@ from worker.wire.messages import (
     ControllerMessage,
     Facts,
     Hello,
+    Project,
+    ProjectPart,
+    ProjectRequest,
     UserShare,
     Welcome,
     Work,
@@ -78,7 +83,35 @@ def test_who_was_there_before_there_was_something_to_do_is_told_then(told: Told)
     assert [message for _, message in told.messages if isinstance(message, Assign)] == 2 * [Assign(ASSIGNMENTS["pi1"])]
 
 
+def test_a_node_without_what_the_project_imports_gets_no_work(told: Told) -> None:
+    """A node that lacks a package is told of and gets no assignment, until it has the package."""
+    told.agents.modules = ModuleCheck({"numpy": (Path("own.py"), 1)})
+    told.agents.assign(ASSIGNMENTS)
+    told.agents.receive("pi2", Hello(msgspec.structs.replace(FACTS, modules=["locust"])), 5.0)
+    assert told.messages == [("pi2", Welcome(1.0)), ("pi2", ClockRequest(5.0))]
+    assert told.events[-1] == ("lacks packages", "pi2", "it gets no work: numpy not installed")
+    told.agents.receive("pi2", Hello(msgspec.structs.replace(FACTS, modules=["numpy"])), 6.0)
+    assert ("pi2", Assign(ASSIGNMENTS["pi2"])) in told.messages
+
+
+def test_a_project_is_handed_out_to_nodes_of_the_run_alone(told: Told, tmp_path: Path) -> None:
+    """A node that has an assignment is sent the part that it asks for, and no one is once the run is over."""
+    (tmp_path / "archive").write_bytes(b"abc")
+    project = Project("0a" * 32, 3, 3)
+    told.agents.parts = ProjectParts(tmp_path / "archive", project, lambda *message: told.messages.append(message))
+    told.agents.assign({"pi1": ASSIGNMENTS["pi1"]})
+    for name in ("pi1", "pi2", CONTROLLER):
+        told.agents.receive(name, Hello(FACTS), 5.0)
+        told.agents.receive(name, ProjectRequest(project.sha256, 1), 5.0)
+    parts = [(name, message) for name, message in told.messages if isinstance(message, ProjectPart)]
+    assert parts == [("pi1", ProjectPart(project.sha256, 1, b"bc"))]
+    told.agents.end()
+    told.agents.receive("pi1", ProjectRequest(project.sha256, 0), 6.0)
+    assert told.messages[-1] != ("pi1", ProjectPart(project.sha256, 0, b"abc"))
+
+
 def test_the_controllers_own_agent_has_nothing_to_do(told: Told) -> None:
+    told.agents.modules = ModuleCheck({"numpy": (Path("own.py"), 1)})
     told.agents.assign(ASSIGNMENTS)
     told.agents.receive(CONTROLLER, Hello(FACTS), 5.0)
     assert told.messages == [(CONTROLLER, Welcome(1.0)), (CONTROLLER, ClockRequest(5.0))]
