@@ -165,6 +165,7 @@ class FleetWorker(UserRunner):
         super().__init__(environment, "127.0.0.1", 9)
         for listeners, own in kept:
             listeners[:] = own
+        self.worker_index = number  # known to the listeners of init, as in Locust, and the same after a resume
         self._messages = LocustfileMessages(
             lambda message: self._send("project_message", message),
             self.custom_messages.get,
@@ -269,7 +270,6 @@ class FleetWorker(UserRunner):
         note_contact()
         match msg.type:
             case "ack":  # the answer to Ready, with the number of the last report acknowledged
-                self.worker_index = msg.data["index"]
                 self.last_received_spawn_timestamp = 0
                 self._drop_reports(msg.data["acknowledged"])
                 self._resend_reports()

@@ -170,6 +170,7 @@ class MasterSide:
         assert runner is not None
         if event == "test_start":
             runner.stats.clear_all()
+            runner.target_user_count = getattr(environment.parsed_options, "num_users", None) or 0
             if environment.shape_class is not None:
                 environment.shape_class.reset_time()
         elif event == "test_stopping":
@@ -222,7 +223,7 @@ class MasterSide:
         for row in tick.occurred:
             if not (row.method or row.name):
                 known: Any = runner.exceptions.setdefault(
-                    hash(row.error), {"count": 0, "msg": row.error, "traceback": "", "nodes": set()}
+                    hash(row.error), {"count": 0, "msg": row.error.partition(": ")[2], "traceback": "", "nodes": set()}
                 )
                 known["count"] += row.count
         new = runner.follow(tick.workers, tick.state, tick.users_wanted)
