@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from master.audit import command as audit_command
-from master.commands import nodes, resume, run
+from master.commands import logs, nodes, resume, run
 from master.commands.output import print_error
 from master.environments.app import app as env_app
 from master.environments.run_options import RunCommand
@@ -80,6 +80,7 @@ def _piswarm(
 app.command(name="run", cls=RunCommand, epilog=run.EPILOG)(run.run)
 app.command(name="resume", epilog=resume.EPILOG)(resume.resume)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
+app.command(name="logs", epilog=logs.EPILOG)(logs.logs)
 app.command(name="audit", epilog=audit_command.EPILOG)(audit_command.audit)
 
 

@@ -121,6 +121,12 @@ def lost_output() -> OSError | None:
     return None if output.lost is None or output.lost.errno == errno.EPIPE else output.lost
 
 
+def reader_left() -> bool:
+    """Whether the reader of standard output has closed it, as far as writing has shown."""
+    output = _output_of(sys.stdout)
+    return output is not None and output.lost is not None and output.lost.errno == errno.EPIPE
+
+
 def _output_of(stream: TextIO) -> _Output | None:
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return raw if isinstance(raw, _Output) else None

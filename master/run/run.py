@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import new_class
@@ -19,6 +20,7 @@ from master.load.arrival_plan import plan_of
 from master.project.scenario_loading import LoadedScenario
 from master.run.capacity import fleet_warnings
 from master.run.collect.collector import Collector
+from master.run.collect.node_logs import NodeLogs
 from master.run.directory import RunDirectory
 from master.run.end import FinishedRun, LoadOutcome, conclude_run, write_result
 from master.run.live_view import View
@@ -41,12 +43,16 @@ from master.scenario import EMBEDDED, OpenStage, Stage
 from master.services.required import RequiredServices
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.catalogue import load_user_classes
+from worker.log_lines import Mask
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
 
 FINAL_REPORTS_S = 15.0
 """Longest wait for final reports beyond the time that users have to finish their tasks."""
 QUIT_S = 5.0
 """Grace of processes that were ordered to quit over the wire, before they are ended."""
+
+LAST_OUTPUT_S = 3.0
+"""Longest wait for what workers print at their end, which is a little more than they have for that."""
 
 Show = Callable[[Result, RunDirectory], None]
 
@@ -154,6 +160,13 @@ class _Execution:
             run=prepared.directory.name,
             keep_users_s=DEALT_AHEAD_S if scenario.open_model else None,
         )
+        access = prepared.access
+        self._logs = NodeLogs(
+            prepared.directory.logs,
+            Mask([*access.environment.values(), access.target_password]),
+            max(scenario.nodes.expect, len(access.nodes)),
+        )
+        self.collector.agents.logs = self._logs
         self.collector.data.send = server.send_to_worker
         self.collector.data.set_ends(Ends(stop.request, self._master.end_class, stop.request))
         self._target = TargetMonitor(scenario, prepared.store)
@@ -275,10 +288,23 @@ class _Execution:
 
     def _end_fleet_with(self, ending: ExitStack) -> None:
         """Have the fleet brought down, step by step, when `ending` is left: the last step here comes first."""
-        for step in (self._master.close, self._end_processes, self._master.send_quit, self.collector.end):
+        for step in (
+            self._master.close,
+            self._end_processes,
+            self._await_logs,
+            self._master.send_quit,
+            self.collector.end,
+        ):
             ending.callback(self.faults.attempt, step)
         if self._project is not None:
             ending.callback(self.faults.attempt, self._project.end)
+
+    def _await_logs(self) -> None:
+        """Let agents send what their workers print at their end."""
+        deadline_s = time.monotonic() + LAST_OUTPUT_S
+        while self.collector.agents.unfinished_logs() and time.monotonic() < deadline_s:
+            gevent.sleep(0.05)
+        self._logs.write()
 
     def _end_processes(self) -> None:
         # Nodes that never joined get no order to quit over the wire, and need not be waited for.

@@ -42,6 +42,8 @@ HELLO_INTERVAL_S = 2.0
 MAX_HELLO_INTERVAL_S = 30.0
 FORGET_RUN_S = 600.0
 """An agent that stays keeps the workers of a run for so long without a controller: a restarted one finds them, with their reports."""
+LAST_WORDS_MS = 500
+"""How long the last messages of a run have to leave, beside what else is done."""
 POLL_EARLY_S = 0.5
 """An agent that is awake polls its workers if that is due within so long, which saves waking for that alone."""
 POLL_INTERVAL_S = 0.05
@@ -86,8 +88,8 @@ class Workers(Protocol):
     def wait_s(self, now_s: float) -> float:
         """Seconds until a `poll` is due though no process ends."""
 
-    def stop(self, *, quit_sent: bool = False) -> None:
-        """End all workers. With `quit_sent` the controller has sent them Quit, and they get time to end by themselves."""
+    def stop(self, *, quit_sent: bool = False) -> Iterable[AgentMessage]:
+        """End all workers; the last messages about them. With `quit_sent` the controller has sent them Quit, and they get time to end by themselves."""
 
 
 class Agent:
@@ -184,23 +186,26 @@ class Agent:
 
     def _leave_run(self, *, quit_sent: bool = False) -> None:
         """End the workers, and wait for another run. `quit_sent` as in Workers.stop."""
-        if self._workers is not None:
-            self._workers.stop(quit_sent=quit_sent)
+        self._stop_workers(quit_sent=quit_sent)
         self._samples, self._in_run = None, False
         self._hello_at_s, self._hello_wait_s = 0.0, HELLO_INTERVAL_S
-        self._reconnect()
+        self._reconnect(LAST_WORDS_MS if quit_sent else 0)
 
-    def _reconnect(self) -> None:
-        self._socket.close(linger=0)
+    def _stop_workers(self, *, quit_sent: bool) -> None:
+        if self._workers is not None:
+            for message in self._workers.stop(quit_sent=quit_sent):
+                self._send(message)
+
+    def _reconnect(self, linger_ms: int = 0) -> None:
+        self._socket.close(linger=linger_ms)
         self._socket, self._cut_off = self._connect(), False
 
     def close(self) -> None:
         """Send Leave, unless Quit has come, and end the workers."""
         if not self.done and self._samples is not None:
             self._send(Leave())
-        if self._workers is not None:
-            self._workers.stop(quit_sent=self.done)
-        self._socket.close(linger=500)
+        self._stop_workers(quit_sent=self.done)
+        self._socket.close(linger=LAST_WORDS_MS)
 
     def _send(self, message: AgentMessage) -> None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from worker.agent.supervisor import Backoff, Supervisor
+from worker.log_lines import secrets_of
 from worker.project.cache import ProjectCache
 from worker.project.delivery import Delivery
 from worker.project.unpacking import BadArchiveError
@@ -20,6 +21,7 @@ from worker.wire.messages import (
     ProjectPart,
     ProjectRequest,
     WorkerEnded,
+    WorkerOutput,
     WorkerRecovered,
 )
 from worker.wire.orders import WorkerOrders, WorkerSpec
@@ -76,11 +78,12 @@ class AssignedWorkers:
                     work,
                 )
                 for index in range(count)
-            }
+            },
+            secrets_of(work),
         )
 
-    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered | ProjectRequest]:
-        """Start the workers that are due; messages about those that ended or can't be started, and those that recovered.
+    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered | WorkerOutput | ProjectRequest]:
+        """Start the workers that are due; messages as of Supervisor.poll, and about those that can't be started.
 
         What is missing of their project is asked for before.
         """
@@ -110,11 +113,12 @@ class AssignedWorkers:
             own_s = self._delivery.wait_s(now_s)
         return min(own_s, self._supervisor.wait_s(now_s))
 
-    def stop(self, *, quit_sent: bool = False) -> None:
-        """End all workers, as Supervisor.stop."""
-        self._supervisor.stop(quit_sent=quit_sent)
+    def stop(self, *, quit_sent: bool = False) -> list[WorkerOutput]:
+        """End all workers, as Supervisor.stop; what they have printed at last, none where there was no assignment."""
+        output = self._supervisor.stop(quit_sent=quit_sent)
         self._close_delivery()
-        self.assignment, self._prepared = None, True
+        assigned, self.assignment, self._prepared = self.assignment, None, True
+        return [] if assigned is None else [output or WorkerOutput([], last=True)]
 
     def _close_delivery(self) -> None:
         if self._delivery is not None:

@@ -21,12 +21,23 @@ from worker.agent.settings import DIRECTORY_VARIABLE, KEYS, find_directory, read
 from worker.agent.signal_pipe import catch_sigterm, open_signal_pipe
 from worker.agent.supervisor import Supervisor
 from worker.agent.watchdog import Watchdog
+from worker.printable import printable
 from worker.project.cache import ProjectCache
+from worker.streams import guard_streams, set_write_timeout
 from worker.telemetry.sensors import MachineSensors
 from worker.wire.curve import end_context
+from worker.wire.messages import LoggedLine
 
+OUTPUT_TIMEOUT_S = 0.5
+"""Longest wait for the journal to take a line."""
 IN_RUN = "in run"
 """The beginning of its status line while the node is part of a run."""
+
+
+def _print_line(line: LoggedLine) -> None:
+    """Have it in the node's own journal, where it can be read without the controller."""
+    sys.stdout.write(f"{printable(line.worker)} | {printable(line.text)}\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
@@ -36,6 +47,8 @@ def main() -> int:
         sys.stderr.write(f"usage: python3 -m worker.agent.service DIRECTORY (or {DIRECTORY_VARIABLE})\n")
         return 2
     terminated = catch_sigterm()
+    guard_streams()
+    set_write_timeout(OUTPUT_TIMEOUT_S)
     try:
         settings = read_settings(directory)
         keys = read_keys(directory / KEYS)
@@ -48,7 +61,7 @@ def main() -> int:
     cache = ProjectCache.of_node(folder)
     cache.clean()
     calibration = Calibration(lambda: calibrate(sensors, folder), time.monotonic())
-    workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority), cache)
+    workers = AssignedWorkers(settings.node, settings.controller, keys, Supervisor(priority, _print_line), cache)
     context = zmq.Context()
     agent = Agent(settings.node, settings.controller, keys, sensors, context=context, workers=workers, stays=True)
     watchdog = Watchdog(os.environ)

@@ -10,13 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 import msgspec
 
 from worker.agent.priority import Priority, current_priority
-from worker.wire.messages import WorkerEnded, WorkerRecovered
+from worker.agent.worker_output import OutputRate, OutputReader, take_output
+from worker.log_lines import Mask, parse_line
+from worker.wire.messages import LoggedLine, WorkerEnded, WorkerOutput, WorkerRecovered
 
 FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 30.0
@@ -30,8 +32,8 @@ QUIT_GRACE_S = 2.0
 OUTPUT_TAIL_BYTES = 4000
 MAX_LAST_LINE = 500
 MAX_OUTPUT_BYTES = 1 << 20
-OUTPUT_INTERVAL_S = 5.0
-"""The interval at which a worker's output is kept below MAX_OUTPUT_BYTES."""
+OUTPUT_INTERVAL_S = 1.0
+"""The interval at which workers' output is read, and kept below MAX_OUTPUT_BYTES."""
 
 
 class Backoff:
@@ -67,19 +69,21 @@ def close_stdin(process: subprocess.Popen[bytes]) -> None:
 class _Worker:
     """One worker process, or the wait for its next start."""
 
-    def __init__(self, name: str, orders: bytes, output: IO[bytes], priority: Priority) -> None:
+    def __init__(self, name: str, orders: bytes, output: IO[bytes], priority: Priority, mask: Mask) -> None:
         self.name = name
+        self.reader = OutputReader(name, output.fileno(), mask)
         self.backoff = Backoff(name)
         self.start_at_s = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._orders = orders
         self._priority = priority
+        self._mask = mask
         self.output = output
         self._started_s = 0.0
         self._recovered = True
 
     def start(self, now_s: float) -> None:
-        self._truncate_output()
+        self._truncate_output(now_s)
         # A session of its own, as for the agent: who ends the agent by Ctrl-C has it end its workers in order.
         with self._priority.usual_niceness():
             self.process = subprocess.Popen(
@@ -106,8 +110,6 @@ class _Worker:
             return None
         status = self.process.poll()
         if status is None:
-            if os.fstat(self.output.fileno()).st_size > MAX_OUTPUT_BYTES:
-                self._truncate_output()
             if not self._recovered and now_s - self._started_s >= RECOVERED_AFTER_S:
                 self._recovered = True
                 return WorkerRecovered(self.name)
@@ -129,38 +131,54 @@ class _Worker:
             return OUTPUT_INTERVAL_S
         return min(OUTPUT_INTERVAL_S, max(0.0, self._started_s + RECOVERED_AFTER_S - now_s))
 
-    def _truncate_output(self) -> None:
+    def read_output(self, now_s: float) -> None:
+        """Take in what the process has printed."""
+        self.reader.read(now_s, time.time())
+        if os.fstat(self.output.fileno()).st_size > MAX_OUTPUT_BYTES:
+            self._truncate_output(now_s)
+
+    def _truncate_output(self, now_s: float) -> None:
+        self.reader.read(now_s, time.time(), ended=self.process is None)
         # The process writes where this file's position is: they share it.
         self.output.seek(0)
         self.output.truncate()
+        self.reader.restart()
 
     def _how_it_ended(self, status: int) -> str:
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         end = self.output.seek(0, 2)
         self.output.seek(max(0, end - OUTPUT_TAIL_BYTES))
         lines = self.output.read().decode(errors="replace").strip().splitlines()
-        return f"{how}; {lines[-1].strip()}"[:MAX_LAST_LINE] if lines else how
+        return f"{how}; {self._mask(parse_line(lines[-1]).text).strip()}"[:MAX_LAST_LINE] if lines else how
 
 
 class Supervisor:
-    """The worker processes of one node. Their output is kept until they are started again.
+    """The worker processes of one node. Their output is kept until they are started again, and handed on once a second.
 
     Nothing here waits for them to end: SIGCHLD wakes the agent (worker/agent/signal_pipe.py), which then polls.
     """
 
-    def __init__(self, priority: Priority | None = None) -> None:
-        """Workers run at the usual niceness of `priority`, the priority of the calling thread (None: as it is)."""
+    def __init__(self, priority: Priority | None = None, echo: Callable[[LoggedLine], None] | None = None) -> None:
+        """Workers run at the usual niceness of `priority`, the priority of the calling thread (None: as it is).
+
+        `echo` is given each line of their output that is handed on.
+        """
+        self._echo = echo
         self._priority = priority or current_priority()
         self._workers: list[_Worker] = []
+        self._rate = OutputRate()
+        self._read_at_s = 0.0
 
-    def set_workers(self, orders: Mapping[str, msgspec.Struct]) -> None:
+    def set_workers(self, orders: Mapping[str, msgspec.Struct], secrets: Iterable[str] = ()) -> None:
         """Run these workers, and no others, from the next `poll` on. Those that run are killed.
 
-        `orders` maps a worker's name (`NODE_INDEX`) to its orders, which it gets on standard input as a line of JSON.
+        `orders` maps a worker's name (`NODE_INDEX`) to its orders, which it gets on standard input as a line of JSON. None of `secrets`
+        is in what is handed on of its output.
         """
         self.stop(0.0)
+        mask = Mask(secrets)
         self._workers = [
-            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile(), self._priority)  # noqa: SIM115  # closed in `stop`
+            _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile(), self._priority, mask)  # noqa: SIM115  # closed in `stop`
             for name, text in orders.items()
         ]
 
@@ -169,19 +187,36 @@ class Supervisor:
         """The processes that are running, or have ended since the last `poll`."""
         return [worker.process.pid for worker in self._workers if worker.process is not None]
 
-    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered]:
-        """Start the workers that are due; messages about those that ended by themselves, and those that recovered."""
+    def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered | WorkerOutput]:
+        """Start the workers that are due; messages about those that ended by themselves, those that recovered, and what was printed."""
         for worker in self._workers:
             message = worker.poll(now_s)
             if message is not None:
                 yield message
+        if self._workers and now_s >= self._read_at_s:
+            self._read_at_s = now_s + OUTPUT_INTERVAL_S
+            output = self._take_output(now_s)
+            if output is not None:
+                yield output
+
+    def _take_output(self, now_s: float, *, last: bool = False) -> WorkerOutput | None:
+        for worker in self._workers:
+            worker.read_output(now_s)
+        self._rate.refill(now_s)
+        output = take_output([worker.reader for worker in self._workers], self._rate, last=last)
+        if output is not None and self._echo is not None:
+            for line in output.lines:
+                self._echo(line)
+        return output
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until a `poll` is due though no process ends."""
         return min((worker.wait_s(now_s) for worker in self._workers), default=math.inf)
 
-    def stop(self, grace_s: float = STOP_GRACE_S, *, quit_sent: bool = False) -> None:
+    def stop(self, grace_s: float = STOP_GRACE_S, *, quit_sent: bool = False) -> WorkerOutput | None:
         """End all workers: close their standard input, which tells them to, and kill those that still run after `grace_s`.
+
+        Returns what they have printed at last; None where there are none.
 
         With `quit_sent` the controller has sent them Quit: they first get QUIT_GRACE_S to end by themselves.
         """
@@ -193,9 +228,11 @@ class Supervisor:
         for process in _wait_for(living, grace_s):
             process.kill()
             process.wait()
+        output = self._take_output(time.monotonic(), last=True) if self._workers else None
         for worker in self._workers:
             worker.output.close()
         self._workers = []
+        return output
 
 
 def _wait_for(processes: list[subprocess.Popen[bytes]], timeout_s: float) -> list[subprocess.Popen[bytes]]:

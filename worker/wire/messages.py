@@ -39,6 +39,9 @@ MAX_PROJECT_FILES = 10_000
 PROJECT_PART_BYTES = 64 << 10
 MAX_PROJECT_DATA = 1 << 20
 """The most bytes of a message that a locustfile sends, or that its listeners attach to a report."""
+MAX_LOGGED_LINE = 4000
+"""The most characters of a line of a worker's output."""
+MAX_LOGGED_LINES = 200
 HEARTBEAT_INTERVAL_S = 1.0
 """The longest time between two messages of a connected agent."""
 
@@ -146,6 +149,24 @@ class WorkerRecovered(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Agent: a worker that was in a crash loop has stayed up."""
 
     worker: Text
+
+
+class LoggedLine(msgspec.Struct, frozen=True, array_like=True):
+    """A line that a worker has printed or logged."""
+
+    worker: Text
+    at_s: Seconds
+    text: Annotated[str, msgspec.Meta(max_length=MAX_LOGGED_LINE)]
+
+
+class WorkerOutput(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Agent: what the node's workers have printed and logged since the message before, without secrets."""
+
+    lines: Annotated[list[LoggedLine], msgspec.Meta(max_length=MAX_LOGGED_LINES)]
+    left_out: Count = 0
+    """The number of lines that were too many to be sent."""
+    last: bool = False
+    """Whether the run is over for the node, and its workers have ended."""
 
 
 class ProjectRequest(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -344,7 +365,9 @@ class ArrivalDeal(msgspec.Struct, frozen=True, array_like=True):
     """The worker's slots, in order, by user class."""
 
 
-AgentMessage = Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | ProjectRequest | Leave
+AgentMessage = (
+    Hello | Sample | AgentHeartbeat | ClockReply | WorkerEnded | WorkerRecovered | WorkerOutput | ProjectRequest | Leave
+)
 ControllerMessage = Welcome | Assign | ProjectPart | HelloRequest | ClockRequest | Quit
 
 

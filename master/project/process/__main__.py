@@ -21,6 +21,7 @@ from master.project.process.inspection import inspect
 from master.project.process.master_side import MasterSide
 from master.project.process.messages import Inspected, ProcessOrders, Refused, ToProcess, decode_to_process
 from master.scenario import LocustProject
+from worker.load.process.output import stamp_output
 from worker.parent_watch import read_orders
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     """Import the project, say what is in it, and stay until the controller closes the socket."""
     native = monkey.get_original("_thread", "start_new_thread"), monkey.get_original("time", "sleep")
     orders = read_orders(ProcessOrders, *native)
+    stamp_output([os.environ.get(name, "") for name in orders.environment], "project")
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
     end = socket.socket(fileno=orders.descriptor)
     channel = Channel[ToProcess](end, decode_to_process)

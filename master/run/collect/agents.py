@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from master.fleet.node_checks import credible_facts
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
+from master.fleet.states import USABLE
 from master.project.archive.parts import ProjectParts
+from master.run.collect.node_logs import NodeLogs
 from master.run.real_nodes.module_check import ModuleCheck
 from master.store import CONTROLLER, Store
 from worker import __version__
@@ -32,6 +34,7 @@ from worker.wire.messages import (
     Sample,
     Welcome,
     WorkerEnded,
+    WorkerOutput,
     WorkerRecovered,
 )
 
@@ -89,6 +92,8 @@ class Agents:
         """What the project needs of a node before it gets work; None where it needs nothing."""
         self.parts: ProjectParts | None = None
         """The project that nodes fetch; None where they need none."""
+        self.logs: NodeLogs | None = None
+        """Where what their workers print is kept; None: nowhere."""
 
     def assign(self, assignments: Mapping[str, Assignment]) -> None:
         """From now on the workers of these nodes have this to do; of those that are here already, at once."""
@@ -110,6 +115,11 @@ class Agents:
         cores = 1 if node.facts is None else min(node.facts.cpu_count, MAX_WORKERS)
         return max(0, (assignment.workers or cores) - len(node.workers))
 
+    def unfinished_logs(self) -> set[str]:
+        """Nodes that are there, and have not sent the last that their workers print."""
+        there = {name for name in self._assignments if self._registry.nodes[name].state in USABLE}
+        return set() if self.logs is None else there - self.logs.finished
+
     def end(self) -> None:
         """The run is over: agents that join now, as those do that wait for another one, are ignored."""
         self._ended = True
@@ -119,6 +129,10 @@ class Agents:
     def receive(self, name: str, message: AgentMessage, now_s: float) -> Sample | None:
         """Act on a message of an agent; a sample is handed back, if its node is known."""
         node = self.controller if name == CONTROLLER else self._registry.nodes[name]
+        if isinstance(message, WorkerOutput):  # also when the run is over: these are its last words
+            if self.logs is not None and name in self._assignments and node.facts is not None:
+                self.logs.add(node, message, now_s)
+            return None
         if self._ended:
             return None
         if isinstance(message, Hello):

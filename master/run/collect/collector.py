@@ -328,6 +328,8 @@ class Collector:
         self.data.send_granted(self.offset_s())
         self.report_acks.acknowledge(acknowledge)
         self.agents.request_clocks()
+        if self.agents.logs is not None:
+            self.agents.logs.write()
 
     def _note_offered(self) -> None:
         second = int(self.offset_s())

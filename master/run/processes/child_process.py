@@ -15,6 +15,7 @@ import msgspec
 import psutil
 
 from worker.agent.supervisor import close_stdin
+from worker.log_lines import parse_line
 from worker.printable import printable
 
 LOG_TAIL_BYTES = 2000
@@ -169,7 +170,7 @@ class Child:
             file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             end = file.read()
         lines = end.decode(errors="replace").strip().splitlines()
-        return f"{how}; {printable(lines[-1])}" if lines else how
+        return f"{how}; {printable(parse_line(lines[-1]).text)}" if lines else how
 
     def ask_to_end(self) -> None:
         """Close its standard input, and send SIGTERM if it outlives that."""

@@ -113,9 +113,10 @@ class NotedWorkers:
         del now_s
         return math.inf
 
-    def stop(self, *, quit_sent: bool = False) -> None:
+    def stop(self, *, quit_sent: bool = False) -> tuple[()]:
         del quit_sent
         self.ended.append("stopped")
+        return ()
 
 
 @dataclass

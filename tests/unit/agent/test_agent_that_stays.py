@@ -76,10 +76,11 @@ class Workers:
         del now_s
         return math.inf
 
-    def stop(self, *, quit_sent: bool = False) -> None:
+    def stop(self, *, quit_sent: bool = False) -> tuple[()]:
         del quit_sent
         self.run = None
         self.ended += 1
+        return ()
 
 
 class Place:

@@ -25,6 +25,7 @@ PURE = (
     "worker.load.rows.content",
     "worker.load.rows.spans",
     "worker.load.rows.stock",
+    "worker.log_lines",
     "worker.simulation.boards",
     "worker.simulation.power_supply",
     "worker.simulation.thermal_model",
@@ -98,6 +99,8 @@ RULES = [
     ("master.deploy", "gevent"),
     ("master.nodes", "locust"),
     ("master.nodes", "gevent"),
+    ("master.logs", "locust"),
+    ("master.logs", "gevent"),
     *(
         ("worker.http.protocol", forbidden)
         for forbidden in ("gevent", "locust", "select", "socket", "ssl", "time", "worker.http.transport")

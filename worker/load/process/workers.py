@@ -15,7 +15,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import gevent
 import zmq
@@ -33,16 +33,18 @@ from worker.load.locust_clients import track_requests
 from worker.load.locust_options import worker_options
 from worker.load.loop_lag import LoopLag
 from worker.load.process.gc_freeze import GcFreezer
+from worker.load.process.output import name_worker, stamp_output
 from worker.load.process.timerfd import exact_sleep
 from worker.load.recorder import Recorder
 from worker.load.runner import FleetWorker
+from worker.log_lines import NOBODY, secrets_of
 from worker.parent_watch import read_orders
 from worker.telemetry.figures import NodeFigures
 from worker.tracing.tracer import SpanPipe, Tracer
 from worker.users.database.drivers import import_drivers
 from worker.wire.curve import Endpoint, end_context
 from worker.wire.messages import Work
-from worker.wire.orders import WorkerSpec
+from worker.wire.orders import WorkerOrders, WorkerSpec
 
 native_start_thread = monkey.get_original("_thread", "start_new_thread")
 native_sleep = monkey.get_original("time", "sleep")
@@ -50,13 +52,24 @@ native_sleep = monkey.get_original("time", "sleep")
 ENDED_AT_ONCE = 25
 """Workers whose second is ended without a pause: some 0.1 ms."""
 
-T = TypeVar("T")
+
+class Orders(Protocol):
+    """What orders of a process of workers have."""
+
+    @property
+    def work(self) -> Work:
+        """The work of all of them."""
+
+
+T = TypeVar("T", bound=Orders)
 
 
 def begin(kind: type[T]) -> T:
     """Begin as a process of workers: the orders on standard input, decoded as `kind`. Raises msgspec.MsgspecError."""
     track_requests()
     orders = read_orders(kind, native_start_thread, native_sleep)
+    one = f"{orders.worker.node}_{orders.worker.index}" if isinstance(orders, WorkerOrders) else NOBODY
+    stamp_output(secrets_of(orders.work), one)
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
     return orders
 
@@ -128,6 +141,7 @@ class ProcessWorkers:
 
     def _run_worker(self, spec: WorkerSpec, recorder: Recorder, figures: NodeFigures | None) -> None:
         work = self._work
+        name_worker(f"{spec.node}_{spec.index}")
         events = WorkerEvents(recorder)
         environment = Environment(
             user_classes=list(self._users),
