@@ -130,7 +130,8 @@ def load_for_resume(file: Path) -> LoadedScenario:
     project = project_of(file)
     if project is None:
         return LoadedScenario(load_scenario(file, user_classes()))
-    process = ProjectProcess(project, real_nodes=False)
+    draft = draft_of(file)
+    process = ProjectProcess(project, real_nodes=False, arguments=draft.arguments, environment=draft.environment)
     try:
         facts = process.inspect()
         scenario = load_scenario(file, facts.by_name, hosts=facts.hosts)

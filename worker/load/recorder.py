@@ -17,6 +17,7 @@ from worker.load.loop_lag import KEPT_SECONDS, LagSource
 from worker.load.unanswered import UnansweredRequests, is_unanswered
 from worker.load.user_exceptions import UserExceptions
 from worker.printable import printable
+from worker.secret_values import without_secrets
 from worker.tracing.span import LOST_SPANS
 from worker.wire.messages import ArrivalSecond, EndpointSecond, ErrorCount, Report, WorkerSecond
 
@@ -363,6 +364,6 @@ def _endpoint(method: Any, name: Any) -> tuple[str, str]:
 def _text(what: Any) -> str:
     """`what` as text that can be encoded: half of a surrogate pair, as a cut answer may have, becomes a question mark."""
     try:
-        return printable(str(what).encode(errors="replace").decode())
+        return printable(without_secrets(str(what).encode(errors="replace").decode()))
     except Exception:  # noqa: BLE001  # whatever a locustfile's own __str__ raises
         return f"<{type(what).__name__} that can't be shown>"

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from worker.printable import printable
+from worker.secret_values import without_secrets
 from worker.wire.messages import ExceptionCount
 
 MAX_DIFFERENT = 100
@@ -46,7 +47,7 @@ class UserExceptions:
 
 def _message(error: Any) -> str:
     try:
-        return str(error)
+        return without_secrets(str(error))
     except Exception:  # noqa: BLE001  # whatever a locustfile's own __str__ raises
         return ""
 

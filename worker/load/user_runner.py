@@ -65,8 +65,12 @@ class UserRunner(WorkerRunner):
             self._follow_order()
 
     def _begin_test(self) -> None:
-        self.environment._filter_tasks_by_tags()  # noqa: SLF001  # as Locust's worker does
-        self.environment.events.test_start.fire(environment=self.environment)
+        try:
+            self.environment._filter_tasks_by_tags()  # noqa: SLF001  # as Locust's worker does
+            self.environment.events.test_start.fire(environment=self.environment)
+        except Exception as error:  # a listener that ends a task, which here is none
+            logger.exception("a listener of test_start failed")
+            self.recorder.note_exception("listener of test_start", error, error.__traceback__)
         self._beginning = None
         self._follow_order()
 

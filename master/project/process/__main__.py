@@ -23,6 +23,7 @@ from master.project.process.messages import Inspected, ProcessOrders, Refused, T
 from master.scenario import LocustProject
 from worker.load.process.output import stamp_output
 from worker.parent_watch import read_orders
+from worker.secret_values import keep_secret, without_secrets
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     orders = read_orders(ProcessOrders, *native)
     stamp_output([os.environ.get(name, "") for name in orders.environment], "project")
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
+    keep_secret({name: os.environ[name] for name in orders.environment if name in os.environ})
     end = socket.socket(fileno=orders.descriptor)
     channel = Channel[ToProcess](end, decode_to_process)
     watch = HangWatch()
@@ -50,7 +52,7 @@ def main() -> None:
                 project, real_nodes=orders.real_nodes, arguments=orders.arguments, environment=orders.environment
             )
     except InputError as error:
-        channel.send(Refused(error.message, error.hint))
+        channel.send(Refused(without_secrets(error.message), error.hint))
         return
     channel.send(Inspected(facts))
     MasterSide(channel, imported).run()

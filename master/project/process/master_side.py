@@ -44,6 +44,7 @@ from master.project.process.statistics import add_errors, add_requests
 from worker.load.locust_options import worker_options
 from worker.load.project_data import unpack_data
 from worker.load.worker_event import WorkerEvent
+from worker.secret_values import without_secrets
 
 MAX_WAITING = 20_000
 """Messages and reports that wait for a listener that is slower than they come; what is beyond that is dropped, and said so."""
@@ -291,13 +292,14 @@ class MasterSide:
     def _note_failure(self, event: str, error: BaseException, *, logged: bool) -> str:
         """Log and report an exception of the locustfile's."""
         place = place_of_traceback(error.__traceback__)
-        shown = f"{type(error).__name__}: {error}" + ("" if place is None else f" (at {describe_place(*place)})")
+        message = without_secrets(str(error))
+        shown = f"{type(error).__name__}: {message}" + ("" if place is None else f" (at {describe_place(*place)})")
         if not logged:
-            traceback.print_exception(error)
+            sys.stderr.write(without_secrets("".join(traceback.format_exception(error))))
         if len(self._failures) < MAX_WAITING:
             self._failures.append(shown)
         where = "" if place is None else f"{place[0]}:{place[1]} in {place[2]}"
         line = "" if place is None else describe_place(*place).partition(": ")[2]
-        report = ListenerFailed(event, type(error).__name__, str(error)[:1000], where[:1000], line[:1000])
+        report = ListenerFailed(event, type(error).__name__, message[:1000], where[:1000], line[:1000])
         self._send(report)
         return shown

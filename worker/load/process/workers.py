@@ -39,6 +39,7 @@ from worker.load.recorder import Recorder
 from worker.load.runner import FleetWorker
 from worker.log_lines import NOBODY, secrets_of
 from worker.parent_watch import read_orders
+from worker.secret_values import keep_secret
 from worker.telemetry.figures import NodeFigures
 from worker.tracing.tracer import SpanPipe, Tracer
 from worker.users.database.drivers import import_drivers
@@ -87,6 +88,7 @@ class ProcessWorkers:
         if work.working_directory is not None:
             os.chdir(work.working_directory)
         os.environ.update(work.environment)  # which a locustfile may read while it is imported
+        keep_secret(work.environment)
         share_global_events()
         self._users = load_user_classes(work.users, work.root, work.locustfiles)
         import_drivers(self._users)
