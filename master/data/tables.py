@@ -42,7 +42,7 @@ def close_tables(tables: Mapping[str, TableFile]) -> None:
 
 def first_rows(scenario: Scenario) -> int:
     """How many rows of a table each worker has before its users begin: some for each user that it may get."""
-    return min(MAX_FIRST, FIRST_PER_USER * -(-scenario.max_users // scenario.nodes.expect))
+    return min(MAX_FIRST, FIRST_PER_USER * max(1, -(-scenario.max_users // scenario.nodes.expect)))
 
 
 def data_warnings(scenario: Scenario, tables: Mapping[str, TableFile]) -> Iterator[str]:

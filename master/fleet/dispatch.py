@@ -13,7 +13,7 @@ own are placed there beside the others, and move nowhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from master.fleet.user_mix import Mix
 from worker.wire.messages import UserShare, node_of
@@ -94,6 +94,10 @@ class Dispatch:
         left = self.users.get(worker, {}).get(name, 0) - self.ended_of(worker, name)
         if ended := min(count, left):
             self._ended.setdefault(worker, Counter())[name] += ended
+
+    def choose(self, names: Collection[str] | None) -> None:
+        """Users that are wanted from now on are of these classes; None: of all."""
+        self._mix.choose(names)
 
     def set_total(self, total: int) -> set[str]:
         """Want `total` users from now on and place them; the workers whose users change."""

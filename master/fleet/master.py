@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 import gevent
@@ -155,8 +155,12 @@ class FleetMaster(MasterRunner):
         """How many users run, as the workers last said."""
         return self._running
 
-    def ramp_to(self, users: int, spawn_rate: float) -> gevent.Greenlet:
-        """Start or stop users until `users` run, `spawn_rate` per second; a ramp still under way is cut off."""
+    def ramp_to(self, users: int, spawn_rate: float, classes: Collection[str] | None = None) -> gevent.Greenlet:
+        """Start or stop users until `users` run, `spawn_rate` per second; a ramp still under way is cut off.
+
+        Users that are started are of these `classes`; None: of all.
+        """
+        self._dispatch.choose(classes)
         if self._ramp is not None:
             self._ramp.kill()
         self._spawn_rate = spawn_rate

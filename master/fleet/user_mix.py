@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from worker.wire.messages import UserShare
 
@@ -22,11 +22,16 @@ class Mix:
         self._by_weight = 0
         self.counts: dict[str, int] = dict.fromkeys(shares, 0)
         self.total = 0
+        self._chosen: Collection[str] = list(self._weights)
 
     def set_total(self, total: int) -> None:
         """Make up `total` users. Where there are no weights, no more than the fixed counts."""
         self._wanted = max(0, total)
         self._make_up()
+
+    def choose(self, names: Collection[str] | None) -> None:
+        """Make up users that come from now on of these classes alone, as far as they go by weight; None: of all."""
+        self._chosen = [name for name in self._weights if names is None or name in names] or list(self._weights)
 
     def set_places(self, nodes: int, workers: int) -> None:
         """There are so many nodes and workers, each of which has users of its own."""
@@ -49,7 +54,7 @@ class Mix:
         self.total = self._wanted - left + by_weight
 
     def _next(self) -> str:
-        return max(self._weights, key=lambda name: self._weights[name] / (2 * self.counts[name] + 1))
+        return max(self._chosen, key=lambda name: self._weights[name] / (2 * self.counts[name] + 1))
 
     def _last(self) -> str:
         begun = [name for name in reversed(self._weights) if self.counts[name]]

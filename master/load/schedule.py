@@ -223,10 +223,14 @@ class Progress:
         """
         stages = self._schedule.stages
         spans = [
-            (start_s, min(start_s + stage.hold_s, until_s))
+            (start_s, start_s + stage.hold_s)
             for start_s, stage in zip(self._holds_s, stages, strict=False)
             if stage.has_load
         ]
+        return [*self._steady_before, *self._without_interruptions(spans, until_s)]
+
+    def _without_interruptions(self, spans: Sequence[Span], until_s: float) -> list[Span]:
+        spans = [(start_s, min(end_s, until_s)) for start_s, end_s in spans]
         for from_s, to_s in self._interruptions:
             spans = [
                 part
@@ -234,7 +238,7 @@ class Progress:
                 for part in ((start_s, min(end_s, from_s)), (max(start_s, to_s), end_s))
             ]
             spans = [(start_s, end_s) for start_s, end_s in spans if end_s > start_s]
-        return [*self._steady_before, *((start_s, end_s) for start_s, end_s in spans if end_s > start_s)]
+        return [(start_s, end_s) for start_s, end_s in spans if end_s > start_s]
 
 
 def whole_seconds(spans: Iterable[Span]) -> list[int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from master.errors import InputError
 from master.project.checks.all_checks import in_order, raise_refused
 from master.project.checks.class_checks import check_hosts, check_tags, check_weights
-from master.project.checks.finding import Finding
+from master.project.checks.finding import Finding, warned
 from master.project.checks.rows_checks import check_tables
 from master.project.checks.task_checks import find_unfit_users
 from master.project.process.facts import ProjectFacts
@@ -68,6 +68,7 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
         scenario = load_scenario(
             file, facts.by_name, overrides, facts.hosts, facts.unfit_users, own_shares=facts.shares
         )
+        scenario = with_shape(file, scenario, facts)
         makes_spans = any(facts.by_name[name].makes_spans for name in scenario.users)
         _check_tracing(scenario, makes_spans=makes_spans, real_nodes=real_nodes)
         warnings = raise_refused(in_order([*facts.findings, *_check_users(project.locustfiles[0], facts, scenario)]))
@@ -78,11 +79,40 @@ def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> Loade
     return LoadedScenario(scenario, warnings, facts.variables, facts.mentions, Project(process, facts))
 
 
+def with_shape(file: Path, scenario: Scenario, facts: ProjectFacts) -> Scenario:
+    """The scenario with the name of the LoadTestShape that it means. Raises InputError where there is none, or several."""
+    if scenario.shape is None:
+        return scenario
+    names = [shape.name for shape in facts.shapes]
+    shown = ", ".join(names) or "none"
+    name = scenario.shape.name
+    if name is None and len(names) != 1:
+        hint = "Name one: `load: {shape: NAME}`." if names else "Give it one, or give `load` stages."
+        raise InputError(f"load: a shape is to be followed, and the locustfile has {shown}", file=file, hint=hint)
+    if name is not None and name not in names:
+        raise InputError(f"load.shape: the locustfile has no LoadTestShape {name!r} (it has: {shown})", file=file)
+    return replace(scenario, shape=replace(scenario.shape, name=name or names[0]))
+
+
+def unused_shapes(facts: ProjectFacts) -> list[Finding]:
+    """Shapes of a locustfile whose scenario has stages."""
+    return [
+        warned(
+            f"the load shape {shape.name} is not followed: the scenario's `load` says how many users run",
+            "Say `load: shape` for what the shape asks for.",
+            shape.file,
+            shape.line,
+        )
+        for shape in facts.shapes
+    ]
+
+
 def _check_users(file: Path, facts: ProjectFacts, scenario: Scenario) -> list[Finding]:
     own = {name: share for name, share in facts.shares.items() if name in scenario.users}
     hosts = {name: host for name, host in facts.hosts.items() if name in scenario.users}
     tags = {name: facts.by_name[name].tags for name in scenario.users}
     return [
+        *(unused_shapes(facts) if scenario.shape is None else []),
         *([] if scenario.hosts else check_hosts(file, hosts, scenario.target)),
         *check_tables(facts.tables, scenario.data),
         *check_weights(file, own, scenario.users),

@@ -17,11 +17,12 @@ from master.judge.target.bottleneck import find_bottleneck
 from master.judge.warnings import lost_spans
 from master.report.files import write_outcome
 from master.run.collect.collector import Collector
+from master.run.collect.shape_stages import stages_asked
 from master.run.directory import RunDirectory
 from master.run.prepared_run import PreparedRun
 from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
 from master.run.stop import StopRequest
-from master.scenario import EMBEDDED
+from master.scenario import EMBEDDED, Scenario
 
 CLOCK_OFF_S = 1.0
 """Offset of a node's wall clock beyond which the result lists it."""
@@ -65,14 +66,15 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
 
     Raises AbortError where there can't be a result at all; it says what is missing and where what was measured is.
     """
+    scenario = _as_run(prepared)
     try:
         facts = _facts(prepared, collector, stop, outcome, warnings)
-        return _with_bottleneck(conclude(prepared.scenario, prepared.store, collector.fitness, facts), facts, prepared)
+        return _with_bottleneck(conclude(scenario, prepared.store, collector.fitness, facts), facts, prepared)
     except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or the reason why there is none
         faults.note(error)
     try:
         bare = _bare_facts(prepared, stop, outcome, warnings)
-        return conclude(prepared.scenario, prepared.store, collector.fitness, bare)
+        return conclude(scenario, prepared.store, collector.fitness, bare)
     except Exception as error:
         directory = prepared.directory
         files = missing_files([directory.result, directory.junit, directory.report])
@@ -80,6 +82,13 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
             f"the result can't be worked out: {describe(error)}. Not written: {files}",
             hint=f"What was measured is in {directory.database}.",
         ) from error
+
+
+def _as_run(prepared: PreparedRun) -> Scenario:
+    """The scenario, with the stages that a LoadTestShape has asked for."""
+    if prepared.scenario.shape is None:
+        return prepared.scenario
+    return replace(prepared.scenario, load=stages_asked(prepared.store) or prepared.scenario.load)
 
 
 def _facts(

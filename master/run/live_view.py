@@ -42,7 +42,8 @@ class Snapshot:
 
     phase: str
     offset_s: float
-    left_s: float
+    left_s: float | None
+    """None where the load takes as long as its shape says."""
     users: int
     users_planned: int
     rate_per_s: float
@@ -124,7 +125,7 @@ class PlainView:
         self._shown_phase, self._shown_waiting = snapshot.phase, waits
         self._due_s = snapshot.offset_s + PLAIN_INTERVAL_S
         self._print(
-            f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_clock(snapshot.left_s)} left  "
+            f"{_clock(snapshot.offset_s)}  {snapshot.phase}, {_left(snapshot)}  "
             f"users {snapshot.users}/{snapshot.users_planned}  {snapshot.rate_per_s:.0f} req/s  "
             f"errors {snapshot.error_share:.2%}  p50/p95/p99 {_ms(snapshot.p50_ms)}/{_ms(snapshot.p95_ms)}/"
             f"{_ms(snapshot.p99_ms)} ms  {_arrivals(snapshot.arrivals)}{_in_flight(snapshot)}{_exceptions(snapshot)}{_nodes(snapshot)} {snapshot.nodes_ready} ready {snapshot.nodes_hot} hot "
@@ -175,11 +176,11 @@ class TerminalView:
         head = Text.assemble((self._title, "bold"), "  ", (self._step or (snapshot.phase if snapshot else ""), "cyan"))
         if snapshot is None:
             return [head]
-        total_s = snapshot.offset_s + snapshot.left_s
+        total_s = snapshot.offset_s + (snapshot.left_s or 0.0)
         bar = Table.grid(padding=(0, 2))
         bar.add_row(
             ProgressBar(total=max(total_s, 1e-9), completed=snapshot.offset_s, width=48),
-            Text(f"{_clock(snapshot.left_s)} left", style="dim"),
+            Text(_left(snapshot), style="dim"),
         )
         figures = Table.grid(padding=(0, 3))
         for _ in range(6):
@@ -251,6 +252,10 @@ def _exceptions(snapshot: Snapshot) -> str:
 
 def _nodes(snapshot: Snapshot) -> str:
     return "simulated nodes" if snapshot.simulated else "nodes"
+
+
+def _left(snapshot: Snapshot) -> str:
+    return "until the shape ends" if snapshot.left_s is None else f"{_clock(snapshot.left_s)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -12,6 +12,7 @@ import gevent
 from master.fleet.master import FleetMaster
 from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
+from master.load.schedule import Position
 from master.run.collect.collector import Collector
 from master.run.live_view import LatestArrivals, Snapshot, View
 from master.run.processes.local import LocalProcesses
@@ -254,19 +255,24 @@ class Monitor:
             service_p99_ms=p99_ms,
         )
 
+    def _stage(self, position: Position) -> str:
+        shape = self.scenario.shape
+        of = f"of {len(self.scenario.load)}" if shape is None else f"of {shape.name}"
+        return f"stage {position.stage + 1} {of}"
+
     def _show(self) -> None:
         states = self.registry.counts
         offset_s = self.collector.offset_s()
         position = self.collector.progress.at(offset_s)
-        latest = self.collector.latest(LATEST_S)
+        latest, shape = self.collector.latest(LATEST_S), self.scenario.shape
         p50_ms, p95_ms, p99_ms = latest.histogram.percentiles((50, 95, 99))
         in_flight = self.collector.in_flight().values()
         # In the open model the users are started, and with the plan's beginning arrivals come.
         begun = not self.scenario.open_model or self.collector.timeline.plan_begun(offset_s)
         snapshot = Snapshot(
-            phase=f"stage {position.stage + 1} of {len(self.scenario.load)}, {position.kind if begun else 'users start'}",
+            phase=f"{self._stage(position)}, {position.kind if begun else 'users start'}",
             offset_s=offset_s,
-            left_s=position.left_s,
+            left_s=None if shape is not None and shape.run_time_s is None else position.left_s,
             users=self.master.user_count,
             users_planned=position.users,
             rate_per_s=latest.total / LATEST_S,

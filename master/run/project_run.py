@@ -25,6 +25,7 @@ from master.project.process.messages import (
     Reported,
     ShapeEnded,
     Spawned,
+    StartShape,
     Step,
     Tick,
     ToWorkers,
@@ -85,7 +86,8 @@ class ProjectRun:
         prepared = self._parts.prepared
         log = prepared.directory.logs / LOG
         work = work_of(prepared, target)
-        done = self._step("init", lambda number: Begin(number, work, str(log)), LIMIT_S, self._parts.stop.event)
+        shape = None if prepared.scenario.shape is None else prepared.scenario.shape.name
+        done = self._step("init", lambda number: Begin(number, work, str(log), shape), LIMIT_S, self._parts.stop.event)
         self._process.move_log(log)
         if done:
             raise AbortError(f"a listener of init failed: {done}")
@@ -106,6 +108,10 @@ class ProjectRun:
         self.tick()
         if self._parts.prepared.checkpoint is None:
             self._step("test_start", lambda number: Step(number, "test_start"), LIMIT_S, self._parts.stop.event)
+
+    def start_shape(self, ran_s: float) -> None:
+        """The shape says from now on how many users run; it has run for `ran_s` under other controllers."""
+        self._link.post(StartShape(ran_s))
 
     def test_stopping(self) -> None:
         """Fire `test_stopping`: users are about to stop."""
@@ -165,6 +171,7 @@ class ProjectRun:
         self._link.post(Tick(master.state, master.target_user_count, workers, requests, occurred), size)
 
     def _on_spawned(self, user_count: int, **_: object) -> None:
+        self.tick()  # so that its user count is that of now
         self._link.post(Spawned(user_count))
 
     def on_report(self, worker: str, report: Report) -> None:

@@ -17,6 +17,7 @@ from master.errors import AbortError, PiswarmError
 from master.fleet.master import FleetMaster
 from master.judge.result import Result
 from master.load.arrival_plan import plan_of
+from master.load.shape_progress import ShapeProgress
 from master.project.scenario_loading import LoadedScenario
 from master.run.capacity import fleet_warnings
 from master.run.collect.collector import Collector
@@ -32,6 +33,7 @@ from master.run.processes.local import LocalProcesses
 from master.run.project_run import ProjectParts, ProjectRun
 from master.run.real_nodes.revocations import Revocations
 from master.run.resume import prepare_resumed
+from master.run.shape_load import ShapeRun
 from master.run.shutdown import RunFaults, Shutdown, reason_of
 from master.run.start import RunPlan, prepare_new
 from master.run.start_fleet import find_target, start_fleet, wait_for_nodes
@@ -318,6 +320,10 @@ class _Execution:
         if arrivals is not None:
             load = OpenLoad(arrivals, self._master, self.collector, self._prepared.registry, self._stop)
             load.put_on([stage for stage in stages if isinstance(stage, OpenStage)], self._view)
+        elif isinstance(self.collector.progress, ShapeProgress):
+            assert self._project is not None
+            shape = ShapeRun(self._project, self._master, self.collector, self._prepared.store, self._stop)
+            shape.put_on(self.collector.progress)
         else:
             self._go_through_closed([stage for stage in stages if isinstance(stage, Stage)])
 

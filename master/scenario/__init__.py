@@ -3,7 +3,7 @@
 Nothing here knows a socket, a clock or Locust; the load schedule, thresholds and validity checks build on this package.
 """
 
-from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage
+from master.scenario.load_stages import LoadStage, OpenStage, ShapeLoad, Sine, Spike, Stage
 from master.scenario.loader import draft_of, load_scenario, project_of
 from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides
@@ -19,6 +19,7 @@ __all__ = [
     "OpenStage",
     "Overrides",
     "Scenario",
+    "ShapeLoad",
     "SimulatedRack",
     "Sine",
     "Spike",

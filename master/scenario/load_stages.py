@@ -77,6 +77,21 @@ class OpenStage:
 LoadStage = Stage | OpenStage
 
 
+@dataclass(frozen=True, slots=True)
+class ShapeLoad:
+    """A load that a LoadTestShape of the locustfile asks for while it runs."""
+
+    name: str | None = None
+    """Its class; None: the only one there is."""
+    run_time_s: float | None = None
+    """The run ends then at the latest; None: when the shape ends."""
+
+    @property
+    def stages(self) -> tuple[Stage]:
+        """In place of stages that nobody knows."""
+        return (Stage(0, 1.0, self.run_time_s or 0.0),)
+
+
 def ramps_s(stages: Sequence[LoadStage]) -> list[float]:
     """The planned length of each stage's ramp, starting with no users and no arrivals."""
     lengths_s, users = [], 0

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from master.scenario.error_messages import note_findings
-from master.scenario.load_stages import find_mix_fault, most_users
+from master.scenario.load_stages import LoadStage, ShapeLoad, find_mix_fault, most_users
 from master.scenario.locust_keys import find_project_faults
 from master.scenario.model import DataSource, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides, override
-from master.scenario.part_faults import note_load_faults, note_rule_faults
+from master.scenario.part_faults import note_load_faults, note_rule_faults, read_shape_load
 from master.scenario.project_keys import LocustProject, note_project_faults
 from master.scenario.rules import with_defaults
 from master.scenario.schema import (
@@ -32,6 +32,8 @@ from worker.wire.rows import AtEnd
 
 _NO_OVERRIDES = Overrides()
 _ALL_FIT = UnfitUsers()
+_IN_PLACE_OF_STAGES = [{"users": 1, "spawn_rate": 1, "hold": "10s"}]
+"""For the check of the rest of a file whose load is a shape's."""
 
 
 def load_scenario(  # what is known of the user classes
@@ -77,7 +79,8 @@ def _read(path: Path, context: ScenarioContext, target: str | None, own: _ClassF
     document = read_document(path)
     scenario = None
     project = note_project_faults(document)
-    models = note_load_faults(document)
+    shape_load = read_shape_load(document)
+    models = {"closed"} if shape_load is not None else note_load_faults(document)
     context = replace(context, open_model="open" in models)
     given = document.data if isinstance(document.data, dict) else {}
     if not (given.get("locustfile") or given.get("project")):
@@ -86,14 +89,15 @@ def _read(path: Path, context: ScenarioContext, target: str | None, own: _ClassF
     if len(models) == 1:
         note_rule_faults(document, open_model=context.open_model)
     try:
-        shape = ScenarioShape.model_validate(document.data, context=context)
+        content = document.data if shape_load is None else {**given, "load": _IN_PLACE_OF_STAGES}
+        shape = ScenarioShape.model_validate(content, context=context)
         users = shape.users if shape.users is not None else _own_users(document, project, context, own.shares)
         target = shape.target or target
         hosts: dict[str, str] = {}
         if target is None and context.known_users is not None and users:
             target, hosts = _hosts(document, users, own.hosts)
         if len(models) == 1:
-            scenario = _scenario(document, shape, project, users, open_model=context.open_model)
+            scenario = _scenario(document, shape, project, users, open_model=context.open_model, shape_load=shape_load)
             scenario = replace(scenario, target=target or "", hosts=hosts)
     except ValidationError as findings:
         note_findings(document, findings)
@@ -155,6 +159,7 @@ def _scenario(
     users: Mapping[str, UserShare],
     *,
     open_model: bool,
+    shape_load: ShapeLoad | None,
 ) -> Scenario:
     name = shape.name or document.file.stem
     if shape.name is None:
@@ -162,12 +167,16 @@ def _scenario(
             check_name(name)
         except ValueError as error:
             document.fault(("name",), f"not given, and the file's own {error}")
-    load = tuple(stage.stage() for stage in shape.load)
-    if users and (fault := find_mix_fault(users, most_users(load), nodes=shape.nodes.expect, open_model=open_model)):
+    load: tuple[LoadStage, ...] = tuple(stage.stage() for stage in shape.load)
+    if shape_load is not None:
+        load = shape_load.stages
+        if project is None:
+            document.fault(("load",), "a shape is a class of a locustfile, and the scenario names none")
+    elif users and (fault := find_mix_fault(users, most_users(load), nodes=shape.nodes.expect, open_model=open_model)):
         document.fault(("users",), fault)
-    if fault := find_ramp_fault(load) or find_hold_fault(load, shape.sample_period):
+    if shape_load is None and (fault := find_ramp_fault(load) or find_hold_fault(load, shape.sample_period)):
         document.fault(("load",), fault)
-    for index, rule in enumerate(shape.thresholds):
+    for index, rule in enumerate(shape.thresholds if shape_load is None else ()):
         if fault := find_window_fault(rule, load) or find_rate_fault(rule, load):
             document.fault(("thresholds", index), fault)
     nodes = shape.nodes
@@ -183,6 +192,7 @@ def _scenario(
         exclude_tags=None if shape.exclude_tags is None else tuple(shape.exclude_tags),
         environment=tuple(dict.fromkeys(shape.environment)),
         load=load,
+        shape=shape_load,
         nodes=ExpectedNodes(nodes.expect, nodes.expect if nodes.min is None else nodes.min, nodes.wait),
         fleet=shape.fleet,
         rack=SimulatedRack(

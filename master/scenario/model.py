@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from master.scenario.load_stages import LoadStage, OpenStage, Sine, Spike, Stage, find_mix_fault, most_users, ramps_s
+from master.scenario.load_stages import (
+    LoadStage,
+    OpenStage,
+    ShapeLoad,
+    Sine,
+    Spike,
+    Stage,
+    find_mix_fault,
+    most_users,
+    ramps_s,
+)
 from master.scenario.locust_keys import format_share
 from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Endpoint, Threshold
@@ -22,6 +32,7 @@ __all__ = [
     "LoadStage",
     "OpenStage",
     "Scenario",
+    "ShapeLoad",
     "SimulatedRack",
     "Sine",
     "Spike",
@@ -111,7 +122,7 @@ class Scenario:
     target: str
     users: Mapping[str, UserShare]
     load: tuple[LoadStage, ...]
-    """Stages of one model."""
+    """Stages of one model; of a `shape` none that is known before it runs."""
     description: str = ""
     seed: int = 0
     nodes: ExpectedNodes = ExpectedNodes()
@@ -121,6 +132,8 @@ class Scenario:
     validity: ValidityLimits = ValidityLimits()
     sample_period_s: float = 1.0
     stop_timeout_s: float = 10.0
+    shape: ShapeLoad | None = None
+    """The LoadTestShape that says how many users run; None where `load` does."""
     project: LocustProject | None = None
     """None: the user classes that come with piswarm."""
     hosts: Mapping[str, str] = field(default_factory=dict)
@@ -178,7 +191,7 @@ class Scenario:
             **({} if self.hosts else {"target": self.target}),
             **({} if self.project is None else self.project.keys()),
             "users": {name: format_share(share) for name, share in self.users.items()},
-            "load": [_stage(stage) for stage in self.load],
+            "load": [_stage(stage) for stage in self.load] if self.shape is None else _shape(self.shape),
             "nodes": {"expect": self.nodes.expect, "min": self.nodes.min, "wait": format_duration(self.nodes.wait_s)},
             "fleet": {kind: _number(weight) for kind, weight in self.fleet.items()},
             "rack": _rack(self.rack),
@@ -219,6 +232,15 @@ class Scenario:
         if self.require:
             content["require"] = list(self.require)
         return dump_yaml(content)
+
+
+def _shape(shape: ShapeLoad) -> object:
+    if shape.name is None and shape.run_time_s is None:
+        return "shape"
+    content: dict[str, object] = {"shape": shape.name or "any"}
+    if shape.run_time_s is not None:
+        content["run_time"] = format_duration(shape.run_time_s)
+    return content
 
 
 def _stage(stage: LoadStage) -> dict[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from master.errors import InputError
-from master.scenario.load_stages import LoadStage, OpenStage, Sine, Stage, find_mix_fault, ramps_s
+from master.scenario.load_stages import LoadStage, OpenStage, ShapeLoad, Sine, Stage, find_mix_fault, ramps_s
 from master.scenario.model import ExpectedNodes, Scenario
 from master.scenario.rules import with_limit
 from master.scenario.schema import MAX_NODES, check_target
@@ -45,6 +45,9 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
                 f"--target: {error}", hint="give a URL such as http://10.0.0.5:8080, or embedded"
             ) from None
     _check_model(scenario, overrides)
+    if scenario.shape is not None:
+        scenario = _of_shape(scenario, scenario.shape, overrides)
+        overrides = replace(overrides, duration_s=None)
     if overrides.users is not None:
         scenario = replace(scenario, load=_scaled_users(scenario, overrides.users))
         if fault := find_ramp_fault(scenario.load):
@@ -61,6 +64,21 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
     if overrides.require:
         scenario = replace(scenario, require=_with_required(scenario.require, overrides.require))
     return scenario
+
+
+def _of_shape(scenario: Scenario, shape: ShapeLoad, overrides: Overrides) -> Scenario:
+    """A scenario whose users a LoadTestShape asks for: it can only be cut short."""
+    if overrides.users is not None:
+        raise InputError(
+            f"--users {overrides.users}: the shape of the locustfile says how many users run",
+            hint="Leave it out, or give a scenario whose load has stages.",
+        )
+    if overrides.duration_s is None:
+        return scenario
+    if not 0 < overrides.duration_s <= MAX_DURATION_S:  # false for NaN, too
+        raise InputError(f"--duration {overrides.duration_s:g}s: must be above 0s and at most 31d", hint="leave it out")
+    shape = replace(shape, run_time_s=overrides.duration_s)
+    return replace(scenario, shape=shape, load=shape.stages)
 
 
 def _with_required(written: tuple[str, ...], added: tuple[str, ...]) -> tuple[str, ...]:

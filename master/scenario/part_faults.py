@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from master.scenario.load_stages import find_curve_faults
+from master.scenario.load_stages import ShapeLoad, find_curve_faults
 from master.scenario.rules import find_model_fault, parse_threshold
+from master.scenario.shape_base import duration
 from master.scenario.stage_shapes import OpenStageShape, model_of
+from master.scenario.units import MAX_DURATION_S
 from master.yaml_file.document import Document, Place
 
 _MODELS = {"closed": "users", "open": "a rate"}
@@ -34,6 +36,28 @@ def note_load_faults(document: Document) -> set[str]:
             for place, text in find_curve_faults(shape.stage()):
                 document.fault(("load", index, *_in_file(place, stage)), text)
     return set(models)
+
+
+def read_shape_load(document: Document) -> ShapeLoad | None:
+    """What `load` says where a LoadTestShape is to say how many users run; None where it has stages. Faults are added."""
+    load = document.data.get("load") if isinstance(document.data, dict) else None
+    if load == "shape":
+        return ShapeLoad()
+    if not (isinstance(load, dict) and "shape" in load):
+        return None
+    name, run_time_s = load["shape"], None
+    if not (isinstance(name, str) and name.isidentifier()):
+        document.fault(
+            ("load", "shape"), f"{name!r:.100} is no name of a LoadTestShape; `load: shape` takes the only one"
+        )
+    for key in load.keys() - {"shape", "run_time"}:
+        document.fault(("load", key), "unknown key beside `shape`: there is `run_time`, e.g. 5m")
+    if "run_time" in load:
+        try:
+            run_time_s = duration(1, MAX_DURATION_S)(load["run_time"])
+        except ValueError as error:
+            document.fault(("load", "run_time"), str(error))
+    return ShapeLoad(None if name == "any" else str(name), run_time_s)
 
 
 def _in_file(place: Place, stage: dict[str, object]) -> Place:

@@ -105,7 +105,8 @@ def worker_options(work: Work) -> Namespace:
     """The options of a worker that does this work: those of Locust's that say what a run does are as if they had been given."""
     options = parse_options(work.variables, work.arguments)
     options.host = work.host
-    options.num_users, options.spawn_rate, options.run_time = work.users_max, work.spawn_rate, work.duration_s
+    if work.users_max:  # else a load shape says it as it goes
+        options.num_users, options.spawn_rate, options.run_time = work.users_max, work.spawn_rate, work.duration_s
     options.stop_timeout = work.stop_timeout_s
     options.headless = options.worker = True
     options.tags, options.exclude_tags = work.tags, work.exclude_tags

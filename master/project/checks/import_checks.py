@@ -92,18 +92,7 @@ def _is_operators(name: str, path: str) -> bool:
 
 def check_imported(imported: Imported, arguments: Mapping[str, ArgumentValue] = MappingProxyType({})) -> list[Finding]:
     """Shapes that are not followed, listeners of what never fires, and options that can't be given."""
-    found = []
-    for shape in imported.shapes:
-        file, line = place_of_listener(type(shape).tick, imported.file)
-        found.append(
-            refused(
-                f"the load shape {type(shape).__name__} is not followed: the scenario's `load` says how many users run",
-                "Say the same as stages of `load`, and take the class out.",
-                file,
-                line,
-            )
-        )
-    return found + _check_options(imported, arguments)
+    return _check_options(imported, arguments)
 
 
 def _check_options(imported: Imported, arguments: Mapping[str, ArgumentValue]) -> list[Finding]:

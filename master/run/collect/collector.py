@@ -26,6 +26,7 @@ from master.run.collect.report_acks import ReportAcks
 from master.run.collect.report_intake import ProjectListener, ReportIntake
 from master.run.collect.resume import resume_fitness, resume_seconds
 from master.run.collect.sample_intake import SampleIntake
+from master.run.collect.shape_stages import stages_asked
 from master.run.collect.timeline import RunTimeline
 from master.run.collect.user_classes import UserClasses
 from master.scenario import Scenario
@@ -90,9 +91,16 @@ class Collector:
         """Parts of reports that were dropped, by reason."""
         self.refusals = Refusals(self.dropped, self.event)
         self.timeline = (
-            RunTimeline(scenario.load, arrivals)
+            RunTimeline(scenario.load, arrivals, scenario.shape)
             if earlier is None
-            else RunTimeline.resumed(earlier, scenario.load, now_s, time.time(), arrivals)
+            else RunTimeline.resumed(
+                earlier,
+                scenario.load if scenario.shape is None else stages_asked(store),
+                now_s,
+                time.time(),
+                arrivals,
+                shape=scenario.shape,
+            )
         )
         self.data = RowsHandout(scenario, tables or {}, store, self.refusals, self.event)
         """The data rows that users take."""

@@ -96,7 +96,7 @@ class ReportIntake:
             scenario.users,
             scenario.stop_timeout_s,
             refusals,
-            earlier_users=0 if earlier is None else scenario.max_users,
+            earlier_users=0 if earlier is None else max(scenario.max_users, earlier.users_peak),
             earlier_arrivals=0 if earlier is None else _unreported_arrivals(earlier, store),
             until_s=now_s + scenario.stop_timeout_s + EARLIER_ORDERS_S,
         )

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from master.fleet.registry import MAX_BEYOND_S
 from master.judge.seconds.steady_part import SteadyPart
 from master.load.schedule import LoadSchedule, Progress, Span
+from master.load.shape_progress import ShapeProgress
 from master.run.checkpoint import Checkpoint
-from master.scenario import LoadStage
+from master.scenario import LoadStage, ShapeLoad, Stage
 from worker.load.arrivals.schedule import ArrivalSchedule
 
 
@@ -19,9 +20,11 @@ class RunTimeline:
     In the open model plan time is that of its arrivals; it stands still while there is no controller.
     """
 
-    def __init__(self, stages: Sequence[LoadStage], arrivals: ArrivalSchedule | None = None) -> None:
-        """`arrivals` are those of the whole run in the open model."""
-        self.progress = Progress(LoadSchedule(stages))
+    def __init__(
+        self, stages: Sequence[LoadStage], arrivals: ArrivalSchedule | None = None, shape: ShapeLoad | None = None
+    ) -> None:
+        """`arrivals` are those of the whole run in the open model; a `shape` says as it goes how many users run."""
+        self.progress = Progress(LoadSchedule(stages)) if shape is None else ShapeProgress(shape.run_time_s)
         self.began_s: float | None = None
         self.ended_s = math.inf
         """The offset at which the load ended."""
@@ -50,8 +53,20 @@ class RunTimeline:
         now_s: float,
         now_wall_s: float,
         arrivals: ArrivalSchedule | None = None,
+        *,
+        shape: ShapeLoad | None = None,
     ) -> RunTimeline:
-        """That of a run that another controller left at `earlier`; `now_wall_s` is Unix time."""
+        """That of a run that another controller left at `earlier`; `now_wall_s` is Unix time.
+
+        Of a run with a `shape`, `stages` are what it had asked for until then.
+        """
+        if shape is not None:
+            timeline = cls(stages)
+            asked = [stage for stage in stages if isinstance(stage, Stage)]
+            ran_s = earlier.offset_s - sum(end_s - start_s for start_s, end_s in earlier.gaps)
+            timeline.progress = ShapeProgress(shape.run_time_s, asked, tuple(earlier.steady_spans), ran_s)
+            timeline._take_over(earlier, now_s, now_wall_s)
+            return timeline
         done, left = earlier.remaining(tuple(stages), arrivals)
         timeline = cls(left, arrivals)
         if arrivals is not None and earlier.ended_s is None:
@@ -59,15 +74,18 @@ class RunTimeline:
         else:
             schedule = LoadSchedule(left)
         timeline.progress = Progress(schedule, done, tuple(earlier.steady_spans))
-        timeline.arrivals_dealt = earlier.arrivals_dealt
-        timeline.start_skew_s = earlier.start_skew_s
-        timeline.began_s = earlier.began_now_s(now_s, now_wall_s)
-        timeline.gaps = list(earlier.gaps)
-        timeline._interrupted_s = earlier.offset_s
-        if earlier.ended_s is not None:
-            timeline.ended_s = earlier.ended_s
-            timeline._due_before = earlier.arrivals_due  # no plan is started any more
+        timeline._take_over(earlier, now_s, now_wall_s)
         return timeline
+
+    def _take_over(self, earlier: Checkpoint, now_s: float, now_wall_s: float) -> None:
+        self.arrivals_dealt = earlier.arrivals_dealt
+        self.start_skew_s = earlier.start_skew_s
+        self.began_s = earlier.began_now_s(now_s, now_wall_s)
+        self.gaps = list(earlier.gaps)
+        self._interrupted_s = earlier.offset_s
+        if earlier.ended_s is not None:
+            self.ended_s = earlier.ended_s
+            self._due_before = earlier.arrivals_due  # no plan is started any more
 
     def begin(self, now_s: float) -> Span | None:
         """The load begins, or goes on; in the second case since when there was no controller, and until when."""

@@ -36,11 +36,6 @@ def with_own(piswarm: Piswarm, folder: Path, text: str, **changes: object) -> Pa
     ("locustfile", "says"),
     [
         pytest.param(
-            "class Steps(LoadTestShape):\n    def tick(self):\n        return None\n",
-            "own.py:13: the load shape Steps is not followed",
-            id="load shape",
-        ),
-        pytest.param(
             "class Bank(HttpUser):\n    def on_start(self): self.client.get('/')\n",
             "scenario.yml:1: users.Bank: has no task, so its users would make no request: give the class one (@task)",
             id="no task",
