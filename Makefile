@@ -12,6 +12,8 @@ BENCH ?=
 FAULTS ?=
 # Options of `make truth`, such as TRUTH="--only healthy,duty".
 TRUTH ?=
+# Options of `make parity`, such as PARITY="--only shape,quit".
+PARITY ?=
 
 # How many tests run at once. Most wait for processes rather than for a core; the long ones begin, so that short ones fill up the end.
 # Those of truth measure, and are alone.
@@ -20,7 +22,7 @@ SIDE_BY_SIDE ?= 6
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows style lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows style parity lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,7 +34,7 @@ check: style ## Check style, types and units: about a minute, before each commit
 	$(VENV)/bin/pytest -q -n auto --hypothesis-profile quick tests/unit
 
 test: $(READY) ## Run all tests that need no root
-	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder tests/integration tests/browser tests/unit
+	$(VENV)/bin/pytest -n $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder tests/integration tests/browser tests/parity tests/unit
 	$(VENV)/bin/pytest tests/truth
 	$(VENV)/bin/pytest -n 3 --dist loadfile tests/faults
 
@@ -71,6 +73,9 @@ bench-deploy: $(READY) ## Measure what a deployment to 8 and 32 hosts of a lab c
 
 faults: $(READY) ## Show faults of stock Locust, and that ours are free of them
 	$(VENV)/bin/python tests/faults $(FAULTS)
+
+parity: $(READY) ## Show what a Locust project sees under stock Locust and under piswarm, feature by feature
+	$(VENV)/bin/python tests/parity $(PARITY)
 
 truth: $(READY) ## Show that a run's figures are true, or that it says that they are not
 	$(VENV)/bin/python tests/truth $(TRUTH)

@@ -1,0 +1,1 @@
+"""What the users do, as a package beside the locustfile."""

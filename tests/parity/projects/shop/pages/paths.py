@@ -1,0 +1,3 @@
+"""Paths that the users ask for."""
+
+ORDERS = "/orders"
