@@ -11,6 +11,8 @@ from worker.wire.messages import PROJECT_PART_BYTES, Project, ProjectPart, Proje
 
 MAX_UNDER_WAY = 32
 """Parts that are sent and whose agent has not answered, by asking for the next one, say: at most 2 MiB wait to be sent."""
+MAX_TIMES = 3
+"""A node is sent the archive so many times at most in a run: one that asks and never reads would fill the memory here."""
 LOST_AFTER_S = 5.0
 """A part counts as under way for so long at most: its agent may have gone."""
 
@@ -27,19 +29,20 @@ class ProjectParts:
         """Offset of what a node waits for, in the order in which they asked."""
         self._under_way: dict[str, float] = {}
         """When the latest part was sent to a node that has not asked for the next one yet."""
-        self.refused: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         """Bytes by node."""
 
-    def request(self, node: str, request: ProjectRequest, now_s: float) -> None:
-        """A node asks for a part. What it is not entitled to is refused, and counted."""
+    def request(self, node: str, request: ProjectRequest, now_s: float) -> str | None:
+        """A node asks for a part; why it gets none, where it is not entitled to it."""
         if request.sha256 != self._project.sha256 or request.offset > self._project.size:
-            self.refused["a request for no part of the project"] += 1
-            return
+            return "a request for no part of the project"
+        if self.sent[node] >= MAX_TIMES * max(self._project.size, PROJECT_PART_BYTES):
+            return "a request for the project, again and again"
         self._under_way.pop(node, None)
         if request.offset < self._project.size:
             self._waiting[node] = request.offset
         self.poll(now_s)
+        return None
 
     def poll(self, now_s: float) -> None:
         """Send what can be sent now. To be called at times, since parts get lost with their agents."""

@@ -204,7 +204,9 @@ class Agents:
         self._registry.note_contact(name, now_s)
         if isinstance(message, ProjectRequest):
             if self.parts is not None and name in self._assignments:
-                self.parts.request(name, message, now_s)
+                refused = self.parts.request(name, message, now_s)
+                if refused is not None:
+                    self.dropped[refused] += 1
         elif isinstance(message, WorkerEnded):
             self._on_worker_ended(name, message)
         elif isinstance(message, WorkerRecovered) and _is_worker_of(name, message.worker):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from master.project.archive.parts import LOST_AFTER_S, MAX_UNDER_WAY, ProjectParts
+from master.project.archive.parts import LOST_AFTER_S, MAX_TIMES, MAX_UNDER_WAY, ProjectParts
 from worker.wire.messages import PROJECT_PART_BYTES, Project, ProjectPart, ProjectRequest
 
 SHA = "0a" * 32
@@ -65,15 +65,26 @@ def test_nodes_that_vanish_hold_nobody_up(tmp_path: Path) -> None:
 
 
 def test_what_is_no_part_of_the_project_is_refused(tmp_path: Path) -> None:
-    """A request for another archive, or beyond the end, gets nothing, and is counted; nor does anybody after the end."""
+    """A request for another archive, or beyond the end, gets nothing, with the reason; nor does anybody after the end."""
     fleet = Fleet(tmp_path, 100)
-    fleet.parts.request("pi1", ProjectRequest("ff" * 32, 0), 0.0)
-    fleet.parts.request("pi1", ProjectRequest(SHA, 101), 0.0)
-    assert (fleet.inbox, fleet.parts.refused.total()) == ([], 2)
+    for request in (ProjectRequest("ff" * 32, 0), ProjectRequest(SHA, 101)):
+        assert fleet.parts.request("pi1", request, 0.0) == "a request for no part of the project"
+    assert fleet.inbox == []
     fleet.parts.close()
     fleet.ask("pi1")
     fleet.parts.close()
     assert fleet.inbox == []
+
+
+def test_a_node_that_asks_again_and_again_is_sent_no_more(tmp_path: Path) -> None:
+    """A node is sent the archive a few times, as after kills, and then no more; others are not held up by it."""
+    fleet = Fleet(tmp_path, 2 * PROJECT_PART_BYTES)
+    told = [fleet.parts.request("pi1", ProjectRequest(SHA, 0), 0.0) for _ in range(100)]
+    assert told.count(None) == len(fleet.inbox) == 2 * MAX_TIMES
+    assert told[-1] == "a request for the project, again and again"
+    fleet.inbox.clear()
+    fleet.ask("pi2")
+    assert [node for node, _ in fleet.inbox] == ["pi2"]
 
 
 @settings(deadline=None)
