@@ -16,8 +16,8 @@ from typer.core import TyperGroup
 from master.audit import command as audit_command
 from master.commands import logs, nodes, resume, run
 from master.commands.output import print_error
+from master.commands.run_command import ProjectCommand
 from master.environments.app import app as env_app
-from master.environments.run_options import RunCommand
 from master.errors import AbortError, ExitCode, InputError, PiswarmError
 from master.services.command import services_commands
 from worker import __version__, streams
@@ -77,7 +77,7 @@ def _piswarm(
     pass
 
 
-app.command(name="run", cls=RunCommand, epilog=run.EPILOG)(run.run)
+app.command(name="run", cls=ProjectCommand, epilog=run.EPILOG)(run.run)
 app.command(name="resume", epilog=resume.EPILOG)(resume.resume)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
 app.command(name="logs", epilog=logs.EPILOG)(logs.logs)

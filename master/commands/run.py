@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from master.commands.output import show_result, warn
+from master.commands.output import show_lines, show_result, warn
+from master.commands.run_command import given_words
 from master.errors import InputError
 from master.services.command import DEFAULT_SERVICES
 
@@ -21,6 +22,7 @@ DEFAULT_STATE = Path(".piswarm")
 """Where `fab enroll` puts keys, and where a run on real nodes looks for them."""
 EPILOG = (
     "Examples: [bold]piswarm run configs/scenarios/swarm.yml --local 20 --users 40 --duration 15s[/bold]\n\n"
+    "[bold]piswarm run -f locustfile.py -u 100 -r 10 -t 60s -H http://10.0.0.5:8080 --local 4[/bold]\n\n"
     "[bold]piswarm run configs/scenarios/streamgate-spike.yml --local 10 --rate 200/s --max-users 80 --duration 30s[/bold]\n\n"
     "Exit status: 0 PASS, 1 FAIL (a threshold broke), 2 wrong input, 3 INVALID (the generator was not fit to measure), "
     "4 ABORTED. Options have environment variables, such as PISWARM_RUN_METRICS_PORT: `piswarm env variables`; an option wins."
@@ -28,8 +30,23 @@ EPILOG = (
 
 
 def run(
-    scenario: Annotated[Path, typer.Argument(help="The scenario file (YAML).", show_default=False)],
+    context: typer.Context,
+    scenario: Annotated[
+        Path | None, typer.Argument(help="The scenario file (YAML); or, in its place, -f.", show_default=False)
+    ] = None,
     *,
+    locustfile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--locustfile",
+            "-f",
+            metavar="FILE",
+            allow_from_autoenv=False,
+            show_default=False,
+            help="Run this locustfile, or those of this folder, without a scenario file; again for more of them. "
+            "Then [bold]UserClass…[/bold] chooses classes, and options of the locustfile's own can be given, too.",
+        ),
+    ] = None,
     target: Annotated[
         str | None, typer.Option(help="URL to load in place of the scenario's; `embedded` starts the one shipped.")
     ] = None,
@@ -51,7 +68,13 @@ def run(
         Path, typer.Option(help="The directory with the keys of the controller and its nodes, made by `fab enroll`.")
     ] = DEFAULT_STATE,
     users: Annotated[
-        int | None, typer.Option(help="Scale every stage so that the largest has this many users.")
+        int | None,
+        typer.Option(
+            "--users",
+            "-u",
+            help="Scale every stage so that the largest has this many users; with -f, start so many. "
+            "[dim]\\[default with -f: 1][/dim]",
+        ),
     ] = None,
     rate: Annotated[
         str | None,
@@ -122,7 +145,7 @@ def run(
         Path, typer.Option(metavar="DIR", help="The folder with the files of services that a scenario may require.")
     ] = DEFAULT_SERVICES,
 ) -> None:
-    """Run a scenario and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
+    """Run a scenario, or a Locust project as it is (-f), and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
     target = _resolve_target(target, host)
     if inventory is not None and (local is not None or separate):
         raise InputError(
@@ -137,6 +160,8 @@ def run(
     # The first import below patches the standard library for gevent, which no other command needs.
     import locust  # noqa: F401, PLC0415
 
+    from master.commands.extra_files import ExtraFiles  # noqa: PLC0415
+    from master.project.command_loading import load_opened, open_project  # noqa: PLC0415
     from master.project.scenario_loading import load_for_run  # noqa: PLC0415
     from master.run.run import execute  # noqa: PLC0415
     from master.run.start import RunPlan  # noqa: PLC0415
@@ -162,8 +187,22 @@ def run(
         nodes=nodes,
         require=tuple(require or ()),
     )
-    with closing(load_for_run(scenario, overrides, real_nodes=roster is not None)) as read:
+    given = given_words(context)
+    with ExitStack() as ending:
+        if scenario is not None:
+            read = load_for_run(
+                scenario, overrides, real_nodes=roster is not None, words=given.words, options=given.options
+            )
+        else:
+            opened = open_project(locustfile or [], given.words, real_nodes=roster is not None)
+            ending.callback(opened.close)
+            if opened.command.lists_classes:
+                show_lines(opened.facts.by_name)
+                return
+            read = load_opened(opened, overrides, given.options, real_nodes=roster is not None)
+        ending.callback(read.close)
         required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)
+        files = ExtraFiles.of(read.command, read.scenario)
         warn(read.warnings)
         plan = RunPlan(
             scenario=read.scenario,
@@ -179,7 +218,12 @@ def run(
             warnings=read.warnings,
             project=read.project,
         )
-        show_result(plan.scenario.name, lambda view, show: execute(plan, view, show))
+        show_result(
+            plan.scenario.name,
+            lambda view, show: execute(plan, view, show),
+            write_more=files.write,
+            on_stderr=files.json,
+        )
 
 
 def _resolve_target(target: str | None, host: str | None) -> str | None:

@@ -37,10 +37,10 @@ class RunCommand(TyperCommand):
             if error.param is not None and _source(ctx, error.param.name) == "ENVIRONMENT":
                 error.message = f"{_variable(error.param.name)}: {error.message}"
             raise
-        silenced = [name for name, others in _OVERRULED_BY.items() if _said(ctx, others)]
-        self._forget(ctx, silenced)
+        silenced = [name for name, others in _OVERRULED_BY.items() if said(ctx, others)]
+        self.forget(ctx, silenced)
         if ctx.params["inventory"] is None:  # they would be refused beside simulated nodes, as options are
-            self._forget(ctx, _OF_REAL_NODES)
+            self.forget(ctx, _OF_REAL_NODES)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
@@ -53,7 +53,8 @@ class RunCommand(TyperCommand):
                 error.hint = " ".join(filter(None, [error.hint, f"Set in the environment: {', '.join(variables)}."]))
             raise
 
-    def _forget(self, ctx: Any, names: Sequence[str]) -> None:
+    def forget(self, ctx: Any, names: Sequence[str]) -> None:
+        """Have these options their defaults where a variable has given them."""
         for option in self.params:
             if option.name in names and _source(ctx, option.name) == "ENVIRONMENT":
                 ctx.params[option.name] = option.process_value(ctx, option.get_default(ctx))
@@ -67,7 +68,8 @@ def _is_told(option: Any, message: str) -> bool:
     return any(re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", message) for each in option.opts)
 
 
-def _said(ctx: Any, names: Sequence[str]) -> bool:
+def said(ctx: Any, names: Sequence[str]) -> bool:
+    """Whether one of these options stands on the command line."""
     return any(_source(ctx, name) == "COMMANDLINE" for name in names)
 
 

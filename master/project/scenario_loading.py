@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from master.project.checks.class_checks import check_hosts, check_tags, check_we
 from master.project.checks.finding import Finding, warned
 from master.project.checks.rows_checks import check_tables
 from master.project.checks.task_checks import find_unfit_users
+from master.project.command_checks import check_command, read_without_project, with_line
+from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
 from master.scenario import Overrides, Scenario, draft_of, load_scenario, project_of
@@ -43,6 +45,8 @@ class LoadedScenario:
     mentions: Sequence[Mention] = ()
     project: Project | None = None
     """None without a locustfile."""
+    command: CommandLine = field(default_factory=CommandLine)
+    """What the command line says by options as Locust has them."""
 
     def close(self) -> None:
         """End the project's process."""
@@ -50,33 +54,58 @@ class LoadedScenario:
             self.project.process.close()
 
 
-def load_for_run(file: Path, overrides: Overrides, *, real_nodes: bool) -> LoadedScenario:
-    """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused."""
+def load_for_run(
+    file: Path, overrides: Overrides, *, real_nodes: bool, words: Sequence[str] = (), options: Collection[str] = ()
+) -> LoadedScenario:
+    """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused.
+
+    `words` are those of the command line that Locust's parser is to read; `options` are the names of piswarm's own.
+    """
     draft = draft_of(file, overrides.target)
     project = draft.project
     if project is None:
+        line = read_without_project(words) if words else CommandLine()
+        warnings = check_command(line, options)
+        overrides = with_line(overrides, line)
         known = user_classes()
         scenario = load_scenario(file, known, overrides, unfit_users=find_unfit_users(known))
         named = [known[name] for name in scenario.users]
         if not real_nodes:
             _check_drivers(named)
         _check_tracing(scenario, makes_spans=any(issubclass(each, HttpUser) for each in named), real_nodes=real_nodes)
-        return LoadedScenario(scenario, load_warnings(file, scenario))
-    process = ProjectProcess(project, real_nodes=real_nodes, arguments=draft.arguments, environment=draft.environment)
+        return LoadedScenario(scenario, [*warnings, *load_warnings(file, scenario)], command=line)
+    process = ProjectProcess(
+        project,
+        real_nodes=real_nodes,
+        arguments=draft.arguments,
+        environment=draft.environment,
+        command=CommandOrders(list(words), configured=False) if words else None,
+    )
     try:
         facts = process.inspect()
+        warnings = check_command(facts.command, options)
+        overrides = with_line(overrides, facts.command)
         scenario = load_scenario(
             file, facts.by_name, overrides, facts.hosts, facts.unfit_users, own_shares=facts.shares
         )
         scenario = with_shape(file, scenario, facts)
-        makes_spans = any(facts.by_name[name].makes_spans for name in scenario.users)
-        _check_tracing(scenario, makes_spans=makes_spans, real_nodes=real_nodes)
-        warnings = raise_refused(in_order([*facts.findings, *_check_users(project.locustfiles[0], facts, scenario)]))
-        warnings += load_warnings(file, scenario)
+        warnings += check_loaded(file, project.locustfiles[0], scenario, facts, real_nodes=real_nodes)
     except BaseException:
         process.close()
         raise
-    return LoadedScenario(scenario, warnings, facts.variables, facts.mentions, Project(process, facts))
+    return LoadedScenario(
+        scenario, warnings, facts.variables, facts.mentions, Project(process, facts), command=facts.command
+    )
+
+
+def check_loaded(
+    file: Path, locustfile: Path, scenario: Scenario, facts: ProjectFacts, *, real_nodes: bool
+) -> list[str]:
+    """Warnings of the scenario in `file`, which has this locustfile. Raises InputError, with all that is refused."""
+    makes_spans = any(facts.by_name[name].makes_spans for name in scenario.users)
+    _check_tracing(scenario, makes_spans=makes_spans, real_nodes=real_nodes)
+    found = raise_refused(in_order([*facts.findings, *_check_users(locustfile, facts, scenario)]))
+    return found + load_warnings(file, scenario)
 
 
 def with_shape(file: Path, scenario: Scenario, facts: ProjectFacts) -> Scenario:

@@ -37,7 +37,7 @@ _IN_PLACE_OF_STAGES = [{"users": 1, "spawn_rate": 1, "hold": "10s"}]
 
 
 def load_scenario(  # what is known of the user classes
-    path: Path,
+    source: Path | Document,
     known_users: Collection[str],
     overrides: Overrides = _NO_OVERRIDES,
     hosts: Mapping[str, str] = MappingProxyType({}),
@@ -45,13 +45,14 @@ def load_scenario(  # what is known of the user classes
     *,
     own_shares: Mapping[str, UserShare] = MappingProxyType({}),
 ) -> Scenario:
-    """The scenario in the file at `path`, with `overrides` applied. `known_users` are the user classes there are.
+    """The scenario in a file, or in a document that is at hand, with `overrides` applied. `known_users` are the user classes there are.
 
     The `unfit_users` of them are refused. Without a target the load goes to the `hosts` of its user classes; without `users` it is of
     all that have `own_shares`. Raises InputError; all faults of the file are in one.
     """
-    context = ScenarioContext(path.parent, known_users, unfit_users)
-    return override(_read(path, context, overrides.target, _ClassFacts(hosts, own_shares)), overrides)
+    document = source if isinstance(source, Document) else read_document(source)
+    context = ScenarioContext(document.file.parent, known_users, unfit_users)
+    return override(_read(document, context, overrides.target, _ClassFacts(hosts, own_shares)), overrides)
 
 
 def project_of(path: Path, target: str | None = None) -> LocustProject | None:
@@ -64,7 +65,7 @@ def project_of(path: Path, target: str | None = None) -> LocustProject | None:
 
 def draft_of(path: Path, target: str | None = None) -> Scenario:
     """The scenario at `path` as far as it says it without its user classes, to find these. Raises InputError as `project_of` does."""
-    return _read(path, ScenarioContext(path.parent, None, _ALL_FIT), target, _ClassFacts())
+    return _read(read_document(path), ScenarioContext(path.parent, None, _ALL_FIT), target, _ClassFacts())
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,7 @@ class _ClassFacts:
     shares: Mapping[str, UserShare] = field(default_factory=dict)
 
 
-def _read(path: Path, context: ScenarioContext, target: str | None, own: _ClassFacts) -> Scenario:
-    document = read_document(path)
+def _read(document: Document, context: ScenarioContext, target: str | None, own: _ClassFacts) -> Scenario:
     scenario = None
     project = note_project_faults(document)
     shape_load = read_shape_load(document)

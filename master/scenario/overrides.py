@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from master.errors import InputError
 from master.scenario.load_stages import LoadStage, OpenStage, ShapeLoad, Sine, Stage, find_mix_fault, ramps_s
 from master.scenario.model import ExpectedNodes, Scenario
 from master.scenario.rules import with_limit
-from master.scenario.schema import MAX_NODES, check_target
+from master.scenario.schema import MAX_NODES, MAX_STOP_S, MIN_STOP_S, check_target
 from master.scenario.shape_base import MAX_USERS, check_service_name
 from master.scenario.stage_shapes import MAX_RATE_PER_S, MIN_PERIOD_S, MIN_SPIKE_S
 from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
+from worker.wire.messages import ArgumentValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Overrides:
 
     `users` is the peak that all stages of the closed model are scaled to; `rate_per_s` and `max_users` are those of the open one.
     `duration_s` is the length of all ramps and holds together, `nodes` the number of nodes to expect (of `--local`, or of an
-    inventory). Services of `require` are required beside the file's.
+    inventory). Services of `require` are required beside the file's. `spawn_rate` is that of every stage; `arguments` are values of the
+    locustfile's own options that win over the file's.
     """
 
     target: str | None = None
@@ -33,6 +35,11 @@ class Overrides:
     duration_s: float | None = None
     nodes: int | None = None
     require: tuple[str, ...] = ()
+    spawn_rate: float | None = None
+    stop_timeout_s: float | None = None
+    tags: tuple[str, ...] | None = None
+    exclude_tags: tuple[str, ...] | None = None
+    arguments: Mapping[str, ArgumentValue] = field(default_factory=dict)
 
 
 def override(scenario: Scenario, overrides: Overrides) -> Scenario:
@@ -48,6 +55,7 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
     if scenario.shape is not None:
         scenario = _of_shape(scenario, scenario.shape, overrides)
         overrides = replace(overrides, duration_s=None)
+    scenario = _with_spawn_rate(scenario, overrides.spawn_rate)
     if overrides.users is not None:
         scenario = replace(scenario, load=_scaled_users(scenario, overrides.users))
         if fault := find_ramp_fault(scenario.load):
@@ -61,6 +69,7 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
         _check_holds(scenario, overrides.duration_s)
     if overrides.nodes is not None:
         scenario = replace(scenario, nodes=_nodes(scenario.nodes, overrides.nodes))
+    scenario = _with_project(scenario, overrides)
     if overrides.require:
         scenario = replace(scenario, require=_with_required(scenario.require, overrides.require))
     return scenario
@@ -68,6 +77,11 @@ def override(scenario: Scenario, overrides: Overrides) -> Scenario:
 
 def _of_shape(scenario: Scenario, shape: ShapeLoad, overrides: Overrides) -> Scenario:
     """A scenario whose users a LoadTestShape asks for: it can only be cut short."""
+    if overrides.spawn_rate is not None:
+        raise InputError(
+            f"--spawn-rate {overrides.spawn_rate:g}: the shape of the locustfile says how fast users start",
+            hint="Leave it out, or give a scenario whose load has stages.",
+        )
     if overrides.users is not None:
         raise InputError(
             f"--users {overrides.users}: the shape of the locustfile says how many users run",
@@ -81,6 +95,35 @@ def _of_shape(scenario: Scenario, shape: ShapeLoad, overrides: Overrides) -> Sce
     return replace(scenario, shape=shape, load=shape.stages)
 
 
+def _with_spawn_rate(scenario: Scenario, spawn_rate: float | None) -> Scenario:
+    if spawn_rate is None:
+        return scenario
+    stages = tuple(replace(stage, spawn_rate=spawn_rate) for stage in scenario.closed_stages)
+    if fault := find_ramp_fault(stages):
+        raise InputError(f"--spawn-rate {spawn_rate:g}: {fault}", hint="give a higher one")
+    return replace(scenario, load=stages)
+
+
+def _with_project(scenario: Scenario, overrides: Overrides) -> Scenario:
+    """`scenario` with what the overrides say of its locustfile, and of the end of its tasks."""
+    given = {"--tags": overrides.tags, "--exclude-tags": overrides.exclude_tags}
+    if scenario.project is None and (option := next((name for name, tags in given.items() if tags), None)):
+        raise InputError(f"{option}: is for a locustfile, and this scenario names none", hint="leave it out")
+    stop_timeout_s = scenario.stop_timeout_s if overrides.stop_timeout_s is None else overrides.stop_timeout_s
+    if not MIN_STOP_S <= stop_timeout_s <= MAX_STOP_S:
+        raise InputError(
+            f"--stop-timeout {format_duration(stop_timeout_s)}: must be from {format_duration(MIN_STOP_S)} to {format_duration(MAX_STOP_S)}",
+            hint="leave it out to keep the scenario's",
+        )
+    return replace(
+        scenario,
+        tags=overrides.tags or scenario.tags,
+        exclude_tags=overrides.exclude_tags or scenario.exclude_tags,
+        arguments={**scenario.arguments, **overrides.arguments},
+        stop_timeout_s=stop_timeout_s,
+    )
+
+
 def _with_required(written: tuple[str, ...], added: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return tuple(dict.fromkeys([*written, *map(check_service_name, added)]))
@@ -90,6 +133,11 @@ def _with_required(written: tuple[str, ...], added: tuple[str, ...]) -> tuple[st
 
 def _check_model(scenario: Scenario, overrides: Overrides) -> None:
     """Refuse options of the model that the scenario is not of."""
+    if scenario.open_model and overrides.spawn_rate is not None:
+        raise InputError(
+            f"--spawn-rate {overrides.spawn_rate:g}: this scenario offers a rate of arrivals, and no user is started",
+            hint="give --rate for more or less load",
+        )
     if scenario.open_model and overrides.users is not None:
         raise InputError(
             f"--users {overrides.users}: this scenario offers a rate of arrivals, whatever its users wait for",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from master.errors import InputError
 from master.yaml_file.document import Document, Place
 
 DEFAULT_LOCUSTFILE = "locustfile.py"
@@ -55,6 +56,17 @@ def note_project_faults(document: Document) -> LocustProject | None:
     except _KeyError as fault:
         document.fault(fault.place, str(fault))
         return None
+
+
+def project_at(files: Sequence[str], folder: Path) -> LocustProject:
+    """The project of the locustfiles, and folders of them, at paths relative to `folder`. Raises InputError."""
+    address = next((file for file in files if "://" in file), None)
+    if address is not None:
+        raise InputError(f"-f {address}: locustfiles are not fetched", hint="Fetch it, look at it, and name the file.")
+    try:
+        return _project(folder, None, list(files))
+    except _KeyError as fault:
+        raise InputError(f"-f {fault}", hint="Nothing was started.") from None
 
 
 def _project(folder: Path, project: object, locustfile: object) -> LocustProject:

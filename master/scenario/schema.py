@@ -49,7 +49,8 @@ DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}
 """Schemes of databases that a target may be, with their ports. The account's name may be in the URL, its password may not."""
 SQLITE_SCHEME = "sqlite:"
 _MAX_WEIGHT = 1e9
-_MAX_STOP_S = 3600.0
+MIN_STOP_S = 1.0
+MAX_STOP_S = 3600.0
 _MAX_ENTRIES = 1000  # user classes, stages, rules
 _MAX_REQUIRED = 100  # services
 _MAX_COUNT = 2**53  # from there a float, as JavaScript has it, can't tell a number from the next
@@ -253,7 +254,7 @@ class ScenarioShape(Shape):
     )
     validity: ValidityShape = ValidityShape()
     sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = 1.0
-    stop_timeout: Annotated[float, PlainValidator(duration(1, _MAX_STOP_S))] = 10.0
+    stop_timeout: Annotated[float, PlainValidator(duration(MIN_STOP_S, MAX_STOP_S))] = 10.0
     tracing: TracingShape | None = None
     data: Annotated[dict[TableName, DataShape], max_length(MAX_TABLES)] = Field(default_factory=dict)
     require: Annotated[list[ServiceName], max_length(_MAX_REQUIRED)] = Field(default_factory=list)

@@ -15,7 +15,7 @@ from master.services.loader import load_services
 from master.services.model import Catalogue, Service
 from master.services.named_hosts import hosts_in
 from master.services.payment import Mention, find_payment_mentions, find_payment_target, payment_services
-from master.yaml_file.document import read_document
+from master.yaml_file.document import Document, read_document
 
 _ANY_TARGET = "http://127.0.0.1:1"
 """In place of the embedded target, of which only the scheme is known before it is started."""
@@ -40,9 +40,9 @@ class RequiredServices:
 
 
 def resolve_required(
-    file: Path, scenario: Scenario, folder: Path, variables: Mapping[str, str], mentions: Sequence[Mention] = ()
+    file: Path | None, scenario: Scenario, folder: Path, variables: Mapping[str, str], mentions: Sequence[Mention] = ()
 ) -> RequiredServices | None:
-    """What `scenario`, read from `file`, requires of the services in `folder`; None where it requires none.
+    """What `scenario`, read from `file` or said by a command line, requires of the services in `folder`; None where it requires none.
 
     `mentions` are those of its locustfile. Raises InputError where a service is not there or not in use, and where payment would be put
     under load. A folder that does not exist is none where nothing is required.
@@ -59,8 +59,8 @@ def resolve_required(
     return required
 
 
-def _check_names(file: Path, names: Sequence[str], catalogue: Catalogue, variables: Mapping[str, str]) -> None:
-    document = read_document(file)
+def _check_names(file: Path | None, names: Sequence[str], catalogue: Catalogue, variables: Mapping[str, str]) -> None:
+    document = _document(file)
     written = document.data.get("require") if isinstance(document.data, dict) else None
     said = []
     for index, name in enumerate(names):
@@ -74,6 +74,10 @@ def _check_names(file: Path, names: Sequence[str], catalogue: Catalogue, variabl
     document.raise_faults()
     if said:
         raise InputError("\n".join(said), hint="Name other services; nothing was started.")
+
+
+def _document(file: Path | None) -> Document:
+    return Document(Path("the command line"), {}, {(): 1}) if file is None else read_document(file)
 
 
 def _fault_of(name: str, catalogue: Catalogue, variables: Mapping[str, str]) -> str | None:
@@ -90,11 +94,12 @@ def _fault_of(name: str, catalogue: Catalogue, variables: Mapping[str, str]) -> 
     return None
 
 
-def _mentions_of(file: Path, scenario: Scenario) -> Iterator[Mention]:
+def _mentions_of(file: Path | None, scenario: Scenario) -> Iterator[Mention]:
     """What the scenario itself names: values of the locustfile's own options, and environment variables."""
     if not (scenario.arguments or scenario.environment):
         return
-    document = read_document(file)
+    document = _document(file)
+    file = document.file
     for name, value in scenario.arguments.items():
         line = document.line_of(("arguments", name))
         for text in value if isinstance(value, list) else [str(value)]:

@@ -69,6 +69,17 @@ class Histogram:
         """The number of latencies."""
         return sum(self.buckets.values())
 
+    @property
+    def min_ms(self) -> float:
+        """The least latency; 0 of none."""
+        return min(value_ms(min(self.buckets)), self.max_ms) if self.buckets else 0.0
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean of all latencies; 0 of none."""
+        total_ms = sum(min(value_ms(bucket), self.max_ms) * count for bucket, count in self.buckets.items())
+        return total_ms / self.count if self.buckets else 0.0
+
     def part_from(self, min_ms: float) -> Histogram:
         """The latencies that are certainly `min_ms` or longer: those of the buckets that begin at or above it."""
         min_us = min_ms * 1000 * (1 - 1e-9)  # a computed edge may be a little below the true one

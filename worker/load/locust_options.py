@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import io
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -37,7 +37,7 @@ class OwnOption:
 
 def own_options() -> list[OwnOption]:
     """The options that the imported locustfile has added. Raises OptionsError."""
-    _, own = _parser()
+    _, own = make_parser()
     return [
         OwnOption((action.option_strings or [action.dest])[-1], getattr(action, "env_var", None) or None)
         for action in own
@@ -61,7 +61,7 @@ def parse_options(
     variables: Mapping[str, str], arguments: Mapping[str, ArgumentValue] = MappingProxyType({})
 ) -> Namespace:
     """All options at their defaults, but for those of the locustfile's own that `variables` or `arguments` give. Raises OptionsError."""
-    parser, own = _parser()
+    parser, own = make_parser()
     stderr = io.StringIO()
     with contextlib.redirect_stderr(stderr):
         try:
@@ -87,6 +87,8 @@ def _command_line(own: Iterable[Any], arguments: Mapping[str, ArgumentValue]) ->
         values = value if isinstance(value, list) else [str(value)]
         if not flag:
             positional += values
+        elif isinstance(action, argparse._CountAction):  # noqa: SLF001  # there is no public name
+            options += [flag] * min(int(value), 100) if isinstance(value, str) and value.isdecimal() else [flag]
         elif action.nargs == 0:  # a flag, that is there or not
             if not isinstance(value, bool):
                 raise OptionsError(f"{name}: the option is a flag, so its value is true or false")
@@ -115,7 +117,7 @@ def worker_options(work: Work) -> Namespace:
     return options
 
 
-def _parser() -> tuple[Any, Iterable[Any]]:
+def make_parser() -> tuple[Any, Sequence[Any]]:
     """Locust's parser, without any configuration file, and the options that the locustfile has added. Raises OptionsError.
 
     It is made once: the event fires once in a process, as with Locust.
@@ -124,7 +126,7 @@ def _parser() -> tuple[Any, Iterable[Any]]:
 
 
 @lru_cache(maxsize=1)
-def _parser_by(listeners: tuple[Callable[..., None], ...]) -> tuple[Any, Iterable[Any]]:
+def _parser_by(listeners: tuple[Callable[..., None], ...]) -> tuple[Any, Sequence[Any]]:
     parser = argument_parser.get_empty_argument_parser(default_config_files=[])
     argument_parser.setup_parser_arguments(parser)
     before = len(parser._actions)  # noqa: SLF001  # argparse has no public way

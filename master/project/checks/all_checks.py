@@ -55,16 +55,19 @@ def check_locustfile(
     real_nodes: bool,
     arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
     environment: Collection[str] = (),
+    configured: bool = False,
 ) -> list[Finding]:
-    """All findings on a locustfile that gets these `arguments`, and whose nodes get the variables of `environment`."""
+    """All findings on a locustfile that gets these `arguments`, and whose nodes get the variables of `environment`.
+
+    If `configured`, Locust's variables and configuration files say what is run.
+    """
     files = [*imported.project.locustfiles, *sorted(set(imported.modules.values()))]
     sources = [source for file in files if (source := Source.read(file)) is not None]
     folders = [imported.project.root, Path.cwd()]
     found = [
         *check_imported(imported, arguments),
         *(finding for source in sources for finding in check_source(source)),
-        *check_environment(os.environ),
-        *check_configuration([*folders, Path.home()]),
+        *([] if configured else [*check_environment(os.environ), *check_configuration([*folders, Path.home()])]),
     ]
     if real_nodes:
         shipped = {file.source.resolve() for file in find_files(imported.project)}

@@ -49,7 +49,11 @@ def main() -> None:
     try:
         with watch.limit(orders.import_limit_s, refuse_late):
             imported, facts = inspect(
-                project, real_nodes=orders.real_nodes, arguments=orders.arguments, environment=orders.environment
+                project,
+                real_nodes=orders.real_nodes,
+                arguments=orders.arguments,
+                environment=orders.environment,
+                command=orders.command,
             )
     except InputError as error:
         channel.send(Refused(without_secrets(error.message), error.hint))

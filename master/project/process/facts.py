@@ -9,6 +9,7 @@ import msgspec
 
 from master.project.checks.finding import Finding
 from master.project.checks.rows_checks import NamedTable
+from master.project.process.command_line import CommandLine
 from master.scenario import UnfitUsers
 from master.services.payment import Mention
 from worker.wire.messages import UserShare
@@ -60,6 +61,8 @@ class ProjectFacts(msgspec.Struct, frozen=True):
     """The tables of data rows that it names."""
     listens: frozenset[str] = frozenset()
     """Events that have a listener after the import."""
+    command: CommandLine = CommandLine()
+    """What a command line says, where the process was asked."""
 
     @property
     def by_name(self) -> Mapping[str, ClassFacts]:

@@ -16,6 +16,8 @@ from master.project.checks.import_checks import Imported, place_of_listener
 from master.project.checks.named_addresses import find_mentions, sources_of
 from master.project.checks.rows_checks import named_tables
 from master.project.checks.task_checks import find_unfit_users
+from master.project.process.command_line import CommandLine, CommandOrders
+from master.project.process.command_reading import read_command_line
 from master.project.process.facts import ClassFacts, ProjectFacts, ShapeFacts
 from master.scenario import LocustProject
 from worker.http import HttpUser
@@ -30,15 +32,31 @@ def inspect(
     real_nodes: bool,
     arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
     environment: Collection[str] = (),
+    command: CommandOrders | None = None,
 ) -> tuple[Imported, ProjectFacts]:
-    """Import the project, whose own options get `arguments`; nodes get the variables of `environment`, too. Raises InputError."""
+    """Import the project, whose own options get `arguments` and those of `command`; nodes get the variables of `environment`, too.
+
+    Raises InputError.
+    """
     imported = import_checked(project)
-    findings = check_locustfile(imported, real_nodes=real_nodes, arguments=arguments, environment=environment)
-    return imported, facts_of(imported, findings)
+    try:
+        line = CommandLine() if command is None else read_command_line(command, os.environ)
+    except OptionsError as error:
+        raise InputError(
+            str(error), hint=f"piswarm run -f {project.locustfiles[0].name} --help shows options"
+        ) from None
+    findings = check_locustfile(
+        imported,
+        real_nodes=real_nodes,
+        arguments={**arguments, **line.arguments},
+        environment=environment,
+        configured=command is not None and command.configured,
+    )
+    return imported, facts_of(imported, findings, line)
 
 
-def facts_of(imported: Imported, findings: list[Finding]) -> ProjectFacts:
-    """What there is to say about a project that is imported, with the findings on it."""
+def facts_of(imported: Imported, findings: list[Finding], line: CommandLine) -> ProjectFacts:
+    """What there is to say about a project that is imported, with the findings on it, and of the command line."""
     unfit = find_unfit_users(imported.classes)
     try:
         variables = own_variables(os.environ)
@@ -59,6 +77,7 @@ def facts_of(imported: Imported, findings: list[Finding]) -> ProjectFacts:
             for shape in imported.shapes
         ],
         findings=findings,
+        command=line,
         variables=variables,
         modules=dict(imported.modules),
         opened=imported.opened,

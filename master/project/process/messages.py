@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from master.project.process.command_line import CommandOrders
 from master.project.process.facts import ProjectFacts
 from worker.wire.messages import ArgumentValue, Work
 
@@ -35,6 +36,8 @@ class ProcessOrders(msgspec.Struct, frozen=True):
     """Values of the locustfile's own options that the scenario gives."""
     environment: list[str] = []
     """Environment variables that nodes get, too."""
+    command: CommandOrders | None = None
+    """Options of Locust's and of the locustfile's own that were given on a command line."""
 
 
 class Inspected(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -19,6 +19,7 @@ from master.errors import InputError
 from master.project.checks.all_checks import MEND
 from master.project.own_places import describe_place, is_operators
 from master.project.process.channel import Channel, ChannelError
+from master.project.process.command_line import CommandOrders
 from master.project.process.facts import ProjectFacts
 from master.project.process.hang_watch import STACK_SIGNAL
 from master.project.process.messages import Inspected, ProcessOrders, Refused, decode_from_process
@@ -60,6 +61,7 @@ class ProjectProcess:
         import_limit_s: float = IMPORT_LIMIT_S,
         arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
         environment: Sequence[str] = (),
+        command: CommandOrders | None = None,
     ) -> None:
         """Start it; `real_nodes` are those that the project is to be checked for."""
         self._locustfile = project.locustfiles[0]
@@ -85,6 +87,7 @@ class ProjectProcess:
                         import_limit_s,
                         dict(arguments),
                         list(environment),
+                        command,
                     ),
                     pass_descriptor=theirs.fileno(),
                 )

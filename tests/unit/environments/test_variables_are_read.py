@@ -99,7 +99,11 @@ def test_the_declared_variables_are_those_that_are_read() -> None:
     read |= {*FAB_VARIABLES.values(), DIRECTORY_VARIABLE, "PISWARM_AGENT_STATE_FOLDER", *ELSEWHERE}
     assert set(declared()) == read
     assert {f"PISWARM_TARGET_{name}" for name in TARGET} == set(create_parser().variables)
-    named = {f"PISWARM_RUN_{name.upper()}" for name in options_of_run()} - {"PISWARM_RUN_SCENARIO", "PISWARM_RUN_HOST"}
+    named = {f"PISWARM_RUN_{name.upper()}" for name in options_of_run()} - {
+        "PISWARM_RUN_SCENARIO",
+        "PISWARM_RUN_HOST",
+        "PISWARM_RUN_LOCUSTFILE",  # of Locust's names, which have variables of Locust's
+    }
     assert named == {each.name for each in of_group("run")}
 
 

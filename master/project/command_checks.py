@@ -1,0 +1,65 @@
+"""What a command line says by options as Locust has them: what of it is refused or warned of, and what it overrides in a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from master.errors import InputError
+from master.project.other_options import OTHER_OPTIONS
+from master.project.process.command_line import CommandLine, CommandOrders
+from master.project.process.command_reading import read_command_line
+from master.scenario import Overrides
+from master.scenario.suggest import did_you_mean
+from worker.load.locust_options import OptionsError
+
+HELP = "piswarm run --help shows options; with -f FILE those of its own, too"
+
+
+def read_without_project(words: Sequence[str]) -> CommandLine:
+    """What the words say beside a scenario of the user classes that come with piswarm. Raises InputError."""
+    try:
+        return read_command_line(CommandOrders(list(words), configured=False), {})
+    except OptionsError as error:
+        raise InputError(str(error), hint=HELP) from None
+
+
+def with_line(given: Overrides, line: CommandLine) -> Overrides:
+    """Overrides of a scenario by options of piswarm's, `given`, and by a command line of Locust's."""
+    if line.user_classes:
+        raise InputError(
+            f"{' '.join(line.user_classes)}: the scenario's `users` say which classes run",
+            hint="Name them there, or run a locustfile without a scenario: -f.",
+        )
+    return replace(
+        given,
+        duration_s=line.run_time_s if given.duration_s is None else given.duration_s,
+        spawn_rate=line.spawn_rate,
+        stop_timeout_s=line.stop_timeout_s,
+        tags=None if line.tags is None else tuple(line.tags),
+        exclude_tags=None if line.exclude_tags is None else tuple(line.exclude_tags),
+        arguments=line.arguments,
+    )
+
+
+def check_command(line: CommandLine, options: Collection[str]) -> list[str]:
+    """Warnings of options that have no meaning here. Raises InputError for those that are refused, or that nobody knows."""
+    rows = []
+    for word in line.unknown:
+        name = word.partition("=")[0]
+        known = [each for each in {*line.known, *options} if each.startswith("--")]
+        if name.startswith("-"):
+            rows.append(f"no such option: {name}{did_you_mean(name, known)}")
+        elif not rows:
+            rows.append(f"{word}: unexpected; user classes stand together at the end")
+    refused = [option for option in line.others if OTHER_OPTIONS[option.name].refused]
+    rows += [f"{_shown(option.name, option.place)}: {OTHER_OPTIONS[option.name].why}" for option in refused]
+    if rows:
+        raise InputError("\n".join(rows), hint=HELP)
+    return [
+        f"{_shown(option.name, option.place)} is not used: {OTHER_OPTIONS[option.name].why}" for option in line.others
+    ]
+
+
+def _shown(name: str, place: str) -> str:
+    return f"{name} ({place})" if place else name

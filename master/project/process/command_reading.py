@@ -1,0 +1,166 @@
+"""A command line as Locust takes it, read by Locust's own parser once the locustfile has added its options to it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from locust.argument_parser import DEFAULT_CONFIG_FILES, get_empty_argument_parser
+
+from master.project.other_options import BREAK, OTHER_OPTIONS
+from master.project.process.command_line import CommandLine, CommandOrders, GivenOption
+from worker.load.locust_options import OptionsError, make_parser
+from worker.wire.messages import ArgumentValue
+
+
+def read_command_line(orders: CommandOrders, environment: Mapping[str, str]) -> CommandLine:
+    """What the words say, of whose locustfile the import is over. Raises OptionsError."""
+    parser, own = make_parser()
+    known = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001  # argparse has no public way
+    own_help = _help(parser, own)
+    if orders.only_help:
+        return CommandLine(known=known, own_help=own_help)
+    if BREAK not in known:
+        parser.add_argument(BREAK, action="store_true", dest=argparse.SUPPRESS, default=argparse.SUPPRESS)
+    given: dict[argparse.Action, list[list[str]]] = {}
+    with _said_as_error(), _noting(parser, own, given, orders):
+        options, unknown = parser.parse_known_args(
+            args=orders.words, env_vars=dict(environment) if orders.configured else {}
+        )
+    places = _places(parser)
+    named = any(any(words) for action, words in given.items() if action.dest == "user_classes")
+    return CommandLine(
+        users=options.num_users,
+        spawn_rate=options.spawn_rate,
+        run_time_s=options.run_time,
+        host=options.host,
+        tags=options.tags or None,
+        exclude_tags=options.exclude_tags or None,
+        stop_timeout_s=float(options.stop_timeout) or None,
+        user_classes=options.user_classes if named or orders.configured else [],  # or else of the environment
+        csv_prefix=options.csv_prefix,
+        csv_full_history=options.stats_history_enabled,
+        html_file=options.html_file,
+        json=options.json,
+        json_file=options.json_file,
+        lists_classes=options.list_commands,
+        arguments=dict(_own_arguments(options, own, given, places)),
+        others=[
+            GivenOption(name, places.get(action, ""))
+            for action in given
+            if (name := max(action.option_strings, key=len, default="")) in OTHER_OPTIONS
+        ],
+        unknown=[word for word in unknown if word != BREAK],
+        known=known,
+        own_help=own_help,
+    )
+
+
+@contextlib.contextmanager
+def _noting(
+    parser: Any, own: Iterable[Any], given: dict[argparse.Action, list[list[str]]], orders: CommandOrders
+) -> Iterator[None]:
+    """The parser, which is the one of the process, notes the words that it reads for each action; it is as before at the end."""
+    read_values, required = parser._get_values, [action for action in own if action.required]  # noqa: SLF001
+
+    def note_values(action: argparse.Action, words: list[str]) -> Any:
+        given.setdefault(action, []).append(list(words))
+        return read_values(action, words)
+
+    parser._get_values = note_values  # noqa: SLF001
+    parser._default_config_files = list(DEFAULT_CONFIG_FILES) if orders.configured else []  # noqa: SLF001
+    for action in required:
+        action.required = False  # a scenario may give it; whether anything does is another check
+    try:
+        yield
+    finally:
+        del parser._get_values  # noqa: SLF001
+        parser._default_config_files = []  # noqa: SLF001
+        for action in required:
+            action.required = True
+
+
+def find_locustfiles(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The locustfiles that Locust would take where its option -f is not given: of its variable, its files, or by default.
+
+    Raises OptionsError.
+    """
+    parser = get_empty_argument_parser(add_help=False)
+    with _said_as_error():
+        options, _ = parser.parse_known_args(args=list(words), env_vars=dict(environment))
+    return [file.strip() for file in options.locustfile.split(",")]
+
+
+@contextlib.contextmanager
+def _said_as_error() -> Iterator[None]:
+    """What the parser ends the process for is an OptionsError."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        try:
+            yield
+        except SystemExit as end:
+            text = said.getvalue()
+            message = text.partition("error: ")[2].strip() or text.strip()
+            if not end.code:
+                message = "only says a version: `piswarm --version` says piswarm's"
+            raise OptionsError(message.removeprefix("argument ")) from None
+
+
+def _places(parser: Any) -> dict[argparse.Action, str]:
+    """Where options were given that are not on the command line."""
+    places = {}
+    for source, settings in parser.get_source_to_settings_dict().items():
+        kind, _, file = source.partition("|")
+        for key, (action, _) in settings.items():
+            if action is not None and kind == "environment_variables":
+                places[action] = key
+            elif action is not None and kind == "config_file":
+                places[action] = f"{key} in {file}"
+    return places
+
+
+def _own_arguments(
+    options: argparse.Namespace,
+    own: Iterable[Any],
+    given: Mapping[argparse.Action, Sequence[list[str]]],
+    places: Mapping[argparse.Action, str],
+) -> Iterator[tuple[str, ArgumentValue]]:
+    """Values as the keys of a scenario's `arguments` have them (worker/load/locust_options.py). Raises OptionsError."""
+    for action in own:
+        variable = getattr(action, "env_var", None)
+        if action not in given or (variable and places.get(action) == variable):
+            continue  # variables are sent by themselves, since their values may be secret
+        name = max(action.option_strings, key=len, default=action.dest).lstrip("-").replace("-", "_")
+        values = given[action]
+        if action.nargs == 0:
+            counts = isinstance(action, argparse._CountAction)  # noqa: SLF001  # there is no public name
+            switch = not isinstance(action, argparse.BooleanOptionalAction) or bool(getattr(options, action.dest))
+            yield name, str(len(values)) if counts else switch
+        elif action.nargs is None and not isinstance(action, argparse._AppendAction):  # noqa: SLF001
+            yield name, values[-1][0]
+        elif action.nargs is None:
+            yield name, [value for each in values for value in each]
+        elif isinstance(action, argparse._AppendAction) and len(values) > 1:  # noqa: SLF001
+            raise OptionsError(
+                f"--{name}: is given twice, and has several values each time: that can't be sent to nodes"
+            )
+        elif action.option_strings or values[-1]:
+            yield name, values[-1]
+
+
+def _help(parser: Any, own: Sequence[Any]) -> str:
+    if not own:
+        return ""
+    formatter = parser._get_formatter()  # noqa: SLF001
+    for group in parser._action_groups:  # noqa: SLF001
+        actions = [action for action in group._group_actions if action in own]  # noqa: SLF001
+        if actions:
+            first = group is parser._optionals  # noqa: SLF001
+            formatter.start_section("Options of the locustfile's own" if first else group.title)
+            formatter.add_text(group.description)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+    return str(formatter.format_help()).strip("\n")
