@@ -47,7 +47,7 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     for table in tables_of(result):
         console.print()
         console.print(table, highlight=False)
-    rules = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    rules = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     for heading in ("", "threshold or check", "observed", "limit", "nodes beyond it"):
         rules.add_column(heading)
     for threshold in result.thresholds:
@@ -59,7 +59,8 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
     console.print()
     console.print(rules, highlight=False)
     console.print()
-    console.print(Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}"), soft_wrap=True)
+    said = Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}")
+    console.print(said, soft_wrap=not console.is_terminal)  # in a log it is one line, for programs to find
     console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
 
 

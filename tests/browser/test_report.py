@@ -113,6 +113,8 @@ def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Pa
     assert watched.complaints == []
     assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    cut = "[...document.querySelectorAll('.stacked')].filter(one => one.parentElement.scrollWidth > one.parentElement.clientWidth)"
+    assert page.evaluate(f"{cut}.length") == 0, "errors and exceptions are to be read without scrolling sideways"
     page.close()
 
 
