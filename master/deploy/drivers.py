@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from master.errors import InputError
-from master.project.archive.files import find_files
-from master.scenario.project_keys import LocustProject, note_project_faults
 from master.yaml_file.document import read_document
 from worker.users.database.drivers import DRIVERS
+
+if TYPE_CHECKING:
+    from master.scenario.project_keys import LocustProject
 
 LOCK_FILE = "requirements-node.lock"
 LOCK_FILE_WITH_DRIVERS = "requirements-node-database.lock"
@@ -22,6 +24,9 @@ def lock_file_for(scenario: Path | None) -> str:
     """The name of the lock file for nodes that are to run `scenario`; None: any without databases and tracing. Raises InputError."""
     if scenario is None:
         return LOCK_FILE
+    # Reading scenarios takes what most commands can do without.
+    from master.scenario.project_keys import note_project_faults  # noqa: PLC0415
+
     document = read_document(scenario)
     project = note_project_faults(document)
     document.raise_faults()
@@ -38,6 +43,8 @@ def _needs_drivers(scenario: Path, given: Mapping[object, object], project: Locu
     if not isinstance(users, dict):
         raise InputError("names no users", file=scenario, hint="name a scenario file")
     if project is not None:
+        from master.project.archive.files import find_files  # noqa: PLC0415
+
         sources = (file.source for file in find_files(project) if file.name.endswith(".py"))
         return any(_DATABASE_USERS.encode() in source.read_bytes() for source in sources)
     return any(name in DRIVERS for name in users)

@@ -54,6 +54,8 @@ PURE = (
     "master.fleet.states",
     "master.judge",
     "master.load",
+    "master.project.archive.parts",
+    "master.run.real_nodes.module_check",
     "master.scenario",
     "master.services.addresses",
     "master.services.health",
