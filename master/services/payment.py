@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -96,7 +97,9 @@ def find_payment_target(target: str, payment: PaymentServices) -> str | None:
         host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme)
     except ValueError:
         return None  # no URL, which others say
-    found = payment.find(host, port)
+    # Users of other clients than piswarm's own may read it otherwise.
+    places = [(host, port), *((other, known or port) for other, known in hosts_in(target))]
+    found = next((found for place in places if (found := payment.find(*place))), None)
     return None if found is None else f"the target {host}:{port} is {found}: payment is never put under load"
 
 
@@ -113,7 +116,10 @@ def find_payment_mentions(mentions: Iterable[Mention], payment: PaymentServices)
 
 def canonical_host(host: str) -> str:
     """One spelling of a host, for which there are several: all of loopback are one, and so are all of an IPv4 address."""
-    host = host.strip("[]").rstrip(".").lower()
+    host = host.strip("[]")
+    with contextlib.suppress(UnicodeError):  # a name that can't be looked up
+        host = host.encode("idna").decode("ascii")
+    host = host.rstrip(".").lower()
     try:
         address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(_ipv4(host) or host)
     except ValueError:

@@ -20,7 +20,7 @@ MAX_SUN = 2**63 - 1
 """Amounts are 64 bit signed integers on the wire."""
 HOSTS = {"mainnet": "api.trongrid.io", "shasta": "api.shasta.trongrid.io", "nile": "nile.trongrid.io"}
 """The public host of each network."""
-PUBLIC_DOMAINS = ("trongrid.io", "tronstack.io", "tron.network")
+PUBLIC_DOMAINS = ("trongrid.io", "tronstack.io", "tron.network", "nileex.io")
 """Domains of public nodes: a payment service's, whatever a file says."""
 
 

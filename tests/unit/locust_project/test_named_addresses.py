@@ -17,7 +17,11 @@ from master.services.addresses import parse_address
 from master.services.payment import PaymentServices, canonical_host, find_payment_mentions
 
 PAYMENT = PaymentServices(
-    {"pay": parse_address("https://pay.example:8443"), "local": parse_address("http://127.0.0.1:8090")},
+    {
+        "pay": parse_address("https://pay.example:8443"),
+        "local": parse_address("http://127.0.0.1:8090"),
+        "books": parse_address("https://xn--bcher-kva.example"),
+    },
     {"TEST_PAY_URL": "pay"},
     {"ELSEWHERE": "https://nile.trongrid.io/x", "HERE": "http://127.0.0.1:8080"},
 )
@@ -48,6 +52,17 @@ def found_in(text: str) -> list[str]:
         "get('http://0.0.0.0:8090')",
         "PORT = 8090\nget(f'http://127.0.0.1:{PORT}/x')",
         "get('https://\uff4eile.trongrid.io')",
+        "get('https://nile\u3002trongrid\uff61io')",
+        "get('https://ni\u00adle.tron\u200bgrid.io')",
+        "get('https://nile%2Etrongrid.io')",
+        "get('https://nile.tron\\tgrid.io')",
+        r"get(r'https://nile.trongrid.io\@127.0.0.1/')",
+        r"get(r'https:\\nile.trongrid.io/')",
+        "get('https://a@b@nile.trongrid.io/')",
+        "get('https://u p@nile.trongrid.io/')",
+        f"get('https://u:{'p' * 600}@nile.trongrid.io/')",
+        "get('https://pay.example:0008443/')",
+        "get('https://b\u00fccher.example')",
         "os.environ['TEST_PAY_URL']",
         "os.getenv('TEST_PAY_URL', '')",
         "parser.add_argument('--pay', env_var='ELSEWHERE')",

@@ -118,6 +118,7 @@ def test_a_folder_that_is_not_there_matters_only_where_something_is_required(tmp
         ("https://nile.trongrid.io.:443/wallet", {}),
         ("https://pay.example:8443/any", {}),
         ("http://PAY.example.:8443", {}),
+        ("https://api%2etrongrid.io", {}),
     ],
 )
 def test_payment_is_never_the_target_of_a_run(tmp_path: Path, target: str, variables: dict[str, str]) -> None:
