@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _EXCERPT_CHARACTERS = 160
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape of JSON; its group is half of a pair, which no text has by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,9 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body's JSON; None where it is none."""
+        """The body's JSON, with U+FFFD for what no text can have; None where it is none."""
         try:
-            return json.loads(self.body)
+            return json.loads(_ESCAPE.sub(_whole, self.body) if b"\\u" in self.body else self.body)
         except (ValueError, RecursionError):
             return None
 
@@ -60,3 +65,7 @@ class Answer:
 
     def __str__(self) -> str:
         return f"{self.request} → {self.status}"
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape[1] else escape[0]

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 import urllib3
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from master.audit.address import Address
 from master.audit.answer import Answer
 from master.audit.budget import Budget, Limits
+from master.audit.timed_connection import timed
 from master.errors import InputError
 from worker import __version__
 
@@ -52,6 +53,7 @@ class Client:
         self.budget = Budget(limits, timer())
         self.ca_file = ca_file
         self._timer, self._sleep = timer, sleep
+        self._deadline_s = 0.0  # of the request that is on
         if not verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the operator has asked for it
         self._pool = self._open(address, verify=verify)
@@ -90,7 +92,7 @@ class Client:
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
         timeout_s = self.connect_within_s()
-        deadline_s = self._timer() + timeout_s
+        self._deadline_s = self._timer() + timeout_s
         shown = f"{method} {path}"
         sent = {
             "Host": self.address.origin.partition("://")[2],
@@ -112,7 +114,7 @@ class Client:
                 decode_content=False,
             )
             try:
-                content = self._read(response, deadline_s)
+                content = self._read(response)
             finally:
                 response.release_conn()
         except SSLError as error:
@@ -122,18 +124,17 @@ class Client:
         found = {name.lower(): "\n".join(response.headers.getlist(name)) for name in response.headers}
         return Answer(shown, response.status, found, content)
 
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline_s: float) -> bytes:
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """The body, as much of it as there is within the limits of length and time."""
         pieces, left_bytes = [], MAX_BODY_BYTES
-        while left_bytes > 0 and (piece := response.read1(min(_READ_BYTES, left_bytes))):
-            pieces.append(piece)
-            left_bytes -= len(piece)
-            # A server that sends a byte now and then keeps within each read's own limit for ever.
-            if self._timer() > deadline_s:
-                break
-        else:
-            if left_bytes > 0:
-                return b"".join(pieces)
-        response.close()
+        try:
+            while left_bytes > 0 and (piece := response.read1(min(_READ_BYTES, left_bytes))):
+                pieces.append(piece)
+                left_bytes -= len(piece)
+        except ReadTimeoutError:
+            left_bytes = 0
+        if left_bytes <= 0:
+            response.close()
         return b"".join(pieces)
 
     def _wait(self, wait_s: float) -> None:
@@ -142,6 +143,11 @@ class Client:
             self._sleep(wait_s)
 
     def _open(self, address: Address, *, verify: bool) -> urllib3.HTTPConnectionPool:
+        pool = self._open_pool(address, verify=verify)
+        pool.ConnectionCls = timed(lambda: self._deadline_s - self._timer(), tls=address.is_encrypted)
+        return pool
+
+    def _open_pool(self, address: Address, *, verify: bool) -> urllib3.HTTPConnectionPool:
         if not address.is_encrypted:
             return urllib3.HTTPConnectionPool(address.ip, address.port, maxsize=1)
         context = ssl.create_default_context()

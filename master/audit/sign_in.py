@@ -16,6 +16,8 @@ _NAMES = ("username", "user", "email", "login", "name", "account")
 _PASSWORDS = ("password", "passwd", "secret")
 _TOKENS = ("token", "access_token", "accessToken", "id_token", "jwt")
 _REFRESH_TOKENS = ("refresh_token", "refreshToken")
+_BEARABLE = re.compile(r"[!-~]{1,16384}")
+"""What a token has to be made of to be sent in a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def find_sign_out(operations: Sequence[Operation]) -> Operation | None:
 
 
 def read_session(role: str, account: str, answer: Answer) -> Session | None:
-    """The session in the answer to a sign-in; None where there is none."""
+    """The session in the answer to a sign-in; None where there is none, or none whose token can be sent."""
     if not answer.is_success:
         return None
     content = answer.json
@@ -73,4 +75,5 @@ def read_session(role: str, account: str, answer: Answer) -> Session | None:
 
 def _first(content: Any, names: Sequence[str]) -> str:
     fields: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
-    return next((fields[name] for name in names if isinstance(fields.get(name), str)), "")
+    texts = (fields[name] for name in names if isinstance(fields.get(name), str))
+    return next((text for text in texts if _BEARABLE.fullmatch(text)), "")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from master.audit.address import Address, Reach
-from master.audit.budget import Limits
+from master.audit.budget import BudgetError, Limits
 from master.audit.client import MAX_BODY_BYTES, Client, UnreachableError
 
 LIMITS = Limits(rate_per_s=1000.0, max_requests=20, max_duration_s=60.0)
@@ -110,3 +110,44 @@ def test_what_is_no_answer_is_named(answer: bytes) -> None:
         pytest.raises(UnreachableError, match="GET /x"),
     ):
         client.ask("GET", "/x")
+
+
+@contextmanager
+def never_ending(part: bytes, first: bytes = b"") -> Iterator[Address]:
+    """A server that sends `first` once, and then `part` over and over, until the client has gone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(first)
+                while True:
+                    connection.sendall(part)
+                    gone.wait(0.01)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield Address("http", "no.such.invalid", server.getsockname()[1], "", "127.0.0.1", Reach.LOOPBACK)
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "part", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["a byte now and then", "interim answers"]
+)
+def test_an_answer_that_never_ends_is_not_waited_for(part: bytes) -> None:
+    """A server that keeps within the time of each read, and sends no end of its headers, holds nobody up beyond the audit's own time."""
+    limits = Limits(rate_per_s=1000.0, max_requests=20, max_duration_s=0.5)
+    with never_ending(part) as address, Client(address, limits) as client:
+        with pytest.raises(UnreachableError, match="GET /x"):
+            client.ask("GET", "/x")
+        with pytest.raises(BudgetError):
+            client.ask("GET", "/y")
+
+
+def test_a_body_that_never_ends_is_read_until_the_time_is_over() -> None:
+    """What came of it is the answer."""
+    limits = Limits(rate_per_s=1000.0, max_requests=20, max_duration_s=0.5)
+    with never_ending(b"x", b"HTTP/1.1 200 OK\r\n\r\n") as address, Client(address, limits) as client:
+        assert set(client.ask("GET", "/x").body) == set(b"x")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +109,23 @@ def test_what_is_no_description_has_no_operation_that_breaks(value: Any) -> None
     for each in parse_operations(value):
         each.path_with("x")
         each.properties()
+
+
+def test_halves_of_surrogate_pairs_are_no_text() -> None:
+    """A description can have them as escapes; what is made of it can still be sent and written. Whole pairs, and escaped backslashes, stay."""
+    body = rb'{"paths": {"/\ud800": {"get": {}}, "/\ud83d\ude00": {"get": {}}, "/\\ud800": {"get": {}}, "/\udfff\ud800": {"get": {}}}}'
+    operations = parse_operations(Answer("GET /", 200, {}, body).json)
+    assert [each.path for each in operations] == [
+        "/\N{REPLACEMENT CHARACTER}",
+        "/\N{GRINNING FACE}",
+        "/\\ud800",
+        "/" + 2 * "\N{REPLACEMENT CHARACTER}",
+    ]
+    assert operations[0].path_with("") == "/%EF%BF%BD"
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Other: 1", "日本", "a b", "", "x" * 100_000])
+def test_a_token_that_no_header_can_carry_is_none(token: str) -> None:
+    """The target chooses the token, and the audit sends it back in a header."""
+    answer = Answer("POST /login", 200, {}, json.dumps({"token": token, "refresh_token": token}).encode())
+    assert read_session("user", "ann", answer) is None
