@@ -1,4 +1,4 @@
-"""The lines of a process's log: each with its time and who said it, without the secrets that the process was given. Pure.
+"""The lines of a process's log: each with its time and who said it. Pure.
 
     2026-11-27T21:27:53.234Z sim001_0 | text
 
@@ -8,16 +8,10 @@ A line that the process did not write by Python's `sys.stdout` or `sys.stderr`, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import quote
 
-from worker.wire.messages import Work
-
-MIN_SECRET_LENGTH = 4
-"""Shorter values stand in any text, and are not masked."""
-MASKED = "***"
 NOBODY = "-"
 """Stands for the source of a line that belongs to none of a process's workers."""
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (\S{1,200}) \| (.*)", re.DOTALL)
@@ -52,23 +46,6 @@ def parse_line(text: str) -> LogLine:
     return LogLine((moment - _EPOCH).total_seconds(), found[2], found[3])
 
 
-def secrets_of(work: Work) -> list[str]:
-    """What no log may tell."""
-    return [*work.environment.values(), work.target_password]
-
-
-class Mask:
-    """Masks secrets in text."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """`secrets` are masked as they are and as a part of a URL, the lines of each by themselves."""
-        parts = {part.strip() for secret in secrets for part in secret.splitlines()}
-        parts = {part for part in parts if len(part) >= MIN_SECRET_LENGTH}
-        parts |= {quote(part, safe="") for part in parts}
-        # The longest first: one secret may be the beginning of another.
-        longest_first = sorted(parts, key=lambda part: (-len(part), part))
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if parts else None
-
-    def __call__(self, text: str) -> str:
-        """`text` with MASKED in place of each secret."""
-        return text if self._pattern is None else self._pattern.sub(MASKED, text)
+def secrets_of(environment: Mapping[str, str], target_password: str) -> dict[str, str]:
+    """What no log may tell, by name."""
+    return {**environment, "the target's password": target_password}

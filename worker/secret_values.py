@@ -1,49 +1,47 @@
-"""Values of environment variables that are nobody's business: the scenario names them, and no text that leaves the process has them in it."""
+"""Secrets that a process was given for users, such as environment variables that the scenario names: no text that leaves it has them in it."""
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
 
 MIN_LENGTH = 5
 """Shorter values, such as 1 or true, stand for too much else."""
 
-_values: dict[str, str] = {}
+
+class Mask:
+    """Shows secrets in text by their names. Pure."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        """`secrets` are values by name; they are found as they are and as a part of a URL, the lines of each by themselves."""
+        shown: dict[str, str] = {}
+        for name, value in secrets.items():
+            lines = [line.strip() for line in value.splitlines()]
+            for part in (line for line in [value, *lines] if len(line) >= MIN_LENGTH):
+                shown.setdefault(part, f"[{name}]")
+                shown.setdefault(quote(part, safe=""), f"[{name}]")
+        self._shown = shown
+        # The longest first: one secret may be the beginning of another.
+        longest_first = sorted(shown, key=lambda part: (-len(part), part))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if shown else None
+
+    def __call__(self, text: str) -> str:
+        """`text` with names in place of secrets."""
+        return text if self._pattern is None else self._pattern.sub(lambda found: self._shown[found[0]], text)
+
+
+_kept: dict[str, str] = {}
+_mask = Mask(_kept)
 
 
 def keep_secret(variables: Mapping[str, str]) -> None:
-    """From now on have `without_secrets` and the output of this process show the names of `variables` for their values."""
-    _values.update({value: f"[{name}]" for name, value in variables.items() if len(value) >= MIN_LENGTH})
-    if not _values or isinstance(sys.stderr, _Output):
-        return
-    former = sys.stderr
-    sys.stdout, sys.stderr = _Output(sys.stdout), _Output(former)
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is former:
-            handler.setStream(sys.stderr)
+    """From now on have `without_secrets` show the names of `variables` for their values."""
+    global _mask  # noqa: PLW0603  # there is one process, and one environment of it
+    _kept.update(variables)
+    _mask = Mask(_kept)
 
 
 def without_secrets(text: str) -> str:
     """`text` with names in place of secret values."""
-    for value, name in _values.items():
-        text = text.replace(value, name)
-    return text
-
-
-class _Output:
-    """A text stream to which no secret is written, as long as it is in one piece."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def write(self, text: str) -> Any:
-        return self._inner.write(without_secrets(text))
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+    return _mask(text)

@@ -45,7 +45,8 @@ from master.scenario import EMBEDDED, OpenStage, Stage
 from master.services.required import RequiredServices
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.catalogue import load_user_classes
-from worker.log_lines import Mask
+from worker.log_lines import secrets_of
+from worker.secret_values import Mask
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
 
 FINAL_REPORTS_S = 15.0
@@ -165,7 +166,7 @@ class _Execution:
         access = prepared.access
         self._logs = NodeLogs(
             prepared.directory.logs,
-            Mask([*access.environment.values(), access.target_password]),
+            Mask(secrets_of(access.environment, access.target_password)),
             max(scenario.nodes.expect, len(access.nodes)),
         )
         self.collector.agents.logs = self._logs

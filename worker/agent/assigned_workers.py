@@ -79,7 +79,7 @@ class AssignedWorkers:
                 )
                 for index in range(count)
             },
-            secrets_of(work),
+            secrets_of(work.environment, work.target_password),
         )
 
     def poll(self, now_s: float) -> Iterator[WorkerEnded | WorkerRecovered | WorkerOutput | ProjectRequest]:

@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
 import msgspec
 
 from worker.agent.priority import Priority, current_priority
 from worker.agent.worker_output import OutputRate, OutputReader, take_output
-from worker.log_lines import Mask, parse_line
+from worker.log_lines import parse_line
+from worker.secret_values import Mask
 from worker.wire.messages import LoggedLine, WorkerEnded, WorkerOutput, WorkerRecovered
 
 FIRST_WAIT_S = 0.5
@@ -169,14 +170,14 @@ class Supervisor:
         self._rate = OutputRate()
         self._read_at_s = 0.0
 
-    def set_workers(self, orders: Mapping[str, msgspec.Struct], secrets: Iterable[str] = ()) -> None:
+    def set_workers(self, orders: Mapping[str, msgspec.Struct], secrets: Mapping[str, str] | None = None) -> None:
         """Run these workers, and no others, from the next `poll` on. Those that run are killed.
 
-        `orders` maps a worker's name (`NODE_INDEX`) to its orders, which it gets on standard input as a line of JSON. None of `secrets`
-        is in what is handed on of its output.
+        `orders` maps a worker's name (`NODE_INDEX`) to its orders, which it gets on standard input as a line of JSON. What is
+        handed on of its output has names in place of `secrets`.
         """
         self.stop(0.0)
-        mask = Mask(secrets)
+        mask = Mask(secrets or {})
         self._workers = [
             _Worker(name, msgspec.json.encode(text) + b"\n", tempfile.TemporaryFile(), self._priority, mask)  # noqa: SIM115  # closed in `stop`
             for name, text in orders.items()
@@ -194,7 +195,9 @@ class Supervisor:
             if message is not None:
                 yield message
         if self._workers and now_s >= self._read_at_s:
-            self._read_at_s = now_s + OUTPUT_INTERVAL_S
+            self._read_at_s = (
+                now_s + OUTPUT_INTERVAL_S / 2
+            )  # or a poll that comes a little early would wait for the next
             output = self._take_output(now_s)
             if output is not None:
                 yield output

@@ -9,7 +9,8 @@ import os
 from collections import deque
 from collections.abc import Iterable
 
-from worker.log_lines import Mask, parse_line
+from worker.log_lines import parse_line
+from worker.secret_values import Mask
 from worker.wire.messages import MAX_LOGGED_LINE, MAX_LOGGED_LINES, LoggedLine, WorkerOutput
 
 MAX_READ_BYTES = 8 << 20

@@ -30,9 +30,10 @@ def main() -> None:
     """Import the project, say what is in it, and stay until the controller closes the socket."""
     native = monkey.get_original("_thread", "start_new_thread"), monkey.get_original("time", "sleep")
     orders = read_orders(ProcessOrders, *native)
-    stamp_output([os.environ.get(name, "") for name in orders.environment], "project")
+    secrets = {name: os.environ[name] for name in orders.environment if name in os.environ}
+    stamp_output(secrets, "project")
+    keep_secret(secrets)
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
-    keep_secret({name: os.environ[name] for name in orders.environment if name in os.environ})
     end = socket.socket(fileno=orders.descriptor)
     channel = Channel[ToProcess](end, decode_to_process)
     watch = HangWatch()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from master.fleet.registry import Node
 from worker.agent.worker_output import OutputRate
-from worker.log_lines import LogLine, Mask, format_line
+from worker.log_lines import LogLine, format_line
 from worker.printable import printable
+from worker.secret_values import Mask
 from worker.wire.messages import MAX_WORKERS, WorkerOutput
 
 LINES_PER_S = 50.0

@@ -8,12 +8,13 @@ from pathlib import Path
 from master.fleet.registry import Node
 from master.run.collect import node_logs
 from master.run.collect.node_logs import BURST_LINES, NodeLogs
-from worker.log_lines import Mask, parse_line
+from worker.log_lines import parse_line
+from worker.secret_values import Mask
 from worker.wire.messages import LoggedLine, WorkerOutput
 
 
 def logs(folder: Path, nodes: int = 1) -> NodeLogs:
-    return NodeLogs(folder, Mask(["sesame"]), nodes)
+    return NodeLogs(folder, Mask({"TOKEN": "sesame"}), nodes)
 
 
 def node() -> Node:
@@ -28,7 +29,7 @@ def test_lines_are_kept_by_the_controllers_time_and_as_printable_text(tmp_path: 
     kept.add(node(), WorkerOutput([LoggedLine("pi1_0", 1097.0, "\x1b[31m sesame")], 3), 100.0)
     kept.write()
     (first, second) = map(parse_line, (tmp_path / "pi1.log").read_text().splitlines())
-    assert (first.source, first.text) == ("pi1_0", r"\x1b[31m ***")
+    assert (first.source, first.text) == ("pi1_0", r"\x1b[31m [TOKEN]")
     assert first.at_s is not None
     assert abs(time.time() - 3 - first.at_s) < 60
     assert (second.source, second.text) == ("pi1", "(3 further lines are left out here)")

@@ -12,7 +12,7 @@ import logging, sys
 import gevent
 logging.basicConfig(format="%(asctime)s %(message)s")
 from worker.load.process.output import name_worker, stamp_output
-stamp_output(["sesame"], "-")
+stamp_output({"TOKEN": "sesame"}, "-")
 print("at import")
 
 def work(name):
@@ -43,6 +43,6 @@ def test_each_line_is_its_workers() -> None:
     for line in said:
         by_source.setdefault(line.source, []).append(line.text)
     for worker in ("pi1_0", "pi2_0"):
-        assert by_source[worker] == [f"begun by {worker} and ended", "root WARNING token ***", "two", "lines"]
+        assert by_source[worker] == [f"begun by {worker} and ended", "root WARNING token [TOKEN]", "two", "lines"]
     assert by_source[NOBODY] == ["at import", "a", "b", "bytes", "\\udc80 half", "x" * 70_000, "without an end"]
     assert {line.at_s is None for line in said if line.text != "bytes"} == {False}

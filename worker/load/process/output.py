@@ -10,12 +10,13 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TextIO
 
 import gevent
 
-from worker.log_lines import NOBODY, LogLine, Mask, format_line
+from worker.log_lines import NOBODY, LogLine, format_line
+from worker.secret_values import Mask
 
 MAX_PENDING = 64 << 10
 """Characters of a line without an end, from which on it is written in pieces."""
@@ -58,8 +59,8 @@ class StampedOutput(io.TextIOWrapper):
             super().flush()
 
 
-def stamp_output(secrets: Iterable[str], source: str = NOBODY) -> None:
-    """From now on all that this process prints and logs by Python has time and source, and no secret."""
+def stamp_output(secrets: Mapping[str, str], source: str = NOBODY) -> None:
+    """From now on all that this process prints and logs by Python has time and source, and names in place of `secrets`."""
     mask = Mask(secrets)
     sys.stdout, sys.stderr = (StampedOutput(stream, mask, source) for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):

@@ -70,7 +70,7 @@ def begin(kind: type[T]) -> T:
     track_requests()
     orders = read_orders(kind, native_start_thread, native_sleep)
     one = f"{orders.worker.node}_{orders.worker.index}" if isinstance(orders, WorkerOrders) else NOBODY
-    stamp_output(secrets_of(orders.work), one)
+    stamp_output(secrets_of(orders.work.environment, orders.work.target_password), one)
     logging.getLogger().setLevel(logging.INFO)  # as Locust's command does, for what a locustfile has to say
     return orders
 
