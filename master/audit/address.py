@@ -72,7 +72,7 @@ def resolve(url: str) -> Address:
     scheme, host, port, path = parse_url(url)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that no resolver takes is a UnicodeError
         raise AbortError(f"{host} can't be resolved: {error}", hint="Check the name in the URL.") from None
     addresses = [str(entry[4][0]) for entry in found]
     kinds = {reach_of(address) for address in addresses}

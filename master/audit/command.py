@@ -128,9 +128,9 @@ def audit(
     except KeyboardInterrupt:
         raise AbortError("interrupted: the audit is not complete, and nothing was written") from None
     severity = Severity[fail_on.name]
-    _write(result, severity, as_json=as_json, html=html, sarif=sarif, junit=junit)
     for line in summary_lines(result):
         typer.echo(line)
+    _write(result, severity, as_json=as_json, html=html, sarif=sarif, junit=junit)
     raise typer.Exit(exit_code(result, severity))
 
 
@@ -158,10 +158,17 @@ def parse_accounts(given: Sequence[str]) -> tuple[dict[str, str], dict[str, str]
 
 
 def _require_places(files: Sequence[Path | None]) -> None:
-    """Raise InputError before anything is sent for a file that can't be written."""
-    for file in files:
-        if file is not None and (not file.parent.is_dir() or file.is_dir()):
+    """Raise InputError before anything is sent for files that can't be written, or where one would take another's place."""
+    named = [file for file in files if file is not None]
+    for file in named:
+        if not file.parent.is_dir() or file.is_dir():
             raise InputError("can't be written: no directory to put it into, or one itself", file=file)
+        if file.exists() and not file.is_file():
+            raise InputError("is a device or a pipe, and would be replaced", file=file, hint="Name a file.")
+        if not os.access(file.parent, os.W_OK):
+            raise InputError("can't be written: you may not write into its directory", file=file)
+        if named.count(file) > 1:
+            raise InputError("is named twice", file=file, hint="Name a file for each format.")
 
 
 def _write(
@@ -179,6 +186,7 @@ def _write(
     from master.audit.formats.sarif import to_sarif  # noqa: PLC0415
     from worker.atomic_write import atomic_write  # noqa: PLC0415
 
+    faults = []
     for file, make in (
         (as_json, to_json),
         (html, to_html),
@@ -189,4 +197,6 @@ def _write(
             try:
                 atomic_write(file, make(result))
             except OSError as error:
-                raise InputError(f"can't be written: {error.strerror}", file=file) from None
+                faults.append(f"{file}: can't be written: {error.strerror}")
+    if faults:
+        raise InputError("\n".join(faults), hint="What was found stands above; all else was written.")

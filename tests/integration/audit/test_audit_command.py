@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -214,3 +215,30 @@ def test_without_the_password_what_needs_accounts_is_not_run(
     assert ended.returncode == 0
     assert "CSRF: not run (no account is signed in" in ended.stderr
     assert "Rate limiting: passed" in ended.stderr
+
+
+def test_files_that_could_not_all_be_written_are_refused_before_anything_is_sent(
+    command: Command, tmp_path: Path
+) -> None:
+    """One that is named for two formats, and a pipe, as /dev/stdout may be one, which a file would take the place of."""
+    pipe, file = tmp_path / "pipe", str(tmp_path / "audit")
+    os.mkfifo(pipe)
+    with listener() as (port, arrived):
+        twice = command(f"http://127.0.0.1:{port}", *FAST, "--json", file, "--html", file)
+        onto_pipe = command(f"http://127.0.0.1:{port}", *FAST, "--json", str(pipe))
+    assert (twice.returncode, onto_pipe.returncode, arrived) == (2, 2, [])
+    assert "is named twice" in twice.stderr
+    assert "would be replaced" in onto_pipe.stderr
+    assert pipe.is_fifo()
+
+
+def test_a_file_that_can_not_be_written_takes_nothing_else_with_it(
+    command: Command, embedded: Target, tmp_path: Path
+) -> None:
+    """Its name is longer than the system takes, which only writing tells: the summary is printed, and the other file is there."""
+    page = tmp_path / "audit.html"
+    ended = command(embedded.url, *FAST, "--only", "cors", "--json", str(tmp_path / ("a" * 250)), "--html", str(page))
+    assert ended.returncode == 2
+    assert "1 of 1 checks passed" in ended.stdout
+    assert "can't be written: File name too long" in ended.stderr
+    assert "CORS" in page.read_text()

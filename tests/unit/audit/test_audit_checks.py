@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
+from typing import Any
 
 import pytest
 from joserfc import jwt
@@ -23,6 +25,8 @@ from master.audit.checks.cryptography.randomness import estimated_bits, identifi
 from master.audit.checks.inputs.sql_injection import without
 from master.audit.checks.inputs.xss import reflection
 from master.audit.client import UnreachableError
+from master.audit.openapi import Operation
+from master.audit.site import Accounts, Site
 from master.errors import InputError
 
 
@@ -192,3 +196,30 @@ def test_a_report_of_pip_audit_is_read() -> None:
 def test_an_answer_of_great_length_is_searched_in_time(text: str) -> None:
     """A target can't keep the audit busy by what it answers: the search takes time in proportion to its length."""
     assert not shown_internals(answer(text))
+
+
+class LettingIn:
+    """A target that lets everybody in, each with a token of its own."""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = iter(tokens)
+
+    def ask(self, method: str, path: str, *_: object, **__: object) -> Answer:
+        token = next(self._tokens)
+        return Answer(f"{method} {path}", 200, {}, json.dumps({"token": token, "refresh_token": f"r-{token}"}).encode())
+
+
+def test_the_token_of_each_sign_in_is_a_secret() -> None:
+    """Also one that a wrong password was given. What is too short to tell from other text is none."""
+    operation = Operation(
+        "POST", "/login", (), "application/json", {"properties": {"username": {}, "password": {}}}, False, ()
+    )
+    client: Any = LettingIn("first-token", "other-token", "1")
+    site = Site(client, [operation], Accounts({}, "password-of-all"))
+    for _ in range(3):
+        site.try_sign_in("nobody", "a guess")
+    assert set(site.secret_texts) == {
+        "password-of-all",
+        *("first-token", "r-first-token"),
+        *("other-token", "r-other-token"),
+    }

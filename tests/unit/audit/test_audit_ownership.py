@@ -13,7 +13,7 @@ from master.audit import address
 from master.audit.address import Address, Reach, parse_url, reach_of, resolve
 from master.audit.answer import Answer
 from master.audit.ownership import PROOF_PATH, expected_text, read_token, require_claim, require_proof
-from master.errors import InputError
+from master.errors import AbortError, InputError
 
 PUBLIC = Address("https", "example.org", 443, "", "93.184.215.14", Reach.PUBLIC)
 LOOPBACK = Address("http", "127.0.0.1", 8080, "", "127.0.0.1", Reach.LOOPBACK)
@@ -181,3 +181,10 @@ def test_a_token_that_others_can_read_or_guess_is_refused(tmp_path: Path) -> Non
     file.chmod(0o600)
     with pytest.raises(InputError, match="32 characters"):
         read_token(file, PUBLIC)
+
+
+@pytest.mark.parametrize("name", [f"{'a' * 64}.example", "a..example"])
+def test_a_name_that_no_resolver_takes_can_not_be_resolved(name: str) -> None:
+    """Its labels are too long, or missing: that is said, as of any name that does not resolve."""
+    with pytest.raises(AbortError, match="can't be resolved"):
+        resolve(f"http://{name}")
