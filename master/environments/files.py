@@ -55,7 +55,9 @@ def read_file(path: Path) -> EnvironmentFile:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = decode_input(path, content)
     except InputError as error:
-        return EnvironmentFile(path, {}, (LineFault(0, error.message.removeprefix(f"{path}: ")),))
+        at = re.match(rf"{re.escape(str(path))}(?::(\d+))?: ", error.message)
+        line, text = (0, error.message) if at is None else (int(at[1] or 0), error.message[at.end() :])
+        return EnvironmentFile(path, {}, (LineFault(line, text),))
     except OSError as error:
         return EnvironmentFile(path, {}, (LineFault(0, f"can't be read: {error.strerror}"),))
     faults: list[LineFault] = []
@@ -110,6 +112,8 @@ def write_file(path: Path, text: str, *, replace: bool) -> None:
     """Write a file with mode 0600, which no moment widens. Raises InputError where one is there and not to be replaced."""
     try:
         if replace:
+            if path.exists() and not path.is_file():
+                raise InputError("is no file, and would be replaced", file=path, hint="Name a file.")
             atomic_write(path, text.encode(), MODE)
             return
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE))

@@ -301,3 +301,20 @@ def test_all_faults_of_the_layers_are_named_at_once(tmp_path: Path) -> None:
         assert row in done.stderr
     assert "hush" not in done.stderr
     assert not (tmp_path / "out.env").exists()
+
+
+def test_what_is_no_text_is_named_once_with_its_line(tmp_path: Path) -> None:
+    """The file and the line stand before the fault, and not in it, too."""
+    file = tmp_path / "binary.env"
+    file.write_bytes(b"PISWARM_FAB_POOL=3\n\xff\n")
+    file.chmod(0o600)
+    assert read_file(file).describe_faults() == [f"{file}:2: is not UTF-8 text"]
+
+
+def test_a_pipe_is_not_taken_for_a_file_to_replace(tmp_path: Path) -> None:
+    """As /dev/stdout may be one: another file would be put in its place, with the secrets in it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is no file, and would be replaced"):
+        generate("test", "pi", [], pipe, rotate=True)
+    assert pipe.is_fifo()
