@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -32,7 +34,15 @@ def find_logs(directory: Path, wanted: Collection[str]) -> RunLogs:
                 f"--node: {printable(name)} is no node of this run",
                 hint="piswarm nodes lists the nodes; other processes are named as their files in logs/ are.",
             )
+    _allow_many_files()
     return RunLogs(folder)
+
+
+def _allow_many_files() -> None:
+    """All logs are open at once while they are merged, and there may be more than a process may have open without asking."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def show(logs: RunLogs, wanted: Collection[str]) -> None:

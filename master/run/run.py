@@ -168,6 +168,7 @@ class _Execution:
             prepared.directory.logs,
             Mask(secrets_of(access.environment, access.target_password)),
             max(scenario.nodes.expect, len(access.nodes)),
+            self.collector.agents.dropped,
         )
         self.collector.agents.logs = self._logs
         self.collector.data.send = server.send_to_worker

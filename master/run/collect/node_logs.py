@@ -27,15 +27,14 @@ MIN_NODE_BYTES = 128 << 10
 class NodeLogs:
     """Takes in what agents send of their workers' output; to be written once a second."""
 
-    def __init__(self, folder: Path, mask: Mask, nodes: int) -> None:
-        """`nodes` is how many there may be; none of what `mask` masks comes into a log."""
+    def __init__(self, folder: Path, mask: Mask, nodes: int, dropped: Counter[str]) -> None:
+        """`nodes` is how many there may be; none of what `mask` masks comes into a log. `dropped` counts lines in no log, by reason."""
         self.finished: set[str] = set()
         """Nodes whose workers have ended, and whose output is complete."""
-        self.dropped: Counter[str] = Counter()
-        """Lines that are in no log, by reason."""
         self.max_bytes = min(MAX_NODE_BYTES, max(MIN_NODE_BYTES, MAX_ALL_BYTES // max(1, nodes)))
         self._folder = folder
         self._mask = mask
+        self._dropped = dropped
         self._rates: dict[str, OutputRate] = {}
         self._unwritten: dict[str, list[str]] = {}
         self._full: set[str] = set()
@@ -48,7 +47,7 @@ class NodeLogs:
         left_out = output.left_out
         for line in output.lines:
             if line.worker not in {f"{node.name}_{number}" for number in range(MAX_WORKERS)}:
-                self.dropped["a line of another node's worker"] += 1
+                self._dropped["a line of another node's worker"] += 1
                 continue
             if not rate.take():
                 left_out += 1
