@@ -17,8 +17,9 @@ from locust.event import EventHook, Events
 
 from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
+from worker.load.user_exceptions import MAX_LENGTH, message_of
 from worker.load.worker_event import WorkerEvent
-from worker.secret_values import without_secrets
+from worker.printable import printable
 
 _TREE_KEY = "worker.load.events"
 """The key of a worker's events in the spawn tree's locals of its greenlets."""
@@ -49,7 +50,7 @@ class WorkerEvents(Events):
 
     def note_failure(self, event: str, error: BaseException) -> None:
         """Note that a listener of `event` has raised `error`."""
-        message = without_secrets(f"{type(error).__name__}: {error}{_place(error)}")
+        message = printable(f"{type(error).__name__}: {message_of(error)[:MAX_LENGTH]}{_place(error)}")
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(message)
         self._recorder.note_exception(f"listener of {event}", error, error.__traceback__)

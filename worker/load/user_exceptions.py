@@ -32,7 +32,7 @@ class UserExceptions:
         """Count one exception that the code of a `user_class` user did not catch."""
         place, line = _place(trace)
         key = tuple(
-            printable(text)[:MAX_LENGTH] for text in (user_class, type(error).__name__, _message(error), place, line)
+            printable(text)[:MAX_LENGTH] for text in (user_class, type(error).__name__, message_of(error), place, line)
         )
         if key not in self._counts and len(self._counts) >= MAX_DIFFERENT:
             key = ("", "further exceptions", f"only {MAX_DIFFERENT} different ones are kept per report", "", "")
@@ -45,9 +45,10 @@ class UserExceptions:
         return counts
 
 
-def _message(error: Any) -> str:
+def message_of(error: Any) -> str:
+    """What an exception says, as printable text without secrets; nothing where its own `__str__` raises."""
     try:
-        return without_secrets(str(error))
+        return printable(without_secrets(str(error)))
     except Exception:  # noqa: BLE001  # whatever a locustfile's own __str__ raises
         return ""
 

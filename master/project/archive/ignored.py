@@ -7,6 +7,7 @@ git ignores.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -113,8 +114,17 @@ def _rules(folder: Path, file: Path) -> _Rules | None:
     with contextlib.suppress(OSError):
         if file.is_file() and file.stat().st_size <= _MAX_BYTES:
             lines = file.read_text("utf-8", errors="replace").splitlines()
-            return _Rules(folder, GitIgnoreSpec.from_lines(lines))
+            return _Rules(folder, GitIgnoreSpec.from_lines(filter(_is_pattern, lines)))
     return None
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether it is one; git, too, passes over what is none, such as `[z-a]` or a lone `!`."""
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return False
+    return True
 
 
 def relative(path: Path, root: Path) -> PurePosixPath:

@@ -29,6 +29,7 @@ from worker.secret_values import keep_secret, without_secrets
 def main() -> None:
     """Import the project, say what is in it, and stay until the controller closes the socket."""
     native = monkey.get_original("_thread", "start_new_thread"), monkey.get_original("time", "sleep")
+    output = Path("/proc/self/fd/1").readlink()
     orders = read_orders(ProcessOrders, *native)
     secrets = {name: os.environ[name] for name in orders.environment if name in os.environ}
     stamp_output(secrets, "project")
@@ -60,7 +61,7 @@ def main() -> None:
         channel.send(Refused(without_secrets(error.message), error.hint))
         return
     channel.send(Inspected(facts))
-    MasterSide(channel, imported).run()
+    MasterSide(channel, imported, output).run()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, MasterRunn
 
 from master.project.process.messages import QuitAsked, RampAsked, ToWorkers
 from worker.load.project_data import pack_data
+from worker.printable import printable
+
+_MAX_TOLD = 1 << 62
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +63,7 @@ class ProjectMaster(MasterRunner):
         self.target_user_count, self.spawn_rate = user_count, spawn_rate
         self.update_state(STATE_SPAWNING)
         self._ramped = AsyncResult()
-        classes = None if user_classes is None else [user_class.__name__ for user_class in user_classes]
-        self._send(RampAsked(int(user_count), float(spawn_rate), classes))
+        self._send(_ramp_of(user_count, spawn_rate, user_classes))
         self._ramped.get()
 
     def note_spawned(self, users: int) -> None:
@@ -84,14 +86,28 @@ class ProjectMaster(MasterRunner):
         if caller.f_code.co_filename.rpartition("/")[2] == "runners.py" and "locust" in caller.f_globals["__name__"]:
             return  # Locust's own listener of quitting
         place = f"{caller.f_code.co_filename.rpartition('/')[2]}:{caller.f_lineno}"
-        self._send(QuitAsked(f"the locustfile called runner.{call}() ({place})"))
+        self._send(QuitAsked(printable(f"the locustfile called runner.{call}() ({place})")))
 
     def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
         """Send a message to a worker; to all of them where none is named. Raises TypeError or ValueError for what can't be sent."""
-        self._send(ToWorkers(str(msg_type), pack_data(data), client_id))
+        self._send(ToWorkers(str(msg_type), pack_data(data), None if client_id is None else str(client_id)))
 
     def heartbeat_worker(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Nothing: the controller knows which workers there are."""
 
     def client_listener(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Nothing: what workers say comes from the controller."""
+
+
+def _ramp_of(users: Any, spawn_rate: Any, classes: Any) -> RampAsked:
+    """What a shape asks for. Raises ValueError where that can't be told."""
+    try:
+        ramp = RampAsked(
+            int(users), float(spawn_rate), None if classes is None else [each.__name__ for each in classes]
+        )
+        if abs(ramp.users) < _MAX_TOLD:
+            return ramp
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        pass
+    asked = ", ".join(f"{each!r:.100}" for each in (users, spawn_rate, *([] if classes is None else [classes])))
+    raise ValueError(f"tick() asks for ({asked}), which are no users and no rate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -43,11 +44,16 @@ from master.project.process.messages import (
 from master.project.process.statistics import add_errors, add_requests
 from worker.load.locust_options import worker_options
 from worker.load.project_data import unpack_data
+from worker.load.user_exceptions import message_of
 from worker.load.worker_event import WorkerEvent
+from worker.printable import printable
 from worker.secret_values import without_secrets
 
 MAX_WAITING = 20_000
 """Messages and reports that wait for a listener that is slower than they come; what is beyond that is dropped, and said so."""
+
+MAX_TEXT = 1000
+"""Characters of each text about an exception."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +61,10 @@ logger = logging.getLogger(__name__)
 class MasterSide:
     """Acts on what the controller says, until it has no more to say."""
 
-    def __init__(self, channel: Channel[ToProcess], imported: Imported) -> None:
+    def __init__(self, channel: Channel[ToProcess], imported: Imported, output: Path) -> None:
+        """`output` is the file that standard output and error go to until the run begins."""
         self._channel = channel
+        self._output = output
         self._imported = imported
         self._environment: Environment | None = None
         self._runner: ProjectMaster | None = None
@@ -106,7 +114,7 @@ class MasterSide:
                 self._note_failure(event, error, logged=False)
             failed = self._failures[before] if len(self._failures) > before else ""
             code = None if self._environment is None else self._environment.process_exit_code
-            self._send(Done(number, failed, code if isinstance(code, int) else None if code is None else 1))
+            self._send(Done(number, failed, None if code is None else _exit_status(code)))
             self._steps.pop(number, None)
 
         self._steps[number] = gevent.spawn(take)
@@ -152,17 +160,19 @@ class MasterSide:
         self._runner = environment._create_runner(ProjectMaster, send=self._send)  # noqa: SLF001  # the way to a runner class of one's own
         environment.events.init.fire(environment=environment, runner=self._runner, web_ui=None)
 
-    @staticmethod
-    def _redirect_output(log: Path) -> None:
+    def _redirect_output(self, log: Path) -> None:
         """Write from now on to `log`, which begins with what was written so far."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        before = Path("/proc/self/fd/1").readlink()
-        with log.open("ab") as file:
-            with before.open("rb") as so_far:
-                shutil.copyfileobj(so_far, file)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # a locustfile may have closed it, or put anything there
+                stream.flush()
+        with log.open("ab") as file, self._output.open("rb") as so_far:
+            shutil.copyfileobj(so_far, file)
             file.flush()
             for descriptor in (1, 2):
+                # What a locustfile has led elsewhere stays there.
+                with contextlib.suppress(OSError):
+                    if not os.path.samestat(os.fstat(descriptor), os.fstat(so_far.fileno())):
+                        continue
                 os.dup2(file.fileno(), descriptor)
 
     def _fire(self, event: str) -> None:
@@ -292,14 +302,19 @@ class MasterSide:
     def _note_failure(self, event: str, error: BaseException, *, logged: bool) -> str:
         """Log and report an exception of the locustfile's."""
         place = place_of_traceback(error.__traceback__)
-        message = without_secrets(str(error))
-        shown = f"{type(error).__name__}: {message}" + ("" if place is None else f" (at {describe_place(*place)})")
+        kind, message = printable(type(error).__name__)[:MAX_TEXT], message_of(error)[:MAX_TEXT]
+        at = "" if place is None else printable(describe_place(*place))[:MAX_TEXT]
+        shown = f"{kind}: {message}" + (f" (at {at})" if at else "")
         if not logged:
-            sys.stderr.write(without_secrets("".join(traceback.format_exception(error))))
+            with contextlib.suppress(Exception):  # a locustfile may have put anything there
+                sys.stderr.write(without_secrets("".join(traceback.format_exception(error))))
         if len(self._failures) < MAX_WAITING:
             self._failures.append(shown)
-        where = "" if place is None else f"{place[0]}:{place[1]} in {place[2]}"
-        line = "" if place is None else describe_place(*place).partition(": ")[2]
-        report = ListenerFailed(event, type(error).__name__, message[:1000], where[:1000], line[:1000])
-        self._send(report)
+        where = "" if place is None else printable(f"{place[0]}:{place[1]} in {place[2]}")[:MAX_TEXT]
+        self._send(ListenerFailed(printable(event), kind, message, where, at.partition(": ")[2]))
         return shown
+
+
+def _exit_status(code: object) -> int:
+    """A process_exit_code as a number that can be told: whatever else a locustfile has set it to is a failure."""
+    return int(code) if isinstance(code, int) and abs(code) < 1 << 31 else 1

@@ -169,3 +169,25 @@ def test_what_costs_something_begins_with_the_first_listener() -> None:
         worker.does(lambda: locust.events.usage_monitor.add_listener(print))
     worker.events.usage_monitor.when_heard(lambda: begun.append("at once"))  # type: ignore[attr-defined]
     assert begun == ["late", "at once"]
+
+
+class _WordlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words for it")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(_WordlessError(), "_WordlessError: "), (ValueError("\udcff" + 1000 * "x"), r"ValueError: \udcffxxx")],
+)
+def test_what_a_listener_raises_can_always_be_told(error: Exception, words: str) -> None:
+    """An exception that raises when it is asked for its words, or has some that no message takes, is one of the worker nevertheless."""
+    worker = Worker()
+
+    @worker.events.init.add_listener
+    def fail(**_: object) -> None:
+        raise error
+
+    worker.does(lambda: worker.events.init.fire(environment=None, runner=None, web_ui=None))
+    assert worker.events.failures[0].startswith(words)
+    assert len(worker.events.failures[0].encode()) < 500

@@ -10,7 +10,7 @@ import pytest
 
 from master.project.process import master_link
 from master.project.process.master_link import MasterLink, ProcessEndedError, StepLateError
-from master.project.process.messages import Begin, ListenerFailed, Reported, Step
+from master.project.process.messages import Begin, ListenerFailed, Reported, Step, ToWorkers
 from master.project.process.project_process import ProjectProcess
 from master.scenario import LocustProject
 from worker.wire.messages import UserShare, Work
@@ -37,15 +37,55 @@ def loop(environment, **_):
 """
 
 
+ODD = """
+import os, sys
+from locust import User, events
+
+class Visitor(User):
+    def run(self): pass
+
+class Odd(Exception):
+    def __str__(self):
+        raise RuntimeError("no words for it")
+
+@events.init.add_listener
+def begin(environment, **_):
+    environment.runner.send_message("hello", "\\xe4", client_id=7)
+
+@events.test_start.add_listener
+def fail(environment, **_):
+    raise Odd
+
+@events.test_stopping.add_listener
+def exit_oddly(environment, **_):
+    sys.exit("\\udcff\\x1b[2J" + 20_000_000 * "x")
+
+@events.quitting.add_listener
+def judge(environment, **_):
+    environment.process_exit_code = 10**30
+
+print("a word of the import", flush=True)
+sys.stdout.close()
+sys.stderr = None
+os.close(1)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+"""
+
+
 @pytest.fixture
 def said() -> list[msgspec.Struct]:
     return []
 
 
 @pytest.fixture
-def link(tmp_path: Path, said: list[msgspec.Struct]) -> Iterator[MasterLink]:
+def locustfile() -> str:
+    return LOCUSTFILE
+
+
+@pytest.fixture
+def link(tmp_path: Path, said: list[msgspec.Struct], locustfile: str) -> Iterator[MasterLink]:
     file = tmp_path / "own.py"
-    file.write_text(LOCUSTFILE, encoding="utf-8")
+    file.write_text(locustfile, encoding="utf-8")
     process = ProjectProcess(LocustProject(tmp_path, (file,)), real_nodes=False)
     try:
         process.inspect()
@@ -81,3 +121,29 @@ def test_a_process_that_is_killed_is_told_of(link: MasterLink) -> None:
     link.process.child.kill()
     with pytest.raises(ProcessEndedError, match="SIGKILL"):
         link.step(lambda number: Step(number, "quitting"), 60)
+
+
+@pytest.mark.parametrize("locustfile", [ODD])
+def test_each_step_is_answered_whatever_a_locustfile_does_to_its_process(
+    link: MasterLink, said: list[msgspec.Struct], tmp_path: Path
+) -> None:
+    """Streams that are closed or replaced, exceptions without words or with far too many, and a status that is none hold up no step."""
+    work = Work("run", {"Visitor": UserShare(weight=1)}, "http://target.test", seed=0, stop_timeout_s=1.0)
+    log = tmp_path / "project.log"
+    begun = link.step(lambda number: Begin(number, work, str(log)), 60)
+    assert begun is not None
+    assert begun.failed == ""
+    assert "a word of the import" in log.read_text()
+    assert [each.worker for each in said if isinstance(each, ToWorkers)] == ["7"]
+
+    started, stopping, quitting = (
+        link.step(lambda number, event=event: Step(number, event), 60)  # type: ignore[misc]  # bound at once
+        for event in ("test_start", "test_stopping", "quitting")
+    )
+    assert started is not None
+    assert started.failed == "Odd:  (at own.py:18 in fail: raise Odd)"
+    assert stopping is not None
+    assert stopping.failed.startswith(r"SystemExit: \udcff\x1b[2Jxxx")
+    assert len(stopping.failed) < 3000
+    assert quitting is not None
+    assert (quitting.failed, quitting.exit_code) == ("", 1)

@@ -217,3 +217,16 @@ def test_a_package_that_is_a_link_out_of_the_project_is_refused(tmp_path: Path) 
     (tmp_path / "shop" / "shared").symlink_to("../shared")
     with pytest.raises(InputError, match="leads by a symbolic link to"):
         names(tmp_path / "shop", whole=False)
+
+
+def test_lines_that_are_no_patterns_are_passed_over_as_git_does(tmp_path: Path) -> None:
+    """A line of an ignore file that is no pattern leaves out nothing, and the others hold."""
+    files = {
+        "locustfile.py": "",
+        ".gitignore": "!\n[z-a]\n*.log\n",
+        ".piswarmignore": "a\\\n*.tmp\n",
+        "a.log": "",
+        "b.tmp": "",
+        "c.py": "",
+    }
+    assert names(written(tmp_path, files)) == [".gitignore", ".piswarmignore", "c.py", "locustfile.py"]
