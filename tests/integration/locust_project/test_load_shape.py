@@ -43,7 +43,7 @@ def start(environment, **_):
 
 
 def ticks(text: str) -> list[tuple[int, float, int]]:
-    rows = [line.split()[1:] for line in text.splitlines() if line.startswith("TICK")]
+    rows = [line.partition("TICK ")[2].split() for line in text.splitlines() if "TICK " in line]
     return [(int(number), float(ran_s), int(users)) for number, ran_s, users in rows]
 
 
