@@ -77,7 +77,10 @@ def _piswarm(
     pass
 
 
-app.command(name="run", cls=ProjectCommand, epilog=run.EPILOG)(run.run)
+_HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+"""Of the command whose options are also those of Locust, which has both."""
+
+app.command(name="run", cls=ProjectCommand, epilog=run.EPILOG, context_settings=_HELP_NAMES)(run.run)
 app.command(name="resume", epilog=resume.EPILOG)(resume.resume)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
 app.command(name="logs", epilog=logs.EPILOG)(logs.logs)

@@ -10,7 +10,9 @@ from master.project.other_options import OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import read_command_line
 from master.scenario import Overrides
+from master.scenario.schema import MIN_STOP_S
 from master.scenario.suggest import did_you_mean
+from master.scenario.units import format_duration
 from worker.load.locust_options import OptionsError
 
 HELP = "piswarm run --help shows options; with -f FILE those of its own, too"
@@ -35,11 +37,16 @@ def with_line(given: Overrides, line: CommandLine) -> Overrides:
         given,
         duration_s=line.run_time_s if given.duration_s is None else given.duration_s,
         spawn_rate=line.spawn_rate,
-        stop_timeout_s=line.stop_timeout_s,
+        stop_timeout_s=stop_timeout_s(line),
         tags=None if line.tags is None else tuple(line.tags),
         exclude_tags=None if line.exclude_tags is None else tuple(line.exclude_tags),
         arguments=line.arguments,
     )
+
+
+def stop_timeout_s(line: CommandLine) -> float | None:
+    """The time that tasks have at the end, if the command line says one; workers need a second, where Locust's has none."""
+    return None if line.stop_timeout_s is None else max(line.stop_timeout_s, MIN_STOP_S)
 
 
 def check_command(line: CommandLine, options: Collection[str]) -> list[str]:
@@ -56,7 +63,16 @@ def check_command(line: CommandLine, options: Collection[str]) -> list[str]:
     rows += [f"{_shown(option.name, option.place)}: {OTHER_OPTIONS[option.name].why}" for option in refused]
     if rows:
         raise InputError("\n".join(rows), hint=HELP)
-    return [
+    warnings = [
+        f"{name} is an option of piswarm's; behind -- it is the locustfile's own: -- {name} VALUE"
+        for name in line.own
+        if name in options
+    ]
+    if line.stop_timeout_s is not None and line.stop_timeout_s < MIN_STOP_S:
+        warnings.append(
+            f"--stop-timeout {format_duration(line.stop_timeout_s)}: at least {format_duration(MIN_STOP_S)}"
+        )
+    return warnings + [
         f"{_shown(option.name, option.place)} is not used: {OTHER_OPTIONS[option.name].why}" for option in line.others
     ]
 

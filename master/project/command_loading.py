@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from master.errors import InputError
-from master.project.command_checks import HELP, check_command
+from master.project.command_checks import HELP, check_command, stop_timeout_s
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import find_locustfiles
 from master.project.process.facts import ProjectFacts
@@ -104,7 +104,7 @@ def load_opened(
         exclude_tags=line.exclude_tags,
         arguments=line.arguments,
         user_classes=line.user_classes,
-        stop_timeout_s=line.stop_timeout_s,
+        stop_timeout_s=stop_timeout_s(line),
         nodes=1 if given.nodes is None else given.nodes,
     )
     scenario = load_scenario(

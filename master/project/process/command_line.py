@@ -37,6 +37,8 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
     """Options of Locust's that have no meaning here, or another one."""
     unknown: list[str] = []
     """Words that nobody knows."""
+    own: list[str] = []
+    """The locustfile's own options."""
     known: list[str] = []
     """The options that there are, of Locust and the locustfile's own."""
     own_help: str = ""

@@ -39,7 +39,7 @@ def read_command_line(orders: CommandOrders, environment: Mapping[str, str]) -> 
         host=options.host,
         tags=options.tags or None,
         exclude_tags=options.exclude_tags or None,
-        stop_timeout_s=float(options.stop_timeout) or None,
+        stop_timeout_s=float(options.stop_timeout) if any(each.dest == "stop_timeout" for each in given) else None,
         user_classes=options.user_classes if named or orders.configured else [],  # or else of the environment
         csv_prefix=options.csv_prefix,
         csv_full_history=options.stats_history_enabled,
@@ -54,6 +54,7 @@ def read_command_line(orders: CommandOrders, environment: Mapping[str, str]) -> 
             if (name := max(action.option_strings, key=len, default="")) in OTHER_OPTIONS
         ],
         unknown=[word for word in unknown if word != BREAK],
+        own=[name for action in own for name in action.option_strings],
         known=known,
         own_help=own_help,
     )

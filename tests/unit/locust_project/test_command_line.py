@@ -12,7 +12,7 @@ import pytest
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 
 from master.errors import InputError
-from master.project.command_checks import check_command, read_without_project, with_line
+from master.project.command_checks import check_command, read_without_project, stop_timeout_s, with_line
 from master.project.other_options import BREAK, OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import find_locustfiles, read_command_line
@@ -153,6 +153,14 @@ def test_options_without_a_meaning_are_warned_of_wherever_they_are_given() -> No
     assert any(warning.startswith("--web-port (LOCUST_WEB_PORT) is not used: ") for warning in warnings)
     with pytest.raises(InputError, match="--processes: nodes and their workers are started by piswarm"):
         check_command(read("--processes 4"), [])
+
+
+def test_an_option_that_piswarm_has_too_and_a_time_that_is_too_short_are_warned_of() -> None:
+    """Behind `--` the first is the locustfile's own; workers need a second at the end."""
+    line = read("-s 0")
+    warnings = check_command(line, ["--tenant"])
+    assert [warning.partition(" ")[0] for warning in warnings] == ["--tenant", "--stop-timeout"]
+    assert (stop_timeout_s(line), stop_timeout_s(read(""))) == (1, None)
 
 
 def test_options_override_a_scenario_and_classes_do_not() -> None:
