@@ -178,10 +178,11 @@ def test_what_is_left_of_stages_has_the_times_of_the_whole(stages: list[OpenStag
     rest = LoadSchedule(left, curve, plan_s)
     assert rest.total_s == pytest.approx(whole.total_s - plan_s, abs=1e-9)
     assert len(left) == len(stages) - done
+    bounds_s = [*(each.start_s for each in whole.segments), whole.total_s]
     for step in range(20):
         elapsed_s = (whole.total_s - plan_s) * (step + 0.5) / 20
         expected, found = whole.at(plan_s + elapsed_s), rest.at(elapsed_s)
-        if all(abs(plan_s + elapsed_s - each.start_s) > 1e-6 for each in whole.segments):
+        if all(abs(plan_s + elapsed_s - bound_s) > 1e-6 for bound_s in bounds_s):
             assert (found.stage + done, found.kind, found.users) == (expected.stage, expected.kind, expected.users)
             assert found.rate_per_s == pytest.approx(expected.rate_per_s, rel=1e-6, abs=1e-6)
             assert (found.stage_left_s, found.left_s) == pytest.approx(
