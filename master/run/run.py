@@ -347,7 +347,7 @@ class _Execution:
     def _finish_load(self) -> Sequence[str]:
         """End the load; the workers that sent no final report."""
         self.collector.load_ended(self._stop.reason)
-        self.faults.attempt(self._services.end)
+        self._services.load_ended(self.collector.offset_s())
         if self._project is not None:
             self._project.test_stopping()
         self._view.show_step("stopping: users finish their tasks, workers report")
@@ -356,4 +356,5 @@ class _Execution:
         asking = gevent.spawn(self._target.end)
         unreported: list[str] = self._master.finish(self._prepared.scenario.stop_timeout_s + reports_s)
         asking.join()
+        self.faults.attempt(self._services.end)
         return unreported

@@ -8,12 +8,15 @@ import gevent
 
 from master.errors import AbortError
 from master.services.check import Questions
-from master.services.losses import LOSSES_KEY, LossTracker, pack_losses, unpack_losses
+from master.services.losses import LOSSES_KEY, LOST_AFTER, LossTracker, pack_losses, unpack_losses
 from master.services.required import RequiredServices
 from master.store import Store
 
 FIRST_LOOKS = 3
 """Before the load a service may need a moment: it is unhealthy when so many looks find it so."""
+
+Look = tuple[float, dict[str, str]]
+"""The second of the run, and what was unhealthy then, with the reason."""
 
 
 class ServiceWatch:
@@ -26,7 +29,8 @@ class ServiceWatch:
         self._note = note
         self._questions: Questions | None = None
         self._tracker = LossTracker()
-        self._looking: gevent.Greenlet[..., None] | None = None
+        self._looking: gevent.Greenlet[..., Look] | None = None
+        self._last_looks: gevent.Greenlet[..., list[Look]] | None = None
 
     def begin(self, target: str) -> None:
         """Look before the load, with the target at this URL. Raises AbortError, which names each service that is not healthy."""
@@ -58,22 +62,45 @@ class ServiceWatch:
             self._note_look()
         self._looking = gevent.spawn(self._look, self._required, self._questions, offset_s)
 
-    def end(self) -> None:
-        """The load is over, and what ends now is no loss."""
+    def load_ended(self, offset_s: float) -> None:
+        """The load is over at this second of the run: what ends from now on is no loss. Nobody waits here.
+
+        One that is unhealthy now is looked at until it is known whether it is lost, as it would be if the load went on.
+        """
+        if self._required is not None and self._questions is not None:
+            self._last_looks = gevent.spawn(self._look_at_last, self._required, self._questions, offset_s)
         self._questions = None
+
+    def end(self) -> None:
+        """Note what the last looks have found."""
+        if self._last_looks is None:
+            return
+        self._last_looks.join()
+        for offset_s, unhealthy in self._last_looks.value or ():
+            self._note_found(offset_s, unhealthy)
+        self._last_looks = None
+
+    def _look_at_last(self, required: RequiredServices, questions: Questions, offset_s: float) -> list[Look]:
+        found: list[Look] = []
         if self._looking is not None:
-            self._looking.kill()  # one that has come to its end keeps what it has found
-            self._note_look()
+            self._looking.join()
+            if self._looking.successful():
+                found.append(self._looking.value)
+        while found and found[-1][1] and len(found) < LOST_AFTER:
+            found.append(self._look(required, questions, offset_s))
+        return found
 
     @staticmethod
-    def _look(required: RequiredServices, questions: Questions, offset_s: float) -> tuple[float, dict[str, str]]:
+    def _look(required: RequiredServices, questions: Questions, offset_s: float) -> Look:
         return offset_s, required.find_unhealthy(questions.ask())
 
     def _note_look(self) -> None:
         """Note what a look has found, if it has come to its end."""
-        if self._looking is None or not self._looking.successful():
-            return
-        lost, back = self._tracker.look(*self._looking.value)
+        if self._looking is not None and self._looking.successful():
+            self._note_found(*self._looking.value)
+
+    def _note_found(self, offset_s: float, unhealthy: dict[str, str]) -> None:
+        lost, back = self._tracker.look(offset_s, unhealthy)
         for loss in lost:
             self._note("service lost", loss.detail)
         for loss in back:
