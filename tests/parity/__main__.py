@@ -19,7 +19,9 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep what they share
 
 from comparison import FEATURES, compare
-from table import PAGE, describe, document, judge, page
+from examples import run_examples
+from feature import Outcome
+from table import describe, document, judge, write_page
 from terminal import EXIT_ABORTED, EXIT_FAILED, EXIT_INPUT, complain, end_in_order, open_console
 
 LOG_WIDTH = 200
@@ -35,27 +37,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(
             "parity", f"there is no feature {', '.join(unknown)}; choose from {', '.join(known)}", EXIT_INPUT
         )
-    wanted = [feature for feature in FEATURES if options.only is None or feature.name in options.only]
+    log = open_console(LOG_WIDTH, stderr=True)
+
+    def tell(line: str) -> None:
+        log.print(line, markup=False, soft_wrap=True)
+
+    outcomes, examples = [], []
     try:
-        log = open_console(LOG_WIDTH, stderr=True)
-        outcomes = list(compare(wanted, lambda line: log.print(line, markup=False, soft_wrap=True)))
+        if options.examples is None:
+            wanted = [feature for feature in FEATURES if options.only is None or feature.name in options.only]
+            outcomes = list(compare(wanted, tell))
+        else:
+            examples = run_examples(options.examples, tell)
     except KeyboardInterrupt:
         return complain("parity", "interrupted", EXIT_ABORTED)
     if options.json:
-        print(json.dumps(document(outcomes, []), indent=2, ensure_ascii=False))  # noqa: T201  # what was asked for
+        print(json.dumps(document(outcomes, examples), indent=2, ensure_ascii=False))  # noqa: T201  # what was asked for
     else:
-        console = open_console(LOG_WIDTH)
-        for each in outcomes:
-            console.print(f"{each.feature.name}: {judge(each)}", markup=False, soft_wrap=True)
-            if not each.same:
-                console.print(
-                    f"    Locust   {describe(each.stock)}\n    piswarm  {describe(each.ours)}",
-                    markup=False,
-                    soft_wrap=True,
-                )
-    if options.only is None:
-        PAGE.write_text(page(outcomes, []), encoding="utf-8")
-    return 0 if all(each.as_said for each in outcomes) else EXIT_FAILED
+        _show(outcomes)
+    good = all(each.as_said for each in outcomes) and all(each.result != "fails" for each in examples)
+    if good and options.only is None:
+        write_page(outcomes, examples)
+    return 0 if good else EXIT_FAILED
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    console = open_console(LOG_WIDTH)
+    for each in outcomes:
+        console.print(f"{each.feature.name}: {judge(each)}", markup=False, soft_wrap=True)
+        if not each.same:
+            shown = f"    Locust   {describe(each.stock)}\n    piswarm  {describe(each.ours)}"
+            console.print(shown, markup=False, soft_wrap=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -68,6 +80,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", type=_names, metavar="A,B", help="these features alone; the page is not written")
+    parser.add_argument(
+        "--examples",
+        type=Path,
+        metavar="DIR",
+        help="in place of features: run all of Locust's examples/ in this folder",
+    )
     parser.add_argument("--json", action="store_true", help="print a document in place of the table")
     return parser.parse_args(arguments)
 

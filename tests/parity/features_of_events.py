@@ -172,4 +172,5 @@ EVENTS = [
         ours={"given to quit": [7], "status": 1, "named": True},
         reason="the exit status says the verdict, here FAIL (1); the code is named in it, and given to listeners of `quit`",
     ),
+    Feature("print-logging", "`print` and `logging` of a locustfile are kept", "shop", kept_words),
 ]

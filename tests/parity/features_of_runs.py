@@ -19,6 +19,11 @@ def chosen_classes(seen: Seen) -> dict[str, Any]:
     return {"users": dict(Counter(row["user"] for row in seen.of("worker", "began")))}
 
 
+def csv_files(seen: Seen) -> dict[str, Any]:
+    wanted = ("stats", "stats_history", "failures", "exceptions")
+    return {name: seen.files.get(f"out_{name}.csv", "none").partition("\n")[0].strip() for name in wanted}
+
+
 def no_failure(seen: Seen) -> dict[str, Any]:
     return {"failures": sum(failed for _, failed in seen.totals.values()), "status": seen.status}
 
@@ -80,15 +85,23 @@ def single(seen: Seen) -> dict[str, Any]:
 
 RUNS = [
     Feature("tags", "`--tags` with `--exclude-tags`, in nested sets too", "tagged", tags),
-    Feature("classes", "user classes chosen by name", "tagged", chosen_classes),
-    Feature("exit-status", "exit status of a run without failures", "tagged", no_failure),
+    Feature("classes", "user classes chosen by name on the command line", "tagged", chosen_classes),
+    Feature("csv", "headings of the files of `--csv`", "tagged", csv_files),
+    Feature("exit-status", "exit status of a run without failures", "socketio", no_failure),
     Feature(
         "shape",
         "`LoadTestShape` with a state of its own, `get_run_time()`, `get_current_user_count()`",
         "shaped",
         shape,
     ),
-    Feature("shape-classes", "a shape that names user classes", "shaped", shape_classes),
+    Feature(
+        "shape-classes",
+        "a shape that names user classes",
+        "shaped",
+        shape_classes,
+        ours={"users": {"First": 3, "Second": 3}},
+        reason="weights are of all users, where Locust's are of those that it adds",
+    ),
     Feature("shape-class", "`environment.shape_class`", "shaped", shape_class),
     Feature("hosts", "`host` of classes, two of them", "shaped", hosts),
     Feature("quit", "`runner.quit()` on the master", "quitting", quits),

@@ -131,11 +131,6 @@ def totals(seen: Seen) -> dict[str, Any]:
     return {"endpoints": len(seen.totals), "with failures": failed, "otherwise than the target": apart}
 
 
-def csv_files(seen: Seen) -> dict[str, Any]:
-    wanted = ("out_stats.csv", "out_failures.csv", "out_exceptions.csv")
-    return {name: seen.files.get(name, "none").partition("\n")[0].strip() for name in wanted}
-
-
 def raising(seen: Seen) -> dict[str, Any]:
     return {
         "goes on": len(seen.at("/before")) > 3,

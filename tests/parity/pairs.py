@@ -26,8 +26,8 @@ PAIRS = {
         Pair(
             "tagged",
             run_time_s=5,
+            by_command=True,
             options=("--tags", "good", "--exclude-tags", "slow", "--", "Chosen"),
-            scenario={"tags": ["good"], "exclude_tags": ["slow"], "users": {"Chosen": 1}, "environment": _NAMED},
         ),
         Pair("shaped", run_time_s=None, host=False, scenario={"load": {"shape": "Steps"}, "environment": _NAMED}),
         Pair("quitting", run_time_s=60, scenario={"environment": _NAMED}),

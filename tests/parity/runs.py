@@ -67,6 +67,8 @@ class Pair:
     environment: Mapping[str, str] = field(default_factory=dict)
     host: bool = True
     """Whether the command line or scenario says where the load goes."""
+    by_command: bool = False
+    """Whether piswarm gets Locust's command line in place of a scenario."""
     starts: bool = True
     """Whether there is any load."""
 
@@ -143,19 +145,23 @@ def run_ours(pair: Pair, place: Path) -> Seen:
     with RecordingTarget(ports=2) as target:
         environment = _environment(pair, place, target)
         folder = pair.copy_to(place)
-        content: dict[str, Any] = {
-            "name": f"parity-{pair.name}",
-            "locustfile": [str(folder / file) for file in pair.locustfiles],
-            "load": [{"users": pair.users, "spawn_rate": pair.spawn_rate, "hold": f"{pair.run_time_s or 60}s"}],
-            "nodes": {"expect": WORKERS},
-            "validity": LENIENT,
-        }
-        if pair.host:
-            content["target"] = target.url
-        scenario = place / "scenario.yml"
-        scenario.write_text(json.dumps(content | pair.scenario), encoding="utf-8")  # JSON is YAML
         out = place / "run"
-        command = [sys.executable, "-m", "master.cli", "run", str(scenario), "--separate", "--out", str(out)]
+        command = [sys.executable, "-m", "master.cli", "run", "--separate", "--out", str(out)]
+        if pair.by_command:
+            command += ["-f", ",".join(str(folder / file) for file in pair.locustfiles), "--local", str(WORKERS)]
+            command += [
+                "-u",
+                str(pair.users),
+                "-r",
+                str(pair.spawn_rate),
+                "-t",
+                f"{pair.run_time_s}s",
+                "-H",
+                target.url,
+            ]
+            command += ["--csv", str(place / "out"), *pair.options]
+        else:
+            command.append(str(_write_scenario(pair, folder, target, place)))
         with _started([command], place, place, environment) as (process,):
             status = _wait(process, PATIENCE_S, place)
         if not (out / "result.json").exists():
@@ -166,6 +172,22 @@ def run_ours(pair: Pair, place: Path) -> Seen:
             before = totals.get(row["name"], (0, 0))
             totals[row["name"]] = (before[0] + row["total"], before[1] + row["failed"])
         return _seen(target, place, status, totals)
+
+
+def _write_scenario(pair: Pair, folder: Path, target: RecordingTarget, place: Path) -> Path:
+    content: dict[str, Any] = {
+        "name": f"parity-{pair.name}",
+        "locustfile": [str(folder / file) for file in pair.locustfiles],
+        "load": [{"users": pair.users, "spawn_rate": pair.spawn_rate, "hold": f"{pair.run_time_s}s"}],
+        "nodes": {"expect": WORKERS},
+        "sample_period": "1s",  # so that a hold of a few seconds has some
+        "validity": LENIENT,
+    }
+    if pair.host:
+        content["target"] = target.url
+    scenario = place / "scenario.yml"
+    scenario.write_text(json.dumps(content | dict(pair.scenario)), encoding="utf-8")  # JSON is YAML
+    return scenario
 
 
 def run_script(pair: Pair, place: Path, side: str) -> Seen:

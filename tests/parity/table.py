@@ -12,6 +12,7 @@ from feature import Outcome
 
 SCHEMA = "piswarm/parity/1"
 PAGE = Path(__file__).parents[2] / "docs" / "performance" / "parity.md"
+EXAMPLES = "## Locust's own examples\n"
 MAX_CELL = 230
 """Characters of what a side showed, in the table."""
 HEAD = """# What a Locust project sees under piswarm, beside stock Locust
@@ -76,28 +77,35 @@ def document(outcomes: Sequence[Outcome], examples: Sequence[Example]) -> dict[s
     }
 
 
-def page(outcomes: Sequence[Outcome], examples: Sequence[Example]) -> str:
-    """Return the page of the documentation."""
+def write_page(outcomes: Sequence[Outcome] = (), examples: Sequence[Example] = ()) -> None:
+    """Write the page of the documentation; a part of which nothing is given stays as it is."""
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    features, _, ran = before.partition(EXAMPLES)
+    features = _features(outcomes) if outcomes else features
+    ran = _examples(examples) if examples else ran
+    PAGE.write_text(f"{features.rstrip()}\n\n{EXAMPLES}{ran}" if ran else features, encoding="utf-8")
+
+
+def _features(outcomes: Sequence[Outcome]) -> str:
     same, different = sum(each.same for each in outcomes), sum(not each.same and each.as_said for each in outcomes)
     rows = [
         (each.feature.title, describe(each.stock), "the same" if each.same else describe(each.ours), judge(each))
         for each in outcomes
     ]
-    text = HEAD.format(version=version("locust"))
-    text += f"{len(outcomes)} features: {same} the same, {different} different for a reason.\n\n"
-    text += _table(("feature", "Locust", "piswarm", ""), rows)
-    if examples:
-        ran = [each for each in examples if each.result == "runs"]
-        skipped = [each for each in examples if each.result == "skipped"]
-        text += f"""
-## Locust's own examples
+    counts = f"{len(outcomes)} features: {same} the same, {different} different for a reason.\n\n"
+    return HEAD.format(version=version("locust")) + counts + _table(("feature", "Locust", "piswarm", ""), rows)
 
-Those of Locust's `examples/` that need HTTP only, unchanged, each for some seconds against a target on loopback: {len(ran)} of
-{len(examples) - len(skipped)} run; {len(skipped)} are not run for the reason given. (`python tests/parity --examples DIR`, with a copy of that folder.)
+
+def _examples(examples: Sequence[Example]) -> str:
+    skipped = sum(each.result == "skipped" for each in examples)
+    ran = sum(each.result == "runs" for each in examples)
+    head = f"""
+Those of Locust's `examples/` that need HTTP only, unchanged, each for some seconds against a target on loopback, by
+`python tests/parity --examples DIR` with a copy of that folder: {ran} of {len(examples) - skipped} run. {skipped} are not run, for the
+reason given.
 
 """
-        text += _table(("example", "result", ""), [(f"`{each.name}`", each.result, each.reason) for each in examples])
-    return text
+    return head + _table(("example", "", ""), [(f"`{each.name}`", each.result, each.reason) for each in examples])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

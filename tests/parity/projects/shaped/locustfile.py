@@ -53,7 +53,7 @@ class Steps(LoadTestShape):
     def tick(self) -> Any:
         self.ticks += 1
         steps = ((2, 10, [First]), (6, 10, [First, Second]), None)
-        step = 0 if self.get_run_time() < 3 else 1 if self.ticks < 8 or self.get_run_time() < 7 else 2
+        step = 0 if self.get_run_time() < 3 else 1 if self.ticks < 12 or self.get_run_time() < 11 else 2
         if step != self.step:
             note("step", step=step, users=self.get_current_user_count())
             self.step = step
