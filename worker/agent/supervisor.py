@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,18 @@ class Backoff:
     def crashing(self) -> bool:
         """Whether it is in a crash loop."""
         return self.early_ends >= CRASH_LOOP_ENDS
+
+
+def kill_left_behind(process: subprocess.Popen[bytes]) -> None:
+    """Kill what a process that has ended started and left behind in its group, of which it was the leader."""
+    if process.poll() is None:
+        return
+    # Its id is the group's, and no other process gets it as long as there is one in the group.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
+            os.kill(process.pid, 0)
+        except ProcessLookupError:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def close_stdin(process: subprocess.Popen[bytes]) -> None:
@@ -116,6 +129,7 @@ class _Worker:
                 return WorkerRecovered(self.name)
             return None
         close_stdin(self.process)
+        kill_left_behind(self.process)
         self.process = None
         return self._note_end(now_s, now_s - self._started_s, self._how_it_ended(status))
 
@@ -231,6 +245,8 @@ class Supervisor:
         for process in _wait_for(living, grace_s):
             process.kill()
             process.wait()
+        for process in living:
+            kill_left_behind(process)
         output = self._take_output(time.monotonic(), last=True) if self._workers else None
         for worker in self._workers:
             worker.output.close()

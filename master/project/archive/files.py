@@ -80,6 +80,8 @@ class _Walk:
             self._faults.append(f"{folder}: can't be read: {error.strerror}")
             return
         for entry in entries:
+            if len(self.files) > MAX_PROJECT_FILES:
+                return
             self._add_entry(Path(entry.path), entry, above | {real})
 
     def _add_entry(self, path: Path, entry: os.DirEntry[str], above: frozenset[Path]) -> None:

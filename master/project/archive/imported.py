@@ -80,5 +80,5 @@ def _named(source: Source, folders: list[Path]) -> Iterator[Path]:
             for folder in folders:
                 path = Path(os.path.normpath(folder / text))
                 with contextlib.suppress(OSError):  # a name too long
-                    if path.exists():
+                    if path.is_file() or path.is_dir():  # what else there is, such as a pipe, might be waited for
                         yield path

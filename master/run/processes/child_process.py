@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from worker.agent.supervisor import close_stdin
+from worker.agent.supervisor import close_stdin, kill_left_behind
 from worker.log_lines import parse_line
 from worker.printable import printable
 
@@ -195,7 +195,8 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Close the pipes that lead to it."""
+        """Close the pipes that lead to it. Where it has ended, what it started in its process group, and left behind, is killed."""
+        kill_left_behind(self._process)
         close_stdin(self._process)
         if self._process.stdout is not None:
             self._process.stdout.close()

@@ -230,3 +230,10 @@ def test_lines_that_are_no_patterns_are_passed_over_as_git_does(tmp_path: Path) 
         "c.py": "",
     }
     assert names(written(tmp_path, files)) == [".gitignore", ".piswarmignore", "c.py", "locustfile.py"]
+
+
+def test_a_pipe_that_a_source_names_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe is no file of a project, though a locustfile opens it, and nobody reads it."""
+    root = written(tmp_path, {"locustfile.py": "PIPE = open('pipe.py')\n"})
+    os.mkfifo(root / "pipe.py")
+    assert names(root, whole=False) == ["locustfile.py"]

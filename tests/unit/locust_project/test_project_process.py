@@ -45,6 +45,7 @@ def inspect(file: Path, text: str) -> ProjectFacts:
             "import sys\nsys.exit(4)\n", "it ends the process: SystemExit: 4 (at own.py:2: sys.exit(4))", id="sys.exit"
         ),
         pytest.param("import os\nos.abort()\n", "its import has ended the process: signal SIGABRT", id="signal"),
+        pytest.param("input()\n", "EOFError: EOF when reading a line (at own.py:1: input())", id="input"),
         pytest.param(
             "def halve():\n    1 / 0\nhalve()\n",
             "ZeroDivisionError: division by zero (at own.py:2 in halve: 1 / 0)",

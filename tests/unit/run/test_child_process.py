@@ -35,6 +35,10 @@ MODULES = {
         "    print(line.strip() * 1000, flush=True)\n"
         "print('end', flush=True)"
     ),
+    "leaves": (
+        "import subprocess, sys\n"
+        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)"
+    ),
     "parent": (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
@@ -158,6 +162,20 @@ def test_killing_ends_a_child_with_all_that_it_started(start: Callable[..., Chil
     child.kill()
     ended(child)
     assert child.describe_end() == "signal SIGKILL"
+    await_end(grandchild)
+
+
+def test_what_a_child_leaves_behind_ends_when_it_is_closed(start: Callable[..., Child]) -> None:
+    """A child that has ended by itself leaves no process that it started."""
+    child = start("leaves", pipe_stdout=True)
+    grandchild = psutil.Process(int(child.read_line()))
+    ended(child)
+    assert grandchild.status() != psutil.STATUS_ZOMBIE
+    child.close()
+    await_end(grandchild)
+
+
+def await_end(grandchild: psutil.Process) -> None:
     deadline_s = time.monotonic() + 10
     with contextlib.suppress(psutil.NoSuchProcess):
         while grandchild.status() != psutil.STATUS_ZOMBIE:  # where nobody asks for its end, it stays listed
