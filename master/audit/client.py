@@ -170,6 +170,8 @@ class Client:
 
 def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     """What verifies certificates, by `ca_file` or the system's. Raises InputError."""
+    if ca_file is not None and ca_file.exists() and not ca_file.is_file():
+        raise InputError("is not a file", file=ca_file, hint="--ca-file names certificates (PEM).")
     try:
         return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except (OSError, ssl.SSLError) as error:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -56,9 +57,13 @@ def expected_text(token: str, origin: str) -> str:
 def read_token(file: Path, address: Address) -> str:
     """The operator's token. Raises InputError, also after making a new one where there is no file."""
     try:
-        with file.open("rb") as opened:
-            content = opened.read(_MAX_TOKEN_BYTES + 1)
+        # A pipe that nobody writes to is not waited for.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise InputError("is not a file", file=file, hint="Name a file that is not there, and a token is made.")
+            content = opened.read(_MAX_TOKEN_BYTES + 1)
     except FileNotFoundError:
         token = secrets.token_urlsafe(32)
         _write(file, token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from master.audit import address
 from master.audit.address import Address, Reach, parse_url, reach_of, resolve
 from master.audit.answer import Answer
+from master.audit.client import ssl_context
 from master.audit.ownership import PROOF_PATH, expected_text, read_token, require_claim, require_proof
 from master.errors import AbortError, InputError
 
@@ -188,3 +190,13 @@ def test_a_name_that_no_resolver_takes_can_not_be_resolved(name: str) -> None:
     """Its labels are too long, or missing: that is said, as of any name that does not resolve."""
     with pytest.raises(AbortError, match="can't be resolved"):
         resolve(f"http://{name}")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Neither for the token nor for authorities: nobody may ever write to it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(InputError, match="is not a file"):
+        read_token(pipe, LOOPBACK)
+    with pytest.raises(InputError, match="is not a file"):
+        ssl_context(pipe)
