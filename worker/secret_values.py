@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 MIN_LENGTH = 5
 """Shorter values, such as 1 or true, stand for too much else."""
@@ -14,13 +15,13 @@ class Mask:
     """Shows secrets in text by their names. Pure."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        """`secrets` are values by name; they are found as they are and as a part of a URL, the lines of each by themselves."""
+        """`secrets` are values by name; they are found as they are, quoted by Python or JSON, and as a part of a URL, the lines of each by themselves."""
         shown: dict[str, str] = {}
         for name, value in secrets.items():
             lines = [line.strip() for line in value.splitlines()]
             for part in (line for line in [value, *lines] if len(line) >= MIN_LENGTH):
-                shown.setdefault(part, f"[{name}]")
-                shown.setdefault(quote(part, safe=""), f"[{name}]")
+                for form in _forms(part):
+                    shown.setdefault(form, f"[{name}]")
         self._shown = shown
         # The longest first: one secret may be the beginning of another.
         longest_first = sorted(shown, key=lambda part: (-len(part), part))
@@ -29,6 +30,14 @@ class Mask:
     def __call__(self, text: str) -> str:
         """`text` with names in place of secrets."""
         return text if self._pattern is None else self._pattern.sub(lambda found: self._shown[found[0]], text)
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    quoted = repr(value + "'\"")[1:-4]  # with both kinds of quotes in it the single ones are escaped
+    yield from (quoted, quoted.replace("\\'", "'"))
+    yield from (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+    yield from (quote(value, safe=""), quote(value), quote_plus(value))
 
 
 _kept: dict[str, str] = {}

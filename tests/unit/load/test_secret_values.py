@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote, urlencode
+
 import pytest
 
 from worker import secret_values
@@ -38,6 +41,24 @@ def test_secrets_are_masked_in_any_form_in_which_text_has_them() -> None:
     assert mask("/?token=a%20b%26c%3Dd&x") == "/?token=[URL]&x"
     assert mask("first, second line: first\nsecond line") == "[KEY], [KEY]: [KEY]"
     assert mask("abc def") == "abc def"
+
+
+@pytest.mark.parametrize("secret", ["back\\slash", 'double"quote', "single'quote", "bo'th\"of\\them", "tab\there ü/+ "])
+def test_secrets_are_masked_where_text_has_them_quoted(secret: str) -> None:
+    """An exception shows a value as Python quotes it, alone or within other text, an answer as JSON does, and an address in its own way."""
+    mask = Mask({"TOKEN": secret})
+    for text in (
+        str(KeyError(secret)),
+        repr({"header": f"Bearer {secret}"}),
+        repr(f"it's {secret}"),
+        repr(f'"it\'s" {secret}'),
+        json.dumps([secret]),
+        json.dumps([secret], ensure_ascii=False),
+        urlencode({"token": secret}),
+        quote(secret),
+    ):
+        assert secret[:4] not in mask(text)
+        assert "[TOKEN]" in mask(text)
 
 
 def test_without_secrets_nothing_is_changed() -> None:
