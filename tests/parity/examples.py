@@ -50,10 +50,16 @@ REMARKS = {
     "custom_messages.py": "it has as many names for each worker; users are dealt out by what nodes can carry, and one may find none",
     "custom_shape/wait_user_count.py": "its users take up to 5 s to be made: INVALID, since too few run in so short a time",
     "debugging_advanced.py": "each user stops after its one request: INVALID, for nothing is left to be judged",
+    "dispatch_test_scripts/locustfile.py": "its shape ramps up for longer than it runs here: INVALID, for no hold is left to be judged",
     "markov_taskset.py": _NO_REQUEST,
     "open_closed_workload.py": _NO_REQUEST,
 }
 """Where the exit status is another one, and why."""
+REFUSED = {
+    "x-forwarded-for.py": "one of its classes has no task and is not abstract, so its users could do nothing; it runs with the class "
+    "that has one named on the command line",
+}
+"""What is refused before the start, and why."""
 USERS, RUN_TIME_S = 8, 8
 STOCK_S = 15.0
 """When Locust is told to end: it knows no run time of a shape."""
@@ -68,7 +74,7 @@ class Example:
 
     name: str
     result: str
-    """runs, fails or skipped"""
+    """runs, refused, fails or skipped"""
     reason: str = ""
 
     def document(self) -> dict[str, str]:
@@ -127,7 +133,7 @@ def _run(folder: Path, name: str) -> Example:
     with tempfile.TemporaryDirectory(prefix="example-") as place:
         stock, ours = _run_stock(folder, name, Path(place)), _run_ours(folder, name, Path(place))
     if isinstance(ours, str):
-        return Example(name, "fails", ours)
+        return Example(name, "refused", REFUSED[name]) if name in REFUSED else Example(name, "fails", ours)
     if bool(ours.requests) != bool(stock.requests):
         return Example(name, "fails", f"{ours.requests} requests, {stock.requests} under Locust; {ours.said}")
     if ours.status not in ({0, 1} if stock.status < 0 else {int(stock.status != 0)}):  # a shape's run had to be ended

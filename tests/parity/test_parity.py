@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from comparison import FEATURES, compare
 from feature import Outcome
-from table import PAGE, describe
+from table import EXAMPLES, PAGE, describe
 
 SHOWN = [feature for feature in FEATURES if feature.pair == "shop"]
 """What one run of each of the two tools shows; `make parity` compares all."""
@@ -26,7 +26,10 @@ def test_a_feature_is_the_same_or_differs_as_is_said(outcomes: dict[str, Outcome
 
 def test_the_page_has_every_feature_and_no_fault() -> None:
     """The page of the documentation, which `make parity` writes, has a row of each feature, the same or with a reason."""
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    page = PAGE.read_text(encoding="utf-8")
+    assert EXAMPLES in page
+    assert "| fails |" not in page
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
     for feature in FEATURES:
         found = [row for row in rows if row.startswith(f"| {feature.title} |")]
         assert len(found) == 1, feature.title
