@@ -133,6 +133,8 @@ class ProjectRun:
     def _end_step(self, event: str) -> None:
         if event == "test_stopping":
             self._stopped = True
+        if self._link.stuck:
+            return
         try:
             self._step(event, lambda number: Step(number, event), END_LIMIT_S, None)
         except AbortError as error:

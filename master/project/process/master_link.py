@@ -48,6 +48,8 @@ class MasterLink:
         self._closing = False
         self.ended = Event()
         """Set when the process has ended, or can't be talked to any more."""
+        self.stuck = False
+        """Whether the process, when a step was late, answered nothing at all: it loops, and takes no further step."""
         self.dropped = 0
         """Reports and messages that the process did not take."""
         self._greenlets = [gevent.spawn(self._write), gevent.spawn(self._read)]
@@ -83,7 +85,8 @@ class MasterLink:
         self._answers[-number] = answer = AsyncResult()
         self._outgoing.put((Where(number), 0))
         answer.wait(WHERE_S)
-        place: str = answer.get() if answer.ready() else ""
+        self.stuck = not answer.ready()
+        place: str = "" if self.stuck else answer.get()
         return f" at {place}" if place else self.process.place()
 
     def _write(self) -> None:
@@ -126,8 +129,9 @@ class MasterLink:
 
     def close(self) -> None:
         """Let the process fire `quit`, and end."""
-        self._outgoing.put((End(), 0))
-        self.ended.wait(END_S)
+        if not self.stuck:
+            self._outgoing.put((End(), 0))
+            self.ended.wait(END_S)
         gevent.killall(self._greenlets)
         self.process.close()
 

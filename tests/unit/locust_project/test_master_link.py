@@ -107,8 +107,10 @@ def test_steps_that_hang_say_where_and_what_is_not_taken_is_dropped(
 
     with pytest.raises(StepLateError, match=r"at own.py:14 in wait: gevent.sleep\(1000\)"):
         link.step(lambda number: Step(number, "test_start"), 0.5)
+    assert not link.stuck
     with pytest.raises(StepLateError, match=r"at own\.py:1[89] in loop: "):
         link.step(lambda number: Step(number, "test_stopping"), 0.5)
+    assert link.stuck
 
     monkeypatch.setattr(master_link, "MAX_WAITING_BYTES", 1 << 20)
     for _ in range(20):
