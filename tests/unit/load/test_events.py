@@ -179,6 +179,7 @@ class _WordlessError(Exception):
 @pytest.mark.parametrize(
     ("error", "words"),
     [(_WordlessError(), "_WordlessError: "), (ValueError("\udcff" + 1000 * "x"), r"ValueError: \udcffxxx")],
+    ids=["wordless", "half-surrogate"],
 )
 def test_what_a_listener_raises_can_always_be_told(error: Exception, words: str) -> None:
     """An exception that raises when it is asked for its words, or has some that no message takes, is one of the worker nevertheless."""
