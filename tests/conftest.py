@@ -34,3 +34,16 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep of what a test has printed or logged only what its report can be sent with to the process that collects reports.
+
+    A half surrogate in it, as hostile input has, would end all tests that run side by side.
+    """
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    if isinstance(report.longrepr, str):
+        report.longrepr = report.longrepr.encode(errors="backslashreplace").decode()
+    return report
