@@ -31,14 +31,20 @@ def resume(
 
     from master.project.scenario_loading import load_for_resume  # noqa: PLC0415
     from master.run import run as runs  # noqa: PLC0415
-    from master.run.checkpoint import kept_environment  # noqa: PLC0415
+    from master.run.checkpoint import AccessFile  # noqa: PLC0415
     from master.run.directory import RunDirectory  # noqa: PLC0415
     from master.services.required import resolve_required  # noqa: PLC0415
 
     found = RunDirectory(directory.resolve())
     if not found.scenario.is_file() or not found.database.is_file():
         raise InputError(f"{directory} is no run directory", hint="Name a directory that piswarm run has made.")
-    os.environ.update(kept_environment(found.keys))  # the locustfile reads them here, too
-    with closing(load_for_resume(found.scenario)) as read:
-        required = resolve_required(found.scenario, read.scenario, services, os.environ, read.mentions)
-        show_result(read.scenario.name, lambda view, show: runs.resume(read, found, view, show, required))
+    file = AccessFile.acquire(
+        found.keys
+    )  # first: a run that is still on is refused before its project is imported again
+    try:
+        os.environ.update(file.access.environment)  # the locustfile reads them here, too
+        with closing(load_for_resume(found.scenario)) as read:
+            required = resolve_required(found.scenario, read.scenario, services, os.environ, read.mentions)
+            show_result(read.scenario.name, lambda view, show: runs.resume(read, found, file, view, show, required))
+    finally:
+        file.release()

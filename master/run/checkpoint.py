@@ -70,31 +70,26 @@ class FleetAccess(msgspec.Struct):
         return self.roster.controller_keys()
 
 
-def kept_environment(path: Path) -> dict[str, str]:
-    """The environment variables that the run of this `keys.json` gives its nodes; none where it can't be read, which `acquire` says."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=FleetAccess).environment
-    except (OSError, msgspec.MsgspecError):
-        return {}
-
-
 class AccessFile:
     """`keys.json`, held by one controller at a time."""
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def __init__(self, descriptor: int, path: Path, access: FleetAccess) -> None:
+        self.access = access
+        """What stood in it when it was opened."""
         self._descriptor = descriptor
         self._path = path
+        self._released = False
 
     @classmethod
     def create(cls, path: Path, access: FleetAccess) -> Self:
         """Write a new file, readable and writable by its owner alone."""
-        held = cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path)
+        held = cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path, access)
         fcntl.flock(held._descriptor, fcntl.LOCK_EX)
         held.write(access)
         return held
 
     @classmethod
-    def acquire(cls, path: Path) -> tuple[Self, FleetAccess]:
+    def acquire(cls, path: Path) -> Self:
         """Take over from a controller that has died. Raises InputError when there is nothing to take over, or it still runs."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -117,7 +112,7 @@ class AccessFile:
         except msgspec.MsgspecError as error:
             os.close(descriptor)
             raise InputError(f"{path} is not as it was written: {error}") from None
-        return cls(descriptor, path), access
+        return cls(descriptor, path, access)
 
     def write(self, access: FleetAccess) -> None:
         """Write it anew."""
@@ -129,13 +124,15 @@ class AccessFile:
         os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_CUR))
 
     def release(self) -> None:
-        """Release the lock: another one may take the run over."""
-        os.close(self._descriptor)
+        """Release the lock: another one may take the run over. Does nothing when that has been done."""
+        if not self._released:
+            self._released = True
+            os.close(self._descriptor)
 
     def remove(self) -> None:
         """The run has come to its end: nobody is to take it over, and the keys are worth nothing any more."""
         self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        self.release()
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):

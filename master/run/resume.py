@@ -21,23 +21,23 @@ from master.services.required import RequiredServices
 from master.store import CHECKPOINT_KEY, Store, check_integrity
 
 
-def prepare_resumed(
+def prepare_resumed(  # noqa: PLR0917  # each of its own type
     read: LoadedScenario,
     directory: RunDirectory,
+    file: AccessFile,
     view: View,
     shutdown: Shutdown,
     services: RequiredServices | None = None,
 ) -> PreparedRun:
-    """Open again what an earlier controller had opened; `shutdown` closes it, and the run stays as it was for another try.
+    """Open again what an earlier controller had opened; `shutdown` closes it, `file` too, and the run stays as it was for another try.
 
-    Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target is not there.
+    Raises InputError when there is no such run, or it can't be read; AbortError when its target is not there.
     """
-    scenario = read.scenario
-    if not directory.database.exists():
-        raise InputError(f"{directory.path} has no {directory.database.name}, so there is nothing to go on with")
-    file, access = AccessFile.acquire(directory.keys)
+    scenario, access = read.scenario, file.access
     keys = RunKeys(file, access, directory, resumable=True)
     shutdown.add(f"closing {directory.keys.name}", keys.close)
+    if not directory.database.exists():
+        raise InputError(f"{directory.path} has no {directory.database.name}, so there is nothing to go on with")
     view.show_step("reading what was measured so far")
     check_integrity(directory.database)
     store = Store(directory.database, reserved=scenario.endpoints_judged)

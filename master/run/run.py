@@ -20,6 +20,7 @@ from master.load.arrival_plan import plan_of
 from master.load.shape_progress import ShapeProgress
 from master.project.scenario_loading import LoadedScenario
 from master.run.capacity import fleet_warnings
+from master.run.checkpoint import AccessFile
 from master.run.collect.collector import Collector
 from master.run.collect.node_logs import NodeLogs
 from master.run.directory import RunDirectory
@@ -71,17 +72,24 @@ def execute(plan: RunPlan, view: View, show: Show) -> FinishedRun:
         return _carry_out(prepare_new(plan, shutdown), view, show, shutdown)
 
 
-def resume(
-    read: LoadedScenario, directory: RunDirectory, view: View, show: Show, services: RequiredServices | None = None
+def resume(  # noqa: PLR0917  # each of its own type
+    read: LoadedScenario,
+    directory: RunDirectory,
+    file: AccessFile,
+    view: View,
+    show: Show,
+    services: RequiredServices | None = None,
 ) -> FinishedRun:
     """Go on with a run whose controller died: same directory, what was left of its time, one result of it all.
 
-    Raises InputError when there is no such run, it is still on, or it can't be read; AbortError when its target or its fleet is
+    `file` is the run's `keys.json`, acquired; it is released at the end.
+
+    Raises InputError when there is no such run, or it can't be read; AbortError when its target or its fleet is
     not there. Then all is left as it was, for another try.
     """
     raise_file_limit()
     with Shutdown() as shutdown:
-        return _carry_out(prepare_resumed(read, directory, view, shutdown, services), view, show, shutdown)
+        return _carry_out(prepare_resumed(read, directory, file, view, shutdown, services), view, show, shutdown)
 
 
 def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown) -> FinishedRun:

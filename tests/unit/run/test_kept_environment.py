@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from master.run.checkpoint import AccessFile, FleetAccess, kept_environment
+import pytest
+
+from master.errors import InputError
+from master.run.checkpoint import AccessFile, FleetAccess
 
 
 def test_a_resumed_run_has_the_variables_that_it_was_started_with(tmp_path: Path) -> None:
@@ -13,10 +16,22 @@ def test_a_resumed_run_has_the_variables_that_it_was_started_with(tmp_path: Path
     access = FleetAccess("127.0.0.1", 0, None, {}, separate_processes=False, environment={"SHOP_TOKEN": "sesame"})
     AccessFile.create(path, access).release()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert kept_environment(path) == {"SHOP_TOKEN": "sesame"}
+    file = AccessFile.acquire(path)
+    assert file.access.environment == {"SHOP_TOKEN": "sesame"}
+    with pytest.raises(InputError, match="is still on"):
+        AccessFile.acquire(path)
+    file.release()
+    file.release()  # twice is no harm
+    AccessFile.acquire(path).remove()
+    assert not path.exists()
 
 
-def test_a_file_that_can_not_be_read_has_no_variables(tmp_path: Path) -> None:
-    """A missing or damaged file is named when the run is taken over, and not before."""
-    (tmp_path / "keys.json").write_bytes(b"{}")
-    assert kept_environment(tmp_path / "keys.json") == kept_environment(tmp_path / "missing.json") == {}
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"{}", "is not as it was written"), (None, "no run that was broken off")]
+)
+def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path, content: bytes | None, says: str) -> None:
+    """A missing or damaged file is named when the run is taken over."""
+    if content is not None:
+        (tmp_path / "keys.json").write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        AccessFile.acquire(tmp_path / "keys.json")
