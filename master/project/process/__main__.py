@@ -19,7 +19,7 @@ from master.project.process.channel import Channel, framed
 from master.project.process.hang_watch import HangWatch
 from master.project.process.inspection import inspect
 from master.project.process.master_side import MasterSide
-from master.project.process.messages import Inspected, ProcessOrders, Refused, ToProcess, decode_to_process
+from master.project.process.messages import Importing, Inspected, ProcessOrders, Refused, ToProcess, decode_to_process
 from master.scenario import LocustProject
 from worker.load.process.output import stamp_output
 from worker.parent_watch import read_orders
@@ -48,6 +48,7 @@ def main() -> None:
         os.write(orders.descriptor, framed(Refused(f"{orders.locustfiles[0]}: {message}", MEND)))
         os._exit(1)
 
+    channel.send(Importing())
     try:
         with watch.limit(orders.import_limit_s, refuse_late):
             imported, facts = inspect(

@@ -40,6 +40,10 @@ class ProcessOrders(msgspec.Struct, frozen=True):
     """Options of Locust's and of the locustfile's own that were given on a command line."""
 
 
+class Importing(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Process: it is up and imports the project from now on; the limit of an import counts from here."""
+
+
 class Inspected(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Process: the project is imported."""
 
@@ -203,7 +207,9 @@ class ShapeEnded(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 STEPS = ("test_start", "test_stopping", "test_stop", "quitting")
 
-FromProcess = Inspected | Refused | Done | At | ListenerFailed | ToWorkers | QuitAsked | RampAsked | ShapeEnded
+FromProcess = (
+    Importing | Inspected | Refused | Done | At | ListenerFailed | ToWorkers | QuitAsked | RampAsked | ShapeEnded
+)
 ToProcess = Begin | Step | Where | Tick | Spawned | Reported | FromWorker | StartShape | End
 
 

@@ -22,7 +22,7 @@ from master.project.process.channel import Channel, ChannelError
 from master.project.process.command_line import CommandOrders
 from master.project.process.facts import ProjectFacts
 from master.project.process.hang_watch import STACK_SIGNAL
-from master.project.process.messages import Inspected, ProcessOrders, Refused, decode_from_process
+from master.project.process.messages import Importing, Inspected, ProcessOrders, Refused, decode_from_process
 from master.run.processes.child_process import Child
 from master.scenario import LocustProject
 from worker.wire.messages import ArgumentValue
@@ -31,11 +31,14 @@ IMPORT_LIMIT_S = 60.0
 """An import that takes longer is given up. Packages that load a model, or read a large file, take some seconds."""
 SILENT_S = 5.0
 """So long beyond its limit the process is asked for its stack, when it does not say by itself where it hangs."""
-STACK_S = 1.0
+START_LIMIT_S = 60.0
+"""A process that has not begun to import by then is given up: on a busy machine its own start takes some seconds."""
+STACK_LIMIT_S = 10.0
+"""So long its stack is waited for."""
 POLL_S = 0.1
 MAX_OUTPUT_BYTES = 64 << 20
 """Output of an import beyond which it is given up."""
-_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
+_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)\n', re.MULTILINE)
 _TAIL_BYTES = 20_000
 
 
@@ -95,7 +98,7 @@ class ProjectProcess:
             ours.close()
             self.log.unlink(missing_ok=True)
             raise
-        self.channel: Channel[Inspected | Refused] = Channel(ours, decode_from_process)
+        self.channel: Channel[Importing | Inspected | Refused] = Channel(ours, decode_from_process)
 
     def inspect(self) -> ProjectFacts:
         """What is in the project. Raises InputError when it can't be imported, whatever it does instead."""
@@ -110,19 +113,27 @@ class ProjectProcess:
 
     def _await_import(self, interrupts: list[int]) -> Inspected | Refused | None:
         said = gevent.spawn(self._receive)
-        deadline_s = time.monotonic() + self._import_limit_s + SILENT_S
-        while not said.ready():
+        deadline_s, importing = time.monotonic() + START_LIMIT_S, False
+        while True:
             said.join(POLL_S)
+            if said.ready():
+                answer: Importing | Inspected | Refused | None = said.get()
+                if not isinstance(answer, Importing):
+                    return answer
+                if importing:
+                    return None  # it says what it must not
+                deadline_s, importing = time.monotonic() + self._import_limit_s + SILENT_S, True
+                said = gevent.spawn(self._receive)
             if interrupts:
                 raise KeyboardInterrupt
             if self.log.stat().st_size > MAX_OUTPUT_BYTES:
                 raise self._refusal(f"its import has written more than {MAX_OUTPUT_BYTES >> 20} MiB of output")
             if time.monotonic() > deadline_s:
+                if not importing:
+                    raise self._refusal(f"the process that imports it has not started within {START_LIMIT_S:g} s")
                 raise self._refusal(f"its import hangs: after {self._import_limit_s:g} s it is still{self.place()}")
-        answer: Inspected | Refused | None = said.get()
-        return answer
 
-    def _receive(self) -> Inspected | Refused | None:
+    def _receive(self) -> Importing | Inspected | Refused | None:
         """What the process says first; None when it has ended, or says what it must not."""
         try:
             return self.channel.receive()
@@ -137,13 +148,16 @@ class ProjectProcess:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.child.record.pid, STACK_SIGNAL)
         size = self.log.stat().st_size
-        gevent.sleep(STACK_S)
-        with self.log.open("rb") as file:
-            file.seek(size)
-            text = file.read(_TAIL_BYTES).decode(errors="replace")
-        frames = [(name, int(line), function) for name, line, function in _FRAME.findall(text)]
-        place = next((frame for frame in frames if is_operators(frame[0])), None)
-        return "" if place is None else f" at {describe_place(*place)}"
+        deadline_s = time.monotonic() + STACK_LIMIT_S
+        while time.monotonic() < deadline_s and not self.child.ended():
+            gevent.sleep(POLL_S)
+            with self.log.open("rb") as file:
+                file.seek(size)
+                text = file.read(_TAIL_BYTES).decode(errors="replace")
+            for name, line, function in _FRAME.findall(text):
+                if is_operators(name):
+                    return f" at {describe_place(name, int(line), function)}"
+        return ""
 
     def describe_end(self) -> str:
         """How the process has ended."""

@@ -13,12 +13,12 @@ from master.project.process.project_process import ProjectProcess
 from master.scenario import LocustProject
 
 LIMIT_S = 3.0
-"""Of an import that hangs; on a busy machine an import of Locust alone takes a second, which does not count."""
+"""Of an import that hangs; the start of the process, and what it imports itself, do not count."""
 
 
-def inspect(file: Path, text: str) -> ProjectFacts:
+def inspect(file: Path, text: str, import_limit_s: float = project_process.IMPORT_LIMIT_S) -> ProjectFacts:
     file.write_text(text, encoding="utf-8")
-    process = ProjectProcess(LocustProject(file.parent, (file,)), real_nodes=False, import_limit_s=LIMIT_S)
+    process = ProjectProcess(LocustProject(file.parent, (file,)), real_nodes=False, import_limit_s=import_limit_s)
     try:
         return process.inspect()
     finally:
@@ -40,6 +40,18 @@ def inspect(file: Path, text: str) -> ProjectFacts:
             "it is still at own.py:2: re.match('(a+)+$', 60 * 'a' + 'b')",
             id="holds the interpreter",
         ),
+    ],
+)
+def test_an_import_that_hangs_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+    """An import that hangs is refused in words, with the place, and its process is gone."""
+    with pytest.raises(InputError) as refused:
+        inspect(tmp_path / "own.py", text, LIMIT_S)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
         pytest.param("import os\nos._exit(3)\n", "its import has ended the process: exit status 3", id="exit"),
         pytest.param(
             "import sys\nsys.exit(4)\n", "it ends the process: SystemExit: 4 (at own.py:2: sys.exit(4))", id="sys.exit"
@@ -57,7 +69,7 @@ def inspect(file: Path, text: str) -> ProjectFacts:
     ],
 )
 def test_whatever_an_import_does_it_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
-    """An import that hangs, ends its process or raises is refused in words, with the place, and its process is gone."""
+    """An import that ends its process or raises is refused in words, with the place, and its process is gone."""
     with pytest.raises(InputError) as refused:
         inspect(tmp_path / "own.py", text)
     assert says in str(refused.value)
