@@ -32,13 +32,16 @@ def pause(user):
 SignedInUser.wait_time = database.DatabaseUser.wait_time = pause
 known = user_classes()
 for job in sys.stdin:
-    host, users, seconds, classes, spawn_rate = json.loads(job)
+    host, users, seconds, classes, spawn_rate, requests = json.loads(job)
     environment = Environment(user_classes=[known[name] for name in classes], host=host, stop_timeout=30)
     raised = []
     environment.events.user_error.add_listener(lambda exception, **_: raised.append(repr(exception)))
     runner = environment.create_local_runner()
     runner.start(users, spawn_rate=spawn_rate)
     gevent.sleep(seconds)
+    with gevent.Timeout(60, False):
+        while environment.stats.total.num_requests < requests:
+            gevent.sleep(0.01)
     alive = runner.user_count
     over = True
     while len(resting) < runner.user_count:
@@ -65,8 +68,19 @@ Seen = dict[str, Any]
 class Swarm(Protocol):
     """Runs users of piswarm's own classes."""
 
-    def __call__(self, host: str, users: int, seconds: float, classes: Sequence[str], spawn_rate: float = 100) -> Seen:
-        """What a Locust run of so many users of `classes` on `host` saw; `pools` has the connections of each pool of a database."""
+    def __call__(  # noqa: PLR0917  # as Locust has them
+        self,
+        host: str,
+        users: int,
+        seconds: float,
+        classes: Sequence[str],
+        spawn_rate: float = 100,
+        requests: int = 0,
+    ) -> Seen:
+        """What a Locust run of so many users of `classes` on `host` saw; `pools` has the connections of each pool of a database.
+
+        It lasts until they have made so many `requests`, too.
+        """
 
 
 def running_swarm() -> Iterator[Swarm]:
@@ -80,8 +94,10 @@ def running_swarm() -> Iterator[Swarm]:
         text=True,
     ) as process:
 
-        def run(host: str, users: int, seconds: float, classes: Sequence[str], spawn_rate: float = 100) -> Seen:
-            print(json.dumps([host, users, seconds, classes, spawn_rate]), file=process.stdin, flush=True)
+        def run(  # noqa: PLR0917  # as Swarm says
+            host: str, users: int, seconds: float, classes: Sequence[str], spawn_rate: float = 100, requests: int = 0
+        ) -> Seen:
+            print(json.dumps([host, users, seconds, classes, spawn_rate, requests]), file=process.stdin, flush=True)
             line = process.stdout.readline()
             assert line, f"the swarm ended with {process.wait()}"
             return json.loads(line)

@@ -83,9 +83,12 @@ def test_orders_with_keys_go_by_pipe_alone(piswarm: Piswarm) -> None:
     command, *children = started.family()
     for child in children:
         *_, module = (word for word in child.cmdline() if not word.startswith("-"))
-        assert module in {"worker.simulation.rack", "worker.agent.node", "master.target"}
-        # What a log can't say in its encoding is escaped; that is all that is new.
-        assert child.environ() == command.environ() | {"PYTHONIOENCODING": "utf-8:backslashreplace"}
+        assert module in {"worker.simulation.rack", "worker.agent.node", "master.target", "master.project.process"}
+        # How it writes its log is all that is new.
+        assert child.environ() == command.environ() | {
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
+            "PYTHONUNBUFFERED": "1",
+        }
     finished = started.finish()
     files = [path for path in finished.directory.rglob("*") if path.is_file()]
     assert len(files) > 5

@@ -129,7 +129,7 @@ def test_statements_that_wait_hold_up_nobody_else_of_their_process(
     assert found["lookup"] > 8
 
 
-def test_a_server_that_is_not_there_ends_no_user(database_swarm: DatabaseSwarm) -> None:
+def test_a_server_that_is_not_there_ends_no_user(swarm: Swarm) -> None:
     """Users of a server that is not there fail and go on; its port is bound and not listened on, so that no other
     program answers.
     """
@@ -140,7 +140,7 @@ def test_a_server_that_is_not_there_ends_no_user(database_swarm: DatabaseSwarm) 
             ("PostgresUser", f"postgresql://piswarm@{address}/postgres", "SQL"),
             ("RedisUser", f"redis://{address}", "REDIS"),
         ):
-            seen = database_swarm(user, url, 4, 0.5)
+            seen = swarm(url, 4, 0.5, [user], spawn_rate=1000, requests=9)
             assert seen["raised"] == []
             assert seen["alive"] == 4
             assert {(method, name) for method, name, _ in seen["errors"]} == {(protocol, "connect")}
