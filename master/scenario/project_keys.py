@@ -64,15 +64,17 @@ def project_at(files: Sequence[str], folder: Path) -> LocustProject:
     if address is not None:
         raise InputError(f"-f {address}: locustfiles are not fetched", hint="Fetch it, look at it, and name the file.")
     try:
-        return _project(folder, None, list(files))
+        return _project(folder, None, list(files), "the path is relative to the working directory")
     except _KeyError as fault:
         raise InputError(f"-f {fault}", hint="Nothing was started.") from None
 
 
-def _project(folder: Path, project: object, locustfile: object) -> LocustProject:
-    """Raises _KeyError."""
+def _project(
+    folder: Path, project: object, locustfile: object, where: str = "the path is relative to the scenario file"
+) -> LocustProject:
+    """`where` says what a locustfile without a project is looked for in. Raises _KeyError."""
     if project is None:
-        files = list(_files(folder, locustfile, "the path is relative to the scenario file"))
+        files = list(_files(folder, locustfile, where))
         return LocustProject(Path(os.path.commonpath([file.parent for file in files])), tuple(files))
     root = _existing(folder, project, ("project",))
     if root is None:

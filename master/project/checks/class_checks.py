@@ -34,7 +34,9 @@ def check_tags(
     if tags:
         found += [
             refused(
-                f"{name} has no task with one of the tags {', '.join(tags)}", "Leave the class out of `users`.", file
+                f"{name} has no task with one of the tags {', '.join(tags)}",
+                f"Its tags: {', '.join(sorted(own)) or 'none'}. Name the other classes alone: in `users`, or with -f at the end of the command.",
+                file,
             )
             for name, own in tags_of.items()
             if not {*own} & {*tags}

@@ -73,3 +73,10 @@ def test_tags_that_choose_nothing_are_named(
     assert [
         (finding.severity, finding.what[: len(what)]) for finding, (_, what) in zip(findings, found, strict=True)
     ] == found
+
+
+def test_a_class_without_a_wanted_tag_is_refused_with_the_tags_that_it_has() -> None:
+    """Who misspells a tag sees those that there are, and what to do with a locustfile alone as with a scenario."""
+    (_, refusal) = check_tags(FILE, {"A": {"read", "raw"}}, ("raed",), None)
+    assert "Its tags: raw, read." in refusal.remedy
+    assert "`users`, or with -f" in refusal.remedy

@@ -85,6 +85,9 @@ def test_locustfiles_are_files_and_folders_here(tmp_path: Path, locustfile: Path
     (tmp_path / "more" / "other.py").write_text("")
     project = project_at([locustfile.name, "more"], tmp_path)
     assert project.relative == ["My Shop.py", "more/other.py"]
-    for named, said in ((["nothing.py"], "no such file"), (["http://x/y.py"], "are not fetched")):
+    for named, said in (
+        (["nothing.py"], "no such file; the path is relative to the working directory"),
+        (["http://x/y.py"], "are not fetched"),
+    ):
         with pytest.raises(InputError, match=f"^-f .*{said}"):
             project_at(named, tmp_path)
