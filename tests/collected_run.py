@@ -12,7 +12,8 @@ from master.run.collect.collector import Collector
 from master.scenario import ExpectedNodes, LoadStage, Scenario, parse_threshold
 from worker import __version__
 from worker.telemetry.conditions import pack_flags
-from worker.wire.messages import ClockReply, Facts, Hello, Reading, Ready, Sample, UserShare
+from worker.wire.messages import ClockReply, Facts, Hello, Reading, Ready, Sample
+from worker.wire.work import UserShare
 
 START_S = 1000
 """When a run begins, on the monotonic clock of controller and nodes."""

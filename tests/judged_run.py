@@ -15,7 +15,7 @@ from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import FitnessRow, SecondRow, Store
 from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry.conditions import pack_flags
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 SECONDS = 20
 STEADY = range(5, SECONDS)

@@ -20,8 +20,6 @@ from worker.wire.messages import (
     ClockReply,
     ClockRequest,
     ControllerMessage,
-    EndpointSecond,
-    ErrorCount,
     Facts,
     Hello,
     HelloRequest,
@@ -32,6 +30,7 @@ from worker.wire.messages import (
     decode_agent_message,
     encode,
 )
+from worker.wire.reports import EndpointSecond, ErrorCount
 
 FACTS = Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="o", python="p", piswarm=__version__)
 BODIES = 64

@@ -36,8 +36,9 @@ from master.run.processes.local import LocalProcesses, node_names
 from master.run.stop import StopRequest
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import CONTROLLER, Store
-from worker.load.catalogue import load_user_classes
-from worker.wire.messages import AgentMessage, ControllerMessage, UserShare, node_of
+from worker.load.locustfile.catalogue import load_user_classes
+from worker.wire.messages import AgentMessage, ControllerMessage, node_of
+from worker.wire.work import UserShare
 
 HOUR_S = 3600.0
 CALM_S = 20.0

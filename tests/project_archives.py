@@ -8,7 +8,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.wire.messages import PROJECT_PART_BYTES, Project, ProjectPart, ProjectRequest
+from worker.wire.bounds import PROJECT_PART_BYTES
+from worker.wire.messages import ProjectPart, ProjectRequest
+from worker.wire.work import Project
 
 
 def make_archive(path: Path, *members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.GNU_FORMAT) -> str:

@@ -16,8 +16,10 @@ import zmq
 
 from worker.load.histogram import ArrivalTally, Histogram
 from worker.wire.curve import Endpoint, end_context, new_keys
-from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment, Ready, Report, UserShare, Work, encode
+from worker.wire.messages import ArrivalDeal, Ready, encode
 from worker.wire.orders import WorkerOrders, WorkerSpec
+from worker.wire.reports import Report
+from worker.wire.work import ArrivalPlan, RateSegment, UserShare, Work
 
 ROOT = Path(__file__).parents[1]
 NODE = "pi001"

@@ -49,7 +49,7 @@ def show_result(
 
     `write_more` writes further files of a run that is over, and says what went wrong. `on_stderr` leaves standard output to it.
     """
-    from master.report.summary import print_summary  # noqa: PLC0415
+    from master.report.terminal.summary import print_summary  # noqa: PLC0415
     from master.run.live_view import create_view  # noqa: PLC0415
 
     console = Console(stderr=on_stderr)

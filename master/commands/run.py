@@ -164,7 +164,7 @@ def run(
     from master.project.command_loading import load_opened, open_project  # noqa: PLC0415
     from master.project.scenario_loading import load_for_run  # noqa: PLC0415
     from master.run.run import execute  # noqa: PLC0415
-    from master.run.start import RunPlan  # noqa: PLC0415
+    from master.run.start.new_run import RunPlan  # noqa: PLC0415
     from master.scenario import Overrides  # noqa: PLC0415
     from master.scenario.units import parse_duration, parse_rate  # noqa: PLC0415
     from master.services.required import resolve_required  # noqa: PLC0415

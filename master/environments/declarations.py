@@ -27,8 +27,8 @@ from master.environments.kinds import (
     Text,
     Whole,
 )
-from master.scenario.schema import MAX_NODES
-from master.scenario.shape_base import MAX_USERS
+from master.scenario.schema.base import MAX_USERS
+from master.scenario.schema.scenario import MAX_NODES
 from master.target.chain.ledger.validator_set import MAX_VALIDATORS
 
 DAY_S = 86_400

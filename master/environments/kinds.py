@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from master.scenario.schema import check_target
+from master.scenario.schema.scenario import check_target
 from master.scenario.units import parse_duration, parse_rate
 from master.services.addresses import parse_address
 from master.target.rdp.ports import parse_port_range

@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from master.fleet.user_mix import Mix
-from worker.wire.messages import UserShare, node_of
+from worker.wire.messages import node_of
+from worker.wire.work import UserShare
 
 
 class Dispatch:

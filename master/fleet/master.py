@@ -32,13 +32,13 @@ from worker.wire.messages import (
     ProjectMessage,
     Quit,
     Ready,
-    Report,
     RunEndRequest,
-    UserShare,
     UsersRunning,
     node_of,
 )
+from worker.wire.reports import Report
 from worker.wire.rows import RowsRequest
+from worker.wire.work import UserShare
 
 logger = logging.getLogger(__name__)
 

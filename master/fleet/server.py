@@ -23,17 +23,9 @@ from zmq.utils import z85
 
 from master.errors import InputError
 from master.fleet.router import Router
+from worker.wire.bounds import MAX_MESSAGE_BYTES, MAX_WORKERS
 from worker.wire.curve import Endpoint, Keys, end_context
-from worker.wire.messages import (
-    MAX_MESSAGE_BYTES,
-    MAX_WORKERS,
-    WORKER_MESSAGES,
-    ControllerMessage,
-    Quit,
-    decode_agent_message,
-    encode,
-    node_of,
-)
+from worker.wire.messages import WORKER_MESSAGES, ControllerMessage, Quit, decode_agent_message, encode, node_of
 
 _IDENTITY_END = re.compile(f"(_[0-{MAX_WORKERS - 1}])?")
 QUIT_DELIVERY_S = 0.3

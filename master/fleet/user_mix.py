@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 
 class Mix:

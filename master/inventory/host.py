@@ -19,7 +19,7 @@ from typing import Any
 from master.errors import InputError, list_faults
 from master.inventory.ansible_variables import SSH_ARGUMENTS, aliases, effective_name, parse_arguments, reason_refused
 from master.store import CONTROLLER
-from worker.wire.messages import MAX_WORKERS
+from worker.wire.bounds import MAX_WORKERS
 
 DEFAULT_PORT = 22
 """SSH port where neither the inventory nor ~/.ssh/config has one."""

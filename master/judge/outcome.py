@@ -49,7 +49,7 @@ from master.judge.validity_checks import validity_checks
 from master.judge.verdict import Verdict, decide
 from master.judge.warnings import Shortage, warnings_for
 from master.scenario import Scenario
-from master.services.losses import LOSSES_KEY, unpack_losses
+from master.services.health.losses import LOSSES_KEY, unpack_losses
 from master.store import Store
 from worker import __version__
 from worker.load.histogram import EndpointStats, Histogram

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from master.scenario.load_stages import OpenStage, Spike, find_curve_faults
-from worker.wire.messages import ArrivalPlan, RateSegment
+from worker.wire.work import ArrivalPlan, RateSegment
 
 
 @dataclass(frozen=True, slots=True)

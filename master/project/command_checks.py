@@ -10,10 +10,10 @@ from master.project.other_options import OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import read_command_line
 from master.scenario import Overrides
-from master.scenario.schema import MIN_STOP_S
+from master.scenario.schema.scenario import MIN_STOP_S
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration
-from worker.load.locust_options import OptionsError
+from worker.load.locustfile.options import OptionsError
 
 HELP = "piswarm run --help shows options; with -f FILE those of its own, too"
 

@@ -18,7 +18,7 @@ from master.scenario import LocustProject, Overrides, load_scenario
 from master.scenario.from_options import DEFAULT_RUN_TIME_S, RunOptions, document_of
 from master.scenario.project_keys import project_at
 from master.scenario.units import format_duration
-from worker.load.locust_options import OptionsError
+from worker.load.locustfile.options import OptionsError
 
 
 @dataclass(frozen=True)

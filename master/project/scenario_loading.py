@@ -17,9 +17,9 @@ from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
 from master.scenario import Overrides, Scenario, draft_of, load_scenario, project_of
-from master.services.payment import Mention
+from master.services.payment.rules import Mention
 from worker.http import HttpUser
-from worker.load.catalogue import user_classes
+from worker.load.locustfile.catalogue import user_classes
 from worker.tracing.installed import MissingTracingError, check_installed
 from worker.users.database.drivers import MissingDriverError, import_drivers
 

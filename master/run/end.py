@@ -19,8 +19,8 @@ from master.report.files import write_outcome
 from master.run.collect.collector import Collector
 from master.run.collect.shape_stages import stages_asked
 from master.run.directory import RunDirectory
-from master.run.prepared_run import PreparedRun
 from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
+from master.run.start.prepared_run import PreparedRun
 from master.run.stop import StopRequest
 from master.scenario import EMBEDDED, Scenario
 

@@ -32,12 +32,13 @@ from master.project.process.messages import (
 )
 from master.project.scenario_loading import Project
 from master.run.collect.collector import Collector
-from master.run.prepared_run import PreparedRun
-from master.run.start_fleet import work_of
+from master.run.start.fleet import work_of
+from master.run.start.prepared_run import PreparedRun
 from master.run.stop import StopRequest
 from master.store import ExceptionRow, Store
 from worker.printable import printable
-from worker.wire.messages import ProjectMessage, Report
+from worker.wire.messages import ProjectMessage
+from worker.wire.reports import Report
 
 LIMIT_S = 300.0
 """Of listeners of init and test_start, which may make the data of a test: then the run is given up."""

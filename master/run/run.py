@@ -26,18 +26,18 @@ from master.run.collect.node_logs import NodeLogs
 from master.run.directory import RunDirectory
 from master.run.end import FinishedRun, LoadOutcome, conclude_run, write_result
 from master.run.live_view import View
+from master.run.load.open_load import DEALT_AHEAD_S, OpenLoad
+from master.run.load.shape_load import ShapeRun
 from master.run.monitor import Monitor
-from master.run.open_load import DEALT_AHEAD_S, OpenLoad
-from master.run.prepared_run import PreparedRun, raise_file_limit
 from master.run.processes.limits import limit_warnings
 from master.run.processes.local import LocalProcesses
 from master.run.project_run import ProjectParts, ProjectRun
 from master.run.real_nodes.revocations import Revocations
-from master.run.resume import prepare_resumed
-from master.run.shape_load import ShapeRun
 from master.run.shutdown import RunFaults, Shutdown, reason_of
-from master.run.start import RunPlan, prepare_new
-from master.run.start_fleet import find_target, start_fleet, wait_for_nodes
+from master.run.start.fleet import find_target, start_fleet, wait_for_nodes
+from master.run.start.new_run import RunPlan, prepare_new
+from master.run.start.prepared_run import PreparedRun, raise_file_limit
+from master.run.start.resumed_run import prepare_resumed
 from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.run.target.monitor import TargetMonitor
@@ -45,7 +45,7 @@ from master.run.target.service_watch import ServiceWatch
 from master.scenario import EMBEDDED, OpenStage, Stage
 from master.services.required import RequiredServices
 from worker.load.arrivals.schedule import ArrivalSchedule
-from worker.load.catalogue import load_user_classes
+from worker.load.locustfile.catalogue import load_user_classes
 from worker.log_lines import secrets_of
 from worker.secret_values import Mask
 from worker.users.lucid.accounts import PASSWORD_VARIABLE

@@ -9,7 +9,7 @@ from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRa
 from master.scenario.overrides import Overrides
 from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Threshold, parse_threshold
-from master.scenario.schema import UnfitUsers
+from master.scenario.schema.scenario import UnfitUsers
 
 __all__ = [
     "EMBEDDED",

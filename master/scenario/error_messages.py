@@ -8,10 +8,10 @@ from functools import partial
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from master.scenario.data_shape import DataShape
 from master.scenario.findings import describe_finding, describe_unknown_key
-from master.scenario.schema import NodesShape, RackShape, ScenarioShape, TracingShape, ValidityShape
-from master.scenario.stage_shapes import CLOSED_KEYS, OPEN_KEYS, OpenStageShape, SineShape, SpikeShape, StageShape
+from master.scenario.schema.data import DataShape
+from master.scenario.schema.scenario import NodesShape, RackShape, ScenarioShape, TracingShape, ValidityShape
+from master.scenario.schema.stages import CLOSED_KEYS, OPEN_KEYS, OpenStageShape, SineShape, SpikeShape, StageShape
 from master.yaml_file.document import Document, Place
 
 # The model of each place; list positions are not part of a place, the name of a table of data is "*", and a stage's model is.

@@ -11,7 +11,7 @@ from master.errors import InputError, list_faults
 from master.scenario.locust_keys import format_share
 from master.scenario.units import format_duration, format_rate
 from master.yaml_file.document import Document
-from worker.wire.messages import ArgumentValue, UserShare
+from worker.wire.work import ArgumentValue, UserShare
 
 DEFAULT_RUN_TIME_S = 60.0
 """Where no run time is given, which for Locust is no end at all."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from master.scenario.units import format_duration, format_rate
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 
 @dataclass(frozen=True, slots=True)

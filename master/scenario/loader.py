@@ -17,7 +17,7 @@ from master.scenario.overrides import Overrides, override
 from master.scenario.part_faults import note_load_faults, note_rule_faults, read_shape_load
 from master.scenario.project_keys import LocustProject, note_project_faults
 from master.scenario.rules import with_defaults
-from master.scenario.schema import (
+from master.scenario.schema.scenario import (
     ScenarioContext,
     ScenarioShape,
     UnfitUsers,
@@ -27,8 +27,8 @@ from master.scenario.schema import (
 )
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_rate_fault, find_window_fault
 from master.yaml_file.document import Document, read_document
-from worker.wire.messages import Tracing, UserShare
 from worker.wire.rows import AtEnd
+from worker.wire.work import Tracing, UserShare
 
 _NO_OVERRIDES = Overrides()
 _ALL_FIT = UnfitUsers()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, PlainValidator
 
-from master.scenario.shape_base import MAX_USERS, max_length
-from worker.wire.messages import ArgumentValue, UserShare
+from master.scenario.schema.base import MAX_USERS, max_length
+from worker.wire.work import ArgumentValue, UserShare
 
 MAX_NAMES = 1000
 MAX_TEXT = 10_000

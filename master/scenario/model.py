@@ -22,8 +22,8 @@ from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
 from master.yaml_file.writer import dump_yaml
-from worker.wire.messages import ArgumentValue, Tracing, UserShare
 from worker.wire.rows import AtEnd, Use
+from worker.wire.work import ArgumentValue, Tracing, UserShare
 
 __all__ = [
     "DEFAULT_FLEET",

@@ -10,12 +10,12 @@ from master.errors import InputError
 from master.scenario.load_stages import LoadStage, OpenStage, ShapeLoad, Sine, Stage, find_mix_fault, ramps_s
 from master.scenario.model import ExpectedNodes, Scenario
 from master.scenario.rules import with_limit
-from master.scenario.schema import MAX_NODES, MAX_STOP_S, MIN_STOP_S, check_target
-from master.scenario.shape_base import MAX_USERS, check_service_name
-from master.scenario.stage_shapes import MAX_RATE_PER_S, MIN_PERIOD_S, MIN_SPIKE_S
+from master.scenario.schema.base import MAX_USERS, check_service_name
+from master.scenario.schema.scenario import MAX_NODES, MAX_STOP_S, MIN_STOP_S, check_target
+from master.scenario.schema.stages import MAX_RATE_PER_S, MIN_PERIOD_S, MIN_SPIKE_S
 from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 from master.scenario.windows import find_hold_fault, find_ramp_fault, find_window_fault
-from worker.wire.messages import ArgumentValue
+from worker.wire.work import ArgumentValue
 
 
 @dataclass(frozen=True, slots=True)

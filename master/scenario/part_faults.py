@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from master.scenario.load_stages import ShapeLoad, find_curve_faults
 from master.scenario.rules import find_model_fault, parse_threshold
-from master.scenario.shape_base import duration
-from master.scenario.stage_shapes import OpenStageShape, model_of
+from master.scenario.schema.base import duration
+from master.scenario.schema.stages import OpenStageShape, model_of
 from master.scenario.units import MAX_DURATION_S
 from master.yaml_file.document import Document, Place
 

@@ -39,7 +39,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, schema piswarm/services/1.")] = False,
 ) -> None:
     """Read and check the files of the services, ask each service for its health, and show them as a tree of dependence."""
-    from master.services.check import prepare_questions  # noqa: PLC0415  # pydantic and YAML, which other commands do without
+    from master.services.health.check import prepare_questions  # noqa: PLC0415  # pydantic and YAML, which other commands do without
     from master.services.loader import load_services  # noqa: PLC0415
     from master.services.tree import as_json as document_of  # noqa: PLC0415
     from master.services.tree import draw_tree, summarize  # noqa: PLC0415

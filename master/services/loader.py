@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from master.errors import InputError, list_faults
-from master.scenario.shape_base import check_service_name
+from master.scenario.schema.base import check_service_name
 from master.scenario.suggest import did_you_mean
-from master.services.certificates import trust
 from master.services.faults import note_findings
+from master.services.health.certificates import trust
 from master.services.model import Catalogue, Service
 from master.services.order import DependencyCycleError, dependency_order
 from master.services.schema import KINDS, DatabaseShape, PartShape, ServiceShape

@@ -9,12 +9,12 @@ from pathlib import Path
 from master.errors import InputError, list_faults
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.suggest import did_you_mean
-from master.services.check import Questions, prepare_questions
-from master.services.health import ServiceHealth, describe_unhealthy
+from master.services.health.assessment import ServiceHealth, describe_unhealthy
+from master.services.health.check import Questions, prepare_questions
 from master.services.loader import load_services
 from master.services.model import Catalogue, Service
-from master.services.named_hosts import hosts_in
-from master.services.payment import Mention, find_payment_mentions, find_payment_target, payment_services
+from master.services.payment.named_hosts import hosts_in
+from master.services.payment.rules import Mention, find_payment_mentions, find_payment_target, payment_services
 from master.yaml_file.document import Document, read_document
 
 _ANY_TARGET = "http://127.0.0.1:1"

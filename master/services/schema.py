@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
-from master.scenario.shape_base import ServiceName, Shape, duration, max_length
+from master.scenario.schema.base import ServiceName, Shape, duration, max_length
 from master.scenario.units import parse_rate
 from master.services.addresses import TARGET, WITH_TLS, check_written, parse_address
-from master.services.tron import HOSTS, check_address, check_fee_limit
+from master.services.payment.tron import HOSTS, check_address, check_fee_limit
 
 DEFAULT_TIMEOUT_S = 0.5
 _MAX_SERVICES = 100  # that one may depend on, or stores of one file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from master.scenario.units import format_latency
-from master.services.health import ServiceHealth, State, affected_by
+from master.services.health.assessment import ServiceHealth, State, affected_by
 
 SCHEMA = "piswarm/services/1"
 _NAME_COLUMNS = 36

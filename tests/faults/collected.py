@@ -14,7 +14,9 @@ from master.fleet.registry import Registry
 from master.run.collect.collector import Collector
 from master.scenario import ExpectedNodes, Scenario, Stage
 from master.store import Store
-from worker.wire.messages import ControllerMessage, Report, UserShare
+from worker.wire.messages import ControllerMessage
+from worker.wire.reports import Report
+from worker.wire.work import UserShare
 
 
 class _Counting(Collector):

@@ -20,9 +20,11 @@ from master.fleet.server import FleetServer
 from worker.simulation.orders import RackNode, RackOrders, SimulatedBoard
 from worker.simulation.rack import Rack
 from worker.wire.curve import Endpoint, Keys, connect, new_keys
-from worker.wire.messages import AgentMessage, Hello, Ready, Report, UserShare, Welcome, Work
+from worker.wire.messages import AgentMessage, Hello, Ready, Welcome
 from worker.wire.orders import WorkerSpec
+from worker.wire.reports import Report
 from worker.wire.rows import RowsRequest
+from worker.wire.work import UserShare, Work
 
 HERE = Path(__file__).parent
 PERIOD_S = 1.0

@@ -21,18 +21,8 @@ from stock_fleet import StockFleet
 from waiting import must_come
 
 from master.run.collect import agents, collector
-from worker.wire.messages import (
-    ClockReply,
-    EndpointSecond,
-    ErrorCount,
-    Facts,
-    Hello,
-    Reading,
-    Ready,
-    Report,
-    Sample,
-    WorkerSecond,
-)
+from worker.wire.messages import ClockReply, Facts, Hello, Reading, Ready, Sample
+from worker.wire.reports import EndpointSecond, ErrorCount, Report, WorkerSecond
 
 FAULT = "L8"
 TITLE = "the master's memory grows with every hour"

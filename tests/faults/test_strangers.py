@@ -17,7 +17,8 @@ from stock_fleet import HERE, StockFleet
 from waiting import comes, must_come
 
 from worker.wire.curve import new_keys
-from worker.wire.messages import EndpointSecond, Ready, Report, WorkerSecond
+from worker.wire.messages import Ready
+from worker.wire.reports import EndpointSecond, Report, WorkerSecond
 
 FAULT = "L2"
 TITLE = "a stranger without a key does as it likes"

@@ -17,7 +17,7 @@ _CODE = """
 import json, sys
 import gevent
 from locust.env import Environment
-from worker.load.catalogue import user_classes
+from worker.load.locustfile.catalogue import user_classes
 from worker.users.database import base as database
 from worker.users.lucid.base import SignedInUser
 

@@ -18,13 +18,12 @@ import zmq
 
 from worker.parent_watch import note_contact
 from worker.telemetry.sensors import Sensors
+from worker.wire.bounds import HEARTBEAT_INTERVAL_S
 from worker.wire.curve import Endpoint, Keys, connect
 from worker.wire.messages import (
-    HEARTBEAT_INTERVAL_S,
     AgentHeartbeat,
     AgentMessage,
     Assign,
-    Assignment,
     ClockReply,
     ClockRequest,
     Hello,
@@ -37,6 +36,7 @@ from worker.wire.messages import (
     decode_controller_message,
     encode,
 )
+from worker.wire.work import Assignment
 
 HELLO_INTERVAL_S = 2.0
 MAX_HELLO_INTERVAL_S = 30.0

@@ -14,17 +14,11 @@ from worker.log_lines import secrets_of
 from worker.project.cache import ProjectCache
 from worker.project.delivery import Delivery
 from worker.project.unpacking import BadArchiveError
+from worker.wire.bounds import MAX_WORKERS
 from worker.wire.curve import Endpoint, Keys
-from worker.wire.messages import (
-    MAX_WORKERS,
-    Assignment,
-    ProjectPart,
-    ProjectRequest,
-    WorkerEnded,
-    WorkerOutput,
-    WorkerRecovered,
-)
+from worker.wire.messages import ProjectPart, ProjectRequest, WorkerEnded, WorkerOutput, WorkerRecovered
 from worker.wire.orders import WorkerOrders, WorkerSpec
+from worker.wire.work import Assignment
 
 
 class AssignedWorkers:

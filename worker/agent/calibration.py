@@ -25,7 +25,9 @@ from worker.atomic_write import atomic_write
 from worker.load.histogram import Histogram
 from worker.telemetry.pi.models import PI_MODELS
 from worker.telemetry.sensors import MachineSensors
-from worker.wire.messages import Capacity, EndpointSecond, encode
+from worker.wire.bounds import Capacity
+from worker.wire.messages import encode
+from worker.wire.reports import EndpointSecond
 
 PI4_UNIT_S = PI_MODELS["pi4"].cpu_s_per_x86_cpu_s * 23.3e-6
 """CPU time of one core of a Pi 4 at full clock for a unit of work.

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from worker.log_lines import parse_line
 from worker.secret_values import Mask
-from worker.wire.messages import MAX_LOGGED_LINE, MAX_LOGGED_LINES, LoggedLine, WorkerOutput
+from worker.wire.bounds import MAX_LOGGED_LINE, MAX_LOGGED_LINES
+from worker.wire.messages import LoggedLine, WorkerOutput
 
 MAX_READ_BYTES = 8 << 20
 """Of one file at a time. What lies between that and its end is passed over."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from worker.load.histogram import Histogram
-from worker.wire.messages import WAITING_S
+from worker.wire.bounds import WAITING_S
 
 Endpoint = tuple[str, str]
 

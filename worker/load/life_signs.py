@@ -14,7 +14,7 @@ import psutil
 from locust import runners
 from locust.env import Environment
 
-from worker.load.project_data import pack_data
+from worker.load.locustfile.attached_data import pack_data
 from worker.load.recorder import Recorder
 
 REPORT_LISTENERS_S = 1.0

@@ -19,7 +19,7 @@ from worker.load.user_exceptions import UserExceptions
 from worker.printable import printable
 from worker.secret_values import without_secrets
 from worker.tracing.span import LOST_SPANS
-from worker.wire.messages import ArrivalSecond, EndpointSecond, ErrorCount, Report, WorkerSecond
+from worker.wire.reports import ArrivalSecond, EndpointSecond, ErrorCount, Report, WorkerSecond
 
 MAX_ERRORS_PER_REPORT = 100
 MAX_ERROR_LENGTH = 300

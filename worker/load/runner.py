@@ -26,15 +26,17 @@ from locust.runners import STATE_INIT
 from worker.load.arrivals.dealt import DealtArrivals
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.life_signs import attached_to_report, fire_heartbeats, monitor_usage
-from worker.load.locustfile_messages import LocustfileMessages
+from worker.load.locustfile.messages import LocustfileMessages
 from worker.load.rows.worker_rows import RowsWorker, WorkerRows
 from worker.load.user_runner import UserRunner
 from worker.parent_watch import note_contact
 from worker.printable import printable
 from worker.tracing.tracer import Tracer
 from worker.wire.curve import Endpoint, Keys, connect
-from worker.wire.messages import ArrivalPlan, ProjectMessage, Ready, Report, RunEndRequest, UsersRunning, encode
+from worker.wire.messages import ProjectMessage, Ready, RunEndRequest, UsersRunning, encode
+from worker.wire.reports import Report
 from worker.wire.rows import DataTable, RowsRequest
+from worker.wire.work import ArrivalPlan
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import requests
 
 from worker.load.histogram import Histogram
 from worker.load.in_flight import Endpoint
-from worker.wire.messages import WAITING_S, Unanswered
+from worker.wire.bounds import WAITING_S
+from worker.wire.reports import Unanswered
 
 MAX_ROWS = 500
 """Rows of one report. Requests beyond count as sent in the second in which they were given up."""

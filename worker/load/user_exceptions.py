@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.printable import printable
 from worker.secret_values import without_secrets
-from worker.wire.messages import ExceptionCount
+from worker.wire.reports import ExceptionCount
 
 MAX_DIFFERENT = 100
 """Different exceptions of one report; further ones are counted together."""

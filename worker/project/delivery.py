@@ -9,7 +9,8 @@ from pathlib import Path
 from worker.project.cache import PartialArchive, ProjectCache
 from worker.project.folders import ProjectFolder
 from worker.project.unpacking import BadArchiveError, unpack
-from worker.wire.messages import Project, ProjectPart, ProjectRequest
+from worker.wire.messages import ProjectPart, ProjectRequest
+from worker.wire.work import Project
 
 ASK_AGAIN_S = 10.0
 """Time without an answer after which a part is asked for again: the controller may be another one by now."""

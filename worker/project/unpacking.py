@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from worker.wire.messages import MAX_PROJECT_BYTES, MAX_PROJECT_FILES
+from worker.wire.bounds import MAX_PROJECT_BYTES, MAX_PROJECT_FILES
 
 PIECE_BYTES = 1 << 20
 """So much is hashed or written between two `yield`s."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from worker.wire.curve import Endpoint
-from worker.wire.messages import Work
 from worker.wire.orders import NodeOrders, WorkerSpec
+from worker.wire.work import Work
 
 
 class SimulatedBoard(msgspec.Struct, frozen=True):

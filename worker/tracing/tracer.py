@@ -22,7 +22,7 @@ import msgspec
 
 from worker.tracing.installed import MissingTracingError, check_installed
 from worker.tracing.span import LOW_64, Span, sampling_bound, to_frame
-from worker.wire.messages import Tracing
+from worker.wire.work import Tracing
 
 PIPE_BYTES = 1 << 20
 """Some 4000 spans. What Linux lets a user without privileges have for one pipe (pipe(7), pipe-max-size)."""

@@ -1,5 +1,8 @@
 """Every message between a node and the controller, declared once; both ends read this file.
 
+What larger messages are made of is beside it: `work.py` what workers are to do, `reports.py` what they have measured, `rows.py`
+data rows; `bounds.py` has the bounds of all.
+
 A node opens two kinds of connection to the controller's one port, each a CURVE-encrypted DEALER with an identity of its own:
 
 - its *agent*, identity `NODE`: sends AgentMessage, receives ControllerMessage, both MessagePack arrays tagged by type name;
@@ -12,55 +15,35 @@ used: a peer could take another's there before its key is checked.
 
 Times are in seconds of the sender's monotonic clock unless stated otherwise; the receiver maps them to its own. A second (an
 integer) is the whole part of such a time. Latencies are in milliseconds, in histograms of worker/load/histogram.py: `buckets`
-counts by bucket, `max_ms` is the exact maximum. A message that breaks a bound below does not decode: it is dropped and counted.
+counts by bucket, `max_ms` is the exact maximum. A message that breaks a bound does not decode: it is dropped and counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
-from worker.load.histogram import Buckets, Milliseconds
-from worker.wire.rows import DataTable, RowsRequest, RowsUsed
-
-MAX_MESSAGE_BYTES = 4 << 20
-"""A larger message ends the sender's connection. A report of 60 busy seconds stays below 1 MB."""
-WAITING_S = 1.0
-"""Requests in flight for at least this long are reported with their age."""
-MAX_WORKERS = 8
-"""The most workers of one node: two for each core of a Pi."""
-MAX_PROJECT_BYTES = 256 << 20
-"""The most bytes of all files of a Locust project together."""
-MAX_ARCHIVE_BYTES = 64 << 20
-"""The most bytes of its archive, which each node is sent."""
-MAX_PROJECT_FILES = 10_000
-PROJECT_PART_BYTES = 64 << 10
-MAX_PROJECT_DATA = 1 << 20
-"""The most bytes of a message that a locustfile sends, or that its listeners attach to a report."""
-MAX_LOGGED_LINE = 4000
-"""The most characters of a line of a worker's output."""
-MAX_LOGGED_LINES = 200
-HEARTBEAT_INTERVAL_S = 1.0
-"""The longest time between two messages of a connected agent."""
-
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-"""A SHA-256 in hexadecimal."""
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-SmallCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
-"""A number of requests or users of one node."""
-Percent = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-Text = Annotated[str, msgspec.Meta(max_length=1000)]
-Users = Annotated[dict[Text, SmallCount], msgspec.Meta(max_length=1000)]
-NonEmptyText = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-Capacity = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
-"""The load that a node can carry, in cores of a Raspberry Pi 4 at full clock."""
-ProjectData = Annotated[bytes, msgspec.Meta(max_length=MAX_PROJECT_DATA)]
-"""What a locustfile hands over, as Locust serializes it; worker/load/project_data.py packs and unpacks it."""
-Conditions = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
-"""Condition flags of a Pi: the low nibble active, the high nibble known (worker/telemetry/conditions.py). 0 is nothing known."""
+from worker.wire.bounds import (
+    MAX_ARCHIVE_BYTES,
+    MAX_LOGGED_LINE,
+    MAX_LOGGED_LINES,
+    PROJECT_PART_BYTES,
+    Capacity,
+    Conditions,
+    Count,
+    NonEmptyText,
+    Percent,
+    ProjectData,
+    Seconds,
+    Sha256,
+    SmallCount,
+    Text,
+    Users,
+)
+from worker.wire.reports import Report
+from worker.wire.rows import RowsRequest
+from worker.wire.work import Assignment
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,128 +175,6 @@ class Sample(msgspec.Struct, frozen=True, tag=True, array_like=True):
     reading: Reading
 
 
-class UserShare(msgspec.Struct, frozen=True):
-    """The share of users of one class: a weight, a fixed count, or a count of each node or worker. The others of these are 0."""
-
-    weight: float = 0
-    fixed_count: int = 0
-    per_node: int = 0
-    per_worker: int = 0
-
-
-class RateSegment(msgspec.Struct, frozen=True, array_like=True):
-    """A stretch of the rate curve of the open model: a line, with a sine on top of it.
-
-    At `t` seconds into it the rate is
-    from_per_s + (to_per_s - from_per_s) * t / duration_s + amplitude_per_s * sin(2 * pi * (sine_from_s + t) / period_s)
-    """
-
-    duration_s: Seconds
-    from_per_s: Seconds
-    to_per_s: Seconds
-    stage: Count
-    """The stage that it belongs to, from 0."""
-    amplitude_per_s: Seconds = 0.0
-    """At most the lowest rate of the line; 0 for no sine."""
-    period_s: Seconds = 0.0
-    poisson: bool = False
-    """Whether arrivals are a Poisson process; else they are even. The same for all segments of a stage."""
-    sine_from_s: Seconds = 0.0
-    """How far the sine has come when the segment begins: a sine goes on after a spike as if there had been none."""
-
-
-class ArrivalPlan(msgspec.Struct, frozen=True, array_like=True):
-    """All arrivals of a run in the open model, from plan time 0 on (worker/load/arrivals/schedule.py)."""
-
-    segments: list[RateSegment]
-    seed: int
-
-
-class Tracing(msgspec.Struct, frozen=True):
-    """Which requests are traced, and where their spans go."""
-
-    endpoint: str
-    """Base URL of a collector that takes OTLP over HTTP."""
-    sample_percent: float = 1.0
-    """Percent of the requests, chosen at random."""
-
-
-ArgumentValue = str | bool | list[str]
-"""The value of an option of a locustfile's own: a text as on a command line, a flag, or several texts."""
-
-
-class Work(msgspec.Struct, frozen=True):
-    """The load that the workers of a run make: which users, in which shares, against which host."""
-
-    run: Text
-    """The run's name. The controller of a run takes no workers of another."""
-    users: Mapping[str, UserShare]
-    """Shares by name of the user class."""
-    host: str | None
-    """The base URL of the target; None where each user class has its own."""
-    seed: int
-    stop_timeout_s: float
-    """Seconds that users may take to finish their task when they are stopped."""
-    root: str | None = None
-    """The folder of the Locust project, on the worker's machine; None for the user classes that come with piswarm."""
-    locustfiles: list[str] = []
-    """To be imported in this order; relative to `root`."""
-    working_directory: str | None = None
-    """Of the worker's process; None: the one that it was started in."""
-    users_max: SmallCount = 0
-    """The most users of all workers together."""
-    spawn_rate: float = 0.0
-    """Users per second of the first stage."""
-    duration_s: float = 0.0
-    """The planned length of the load in seconds."""
-    variables: Mapping[str, str] = {}
-    """Environment variables with the values of the locustfile's own options (worker/load/locust_options.py)."""
-    arguments: Mapping[str, ArgumentValue] = {}
-    """Values of the locustfile's own options that the scenario gives, by name."""
-    tags: list[str] | None = None
-    """Only tasks with one of these run; None: all."""
-    exclude_tags: list[str] | None = None
-    """Tasks with one of these do not run."""
-    environment: Mapping[str, str] = {}
-    """Environment variables of where the run was started that the scenario names; secrets."""
-    tracing: Tracing | None = None
-    """None: no request is traced."""
-    target_password: str = ""
-    """The password of the target's accounts, a secret; empty where none is known."""
-    arrivals: ArrivalPlan | None = None
-    """The arrivals of the open model; None for the closed one."""
-    data: Mapping[str, DataTable] = {}
-    """Tables of rows that users may take, by name (worker/wire/rows.py)."""
-
-    def __repr__(self) -> str:
-        """Without its secrets, which so stay out of logs and tracebacks."""
-        return f"Work(run={self.run!r}, users={self.users!r}, host={self.host!r}, …)"
-
-
-class Project(msgspec.Struct, frozen=True):
-    """A Locust project that a node's workers need, as an archive (worker/project)."""
-
-    sha256: Sha256
-    """Of the archive."""
-    size: Annotated[int, msgspec.Meta(gt=0, le=MAX_ARCHIVE_BYTES)]
-    """Bytes of the archive."""
-    unpacked_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PROJECT_BYTES)]
-
-
-class Assignment(msgspec.Struct, frozen=True):
-    """The work of a node's workers."""
-
-    work: Work
-    number: Count
-    """The node's number in the fleet, from 0."""
-    nodes: Annotated[int, msgspec.Meta(ge=1)]
-    """The number of nodes in the fleet."""
-    workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] | None = None
-    """The number of workers; None for one per core."""
-    project: Project | None = None
-    """What the node is to fetch first; `work.locustfiles` lie in it, and `work.root` is None. None: nothing, all that is needed is there."""
-
-
 class Welcome(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Controller: the node is part of the run, and sends a Sample every `period_s` seconds from now on."""
 
@@ -380,149 +241,7 @@ class ProjectMessage(msgspec.Struct, frozen=True, array_like=True):
     kind: Text
     """The locustfile's name for this type of message."""
     data: ProjectData
-    """The data, as worker/load/project_data.py packs it."""
-
-
-class EndpointSecond(msgspec.Struct, array_like=True):
-    """One endpoint in one second of one worker: the requests that ended in that second, and those in flight at its end.
-
-    Requests that got no answer at all are not counted here: see Unanswered.
-    """
-
-    method: Text
-    name: Text
-    total: SmallCount
-    """Requests, failed ones included."""
-    failed: SmallCount
-    received_bytes: Count
-    """Bytes of the bodies of all answers."""
-    max_ms: Milliseconds
-    buckets: Buckets
-    """Latencies of requests that did not fail."""
-    userspace_timed: SmallCount = 0
-    """The number of latencies in `buckets` that were ended by the worker's own clock, and so contain its event loop's lag."""
-    failed_max_ms: Milliseconds = 0.0
-    failed_buckets: Buckets = msgspec.field(default_factory=dict)
-    """Latencies of failed requests."""
-    without_latency: SmallCount = 0
-    """Requests of `total` without a latency."""
-    in_flight: SmallCount = 0
-    """Requests sent and not answered at the end of the second."""
-    waiting_max_ms: Milliseconds = 0.0
-    waiting_buckets: Buckets = msgspec.field(default_factory=dict)
-    """Ages of those in flight that had been waiting for at least WAITING_S."""
-    service_max_ms: Milliseconds = 0.0
-    service_buckets: Buckets = msgspec.field(default_factory=dict)
-    """In the open model the service times of the requests in `buckets`: from their actual start, not from when they were due."""
-
-
-class ArrivalSecond(msgspec.Struct, array_like=True):
-    """The arrivals of the open model that were due in one second of one worker, for one user class.
-
-    Each arrival is counted once: as started, missed or given up.
-    """
-
-    user_class: Text
-    started: SmallCount
-    missed: SmallCount
-    """Not started because no user was free."""
-    late: SmallCount = 0
-    """Of those started, the ones that the worker looked at too late by a fault of its own."""
-    given_up: SmallCount = 0
-    """Not started because the worker itself was far too late for them."""
-    lateness_max_ms: Milliseconds = 0.0
-    lateness_buckets: Buckets = msgspec.field(default_factory=dict)
-    """Of those started: how much later than due they started."""
-
-
-class Unanswered(msgspec.Struct, array_like=True):
-    """Requests to one endpoint that got no answer: they timed out, or were cut off when their user was stopped. All are failures."""
-
-    method: Text
-    name: Text
-    sent: Count
-    """The second in which all of them were sent."""
-    ended: Count
-    """The second in which all of them were given up."""
-    total: Annotated[int, msgspec.Meta(ge=1, le=1 << 32)]
-    max_ms: Milliseconds
-    buckets: Buckets
-    """Their ages when they were given up."""
-
-
-class WorkerSecond(msgspec.Struct, array_like=True):
-    """One second of one worker: its requests, its users, and its fitness to measure them."""
-
-    second: Count
-    cpu_percent: Percent | None
-    """CPU use of the worker's process in percent of one core; None when unknown."""
-    lag_max_ms: Milliseconds
-    lag_buckets: Buckets
-    """Lag of the event loop: how late each of its probes fired."""
-    endpoints: list[EndpointSecond]
-    users: SmallCount | None = None
-    """Users running at the end of the second, and those that had come to their own end; None when they were not counted."""
-    local_errors: SmallCount = 0
-    """Requests that failed for lack of a resource of the node itself, such as a free port or descriptor."""
-    local_error: Text = ""
-    """The message of the first of these."""
-    exceptions: SmallCount = 0
-    """Exceptions that the users' code did not catch."""
-    arrivals: list[ArrivalSecond] = msgspec.field(default_factory=list)
-    """In the open model: the arrivals due in the second, by user class."""
-
-
-class ErrorCount(msgspec.Struct, array_like=True):
-    """The number of times that one error occurred at one endpoint since the report before."""
-
-    method: Text
-    name: Text
-    error: Text
-    count: SmallCount
-
-
-class ExceptionCount(msgspec.Struct, array_like=True):
-    """The number of times that one exception came out of one place in a user class's code since the report before."""
-
-    user_class: Text
-    type: Text
-    message: Text
-    place: Text
-    """File, line and function, in the user's own code."""
-    line: Text
-    """The source line."""
-    count: SmallCount
-
-
-class Report(msgspec.Struct, array_like=True):
-    """Worker: everything that it has recorded since its report before. Every request is in exactly one report.
-
-    The worker keeps a report, and sends it again, until the controller acknowledges it. Reports are acknowledged in order of
-    `number`, without a gap: the controller drops a report that it has acknowledged already, and one whose predecessor is
-    missing, until the worker sends both again.
-    """
-
-    incarnation: Count
-    """As in Ready."""
-    number: Count
-    """The number of the report in this incarnation of the worker, from 1."""
-    order: Count
-    """The number of the latest spawn order from this controller; 0 for none."""
-    sent_s: Seconds
-    users: Users
-    """Running users by class name; in the open model those that are done with their `on_start`."""
-    seconds: list[WorkerSecond]
-    errors: list[ErrorCount]
-    unanswered: list[Unanswered] = msgspec.field(default_factory=list)
-    exceptions: list[ExceptionCount] = msgspec.field(default_factory=list)
-    requesting: Annotated[list[Text], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
-    """User classes that have made a request on this worker; "" for requests of an unknown user."""
-    attached: ProjectData = b""
-    """What the locustfile's listeners of report_to_master have added to the report, a mapping; empty without any."""
-    ended: Users = msgspec.field(default_factory=dict)
-    """How many users of each class have ended by themselves since the worker began. They are not made again."""
-    rows: Annotated[list[RowsUsed], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
-    """What it did with the data rows that were leased to it."""
+    """The data, as worker/load/locustfile/attached_data.py packs it."""
 
 
 class UsersRunning(msgspec.Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from worker.wire.curve import Endpoint, Keys
-from worker.wire.messages import Work
+from worker.wire.work import Work
 
 
 class WorkerSpec(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from worker.wire.bounds import Count, SmallCount, Text, Users
+
 MAX_RANGES = 20_000
 MAX_DRAWS = 1000
 """The most rows that one request names."""
@@ -22,11 +24,7 @@ MAX_ROW_BYTES = 64 << 10
 MAX_WHOLE_BYTES = 64 << 10
 """A table of no more bytes is sent to each worker once; then its rows need no further sending."""
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-_SmallCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
-_Text = Annotated[str, msgspec.Meta(max_length=1000)]
-_Users = Annotated[dict[_Text, _SmallCount], msgspec.Meta(max_length=1000)]
-Span = tuple[_Count, _Count]
+Span = tuple[Count, Count]
 """Numbers from the first up to, not including, the second."""
 Spans = Annotated[list[Span], msgspec.Meta(max_length=MAX_RANGES)]
 
@@ -58,7 +56,7 @@ class DataTable(msgspec.Struct, frozen=True, kw_only=True):
     rows: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
     columns: list[str]
     format: Literal["csv", "jsonl"]
-    first: _SmallCount = 1
+    first: SmallCount = 1
     """How many rows a worker asks for before its users begin."""
     whole: bool = False
     """Whether it is sent to each worker as a whole."""
@@ -67,16 +65,16 @@ class DataTable(msgspec.Struct, frozen=True, kw_only=True):
 class RowsRequest(msgspec.Struct):
     """Worker: wants rows of a table. Sent again while it has none; asking twice leases nothing twice."""
 
-    table: _Text
-    incarnation: _Count
+    table: Text
+    incarnation: Count
     """As in Ready."""
-    received: _Count
+    received: Count
     """The number of the latest lease that it has, 0 for none; of a table with random rows how many rows it has drawn so far."""
-    wanted: _SmallCount = 0
+    wanted: SmallCount = 0
     """How many more numbers than those of the leases up to `received`."""
-    waiting: _Users = {}
+    waiting: Users = {}
     """Users that wait for a row, by class."""
-    draws: Annotated[list[_Count], msgspec.Meta(max_length=MAX_DRAWS)] = []
+    draws: Annotated[list[Count], msgspec.Meta(max_length=MAX_DRAWS)] = []
     """Of a table with random rows: the rows whose content is wanted."""
     whole: bool = False
     """Whether it wants the content of the whole table."""
@@ -88,8 +86,8 @@ class RowsLease(msgspec.Struct, frozen=True, array_like=True):
     Leases of a table come in order of `number`, without a gap; what comes again is dropped.
     """
 
-    table: _Text
-    number: _Count
+    table: Text
+    number: Count
     """From 1; 0 where nothing is leased: with the content of a whole table, or with `ended`. Of random rows: as `received`."""
     spans: Spans
     content: bytes = b""
@@ -100,17 +98,17 @@ class RowsLease(msgspec.Struct, frozen=True, array_like=True):
 class RowsUsed(msgspec.Struct, array_like=True):
     """In a Report: what a worker did with the numbers of a table since its report before."""
 
-    table: _Text
+    table: Text
     used: Spans
     """Given to a user."""
     returned: Spans
     """Given back unused: it will use them no more."""
-    taken: _SmallCount = 0
+    taken: SmallCount = 0
     """How many rows users took."""
-    waits: _SmallCount = 0
+    waits: SmallCount = 0
     """How many of these had to wait for a lease."""
     longest_wait_ms: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
-    timeouts: _SmallCount = 0
+    timeouts: SmallCount = 0
     """Users that waited in vain, for as long as they would wait."""
-    stopped: _Users = {}
+    stopped: Users = {}
     """Users that were stopped since all rows were used, by class."""

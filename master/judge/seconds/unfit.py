@@ -14,7 +14,8 @@ from worker.load.histogram import Histogram
 from worker.load.loop_lag import PROBES_PER_SECOND
 from worker.printable import printable
 from worker.telemetry.conditions import HELD_DOWN, THROTTLED, UNDER_VOLTAGE, UNKNOWN, flag_state, is_active
-from worker.wire.messages import Facts, Reading, WorkerSecond
+from worker.wire.messages import Facts, Reading
+from worker.wire.reports import WorkerSecond
 
 GIVEN_UP_MS = 1000.0
 """An arrival that a worker gave up was at least so late."""

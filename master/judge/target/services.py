@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from master.judge.target.thresholds import ThresholdOutcome
 from master.scenario.units import format_duration
-from master.services.losses import Loss
+from master.services.health.losses import Loss
 
 _SHOWN = 3  # losses of a service that are told one by one
 

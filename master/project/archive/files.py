@@ -13,7 +13,7 @@ from master.project.archive.ignored import OWN_FILE, Ignored
 from master.project.archive.imported import imported_files
 from master.scenario import LocustProject
 from worker.project.unpacking import MAX_DEPTH, MAX_NAME_BYTES
-from worker.wire.messages import MAX_PROJECT_BYTES, MAX_PROJECT_FILES
+from worker.wire.bounds import MAX_PROJECT_BYTES, MAX_PROJECT_FILES
 
 _LARGEST = 3
 

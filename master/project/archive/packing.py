@@ -13,7 +13,8 @@ from pathlib import Path
 from master.errors import InputError
 from master.project.archive.files import ProjectFile, largest, show_bytes
 from master.project.archive.ignored import OWN_FILE
-from worker.wire.messages import MAX_ARCHIVE_BYTES, Project
+from worker.wire.bounds import MAX_ARCHIVE_BYTES
+from worker.wire.work import Project
 
 _MTIME_S = 315_532_800  # 1 January 1980
 _GZIP_LEVEL = 6

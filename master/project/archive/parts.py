@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.wire.messages import PROJECT_PART_BYTES, Project, ProjectPart, ProjectRequest
+from worker.wire.bounds import PROJECT_PART_BYTES
+from worker.wire.messages import ProjectPart, ProjectRequest
+from worker.wire.work import Project
 
 MAX_UNDER_WAY = 32
 """Parts that are sent and whose agent has not answered, by asking for the next one, say: at most 2 MiB wait to be sent."""

@@ -22,8 +22,8 @@ from master.project.checks.import_checks import Imported, check_imported, import
 from master.project.checks.source_checks import Source, check_source
 from master.project.own_places import describe_place, place_of_traceback
 from master.scenario import LocustProject
-from worker.load.locust_options import own_variables
-from worker.wire.messages import ArgumentValue
+from worker.load.locustfile.options import own_variables
+from worker.wire.work import ArgumentValue
 
 MEND = "Mend the locustfile."
 HINT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from master.project.checks.finding import Finding, refused, warned
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 
 def check_hosts(file: Path, hosts: Mapping[str, str], target: str) -> list[Finding]:

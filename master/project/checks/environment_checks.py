@@ -11,7 +11,7 @@ from pathlib import Path
 
 from master.project.checks.finding import Finding, refused, warned
 from master.project.checks.source_checks import Source, imports_of, variables_read
-from worker.load.locust_options import locust_variables
+from worker.load.locustfile.options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
 _OURS = ("master", "worker")

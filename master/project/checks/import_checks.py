@@ -15,9 +15,9 @@ from locust import LoadTestShape, User
 
 from master.project.checks.finding import Finding, refused
 from master.scenario import LocustProject
-from worker.load.catalogue import import_project
-from worker.load.locust_options import OptionsError, own_variables, parse_options
-from worker.wire.messages import ArgumentValue
+from worker.load.locustfile.catalogue import import_project
+from worker.load.locustfile.options import OptionsError, own_variables, parse_options
+from worker.wire.work import ArgumentValue
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = ("master", "worker")

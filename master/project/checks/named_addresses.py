@@ -15,8 +15,8 @@ from locust import User
 from master.project.checks.import_checks import Imported
 from master.project.checks.names import last_name
 from master.project.checks.source_checks import Source, imports_of
-from master.services.named_hosts import hosts_in
-from master.services.payment import Mention
+from master.services.payment.named_hosts import hosts_in
+from master.services.payment.rules import Mention
 
 _MAX_DEPTH = 50
 """Of an expression that is put together."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from worker.wire.messages import ArgumentValue
+from worker.wire.work import ArgumentValue
 
 
 class GivenOption(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ from locust.argument_parser import DEFAULT_CONFIG_FILES, get_empty_argument_pars
 
 from master.project.other_options import BREAK, OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders, GivenOption
-from worker.load.locust_options import OptionsError, make_parser
-from worker.wire.messages import ArgumentValue
+from worker.load.locustfile.options import OptionsError, make_parser
+from worker.wire.work import ArgumentValue
 
 
 def read_command_line(orders: CommandOrders, environment: Mapping[str, str]) -> CommandLine:
@@ -129,7 +129,7 @@ def _own_arguments(
     given: Mapping[argparse.Action, Sequence[list[str]]],
     places: Mapping[argparse.Action, str],
 ) -> Iterator[tuple[str, ArgumentValue]]:
-    """Values as the keys of a scenario's `arguments` have them (worker/load/locust_options.py). Raises OptionsError."""
+    """Values as the keys of a scenario's `arguments` have them (worker/load/locustfile/options.py). Raises OptionsError."""
     for action in own:
         variable = getattr(action, "env_var", None)
         if action not in given or (variable and places.get(action) == variable):

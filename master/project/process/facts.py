@@ -11,8 +11,8 @@ from master.project.checks.finding import Finding
 from master.project.checks.rows_checks import NamedTable
 from master.project.process.command_line import CommandLine
 from master.scenario import UnfitUsers
-from master.services.payment import Mention
-from worker.wire.messages import UserShare
+from master.services.payment.rules import Mention
+from worker.wire.work import UserShare
 
 
 class ClassFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,9 +21,9 @@ from master.project.process.command_reading import read_command_line
 from master.project.process.facts import ClassFacts, ProjectFacts, ShapeFacts
 from master.scenario import LocustProject
 from worker.http import HttpUser
-from worker.load.locust_options import OptionsError, own_variables
+from worker.load.locustfile.options import OptionsError, own_variables
 from worker.users.database.drivers import MissingDriverError, import_drivers
-from worker.wire.messages import ArgumentValue
+from worker.wire.work import ArgumentValue
 
 
 def inspect(

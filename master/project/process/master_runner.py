@@ -15,7 +15,7 @@ from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerNode
 
 from master.project.process.messages import QuitAsked, RampAsked, ToWorkers
-from worker.load.project_data import pack_data
+from worker.load.locustfile.attached_data import pack_data
 from worker.printable import printable
 
 _MAX_TOLD = 1 << 62

@@ -42,8 +42,8 @@ from master.project.process.messages import (
     Where,
 )
 from master.project.process.statistics import add_errors, add_requests
-from worker.load.locust_options import worker_options
-from worker.load.project_data import unpack_data
+from worker.load.locustfile.attached_data import unpack_data
+from worker.load.locustfile.options import worker_options
 from worker.load.user_exceptions import message_of
 from worker.load.worker_event import WorkerEvent
 from worker.printable import printable

@@ -13,7 +13,7 @@ import msgspec
 
 from master.project.process.command_line import CommandOrders
 from master.project.process.facts import ProjectFacts
-from worker.wire.messages import ArgumentValue, Work
+from worker.wire.work import ArgumentValue, Work
 
 MAX_BYTES = 16 << 20
 """A longer message ends the process that sends it."""

@@ -25,7 +25,7 @@ from master.project.process.hang_watch import STACK_SIGNAL
 from master.project.process.messages import Importing, Inspected, ProcessOrders, Refused, decode_from_process
 from master.run.processes.child_process import Child
 from master.scenario import LocustProject
-from worker.wire.messages import ArgumentValue
+from worker.wire.work import ArgumentValue
 
 IMPORT_LIMIT_S = 60.0
 """An import that takes longer is given up. Packages that load a model, or read a large file, take some seconds."""

@@ -19,11 +19,10 @@ from master.run.real_nodes.module_check import ModuleCheck
 from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.printable import printable
+from worker.wire.bounds import MAX_WORKERS
 from worker.wire.messages import (
-    MAX_WORKERS,
     AgentMessage,
     Assign,
-    Assignment,
     ClockReply,
     ClockRequest,
     ControllerMessage,
@@ -37,6 +36,7 @@ from worker.wire.messages import (
     WorkerOutput,
     WorkerRecovered,
 )
+from worker.wire.work import Assignment
 
 CLOCK_REQUEST_INTERVAL_S = 5
 """How often each agent is asked for its clocks."""

@@ -12,7 +12,7 @@ from master.data.handout import RowsHandout
 from master.data.table_file import TableFile
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
-from master.fleet.unreported_arrivals import count_arrivals
+from master.fleet.reports.unreported_arrivals import count_arrivals
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import InFlightRequests
 from master.judge.target.thresholds import ThresholdOutcome
@@ -36,7 +36,8 @@ from master.web.metrics import RequestTotals
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats
 from worker.printable import printable
-from worker.wire.messages import AgentMessage, ArrivalDeal, ControllerMessage, ProjectMessage, Ready, Report, node_of
+from worker.wire.messages import AgentMessage, ArrivalDeal, ControllerMessage, ProjectMessage, Ready, node_of
+from worker.wire.reports import Report
 from worker.wire.rows import RowsRequest
 
 

@@ -13,7 +13,8 @@ from worker.agent.worker_output import OutputRate
 from worker.log_lines import LogLine, format_line
 from worker.printable import printable
 from worker.secret_values import Mask
-from worker.wire.messages import MAX_WORKERS, WorkerOutput
+from worker.wire.bounds import MAX_WORKERS
+from worker.wire.messages import WorkerOutput
 
 LINES_PER_S = 50.0
 """Of one node: more than agents send, who know when they were late."""

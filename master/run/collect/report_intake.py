@@ -10,10 +10,10 @@ from typing import Protocol
 import msgspec
 
 from master.data.handout import RowsHandout
-from master.fleet.credible_reports import CredibleReports, ReportClock
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
-from master.fleet.report_checks import NOT_YET
+from master.fleet.reports.checks import NOT_YET
+from master.fleet.reports.credible_reports import CredibleReports, ReportClock
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import WorkerFacts
 from master.judge.seconds.unfit import NodeCondition, judge_worker
@@ -26,17 +26,8 @@ from master.scenario import Scenario
 from master.store import ErrorRow, ExceptionRow, FitnessRow, Store
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.printable import printable
-from worker.wire.messages import (
-    ArrivalSecond,
-    EndpointSecond,
-    ProjectMessage,
-    Ready,
-    Report,
-    Unanswered,
-    WorkerSecond,
-    node_of,
-    number_of,
-)
+from worker.wire.messages import ProjectMessage, Ready, node_of, number_of
+from worker.wire.reports import ArrivalSecond, EndpointSecond, Report, Unanswered, WorkerSecond
 
 FIT_SECONDS_KEPT = 4
 """Seconds of a worker for which it is kept whether it was fit: where a rule ends a load, the latest reported may not be judged."""

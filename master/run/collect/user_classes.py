@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from worker.printable import printable
-from worker.wire.messages import Report
+from worker.wire.reports import Report
 
 MAX_KINDS = 100
 """Kinds of exceptions that are counted one by one."""

@@ -17,8 +17,8 @@ from master.store import CONTROLLER
 from worker.agent.supervisor import Backoff
 from worker.simulation.orders import RackNode, RackOrders, SimulatedBoard, SimulatedNodeOrders
 from worker.wire.curve import Endpoint, Keys
-from worker.wire.messages import Work
 from worker.wire.orders import NodeOrders, WorkerSpec
+from worker.wire.work import Work
 
 AGENT = "agent"
 """The name of the process that samples this machine."""

@@ -13,7 +13,7 @@ from master.inventory.inventory import GROUP, read_inventory
 from master.inventory.node_settings import check_controllers
 from master.trust.state import StateDirectory, controller_keys, read_allowlist
 from worker.wire.curve import Keys
-from worker.wire.messages import Assignment, Project, Work
+from worker.wire.work import Assignment, Project, Work
 
 _SHOWN = 5
 

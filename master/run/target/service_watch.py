@@ -7,8 +7,8 @@ from collections.abc import Callable
 import gevent
 
 from master.errors import AbortError
-from master.services.check import Questions
-from master.services.losses import LOSSES_KEY, LOST_AFTER, LossTracker, pack_losses, unpack_losses
+from master.services.health.check import Questions
+from master.services.health.losses import LOSSES_KEY, LOST_AFTER, LossTracker, pack_losses, unpack_losses
 from master.services.required import RequiredServices
 from master.store import Store
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from master.fleet.server import AGENT, FleetServer
 from worker.wire.curve import new_keys
-from worker.wire.messages import Assign, Assignment, ClockRequest, Hello, Sample, UserShare, Welcome, Work
+from worker.wire.messages import Assign, ClockRequest, Hello, Sample, Welcome
+from worker.wire.work import Assignment, UserShare, Work
 
 NODE = "pi001"
 WORK = Work("bench", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)

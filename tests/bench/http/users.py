@@ -25,7 +25,8 @@ from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
 from worker.load.runner import REPORT_INTERVAL_S
-from worker.wire.messages import ErrorCount, encode
+from worker.wire.messages import encode
+from worker.wire.reports import ErrorCount
 
 BODY = ANSWER.encode()
 

@@ -39,7 +39,7 @@ from master.run.processes.local import LocalProcesses, node_names
 from master.run.stop import StopRequest
 from master.scenario import ExpectedNodes, Scenario, Stage, load_scenario
 from master.store import Store
-from worker.load.catalogue import load_user_classes, user_classes
+from worker.load.locustfile.catalogue import load_user_classes, user_classes
 from worker.wire.curve import new_keys
 
 SCENARIO = Path(__file__).parents[3] / "configs/scenarios/swarm.yml"

@@ -34,7 +34,8 @@ from worker.load.loop_lag import PROBES_PER_SECOND, LagSecond
 from worker.load.recorder import Recorder
 from worker.load.runner import IDLE_REPORT_INTERVAL_S, READY_INTERVAL_S, REPORT_INTERVAL_S
 from worker.wire.curve import Endpoint, Keys, connect
-from worker.wire.messages import Facts, Reading, Ready, Report, UsersRunning, WorkerSecond, encode
+from worker.wire.messages import Facts, Reading, Ready, UsersRunning, encode
+from worker.wire.reports import Report, WorkerSecond
 
 USERS = 2
 """Users of a worker; each makes one request a second to every endpoint."""

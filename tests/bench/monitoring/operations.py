@@ -38,7 +38,7 @@ from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
 from worker.tracing.span import Span
 from worker.tracing.tracer import SpanPipe, Tracer
-from worker.wire.messages import Tracing
+from worker.wire.work import Tracing
 
 Values = dict[str, list[float]]
 

@@ -24,7 +24,8 @@ from machine import describe_all
 from master.load.dealer import ArrivalDealer
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.arrivals.stripes import Stripes
-from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment, encode
+from worker.wire.messages import ArrivalDeal, encode
+from worker.wire.work import ArrivalPlan, RateSegment
 
 RATE_PER_S = 1e5
 WEEK_S = 7 * 86400.0

@@ -30,7 +30,7 @@ from server import Nginx, find_nginx
 from worker_process import WorkerProcess, steady
 
 from worker.load.histogram import Histogram
-from worker.wire.messages import ArrivalPlan
+from worker.wire.work import ArrivalPlan
 
 WARM_UP_S = 1.0
 PREPARED_S = 2.5

@@ -21,7 +21,7 @@ from database_servers import Postgres, Redis
 from limits import Operation, measure_limits, timed
 from processes import PISWARM, ROOT, Target
 
-from master.services.check import prepare_questions
+from master.services.health.check import prepare_questions
 from master.services.loader import MAX_SERVICES, load_services
 from master.services.order import dependency_order
 

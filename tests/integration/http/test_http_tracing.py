@@ -19,7 +19,7 @@ from http_server import Server, Visitor, redirect, reply
 
 from worker.http.session import Session
 from worker.tracing.tracer import FULL, SpanPipe, Tracer
-from worker.wire.messages import Tracing
+from worker.wire.work import Tracing
 
 WORKER = "pi007_0"
 

@@ -17,19 +17,9 @@ import zmq
 from processes import ROOT
 
 from worker.wire.curve import Endpoint, end_context, new_keys
-from worker.wire.messages import (
-    AgentMessage,
-    Assign,
-    Assignment,
-    ControllerMessage,
-    Hello,
-    UserShare,
-    Welcome,
-    Work,
-    decode_agent_message,
-    encode,
-)
+from worker.wire.messages import AgentMessage, Assign, ControllerMessage, Hello, Welcome, decode_agent_message, encode
 from worker.wire.orders import NodeOrders
+from worker.wire.work import Assignment, UserShare, Work
 
 NODE = "pi001"
 LIMIT_S = 60.0

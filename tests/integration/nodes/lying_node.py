@@ -19,22 +19,17 @@ from worker.wire.messages import (
     Assign,
     ClockReply,
     ClockRequest,
-    EndpointSecond,
-    ErrorCount,
-    ExceptionCount,
     Facts,
     Hello,
     Quit,
     Reading,
     Ready,
-    Report,
     Sample,
-    Unanswered,
     Welcome,
-    WorkerSecond,
     decode_controller_message,
     encode,
 )
+from worker.wire.reports import EndpointSecond, ErrorCount, ExceptionCount, Report, Unanswered, WorkerSecond
 
 MANY = 1 << 32
 AT_1_MS = 349

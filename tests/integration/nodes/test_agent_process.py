@@ -19,7 +19,8 @@ from project_archives import answer, described, make_archive, member
 
 from worker.agent.calibration import FILE, CachedCapacity, Machine, cached_capacity
 from worker.agent.priority import STEP
-from worker.wire.messages import AgentHeartbeat, Assign, Assignment, Leave, ProjectRequest, Sample, Welcome, WorkerEnded
+from worker.wire.messages import AgentHeartbeat, Assign, Leave, ProjectRequest, Sample, Welcome, WorkerEnded
+from worker.wire.work import Assignment
 
 PERIOD_S = 0.05
 

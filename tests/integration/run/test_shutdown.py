@@ -16,7 +16,7 @@ import locust, sys
 from master.cli import main
 from master.errors import InputError
 from master.fleet.master import FleetMaster
-from master.run import start_fleet
+from master.run.start.new_run import fleet as start_fleet
 from master.run.processes.local import LocalProcesses
 
 def fail(*arguments, **options):

@@ -12,7 +12,7 @@ import pytest
 from worker_process import WorkerProcess, steady
 
 from worker.load.runner import IDLE_AFTER_S
-from worker.wire.messages import ArrivalPlan
+from worker.wire.work import ArrivalPlan
 
 LOCUSTFILE = Path(__file__).with_name("open_users.py")
 CLASSES = ("Quick", "Slow", "Brief", "Leaving")

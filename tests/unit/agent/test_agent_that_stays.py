@@ -22,7 +22,6 @@ from worker.wire.curve import Endpoint, end_context, new_keys
 from worker.wire.messages import (
     AgentMessage,
     Assign,
-    Assignment,
     ControllerMessage,
     Facts,
     Hello,
@@ -30,13 +29,12 @@ from worker.wire.messages import (
     Quit,
     Reading,
     Sample,
-    UserShare,
     Welcome,
-    Work,
     WorkerEnded,
     decode_agent_message,
     encode,
 )
+from worker.wire.work import Assignment, UserShare, Work
 
 Said = TypeVar("Said", bound=AgentMessage)
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v")

@@ -15,15 +15,8 @@ from worker.agent.supervisor import CRASH_LOOP_ENDS, Supervisor
 from worker.project.cache import ProjectCache
 from worker.project.delivery import ASK_AGAIN_S
 from worker.wire.curve import Endpoint, new_keys
-from worker.wire.messages import (
-    Assignment,
-    ProjectPart,
-    ProjectRequest,
-    UserShare,
-    Work,
-    WorkerEnded,
-    WorkerRecovered,
-)
+from worker.wire.messages import ProjectPart, ProjectRequest, WorkerEnded, WorkerRecovered
+from worker.wire.work import Assignment, UserShare, Work
 
 ASSIGNMENT = Assignment(
     Work(run="r", users={"User": UserShare(weight=1)}, host="http://127.0.0.1:9", seed=1, stop_timeout_s=1.0),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from master.load.dealer import ArrivalDealer
 from worker.load.arrivals.schedule import ArrivalSchedule
-from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment
+from worker.wire.messages import ArrivalDeal
+from worker.wire.work import ArrivalPlan, RateSegment
 
 fleets = st.dictionaries(
     st.integers(0, 11).map("pi{:03}_0".format),

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.load.arrivals.schedule import ArrivalSchedule
-from worker.wire.messages import ArrivalPlan, RateSegment
+from worker.wire.work import ArrivalPlan, RateSegment
 
 HALF = Fraction(1, 2)
 NS = 1e-9

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from worker.load.arrivals.dealt import MAX_AHEAD_S, MAX_PAST_S, DealtArrivals
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.histogram import ArrivalTally
-from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment
+from worker.wire.messages import ArrivalDeal
+from worker.wire.work import ArrivalPlan, RateSegment
 
 PLAN = ArrivalPlan([RateSegment(10.0, 10.0, 10.0, 0)], 1)
 TOTAL = 100

@@ -18,13 +18,14 @@ from msgspec.structs import replace
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.kept_users import KeptUsers
-from master.fleet.unreported_arrivals import count_arrivals
+from master.fleet.reports.unreported_arrivals import count_arrivals
 from master.load.dealer import ArrivalDealer
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.arrivals.starter import ArrivalStarter
 from worker.load.arrivals.stripes import Arrival, Stripes
 from worker.load.histogram import ArrivalTally
-from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment, UserShare
+from worker.wire.messages import ArrivalDeal
+from worker.wire.work import ArrivalPlan, RateSegment, UserShare
 
 AHEAD_S = 6.0
 """Epoch, lead and a second between two calls: no arrival is dealt earlier before it is due."""

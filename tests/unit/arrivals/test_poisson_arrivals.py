@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from worker.load.arrivals.order_statistics import OrderStatistics
 from worker.load.arrivals.schedule import ArrivalSchedule
-from worker.wire.messages import ArrivalPlan, RateSegment
+from worker.wire.work import ArrivalPlan, RateSegment
 
 SEEDS = (0, 1, 20261127, -5, 1 << 63)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.load.arrivals.curve import MAX_ARRIVALS, RateCurve
-from worker.wire.messages import RateSegment
+from worker.wire.work import RateSegment
 
 DAY_S = 86400.0
 NS = 1e-9

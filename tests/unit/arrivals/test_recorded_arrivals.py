@@ -20,7 +20,7 @@ from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
 from worker.simulation.slowed_recorder import SlowedRecorder
 from worker.simulation.virtual_cores import VirtualCores
-from worker.wire.messages import EndpointSecond, Report
+from worker.wire.reports import EndpointSecond, Report
 
 FIRED = {"request_type": "GET", "name": "/", "response_time": 2.0, "response_length": 7, "exception": None}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from master.fleet.dispatch import Dispatch
 from master.load.slots import assign_slots, spread
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 users_of_workers = st.dictionaries(
     st.integers(0, 60).map("pi{:03}_0".format),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.arrivals.stripes import Arrival, Stripes
-from worker.wire.messages import ArrivalDeal, ArrivalPlan, RateSegment
+from worker.wire.messages import ArrivalDeal
+from worker.wire.work import ArrivalPlan, RateSegment
 
 TEN_PER_S = ArrivalSchedule(ArrivalPlan([RateSegment(100, 10, 10, 0)], 0))
 

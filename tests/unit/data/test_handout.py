@@ -18,8 +18,8 @@ from master.judge.seconds.stopped_users import REPORTED_AFTER_S, STOPPED_USERS_K
 from master.scenario import Scenario, Stage
 from master.scenario.model import DataSource
 from master.store import Store
-from worker.wire.messages import UserShare
 from worker.wire.rows import AtEnd, RowsLease, RowsRequest, RowsUsed, Use
+from worker.wire.work import UserShare
 
 ROWS = 4000
 """More than is sent to each worker at once."""

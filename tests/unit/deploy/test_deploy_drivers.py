@@ -8,7 +8,7 @@ import pytest
 
 from master.deploy.drivers import LOCK_FILE, LOCK_FILE_WITH_DRIVERS, LOCK_FILE_WITH_TRACING, lock_file_for
 from master.errors import InputError
-from worker.load.catalogue import user_classes
+from worker.load.locustfile.catalogue import user_classes
 from worker.users.database.drivers import DRIVERS
 
 ROOT = Path(__file__).parents[3]

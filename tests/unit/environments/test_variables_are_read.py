@@ -13,7 +13,7 @@ from env_command import ROOT
 from master.cli import app
 from master.deploy.environment import VARIABLES as FAB_VARIABLES
 from master.environments.variables import Variable, check_values, declared
-from master.services.check import prepare_questions
+from master.services.health.check import prepare_questions
 from master.services.loader import load_services
 from master.target.process.password import PASSWORD_VARIABLE, REDIS_PASSWORD_VARIABLE
 from master.target.settings import create_parser, parse_settings

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from master.fleet.credible_reports import CREDIT_S, CredibleReport, CredibleReports, ReportClock
 from master.fleet.ordered_users import ORDER_DELIVERY_S
 from master.fleet.refusals import Refusals
-from master.fleet.report_checks import (
+from master.fleet.reports.checks import (
     MAX_REQUESTS_PER_S,
     NOT_YET,
     SECOND_TWICE,
@@ -26,9 +25,10 @@ from master.fleet.report_checks import (
     TOO_MANY_USERS,
     WorkerLimits,
 )
+from master.fleet.reports.credible_reports import CREDIT_S, CredibleReport, CredibleReports, ReportClock
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder
-from worker.wire.messages import ArrivalSecond, EndpointSecond, ErrorCount, Report, Unanswered, WorkerSecond
+from worker.wire.reports import ArrivalSecond, EndpointSecond, ErrorCount, Report, Unanswered, WorkerSecond
 
 WORKER = "pi1_0"
 STOP_S = 10.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from master.fleet.dispatch import Dispatch
 from master.fleet.user_mix import Mix
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 shares = st.dictionaries(
     st.sampled_from("ABCDE"),

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from report_example import FACTS
 
-from master.fleet.report_checks import (
+from master.fleet.reports.checks import (
     CLASS_TWICE,
     COUNTS_DISAGREE,
     ENDPOINT_TWICE,
@@ -32,7 +32,7 @@ from master.fleet.report_checks import (
     max_requests_per_s,
 )
 from worker.simulation.boards import BOARDS
-from worker.wire.messages import ArrivalSecond, EndpointSecond, Unanswered, WorkerSecond
+from worker.wire.reports import ArrivalSecond, EndpointSecond, Unanswered, WorkerSecond
 
 LIMITS = WorkerLimits(1000, 2)
 AT_5_MS = 431

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.fleet.unreported_arrivals import UnreportedArrivals, count_arrivals
-from worker.wire.messages import ArrivalDeal, ArrivalSecond
+from master.fleet.reports.unreported_arrivals import UnreportedArrivals, count_arrivals
+from worker.wire.messages import ArrivalDeal
+from worker.wire.reports import ArrivalSecond
 
 
 @given(

@@ -24,7 +24,7 @@ from master.scenario import ValidityLimits, parse_threshold
 from master.store import Store
 from worker.load.histogram import EndpointStats
 from worker.telemetry.conditions import pack_flags
-from worker.wire.messages import ArrivalSecond, WorkerSecond
+from worker.wire.reports import ArrivalSecond, WorkerSecond
 
 ALL = RATE * SECONDS
 

@@ -24,15 +24,8 @@ from master.store import CHECKPOINT_KEY, Store
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry.conditions import THROTTLED, pack_flags
-from worker.wire.messages import (
-    ArrivalDeal,
-    ArrivalSecond,
-    EndpointSecond,
-    ExceptionCount,
-    Report,
-    Unanswered,
-    WorkerSecond,
-)
+from worker.wire.messages import ArrivalDeal
+from worker.wire.reports import ArrivalSecond, EndpointSecond, ExceptionCount, Report, Unanswered, WorkerSecond
 
 LATE_S = 2
 """No report is later than this: what is not there when a second is judged live is judged at the end alone."""

@@ -21,7 +21,7 @@ from master.judge.outcome import conclude
 from master.judge.result import Result
 from master.judge.seconds.fitness import FitnessLog
 from master.report.files import write_outcome
-from master.report.summary import print_summary
+from master.report.terminal.summary import print_summary
 from master.run.directory import RunDirectory
 from master.store import FitnessRow, Store
 

@@ -11,7 +11,7 @@ from judged_run import SECONDS, fill, fit_log, run_facts, scenario
 
 from master.judge.outcome import conclude
 from master.judge.result import Result
-from master.services.losses import LOSSES_KEY, Loss, pack_losses
+from master.services.health.losses import LOSSES_KEY, Loss, pack_losses
 from master.store import Store
 
 LOST = Loss("database", "database (postgresql: Connection refused)", 7.0, 12.5)

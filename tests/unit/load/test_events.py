@@ -14,7 +14,7 @@ from worker.load import events as shared
 from worker.load.events import WorkerEvents, share_global_events
 from worker.load.loop_lag import LoopLag
 from worker.load.recorder import Recorder
-from worker.wire.messages import ExceptionCount
+from worker.wire.reports import ExceptionCount
 
 REQUEST = {"request_type": "RAW", "name": "/", "response_time": 1.0, "response_length": 0, "exception": None}
 

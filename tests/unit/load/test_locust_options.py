@@ -10,8 +10,8 @@ import locust
 import pytest
 from locust.event import EventHook
 
-from worker.load.locust_options import OptionsError, locust_variables, own_variables, parse_options, worker_options
-from worker.wire.messages import ArgumentValue, UserShare, Work
+from worker.load.locustfile.options import OptionsError, locust_variables, own_variables, parse_options, worker_options
+from worker.wire.work import ArgumentValue, UserShare, Work
 
 WORK = Work(
     run="run",

@@ -7,8 +7,8 @@ from typing import Any
 import gevent
 import pytest
 
-from worker.load.locustfile_messages import BURST_S, MAX_KEPT, MESSAGES_PER_S, LocustfileMessages
-from worker.load.project_data import pack_data, unpack_data
+from worker.load.locustfile.attached_data import pack_data, unpack_data
+from worker.load.locustfile.messages import BURST_S, MAX_KEPT, MESSAGES_PER_S, LocustfileMessages
 from worker.wire.messages import ProjectMessage
 
 

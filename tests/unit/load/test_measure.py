@@ -18,7 +18,7 @@ from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
 from worker.measure import measure, report
 from worker.pacing import constant_pacing
-from worker.wire.messages import EndpointSecond, Report
+from worker.wire.reports import EndpointSecond, Report
 
 
 class Client:

@@ -14,7 +14,7 @@ from master.scenario import OpenStage, Stage
 from master.scenario.load_stages import Sine, Spike
 from worker.load.arrivals.curve import RateCurve
 from worker.load.arrivals.schedule import ArrivalSchedule
-from worker.wire.messages import RateSegment
+from worker.wire.work import RateSegment
 
 # To 500/s in 30 s, hold 60 s; step to 1000/s, hold 60 s; down to 0 in 10 s.
 STAGES = (OpenStage(500, 50, 60, ramp_s=30), OpenStage(1000, 80, 60), OpenStage(0, 80, 0, ramp_s=10))

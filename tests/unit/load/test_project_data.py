@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.load.project_data import pack_data, unpack_data
-from worker.wire.messages import MAX_PROJECT_DATA
+from worker.load.locustfile.attached_data import pack_data, unpack_data
+from worker.wire.bounds import MAX_PROJECT_DATA
 
 
 @pytest.mark.parametrize(

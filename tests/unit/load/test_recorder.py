@@ -20,7 +20,8 @@ from worker.load.histogram import Histogram
 from worker.load.loop_lag import LagSecond, LoopLag
 from worker.load.recorder import MAX_ERROR_LENGTH, MAX_ERRORS_PER_REPORT, MAX_NAME_LENGTH, Recorder
 from worker.load.request_event import RequestEvent
-from worker.wire.messages import Report, encode
+from worker.wire.messages import encode
+from worker.wire.reports import Report
 
 
 class Clock:

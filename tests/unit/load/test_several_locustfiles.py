@@ -16,7 +16,7 @@ class {name}(User):
 def classes_of(root: Path, *locustfiles: str) -> object:
     """User classes, as a process of its own imports them; or what is raised."""
     script = (
-        "import json, sys\nfrom worker.load.catalogue import import_project\n"
+        "import json, sys\nfrom worker.load.locustfile.catalogue import import_project\n"
         "try:\n    classes, shapes = import_project(sys.argv[1], tuple(sys.argv[2:]))\n"
         "except Exception as error:\n    print(json.dumps(f'{type(error).__name__}: {error}'))\n"
         "else:\n    import importlib\n    print(json.dumps([sorted(classes), sorted(shapes), importlib.import_module('late').VALUE]))\n"

@@ -8,7 +8,7 @@ import pytest
 
 from master.project.checks.class_checks import check_hosts, check_tags, check_weights
 from master.project.checks.finding import Severity
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 REFUSED, WARNED = Severity.REFUSED, Severity.WARNED
 TARGET = "http://target.test:80"

@@ -17,7 +17,7 @@ from master.project.other_options import BREAK, OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import find_locustfiles, read_command_line
 from master.scenario import Overrides
-from worker.load.locust_options import OptionsError, parse_options
+from worker.load.locustfile.options import OptionsError, parse_options
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "performance" / "locust-projects.md"
 HONOURED = {

@@ -13,7 +13,7 @@ from master.project.process.master_link import MasterLink, ProcessEndedError, St
 from master.project.process.messages import Begin, ListenerFailed, Reported, Step, ToWorkers
 from master.project.process.project_process import ProjectProcess
 from master.scenario import LocustProject
-from worker.wire.messages import UserShare, Work
+from worker.wire.work import UserShare, Work
 
 LOCUSTFILE = """
 import gevent, os

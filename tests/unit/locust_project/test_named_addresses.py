@@ -14,7 +14,7 @@ from master.project.checks.named_addresses import find_mentions, mentions_in
 from master.project.checks.source_checks import Source
 from master.scenario import LocustProject
 from master.services.addresses import parse_address
-from master.services.payment import PaymentServices, canonical_host, find_payment_mentions
+from master.services.payment.rules import PaymentServices, canonical_host, find_payment_mentions
 
 PAYMENT = PaymentServices(
     {

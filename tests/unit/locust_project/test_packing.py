@@ -11,7 +11,7 @@ from master.project.archive.files import ProjectFile, find_files
 from master.project.archive.packing import find_packed, pack
 from master.scenario import LocustProject
 from worker.project.unpacking import unpack
-from worker.wire.messages import MAX_ARCHIVE_BYTES
+from worker.wire.bounds import MAX_ARCHIVE_BYTES
 
 
 def project(root: Path) -> LocustProject:

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from master.project.archive.parts import LOST_AFTER_S, MAX_TIMES, MAX_UNDER_WAY, ProjectParts
-from worker.wire.messages import PROJECT_PART_BYTES, Project, ProjectPart, ProjectRequest
+from worker.wire.bounds import PROJECT_PART_BYTES
+from worker.wire.messages import ProjectPart, ProjectRequest
+from worker.wire.work import Project
 
 SHA = "0a" * 32
 

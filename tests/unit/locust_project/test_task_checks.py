@@ -8,7 +8,7 @@ from locust import FastHttpUser, MarkovTaskSet, SequentialTaskSet, TaskSet, User
 from master.project.checks.task_checks import find_unfit_users
 from master.scenario import UnfitUsers
 from worker.http import HttpUser
-from worker.load.catalogue import user_classes
+from worker.load.locustfile.catalogue import user_classes
 
 
 class Empty(TaskSet):

@@ -13,7 +13,8 @@ from worker.agent import worker_output
 from worker.agent.worker_output import BURST_LINES, LINES_PER_S, MAX_WAITING, OutputRate, OutputReader, take_output
 from worker.log_lines import LogLine, format_line
 from worker.secret_values import Mask
-from worker.wire.messages import MAX_LOGGED_LINE, MAX_LOGGED_LINES, WorkerOutput, decode_agent_message, encode
+from worker.wire.bounds import MAX_LOGGED_LINE, MAX_LOGGED_LINES
+from worker.wire.messages import WorkerOutput, decode_agent_message, encode
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from rich.console import Console
 from master.judge.outcome import conclude
 from master.judge.result import InFlight, Latency, Result
 from master.judge.run_facts import CacheCounts
-from master.report.summary import print_summary
+from master.report.terminal.summary import print_summary
 from master.run.directory import RunDirectory
 from master.store import Store
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from master.judge.figures import MAX_KINDS
 from master.judge.outcome import conclude
 from master.judge.result import EndpointResult, ErrorResult, ExceptionResult, Result
-from master.report.summary import print_summary
-from master.report.terminal_tables import SHOWN_ENDPOINTS, SHOWN_ERRORS, tables_of
+from master.report.terminal.summary import print_summary
+from master.report.terminal.tables import SHOWN_ENDPOINTS, SHOWN_ERRORS, tables_of
 from master.run.directory import RunDirectory
 from master.store import ErrorRow, ExceptionRow, Store
 

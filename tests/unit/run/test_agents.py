@@ -18,19 +18,16 @@ from master.store import CONTROLLER, Store
 from worker import __version__
 from worker.wire.messages import (
     Assign,
-    Assignment,
     ClockRequest,
     ControllerMessage,
     Facts,
     Hello,
-    Project,
     ProjectPart,
     ProjectRequest,
-    UserShare,
     Welcome,
-    Work,
     WorkerEnded,
 )
+from worker.wire.work import Assignment, Project, UserShare, Work
 
 FACTS = Facts(simulated=False, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm=__version__)
 WORK = Work("run", {"ApiUser": UserShare(weight=1)}, "http://127.0.0.1:9", 0, 0.0)

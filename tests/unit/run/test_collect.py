@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
-from master.fleet.report_checks import SECOND_TWICE
+from master.fleet.reports.checks import SECOND_TWICE
 from master.judge.seconds.unfit import MAX_PROBES
 from master.run.checkpoint import read_checkpoint
 from master.run.collect.collector import Collector
@@ -23,15 +23,8 @@ from master.scenario import Stage
 from master.store import CHECKPOINT_KEY, Store
 from worker.load.histogram import Histogram
 from worker.telemetry.conditions import THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
-from worker.wire.messages import (
-    ClockReply,
-    EndpointSecond,
-    Hello,
-    Ready,
-    Report,
-    Unanswered,
-    WorkerSecond,
-)
+from worker.wire.messages import ClockReply, Hello, Ready
+from worker.wire.reports import EndpointSecond, Report, Unanswered, WorkerSecond
 
 
 class Run:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from master.fleet.registry import Registry
 from master.run.capacity import fleet_warnings
 from master.scenario import OpenStage, Scenario, SimulatedRack, Stage
-from worker.wire.messages import Facts, UserShare
+from worker.wire.messages import Facts
+from worker.wire.work import UserShare
 
 FACTS = Facts(
     simulated=False,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from master.run.target.service_watch import ServiceWatch
+from master.services.health.losses import LOSSES_KEY
 from master.services.loader import load_services
-from master.services.losses import LOSSES_KEY
 from master.services.required import RequiredServices
 from master.store import Store
 

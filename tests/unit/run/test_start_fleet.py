@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from master.run.start_fleet import describe_wait
+from master.run.start.fleet import describe_wait
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from master.scenario import Scenario, load_scenario
 from master.scenario.from_options import RunOptions, document_of
 from master.scenario.load_stages import OpenStage, ShapeLoad, Stage
 from master.scenario.project_keys import project_at
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 SHARES: Mapping[str, UserShare] = {"Shop": UserShare(weight=3), "Admin": UserShare(weight=0, fixed_count=1)}
 

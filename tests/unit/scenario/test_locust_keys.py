@@ -10,7 +10,7 @@ import pytest
 from master.errors import InputError
 from master.scenario import Overrides, Scenario, load_scenario
 from master.scenario.load_stages import find_mix_fault
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 LOAD = "load: [{users: 10, spawn_rate: 1, hold: 5s}]\nlocustfile: own.py\n"
 USERS = "target: http://a.test\nusers: {A: 1}\n"

@@ -17,7 +17,7 @@ from master.scenario.load_stages import find_curve_faults, ramps_s
 from master.scenario.overrides import override
 from master.scenario.rules import parse_threshold, with_defaults
 from master.scenario.windows import find_hold_fault, find_ramp_fault
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 HEAD = "target: embedded\nusers: {ApiUser: 1}\n"
 PLAIN = OpenStage(rate_per_s=500, max_users=50, hold_s=60)

@@ -28,7 +28,7 @@ from master.scenario.overrides import override
 from master.scenario.rules import with_defaults
 from master.scenario.windows import EDGES_S, find_hold_fault, find_ramp_fault, find_window_fault, shortest_hold_s
 from worker.simulation.boards import KINDS
-from worker.wire.messages import Tracing, UserShare
+from worker.wire.work import Tracing, UserShare
 
 DATA = Path(__file__).parent / "scenarios"
 KNOWN = ("ApiUser", "SessionUser", "Canary")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from master.scenario import EMBEDDED, Overrides, Scenario, load_scenario
-from worker.load.catalogue import user_classes
+from worker.load.locustfile.catalogue import user_classes
 
 ROOT = Path(__file__).parents[3]
 SCENARIOS = sorted((ROOT / "configs" / "scenarios").glob("*.yml"))

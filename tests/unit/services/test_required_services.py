@@ -11,7 +11,7 @@ from service_files import write_all
 from master.errors import InputError
 from master.scenario import Overrides, Scenario, load_scenario
 from master.services.required import resolve_required
-from worker.load.catalogue import user_classes
+from worker.load.locustfile.catalogue import user_classes
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "configs" / "services"

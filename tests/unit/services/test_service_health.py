@@ -10,8 +10,8 @@ import pytest
 from service_files import write_all, write_services
 
 from master.errors import InputError
-from master.services.check import prepare_questions
-from master.services.health import Asked, ServiceHealth, State, affected_by, assess, describe_unhealthy
+from master.services.health.assessment import Asked, ServiceHealth, State, affected_by, assess, describe_unhealthy
+from master.services.health.check import prepare_questions
 from master.services.loader import load_services
 from master.services.tree import as_json, draw_tree, summarize
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from master.services.losses import LOST_AFTER, MAX_LOSSES, Loss, LossTracker, pack_losses, unpack_losses
+from master.services.health.losses import LOST_AFTER, MAX_LOSSES, Loss, LossTracker, pack_losses, unpack_losses
 
 DOWN = {"database": "database (refused)"}
 

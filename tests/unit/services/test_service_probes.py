@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from master.services.addresses import address_of, parse_address
-from master.services.probes import Exchange, HttpExchange, PostgresExchange, RedisExchange, TcpExchange
+from master.services.health.probes import Exchange, HttpExchange, PostgresExchange, RedisExchange, TcpExchange
 
 HERE = parse_address("http://127.0.0.1:8080/base")
 HTTP = HttpExchange(HERE, "/health", None)

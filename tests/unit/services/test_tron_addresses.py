@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from master.services.tron import MAX_FEE_LIMIT_SUN, check_address, check_fee_limit, check_sun, is_public_host
+from master.services.payment.tron import MAX_FEE_LIMIT_SUN, check_address, check_fee_limit, check_sun, is_public_host
 
 USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

@@ -12,7 +12,7 @@ from worker.simulation.orders import SimulatedBoard
 from worker.simulation.shares import ENOUGH_REQUESTS, Shares
 from worker.simulation.slowed_recorder import MIN_WAIT_S, SlowedLag, SlowedRecorder, _with_waits
 from worker.simulation.virtual_cores import VirtualCores
-from worker.wire.messages import Report
+from worker.wire.reports import Report
 
 START_S = 1000.0
 

@@ -61,7 +61,7 @@ def test_user_classes_without_drivers_ask_for_none() -> None:
 
 def test_all_user_classes_are_known_where_no_driver_is_installed() -> None:
     answer = python(
-        "from worker.load.catalogue import user_classes; import json; print(json.dumps(sorted(user_classes())))"
+        "from worker.load.locustfile.catalogue import user_classes; import json; print(json.dumps(sorted(user_classes())))"
     )
     assert answer.returncode == 0, answer.stderr
     assert {"ApiUser", "SqliteUser", "PostgresUser", "RedisUser", "MongoUser"} <= set(json.loads(answer.stdout))

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from report_example import FACTS
 
 from master.fleet.registry import Registry
-from master.fleet.report_checks import MAX_REQUESTS_PER_S
+from master.fleet.reports.checks import MAX_REQUESTS_PER_S
 from master.judge.outcome import conclude
 from master.report.html import write_report
 from master.run.collect import agents, collector
@@ -27,20 +27,9 @@ from master.run.collect.collector import Collector
 from master.scenario import ExpectedNodes, Scenario, Stage, parse_threshold
 from master.store import Store
 from worker.load.histogram import Histogram
-from worker.wire.messages import (
-    WORKER_MESSAGES,
-    AgentMessage,
-    ClockReply,
-    EndpointSecond,
-    Hello,
-    Ready,
-    Report,
-    Unanswered,
-    UserShare,
-    WorkerSecond,
-    decode_agent_message,
-    encode,
-)
+from worker.wire.messages import WORKER_MESSAGES, AgentMessage, ClockReply, Hello, Ready, decode_agent_message, encode
+from worker.wire.reports import EndpointSecond, Report, Unanswered, WorkerSecond
+from worker.wire.work import UserShare
 
 NODES = ("pi1", "pi2")
 USERS = 4

@@ -16,13 +16,11 @@ from locust.exception import RPCError
 
 from master.errors import InputError
 from master.fleet.server import AGENT, FleetServer
+from worker.wire.bounds import MAX_MESSAGE_BYTES
 from worker.wire.curve import Endpoint, Keys, connect, end_context, new_keys
 from worker.wire.messages import (
-    MAX_MESSAGE_BYTES,
     AgentHeartbeat,
     ClockReply,
-    EndpointSecond,
-    ErrorCount,
     Facts,
     Hello,
     Leave,
@@ -31,17 +29,16 @@ from worker.wire.messages import (
     Quit,
     Reading,
     Ready,
-    Report,
     RunEndRequest,
     Sample,
     UsersRunning,
     Welcome,
     WorkerEnded,
     WorkerRecovered,
-    WorkerSecond,
     decode_controller_message,
     encode,
 )
+from worker.wire.reports import EndpointSecond, ErrorCount, Report, WorkerSecond
 
 PI1, PI2, STRANGER = new_keys(), new_keys(), new_keys()
 HELLO = Hello(Facts(simulated=True, model="Pi 4", cpu_count=4, memory_bytes=1, os="o", python="p", piswarm="v"))

@@ -12,35 +12,29 @@ from worker.wire.messages import (
     WORKER_MESSAGES,
     AgentHeartbeat,
     Assign,
-    Assignment,
     ClockReply,
     ClockRequest,
-    EndpointSecond,
-    ErrorCount,
     Facts,
     Hello,
     HelloRequest,
     Leave,
-    Project,
     ProjectMessage,
     ProjectPart,
     ProjectRequest,
     Quit,
     Reading,
     Ready,
-    Report,
     RunEndRequest,
     Sample,
-    UserShare,
     UsersRunning,
     Welcome,
-    Work,
     WorkerEnded,
     WorkerRecovered,
-    WorkerSecond,
     node_of,
 )
+from worker.wire.reports import EndpointSecond, ErrorCount, Report, WorkerSecond
 from worker.wire.rows import RowsRequest, RowsUsed
+from worker.wire.work import Assignment, Project, UserShare, Work
 
 FACTS = Facts(
     simulated=False, model="Pi 4", cpu_count=4, memory_bytes=4 << 30, os="Linux", python="3.11", piswarm="0.1"

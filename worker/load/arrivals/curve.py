@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 
-from worker.wire.messages import RateSegment
+from worker.wire.work import RateSegment
 
 MAX_ARRIVALS = 1 << 50
 """The most arrivals of a plan: 300 years of 100 000 per second. Half an arrival more than any of them is exact as a float."""

@@ -14,7 +14,8 @@ from worker.load.arrivals.starter import ArrivalStarter
 from worker.load.arrivals.stripes import Stripes
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.histogram import ArrivalTally
-from worker.wire.messages import ArrivalDeal, ArrivalPlan
+from worker.wire.messages import ArrivalDeal
+from worker.wire.work import ArrivalPlan
 
 MAX_PAST_S = 60.0
 """A deal whose first arrival was due longer ago is refused: it can't be meant, and all of it would be given up."""

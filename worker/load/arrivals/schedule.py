@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from worker.load.arrivals.curve import RateCurve
 from worker.load.arrivals.order_statistics import OrderStatistics
-from worker.wire.messages import ArrivalPlan
+from worker.wire.work import ArrivalPlan
 
 _NEAR = 2.0**-50
 """As a part of the numbers involved: so near to the moment when an arrival is due, what is due before is counted without rounding."""

@@ -27,10 +27,10 @@ from locust.env import Environment
 from worker.data import provide as provide_rows
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.arrivals.users import have_users_wait
-from worker.load.catalogue import load_user_classes
 from worker.load.events import WorkerEvents, share_global_events
 from worker.load.locust_clients import track_requests
-from worker.load.locust_options import worker_options
+from worker.load.locustfile.catalogue import load_user_classes
+from worker.load.locustfile.options import worker_options
 from worker.load.loop_lag import LoopLag
 from worker.load.process.gc_freeze import GcFreezer
 from worker.load.process.output import name_worker, stamp_output
@@ -44,8 +44,8 @@ from worker.telemetry.figures import NodeFigures
 from worker.tracing.tracer import SpanPipe, Tracer
 from worker.users.database.drivers import import_drivers
 from worker.wire.curve import Endpoint, end_context
-from worker.wire.messages import Work
 from worker.wire.orders import WorkerOrders, WorkerSpec
+from worker.wire.work import Work
 
 native_start_thread = monkey.get_original("_thread", "start_new_thread")
 native_sleep = monkey.get_original("time", "sleep")

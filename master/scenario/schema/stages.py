@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag
 
 from master.scenario.load_stages import OpenStage, Sine, Spike, Stage
-from master.scenario.shape_base import MAX_USERS, Duration, Shape, duration, max_length
+from master.scenario.schema.base import MAX_USERS, Duration, Shape, duration, max_length
 from master.scenario.suggest import RATE_WORDS, did_you_mean
 from master.scenario.units import MAX_DURATION_S, format_rate, parse_rate
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from locust.rpc import Message
 
-from worker.wire.messages import MAX_PROJECT_DATA
+from worker.wire.bounds import MAX_PROJECT_DATA
 
 
 def pack_data(data: Any) -> bytes:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from worker.load.histogram import GAMMA, LAST_BUCKET
 from worker.load.loop_lag import KEPT_SECONDS, PROBES_PER_SECOND
 from worker.telemetry.pi.models import find_model
-from worker.wire.messages import ArrivalSecond, EndpointSecond, Facts, Unanswered, WorkerSecond
+from worker.wire.messages import Facts
+from worker.wire.reports import ArrivalSecond, EndpointSecond, Unanswered, WorkerSecond
 
 MAX_REQUESTS_PER_S = 100_000
 """Of one worker, which is one process of Python, on a server's core. worker.http's HttpUser makes 17 200 there at 58 µs of CPU

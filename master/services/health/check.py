@@ -10,11 +10,11 @@ from pathlib import Path
 
 from master.errors import InputError
 from master.services.addresses import TARGET, WITH_TLS, Address, address_of
-from master.services.certificates import trust
-from master.services.health import Asked, ServiceHealth, assess
+from master.services.health.assessment import Asked, ServiceHealth, assess
+from master.services.health.certificates import trust
+from master.services.health.prober import Probe, ask_all
+from master.services.health.probes import exchange_for
 from master.services.model import Service
-from master.services.prober import Probe, ask_all
-from master.services.probes import exchange_for
 from master.services.schema import PROBES
 
 

@@ -17,10 +17,10 @@ from master.project.archive.packing import pack
 from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, FleetAccess
 from master.run.directory import RunDirectory
-from master.run.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
 from master.run.processes.local import node_names
 from master.run.real_nodes.roster import Roster
 from master.run.shutdown import Shutdown
+from master.run.start.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
 from master.scenario import EMBEDDED, Scenario
 from master.services.required import RequiredServices
 from master.store import CONTROLLER, Store
@@ -48,7 +48,7 @@ class RunPlan:
     metrics_port: int | None = None
     """Port of loopback that serves the run's metrics to Prometheus; None for none."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables from which the locustfile's own options get their values (worker/load/locust_options.py)."""
+    """Environment variables from which the locustfile's own options get their values (worker/load/locustfile/options.py)."""
     services: RequiredServices | None = None
     """What the scenario requires; None where that is nothing."""
     warnings: Sequence[str] = ()

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 
 from master.scenario.units import format_latency
 from master.services.addresses import Address
-from master.services.probes import MAX_ANSWER_BYTES, POSTGRES_SSL_ACCEPTED, POSTGRES_SSL_REQUEST, Answer, Exchange
+from master.services.health.probes import (
+    MAX_ANSWER_BYTES,
+    POSTGRES_SSL_ACCEPTED,
+    POSTGRES_SSL_REQUEST,
+    Answer,
+    Exchange,
+)
 
 GRACE_S = 0.1
 """Beyond a service's timeout, for a busy machine to hand over what was answered in time."""

@@ -20,11 +20,10 @@ from pydantic import (
     field_validator,
 )
 
-from master.scenario.data_shape import MAX_TABLES, DataShape, TableName
 from master.scenario.locust_keys import Arguments, Share, Tags, Variables
 from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
-from master.scenario.shape_base import (
+from master.scenario.schema.base import (
     Duration,
     Excess,
     Latency,
@@ -36,13 +35,14 @@ from master.scenario.shape_base import (
     max_length,
     temperature,
 )
-from master.scenario.stage_shapes import AnyStage, OpenStageShape
+from master.scenario.schema.data import MAX_TABLES, DataShape, TableName
+from master.scenario.schema.stages import AnyStage, OpenStageShape
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
     parse_percent,
 )
 from worker.simulation.boards import BOARDS, KINDS
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 MAX_NODES = 100_000
 DATABASE_PORTS = {"postgresql": 5432, "redis": 6379, "mongodb": 27017}

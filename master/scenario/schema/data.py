@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, PlainValidator, ValidationInfo, model_validator
 
-from master.scenario.shape_base import Shape
+from master.scenario.schema.base import Shape
 from master.scenario.suggest import did_you_mean
 from worker.wire.rows import AtEnd, Use
 

@@ -13,9 +13,9 @@ from master.project.scenario_loading import LoadedScenario
 from master.run.checkpoint import AccessFile, read_checkpoint
 from master.run.directory import RunDirectory
 from master.run.live_view import View
-from master.run.prepared_run import PreparedRun, RunKeys, open_port
 from master.run.shutdown import Shutdown
-from master.run.start_fleet import check_reachable
+from master.run.start.fleet import check_reachable
+from master.run.start.prepared_run import PreparedRun, RunKeys, open_port
 from master.scenario import EMBEDDED
 from master.services.required import RequiredServices
 from master.store import CHECKPOINT_KEY, Store, check_integrity

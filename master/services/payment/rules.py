@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from master.services.addresses import PORTS, Address, address_of
 from master.services.model import Catalogue
-from master.services.named_hosts import hosts_in
-from master.services.tron import is_public_host
+from master.services.payment.named_hosts import hosts_in
+from master.services.payment.tron import is_public_host
 from worker.printable import printable
 
 _LOOPBACK = "loopback"

@@ -16,8 +16,7 @@ from master.project.archive.parts import ProjectParts
 from master.project.checks.needed_modules import needed_modules
 from master.run.collect.collector import Collector
 from master.run.live_view import View
-from master.run.open_load import spawn_rate_per_s
-from master.run.prepared_run import LOOPBACK, PreparedRun
+from master.run.load.open_load import spawn_rate_per_s
 from master.run.processes.local import AGENT, LocalProcesses
 from master.run.processes.orphaned_target import end_orphaned_targets
 from master.run.processes.simulated_boards import assign_boards
@@ -25,12 +24,13 @@ from master.run.real_nodes.module_check import ModuleCheck
 from master.run.real_nodes.revocations import Revocations
 from master.run.real_nodes.roster import assignments
 from master.run.real_nodes.tracing_check import TracingCheck
+from master.run.start.prepared_run import LOOPBACK, PreparedRun
 from master.run.stop import StopRequest
 from master.scenario import EMBEDDED, Scenario
 from master.scenario.model import ramps_s
-from master.scenario.schema import DATABASE_PORTS, SQLITE_SCHEME
+from master.scenario.schema.scenario import DATABASE_PORTS, SQLITE_SCHEME
 from master.store import CONTROLLER
-from worker.wire.messages import Work
+from worker.wire.work import Work
 
 POLL_S = 0.2
 """Interval at which the nodes are polled for being ready, and an orphaned target for having ended, in seconds."""

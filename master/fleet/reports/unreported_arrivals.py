@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from worker.wire.messages import ArrivalDeal, ArrivalSecond
+from worker.wire.messages import ArrivalDeal
+from worker.wire.reports import ArrivalSecond
 
 
 def count_arrivals(deal: ArrivalDeal) -> dict[str, int]:

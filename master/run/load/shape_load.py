@@ -15,7 +15,7 @@ from master.run.collect.shape_stages import keep_stage
 from master.run.project_run import ProjectRun
 from master.run.stop import StopRequest
 from master.scenario import Stage
-from master.scenario.shape_base import MAX_USERS
+from master.scenario.schema.base import MAX_USERS
 from master.store import Store
 from worker.printable import printable
 

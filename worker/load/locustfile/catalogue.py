@@ -11,7 +11,7 @@ from functools import cache
 from locust import LoadTestShape, User
 from locust.util.load_locustfile import load_locustfile
 
-from worker.wire.messages import UserShare
+from worker.wire.work import UserShare
 
 SHIPPED = ("worker.users.lucid.users", "worker.users.streamgate.users", "worker.users.database.users")
 

@@ -12,7 +12,7 @@ import gevent
 from gevent.queue import Queue
 from locust.rpc import Message
 
-from worker.load.project_data import pack_data, unpack_data
+from worker.load.locustfile.attached_data import pack_data, unpack_data
 from worker.wire.messages import ProjectMessage
 
 logger = logging.getLogger(__name__)

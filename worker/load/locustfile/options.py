@@ -20,7 +20,7 @@ from typing import Any
 import locust
 from locust import argument_parser
 
-from worker.wire.messages import ArgumentValue, Work
+from worker.wire.work import ArgumentValue, Work
 
 
 class OptionsError(Exception):

@@ -12,7 +12,7 @@ from rich.text import Text
 from master.formatting import listed
 from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ThresholdResult, ValidityResult
 from master.report.result_texts import data_text, in_flight_text, target_text
-from master.report.terminal_tables import tables_of
+from master.report.terminal.tables import tables_of
 from master.run.directory import RunDirectory
 from worker.printable import printable
 

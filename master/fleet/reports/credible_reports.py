@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from master.fleet.ordered_users import OrderedUsers
 from master.fleet.refusals import Refusals
-from master.fleet.report_checks import (
+from master.fleet.reports.checks import (
     SECOND_TWICE,
     TOO_MANY_ARRIVALS,
     TOO_MANY_ERRORS,
@@ -22,17 +22,9 @@ from master.fleet.report_checks import (
     max_requests_per_s,
     requests_of,
 )
-from master.fleet.unreported_arrivals import UnreportedArrivals
-from worker.wire.messages import (
-    ArrivalSecond,
-    ErrorCount,
-    ExceptionCount,
-    Facts,
-    Report,
-    Unanswered,
-    WorkerSecond,
-    node_of,
-)
+from master.fleet.reports.unreported_arrivals import UnreportedArrivals
+from worker.wire.messages import Facts, node_of
+from worker.wire.reports import ArrivalSecond, ErrorCount, ExceptionCount, Report, Unanswered, WorkerSecond
 
 CREDIT_S = 2.0
 """Requests that come late report their second again. Of what a worker could have made and has not reported, so much may come then."""

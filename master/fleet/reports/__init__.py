@@ -1,0 +1,1 @@
+"""What of the nodes' reports is believed."""

@@ -1,0 +1,1 @@
+"""Whether services are healthy: asking them, what their answers say, and when one was lost."""

@@ -1,0 +1,1 @@
+"""The payment service, which never meets a performance test."""
