@@ -197,4 +197,4 @@ def _summary(tally: EndpointStats) -> list[object]:
 def _percentiles(tally: EndpointStats) -> list[object]:
     if not tally.total:
         return ["N/A"] * len(_PERCENTS)
-    return [int(value or 0) for value in _latencies(tally).percentiles(_PERCENTS)]
+    return [round(value or 0) for value in _latencies(tally).percentiles(_PERCENTS)]
