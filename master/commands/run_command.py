@@ -63,7 +63,11 @@ class ProjectCommand(RunCommand):
                 f"a scenario ({rest[index]}) and a locustfile (-f) exclude each other",
                 hint="Name the locustfile in the scenario, or leave the scenario out.",
             )
+        if swapped := next((file for file in locustfiles if is_scenario(file)), None):
+            raise InputError(f"-f {swapped}: a scenario is no locustfile", hint=f"piswarm run {swapped}")
         if not locustfiles and index is not None:
+            if Path(rest[index]).suffix == ".py":
+                raise InputError(f"{rest[index]}: a locustfile is no scenario", hint=f"piswarm run -f {rest[index]}")
             scenario = ["--", rest[index]]
             rest = [*rest[:index], *rest[index + 1 :]]
         ctx.meta[_GIVEN] = GivenWords(rest, list(ours), locustfiles)
