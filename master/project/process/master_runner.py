@@ -63,7 +63,11 @@ class ProjectMaster(MasterRunner):
         self.target_user_count, self.spawn_rate = user_count, spawn_rate
         self.update_state(STATE_SPAWNING)
         self._ramped = AsyncResult()
-        self._send(_ramp_of(user_count, spawn_rate, user_classes))
+        ramp = _ramp_of(user_count, spawn_rate, user_classes)
+        strangers = set(ramp.classes or ()) - {each.__name__ for each in self.environment.user_classes}
+        if strangers:
+            raise ValueError(f"tick() asks for users of {', '.join(sorted(strangers))}, which the run has none of")
+        self._send(ramp)
         self._ramped.get()
 
     def note_spawned(self, users: int) -> None:

@@ -16,6 +16,7 @@ from master.run.project_run import ProjectRun
 from master.run.stop import StopRequest
 from master.scenario import Stage
 from master.scenario.schema.base import MAX_USERS
+from master.scenario.schema.stages import MAX_SPAWN_RATE
 from master.store import Store
 from worker.printable import printable
 
@@ -56,9 +57,10 @@ class ShapeRun:
 
     def _follow(self, progress: ShapeProgress, asked: RampAsked) -> bool:
         """Ramp to what is asked for; whether the load goes on."""
-        if not 0 <= asked.users <= MAX_USERS or not asked.spawn_rate > 0:
+        if not 0 <= asked.users <= MAX_USERS or not 0 < asked.spawn_rate <= MAX_SPAWN_RATE:
             what = f"{asked.users} users at {asked.spawn_rate:g}/s"
-            self._stop.request(printable(f"the load shape asks for {what}: from 0 to {MAX_USERS}, at a rate above 0"))
+            bounds = f"from 0 to {MAX_USERS}, at a rate above 0 and at most {MAX_SPAWN_RATE}"
+            self._stop.request(printable(f"the load shape asks for {what}: {bounds}"))
             return False
         offset_s = self._collector.offset_s()
         stage = Stage(asked.users, asked.spawn_rate, 0.0)

@@ -16,7 +16,7 @@ MAX_RATE_PER_S = 10_000_000.0
 MIN_PERIOD_S = 0.1
 """Of a sine: a shorter one can't be seen in figures of whole seconds."""
 MIN_SPIKE_S = 0.001
-_MAX_SPAWN_RATE = 1_000_000  # users per second
+MAX_SPAWN_RATE = 1_000_000  # users per second
 _MAX_SPIKES = 100  # of a stage: segments of the curve that every node is sent
 
 
@@ -51,7 +51,7 @@ class StageShape(Shape):
     """One item of a `load` of the closed model."""
 
     users: Annotated[int, Field(ge=0, le=MAX_USERS)]
-    spawn_rate: Annotated[float, Field(gt=0, le=_MAX_SPAWN_RATE)]
+    spawn_rate: Annotated[float, Field(gt=0, le=MAX_SPAWN_RATE)]
     hold: Duration
 
     def stage(self) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -99,13 +100,32 @@ def test_a_shape_goes_on_where_it_stood(piswarm: Piswarm) -> None:
     assert finished.result["users"]["target"] == 6
 
 
-@pytest.mark.parametrize("load", ["shape"])
-def test_a_shape_that_fails_ends_the_run_by_name(piswarm: Piswarm, load: str) -> None:
-    """An exception of tick() is one of the run, whose reason names it with its place."""
-    scenario = piswarm.scenario(locustfile="own.py", load=load, users={"Visitor": 1}, nodes={"expect": 1})
-    text = SHAPE.replace("FIRST", "5").replace("LAST", "[]")
+@pytest.mark.parametrize(
+    ("asked", "status", "reason"),
+    [
+        ("[]", 1, r"the load shape failed: TypeError: .*own\.py:"),
+        (
+            "(6, 10, [Buyer])",
+            1,
+            r"the load shape failed: ValueError: tick\(\) asks for users of Buyer, which the run has none of",
+        ),
+        (
+            "(6, float('inf'))",
+            4,
+            r"the load shape asks for 6 users at inf/s: from 0 to \d+, at a rate above 0 and at most",
+        ),
+    ],
+    ids=["no such type", "another class", "endless rate"],
+)
+def test_a_shape_that_fails_ends_the_run_by_name(piswarm: Piswarm, asked: str, status: int, reason: str) -> None:
+    """What tick() asks for and can't be had ends the run, whose reason names it: an exception of tick()'s own with its place."""
+    scenario = piswarm.scenario(locustfile="own.py", load="shape", users={"Visitor": 1}, nodes={"expect": 1})
+    text = (
+        SHAPE.replace("FIRST", "5")
+        .replace("LAST", "[]" if asked == "[]" else "1000")
+        .replace("(6, 10, [Buyer])", asked)
+    )
     (scenario.parent / "own.py").write_text(text, encoding="utf-8")
     finished = piswarm.run(scenario)
-    assert finished.status == 1, finished.output
-    assert "the load shape failed: TypeError: " in finished.result["reason"]
-    assert "own.py:" in finished.result["reason"]
+    assert finished.status == status, finished.output
+    assert re.search(reason, finished.result["reason"])
