@@ -8,9 +8,8 @@ import typer
 
 from master.commands.words import Values
 
-_PANEL = (
-    "As Locust has them: also by its variables (LOCUST_USERS, …) and configuration files where there is no scenario"
-)
+# As long as fits on a line of 80 characters: what is beyond it is cut off.
+_PANEL = "As Locust has them (without a scenario also LOCUST_… and locust.conf)"
 
 
 def _option(*names: str, metavar: str | None, help: str) -> Any:  # noqa: A002  # Typer's word for it

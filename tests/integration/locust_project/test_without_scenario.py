@@ -171,6 +171,7 @@ def test_it_can_be_run_again_with_other_options_killed_and_resumed(done: Done, p
         (["-f", "load.py", "--list"], 0, "Shop\nAdmin"),
         (["-f", "load.py", "--tenat", "x"], 2, "no such option: --tenat; did you mean '--tenant'?"),
         (["-f", "load.py", "scenario.yml"], 2, "exclude each other"),
+        (["-h"], 0, "As Locust has them (without a scenario also LOCUST_… and locust.conf) "),
         (["load.py"], 2, "load.py: a locustfile is no scenario\npiswarm run -f load.py"),
         (["-f", "scenario.yml"], 2, "-f scenario.yml: a scenario is no locustfile\npiswarm run scenario.yml"),
         (["-f", "load.py", "-t", "5s", "-t", "5s", "--duration", "5s"], 2, "--duration and --run-time are the same"),
