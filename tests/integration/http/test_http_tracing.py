@@ -233,7 +233,7 @@ def test_the_exporting_process_ends_with_its_worker(collector: Collector) -> Non
     code = (
         "import sys, time\n"
         "from worker.tracing.tracer import SpanPipe\n"
-        "from worker.wire.messages import Tracing\n"
+        "from worker.wire.work import Tracing\n"
         "pipe = SpanPipe(Tracing(sys.argv[1]), 'a-run')\n"
         "print(pipe._process.pid, flush=True)\n"
         "time.sleep(60)\n"
