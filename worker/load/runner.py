@@ -359,6 +359,7 @@ class FleetWorker(UserRunner):
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, tb: Any) -> None:
         user = getattr(user_instance, "user", user_instance)  # what fires this in a task is the task set
+        user.counted_error = exception
         self.recorder.note_exception(type(user).__name__, exception, tb)
 
     def _report(self, *, final: bool = False) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import gevent
+from locust.exception import StopTest, StopUser
 from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
@@ -137,6 +138,13 @@ class UserRunner(WorkerRunner):
             except (SystemExit, KeyboardInterrupt) as error:
                 logger.exception("the code of a user of class %s wants to end the process: the user is ended", name)
                 self.environment.events.user_error.fire(user_instance=user, exception=error, tb=error.__traceback__)
+            except (StopUser, StopTest):
+                raise
+            except Exception as error:
+                # Locust tells of what a task or on_start raises, but not of what wait_time raises after that, or on_stop.
+                if error is not vars(user).get("counted_error"):
+                    self.environment.events.user_error.fire(user_instance=user, exception=error, tb=error.__traceback__)
+                raise
             finally:
                 if not vars(user).get("_stop_ordered"):
                     self.ended[name] += 1

@@ -26,6 +26,17 @@ class AfterRequest(Sound):
         self.client.get("/health")
         {}["id"]
 
+class Restless(HttpUser):
+    wait_time = 1
+
+    @task
+    def broken(self):
+        raise LookupError("in a task")
+
+class Unstoppable(Sound):
+    def on_stop(self):
+        raise LookupError("at the end")
+
 class NeverMade(Sound):
     def __init__(self, environment):
         super().__init__(environment)
@@ -70,6 +81,23 @@ def test_users_that_call_sys_exit_end_themselves_alone_and_fail_the_run(
     assert row["count"] >= 4
     assert finished.result["nodes"]["lost"] == 0
     assert finished.result["requests"]["total"] > 100
+
+
+@pytest.mark.parametrize(
+    ("other", "raised"),
+    [
+        ("Restless", {"LookupError: in a task", "TypeError: 'int' object is not callable"}),
+        ("Unstoppable", {"LookupError: at the end"}),
+    ],
+)
+def test_what_ends_a_user_beside_its_tasks_is_told(
+    piswarm: Piswarm, target: Target, tmp_path: Path, other: str, raised: set[str]
+) -> None:
+    """What the pause after a failed task raises, or on_stop, is an exception of the run, once for each user."""
+    finished = run_with(piswarm, target, tmp_path, other)
+    assert finished.status == 1, finished.output
+    rows = {f"{row['type']}: {row['message']}": row["count"] for row in finished.result["exceptions"]}
+    assert rows == dict.fromkeys(raised, 4)
 
 
 def test_an_exception_in_a_task_fails_the_run_and_is_told_with_its_place(
