@@ -139,7 +139,7 @@ def unused_shapes(facts: ProjectFacts) -> list[Finding]:
 def _check_users(file: Path, facts: ProjectFacts, scenario: Scenario) -> list[Finding]:
     own = {name: share for name, share in facts.shares.items() if name in scenario.users}
     hosts = {name: host for name, host in facts.hosts.items() if name in scenario.users}
-    tags = {name: facts.by_name[name].tags for name in scenario.users}
+    tags = {name: facts.by_name[name].task_tags for name in scenario.users}
     return [
         *(unused_shapes(facts) if scenario.shape is None else []),
         *([] if scenario.hosts else check_hosts(file, hosts, scenario.target)),

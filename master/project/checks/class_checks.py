@@ -19,28 +19,29 @@ def check_hosts(file: Path, hosts: Mapping[str, str], target: str) -> list[Findi
 
 def check_tags(
     file: Path,
-    tags_of: Mapping[str, Collection[str]],
+    tags_of: Mapping[str, Collection[Collection[str]]],
     tags: Collection[str] | None,
     exclude_tags: Collection[str] | None,
 ) -> list[Finding]:
-    """Tags that choose no task of the classes that run, `tags_of`, and classes that are left without a task."""
-    all_tags = {tag for each in tags_of.values() for tag in each}
+    """Tags that choose no task of the classes that run, and classes that are left without a task; `tags_of` has those of each task."""
+    all_tags = {tag for tasks in tags_of.values() for task in tasks for tag in task}
     found = [
         warned(f"{key}: {tag!r} is on no task", f"There are: {', '.join(sorted(all_tags)) or 'none'}.", file)
         for key, given in (("tags", tags), ("exclude_tags", exclude_tags))
         for tag in given or ()
         if tag not in all_tags
     ]
-    if tags:
-        found += [
-            refused(
-                f"{name} has no task with one of the tags {', '.join(tags)}",
-                f"Its tags: {', '.join(sorted(own)) or 'none'}. Name the other classes alone: in `users`, or with -f at the end of the command.",
-                file,
-            )
-            for name, own in tags_of.items()
-            if not {*own} & {*tags}
-        ]
+    for name, tasks in tags_of.items():
+        wanted = [task for task in tasks if not tags or {*task} & {*tags}]
+        if tags and not wanted:
+            what = f"{name} has no task with one of the tags {', '.join(tags)}"
+        elif wanted and all({*task} & {*(exclude_tags or ())} for task in wanted):
+            what = f"{name} has no task without one of the excluded tags {', '.join(exclude_tags or ())}"
+        else:
+            continue
+        own = ", ".join(sorted({tag for task in tasks for tag in task})) or "none"
+        remedy = f"Its tags: {own}. Name the other classes alone: in `users`, or with -f at the end of the command."
+        found.append(refused(what, remedy, file))
     return found
 
 

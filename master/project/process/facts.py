@@ -30,8 +30,8 @@ class ClassFacts(msgspec.Struct, frozen=True, kw_only=True):
     needs_target_password: bool = False
     missing_driver: str = ""
     """What it needs of a database's drivers that is not installed on this machine."""
-    tags: frozenset[str] = frozenset()
-    """Tags of its tasks, in whatever depth of task sets."""
+    task_tags: frozenset[frozenset[str]] = frozenset()
+    """The sets of tags that its tasks have, in whatever depth of task sets; an empty one where a task has none."""
 
 
 class ShapeFacts(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 import locust
-from locust import TaskSet, User
+from locust import User
 
 from master.errors import InputError
 from master.project.checks.all_checks import check_locustfile, import_checked
@@ -110,7 +110,7 @@ def _class_facts(name: str, user_class: type[User], *, has_tasks: bool, has_own_
         makes_spans=issubclass(user_class, HttpUser),
         needs_target_password=bool(getattr(user_class, "needs_target_password", False)),
         missing_driver=missing_driver,
-        tags=frozenset(_tags(user_class, ())),
+        task_tags=frozenset(_task_tags(user_class, ())),
     )
 
 
@@ -118,8 +118,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e9
 
 
-def _tags(holder: type, above: tuple[type, ...]) -> Iterator[str]:
+def _task_tags(holder: type, above: tuple[type, ...]) -> Iterator[frozenset[str]]:
+    """Of each task the tags by which Locust's `filter_tasks_by_tags` judges it: a task set goes by those in it."""
     for task in getattr(holder, "tasks", []):
-        yield from map(str, getattr(task, "locust_tag_set", ()))
-        if isinstance(task, type) and issubclass(task, TaskSet) and task not in above:
-            yield from _tags(task, (*above, task))
+        if not hasattr(task, "tasks"):
+            yield frozenset(map(str, getattr(task, "locust_tag_set", ())))
+        elif task not in above:
+            yield from _task_tags(task, (*above, task))

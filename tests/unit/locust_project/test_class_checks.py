@@ -61,7 +61,11 @@ def test_fixed_counts_of_classes_are_told_of_where_the_scenarios_are_others() ->
         (None, None, []),
         (("a",), None, [(REFUSED, "C has no task with one of the tags a")]),
         (("a", "b", "x"), None, [(WARNED, "tags: 'x' is on no task"), (REFUSED, "C has no task")]),
-        (None, ("a", "x"), [(WARNED, "exclude_tags: 'x' is on no task")]),
+        (None, ("b", "x"), [(WARNED, "exclude_tags: 'x' is on no task")]),
+        (None, ("a",), [(REFUSED, "B has no task without one of the excluded tags a")]),
+        (("a", "b"), ("b",), [(REFUSED, "C has no task with")]),
+        (("b",), ("a",), [(REFUSED, "B has no task with one"), (REFUSED, "C has no task with one")]),
+        (("a",), ("a",), [(REFUSED, f"{name} has no task") for name in "ABC"]),
         ((), (), []),
     ],
 )
@@ -69,7 +73,7 @@ def test_tags_that_choose_nothing_are_named(
     tags: tuple[str, ...] | None, exclude_tags: tuple[str, ...] | None, found: list[tuple[Severity, str]]
 ) -> None:
     """A tag on no task is a warning, and a class that a choice leaves without a task is refused."""
-    findings = check_tags(FILE, {"A": {"a", "b"}, "B": {"a"}, "C": set()}, tags, exclude_tags)
+    findings = check_tags(FILE, {"A": [{"a"}, {"b"}], "B": [{"a"}], "C": [set()]}, tags, exclude_tags)
     assert [
         (finding.severity, finding.what[: len(what)]) for finding, (_, what) in zip(findings, found, strict=True)
     ] == found
@@ -77,6 +81,6 @@ def test_tags_that_choose_nothing_are_named(
 
 def test_a_class_without_a_wanted_tag_is_refused_with_the_tags_that_it_has() -> None:
     """Who misspells a tag sees those that there are, and what to do with a locustfile alone as with a scenario."""
-    (_, refusal) = check_tags(FILE, {"A": {"read", "raw"}}, ("raed",), None)
+    (_, refusal) = check_tags(FILE, {"A": [{"read", "raw"}]}, ("raed",), None)
     assert "Its tags: raw, read." in refusal.remedy
     assert "`users`, or with -f" in refusal.remedy

@@ -106,6 +106,9 @@ class Shop(http.HttpUser):
         @task
         def buy(self): pass
 
+        @task
+        def look(self): pass
+
 class Idle(User):
     fixed_count = 2
 
@@ -117,12 +120,12 @@ class Steps(LoadTestShape):
 """,
     )
     shop, idle = facts.by_name["Shop"], facts.by_name["Idle"]
-    assert (shop.weight, shop.host, shop.has_tasks, shop.makes_spans, shop.tags) == (
+    assert (shop.weight, shop.host, shop.has_tasks, shop.makes_spans, shop.task_tags) == (
         3,
         "http://shop.test",
         True,
         True,
-        {"slow"},
+        {frozenset({"slow"}), frozenset()},
     )
     assert (idle.fixed_count, idle.has_tasks, idle.host) == (2, False, None)
     assert facts.unfit_users.with_own_loop == {"Looping"}
