@@ -22,9 +22,29 @@ SHOWN_NODES = 3
 
 def print_summary(console: Console, result: Result, directory: RunDirectory) -> None:
     """Print the verdict, what it rests on, and where the rest is."""
-    simulated = " simulated" if result.nodes.simulated else ""
     figures = Table.grid(padding=(0, 2))
     figures.add_column(style="dim")
+    # A run that was aborted before its load has no figures, and a row for each that says so would hide why.
+    measured = result.verdict != "ABORTED" or result.requests.total > 0 or result.users.peak > 0
+    if measured:
+        _add_figures(figures, result)
+    _add_notes(figures, result)
+    console.print()
+    console.print(figures, highlight=False)
+    if measured:
+        for table in tables_of(result):
+            console.print()
+            console.print(table, highlight=False)
+        console.print()
+        console.print(_rules(result), highlight=False)
+        console.print()
+    said = Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}")
+    console.print(said, soft_wrap=not console.is_terminal)  # in a log it is one line, for programs to find
+    console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _add_figures(figures: Table, result: Result) -> None:
+    simulated = " simulated" if result.nodes.simulated else ""
     for name, value in (
         *(_arrivals(result.load) if result.load.model == "open" else []),
         ("requests", _requests(result.requests)),
@@ -41,12 +61,10 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         figures.add_row(name, value)
     if result.target_figures is not None:
         figures.add_row("target", target_text(result.target_figures))
-    _add_notes(figures, result)
-    console.print()
-    console.print(figures, highlight=False)
-    for table in tables_of(result):
-        console.print()
-        console.print(table, highlight=False)
+
+
+def _rules(result: Result) -> Table:
+    """Thresholds and validity checks, a row each."""
     rules = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     for heading in ("", "threshold or check", "observed", "limit", "nodes beyond it"):
         rules.add_column(heading)
@@ -56,12 +74,7 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
         rules.add_row(
             _rule_mark(result, check), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES)
         )
-    console.print()
-    console.print(rules, highlight=False)
-    console.print()
-    said = Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}")
-    console.print(said, soft_wrap=not console.is_terminal)  # in a log it is one line, for programs to find
-    console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
+    return rules
 
 
 def _add_notes(figures: Table, result: Result) -> None:

@@ -68,6 +68,17 @@ def test_a_run_that_measured_nothing_claims_nothing(tmp_path: Path) -> None:
     assert "latency ms no data own lag ms no data users" in text
 
 
+def test_a_run_that_was_aborted_before_its_load_says_why_and_no_more(tmp_path: Path) -> None:
+    """Rows without data do not hide the reason of a run that was aborted before it had a user; warnings are said."""
+    what = result("ABORTED")
+    what.requests = msgspec.structs.replace(what.requests, total=0)
+    what.users = msgspec.structs.replace(what.users, peak=0)
+    what.warnings = ["no password is known"]
+    text = printed(what, tmp_path)
+    assert text.startswith("warning no password is known ABORTED")
+    assert what.thresholds[0].rule not in text
+
+
 def test_an_endpoint_with_brackets_in_its_name_is_printed_as_it_is(tmp_path: Path) -> None:
     """An endpoint's name with brackets is printed literally, neither as markup nor as an error."""
     what = result()
