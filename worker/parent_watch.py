@@ -8,6 +8,7 @@ may outlive the other, when there was no message of a controller for that time. 
 from __future__ import annotations
 
 import _thread
+import ctypes
 import logging
 import os
 import signal
@@ -22,7 +23,17 @@ from worker.streams import guard_streams
 
 T = TypeVar("T")
 
+_PR_SET_PDEATHSIG = 1
 _last_contact_s = time.monotonic()
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when the thread that has started it ends (prctl(2), PR_SET_PDEATHSIG).
+
+    For processes that run an operator's code: what holds the interpreter, in a regular expression say, keeps the thread of
+    `read_orders` from running. One whose parent has gone before this call is ended by that thread.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def note_contact() -> None:

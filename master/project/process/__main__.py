@@ -22,12 +22,13 @@ from master.project.process.master_side import MasterSide
 from master.project.process.messages import Importing, Inspected, ProcessOrders, Refused, ToProcess, decode_to_process
 from master.scenario import LocustProject
 from worker.load.process.output import stamp_output
-from worker.parent_watch import read_orders
+from worker.parent_watch import end_with_parent, read_orders
 from worker.secret_values import keep_secret, without_secrets
 
 
 def main() -> None:
     """Import the project, say what is in it, and stay until the controller closes the socket."""
+    end_with_parent()
     native = monkey.get_original("_thread", "start_new_thread"), monkey.get_original("time", "sleep")
     output = Path("/proc/self/fd/1").readlink()
     orders = read_orders(ProcessOrders, *native)

@@ -38,14 +38,22 @@ def test_an_import_that_ends_its_process_is_refused_and_leaves_nothing(
     assert list(own_tmp.glob("piswarm-project-*")) == []
 
 
-@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGKILL])
-def test_a_hanging_import_can_be_interrupted(piswarm: Piswarm, tmp_path: Path, interrupt: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("interrupt", "hang"),
+    [
+        (signal.SIGINT, "while True:\n    pass\n"),
+        (signal.SIGKILL, "while True:\n    pass\n"),
+        (signal.SIGKILL, "import re\nre.match('(a+)+$', 100 * 'a' + 'b')\n"),
+    ],
+    ids=["interrupted", "killed", "killed while the interpreter is held"],
+)
+def test_a_hanging_import_can_be_interrupted(
+    piswarm: Piswarm, tmp_path: Path, interrupt: signal.Signals, hang: str
+) -> None:
     """While an import hangs Ctrl-C ends the command with status 4 and one line; killed, it leaves no process behind either."""
     hung = tmp_path / "hung"
     os.mkfifo(hung)
-    (tmp_path / "own.py").write_text(
-        CLASS + f"import time\nopen({str(hung)!r}, 'w').close()\nwhile True:\n    pass\n", encoding="utf-8"
-    )
+    (tmp_path / "own.py").write_text(CLASS + f"import time\nopen({str(hung)!r}, 'w').close()\n{hang}", encoding="utf-8")
     started = piswarm.start(piswarm.scenario(locustfile="own.py"))
     hung.read_text()  # waits until the import has come there
     family = started.family()[1:]
