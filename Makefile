@@ -17,7 +17,7 @@ PARITY ?=
 
 # How many tests run at once. Most wait for processes rather than for a core; the long ones begin, so that short ones fill up the end.
 # Those of truth measure, and are alone.
-SIDE_BY_SIDE ?= 6
+SIDE_BY_SIDE ?= 4
 # What `make test-fleet` runs, such as FLEET=tests/fleet/test_real_run.py.
 FLEET ?= tests/fleet
 

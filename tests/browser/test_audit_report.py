@@ -81,9 +81,9 @@ def test_the_figures_come_first(page: Page, report: Path) -> None:
     """The pass rate and the number of findings of each severity stand above the findings, the worst of which is the first."""
     page.goto(report.as_uri())
     labels = page.locator("dt").all_inner_texts()
-    assert labels == ["Checks passed", "critical", "high", "medium", "low", "info"]
-    rate, *counts = page.locator("dd").all_inner_texts()
-    assert rate == "27 %"
+    assert labels == ["Checks passed", "Checks ended", "critical", "high", "medium", "low", "info"]
+    rate, ended, *counts = page.locator("dd").all_inner_texts()
+    assert (rate, ended) == ("27 %", "11 of 17")
     assert sum(map(int, counts)) == page.locator("article").count() > 0
     severities = page.locator(".severity").all_text_contents()
     assert severities == sorted(severities, key=labels.index)

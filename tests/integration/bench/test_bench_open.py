@@ -22,6 +22,7 @@ needs_cores = pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reaso
 
 
 @needs_cores
+@pytest.mark.timeout(420)  # five tools, one after the other
 def test_every_tool_is_measured_and_shown(tmp_path: Path) -> None:
     """Table, document and picture have each tool, with the figures of the document; a difference beyond the bound is status 1."""
     out = tmp_path / "new" / "open.json"

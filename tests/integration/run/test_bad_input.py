@@ -182,7 +182,7 @@ def test_an_interrupt_before_the_start_is_no_broken_threshold(piswarm: Piswarm) 
     """Ctrl-C while the locustfile is read ends with the status of ABORTED, and not with that of FAIL."""
     scenario = piswarm.scenario()
     (scenario.parent / "visitors.py").write_text(
-        "import os, signal\nos.kill(os.getppid(), signal.SIGINT)\n", encoding="utf-8"
+        "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\ntime.sleep(60)\n", encoding="utf-8"
     )
     finished = piswarm.run(scenario)
     assert_refused(finished, 4, "interrupted before anything was started")

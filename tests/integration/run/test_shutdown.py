@@ -16,8 +16,8 @@ import locust, sys
 from master.cli import main
 from master.errors import InputError
 from master.fleet.master import FleetMaster
-from master.run.start.new_run import fleet as start_fleet
 from master.run.processes.local import LocalProcesses
+from master.run.start import fleet as start_fleet
 
 def fail(*arguments, **options):
     raise {error}

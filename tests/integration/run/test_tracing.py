@@ -28,7 +28,9 @@ class Visitor(HttpUser):
 def run(piswarm: Piswarm, tmp_path: Path, endpoint: str, sample: str = "100 %") -> Finished:
     """A run on the embedded target, traced to `endpoint`."""
     scenario = piswarm.scenario(
-        tracing={"endpoint": endpoint, "sample": sample}, load=[{"users": 8, "spawn_rate": 20, "hold": "5s"}]
+        tracing={"endpoint": endpoint, "sample": sample},
+        load=[{"users": 8, "spawn_rate": 20, "hold": "5s"}],
+        nodes={"expect": 4},
     )
     (tmp_path / "visitors.py").write_text(LOCUSTFILE)
     return piswarm.run(scenario)
