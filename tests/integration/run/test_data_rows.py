@@ -188,7 +188,7 @@ def test_rows_of_nodes_that_freeze_return_or_lose_a_worker_in_the_open_model(
     assert count - data["unsure"] - 12 <= len(seen) <= count
     assert data["used"] + data["unsure"] == count
     assert data["ended_s"] is not None
-    assert finished.result["duration_s"] < 60
+    assert finished.result["duration_s"] < 91  # the load's own length: the end of the rows came first
     assert finished.result["reason"]
     assert finished.result["verdict"] != "ABORTED"
     assert next(event.detail for event in events(started.directory) if event.kind == "data ended").startswith(
