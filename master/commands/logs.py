@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from master.commands.arguments import NamedRun
 from master.errors import InputError
 from worker import streams
 
@@ -17,14 +17,7 @@ EPILOG = (
 
 
 def logs(
-    directory: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="The run directory. [dim]\\[default: the newest one in runs/][/dim]",
-            show_default=False,
-        ),
-    ] = None,
+    directory: NamedRun = None,
     *,
     node: Annotated[
         list[str] | None,

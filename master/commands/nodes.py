@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from master.commands.arguments import NamedRun
 from master.errors import InputError
 from master.nodes.now import Column
 from worker import streams
@@ -19,14 +19,7 @@ EPILOG = (
 
 
 def nodes(
-    directory: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="The run directory. [dim]\\[default: the newest one in runs/][/dim]",
-            show_default=False,
-        ),
-    ] = None,
+    directory: NamedRun = None,
     *,
     sort: Annotated[Column, typer.Option(help="Sort by this column; what is unknown comes last.")] = Column.NODE,
     reverse: Annotated[bool, typer.Option("--reverse", help="The largest first.")] = False,

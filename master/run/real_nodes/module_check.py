@@ -7,7 +7,7 @@ from pathlib import Path
 
 from master.errors import AbortError, list_faults
 from master.fleet.registry import Node
-from master.run.real_nodes.tracing_check import MAX_NAMES, NAMING_S
+from master.run.real_nodes.naming import Naming, names_shown
 from worker.wire.messages import Facts
 
 
@@ -17,7 +17,7 @@ class ModuleCheck:
     def __init__(self, needed: Mapping[str, tuple[Path, int]]) -> None:
         """`needed` has the place that imports each module."""
         self._needed = needed
-        self._first_s: float | None = None
+        self._naming = Naming()
 
     def lacking(self, facts: Facts | None) -> list[str]:
         """The modules that a node lacks; none where it is not known what it has."""
@@ -31,23 +31,15 @@ class ModuleCheck:
         for name, node in nodes.items():
             for module in self.lacking(node.facts):
                 without.setdefault(module, []).append(name)
-        if not without:
-            return
-        if self._first_s is None:
-            self._first_s = now_s
-        if begins or now_s >= self._first_s + NAMING_S or all(node.facts is not None for node in nodes.values()):
+        if without and self._naming.due(nodes, now_s, begins=begins):
             raise self._refusal(without)
 
     def _refusal(self, without: Mapping[str, list[str]]) -> AbortError:
         rows = [
-            f"{self._needed[module][0]}:{self._needed[module][1]}: imports {module}, which is not installed on {_shown(names)}"
+            f"{self._needed[module][0]}:{self._needed[module][1]}: imports {module}, which is not installed on {names_shown(names)}"
             for module, names in without.items()
         ]
         return AbortError(
             rows[0] if len(rows) == 1 else f"nodes lack {len(rows)} packages\n{list_faults(rows, len(rows))}",
             hint="Deploy what is missing, pinned and with hashes: fab deploy-workers --requirements FILE. No worker was started.",
         )
-
-
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")

@@ -9,7 +9,7 @@ from master.errors import AbortError
 from master.fleet.registry import Node
 from master.project.checks.needed_modules import needed_modules
 from master.run.real_nodes.module_check import ModuleCheck
-from master.run.real_nodes.tracing_check import NAMING_S
+from master.run.real_nodes.naming import NAMING_S
 from master.scenario import LocustProject
 from worker.telemetry.modules import importable_modules
 from worker.wire.messages import Facts

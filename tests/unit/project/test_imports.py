@@ -63,6 +63,7 @@ PURE = (
     "master.project.process.facts",
     "master.project.process.figures",
     "master.run.real_nodes.module_check",
+    "master.run.real_nodes.naming",
     "master.scenario",
     "master.services.addresses",
     "master.services.health.assessment",

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from master.errors import AbortError
 from master.fleet.registry import Node
-from master.run.real_nodes.tracing_check import NAMING_S, TracingCheck
+from master.run.real_nodes.naming import NAMING_S
+from master.run.real_nodes.tracing_check import TracingCheck
 from worker.wire.messages import Facts
 
 FACTS = Facts(
