@@ -1,0 +1,42 @@
+"""result.json: the outcome of a run, schema `piswarm/result/1`.
+
+`requests` and each endpoint's `total` and `failed` count the whole run, ramps and stopping included, so that they can be held
+against what the target counted. Rates, percentiles, thresholds and validity speak of the steady part alone (the holds of the
+stages), and of requests measured while their node was fit.
+"""
+
+from master.judge.result.data import DataResult
+from master.judge.result.fleet import ClockOffset, Excluded, Nodes
+from master.judge.result.json_values import for_json
+from master.judge.result.latency import Latency
+from master.judge.result.load import ClassLoad, Load, Missed, Users
+from master.judge.result.requests import EndpointResult, ErrorResult, ExceptionResult, InFlight, Requests
+from master.judge.result.result import SCHEMA, Gap, Result, Versions
+from master.judge.result.rules import NO_DATA, ThresholdResult, ValidityResult
+from master.judge.result.target import TargetFigures
+
+__all__ = [
+    "NO_DATA",
+    "SCHEMA",
+    "ClassLoad",
+    "ClockOffset",
+    "DataResult",
+    "EndpointResult",
+    "ErrorResult",
+    "ExceptionResult",
+    "Excluded",
+    "Gap",
+    "InFlight",
+    "Latency",
+    "Load",
+    "Missed",
+    "Nodes",
+    "Requests",
+    "Result",
+    "TargetFigures",
+    "ThresholdResult",
+    "Users",
+    "ValidityResult",
+    "Versions",
+    "for_json",
+]
