@@ -39,6 +39,7 @@ PURE = (
     "worker.wire.reports",
     "worker.wire.rows",
     "worker.wire.work",
+    "master.analysis",
     "master.audit.answer",
     "master.audit.budget",
     "master.audit.example",
