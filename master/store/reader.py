@@ -15,6 +15,7 @@ import msgspec
 from master.store.file import open_existing
 from master.store.rows import (
     ErrorRow,
+    ErrorSpan,
     Event,
     ExceptionRow,
     FitnessRow,
@@ -283,6 +284,13 @@ class StoreReader:
     def errors(self) -> list[ErrorRow]:
         """Errors, the most frequent first."""
         return [ErrorRow(*row) for row in self._db.execute("SELECT * FROM errors ORDER BY count DESC, first_s")]
+
+    def errors_over_time(self) -> Iterator[ErrorSpan]:
+        """How often errors of each kind were reported, span by span; of what was reported before the last commit."""
+        rows = self._db.execute(
+            "SELECT start_s, error, count FROM error_counts JOIN error_kinds ON error_kinds.id = kind ORDER BY start_s, kind"
+        )
+        return (ErrorSpan(*row) for row in rows)
 
     def exceptions_total(self) -> int:
         """How many exceptions users' code let through in the whole run."""

@@ -9,6 +9,10 @@ CONTROLLER = "controller"
 CHECKPOINT_KEY = "checkpoint"
 """The key in `meta` of the state from which another controller resumes the run, written once a second."""
 
+ERROR_SPAN_S = 10
+"""Errors over time are counted in spans of so many seconds from the start of the run: short enough to see beside which event they
+began, and with the 100 kinds that are kept apart 9 MB a day at most."""
+
 
 class SecondRow(NamedTuple):
     """The state of the run in one second."""
@@ -116,6 +120,14 @@ class ErrorRow(NamedTuple):
     error: str
     occurrences: int
     first_s: float
+
+
+class ErrorSpan(NamedTuple):
+    """How often one kind of error, which is its text at whatever endpoint, was reported of [start_s, start_s + ERROR_SPAN_S)."""
+
+    start_s: int
+    error: str
+    occurrences: int
 
 
 class ExceptionRow(NamedTuple):

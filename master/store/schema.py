@@ -1,6 +1,6 @@
 """The tables of run.db, and the version of what they hold."""
 
-VERSION = 6
+VERSION = 7
 """Of the tables in run.db (PRAGMA user_version). Raise it with every change of what they hold."""
 
 SCHEMA = """
@@ -80,6 +80,12 @@ CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, deta
 CREATE TABLE errors (
     method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,
     PRIMARY KEY (method, name, error)
+) WITHOUT ROWID;
+-- Errors over time: how often each kind, which is an error's text at whatever endpoint, was reported of [start_s, start_s + ERROR_SPAN_S).
+CREATE TABLE error_kinds (id INTEGER PRIMARY KEY, error TEXT NOT NULL UNIQUE);
+CREATE TABLE error_counts (
+    start_s INTEGER NOT NULL, kind INTEGER NOT NULL REFERENCES error_kinds, count INTEGER NOT NULL,
+    PRIMARY KEY (start_s, kind)
 ) WITHOUT ROWID;
 -- Exceptions that the code of users let through: where, with the source line, and how often.
 CREATE TABLE exceptions (

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import msgspec
 
 from master.store.file import open_existing, unreadable
 from master.store.reader import ARRIVAL_COLUMNS, TALLY_COLUMNS, StoreReader, decode_tally
-from master.store.rows import ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, TargetRow
+from master.store.rows import ERROR_SPAN_S, ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, TargetRow
 from master.store.schema import SCHEMA, VERSION
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
@@ -21,6 +22,9 @@ from worker.wire.messages import Facts, Reading
 
 MAX_ERRORS = 1000
 """Different errors kept; further ones count under one name."""
+MAX_ERROR_KINDS = 100
+"""Kinds of errors that are kept apart over time; further ones count as FURTHER_KINDS."""
+FURTHER_KINDS = f"further kinds (only {MAX_ERROR_KINDS} are kept apart over time)"
 MAX_ENDPOINTS = 1000
 """Endpoints kept; requests to further ones count for one, OTHER."""
 OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept)")
@@ -47,6 +51,9 @@ class Store(StoreReader):
         self._endpoints: dict[Endpoint, int] = {}
         self._reserved = frozenset(reserved)
         self._errors: set[tuple[str, str, str]] = set()
+        self._error_kinds: dict[str, int] = {}
+        self._error_counts: Counter[tuple[int, int]] = Counter()
+        """What is not in run.db yet, by start of the span and kind: many workers report the same error in one second."""
         self._exceptions: set[tuple[str, ...]] = set()
         self._events = 0
         self._further_event: Event | None = None
@@ -65,6 +72,7 @@ class Store(StoreReader):
         self._nodes.update(self._db.execute("SELECT name, id FROM nodes"))
         self._endpoints.update({(m, n): i for m, n, i in self._db.execute("SELECT method, name, id FROM endpoints")})
         self._errors.update(self._db.execute("SELECT method, name, error FROM errors"))
+        self._error_kinds.update(self._db.execute("SELECT error, id FROM error_kinds"))
         self._exceptions.update(self._db.execute("SELECT user_class, type, message, place, line FROM exceptions"))
         (kept,) = self._db.execute("SELECT count(*) FROM events WHERE kind != ?", (FURTHER_EVENTS,)).fetchone()
         further = self.meta(FURTHER_EVENTS)
@@ -109,6 +117,7 @@ class Store(StoreReader):
         if self._further_event is not None:
             self._put_further_events(self._further_event)
             self._further_event = None
+        self._put_error_counts()
         self._db.commit()
 
     def put_meta(self, key: str, value: object) -> None:
@@ -297,7 +306,11 @@ class Store(StoreReader):
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (latest.offset_s, FURTHER_EVENTS, None, more))
 
     def add_error(self, row: ErrorRow) -> None:
-        """Count errors; beyond MAX_ERRORS different ones they share one row."""
+        """Count errors, in all and in the span of time that `first_s` is in.
+
+        Beyond MAX_ERRORS different ones they share one row, beyond MAX_ERROR_KINDS different texts one line over time.
+        """
+        self._count_over_time(int(row.first_s), row.error, row.occurrences)
         key = (row.method, row.name, row.error)
         if key not in self._errors:
             if len(self._errors) >= MAX_ERRORS:
@@ -309,6 +322,23 @@ class Store(StoreReader):
             " ON CONFLICT DO UPDATE SET count = count + excluded.count, first_s = min(first_s, excluded.first_s)",
             row,
         )
+
+    def _count_over_time(self, second: int, error: str, occurrences: int) -> None:
+        kind = self._error_kinds.get(error)
+        if kind is None and len(self._error_kinds) >= MAX_ERROR_KINDS:
+            error = FURTHER_KINDS
+            kind = self._error_kinds.get(error)
+        if kind is None:
+            (kind,) = self._db.execute("INSERT INTO error_kinds (error) VALUES (?) RETURNING id", (error,)).fetchone()
+            self._error_kinds[error] = kind
+        self._error_counts[second - second % ERROR_SPAN_S, kind] += occurrences
+
+    def _put_error_counts(self) -> None:
+        self._db.executemany(
+            "INSERT INTO error_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            ((*key, count) for key, count in self._error_counts.items()),
+        )
+        self._error_counts.clear()
 
     def add_exception(self, row: ExceptionRow) -> None:
         """Count exceptions in users' code; beyond MAX_ERRORS different ones they share one row."""

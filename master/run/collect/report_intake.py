@@ -144,9 +144,11 @@ class ReportIntake:
         limits = self._credible.limits(worker, node.facts, now_s)
         offset_s, began_s = self._timeline.offset_s(now_s), self._timeline.began_s
         self._data.report(worker, report.incarnation, report.rows, offset_s)
+        # When it was made: a report may have waited for a lost connection to come back.
+        made_s = offset_s if began_s is None else min(offset_s, max(0.0, node.clock.to_local(report.sent_s) - began_s))
         for error in self._credible.counts(worker, report.errors, report, limits):
             method, endpoint, text = map(printable, (error.method, error.name, error.error))
-            self._store.add_error(ErrorRow(method, endpoint, text, error.count, offset_s))
+            self._store.add_error(ErrorRow(method, endpoint, text, error.count, made_s))
             if self.project is not None:
                 self.project.on_error(method, endpoint, text, error.count)
         if began_s is None:

@@ -16,12 +16,15 @@ from master.errors import InputError
 from master.store import (
     FOLD_AGAIN_S,
     FURTHER_EVENTS,
+    FURTHER_KINDS,
     MAX_ENDPOINTS,
+    MAX_ERROR_KINDS,
     MAX_ERRORS,
     MAX_EVENTS,
     OTHER,
     VERSION,
     ErrorRow,
+    ErrorSpan,
     Event,
     FitnessRow,
     SampleGroup,
@@ -273,6 +276,25 @@ def test_errors_add_up_and_their_kinds_are_bounded(store: Store) -> None:
     assert rows[0] == ErrorRow("GET", "/a", "error 7", 10, 0.5)
     assert rows[1].error.startswith("further errors")
     assert (rows[1].occurrences, rows[1].first_s) == (5, MAX_ERRORS + 1.0)
+
+
+def test_errors_over_time_are_counted_by_kind_and_span(path: Path) -> None:
+    """An error's text counts in its span of time at whatever endpoint, also after a resume, and beyond the cap further texts share one."""
+    store = Store(path, create=True)
+    store.add_error(ErrorRow("GET", "/a", "status 500", 2, 9.9))
+    store.add_error(ErrorRow("GET", "/b", "status 500", 3, 0.0))
+    store.add_error(ErrorRow("GET", "/a", "status 500", 4, 10.0))
+    store.close()
+    store = Store(path)
+    store.add_error(ErrorRow("GET", "/a", "status 500", 1, 19.0))
+    for number in range(MAX_ERROR_KINDS + 2):
+        store.add_error(ErrorRow("GET", "/a", f"error {number}", 7, 31.0))
+    store.commit()
+    found = list(store.errors_over_time())
+    assert found[:2] == [ErrorSpan(0, "status 500", 5), ErrorSpan(10, "status 500", 5)]
+    assert found[-1] == ErrorSpan(30, FURTHER_KINDS, 3 * 7)
+    assert len(found) == 2 + MAX_ERROR_KINDS
+    store.close()
 
 
 def test_endpoints_beyond_the_most_count_for_one(path: Path) -> None:
