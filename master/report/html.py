@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 from master import formatting
 from master.judge.faults import Faults
 from master.judge.result import Result, for_json
-from master.report.page import page
+from master.report.page.context import page
 from master.report.result_texts import data_text, in_flight_text
 from master.store import Store
 from worker.atomic_write import atomic_write_public

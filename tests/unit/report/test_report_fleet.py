@@ -12,8 +12,8 @@ from report_example import FACTS, PI4, PI5, fill_hot, hot_reading, reading
 
 from master.report.charts import Timeline
 from master.report.fleet import FleetMap, NodeTrack, fleet_map
-from master.report.fleet_makeup import boards
 from master.report.node_comparison import comparison_figure
+from master.report.page.fleet_makeup import boards
 from master.report.series import runs
 from master.report.throttling_table import flagged_nodes, seconds_text, shown_first, throttling_row, throttling_unknown
 from master.store import FitnessRow, SecondRow, Store

@@ -18,8 +18,8 @@ from master.judge.outcome import conclude
 from master.judge.result import Result
 from master.judge.run_facts import CacheCounts
 from master.report.html import render
-from master.report.key_figures import key_figures
-from master.report.page import page
+from master.report.page.context import page
+from master.report.page.key_figures import key_figures
 from master.report.series import Axis, arrival_lines, target_lines
 from master.store import Store
 

@@ -17,7 +17,7 @@ from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, resu
 from master import formatting
 from master.judge.result import ClockOffset, Gap, Result, ValidityResult
 from master.report.html import script_json, write_report
-from master.report.page import MAX_ROWS
+from master.report.page.context import MAX_ROWS
 from master.store import Event, Store
 
 

@@ -1,0 +1,119 @@
+"""What stands on the report's page: everything the template asks for, read from run.db and the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from master import formatting
+from master.judge.faults import Faults
+from master.judge.result import ClockOffset, Gap, Latency, Result
+from master.judge.seconds.unfit_nodes import UnfitNode, unfit_nodes
+from master.report.charts import Timeline
+from master.report.fleet import FleetMap, fleet_map
+from master.report.page.key_figures import key_figures
+from master.report.page.nodes import nodes_section
+from master.report.page.over_time import figures_over_time, stages
+from master.report.series import MAX_POINTS, Axis, runs, steady_spans
+from master.store import ErrorRow, Event, SecondRow, Store
+
+MAX_ROWS = 200
+"""Rows of events, errors and unfit nodes on the page; run.db has all of them."""
+
+EXCLUDING_CHECKS = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "clock_error")
+"""The checks whose limits also decide whether a single second of a worker is excluded."""
+
+MAX_ENDPOINTS = 1000
+
+MAX_NAMED = 10
+"""Gaps, and nodes whose clock is off, that a sentence names; result.json has all of them."""
+
+
+def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
+    """The template's variables; `data` is for the page's script. What can't be worked out is missing from it, and noted in `faults`."""
+    attempt = faults.attempt
+    seconds: list[SecondRow] = attempt("the seconds of the run", store.seconds, [])
+    start_s, end_s = attempt("when the run began and ended", store.extent, (0, 0))
+    axis = Axis.of(start_s, end_s, MAX_POINTS)
+    gaps = [(gap.from_s, gap.to_s) for gap in result.gaps]
+    steady = steady_spans(seconds)
+    time = Timeline(axis, steady, gaps)
+    open_model = result.load.model == "open"
+    over_time = figures_over_time(store, time, seconds, faults, open_model=open_model) if axis.length else []
+    # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
+    samples_end_s = seconds[-1].second + 1 if seconds else end_s
+    nobody = FleetMap(Axis.of(0, 0, 1), 1, [])
+    fleet = attempt("the fleet", lambda: fleet_map(store, start_s, samples_end_s, steady), nobody)
+    events: list[Event] = attempt("what happened", store.events, [])
+    errors: list[ErrorRow] = attempt("the errors", store.errors, [])
+    unfit: list[UnfitNode] = attempt("the nodes that were unfit", lambda: unfit_nodes(store.unfit()), [])
+    nodes = nodes_section(fleet, unfit, steady, gaps, faults)
+    drawn = [*over_time, *nodes.drawn]
+    return {
+        "result": result,
+        "open_model": open_model,
+        "judged": result.verdict in ("PASS", "FAIL"),
+        "key_figures": key_figures(result),
+        "gaps": formatting.listed(_gaps(result.gaps), MAX_NAMED),
+        "clocks_off": formatting.listed(_clocks_off(result.clocks_off), MAX_NAMED),
+        "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
+        "over_time": over_time,
+        "nodes": nodes,
+        "max_rows": MAX_ROWS,
+        "conditions": list(formatting.CONDITIONS.values()),
+        "drawn": drawn,
+        "axis": axis,
+        "endpoints": result.endpoints[:MAX_ENDPOINTS],
+        "latencies": _latencies(result),
+        "differences": _differences(result),
+        "excluded": formatting.share(result.excluded_share),
+        "excluded_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
+        "unfit_limits": [f"{row.check} {row.limit}" for row in result.validity if row.check in EXCLUDING_CHECKS],
+        "errors": errors[:MAX_ROWS],
+        "errors_left": len(errors) - MAX_ROWS,
+        "events": events[:MAX_ROWS],
+        "events_left": len(events) - MAX_ROWS,
+        "scenario_yaml": scenario_yaml,
+        "faults": [*result.faults, *faults.found],
+        "data": {
+            "charts": [figure.chart for figure in drawn],
+            "stages": stages(seconds),
+            "start": start_s,
+            "end": end_s,
+            "gaps": gaps,
+            "fleet": {
+                "nodes": fleet.nodes,
+                "start": fleet.axis.start_s,
+                "step": fleet.axis.step_s,
+                "full_hz": [track.full_hz for track in fleet.tracks],
+                "conditions": [runs(track.conditions) for track in fleet.tracks],
+                "rows": nodes.rows,
+            },
+        },
+    }
+
+
+def _gaps(gaps: list[Gap]) -> list[str]:
+    return [
+        f"from {formatting.moment(gap.from_s)} to {formatting.moment(gap.to_s)} ({formatting.duration(gap.to_s - gap.from_s)})"
+        for gap in gaps
+    ]
+
+
+def _clocks_off(clocks: list[ClockOffset]) -> list[str]:
+    """The worst first."""
+    ordered = sorted(clocks, key=lambda clock: (-abs(clock.offset_s), formatting.natural(clock.node)))
+    return [f"{clock.node} ({formatting.ahead(clock.offset_s)})" for clock in ordered]
+
+
+def _latencies(result: Result) -> list[tuple[str, Latency]]:
+    """With and without the excluded requests; nothing when there were none."""
+    if not result.excluded_share:
+        return []
+    return [("fit nodes only, as above", result.latency_ms), ("all nodes", result.latency_all_ms)]
+
+
+def _differences(result: Result) -> list[str]:
+    """By how much each percentile would be more with the excluded requests."""
+    fit, everything = result.latency_ms, result.latency_all_ms
+    names = ("p50", "p90", "p95", "p99", "p999", "max")
+    return [formatting.difference(getattr(fit, name), getattr(everything, name)) for name in names]
