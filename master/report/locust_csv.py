@@ -103,10 +103,10 @@ def _time(wall_s: float) -> str:
 
 def _seconds(reader: StoreReader) -> Iterator[Second]:
     """What was finished in each second in which anything was, in order of time."""
-    for second, rows in groupby(reader.requests(), key=lambda row: row[0]):
+    for second, rows in groupby(reader.requests(), key=lambda row: row.second):
         found: dict[Endpoint, EndpointStats] = defaultdict(EndpointStats)
-        for _, endpoint, tally, _ in rows:
-            found[endpoint].merge(tally)
+        for row in rows:
+            found[row.endpoint].merge(row.tally)
         yield second, found
 
 

@@ -77,14 +77,14 @@ PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 def request_lines(store: Store, axis: Axis) -> RequestLines:
     """Read all requests once, with the histogram of one span in memory."""
     lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, _no_percentiles(axis), _no_percentiles(axis))
-    for index, rows in groupby(store.requests(), lambda row: axis.index(row[0])):
+    for index, rows in groupby(store.requests(), lambda row: axis.index(row.second)):
         total = failed = 0
         of_fit = EndpointStats()
-        for _, _, tally, fit in rows:
-            total += tally.total
-            failed += tally.failed
-            if fit:
-                of_fit.merge(tally)
+        for row in rows:
+            total += row.tally.total
+            failed += row.tally.failed
+            if row.fit:
+                of_fit.merge(row.tally)
         lines.total_per_s[index] = total / axis.seconds_in(index)
         lines.failed_per_s[index] = failed / axis.seconds_in(index)
         _put_percentiles(lines.percentiles_ms, index, of_fit.histogram)

@@ -98,8 +98,8 @@ class ProjectRun:
     def _feed_stored(self, store: Store) -> None:
         """What was measured before this controller's part of the run belongs to the statistics, too."""
         if self._parts.prepared.checkpoint is not None:
-            for second, endpoint, tally, _ in store.requests():
-                self._figures.add_requests(second, endpoint, tally)
+            for requests in store.requests():
+                self._figures.add_requests(requests.second, requests.endpoint, requests.tally)
             for row in store.errors():
                 self._figures.add_error(row.method, row.name, row.error, row.occurrences)
 

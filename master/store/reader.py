@@ -21,7 +21,10 @@ from master.store.rows import (
     FitnessRow,
     LatestSample,
     NodeRow,
+    RequestRow,
+    SampleBlock,
     SampleGroup,
+    SampleRange,
     SecondRow,
     TargetRow,
     WorkersSecond,
@@ -65,8 +68,8 @@ class StoreReader:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def requests(self) -> Iterator[tuple[int, Endpoint, EndpointStats, bool]]:
-        """Every second and endpoint in order of time: second, endpoint, tally, and whether its nodes were fit to measure it.
+    def requests(self) -> Iterator[RequestRow]:
+        """What was finished at every endpoint, in order of time.
 
         A damaged histogram costs the latencies in it, not the counts beside it; it is noted in `damaged`.
         """
@@ -88,7 +91,7 @@ class StoreReader:
                     unanswered=unanswered,
                     without_latency=without_latency,
                 )
-            yield second, (method, name), found, bool(fit)
+            yield RequestRow(second, (method, name), found, bool(fit), 1)
 
     def arrivals(self) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
         """Every second with arrivals of the open model, in order of time: second, user class, tally, and whether the workers were fit.
@@ -195,6 +198,27 @@ class StoreReader:
         return chain.from_iterable(
             self._db.execute(query, (index, first_s, min(first_s + step_s, end_s), node)) for index, first_s in spans
         )
+
+    def sample_blocks(
+        self, columns: Sequence[str], start_s: int, end_s: int, step_s: int, node: str | None = None
+    ) -> Iterator[SampleBlock]:
+        """The lowest, mean and highest of `columns` in each span of `step_s` seconds within [start_s, end_s), by node, of all or one.
+
+        In order of time; spans without a sample are skipped. Span by span, so that a day needs no more memory than an hour.
+        Raises ValueError for a column that samples do not have.
+        """
+        if unknown := set(columns) - set(Reading.__struct_fields__):
+            raise ValueError(f"samples have no {', '.join(sorted(unknown))}")
+        ranges = ", ".join(f"min({column}), avg({column}), max({column})" for column in columns)
+        query = (
+            f"SELECT name, count(*), {ranges} FROM samples JOIN nodes ON nodes.id = node"  # noqa: S608  # known names
+            " WHERE second >= ?1 AND second < ?2 AND (?3 IS NULL OR name = ?3) GROUP BY node"
+        )
+        for index, first_s in enumerate(range(start_s, end_s, step_s)):
+            for name, samples, *values in self._db.execute(query, (first_s, min(first_s + step_s, end_s), node)):
+                triples = zip(values[::3], values[1::3], values[2::3], strict=True)
+                ranges_of = (None if triple[1] is None else SampleRange(*triple) for triple in triples)
+                yield SampleBlock(index, name, samples, tuple(ranges_of))
 
     def sample_groups(self, start_s: int, end_s: int, *, hot_c: float) -> Iterator[SampleGroup]:
         """The samples of all nodes within [start_s, end_s), by node and by conditions; `hot` counts from `hot_c` on."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from worker.load.histogram import EndpointStats
+from worker.load.in_flight import Endpoint
+
 CONTROLLER = "controller"
 """The name, among the nodes, of the controller's own machine."""
 CHECKPOINT_KEY = "checkpoint"
@@ -26,6 +29,20 @@ class SecondRow(NamedTuple):
     lost: int
     offered: int | None = None
     """Arrivals of the open model that are due in it by the schedule of the whole fleet; None in the closed model."""
+
+
+class RequestRow(NamedTuple):
+    """What all workers finished at one endpoint in a span of time, those that were fit to measure, or the others."""
+
+    second: int
+    """The first of the span."""
+    endpoint: Endpoint
+    tally: EndpointStats
+    fit: bool
+    """Whether the workers were fit to measure it."""
+    span_s: int
+    """How many seconds there are: 1 at full resolution, up to 60 once thinned. None of them has a row of its own, and all are
+    of one stage, and steady or none of them is."""
 
 
 class TargetRow(NamedTuple):
@@ -86,6 +103,26 @@ class SampleGroup(NamedTuple):
     highest_cpu_percent: float
     lowest_hz: float | None
     highest_hz: float | None
+
+
+class SampleRange(NamedTuple):
+    """What one column of a node's samples came to within some span."""
+
+    lowest: float
+    mean: float
+    """Of the samples of which it is known."""
+    highest: float
+
+
+class SampleBlock(NamedTuple):
+    """The samples of a node within one of several spans of equal length."""
+
+    span: int
+    """The number of the span, from 0 on."""
+    node: str
+    samples: int
+    ranges: tuple[SampleRange | None, ...]
+    """By column, as they were asked for; None where no sample knows it."""
 
 
 class LatestSample(NamedTuple):

@@ -62,7 +62,7 @@ class Collected:
     def per_second(self) -> dict[int, int]:
         """Return requests by the run's second, as reports and thresholds read them."""
         counts: dict[int, int] = {}
-        for second, _, tally, _ in self.store.requests():
+        for second, _, tally, *_ in self.store.requests():
             counts[second] = counts.get(second, 0) + tally.total
         return counts
 

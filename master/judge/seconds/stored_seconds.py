@@ -8,9 +8,7 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from master.judge.seconds.second_facts import SecondFacts, WorkerFacts
-from master.scenario.rules import Endpoint
-from master.store import Store
-from worker.load.histogram import EndpointStats
+from master.store import RequestRow, Store
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -28,8 +26,8 @@ def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, S
     offered = {row.second: row.offered for row in store.seconds() if row.offered is not None}
     for second, rows in _with_idle(groupby(store.requests(), key=itemgetter(0)), steady):
         facts = SecondFacts()
-        for _, endpoint, tally, fit in rows:
-            facts.add_requests(endpoint, tally, fit=fit)
+        for requests in rows:
+            facts.add_requests(requests.endpoint, requests.tally, fit=requests.fit)
         for row in workers.at(second):
             facts.workers[""] = WorkerFacts(row.users, row.in_flight, row.exceptions, row.local_errors)
         for _, endpoint, count, ages in waiting.at(second):
@@ -41,8 +39,8 @@ def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, S
 
 
 def _with_idle(
-    busy: Iterator[tuple[int, Iterator[tuple[int, Endpoint, EndpointStats, bool]]]], steady: Sequence[int]
-) -> Iterator[tuple[int, Iterator[tuple[int, Endpoint, EndpointStats, bool]]]]:
+    busy: Iterator[tuple[int, Iterator[RequestRow]]], steady: Sequence[int]
+) -> Iterator[tuple[int, Iterator[RequestRow]]]:
     """`busy` seconds with their rows, and between them those of `steady` in which no request ended."""
     place = 0
     for second, rows in busy:

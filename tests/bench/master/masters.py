@@ -159,7 +159,7 @@ class FleetsMaster:
         return self._master.user_count
 
     def count(self) -> dict[str, Any]:
-        requests = sum(tally.total for _, _, tally, _ in self._store.requests())
+        requests = sum(tally.total for _, _, tally, *_ in self._store.requests())
         dropped = dict(self._server.drops + self._collector.dropped + self._collector.agents.dropped)
         return {"requests": requests, "lost": len(self._registry.ever_lost), "dropped": dropped}
 

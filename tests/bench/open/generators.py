@@ -201,7 +201,7 @@ def _hold_s(case: Case) -> int:
 
 def _found_in(case: Case, out: Path, tool: str, result: dict[str, Any]) -> Found:
     with closing(StoreReader.open(out / "run.db")) as store:
-        rows = [(second, stats) for second, _, stats, fit in store.requests() if fit]
+        rows = [(second, stats) for second, _, stats, fit, _ in store.requests() if fit]
         # Not the last seconds, in which requests of stopped users ended.
         checkpoint: Any = store.meta(CHECKPOINT_KEY)
     end_s = int(checkpoint["steady_spans"][-1][1] - 1)

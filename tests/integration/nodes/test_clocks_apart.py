@@ -86,7 +86,7 @@ class Seconds:
     def of(cls, directory: Path) -> Seconds:
         counted: defaultdict[str, Counter[int]] = defaultdict(Counter)
         with closing(Store(directory / "run.db")) as store:
-            for second, (_, path), tally, _ in store.requests():
+            for second, (_, path), tally, *_ in store.requests():
                 counted[path][second] += tally.total
             checkpoint: Any = store.meta(CHECKPOINT_KEY)
             return cls(counted, checkpoint["began_s"], [row.second for row in store.seconds() if row.steady])

@@ -99,7 +99,7 @@ def test_endpoints_that_are_new_in_every_report_share_one_name_in_the_end(tmp_pa
         run.hour()
         run.hour()
         assert_same(run.held(), before)
-        assert len({endpoint for _, endpoint, _, _ in run.store.requests()}) == MAX_ENDPOINTS + 1
+        assert len({endpoint for _, endpoint, *_ in run.store.requests()}) == MAX_ENDPOINTS + 1
 
 
 def test_fitness_of_a_node_has_an_upper_bound() -> None:

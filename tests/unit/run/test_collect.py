@@ -76,7 +76,7 @@ def test_a_report_that_comes_after_its_second_was_judged_is_kept_and_troubles_no
     for offset_s in range(11, 30):
         run.tick(offset_s)
     assert run.collector.broken_rule is None
-    assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 11
+    assert sum(tally.total for _, _, tally, *_ in run.store.requests()) == 11
 
 
 @pytest.mark.parametrize(("hold_from_s", "fit", "ends"), [(0, True, True), (9, True, False), (0, False, False)])
@@ -122,7 +122,7 @@ def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again
     run.tick(2)
     assert run.told == [("pi1_0", 1)] * 2
     assert run.collector.dropped == {"a report that came again": 1}
-    assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 1
+    assert sum(tally.total for _, _, tally, *_ in run.store.requests()) == 1
     assert run.store.reports() == {"pi1_0": (1, 1)}
 
 
@@ -138,7 +138,7 @@ def test_a_report_ahead_of_a_lost_one_waits_for_it(run: Run) -> None:
     run.tick(3)
     assert run.told[-1] == ("pi1_0", 2)
     assert run.collector.dropped == {"a report ahead of a lost one": 1}
-    assert [second for second, _, _, _ in run.store.requests()] == [0, 1]
+    assert [second for second, *_ in run.store.requests()] == [0, 1]
 
 
 def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) -> None:
@@ -151,7 +151,7 @@ def test_a_worker_that_was_started_anew_counts_its_reports_from_one(run: Run) ->
     run.incarnation, run._number = 2, 0
     run.answered(1, 5.0)
     run.tick(2)
-    assert sum(tally.total for _, _, tally, _ in run.store.requests()) == 2
+    assert sum(tally.total for _, _, tally, *_ in run.store.requests()) == 2
 
 
 def test_a_worker_that_ended_without_any_report_is_known_to_a_resumed_run(run: Run) -> None:
@@ -230,7 +230,7 @@ def test_the_lag_that_requests_have_met_is_known_to_who_takes_the_run_over_too(r
         assert {node: (lag.requests, dict(lag.buckets)) for node, lag in fitness.lag_by_request.items()} == {
             "pi1": (15, {1: 11.25, 9: 3.75})
         }
-    assert sum(tally.userspace_timed for _, _, tally, _ in run.store.requests()) == 15
+    assert sum(tally.userspace_timed for _, _, tally, *_ in run.store.requests()) == 15
 
 
 def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
@@ -244,7 +244,7 @@ def test_a_restarted_nodes_reports_wait_for_its_new_clock(run: Run) -> None:
     assert run.told == []
     run.collector.on_agent("pi1", ClockReply(START_S + 100, 10.0, START_S))
     run.tick(101)
-    assert [second for second, _, _, _ in run.store.requests()] == [99]
+    assert [second for second, *_ in run.store.requests()] == [99]
 
 
 def test_a_write_that_fails_is_not_done_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ def test_a_write_that_fails_is_not_done_twice(run: Run, monkeypatch: pytest.Monk
     with pytest.raises(sqlite3.OperationalError):
         run.tick(4)
     run.tick(5)
-    assert [(second, tally.total) for second, _, tally, _ in run.store.requests()] == [(0, 1), (1, 1), (2, 1)]
+    assert [(second, tally.total) for second, _, tally, *_ in run.store.requests()] == [(0, 1), (1, 1), (2, 1)]
 
 
 def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> None:
@@ -277,7 +277,7 @@ def test_a_report_of_a_node_whose_clock_is_not_known_waits_for_it(run: Run) -> N
     run.collector.on_agent("pi1", ClockReply(START_S + 30, START_S + 30, 0))
     run.tick(31)
     assert run.told == [("pi1_0", 1)]
-    assert [second for second, _, _, _ in run.store.requests()] == [3]
+    assert [second for second, *_ in run.store.requests()] == [3]
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_what_a_node_measured_while_it_was_held_back_is_set_apart(
     rows = list(run.store.fitness())
     assert {row.second: row.unfit for row in rows} == expected
     assert {row.users for row in rows} == {10}
-    assert [second for second, _, _, fit in run.store.requests() if not fit] == ([4] if unfit else [])
+    assert [second for second, _, _, fit, _ in run.store.requests() if not fit] == ([4] if unfit else [])
     if unfit:
         assert (run.collector.fitness.requests_unfit, run.collector.fitness.requests_fit) == (1, 7)
 
@@ -360,7 +360,7 @@ def test_a_request_without_an_answer_counts_in_the_last_judged_second_in_which_i
     run.collector.on_report("pi1_0", Report(1, 1, 0, run.now_s, {"ApiUser": 10}, [], [], unanswered=[row]))
     run.tick(26)
     (found,) = run.store.requests()
-    second, endpoint, tally, _ = found
+    second, endpoint, tally, *_ = found
     assert (second, endpoint) == (counted_in, ("GET", "/x"))
     assert (tally.total, tally.failed, tally.unanswered, tally.histogram.max_ms) == (1, 1, 1, ages.max_ms)
 
@@ -392,7 +392,7 @@ def test_a_request_without_an_answer_is_excluded_like_the_second_in_which_it_cou
         "pi1_0", Report(1, 11 + told_again, 0, run.now_s, {"ApiUser": 10}, [], [], unanswered=[waited])
     )
     run.tick(13)
-    ((second, _, tally, fit),) = run.store.requests()
+    ((second, _, tally, fit, _),) = run.store.requests()
     assert (second, tally.unanswered, fit) == (8, 1, last_is_fit)
 
 

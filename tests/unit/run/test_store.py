@@ -27,7 +27,9 @@ from master.store import (
     ErrorSpan,
     Event,
     FitnessRow,
+    SampleBlock,
     SampleGroup,
+    SampleRange,
     SecondRow,
     Store,
 )
@@ -86,7 +88,7 @@ def test_everything_comes_back_after_closing(path: Path) -> None:
 def test_how_many_requests_a_workers_own_clock_ended_is_kept_and_added_up(store: Store) -> None:
     store.add_requests(5, ("GET", "/a"), EndpointStats(9, userspace_timed=7), fit=True)
     store.add_requests(5, ("GET", "/a"), EndpointStats(4, userspace_timed=2), fit=True)
-    assert [(part.total, part.userspace_timed) for _, _, part, _ in store.requests()] == [(13, 9)]
+    assert [(part.total, part.userspace_timed) for _, _, part, *_ in store.requests()] == [(13, 9)]
 
 
 def test_late_requests_merge_with_their_second(store: Store) -> None:
@@ -95,7 +97,7 @@ def test_late_requests_merge_with_their_second(store: Store) -> None:
     store.add_requests(6, ("GET", "/a"), tally(9.0), fit=True)
     store.add_requests(5, ("GET", "/a"), tally(300.0, failed=1), fit=True)
     store.add_requests(5, ("GET", "/a"), tally(7.0), fit=False)
-    found = {(second, fit): part for second, _, part, fit in store.requests()}
+    found = {(second, fit): part for second, _, part, fit, _ in store.requests()}
     assert list(found) == [(5, False), (5, True), (6, True)]
     whole = found[5, True]
     assert (whole.total, whole.failed, whole.received_bytes) == (3, 1, 300)
@@ -116,7 +118,7 @@ def test_service_times_are_kept_where_they_differ_from_latencies(store: Store) -
     store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(90.0), service=of(20.0)), fit=True)
     store.add_requests(5, ("GET", "/a"), EndpointStats(1, histogram=of(10.0)), fit=True)
     store.add_requests(6, ("GET", "/a"), EndpointStats(1, histogram=of(40.0), service=of(40.0)), fit=True)
-    first, second = (tally for _, _, tally, _ in store.requests())
+    first, second = (tally for _, _, tally, *_ in store.requests())
     assert first.histogram.buckets == of(10.0, 30.0, 90.0).buckets
     assert first.service is not None
     assert (first.service.buckets, first.service.max_ms) == (of(10.0, 20.0, 30.0).buckets, 30.0)
@@ -306,7 +308,7 @@ def test_endpoints_beyond_the_most_count_for_one(path: Path) -> None:
     store = Store(path)
     assert store.counted_as(("GET", "/7")) == ("GET", "/7")
     assert store.counted_as(("GET", "/new")) == OTHER
-    found = {endpoint: tally.total for _, endpoint, tally, _ in store.requests()}
+    found = {endpoint: tally.total for _, endpoint, tally, *_ in store.requests()}
     assert len(found) == MAX_ENDPOINTS + 1
     assert found[OTHER] == 3
     store.close()
@@ -359,6 +361,25 @@ def test_an_unknown_column_is_refused(store: Store) -> None:
     for column in ("name; DROP TABLE samples", "1"):
         with pytest.raises(ValueError, match="samples have no"):
             store.sample_peaks(["cpu_percent", column], 0, 9, 1)
+
+
+def test_sample_blocks_have_the_lowest_mean_and_highest_of_each_span(store: Store) -> None:
+    """A block counts its samples, leaves out values that are unknown, and is None where none is known."""
+    values = {2: 50.0, 3: None, 4: 40.0, 8: None, 11: 70.0, 12: 99.0}
+    store.put_samples(("pi1", second, reading(value)) for second, value in values.items())
+    store.put_samples([("pi2", 3, reading(60.0))])
+    blocks = list(store.sample_blocks(["temperature_c", "cpu_percent"], 2, 12, 3))
+    cpu = SampleRange(20.0, 20.0, 20.0)
+    assert blocks == [
+        SampleBlock(0, "pi1", 3, (SampleRange(40.0, 45.0, 50.0), cpu)),
+        SampleBlock(0, "pi2", 1, (SampleRange(60.0, 60.0, 60.0), cpu)),
+        SampleBlock(2, "pi1", 1, (None, cpu)),
+        SampleBlock(3, "pi1", 1, (SampleRange(70.0, 70.0, 70.0), cpu)),
+    ]
+    only = store.sample_blocks(["temperature_c", "cpu_percent"], 2, 12, 3, node="pi2")
+    assert list(only) == [block for block in blocks if block.node == "pi2"]
+    with pytest.raises(ValueError, match="samples have no"):
+        next(store.sample_blocks(["name"], 0, 9, 1))
 
 
 def test_sample_peaks_are_the_largest_values_of_their_spans(store: Store) -> None:

@@ -228,7 +228,7 @@ class Played:
     def check(self) -> None:
         """Assert that what is stored is consistent."""
         most = 2 * (MAX_REQUESTS_PER_S + USERS) * 3
-        for second, endpoint, tally, _ in self.store.requests():
+        for second, endpoint, tally, *_ in self.store.requests():
             failures = tally.failures.count if tally.failures else 0
             assert 0 <= second <= 21
             assert all(text.isprintable() for text in endpoint)
