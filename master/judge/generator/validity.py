@@ -7,17 +7,15 @@ is never taken for healthy.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from operator import add
+from functools import partial
 
 from master.judge.faults import fault_text
-from master.judge.seconds.fitness import FitnessLog, Percents
+from master.judge.seconds.fitness import FitnessLog, FleetPercents
 from master.scenario import ValidityLimits
 from master.scenario.units import format_latency, format_percent, format_temperature, rounded
-from worker.load.histogram import Histogram
 
 _NO_DATA = "no data"
 _NO_CAUSES: Mapping[str, str] = {}
@@ -65,21 +63,29 @@ def guarded(name: str, make: Callable[[], ValidityOutcome], *, yields_to_fail: b
 
 
 def check(
-    limits: ValidityLimits, log: FitnessLog, nodes_expected: int, nodes_min: int, causes: Mapping[str, str] = _NO_CAUSES
+    limits: ValidityLimits,
+    log: FitnessLog,
+    nodes_expected: int,
+    nodes_min: int,
+    causes: Mapping[str, str] = _NO_CAUSES,
+    *,
+    name_nodes: bool = True,
 ) -> list[ValidityOutcome]:
     """All checks of a log, in a fixed order; each without data is not ok, and a fault in one makes that one unknown.
 
-    `causes` are why a check may have no data, by its name, where that is known.
+    `causes` are why a check may have no data, by its name, where that is known. Without `name_nodes` the checks of CPU, memory, heat
+    and lag name no offenders: to look at each node for that takes far longer than the rest.
 
     The CPU and memory checks look at what 95 % of the node-seconds stayed at or below, which goes with the 5 % of requests
     that may be excluded: a few unfit nodes have their data excluded and are named, without making the run worthless.
     """
+    percents = partial(_percents, name_nodes=name_nodes)
     checks: dict[str, Callable[[], ValidityOutcome]] = {
-        "loop_lag_p99": lambda: _loop_lag(limits, log),
-        "worker_cpu": lambda: _percents("worker_cpu", limits.worker_cpu_percent, log.worker_cpu),
-        "node_cpu": lambda: _percents("node_cpu", limits.node_cpu_percent, log.node_cpu),
-        "node_memory": lambda: _percents("node_memory", limits.node_memory_percent, log.node_memory),
-        "node_temperature": lambda: _temperature(limits, log),
+        "loop_lag_p99": lambda: _loop_lag(limits, log, name_nodes=name_nodes),
+        "worker_cpu": lambda: percents("worker_cpu", limits.worker_cpu_percent, log.worker_cpu),
+        "node_cpu": lambda: percents("node_cpu", limits.node_cpu_percent, log.node_cpu),
+        "node_memory": lambda: percents("node_memory", limits.node_memory_percent, log.node_memory),
+        "node_temperature": lambda: _temperature(limits, log, percents),
         "throttling": lambda: _throttling(limits, log),
         "under_voltage": lambda: _under_voltage(limits, log),
         "controller_cpu": lambda: _controller_cpu(limits, log),
@@ -119,12 +125,9 @@ class _Limit:
         return ValidityOutcome(self.check, limit, text, observed, ok, nodes, message)
 
 
-def _loop_lag(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
-    pooled = Histogram()
-    for lag in log.lag.values():
-        pooled.merge(lag)
-    own = {node: lag.percentile(99) for node, lag in log.lag.items()}
-    return _Limit("loop_lag_p99", limits.loop_lag_p99_ms, format_latency).outcome(pooled.percentile(99), own)
+def _loop_lag(limits: ValidityLimits, log: FitnessLog, *, name_nodes: bool) -> ValidityOutcome:
+    own = {node: lag.percentile(99) for node, lag in log.lag.items()} if name_nodes else None
+    return _Limit("loop_lag_p99", limits.loop_lag_p99_ms, format_latency).outcome(log.lag.all.percentile(99), own)
 
 
 def _controller_cpu(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
@@ -154,19 +157,21 @@ def _excluded_share(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
 
 
 def _percents(
-    name: str, max_value: float, by_node: Mapping[str, Percents], show: Callable[[float], str] = format_percent
+    name: str,
+    max_value: float,
+    percents: FleetPercents,
+    show: Callable[[float], str] = format_percent,
+    *,
+    name_nodes: bool,
 ) -> ValidityOutcome:
-    pooled = Percents()
-    for percents in by_node.values():
-        pooled.bins = array("I", map(add, pooled.bins, percents.bins))
-    own = {node: percents.within(_SHARE_WITHIN) for node, percents in by_node.items()}
-    return _Limit(name, max_value, show).outcome(pooled.within(_SHARE_WITHIN), own)
+    own = {node: own.within(_SHARE_WITHIN) for node, own in percents.items()} if name_nodes else None
+    return _Limit(name, max_value, show).outcome(percents.all.within(_SHARE_WITHIN), own)
 
 
-def _temperature(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
+def _temperature(limits: ValidityLimits, log: FitnessLog, percents: Callable[..., ValidityOutcome]) -> ValidityOutcome:
     if not log.temperature_c:
         return _unknown("node_temperature", f"≤ {format_temperature(limits.node_temperature_c)}")
-    return _percents("node_temperature", limits.node_temperature_c, log.temperature_c, format_temperature)
+    return percents("node_temperature", limits.node_temperature_c, log.temperature_c, format_temperature)
 
 
 def _throttling(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:

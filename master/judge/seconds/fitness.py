@@ -37,6 +37,32 @@ class Percents:
         return None
 
 
+class FleetPercents(defaultdict[str, Percents]):
+    """Counts of percentages by node, and of all nodes together."""
+
+    def __init__(self) -> None:
+        super().__init__(Percents)
+        self.all = Percents()
+
+    def add(self, node: str, percent: float) -> None:
+        """Count one value of a node."""
+        self[node].add(percent)
+        self.all.add(percent)
+
+
+class FleetLag(defaultdict[str, Histogram]):
+    """The lag of event loops by node, and of all nodes together."""
+
+    def __init__(self) -> None:
+        super().__init__(Histogram)
+        self.all = Histogram()
+
+    def add(self, node: str, lag: Histogram) -> None:
+        """Count the probes of a worker on a node."""
+        self[node].merge(lag)
+        self.all.merge(lag)
+
+
 class LagByRequest:
     """The lag of the event loop by request: a share of the requests for each bucket of lag."""
 
@@ -68,11 +94,11 @@ class FitnessLog:
     """
 
     def __init__(self) -> None:
-        self.lag: defaultdict[str, Histogram] = defaultdict(Histogram)
-        self.worker_cpu: defaultdict[str, Percents] = defaultdict(Percents)
-        self.node_cpu: defaultdict[str, Percents] = defaultdict(Percents)
-        self.node_memory: defaultdict[str, Percents] = defaultdict(Percents)
-        self.temperature_c: defaultdict[str, Percents] = defaultdict(Percents)
+        self.lag = FleetLag()
+        self.worker_cpu = FleetPercents()
+        self.node_cpu = FleetPercents()
+        self.node_memory = FleetPercents()
+        self.temperature_c = FleetPercents()
         self.seconds: Counter[str] = Counter()
         """Node-seconds of which there is a sample."""
         self.throttled: Counter[str] = Counter()
@@ -103,7 +129,7 @@ class FitnessLog:
 
         `userspace_timed` of its requests were ended by its own clock, so that their response times are longer by that lag.
         """
-        self.lag[node].merge(lag)
+        self.lag.add(node, lag)
         if fit:
             self.lag_when_fit.merge(lag)
             if userspace_timed:
@@ -117,14 +143,14 @@ class FitnessLog:
 
     def add_worker_cpu(self, node: str, percent: float) -> None:
         """Add one worker-second: the share of one core that a worker of `node` used."""
-        self.worker_cpu[node].add(percent)
+        self.worker_cpu.add(node, percent)
 
     def add_node(self, node: str, condition: NodeCondition) -> None:
         """Add one node-second."""
-        self.node_cpu[node].add(condition.cpu_percent)
-        self.node_memory[node].add(condition.memory_percent)
+        self.node_cpu.add(node, condition.cpu_percent)
+        self.node_memory.add(node, condition.memory_percent)
         if condition.temperature_c is not None:
-            self.temperature_c[node].add(condition.temperature_c)
+            self.temperature_c.add(node, condition.temperature_c)
         self.seconds[node] += 1
         if condition.conditions == _WELL:
             return  # as nearly always, with nothing to be counted

@@ -8,19 +8,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import msgspec
+
 from master.data.handout import RowsHandout
 from master.data.table_file import TableFile
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Registry
 from master.fleet.reports.unreported_arrivals import count_arrivals
+from master.judge.generator.validity import check
+from master.judge.interim import INTERIM_KEY, Interim, interim_of
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.second_facts import InFlightRequests
 from master.judge.target.thresholds import ThresholdOutcome
 from master.load.schedule import Progress
 from master.run.checkpoint import Checkpoint
-from master.run.collect.abort_rules import AbortRules
 from master.run.collect.agents import Agents
 from master.run.collect.latest_seconds import CLOSED_AFTER_S, KEPT_SECONDS, LatestSeconds
+from master.run.collect.live_rules import LiveRules
 from master.run.collect.record import RunRecord
 from master.run.collect.report_acks import ReportAcks
 from master.run.collect.report_intake import ProjectListener, ReportIntake
@@ -108,7 +112,10 @@ class Collector:
         self.record = RunRecord(store, registry, self.timeline, self.dropped)
         self.seconds = LatestSeconds(store.counted_as)
         self.fitness, samples = FitnessLog(), Counter[str]()
-        self._rules = AbortRules(scenario.thresholds)
+        self._scenario = scenario
+        self._rules = LiveRules(scenario.thresholds)
+        self.interim: Interim | None = None
+        """How the run stands; None before its load."""
         if earlier is not None:
             self.fitness, samples = resume_fitness(store, self.timeline.steady)
             self._resume(earlier)
@@ -328,6 +335,7 @@ class Collector:
             if int(self.offset_s()) in self.timeline.steady:
                 self.fitness.note_ready(self._registry.usable)
             self._judge_complete_seconds()
+            self._note_interim()
             if not self.broken_off:
                 self.record.put_checkpoint(now_s, time.time(), self.report_acks.unreported, self.broken_rule)
         self.data.store()
@@ -352,6 +360,13 @@ class Collector:
             self.seconds.complete_before = complete + 1
         self._rules.add_exceptions(self.seconds.pop_late_exceptions())
         self.seconds.forget(second - KEPT_SECONDS)
+
+    def _note_interim(self) -> None:
+        """Keep how the run stands, for those who watch it."""
+        nodes = self._scenario.nodes
+        validity = check(self._scenario.validity, self.fitness, nodes.expect, nodes.min, name_nodes=False)
+        self.interim = interim_of(self.seconds.complete_before, self._rules.judged_s, self._rules.outcomes(), validity)
+        self._store.put_meta(INTERIM_KEY, msgspec.to_builtins(self.interim))
 
     def flush(self) -> None:
         """Write what has come until now."""

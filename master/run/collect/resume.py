@@ -8,7 +8,7 @@ from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.steady_part import SteadyPart
 from master.judge.seconds.stored_seconds import stored_seconds
 from master.judge.seconds.unfit import NodeCondition, is_pi
-from master.run.collect.abort_rules import AbortRules
+from master.run.collect.live_rules import LiveRules
 from master.store import CONTROLLER, Store
 from worker.load.histogram import Histogram
 
@@ -37,9 +37,7 @@ def resume_fitness(store: Store, steady: SteadyPart) -> tuple[FitnessLog, Counte
     return log, samples
 
 
-def resume_seconds(
-    store: Store, steady: SteadyPart, fitness: FitnessLog, rules: AbortRules, judged_before: int
-) -> None:
+def resume_seconds(store: Store, steady: SteadyPart, fitness: FitnessLog, rules: LiveRules, judged_before: int) -> None:
     """Add the requests of the steady seconds to `fitness`, and the seconds that the controller before has judged to `rules`.
 
     Those from `judged_before` on were not complete when it was lost: what came of them since is judged at the end of the run alone.

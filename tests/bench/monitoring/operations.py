@@ -28,7 +28,7 @@ from locust.env import Environment
 sys.path.append(str(Path(__file__).parents[2]))  # where the tests keep what they share
 
 from master.judge.seconds.second_facts import SecondFacts
-from master.run.collect.abort_rules import AbortRules
+from master.run.collect.live_rules import LiveRules
 from master.scenario import parse_threshold
 from master.web.metrics import LiveState, MetricsServer, RequestTotals
 from worker.http import HttpUser
@@ -204,7 +204,7 @@ def alerts(rounds: int) -> Values:
         facts.add_requests(("GET", f"/e{number}"), tally, fit=True)
     took: list[float] = []
     for _ in range(rounds):
-        judge = AbortRules(rules)
+        judge = LiveRules(rules)
         steady = range(EVALUATIONS // RULES)
         with timed(took):
             for second in steady:

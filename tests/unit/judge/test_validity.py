@@ -29,17 +29,22 @@ def pi(cpu: float = 50, memory: float = 40, temperature_c: float | None = 60, co
     return NodeCondition(cpu, memory, temperature_c, conditions, is_pi=True)
 
 
-def healthy(seconds: int = 20, without: str = "") -> FitnessLog:
-    """A log of 20 fit nodes, lacking one kind of data."""
+def healthy(
+    seconds: int = 20, without: str = "", busy: str = "", busy_percent: float = 99, busy_nodes: int = 0
+) -> FitnessLog:
+    """A log of 20 fit nodes, lacking one kind of data; on `busy_nodes` of them one kind of use is `busy_percent`."""
     log = FitnessLog()
-    for node in NODES:
+    nan = float("nan")
+    for number, node in enumerate(NODES):
+        percent = {"worker_cpu": 60, "node_cpu": 50.04, "node_memory": 40} | {without: nan}
+        if number < busy_nodes:
+            percent[busy] = busy_percent
         for _ in range(seconds):
             if without != "loop_lag_p99":
                 log.add_lag(node, lag(1, 2, 3), fit=True)
             if without != "worker_cpu":
-                log.add_worker_cpu(node, 60)
-            cpu = float("nan") if without == "node_cpu" else 50.04
-            log.add_node(node, pi(cpu, float("nan") if without == "node_memory" else 40))
+                log.add_worker_cpu(node, percent["worker_cpu"])
+            log.add_node(node, pi(percent["node_cpu"], percent["node_memory"]))
         if without != "clock_error":
             log.add_clock_error(node, 5.0)
         if without != "missing_samples":
@@ -84,13 +89,7 @@ def test_a_check_without_data_is_never_ok(name: str) -> None:
 @pytest.mark.parametrize("name", ["worker_cpu", "node_cpu", "node_memory"])
 @pytest.mark.parametrize(("hot", "ok"), [(1, True), (2, False)])
 def test_one_hot_node_in_twenty_is_named_and_two_make_the_run_invalid(name: str, hot: int, ok: bool) -> None:
-    log = healthy()
-    bins = {"worker_cpu": log.worker_cpu, "node_cpu": log.node_cpu, "node_memory": log.node_memory}[name]
-    for node in NODES[:hot]:
-        del bins[node]
-        for _ in range(20):
-            bins[node].add(99)
-    row = rows(log)[name]
+    row = rows(healthy(busy=name, busy_nodes=hot))[name]
     assert row.ok is ok
     assert row.nodes == tuple(NODES[:hot])
     assert bool(row.message) is not ok
@@ -98,11 +97,18 @@ def test_one_hot_node_in_twenty_is_named_and_two_make_the_run_invalid(name: str,
 
 def test_a_value_on_the_limit_is_within_it_and_a_tenth_above_is_not() -> None:
     for percent, ok in ((90.0, True), (90.1, False), (250.0, False)):
-        log = healthy(seconds=1)
-        for node in NODES:
-            del log.worker_cpu[node]
-            log.add_worker_cpu(node, percent)
+        log = healthy(seconds=1, busy="worker_cpu", busy_percent=percent, busy_nodes=20)
         assert rows(log)["worker_cpu"].ok is ok
+
+
+def test_without_looking_at_each_node_the_figures_are_the_same_and_no_node_is_named() -> None:
+    """What is said of the fleet while a run is on is what is said at its end, without the names."""
+    log = healthy(busy="node_cpu", busy_nodes=1)
+    log.add_lag(NODES[3], lag(200), fit=False)
+    named, unnamed = (check(LIMITS, log, 20, 19, name_nodes=names) for names in (True, False))
+    assert [row.observed_value for row in named] == [row.observed_value for row in unnamed]
+    assert [row.nodes for row in named if row.check == "node_cpu"] == [(NODES[0],)]
+    assert not any(row.nodes for row in unnamed)
 
 
 def test_loop_lag_is_pooled_over_the_fleet_and_judged_by_node_too() -> None:

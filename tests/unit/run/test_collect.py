@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from collected_run import FACTS, HEALTHY, START_S, USERS, collected_scenario, join, sample, set_clock
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from master.fleet.clocks import ClockMap
 from master.fleet.registry import Registry
 from master.fleet.reports.checks import SECOND_TWICE
+from master.judge.interim import INTERIM_KEY, Interim
 from master.judge.seconds.unfit import MAX_PROBES
 from master.run.checkpoint import read_checkpoint
 from master.run.collect.collector import Collector
@@ -109,6 +111,27 @@ def test_the_rule_that_ends_a_run_is_known_to_who_takes_it_over(run: Run) -> Non
     assert broken is not None
     checkpoint = read_checkpoint(run.store.meta(CHECKPOINT_KEY), Path("run"))
     assert checkpoint.broken_rule == broken
+
+
+def test_how_the_run_stands_is_kept_for_who_watches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A threshold that is broken and ends no run is told, as observed so far, in run.db each second."""
+    run = Run(tmp_path / "run.db", monkeypatch, "GET /x max < 100 ms", "GET /rare max < 100 ms")
+    run.collector.progress.hold_started(0)
+    for second in range(8):
+        run.now_s = START_S + second + 0.5
+        run.collector.on_agent("pi1", sample(second, run.now_s, run.now_s))
+        run.now_s = START_S + second + 1
+        run.answered(second, 500.0)
+        run.tick(second + 1)
+    kept = msgspec.convert(run.store.meta(INTERIM_KEY), Interim)
+    run.store.close()
+    assert (kept, run.collector.broken_rule) == (run.collector.interim, None)
+    assert [(row.rule, row.ok) for row in kept.thresholds] == [
+        ("GET /x max < 100 ms", False),
+        ("GET /rare max < 100 ms", None),
+    ]
+    assert (kept.before_s, kept.verdict) == (4, "FAIL")
+    assert kept.reason == "GET /x max < 100 ms (500 ms)"
 
 
 def test_workers_are_told_what_is_kept_and_what_comes_again_is_not_counted_again(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The rules that may end a run while it is on, judged over its complete seconds. Pure."""
+"""The thresholds of a run while it is on, judged over its complete seconds: how they stand, and whether one is to end it. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from master.judge.target.thresholds import Judge, ThresholdOutcome
 from master.scenario.rules import Threshold
 
 
-class AbortRules:
-    """The thresholds of a scenario with `abort`."""
+class LiveRules:
+    """The thresholds of a scenario; those with `abort` may end its run."""
 
     def __init__(self, thresholds: Iterable[Threshold]) -> None:
-        self._judge = Judge(rule for rule in thresholds if rule.abort)
+        self._judge = Judge(thresholds)
         self.broken: ThresholdOutcome | None = None
-        """The first that broke: it asks for the run to end."""
+        """The first with `abort` that broke: it asks for the run to end."""
         self.exceptions = 0
         """In users' code, in the seconds and besides them, as far as they are judged."""
 
@@ -38,3 +38,12 @@ class AbortRules:
         """Add exceptions of no judged second: they count for rules without a window."""
         self.exceptions += count
         self._judge.add_unjudged(count)
+
+    @property
+    def judged_s(self) -> int:
+        """How many seconds have been judged."""
+        return self._judge.seconds
+
+    def outcomes(self) -> list[ThresholdOutcome]:
+        """How each threshold stands by now, in the scenario's order."""
+        return self._judge.outcomes()
