@@ -32,6 +32,8 @@ class Node:
         self.name = name
         self.facts: Facts | None = None
         self.workers: set[str] = set()
+        self.latest_lag_ms: dict[str, float] = {}
+        """The largest lag of the event loop of each worker in its latest second."""
         self.clock = ClockMap()
         self.wall_offset_s: float | None = None
         """By how much the node's wall clock is ahead of the controller's; None while it is not known."""
@@ -43,6 +45,16 @@ class Node:
         self._ahead: int | None = None
         """By how many seconds the run's count is ahead of the node's clock."""
         self._samples_ahead_s: float | None = None
+
+    def forget_workers(self) -> None:
+        """None of its workers is there any more."""
+        self.workers.clear()
+        self.latest_lag_ms.clear()
+
+    @property
+    def reading(self) -> Reading | None:
+        """Its latest one; None before the first."""
+        return self._readings[-1][1] if self._readings else None
 
     def restart_clock(self) -> None:
         """The agent is a new one, perhaps after a start of the whole node: what was known of its clock counts no more."""
@@ -172,12 +184,13 @@ class Registry:
         """A worker of the node has left."""
         workers = self.nodes[name].workers
         workers.discard(worker)
+        self.nodes[name].latest_lag_ms.pop(worker, None)
         self._note(name, workers=len(workers))
 
     def node_left(self, name: str) -> None:
         """The node has left."""
         self._contact_s.pop(name, None)
-        self.nodes[name].workers.clear()
+        self.nodes[name].forget_workers()
         self._note(name, left=True, workers=0)
 
     def note_users(self, name: str, users: bool) -> None:
@@ -217,7 +230,7 @@ class Registry:
             if now_s - max(contact_s, self._late_poll_s) <= SILENCE_S:
                 break
             del self._contact_s[name]
-            self.nodes[name].workers.clear()  # should they live, they will join again
+            self.nodes[name].forget_workers()  # should they live, they will join again
             self.ever_lost.add(name)
             self._note(name, silent=True, workers=0)
             lost.append(name)

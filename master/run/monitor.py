@@ -14,6 +14,7 @@ from master.fleet.registry import Registry
 from master.fleet.states import USABLE, NodeState
 from master.load.schedule import Position
 from master.run.collect.collector import Collector
+from master.run.live_state import live_state
 from master.run.live_view import LatestArrivals, Snapshot, View
 from master.run.processes.local import LocalProcesses
 from master.run.project_run import ProjectRun
@@ -23,7 +24,7 @@ from master.run.storage import StorageMonitor
 from master.run.target.monitor import TargetMonitor
 from master.run.target.service_watch import ServiceWatch
 from master.scenario import Scenario
-from master.web.metrics import LiveState, MetricsServer
+from master.web.metrics.server import MetricsServer
 from worker.load.histogram import Histogram
 from worker.load.runner import IDLE_AFTER_S, REPORT_INTERVAL_S
 
@@ -211,37 +212,6 @@ class Monitor:
             self.master.readmit_node(node)
             self.collector.event("returned", node, "it joined again, and gets users gradually")
 
-    def _publish(self, server: MetricsServer, snapshot: Snapshot) -> None:
-        collector = self.collector
-        latency_ms = {0.5: snapshot.p50_ms, 0.95: snapshot.p95_ms, 0.99: snapshot.p99_ms}
-        arrivals = snapshot.arrivals
-        service_ms = (
-            {}
-            if arrivals is None
-            else {0.5: arrivals.service_p50_ms, 0.95: arrivals.service_p95_ms, 0.99: arrivals.service_p99_ms}
-        )
-        server.publish(
-            LiveState(
-                run=self.run,
-                users=snapshot.users,
-                users_planned=snapshot.users_planned,
-                nodes={state.value: count for state, count in self.registry.counts.items()},
-                requests=collector.totals.rows,
-                in_flight={
-                    endpoint: (waiting.count, waiting.ages.max_ms / 1000)
-                    for endpoint, waiting in collector.in_flight().items()
-                },
-                exceptions=collector.user_classes.exceptions,
-                latency_s={quantile: ms / 1000 for quantile, ms in latency_ms.items() if ms is not None},
-                service_time_s={quantile: ms / 1000 for quantile, ms in service_ms.items() if ms is not None},
-                arrivals=None if arrivals is None else collector.totals.arrivals,
-                offered=None if arrivals is None else collector.timeline.offered_since_start(snapshot.offset_s),
-                dropped=self.master.server.drops + collector.dropped + collector.agents.dropped,
-                reports=collector.report_acks.accepted,
-                workers_restarted=collector.agents.restarts,
-            )
-        )
-
     def _latest_arrivals(self, offset_s: float, service: Histogram) -> LatestArrivals:
         offered, tally = self.collector.seconds.latest_arrivals(offset_s, LATEST_S)
         p50_ms, p95_ms, p99_ms = service.percentiles((50, 95, 99))
@@ -292,4 +262,8 @@ class Monitor:
         )
         self.view.show(snapshot)
         if self.metrics is not None:
-            self._publish(self.metrics, snapshot)
+            self.metrics.publish(
+                live_state(
+                    self.run, self.scenario.name, snapshot, self.collector, self.registry, self.master, self.storage
+                )
+            )

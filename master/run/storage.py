@@ -87,6 +87,10 @@ class StorageMonitor:
         """False once a write has failed or run.db is gone."""
         self.resumable = True
         """False where run.db was lost, so that no controller can resume the run."""
+        self.free_bytes: int | None = None
+        """Room on the disk, as last seen; None where that can't be told."""
+        self.needed_bytes: int | None = None
+        """Estimate of what the rest of the run takes of it; None before there is one."""
         self._directory = directory
         self._shown = printable(str(directory.path))
         self._identity = _identity(directory.database)
@@ -113,19 +117,19 @@ class StorageMonitor:
             self._set_fault(lost, resumable=False)
             self.writable = False
             return
-        free = _free_bytes(self._directory.path)
+        self.free_bytes = free = _free_bytes(self._directory.path)
         if free is None:
             return
         self._growth.observe(offset_s, _size(self._directory.database), _size(self._directory.log))
+        needed = self._growth.still_needed_bytes(left_s)
+        self.needed_bytes = needed if offset_s > WARN_AFTER_S else None
         kept = max(KEPT_FREE_BYTES, KEPT_FREE_S * self._growth.recent_growth_bytes())
         if free < kept:
             truncate_wal()
             free = _free_bytes(self._directory.path) or 0
         if free < kept:
             self._set_fault(self._full())
-        elif (
-            not self._warned and offset_s > WARN_AFTER_S and free < (needed := self._growth.still_needed_bytes(left_s))
-        ):
+        elif not self._warned and offset_s > WARN_AFTER_S and free < needed:
             self._warned = True
             yield (
                 f"the disk of {self._shown} has {format_bytes(free)} free, and the rest of this run may "

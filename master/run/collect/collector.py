@@ -36,7 +36,7 @@ from master.run.collect.user_classes import UserClasses
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import Event, Store
-from master.web.metrics import RequestTotals
+from master.web.metrics.state import RequestTotals
 from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.load.histogram import EndpointStats
 from worker.printable import printable

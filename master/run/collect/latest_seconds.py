@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from master.judge.seconds.second_facts import InFlightRequests, SecondFacts, WorkerFacts
 from master.scenario.rules import Endpoint
 from master.store import Store
-from master.web.metrics import RequestTotals
+from master.web.metrics.state import RequestTotals
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 
 CLOSED_AFTER_S = 4
@@ -93,7 +93,7 @@ class LatestSeconds:
             second, endpoint, fit = key
             store.add_requests(second, endpoint, tally, fit=fit)
             del self._requests[key]  # at once: should the next one fail, this one is not to be written a second time
-            totals.add(endpoint, tally.total, tally.failed, tally.received_bytes)
+            totals.add(endpoint, tally, fit=fit)
             if self.on_stored is not None:
                 self.on_stored(second, endpoint, tally)
             if second >= self.complete_before:

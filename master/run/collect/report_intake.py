@@ -193,6 +193,7 @@ class ReportIntake:
         if row.second <= self._measured.get(worker, -1):
             return  # its requests come late, and report their second again
         self._measured[worker] = row.second
+        node.latest_lag_ms[worker] = row.lag_max_ms
         self._seconds.add_worker(second, worker, WorkerFacts(row.users, in_flight, row.exceptions, row.local_errors))
         fitness_row = FitnessRow(
             node.name,

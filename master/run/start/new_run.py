@@ -24,7 +24,7 @@ from master.run.start.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_p
 from master.scenario import EMBEDDED, Scenario
 from master.services.required import RequiredServices
 from master.store import CONTROLLER, Store
-from master.web.metrics import MetricsServer
+from master.web.metrics.server import MetricsServer
 from worker.atomic_write import atomic_write_public
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
 from worker.wire.curve import new_keys

@@ -19,7 +19,7 @@ from master.run.shutdown import Shutdown
 from master.scenario import Scenario
 from master.services.required import RequiredServices
 from master.store import Store
-from master.web.metrics import MetricsServer
+from master.web.metrics.server import MetricsServer
 
 LOOPBACK = "127.0.0.1"
 

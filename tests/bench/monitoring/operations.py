@@ -30,7 +30,8 @@ sys.path.append(str(Path(__file__).parents[2]))  # where the tests keep what the
 from master.judge.seconds.second_facts import SecondFacts
 from master.run.collect.live_rules import LiveRules
 from master.scenario import parse_threshold
-from master.web.metrics import LiveState, MetricsServer, RequestTotals
+from master.web.metrics.server import MetricsServer
+from master.web.metrics.state import LiveState, RequestTotals
 from worker.http import HttpUser
 from worker.load.histogram import EndpointStats
 from worker.load.loop_lag import LoopLag
@@ -175,10 +176,10 @@ def export(rounds: int) -> Values:
     """Scrapes of a controller's metrics over HTTP, from the request to the last byte."""
     totals = RequestTotals()
     for number in range(SERIES // SERIES_OF_ENDPOINT):
-        totals.add(("GET", f"/endpoint/{number}"), 1000 + number, number, 200_000)
+        totals.add(("GET", f"/endpoint/{number}"), EndpointStats(1000 + number, number, 200_000), fit=True)
     in_flight = dict.fromkeys(totals.rows, (3, 0.0))
     server = MetricsServer(0)
-    server.publish(LiveState(run="bench", requests=totals.rows, in_flight=in_flight, latency_s={0.95: 0.01}))
+    server.publish(LiveState(run="bench", requests=totals.rows, in_flight=in_flight, latencies=totals.latencies))
     address = urlsplit(server.url)
     took: list[float] = []
     for _ in range(rounds):
