@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from master.errors import InputError
-from master.project.other_options import OTHER_OPTIONS
+from master.project.other_options import MEANT_OPTIONS, OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import read_command_line
 from master.scenario import Overrides
 from master.scenario.schema.scenario import MIN_STOP_S
-from master.scenario.suggest import did_you_mean
+from master.scenario.suggest import nearest
 from master.scenario.units import format_duration
 from worker.load.locustfile.options import OptionsError
 
+_MISTYPED = 0.85
+"""So alike are a word and the option that it is but for a letter or two."""
 HELP = "piswarm run --help shows options; with -f FILE those of its own, too"
 
 
@@ -54,9 +57,8 @@ def check_command(line: CommandLine, options: Collection[str]) -> list[str]:
     rows = []
     for word in line.unknown:
         name = word.partition("=")[0]
-        known = [each for each in {*line.known, *options} if each.startswith("--")]
         if name.startswith("-"):
-            rows.append(f"no such option: {name}{did_you_mean(name, known)}")
+            rows.append(_no_such_option(name, line, options))
         elif not rows:
             rows.append(f"{word}: unexpected; user classes stand together at the end")
     refused = [option for option in line.others if OTHER_OPTIONS[option.name].refused]
@@ -75,6 +77,19 @@ def check_command(line: CommandLine, options: Collection[str]) -> list[str]:
     return warnings + [
         f"{_shown(option.name, option.place)} is not used: {OTHER_OPTIONS[option.name].why}" for option in line.others
     ]
+
+
+def _no_such_option(name: str, line: CommandLine, options: Collection[str]) -> str:
+    """What to say of an option that nobody knows, with what is likely meant: rather an option that does something here."""
+    bare, place = name.lstrip("-"), line.places.get(name)
+    known = {each.removeprefix("--") for each in {*line.known, *options} if each.startswith("--")}
+    idle = {each.removeprefix("--") for each in OTHER_OPTIONS}
+    mistyped = difflib.get_close_matches(bare, known, n=1, cutoff=_MISTYPED)
+    meant = MEANT_OPTIONS.get(bare.lower()) or next(iter(mistyped), None)
+    meant = meant or nearest(bare, known - idle) or nearest(bare, known & idle)
+    if place is not None:
+        return f"{place}: no such option: {bare}" + (f"; did you mean {meant!r}?" if meant else "")
+    return f"no such option: {name}" + (f"; did you mean '--{meant}'?" if meant else "")
 
 
 def _shown(name: str, place: str) -> str:

@@ -46,12 +46,13 @@ def open_project(
     files = [file.strip() for name in named for file in name.split(",")]
     if not files:
         try:
-            files = find_locustfiles(words, os.environ)
+            files, place = find_locustfiles(words, os.environ)
         except OptionsError as error:
             raise InputError(str(error), hint=HELP) from None
         if not any(Path(file).exists() for file in files):
+            missing = f"there is no {', '.join(files)} here"
             raise InputError(
-                f"neither a scenario nor a locustfile is named, and there is no {', '.join(files)} here",
+                f"{place}: {missing}" if place else f"neither a scenario nor a locustfile is named, and {missing}",
                 hint="piswarm run SCENARIO, or piswarm run -f LOCUSTFILE",
             )
     project = project_at(files, Path.cwd())
@@ -106,6 +107,7 @@ def load_opened(
         user_classes=line.user_classes,
         stop_timeout_s=stop_timeout_s(line),
         nodes=1 if given.nodes is None else given.nodes,
+        places={**({} if line.spawn_rate else {"--spawn-rate": "its default"}), **line.places},
     )
     scenario = load_scenario(
         document_of(run, facts.shares),

@@ -66,3 +66,19 @@ OTHER_OPTIONS: Mapping[str, OtherOption] = {
     "--profile": OtherOption("the run directory, --out, tells runs apart"),
     "--otel": OtherOption("in a scenario, `tracing: {endpoint: …}` has requests traced", refused=True),
 }
+
+MEANT_OPTIONS: Mapping[str, str] = {
+    "clients": "users",
+    "hatch-rate": "spawn-rate",
+    "no-web": "headless",
+    "node": "local",
+    "nodes": "local",
+    "num-users": "users",
+    "output": "out",
+    "rps": "rate",
+    "time": "run-time",
+    "url": "host",
+    "vus": "users",
+    "workers": "local",
+}
+"""What people, older Locusts and other tools call options, and what they are called here."""

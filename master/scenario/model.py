@@ -21,6 +21,7 @@ from master.scenario.locust_keys import format_share
 from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
+from master.scenario.windows import DEFAULT_SAMPLE_PERIOD_S
 from master.yaml_file.writer import dump_yaml
 from worker.wire.rows import AtEnd, Use
 from worker.wire.work import ArgumentValue, Tracing, UserShare
@@ -130,7 +131,7 @@ class Scenario:
     rack: SimulatedRack = SimulatedRack()
     thresholds: tuple[Threshold, ...] = ()
     validity: ValidityLimits = ValidityLimits()
-    sample_period_s: float = 1.0
+    sample_period_s: float = DEFAULT_SAMPLE_PERIOD_S
     stop_timeout_s: float = 10.0
     shape: ShapeLoad | None = None
     """The LoadTestShape that says how many users run; None where `load` does."""

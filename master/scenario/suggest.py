@@ -35,17 +35,23 @@ RATE_WORDS = frozenset(word for word, names in OTHER_NAMES.items() if names[0] =
 """Those that mean a rate of arrivals, and no number of users."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the known word nearest to `word` whatever the case, or nothing when none is near.
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word nearest to `word`, whatever the case; None when none is near.
 
     The only one that begins with all of `word` is near, from three letters on.
     """
     by_lower = {name.lower(): name for name in known}
     for name in OTHER_NAMES.get(word.lower(), ()):
         if name in by_lower:
-            return f"; did you mean {name!r}?"
+            return by_lower[name]
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     begun = [name for name in by_lower if len(word) >= 3 and name.startswith(word.lower())]
     if not near and len(begun) == 1:
         near = begun
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the known word that is nearest to `word`, or nothing when none is near."""
+    near = nearest(word, known)
+    return "" if near is None else f"; did you mean {near!r}?"

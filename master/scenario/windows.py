@@ -8,6 +8,7 @@ from master.scenario.load_stages import LoadStage, OpenStage, ramps_s
 from master.scenario.rules import Threshold
 from master.scenario.units import MAX_DURATION_S, format_duration, format_rate
 
+DEFAULT_SAMPLE_PERIOD_S = 1.0
 EDGES_S = 2.2
 """What of a hold may not be judged: 0.6 s at either end, by which a node's seconds may reach beyond the run's, and one more, since
 only whole seconds are."""

@@ -13,13 +13,14 @@ from master.project.archive.imported import sources_of
 from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
+    check_misspelt,
     check_shadowed,
     check_variables,
 )
 from master.project.checks.file_checks import check_shipped
 from master.project.checks.finding import Finding, Severity
 from master.project.checks.import_checks import Imported, check_imported, import_observed
-from master.project.checks.source_checks import Source, check_source
+from master.project.checks.source_checks import Source, check_source, variables_read
 from master.project.own_places import describe_place, place_of_traceback
 from master.scenario import LocustProject
 from worker.load.locustfile.options import own_variables
@@ -67,8 +68,12 @@ def check_locustfile(
     found = [
         *check_imported(imported, arguments),
         *(finding for source in sources for finding in check_source(source)),
-        *([] if configured else [*check_environment(os.environ), *check_configuration([*folders, Path.home()])]),
     ]
+    if configured:
+        read = {name for source in sources for name in variables_read(source)}
+        found += check_misspelt(os.environ, {*read, *own_variables(os.environ)})
+    else:
+        found += [*check_environment(os.environ), *check_configuration([*folders, Path.home()])]
     if real_nodes:
         shipped = {file.source.resolve() for file in find_files(imported.project)}
         found += check_shipped(

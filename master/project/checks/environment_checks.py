@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import importlib.util
 import os
@@ -15,6 +16,8 @@ from worker.load.locustfile.options import locust_variables
 
 _TAGS = ("LOCUST_TAGS", "LOCUST_EXCLUDE_TAGS")
 _OURS = ("master", "worker")
+_MISSPELT = 0.9
+"""So alike are two names of which one is the other with a letter or two wrong: the prefix that all have counts, too."""
 
 
 def check_environment(environment: Mapping[str, str]) -> list[Finding]:
@@ -27,6 +30,17 @@ def check_environment(environment: Mapping[str, str]) -> list[Finding]:
         else:
             found.append(warned(f"{name} is set, and not used", "The scenario and this command's options say it."))
     return found
+
+
+def check_misspelt(environment: Mapping[str, str], known: Collection[str]) -> list[Finding]:
+    """Variables that Locust does not know, and that look like one that it does; those of `known` are read by others."""
+    locusts = locust_variables() | {*_TAGS, "LOCUST_LOCUSTFILE", "LOCUST_USER_CLASSES"}
+    names = sorted(name for name in environment if name.startswith("LOCUST_") and name not in {*locusts, *known})
+    return [
+        warned(f"{name} is set, and Locust has no such variable", f"Did you mean {near[0]}?")
+        for name in names
+        if (near := difflib.get_close_matches(name, locusts, n=1, cutoff=_MISSPELT))
+    ]
 
 
 def check_configuration(folders: Iterable[Path]) -> list[Finding]:

@@ -41,6 +41,9 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
     """The locustfile's own options."""
     known: list[str] = []
     """The options that there are, of Locust and the locustfile's own."""
+    places: dict[str, str] = {}
+    """Where options were given that are not on the command line: LOCUST_USERS, `locust.conf:3`. By their long name; also of words
+    that nobody knows."""
     own_help: str = ""
     """The locustfile's own options, as Locust's help shows them."""
 

@@ -12,6 +12,7 @@ from locust.argument_parser import DEFAULT_CONFIG_FILES, get_empty_argument_pars
 
 from master.project.other_options import BREAK, OTHER_OPTIONS
 from master.project.process.command_line import CommandLine, CommandOrders, GivenOption
+from master.project.process.option_places import Place, fault_of, option_places
 from worker.load.locustfile.options import OptionsError, make_parser
 from worker.wire.work import ArgumentValue
 
@@ -26,11 +27,12 @@ def read_command_line(orders: CommandOrders, environment: Mapping[str, str]) -> 
     if BREAK not in known:
         parser.add_argument(BREAK, action="store_true", dest=argparse.SUPPRESS, default=argparse.SUPPRESS)
     given: dict[argparse.Action, list[list[str]]] = {}
-    with _said_as_error(), _noting(parser, own, given, orders):
+    with _said_as_error(parser), _noting(parser, own, given, orders):
         options, unknown = parser.parse_known_args(
             args=orders.words, env_vars=dict(environment) if orders.configured else {}
         )
-    places = _places(parser)
+    found = option_places(parser)
+    places = found.by_action
     named = any(any(words) for action, words in given.items() if action.dest == "user_classes")
     return CommandLine(
         users=options.num_users,
@@ -49,15 +51,24 @@ def read_command_line(orders: CommandOrders, environment: Mapping[str, str]) -> 
         lists_classes=options.list_commands,
         arguments=dict(_own_arguments(options, own, given, places)),
         others=[
-            GivenOption(name, places.get(action, ""))
+            GivenOption(name, places[action].where if action in places else "")
             for action in given
-            if (name := max(action.option_strings, key=len, default="")) in OTHER_OPTIONS
+            if (name := _name_of(action)) in OTHER_OPTIONS
         ],
         unknown=[word for word in unknown if word != BREAK],
         own=[name for action in own for name in action.option_strings],
         known=known,
         own_help=own_help,
+        places={
+            **{name: place.where for name, place in found.unknown.items()},
+            **{_name_of(action): place.where for action, place in places.items()},
+            **({} if named or not options.user_classes else {"user classes": "LOCUST_USER_CLASSES"}),
+        },
     )
+
+
+def _name_of(action: argparse.Action) -> str:
+    return max(action.option_strings, key=len, default=action.dest)
 
 
 @contextlib.contextmanager
@@ -84,55 +95,57 @@ def _noting(
             action.required = True
 
 
-def find_locustfiles(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The locustfiles that Locust would take where its option -f is not given: of its variable, its files, or by default.
+def find_locustfiles(words: Sequence[str], environment: Mapping[str, str]) -> tuple[list[str], str]:
+    """The locustfiles that Locust would take where its option -f is not given, and what names them: a variable, a file, or nothing.
 
     Raises OptionsError.
     """
     parser = get_empty_argument_parser(add_help=False)
-    with _said_as_error():
+    with _said_as_error(parser):
         options, _ = parser.parse_known_args(args=list(words), env_vars=dict(environment))
-    return [file.strip() for file in options.locustfile.split(",")]
+    place = next(
+        (each for action, each in option_places(parser).by_action.items() if action.dest == "locustfile"), None
+    )
+    return [file.strip() for file in options.locustfile.split(",")], "" if place is None else str(place)
 
 
 @contextlib.contextmanager
-def _said_as_error() -> Iterator[None]:
-    """What the parser ends the process for is an OptionsError."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-        try:
+def _said_as_error(parser: Any) -> Iterator[None]:
+    """What the parser ends the process for is an OptionsError, with the place of what is wrong."""
+    said, files = io.StringIO(), []
+    open_file = parser._config_file_open_func  # noqa: SLF001
+
+    def open_noted(file: str) -> Any:
+        stream = open_file(file)
+        files.append(file)
+        return stream
+
+    parser._config_file_open_func = open_noted  # noqa: SLF001
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             yield
-        except SystemExit as end:
-            text = said.getvalue()
-            message = text.partition("error: ")[2].strip() or text.strip()
-            if not end.code:
-                message = "only says a version: `piswarm --version` says piswarm's"
-            raise OptionsError(message.removeprefix("argument ")) from None
-
-
-def _places(parser: Any) -> dict[argparse.Action, str]:
-    """Where options were given that are not on the command line."""
-    places = {}
-    for source, settings in parser.get_source_to_settings_dict().items():
-        kind, _, file = source.partition("|")
-        for key, (action, _) in settings.items():
-            if action is not None and kind == "environment_variables":
-                places[action] = key
-            elif action is not None and kind == "config_file":
-                places[action] = f"{key} in {file}"
-    return places
+    except SystemExit as end:
+        text = said.getvalue()
+        message = text.partition("error: ")[2].strip() or text.strip()
+        if not end.code:
+            message = "only says a version: `piswarm --version` says piswarm's"
+        raise OptionsError(fault_of(message, parser, files)) from None
+    except ValueError as error:  # a count in a file or variable that is no number
+        raise OptionsError(f"a value of a configuration file or variable can't be read: {error}") from None
+    finally:
+        parser._config_file_open_func = open_file  # noqa: SLF001
 
 
 def _own_arguments(
     options: argparse.Namespace,
     own: Iterable[Any],
     given: Mapping[argparse.Action, Sequence[list[str]]],
-    places: Mapping[argparse.Action, str],
+    places: Mapping[argparse.Action, Place],
 ) -> Iterator[tuple[str, ArgumentValue]]:
     """Values as the keys of a scenario's `arguments` have them (worker/load/locustfile/options.py). Raises OptionsError."""
     for action in own:
         variable = getattr(action, "env_var", None)
-        if action not in given or (variable and places.get(action) == variable):
+        if action not in given or (variable and action in places and places[action].where == variable):
             continue  # variables are sent by themselves, since their values may be secret
         name = max(action.option_strings, key=len, default=action.dest).lstrip("-").replace("-", "_")
         values = given[action]

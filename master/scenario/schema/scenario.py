@@ -41,6 +41,7 @@ from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
     parse_percent,
 )
+from master.scenario.windows import DEFAULT_SAMPLE_PERIOD_S
 from worker.simulation.boards import BOARDS, KINDS
 from worker.wire.work import UserShare
 
@@ -253,7 +254,7 @@ class ScenarioShape(Shape):
         Field(default_factory=list)
     )
     validity: ValidityShape = ValidityShape()
-    sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = 1.0
+    sample_period: Annotated[float, PlainValidator(duration(0.2, 60))] = DEFAULT_SAMPLE_PERIOD_S
     stop_timeout: Annotated[float, PlainValidator(duration(MIN_STOP_S, MAX_STOP_S))] = 10.0
     tracing: TracingShape | None = None
     data: Annotated[dict[TableName, DataShape], max_length(MAX_TABLES)] = Field(default_factory=dict)

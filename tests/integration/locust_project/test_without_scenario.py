@@ -165,6 +165,42 @@ def test_it_can_be_run_again_with_other_options_killed_and_resumed(done: Done, p
 
 
 @pytest.mark.parametrize(
+    ("conf", "variables", "words", "said"),
+    [
+        ("\nusers = many\n", {}, [], "piswarm: locust.conf:2: users: invalid int value: 'many'"),
+        ("userz = 4\n", {}, [], "piswarm: locust.conf:1: no such option: userz; did you mean 'users'?"),
+        ("", {"LOCUST_RUN_TIME": "soon"}, [], "piswarm: LOCUST_RUN_TIME: Invalid time span format"),
+        (
+            "",
+            {},
+            ["-u", "4", "-t", "8s"],
+            "--spawn-rate (its default) 1 all 4 users are there after 4s, which leaves 4s",
+        ),
+        ("", {}, ["--node", "3"], "piswarm: no such option: --node; did you mean '--local'?"),
+    ],
+)
+def test_what_is_wrong_is_named_where_it_was_said(
+    tmp_path: Path, conf: str, variables: dict[str, str], words: list[str], said: str
+) -> None:
+    """A file and line, or a variable; and what helps."""
+    (tmp_path / "locustfile.py").write_text(
+        "from locust import User, task\nclass Shop(User):\n    @task\n    def go(self): ...\n"
+    )
+    (tmp_path / "locust.conf").write_text(conf)
+    run = subprocess.run(
+        [*PISWARM, "run", "-H", "http://127.0.0.1:9", *words],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert said in run.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "status", "said"),
     [
         (["-f", "load.py", "--help"], 0, "--tenant TENANT"),

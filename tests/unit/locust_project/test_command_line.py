@@ -91,8 +91,8 @@ def test_variables_and_files_say_what_the_command_line_does_not(
     line = read("--users 5 --config own.conf", {"LOCUST_SPAWN_RATE": "6", "LOCUST_USERS": "6"})
     assert (line.users, line.spawn_rate, line.run_time_s, line.tags) == (5, 6, 8, ["seven"])
     assert (line.host, line.arguments) == ("http://from-toml", {"number": "3"})
-    assert find_locustfiles([], {}) == ["load.py"]
-    assert find_locustfiles([], {"LOCUST_LOCUSTFILE": "a.py,b.py"}) == ["a.py", "b.py"]
+    assert find_locustfiles([], {}) == (["load.py"], "pyproject.toml:3: locustfile")
+    assert find_locustfiles([], {"LOCUST_LOCUSTFILE": "a.py,b.py"}) == (["a.py", "b.py"], "LOCUST_LOCUSTFILE")
     beside_a_scenario = read("--users 5", {"LOCUST_SPAWN_RATE": "6"}, configured=False)
     assert (beside_a_scenario.spawn_rate, beside_a_scenario.host) == (None, None)
 
@@ -125,6 +125,60 @@ def test_what_locusts_parser_refuses_is_refused_in_its_words(words: str, said: s
     """Without usage or the name of a program."""
     with pytest.raises(OptionsError, match=re.escape(said)):
         read(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("locust.conf", "# of the nightly job\nusers: many\n", "locust.conf:2: users: invalid int value: 'many'"),
+        ("locust.conf", "users = 1\n\nnumber = 7\n", "locust.conf:3: number: invalid choice: 7"),
+        ("locust.conf", "users = 1\nheadless = maybe\n", "locust.conf:2: Unexpected value for headless: 'maybe'"),
+        ("locust.conf", "users = [1, 2]\n", "locust.conf:1: users can't be set to a list"),
+        ("locust.conf", "users = 1\n= 3\n", "locust.conf:2: not read: = 3"),
+        ("locust.conf", "detail = very\n", "can't be read: invalid literal for int() with base 10: 'very'"),
+        ("pyproject.toml", "[tool.x]\nusers = 'a'\n[tool.locust]\nusers = 'b'\n", "pyproject.toml:4: users: invalid"),
+        ("pyproject.toml", "[tool.locust]\nusers = \n", "pyproject.toml: not TOML: Invalid value (at line 2"),
+        ("", "", "LOCUST_RUN_TIME: Invalid time span format"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_variable_or_the_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+) -> None:
+    """Who has given it elsewhere than on the command line is to find it."""
+    monkeypatch.chdir(tmp_path)
+    if name:
+        Path(name).write_text(text, "utf-8")
+    with pytest.raises(OptionsError, match=re.escape(said)):
+        read("", {} if name else {"LOCUST_RUN_TIME": "soon"})
+
+
+def test_places_of_options_are_known_for_what_is_found_wrong_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host may be no URL, and a class unknown; what the command line says has no place."""
+    monkeypatch.chdir(tmp_path)
+    Path("locust.conf").write_text("host = x\nuserz = 3\nspawn-rate = 2\n", "utf-8")
+    line = read("-r 5", {"LOCUST_USERS": "6"})
+    assert line.places == {"--host": "locust.conf:1", "--userz": "locust.conf:2", "--users": "LOCUST_USERS"}
+    with pytest.raises(InputError, match=r"^locust.conf:2: no such option: userz; did you mean 'users'\?"):
+        check_command(line, [])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("--node", "local"),
+        ("--outpt", "out"),
+        ("--workers", "local"),
+        ("--hatch-rate", "spawn-rate"),
+        ("--otl", "otel"),
+        ("--web-prt", "web-port"),
+    ],
+)
+def test_what_is_meant_is_rather_an_option_that_does_something_here(word: str, meant: str) -> None:
+    """Also where one of Locust's that is refused looks more like the word; one by the name of another tool's is known."""
+    with pytest.raises(InputError, match=f"^no such option: {word}; did you mean '--{meant}'"):
+        check_command(read(f"{word} 3"), ["--local", "--out", "--inventory"])
 
 
 def test_an_option_nobody_knows_is_refused_with_the_nearest() -> None:

@@ -12,6 +12,7 @@ from master.project.checks.all_checks import raise_refused
 from master.project.checks.environment_checks import (
     check_configuration,
     check_environment,
+    check_misspelt,
     check_shadowed,
     check_variables,
 )
@@ -33,6 +34,18 @@ def test_variables_that_choose_tasks_are_refused_and_locusts_others_told() -> No
     assert [(finding.severity, finding.what.split()[0]) for finding in found] == [
         (REFUSED, "LOCUST_TAGS"),
         (WARNED, "LOCUST_USERS"),
+    ]
+
+
+def test_variables_that_look_like_one_of_locusts_are_told_of() -> None:
+    """Those that the locustfile reads, and those that are quite different, are not."""
+    found = check_misspelt(
+        dict.fromkeys(("LOCUST_USERZ", "LOCUST_RUNTIME", "LOCUST_USER", "LOCUST_TENANT", "LOCUST_HOST"), "1"),
+        {"LOCUST_USER"},
+    )
+    assert [str(finding) for finding in found] == [
+        "LOCUST_RUNTIME is set, and Locust has no such variable. Did you mean LOCUST_RUN_TIME?",
+        "LOCUST_USERZ is set, and Locust has no such variable. Did you mean LOCUST_USERS?",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,26 @@ def test_a_load_shape_says_how_many_users_run(locustfile: Path) -> None:
         ({"users": 1, "user_classes": ["Shop", "Admin"], "nodes": 0}, "--local: must be at least 1"),
         ({"target": "ftp://x"}, "--host: 'ftp://x' is neither"),
         ({"stop_timeout_s": 0.5}, "--stop-timeout: "),
-        ({"run_time_s": 2.0}, "--run-time 2s: at 5 users per second 10 users are there after 2s"),
+        (
+            {"run_time_s": 2.0},
+            "--run-time 2s: too short to be judged: at --spawn-rate 5 all 10 users are there after 2s, which leaves 0s",
+        ),
+        (
+            {"run_time_s": 8.0, "users": 4, "spawn_rate": 1},
+            r"leaves 4s of the 4.3s that are needed\nSay --run-time 9s, or --spawn-rate 2\.$",
+        ),
+        ({"run_time_s": 1.0, "users": 1, "spawn_rate": 1}, r"the one user is there after 1s.*\nSay --run-time 6s\.$"),
+        ({"run_time_s": 1.0, "places": {"--run-time": "LOCUST_RUN_TIME"}}, r"--run-time \(LOCUST_RUN_TIME\) 1s: "),
+        ({"run_time_s": 1.0, "rate_per_s": 5.0}, "--rate, --max-users, --run-time: too short to be judged: "),
+        ({"target": "x", "places": {"--host": "locust.conf:3"}}, r"--host \(locust.conf:3\): 'x' is neither"),
         ({"target": None}, "--host: required, but not given"),
     ],
 )
 def test_faults_name_the_option(locustfile: Path, options: dict[str, Any], said: str) -> None:
-    """There is no file and line to look at."""
-    with pytest.raises(InputError, match=said):
+    """And where it was given, if not on the command line."""
+    with pytest.raises(InputError) as refused:
         scenario_of(locustfile, **options)
+    assert re.search(said, f"{refused.value}\n{refused.value.hint}")
 
 
 def test_locustfiles_are_files_and_folders_here(tmp_path: Path, locustfile: Path) -> None:
