@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -35,6 +38,13 @@ FACTS = Facts(
     python="3.13.5",
     piswarm="0.1.0",
 )
+
+
+def unpacked(source: str, name: str) -> str:
+    """What a report has packed under a name, `data` or `plotly`."""
+    found = re.search(rf'<script type="text/plain" id="{name}">(.*?)</script>', source)
+    assert found
+    return gzip.decompress(base64.b64decode(found[1], validate=True)).decode()
 
 
 def tally(*latencies_ms: float, failed: int = 0) -> EndpointStats:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from master.store import CONTROLLER, SecondRow, Store
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
@@ -173,12 +172,3 @@ def controller_lines(store: Store, axis: Axis) -> dict[str, Values]:
 def rounded(value: float | None, digits: int | None = None) -> float | None:
     """For JSON, which knows no infinity: None in its place."""
     return None if value is None or not math.isfinite(value) else round(value, digits)
-
-
-def runs(values: Iterable[float | None]) -> list[Any]:
-    """Shorter for the page: three or more equal values in a row become one pair of the value and how often it stands there."""
-    found: list[Any] = []
-    for value, group in groupby(values):
-        often = sum(1 for _ in group)
-        found += [value] * often if often < 3 else [[value, often]]
-    return found

@@ -27,6 +27,7 @@ WIDTHS_PX = (1280, 768, 390)
 CHARTS = ("rate", "latency", "users", "lag", "nodes", "controller", "temperature", "cpu")
 OPEN_CHARTS = ("arrivals", "lateness", "latency", "service-time", "target")
 NODE_CHARTS = ("together", "temperature", "clock", "node-users", "cpu")
+ALL_DRAWN = "document.documentElement.dataset.charts === 'drawn' || !document.querySelector('.plot')"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}: apt install chromium")
 
@@ -101,6 +102,7 @@ class Watched:
         self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.send_quit())[1])
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
+        wait_until(self.page, ALL_DRAWN)
 
 
 @pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open"])

@@ -8,12 +8,12 @@ from master import formatting
 from master.judge.faults import Faults
 from master.judge.result import ClockOffset, Gap, Latency, Result
 from master.judge.seconds.unfit_nodes import UnfitNode, unfit_nodes
-from master.report.charts import Timeline
+from master.report.figures.charts import Timeline
 from master.report.fleet import FleetMap, fleet_map
 from master.report.page.key_figures import key_figures
 from master.report.page.nodes import nodes_section
 from master.report.page.over_time import figures_over_time, stages
-from master.report.series import MAX_POINTS, Axis, runs, steady_spans
+from master.report.series import MAX_POINTS, Axis, steady_spans
 from master.store import ErrorRow, Event, SecondRow, Store
 
 MAX_ROWS = 200
@@ -85,7 +85,7 @@ def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> di
                 "start": fleet.axis.start_s,
                 "step": fleet.axis.step_s,
                 "full_hz": [track.full_hz for track in fleet.tracks],
-                "conditions": [runs(track.conditions) for track in fleet.tracks],
+                "conditions": [track.conditions for track in fleet.tracks],
                 "rows": nodes.rows,
             },
         },

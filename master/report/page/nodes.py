@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from master.judge.faults import Faults
 from master.judge.seconds.unfit_nodes import UnfitNode
-from master.report import charts
-from master.report.charts import Figure, Timeline
+from master.report.figures import charts
+from master.report.figures.charts import Figure, Timeline
+from master.report.figures.node_comparison import comparison_figure
 from master.report.fleet import FleetMap
-from master.report.node_comparison import comparison_figure
 from master.report.page.fleet_makeup import Boards, boards
-from master.report.series import Values, runs
+from master.report.series import Values
 from master.report.throttling_table import ThrottlingRow, flagged_nodes, shown_first, throttling_row, throttling_unknown
 
 Maps = tuple[list[Figure], dict[str, list[Values]]]
@@ -35,7 +35,7 @@ class Nodes:
     throttling_at_times_unknown: list[str] = field(default_factory=list)
     maps: list[Figure] = field(default_factory=list)
     rows: dict[str, list[Values]] = field(default_factory=dict)
-    """What all maps would show, in runs, by their names."""
+    """What all maps would show, by their names."""
 
     @property
     def drawn(self) -> list[Figure]:
@@ -87,7 +87,7 @@ def nodes_section(
 
 
 def _maps(fleet: FleetMap) -> Maps:
-    """The heat maps that have something to show; and what all of them would show, in runs, by their names."""
+    """The heat maps that have something to show; and what all of them would show, by their names."""
     rows = {
         "temperature": fleet.temperature_c,
         "clock": fleet.clock_percent,
@@ -103,4 +103,4 @@ def _maps(fleet: FleetMap) -> Maps:
         drawn.append(charts.heat_map("node-users", "Users", fleet, fleet.users, charts.users_scale(fleet.users)))
     if fleet.has_samples:
         drawn.append(charts.heat_map("cpu", "CPU", fleet, rows["cpu"], charts.CPU))
-    return drawn, {name: [runs(row) for row in values] for name, values in rows.items()}
+    return drawn, rows

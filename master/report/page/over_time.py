@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 
 from master.judge.faults import Faults
-from master.report import charts
-from master.report.charts import Figure, Timeline
-from master.report.load_charts import arrivals_figure, latency_figures, lateness_figure, target_figure
+from master.report.figures import charts
+from master.report.figures.charts import Figure, Timeline
+from master.report.figures.load_charts import arrivals_figure, latency_figures, lateness_figure, target_figure
 from master.report.series import arrival_lines, controller_lines, request_lines, target_lines
 from master.store import SecondRow, Store
 

@@ -10,11 +10,10 @@ import msgspec
 import pytest
 from report_example import FACTS, PI4, PI5, fill_hot, hot_reading, reading
 
-from master.report.charts import Timeline
+from master.report.figures.charts import Timeline
+from master.report.figures.node_comparison import comparison_figure
 from master.report.fleet import FleetMap, NodeTrack, fleet_map
-from master.report.node_comparison import comparison_figure
 from master.report.page.fleet_makeup import boards
-from master.report.series import runs
 from master.report.throttling_table import flagged_nodes, seconds_text, shown_first, throttling_row, throttling_unknown
 from master.store import FitnessRow, SecondRow, Store
 from worker.telemetry import conditions
@@ -176,12 +175,6 @@ def test_equal_nodes_are_counted_together(store: Store) -> None:
         (PI4.model, "6.1", True, ["pi3"]),
         ("unknown", "unknown", None, ["pi9"]),
     ]
-
-
-def test_runs_of_equal_values_are_short() -> None:
-    """Runs of equal values are shortened, and other values stay as they are, so that no row gets longer."""
-    assert runs([1, 1, 2, None, None, None, 3]) == [1, 1, 2, [None, 3], 3]
-    assert runs([]) == []
 
 
 def test_the_chart_carries_no_rows_of_its_own(fleet: FleetMap) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, result
+from plotly.offline import get_plotlyjs
+from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, result, unpacked
 
 from master import formatting
 from master.judge.result import ClockOffset, Gap, Result, ValidityResult
-from master.report.html import script_json, write_report
+from master.report.html import packed, write_report
 from master.report.page.context import MAX_ROWS
 from master.store import Event, Store
 
@@ -81,19 +83,23 @@ def test_hostile_names_are_text_and_nothing_else(store: Store, target: Path) -> 
     assert "<script>alert(3)</script>" in page.text
 
 
-def test_json_can_not_leave_its_script_element() -> None:
-    """Embedded JSON holds no character that could end the element or a line, and reads back unchanged."""
-    text = str(script_json({"name": HOSTILE}))
-    assert not set("<>&\u2028\u2029") & set(text)
-    assert json.loads(text) == {"name": HOSTILE}
+def test_packed_data_can_not_leave_its_script_element(store: Store, target: Path) -> None:
+    """What the charts are made of is letters and digits in the page, and reads back unchanged."""
+    fill(store)
+    source, page = written(result(), store, target)
+    blocks = [text for kind, text in page.scripts if kind == "text/plain"]
+    assert len(blocks) == 2
+    assert all(re.fullmatch(r"[A-Za-z0-9+/=]+", block) for block in blocks)
+    assert unpacked(source, "plotly") == get_plotlyjs()
+    assert json.loads(gzip.decompress(base64.b64decode(packed({"name": HOSTILE})))) == {"name": HOSTILE}
 
 
 def test_a_hostile_node_name_stays_within_the_data(store: Store, target: Path) -> None:
     """Names that reach the charts are escaped for the page and for Plotly's own markup."""
     fill(store)
     store.put_node("<b>pi</b></script>", msgspec.structs.replace(next(iter(store.nodes().values()))))
-    _, page = written(result(), store, target)
-    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    source, _ = written(result(), store, target)
+    data = json.loads(unpacked(source, "data"))
     (temperature,) = [chart for chart in data["charts"] if chart["id"] == "temperature"]
     assert "<b>pi</b></script>" in data["fleet"]["nodes"]
     labels = temperature["layout"]["yaxis"]["ticktext"]
@@ -106,7 +112,7 @@ def test_the_page_may_run_its_own_scripts_only(store: Store, target: Path) -> No
     source, page = written(result(), store, target)
     policy = next(value for _, value in page.attributes if value and value.startswith("default-src"))
     assert policy.startswith("default-src 'none'; ")
-    scripts = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    scripts = [*re.findall(r"<script>(.*?)</script>", source, re.DOTALL), unpacked(source, "plotly")]
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
     assert re.findall(r"'sha256-(.*?)'", policy) == hashes
     assert "unsafe-inline" not in policy.split("style-src")[0]
@@ -163,7 +169,7 @@ def test_excluded_requests_are_shown_with_what_they_would_change(store: Store, t
 def test_throttling_flags_are_shown(store: Store, target: Path) -> None:
     """The report shows how long nodes were throttled, as far as known, with heat, clock and users, and which can't tell."""
     fill_hot(store, nodes=12, seconds=100)
-    _, page = written(result(), store, target)
+    source, page = written(result(), store, target)
     for text in (
         "3 nodes of 12 had a throttling flag, or reached 80 °C",
         "Whether it was throttled is unknown of 1 node: pi3.",
@@ -173,7 +179,7 @@ def test_throttling_flags_are_shown(store: Store, target: Path) -> None:
         "pi1Raspberry Pi 4 Model B30 s0 s0 s0 s84.0 °C720 MHz (40 %)424",
     ):
         assert page.says(text), text
-    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    data = json.loads(unpacked(source, "data"))
     assert [chart["id"] for chart in data["charts"]][-5:] == ["together", "temperature", "clock", "node-users", "cpu"]
 
 
@@ -190,10 +196,10 @@ def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Pa
     """A time without a controller is told in words, and shaded in every chart over time, on top of the steady part."""
     fill(store)
     gap = Gap(from_s=12.25, to_s=21.5)
-    _, page = written(msgspec.structs.replace(result(), gaps=[gap]), store, target)
+    source, page = written(msgspec.structs.replace(result(), gaps=[gap]), store, target)
     assert page.says("The run had no controller from 0:12 to 0:21 (9.25 s). Nothing of that time was judged;")
     assert page.says("Here the run had no controller")
-    (data,) = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
+    data = json.loads(unpacked(source, "data"))
     assert data["gaps"] == [[12.25, 21.5]]
     charts = [chart for chart in data["charts"] if chart["kind"] == "time"]
     assert len(charts) == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master import formatting
-from master.report.charts import Figure, Line, Timeline, latency_figure, peak, time_figure
+from master.report.figures.charts import Figure, Line, Timeline, latency_figure, peak, time_figure
 from master.report.series import ArrivalLines, RequestLines, Values
 
 

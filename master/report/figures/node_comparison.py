@@ -6,7 +6,7 @@ The page's script draws it, from what the heat maps show and for the nodes that 
 from __future__ import annotations
 
 from master import formatting
-from master.report.charts import BOTTOM_PX, LEFT_PX, RIGHT_PX, Chart, Figure, Timeline, shade, time_axis
+from master.report.figures.charts import BOTTOM_PX, LEFT_PX, RIGHT_PX, Chart, Figure, Timeline, shade, time_axis
 from master.report.fleet import FleetMap
 from master.report.throttling_table import MAX_SHOWN, flagged_nodes
 
