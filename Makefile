@@ -22,7 +22,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows style parity lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows result-schema style parity lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ truth: $(READY) ## Show that a run's figures are true, or that it says that they
 
 rows: $(READY) ## Show that no data row is used twice: 500 nodes, half of them killed, and the controller; about three minutes
 	ROWS_NODES=500 $(VENV)/bin/pytest -s -q tests/integration/run/test_data_rows.py -k seen_twice
+
+result-schema: $(READY) ## Make the schema and the reference of result.json in docs/performance again, from the structs
+	$(VENV)/bin/python tests/result_reference.py
 
 style: $(READY) ## Check style and types
 	$(VENV)/bin/ruff check .

@@ -16,11 +16,13 @@ from master.judge.result import (
     Nodes,
     Requests,
     Result,
-    ThresholdResult,
     Users,
     ValidityResult,
     Versions,
 )
+from master.judge.rule_results import threshold_result
+from master.judge.target.thresholds import ThresholdOutcome
+from master.scenario import parse_threshold
 from master.store import ErrorRow, Event, FitnessRow, SecondRow, Store
 from worker.load.histogram import EndpointStats, Histogram
 from worker.telemetry import conditions
@@ -169,26 +171,46 @@ def result(verdict: str = "PASS") -> Result:
         target="http://127.0.0.1:8000",
         nodes=Nodes(expected=3, peak=3, lost=1, quarantined=0, ready_s=7.5, simulated=True),
         users=Users(target=5, peak=5),
-        requests=Requests(total=121, failed=30, rate=4.05),
+        requests=Requests(total=121, failed=30, rate_per_s=4.05),
         latency_ms=latency_ms,
         endpoints=[
             EndpointResult(
-                method="GET", name=name, total=total, failed=failed, rate=total / 30, p50=p50, p95=p50, p99=p50, max=p50
+                method="GET",
+                name=name,
+                total=total,
+                failed=failed,
+                rate_per_s=total / 30,
+                latency_ms=Latency(p50=p50, p90=p50, p95=p50, p99=p50, p999=p50, max=p50),
             )
             for name, total, failed, p50 in (("/a", 91, 0, 2.0), (HOSTILE, 30, 30, 40.0), ("/never", 0, 0, None))
         ],
         thresholds=[
-            ThresholdResult(rule="p95 < 50 ms", observed=40.0, observed_text="40 ms", ok=True, message=""),
-            ThresholdResult(
-                rule="errors < 5 %", observed=0.25, observed_text="25 %", ok=False, message="errors was 25 %, above 5 %"
+            threshold_result(ThresholdOutcome(parse_threshold("p95 < 50 ms"), 40.0, "40 ms", ok=True)),
+            threshold_result(
+                ThresholdOutcome(
+                    parse_threshold("errors < 5 %"), 0.25, "25 %", ok=False, message="errors was 25 %, above 5 %"
+                )
             ),
         ],
         validity=[
-            ValidityResult(check="node_cpu", limit="≤ 90 %", observed="20 %", ok=True, nodes=[], message=""),
+            ValidityResult(
+                check="node_cpu",
+                op="<=",
+                limit_percent=90.0,
+                limit_text="≤ 90 %",
+                observed_percent=20.0,
+                observed_text="20 %",
+                ok=True,
+                nodes=[],
+                message="",
+            ),
             ValidityResult(
                 check="loop_lag_p99",
-                limit="≤ 50 ms",
-                observed="84 ms",
+                op="<=",
+                limit_ms=50.0,
+                limit_text="≤ 50 ms",
+                observed_ms=84.0,
+                observed_text="84 ms",
                 ok=False,
                 nodes=[f"pi{number}" for number in range(1, 8)],
                 message="loop_lag_p99 was 84 ms, above 50 ms",
@@ -198,9 +220,9 @@ def result(verdict: str = "PASS") -> Result:
         excluded=[
             Excluded(
                 node="pi1",
-                seconds=8,
+                unfit_s=8,
                 requests=32,
-                reasons={"loop lag above 50 ms": 8},
+                reasons_s={"loop lag above 50 ms": 8},
                 spans_s=[(20, 28)],
                 further_spans=0,
             )
@@ -226,14 +248,14 @@ def nothing() -> Result:
         clocks_off=[],
         nodes=Nodes(expected=3, peak=0, lost=0, quarantined=0, ready_s=7.5, simulated=False),
         users=Users(target=5, peak=0),
-        requests=Requests(total=0, failed=0, rate=0.0),
+        requests=Requests(total=0, failed=0, rate_per_s=None),
         latency_ms=none,
         latency_all_ms=none,
         generator_lag_ms=none,
         endpoints=[],
         thresholds=[],
         validity=[],
-        excluded_share=0.0,
+        excluded_share=None,
         excluded=[],
         dropped_messages={},
         unreported_workers=[],

@@ -153,10 +153,10 @@ def exceptions_of(store: Store) -> tuple[list[ExceptionResult], int]:
     return found, len(rows) - len(found)
 
 
-def share_excluded(fitness: FitnessLog) -> float:
-    """The share (0 to 1) of the steady part's requests that were measured by workers that were not fit."""
+def share_excluded(fitness: FitnessLog) -> float | None:
+    """The share (0 to 1) of the steady part's requests that were measured by workers that were not fit; None without any request."""
     measured = fitness.requests_fit + fitness.requests_unfit
-    return round(fitness.requests_unfit / measured, 6) if measured else 0.0
+    return round(fitness.requests_unfit / measured, 6) if measured else None
 
 
 def excluded_of(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
@@ -165,9 +165,9 @@ def excluded_of(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
     return [
         Excluded(
             node=node.name,
-            seconds=node.seconds,
+            unfit_s=node.seconds,
             requests=node.requests,
-            reasons=node.reasons,
+            reasons_s=node.reasons,
             spans_s=node.spans,
             further_spans=node.further_spans,
         )
@@ -184,17 +184,13 @@ def latency_of(histogram: Histogram) -> Latency:
 
 def endpoint_of(endpoint: Endpoint, whole: EndpointStats, steady: EndpointStats, steady_s: int) -> EndpointResult:
     """One endpoint: counts of the whole run, rate and times of the steady part."""
-    latency = latency_of(steady.histogram)
     return EndpointResult(
         method=endpoint[0],
         name=endpoint[1],
         total=whole.total,
         failed=whole.failed,
-        rate=round(steady.total / steady_s, 3) if steady_s else 0.0,
-        p50=latency.p50,
-        p95=latency.p95,
-        p99=latency.p99,
-        max=latency.max,
+        rate_per_s=round(steady.total / steady_s, 3) if steady_s else None,
+        latency_ms=latency_of(steady.histogram),
         service_time_ms=latency_of(steady.service_times),
     )
 

@@ -34,11 +34,10 @@ from master.judge.result import (
     Requests,
     Result,
     TargetFigures,
-    ThresholdResult,
     Users,
-    ValidityResult,
     Versions,
 )
+from master.judge.rule_results import threshold_result, validity_result
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.target.cache_hits import cache_outcome
@@ -75,13 +74,13 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
     services = faults.attempt("the required services", lambda: _service_outcomes(scenario, store, facts), unwatched)
     totals.outcomes = [*totals.outcomes, *services]
     totals.outcomes += project_rules(facts.project, scenario.thresholds)
-    steady_s, model = len(facts.steady_seconds), "open" if scenario.open_model else "closed"
+    steady_s = len(facts.steady_seconds)
     everything = EndpointStats.merged(totals.whole.values())
     steady = EndpointStats.merged(totals.steady.values())
     with_unfit = Histogram()
     with_unfit.merge(steady.histogram)
     with_unfit.merge(totals.unfit)
-    excluded_share = faults.attempt("the excluded share", lambda: share_excluded(fitness), 0.0)
+    excluded_share = faults.attempt("the excluded share", lambda: share_excluded(fitness), None)
     none: list[Excluded] = []
     no_errors: tuple[list[ErrorResult], int] = ([], 0)
     errors, further_errors = faults.attempt("the errors", lambda: errors_of(store), no_errors)
@@ -121,11 +120,13 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
         target=facts.target,
         nodes=nodes_of(scenario, facts),
         users=Users(target=scenario.max_users, peak=facts.users_peak),
-        load=Load(model=model) if offered is None else load_of(scenario, facts, offered),
+        load=Load(model="open" if scenario.open_model else "closed")
+        if offered is None
+        else load_of(scenario, facts, offered),
         requests=Requests(
             total=everything.total,
             failed=everything.failed,
-            rate=round(steady.total / steady_s, 3) if steady_s else 0.0,
+            rate_per_s=round(steady.total / steady_s, 3) if steady_s else None,
             unanswered=everything.unanswered,
         ),
         latency_ms=latency_of(steady.histogram),
@@ -141,24 +142,8 @@ def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFa
             endpoint_of(endpoint, tally, totals.steady.get(endpoint, EndpointStats()), steady_s)
             for endpoint, tally in sorted(totals.whole.items())
         ],
-        thresholds=[
-            ThresholdResult(
-                rule=row.rule, observed=row.observed, observed_text=row.observed_text, ok=row.ok, message=row.message
-            )
-            for row in totals.outcomes
-        ],
-        validity=[
-            ValidityResult(
-                check=row.check,
-                limit=row.limit,
-                observed=row.observed,
-                ok=row.ok,
-                nodes=list(row.nodes),
-                message=row.message,
-                fault=row.fault,
-            )
-            for row in validity
-        ],
+        thresholds=[threshold_result(row) for row in totals.outcomes],
+        validity=[validity_result(row, scenario) for row in validity],
         excluded_share=excluded_share,
         excluded=excluded,
         latency_all_ms=latency_of(with_unfit),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from master.judge.target.thresholds import ThresholdOutcome
-from master.scenario.rules import Threshold
+from master.scenario.rules import EXIT_CODE, Threshold
 
-EXIT_CODE_RULE = "process_exit_code = 0 (locustfile)"
+EXIT_CODE_RULE = Threshold(f"{EXIT_CODE} = 0 (locustfile)", None, None, EXIT_CODE, "=", 0.0)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def project_rules(outcome: ProjectOutcome | None, rules: Sequence[Threshold]) ->
                 count = outcome.exceptions
                 text = f"{rule.text.removesuffix(' (default)')} (master side)"
                 message = f"{count} of listeners, the first {outcome.first_exception}"
-                yield ThresholdOutcome(text, float(count), str(count), ok=rule.holds(count), message=message)
+                yield ThresholdOutcome(
+                    replace(rule, text=text), float(count), str(count), ok=rule.holds(count), message=message
+                )
 
 
 def with_halt(reason: str, outcome: ProjectOutcome | None) -> str:

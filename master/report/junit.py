@@ -121,7 +121,7 @@ def _threshold(result: Result, row: ThresholdResult) -> _Outcome | None:
 def _check(result: Result, row: ValidityResult) -> _Outcome | None:
     if row.ok:
         return None
-    detail = f"limit {row.limit}, observed {row.observed}"
+    detail = f"limit {row.limit_text}, observed {row.observed_text}"
     if row.without_data and result.verdict == "ABORTED":
         return "skipped", row.message, detail
     if row.ok is None:

@@ -64,6 +64,12 @@ _OF_NO_ENDPOINT = {
     "arrival_rate": "arrivals belong to no endpoint",
     "cache_hits": "the target counts the hits of its cache for all endpoints together",
 }
+SERVICE_LOST = "lost"
+"""The metric of a required service: for how many seconds it was lost."""
+EXIT_CODE = "process_exit_code"
+"""The metric of what a locustfile judges itself."""
+_UNITS_OF_FURTHER = {SERVICE_LOST: "s", EXIT_CODE: "code"}
+"""Metrics of rules that no scenario has among its thresholds."""
 _SERVICE = "service "
 """Before a percentile: of service times, in place of latencies."""
 _OPEN_METRICS = {"missed", "arrival_rate"}
@@ -105,6 +111,15 @@ class Threshold:
     def on_service_time(self) -> bool:
         """Whether the rule is on service times, which count from a request's actual start."""
         return self.metric.startswith(_SERVICE)
+
+    @property
+    def unit(self) -> str:
+        """The base unit, as keys of result.json have it: per_s, share, count, ms; s or code of a rule that is no scenario's."""
+        if self.metric in _RATES:
+            return "per_s"
+        if self.metric in _SHARES:
+            return "share"
+        return "count" if self.metric == "exceptions" else _UNITS_OF_FURTHER.get(self.metric, "ms")
 
     def is_worse(self, value: float, than: float) -> bool:
         """Whether `value` is further from satisfying the rule: for `=`, further from the limit."""

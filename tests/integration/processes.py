@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import psutil
+from result_reference import read_result
 
 ROOT = Path(__file__).parents[2]
 TARGET = [sys.executable, "-m", "master.target"]
@@ -140,7 +141,7 @@ class Finished:
 
     @property
     def result(self) -> dict[str, Any]:
-        return json.loads((self.directory / "result.json").read_text())
+        return read_result(self.directory / "result.json")
 
 
 class Started:

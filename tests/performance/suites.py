@@ -46,13 +46,20 @@ def percentile(method: str, name: str, percent: str, divisor: float = 1.0) -> Ca
 
     def find(result: Result) -> float | None:
         found = endpoint(result, method, name)
-        return None if found is None or found[percent] is None else found[percent] / divisor
+        value = None if found is None else found["latency_ms"][percent]
+        return None if value is None else value / divisor
 
     return find
 
 
+def observed(threshold: Mapping[str, Any]) -> float | None:
+    """What was observed of a threshold, in whatever unit its key has; None where that is unknown."""
+    keys = [key for key in threshold if key.startswith("observed_") and key != "observed_text"]
+    return threshold[keys[0]] if keys else None
+
+
 FIGURES = {
-    "api_gateway_throughput": Figure("throughput", "req/s", False, lambda result: result["requests"]["rate"]),
+    "api_gateway_throughput": Figure("throughput", "req/s", False, lambda result: result["requests"]["rate_per_s"]),
     "blockchain_consensus": Figure("block_time", "s", True, percentile("CHAIN", "block interval", "p50", 1000)),
     "session_processing": Figure(
         "processing_time", "ms per chunk", True, percentile("POST", "/sessions/[id]/chunks", "p50")
@@ -119,11 +126,11 @@ def summarise(name: str, result: Result, started_at: datetime, usage: Mapping[st
         "reason": result["reason"],
         "requests": result["requests"]["total"],
         "failed": result["requests"]["failed"],
-        "requests_per_s": result["requests"]["rate"],
+        "requests_per_s": result["requests"]["rate_per_s"],
         "p95_ms": result["latency_ms"]["p95"] if result["latency_ms"] else None,
         "p99_ms": result["latency_ms"]["p99"] if result["latency_ms"] else None,
         "gates": [
-            {"rule": each["rule"], "value": each["observed"], "observed": each["observed_text"], "ok": each["ok"]}
+            {"rule": each["rule"], "value": observed(each), "observed": each["observed_text"], "ok": each["ok"]}
             for each in result["thresholds"]
         ],
         "endpoints": {f"{each['method']} {each['name']}": each["total"] for each in result["endpoints"]},

@@ -64,7 +64,7 @@ def _show(case: Case, cores: tuple[int, int], *, verbose: bool) -> Row:
                 f"  {'; '.join(map(str, figures.compared))}\n  late {figures.target_late:.3%}, found {figures.found:.2%},"
                 f" off seconds {figures.seconds_off}, hanging {figures.hanging} of {figures.result['requests']['unanswered']} told,"
                 f" unfit {dict(figures.unfit_nodes)}, {dict(figures.reasons)}\n  "
-                + "; ".join(f"{each['check']} {each['observed']}" for each in figures.result["validity"]),
+                + "; ".join(f"{each['check']} {each['observed_text']}" for each in figures.result["validity"]),
                 markup=False,
                 soft_wrap=True,
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from result_reference import read_result
 from truth_figures import Asked, Figures, compare_requests, percentile
 from truth_target import Served
 
@@ -97,7 +98,7 @@ def skew_between_nodes_ms(requests: Sequence[Asked], due_s: Sequence[float]) -> 
 
 def compare_open(directory: Path, scenario: Path, served: Sequence[Served]) -> OpenFigures:
     """Compare the result of a run in the open model with the target's record and the schedule."""
-    result = json.loads((directory / "result.json").read_text())
+    result = read_result(directory / "result.json")
     schedule, requests = schedule_of(scenario), requests_of(served)
     due_s = [schedule.due_s(number) for number in range(schedule.total)]
     figures, skew_ms, late_p99_ms = None, 0.0, 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from result_reference import read_result
 from truth_target import Served
 
 from master.fleet.registry import MAX_BEYOND_S
@@ -173,7 +173,7 @@ def compare_requests(
 
     So many `ranks` a percentile may be beside its own, since a request at the edge of the judged part may be counted or not.
     """
-    result = json.loads((directory / "result.json").read_text())
+    result = read_result(directory / "result.json")
     with closing(Store(directory / "run.db")) as store:
         checkpoint: Any = store.meta(CHECKPOINT_KEY)
         rows = list(store.fitness())
@@ -242,7 +242,8 @@ def _compared(requests: Sequence[tuple[str, float]], result: dict[str, Any], key
     for endpoint in result["endpoints"]:
         own = [met for path, met in requests if path == endpoint["name"]]
         compared += [
-            beside(f"{endpoint['name']} {figure}", own, figure, endpoint[figure]) for figure in ("p50", "p95", "p99")
+            beside(f"{endpoint['name']} {figure}", own, figure, endpoint["latency_ms"][figure])
+            for figure in ("p50", "p95", "p99")
         ]
     return compared
 

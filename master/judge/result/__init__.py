@@ -1,4 +1,7 @@
-"""result.json: the outcome of a run, schema `piswarm/result/1`.
+"""result.json: the outcome of a run, schema `piswarm/result/2`.
+
+Numbers are numbers, with the unit in their key or in the key of what they are part of (`latency_ms`: p50, p95 ...); what counts
+something has no unit. Unknown is null. docs/performance/result.schema.json is made of the structs (`make result-schema`).
 
 `requests` and each endpoint's `total` and `failed` count the whole run, ramps and stopping included, so that they can be held
 against what the target counted. Rates, percentiles, thresholds and validity speak of the steady part alone (the holds of the
@@ -12,7 +15,7 @@ from master.judge.result.latency import Latency
 from master.judge.result.load import ClassLoad, Load, Missed, Users
 from master.judge.result.requests import EndpointResult, ErrorResult, ExceptionResult, InFlight, Requests
 from master.judge.result.result import SCHEMA, Gap, Result, Versions
-from master.judge.result.rules import NO_DATA, ThresholdResult, ValidityResult
+from master.judge.result.rules import NO_DATA, Op, ThresholdResult, ValidityResult
 from master.judge.result.target import TargetFigures
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Load",
     "Missed",
     "Nodes",
+    "Op",
     "Requests",
     "Result",
     "TargetFigures",

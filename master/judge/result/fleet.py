@@ -6,21 +6,22 @@ import msgspec
 
 
 class Nodes(msgspec.Struct, kw_only=True):
-    """The fleet: how many nodes were expected, were ready at most, and were lost or quarantined for good or for a time.
-
-    `ready_s` is how long it took from the start of the fleet until the load could begin; None when it never could.
-    """
+    """The fleet: how many nodes there were."""
 
     expected: int
     peak: int
+    """The most that were ready at one time."""
     ready_s: float | None
+    """How long it took from the start of the fleet until the load could begin; null when it never could."""
     lost: int
+    """For good or for a time."""
     quarantined: int
+    """For good or for a time."""
     simulated: bool
     thermal_speed: float = 1.0
     """How many times faster than real ones simulated boards warmed up and cooled down."""
     request_cpu_ms: float | None = None
-    """CPU that a request was taken to cost on a Pi 4's core, on simulated nodes; None where it was what it cost here."""
+    """CPU that a request was taken to cost on a Pi 4's core, on simulated nodes; null where it was what it cost here."""
 
     @property
     def simulation_assumptions(self) -> str:
@@ -37,9 +38,10 @@ class Excluded(msgspec.Struct, kw_only=True):
     """A node that was not fit to measure for some of the steady part: when, why, and how many requests were excluded for it."""
 
     node: str
-    seconds: int
+    unfit_s: int
+    """Seconds of the steady part."""
     requests: int
-    reasons: dict[str, int]
+    reasons_s: dict[str, int]
     """Seconds by reason; one second may have several."""
     spans_s: list[tuple[int, int]]
     """The seconds of the run, each span from its first to the one after its last; the first few spans."""

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Latency(msgspec.Struct, kw_only=True):
-    """Latency in ms over the steady part; None where nothing was measured."""
+    """Latency in ms over the steady part; null where nothing was measured."""
 
     p50: float | None
     p90: float | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from master.judge.result.latency import Latency
@@ -21,14 +23,14 @@ class Missed(msgspec.Struct, kw_only=True):
     """
 
     total: int | None
-    """All of them; None where it is not known how many were lost."""
+    """All of them; null where it is not known how many were lost."""
     no_free_user: int
     while_unfit: int
     """Found no user free at a worker that was not fit."""
     given_up: int
     """Given up by a worker that was far too late itself."""
     lost: int | None
-    """Dealt to a worker that never reported them; None where that is not known."""
+    """Dealt to a worker that never reported them; null where that is not known."""
 
 
 class ClassLoad(msgspec.Struct, kw_only=True):
@@ -48,7 +50,7 @@ class Load(msgspec.Struct, kw_only=True):
     in the closed model.
     """
 
-    model: str
+    model: Literal["closed", "open"]
     offered: int | None = None
     """Arrivals that were due by the schedule."""
     started: int | None = None

@@ -12,25 +12,25 @@ class Requests(msgspec.Struct, kw_only=True):
 
     total: int
     failed: int
-    rate: float
+    rate_per_s: float | None
+    """Null without a steady part."""
     unanswered: int = 0
     """Of `failed`, those that got no answer: they timed out, or were in flight when their user was stopped."""
 
 
 class EndpointResult(msgspec.Struct, kw_only=True):
-    """One endpoint: requests of the whole run; rate per second, and times in ms, of the steady part."""
+    """One endpoint: requests of the whole run; rate, latency and service time of the steady part."""
 
     method: str
     name: str
     total: int
     failed: int
-    rate: float
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    max: float | None
+    rate_per_s: float | None
+    """Null without a steady part."""
+    latency_ms: Latency
+    """In the open model with the time for which an arrival waited for a free user."""
     service_time_ms: Latency | None = None
-    """From requests' actual start, where the figures above have the wait for a free user in them."""
+    """From requests' actual start on; as `latency_ms` in the closed model."""
 
 
 class InFlight(msgspec.Struct, kw_only=True):
@@ -39,7 +39,7 @@ class InFlight(msgspec.Struct, kw_only=True):
     peak: int
     """The most at one time."""
     oldest_ms: float | None
-    """How long the one that waited longest had been waiting then, if it was a second or more; None where none had been."""
+    """How long the one that waited longest had been waiting then, if it was a second or more; null where none had been."""
     endpoint: str | None
     """That one's, as METHOD NAME."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -16,7 +17,8 @@ from master.judge.result.rules import ThresholdResult, ValidityResult
 from master.judge.result.target import TargetFigures
 from worker.atomic_write import atomic_write_public
 
-SCHEMA = "piswarm/result/1"
+Schema = Literal["piswarm/result/2"]
+SCHEMA: Schema = get_args(Schema)[0]
 
 
 class Gap(msgspec.Struct, kw_only=True):
@@ -35,19 +37,24 @@ class Versions(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """The outcome of one run. `verdict` is PASS, FAIL, INVALID or ABORTED; `reason` says why in one sentence."""
+    """The outcome of one run."""
 
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA
     run_id: str
     scenario: str
-    verdict: str
+    """Its name."""
+    verdict: Literal["PASS", "FAIL", "INVALID", "ABORTED"]
     reason: str
-    started_at: str
+    """Why the verdict is what it is, in one sentence."""
+    started_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
     """Wall clock at the beginning, ISO 8601 with offset; for display only."""
     duration_s: float
+    """Of the whole run, from the first users' order to the end of the last."""
     steady_s: float
+    """Of the part that is judged."""
     gaps: list[Gap]
     target: str
+    """Its URL."""
     nodes: Nodes
     users: Users
     load: Load = msgspec.field(default_factory=lambda: Load(model="closed"))
@@ -61,7 +68,8 @@ class Result(msgspec.Struct, kw_only=True):
     endpoints: list[EndpointResult]
     thresholds: list[ThresholdResult]
     validity: list[ValidityResult]
-    excluded_share: float
+    excluded_share: float | None
+    """Of the requests of the steady part, from 0 to 1, those that nodes have measured while they were unfit; null without any."""
     excluded: list[Excluded]
     """The nodes whose requests make up that share, the longest unfit first."""
     latency_failed_ms: Latency | None = None

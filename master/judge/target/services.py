@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from master.judge.target.thresholds import ThresholdOutcome
+from master.scenario.rules import SERVICE_LOST, Threshold
 from master.scenario.units import format_duration
 from master.services.health.losses import Loss
 
@@ -28,7 +29,7 @@ def lost_text(outcomes: Sequence[ThresholdOutcome]) -> str:
 
 
 def _outcome(name: str, losses: Sequence[Loss] | None, duration_s: float) -> ThresholdOutcome:
-    rule = f"require {name}"
+    rule = Threshold(f"require {name}", None, None, SERVICE_LOST, "=", 0.0)
     if losses is None:
         return ThresholdOutcome(rule, None, "-", None, "it was not watched")
     own = [loss for loss in losses if loss.service == name]

@@ -29,18 +29,27 @@ ABORT_AFTER_S = 10  # judged seconds before a rule without window may end the ru
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOutcome:
-    """The outcome of one rule. `observed` is in the rule's base unit, None without data; then `ok` is not True.
+    """The outcome of one rule. `observed` is in its base unit, None without data; then `ok` is not True.
 
     For a rule with a window it is the worst window's. `message` says why there is no figure, or which window was worst.
     """
 
-    rule: str
+    threshold: Threshold
     observed: float | None
     observed_text: str
     ok: bool | None
     """None: it is unknown whether it holds."""
     message: str = ""
-    on_latency: bool = False
+
+    @property
+    def rule(self) -> str:
+        """The rule's text."""
+        return self.threshold.text
+
+    @property
+    def on_latency(self) -> bool:
+        """Whether the rule is on latencies or service times."""
+        return self.threshold.percent is not None
 
     @property
     def broken(self) -> bool:
@@ -238,8 +247,7 @@ class Judge:
         threshold = rule.threshold
         missing = self._missing(rule, unjudged)
         if missing:
-            on_latency = threshold.percent is not None
-            return ThresholdOutcome(threshold.text, None, "no data", ok=False, message=missing, on_latency=on_latency)
+            return ThresholdOutcome(threshold, None, "no data", ok=False, message=missing)
         value = measure(threshold, rule.window) if threshold.window_s is None else rule.worst
         if value is None:
             return unknown_outcome(threshold, _unknown_reason(rule))
@@ -320,8 +328,7 @@ def _unknown_reason(rule: _Rule) -> str:
 
 def unknown_outcome(threshold: Threshold, why: str) -> ThresholdOutcome:
     """The outcome of a rule of which it is unknown whether it holds."""
-    on_latency = threshold.percent is not None
-    return ThresholdOutcome(threshold.text, None, "unknown", ok=None, message=f"unknown, {why}", on_latency=on_latency)
+    return ThresholdOutcome(threshold, None, "unknown", ok=None, message=f"unknown, {why}")
 
 
 def _all(histograms: Iterable[Histogram]) -> Histogram | None:
@@ -340,4 +347,4 @@ def judged_outcome(threshold: Threshold, value: float, from_s: int = 0) -> Thres
     where = ""
     if threshold.window_s is not None:
         where = f"{'worst' if ok else 'broken'} in the {format_duration(threshold.window_s)} from {from_s} s: {text}"
-    return ThresholdOutcome(threshold.text, value, text, ok, where, on_latency=threshold.percent is not None)
+    return ThresholdOutcome(threshold, value, text, ok, where)

@@ -33,7 +33,7 @@ def key_figures(result: Result) -> list[list[KeyFigure]]:
         [
             KeyFigure("requests", formatting.count(requests.total), "the whole run, ramps included"),
             KeyFigure("failed", formatting.count(requests.failed), failed),
-            KeyFigure("rate", formatting.rate(requests.rate if result.steady_s else None), steady),
+            KeyFigure("rate", formatting.rate(requests.rate_per_s), steady),
             KeyFigure("users at peak", formatting.count(users.peak), f"of {formatting.count(users.target)} asked for"),
         ],
         [
@@ -46,9 +46,13 @@ def key_figures(result: Result) -> list[list[KeyFigure]]:
             KeyFigure("nodes at peak", formatting.count(nodes.peak), f"of {formatting.count(nodes.expected)} expected"),
             KeyFigure("nodes lost", formatting.count(nodes.lost), "for good or for a time"),
             KeyFigure("quarantined", formatting.count(nodes.quarantined), "nodes"),
-            KeyFigure("excluded", formatting.share(result.excluded_share), "of requests: their node was unfit"),
+            KeyFigure("excluded", _share(result.excluded_share), "of requests: their node was unfit"),
         ],
     ]
+
+
+def _share(share: float | None) -> str:
+    return formatting.NOTHING if share is None else formatting.share(share)
 
 
 def _arrivals(load: Load) -> list[KeyFigure]:

@@ -56,7 +56,7 @@ def _add_figures(figures: Table, result: Result) -> None:
             "nodes",
             f"{result.nodes.peak} of {result.nodes.expected}{simulated}{_ready(result.nodes.ready_s)}, {result.nodes.lost} lost",
         ),
-        ("excluded", f"{result.excluded_share:.2%} of requests, measured by unfit nodes"),
+        ("excluded", _excluded(result.excluded_share)),
     ):
         figures.add_row(name, value)
     if result.target_figures is not None:
@@ -72,7 +72,11 @@ def _rules(result: Result) -> Table:
         rules.add_row(_rule_mark(result, threshold), Text(threshold.rule), Text(threshold.observed_text))
     for check in result.validity:
         rules.add_row(
-            _rule_mark(result, check), check.check, check.observed, check.limit, listed(check.nodes, SHOWN_NODES)
+            _rule_mark(result, check),
+            check.check,
+            check.observed_text,
+            check.limit_text,
+            listed(check.nodes, SHOWN_NODES),
         )
     return rules
 
@@ -131,7 +135,12 @@ def _number(value: int | None) -> str:
 
 def _requests(requests: Requests) -> str:
     unanswered = f" ({requests.unanswered} got no answer)" if requests.unanswered else ""
-    return f"{requests.total}, {requests.failed} failed{unanswered}, {requests.rate:.1f}/s in the holds"
+    rate = "–" if requests.rate_per_s is None else f"{requests.rate_per_s:.1f}"
+    return f"{requests.total}, {requests.failed} failed{unanswered}, {rate}/s in the holds"
+
+
+def _excluded(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2%} of requests, measured by unfit nodes"
 
 
 def _percentiles(latency: Latency) -> str:

@@ -43,7 +43,7 @@ def _endpoints(result: Result) -> RenderableType:
     for row in largest[:SHOWN_ENDPOINTS]:
         table.add_row(_cut(f"{row.method} {row.name}", MAX_NAME_LENGTH), *_counts(row.total, row.failed), *_times(row))
     everything, latency = result.requests, result.latency_ms
-    together = (latency.p50, latency.p95, latency.p99, latency.max, everything.rate)
+    together = (latency.p50, latency.p95, latency.p99, latency.max, everything.rate_per_s)
     table.add_row(
         Text("all requests", style="bold"),
         *_counts(everything.total, everything.failed),
@@ -53,7 +53,8 @@ def _endpoints(result: Result) -> RenderableType:
 
 
 def _times(row: EndpointResult) -> Iterator[str]:
-    return map(formatting.number, (row.p50, row.p95, row.p99, row.max, row.rate))
+    latency_ms = row.latency_ms
+    return map(formatting.number, (latency_ms.p50, latency_ms.p95, latency_ms.p99, latency_ms.max, row.rate_per_s))
 
 
 def _counts(total: int, failed: int) -> tuple[str, Text]:

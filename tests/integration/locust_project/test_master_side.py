@@ -173,7 +173,7 @@ def test_statistics_are_the_runs_and_judge_it(seen: Seen) -> None:
     assert 0 <= stats["p50"] < 10_000
     assert stats["state"] == "stopped"
     (row,) = [row for row in result["thresholds"] if "process_exit_code" in row["rule"]]
-    assert (row["ok"], row["observed"]) == (False, 7)
+    assert (row["ok"], row["observed_code"]) == (False, 7)
     assert "the locustfile set environment.process_exit_code to 7" in result["reason"]
 
 
@@ -184,7 +184,7 @@ def test_a_listener_that_raises_is_an_exception_of_the_run(seen: Seen) -> None:
     assert (raised["user_class"], raised["message"]) == ("listener of test_start", "no accounts for the test")
     assert raised["place"].endswith(" in hand_out")
     (row,) = [row for row in result["thresholds"] if row["rule"] == "exceptions = 0 (master side)"]
-    assert (row["ok"], row["observed"]) == (False, 1)
+    assert (row["ok"], row["observed_count"]) == (False, 1)
 
 
 def test_the_locustfile_is_imported_once_for_the_controller_and_its_output_kept(seen: Seen) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from processes import PISWARM, Piswarm, Target
+from result_reference import read_result
 
 LOCUSTFILE = """
 from locust import FastHttpUser, constant, events, tag, task
@@ -68,7 +69,7 @@ class Done:
         return yaml.safe_load((self.folder / "run" / "scenario.yml").read_text("utf-8"))
 
     def endpoints(self, run: str) -> dict[str, int]:
-        result = json.loads((self.folder / run / "result.json").read_text("utf-8"))
+        result = read_result(self.folder / run / "result.json")
         return {endpoint["name"]: endpoint["total"] for endpoint in result["endpoints"]}
 
 

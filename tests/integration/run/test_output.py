@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from processes import PISWARM, Piswarm
+from result_reference import read_result
 
 STATUSES = {"PASS": 0, "FAIL": 1, "INVALID": 3, "ABORTED": 4}
 LIMIT_S = 90
@@ -44,7 +44,7 @@ def complaints(out: Path) -> str:
 
 def assert_whole(out: Path, status: int) -> Mapping[str, Any]:
     """Assert that the run's files are there, and that its exit status is its verdict's."""
-    result: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    result = read_result(out / "result.json")
     assert STATUSES[result["verdict"]] == status
     assert result["requests"]["total"] > 0
     assert {"report.html", "junit.xml", "run.db", "scenario.yml"} <= {path.name for path in out.iterdir()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from processes import Piswarm, left_behind
+from result_reference import read_result
 
 LIMIT_S = 90
 BEGIN = """
@@ -59,7 +59,7 @@ def test_whatever_fails_after_the_start_the_processes_are_ended_and_the_run_is_a
         check=False,
     )
     assert done.returncode == 4, done.stdout
-    result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    result = read_result(tmp_path / "out" / "result.json")
     assert result["verdict"] == "ABORTED"
     assert "no such thing" in result["reason"]
     assert "no such thing" in done.stdout

@@ -42,7 +42,7 @@ def concluded(store: Store, *rules: str, **facts: object) -> Result:
 
 def check(result: Result, name: str = "arrivals") -> tuple[bool | None, str, str]:
     (row,) = [row for row in result.validity if row.check == name]
-    return row.ok, row.observed, row.message
+    return row.ok, row.observed_text, row.message
 
 
 def rule(result: Result, text: str) -> ThresholdResult:
@@ -74,7 +74,7 @@ def test_latency_counts_from_the_due_time_and_service_time_from_the_start(store:
     assert (result.latency_ms.p95, result.service_time_ms.p95) == pytest.approx((30.0, 20.0), rel=0.01)
     (endpoint,) = result.endpoints
     assert endpoint.service_time_ms is not None
-    assert (endpoint.p95, endpoint.service_time_ms.p95) == pytest.approx((30.0, 20.0), rel=0.01)
+    assert (endpoint.latency_ms.p95, endpoint.service_time_ms.p95) == pytest.approx((30.0, 20.0), rel=0.01)
     assert [row.ok for row in result.thresholds] == [True, False, True, False]
     assert result.verdict == "FAIL"
 

@@ -5,10 +5,13 @@ import pytest
 from master.judge.generator.validity import ValidityOutcome
 from master.judge.interim import interim_of
 from master.judge.target.thresholds import ThresholdOutcome
+from master.scenario import parse_threshold
 
-HELD = ThresholdOutcome("p95 < 50 ms", 12.0, "12 ms", ok=True, on_latency=True)
-BROKEN = ThresholdOutcome("errors < 1 %", 0.05, "5 %", ok=False)
-NOT_YET = ThresholdOutcome("GET /rare p95 < 50 ms", None, "no data", ok=False, message="GET /rare was never requested")
+HELD = ThresholdOutcome(parse_threshold("p95 < 50 ms"), 12.0, "12 ms", ok=True)
+BROKEN = ThresholdOutcome(parse_threshold("errors < 1 %"), 0.05, "5 %", ok=False)
+NOT_YET = ThresholdOutcome(
+    parse_threshold("GET /rare p95 < 50 ms"), None, "no data", ok=False, message="GET /rare was never requested"
+)
 FIT = ValidityOutcome("node_cpu", "≤ 90 %", "40 %", 40.0, ok=True)
 UNFIT = ValidityOutcome(
     "loop_lag_p99", "≤ 50 ms", "80 ms", 80.0, ok=False, message="loop_lag_p99 was 80 ms, above 50 ms"

@@ -45,7 +45,7 @@ def test_the_users_asked_for_must_have_run(store: Store, users: int | None, ok: 
     users_from(store, 0, users)
     result = conclude(scenario("p95 < 1 s"), store, fit_log(), run_facts())
     row = row_of(result, "users")
-    assert (row.ok, row.observed) == (ok, observed)
+    assert (row.ok, row.observed_text) == (ok, observed)
     assert result.verdict == ("PASS" if ok else "INVALID")
 
 
@@ -79,7 +79,7 @@ def test_what_a_node_itself_lacked_makes_the_run_invalid_and_is_said_with_its_re
     store.put_fitness([FitnessRow(NODE, STEADY[3], 1.0, 20.0, 3, lacking, users=10, local_errors=4)])
     result = conclude(scenario("errors = 0"), store, fit_log(), run_facts())
     row = row_of(result, "local_errors")
-    assert (result.verdict, row.ok, row.observed, row.nodes) == ("INVALID", False, "4", [NODE])
+    assert (result.verdict, row.ok, row.observed, row.nodes) == ("INVALID", False, 4, [NODE])
     assert lacking in result.reason
 
 

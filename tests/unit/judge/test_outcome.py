@@ -15,6 +15,7 @@ from master.judge.outcome import conclude
 from master.judge.result import Result
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.target.thresholds import ThresholdOutcome
+from master.scenario import parse_threshold
 from master.store import ExceptionRow, FitnessRow, Store
 from worker.load.histogram import EndpointStats, Histogram
 
@@ -98,7 +99,7 @@ def test_a_fault_in_one_check_makes_that_one_unknown_and_the_run_invalid(name: s
     assert checks(result) == dict.fromkeys(PARTS, True) | {"doubtful_thresholds": False, name: None}
     (row,) = [row for row in result.validity if row.check == name]
     assert row.fault
-    assert row.observed == "unknown"
+    assert row.observed_text == "unknown"
     assert "unknown, a fault of piswarm's own: " in row.message
     assert result.verdict == "INVALID"
     assert row.message in result.reason
@@ -204,7 +205,7 @@ def test_the_rule_that_ended_a_run_is_its_verdict_whatever_all_of_it_comes_to(
 ) -> None:
     """A rule that broke and ended the run gives the verdict, also if it holds again over the whole run."""
     fill(store, [own_clock_tally(10.0, 10.0)])
-    at_the_time = ThresholdOutcome(rule, 2000.0, "2 s", ok=False, message="broken then", on_latency="p95" in rule)
+    at_the_time = ThresholdOutcome(parse_threshold(rule), 2000.0, "2 s", ok=False, message="broken then")
     log = fit_log(userspace_timed=2, lag_ms=lag_ms)
     result = conclude(scenario(rule, "rate > 1/s"), store, log, run_facts(broken_rule=at_the_time))
     assert result.verdict == verdict

@@ -174,9 +174,9 @@ def test_a_rule_or_check_without_data_is_broken_only_where_the_run_was_not_abort
     assert isinstance(console.file, io.StringIO)
     printed = [line.split() for line in console.file.getvalue().splitlines()]
     start = ["no", "data"] if aborted else ["broken"]
-    rows = [row for row in result.validity if row.observed == "no data"]
+    rows = [row for row in result.validity if row.observed_text == "no data"]
     assert {"loop_lag_p99", "node_cpu", "nodes", "users"} <= {row.check for row in rows}
-    assert [row["ok"] for row in written["validity"] if row["observed"] == "no data"] == [False] * len(rows)
+    assert [row["ok"] for row in written["validity"] if row["observed_text"] == "no data"] == [False] * len(rows)
     for row in rows:
         case = junit.find(f"testsuite[@name='validity']/testcase[@name='{row.check}']")
         assert case is not None

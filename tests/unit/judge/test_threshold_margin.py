@@ -42,7 +42,7 @@ def test_a_threshold_is_in_doubt_where_less_of_the_generators_lag_would_turn_it(
     rule: str, observed: float, doubtful: bool
 ) -> None:
     threshold = parse_threshold(rule)
-    outcome = ThresholdOutcome(rule, observed, "seen", ok=threshold.holds(observed))
+    outcome = ThresholdOutcome(threshold, observed, "seen", ok=threshold.holds(observed))
     row = check_threshold_margin([threshold], [outcome], LAG)
     assert (row.check, row.ok, row.observed_value) == ("doubtful_thresholds", not doubtful, int(doubtful))
     assert (f"{rule} was seen, up to" in row.message) is doubtful
@@ -51,8 +51,8 @@ def test_a_threshold_is_in_doubt_where_less_of_the_generators_lag_would_turn_it(
 def test_without_data_nothing_is_in_doubt() -> None:
     """A rule without data is not in doubt, since the lack of data breaks other checks."""
     rule = parse_threshold("p95 < 50 ms")
-    assert check_threshold_margin([rule], [ThresholdOutcome(rule.text, None, "no data", ok=False)], Histogram()).ok
-    assert check_threshold_margin([rule], [ThresholdOutcome(rule.text, 51.0, "51 ms", ok=False)], Histogram()).ok
+    assert check_threshold_margin([rule], [ThresholdOutcome(rule, None, "no data", ok=False)], Histogram()).ok
+    assert check_threshold_margin([rule], [ThresholdOutcome(rule, 51.0, "51 ms", ok=False)], Histogram()).ok
 
 
 @pytest.mark.parametrize("seed", range(5))

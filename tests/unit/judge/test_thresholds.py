@@ -338,7 +338,9 @@ def test_a_latency_that_is_no_number_is_said_to_be_more_than_an_hour() -> None:
 
 
 def test_a_rate_without_any_request_is_zero() -> None:
-    assert outcome("rate >= 1/s", answers({}, range(5))) == ThresholdOutcome("rate >= 1/s", 0.0, "0/s", ok=False)
+    assert outcome("rate >= 1/s", answers({}, range(5))) == ThresholdOutcome(
+        parse_threshold("rate >= 1/s"), 0.0, "0/s", ok=False
+    )
 
 
 STEP = answers({second: {GET: tally(*[50.0 if 10 <= second < 13 else 5.0] * 4)} for second in range(30)}, range(30))

@@ -9,7 +9,7 @@ from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.unfit import NodeCondition, unfit_reasons
 from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.verdict import Verdict, decide
-from master.scenario import ValidityLimits
+from master.scenario import ValidityLimits, parse_threshold
 from worker.load.histogram import Histogram
 from worker.telemetry.conditions import FREQUENCY_CAPPED, SOFT_LIMITED, THROTTLED, UNDER_VOLTAGE, UNKNOWN, pack_flags
 
@@ -277,9 +277,10 @@ def test_a_held_back_node_in_twenty_is_named_and_two_make_the_run_invalid(
     assert bool(row.message) is not ok
 
 
-KEPT, BROKEN = ThresholdOutcome("r", 1, "1", ok=True), ThresholdOutcome("r", 1, "1", ok=False)
-SLOW = ThresholdOutcome("p95", 1, "1", ok=False, on_latency=True)
-WITHOUT_DATA, UNSURE = ThresholdOutcome("r", None, "no data", ok=False), ThresholdOutcome("r", None, "", ok=None)
+RULE = parse_threshold("errors = 0")
+KEPT, BROKEN = ThresholdOutcome(RULE, 1, "1", ok=True), ThresholdOutcome(RULE, 1, "1", ok=False)
+SLOW = ThresholdOutcome(parse_threshold("p95 < 1 ms"), 1, "1", ok=False)
+WITHOUT_DATA, UNSURE = ThresholdOutcome(RULE, None, "no data", ok=False), ThresholdOutcome(RULE, None, "", ok=None)
 DOUBTFUL = ValidityOutcome("c", "", "", 1, ok=False, yields_to_fail=True)
 FAULT = ValidityOutcome("c", "", "", None, ok=None, fault=True)
 DOUBTFUL_BY_FAULT = ValidityOutcome("c", "", "", None, ok=None, yields_to_fail=True, fault=True)

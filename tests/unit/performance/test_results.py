@@ -18,14 +18,14 @@ STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 RESULT = {
     "verdict": "PASS",
     "reason": "Every threshold held.",
-    "requests": {"total": 1000, "failed": 1, "rate": 812.5},
+    "requests": {"total": 1000, "failed": 1, "rate_per_s": 812.5},
     "latency_ms": {"p95": 4.0, "p99": 9.0},
     "endpoints": [
-        {"method": "POST", "name": "/sessions/[id]/chunks", "total": 700, "p50": 2.5, "p95": 7.0},
-        {"method": "SQL", "name": "query", "total": 290, "p50": 0.1, "p95": 0.25},
-        {"method": "CHAIN", "name": "block interval", "total": 10, "p50": 10_020.0, "p95": 10_100.0},
+        {"method": "POST", "name": "/sessions/[id]/chunks", "total": 700, "latency_ms": {"p50": 2.5, "p95": 7.0}},
+        {"method": "SQL", "name": "query", "total": 290, "latency_ms": {"p50": 0.1, "p95": 0.25}},
+        {"method": "CHAIN", "name": "block interval", "total": 10, "latency_ms": {"p50": 10_020.0, "p95": 10_100.0}},
     ],
-    "thresholds": [{"rule": "errors < 5 %", "observed": 0.001, "observed_text": "0.1 %", "ok": True}],
+    "thresholds": [{"rule": "errors < 5 %", "observed_share": 0.001, "observed_text": "0.1 %", "ok": True}],
 }
 
 

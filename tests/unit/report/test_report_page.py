@@ -149,7 +149,17 @@ def test_the_report_says_what_the_result_says(store: Store, target: Path) -> Non
 def test_excluded_requests_are_shown_with_what_they_would_change(store: Store, target: Path) -> None:
     """Excluded requests are shown by node and time, with the percentiles with and without them, and how many may be excluded."""
     fill(store)
-    limit = ValidityResult(check="excluded_share", limit="≤ 5 %", observed="0.83 %", ok=True, nodes=[], message="")
+    limit = ValidityResult(
+        check="excluded_share",
+        op="<=",
+        limit_percent=5.0,
+        limit_text="≤ 5 %",
+        observed_percent=0.83,
+        observed_text="0.83 %",
+        ok=True,
+        nodes=[],
+        message="",
+    )
     outcome = result()
     outcome.validity.append(limit)
     _, page = written(outcome, store, target)
@@ -266,7 +276,8 @@ def test_a_run_that_never_began_has_words_in_place_of_charts(store: Store, targe
 def test_a_run_without_a_steady_part_has_no_rate(store: Store, target: Path) -> None:
     """A ramp that was cut short has counts, but neither rate nor percentiles."""
     fill(store, seconds=9)
-    cut = msgspec.structs.replace(nothing(), requests=result().requests, duration_s=9.0)
+    requests = msgspec.structs.replace(result().requests, rate_per_s=None)
+    cut = msgspec.structs.replace(nothing(), requests=requests, duration_s=9.0)
     _, page = written(cut, store, target)
     assert page.says("The run was never held steady, so it has no rate and no percentiles.")
     assert page.says(f"rate{formatting.NOTHING}no steady part")

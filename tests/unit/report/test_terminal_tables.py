@@ -13,7 +13,7 @@ from rich.console import Console
 
 from master.judge.figures import MAX_KINDS
 from master.judge.outcome import conclude
-from master.judge.result import EndpointResult, ErrorResult, ExceptionResult, Result
+from master.judge.result import EndpointResult, ErrorResult, ExceptionResult, Latency, Result
 from master.report.terminal.summary import print_summary
 from master.report.terminal.tables import SHOWN_ENDPOINTS, SHOWN_ERRORS, tables_of
 from master.run.directory import RunDirectory
@@ -33,7 +33,12 @@ def lines(what: Result, *, width: int = 80, terminal: bool = False) -> list[str]
 
 def endpoint(name: str, total: int, failed: int = 0) -> EndpointResult:
     return EndpointResult(
-        method="GET", name=name, total=total, failed=failed, rate=total / 20, p50=1.5, p95=20.0, p99=21.0, max=400.0
+        method="GET",
+        name=name,
+        total=total,
+        failed=failed,
+        rate_per_s=total / 20,
+        latency_ms=Latency(p50=1.5, p90=10.0, p95=20.0, p99=21.0, p999=400.0, max=400.0),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from result_reference import read_result
 
 from master.errors import InputError
 from master.run.shutdown import Shutdown
@@ -68,8 +69,7 @@ class Ended:
 
     @property
     def result(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.directory / "result.json").read_text(encoding="utf-8"))
-        return content
+        return read_result(self.directory / "result.json")
 
 
 @pytest.fixture
