@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from master.commands.collector import check_collector
 from master.commands.output import show_lines, show_result, warn
 from master.commands.run_command import given_words
 from master.errors import InputError
@@ -126,6 +127,13 @@ def run(
             help="Serve the run's metrics for Prometheus on this port of loopback; 0 takes a free one.",
         ),
     ] = None,
+    metrics_otlp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send them to this OpenTelemetry collector (OTLP over HTTP), e.g. http://127.0.0.1:4318.",
+        ),
+    ] = None,
     separate: Annotated[
         bool,
         typer.Option(
@@ -155,6 +163,8 @@ def run(
     _refuse_unused(inventory, limit, state)
     if port and port == metrics_port:
         raise InputError(f"--port and --metrics-port are both {port}", hint="Give each a port of its own.")
+    if metrics_otlp is not None:
+        check_collector("--metrics-otlp", metrics_otlp)
     # Before the standard library is patched: Ansible, which may read the inventory, looks closely at it.
     roster = None if inventory is None else _read_roster(inventory, limit, state)
     # The first import below patches the standard library for gevent, which no other command needs.
@@ -213,6 +223,7 @@ def run(
             separate_processes=separate,
             roster=roster,
             metrics_port=metrics_port,
+            metrics_otlp=metrics_otlp,
             variables=read.variables,
             services=required,
             warnings=read.warnings,

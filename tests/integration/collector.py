@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry spans: a real HTTP server that takes OTLP in protobuf, and answers as a test wants."""
+"""A collector of OpenTelemetry spans and metrics: a real HTTP server that takes OTLP in protobuf, and answers as a test wants."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Collector:
     def __init__(self, status: int = 200, *, stalls: bool = False) -> None:
         """Answers with `status`; if it `stalls`, not before the block ends."""
         self.spans: list[ReceivedSpan] = []
+        self.metrics: set[str] = set()
+        """Names of those that have come."""
         self.paths: set[str] = set()
         self.requests = 0
         self._changed = threading.Condition()
@@ -50,7 +52,9 @@ class Collector:
                 with collector._changed:
                     collector.requests += 1
                     collector.paths.add(self.path)
-                    if status == 200:
+                    if status == 200 and self.path == "/v1/metrics":
+                        collector.metrics |= _metric_names(body)
+                    elif status == 200:
                         collector.spans += _decode(body)
                     collector._changed.notify_all()
                 collector._released.wait()
@@ -106,6 +110,17 @@ def _decode(body: bytes) -> list[ReceivedSpan]:
         for of_scope in of_resource.scope_spans
         for span in of_scope.spans
     ]
+
+
+def _metric_names(body: bytes) -> set[str]:
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest  # noqa: PLC0415
+
+    return {
+        metric.name
+        for of_resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for of_scope in of_resource.scope_metrics
+        for metric in of_scope.metrics
+    }
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -22,10 +22,10 @@ def is_installed() -> bool:
     return all(any((root / part).is_dir() for root in roots) for part in PARTS)
 
 
-def check_installed() -> None:
-    """Raises MissingTracingError where this Python can export no spans."""
+def check_installed(what: str = "'tracing'") -> None:
+    """Raises MissingTracingError, which says `what` wants it, where this Python can export nothing."""
     if not is_installed():
         raise MissingTracingError(
-            f"OpenTelemetry is not installed here, which 'tracing' needs; the extra '{EXTRA}' brings it"
+            f"OpenTelemetry is not installed here, which {what} needs; the extra '{EXTRA}' brings it"
             f" ({sys.executable} -m pip install 'piswarm[{EXTRA}]')"
         )

@@ -17,6 +17,7 @@ from master.project.archive.packing import pack
 from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, FleetAccess
 from master.run.directory import RunDirectory
+from master.run.processes.child_process import Child
 from master.run.processes.local import node_names
 from master.run.real_nodes.roster import Roster
 from master.run.shutdown import Shutdown
@@ -24,6 +25,7 @@ from master.run.start.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_p
 from master.scenario import EMBEDDED, Scenario
 from master.services.required import RequiredServices
 from master.store import CONTROLLER, Store
+from master.web.metrics.otlp.orders import MODULE, PushOrders
 from master.web.metrics.server import MetricsServer
 from worker.atomic_write import atomic_write_public
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
@@ -47,6 +49,8 @@ class RunPlan:
     roster: Roster | None = None
     metrics_port: int | None = None
     """Port of loopback that serves the run's metrics to Prometheus; None for none."""
+    metrics_otlp: str | None = None
+    """Base URL of an OpenTelemetry collector that gets them; None for none."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables from which the locustfile's own options get their values (worker/load/locustfile/options.py)."""
     services: RequiredServices | None = None
@@ -65,13 +69,17 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
     access = _fleet_access(plan)
     server, registry = open_port(access, shutdown)
     metrics = None
-    if plan.metrics_port is not None:
-        metrics = MetricsServer(plan.metrics_port)
+    if plan.metrics_port is not None or plan.metrics_otlp is not None:
+        metrics = MetricsServer(plan.metrics_port or 0)
         shutdown.add("closing the metrics' port", metrics.close)
     directory = RunDirectory.create(plan.out, plan.scenario.name, plan.started_at)
     try:
         keys = RunKeys(AccessFile.create(directory.keys, access), access, directory, resumable=False)
         shutdown.add(f"closing {directory.keys.name}", keys.close)
+        if metrics is not None and plan.metrics_otlp is not None:
+            push = PushOrders(metrics.url, plan.metrics_otlp, directory.path.name)
+            sender = Child("metrics", MODULE, log=directory.logs / "metrics-otlp.log", orders=push)
+            shutdown.add("ending the sender of metrics", lambda: sender.stop(0))
         packed = None if files is None else pack(files, directory.project)
         store = _create_store(plan, directory, shutdown)
     except InputError:

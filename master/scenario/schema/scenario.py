@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from master.scenario.collector_url import check_collector_url
 from master.scenario.locust_keys import Arguments, Share, Tags, Variables
 from master.scenario.model import DEFAULT_FLEET, EMBEDDED
 from master.scenario.rules import Threshold, parse_threshold
@@ -118,21 +119,6 @@ def check_target(target: str) -> str:
     return target
 
 
-def _check_collector(endpoint: str) -> str:
-    if not re.match(r"https?://", endpoint):
-        raise ValueError(f"{endpoint!r:.200} is no URL of a collector, e.g. http://127.0.0.1:4318")
-    try:
-        url = urlsplit(endpoint)
-        usable = bool(url.hostname) and url.port != 0 and re.fullmatch(r"[!-~]+", endpoint) and "\\" not in endpoint
-    except ValueError as error:
-        raise ValueError(f"is no URL: {error}") from None
-    if "@" in url.netloc:
-        raise ValueError("holds credentials: give them to the nodes as OTEL_EXPORTER_OTLP_HEADERS")
-    if not usable or "?" in endpoint or "#" in endpoint:
-        raise ValueError(f"{endpoint!r:.200} is no base URL of a collector, e.g. http://127.0.0.1:4318")
-    return endpoint
-
-
 def _parse_sample(value: object) -> float:
     percent = parse_percent(value)
     if percent == 0:
@@ -221,7 +207,7 @@ class ValidityShape(Shape):
 class TracingShape(Shape):
     """The `tracing` section."""
 
-    endpoint: Annotated[str, AfterValidator(_check_collector)]
+    endpoint: Annotated[str, AfterValidator(check_collector_url)]
     sample: Annotated[float, PlainValidator(_parse_sample)] = 1.0
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+from collector import Collector
 from processes import Piswarm, Target
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -276,14 +277,17 @@ def assert_gone(family: list[psutil.Process], timeout_s: float = 20) -> None:
 
 
 def test_prometheus_can_follow_a_run(piswarm: Piswarm) -> None:
-    """Metrics have a port of their own on request, and their counts are those of the result."""
+    """Metrics have a port of their own on request, and their counts are those of the result; a collector gets the same ones."""
     scenario = piswarm.scenario(load=[{"users": 4, "spawn_rate": 20, "hold": "12s"}])
-    started = piswarm.start(scenario, "--metrics-port", "0")
-    url = started.wait_for("metrics on ").split()[-1]
-    started.wait_for("stage 1 of 1, hold")
-    started.wait_for("stage 1 of 1, hold")
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        page = answer.read().decode()
+    with Collector() as collector:
+        started = piswarm.start(scenario, "--metrics-port", "0", "--metrics-otlp", collector.url)
+        url = started.wait_for("metrics on ").split()[-1]
+        started.wait_for("stage 1 of 1, hold")
+        started.wait_for("stage 1 of 1, hold")
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            page = answer.read().decode()
+        started.wait_for("stage 1 of 1, hold")
+    assert {"piswarm_users", "piswarm_requests", "piswarm_latency_seconds", "piswarm_node_state"} <= collector.metrics
     families = {family.name: family for family in text_string_to_metric_families(page)}
     counted = {tuple(sample.labels.values()): sample.value for sample in families["piswarm_requests"].samples}
     finished = started.finish()

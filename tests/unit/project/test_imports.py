@@ -265,14 +265,18 @@ def test_relative_imports_of_a_package_itself_start_at_the_package() -> None:
     assert list(imported("from ..errors import E", "master.target", is_package=True)) == ["master.errors.E"]
 
 
-def test_only_the_process_that_exports_spans_imports_opentelemetry() -> None:
-    """A node without it imports every module but `__main__` ones, when its release is verified."""
+def test_only_the_processes_that_export_import_opentelemetry() -> None:
+    """A node without it imports every module but `__main__` ones, when its release is verified; nor does a controller need it."""
     importing = {
         module
         for module, path in modules()
         if any(within(name, "opentelemetry") for name in imported(path.read_text(encoding="utf-8"), module))
     }
-    assert importing == {"worker.tracing.__main__"}
+    assert importing == {
+        "worker.tracing.__main__",
+        "master.web.metrics.otlp.__main__",
+        "master.web.metrics.otlp.points",
+    }
 
 
 def test_the_store_brings_in_nothing_heavy_through_what_it_imports() -> None:
