@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from master.judge.faults import Faults
 from master.judge.totals import Totals
-from master.store import Store
+from master.store import StoreReader
 
 _BY_WORKERS = ("loop_lag_p99", "worker_cpu", "clock_error", "users")
 _BY_FLAGS = ("throttling", "under_voltage")
@@ -12,7 +12,7 @@ _OF_ALL_LOAD = ("arrivals", "excluded_share")
 _BY_SAMPLES = ("node_cpu", "node_memory", "missing_samples")
 
 
-def causes(store: Store, totals: Totals, steady_s: int, faults: Faults) -> dict[str, str]:
+def causes(store: StoreReader, totals: Totals, steady_s: int, faults: Faults) -> dict[str, str]:
     """By check, why it may have no data; checks of which that isn't known are not in it."""
     if not steady_s:
         return dict.fromkeys(
@@ -30,7 +30,7 @@ def causes(store: Store, totals: Totals, steady_s: int, faults: Faults) -> dict[
     return {check: why for check, why in found.items() if why}
 
 
-def _no_request(store: Store, totals: Totals) -> str:
+def _no_request(store: StoreReader, totals: Totals) -> str:
     """Why no request ended in the steady part."""
     ended = sum(tally.total for tally in totals.whole.values())
     said = [f"no request ended in the steady part, {ended} outside of it" if ended else "no request ended at all"]

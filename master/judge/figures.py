@@ -24,7 +24,7 @@ from master.judge.seconds.unfit_nodes import unfit_nodes
 from master.judge.totals import Totals
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
-from master.store import Store, TargetRow
+from master.store import StoreReader, TargetRow
 from worker.load.histogram import EndpointStats, Histogram
 
 MAX_KINDS = 100
@@ -124,7 +124,7 @@ def unanswered_text(everything: EndpointStats, totals: Totals) -> str:
     return f"{said}; up to {totals.in_flight_peak} were in flight, the oldest for {age_ms / 1000:.0f} s ({' '.join(endpoint)})"
 
 
-def errors_of(store: Store) -> tuple[list[ErrorResult], int]:
+def errors_of(store: StoreReader) -> tuple[list[ErrorResult], int]:
     """The most frequent errors of requests, and how many different ones there are besides."""
     rows = store.errors()
     found = [
@@ -136,7 +136,7 @@ def errors_of(store: Store) -> tuple[list[ErrorResult], int]:
     return found, len(rows) - len(found)
 
 
-def exceptions_of(store: Store) -> tuple[list[ExceptionResult], int]:
+def exceptions_of(store: StoreReader) -> tuple[list[ExceptionResult], int]:
     """The most frequent exceptions in users' code, and how many different ones there are besides."""
     rows = store.exceptions()
     found = [
@@ -159,7 +159,7 @@ def share_excluded(fitness: FitnessLog) -> float | None:
     return round(fitness.requests_unfit / measured, 6) if measured else None
 
 
-def excluded_of(store: Store, steady_seconds: Sequence[int]) -> list[Excluded]:
+def excluded_of(store: StoreReader, steady_seconds: Sequence[int]) -> list[Excluded]:
     """The nodes that were not fit in the steady part."""
     steady = set(steady_seconds)
     return [

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from master.store import Store
+from master.store import StoreReader
 from worker.load.histogram import ArrivalTally, Histogram
 
 
@@ -99,7 +99,7 @@ class OfferedLoad:
 
 
 def read_offered_load(
-    store: Store, steady: AbstractSet[int], offered: int | None, *, by_plan: bool = True
+    store: StoreReader, steady: AbstractSet[int], offered: int | None, *, by_plan: bool = True
 ) -> OfferedLoad:
     """Add up what run.db has of arrivals; `offered` were due by the schedule in the whole run, None when that is not known.
 

@@ -49,7 +49,7 @@ from master.judge.verdict import Verdict, decide
 from master.judge.warnings import Shortage, warnings_for
 from master.scenario import Scenario
 from master.services.health.losses import LOSSES_KEY, unpack_losses
-from master.store import Store
+from master.store import StoreReader
 from worker import __version__
 from worker.load.histogram import EndpointStats, Histogram
 
@@ -57,7 +57,7 @@ MIN_MISSED_SHARE = 0.001
 """Of the arrivals that were due: what is missed below that for want of users needs no advice."""
 
 
-def conclude(scenario: Scenario, store: Store, fitness: FitnessLog, facts: RunFacts) -> Result:
+def conclude(scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts: RunFacts) -> Result:
     """Judge the run by what is in run.db.
 
     Rates and errors count every request of the steady part; latencies only those of nodes that were fit to measure them.
@@ -189,17 +189,17 @@ def _shortage(scenario: Scenario, load: OfferedLoad | None, steady: EndpointStat
     )
 
 
-def _service_outcomes(scenario: Scenario, store: Store, facts: RunFacts) -> list[ThresholdOutcome]:
+def _service_outcomes(scenario: Scenario, store: StoreReader, facts: RunFacts) -> list[ThresholdOutcome]:
     return service_outcomes(scenario.require, unpack_losses(store.meta(LOSSES_KEY)), facts.duration_s)
 
 
-def _target_figures(store: Store, facts: RunFacts) -> TargetFigures | None:
+def _target_figures(store: StoreReader, facts: RunFacts) -> TargetFigures | None:
     steady = set(facts.steady_seconds)
     rows = [row for row in store.target() if row.second in steady]
     return target_figures_of(rows, facts.cache) if rows or facts.cache is not None else None
 
 
-def _offered_load(scenario: Scenario, store: Store, facts: RunFacts, faults: Faults) -> OfferedLoad:
+def _offered_load(scenario: Scenario, store: StoreReader, facts: RunFacts, faults: Faults) -> OfferedLoad:
     if not scenario.open_model:
         return OfferedLoad()
     by_plan = not (facts.aborted or facts.broken_rule or facts.ended_early)

@@ -14,7 +14,7 @@ from master.judge.seconds.stopped_users import STOPPED_USERS_KEY, StoppedUsers
 from master.judge.seconds.stored_seconds import stored_seconds
 from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown_outcome
 from master.scenario.rules import Endpoint, Threshold
-from master.store import Store
+from master.store import StoreReader
 from worker.load.histogram import EndpointStats, Histogram
 
 _WHERE = {"ramp": "in the ramp", "hold": "at the edge of a hold"}
@@ -68,7 +68,9 @@ class Totals:
         self.local_errors += facts.local_errors
 
 
-def read_totals(store: Store, steady_seconds: Sequence[int], thresholds: Sequence[Threshold], faults: Faults) -> Totals:
+def read_totals(
+    store: StoreReader, steady_seconds: Sequence[int], thresholds: Sequence[Threshold], faults: Faults
+) -> Totals:
     """Go through run.db once, in step with time; memory is for the endpoints and one second.
 
     What can't be read, or judged, is noted in `faults`; then every threshold is unknown.
@@ -102,7 +104,7 @@ def _missing_latencies(damaged: AbstractSet[tuple[int, Endpoint]]) -> str:
     return f"latencies: those of {listed(parts)} are missing, run.db is damaged there"
 
 
-def _read(store: Store, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
+def _read(store: StoreReader, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
     steady, stages = set(steady_seconds), {row.second: row.stage for row in store.seconds()}
     stopped = StoppedUsers.unpack(store.meta(STOPPED_USERS_KEY))
     for second, facts in stored_seconds(store, sorted(steady)):

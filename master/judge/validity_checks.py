@@ -17,12 +17,12 @@ from master.judge.seconds.fitness import FitnessLog
 from master.judge.target.threshold_margin import check_threshold_margin
 from master.judge.totals import Totals
 from master.scenario import Scenario, ValidityLimits
-from master.store import Store
+from master.store import StoreReader
 
 
 def validity_checks(  # noqa: PLR0917  # they look at all there is
     scenario: Scenario,
-    store: Store,
+    store: StoreReader,
     fitness: FitnessLog,
     facts: RunFacts,
     totals: Totals,
@@ -58,7 +58,7 @@ def _arrivals(limits: ValidityLimits, offered: OfferedLoad | None, known: Mappin
 
 
 def _users(
-    scenario: Scenario, store: Store, facts: RunFacts, totals: Totals, offered: OfferedLoad | None
+    scenario: Scenario, store: StoreReader, facts: RunFacts, totals: Totals, offered: OfferedLoad | None
 ) -> ValidityOutcome:
     if not totals.complete:
         message = "users: unknown, since what was counted is not known"
@@ -71,7 +71,7 @@ def _users(
     return check_users(scenario.validity.users_percent, found, silent, exceptions)
 
 
-def _local_errors(store: Store, facts: RunFacts, totals: Totals) -> list[LocalErrors]:
+def _local_errors(store: StoreReader, facts: RunFacts, totals: Totals) -> list[LocalErrors]:
     if totals.complete and not totals.local_errors:
         return []  # as nearly always; else it takes a look at every worker-second to know whose they were
     steady, found = set(facts.steady_seconds), dict[str, LocalErrors]()

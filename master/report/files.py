@@ -13,7 +13,7 @@ from master.judge.result import Result
 from master.report.html import write_report
 from master.report.junit import write_junit
 from master.run.directory import RunDirectory
-from master.store import Store
+from master.store import StoreReader
 from worker.printable import printable
 
 
@@ -49,7 +49,7 @@ class OutcomeFiles:
 
 def write_outcome(
     result: Result,
-    store: Store,
+    store: StoreReader,
     scenario_yaml: str,
     directory: RunDirectory,
     show: Callable[[Result, RunDirectory], None] = lambda *_: None,

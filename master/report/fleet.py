@@ -14,7 +14,7 @@ from typing import Self
 
 from master.formatting import natural
 from master.report.series import Axis, Values, rounded
-from master.store import CONTROLLER, SampleGroup, Store
+from master.store import CONTROLLER, SampleGroup, StoreReader
 from worker.telemetry.conditions import ALL, flag_state, is_active, merge_flags
 from worker.telemetry.facts import UNKNOWN
 from worker.telemetry.pi.models import THROTTLE_FROM_C
@@ -173,7 +173,7 @@ class FleetMap:
         return any(value for track in self.tracks for value in track.users)
 
 
-def fleet_map(store: Store, start_s: int, end_s: int, steady: Spans = ()) -> FleetMap:
+def fleet_map(store: StoreReader, start_s: int, end_s: int, steady: Spans = ()) -> FleetMap:
     """Read what is known of all nodes within [start_s, end_s), of which `steady` are the parts that were held steady."""
     period_s = store.sample_period_s()
     axis = Axis.of(start_s, end_s, MAX_COLUMNS, period_s)

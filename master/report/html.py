@@ -24,14 +24,14 @@ from master.judge.faults import Faults
 from master.judge.result import Result, for_json
 from master.report.page.context import page
 from master.report.result_texts import data_text, in_flight_text
-from master.store import Store
+from master.store import StoreReader
 from worker.atomic_write import atomic_write_public
 
 SCRIPTS = ("values", "charts", "together", "hover", "tables", "start")
 """The files of the page's script, in this order."""
 
 
-def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -> list[str]:
+def write_report(result: Result, store: StoreReader, scenario_yaml: str, path: Path) -> list[str]:
     """Write the report of a run; what is missing in it by a fault of piswarm's own, and why, part by part.
 
     Raises OSError when `path` can't be written.
@@ -43,7 +43,7 @@ def write_report(result: Result, store: Store, scenario_yaml: str, path: Path) -
     return faults.found
 
 
-def render(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> str:
+def render(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults) -> str:
     """The report as HTML."""
     environment = _environment()
     context = page(result, store, scenario_yaml, faults)

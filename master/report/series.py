@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from master.store import CONTROLLER, SecondRow, Store
+from master.store import CONTROLLER, SecondRow, StoreReader
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 
 MAX_POINTS = 1200
@@ -73,7 +73,7 @@ class RequestLines:
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
-def request_lines(store: Store, axis: Axis) -> RequestLines:
+def request_lines(store: StoreReader, axis: Axis) -> RequestLines:
     """Read all requests once, with the histogram of one span in memory."""
     lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, _no_percentiles(axis), _no_percentiles(axis))
     for index, rows in groupby(store.requests(), lambda row: axis.index(row.second)):
@@ -113,7 +113,7 @@ class ArrivalLines:
     lateness_ms: dict[str, Values]
 
 
-def arrival_lines(store: Store, axis: Axis, seconds: Iterable[SecondRow]) -> ArrivalLines:
+def arrival_lines(store: StoreReader, axis: Axis, seconds: Iterable[SecondRow]) -> ArrivalLines:
     """Read all arrivals once, with those of one span in memory."""
     known = ((row.second, float(row.offered)) for row in seconds if row.offered is not None)
     lines = ArrivalLines(
@@ -136,7 +136,7 @@ def arrival_lines(store: Store, axis: Axis, seconds: Iterable[SecondRow]) -> Arr
     return lines
 
 
-def target_lines(store: Store, axis: Axis) -> dict[str, Values]:
+def target_lines(store: StoreReader, axis: Axis) -> dict[str, Values]:
     """CPU of the target's process in percent of one core, and its memory in MiB, by name of the line; empty when it ran elsewhere."""
     rows = store.target()
     cpu = axis.reduced(((row.second, row.cpu_percent) for row in rows if row.cpu_percent is not None), max)
@@ -158,7 +158,7 @@ def steady_spans(seconds: list[SecondRow]) -> list[tuple[int, int]]:
     return spans
 
 
-def controller_lines(store: Store, axis: Axis) -> dict[str, Values]:
+def controller_lines(store: StoreReader, axis: Axis) -> dict[str, Values]:
     """CPU and memory of the controller in percent, by name of the line; empty when it was not sampled."""
     cpu: Values = [None] * axis.length
     memory: Values = [None] * axis.length

@@ -8,12 +8,12 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from master.judge.seconds.second_facts import SecondFacts, WorkerFacts
-from master.store import RequestRow, Store
+from master.store import RequestRow, StoreReader
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
-def stored_seconds(store: Store, steady: Sequence[int]) -> Iterator[tuple[int, SecondFacts]]:
+def stored_seconds(store: StoreReader, steady: Sequence[int]) -> Iterator[tuple[int, SecondFacts]]:
     """Every second in which a request ended, and every one of `steady`, which is in order, with what is known of it.
 
     Memory is for one second.

@@ -14,7 +14,7 @@ from master.report.page.key_figures import key_figures
 from master.report.page.nodes import nodes_section
 from master.report.page.over_time import figures_over_time, stages
 from master.report.series import MAX_POINTS, Axis, steady_spans
-from master.store import ErrorRow, Event, SecondRow, Store
+from master.store import ErrorRow, Event, SecondRow, StoreReader
 
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
@@ -28,7 +28,7 @@ MAX_NAMED = 10
 """Gaps, and nodes whose clock is off, that a sentence names; result.json has all of them."""
 
 
-def page(result: Result, store: Store, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
+def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
     """The template's variables; `data` is for the page's script. What can't be worked out is missing from it, and noted in `faults`."""
     attempt = faults.attempt
     seconds: list[SecondRow] = attempt("the seconds of the run", store.seconds, [])

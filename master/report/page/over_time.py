@@ -9,11 +9,11 @@ from master.report.figures import charts
 from master.report.figures.charts import Figure, Timeline
 from master.report.figures.load_charts import arrivals_figure, latency_figures, lateness_figure, target_figure
 from master.report.series import arrival_lines, controller_lines, request_lines, target_lines
-from master.store import SecondRow, Store
+from master.store import SecondRow, StoreReader
 
 
 def figures_over_time(
-    store: Store, time: Timeline, seconds: list[SecondRow], faults: Faults, *, open_model: bool
+    store: StoreReader, time: Timeline, seconds: list[SecondRow], faults: Faults, *, open_model: bool
 ) -> list[Figure]:
     """The charts over time; one that can't be made is missing, and noted in `faults`."""
     none: list[Figure] = []
@@ -31,7 +31,7 @@ def figures_over_time(
     return drawn
 
 
-def _arrival_figures(store: Store, time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
+def _arrival_figures(store: StoreReader, time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
     arrivals = arrival_lines(store, time.axis, seconds)
     drawn = []
     if any(arrivals.started_per_s) or any(arrivals.offered_per_s):
@@ -41,7 +41,7 @@ def _arrival_figures(store: Store, time: Timeline, seconds: list[SecondRow]) -> 
     return drawn
 
 
-def _request_figures(store: Store, time: Timeline, *, open_model: bool) -> list[Figure]:
+def _request_figures(store: StoreReader, time: Timeline, *, open_model: bool) -> list[Figure]:
     drawn = []
     requests = request_lines(store, time.axis)
     if any(requests.total_per_s):
@@ -56,7 +56,7 @@ def _users_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
     return [charts.users_figure(users, time)] if seconds else []
 
 
-def _lag_figures(store: Store, time: Timeline) -> list[Figure]:
+def _lag_figures(store: StoreReader, time: Timeline) -> list[Figure]:
     lag_ms = time.axis.reduced(store.lag_by_second().items(), max)
     return [charts.lag_figure(lag_ms, time)] if any(value is not None for value in lag_ms) else []
 
@@ -70,12 +70,12 @@ def _nodes_figures(time: Timeline, seconds: list[SecondRow]) -> list[Figure]:
     return [charts.nodes_figure(ready, hot, lost, time)]
 
 
-def _controller_figures(store: Store, time: Timeline) -> list[Figure]:
+def _controller_figures(store: StoreReader, time: Timeline) -> list[Figure]:
     controller = controller_lines(store, time.axis)
     return [charts.controller_figure(controller, time)] if controller else []
 
 
-def _target_figures(store: Store, time: Timeline) -> list[Figure]:
+def _target_figures(store: StoreReader, time: Timeline) -> list[Figure]:
     target = target_lines(store, time.axis)
     return [target_figure(target, time)] if target else []
 

@@ -9,11 +9,11 @@ from master.judge.seconds.steady_part import SteadyPart
 from master.judge.seconds.stored_seconds import stored_seconds
 from master.judge.seconds.unfit import NodeCondition, is_pi
 from master.run.collect.live_rules import LiveRules
-from master.store import CONTROLLER, Store
+from master.store import CONTROLLER, Store, StoreReader
 from worker.load.histogram import Histogram
 
 
-def resume_fitness(store: Store, steady: SteadyPart) -> tuple[FitnessLog, Counter[str]]:
+def resume_fitness(store: StoreReader, steady: SteadyPart) -> tuple[FitnessLog, Counter[str]]:
     """The generator's fitness in the steady seconds, but for its requests; and how many samples of them have come from each node.
 
     Reads every row: an hour of 500 nodes takes some seconds.

@@ -8,7 +8,7 @@ from itertools import count
 import msgspec
 
 from master.scenario import Stage
-from master.store import Store
+from master.store import Store, StoreReader
 
 _KEY = "shape stage {}"
 
@@ -18,12 +18,12 @@ def keep_stage(store: Store, number: int, stage: Stage) -> None:
     store.put_meta(_KEY.format(number), [stage.users, stage.spawn_rate])
 
 
-def stages_asked(store: Store) -> tuple[Stage, ...]:
+def stages_asked(store: StoreReader) -> tuple[Stage, ...]:
     """All stages of the run until now; their holds are as long as they were."""
     return tuple(_read(store))
 
 
-def _read(store: Store) -> Iterator[Stage]:
+def _read(store: StoreReader) -> Iterator[Stage]:
     for number in count():
         kept = store.meta(_KEY.format(number))
         if kept is None:
