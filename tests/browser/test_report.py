@@ -155,13 +155,14 @@ def test_a_click_sorts_the_endpoints(browser: Browser, reports: dict[str, Path])
     """A click sorts endpoints by number, largest first, a second one the other way; unknown values are below all numbers."""
     watched = Watched(browser, reports["invalid"], 1280)
     page = watched.page
-    heading = page.locator(".sortable th").nth(5)
+    table = page.get_by_role("region", name="Endpoints")
+    heading = table.locator("th").nth(5)
     p50 = "rows => rows.map(row => row.cells[5].textContent)"
     heading.get_by_role("button").click()
-    assert page.eval_on_selector_all(".sortable tbody tr", p50) == ["40.0", "2.00", "–"]
+    assert table.locator("tbody tr").evaluate_all(p50) == ["40.0", "2.00", "–"]
     assert heading.get_attribute("aria-sort") == "descending"
     heading.get_by_role("button").click()
-    assert page.eval_on_selector_all(".sortable tbody tr", p50) == ["–", "2.00", "40.0"]
+    assert table.locator("tbody tr").evaluate_all(p50) == ["–", "2.00", "40.0"]
     assert heading.get_attribute("aria-sort") == "ascending"
     page.close()
 

@@ -6,26 +6,26 @@ from typing import Any
 
 from master import formatting
 from master.judge.faults import Faults
-from master.judge.result import ClockOffset, Gap, Latency, Result
+from master.judge.result import Gap, Result
 from master.judge.seconds.unfit_nodes import UnfitNode, unfit_nodes
 from master.report.figures.charts import Timeline
 from master.report.fleet import FleetMap, fleet_map
+from master.report.page.fitness import fitness_section
+from master.report.page.grouped_events import EventGroup, grouped_events
+from master.report.page.judged_rows import rule_rows
 from master.report.page.key_figures import key_figures
 from master.report.page.nodes import nodes_section
 from master.report.page.over_time import figures_over_time, stages
 from master.report.series import MAX_POINTS, Axis, steady_spans
-from master.store import ErrorRow, Event, SecondRow, StoreReader
+from master.store import ErrorRow, SecondRow, StoreReader
 
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
 
-EXCLUDING_CHECKS = ("loop_lag_p99", "worker_cpu", "node_cpu", "node_memory", "node_temperature", "clock_error")
-"""The checks whose limits also decide whether a single second of a worker is excluded."""
-
-MAX_ENDPOINTS = 1000
+MAX_ENDPOINTS = MAX_NODES = 1000
 
 MAX_NAMED = 10
-"""Gaps, and nodes whose clock is off, that a sentence names; result.json has all of them."""
+"""Gaps that a sentence names; result.json has all of them."""
 
 
 def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
     samples_end_s = seconds[-1].second + 1 if seconds else end_s
     nobody = FleetMap(Axis.of(0, 0, 1), 1, [])
     fleet = attempt("the fleet", lambda: fleet_map(store, start_s, samples_end_s, steady), nobody)
-    events: list[Event] = attempt("what happened", store.events, [])
+    events: list[EventGroup] = attempt("what happened", lambda: grouped_events(store.events()), [])
     errors: list[ErrorRow] = attempt("the errors", store.errors, [])
     unfit: list[UnfitNode] = attempt("the nodes that were unfit", lambda: unfit_nodes(store.unfit()), [])
     nodes = nodes_section(fleet, unfit, steady, gaps, faults)
@@ -54,20 +54,18 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
         "judged": result.verdict in ("PASS", "FAIL"),
         "key_figures": key_figures(result),
         "gaps": formatting.listed(_gaps(result.gaps), MAX_NAMED),
-        "clocks_off": formatting.listed(_clocks_off(result.clocks_off), MAX_NAMED),
         "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
+        "fitness": fitness_section(result),
+        "promises": rule_rows(result.thresholds),
+        "recorded": bool(over_time or nodes.maps or result.endpoints),
         "over_time": over_time,
         "nodes": nodes,
         "max_rows": MAX_ROWS,
+        "max_nodes": MAX_NODES,
         "conditions": list(formatting.CONDITIONS.values()),
         "drawn": drawn,
         "axis": axis,
         "endpoints": result.endpoints[:MAX_ENDPOINTS],
-        "latencies": _latencies(result),
-        "differences": _differences(result),
-        "excluded": formatting.share(result.excluded_share or 0.0),
-        "excluded_limit": next((row for row in result.validity if row.check == "excluded_share"), None),
-        "unfit_limits": [f"{row.check} {row.limit_text}" for row in result.validity if row.check in EXCLUDING_CHECKS],
         "errors": errors[:MAX_ROWS],
         "errors_left": len(errors) - MAX_ROWS,
         "events": events[:MAX_ROWS],
@@ -97,23 +95,3 @@ def _gaps(gaps: list[Gap]) -> list[str]:
         f"from {formatting.moment(gap.from_s)} to {formatting.moment(gap.to_s)} ({formatting.duration(gap.to_s - gap.from_s)})"
         for gap in gaps
     ]
-
-
-def _clocks_off(clocks: list[ClockOffset]) -> list[str]:
-    """The worst first."""
-    ordered = sorted(clocks, key=lambda clock: (-abs(clock.offset_s), formatting.natural(clock.node)))
-    return [f"{clock.node} ({formatting.ahead(clock.offset_s)})" for clock in ordered]
-
-
-def _latencies(result: Result) -> list[tuple[str, Latency]]:
-    """With and without the excluded requests; nothing when there were none."""
-    if not result.excluded_share:
-        return []
-    return [("fit nodes only, as above", result.latency_ms), ("all nodes", result.latency_all_ms)]
-
-
-def _differences(result: Result) -> list[str]:
-    """By how much each percentile would be more with the excluded requests."""
-    fit, everything = result.latency_ms, result.latency_all_ms
-    names = ("p50", "p90", "p95", "p99", "p999", "max")
-    return [formatting.difference(getattr(fit, name), getattr(everything, name)) for name in names]

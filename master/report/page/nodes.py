@@ -12,6 +12,7 @@ from master.report.figures.charts import Figure, Timeline
 from master.report.figures.node_comparison import comparison_figure
 from master.report.fleet import FleetMap
 from master.report.page.fleet_makeup import Boards, boards
+from master.report.page.nodes_table import NodeRow, nodes_table
 from master.report.series import Values
 from master.report.throttling_table import ThrottlingRow, flagged_nodes, shown_first, throttling_row, throttling_unknown
 
@@ -25,6 +26,7 @@ class Nodes:
 
     fleet: FleetMap
     unfit: list[UnfitNode]
+    table: list[NodeRow] = field(default_factory=list)
     boards: list[Boards] = field(default_factory=list)
     together: Figure | None = None
     shown: list[str] = field(default_factory=list)
@@ -71,10 +73,12 @@ def nodes_section(
     )
     none_of_either: tuple[list[str], list[str]] = ([], [])
     never_known, not_always_known = attempt("throttling", lambda: throttling_unknown(fleet), none_of_either)
+    table: list[NodeRow] = attempt("the table of nodes", lambda: nodes_table(fleet, unfit), [])
     of_boards: list[Boards] = attempt("the boards", lambda: boards(fleet.tracks), [])
     return Nodes(
         fleet,
         unfit,
+        table,
         of_boards,
         together,
         [fleet.nodes[index] for index in shown],
