@@ -8,6 +8,15 @@ against what the target counted. Rates, percentiles, thresholds and validity spe
 stages), and of requests measured while their node was fit.
 """
 
+from master.judge.result.comparison import (
+    Change,
+    ComparedEndpoint,
+    ComparedFigure,
+    ComparedRun,
+    Comparison,
+    ComparisonMethod,
+    Floors,
+)
 from master.judge.result.data import DataResult
 from master.judge.result.fleet import ClockOffset, Excluded, Nodes
 from master.judge.result.json_values import for_json
@@ -21,13 +30,20 @@ from master.judge.result.target import TargetFigures
 __all__ = [
     "NO_DATA",
     "SCHEMA",
+    "Change",
     "ClassLoad",
     "ClockOffset",
+    "ComparedEndpoint",
+    "ComparedFigure",
+    "ComparedRun",
+    "Comparison",
+    "ComparisonMethod",
     "DataResult",
     "EndpointResult",
     "ErrorResult",
     "ExceptionResult",
     "Excluded",
+    "Floors",
     "Gap",
     "InFlight",
     "Latency",

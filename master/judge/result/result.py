@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from master.judge.result.comparison import Comparison
 from master.judge.result.data import DataResult
 from master.judge.result.fleet import ClockOffset, Excluded, Nodes
 from master.judge.result.json_values import for_json
@@ -94,6 +95,8 @@ class Result(msgspec.Struct, kw_only=True):
     unreported_workers: list[str]
     """Workers whose final report never came: what they measured last is missing from the totals."""
     versions: Versions
+    comparison: Comparison | None = None
+    """With the run that `--baseline` names; null without it."""
     data: list[DataResult] = []
     """Tables of rows that users took; none where the scenario has no data."""
     warnings: list[str] = []
