@@ -25,6 +25,7 @@ from master.run.collect.collector import Collector
 from master.run.collect.node_logs import NodeLogs
 from master.run.directory import RunDirectory
 from master.run.end import FinishedRun, LoadOutcome, conclude_run, write_result
+from master.run.hook_calls import HookCalls
 from master.run.live_view import View
 from master.run.load.open_load import DEALT_AHEAD_S, OpenLoad
 from master.run.load.shape_load import ShapeRun
@@ -110,6 +111,7 @@ def _carry_out(prepared: PreparedRun, view: View, show: Show, shutdown: Shutdown
             execution.faults.note(failed)
         prepared.keys.resumable &= execution.resumable
         fault = write_result(prepared, result, shutdown, show)
+        execution.end_hooks(result)
     # What fails while the rest is closed comes into the same list of problems.
     return FinishedRun(result, prepared.directory, shutdown.problems, execution.faults.own or fault)
 
@@ -207,6 +209,11 @@ class _Execution:
             on_fault=self.faults.note,
             on_start=lambda: prepared.keys.note_started(processes.started),
         )
+        self._hooks: HookCalls | None = None
+        if prepared.receivers:
+            self._hooks = HookCalls(prepared.receivers, scenario.name, scenario.target, prepared.directory)
+            self.collector.on_event = self._hooks.event
+            shutdown.add("ending the hooks", self._hooks.close)
         self._machine_warnings = list(self._find_machine_warnings())
         self.warnings = [*prepared.warnings, *self._machine_warnings]
         """What the operator is warned of before the load: in the input, of this machine, and of the fleet."""
@@ -265,6 +272,12 @@ class _Execution:
             self._target.cache,
             None if self._project is None else self._project.outcome,
         )
+
+    def end_hooks(self, result: Result) -> None:
+        """Tell of the verdict, and wait a little for the last calls."""
+        if self._hooks is not None:
+            self._hooks.verdict(result)
+            self._shutdown.problems += self._hooks.end()
 
     def _note_service(self, kind: str, detail: str) -> None:
         self._view.warn(f"{kind}: {detail}")
@@ -326,6 +339,8 @@ class _Execution:
         """Put the load on, stage by stage; returns early when the run is to stop."""
         self.collector.begin()
         self._prepared.keys.resumable = True
+        if self._hooks is not None:
+            self._hooks.start(self._prepared.scenario.max_users, self._prepared.registry.usable)
         stages, arrivals = self.collector.progress.stages, self.collector.timeline.arrivals
         if arrivals is not None:
             load = OpenLoad(arrivals, self._master, self.collector, self._prepared.registry, self._stop)

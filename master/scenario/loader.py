@@ -212,6 +212,7 @@ def _scenario(
         },
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
         require=tuple(shape.require),
+        hooks=tuple(hook.hook() for hook in shape.hooks),
     )
 
 

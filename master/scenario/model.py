@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from master.hooks.model import Hook
 from master.scenario.load_stages import (
     LoadStage,
     OpenStage,
@@ -151,6 +152,8 @@ class Scenario:
     """Tables of rows by name."""
     require: tuple[str, ...] = ()
     """Services that must be healthy before the run, and while it is on."""
+    hooks: tuple[Hook, ...] = ()
+    """Who is told what of the run."""
 
     @property
     def targets(self) -> list[str]:
@@ -232,6 +235,8 @@ class Scenario:
             content["environment"] = list(self.environment)
         if self.require:
             content["require"] = list(self.require)
+        if self.hooks:
+            content["hooks"] = [hook.keys() for hook in self.hooks]
         return dump_yaml(content)
 
 

@@ -85,6 +85,8 @@ class Collector:
         now_s = time.monotonic()
         self.dealing: ArrivalDealing | None = None
         """Who deals arrivals while there are any to deal."""
+        self.on_event: Callable[[float, str, str | None, str], None] | None = None
+        """Called with each event: when in seconds of the run, its kind, the node, the detail."""
         self._store = store
         self._registry = registry
         self._end_run = end_run
@@ -313,6 +315,8 @@ class Collector:
     def event(self, kind: str, node: str | None, detail: str) -> None:
         """Something happened that a reader of the run will want to know."""
         self.record.event(Event(self.offset_s(), kind, node, detail))
+        if self.on_event is not None:
+            self.on_event(self.offset_s(), kind, node, detail)
 
     def note_running(self, users: int) -> None:
         """So many users run, those that have ended by themselves not included."""

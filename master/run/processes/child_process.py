@@ -152,6 +152,12 @@ class Child:
             except BrokenPipeError:
                 pass  # it has ended already; `ended` and `describe_end` say so
 
+    @property
+    def stdin(self) -> int:
+        """The descriptor of its standard input."""
+        assert self._process.stdin is not None
+        return self._process.stdin.fileno()
+
     def read_line(self) -> str:
         """The next line of its standard output; empty when it has ended."""
         assert self._process.stdout is not None
@@ -187,6 +193,12 @@ class Child:
     def stop(self, grace_s: float) -> None:
         """Let it end by itself for `grace_s`, then ask it to, then kill it."""
         end_all([self], grace_s)
+
+    def leave(self) -> None:
+        """Close the pipes that lead to it, and let it live for as long as it wants."""
+        close_stdin(self._process)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def kill(self) -> None:
         """Send SIGKILL to it and to what it started in its process group."""

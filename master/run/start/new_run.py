@@ -12,6 +12,7 @@ from pathlib import Path
 
 from master.data.tables import close_tables, open_tables
 from master.errors import InputError
+from master.hooks.orders import receivers_of
 from master.project.archive.files import ProjectFile, find_files
 from master.project.archive.packing import pack
 from master.project.scenario_loading import Project
@@ -64,6 +65,7 @@ class RunPlan:
 def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
     """Open what a new run needs; `shutdown` closes it. Raises InputError when the operator's input keeps it from starting."""
     files = _files_to_fetch(plan)
+    receivers = receivers_of(plan.scenario.hooks, os.environ)
     tables = open_tables(plan.scenario)
     shutdown.add("closing the files of data", lambda: close_tables(tables))
     access = _fleet_access(plan)
@@ -106,6 +108,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         project=plan.project,
         tables=tables,
         services=plan.services,
+        receivers=receivers,
     )
 
 

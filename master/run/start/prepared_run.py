@@ -10,6 +10,7 @@ from datetime import datetime
 from master.data.table_file import TableFile
 from master.fleet.registry import Registry
 from master.fleet.server import FleetServer
+from master.hooks.orders import Receiver
 from master.project.archive.packing import PackedProject
 from master.project.scenario_loading import Project
 from master.run.checkpoint import AccessFile, Checkpoint, FleetAccess
@@ -69,6 +70,8 @@ class PreparedRun:
     """The files of the scenario's data, checked."""
     services: RequiredServices | None = None
     """What the scenario requires; None where that is nothing."""
+    receivers: Sequence[Receiver] = ()
+    """Who is told of the run by its hooks."""
     checkpoint: Checkpoint | None = None
     """The state that a resumed run goes on from; None for a new run."""
     project: Project | None = None

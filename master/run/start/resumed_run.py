@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 
 import msgspec
 
 from master.data.tables import close_tables, open_tables
 from master.errors import InputError
+from master.hooks.orders import receivers_of
 from master.project.archive.packing import find_packed
 from master.project.scenario_loading import LoadedScenario
 from master.run.checkpoint import AccessFile, read_checkpoint
@@ -34,6 +36,7 @@ def prepare_resumed(  # noqa: PLR0917  # each of its own type
     Raises InputError when there is no such run, or it can't be read; AbortError when its target is not there.
     """
     scenario, access = read.scenario, file.access
+    receivers = receivers_of(scenario.hooks, os.environ)
     keys = RunKeys(file, access, directory, resumable=True)
     shutdown.add(f"closing {directory.keys.name}", keys.close)
     if not directory.database.exists():
@@ -68,4 +71,5 @@ def prepare_resumed(  # noqa: PLR0917  # each of its own type
         project=read.project,
         tables=tables,
         services=services,
+        receivers=receivers,
     )

@@ -48,6 +48,9 @@ PURE = (
     "master.audit.sign_in",
     "master.data.lease_book",
     "master.environments.file_format",
+    "master.hooks.model",
+    "master.hooks.orders",
+    "master.hooks.sender.queue",
     "master.fleet.capacity",
     "master.fleet.clocks",
     "master.fleet.reports.credible_reports",
@@ -112,6 +115,8 @@ RULES = [
     ("master.nodes", "gevent"),
     ("master.logs", "locust"),
     ("master.logs", "gevent"),
+    ("master.hooks", "locust"),
+    ("master.hooks", "gevent"),
     *(
         ("worker.http.protocol", forbidden)
         for forbidden in ("gevent", "locust", "select", "socket", "ssl", "time", "worker.http.transport")
