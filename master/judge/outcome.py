@@ -46,7 +46,7 @@ from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import read_totals
 from master.judge.validity_checks import validity_checks
 from master.judge.verdict import Verdict, decide
-from master.judge.warnings import Shortage, warnings_for
+from master.judge.warnings import Shortage, untaken_rows, warnings_for
 from master.scenario import Scenario
 from master.services.health.losses import LOSSES_KEY, unpack_losses
 from master.store import StoreReader
@@ -153,7 +153,7 @@ def conclude(scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts:
         unreported_workers=facts.unreported_workers,
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),
         data=list(facts.data),
-        warnings=[*facts.warnings, *warnings],
+        warnings=[*facts.warnings, *warnings, *(untaken_rows(facts.data) if everything.total else [])],
         faults=faults.found,
     )
 

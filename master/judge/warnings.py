@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from master.formatting import counted
+from master.judge.result import DataResult
 from master.scenario.rules import Endpoint
 from master.scenario.units import format_latency
 from master.store import MAX_ENDPOINTS, OTHER, ErrorRow
@@ -49,6 +50,15 @@ def lost_spans(errors: Iterable[ErrorRow]) -> list[str]:
         return []
     reasons = "; ".join(f"{reason} ({count})" for reason, count in lost.items())
     return [f"{counted(sum(lost.values()), 'span')} of traced requests did not reach the collector: {reasons}"]
+
+
+def untaken_rows(data: Iterable[DataResult]) -> list[str]:
+    """A warning for each table of which no user took a row."""
+    return [
+        f'data {table.name}: no user took any of its {counted(table.rows, "row")}; they are taken by rows("{table.name}").take()'
+        for table in data
+        if not table.taken and not table.unsure
+    ]
 
 
 def _missed(shortage: Shortage) -> str:

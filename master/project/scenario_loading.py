@@ -10,7 +10,7 @@ from master.errors import InputError
 from master.project.checks.all_checks import in_order, raise_refused
 from master.project.checks.class_checks import check_hosts, check_tags, check_weights
 from master.project.checks.finding import Finding, warned
-from master.project.checks.rows_checks import check_tables
+from master.project.checks.rows_checks import check_tables, check_unnamed
 from master.project.checks.task_checks import find_unfit_users
 from master.project.command_checks import check_command, read_without_project, with_line
 from master.project.process.command_line import CommandLine, CommandOrders
@@ -144,6 +144,7 @@ def _check_users(file: Path, facts: ProjectFacts, scenario: Scenario) -> list[Fi
         *(unused_shapes(facts) if scenario.shape is None else []),
         *([] if scenario.hosts else check_hosts(file, hosts, scenario.target)),
         *check_tables(facts.tables, scenario.data),
+        *check_unnamed(facts.tables, scenario.data),
         *check_weights(file, own, scenario.users),
         *check_tags(file, tags, scenario.tags, scenario.exclude_tags),
     ]

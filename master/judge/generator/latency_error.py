@@ -177,10 +177,17 @@ def _check(
     if not ok:
         message = (
             f"latency_error was {shown}, above {format_percent(max_percent)}: of {_about(worst.measured_ms)} there, about"
-            f" {_about(worst.lag_ms)} is the lag of the workers' event loops, since {own:.0f} answers were"
-            " ended by their own clocks (the kernel ends those of worker.http's HttpUser)"
+            f" {_about(worst.lag_ms)} is the lag of the workers' event loops, since {own:.0f} answers were ended by their own"
+            " clocks. The kernel ends those of worker.http.HttpUser; Locust's FastHttpUser takes less of a core than its HttpUser;"
+            f" `validity: {{latency_error: {_allowing(error)}}}` lets an error be as large"
         )
     return ValidityOutcome("latency_error", limit, shown, error, ok=ok, nodes=tuple(nodes), message=message)
+
+
+def _allowing(error_percent: float) -> str:
+    """A round limit that would have allowed this error."""
+    step = next((step for step in (1, 5, 10) if error_percent <= 10 * step), 50)
+    return format_percent(math.ceil(error_percent / step) * step)
 
 
 def shift_of(measured: Spread, lags: Lags, percent: float) -> Shift:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from master.project.checks.finding import Finding, refused
+from master.project.checks.finding import Finding, refused, warned
 from master.project.checks.source_checks import Source
 from master.scenario.suggest import did_you_mean
 
@@ -16,19 +16,19 @@ _MODULE, _CALL = "worker.data", "rows"
 
 
 class NamedTable(msgspec.Struct, frozen=True):
-    """A table that a source names by `rows("…")`, and where."""
+    """A table that a source names by `rows("…")`, and where. Its name is None where the source does not say it by a literal."""
 
-    name: str
+    name: str | None
     file: Path
     line: int
 
 
 def named_tables(sources: Sequence[Source]) -> list[NamedTable]:
-    """All that are named by a literal."""
+    """All that are named."""
     return [NamedTable(name, source.file, line) for source in sources for name, line in _named_in(source.tree)]
 
 
-def _named_in(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _named_in(tree: ast.Module) -> Iterator[tuple[str | None, int]]:
     calls, modules = set[str](), {f"{_MODULE}.{_CALL}"}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == _MODULE:
@@ -43,6 +43,8 @@ def _named_in(tree: ast.Module) -> Iterator[tuple[str, int]]:
                 ast.unparse(func) in calls | modules
             ):
                 yield name, node.lineno
+            case ast.Call(func=ast.Name() | ast.Attribute() as func) if ast.unparse(func) in calls | modules:
+                yield None, node.lineno
 
 
 def check_tables(named: Sequence[NamedTable], known: Collection[str]) -> list[Finding]:
@@ -56,5 +58,19 @@ def check_tables(named: Sequence[NamedTable], known: Collection[str]) -> list[Fi
             table.line,
         )
         for table in named
-        if table.name not in known
+        if table.name is not None and table.name not in known
+    ]
+
+
+def check_unnamed(named: Sequence[NamedTable], known: Collection[str]) -> list[Finding]:
+    """Tables of the scenario's data that the sources name nowhere, where these say all names by literals: no user takes their rows."""
+    if any(table.name is None for table in named):
+        return []
+    taken = {table.name for table in named}
+    return [
+        warned(
+            f"data.{name}: the locustfile does not name this table", f'Users take its rows by rows("{name}").take().'
+        )
+        for name in known
+        if name not in taken
     ]

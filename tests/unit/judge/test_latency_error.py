@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 
@@ -129,6 +130,7 @@ def test_a_percentile_that_is_too_high_by_more_than_the_limit_is_found(
     assert row.nodes == (() if ok else ("pi1",))
     assert (" at p" in row.observed) is bool(row.observed_value)
     assert bool(row.message) is not ok
+    assert ("worker.http.HttpUser" in row.message and "`validity: {latency_error: " in row.message) is not ok
 
 
 def test_the_limit_is_the_scenarios() -> None:
@@ -137,6 +139,9 @@ def test_the_limit_is_the_scenarios() -> None:
     assert observed is not None
     assert 20 < observed < 60
     assert judged(mixture, stutter, max_percent=observed).ok
+    suggested = re.search(r"latency_error: ([\d.]+) %", judged(mixture, stutter).message)
+    assert suggested is not None
+    assert judged(mixture, stutter, max_percent=float(suggested[1])).ok
     assert not judged(mixture, stutter, max_percent=observed - 0.1).ok
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from report_example import tally
 
-from master.judge.warnings import ALIKE, Shortage, lost_spans, warnings_for
+from master.judge.result import DataResult
+from master.judge.warnings import ALIKE, Shortage, lost_spans, untaken_rows, warnings_for
 from master.scenario.rules import Endpoint
 from master.store import OTHER, ErrorRow
 from worker.load.histogram import EndpointStats
@@ -71,3 +73,15 @@ def test_lost_spans_are_summed_up_with_their_reasons() -> None:
         "7 spans of traced requests did not reach the collector: too slow (5); dead (2)"
     ]
     assert lost_spans([other]) == []
+
+
+def test_a_table_of_which_no_row_was_taken_is_told_of() -> None:
+    """One whose holders were lost may have been used."""
+    none = DataResult(
+        name="accounts", use="unique", at_end="stop user", rows=3, taken=0, used=0, unsure=0, waits=0, longest_wait_ms=0,
+        timeouts=0, stopped_users=0, ended_s=None,
+    )  # fmt: skip
+    taken, unsure = msgspec.structs.replace(none, taken=1), msgspec.structs.replace(none, unsure=1)
+    assert untaken_rows([none, taken, unsure]) == [
+        'data accounts: no user took any of its 3 rows; they are taken by rows("accounts").take()'
+    ]
