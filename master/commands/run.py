@@ -17,6 +17,7 @@ from master.errors import InputError
 from master.services.command import DEFAULT_SERVICES
 
 if TYPE_CHECKING:
+    from master.project.process.waiting_process import WaitingProcess
     from master.run.real_nodes.roster import Roster
 
 DEFAULT_STATE = Path(".piswarm")
@@ -167,44 +168,55 @@ def run(
         check_collector("--metrics-otlp", metrics_otlp)
     # Before the standard library is patched: Ansible, which may read the inventory, looks closely at it.
     roster = None if inventory is None else _read_roster(inventory, limit, state)
-    # The first import below patches the standard library for gevent, which no other command needs.
-    import locust  # noqa: F401, PLC0415
+    # As Locust does when it is imported: no other command needs it.
+    from gevent import monkey  # noqa: PLC0415
 
-    from master.commands.extra_files import ExtraFiles  # noqa: PLC0415
-    from master.project.command_loading import load_opened, open_project  # noqa: PLC0415
-    from master.project.scenario_loading import load_for_run  # noqa: PLC0415
-    from master.run.run import execute  # noqa: PLC0415
-    from master.run.start.new_run import RunPlan  # noqa: PLC0415
-    from master.scenario import Overrides  # noqa: PLC0415
-    from master.scenario.units import parse_duration, parse_rate  # noqa: PLC0415
-    from master.services.required import resolve_required  # noqa: PLC0415
-
-    try:
-        duration_s = None if duration is None else parse_duration(duration)
-    except ValueError as error:
-        raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
-    try:
-        rate_per_s = None if rate is None else parse_rate(rate)
-    except ValueError as error:
-        raise InputError(f"--rate: {error}", hint="Say it as 500/s or 30/min.") from None
-    nodes = local if roster is None else len(roster.members)
-    overrides = Overrides(
-        target=target,
-        users=users,
-        rate_per_s=rate_per_s,
-        max_users=max_users,
-        duration_s=duration_s,
-        nodes=nodes,
-        require=tuple(require or ()),
-    )
-    given = given_words(context)
+    monkey.patch_all()
     with ExitStack() as ending:
+        waiting = _start_project(scenario)
+        if waiting is not None:
+            ending.callback(waiting.close)
+        import locust  # noqa: F401, PLC0415
+
+        from master.commands.extra_files import ExtraFiles  # noqa: PLC0415
+        from master.project.command_loading import load_opened, open_project  # noqa: PLC0415
+        from master.project.scenario_loading import load_for_run  # noqa: PLC0415
+        from master.run.run import execute  # noqa: PLC0415
+        from master.run.start.new_run import RunPlan  # noqa: PLC0415
+        from master.scenario import Overrides  # noqa: PLC0415
+        from master.scenario.units import parse_duration, parse_rate  # noqa: PLC0415
+        from master.services.required import resolve_required  # noqa: PLC0415
+
+        try:
+            duration_s = None if duration is None else parse_duration(duration)
+        except ValueError as error:
+            raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
+        try:
+            rate_per_s = None if rate is None else parse_rate(rate)
+        except ValueError as error:
+            raise InputError(f"--rate: {error}", hint="Say it as 500/s or 30/min.") from None
+        nodes = local if roster is None else len(roster.members)
+        overrides = Overrides(
+            target=target,
+            users=users,
+            rate_per_s=rate_per_s,
+            max_users=max_users,
+            duration_s=duration_s,
+            nodes=nodes,
+            require=tuple(require or ()),
+        )
+        given = given_words(context)
         if scenario is not None:
             read = load_for_run(
-                scenario, overrides, real_nodes=roster is not None, words=given.words, options=given.options
+                scenario,
+                overrides,
+                real_nodes=roster is not None,
+                words=given.words,
+                options=given.options,
+                waiting=waiting,
             )
         else:
-            opened = open_project(locustfile or [], given.words, real_nodes=roster is not None)
+            opened = open_project(locustfile or [], given.words, real_nodes=roster is not None, waiting=waiting)
             ending.callback(opened.close)
             if opened.command.lists_classes:
                 show_lines(opened.facts.by_name)
@@ -235,6 +247,13 @@ def run(
             write_more=files.write,
             on_stderr=files.json,
         )
+
+
+def _start_project(scenario: Path | None) -> WaitingProcess | None:
+    """The process of the project that this run seems to bring, so that it is up when the controller is. To be closed."""
+    from master.project.process.waiting_process import WaitingProcess, names_project  # noqa: PLC0415
+
+    return WaitingProcess() if scenario is None or names_project(scenario) else None
 
 
 def _resolve_target(target: str | None, host: str | None) -> str | None:

@@ -13,6 +13,7 @@ from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.command_reading import find_locustfiles
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
+from master.project.process.waiting_process import WaitingProcess
 from master.project.scenario_loading import LoadedScenario, Project, check_loaded, with_shape
 from master.scenario import LocustProject, Overrides, load_scenario
 from master.scenario.from_options import DEFAULT_RUN_TIME_S, RunOptions, document_of
@@ -40,9 +41,17 @@ class OpenedProject:
 
 
 def open_project(
-    named: Sequence[str], words: Sequence[str], *, real_nodes: bool = False, only_help: bool = False
+    named: Sequence[str],
+    words: Sequence[str],
+    *,
+    real_nodes: bool = False,
+    only_help: bool = False,
+    waiting: WaitingProcess | None = None,
 ) -> OpenedProject:
-    """Import the locustfiles that are `named` (none: those that Locust's variables, files or default name). Raises InputError."""
+    """Import the locustfiles that are `named` (none: those that Locust's variables, files or default name). Raises InputError.
+
+    A process that is `waiting` does it, if there is one.
+    """
     files = [file.strip() for name in named for file in name.split(",")]
     if not files:
         try:
@@ -57,7 +66,10 @@ def open_project(
             )
     project = project_at(files, Path.cwd())
     process = ProjectProcess(
-        project, real_nodes=real_nodes, command=CommandOrders(list(words), configured=True, only_help=only_help)
+        project,
+        real_nodes=real_nodes,
+        command=CommandOrders(list(words), configured=True, only_help=only_help),
+        waiting=waiting,
     )
     try:
         return OpenedProject(project, process, process.inspect())

@@ -16,6 +16,7 @@ from master.project.command_checks import check_command, read_without_project, w
 from master.project.process.command_line import CommandLine, CommandOrders
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
+from master.project.process.waiting_process import WaitingProcess
 from master.scenario import Overrides, Scenario, draft_of, load_scenario, project_of
 from master.services.payment.rules import Mention
 from worker.http import HttpUser
@@ -55,11 +56,18 @@ class LoadedScenario:
 
 
 def load_for_run(
-    file: Path, overrides: Overrides, *, real_nodes: bool, words: Sequence[str] = (), options: Collection[str] = ()
+    file: Path,
+    overrides: Overrides,
+    *,
+    real_nodes: bool,
+    words: Sequence[str] = (),
+    options: Collection[str] = (),
+    waiting: WaitingProcess | None = None,
 ) -> LoadedScenario:
     """The scenario in `file`, to be run on `real_nodes` or on simulated ones. Raises InputError, with all that is refused.
 
-    `words` are those of the command line that Locust's parser is to read; `options` are the names of piswarm's own.
+    `words` are those of the command line that Locust's parser is to read; `options` are the names of piswarm's own. A project is
+    imported by the process that is `waiting`, if there is one.
     """
     draft = draft_of(file, overrides.target)
     project = draft.project
@@ -80,6 +88,7 @@ def load_for_run(
         arguments=draft.arguments,
         environment=draft.environment,
         command=CommandOrders(list(words), configured=False) if words else None,
+        waiting=waiting,
     )
     try:
         facts = process.inspect()

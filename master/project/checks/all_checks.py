@@ -18,7 +18,7 @@ from master.project.checks.environment_checks import (
     check_variables,
 )
 from master.project.checks.file_checks import check_shipped
-from master.project.checks.finding import Finding, Severity
+from master.project.checks.finding import MEND, Finding, Severity
 from master.project.checks.import_checks import Imported, check_imported, import_observed
 from master.project.checks.source_checks import Source, check_source, variables_read
 from master.project.own_places import describe_place, place_of_traceback
@@ -26,7 +26,6 @@ from master.scenario import LocustProject
 from worker.load.locustfile.options import own_variables
 from worker.wire.work import ArgumentValue
 
-MEND = "Mend the locustfile."
 HINT = "docs/performance/locust-projects.md says what of Locust is honoured; nothing was started"
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from worker.printable import printable
 
+MEND = "Mend the locustfile."
+"""The hint of what is wrong with its code."""
+
 
 class Severity(IntEnum):
     """Consequence of a finding for the run."""

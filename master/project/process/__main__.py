@@ -14,7 +14,7 @@ from typing import NoReturn
 from gevent import monkey
 
 from master.errors import InputError
-from master.project.checks.all_checks import MEND
+from master.project.checks.finding import MEND
 from master.project.process.channel import Channel, framed
 from master.project.process.hang_watch import HangWatch
 from master.project.process.inspection import inspect

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +15,14 @@ import gevent
 from gevent import socket
 
 from master.errors import InputError
-from master.project.checks.all_checks import MEND
+from master.project.checks.finding import MEND
 from master.project.own_places import describe_place, is_operators
 from master.project.process.channel import Channel, ChannelError
 from master.project.process.command_line import CommandOrders
 from master.project.process.facts import ProjectFacts
 from master.project.process.hang_watch import STACK_SIGNAL
 from master.project.process.messages import Importing, Inspected, ProcessOrders, Refused, decode_from_process
-from master.run.processes.child_process import Child
+from master.project.process.waiting_process import WaitingProcess
 from master.scenario import LocustProject
 from worker.wire.work import ArgumentValue
 
@@ -65,39 +64,31 @@ class ProjectProcess:
         arguments: Mapping[str, ArgumentValue] = MappingProxyType({}),
         environment: Sequence[str] = (),
         command: CommandOrders | None = None,
+        waiting: WaitingProcess | None = None,
     ) -> None:
-        """Start it; `real_nodes` are those that the project is to be checked for."""
+        """Start it, or have the one that is `waiting`; `real_nodes` are those that the project is to be checked for."""
         self._locustfile = project.locustfiles[0]
         self._import_limit_s = import_limit_s
-        ours, theirs = socket.socketpair()
-        descriptor, log = tempfile.mkstemp(prefix="piswarm-project-", suffix=".log")
-        os.close(descriptor)
-        self.log = Path(log)
+        waiting = waiting or WaitingProcess()
+        waiting.hand_over()
+        self.child = waiting.child
+        self.log = waiting.log
         """Its output."""
         self._log_stays = False
-        try:
-            with theirs:
-                self.child = Child(
-                    "project",
-                    "master.project.process",
-                    log=self.log,
-                    orders=ProcessOrders(
-                        theirs.fileno(),
-                        str(project.root),
-                        list(map(str, project.locustfiles)),
-                        project.whole,
-                        real_nodes,
-                        import_limit_s,
-                        dict(arguments),
-                        list(environment),
-                        command,
-                    ),
-                    pass_descriptor=theirs.fileno(),
-                )
-        except BaseException:
-            ours.close()
-            self.log.unlink(missing_ok=True)
-            raise
+        self.child.send_orders(
+            ProcessOrders(
+                waiting.descriptor,
+                str(project.root),
+                list(map(str, project.locustfiles)),
+                project.whole,
+                real_nodes,
+                import_limit_s,
+                dict(arguments),
+                list(environment),
+                command,
+            )
+        )
+        ours = socket.socket(fileno=waiting.socket.detach())
         self.channel: Channel[Importing | Inspected | Refused] = Channel(ours, decode_from_process)
 
     def inspect(self) -> ProjectFacts:

@@ -145,12 +145,16 @@ class Child:
         self.record = ProcessRecord(name, self._process.pid, _started_s(self._process.pid))
         """Identifies the process to a controller that takes the run over."""
         if orders is not None:
-            assert self._process.stdin is not None
-            try:
-                self._process.stdin.write(msgspec.json.encode(orders) + b"\n")
-                self._process.stdin.flush()
-            except BrokenPipeError:
-                pass  # it has ended already; `ended` and `describe_end` say so
+            self.send_orders(orders)
+
+    def send_orders(self, orders: msgspec.Struct) -> None:
+        """Write its orders, where it was started without; once."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(msgspec.json.encode(orders) + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended already; `ended` and `describe_end` say so
 
     @property
     def stdin(self) -> int:

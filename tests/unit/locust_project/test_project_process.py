@@ -10,6 +10,7 @@ from master.errors import InputError
 from master.project.process import project_process
 from master.project.process.facts import ProjectFacts
 from master.project.process.project_process import ProjectProcess
+from master.project.process.waiting_process import WaitingProcess, names_project
 from master.scenario import LocustProject
 
 LIMIT_S = 3.0
@@ -145,3 +146,42 @@ def test_the_process_ends_with_the_controller(tmp_path: Path) -> None:
         assert process.child.wait(20)
     finally:
         process.close()
+
+
+def test_a_process_that_waits_imports_the_project_that_it_is_handed(tmp_path: Path) -> None:
+    """From then on it is the project's to close, and its own `close` leaves it alone."""
+    file = tmp_path / "own.py"
+    file.write_text("from locust import User\nclass Shop(User): ...\n")
+    waiting = WaitingProcess()
+    process = ProjectProcess(LocustProject(tmp_path, (file,)), real_nodes=False, waiting=waiting)
+    try:
+        waiting.close()
+        assert list(process.inspect().by_name) == ["Shop"]
+    finally:
+        process.close()
+    assert process.child.ended()
+    assert not process.log.exists()
+
+
+def test_a_process_that_nobody_hands_a_project_is_ended() -> None:
+    """Of a run that is refused before, or that has no locustfile after all."""
+    waiting = WaitingProcess()
+    waiting.close()
+    assert waiting.child.ended()
+    assert not waiting.log.exists()
+
+
+def test_a_scenario_that_may_bring_a_locustfile_is_told_from_one_that_does_not(tmp_path: Path) -> None:
+    """By its text alone, and one that can't be read does not."""
+    for name, text in (
+        ("a.yml", "locustfile: own.py"),
+        ("b.json", '{"project": "load/"}'),
+        ("c.yml", "users: {ApiUser: 1}"),
+    ):
+        (tmp_path / name).write_text(text)
+    assert [names_project(tmp_path / name) for name in ("a.yml", "b.json", "c.yml", "d.yml")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
