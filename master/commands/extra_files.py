@@ -1,4 +1,4 @@
-"""What Locust's options --csv, --html, --json and --json-file ask for, made from the files of a run when it is over."""
+"""What --summary and Locust's options --csv, --html, --json and --json-file ask for, made of a run when it is over."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pathlib import Path
 from locust.html import process_html_filename
 
 from master.errors import InputError
+from master.judge.result import Result
 from master.project.process.command_line import CommandLine
 from master.report.locust_csv import CSV_SUFFIXES, write_csv
+from master.report.markdown import append_summary
 from master.run.directory import RunDirectory
 from master.scenario import Scenario
 from master.scenario.model import ramps_s
@@ -30,9 +32,11 @@ class ExtraFiles:
     json: bool = False
     """Whether result.json goes to standard output."""
     json_file: Path | None = None
+    summary: Path | None = None
+    """The file to which the summary in Markdown is added."""
 
     @classmethod
-    def of(cls, line: CommandLine, scenario: Scenario) -> ExtraFiles:
+    def of(cls, line: CommandLine, scenario: Scenario, summary: Path | None = None) -> ExtraFiles:
         """What a command line asks for. Their folders are made. Raises InputError where one can't be written."""
         if line.csv_full_history and line.csv_prefix is None:
             raise InputError("--csv-full-history is for --csv, which is not given", hint="Give --csv PREFIX.")
@@ -43,20 +47,10 @@ class ExtraFiles:
             html,
             line.json,
             None if line.json_file is None else Path(line.json_file),
+            summary,
         )
         for option, file in found._files():
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                existed = file.exists()
-                with file.open("ab"):
-                    pass
-                if not existed:
-                    file.unlink()
-            except OSError as error:
-                raise InputError(
-                    f"{option}: {file} can't be written: {error.strerror}",
-                    hint="Name another one. Nothing was started.",
-                ) from None
+            check_writable(option, file)
         return found
 
     def _files(self) -> Iterator[tuple[str, Path]]:
@@ -66,18 +60,22 @@ class ExtraFiles:
             yield "--html", self.html
         if self.json_file is not None:
             yield "--json-file", self.json_file
+        if self.summary is not None:
+            yield "--summary", self.summary
 
-    def write(self, directory: RunDirectory) -> Sequence[str]:
+    def write(self, result: Result, directory: RunDirectory) -> Sequence[str]:
         """Write them all; what went wrong, a line each."""
         failed: list[str] = []
         steps: list[tuple[str, Callable[[], object]]] = []
-        prefix, html, json_file = self.csv_prefix, self.html, self.json_file
+        prefix, html, json_file, summary = self.csv_prefix, self.html, self.json_file, self.summary
         if prefix is not None:
             steps.append(("--csv", lambda: write_csv(directory.database, prefix, full_history=self.csv_full_history)))
         if html is not None:
             steps.append(("--html", lambda: shutil.copyfile(directory.report, html)))
         if json_file is not None:
             steps.append(("--json-file", lambda: shutil.copyfile(directory.result, json_file)))
+        if summary is not None:
+            steps.append(("--summary", lambda: append_summary(result, summary)))
         if self.json:
             steps.append(("--json", lambda: sys.stdout.write(directory.result.read_text("utf-8"))))
         for option, step in steps:
@@ -86,6 +84,21 @@ class ExtraFiles:
             except (OSError, sqlite3.Error, InputError) as error:
                 failed.append(f"{option}: not written: {error}")
         return failed
+
+
+def check_writable(option: str, file: Path) -> None:
+    """Make the folder of a file that an option names. Raises InputError where the file can't be written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        existed = file.exists()
+        with file.open("ab"):
+            pass
+        if not existed:
+            file.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{option}: {file} can't be written: {error.strerror}", hint="Name another one. Nothing was started."
+        ) from None
 
 
 def _html_name(name: str, scenario: Scenario) -> str:

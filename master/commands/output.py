@@ -42,7 +42,7 @@ def show_result(
     name: str,
     execute: Callable[[View, Callable[[Result, RunDirectory], None]], FinishedRun],
     *,
-    write_more: Callable[[RunDirectory], Sequence[str]] | None = None,
+    write_more: Callable[[Result, RunDirectory], Sequence[str]] | None = None,
     on_stderr: bool = False,
 ) -> None:
     """Have `execute` run something of this name in a view, and end the command with the verdict as its status.
@@ -59,7 +59,7 @@ def show_result(
     view = create_view(console, f"piswarm  {name}")
     finished = execute(view, lambda result, directory: print_summary(console, result, directory))
     verdict, place = finished.result.verdict, printable(str(finished.directory.path))
-    failed = write_more(finished.directory) if write_more is not None else []
+    failed = write_more(finished.result, finished.directory) if write_more is not None else []
     for problem in [*finished.problems, *failed]:
         print_error(f"piswarm: {problem}")
     if lost := streams.lost_output():

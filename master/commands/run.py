@@ -143,6 +143,13 @@ def run(
             "(about 100 MB a node).",
         ),
     ] = False,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help='Add the outcome in Markdown to the end of this file, for CI pages: "$GITHUB_STEP_SUMMARY".',
+        ),
+    ] = None,
     require: Annotated[
         list[str] | None,
         typer.Option(
@@ -224,7 +231,7 @@ def run(
             read = load_opened(opened, overrides, given.options, real_nodes=roster is not None)
         ending.callback(read.close)
         required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)
-        files = ExtraFiles.of(read.command, read.scenario)
+        files = ExtraFiles.of(read.command, read.scenario, summary)
         warn(read.warnings)
         plan = RunPlan(
             scenario=read.scenario,

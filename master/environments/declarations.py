@@ -110,6 +110,7 @@ class RunVariables(Variables):
         None, "port of loopback with the run's metrics for Prometheus; 0 is a free one", ge=0, le=65_535
     )
     metrics_otlp: Text | None = _variable(None, "base URL of the OpenTelemetry collector that gets them")
+    summary: Text | None = _variable(None, "file to the end of which the outcome is added in Markdown")
     separate: Literal["true", "false"] = _variable("false", "whether each simulated node has processes of its own")
     require: Text | None = _variable(None, "services to require beside the scenario's, with spaces between them")
     services: Text = _variable("configs/services", "folder with the files of services that a scenario may require")

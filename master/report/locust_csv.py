@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from locust.stats import PERCENTILES_TO_REPORT, get_readable_percentiles
 
@@ -56,7 +56,18 @@ _HISTORY_COLUMNS = [
 _FAILURE_COLUMNS = ["Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"]
 _EXCEPTION_COLUMNS = ["Count", "Message", "Traceback", "Nodes"]
 
-Second = tuple[int, dict[Endpoint, EndpointStats]]
+
+class Span(NamedTuple):
+    """What was finished in the seconds from `second` on that run.db keeps as one: one, or more of a part that is thinned out."""
+
+    second: int
+    span_s: int
+    found: dict[Endpoint, EndpointStats]
+
+    @property
+    def last_s(self) -> int:
+        """Its last second."""
+        return self.second + self.span_s - 1
 
 
 def write_csv(database: Path, prefix: str, *, full_history: bool = False) -> None:
@@ -71,7 +82,7 @@ def write_csv(database: Path, prefix: str, *, full_history: bool = False) -> Non
         began_wall_s = float(checkpoint["began_wall_s"]) if isinstance(checkpoint, dict) else 0.0
         users = {row.second: row.users for row in reader.seconds()}
         figures = _Figures()
-        history = _history(figures, _seconds(reader), users, int(began_wall_s), full_history=full_history)
+        history = _history(figures, _spans(reader), users, int(began_wall_s), full_history=full_history)
         _write(prefix + HISTORY, _HISTORY_COLUMNS, history)
         _write(prefix + STATS, _STATS_COLUMNS, figures.stats())
         failures = (
@@ -101,13 +112,15 @@ def _time(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _seconds(reader: StoreReader) -> Iterator[Second]:
+def _spans(reader: StoreReader) -> Iterator[Span]:
     """What was finished in each second in which anything was, in order of time."""
     for second, rows in groupby(reader.requests(), key=lambda row: row.second):
         found: dict[Endpoint, EndpointStats] = defaultdict(EndpointStats)
+        span_s = 1
         for row in rows:
             found[row.endpoint].merge(row.tally)
-        yield second, found
+            span_s = max(span_s, row.span_s)
+        yield Span(second, span_s, found)
 
 
 class _Figures:
@@ -115,16 +128,16 @@ class _Figures:
 
     def __init__(self) -> None:
         self._since_start: dict[Endpoint, EndpointStats] = {_TOTAL: EndpointStats()}
-        self._latest: deque[Second] = deque()
+        self._latest: deque[Span] = deque()
         self._last_s = 0
 
-    def add(self, second: int, found: dict[Endpoint, EndpointStats]) -> None:
-        """Add a second, which comes after all others."""
-        self._last_s = second
-        with_total = {**found, _TOTAL: EndpointStats.merged(found.values())}
+    def add(self, span: Span) -> None:
+        """Add a span, which comes after all others."""
+        self._last_s = span.last_s
+        with_total = {**span.found, _TOTAL: EndpointStats.merged(span.found.values())}
         for endpoint, tally in with_total.items():
             self._since_start.setdefault(endpoint, EndpointStats()).merge(tally)
-        self._latest.append((second, with_total))
+        self._latest.append(span._replace(found=with_total))
 
     def endpoints(self) -> list[Endpoint]:
         """All endpoints in Locust's order."""
@@ -140,10 +153,11 @@ class _Figures:
 
     def now(self, second: int, endpoint: Endpoint, *, current: bool) -> list[object]:
         """The cells of one row of the history behind its name; `current` percentiles are of the latest seconds."""
-        while self._latest and self._latest[0][0] <= second - CURRENT_S:
+        while self._latest and self._latest[0].last_s <= second - CURRENT_S:
             self._latest.popleft()
-        parts = [found[endpoint] for _, found in self._latest if endpoint in found]
-        length_s = min(CURRENT_S, second + 1)
+        parts = [span.found[endpoint] for span in self._latest if endpoint in span.found]
+        begin_s = min(max(0, second + 1 - CURRENT_S), min((span.second for span in self._latest), default=second))
+        length_s = second + 1 - begin_s
         whole = self._since_start[endpoint]
         rates = (f"{sum(map(of, parts)) / length_s:2f}" for of in (_total, _failed))
         percentiles = _percentiles(EndpointStats.merged(parts) if current else whole)
@@ -155,16 +169,17 @@ _failed: Callable[[EndpointStats], int] = lambda tally: tally.failed  # noqa: E7
 
 
 def _history(
-    figures: _Figures, seconds: Iterator[Second], users: dict[int, int], began_s: int, *, full_history: bool
+    figures: _Figures, spans: Iterator[Span], users: dict[int, int], began_s: int, *, full_history: bool
 ) -> Iterator[list[object]]:
-    """A row for each second of the run, while `figures` gathers all of it."""
-    following = next(seconds, None)
+    """A row for each second of the run, or for each span of a part that is thinned out, while `figures` gathers all of it."""
+    following = next(spans, None)
     last_s = max(users, default=-1)
     second = 0
     while second <= last_s or following is not None:
-        if following is not None and following[0] <= second:
-            figures.add(*following)
-            following = next(seconds, None)
+        if following is not None and following.second <= second:
+            second = max(second, following.last_s)
+            figures.add(following)
+            following = next(spans, None)
         endpoints = figures.endpoints() if full_history else []
         for endpoint in [*endpoints, _TOTAL]:
             cells = figures.now(second, endpoint, current=full_history)
@@ -186,7 +201,7 @@ def _summary(tally: EndpointStats) -> list[object]:
     return [
         tally.total,
         tally.failed,
-        latencies.percentile(50) or 0,
+        round(latencies.percentile(50) or 0),  # whole milliseconds, as in the columns of percentiles
         latencies.mean_ms,
         latencies.min_ms,
         latencies.max_ms,

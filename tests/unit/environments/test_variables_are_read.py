@@ -59,6 +59,7 @@ RUN = {
     "PORT": ("9001", 9001),
     "METRICS_PORT": ("9002", 9002),
     "METRICS_OTLP": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+    "SUMMARY": ("summary.md", Path("summary.md")),
     "SEPARATE": ("true", True),
     "REQUIRE": ("auth-service database", ["auth-service", "database"]),
     "SERVICES": ("services", Path("services")),

@@ -12,6 +12,11 @@ from master.report.locust_csv import write_csv
 from master.store import Store
 
 
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as text:
+        return list(csv.DictReader(text))
+
+
 @pytest.mark.parametrize(("latency_ms", "written"), [(1.2, "1"), (1.7, "2"), (7.8, "8")])
 def test_percentiles_are_the_nearest_whole_milliseconds(tmp_path: Path, latency_ms: float, written: str) -> None:
     """Locust rounds a response time before it takes percentiles; what is cut off would make a target look faster."""
@@ -20,8 +25,19 @@ def test_percentiles_are_the_nearest_whole_milliseconds(tmp_path: Path, latency_
     fill(store, [tally(latency_ms)])
     store.close()
     write_csv(database, str(tmp_path / "load"))
-    with (tmp_path / "load_stats.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["Name"], row["50%"], row["99%"]) for row in rows] == [
+    assert [(row["Name"], row["50%"], row["99%"]) for row in rows_of(tmp_path / "load_stats.csv")] == [
         (name, written, written) for name in ("/x", "Aggregated")
     ]
+
+
+def test_the_median_is_a_whole_number_as_in_the_columns_of_percentiles(tmp_path: Path) -> None:
+    """Locust's median is one of its rounded response times; ours is not said to more digits than theirs."""
+    database = tmp_path / "run.db"
+    store = Store(database, create=True)
+    fill(store, [tally(1.2, 7.8, 9.1)])
+    store.close()
+    write_csv(database, str(tmp_path / "load"))
+    stats, history = rows_of(tmp_path / "load_stats.csv"), rows_of(tmp_path / "load_stats_history.csv")
+    assert [row["Median Response Time"] for row in stats] == ["8", "8"]
+    assert {row["Total Median Response Time"] for row in history} == {"8"}
+    assert {row["50%"] for row in stats} == {"8"}
