@@ -6,28 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from master.audit.checks.catalogue import CHECKS
 from master.audit.finding import AuditResult, CheckResult, Outcome
 from master.audit.formats.html import to_html
 
-CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS_PX = (390, 900, 1600)
 EVIDENCE = (
     f"GET /{'x' * 400} → 200\n<script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
 )
 REASON = "no account lists anything that another of its role does not: with --create the audit makes something"
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}: apt install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,123 +1,17 @@
-"""report.html in a real browser, without a network. Run by its path: `pytest tests/browser/test_report.py`."""
+"""The charts of report.html in a real browser, without a network. Run by its path: `pytest tests/browser/test_report.py`."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
-import open_run
 import pytest
-from judged_run import SECONDS, fit_log, run_facts
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from playwright.sync_api import TimeoutError as NotInTimeError
-from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
+from browser_pages import WIDTHS_PX, Watched, point_at, wait_until
+from playwright.sync_api import Browser, Page
 
-from master.judge.outcome import conclude
-from master.judge.result import ClockOffset, Gap
-from master.judge.run_facts import CacheCounts
-from master.report.html import write_report
-from master.store import Store
-
-CHROMIUM = Path("/usr/bin/chromium")
-LIMIT_S = 60.0
-WIDTHS_PX = (1280, 768, 390)
 CHARTS = ("rate", "latency", "users", "lag", "nodes", "controller", "temperature", "cpu")
 OPEN_CHARTS = ("arrivals", "lateness", "latency", "service-time", "target")
 NODE_CHARTS = ("together", "temperature", "clock", "node-users", "cpu")
-ALL_DRAWN = "document.documentElement.dataset.charts === 'drawn' || !document.querySelector('.plot')"
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Chromium at {CHROMIUM}: apt install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    directory = tmp_path_factory.mktemp("reports")
-    store = Store(directory / "run.db", create=True)
-    write_report(nothing(), store, SCENARIO_YAML, directory / "aborted.html")
-    fill(store, nodes=120, seconds=60)
-    invalid = msgspec.structs.replace(
-        result("INVALID"),
-        gaps=[Gap(from_s=22.0, to_s=22.5), Gap(from_s=40.0, to_s=52.5)],
-        clocks_off=[ClockOffset(node=f"pi{number}", offset_s=3600.0) for number in range(1, 100)],
-    )
-    write_report(invalid, store, SCENARIO_YAML, directory / "invalid.html")
-    store.close()
-    store = Store(directory / "hot.db", create=True)
-    fill_hot(store, nodes=40, seconds=200)
-    write_report(result(), store, SCENARIO_YAML, directory / "hot.html")
-    store.close()
-    store = Store(directory / "open.db", create=True)
-    open_run.fill(store, open_run.arrivals(93, missed=4, late=2, given_up=1))
-    facts = run_facts(offered=open_run.RATE * SECONDS, start_skew_s=0.002, cache=CacheCounts(90, 10))
-    offered = conclude(open_run.scenario("service p95 < 1 s"), store, fit_log(), facts)
-    write_report(offered, store, SCENARIO_YAML, directory / "open.html")
-    store.close()
-    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot", "open")}
-
-
-def wait_until(page: Page, expression: str) -> None:
-    """Wait until the expression is true. Asked from outside: Playwright's own waiting needs the eval that the report's policy forbids."""
-    deadline_s = time.monotonic() + 30
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline_s, expression
-        page.wait_for_timeout(20)
-
-
-def point_at(page: Page, x: float, y: float) -> Locator:
-    """Return the tooltip at a point; the mouse is moved again while a scroll, which hides tooltips, is still reported late."""
-    tooltip = page.locator("#tooltip")
-    deadline_s = time.monotonic() + LIMIT_S
-    while True:
-        page.mouse.move(x - 5, y)
-        page.mouse.move(x, y)
-        try:
-            tooltip.wait_for(state="visible", timeout=2000)
-        except NotInTimeError:
-            assert time.monotonic() < deadline_s, "pointing at a chart shows nothing"
-        else:
-            return tooltip
-
-
-class Watched:
-    """A page, with everything that it complained of or requested from the network."""
-
-    def __init__(self, browser: Browser, path: Path, width_px: int, scheme: str = "light") -> None:
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        dark = "dark" if scheme == "dark" else "light"
-        self.page: Page = browser.new_page(viewport={"width": width_px, "height": 900}, color_scheme=dark, offline=True)
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.send_quit())[1])
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-        wait_until(self.page, ALL_DRAWN)
-
-
-@pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open"])
-@pytest.mark.parametrize("width_px", WIDTHS_PX)
-def test_it_opens_offline_at_every_width(browser: Browser, reports: dict[str, Path], name: str, width_px: int) -> None:
-    """The report opens offline at any width without requests and complaints, runs no hostile name, and fits its window."""
-    watched = Watched(browser, reports[name], width_px)
-    page = watched.page
-    page.wait_for_load_state("networkidle")
-    assert watched.complaints == []
-    assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width_px
-    cut = "[...document.querySelectorAll('.stacked')].filter(one => one.parentElement.scrollWidth > one.parentElement.clientWidth)"
-    assert page.evaluate(f"{cut}.length") == 0, "errors and exceptions are to be read without scrolling sideways"
-    page.close()
 
 
 def test_the_charts_of_arrivals_are_drawn_and_one_button_makes_both_latencies_logarithmic(
@@ -148,22 +42,6 @@ def test_every_chart_is_drawn(browser: Browser, reports: dict[str, Path]) -> Non
     edges = sorted((box["y"], box["y"] + box["height"]) for box in boxes if box)
     assert len(edges) > 10
     assert all(above[1] <= below[0] + 1 for above, below in pairwise(edges))
-    page.close()
-
-
-def test_a_click_sorts_the_endpoints(browser: Browser, reports: dict[str, Path]) -> None:
-    """A click sorts endpoints by number, largest first, a second one the other way; unknown values are below all numbers."""
-    watched = Watched(browser, reports["invalid"], 1280)
-    page = watched.page
-    table = page.get_by_role("region", name="Endpoints")
-    heading = table.locator("th").nth(5)
-    p50 = "rows => rows.map(row => row.cells[5].textContent)"
-    heading.get_by_role("button").click()
-    assert table.locator("tbody tr").evaluate_all(p50) == ["40.0", "2.00", "–"]
-    assert heading.get_attribute("aria-sort") == "descending"
-    heading.get_by_role("button").click()
-    assert table.locator("tbody tr").evaluate_all(p50) == ["–", "2.00", "40.0"]
-    assert heading.get_attribute("aria-sort") == "ascending"
     page.close()
 
 
