@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import gevent
 import msgspec
 from gevent.event import Event as Signal
 from gevent.queue import Queue
@@ -44,6 +45,9 @@ LIMIT_S = 300.0
 """Of listeners of init and test_start, which may make the data of a test: then the run is given up."""
 END_LIMIT_S = 60.0
 """Of listeners at the end: what a result needs is there already."""
+SILENT_S = 30.0
+"""In mid-run the process answers at any time, unless the locustfile's code never lets gevent's hub have a turn: a shape or a listener
+that loops so long has lost workers under stock Locust."""
 MAX_FAILURES = 1000
 """Different exceptions of listeners that are kept."""
 LOG = "project.log"
@@ -168,10 +172,19 @@ class ProjectRun:
                 how = self._process.describe_end()
                 self._parts.stop.fail(printable(f"the locustfile ended its process on the master side: {how}"))
             return
+        if self._begun and not self._link.stuck and self._link.hangs(SILENT_S):
+            gevent.spawn(self._give_up)
         requests, occurred = self._figures.pop(time.time() - collector.offset_s())
         workers = {worker: dict(client.user_classes_count) for worker, client in list(master.clients.items())}
         size = 200 * len(requests) + 50 * len(workers)
         self._link.post(Tick(master.state, master.target_user_count, workers, requests, occurred), size)
+
+    def _give_up(self) -> None:
+        """End the run: the process does not answer any more."""
+        where = self._process.place()
+        self._parts.stop.fail(
+            printable(f"the locustfile hangs on the master side: for {SILENT_S:g} s it has been busy{where}")
+        )
 
     def _on_spawned(self, user_count: int, **_: object) -> None:
         self.tick()  # so that its user count is that of now

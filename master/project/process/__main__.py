@@ -63,7 +63,12 @@ def main() -> None:
         channel.send(Refused(without_secrets(error.message), error.hint))
         return
     channel.send(Inspected(facts))
-    MasterSide(channel, imported, output).run()
+    side = MasterSide(channel, imported, output)
+    try:
+        side.run()
+    except SystemExit as error:  # of a greenlet
+        side.note_exit(error)
+        raise
 
 
 if __name__ == "__main__":

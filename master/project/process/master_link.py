@@ -22,6 +22,8 @@ from master.project.process.project_process import ProjectProcess
 MAX_WAITING_BYTES = 32 << 20
 MAX_PER_S = 2000
 WHERE_S = 1.0
+PING = 0
+"""The number of the question by which the process is asked for a sign of life."""
 END_S = 5.0
 """The process has so long to end by itself, once its last listeners are done."""
 
@@ -45,11 +47,12 @@ class MasterLink:
         self._waiting_bytes = 0
         self._number = 0
         self._answers: dict[int, AsyncResult] = {}
-        self._closing = False
+        self._heard_s = time.monotonic()
+        self._pinged_s: float | None = None
         self.ended = Event()
         """Set when the process has ended, or can't be talked to any more."""
         self.stuck = False
-        """Whether the process, when a step was late, answered nothing at all: it loops, and takes no further step."""
+        """Whether the process has answered nothing at all for too long: it loops, and takes no further step."""
         self.dropped = 0
         """Reports and messages that the process did not take."""
         self._greenlets = [gevent.spawn(self._write), gevent.spawn(self._read)]
@@ -81,6 +84,21 @@ class MasterLink:
             return None
         raise StepLateError(self._where(number))
 
+    def hangs(self, limit_s: float) -> bool:
+        """Whether the process has given no sign of life for so long, while no step was under way; it is asked for one.
+
+        To be called every second or so. What runs there and waits, as gevent's `sleep` does, is no hang; then it is `stuck`.
+        """
+        now_s = time.monotonic()
+        if self._answers:
+            self._pinged_s = None
+        elif self._pinged_s is None or self._heard_s >= self._pinged_s:
+            self._pinged_s = now_s
+            self._outgoing.put((Where(PING), 0))
+        elif now_s - self._pinged_s > limit_s:
+            self.stuck = True
+        return self.stuck
+
     def _where(self, number: int) -> str:
         self._answers[-number] = answer = AsyncResult()
         self._outgoing.put((Where(number), 0))
@@ -109,9 +127,12 @@ class MasterLink:
             except (EOFError, ChannelError):
                 self.ended.set()
                 return
+            self._heard_s = time.monotonic()
             match message:
                 case Done(number=number):
                     self._answer(number, message)
+                case At(number=number) if number == PING:
+                    pass
                 case At(number=number, place=place):
                     self._answer(-number, place)
                 case _:

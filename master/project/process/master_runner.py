@@ -30,6 +30,8 @@ class ProjectMaster(MasterRunner):
         """`send` sends a message to the controller."""
         self._send = send
         self._ramped: AsyncResult | None = None
+        self.shape_exit: SystemExit | None = None
+        """By what `tick()` has tried to end the process."""
         self.load_begun = False
         kept = list(environment.events.worker_report._handlers)  # noqa: SLF001  # Locust has no public way to read them
         # The base opens a port. Nothing yields between its return and the closing, so that nobody is ever served there.
@@ -69,6 +71,13 @@ class ProjectMaster(MasterRunner):
             raise ValueError(f"tick() asks for users of {', '.join(sorted(strangers))}, which the run has none of")
         self._send(ramp)
         self._ramped.get()
+
+    def shape_worker(self) -> None:
+        """Ask the shape until it ends. In a greenlet an exit would end the process at once, and nobody would know where."""
+        try:
+            super().shape_worker()
+        except SystemExit as error:
+            self.shape_exit = error
 
     def note_spawned(self, users: int) -> None:
         """A ramp is over."""

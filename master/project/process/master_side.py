@@ -119,6 +119,13 @@ class MasterSide:
 
         self._steps[number] = gevent.spawn(take)
 
+    def note_exit(self, error: SystemExit) -> None:
+        """Say last in the log where a greenlet of the locustfile's ends the process: its last line is what the controller tells."""
+        place = place_of_traceback(error.__traceback__)
+        where = "" if place is None else f" (at {describe_place(*place)})"
+        with contextlib.suppress(Exception):  # a locustfile may have put anything there
+            sys.stderr.write(without_secrets(printable(f"{type(error).__name__}: {error}{where}")) + "\n")
+
     def _place_of(self, number: int) -> str:
         greenlet = self._steps.get(number)
         frame = None if greenlet is None else greenlet.gr_frame
@@ -209,9 +216,8 @@ class MasterSide:
         environment.shape_class.start_time = time.perf_counter() - ran_s
 
         def ended(shape: gevent.Greenlet) -> None:
-            failed = ""
-            if not shape.successful():
-                failed = self._note_failure("tick", shape.exception, logged=False)
+            error = runner.shape_exit if shape.successful() else shape.exception
+            failed = "" if error is None else self._note_failure("tick", error, logged=False)
             gevent.spawn(self._send, ShapeEnded(failed))
 
         if runner.shape_greenlet is not None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import msgspec
 import pytest
 
 from master.project.process import master_link
 from master.project.process.master_link import MasterLink, ProcessEndedError, StepLateError
-from master.project.process.messages import Begin, ListenerFailed, Reported, Step, ToWorkers
+from master.project.process.messages import (
+    Begin,
+    ListenerFailed,
+    Reported,
+    ShapeEnded,
+    StartShape,
+    Step,
+    ToWorkers,
+)
 from master.project.process.project_process import ProjectProcess
 from master.scenario import LocustProject
 from worker.wire.work import UserShare, Work
@@ -149,3 +160,70 @@ def test_each_step_is_answered_whatever_a_locustfile_does_to_its_process(
     assert len(stopping.failed) < 3000
     assert quitting is not None
     assert (quitting.failed, quitting.exit_code) == ("", 1)
+
+
+SHAPE = """
+import sys
+import gevent
+from locust import LoadTestShape, User, events, task
+
+class Visitor(User):
+    @task
+    def go(self): ...
+
+class Steps(LoadTestShape):
+    def tick(self):
+        DOES
+
+@events.test_start.add_listener
+def begin(environment, **_):
+    def leave():
+        sys.exit(5)
+    gevent.spawn_later(1000 if environment.shape_class else 0, leave)
+"""
+
+
+def begin(link: MasterLink, folder: Path, shape: str | None) -> None:
+    work = Work("run", {"Visitor": UserShare(weight=1)}, "http://target.test", seed=0, stop_timeout_s=1.0)
+    link.step(lambda number: Begin(number, work, str(folder / "project.log"), shape), 60)
+    link.process.move_log(folder / "project.log")
+
+
+@pytest.mark.parametrize("locustfile", [SHAPE.replace("DOES", "sys.exit('no more')")])
+def test_a_shape_that_exits_is_named_with_its_place(
+    link: MasterLink, said: list[msgspec.Struct], tmp_path: Path
+) -> None:
+    """As any other exception of its `tick()`; the process stays, for the listeners at the end."""
+    begin(link, tmp_path, "Steps")
+    link.post(StartShape(0.0))
+    with gevent.Timeout(60):
+        while not any(isinstance(each, ShapeEnded) for each in said):
+            gevent.sleep(0.05)
+    ended = next(each for each in said if isinstance(each, ShapeEnded))
+    assert ended.failed == "SystemExit: no more (at own.py:12 in tick: sys.exit('no more'))"
+    assert link.step(lambda number: Step(number, "quitting"), 60) is not None
+
+
+@pytest.mark.parametrize("locustfile", [SHAPE.replace("DOES", "while True: sum(range(9))")])
+def test_a_shape_that_loops_is_found_without_a_step(link: MasterLink, tmp_path: Path) -> None:
+    """The process gives no sign of life, while one whose listeners take their time in a step is not asked for any."""
+    begin(link, tmp_path, "Steps")
+    assert not link.hangs(0.0)  # it is asked
+    link.step(lambda number: Step(number, "test_start"), 60)
+    assert not link.hangs(0.0)  # and has answered
+    link.post(StartShape(0.0))
+    with gevent.Timeout(60):
+        while not link.hangs(1.0):
+            gevent.sleep(0.05)
+    assert link.stuck
+    assert re.match(r" at own\.py:12 in tick: while True", link.process.place())
+
+
+@pytest.mark.parametrize("locustfile", [SHAPE])
+def test_a_greenlet_that_exits_is_told_with_its_place(link: MasterLink, tmp_path: Path) -> None:
+    """It ends the process, whose log says last where that was."""
+    begin(link, tmp_path, None)
+    with contextlib.suppress(ProcessEndedError):  # it may be over before the step is answered
+        link.step(lambda number: Step(number, "test_start"), 60)
+    assert link.ended.wait(60)
+    assert link.process.describe_end() == "exit status 5; SystemExit: 5 (at own.py:17 in leave: sys.exit(5))"
