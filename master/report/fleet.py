@@ -7,13 +7,13 @@ conditions that held at any moment of it. None is unknown, which stays apart fro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Self
 
 from master.formatting import natural
-from master.report.series import Axis, Values, rounded
+from master.report.series import Axis, Spans, Values, rounded
 from master.store import CONTROLLER, SampleGroup, StoreReader
 from worker.telemetry.conditions import ALL, flag_state, is_active, merge_flags
 from worker.telemetry.facts import UNKNOWN
@@ -27,8 +27,6 @@ EDGE_S = 3
 """The users at the beginning and at the end of the steady part are the fewest of so many seconds there."""
 LATE_REPORT_S = 3
 """What a worker reports of users is of the moment when it reports, up to 3 s after a second: of the last ones it says too few."""
-
-Spans = Sequence[tuple[int, int]]
 
 
 @dataclass

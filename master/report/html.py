@@ -27,7 +27,7 @@ from master.report.result_texts import data_text, in_flight_text
 from master.store import StoreReader
 from worker.atomic_write import atomic_write_public
 
-SCRIPTS = ("values", "charts", "together", "hover", "tables", "start")
+SCRIPTS = ("values", "charts", "together", "distribution", "choose", "hover", "tables", "start")
 """The files of the page's script, in this order."""
 
 

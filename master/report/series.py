@@ -8,19 +8,23 @@ ready nodes the smallest: what a reader looks for survives the thinning. What is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from master.store import CONTROLLER, SecondRow, StoreReader
-from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
+from worker.load.histogram import ArrivalTally, Histogram
 
 MAX_POINTS = 1200
 """Points of a line: more than a screen has columns."""
 
+NICE_STEPS_S = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+"""Lengths of a span that fit into a minute, which is how long what is kept of a long run is counted together; above, whole minutes."""
+
 MIB = 1 << 20
 
 Values = list[float | None]
+Spans = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,10 @@ class Axis:
 
     @classmethod
     def of(cls, start_s: int, end_s: int, max_points: int, min_step_s: int = 1) -> Axis:
-        """The finest axis over [start_s, end_s) with at most `most` spans, none shorter than `min_step_s`."""
-        return cls(start_s, end_s, max(min_step_s, math.ceil((end_s - start_s) / max_points)))
+        """The finest axis over [start_s, end_s) with at most `max_points` spans, none shorter than `min_step_s`: parts of a minute, or whole ones."""
+        least_s = max(min_step_s, math.ceil((end_s - start_s) / max_points))
+        minutes_s = 60 * math.ceil(least_s / 60)
+        return cls(start_s, end_s, next((step_s for step_s in NICE_STEPS_S if step_s >= least_s), minutes_s))
 
     @property
     def length(self) -> int:
@@ -58,44 +64,16 @@ class Axis:
         return [reduce(values) if values else None for values in found]
 
 
-@dataclass
-class RequestLines:
-    """Requests over time: finished and failed ones per second, and percentiles in ms of those measured while fit."""
-
-    total_per_s: list[float]
-    failed_per_s: list[float]
-    percentiles_ms: dict[str, Values]
-    """Of latencies."""
-    service_ms: dict[str, Values]
-    """Of service times."""
-
-
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
-def request_lines(store: StoreReader, axis: Axis) -> RequestLines:
-    """Read all requests once, with the histogram of one span in memory."""
-    lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, _no_percentiles(axis), _no_percentiles(axis))
-    for index, rows in groupby(store.requests(), lambda row: axis.index(row.second)):
-        total = failed = 0
-        of_fit = EndpointStats()
-        for row in rows:
-            total += row.tally.total
-            failed += row.tally.failed
-            if row.fit:
-                of_fit.merge(row.tally)
-        lines.total_per_s[index] = total / axis.seconds_in(index)
-        lines.failed_per_s[index] = failed / axis.seconds_in(index)
-        _put_percentiles(lines.percentiles_ms, index, of_fit.histogram)
-        _put_percentiles(lines.service_ms, index, of_fit.service_times)
-    return lines
-
-
-def _no_percentiles(axis: Axis) -> dict[str, Values]:
+def no_percentiles(axis: Axis) -> dict[str, Values]:
+    """A line for each of PERCENTILES, of which nothing is known."""
     return {name: [None] * axis.length for name in PERCENTILES}
 
 
-def _put_percentiles(lines: dict[str, Values], index: int, histogram: Histogram) -> None:
+def put_percentiles(lines: dict[str, Values], index: int, histogram: Histogram) -> None:
+    """Put the percentiles of a span into its place."""
     found = histogram.percentiles(PERCENTILES.values())
     for line, value_ms in zip(lines.values(), found, strict=True):
         line[index] = rounded(value_ms, 3)
@@ -121,7 +99,7 @@ def arrival_lines(store: StoreReader, axis: Axis, seconds: Iterable[SecondRow]) 
         [0.0] * axis.length,
         [0.0] * axis.length,
         [0.0] * axis.length,
-        _no_percentiles(axis),
+        no_percentiles(axis),
     )
     inside = (row for row in store.arrivals() if axis.start_s <= row[0] < axis.end_s)
     for index, rows in groupby(inside, lambda row: axis.index(row[0])):
@@ -132,7 +110,7 @@ def arrival_lines(store: StoreReader, axis: Axis, seconds: Iterable[SecondRow]) 
         lines.started_per_s[index] = whole.started / span_s
         lines.missed_per_s[index] = (whole.missed + whole.given_up) / span_s
         lines.late_per_s[index] = whole.late / span_s
-        _put_percentiles(lines.lateness_ms, index, whole.lateness)
+        put_percentiles(lines.lateness_ms, index, whole.lateness)
     return lines
 
 

@@ -45,6 +45,35 @@ def test_every_chart_is_drawn(browser: Browser, reports: dict[str, Path]) -> Non
     page.close()
 
 
+def test_latencies_by_percentile_errors_and_events_are_drawn(browser: Browser, reports: dict[str, Path]) -> None:
+    """Endpoints can be chosen and taken out, a point tells its percentile, an error's kind has an area, and a mark tells its event."""
+    watched = Watched(browser, reports["invalid"], 1280)
+    page = watched.page
+    drawn = "document.getElementById('distribution').data.map(trace => trace.name)"
+    assert page.evaluate(f"{drawn}[0]") == "all endpoints"
+    assert page.locator("#distribution .scatterlayer path.js-line").count() == 3
+    page.get_by_role("button", name="take GET /a out").click()
+    assert "GET /a" not in page.evaluate(drawn)
+    page.get_by_label("Add an endpoint").select_option("GET /a")
+    assert page.evaluate(f"{drawn}.at(-1)") == "GET /a"
+    assert page.locator("#errors-over-time .scatterlayer path.js-fill").count() == 1
+    page.locator("#distribution").scroll_into_view_if_needed()
+    box = page.locator("#distribution").bounding_box()
+    assert box
+    told = point_at(page, box["x"] + 66, box["y"] + 100).inner_text()
+    assert told.startswith("p50\n")
+    assert "GET /a\n1.99 ms" in told
+    mark = page.locator("#events-over-time .scatterlayer path.point")
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    assert box
+    told = point_at(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2).inner_text()
+    assert told.startswith("lost\n")
+    assert "0:20\npi2 " in told
+    assert watched.complaints == []
+    page.close()
+
+
 def test_pointing_at_a_chart_shows_its_values(browser: Browser, reports: dict[str, Path]) -> None:
     """The tooltip of a chart has the time, the stage and every line's value; a zoom in one chart is a zoom in all."""
     watched = Watched(browser, reports["invalid"], 1280)

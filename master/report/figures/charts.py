@@ -14,7 +14,8 @@ from typing import Any
 
 from master import formatting
 from master.report.fleet import FleetMap
-from master.report.series import Axis, RequestLines, Values
+from master.report.request_series import RequestLines
+from master.report.series import Axis, Values
 
 Chart = dict[str, Any]
 
@@ -72,6 +73,8 @@ class Timeline:
     axis: Axis
     steady: list[tuple[int, int]]
     gaps: list[tuple[float, float]] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    """When something happened to the whole run, in seconds."""
 
 
 def time_figure(name: str, lines: Sequence[Line], time: Timeline, *, title: str, unit: str, summary: str) -> Figure:
@@ -86,6 +89,7 @@ def time_figure(name: str, lines: Sequence[Line], time: Timeline, *, title: str,
         "shapes": [
             *(shade(start_s, end_s) for start_s, end_s in time.steady),
             *(shade(from_s, to_s, "--gap", "--gap-edge") for from_s, to_s in time.gaps),
+            *(moment_line(moment_s) for moment_s in time.moments),
         ],
     }
     if strip:
@@ -338,4 +342,19 @@ def shade(start_s: float, end_s: float, color: str = "--steady", edge: str | Non
         "y1": 1,
         "fillcolor": color,
         "line": {"width": 0} if edge is None else {"width": 1, "color": edge},
+    }
+
+
+def moment_line(moment_s: float) -> Chart:
+    """A dotted line at a moment."""
+    return {
+        "type": "line",
+        "layer": "below",
+        "xref": "x",
+        "yref": "paper",
+        "x0": moment_s,
+        "x1": moment_s,
+        "y0": 0,
+        "y1": 1,
+        "line": {"width": 1, "dash": "dot", "color": "--cursor"},
     }

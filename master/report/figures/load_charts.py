@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from master import formatting
 from master.report.figures.charts import Figure, Line, Timeline, latency_figure, peak, time_figure
-from master.report.series import ArrivalLines, RequestLines, Values
+from master.report.request_series import RequestLines
+from master.report.series import ArrivalLines, Values
 
 
 def arrivals_figure(lines: ArrivalLines, time: Timeline) -> Figure:

@@ -15,9 +15,9 @@ from master.report.page.grouped_events import EventGroup, grouped_events
 from master.report.page.judged_rows import rule_rows
 from master.report.page.key_figures import key_figures
 from master.report.page.nodes import nodes_section
-from master.report.page.over_time import figures_over_time, stages
+from master.report.page.over_time import OverTime, figures_over_time, stages
 from master.report.series import MAX_POINTS, Axis, steady_spans
-from master.store import ErrorRow, SecondRow, StoreReader
+from master.store import ErrorRow, Event, SecondRow, StoreReader
 
 MAX_ROWS = 200
 """Rows of events, errors and unfit nodes on the page; run.db has all of them."""
@@ -38,16 +38,20 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
     steady = steady_spans(seconds)
     time = Timeline(axis, steady, gaps)
     open_model = result.load.model == "open"
-    over_time = figures_over_time(store, time, seconds, faults, open_model=open_model) if axis.length else []
+    events: list[Event] = attempt("what happened", store.events, [])
+    over_time = OverTime()
+    if axis.length:
+        over_time = figures_over_time(store, time, seconds, events, faults, open_model=open_model)
     # Samples are due while the run's state is kept; the second cut off by its end holds requests at most.
     samples_end_s = seconds[-1].second + 1 if seconds else end_s
     nobody = FleetMap(Axis.of(0, 0, 1), 1, [])
     fleet = attempt("the fleet", lambda: fleet_map(store, start_s, samples_end_s, steady), nobody)
-    events: list[EventGroup] = attempt("what happened", lambda: grouped_events(store.events()), [])
+    groups: list[EventGroup] = attempt("what happened, in groups", lambda: grouped_events(events), [])
     errors: list[ErrorRow] = attempt("the errors", store.errors, [])
     unfit: list[UnfitNode] = attempt("the nodes that were unfit", lambda: unfit_nodes(store.unfit()), [])
     nodes = nodes_section(fleet, unfit, steady, gaps, faults)
-    drawn = [*over_time, *nodes.drawn]
+    distribution = over_time.distribution
+    drawn = [*over_time.figures, *([distribution] if distribution else []), *nodes.drawn]
     return {
         "result": result,
         "open_model": open_model,
@@ -57,8 +61,9 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
         "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
         "fitness": fitness_section(result),
         "promises": rule_rows(result.thresholds),
-        "recorded": bool(over_time or nodes.maps or result.endpoints),
-        "over_time": over_time,
+        "recorded": bool(over_time.figures or nodes.maps or result.endpoints),
+        "over_time": over_time.figures,
+        "distribution": distribution,
         "nodes": nodes,
         "max_rows": MAX_ROWS,
         "max_nodes": MAX_NODES,
@@ -68,8 +73,8 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
         "endpoints": result.endpoints[:MAX_ENDPOINTS],
         "errors": errors[:MAX_ROWS],
         "errors_left": len(errors) - MAX_ROWS,
-        "events": events[:MAX_ROWS],
-        "events_left": len(events) - MAX_ROWS,
+        "events": groups[:MAX_ROWS],
+        "events_left": len(groups) - MAX_ROWS,
         "scenario_yaml": scenario_yaml,
         "faults": [*result.faults, *faults.found],
         "data": {

@@ -67,7 +67,7 @@ def test_what_is_unknown_is_neither_zero_nor_well(fleet: FleetMap) -> None:
 
 
 def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
-    """A column keeps the lowest clock, the fewest users, and a condition of one second in 144; what it does not know stays so."""
+    """A column keeps the lowest clock, the fewest users, and a condition of one second in 180; what it does not know stays so."""
     store.put_second(SecondRow(86399, "1 hold", True, 1, 1, 0, 0))
     store.put_node("pi1", PI4)
     store.put_samples(
@@ -76,8 +76,8 @@ def test_a_column_keeps_what_a_reader_looks_for(store: Store) -> None:
     store.put_fitness(FitnessRow("pi1", second, 1.0, 1.0, 0, "", users=3) for second in range(39900, 40100))
     store.put_fitness([FitnessRow("pi1", 40003, 1.0, 1.0, 0, "", users=1)])
     one = fleet_map(store, 0, 86400).tracks[0]
-    index = 40000 // 144
-    assert (len(one.users), one.clock_percent[index], one.users[index]) == (600, 33, 1)
+    index = 40000 // 180
+    assert (len(one.users), one.clock_percent[index], one.users[index]) == (480, 33, 1)
     assert conditions.flag_state(one.conditions[index] or 0, THROTTLED) is True
     assert conditions.flag_state(one.conditions[index] or 0, UNDER_VOLTAGE) is None
     assert one.conditions[0] == 0xF0

@@ -216,7 +216,7 @@ def test_a_time_without_a_controller_is_told_and_shaded(store: Store, target: Pa
     data = json.loads(unpacked(source, "data"))
     assert data["gaps"] == [[12.25, 21.5]]
     charts = [chart for chart in data["charts"] if chart["kind"] == "time"]
-    assert len(charts) == 6
+    assert len(charts) == 7
     for chart in charts:
         shapes = [(shape["fillcolor"], shape["x0"], shape["x1"]) for shape in chart["layout"]["shapes"]]
         assert shapes == [("--steady", 10, 30), ("--gap", 12.25, 21.5)]

@@ -11,7 +11,8 @@ from report_example import FACTS, fill, reading, tally
 
 from master.judge.seconds.unfit_nodes import MAX_SPANS, unfit_nodes
 from master.report.fleet import MAX_COLUMNS, fleet_map
-from master.report.series import MAX_POINTS, Axis, controller_lines, request_lines, steady_spans
+from master.report.request_series import request_lines
+from master.report.series import MAX_POINTS, Axis, controller_lines, steady_spans
 from master.store import FitnessRow, SecondRow, Store
 
 
@@ -23,13 +24,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_an_axis_has_no_more_spans_than_asked_for() -> None:
-    """The axis of a day is cut into spans of whole seconds, the last of which may be shorter."""
+    """The axis of a day is cut into whole minutes, that of a shorter run into parts of one; the last span may be shorter."""
     assert Axis.of(0, 110, 1200) == Axis(0, 110, 1)
     day = Axis.of(5, 5 + 86400, 1000)
-    assert (day.step_s, day.length) == (87, 994)
-    assert (day.index(5), day.index(5 + 86399)) == (0, 993)
+    assert (day.step_s, day.length) == (120, 720)
+    assert (day.index(5), day.index(5 + 86399)) == (0, 719)
     assert sum(day.seconds_in(index) for index in range(day.length)) == 86400
     assert Axis.of(0, 100, 1200, min_step_s=10).length == 10
+    assert Axis.of(0, 9000, 1200) == Axis(0, 9000, 10)
     assert Axis.of(0, 0, 1200).length == 0
 
 
@@ -77,13 +79,13 @@ def test_a_days_fleet_fits_the_map_and_keeps_its_hottest_moment(store: Store) ->
         ("pi2", second, reading(84.96 if second == 40000 else 50.0, 30.4)) for second in range(0, 86400, 10)
     )
     fleet = fleet_map(store, *store.extent())
-    assert (fleet.nodes, fleet.period_s, fleet.axis.step_s) == (["pi2", "pi10"], 10, 144)
-    assert fleet.axis.length == MAX_COLUMNS
-    assert [len(row) for row in fleet.temperature_c] == [MAX_COLUMNS] * 2
-    assert max(value or 0 for value in fleet.temperature_c[0]) == fleet.temperature_c[0][40000 // 144] == 85.0
+    assert (fleet.nodes, fleet.period_s, fleet.axis.step_s) == (["pi2", "pi10"], 10, 180)
+    assert fleet.axis.length == 480 <= MAX_COLUMNS
+    assert [len(row) for row in fleet.temperature_c] == [480] * 2
+    assert max(value or 0 for value in fleet.temperature_c[0]) == fleet.temperature_c[0][40000 // 180] == 85.0
     assert fleet.cpu_percent[0][0] == 30
-    assert fleet.empty_cells == MAX_COLUMNS
-    assert Axis.of(*store.extent(), MAX_POINTS).length == MAX_POINTS
+    assert fleet.empty_cells == 480
+    assert Axis.of(*store.extent(), MAX_POINTS).length == 720
 
 
 def test_missing_samples_are_not_made_up(store: Store) -> None:

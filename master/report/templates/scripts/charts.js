@@ -2,6 +2,7 @@
 const NO_MODEBAR = { responsive: false, displayModeBar: false, showTips: false, doubleClick: "reset" };
 const TICK_STEPS_S = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000];
 const LOG_TICKS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)));
+const LOG_SCALE = { type: "log", tickvals: LOG_TICKS, ticktext: LOG_TICKS.map((tick) => tick.toLocaleString("en")) };
 const TICK_ROOM_PX = 70;
 const GAP = "no controller";
 const GAP_LENGTH_PX = 88, GAP_LINE_PX = 20; // of its label
@@ -48,11 +49,13 @@ function layoutOf(chart, element) {
   layout.paper_bgcolor = "rgba(0,0,0,0)";
   layout.plot_bgcolor = layout.plot_bgcolor || "rgba(0,0,0,0)";
   layout.font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: style.text };
-  layout.dragmode = touch ? false : "zoom";
+  layout.dragmode = touch || chart.kind === "distribution" ? false : "zoom";
   for (const key of ["xaxis", "yaxis", "yaxis2", "yaxis3", "yaxis4"]) if (layout[key]) layout[key] = { ...base, ...layout[key] };
-  Object.assign(layout.xaxis, timeTicks(widthPx - layout.margin.l), { range: [...shown], ticks: "outside", ticklen: 4 });
+  Object.assign(layout.xaxis, { ticks: "outside", ticklen: 4 });
+  if (chart.kind === "distribution") return onTwoLogScales(layout, widthPx);
+  Object.assign(layout.xaxis, timeTicks(widthPx - layout.margin.l), { range: [...shown] });
   if (chart.log && logarithmic) {
-    Object.assign(layout.yaxis, { type: "log", tickvals: LOG_TICKS, ticktext: LOG_TICKS.map((tick) => tick.toLocaleString("en")) });
+    Object.assign(layout.yaxis, LOG_SCALE);
     delete layout.yaxis.range;
   }
   layout.annotations = [...(chart.titles || []), ...gapLabels(chart, layout)];

@@ -5,7 +5,7 @@ function hideCursor() {
 }
 
 function showCursor(second) {
-  for (const chart of report.charts.filter((each) => each.isWired)) {
+  for (const chart of report.charts.filter((each) => each.isWired && each.kind !== "distribution")) {
     const element = document.getElementById(chart.id);
     const axis = element._fullLayout.xaxis, size = element._fullLayout._size;
     const left = axis._offset + axis.l2p(second);
@@ -53,6 +53,15 @@ function onHover(chart, hover) {
     showTooltip(hover.event, [[moment(start), stageAt(start)], [fleet.nodes[row], text]]);
     return;
   }
+  if (chart.kind === "distribution") {
+    showTooltip(hover.event, distributionRows(chart, point.pointNumber));
+    return;
+  }
+  if (chart.kind === "events") {
+    showCursor(point.x);
+    showTooltip(hover.event, eventRows(chart, point.pointNumber, point.x));
+    return;
+  }
   const { x0, dx } = chart.data[0];
   const index = Math.round((point.x - x0) / dx);
   showCursor(point.x);
@@ -73,6 +82,12 @@ function togetherRows(chart, node, index) {
     return value === null ? `${name} not known` : rows === "clock" ? clockText(node, value) : quantity(value, unit);
   });
   return [[fleet.nodes[node], values.join(" · ")], ["", conditionWords(conditionsAt(chart, node, index))]];
+}
+
+function eventRows(chart, index, second) {
+  const [events, texts] = chart.marks[index], kind = chart.kinds[chart.data[0].y[index]];
+  const more = events > texts.length ? [["", `and ${events - texts.length} more`]] : [];
+  return [[kind, stageAt(second)], ...texts, ...more];
 }
 
 function clockText(node, percent) {

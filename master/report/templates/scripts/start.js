@@ -58,7 +58,7 @@ async function start() {
   report = found;
   for (const chart of report.charts) {
     if (chart.kind === "map") chart.data[0].z = fleet.rows[chart.id];
-    if (chart.kind === "together") prepareTogether(chart);
+    if (chart.kind in CHOSEN) prepareChosen(chart);
   }
   wire();
   drawAll();

@@ -53,7 +53,7 @@ function aloneAmong(values) {
 }
 
 // Lines for the nodes shown in panels above each other, and a lane for each below them.
-function compose(chart) {
+function composeTogether(chart) {
   const { panel, between, lane, top, bottom } = chart.sizes;
   const lanesPx = lane * chart.shown.length, insidePx = chart.panels.length * (panel + between) + lanesPx;
   const element = document.getElementById(chart.id);
@@ -108,45 +108,4 @@ function compose(chart) {
   chart.layout = layout;
 }
 
-function choose(chart) {
-  for (const node of [...chart.colors.keys()]) if (!chart.shown.includes(node)) chart.colors.delete(node);
-  const taken = [...chart.colors.values()];
-  const free = Array.from({ length: chart.most }, (_, at) => at + 1).filter((color) => !taken.includes(color));
-  for (const node of chart.shown) if (!chart.colors.has(node)) chart.colors.set(node, free.shift());
-  compose(chart);
-  document.getElementById("together-keys").replaceChildren(...chart.shown.map((node) => {
-    const item = document.createElement("li"), line = document.createElement("span"), remove = document.createElement("button");
-    line.className = "swatch";
-    line.style.background = `var(--node-${chart.colors.get(node)})`;
-    remove.type = "button";
-    remove.className = "screen";
-    remove.textContent = "×";
-    remove.setAttribute("aria-label", `take ${fleet.nodes[node]} out`);
-    remove.hidden = chart.shown.length === 1;
-    remove.addEventListener("click", () => {
-      chart.shown = chart.shown.filter((other) => other !== node);
-      choose(chart);
-      draw(chart);
-    });
-    item.append(line, fleet.nodes[node], remove);
-    return item;
-  }));
-  const select = document.getElementById("together-add");
-  const full = chart.shown.length >= chart.most;
-  select.disabled = full;
-  const option = (text, value) => Object.assign(document.createElement("option"), { textContent: text, value });
-  const rest = [...fleet.nodes.keys()].filter((node) => !chart.shown.includes(node));
-  select.replaceChildren(option(full ? `${chart.most} at most` : "…", ""), ...rest.map((node) => option(fleet.nodes[node], node)));
-}
-
-function prepareTogether(chart) {
-  Object.assign(chart, { plain: chart.layout, colors: new Map() });
-  choose(chart);
-  const select = document.getElementById("together-add");
-  select.addEventListener("change", () => {
-    if (select.value === "") return;
-    chart.shown = [...chart.shown, Number(select.value)];
-    choose(chart);
-    draw(chart);
-  });
-}
+const TOGETHER = { names: () => fleet.nodes, compose: composeTogether };
