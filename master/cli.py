@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from master.audit import command as audit_command
-from master.commands import logs, nodes, resume, run
+from master.commands import compare, logs, nodes, resume, run
 from master.commands.output import print_error
 from master.commands.run_command import ProjectCommand
 from master.environments.app import app as env_app
@@ -84,6 +84,7 @@ app.command(name="run", cls=ProjectCommand, epilog=run.EPILOG, context_settings=
 app.command(name="resume", epilog=resume.EPILOG)(resume.resume)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
 app.command(name="logs", epilog=logs.EPILOG)(logs.logs)
+app.command(name="compare", epilog=compare.EPILOG)(compare.compare)
 app.command(name="audit", epilog=audit_command.EPILOG)(audit_command.audit)
 
 

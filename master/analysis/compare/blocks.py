@@ -24,7 +24,7 @@ MIN_BLOCKS = 10
 MAX_BLOCKS = 30
 MIN_CELLS = 20
 """Cells that a run must have at least, so that there are ten blocks of two where its seconds are independent."""
-_DECAY_LAGS = 8
+_DECAY_LAGS = 4
 """Lags by which the decay of the autocovariance is told."""
 _BOUND = 1.96
 """Standard errors beyond which an autocorrelation counts."""

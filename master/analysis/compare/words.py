@@ -52,7 +52,7 @@ def reason_for(comparison: Comparison) -> str:
     # An endpoint says more than all requests together, and a large change more than a small one.
     changed.sort(key=lambda each: (each[0] is comparison.overall, -abs(each[2].change or 0.0)))
     said = [f"{endpoint_name(row)} {metric} {change_text(metric, figure)}" for row, metric, figure in changed]
-    return f"{comparison.outcome.capitalize()}: {listed(said[:MAX_NAMED])}" + (
+    return listed(said[:MAX_NAMED]) + (
         f", and {counted(len(said) - MAX_NAMED, 'more figure')}." if len(said) > MAX_NAMED else "."
     )
 
@@ -60,18 +60,11 @@ def reason_for(comparison: Comparison) -> str:
 def coarseness(comparison: Comparison) -> list[str]:
     """What to tell of runs that are too short, or too restless, to show changes that people care for; nothing of others."""
     assert comparison.overall is not None  # the runs were compared
-    figures = comparison.overall.figures
-    reach = {
-        metric: (figures[metric].change_high or 0.0) - (figures[metric].change or 0.0)
-        for metric in ("p50", "p90", "p95")
-        if figures[metric].change_high is not None
-    }
-    if not reach or max(reach.values()) <= COARSE_SHARE:
+    p95 = comparison.overall.p95_ms
+    if p95.change is None or p95.change_high is None or p95.change_high - p95.change <= COARSE_SHARE:
         return []
-    metric = max(reach, key=lambda each: reach[each])
-    within = interval_text(metric, figures[metric])
     advice = "hold the load for longer, and let nothing else use the machines"
-    return [f"the change of {OVERALL_NAME}' {metric} is only known to lie within {within}: {advice}"]
+    return [f"the change of {OVERALL_NAME}' p95 is only known to lie within {interval_text('p95', p95)}: {advice}"]
 
 
 def _where_it_lies(comparison: Comparison) -> str:
@@ -95,7 +88,7 @@ def value_text(metric: str, value: float | None) -> str:
         return "–"
     if metric == "rate":
         return format_rate(value)
-    return format_share(value) if metric == "errors" else format_latency(value)
+    return format_share(float(f"{value:.3g}")) if metric == "errors" else format_latency(value)
 
 
 def signed(metric: str, share: float | None) -> str:
