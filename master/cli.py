@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from master.audit import command as audit_command
-from master.commands import compare, logs, nodes, resume, run
+from master.commands import compare, logs, nodes, report, resume, run
 from master.commands.output import print_error
 from master.commands.run_command import ProjectCommand
 from master.environments.app import app as env_app
@@ -82,6 +82,7 @@ _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 app.command(name="run", cls=ProjectCommand, epilog=run.EPILOG, context_settings=_HELP_NAMES)(run.run)
 app.command(name="resume", epilog=resume.EPILOG)(resume.resume)
+app.command(name="report", epilog=report.EPILOG)(report.report)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
 app.command(name="logs", epilog=logs.EPILOG)(logs.logs)
 app.command(name="compare", epilog=compare.EPILOG)(compare.compare)

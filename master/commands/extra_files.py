@@ -12,6 +12,7 @@ from pathlib import Path
 
 from locust.html import process_html_filename
 
+from master.commands.files import check_writable
 from master.errors import InputError
 from master.judge.result import Result
 from master.project.process.command_line import CommandLine
@@ -84,21 +85,6 @@ class ExtraFiles:
             except (OSError, sqlite3.Error, InputError) as error:
                 failed.append(f"{option}: not written: {error}")
         return failed
-
-
-def check_writable(option: str, file: Path) -> None:
-    """Make the folder of a file that an option names. Raises InputError where the file can't be written."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        existed = file.exists()
-        with file.open("ab"):
-            pass
-        if not existed:
-            file.unlink()
-    except OSError as error:
-        raise InputError(
-            f"{option}: {file} can't be written: {error.strerror}", hint="Name another one. Nothing was started."
-        ) from None
 
 
 def _html_name(name: str, scenario: Scenario) -> str:

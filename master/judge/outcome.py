@@ -40,6 +40,7 @@ from master.judge.result import (
 from master.judge.rule_results import threshold_result, validity_result
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
+from master.judge.target.bottleneck import find_bottleneck
 from master.judge.target.cache_hits import cache_outcome
 from master.judge.target.services import lost_text, service_outcomes
 from master.judge.target.thresholds import ThresholdOutcome
@@ -47,7 +48,7 @@ from master.judge.totals import read_totals
 from master.judge.validity_checks import validity_checks
 from master.judge.verdict import Verdict, decide
 from master.judge.warnings import Shortage, untaken_rows, warnings_for
-from master.scenario import Scenario
+from master.scenario import EMBEDDED, Scenario
 from master.services.health.losses import LOSSES_KEY, unpack_losses
 from master.store import StoreReader
 from worker import __version__
@@ -156,6 +157,18 @@ def conclude(scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts:
         warnings=[*facts.warnings, *warnings, *(untaken_rows(facts.data) if everything.total else [])],
         faults=faults.found,
     )
+
+
+def note_bottleneck(result: Result, scenario: Scenario, store: StoreReader, facts: RunFacts) -> Result:
+    """`result`, with a word on the embedded target where that was what kept the run from doing more."""
+    if scenario.target != EMBEDDED or result.target_figures is None:
+        return result
+    cpu_percent = {row.second: row.cpu_percent for row in store.target() if row.cpu_percent is not None}
+    bottleneck = find_bottleneck(cpu_percent, facts.steady_seconds)
+    if bottleneck is not None:
+        result.reason = f"{result.reason.removesuffix('.')}. {bottleneck}"
+        result.warnings.append(bottleneck)
+    return result
 
 
 def _as_ended(outcomes: Sequence[ThresholdOutcome], ended_by: ThresholdOutcome | None) -> list[ThresholdOutcome]:

@@ -9,11 +9,10 @@ from locust import __version__ as locust_version
 
 from master.errors import AbortError
 from master.fleet.refusals import refusal_warnings
-from master.judge.outcome import conclude
+from master.judge.outcome import conclude, note_bottleneck
 from master.judge.project_outcome import ProjectOutcome
 from master.judge.result import Result
 from master.judge.run_facts import CacheCounts, RunFacts
-from master.judge.target.bottleneck import find_bottleneck
 from master.judge.warnings import lost_spans
 from master.report.files import write_outcome
 from master.run.collect.collector import Collector
@@ -22,7 +21,7 @@ from master.run.directory import RunDirectory
 from master.run.shutdown import RunFaults, Shutdown, describe, missing_files
 from master.run.start.prepared_run import PreparedRun
 from master.run.stop import StopRequest
-from master.scenario import EMBEDDED, Scenario
+from master.scenario import Scenario
 
 CLOCK_OFF_S = 1.0
 """Offset of a node's wall clock beyond which the result lists it."""
@@ -69,7 +68,9 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
     scenario = _as_run(prepared)
     try:
         facts = _facts(prepared, collector, stop, outcome, warnings)
-        return _with_bottleneck(conclude(scenario, prepared.store, collector.fitness, facts), facts, prepared)
+        return note_bottleneck(
+            conclude(scenario, prepared.store, collector.fitness, facts), scenario, prepared.store, facts
+        )
     except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or the reason why there is none
         faults.note(error)
     try:
@@ -160,17 +161,6 @@ def _project_warnings(project: ProjectOutcome | None) -> list[str]:
     if project.dropped:
         said.append(f"{project.dropped} reports and messages of workers were dropped: listeners were too slow for them")
     return said
-
-
-def _with_bottleneck(result: Result, facts: RunFacts, prepared: PreparedRun) -> Result:
-    if prepared.scenario.target != EMBEDDED or result.target_figures is None:
-        return result
-    cpu_percent = {row.second: row.cpu_percent for row in prepared.store.target() if row.cpu_percent is not None}
-    bottleneck = find_bottleneck(cpu_percent, facts.steady_seconds)
-    if bottleneck is not None:
-        result.reason = f"{result.reason.removesuffix('.')}. {bottleneck}"
-        result.warnings.append(bottleneck)
-    return result
 
 
 def write_result(

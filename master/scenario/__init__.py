@@ -4,7 +4,7 @@ Nothing here knows a socket, a clock or Locust; the load schedule, thresholds an
 """
 
 from master.scenario.load_stages import LoadStage, OpenStage, ShapeLoad, Sine, Spike, Stage
-from master.scenario.loader import draft_of, load_scenario, project_of
+from master.scenario.loader import draft_of, load_scenario, project_of, scenario_as_run
 from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
 from master.scenario.overrides import Overrides
 from master.scenario.project_keys import LocustProject
@@ -31,4 +31,5 @@ __all__ = [
     "load_scenario",
     "parse_threshold",
     "project_of",
+    "scenario_as_run",
 ]

@@ -32,6 +32,8 @@ from worker.wire.work import Tracing, UserShare
 
 _NO_OVERRIDES = Overrides()
 _ALL_FIT = UnfitUsers()
+_OF_FILES = ("project", "locustfile", "data", "arguments", "tags", "exclude_tags", "environment", "hooks")
+"""Keys that name files, or are for the locustfile."""
 _IN_PLACE_OF_STAGES = [{"users": 1, "spawn_rate": 1, "hold": "10s"}]
 """For the check of the rest of a file whose load is a shape's."""
 
@@ -66,6 +68,17 @@ def project_of(path: Path, target: str | None = None) -> LocustProject | None:
 def draft_of(path: Path, target: str | None = None) -> Scenario:
     """The scenario at `path` as far as it says it without its user classes, to find these. Raises InputError as `project_of` does."""
     return _read(read_document(path), ScenarioContext(path.parent, None, _ALL_FIT), target, _ClassFacts())
+
+
+def scenario_as_run(path: Path) -> Scenario:
+    """The scenario of a run as far as its result is judged by it, without the files that it names: they may be elsewhere by then.
+
+    Raises InputError as `project_of` does.
+    """
+    document = read_document(path)
+    if isinstance(document.data, dict):
+        document.data = {key: value for key, value in document.data.items() if key not in _OF_FILES}
+    return _read(document, ScenarioContext(path.parent, None, _ALL_FIT), None, _ClassFacts())
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,7 @@ def check(
         "throttling": lambda: _throttling(limits, log),
         "under_voltage": lambda: _under_voltage(limits, log),
         "controller_cpu": lambda: _controller_cpu(limits, log),
-        "clock_error": lambda: _Limit("clock_error", limits.clock_error_ms, format_latency).outcome(
-            max(log.clock_error_ms.values(), default=None), log.clock_error_ms
-        ),
+        "clock_error": lambda: _clock_error(limits, log),
         "missing_samples": lambda: _missing_samples(limits, log),
         "nodes": lambda: _nodes(log, nodes_expected, nodes_min),
         "excluded_share": lambda: _excluded_share(limits, log),
@@ -205,9 +203,15 @@ def _share(
     )
 
 
-def _unknown(name: str, limit: str) -> ValidityOutcome:
-    message = "unknown: no node has a sensor for it"
-    return ValidityOutcome(name, limit, "unknown", None, ok=None, message=message)
+def _clock_error(limits: ValidityLimits, log: FitnessLog) -> ValidityOutcome:
+    limit = _Limit("clock_error", limits.clock_error_ms, format_latency)
+    if not log.clock_error_kept:
+        return _unknown(limit.check, f"≤ {format_latency(limit.max_value)}", "it is not kept in run.db")
+    return limit.outcome(max(log.clock_error_ms.values(), default=None), log.clock_error_ms)
+
+
+def _unknown(name: str, limit: str, why: str = "no node has a sensor for it") -> ValidityOutcome:
+    return ValidityOutcome(name, limit, "unknown", None, ok=None, message=f"unknown: {why}")
 
 
 def _nodes(log: FitnessLog, expected: int, min_nodes: int) -> ValidityOutcome:

@@ -18,6 +18,7 @@ from master.judge.result.rules import ThresholdResult, ValidityResult
 from master.judge.result.target import TargetFigures
 from worker.atomic_write import atomic_write_public
 
+VerdictName = Literal["PASS", "FAIL", "INVALID", "ABORTED"]
 Schema = Literal["piswarm/result/2"]
 SCHEMA: Schema = get_args(Schema)[0]
 
@@ -44,7 +45,7 @@ class Result(msgspec.Struct, kw_only=True):
     run_id: str
     scenario: str
     """Its name."""
-    verdict: Literal["PASS", "FAIL", "INVALID", "ABORTED"]
+    verdict: VerdictName
     reason: str
     """Why the verdict is what it is, in one sentence."""
     started_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]

@@ -113,6 +113,8 @@ class FitnessLog:
         self.controller_expected = self.controller_missing = 0
         """Samples of the controller's machine that were due, and those of them that never came."""
         self.clock_error_ms: dict[str, float] = {}
+        self.clock_error_kept = True
+        """Whether the errors of clocks are known at all: run.db, by which a run may be judged again, has none."""
         self.samples_expected: Counter[str] = Counter()
         self.samples_missing: Counter[str] = Counter()
         self.fewest_ready: int | None = None

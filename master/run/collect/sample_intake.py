@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
 from master.fleet.node_checks import CLOCK_JUMPED, IMPOSSIBLE_SAMPLE, check_reading
 from master.fleet.refusals import Refusals
 from master.fleet.registry import Node, Registry
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.unfit import NodeCondition
+from master.load.schedule import Span
 from master.run.collect.timeline import RunTimeline
 from master.store import CONTROLLER
 from worker.wire.messages import Reading, Sample
+
+
+def samples_due(spans: Iterable[Span], period_s: float) -> int:
+    """How many samples of each node must have come of the steady `spans`."""
+    # A span cuts the schedule at both ends, so one sample less than its length may be in it.
+    return sum(max(0, int((end_s - start_s) / period_s) - 2) for start_s, end_s in spans)
 
 
 class SampleIntake:
@@ -81,9 +89,7 @@ class SampleIntake:
 
     def count_missing(self) -> None:
         """No more will come: count those that are missing."""
-        # A span cuts the schedule at both ends, so one sample less than its length may be in it.
-        spans = self._timeline.steady.spans
-        due = sum(max(0, int((end_s - start_s) / self._period_s) - 2) for start_s, end_s in spans)
+        due = samples_due(self._timeline.steady.spans, self._period_s)
         self._fitness.expect_controller(due, min(due, self._received[CONTROLLER]))
         for node in self._registry.nodes:
             self._fitness.expect_samples(node, due, min(due, self._received[node]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from master.fleet.registry import MAX_BEYOND_S
 from master.judge.seconds.steady_part import SteadyPart
@@ -12,6 +12,12 @@ from master.load.shape_progress import ShapeProgress
 from master.run.checkpoint import Checkpoint
 from master.scenario import LoadStage, ShapeLoad, Stage
 from worker.load.arrivals.schedule import ArrivalSchedule
+
+
+def judged_part(spans: Iterable[Span]) -> SteadyPart:
+    """What is judged of the `spans` of holds."""
+    # Without this margin the last second of a hold would have a part of what comes after it.
+    return SteadyPart((first_s + MAX_BEYOND_S, end_s - MAX_BEYOND_S) for first_s, end_s in spans)
 
 
 class RunTimeline:
@@ -160,7 +166,5 @@ class RunTimeline:
         """The seconds to be judged: those wholly within a hold, as far as it has come."""
         if self._steady_of != (self.progress.revision, self.ended_s):  # asked for with all that arrives
             self._steady_of = (self.progress.revision, self.ended_s)
-            # Without this margin the last second of a hold would have a part of what comes after it.
-            beyond_s, spans = MAX_BEYOND_S, self.progress.steady_spans(self.ended_s)
-            self._steady = SteadyPart((first_s + beyond_s, end_s - beyond_s) for first_s, end_s in spans)
+            self._steady = judged_part(self.progress.steady_spans(self.ended_s))
         return self._steady

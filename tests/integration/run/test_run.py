@@ -45,7 +45,7 @@ def test_a_run_leaves_its_directory_complete(piswarm: Piswarm) -> None:
     finished = piswarm.run(piswarm.scenario(nodes=FLEET))
 
     result = finished.result
-    assert (finished.status, result["verdict"], result["schema"]) == (0, "PASS", "piswarm/result/1")
+    assert (finished.status, result["verdict"], result["schema"]) == (0, "PASS", "piswarm/result/2")
     assert 0 < result["nodes"].pop("ready_s") < 60
     assert result["nodes"] == {
         "expected": 4,
