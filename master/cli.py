@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from master.audit import command as audit_command
 from master.commands import compare, logs, nodes, report, resume, run
 from master.commands.output import print_error
-from master.commands.run_command import ProjectCommand
+from master.commands.run_options.command import ProjectCommand
 from master.environments.app import app as env_app
 from master.errors import AbortError, ExitCode, InputError, PiswarmError
 from master.services.command import services_commands

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from master.commands.collector import check_collector
 from master.commands.output import show_lines, show_result, warn
-from master.commands.run_command import given_words
+from master.commands.run_options.collector import check_collector
+from master.commands.run_options.command import given_words
 from master.errors import InputError
 from master.services.command import DEFAULT_SERVICES
 
@@ -185,7 +185,7 @@ def run(
             ending.callback(waiting.close)
         import locust  # noqa: F401, PLC0415
 
-        from master.commands.extra_files import ExtraFiles  # noqa: PLC0415
+        from master.commands.run_options.extra_files import ExtraFiles  # noqa: PLC0415
         from master.project.command_loading import load_opened, open_project  # noqa: PLC0415
         from master.project.scenario_loading import load_for_run  # noqa: PLC0415
         from master.run.run import execute  # noqa: PLC0415

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from master.commands.words import Values, find_scenario, has_project, sort_words
+from master.commands.run_options.words import Values, find_scenario, has_project, sort_words
 
 OURS = {"-f": Values.ONE, "--local": Values.ONE, "-u": Values.ONE, "--users": Values.ONE, "--separate": Values.NONE}
 LOCUSTS = {"-T": Values.MANY, "-r": Values.ONE, "--json": Values.NONE}

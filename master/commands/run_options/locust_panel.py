@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from master.commands.words import Values
+from master.commands.run_options.words import Values
 
 # As long as fits on a line of 80 characters: what is beyond it is cut off.
 _PANEL = "As Locust has them (without a scenario also LOCUST_… and locust.conf)"

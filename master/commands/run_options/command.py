@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from master.commands.locust_panel import locust_options, values_of
 from master.commands.output import show_lines
-from master.commands.words import Values, find_scenario, has_project, is_scenario, sort_words
+from master.commands.run_options.locust_panel import locust_options, values_of
+from master.commands.run_options.words import Values, find_scenario, has_project, is_scenario, sort_words
 from master.environments.run_options import RunCommand, said
 from master.errors import InputError
 
