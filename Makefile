@@ -22,7 +22,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows result-schema style parity lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-report bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows result-schema style parity lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench-master: $(READY) ## Measure what a master costs with 500, 1000 and 2000 wo
 
 bench-memory: $(READY) ## Measure what a controller holds over a played day of 500 nodes and 50 endpoints
 	$(VENV)/bin/python tests/bench/memory $(BENCH)
+
+bench-report: $(READY) ## Measure how long the report of a day of 500 nodes takes to make and to open, and its size; needs Chromium
+	$(VENV)/bin/python tests/bench/report $(BENCH)
 
 bench-agent: $(READY) ## Measure what an agent takes of a node's core, and how late its samples are
 	$(VENV)/bin/python tests/bench/agent $(BENCH)

@@ -7,7 +7,7 @@ of each of them.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -73,20 +73,20 @@ def request_lines(store: StoreReader, axis: Axis, steady: Spans = ()) -> Request
     """Read all requests once, with the histograms of a span or two and of the `steady` part of each endpoint in memory."""
     lines = RequestLines([0.0] * axis.length, [0.0] * axis.length, no_percentiles(axis), no_percentiles(axis))
     is_steady = _within(steady)
-    by_endpoint: dict[Endpoint, _Sum] = {}
-    open_points: dict[int, _Point] = {}
+    by_endpoint: defaultdict[Endpoint, _Sum] = defaultdict(_Sum)
+    open_points: defaultdict[int, _Point] = defaultdict(_Point)
     for row in store.requests():
         first = axis.index(row.second)
         for index in [index for index in open_points if index < first]:
             _close(lines, axis, index, open_points.pop(index))
         for index, share in _shares(axis, row):
-            point = open_points.setdefault(index, _Point())
+            point = open_points[index]
             point.total += share * row.tally.total
             point.failed += share * row.tally.failed
             if row.fit:
                 point.add_latencies(row.tally)
         if row.fit and is_steady(row.second):
-            by_endpoint.setdefault(row.endpoint, _Sum()).add(row.tally.histogram)
+            by_endpoint[row.endpoint].add(row.tally.histogram)
     for index, point in open_points.items():
         _close(lines, axis, index, point)
     lines.steady_latencies = {endpoint: latencies.histogram() for endpoint, latencies in by_endpoint.items()}
