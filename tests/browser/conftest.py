@@ -9,12 +9,14 @@ import msgspec
 import open_run
 import pytest
 from browser_pages import CHROMIUM
+from compared_runs import stored_run
 from judged_run import SECONDS, fit_log, run_facts
 from playwright.sync_api import Browser, sync_playwright
 from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
 
+from master.analysis.compare.files import compare_runs
 from master.judge.outcome import conclude
-from master.judge.result import ClockOffset, Gap
+from master.judge.result import ClockOffset, Floors, Gap
 from master.judge.run_facts import CacheCounts
 from master.report.html import write_report
 from master.store import Store
@@ -33,7 +35,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Reports by name: a run that is INVALID, one that never began, one in which nodes were throttled, one of the open model."""
+    """Reports by name: a run that is INVALID, one that never began, one in which nodes were throttled, one of the open model, one
+    that is worse than its baseline."""
     directory = tmp_path_factory.mktemp("reports")
     store = Store(directory / "run.db", create=True)
     write_report(nothing(), store, SCENARIO_YAML, directory / "aborted.html")
@@ -55,4 +58,16 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     offered = conclude(open_run.scenario("service p95 < 1 s"), store, fit_log(), facts)
     write_report(offered, store, SCENARIO_YAML, directory / "open.html")
     store.close()
-    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot", "open")}
+    _compared(directory)
+    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot", "open", "compared")}
+
+
+def _compared(directory: Path) -> None:
+    """A run that is slower than its baseline."""
+    before = stored_run(directory / "before")
+    slower = stored_run(directory / "slower", seed=2, slower=1.15, failing=0.03)
+    comparison = compare_runs(before, slower, Floors())
+    store = Store(slower / "run.db")
+    worse = msgspec.structs.replace(result("FAIL"), comparison=comparison)
+    write_report(worse, store, SCENARIO_YAML, directory / "compared.html")
+    store.close()

@@ -27,7 +27,7 @@ BESIDE_THE_PAGE = """
 """
 
 
-@pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open"])
+@pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open", "compared"])
 def test_it_opens_offline_and_fits_at_every_width(browser: Browser, reports: dict[str, Path], name: str) -> None:
     """No width has the page or a table run off it; nothing is requested or complained of, and no hostile name does anything."""
     watched = Watched(browser, reports[name], WIDTHS_PX[0], "dark")
@@ -121,6 +121,20 @@ def test_what_is_broken_has_what_to_do_beside_it(browser: Browser, reports: dict
     assert "What to do: The nodes did not start requests when they were due." in first
     assert rows.locator(".advice").count() == 1
     watched.page.close()
+
+
+def test_both_distributions_are_drawn_beside_each_other(browser: Browser, reports: dict[str, Path]) -> None:
+    """Each endpoint shown has a solid line of this run and a dashed one of the baseline, and another can be taken in its place."""
+    watched = Watched(browser, reports["compared"], 1440)
+    page = watched.page
+    lines = "document.getElementById('compared').data.map(line => [line.name, line.line.dash || 'solid'])"
+    names = ["all requests", "POST /login", "GET /items"]
+    assert page.evaluate(lines) == [[name, dash] for dash in ("solid", "dash") for name in names]
+    assert page.locator("#compared .scatterlayer path.js-line").count() == 6
+    page.locator("#compared-keys").get_by_role("button", name="take GET /items out").click()
+    assert len(page.evaluate(lines)) == 4
+    assert watched.complaints == []
+    page.close()
 
 
 def test_paper_shows_everything(browser: Browser, reports: dict[str, Path]) -> None:

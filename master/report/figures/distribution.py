@@ -84,6 +84,27 @@ def distribution_figure(found: Sequence[Distribution], baseline: BaselineCurves 
     """The first of `found`, which is of all endpoints, and the slowest; the reader may choose others. `found` is not empty."""
     order = sorted(range(1, len(found)), key=lambda index: -(found[index].at(99.0) or found[index].at(50.0) or 0.0))
     shown = [0, *order[: MAX_SHOWN - 2]] if len(found) > 2 else [len(found) - 1]
+    chart = percentiles_chart(
+        "distribution",
+        [each.name for each in found],
+        PERCENTS,
+        [each.percentiles_ms for each in found],
+        shown=shown,
+        baseline=baseline,
+    )
+    return Figure("distribution", "Latency distribution", "ms", _summary(found, shown), HEIGHT_PX, chart)
+
+
+def percentiles_chart(
+    name: str,
+    names: Sequence[str],
+    percents: Sequence[float],
+    rows: Sequence[Values],
+    *,
+    shown: Sequence[int],
+    baseline: BaselineCurves | None = None,
+) -> Chart:
+    """Lines of `rows`, each with a value in ms at each of `percents`, of which those `shown` are drawn at first."""
     layout: Chart = {
         "margin": {"l": LEFT_PX, "r": RIGHT_PX + 10, "t": TOP_PX, "b": BOTTOM_PX},
         "hovermode": "x",
@@ -98,22 +119,21 @@ def distribution_figure(found: Sequence[Distribution], baseline: BaselineCurves 
         },
         "yaxis": {"type": "log", "fixedrange": True, "zeroline": False},
     }
-    chart = {
-        "id": "distribution",
+    return {
+        "id": name,
         "kind": "distribution",
         "unit": "ms",
-        "shown": shown,
+        "shown": list(shown),
         "most": MAX_SHOWN,
-        "percents": PERCENTS,
-        "names": [each.name for each in found],
-        "rows": [each.percentiles_ms for each in found],
+        "percents": list(percents),
+        "names": list(names),
+        "rows": list(rows),
         "baseline": None
         if baseline is None
-        else {"percents": list(baseline.percents), "rows": [baseline.by_name.get(each.name) for each in found]},
+        else {"percents": list(baseline.percents), "rows": [baseline.by_name.get(each) for each in names]},
         "data": [],
         "layout": layout,
     }
-    return Figure("distribution", "Latency distribution", "ms", _summary(found, shown), HEIGHT_PX, chart)
 
 
 def _summary(found: Sequence[Distribution], shown: Sequence[int]) -> str:

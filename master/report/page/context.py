@@ -10,6 +10,7 @@ from master.judge.result import Gap, Result
 from master.judge.seconds.unfit_nodes import UnfitNode, unfit_nodes
 from master.report.figures.charts import Timeline
 from master.report.fleet import FleetMap, fleet_map
+from master.report.page.compared import compared_section
 from master.report.page.fitness import fitness_section
 from master.report.page.grouped_events import EventGroup, grouped_events
 from master.report.page.judged_rows import rule_rows
@@ -51,7 +52,14 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
     unfit: list[UnfitNode] = attempt("the nodes that were unfit", lambda: unfit_nodes(store.unfit()), [])
     nodes = nodes_section(fleet, unfit, steady, gaps, faults)
     distribution = over_time.distribution
-    drawn = [*over_time.figures, *([distribution] if distribution else []), *nodes.drawn]
+    compared = compared_section(result.comparison, faults)
+    compared_figure = compared.figure if compared else None
+    drawn = [
+        *([compared_figure] if compared_figure else []),
+        *over_time.figures,
+        *([distribution] if distribution else []),
+        *nodes.drawn,
+    ]
     return {
         "result": result,
         "open_model": open_model,
@@ -60,6 +68,7 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
         "gaps": formatting.listed(_gaps(result.gaps), MAX_NAMED),
         "unfit_because": [row.message or row.check for row in result.validity if row.ok is False or row.fault],
         "fitness": fitness_section(result),
+        "compared": compared,
         "promises": rule_rows(result.thresholds),
         "recorded": bool(over_time.figures or nodes.maps or result.endpoints),
         "over_time": over_time.figures,

@@ -28,5 +28,8 @@ function percentName(percent) {
 }
 
 function distributionRows(chart, index) {
-  return [[percentName(chart.percents[index]), ""], ...chart.shown.map((row) => [chart.names[row], quantity(chart.rows[row][index], chart.unit)])];
+  const { baseline } = chart;
+  const before = (row) => (baseline && baseline.rows[row] ? `, baseline ${quantity(baseline.rows[row][index], chart.unit)}` : "");
+  const values = chart.shown.map((row) => [chart.names[row], quantity(chart.rows[row][index], chart.unit) + before(row)]);
+  return [[percentName(chart.percents[index]), ""], ...values];
 }
