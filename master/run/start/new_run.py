@@ -16,6 +16,7 @@ from master.hooks.orders import receivers_of
 from master.project.archive.files import ProjectFile, find_files
 from master.project.archive.packing import pack
 from master.project.scenario_loading import Project
+from master.project.sources_seen import SOURCES_KEY, sources_seen
 from master.run.checkpoint import AccessFile, FleetAccess
 from master.run.directory import RunDirectory
 from master.run.processes.child_process import Child
@@ -162,5 +163,7 @@ def _create_store(plan: RunPlan, directory: RunDirectory, shutdown: Shutdown) ->
     store.put_meta("started_at", plan.started_at.isoformat(timespec="seconds"))
     store.put_meta("scenario", scenario_yaml)
     store.put_meta("warnings", list(plan.warnings))
+    if plan.project is not None and plan.scenario.project is not None:
+        store.put_meta(SOURCES_KEY, sources_seen(plan.scenario.project, plan.project.facts))
     store.commit()
     return store

@@ -12,6 +12,7 @@ from master.errors import InputError
 from master.hooks.orders import receivers_of
 from master.project.archive.packing import find_packed
 from master.project.scenario_loading import LoadedScenario
+from master.project.sources_seen import SOURCES_KEY, sources_seen, warn_of_changes
 from master.run.checkpoint import AccessFile, read_checkpoint
 from master.run.directory import RunDirectory
 from master.run.live_view import View
@@ -55,6 +56,11 @@ def prepare_resumed(  # noqa: PLR0917  # each of its own type
             check_reachable(url)
     fetched = scenario.project is not None and (access.roster is not None or access.separate_processes)
     packed = find_packed(directory.project) if fetched else None
+    for change in _changes(store, read, nodes_keep_theirs=fetched):
+        view.warn(change)
+        if change not in warnings:
+            warnings.append(change)
+            store.put_meta("warnings", warnings)
     server, registry = open_port(access, shutdown)
     return PreparedRun(
         scenario=scenario,
@@ -73,3 +79,12 @@ def prepare_resumed(  # noqa: PLR0917  # each of its own type
         services=services,
         receivers=receivers,
     )
+
+
+def _changes(store: Store, read: LoadedScenario, *, nodes_keep_theirs: bool) -> list[str]:
+    """Warnings of a project that has changed since the run began."""
+    before = store.meta(SOURCES_KEY)
+    if read.project is None or read.scenario.project is None or not isinstance(before, dict):
+        return []
+    now = sources_seen(read.scenario.project, read.project.facts)
+    return warn_of_changes(before, now, nodes_keep_theirs=nodes_keep_theirs)

@@ -79,7 +79,10 @@ def test_a_shape_is_followed_with_its_classes_and_state(piswarm: Piswarm) -> Non
 
 
 def test_a_shape_goes_on_where_it_stood(piswarm: Piswarm) -> None:
-    """After the controller is killed, `piswarm resume` has the shape go on from its run time, and one result of it all."""
+    """After the controller is killed, `piswarm resume` has the shape go on from its run time, and one result of it all.
+
+    That the locustfile has changed between is said.
+    """
     scenario = piswarm.scenario(
         locustfile="own.py", load={"shape": "Steps"}, users={"Visitor": 1, "Buyer": 1}, nodes={"expect": 1}
     )
@@ -98,6 +101,9 @@ def test_a_shape_goes_on_where_it_stood(piswarm: Piswarm) -> None:
     stages = {stage for stage, steady, _ in seconds_of(finished.directory) if steady}
     assert stages == {"1 hold", "2 hold"}
     assert finished.result["users"]["target"] == 6
+    changed = "own.py has changed since the run began: what was measured before is of another load than what follows"
+    assert finished.result["warnings"] == [changed]
+    assert f"WARNING: {changed}" in finished.output
 
 
 @pytest.mark.parametrize(
