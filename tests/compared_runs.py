@@ -36,7 +36,9 @@ def result(**changed: Any) -> Result:
     """What they came to."""
     nodes = Nodes(expected=3, peak=3, lost=0, quarantined=0, ready_s=1.0, simulated=True)
     good = report_example.result("PASS")
-    return msgspec.structs.replace(good, nodes=nodes, unreported_workers=[], **({"reason": "All held."} | changed))
+    endpoints = [msgspec.structs.replace(good.endpoints[0], method=method, name=name) for method, name in ENDPOINTS]
+    known = {"reason": "All held.", "nodes": nodes, "unreported_workers": [], "endpoints": endpoints}
+    return msgspec.structs.replace(good, **(known | changed))
 
 
 def stored_run(

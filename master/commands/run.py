@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -160,6 +161,14 @@ def run(
     services: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder with the files of services that a scenario may require.")
     ] = DEFAULT_SERVICES,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Compare the run with this one when it ends, and judge thresholds such as "
+            "[bold]p95 not worse than baseline by 10 %[/bold].",
+        ),
+    ] = None,
 ) -> None:
     """Run a scenario, or a Locust project as it is (-f), and judge it. Leaves result.json, report.html, junit.xml and run.db in the run directory."""
     target = _resolve_target(target, host)
@@ -189,19 +198,14 @@ def run(
         from master.project.command_loading import load_opened, open_project  # noqa: PLC0415
         from master.project.scenario_loading import load_for_run  # noqa: PLC0415
         from master.run.run import execute  # noqa: PLC0415
+        from master.run.start.baseline import plan_baseline  # noqa: PLC0415
         from master.run.start.new_run import RunPlan  # noqa: PLC0415
         from master.scenario import Overrides  # noqa: PLC0415
         from master.scenario.units import parse_duration, parse_rate  # noqa: PLC0415
         from master.services.required import resolve_required  # noqa: PLC0415
 
-        try:
-            duration_s = None if duration is None else parse_duration(duration)
-        except ValueError as error:
-            raise InputError(f"--duration: {error}", hint="Say it as 90s, 20m or 1h30m.") from None
-        try:
-            rate_per_s = None if rate is None else parse_rate(rate)
-        except ValueError as error:
-            raise InputError(f"--rate: {error}", hint="Say it as 500/s or 30/min.") from None
+        duration_s = _parse("--duration", duration, parse_duration, "Say it as 90s, 20m or 1h30m.")
+        rate_per_s = _parse("--rate", rate, parse_rate, "Say it as 500/s or 30/min.")
         nodes = local if roster is None else len(roster.members)
         overrides = Overrides(
             target=target,
@@ -232,9 +236,11 @@ def run(
         ending.callback(read.close)
         required = resolve_required(scenario, read.scenario, services, os.environ, read.mentions)
         files = ExtraFiles.of(read.command, read.scenario, summary)
-        warn(read.warnings)
+        planned, unjudged = plan_baseline(baseline, read.scenario, simulated=roster is None)
+        warnings = [*read.warnings, *unjudged]
+        warn(warnings)
         plan = RunPlan(
-            scenario=read.scenario,
+            scenario=planned,
             out=out,
             started_at=datetime.now().astimezone(),
             host=listen,
@@ -245,8 +251,9 @@ def run(
             metrics_otlp=metrics_otlp,
             variables=read.variables,
             services=required,
-            warnings=read.warnings,
+            warnings=warnings,
             project=read.project,
+            baseline=baseline,
         )
         show_result(
             plan.scenario.name,
@@ -254,6 +261,14 @@ def run(
             write_more=files.write,
             on_stderr=files.json,
         )
+
+
+def _parse(option: str, text: str | None, parse: Callable[[object], float], hint: str) -> float | None:
+    """The quantity that an option was given. Raises InputError where it is none."""
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise InputError(f"{option}: {error}", hint=hint) from None
 
 
 def _start_project(scenario: Path | None) -> WaitingProcess | None:

@@ -104,6 +104,7 @@ class RunVariables(Variables):
     max_users: Whole | None = _variable(None, "users busy at once in a load of arrivals", ge=1, le=MAX_USERS)
     duration: Duration | None = _variable(None, "length of the load, such as 90s")
     out: Text | None = _variable(None, "the run directory; must be empty or new")
+    baseline: Text | None = _variable(None, "the run directory to compare the run with")
     listen: Text | None = _variable(None, "address that the master listens on; 127.0.0.1 with simulated nodes")
     port: Whole | None = _variable(None, "port that the master listens on; 0 is a free one", ge=0, le=65_535)
     metrics_port: Whole | None = _variable(

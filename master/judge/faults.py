@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from master.errors import InputError
+
 T = TypeVar("T")
 
 
@@ -19,6 +21,8 @@ def fault_text(error: Exception) -> str:
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, sqlite3.Error):
         return f"run.db can't be read: {said}"
+    if isinstance(error, InputError):
+        return error.message  # a file that was there when the run began
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"a fault of piswarm's own: {said}{where}"

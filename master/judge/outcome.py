@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from master.formatting import counted
@@ -26,6 +26,7 @@ from master.judge.project_outcome import project_rules, with_halt
 from master.judge.reason import reason_for
 from master.judge.result import (
     ClockOffset,
+    Comparison,
     ErrorResult,
     ExceptionResult,
     Excluded,
@@ -40,6 +41,7 @@ from master.judge.result import (
 from master.judge.rule_results import threshold_result, validity_result
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
+from master.judge.target.against_baseline import baseline_outcome
 from master.judge.target.bottleneck import find_bottleneck
 from master.judge.target.cache_hits import cache_outcome
 from master.judge.target.services import lost_text, service_outcomes
@@ -58,8 +60,14 @@ MIN_MISSED_SHARE = 0.001
 """Of the arrivals that were due: what is missed below that for want of users needs no advice."""
 
 
-def conclude(scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts: RunFacts) -> Result:
-    """Judge the run by what is in run.db.
+Compare = Callable[[Result], Comparison | None]
+"""Compares a result with that of the baseline; None without one."""
+
+
+def conclude(
+    scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts: RunFacts, compare: Compare | None = None
+) -> Result:
+    """Judge the run by what is in run.db, and by `compare`, which compares its result with that of the baseline.
 
     Rates and errors count every request of the steady part; latencies only those of nodes that were fit to measure them.
     """
@@ -97,23 +105,24 @@ def conclude(scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts:
         lambda: warnings_for(totals.whole, facts.duration_s, _shortage(scenario, offered, steady, steady_s)),
         no_warnings,
     )
-    verdict = decide(totals.outcomes, validity, facts.aborted)
-    if faults.found and verdict is Verdict.PASS:
-        verdict = Verdict.INVALID
-    reason = reason_for(
-        verdict,
-        totals.outcomes,
-        validity,
-        facts.aborted,
-        faults.found,
-        unanswered=unanswered_text(everything, totals),
-        lost=lost_text(services),
-    )
-    return Result(
+
+    def judged(outcomes: Sequence[ThresholdOutcome]) -> tuple[Verdict, str]:
+        verdict = decide(outcomes, validity, facts.aborted)
+        if faults.found and verdict is Verdict.PASS:
+            verdict = Verdict.INVALID
+        unanswered = unanswered_text(everything, totals)
+        reason = reason_for(
+            verdict, outcomes, validity, facts.aborted, faults.found, unanswered=unanswered, lost=lost_text(services)
+        )
+        return verdict, with_halt(reason, facts.project)
+
+    # What is to be compared is a run that is evidence by all other rules.
+    verdict, reason = judged([row for row in totals.outcomes if row.threshold.compared_metric is None])
+    result = Result(
         run_id=facts.run_id,
         scenario=scenario.name,
         verdict=verdict.value,
-        reason=with_halt(reason, facts.project),
+        reason=reason,
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
         gaps=[Gap(from_s=round(from_s, 3), to_s=round(to_s, 3)) for from_s, to_s in facts.gaps],
@@ -157,6 +166,16 @@ def conclude(scenario: Scenario, store: StoreReader, fitness: FitnessLog, facts:
         warnings=[*facts.warnings, *warnings, *(untaken_rows(facts.data) if everything.total else [])],
         faults=faults.found,
     )
+    if compare is not None:
+        result.comparison = faults.attempt("the comparison", lambda: compare(result), None)
+    if compare is not None or any(row.threshold.compared_metric is not None for row in totals.outcomes):
+        outcomes = [baseline_outcome(row.threshold, result.comparison) or row for row in totals.outcomes]
+        verdict, result.reason = judged(outcomes)
+        result.verdict = verdict.value
+        result.thresholds = [threshold_result(row) for row in outcomes]
+    if result.comparison is not None:
+        result.comparison.run.verdict = result.verdict
+    return result
 
 
 def note_bottleneck(result: Result, scenario: Scenario, store: StoreReader, facts: RunFacts) -> Result:

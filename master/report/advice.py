@@ -147,6 +147,8 @@ def rule_advice(metric: str, ok: bool | None, *, without_data: bool) -> str:
 
 def _kind(metric: str) -> str:
     """A metric as a key of METRICS."""
+    if metric.endswith(" baseline"):
+        return "baseline"
     if percent_of(metric) is None:
         return metric
     return "service" if metric.startswith("service ") else "latency"

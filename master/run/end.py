@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from locust import __version__ as locust_version
 
+from master.analysis.compare.files import compare_with_baseline
 from master.errors import AbortError
 from master.fleet.refusals import refusal_warnings
 from master.judge.outcome import conclude, note_bottleneck
@@ -68,9 +69,14 @@ def conclude_run(  # noqa: PLR0917  # a run's facts are in all its parts
     scenario = _as_run(prepared)
     try:
         facts = _facts(prepared, collector, stop, outcome, warnings)
-        return note_bottleneck(
-            conclude(scenario, prepared.store, collector.fitness, facts), scenario, prepared.store, facts
+        result = conclude(
+            scenario,
+            prepared.store,
+            collector.fitness,
+            facts,
+            lambda judged: compare_with_baseline(judged, prepared.store, scenario),
         )
+        return note_bottleneck(result, scenario, prepared.store, facts)
     except Exception as error:  # noqa: BLE001  # whatever it is, the operator gets a result, or the reason why there is none
         faults.note(error)
     try:

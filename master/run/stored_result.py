@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import msgspec
 
+from master.analysis.compare.files import compare_with_baseline
 from master.fleet.refusals import refusal_warnings
 from master.judge.outcome import conclude, note_bottleneck
 from master.judge.result import Result, VerdictName
@@ -51,7 +52,8 @@ def judge_stored(directory: RunDirectory, store: StoreReader) -> Result:
     if verdict is None:
         steady = _complete(steady, checkpoint.offset_s - CLOSED_AFTER_S)
     facts = _facts(directory, store, scenario, checkpoint, steady, killed=verdict is None)
-    result = conclude(scenario, store, _fitness(store, scenario, checkpoint, steady), facts)
+    fitness = _fitness(store, scenario, checkpoint, steady)
+    result = conclude(scenario, store, fitness, facts, lambda judged: compare_with_baseline(judged, store, scenario))
     if verdict is not None and verdict != result.verdict:
         result.reason = (
             f"It was judged {verdict} at its end. What run.db has of it comes to {result.verdict}: {result.reason}"

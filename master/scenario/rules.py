@@ -9,6 +9,7 @@
     missed < 1 %                     open model: of all arrivals, those that no user was free for
     arrival_rate >= 990/s            open model: arrivals that were started
     cache_hits > 80 %                by the target's own counters
+    p95 not worse than baseline by 10 %      beside the run that --baseline names; of errors in points
 
 The comparison is the last one in the text, so an endpoint's name may hold any character; the metric is the word before it, with
 `service` where that is before a percentile.
@@ -73,6 +74,10 @@ _UNITS_OF_FURTHER = {SERVICE_LOST: "s", EXIT_CODE: "code"}
 _SERVICE = "service "
 """Before a percentile: of service times, in place of latencies."""
 _OPEN_METRICS = {"missed", "arrival_rate"}
+_AGAINST = " worse than baseline"
+"""Behind the metric of a rule that compares a run with its baseline."""
+_COMPARED = ("rate", "errors", "p50", "p90", "p95", "p99")
+_COMPARISON = re.compile(r"(?P<head>.*?)\bnot\s+worse\s+than\s+(?:the\s+)?baseline\b(?P<tail>.*)")
 _DEFAULT_MARK = " (default)"
 _DEFAULT_RULES = ("errors = 0", "exceptions = 0")
 _OPEN_DEFAULT_RULES = (*_DEFAULT_RULES, "missed < 1 %")
@@ -83,7 +88,8 @@ class Threshold:
     """One rule on the target's behaviour.
 
     `metric` is as written: `p95`, or `service p95` on service times. `limit` is in its base unit: requests or arrivals per second, a
-    share (0 to 1), a number of exceptions that user code let through, or milliseconds. Without `method` and `name` the rule is on all requests. With `window_s` it must hold in
+    share (0 to 1), a number of exceptions that user code let through, or milliseconds. Of a rule against the baseline `metric` is
+    `p95 worse than baseline`, and `limit` the share by which it may be. Without `method` and `name` the rule is on all requests. With `window_s` it must hold in
     every window of that many seconds. `default` rules are those that the scenario did not give; their text says so.
     """
 
@@ -108,6 +114,16 @@ class Threshold:
         return percent_of(self.metric)
 
     @property
+    def compared_metric(self) -> str | None:
+        """The metric that a rule against the baseline is on, such as `p95`; None for all other rules."""
+        return self.metric.removesuffix(_AGAINST) if self.metric.endswith(_AGAINST) else None
+
+    @property
+    def on_latency(self) -> bool:
+        """Whether the rule is on latencies or service times, of this run or beside the baseline's."""
+        return percent_of(self.metric.removesuffix(_AGAINST)) is not None
+
+    @property
     def on_service_time(self) -> bool:
         """Whether the rule is on service times, which count from a request's actual start."""
         return self.metric.startswith(_SERVICE)
@@ -117,7 +133,7 @@ class Threshold:
         """The base unit, as keys of result.json have it: per_s, share, count, ms; s or code of a rule that is no scenario's."""
         if self.metric in _RATES:
             return "per_s"
-        if self.metric in _SHARES:
+        if self.metric in _SHARES or self.compared_metric is not None:
             return "share"
         return "count" if self.metric == "exceptions" else _UNITS_OF_FURTHER.get(self.metric, "ms")
 
@@ -137,7 +153,9 @@ class Threshold:
             return format_rate(value)
         if self.metric == "exceptions":
             return format_count(value)
-        return format_share(value) if self.metric in _SHARES else format_latency(value)
+        if self.metric in _SHARES or self.compared_metric is not None:
+            return format_share(value)
+        return format_latency(value)
 
 
 @functools.lru_cache(maxsize=256)  # a rule is asked for it each second of a run
@@ -160,6 +178,8 @@ def parse_threshold(value: object) -> Threshold:
     text = value.strip()
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError(f"{text!r}: a rule is one line of text")
+    if found := _COMPARISON.fullmatch(text):
+        return _parse_against_baseline(text, found["head"], found["tail"])
     default = text.endswith(_DEFAULT_MARK) and text.removesuffix(_DEFAULT_MARK) in _OPEN_DEFAULT_RULES
     rule = text.removesuffix(_DEFAULT_MARK) if default else text
     comparisons = list(re.finditer(r"[<>=!]+", rule))
@@ -184,6 +204,25 @@ def parse_threshold(value: object) -> Threshold:
         asked = "'abort'" if window_s is None else "'over'"
         raise ValueError(f"{text!r}: cache_hits is known of the whole steady part alone: leave {asked} out")
     return Threshold(text, method, name, metric, op, limit, window_s, abort, default)
+
+
+def _parse_against_baseline(text: str, head: str, tail: str) -> Threshold:
+    text = " ".join(text.split())
+    method, name, metric = _subject(text, printable(head))
+    if metric not in _COMPARED:
+        raise ValueError(f"{text!r}: {metric} is not compared with a baseline: use one of {', '.join(_COMPARED)}")
+    by, *flags = (part.strip() for part in tail.split(","))
+    found = re.fullmatch(r"by\s+(?P<limit>.+)", by)
+    if found is None:
+        raise ValueError(f"{text!r}: say by how much it may be worse: {metric} not worse than baseline by 10 %")
+    if flags or " over " in by:
+        left_out = "'over'" if " over " in by else repr(", ".join(flags))
+        raise ValueError(f"{text!r}: runs are compared when the load has ended, as a whole: leave {left_out} out")
+    try:
+        limit = _parse_share(found["limit"])
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {metric}: {error}") from None
+    return Threshold(text, method, name, metric + _AGAINST, "<=", limit)
 
 
 def with_limit(rule: Threshold, limit: float) -> Threshold:

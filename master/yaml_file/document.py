@@ -80,7 +80,11 @@ def format_place(place: Place) -> str:
 def read_document(file: Path, max_bytes: int = MAX_FILE_BYTES) -> Document:
     """Read `file`. Raises InputError when it can't be read or is no YAML mapping; lesser faults are in the result."""
     file = shorten_path(file)
-    text = _read_text(file, max_bytes)
+    return parse_document(_read_text(file, max_bytes), file)
+
+
+def parse_document(text: str, file: Path) -> Document:
+    """The document of a text that is, or is to be, in `file`. Raises InputError when it is no YAML mapping."""
     try:
         root, anchors = compose(text)
     except yaml.MarkedYAMLError as error:

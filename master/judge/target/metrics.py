@@ -38,6 +38,8 @@ def measure(threshold: Threshold, window: Window, longest_ms: float = 0.0, *, li
             value = window.started / window.seconds
         case "cache_hits":
             value = None  # the target's own counters are not of any second
+        case _ if threshold.compared_metric is not None:
+            value = None  # runs are compared as a whole
         case _:
             value = _latency(threshold, window)
     return value

@@ -49,7 +49,7 @@ class ThresholdOutcome:
     @property
     def on_latency(self) -> bool:
         """Whether the rule is on latencies or service times."""
-        return self.threshold.percent is not None
+        return self.threshold.on_latency
 
     @property
     def broken(self) -> bool:
@@ -313,10 +313,14 @@ def _unknown_reason(rule: _Rule) -> str:
     """Why there is no figure, though there were requests."""
     counts = rule.counts
     all_of_them = f"all {counts.total} requests" if counts.total > 1 else "the only request"
-    if rule.threshold.metric == "rate_per_user":
-        return "since it is not known how many users ran"
-    if rule.threshold.metric == "cache_hits":
-        return "since the target has no counters of cache hits and misses"
+    known_otherwise = {
+        "rate_per_user": "since it is not known how many users ran",
+        "cache_hits": "since the target has no counters of cache hits and misses",
+    }
+    if rule.threshold.metric in known_otherwise:
+        return known_otherwise[rule.threshold.metric]
+    if rule.threshold.compared_metric is not None:
+        return "since the run is compared with its baseline when the load has ended"
     if counts.failed >= counts.total:
         return f"since {all_of_them} failed, which says nothing of how long an answer takes"
     if counts.total - counts.failed - counts.without_latency > 0 and not counts.timed:

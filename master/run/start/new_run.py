@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from master.analysis.compare.files import BASELINE_KEY
 from master.data.tables import close_tables, open_tables
 from master.errors import InputError
 from master.hooks.orders import receivers_of
@@ -61,6 +62,8 @@ class RunPlan:
     """What the operator was warned of in the input."""
     project: Project | None = None
     """The Locust project whose users run; None for the user classes that come with piswarm."""
+    baseline: Path | None = None
+    """The run directory with which the run is compared when it ends; None for none."""
 
 
 def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
@@ -165,5 +168,7 @@ def _create_store(plan: RunPlan, directory: RunDirectory, shutdown: Shutdown) ->
     store.put_meta("warnings", list(plan.warnings))
     if plan.project is not None and plan.scenario.project is not None:
         store.put_meta(SOURCES_KEY, sources_seen(plan.scenario.project, plan.project.facts))
+    if plan.baseline is not None:
+        store.put_meta(BASELINE_KEY, str(plan.baseline.resolve()))
     store.commit()
     return store

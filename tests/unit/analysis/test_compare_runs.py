@@ -20,6 +20,7 @@ from master.errors import InputError
 from master.judge.result import Comparison, Floors
 from master.report.comparison.markdown import comparison_markdown
 from master.report.comparison.terminal import print_comparison
+from master.report.markdown import summary
 from master.scenario import ExpectedNodes, Stage
 from worker.wire.work import UserShare
 
@@ -143,9 +144,8 @@ def test_markdown_lets_no_name_be_more_than_a_name(baseline: Path, slower: Path)
     found.endpoints[0].name = "/a|b<script>`x`*\n# y"
     text = comparison_markdown(found)
     assert "<script>" not in text
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {8}
-    assert text.startswith("## Worse: slower beside before\n")
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {8}
+    assert text.startswith("## Worse: <code>slower</code> beside <code>before</code>\n")
 
 
 def test_the_command_s_status_says_what_became_of_the_run(
@@ -184,3 +184,11 @@ def test_a_comparison_survives_json(baseline: Path, slower: Path) -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Comparison) == found
     assert json.loads(msgspec.json.encode(found))["endpoints"][0]["p95_ms"]["outcome"] == "same"
     assert compared_runs.ENDPOINTS.keys() == {(row.method, row.name) for row in found.endpoints}
+
+
+def test_a_run_s_summary_tells_what_changed_since_its_baseline(baseline: Path, slower: Path) -> None:
+    """The summary for CI pages has the outcome beside the baseline, and the figures that changed."""
+    found = compare_runs(baseline, slower, Floors())
+    text = summary(compared_runs.result(comparison=found))
+    assert "### Beside the baseline\n\nWorse than <code>before</code>." in text
+    assert "| <code>POST /login</code> | p50 |" in text

@@ -55,6 +55,7 @@ RUN = {
     "MAX_USERS": ("7", 7),
     "DURATION": ("8s", "8s"),
     "OUT": ("there", Path("there")),
+    "BASELINE": ("before", Path("before")),
     "LISTEN": ("127.0.0.9", "127.0.0.9"),
     "PORT": ("9001", 9001),
     "METRICS_PORT": ("9002", 9002),
