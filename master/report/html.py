@@ -24,6 +24,7 @@ from master.judge.faults import Faults
 from master.judge.result import Result, for_json
 from master.report.page.context import page
 from master.report.result_texts import data_text, in_flight_text
+from master.report.visible_text import visible, visible_in_json
 from master.store import StoreReader
 from worker.atomic_write import atomic_write_public
 
@@ -70,6 +71,7 @@ def _environment() -> Environment:
         loader=PackageLoader("master.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -95,10 +97,10 @@ def _plain(result: Result, faults: Faults) -> str:
 def packed(value: object) -> str:
     """JSON, compressed, in letters and digits that no name in it can break out of; the page's script unpacks it."""
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     except ValueError:  # the range of a chart, say, is beyond the largest number where a value is near it
-        text = json.dumps(for_json(value), separators=(",", ":"), allow_nan=False)
-    return _compressed(text)
+        text = json.dumps(for_json(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return _compressed(visible_in_json(text))
 
 
 def _compressed(text: str) -> str:

@@ -10,9 +10,10 @@ import open_run
 import pytest
 from browser_pages import CHROMIUM
 from compared_runs import stored_run
+from hostile_report import fill_hostile, hostile_result
 from judged_run import SECONDS, fit_log, run_facts
 from playwright.sync_api import Browser, sync_playwright
-from report_example import SCENARIO_YAML, fill, fill_hot, nothing, result
+from report_example import HOSTILE, SCENARIO_YAML, fill, fill_hot, nothing, result
 
 from master.analysis.compare.files import compare_runs
 from master.judge.outcome import conclude
@@ -36,7 +37,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports by name: a run that is INVALID, one that never began, one in which nodes were throttled, one of the open model, one
-    that is worse than its baseline."""
+    that is worse than its baseline, one whose every text is hostile."""
     directory = tmp_path_factory.mktemp("reports")
     store = Store(directory / "run.db", create=True)
     write_report(nothing(), store, SCENARIO_YAML, directory / "aborted.html")
@@ -59,7 +60,11 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_report(offered, store, SCENARIO_YAML, directory / "open.html")
     store.close()
     _compared(directory)
-    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot", "open", "compared")}
+    store = Store(directory / "hostile.db", create=True)
+    fill_hostile(store)
+    write_report(hostile_result(), store, HOSTILE, directory / "hostile.html")
+    store.close()
+    return {name: directory / f"{name}.html" for name in ("invalid", "aborted", "hot", "open", "compared", "hostile")}
 
 
 def _compared(directory: Path) -> None:

@@ -27,7 +27,7 @@ BESIDE_THE_PAGE = """
 """
 
 
-@pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open", "compared"])
+@pytest.mark.parametrize("name", ["invalid", "aborted", "hot", "open", "compared", "hostile"])
 def test_it_opens_offline_and_fits_at_every_width(browser: Browser, reports: dict[str, Path], name: str) -> None:
     """No width has the page or a table run off it; nothing is requested or complained of, and no hostile name does anything."""
     watched = Watched(browser, reports[name], WIDTHS_PX[0], "dark")
@@ -41,6 +41,7 @@ def test_it_opens_offline_and_fits_at_every_width(browser: Browser, reports: dic
         assert page.evaluate(BESIDE_THE_PAGE) == [], width_px
         page.emulate_media(color_scheme="light")
     assert watched.complaints == []
+    assert page.locator("img").count() == 0
     assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
     page.close()
 
