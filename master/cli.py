@@ -17,6 +17,7 @@ from master.audit import command as audit_command
 from master.commands import compare, logs, nodes, report, resume, run
 from master.commands.output import print_error
 from master.commands.run_options.command import ProjectCommand
+from master.commands.stored import trend
 from master.environments.app import app as env_app
 from master.errors import AbortError, ExitCode, InputError, PiswarmError
 from master.services.command import services_commands
@@ -86,6 +87,7 @@ app.command(name="report", epilog=report.EPILOG)(report.report)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
 app.command(name="logs", epilog=logs.EPILOG)(logs.logs)
 app.command(name="compare", epilog=compare.EPILOG)(compare.compare)
+app.command(name="trend", epilog=trend.EPILOG)(trend.trend)
 app.command(name="audit", epilog=audit_command.EPILOG)(audit_command.audit)
 
 

@@ -38,22 +38,11 @@ def compare(
 ) -> None:
     """Compare two runs of a scenario: rate, errors and latencies of every endpoint, and whether they differ by more than chance."""
     from master.analysis.compare.files import compare_runs  # noqa: PLC0415
-    from master.judge.result import Floors  # noqa: PLC0415
-    from master.scenario.units import parse_latency, parse_share  # noqa: PLC0415
+    from master.commands.stored.floors import parse_floors  # noqa: PLC0415
 
     if as_json and markdown:
         raise InputError("--json and --markdown exclude each other", hint="Name one of the two.")
-    found = {}
-    for option, text, parse in (
-        ("--floor", floor, parse_share),
-        ("--latency-floor", latency_floor, parse_latency),
-        ("--error-floor", error_floor, parse_share),
-    ):
-        try:
-            found[option] = parse(text)
-        except ValueError as error:
-            raise InputError(f"{option}: {error}") from None
-    floors = Floors(share=found["--floor"], latency_ms=found["--latency-floor"], error_share=found["--error-floor"])
+    floors = parse_floors(floor, latency_floor, error_floor)
     comparison = compare_runs(baseline, run, floors)
     if as_json:
         import msgspec  # noqa: PLC0415

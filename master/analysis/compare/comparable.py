@@ -71,8 +71,8 @@ def result_faults(baseline: Result, run: Result) -> list[str]:
     return found
 
 
-def result_notes(baseline: Result, run: Result) -> list[str]:
-    """What else differs between two outcomes, or keeps one of them from being what was planned."""
+def result_differences(baseline: Result, run: Result) -> list[str]:
+    """What else differs between two outcomes."""
     rows: list[tuple[str, object, object]] = [
         ("another version of piswarm", baseline.versions.piswarm, run.versions.piswarm),
         ("another version of Locust", baseline.versions.locust, run.versions.locust),
@@ -80,7 +80,12 @@ def result_notes(baseline: Result, run: Result) -> list[str]:
         ("another number of nodes was ready", baseline.nodes.peak, run.nodes.peak),
         ("another number of users ran", baseline.users.peak, run.users.peak),
     ]
-    found = [_differs(word, before, after) for word, before, after in rows if before != after]
+    return [_differs(word, before, after) for word, before, after in rows if before != after]
+
+
+def result_notes(baseline: Result, run: Result) -> list[str]:
+    """What else differs between two outcomes, or keeps one of them from being what was planned."""
+    found = result_differences(baseline, run)
     for which, result in (("the baseline", baseline), ("the run", run)):
         if result.verdict == "FAIL":
             found.append(f"{which} is FAIL: {printable(result.reason)}")
