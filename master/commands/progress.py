@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 PATIENCE_S = 2.0
 """So long nothing is said: most commands are over by then."""
@@ -43,10 +44,10 @@ class Progress:
         if not self._console.is_terminal:
             self._console.print(f"{self._text} …", markup=False, highlight=False, soft_wrap=True)
         elif self._status is None:
-            self._status = self._console.status(self._text)
+            self._status = self._console.status(Text(self._text))
             self._status.start()
         else:
-            self._status.update(self._text)
+            self._status.update(Text(self._text))
 
     def __enter__(self) -> Self:
         self._timer.start()

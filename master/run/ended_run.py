@@ -43,7 +43,10 @@ class EndedRun:
         Raises InputError where its result.json can't be read, or its load never began; sqlite3.Error where run.db can't be read.
         """
         if self.directory.result.exists():
-            return StoredRun.open(self.directory.path).result, False
+            try:
+                return StoredRun.open(self.directory.path).result, False
+            except InputError as error:
+                raise InputError(error.message, hint="Take it away, and it is worked out again of run.db.") from None
         return judge_stored(self.directory, store), True
 
     def scenario_yaml(self, store: StoreReader) -> str:
