@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from compared_runs import stored_run
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from report_example import HOSTILE, nothing, result
 
-from master.judge.result import ErrorResult
+from master.analysis.compare.files import compare_runs
+from master.judge.result import ErrorResult, Floors
 from master.report.markdown import MAX_ENDPOINTS, append_summary, summary
 
 MARKDOWN = f"| a | `b` **c** _d_ ~~e~~ [f](http://evil/) <b>g</b> \\| &lt; www.evil.example @team #12 :tada: $x$ {HOSTILE}\n## h\r- i"
@@ -67,6 +70,16 @@ def test_foreign_text_is_text_alone() -> None:
     assert {len(row) for row in cells(text)} == {3, 5, 8}
     assert any("| a | `b` **c** _d_" in cell for row in cells(text) for cell in row)
     assert not any(mark in text for mark in ("@team", " #12 ", ":tada:", "www.", "http:", "$x$", "<b>"))
+
+
+def test_a_run_with_a_baseline_says_what_changed(tmp_path: Path) -> None:
+    """The comparison with the baseline is a section of the summary, below the rules."""
+    slower = stored_run(tmp_path / "slower", seed=2, slower=1.15, failing=0.03)
+    comparison = compare_runs(stored_run(tmp_path / "before"), slower, Floors())
+    said = summary(msgspec.structs.replace(result("FAIL"), comparison=comparison))
+    assert "### Beside the baseline\n\nWorse than <code>before</code>." in said
+    assert said.index("### Was the generator") < said.index("### Beside") < said.index("### Endpoints")
+    assert ["POST /login", "p95"] in [row[:2] for row in cells(said)]
 
 
 def test_a_run_that_never_began_says_why_and_no_more() -> None:
