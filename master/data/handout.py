@@ -17,6 +17,7 @@ from master.formatting import counted
 from master.judge.result import DataResult
 from master.judge.seconds.stopped_users import STOPPED_USERS_KEY, StoppedUsers
 from master.scenario.model import DataSource, Scenario
+from master.scenario.schema.base import MAX_USERS
 from master.store import Store
 from worker.wire.messages import node_of
 from worker.wire.rows import MAX_CONTENT_BYTES, AtEnd, RowsLease, RowsRequest, RowsUsed, Use
@@ -31,6 +32,11 @@ MAX_SPANS = 200_000
 """The most spans that a table's leases may fall into; a fleet that works as it should has a few for each worker."""
 WITHOUT_USERS_TICKS = 8
 """After so many ticks without a user, where some were stopped for want of rows, the run ends: workers report every 2 to 4 s."""
+MAX_TAKEN_PER_S = 100_000
+"""More rows than a worker's users can take: taking one, and nothing else, needs about 20 µs."""
+SPARE_S = 60.0
+"""Added to how long the run takes by this controller's clock: what a worker reports may be older."""
+UNTRUE = "figures of data rows that can't be true"
 UNKNOWN_TABLE = "data rows of an unknown table"
 UNKNOWN_ROW = "a data row that there is not"
 TOO_MUCH = "data rows faster than they are sent"
@@ -104,6 +110,7 @@ class RowsHandout:
         """Sends a message to a worker, by its kind."""
         self.ends = Ends()
         self._user_classes = frozenset(scenario.users)
+        self._most_users = scenario.max_users if scenario.shape is None else MAX_USERS
         self._store = store
         self._refusals = refusals
         self._event = event
@@ -206,6 +213,9 @@ class RowsHandout:
             if fault is not None:
                 self._refusals.note(node_of(worker), fault)
             figures = table.figures
+            if not self._credible(said, offset_s):
+                self._refusals.note(node_of(worker), UNTRUE)
+                continue
             figures.taken += said.taken
             figures.waits += said.waits
             figures.longest_wait_ms = max(figures.longest_wait_ms, said.longest_wait_ms)
@@ -215,6 +225,15 @@ class RowsHandout:
                 self._note_end(said.table, table, offset_s)
             self._stopped.note(int(offset_s), self.stopped)
             self._changed = True
+
+    def _credible(self, said: RowsUsed, offset_s: float) -> bool:
+        """Whether these may be figures of a worker's users in a run that has taken so long."""
+        most = MAX_TAKEN_PER_S * (offset_s + SPARE_S)
+        return (
+            max(said.taken, said.waits, said.timeouts) <= most
+            and sum(said.stopped.values()) <= self._most_users
+            and said.longest_wait_ms <= 1000 * (offset_s + SPARE_S)
+        )
 
     # Once a second
 

@@ -206,7 +206,7 @@ class Agents:
             if self.parts is not None and name in self._assignments:
                 refused = self.parts.request(name, message, now_s)
                 if refused is not None:
-                    self.dropped[refused] += 1
+                    self._refusals.note(name, refused)
         elif isinstance(message, WorkerEnded):
             self._on_worker_ended(name, message)
         elif isinstance(message, WorkerRecovered) and _is_worker_of(name, message.worker):
@@ -215,7 +215,7 @@ class Agents:
 
     def _on_worker_ended(self, name: str, end: WorkerEnded) -> None:
         if not _is_worker_of(name, end.worker):
-            self.dropped["an end of another node's worker"] += 1
+            self._refusals.note(name, "an end of another node's worker")
             return
         how = printable(end.how)
         self.ended_workers.add(end.worker)

@@ -21,6 +21,7 @@ from worker.wire.messages import (
     ClockRequest,
     Facts,
     Hello,
+    ProjectRequest,
     Quit,
     Reading,
     Ready,
@@ -30,6 +31,8 @@ from worker.wire.messages import (
     encode,
 )
 from worker.wire.reports import EndpointSecond, ErrorCount, ExceptionCount, Report, Unanswered, WorkerSecond
+from worker.wire.rows import RowsRequest, RowsUsed
+from worker.wire.work import Project
 
 MANY = 1 << 32
 AT_1_MS = 349
@@ -93,6 +96,7 @@ class LyingNode:
         self._thread = threading.Thread(target=self._live)
         self._users: dict[str, int] = {}
         self._run: str | None = None
+        self._project: Project | None = None
         self._order = self._number = self._told_up_to = 0
         self._known = self._stopped = False
         self._sample_s = math.inf
@@ -121,6 +125,7 @@ class LyingNode:
                 self._sample_s += self._period_s
             if self._known and not self._stopped:
                 self._report_up_to(int(now_s) - 1)
+                self._lie_besides()
         for socket in (self._agent_socket, self._worker_socket):
             socket.close(linger=0)
         end_context(context)
@@ -134,7 +139,7 @@ class LyingNode:
                 case ClockRequest(asked_s=asked_s):
                     self._say(ClockReply(asked_s, time.monotonic(), time.time()))
                 case Assign(assignment=assignment) if self._run is None:
-                    self._run = assignment.work.run
+                    self._run, self._project = assignment.work.run, assignment.project
                     self._say_as_worker("client_ready", Ready("2.47.0", 1, 1, self._run))
                 case Quit():
                     self._quit.set()
@@ -159,6 +164,9 @@ class LyingNode:
             LIES[self.lies % len(LIES)](at, report)
             self.lies += 1
             self._say_as_worker("stats", report)
+
+    def _lie_besides(self) -> None:
+        """Called every STEP_S; this one's lies are in its reports."""
 
     def _told(self, up_to: int) -> Report:
         """Return a report of users that do nothing, for the time between two lies."""
@@ -185,3 +193,30 @@ class LyingNode:
 
     def _say_as_worker(self, kind: str, data: Any) -> None:
         self._worker_socket.send_multipart([self._worker.encode(), encode((kind, data, self._worker))])
+
+
+ALL_ROWS = (0, 1000)
+
+
+class GraspingNode(LyingNode):
+    """A node that lies about data rows and about the project: it asks for what there is not, and says it used what others have."""
+
+    INCARNATION = 1
+    """As in its Ready and its reports."""
+
+    def _lie_besides(self) -> None:
+        project = self._project
+        if project is not None:
+            for sha256, offset in (("0" * 64, 0), (project.sha256, project.size + 1), *[(project.sha256, 0)] * 8):
+                self._say(ProjectRequest(sha256, offset))
+        for table, received, draws in (("accounts", MANY, []), ("nobody", 0, []), ("draws", 0, [1 << 40])):
+            self._say_as_worker("rows_request", RowsRequest(table, self.INCARNATION, received, 5, draws=draws))
+
+    def _report_up_to(self, latest: int) -> None:
+        for at in range(self._told_up_to + 1 if self._told_up_to else latest, latest + 1):
+            report = self._told(at)
+            for used, returned in (([ALL_ROWS], []), ([], [ALL_ROWS]), ([(5, 1)], [])):
+                said = RowsUsed("accounts", used, returned, MANY, MANY, 1e9, MANY, {"Visitor": MANY, "Nobody": MANY})
+                report.rows.append(said)
+            self.lies += 1
+            self._say_as_worker("stats", report)
