@@ -138,6 +138,20 @@ def test_both_distributions_are_drawn_beside_each_other(browser: Browser, report
     page.close()
 
 
+def test_lines_are_told_apart_without_colours(browser: Browser, reports: dict[str, Path]) -> None:
+    """Each line that a reader chooses has a symbol of its own, on the line and beside its name."""
+    watched = Watched(browser, reports["hot"], 1440)
+    page = watched.page
+    for name in ("pi3", "pi4"):
+        page.get_by_label("Add a node").select_option(name)
+    shown = page.locator("#together-keys .symbol").all_text_contents()
+    assert len(set(shown)) == len(shown) == 6
+    marked = "document.getElementById('together').data.map(line => line.marker?.symbol).filter(Boolean)"
+    assert len(set(page.evaluate(marked))) == 6
+    assert watched.complaints == []
+    page.close()
+
+
 def test_paper_shows_everything(browser: Browser, reports: dict[str, Path]) -> None:
     """Printed from a dark screen, the page is light, has what was folded, and none of the buttons."""
     watched = Watched(browser, reports["hot"], 1440, "dark")

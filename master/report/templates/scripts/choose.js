@@ -1,6 +1,14 @@
 // Lines of which the reader chooses a few, each with a colour that it keeps as long as it is shown.
 const CHOSEN = { together: TOGETHER, distribution: DISTRIBUTION };
 
+// What tells lines apart where colours don't: a symbol on the line, by the number of its colour, and the same beside its name.
+const SYMBOLS = [["circle", "●"], ["square", "■"], ["diamond", "◆"], ["cross", "✚"], ["triangle-up", "▲"], ["triangle-down", "▼"]];
+const SYMBOL_PX = 7;
+
+function symbolOf(chart, row) {
+  return SYMBOLS[(chart.colors.get(row) - 1) % SYMBOLS.length];
+}
+
 function choose(chart) {
   const { names, compose } = CHOSEN[chart.kind];
   for (const row of [...chart.colors.keys()]) if (!chart.shown.includes(row)) chart.colors.delete(row);
@@ -15,8 +23,10 @@ function choose(chart) {
   };
   document.getElementById(`${chart.id}-keys`).replaceChildren(...chart.shown.map((row) => {
     const item = document.createElement("li"), line = document.createElement("span"), remove = document.createElement("button");
-    line.className = "swatch";
-    line.style.background = `var(--node-${chart.colors.get(row)})`;
+    line.className = "symbol";
+    line.style.color = `var(--node-${chart.colors.get(row)})`;
+    line.textContent = symbolOf(chart, row)[1];
+    line.ariaHidden = "true";
     remove.type = "button";
     remove.className = "screen";
     remove.textContent = "×";

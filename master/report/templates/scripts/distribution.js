@@ -1,11 +1,17 @@
 // Latencies by percentile; each nine is as wide as the one before.
 const DISTRIBUTION = { names: (chart) => chart.names, compose: composeDistribution };
 
+const MARKED_PERCENTS = [50, 90, 95, 99, 99.9, 99.99];
+
 function composeDistribution(chart) {
   const place = (percent) => 1 / (1 - percent / 100);
   const line = (row, rows, percents, dash) => ({
-    type: "scatter", mode: "lines", name: chart.names[row], x: percents.map(place), y: rows[row], hoverinfo: dash ? "skip" : "none",
+    type: "scatter", mode: dash ? "lines" : "lines+markers", name: chart.names[row], x: percents.map(place), y: rows[row], hoverinfo: dash ? "skip" : "none",
     line: { color: `--node-${chart.colors.get(row)}`, width: dash ? 1.25 : 1.75, dash },
+    marker: {
+      color: `--node-${chart.colors.get(row)}`, symbol: symbolOf(chart, row)[0], opacity: 1,
+      size: percents.map((percent) => (MARKED_PERCENTS.includes(percent) ? SYMBOL_PX : 0)),
+    },
   });
   const { baseline } = chart;
   const before = baseline ? chart.shown.filter((row) => baseline.rows[row]) : [];

@@ -52,6 +52,14 @@ function aloneAmong(values) {
   return [...values.keys()].filter((index) => known(index) && !known(index - 1) && !known(index + 1));
 }
 
+// Where a line has its symbol: a few times, and at other moments than other lines, for nodes often do the same.
+const MARKS = 5;
+
+function marksOn(values, offset) {
+  const at = Array.from({ length: MARKS }, (_, mark) => Math.floor(((mark + offset) / MARKS) * values.length));
+  return at.filter((index, mark) => (values[index] ?? null) !== null && index !== at[mark - 1]);
+}
+
 // Lines for the nodes shown in panels above each other, and a lane for each below them.
 function composeTogether(chart) {
   const { panel, between, lane, top, bottom } = chart.sizes;
@@ -86,9 +94,15 @@ function composeTogether(chart) {
       const line = {
         ...time, ...trace, mode: "lines", name: names[at], y: values, line: { color, width: 1.75, shape: steps ? "hvh" : "linear" },
       };
-      const alone = aloneAmong(values);
-      const x = alone.map((index) => time.x0 + index * time.dx), y = alone.map((index) => values[index]);
-      return x.length ? [line, { ...trace, mode: "markers", x, y, hoverinfo: "skip", marker: { color, size: 4 } }] : [line];
+      const points = (indexes, marker) => ({
+        ...trace, mode: "markers", x: indexes.map((index) => time.x0 + index * time.dx), y: indexes.map((index) => values[index]),
+        hoverinfo: "skip", marker: { color, ...marker },
+      });
+      const alone = aloneAmong(values), marked = marksOn(values, at / chart.shown.length);
+      return [
+        line, ...(alone.length ? [points(alone, { size: 4 })] : []),
+        ...(marked.length ? [points(marked, { size: SYMBOL_PX, symbol: symbolOf(chart, node)[0] })] : []),
+      ];
     });
   });
   chart.titles.push({
