@@ -22,7 +22,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-report bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-deploy faults truth rows result-schema style parity lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-report bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-statistics bench-deploy faults truth rows result-schema style parity lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ bench-services: $(READY) ## Measure what reading, ordering and asking services t
 
 bench-open: $(READY) ## Measure the open model beside wrk2 and the closed model on targets that stall
 	$(VENV)/bin/python tests/bench/open $(BENCH)
+
+bench-statistics: $(READY) ## Measure how often comparisons raise a false alarm, and find what got slower: simulated and real runs
+	$(VENV)/bin/python tests/bench/statistics $(BENCH)
 
 bench-deploy: $(READY) ## Measure what a deployment to 8 and 32 hosts of a lab costs: fab, an Ansible playbook; needs what test-fleet does
 	$(VENV)/bin/python tests/bench/deploy $(BENCH)
