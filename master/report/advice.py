@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from master.scenario.rules import percent_of
+from master.scenario.rules import AGAINST_BASELINE, percent_of
 
 CHECKS: Mapping[str, str] = {
     "loop_lag_p99": (
@@ -114,12 +114,16 @@ METRICS: Mapping[str, str] = {
     ),
     "lost": "A service that the target needs was lost while it was under load. Its own logs, at the moment that is named, tell why.",
     "process_exit_code": "The locustfile itself judged the run. See where it sets environment.process_exit_code, and why.",
-    "soak": "What is named grew over the run though the load did not. See since when, and what the process keeps.",
 }
 """By the metric that a threshold is on; percentiles of latencies and of service times have one text each."""
 
 UNKNOWN_RULE = (
     "Nothing can be said of it until enough requests count: see why so many were excluded or failed, and run again."
+)
+
+UNKNOWN_BASELINE = (
+    "Compare with a run of the same scenario, fleet and load that was itself fit to measure (--baseline RUN), and hold the"
+    " load for longer where too little was measured."
 )
 
 NO_DATA = "Nothing was measured to judge it by. See whether the load was ever held steady, and whether the nodes sent anything."
@@ -142,11 +146,16 @@ def rule_advice(metric: str, ok: bool | None, *, without_data: bool) -> str:
         return ""
     if without_data:
         return NO_DATA
-    return UNKNOWN_RULE if ok is None else METRICS.get(_kind(metric), "")
+    kind = _kind(metric)
+    if ok is None:
+        return UNKNOWN_BASELINE if kind == "baseline" else UNKNOWN_RULE
+    return METRICS.get(kind, "")
 
 
 def _kind(metric: str) -> str:
     """A metric as a key of METRICS."""
+    if metric.endswith(AGAINST_BASELINE):
+        return "baseline"
     if metric.endswith(" baseline"):
         return "baseline"
     if percent_of(metric) is None:

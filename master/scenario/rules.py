@@ -74,7 +74,7 @@ _UNITS_OF_FURTHER = {SERVICE_LOST: "s", EXIT_CODE: "code"}
 _SERVICE = "service "
 """Before a percentile: of service times, in place of latencies."""
 _OPEN_METRICS = {"missed", "arrival_rate"}
-_AGAINST = " worse than baseline"
+AGAINST_BASELINE = " worse than baseline"
 """Behind the metric of a rule that compares a run with its baseline."""
 _COMPARED = ("rate", "errors", "p50", "p90", "p95", "p99")
 _COMPARISON = re.compile(r"(?P<head>.*?)\bnot\s+worse\s+than\s+(?:the\s+)?baseline\b(?P<tail>.*)")
@@ -116,12 +116,12 @@ class Threshold:
     @property
     def compared_metric(self) -> str | None:
         """The metric that a rule against the baseline is on, such as `p95`; None for all other rules."""
-        return self.metric.removesuffix(_AGAINST) if self.metric.endswith(_AGAINST) else None
+        return self.metric.removesuffix(AGAINST_BASELINE) if self.metric.endswith(AGAINST_BASELINE) else None
 
     @property
     def on_latency(self) -> bool:
         """Whether the rule is on latencies or service times, of this run or beside the baseline's."""
-        return percent_of(self.metric.removesuffix(_AGAINST)) is not None
+        return percent_of(self.metric.removesuffix(AGAINST_BASELINE)) is not None
 
     @property
     def on_service_time(self) -> bool:
@@ -222,7 +222,7 @@ def _parse_against_baseline(text: str, head: str, tail: str) -> Threshold:
         limit = _parse_share(found["limit"])
     except ValueError as error:
         raise ValueError(f"{text!r}: {metric}: {error}") from None
-    return Threshold(text, method, name, metric + _AGAINST, "<=", limit)
+    return Threshold(text, method, name, metric + AGAINST_BASELINE, "<=", limit)
 
 
 def with_limit(rule: Threshold, limit: float) -> Threshold:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from master.judge.generator.limits import CHECK_LIMITS
-from master.report.advice import CHECKS, FAULT, METRICS, NO_DATA, UNKNOWN_RULE, check_advice, rule_advice
+from master.report.advice import (
+    CHECKS,
+    FAULT,
+    METRICS,
+    NO_DATA,
+    UNKNOWN_BASELINE,
+    UNKNOWN_RULE,
+    check_advice,
+    rule_advice,
+)
 from master.scenario import rules
+from master.scenario.rules import parse_threshold
 
 
 def test_every_check_has_a_text() -> None:
@@ -17,7 +27,7 @@ def test_every_check_has_a_text() -> None:
 def test_every_metric_has_a_text() -> None:
     """Whatever a threshold can be on, there is a text for it, and none for what it can't be on."""
     metrics = {metric for metric in rules._METRICS if rules.percent_of(metric) is None}
-    assert metrics | {"latency", "service", "lost", "process_exit_code", "baseline", "soak"} == set(METRICS)
+    assert metrics | {"latency", "service", "baseline", rules.SERVICE_LOST, rules.EXIT_CODE} == set(METRICS)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +39,7 @@ def test_every_metric_has_a_text() -> None:
         ("service p99", "service"),
         ("errors", "errors"),
         ("lost", "lost"),
+        (parse_threshold("p95 not worse than baseline by 10 %").metric, "baseline"),
         ("process_exit_code", "process_exit_code"),
     ],
 )
@@ -39,7 +50,7 @@ def test_percentiles_have_one_text(metric: str, text: str) -> None:
 
 def test_texts_are_short_sentences_of_their_own() -> None:
     """A text begins as a sentence does and ends as one; it is short enough to stand beside a row; two checks have no one text."""
-    texts = [*CHECKS.values(), *METRICS.values(), UNKNOWN_RULE, NO_DATA, FAULT]
+    texts = [*CHECKS.values(), *METRICS.values(), UNKNOWN_BASELINE, UNKNOWN_RULE, NO_DATA, FAULT]
     assert all(text[0].isupper() and text.endswith(".") and 40 < len(text) < 240 for text in texts)
     assert len(set(CHECKS.values())) == len(CHECKS)
 
@@ -54,4 +65,6 @@ def test_there_is_advice_only_where_there_is_something_to_do() -> None:
     assert rule_advice("p95", True, without_data=False) == ""
     assert rule_advice("p95", None, without_data=False) == UNKNOWN_RULE
     assert rule_advice("p95", False, without_data=False) == METRICS["latency"]
+    against = parse_threshold("GET /a rate not worse than baseline by 10 %").metric
+    assert rule_advice(against, None, without_data=False) == UNKNOWN_BASELINE
     assert rule_advice("nothing", False, without_data=False) == ""
