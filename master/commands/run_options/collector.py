@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from master.errors import InputError
-from master.scenario.collector_url import check_collector_url
 from worker.tracing.installed import MissingTracingError, check_installed
 
 
 def check_collector(option: str, url: str) -> None:
     """Raises InputError where `url` is no collector's, or this Python can send nothing to it."""
+    from master.scenario.collector_url import check_collector_url  # noqa: PLC0415  # it brings all of the scenario's schema
+
     try:
         check_collector_url(url)
         check_installed(option)

@@ -284,10 +284,13 @@ def test_only_the_processes_that_export_import_opentelemetry() -> None:
     }
 
 
-def test_the_store_brings_in_nothing_heavy_through_what_it_imports() -> None:
-    """The store imports nothing heavy, even indirectly, since `piswarm nodes` imports it and must answer at once."""
-    heavy = "{'pydantic', 'yaml', 'gevent', 'locust', 'zmq'}"
-    code = f"import sys, master.store; print(sorted({heavy} & sys.modules.keys()))"
+HEAVY = "{'pydantic', 'yaml', 'gevent', 'locust', 'zmq', 'numpy', 'scipy', 'pyarrow', 'jinja2', 'plotly', 'psutil'}"
+
+
+@pytest.mark.parametrize("module", ["master.store", "master.cli"])
+def test_what_is_to_answer_at_once_brings_in_nothing_heavy_through_what_it_imports(module: str) -> None:
+    """Not even indirectly: `piswarm nodes` imports the store, and each command all that names commands and their options."""
+    code = f"import sys, {module}; print(sorted({HEAVY} & sys.modules.keys()))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
