@@ -145,6 +145,10 @@ class StoreReader:
         """What the target's process used, second by second; nothing where it ran elsewhere."""
         return [TargetRow(*row) for row in self._db.execute("SELECT * FROM target ORDER BY second")]
 
+    def controller_memory(self) -> Iterator[tuple[int, int]]:
+        """The resident memory of the controller's process in bytes, second by second."""
+        return self._db.execute("SELECT second, memory_bytes FROM controller ORDER BY second")
+
     def nodes(self) -> dict[str, Facts | None]:
         """All nodes by name, with the facts that they reported."""
         return {

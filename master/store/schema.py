@@ -37,6 +37,8 @@ CREATE TABLE seconds (
 );
 -- What the target's process used, where it runs on the controller's machine: CPU in percent of one core, and resident memory.
 CREATE TABLE target (second INTEGER PRIMARY KEY, cpu_percent REAL, memory_bytes INTEGER);
+-- Resident memory of the controller's process itself.
+CREATE TABLE controller (second INTEGER PRIMARY KEY, memory_bytes INTEGER NOT NULL);
 -- `state`, `wall_offset_s` (how far its wall clock is ahead of the controller's) and `capacity` are the latest.
 CREATE TABLE nodes (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, simulated INTEGER, facts TEXT,

@@ -213,6 +213,10 @@ class Store(StoreReader):
         """Keep what the target's process used in one second."""
         self._db.execute("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", row)
 
+    def put_controller_memory(self, second: int, memory_bytes: int) -> None:
+        """Keep what the controller's own process uses in one second."""
+        self._db.execute("INSERT OR REPLACE INTO controller VALUES (?, ?)", (second, memory_bytes))
+
     def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
         """Keep readings, each with its node and second; of two in one second the later stays."""
         self._db.executemany(

@@ -25,6 +25,7 @@ from master.judge.result.load import ClassLoad, Load, Missed, Users
 from master.judge.result.requests import EndpointResult, ErrorResult, ExceptionResult, InFlight, Requests
 from master.judge.result.result import SCHEMA, Gap, Result, VerdictName, Versions
 from master.judge.result.rules import NO_DATA, Op, ThresholdResult, ValidityResult
+from master.judge.result.soak import Soak, SoakMetric, SoakSubject
 from master.judge.result.target import TargetFigures
 
 __all__ = [
@@ -53,6 +54,9 @@ __all__ = [
     "Op",
     "Requests",
     "Result",
+    "Soak",
+    "SoakMetric",
+    "SoakSubject",
     "TargetFigures",
     "ThresholdResult",
     "Users",

@@ -15,6 +15,7 @@ from master.judge.result.latency import Latency
 from master.judge.result.load import Load, Users
 from master.judge.result.requests import EndpointResult, ErrorResult, ExceptionResult, InFlight, Requests
 from master.judge.result.rules import ThresholdResult, ValidityResult
+from master.judge.result.soak import Soak
 from master.judge.result.target import TargetFigures
 from worker.atomic_write import atomic_write_public
 
@@ -70,6 +71,8 @@ class Result(msgspec.Struct, kw_only=True):
     endpoints: list[EndpointResult]
     thresholds: list[ThresholdResult]
     validity: list[ValidityResult]
+    soak: Soak | None = None
+    """Whether anything drifted; null where the scenario does not ask for it."""
     excluded_share: float | None
     """Of the requests of the steady part, from 0 to 1, those that nodes have measured while they were unfit; null without any."""
     excluded: list[Excluded]

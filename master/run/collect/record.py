@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 import msgspec
+import psutil
 
 from master.fleet.registry import Registry
 from master.fleet.states import NodeState
@@ -36,6 +37,7 @@ class RunRecord:
         self._dropped = dropped
         self._events_of: Counter[str] = Counter()
         self._latest_second: int | None = None
+        self._process = psutil.Process()
 
     def resume(self, earlier: Checkpoint) -> None:
         """Go on from where another controller left the run."""
@@ -65,6 +67,7 @@ class RunRecord:
                 self._put_second(missed, missed + 0.5, users)
         self._latest_second = second
         self._put_second(second, self._timeline.offset_s(now_s), users)
+        self._store.put_controller_memory(second, self._process.memory_info().rss)
 
     def _put_second(self, second: int, offset_s: float, users: int) -> None:
         states, position = self._registry.counts, self._timeline.progress.at(offset_s)
