@@ -34,6 +34,7 @@ from master.judge.result import (
     Load,
     Requests,
     Result,
+    Soak,
     TargetFigures,
     Users,
     Versions,
@@ -41,6 +42,7 @@ from master.judge.result import (
 from master.judge.rule_results import threshold_result, validity_result
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
+from master.judge.soak_gates import with_soak
 from master.judge.target.against_baseline import baseline_outcome
 from master.judge.target.bottleneck import find_bottleneck
 from master.judge.target.cache_hits import cache_outcome
@@ -105,6 +107,7 @@ def conclude(
         lambda: warnings_for(totals.whole, facts.duration_s, _shortage(scenario, offered, steady, steady_s)),
         no_warnings,
     )
+    soak = faults.attempt("whether anything drifted", lambda: _soak(scenario, store), None)
 
     def judged(outcomes: Sequence[ThresholdOutcome]) -> tuple[Verdict, str]:
         verdict = decide(outcomes, validity, facts.aborted)
@@ -114,6 +117,7 @@ def conclude(
         reason = reason_for(
             verdict, outcomes, validity, facts.aborted, faults.found, unanswered=unanswered, lost=lost_text(services)
         )
+        verdict, reason = with_soak(verdict, reason, soak)
         return verdict, with_halt(reason, facts.project)
 
     # What is to be compared is a run that is evidence by all other rules.
@@ -154,6 +158,7 @@ def conclude(
         ],
         thresholds=[threshold_result(row) for row in totals.outcomes],
         validity=[validity_result(row, scenario) for row in validity],
+        soak=soak,
         excluded_share=excluded_share,
         excluded=excluded,
         latency_all_ms=latency_of(with_unfit),
@@ -219,6 +224,15 @@ def _shortage(scenario: Scenario, load: OfferedLoad | None, steady: EndpointStat
         steady.total / started if started else 1.0,
         steady.service_times.percentile(99),
     )
+
+
+def _soak(scenario: Scenario, store: StoreReader) -> Soak | None:
+    if scenario.soak is None:
+        return None
+    # With NumPy and SciPy, which would make the start of every run slower, and its memory larger.
+    from master.analysis.soak.assess import assess  # noqa: PLC0415
+
+    return assess(store, scenario.soak.per_day, scenario.sample_period_s)
 
 
 def _service_outcomes(scenario: Scenario, store: StoreReader, facts: RunFacts) -> list[ThresholdOutcome]:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from master.formatting import listed
 from master.judge.faults import Faults
-from master.judge.result import Load, Result, ThresholdResult, ValidityResult
+from master.judge.result import Load, Result, SoakMetric, ThresholdResult, ValidityResult
 from worker.atomic_write import atomic_write_public
 
 # XML 1.0, production 2: everything else can't be in a document, not even escaped.
@@ -53,7 +53,15 @@ def _document(result: Result) -> ET.Element:
         "thresholds": [(row.rule, _threshold(result, row)) for row in result.thresholds],
         "validity": [(row.check, _check(result, row)) for row in result.validity],
     }
+    if result.soak is not None:
+        suites["soak"] = [(row.metric, _drift(row)) for row in result.soak.metrics if row.limit_per_day is not None]
     return _suites(result, suites | ({"run": of_run} if of_run else {}))
+
+
+def _drift(row: SoakMetric) -> _Outcome | None:
+    if row.ok is None:
+        return "error", row.message, row.message
+    return None if row.ok else ("failure", row.message, row.message)
 
 
 def _only(said: str, fault: str) -> ET.Element:

@@ -5,7 +5,7 @@ Nothing here knows a socket, a clock or Locust; the load schedule, thresholds an
 
 from master.scenario.load_stages import LoadStage, OpenStage, ShapeLoad, Sine, Spike, Stage
 from master.scenario.loader import draft_of, load_scenario, project_of, scenario_as_run
-from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
+from master.scenario.model import EMBEDDED, ExpectedNodes, Scenario, SimulatedRack, SoakLimits, ValidityLimits
 from master.scenario.overrides import Overrides
 from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Threshold, parse_threshold
@@ -22,6 +22,7 @@ __all__ = [
     "ShapeLoad",
     "SimulatedRack",
     "Sine",
+    "SoakLimits",
     "Spike",
     "Stage",
     "Threshold",

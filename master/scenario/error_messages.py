@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from master.scenario.findings import describe_finding, describe_unknown_key
 from master.scenario.schema.data import DataShape
 from master.scenario.schema.scenario import NodesShape, RackShape, ScenarioShape, TracingShape, ValidityShape
+from master.scenario.schema.soak import SoakShape
 from master.scenario.schema.stages import CLOSED_KEYS, OPEN_KEYS, OpenStageShape, SineShape, SpikeShape, StageShape
 from master.yaml_file.document import Document, Place
 
@@ -24,6 +25,7 @@ _SHAPES: Mapping[Place, type[BaseModel]] = {
     ("data", "*"): DataShape,
     ("nodes",): NodesShape,
     ("rack",): RackShape,
+    ("soak",): SoakShape,
     ("tracing",): TracingShape,
     ("validity",): ValidityShape,
 }

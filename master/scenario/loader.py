@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from master.scenario.error_messages import note_findings
 from master.scenario.load_stages import LoadStage, ShapeLoad, find_mix_fault, most_users
 from master.scenario.locust_keys import find_project_faults
-from master.scenario.model import DataSource, ExpectedNodes, Scenario, SimulatedRack, ValidityLimits
+from master.scenario.model import DataSource, ExpectedNodes, Scenario, SimulatedRack, SoakLimits, ValidityLimits
 from master.scenario.overrides import Overrides, override
 from master.scenario.part_faults import note_load_faults, note_rule_faults, read_shape_load
 from master.scenario.project_keys import LocustProject, note_project_faults
@@ -224,6 +224,7 @@ def _scenario(
             for name, table in shape.data.items()
         },
         tracing=None if shape.tracing is None else Tracing(shape.tracing.endpoint, shape.tracing.sample),
+        soak=None if shape.soak is None else SoakLimits.of(shape.soak),
         require=tuple(shape.require),
         hooks=tuple(hook.hook() for hook in shape.hooks),
     )

@@ -21,7 +21,14 @@ from master.scenario.load_stages import (
 from master.scenario.locust_keys import format_share
 from master.scenario.project_keys import LocustProject
 from master.scenario.rules import Endpoint, Threshold
-from master.scenario.units import format_duration, format_latency, format_percent, format_rate, format_temperature
+from master.scenario.soak_limits import SoakLimits
+from master.scenario.units import (
+    format_duration,
+    format_latency,
+    format_percent,
+    format_rate,
+    format_temperature,
+)
 from master.scenario.windows import DEFAULT_SAMPLE_PERIOD_S
 from master.yaml_file.writer import dump_yaml
 from worker.wire.rows import AtEnd, Use
@@ -37,6 +44,7 @@ __all__ = [
     "ShapeLoad",
     "SimulatedRack",
     "Sine",
+    "SoakLimits",
     "Spike",
     "Stage",
     "ValidityLimits",
@@ -155,6 +163,9 @@ class Scenario:
     hooks: tuple[Hook, ...] = ()
     """Who is told what of the run."""
 
+    soak: SoakLimits | None = None
+    """None: nobody asks whether anything drifted."""
+
     @property
     def targets(self) -> list[str]:
         """The target, or the hosts of user classes in its place, each once."""
@@ -233,6 +244,8 @@ class Scenario:
                 content[key] = list(tags)
         if self.environment:
             content["environment"] = list(self.environment)
+        if self.soak is not None:
+            content["soak"] = self.soak.keys()
         if self.require:
             content["require"] = list(self.require)
         if self.hooks:

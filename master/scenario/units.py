@@ -108,6 +108,16 @@ _RATE = _Kind(
     1e9,
     "1000000000/s",
 )
+_BYTES = _Kind(
+    "an amount of memory",
+    {unit: Fraction(size) for unit, size in (("kB", 10**3), ("MB", 10**6), ("GB", 10**9))}
+    | {unit: Fraction(size) for unit, size in (("KiB", 2**10), ("MiB", 2**20), ("GiB", 2**30))},
+    "10 MB",
+    1e15,
+    "1000000 GB",
+)
+_PER_DAY: Mapping[str, Fraction] = {"day": Fraction(1), "d": Fraction(1), "h": Fraction(24), "hour": Fraction(24)}
+"""Days to each span in which something may change."""
 _NEAR_RATE = re.compile(
     r"([0-9]+(?:\.[0-9]+)?)\s*(k?)\s*(?:[rtq]ps|hz)?"
     r"(?:\s*(?:r|reqs?|requests?|arrivals?|users?|iters?|iterations?|hits?|calls?)?\s*(?:/|\bper\b)\s*1?\s*"
@@ -175,6 +185,44 @@ def parse_rate(value: object) -> float:
         count = _plain(float(number) * 1000) if thousands else number
         likely = {"s": "/s", "m": "/min", "h": "/h"}[(unit or "s")[0].lower()]
         raise ValueError(f"{error}; did you mean {count}{likely}?") from None
+
+
+def parse_percent_per_day(value: object) -> float:
+    """Percent per day, from `5 %/day`, `1 %/h`."""
+    return _per_day(value, _EXCESS, "5 %/day")
+
+
+def parse_bytes_per_day(value: object) -> float:
+    """Bytes per day, from `10 MB/day`, `1 MiB/h`."""
+    return _per_day(value, _BYTES, "10 MB/day")
+
+
+def parse_temperature_per_day(value: object) -> float:
+    """Degrees Celsius per day, from `3 °C/day`."""
+    return _per_day(value, _TEMPERATURE, "3 °C/day")
+
+
+def _per_day(value: object, kind: _Kind, example: str) -> float:
+    amount, slash, span = str(value).rpartition("/")
+    if not isinstance(value, str) or not slash or span.strip() not in _PER_DAY:
+        raise ValueError(f"{value!r:.60} is no rate of change: write {kind.noun[2:].strip()} per day, e.g. {example}")
+    # As one number: what is written again must be read as the same.
+    return float(Fraction(repr(kind.parse(amount))) * _PER_DAY[span.strip()])
+
+
+def format_percent_per_day(percent: float) -> str:
+    """`5 %/day`: exact."""
+    return f"{_plain(percent)} %/day"
+
+
+def format_bytes_per_day(count: float) -> str:
+    """`10 MB/day`: exact."""
+    return f"{_plain(count, shift=-6)} MB/day"
+
+
+def format_temperature_per_day(degrees: float) -> str:
+    """`3 °C/day`: exact."""
+    return f"{_plain(degrees)} °C/day"
 
 
 def format_count(count: float) -> str:

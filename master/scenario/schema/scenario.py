@@ -38,6 +38,7 @@ from master.scenario.schema.base import (
 )
 from master.scenario.schema.data import MAX_TABLES, DataShape, TableName
 from master.scenario.schema.hooks import MAX_HOOKS, HookShape
+from master.scenario.schema.soak import SoakShape
 from master.scenario.schema.stages import AnyStage, OpenStageShape
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import (
@@ -246,6 +247,7 @@ class ScenarioShape(Shape):
     tracing: TracingShape | None = None
     data: Annotated[dict[TableName, DataShape], max_length(MAX_TABLES)] = Field(default_factory=dict)
     hooks: Annotated[list[HookShape], max_length(MAX_HOOKS)] = Field(default_factory=list)
+    soak: SoakShape | None = None
     require: Annotated[list[ServiceName], max_length(_MAX_REQUIRED)] = Field(default_factory=list)
 
     @field_validator("require")
