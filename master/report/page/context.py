@@ -17,6 +17,7 @@ from master.report.page.judged_rows import rule_rows
 from master.report.page.key_figures import key_figures
 from master.report.page.nodes import nodes_section
 from master.report.page.over_time import OverTime, figures_over_time, stages
+from master.report.page.soak import soak_rows
 from master.report.series import MAX_POINTS, Axis, steady_spans
 from master.store import ErrorRow, Event, SecondRow, StoreReader
 
@@ -74,6 +75,7 @@ def page(result: Result, store: StoreReader, scenario_yaml: str, faults: Faults)
         "over_time": over_time.figures,
         "distribution": distribution,
         "nodes": nodes,
+        "soak": soak_rows(result.soak),
         "max_rows": MAX_ROWS,
         "max_nodes": MAX_NODES,
         "conditions": list(formatting.CONDITIONS.values()),
