@@ -17,7 +17,7 @@ from master.audit import command as audit_command
 from master.commands import compare, logs, nodes, report, resume, run, soak
 from master.commands.output import print_error
 from master.commands.run_options.command import ProjectCommand
-from master.commands.stored import trend
+from master.commands.stored import export, trend
 from master.environments.app import app as env_app
 from master.errors import AbortError, ExitCode, InputError, PiswarmError
 from master.services.command import services_commands
@@ -89,6 +89,7 @@ app.command(name="logs", epilog=logs.EPILOG)(logs.logs)
 app.command(name="compare", epilog=compare.EPILOG)(compare.compare)
 app.command(name="soak", epilog=soak.EPILOG)(soak.soak)
 app.command(name="trend", epilog=trend.EPILOG)(trend.trend)
+app.command(name="export", epilog=export.EPILOG)(export.export)
 app.command(name="audit", epilog=audit_command.EPILOG)(audit_command.audit)
 
 
