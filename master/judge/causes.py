@@ -25,7 +25,7 @@ def causes(store: StoreReader, totals: Totals, steady_s: int, faults: Faults) ->
         found |= dict.fromkeys((*_BY_WORKERS, *_OF_ALL_LOAD), "no worker reported anything")
     else:
         found["excluded_share"] = faults.attempt("why there were no requests", lambda: _no_request(store, totals), "")
-    if next(iter(store.sampled()), None) is None:
+    if not store.has_samples():
         found |= dict.fromkeys(_BY_SAMPLES, "no node sent a sample")
     return {check: why for check, why in found.items() if why}
 

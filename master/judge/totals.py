@@ -11,7 +11,8 @@ from master.formatting import counted, listed
 from master.judge.faults import Faults
 from master.judge.seconds.second_facts import JudgedSecond, SecondFacts
 from master.judge.seconds.stopped_users import STOPPED_USERS_KEY, StoppedUsers
-from master.judge.seconds.stored_seconds import stored_seconds
+from master.judge.seconds.stored_seconds import stored_seconds, stored_spans
+from master.judge.target.stored_windows import restore_windows
 from master.judge.target.thresholds import Judge, ThresholdOutcome, unknown_outcome
 from master.scenario.rules import Endpoint, Threshold
 from master.store import StoreReader
@@ -107,6 +108,15 @@ def _missing_latencies(damaged: AbstractSet[tuple[int, Endpoint]]) -> str:
 def _read(store: StoreReader, steady_seconds: Sequence[int], judge: Judge, totals: Totals) -> None:
     steady, stages = set(steady_seconds), {row.second: row.stage for row in store.seconds()}
     stopped = StoppedUsers.unpack(store.meta(STOPPED_USERS_KEY))
+    for span in stored_spans(store, sorted(steady)):
+        judged, stage = span.facts.judged(span.second, steady), stages.get(span.second)
+        totals.add(span.facts, judged, _WHERE.get((stage or "").partition(" ")[2], _AFTER))
+        if judged is None:
+            continue
+        if stage is not None:
+            totals.users_ran.update((stage, users + stopped.before(second)) for second, users in span.users)
+        judge.add_span(judged, span.span_s)
+    restore_windows(store, judge, steady)
     for second, facts in stored_seconds(store, sorted(steady)):
         judged, stage = facts.judged(second, steady), stages.get(second)
         totals.add(facts, judged, _WHERE.get((stage or "").partition(" ")[2], _AFTER))

@@ -32,6 +32,7 @@ from master.run.load.shape_load import ShapeRun
 from master.run.monitor import Monitor
 from master.run.processes.limits import limit_warnings
 from master.run.processes.local import LocalProcesses
+from master.run.processes.thinning_process import ThinningProcess
 from master.run.project_run import ProjectParts, ProjectRun
 from master.run.real_nodes.revocations import Revocations
 from master.run.shutdown import RunFaults, Shutdown, reason_of
@@ -43,6 +44,7 @@ from master.run.stop import StopRequest
 from master.run.storage import StorageMonitor
 from master.run.target.monitor import TargetMonitor
 from master.run.target.service_watch import ServiceWatch
+from master.run.thinning import Thinning
 from master.scenario import EMBEDDED, OpenStage, Stage
 from master.services.required import RequiredServices
 from worker.load.arrivals.schedule import ArrivalSchedule
@@ -183,6 +185,12 @@ class _Execution:
         self.collector.agents.logs = self._logs
         self.collector.data.send = server.send_to_worker
         self.collector.data.set_ends(Ends(stop.request, self._master.end_class, stop.request))
+        self._thinning = self.collector.thinning = Thinning(
+            prepared.store,
+            scenario.thresholds,
+            self._start_thinning,
+            lambda text: self.collector.event("run.db", None, text),
+        )
         self._target = TargetMonitor(scenario, prepared.store)
         self._services = ServiceWatch(prepared.services, prepared.store, self._note_service)
         self._revocations = Revocations(prepared.access.roster, lambda text: self.collector.event("trust", None, text))
@@ -279,6 +287,10 @@ class _Execution:
             self._hooks.verdict(result)
             self._shutdown.problems += self._hooks.end()
 
+    def _start_thinning(self) -> ThinningProcess:
+        directory, rules = self._prepared.directory, self._prepared.scenario.thresholds
+        return ThinningProcess(directory.database, [rule.text for rule in rules], directory.logs / "thinning.log")
+
     def _note_service(self, kind: str, detail: str) -> None:
         self._view.warn(f"{kind}: {detail}")
         self.collector.event(kind, None, detail)
@@ -319,6 +331,7 @@ class _Execution:
             self._await_logs,
             self._master.send_quit,
             self.collector.end,
+            self._thinning.stop,
         ):
             ending.callback(self.faults.attempt, step)
         if self._project is not None:

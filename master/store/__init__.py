@@ -6,6 +6,7 @@ Light to import (no pydantic, YAML, gevent or Locust), since `piswarm nodes` is 
 """
 
 from master.store.file import check_integrity, unreadable
+from master.store.measured_writer import MAX_ENDPOINTS, OTHER
 from master.store.reader import StoreReader
 from master.store.rows import (
     CHECKPOINT_KEY,
@@ -31,11 +32,9 @@ from master.store.writer import (
     FOLD_AGAIN_S,
     FURTHER_EVENTS,
     FURTHER_KINDS,
-    MAX_ENDPOINTS,
     MAX_ERROR_KINDS,
     MAX_ERRORS,
     MAX_EVENTS,
-    OTHER,
     Store,
 )
 

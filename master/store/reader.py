@@ -6,32 +6,29 @@ import json
 import math
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
 from master.store.file import open_existing
+from master.store.packed_reader import FIRST_S, LAST_S, PackedReader
 from master.store.rows import (
     ErrorRow,
     ErrorSpan,
     Event,
     ExceptionRow,
-    FitnessRow,
     LatestSample,
     NodeRow,
     RequestRow,
-    SampleBlock,
-    SampleGroup,
-    SampleRange,
     SecondRow,
     TargetRow,
-    WorkersSecond,
 )
+from master.store.thinned.parts import MINUTE_S, THINNED_KEY, thinned_of
 from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
-from worker.wire.messages import Facts, Reading
+from worker.wire.messages import Facts
 
 TALLY_COLUMNS = (
     "total, failed, received_bytes, histogram, userspace_timed, unanswered, without_latency, failures, service"
@@ -39,12 +36,12 @@ TALLY_COLUMNS = (
 ARRIVAL_COLUMNS = "started, missed, late, given_up, lateness"
 
 
-class StoreReader:
+class StoreReader(PackedReader):
     """The queries of one run.db. Each raises sqlite3.Error when the file can't be read."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         """Read from an open connection, which `close` closes."""
-        self._db = database
+        super().__init__(database)
         self.damaged: set[tuple[int, Endpoint]] = set()
         """The seconds and endpoints of which `requests` found a damaged histogram; their latencies are missing from what it gave."""
         self.damaged_lateness: set[int] = set()
@@ -63,21 +60,37 @@ class StoreReader:
         """Answer all further queries from the state of this moment, whatever is written meanwhile."""
         self._db.execute("BEGIN")
 
-    def meta(self, key: str) -> object:
-        """One fact about the run; None when it was not kept."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
-
     def requests(self) -> Iterator[RequestRow]:
         """What was finished at every endpoint, in order of time.
 
         A damaged histogram costs the latencies in it, not the counts beside it; it is noted in `damaged`.
         """
-        rows = self._db.execute(
-            f"SELECT second, method, endpoints.name, fit, {TALLY_COLUMNS} FROM requests"  # noqa: S608  # a constant
-            " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
+        before = self._thinned_before()
+        yield from self._requests("request_spans", "span_s", FIRST_S, LAST_S)
+        yield from self._requests("requests", "1", before, LAST_S)
+
+    def span_extents(self) -> Iterator[tuple[int, int]]:
+        """The spans of thinned requests and arrivals, as first second and length, in order of time."""
+        return self._db.execute(
+            f"SELECT second, max(1, min({MINUTE_S}, span_s)) FROM (SELECT second, span_s FROM request_spans"  # noqa: S608  # a constant
+            " UNION ALL SELECT second, span_s FROM arrival_spans) GROUP BY second ORDER BY second"
         )
-        for second, method, name, fit, *tally in rows:
+
+    def requests_by_second(self, start_s: int, end_s: int) -> Iterator[RequestRow]:
+        """As `requests`, of the seconds from `start_s` to before `end_s` that are kept one by one, whether they are thinned or not."""
+        return self._requests("requests", "1", start_s, end_s)
+
+    def _thinned_before(self) -> int:
+        """From this second on requests, arrivals and waiting requests are kept second by second."""
+        return FIRST_S if (thinned := self.meta(THINNED_KEY)) is None else thinned_of(thinned).requests_before
+
+    def _requests(self, table: str, span_s: str, start_s: int, end_s: int) -> Iterator[RequestRow]:
+        rows = self._db.execute(
+            f"SELECT second, method, endpoints.name, fit, {span_s}, {TALLY_COLUMNS} FROM {table}"  # noqa: S608  # constants
+            " JOIN endpoints ON endpoints.id = endpoint WHERE second >= ? AND second < ? ORDER BY second",
+            (start_s, end_s),
+        )
+        for second, method, name, fit, length_s, *tally in rows:
             try:
                 found = decode_tally(tally)
             except msgspec.MsgspecError:
@@ -91,14 +104,28 @@ class StoreReader:
                     unanswered=unanswered,
                     without_latency=without_latency,
                 )
-            yield RequestRow(second, (method, name), found, bool(fit), 1)
+            yield RequestRow(second, (method, name), found, bool(fit), length_s)
 
     def arrivals(self) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
-        """Every second with arrivals of the open model, in order of time: second, user class, tally, and whether the workers were fit.
+        """Arrivals of the open model, in order of time: second, user class, tally, and whether the workers were fit.
 
-        A damaged histogram costs its lateness, not the counts beside it; it is noted in `damaged_lateness`.
+        The second is the first of a span where they are thinned, as in `requests`. A damaged histogram costs its lateness, not the counts
+        beside it; it is noted in `damaged_lateness`.
         """
-        rows = self._db.execute(f"SELECT second, user_class, fit, {ARRIVAL_COLUMNS} FROM arrivals ORDER BY second")  # noqa: S608
+        before = self._thinned_before()
+        yield from self._arrivals("arrival_spans", FIRST_S, LAST_S)
+        yield from self._arrivals("arrivals", before, LAST_S)
+
+    def arrivals_by_second(self, start_s: int, end_s: int) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
+        """As `arrivals`, of the seconds from `start_s` to before `end_s` that are kept one by one, whether they are thinned or not."""
+        return self._arrivals("arrivals", start_s, end_s)
+
+    def _arrivals(self, table: str, start_s: int, end_s: int) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
+        rows = self._db.execute(
+            f"SELECT second, user_class, fit, {ARRIVAL_COLUMNS} FROM {table} WHERE second >= ? AND second < ?"  # noqa: S608
+            " ORDER BY second",
+            (start_s, end_s),
+        )
         for second, user_class, fit, *counts, lateness in rows:
             tally = ArrivalTally(*counts)
             try:
@@ -107,22 +134,18 @@ class StoreReader:
                 self.damaged_lateness.add(second)
             yield second, user_class, tally, bool(fit)
 
-    def waiting(self) -> Iterator[tuple[int, Endpoint, int, Histogram]]:
-        """Requests that were waiting for an answer, in order of time: second, endpoint, their number, and their ages in ms at its end."""
+    def waiting(self, start_s: int = FIRST_S, end_s: int = LAST_S) -> Iterator[tuple[int, Endpoint, int, Histogram]]:
+        """Requests that were waiting for an answer, in order of time: second, endpoint, their number, and their ages in ms at its end.
+
+        Where requests are thinned, of each span the second with the oldest of an endpoint.
+        """
         rows = self._db.execute(
             "SELECT second, method, endpoints.name, requests, ages FROM waiting"
-            " JOIN endpoints ON endpoints.id = endpoint ORDER BY second"
+            " JOIN endpoints ON endpoints.id = endpoint WHERE second >= ? AND second < ? ORDER BY second",
+            (start_s, end_s),
         )
         for second, method, name, requests, ages in rows:
             yield second, (method, name), requests, Histogram.decode(ages)
-
-    def workers_by_second(self) -> Iterator[WorkersSecond]:
-        """All workers together, second by second."""
-        rows = self._db.execute(
-            "SELECT second, CASE WHEN count(users) = count(*) THEN sum(users) END, sum(in_flight), sum(local_errors),"
-            " sum(exceptions) FROM fitness GROUP BY second ORDER BY second"
-        )
-        yield from (WorkersSecond(*row) for row in rows)
 
     def row_leases(self, name: str) -> list[str]:
         """What workers hold of a table of data rows, as it was put."""
@@ -134,12 +157,19 @@ class StoreReader:
             worker: (incarnation, number) for worker, incarnation, number in self._db.execute("SELECT * FROM reports")
         }
 
-    def seconds(self) -> list[SecondRow]:
+    def seconds(self, start_s: int = FIRST_S, end_s: int = LAST_S) -> list[SecondRow]:
         """The state of the run, second by second."""
-        return [
-            SecondRow(second, stage, bool(steady), *rest)
-            for second, stage, steady, *rest in self._db.execute("SELECT * FROM seconds ORDER BY second")
-        ]
+        rows = self._db.execute(
+            "SELECT * FROM seconds WHERE second >= ? AND second < ? ORDER BY second", (start_s, end_s)
+        )
+        return [SecondRow(second, stage, bool(steady), *rest) for second, stage, steady, *rest in rows]
+
+    def endpoint_numbers(self) -> dict[Endpoint, int]:
+        """The number of each endpoint in run.db."""
+        return {
+            (method, name): number
+            for method, name, number in self._db.execute("SELECT method, name, id FROM endpoints")
+        }
 
     def target(self) -> list[TargetRow]:
         """What the target's process used, second by second; nothing where it ran elsewhere."""
@@ -164,7 +194,7 @@ class StoreReader:
     def extent(self) -> tuple[int, int]:
         """The run's seconds as [first, end): of its state and requests, else of its samples; (0, 0) of nothing."""
         ends_of = "SELECT min(second), max(second) + 1 FROM "
-        for tables in (("seconds", "requests"), ("samples",)):
+        for tables in (("seconds", "requests", "request_spans"), ("samples", "sample_packs")):
             ends = [self._db.execute(ends_of + table).fetchone() for table in tables]
             found = [end for end in ends if end[0] is not None]
             if found:
@@ -182,68 +212,6 @@ class StoreReader:
             seconds.setdefault(node, []).append(second)
         gaps = [after - before for each in seconds.values() for before, after in pairwise(each)]
         return math.ceil(_median(gaps)) if gaps else 1
-
-    def sample_peaks(
-        self, columns: Sequence[str], start_s: int, end_s: int, step_s: int, *, node: str | None = None
-    ) -> Iterator[tuple[Any, ...]]:
-        """The largest values of `columns` in each span of `step_s` seconds within [start_s, end_s), of all nodes or one.
-
-        Yields the span's index, the node's name and a value per column, None where it is unknown, in order of time; spans
-        without a sample are skipped. Span by span, so that a day needs no more memory than an hour.
-        """
-        if unknown := set(columns) - set(Reading.__struct_fields__):
-            raise ValueError(f"samples have no {', '.join(sorted(unknown))}")
-        peaks = ", ".join(f"max({column})" for column in columns)
-        query = (
-            f"SELECT ?1, name, {peaks} FROM samples JOIN nodes ON nodes.id = node"  # noqa: S608  # known names
-            " WHERE second >= ?2 AND second < ?3 AND (?4 IS NULL OR name = ?4) GROUP BY node"
-        )
-        spans = enumerate(range(start_s, end_s, step_s))
-        return chain.from_iterable(
-            self._db.execute(query, (index, first_s, min(first_s + step_s, end_s), node)) for index, first_s in spans
-        )
-
-    def sample_blocks(
-        self, columns: Sequence[str], start_s: int, end_s: int, step_s: int, node: str | None = None
-    ) -> Iterator[SampleBlock]:
-        """The lowest, mean and highest of `columns` in each span of `step_s` seconds within [start_s, end_s), by node, of all or one.
-
-        In order of time; spans without a sample are skipped. Span by span, so that a day needs no more memory than an hour.
-        Raises ValueError for a column that samples do not have.
-        """
-        if unknown := set(columns) - set(Reading.__struct_fields__):
-            raise ValueError(f"samples have no {', '.join(sorted(unknown))}")
-        ranges = ", ".join(f"min({column}), avg({column}), max({column})" for column in columns)
-        query = (
-            f"SELECT name, count(*), {ranges} FROM samples JOIN nodes ON nodes.id = node"  # noqa: S608  # known names
-            " WHERE second >= ?1 AND second < ?2 AND (?3 IS NULL OR name = ?3) GROUP BY node"
-        )
-        for index, first_s in enumerate(range(start_s, end_s, step_s)):
-            for name, samples, *values in self._db.execute(query, (first_s, min(first_s + step_s, end_s), node)):
-                triples = zip(values[::3], values[1::3], values[2::3], strict=True)
-                ranges_of = (None if triple[1] is None else SampleRange(*triple) for triple in triples)
-                yield SampleBlock(index, name, samples, tuple(ranges_of))
-
-    def sample_groups(self, start_s: int, end_s: int, *, hot_c: float) -> Iterator[SampleGroup]:
-        """The samples of all nodes within [start_s, end_s), by node and by conditions; `hot` counts from `hot_c` on."""
-        rows = self._db.execute(
-            "SELECT name, conditions_lately, count(*), count(CASE WHEN temperature_c >= ?3 THEN 1 END), max(temperature_c),"
-            " max(cpu_percent), min(frequency_hz), max(frequency_hz) FROM samples JOIN nodes ON nodes.id = node"
-            " WHERE second >= ?1 AND second < ?2 GROUP BY node, conditions_lately",
-            (start_s, end_s, hot_c),
-        )
-        return (SampleGroup(*row) for row in rows)
-
-    def fewest_users(self, start_s: int, end_s: int) -> Iterator[tuple[str, int]]:
-        """The fewest users that each node ran in [start_s, end_s): the fewest of each of its workers, added up.
-
-        Seconds of which a worker did not say are ignored; nodes of which nothing is known are not in the result.
-        """
-        return self._db.execute(
-            "SELECT name, sum(fewest) FROM (SELECT node, min(users) AS fewest FROM fitness"
-            " WHERE second >= ?1 AND second < ?2 AND users IS NOT NULL GROUP BY node, worker) JOIN nodes ON nodes.id = node GROUP BY node",
-            (start_s, end_s),
-        )
 
     def last_sample_s(self) -> int | None:
         """The second of the latest sample of any node; None when there is none."""
@@ -270,40 +238,6 @@ class StoreReader:
             " WHERE second > (SELECT max(second) FROM fitness) - ? AND users IS NOT NULL GROUP BY node, worker",
             (within_s,),
         )
-
-    def unfit(self) -> Iterator[FitnessRow]:
-        """Every node-second in which a node was not fit to measure, by node and second."""
-        return self._fitness("WHERE unfit != '' ORDER BY name, second")
-
-    def fitness(self) -> Iterator[FitnessRow]:
-        """Every node-second, in order of time."""
-        return self._fitness("")
-
-    def _fitness(self, which: str) -> Iterator[FitnessRow]:
-        rows = self._db.execute(
-            "SELECT name, second, lag_max_ms, worker_cpu_percent, requests, unfit, lag, users, worker, userspace_timed,"  # noqa: S608
-            " in_flight, local_errors, exceptions FROM fitness"
-            f" JOIN nodes ON nodes.id = node {which}"
-        )
-        return (FitnessRow(*row) for row in rows)
-
-    def local_errors(self) -> Iterator[tuple[str, int, int, str]]:
-        """Node-seconds with requests that failed for want of something on the node: node, second, how many, why it was unfit."""
-        return self._db.execute(
-            "SELECT name, second, local_errors, unfit FROM fitness JOIN nodes ON nodes.id = node"
-            " WHERE local_errors > 0 ORDER BY second"
-        )
-
-    def sampled(self) -> Iterator[tuple[str, int, float, float, float | None, int]]:
-        """Every sample's node and second, with CPU and memory in percent, temperature and conditions lately, in no order."""
-        return self._db.execute(
-            "SELECT name, second, cpu_percent, memory_percent, temperature_c, conditions_lately FROM samples"
-            " JOIN nodes ON nodes.id = node"
-        )
-
-    def lag_by_second(self) -> dict[int, float]:
-        """The largest event-loop lag of any worker in each second, in ms."""
-        return dict(self._db.execute("SELECT second, max(lag_max_ms) FROM fitness GROUP BY second ORDER BY second"))
 
     def events(self) -> list[Event]:
         """What happened, in order."""

@@ -78,6 +78,51 @@ CREATE TABLE row_leases (
     name TEXT NOT NULL, worker TEXT NOT NULL, incarnation INTEGER NOT NULL, holding TEXT NOT NULL,
     PRIMARY KEY (name, worker, incarnation)
 ) WITHOUT ROWID;
+-- Seconds that are older than what is kept one by one. A span covers [second, second + span_s), a minute at most, and never crosses a
+-- border of a stage or of the steady part. The two tables of spans have the columns of `requests` and `arrivals`, added up.
+CREATE TABLE request_spans (
+    second INTEGER NOT NULL, endpoint INTEGER NOT NULL REFERENCES endpoints, fit INTEGER NOT NULL, span_s INTEGER NOT NULL,
+    total INTEGER NOT NULL, failed INTEGER NOT NULL, received_bytes INTEGER NOT NULL, histogram BLOB NOT NULL,
+    userspace_timed INTEGER NOT NULL, unanswered INTEGER NOT NULL, without_latency INTEGER NOT NULL, failures BLOB,
+    service BLOB,
+    PRIMARY KEY (second, endpoint, fit)
+) WITHOUT ROWID;
+CREATE TABLE arrival_spans (
+    second INTEGER NOT NULL, user_class TEXT NOT NULL, fit INTEGER NOT NULL, span_s INTEGER NOT NULL,
+    started INTEGER NOT NULL, missed INTEGER NOT NULL, late INTEGER NOT NULL, given_up INTEGER NOT NULL, lateness BLOB NOT NULL,
+    PRIMARY KEY (second, user_class, fit)
+) WITHOUT ROWID;
+-- Rows of `fitness` and `samples`, packed, those of some nodes in each (`part`), see master/store/thinned. They count before the second
+-- that `meta` names as `thinned`, the rows from it on; rows that came later than that are in tables of their own. What the workers of
+-- packed rows were together in each second is in `worker_seconds`.
+CREATE TABLE late_fitness (
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes, worker INTEGER NOT NULL,
+    lag_max_ms REAL NOT NULL, worker_cpu_percent REAL, requests INTEGER NOT NULL, users INTEGER, unfit TEXT NOT NULL,
+    lag BLOB NOT NULL, userspace_timed INTEGER NOT NULL, in_flight INTEGER NOT NULL, local_errors INTEGER NOT NULL,
+    exceptions INTEGER NOT NULL,
+    PRIMARY KEY (second, node, worker)
+) WITHOUT ROWID;
+CREATE TABLE late_samples (
+    second INTEGER NOT NULL, node INTEGER NOT NULL REFERENCES nodes,
+    cpu_percent REAL NOT NULL, memory_percent REAL NOT NULL, memory_used_bytes INTEGER NOT NULL, load_1min REAL NOT NULL,
+    temperature_c REAL, frequency_hz REAL, fan_rpm INTEGER, fan_step INTEGER,
+    conditions INTEGER NOT NULL, conditions_lately INTEGER NOT NULL, conditions_since_start INTEGER NOT NULL,
+    network_received_bytes INTEGER NOT NULL, network_sent_bytes INTEGER NOT NULL,
+    disk_read_bytes INTEGER NOT NULL, disk_written_bytes INTEGER NOT NULL,
+    PRIMARY KEY (second, node)
+) WITHOUT ROWID;
+CREATE TABLE fitness_packs (
+    second INTEGER NOT NULL, part INTEGER NOT NULL, span_s INTEGER NOT NULL, pack BLOB NOT NULL, PRIMARY KEY (second, part)
+) WITHOUT ROWID;
+CREATE TABLE sample_packs (
+    second INTEGER NOT NULL, part INTEGER NOT NULL, span_s INTEGER NOT NULL, pack BLOB NOT NULL, PRIMARY KEY (second, part)
+) WITHOUT ROWID;
+CREATE TABLE worker_seconds (
+    second INTEGER PRIMARY KEY, users INTEGER, in_flight INTEGER NOT NULL, local_errors INTEGER NOT NULL,
+    exceptions INTEGER NOT NULL, lag_max_ms REAL NOT NULL
+);
+-- By node, what the generator is judged by of the steady seconds that are packed: `workers` of its fitness, `samples` of its samples.
+CREATE TABLE node_totals (node INTEGER NOT NULL REFERENCES nodes, kind TEXT NOT NULL, totals BLOB NOT NULL, PRIMARY KEY (node, kind)) WITHOUT ROWID;
 CREATE TABLE events (offset_s REAL NOT NULL, kind TEXT NOT NULL, node TEXT, detail TEXT NOT NULL);
 CREATE TABLE errors (
     method TEXT NOT NULL, name TEXT NOT NULL, error TEXT NOT NULL, count INTEGER NOT NULL, first_s REAL NOT NULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import time
 from collections import Counter
@@ -13,32 +12,25 @@ from pathlib import Path
 import msgspec
 
 from master.store.file import open_existing, unreadable
-from master.store.reader import ARRIVAL_COLUMNS, TALLY_COLUMNS, StoreReader, decode_tally
-from master.store.rows import ERROR_SPAN_S, ErrorRow, Event, ExceptionRow, FitnessRow, NodeRow, SecondRow, TargetRow
+from master.store.measured_writer import MAX_INTEGER, MeasuredWriter
+from master.store.rows import ERROR_SPAN_S, ErrorRow, Event, ExceptionRow, NodeRow, SecondRow, TargetRow
 from master.store.schema import SCHEMA, VERSION
-from worker.load.histogram import ArrivalTally, EndpointStats, Histogram
 from worker.load.in_flight import Endpoint
-from worker.wire.messages import Facts, Reading
+from worker.wire.messages import Facts
 
 MAX_ERRORS = 1000
 """Different errors kept; further ones count under one name."""
 MAX_ERROR_KINDS = 100
 """Kinds of errors that are kept apart over time; further ones count as FURTHER_KINDS."""
 FURTHER_KINDS = f"further kinds (only {MAX_ERROR_KINDS} are kept apart over time)"
-MAX_ENDPOINTS = 1000
-"""Endpoints kept; requests to further ones count for one, OTHER."""
-OTHER: Endpoint = ("", f"further endpoints (only {MAX_ENDPOINTS} are kept)")
 MAX_EVENTS = 10_000
 """Events kept; further ones are counted."""
 FURTHER_EVENTS = "further events"
 FOLD_TRIES, FOLD_AGAIN_S = 5, 0.05
 """How often, and how long apart, closing retries to get run.db for itself while others read it."""
 
-_MAX_INTEGER = (1 << 63) - 1
-"""SQLite has no larger integers; only a peer that lies gets there."""
 
-
-class Store(StoreReader):
+class Store(MeasuredWriter):
     """One run.db, to write while the run is on and to read at any time."""
 
     def __init__(self, path: Path, *, create: bool = False, reserved: Iterable[Endpoint] = ()) -> None:
@@ -46,10 +38,7 @@ class Store(StoreReader):
 
         Raises InputError when the file is no run.db of this version, sqlite3.Error when one can't be made.
         """
-        super().__init__(sqlite3.connect(path) if create else open_existing(path, "rw"))
-        self._nodes: dict[str, int] = {}
-        self._endpoints: dict[Endpoint, int] = {}
-        self._reserved = frozenset(reserved)
+        super().__init__(sqlite3.connect(path) if create else open_existing(path, "rw"), reserved)
         self._errors: set[tuple[str, str, str]] = set()
         self._error_kinds: dict[str, int] = {}
         self._error_counts: Counter[tuple[int, int]] = Counter()
@@ -77,6 +66,7 @@ class Store(StoreReader):
         (kept,) = self._db.execute("SELECT count(*) FROM events WHERE kind != ?", (FURTHER_EVENTS,)).fetchone()
         further = self.meta(FURTHER_EVENTS)
         self._events = kept + (further if isinstance(further, int) else 0)
+        self._load_thinned()
 
     def close(self) -> None:
         """Commit and close. What stays is one file, once nobody else has it open either.
@@ -120,10 +110,6 @@ class Store(StoreReader):
         self._put_error_counts()
         self._db.commit()
 
-    def put_meta(self, key: str, value: object) -> None:
-        """Keep one fact about the run, as JSON."""
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
-
     def put_node(self, name: str, facts: Facts) -> None:
         """Keep the facts that a node reports."""
         self._db.execute(
@@ -131,82 +117,9 @@ class Store(StoreReader):
             (facts.simulated, msgspec.json.encode(facts).decode(), self._node(name)),
         )
 
-    def counted_as(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint that requests to `endpoint` count for: itself, or OTHER when there are MAX_ENDPOINTS already.
-
-        Those of `reserved` are always themselves.
-        """
-        if endpoint in self._endpoints:
-            return endpoint
-        if len(self._endpoints) >= MAX_ENDPOINTS and endpoint not in self._reserved:
-            endpoint = OTHER
-        if endpoint not in self._endpoints:
-            row = self._db.execute(
-                "INSERT INTO endpoints (method, name) VALUES (?, ?) RETURNING id", endpoint
-            ).fetchone()
-            self._endpoints[endpoint] = row[0]
-        return endpoint
-
-    def add_requests(self, second: int, endpoint: Endpoint, tally: EndpointStats, *, fit: bool) -> None:
-        """Add a tally to its second; what is there already is merged with it."""
-        key = (second, self._endpoints[self.counted_as(endpoint)], fit)
-        row = self._db.execute(
-            f"SELECT {TALLY_COLUMNS} FROM requests WHERE (second, endpoint, fit) = (?, ?, ?)",  # noqa: S608  # a constant
-            key,
-        ).fetchone()
-        if row is not None:
-            before = decode_tally(row)
-            before.merge(tally)
-            tally = before
-        self._db.execute(
-            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *key,
-                *(min(n, _MAX_INTEGER) for n in (tally.total, tally.failed, tally.received_bytes)),
-                tally.histogram.encode(),
-                *(min(n, _MAX_INTEGER) for n in (tally.userspace_timed, tally.unanswered, tally.without_latency)),
-                None if tally.failures is None else tally.failures.encode(),
-                None if tally.service is None or tally.service == tally.histogram else tally.service.encode(),
-            ),
-        )
-
-    def add_arrivals(self, second: int, user_class: str, tally: ArrivalTally, *, fit: bool) -> None:
-        """Add arrivals of one user class to the second in which they were due; what is there already is merged with them.
-
-        `fit` is whether their worker was fit in that second.
-        """
-        key = (second, user_class, fit)
-        row = self._db.execute(
-            f"SELECT {ARRIVAL_COLUMNS} FROM arrivals WHERE (second, user_class, fit) = (?, ?, ?)",  # noqa: S608  # a constant
-            key,
-        ).fetchone()
-        if row is not None:
-            started, missed, late, given_up, lateness = row
-            before = ArrivalTally(started, missed, late, given_up, Histogram.decode(lateness))
-            before.merge(tally)
-            tally = before
-        counts = (tally.started, tally.missed, tally.late, tally.given_up)
-        self._db.execute(
-            "INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*key, *(min(n, _MAX_INTEGER) for n in counts), tally.lateness.encode()),
-        )
-
-    def add_waiting(self, second: int, endpoint: Endpoint, requests: int, ages: Histogram) -> None:
-        """Add requests that were waiting for an answer at the end of a second; what is there already is merged with it."""
-        key = (second, self._endpoints[self.counted_as(endpoint)])
-        row = self._db.execute("SELECT requests, ages FROM waiting WHERE (second, endpoint) = (?, ?)", key).fetchone()
-        together = Histogram()
-        together.merge(ages)
-        if row is not None:
-            requests += row[0]
-            together.merge(Histogram.decode(row[1]))
-        self._db.execute(
-            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)", (*key, min(requests, _MAX_INTEGER), together.encode())
-        )
-
     def put_second(self, row: SecondRow) -> None:
         """Keep the state of the run in one second."""
-        row = row._replace(users=min(row.users, _MAX_INTEGER))
+        row = row._replace(users=min(row.users, MAX_INTEGER))
         self._db.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def put_target(self, row: TargetRow) -> None:
@@ -216,58 +129,6 @@ class Store(StoreReader):
     def put_controller_memory(self, second: int, memory_bytes: int) -> None:
         """Keep what the controller's own process uses in one second."""
         self._db.execute("INSERT OR REPLACE INTO controller VALUES (?, ?)", (second, memory_bytes))
-
-    def put_samples(self, samples: Iterable[tuple[str, int, Reading]]) -> None:
-        """Keep readings, each with its node and second; of two in one second the later stays."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    second,
-                    self._node(node),
-                    reading.cpu_percent,
-                    reading.memory_percent,
-                    reading.memory_used_bytes,
-                    reading.load_1min,
-                    reading.temperature_c,
-                    reading.frequency_hz,
-                    reading.fan_rpm,
-                    reading.fan_step,
-                    reading.conditions,
-                    reading.conditions_lately,
-                    reading.conditions_since_start,
-                    reading.network_received_bytes,
-                    reading.network_sent_bytes,
-                    reading.disk_read_bytes,
-                    reading.disk_written_bytes,
-                )
-                for node, second, reading in samples
-            ),
-        )
-
-    def put_fitness(self, rows: Iterable[FitnessRow]) -> None:
-        """Keep how fit nodes were."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO fitness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    row.second,
-                    self._node(row.node),
-                    row.worker,
-                    row.lag_max_ms,
-                    row.worker_cpu_percent,
-                    min(row.requests, _MAX_INTEGER),
-                    None if row.users is None else min(row.users, _MAX_INTEGER),
-                    row.unfit,
-                    row.lag,
-                    *(
-                        min(n, _MAX_INTEGER)
-                        for n in (row.userspace_timed, row.in_flight, row.local_errors, row.exceptions)
-                    ),
-                )
-                for row in rows
-            ),
-        )
 
     def put_node_rows(self, rows: Iterable[NodeRow]) -> None:
         """Keep the latest state of nodes."""
@@ -359,10 +220,3 @@ class Store(StoreReader):
             " ON CONFLICT DO UPDATE SET count = count + excluded.count, first_s = min(first_s, excluded.first_s)",
             row,
         )
-
-    def _node(self, name: str) -> int:
-        number = self._nodes.get(name)
-        if number is None:
-            number = self._db.execute("INSERT INTO nodes (name) VALUES (?) RETURNING id", (name,)).fetchone()[0]
-            self._nodes[name] = number
-        return number

@@ -98,10 +98,26 @@ class Window:
         if self.length_s is not None:
             self._slide(second_s, second)
 
-    def _count_users(self, second: Second, sign: int) -> None:
+    def add_span(self, second_s: int, span_s: int, second: Second) -> None:
+        """Add the next `span_s` seconds, of which `second` is all together: its users are added up. Only without a length.
+
+        Raises ValueError for a span that isn't later than the last second.
+        """
+        if self._last_s is not None and second_s <= self._last_s:
+            raise ValueError(f"second {second_s} after second {self._last_s}")
+        self._last_s = second_s + span_s - 1
+        self.seconds += span_s
+        self.exceptions += second.exceptions
+        self.waiting = second.waiting
+        self._count_users(second, 1, span_s)
+        self._count_arrivals(second, 1)
+        if second.tally is not None:
+            self.tally.merge(second.tally)
+
+    def _count_users(self, second: Second, sign: int, seconds: int = 1) -> None:
         if second.users is not None:
             self.user_seconds += sign * second.users
-            self.seconds_with_users += sign
+            self.seconds_with_users += sign * seconds
             self.total_with_users += 0 if second.tally is None else sign * second.tally.total
 
     def _count_arrivals(self, second: Second, sign: int) -> None:

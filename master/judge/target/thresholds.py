@@ -18,6 +18,7 @@ from master.judge.target.metrics import measure, measure_answered
 from master.scenario.rules import Endpoint, Threshold
 from master.scenario.suggest import did_you_mean
 from master.scenario.units import format_duration, rounded
+from master.store.thinned.parts import WindowState
 from worker.load.histogram import EndpointStats, Histogram
 
 _NONE_UNJUDGED: Mapping[Endpoint, Mapping[str, int]] = {}
@@ -104,6 +105,8 @@ class _Rule:
     """When the first of these began of which it is not known that it keeps the rule."""
     unknown_windows: int = 0
     """How many such windows there are."""
+    lost: bool = False
+    """Whether nothing is known of the windows of seconds that are kept no more one by one."""
 
     def add_window(self) -> None:
         """Measure the window that has just become complete."""
@@ -155,6 +158,9 @@ class _Rule:
             self._note_unknown()
 
 
+_STATE = tuple(name for name in WindowState.__struct_fields__ if name != "rule")
+
+
 class Judge:
     """Judges `thresholds` as the seconds of a run come in."""
 
@@ -179,11 +185,82 @@ class Judge:
 
     def add(self, judged: JudgedSecond) -> None:
         """Add one judged second. Seconds come in ascending order, each once and complete."""
-        tallies, waiting = judged.tallies, judged.waiting
         self.seconds += 1
-        self._requested.update(endpoint for endpoint, tally in tallies.items() if tally.total)
-        self._requested.update(waiting)
-        of = {
+        self._note_requested(judged)
+        of = self._seconds_of(judged)
+        for endpoint, counts in self._counts.items():
+            counts.add(of[endpoint])
+        for (endpoint, _), window in self._windows.items():
+            window.add(judged.second, of[endpoint])
+        for (endpoint, _), window in self._excluded.items():
+            window.add(judged.second, _excluded(judged, endpoint))
+        for rule in self._rules:
+            rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
+            if rule.threshold.window_s is not None:
+                rule.add_window()
+
+    def add_span(self, judged: JudgedSecond, span_s: int) -> None:
+        """Add `span_s` judged seconds from that of `judged` on, which is all of them together: users are added up.
+
+        Rules with a window learn nothing of them but whether there were requests: see `restore`.
+        """
+        self.seconds += span_s
+        self._note_requested(judged)
+        of = self._seconds_of(judged)
+        for endpoint, counts in self._counts.items():
+            counts.add(of[endpoint])
+        for (endpoint, length_s), window in self._windows.items():
+            if length_s is None:
+                window.add_span(judged.second, span_s, of[endpoint])
+        for (endpoint, length_s), window in self._excluded.items():
+            if length_s is None:
+                window.add_span(judged.second, span_s, _excluded(judged, endpoint))
+        for rule in self._rules:
+            rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
+
+    def restore(self, states: Iterable[WindowState], latest: Iterable[JudgedSecond]) -> None:
+        """Let rules with a window go on from what is known of seconds that are not added, the `latest` of which are there.
+
+        They are as long as the longest window, or all. A rule of which nothing is known is unknown for ever.
+        """
+        known = {state.rule: state for state in states}
+        for rule in self._rules:
+            if rule.threshold.window_s is None:
+                continue
+            state = known.get(rule.threshold.text)
+            rule.lost = state is None
+            for name in () if state is None else _STATE:
+                setattr(rule, name, getattr(state, name))
+        for judged in latest:
+            of = self._seconds_of(judged)
+            for (endpoint, length_s), window in self._windows.items():
+                if length_s is not None:
+                    window.add(judged.second, of[endpoint])
+            for (endpoint, length_s), window in self._excluded.items():
+                if length_s is not None:
+                    window.add(judged.second, _excluded(judged, endpoint))
+
+    @property
+    def longest_window_s(self) -> int:
+        """The longest window of any rule; 0 where none has one."""
+        return max((rule.threshold.window_s or 0 for rule in self._rules), default=0)
+
+    def states(self) -> list[WindowState]:
+        """What is known of the rules with a window."""
+        return [
+            WindowState(rule.threshold.text, **{name: getattr(rule, name) for name in _STATE})
+            for rule in self._rules
+            if rule.threshold.window_s is not None and not rule.lost
+        ]
+
+    def _note_requested(self, judged: JudgedSecond) -> None:
+        self._requested.update(endpoint for endpoint, tally in judged.tallies.items() if tally.total)
+        self._requested.update(judged.waiting)
+
+    def _seconds_of(self, judged: JudgedSecond) -> dict[Endpoint | None, Second]:
+        """What it is to the rules on each endpoint, and to those on all of them."""
+        tallies, waiting = judged.tallies, judged.waiting
+        return {
             endpoint: Second(
                 EndpointStats.merged(tallies.values()),
                 judged.users,
@@ -195,18 +272,6 @@ class Judge:
             else Second(tallies.get(endpoint), judged.users, judged.exceptions, waiting.get(endpoint))
             for endpoint in self._counts
         }
-        for endpoint, counts in self._counts.items():
-            counts.add(of[endpoint])
-        for (endpoint, _), window in self._windows.items():
-            window.add(judged.second, of[endpoint])
-        for (endpoint, _), window in self._excluded.items():
-            excluded = judged.excluded
-            tally = EndpointStats.merged(excluded.values()) if endpoint is None else excluded.get(endpoint)
-            window.add(judged.second, Second(tally))
-        for rule in self._rules:
-            rule.longest_ms = max(rule.longest_ms, rule.window.tally.histogram.max_ms)
-            if rule.threshold.window_s is not None:
-                rule.add_window()
 
     def add_unjudged(self, exceptions: int) -> None:
         """Exceptions of seconds that are not judged, in a ramp say: a rule without a window counts those of the whole run."""
@@ -222,7 +287,8 @@ class Judge:
         found = []
         for rule in self._rules:
             try:
-                found.append(self._outcome(rule, unjudged))
+                lost = "since its windows of thinned seconds were never judged"
+                found.append(unknown_outcome(rule.threshold, lost) if rule.lost else self._outcome(rule, unjudged))
             except Exception as error:  # noqa: BLE001  # whatever it is: the others are worth having
                 found.append(unknown_outcome(rule.threshold, fault_text(error)))
         return found
@@ -291,6 +357,12 @@ class Judge:
             return f"no request of {asked} in the steady part; {counts}"
         names = [" ".join(each) for each in {*self._requested, *unjudged}]
         return f"{asked} was never requested{did_you_mean(asked, sorted(names))}"
+
+
+def _excluded(judged: JudgedSecond, endpoint: Endpoint | None) -> Second:
+    """The excluded latencies of a second, of an endpoint or of all."""
+    excluded = judged.excluded
+    return Second(EndpointStats.merged(excluded.values()) if endpoint is None else excluded.get(endpoint))
 
 
 def _hidden_text(rule: _Rule) -> str:

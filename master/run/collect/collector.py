@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -55,6 +55,13 @@ class ArrivalDealing(Protocol):
         """Send what was worked out, now that it is stored that it was dealt."""
 
 
+class ThinsSeconds(Protocol):
+    """Thins seconds that are long past, a little each second."""
+
+    def tick(self, offset_s: float, steady: Sequence[tuple[float, float]]) -> None:
+        """Go on a little, right after a commit; `steady` are the spans in which seconds are judged, in seconds of the run."""
+
+
 class Collector:
     """Receives what agents and workers send (it is the FleetMaster's Listener), second by second.
 
@@ -87,6 +94,8 @@ class Collector:
         """Who deals arrivals while there are any to deal."""
         self.on_event: Callable[[float, str, str | None, str], None] | None = None
         """Called with each event: when in seconds of the run, its kind, the node, the detail."""
+        self.thinning: ThinsSeconds | None = None
+        """What makes run.db smaller while the run is on."""
         self._store = store
         self._registry = registry
         self._end_run = end_run
@@ -351,6 +360,8 @@ class Collector:
         self.agents.request_clocks()
         if self.agents.logs is not None:
             self.agents.logs.write()
+        if self.thinning is not None and self.began and not self.broken_off:
+            self.thinning.tick(self.offset_s(), self.timeline.steady.spans)
 
     def _note_offered(self) -> None:
         second = int(self.offset_s())

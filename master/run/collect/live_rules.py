@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from master.judge.seconds.second_facts import SecondFacts
+from master.judge.seconds.stored_seconds import StoredSpan
+from master.judge.target.stored_windows import restore_windows
 from master.judge.target.thresholds import Judge, ThresholdOutcome
 from master.scenario.rules import Threshold
+from master.store import StoreReader
 
 
 class LiveRules:
@@ -27,6 +30,17 @@ class LiveRules:
             return
         self.exceptions += judged.exceptions
         self._judge.add(judged)
+
+    def add_past_span(self, span: StoredSpan, steady: Container[int]) -> None:
+        """As `add_past`, of seconds that are thinned; rules with a window are told of them by `restore`."""
+        judged = span.facts.judged(span.second, steady)
+        if judged is not None:
+            self.exceptions += judged.exceptions
+            self._judge.add_span(judged, span.span_s)
+
+    def restore(self, store: StoreReader, steady: Container[int]) -> None:
+        """Let the rules with a window go on behind the seconds that are thinned."""
+        restore_windows(store, self._judge, steady)
 
     def add(self, second: int, facts: SecondFacts, steady: Container[int]) -> None:
         """Add the next complete second, and see whether a rule is broken now."""

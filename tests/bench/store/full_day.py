@@ -7,12 +7,15 @@ as it stands after its checks, since a day of encoded reports would take as long
 from __future__ import annotations
 
 import math
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import gevent
 from locust import __version__ as locust_version
 from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
@@ -22,8 +25,11 @@ from master.judge.result import Result
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.second_facts import WorkerFacts
 from master.report.files import write_outcome
+from master.run.collect.live_rules import LiveRules
 from master.run.collect.resume import resume_fitness, resume_seconds
 from master.run.directory import RunDirectory
+from master.run.processes.thinning_process import ThinningProcess
+from master.run.thinning import Thinning
 from master.scenario import Stage, parse_threshold
 from master.store import CONTROLLER, ErrorRow, FitnessRow
 from worker.load.histogram import EndpointStats, Histogram
@@ -53,8 +59,11 @@ _WELL, _THROTTLED = pack_flags(0), pack_flags(THROTTLED)
 class FullDay(PlayedRun):
     """A run of so many hours in one hold. A context manager, as PlayedRun."""
 
-    def __init__(self, directory: Path, *, nodes: int, endpoints: int, hours: int) -> None:
-        """`directory` exists, and becomes a run directory."""
+    def __init__(self, directory: Path, *, nodes: int, endpoints: int, hours: int, thins: bool = True) -> None:
+        """`directory` exists, and becomes a run directory. With `thins` seconds that are long past are thinned, as in a run."""
+        self._thins = thins
+        self.thinning: Thinning | None = None
+        self._process: ThinningProcess | None = None
         self.directory = RunDirectory(directory)
         super().__init__(
             self.directory.database,
@@ -75,14 +84,31 @@ class FullDay(PlayedRun):
         self._node_state = [_NodeState(Random(number), number, nodes) for number in range(nodes)]
         self._controller_state = _NodeState(Random(-1), 1, nodes)
 
-    def second(self) -> None:
-        """A second passes: all that was reported of it comes, and the controller writes it."""
+    def _start_thinning(self) -> ThinningProcess:
+        log = self.directory.path / "thinning.log"
+        rules = [rule.text for rule in self._scenario.thresholds]
+        self._process = ThinningProcess(self.directory.database, rules, log)
+        return self._process
+
+    def wait(self) -> None:
+        """Until the process that thins has answered: it has a whole second of real time for what comes in one of the played."""
+        while self._process is not None and self.thinning is not None and self.thinning.waits and self._process.busy:
+            gevent.sleep(0.001)
+
+    def second(self) -> float:
+        """A second passes: all that was reported of it comes, and the controller writes it. Returns the CPU seconds that writing took."""
         self._due_s += 1.0
         self.now_s = self._due_s
+        if self.collector.thinning is None and self._thins:
+            self.thinning = self.collector.thinning = Thinning(
+                self.store, self._scenario.thresholds, self._start_thinning, lambda text: sys.stderr.write(f"{text}\n")
+            )
         second = int(self.collector.offset_s()) - REPORTED_AFTER_S
         if second >= 0:
             self.measure(second)
+        began_s = time.process_time()
         self.collector.tick(len(self.nodes) * 2, lambda _worker, _number: None)
+        return time.process_time() - began_s
 
     def measure(self, second: int) -> None:
         """Hand the Collector what was measured in a second."""
@@ -121,10 +147,12 @@ class FullDay(PlayedRun):
     def finish(self) -> Result:
         """The load ends: judge the run, and write its files."""
         collector = self.collector
+        if self.thinning is not None:
+            self.thinning.stop()
         collector.load_ended(None)
         collector.end()
         collector.fitness, received = resume_fitness(self.store, collector.timeline.steady)
-        resume_seconds(self.store, collector.timeline.steady, collector.fitness, collector._rules, 0)
+        resume_seconds(self.store, collector.timeline.steady, collector.fitness, LiveRules(()), 0)
         collector.samples._received.update(received)
         collector.samples._fitness = collector.fitness
         collector.samples.count_missing()
