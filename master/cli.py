@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from master.audit import command as audit_command
-from master.commands import compare, logs, nodes, report, resume, run, soak
+from master.commands import compare, logs, nodes, report, resume, run, serve, soak
 from master.commands.output import print_error
 from master.commands.run_options.command import ProjectCommand
 from master.commands.stored import export, trend
@@ -85,6 +85,7 @@ app.command(name="run", cls=ProjectCommand, epilog=run.EPILOG, context_settings=
 app.command(name="resume", epilog=resume.EPILOG)(resume.resume)
 app.command(name="report", epilog=report.EPILOG)(report.report)
 app.command(name="nodes", epilog=nodes.EPILOG)(nodes.nodes)
+app.command(name="serve", epilog=serve.EPILOG)(serve.serve)
 app.command(name="logs", epilog=logs.EPILOG)(logs.logs)
 app.command(name="compare", epilog=compare.EPILOG)(compare.compare)
 app.command(name="soak", epilog=soak.EPILOG)(soak.soak)

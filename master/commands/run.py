@@ -129,6 +129,16 @@ def run(
             help="Serve the run's metrics for Prometheus on this port of loopback; 0 takes a free one.",
         ),
     ] = None,
+    web: Annotated[
+        bool,
+        typer.Option(
+            "--web",
+            help="Show the run as a page in the browser while it is on; `piswarm serve` does so afterwards, too.",
+        ),
+    ] = False,
+    web_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of loopback of that page; 0 takes a free one.")
+    ] = 9640,
     metrics_otlp: Annotated[
         str | None,
         typer.Option(
@@ -151,6 +161,12 @@ def run(
             help='Add the outcome in Markdown to the end of this file, for CI pages: "$GITHUB_STEP_SUMMARY".',
         ),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", allow_from_autoenv=False, help="Only say whether all of this could be started; start nothing."
+        ),
+    ] = False,
     require: Annotated[
         list[str] | None,
         typer.Option(
@@ -239,6 +255,9 @@ def run(
         planned, unjudged = plan_baseline(baseline, read.scenario, simulated=roster is None)
         warnings = [*read.warnings, *unjudged]
         warn(warnings)
+        if check:
+            show_lines([f"{read.scenario.name} can be started"])
+            return
         plan = RunPlan(
             scenario=planned,
             out=out,
@@ -248,6 +267,7 @@ def run(
             separate_processes=separate,
             roster=roster,
             metrics_port=metrics_port,
+            web_port=web_port if web else None,
             metrics_otlp=metrics_otlp,
             variables=read.variables,
             services=required,

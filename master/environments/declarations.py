@@ -110,6 +110,8 @@ class RunVariables(Variables):
     metrics_port: Whole | None = _variable(
         None, "port of loopback with the run's metrics for Prometheus; 0 is a free one", ge=0, le=65_535
     )
+    web: Literal["true", "false"] = _variable("false", "whether a page in the browser shows the run")
+    web_port: Whole = _variable("9640", "port of loopback of that page; 0 is a free one", ge=0, le=65_535)
     metrics_otlp: Text | None = _variable(None, "base URL of the OpenTelemetry collector that gets them")
     summary: Text | None = _variable(None, "file to the end of which the outcome is added in Markdown")
     separate: Literal["true", "false"] = _variable("false", "whether each simulated node has processes of its own")

@@ -37,6 +37,8 @@ class Interim(msgspec.Struct, frozen=True):
     """Which thresholds and checks are broken so far; empty while none is."""
     thresholds: list[InterimRule]
     validity: list[InterimRule]
+    left_s: float | None = None
+    """How long the load will be on still, by plan; null where only its shape knows."""
 
 
 def interim_of(

@@ -16,7 +16,7 @@ import msgspec
 
 from master.errors import InputError
 from master.nodes.now import FleetNow, NodeNow
-from master.store import CHECKPOINT_KEY, CONTROLLER, LatestSample, StoreReader, unreadable
+from master.store import CHECKPOINT_KEY, CONTROLLER, RACKS_KEY, LatestSample, StoreReader, unreadable
 from worker.telemetry import conditions
 
 LATELY_S, LOOK_BACK_S = 10, 300
@@ -65,9 +65,11 @@ def _read(reader: StoreReader, name: str, now_wall_s: float) -> FleetNow:
         now_s = written_s if verdict else max(written_s, now_wall_s - float(checkpoint["began_wall_s"]))
         offset_s, silent_s = round(now_s, 1), None if verdict else round(now_s - written_s, 1)
     nodes = []
+    racks = cast("Any", reader.meta(RACKS_KEY)) or {}
     for row in rows:
         node = NodeNow(
             node=row.name,
+            rack=racks.get(row.name),
             state=row.state,
             wall_offset_s=row.wall_offset_s,
             capacity=row.capacity,

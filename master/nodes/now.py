@@ -17,6 +17,8 @@ class NodeNow(msgspec.Struct, kw_only=True):
     """One node. None is unknown, which is neither zero nor well."""
 
     node: str
+    rack: str | None = None
+    """The inventory's group that says where it is."""
     state: str | None = None
     simulated: bool | None = None
     model: str | None = None

@@ -238,6 +238,8 @@ class _Execution:
         """
         if self._prepared.metrics is not None:
             self._view.show_step(f"metrics on {self._prepared.metrics.url}")
+        if self._prepared.page is not None:
+            self._view.show_step(f"shown on {self._prepared.page}")
         for warning in self._machine_warnings:
             self._view.warn(warning)
         adopted = self._processes.adopt(self._prepared.access.started)

@@ -60,14 +60,14 @@ class StoreReader(PackedReader):
         """Answer all further queries from the state of this moment, whatever is written meanwhile."""
         self._db.execute("BEGIN")
 
-    def requests(self) -> Iterator[RequestRow]:
-        """What was finished at every endpoint, in order of time.
+    def requests(self, from_s: int = FIRST_S) -> Iterator[RequestRow]:
+        """What was finished at every endpoint, in order of time, in spans that begin at `from_s` or later.
 
         A damaged histogram costs the latencies in it, not the counts beside it; it is noted in `damaged`.
         """
         before = self._thinned_before()
-        yield from self._requests("request_spans", "span_s", FIRST_S, LAST_S)
-        yield from self._requests("requests", "1", before, LAST_S)
+        yield from self._requests("request_spans", "span_s", from_s, LAST_S)
+        yield from self._requests("requests", "1", max(before, from_s), LAST_S)
 
     def span_extents(self) -> Iterator[tuple[int, int]]:
         """The spans of thinned requests and arrivals, as first second and length, in order of time."""
@@ -106,15 +106,15 @@ class StoreReader(PackedReader):
                 )
             yield RequestRow(second, (method, name), found, bool(fit), length_s)
 
-    def arrivals(self) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
-        """Arrivals of the open model, in order of time: second, user class, tally, and whether the workers were fit.
+    def arrivals(self, from_s: int = FIRST_S) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
+        """Arrivals of the open model, in order of time: second, user class, tally, and whether the workers were fit; from `from_s` on.
 
         The second is the first of a span where they are thinned, as in `requests`. A damaged histogram costs its lateness, not the counts
         beside it; it is noted in `damaged_lateness`.
         """
         before = self._thinned_before()
-        yield from self._arrivals("arrival_spans", FIRST_S, LAST_S)
-        yield from self._arrivals("arrivals", before, LAST_S)
+        yield from self._arrivals("arrival_spans", from_s, LAST_S)
+        yield from self._arrivals("arrivals", max(before, from_s), LAST_S)
 
     def arrivals_by_second(self, start_s: int, end_s: int) -> Iterator[tuple[int, str, ArrivalTally, bool]]:
         """As `arrivals`, of the seconds from `start_s` to before `end_s` that are kept one by one, whether they are thinned or not."""

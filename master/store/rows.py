@@ -16,6 +16,9 @@ ERROR_SPAN_S = 10
 """Errors over time are counted in spans of so many seconds from the start of the run: short enough to see beside which event they
 began, and with the 100 kinds that are kept apart 9 MB a day at most."""
 
+RACKS_KEY = "racks"
+"""The key in `meta` of the inventory's group, by node, that says where the node is."""
+
 
 class SecondRow(NamedTuple):
     """The state of the run in one second."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from master.data.handout import RowsHandout
 from master.data.table_file import TableFile
@@ -380,7 +381,9 @@ class Collector:
         """Keep how the run stands, for those who watch it."""
         nodes = self._scenario.nodes
         validity = check(self._scenario.validity, self.fitness, nodes.expect, nodes.min, name_nodes=False)
-        self.interim = interim_of(self.seconds.complete_before, self._rules.judged_s, self._rules.outcomes(), validity)
+        found = interim_of(self.seconds.complete_before, self._rules.judged_s, self._rules.outcomes(), validity)
+        left_s = self.progress.at(self.offset_s()).left_s
+        self.interim = replace(found, left_s=left_s if math.isfinite(left_s) else None)
         self._store.put_meta(INTERIM_KEY, msgspec.to_builtins(self.interim))
 
     def flush(self) -> None:

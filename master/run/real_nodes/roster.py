@@ -27,6 +27,8 @@ class RosterNode(msgspec.Struct, frozen=True):
     """None: one for each core."""
     weight: float | None = None
     """Capacity in cores of a Raspberry Pi 4 at full clock; None: as the node has measured."""
+    rack: str | None = None
+    """The inventory's group that says where it is, to group it by; None: no group but those that piswarm knows."""
 
 
 class Roster(msgspec.Struct, frozen=True):
@@ -93,8 +95,17 @@ def read_roster(inventory: Path, limit: str | None, state: Path) -> Roster:
             f"{listed(strangers, _SHOWN)} not enrolled: {state} has no key of {'it' if len(strangers) == 1 else 'them'}",
             hint="Run fab enroll and fab deploy-workers, or leave them out with --limit.",
         )
-    members = [RosterNode(found.name, enrolled[found.name], found.workers, found.weight) for found in hosts]
+    members = [
+        RosterNode(found.name, enrolled[found.name], found.workers, found.weight, rack_of(found.groups))
+        for found in hosts
+    ]
     return Roster(members, host.strip("[]"), int(port), str(state.resolve()))
+
+
+def rack_of(groups: Sequence[str]) -> str | None:
+    """Of a host's groups the one that names its rack: `rack…` before others; those that piswarm knows say nothing of the place."""
+    others = sorted(set(groups) - {GROUP, "controller", "ungrouped"})
+    return next((name for name in others if name.startswith("rack")), others[0] if others else None)
 
 
 def assignments(

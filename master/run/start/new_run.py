@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from master.analysis.compare.files import BASELINE_KEY
 from master.data.tables import close_tables, open_tables
@@ -27,9 +28,11 @@ from master.run.shutdown import Shutdown
 from master.run.start.prepared_run import LOOPBACK, PreparedRun, RunKeys, open_port
 from master.scenario import EMBEDDED, Scenario
 from master.services.required import RequiredServices
-from master.store import CONTROLLER, Store
+from master.store import CONTROLLER, RACKS_KEY, Store
 from master.web.metrics.otlp.orders import MODULE, PushOrders
 from master.web.metrics.server import MetricsServer
+from master.web.serve import orders as page_orders
+from master.web.serve.orders import PageOrders
 from worker.atomic_write import atomic_write_public
 from worker.users.lucid.accounts import PASSWORD_VARIABLE
 from worker.wire.curve import new_keys
@@ -52,6 +55,8 @@ class RunPlan:
     roster: Roster | None = None
     metrics_port: int | None = None
     """Port of loopback that serves the run's metrics to Prometheus; None for none."""
+    web_port: int | None = None
+    """Port of loopback with a page that shows the run; None for none."""
     metrics_otlp: str | None = None
     """Base URL of an OpenTelemetry collector that gets them; None for none."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +91,7 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
             push = PushOrders(metrics.url, plan.metrics_otlp, directory.path.name)
             sender = Child("metrics", MODULE, log=directory.logs / "metrics-otlp.log", orders=push)
             shutdown.add("ending the sender of metrics", lambda: sender.stop(0))
+        page = None if plan.web_port is None else _start_page(plan.web_port, directory, shutdown)
         packed = None if files is None else pack(files, directory.project)
         store = _create_store(plan, directory, shutdown)
     except InputError:
@@ -113,7 +119,22 @@ def prepare_new(plan: RunPlan, shutdown: Shutdown) -> PreparedRun:
         tables=tables,
         services=plan.services,
         receivers=receivers,
+        page=page,
     )
+
+
+def _start_page(port: int, directory: RunDirectory, shutdown: Shutdown) -> str:
+    """Start the page that shows the run; its URL. Raises InputError where it can't listen."""
+    orders = PageOrders(str(directory.path.parent), port)
+    child = Child("web", page_orders.MODULE, log=directory.logs / "web.log", orders=orders, pipe_stdout=True)
+    shutdown.add("ending the page", lambda: child.stop(0))
+    said = child.read_line().strip()
+    if not said.startswith("http"):
+        raise InputError(
+            said or f"the page did not start: {child.describe_end()}",
+            hint="Choose another --web-port; 0 takes a free one.",
+        )
+    return f"{said}/runs/{quote(directory.path.name)}"
 
 
 def _files_to_fetch(plan: RunPlan) -> list[ProjectFile] | None:
@@ -170,5 +191,9 @@ def _create_store(plan: RunPlan, directory: RunDirectory, shutdown: Shutdown) ->
         store.put_meta(SOURCES_KEY, sources_seen(plan.scenario.project, plan.project.facts))
     if plan.baseline is not None:
         store.put_meta(BASELINE_KEY, str(plan.baseline.resolve()))
+    if plan.roster is not None:
+        store.put_meta(
+            RACKS_KEY, {member.name: member.rack for member in plan.roster.members if member.rack is not None}
+        )
     store.commit()
     return store

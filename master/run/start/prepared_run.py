@@ -70,6 +70,8 @@ class PreparedRun:
     """The files of the scenario's data, checked."""
     services: RequiredServices | None = None
     """What the scenario requires; None where that is nothing."""
+    page: str | None = None
+    """URL of the page that shows the run; None without one."""
     receivers: Sequence[Receiver] = ()
     """Who is told of the run by its hooks."""
     checkpoint: Checkpoint | None = None

@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gevent
 from gevent import socket
 from gevent.lock import Semaphore
 from gevent.pywsgi import WSGIHandler, WSGIServer
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from master.errors import InputError
-from master.web.metrics.families import families
 from master.web.metrics.state import LiveState
+from master.web.metrics.text import CONTENT_TYPE, page_parts
 
 HOST = "127.0.0.1"
 MAX_CONNECTIONS = 16
@@ -71,7 +70,7 @@ class MetricsServer:
             return _text(start_closing, "421 Misdirected Request", b"Ask for localhost or 127.0.0.1.\n")
         match environ["REQUEST_METHOD"], environ["PATH_INFO"]:
             case "GET", "/metrics":
-                return _text(start_closing, "200 OK", self._metrics(), CONTENT_TYPE_PLAIN_0_0_4)
+                return _text(start_closing, "200 OK", self._metrics(), CONTENT_TYPE)
             case "GET", "/health":
                 return _text(start_closing, "200 OK", b'{"status":"ok"}\n', "application/json")
             case _, "/metrics" | "/health":
@@ -84,8 +83,8 @@ class MetricsServer:
             state = self._state
             if self._page is None or self._page[0] is not state:
                 parts = []
-                for family in families(state):
-                    parts.append(generate_latest(_Family(family)))
+                for part in page_parts(state):
+                    parts.append(part)
                     gevent.sleep(0)
                 self._page = (state, b"".join(parts))
             return self._page[1]
@@ -120,13 +119,3 @@ class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent is untyped here
 
     def log_error(self, msg: str, *args: object) -> None:
         pass  # what a stranger sends is no news
-
-
-class _Family:
-    """One family as a registry of its own, so that a page can be made family by family."""
-
-    def __init__(self, family: Any) -> None:
-        self._family = family
-
-    def collect(self) -> Iterator[Any]:
-        yield self._family

@@ -59,6 +59,8 @@ RUN = {
     "LISTEN": ("127.0.0.9", "127.0.0.9"),
     "PORT": ("9001", 9001),
     "METRICS_PORT": ("9002", 9002),
+    "WEB": ("true", True),
+    "WEB_PORT": ("9003", 9003),
     "METRICS_OTLP": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
     "SUMMARY": ("summary.md", Path("summary.md")),
     "SEPARATE": ("true", True),
@@ -105,6 +107,7 @@ def test_the_declared_variables_are_those_that_are_read() -> None:
     named = {f"PISWARM_RUN_{name.upper()}" for name in options_of_run()} - {
         "PISWARM_RUN_SCENARIO",
         "PISWARM_RUN_HOST",
+        "PISWARM_RUN_CHECK",  # nothing that a place could ask for
         "PISWARM_RUN_LOCUSTFILE",  # of Locust's names, which have variables of Locust's
     }
     assert named == {each.name for each in of_group("run")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
@@ -13,8 +12,8 @@ from gevent import socket as green
 from prometheus_client.parser import text_string_to_metric_families
 
 from master.errors import InputError
-from master.web.metrics import families
 from master.web.metrics import server as metrics
+from master.web.metrics import text
 from master.web.metrics.server import MAX_CONNECTIONS, MetricsServer
 from master.web.metrics.state import LiveState
 
@@ -74,11 +73,11 @@ def test_many_lookers_have_the_page_made_once(server: MetricsServer, monkeypatch
     """However many ask for the page of one second, the run pays for making it once."""
     made: list[LiveState] = []
 
-    def counted(state: LiveState) -> Iterator[Any]:
+    def counted(state: LiveState) -> Iterator[bytes]:
         made.append(state)
-        yield from families.families(state)
+        yield from text.page_parts(state)
 
-    monkeypatch.setattr(metrics, "families", counted)
+    monkeypatch.setattr(metrics, "page_parts", counted)
     lookers = [gevent.spawn(scrape, server) for _ in range(8)]
     with gevent.Timeout(20):
         gevent.joinall(lookers, raise_error=True)

@@ -1,0 +1,1 @@
+"""The page's JSON: `runs` reads, `control` starts and stops, `access` signs in."""

@@ -1,0 +1,52 @@
+"""The process: uvicorn around the application, until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from master.errors import InputError
+from master.web.serve.app import create_app
+from master.web.serve.settings import ServeSettings
+
+MAX_CONNECTIONS = 300
+IDLE_S = 15
+END_S = 3
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises InputError where the address can't be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(MAX_CONNECTIONS)  # who comes before the application is there waits for it
+    except OSError as error:
+        raise InputError(
+            f"{host} port {port} can't be had: {error.strerror}", hint="Choose another --port; 0 takes a free one."
+        ) from None
+    return listener
+
+
+def serve(settings: ServeSettings, listener: socket.socket, certificate: Path | None, key: Path | None) -> None:
+    """Serve until SIGINT or SIGTERM. Runs that were started go on."""
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=END_S,
+        h11_max_incomplete_event_size=16 << 10,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
