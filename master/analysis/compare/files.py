@@ -35,7 +35,10 @@ def compare_with_baseline(result: Result, store: StoreReader, scenario: Scenario
     baseline = store.meta(BASELINE_KEY)
     if not isinstance(baseline, str):
         return None
-    run = ComparedSide(result, _keys(scenario), store.nodes(), read_cells(store))
+    # As it was written when the run began: one that is judged again does not ask for the files that its scenario names.
+    written = store.meta("scenario")
+    keys = _keys_in(written) if isinstance(written, str) else _keys(scenario)
+    run = ComparedSide(result, keys, store.nodes(), read_cells(store))
     return compare(_side(Path(baseline)), run)
 
 
@@ -68,5 +71,9 @@ def _side(path: Path) -> ComparedSide:
 
 
 def _keys(scenario: Scenario) -> Keys:
-    keys: Any = parse_document(scenario.to_yaml(), Path("scenario.yml")).data
+    return _keys_in(scenario.to_yaml())
+
+
+def _keys_in(text: str) -> Keys:
+    keys: Any = parse_document(text, Path("scenario.yml")).data
     return keys if isinstance(keys, dict) else {}
