@@ -6,12 +6,11 @@ Whatever was measured, and whatever is wrong in what works it out, a run ends wi
 from __future__ import annotations
 
 import sqlite3
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from master.errors import InputError
+from worker.code_place import in_brackets, place_of_error
 
 T = TypeVar("T")
 
@@ -23,9 +22,7 @@ def fault_text(error: Exception) -> str:
         return f"run.db can't be read: {said}"
     if isinstance(error, InputError):
         return error.message  # a file that was there when the run began
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"a fault of piswarm's own: {said}{where}"
+    return f"a fault of piswarm's own: {said}{in_brackets(place_of_error(error))}"
 
 
 class Faults:

@@ -8,13 +8,13 @@ in whose greenlets it happens; listeners that are there when a worker begins (si
 
 from __future__ import annotations
 
-import traceback
 from typing import Any
 
 import gevent
 import locust
 from locust.event import EventHook, Events
 
+from worker.code_place import in_brackets, place_of_error
 from worker.load.recorder import Recorder
 from worker.load.request_event import RequestEvent
 from worker.load.user_exceptions import MAX_LENGTH, message_of
@@ -50,7 +50,9 @@ class WorkerEvents(Events):
 
     def note_failure(self, event: str, error: BaseException) -> None:
         """Note that a listener of `event` has raised `error`."""
-        message = printable(f"{type(error).__name__}: {message_of(error)[:MAX_LENGTH]}{_place(error)}")
+        message = printable(
+            f"{type(error).__name__}: {message_of(error)[:MAX_LENGTH]}{in_brackets(place_of_error(error))}"
+        )
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(message)
         self._recorder.note_exception(f"listener of {event}", error, error.__traceback__)
@@ -110,9 +112,3 @@ def _current_events() -> WorkerEvents | None:
     tree = getattr(gevent.getcurrent(), "spawn_tree_locals", None) or {}
     found: WorkerEvents | None = tree.get(_TREE_KEY, _workers[0] if _workers else None)
     return found
-
-
-def _place(error: BaseException) -> str:
-    """The place where it was raised, as ` (locustfile.py:12)`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""

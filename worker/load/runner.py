@@ -10,7 +10,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import gevent
@@ -23,6 +22,7 @@ from locust.rpc import Message
 from locust.rpc.zmqrpc import BaseSocket
 from locust.runners import STATE_INIT
 
+from worker.code_place import in_brackets, place_of_call
 from worker.load.arrivals.dealt import DealtArrivals
 from worker.load.arrivals.timer import ArrivalTimer
 from worker.load.life_signs import attached_to_report, fire_heartbeats, monitor_usage
@@ -244,12 +244,12 @@ class FleetWorker(UserRunner):
 
     def quit(self) -> None:
         """Locust's way to end the test: asks the controller to end the run, for all workers."""
-        place = _place(sys._getframe(1))  # noqa: SLF001  # who called
+        place = in_brackets(place_of_call(sys._getframe(1)))  # noqa: SLF001  # who called
         self.request_run_end(f"the locustfile called runner.quit(){place}", by_plan=True)
 
     def stop(self) -> None:
         """As `quit`: a run is not started again, unlike a test of Locust's."""
-        place = _place(sys._getframe(1))  # noqa: SLF001  # who called
+        place = in_brackets(place_of_call(sys._getframe(1)))  # noqa: SLF001  # who called
         self.request_run_end(f"the locustfile called runner.stop(){place}", by_plan=True)
 
     def _send_ready(self) -> None:
@@ -447,8 +447,3 @@ class FleetWorker(UserRunner):
 
     def monitor_cpu_and_memory(self) -> None:  # type: ignore[override]  # Locust's never returns
         """Does nothing: LoopLag measures the process, the agent the node."""
-
-
-def _place(frame: FrameType) -> str:
-    """The place of a call, as ` (locustfile.py:12)`."""
-    return f" ({frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"

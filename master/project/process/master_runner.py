@@ -15,6 +15,7 @@ from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerNode
 
 from master.project.process.messages import QuitAsked, RampAsked, ToWorkers
+from worker.code_place import in_brackets, place_of_call
 from worker.load.locustfile.attached_data import pack_data
 from worker.printable import printable
 
@@ -98,8 +99,7 @@ class ProjectMaster(MasterRunner):
     def _ask_to_end(self, call: str, caller: FrameType) -> None:
         if caller.f_code.co_filename.rpartition("/")[2] == "runners.py" and "locust" in caller.f_globals["__name__"]:
             return  # Locust's own listener of quitting
-        place = f"{caller.f_code.co_filename.rpartition('/')[2]}:{caller.f_lineno}"
-        self._send(QuitAsked(printable(f"the locustfile called runner.{call}() ({place})")))
+        self._send(QuitAsked(printable(f"the locustfile called runner.{call}(){in_brackets(place_of_call(caller))}")))
 
     def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
         """Send a message to a worker; to all of them where none is named. Raises TypeError or ValueError for what can't be sent."""
