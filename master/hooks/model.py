@@ -12,6 +12,7 @@ EVENTS = {
     "lost": "nodes are lost, leave, or are quarantined",
     "verdict": "the run is over, whatever it came to",
     "abort": "the run was aborted",
+    "drift": "the run is over, and something drifted",
 }
 """By name, what each one says."""
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,199})\}")

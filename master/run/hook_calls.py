@@ -54,6 +54,8 @@ class HookCalls:
         self._call("verdict", text, **facts)
         if result.verdict == "ABORTED":
             self._call("abort", text, **facts)
+        if result.soak is not None and result.soak.verdict == "drift":
+            self._call("drift", f"drift: {result.soak.reason}", **facts)
 
     def end(self) -> list[str]:
         """No further calls come: wait a little for the last. What went wrong with them, for the operator."""
