@@ -103,7 +103,8 @@ def change_points(
     drawn_in = _draw_in(original, noise)
     scaled = (drawn_in / noise).reshape(-1, 1)
     penalty = _PENALTY_PER_LOG * math.log(len(values))
-    edges = [0, *KernelCPD(kernel="linear", min_size=min_stretch(len(values))).fit(scaled).predict(pen=penalty)]
+    detector = KernelCPD(kernel="linear", min_size=min_stretch(len(values))).fit(scaled)
+    edges = [0, *map(int, detector.predict(pen=penalty))]
     steps = []
     while len(edges) > 2:
         step = _tested(original, drawn_in, edges, min_noise, matters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.console import Console
 from master.commands.output import LOG_WIDTH
 from master.errors import InputError
 from worker import streams
+
+if TYPE_CHECKING:
+    from master.analysis.trend.document import Trend
 
 EPILOG = (
     "Example: [bold]piswarm trend runs --html trend.html[/bold]\n\n"
@@ -51,16 +54,16 @@ def trend(
 ) -> None:
     """Show every metric of every endpoint over runs in order of time, and from which run on it changed for good."""
     from master.analysis.trend.trend import trend_of  # noqa: PLC0415
+    from master.commands.progress import Progress  # noqa: PLC0415
     from master.commands.stored.floors import parse_floors  # noqa: PLC0415
 
-    found = trend_of(runs, parse_floors(floor, latency_floor, error_floor), like)
-    if html is not None:
-        from master.report.trend.page import write_page  # noqa: PLC0415
-
-        try:
-            write_page(found, html)
-        except OSError as error:
-            raise InputError(f"--html: {html} can't be written: {error.strerror}") from None
+    floors = parse_floors(floor, latency_floor, error_floor)
+    with Progress() as progress:
+        progress.step("reading the runs and looking for changes")
+        found = trend_of(runs, floors, like)
+        if html is not None:
+            progress.step("writing the page")
+            _write(found, html)
     if as_json:
         import msgspec  # noqa: PLC0415
 
@@ -72,3 +75,14 @@ def trend(
         print_trend(console if console.is_terminal else Console(width=LOG_WIDTH), found, everything=everything)
     if lost := streams.lost_output():
         raise InputError(f"standard output can't be written: {lost.strerror}", hint="What was asked for is incomplete.")
+
+
+def _write(found: Trend, html: Path) -> None:
+    from master.report.trend.page import write_page  # noqa: PLC0415
+
+    try:
+        write_page(found, html)
+    except OSError as error:
+        raise InputError(
+            f"--html: {html} can't be written: {error.strerror}", hint="Name a file in a directory that is there."
+        ) from None

@@ -15,7 +15,12 @@ from master.report.trend.words import changed_first, reason_text
 from worker.atomic_write import atomic_write_public
 
 MAX_ENDPOINTS = 200
-"""Endpoints with drawings of all their metrics; those that changed are all there."""
+"""Endpoints with drawings of all their metrics."""
+
+MAX_CHANGED = 100
+"""Drawings of what changed, the latest changes first."""
+MAX_NAMED_POINTS = 20_000
+"""Points below the endpoints that say of which run they are when they are pointed at: 3 MB; of more, only those that changed do."""
 
 
 def write_page(trend: Trend, path: Path) -> None:
@@ -36,7 +41,8 @@ def render(trend: Trend) -> str:
     environment.globals |= {"counted": formatting.counted, "number": formatting.number, "NOTHING": formatting.NOTHING}
     assert environment.loader is not None
     styles = [environment.loader.get_source(environment, name)[0] for name in ("report.css", "trend/trend.css")]
-    endpoints = _by_endpoint(trend)
+    endpoints, changed = _by_endpoint(trend), changed_first(trend)
+    shown = endpoints[:MAX_ENDPOINTS]
     used = [run for run in trend.runs if run.left_out is None]
     return environment.get_template(
         "trend/trend.html"
@@ -46,8 +52,10 @@ def render(trend: Trend) -> str:
         reason=reason_text(trend),
         first=used[0],
         last=used[-1],
-        changed=[drawing for series in changed_first(trend) if (drawing := drawing_of(trend, series))],
-        endpoints=endpoints[:MAX_ENDPOINTS],
+        changed=[drawing for series in changed[:MAX_CHANGED] if (drawing := drawing_of(trend, series))],
+        changed_left=len(changed) - MAX_CHANGED,
+        endpoints=shown,
+        names_shown=sum(len(one.points) for _, drawings in shown for one in drawings) <= MAX_NAMED_POINTS,
         endpoints_left=len(endpoints) - MAX_ENDPOINTS,
         left_out=[run for run in reversed(trend.runs) if run.left_out is not None],
         used=used[::-1],

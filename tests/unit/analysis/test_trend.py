@@ -13,8 +13,9 @@ import pytest
 from report_example import HOSTILE
 from trend_runs import put_run, put_runs, result_of
 
-from master.analysis.trend.document import Trend
-from master.analysis.trend.trend import trend_of
+from master.analysis.trend.document import Trend, TrendRun
+from master.analysis.trend.metrics import METRICS, Figures
+from master.analysis.trend.trend import all_series, trend_of
 from master.cli import main
 from master.judge.result import Floors, Gap, Nodes
 from master.report.trend.page import render
@@ -236,6 +237,28 @@ def test_names_with_markup_stay_text(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_page_of_many_runs_stays_small() -> None:
+    """Of hundreds of endpoints over hundreds of runs the page has a few megabytes: points say their run only where that is affordable."""
+    dice = np.random.default_rng(1)
+    endpoints = [("GET", f"/{number}") for number in range(210)]
+    values = {metric: [float(value) for value in dice.lognormal(3, 0.02, 100)] for metric in METRICS}
+    figures = [
+        {key: Figures(1000, {metric: values[metric][run] / 100 for metric in METRICS}) for key in [None, *endpoints]}
+        for run in range(100)
+    ]
+    runs = [
+        TrendRun(name=f"run-{n}", directory="", started_at=None, verdict="PASS", left_out=None, notes=[])
+        for n in range(100)
+    ]
+    trend = Trend(
+        scenario="many", like="run-1", floors=Floors(), false_discovery_rate=0.01, min_runs=6, runs=runs,
+        series=all_series(figures, Floors(share=9.0, error_share=1.0)),
+    )  # fmt: skip
+    page = render(trend)
+    assert len(page) < 4e6
+    assert "11 endpoints more" in page
 
 
 def test_bars_show_the_least_and_the_largest() -> None:
