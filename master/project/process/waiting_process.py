@@ -21,6 +21,8 @@ MAX_SCENARIO_BYTES = 1 << 20
 def names_project(scenario: Path) -> bool:
     """Whether the scenario in this file may well bring a locustfile. What it says is read later; here a wrong answer costs only time."""
     try:
+        if not scenario.is_file():  # a pipe would be waited for
+            return False
         with scenario.open("rb") as file:
             text = file.read(MAX_SCENARIO_BYTES)
     except OSError:

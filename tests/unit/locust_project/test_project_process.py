@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,9 @@ def test_a_process_that_nobody_hands_a_project_is_ended() -> None:
 
 
 def test_a_scenario_that_may_bring_a_locustfile_is_told_from_one_that_does_not(tmp_path: Path) -> None:
-    """By its text alone, and one that can't be read does not."""
+    """By its text alone, and one that can't be read does not: nobody waits for a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    assert not any(names_project(Path(name)) for name in (tmp_path / "pipe", "/proc/self/mem", "x" * 5000))
     for name, text in (
         ("a.yml", "locustfile: own.py"),
         ("b.json", '{"project": "load/"}'),
