@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from certificates import Authority
 from database_servers import Postgres, Redis
+from forked_commands import ForkedCommands
 from http_server import Server, Visitor, reply
 from locust_swarm import Swarm, running_swarm
 from processes import Piswarm, Target
@@ -19,6 +20,13 @@ def piswarm(tmp_path: Path) -> Iterator[Piswarm]:
     started = Piswarm(tmp_path)
     yield started
     started.close()
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[ForkedCommands]:
+    """Commands without their imports, for tests of what they say."""
+    with ForkedCommands() as started:
+        yield started
 
 
 @pytest.fixture

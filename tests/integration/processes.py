@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import psutil
+from forked_commands import ForkedCommands
 from result_reference import read_result
 
 ROOT = Path(__file__).parents[2]
@@ -196,7 +197,7 @@ class Piswarm:
                 started.process.stdout.close()
 
     def scenario(self, **changes: Any) -> Path:
-        """Write a scenario of the locustfile's visitors on the embedded target, with `changes`; return its file."""
+        """Write a scenario of the locustfile's visitors on the embedded target, with `changes` (None: without the key); return its file."""
         (self._directory / "visitors.py").write_text(LOCUSTFILE)
         content = {
             "target": "embedded",
@@ -215,7 +216,7 @@ class Piswarm:
             },
         } | changes
         path = self._directory / "scenario.yml"
-        path.write_text(json.dumps(content))  # JSON is YAML
+        path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))  # JSON is YAML
         return path
 
     def start(self, scenario: Path, *options: str) -> Started:
@@ -246,6 +247,13 @@ class Piswarm:
         )
         self._started.append(Started(process, directory))
         return self._started[-1].finish(timeout_s)
+
+    def run_forked(self, commands: ForkedCommands, scenario: Path, *options: str) -> Finished:
+        """As `run`, without the command's imports: for a run that is refused before anything is started."""
+        self._runs += 1
+        out, output = self._directory / f"run-{self._runs}", self._directory / f"output-{self._runs}"
+        status = commands.run(["run", str(scenario), "--out", str(out), *options], self._directory, output)
+        return Finished(status, output.read_text(), out)
 
     def run(self, scenario: Path, *options: str) -> Finished:
         return self.start(scenario, *options).finish()

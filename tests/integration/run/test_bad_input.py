@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_commands import ForkedCommands
 from processes import PISWARM, Finished, Piswarm
+
+SHIPPED: dict[str, Any] = {"locustfile": None, "users": {"ApiUser": 1}}
+"""Users that need no locustfile, for what a locustfile has no part in."""
 
 
 def assert_refused(finished: Finished, status: int, *words: str) -> None:
@@ -34,9 +38,11 @@ def assert_refused(finished: Finished, status: int, *words: str) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], words: list[str]) -> None:
+def test_a_wrong_scenario_is_refused(
+    piswarm: Piswarm, commands: ForkedCommands, changes: dict[str, Any], words: list[str]
+) -> None:
     """All faults of a wrong scenario are named with their places, and nothing is started."""
-    finished = piswarm.run(piswarm.scenario(**changes))
+    finished = piswarm.run_forked(commands, piswarm.scenario(**changes))
     assert_refused(finished, 2, *words)
     assert not finished.directory.exists()
 
@@ -65,9 +71,11 @@ def test_a_wrong_scenario_is_refused(piswarm: Piswarm, changes: dict[str, Any], 
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
 )
-def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: list[str]) -> None:
+def test_a_wrong_option_is_refused(
+    piswarm: Piswarm, commands: ForkedCommands, options: list[str], words: list[str]
+) -> None:
     """A wrong option is refused by its name."""
-    assert_refused(piswarm.run(piswarm.scenario(), *options), 2, *words)
+    assert_refused(piswarm.run_forked(commands, piswarm.scenario(**SHIPPED), *options), 2, *words)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +89,11 @@ def test_a_wrong_option_is_refused(piswarm: Piswarm, options: list[str], words: 
     ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
 )
 def test_a_wrong_option_for_a_load_of_arrivals_is_refused(
-    piswarm: Piswarm, options: list[str], words: list[str]
+    piswarm: Piswarm, commands: ForkedCommands, options: list[str], words: list[str]
 ) -> None:
     """What scales users has no meaning where a rate of arrivals is offered, and says what has."""
     load = [{"rate": "5/s", "ramp": "5s", "hold": "9s", "max_users": 5}]
-    assert_refused(piswarm.run(piswarm.scenario(load=load), *options), 2, *words)
+    assert_refused(piswarm.run_forked(commands, piswarm.scenario(load=load, **SHIPPED), *options), 2, *words)
 
 
 @pytest.mark.parametrize("command", [["run"], ["resume"], ["nodes"], ["run", "{scenario}", "--inventory"]])
@@ -105,9 +113,9 @@ def test_what_is_no_file_to_read_is_refused_at_once(
     assert len(done.stderr) < 2000
 
 
-def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
+def test_a_missing_scenario_is_refused(piswarm: Piswarm, commands: ForkedCommands, tmp_path: Path) -> None:
     """A missing scenario is refused by its name."""
-    assert_refused(piswarm.run(tmp_path / "none.yml"), 2, "none.yml")
+    assert_refused(piswarm.run_forked(commands, tmp_path / "none.yml"), 2, "none.yml")
 
 
 @pytest.mark.parametrize(
@@ -120,49 +128,63 @@ def test_a_missing_scenario_is_refused(piswarm: Piswarm, tmp_path: Path) -> None
     ],
 )
 def test_a_locustfile_that_can_not_be_used_is_refused_before_anything_is_started(
-    piswarm: Piswarm, tmp_path: Path, content: bytes, words: list[str]
+    piswarm: Piswarm, commands: ForkedCommands, tmp_path: Path, content: bytes, words: list[str]
 ) -> None:
     """A locustfile that is not Python, or that fails or exits on import is refused before anything starts."""
     scenario = piswarm.scenario()
     (tmp_path / "visitors.py").write_bytes(content)
-    finished = piswarm.run(scenario)
+    finished = piswarm.run_forked(commands, scenario)
     assert_refused(finished, 2, *words)
     assert not finished.directory.exists()
 
 
-def test_a_window_longer_than_every_hold_is_refused(piswarm: Piswarm) -> None:
+def test_a_window_longer_than_every_hold_is_refused(piswarm: Piswarm, commands: ForkedCommands) -> None:
     """A window longer than every hold is refused by the line of its rule, or by --duration where that shortens the holds."""
     rules = ["errors < 50 % over 2s"]
-    assert_refused(piswarm.run(piswarm.scenario(thresholds=["errors < 50 % over 5s"])), 2, "thresholds[0]", "over 5s")
-    assert_refused(piswarm.run(piswarm.scenario(thresholds=rules), "--duration", "4s"), 2, "--duration 4s", rules[0])
+    assert_refused(
+        piswarm.run_forked(commands, piswarm.scenario(**SHIPPED, thresholds=["errors < 50 % over 5s"])),
+        2,
+        "thresholds[0]",
+        "over 5s",
+    )
+    assert_refused(
+        piswarm.run_forked(commands, piswarm.scenario(**SHIPPED, thresholds=rules), "--duration", "4s"),
+        2,
+        "--duration 4s",
+        rules[0],
+    )
 
 
-def test_a_locustfile_that_does_not_import_is_the_operators_to_mend(piswarm: Piswarm, tmp_path: Path) -> None:
+def test_a_locustfile_that_does_not_import_is_the_operators_to_mend(
+    piswarm: Piswarm, commands: ForkedCommands, tmp_path: Path
+) -> None:
     """An exception of a locustfile's import is shown with the file's name, without a traceback of piswarm's."""
     scenario = piswarm.scenario()
     (tmp_path / "visitors.py").write_text("import no_such_module_at_all\n")
-    assert_refused(piswarm.run(scenario), 2, "visitors.py", "no_such_module_at_all")
+    assert_refused(piswarm.run_forked(commands, scenario), 2, "visitors.py", "no_such_module_at_all")
 
 
-def test_an_output_directory_in_use_is_refused(piswarm: Piswarm, tmp_path: Path) -> None:
+def test_an_output_directory_in_use_is_refused(piswarm: Piswarm, commands: ForkedCommands, tmp_path: Path) -> None:
     """An output directory in use is refused, so that no earlier run is overwritten."""
     (tmp_path / "run-1").mkdir()
     (tmp_path / "run-1" / "result.json").write_text("precious")
-    finished = piswarm.run(piswarm.scenario())
+    finished = piswarm.run_forked(commands, piswarm.scenario(**SHIPPED))
     assert_refused(finished, 2, "not empty", "--out")
     assert (tmp_path / "run-1" / "result.json").read_text() == "precious"
 
 
-def test_an_output_directory_that_can_not_be_written_is_refused(piswarm: Piswarm) -> None:
+def test_an_output_directory_that_can_not_be_written_is_refused(piswarm: Piswarm, commands: ForkedCommands) -> None:
     """An output directory that can't be written is refused at the start, and not after the load."""
-    assert_refused(piswarm.run(piswarm.scenario(), "--out", "/proc/nowhere"), 2, "/proc/nowhere", "--out")
+    assert_refused(
+        piswarm.run_forked(commands, piswarm.scenario(**SHIPPED), "--out", "/proc/nowhere"), 2, "/proc/nowhere", "--out"
+    )
 
 
-def test_a_taken_port_is_refused(piswarm: Piswarm) -> None:
+def test_a_taken_port_is_refused(piswarm: Piswarm, commands: ForkedCommands) -> None:
     """A port that is taken is refused with its number and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        finished = piswarm.run(piswarm.scenario(), "--port", str(port))
+        finished = piswarm.run_forked(commands, piswarm.scenario(**SHIPPED), "--port", str(port))
     assert_refused(finished, 2, f"port {port}", "--port")
     assert not finished.directory.exists()
 
