@@ -23,7 +23,7 @@ def told(folder: Path, ended: Result) -> list[str]:
     calls.verdict(ended)
     assert calls.end() == []
     calls.close()
-    return [json.loads(line)["event"] for line in file.read_text().splitlines()]
+    return [json.loads(line)["event"] for line in file.read_text().split("\n") if line]
 
 
 def test_a_drift_is_told_beside_the_verdict(tmp_path: Path) -> None:
