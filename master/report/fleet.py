@@ -88,17 +88,19 @@ class NodeTrack:
 
     def add(self, index: int, group: SampleGroup) -> None:
         """Take in samples of one column."""
+        _, conditions, samples, hot, highest_c, cpu_percent, lowest_hz, highest_hz = group
         before = self.conditions[index]
-        self.conditions[index] = group.conditions if before is None else merge_flags(before, group.conditions)
-        self.temperature_c[index] = _max(self.temperature_c[index], group.highest_c)
-        self.cpu_percent[index] = _max(self.cpu_percent[index], group.highest_cpu_percent)
-        self.clock_hz[index] = _min(self.clock_hz[index], group.lowest_hz)
-        self.samples += group.samples
-        self.hot += group.hot
-        self.samples_by_flags[group.conditions] += group.samples
-        self.highest_c = _max(self.highest_c, group.highest_c)
-        self.lowest_hz = _min(self.lowest_hz, group.lowest_hz)
-        self.highest_hz = _max(self.highest_hz, group.highest_hz)
+        if before != conditions:
+            self.conditions[index] = conditions if before is None else merge_flags(before, conditions)
+        self.temperature_c[index] = _max(self.temperature_c[index], highest_c)
+        self.cpu_percent[index] = _max(self.cpu_percent[index], cpu_percent)
+        self.clock_hz[index] = _min(self.clock_hz[index], lowest_hz)
+        self.samples += samples
+        self.hot += hot
+        self.samples_by_flags[conditions] += samples
+        self.highest_c = _max(self.highest_c, highest_c)
+        self.lowest_hz = _min(self.lowest_hz, lowest_hz)
+        self.highest_hz = _max(self.highest_hz, highest_hz)
 
     def add_users(self, index: int, users: int, *, steady: bool) -> None:
         """Take in the fewest users in a part of one column."""

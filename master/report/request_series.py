@@ -95,9 +95,10 @@ def request_lines(store: StoreReader, axis: Axis, steady: Spans = ()) -> Request
 
 def _shares(axis: Axis, row: RequestRow) -> Iterator[tuple[int, float]]:
     """The points that a row is of, and how much of it each has."""
-    first = axis.index(row.second)
     end_s = row.second + row.span_s
-    last = min(axis.index(end_s - 1), axis.length - 1)
+    first, last = max(axis.index(row.second), 0), min(axis.index(end_s - 1), axis.length - 1)
+    if first >= axis.length or last < 0:
+        return
     if last <= first:
         yield first, 1.0
         return

@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 from master.store.rows import FitnessRow, SampleBlock, SampleGroup, WorkersSecond
 from master.store.sample_sums import SampleSum
-from master.store.thinned.fitness_pack import LagSpan, WorkerSecond, unpack_fitness, unpack_lags, unpack_users
+from master.store.thinned.fitness_pack import LagSpan, Which, WorkerSecond, unpack_fitness, unpack_lags, unpack_users
 from master.store.thinned.parts import MINUTE_S, THINNED_KEY, Kind, Thinned, thinned_of
 from master.store.thinned.sample_pack import FIGURES, unpack_samples
 from worker.wire.messages import Reading
@@ -22,8 +22,7 @@ FITNESS_COLUMNS = (
     "second, node, worker, lag_max_ms, worker_cpu_percent, requests, users, unfit, lag, userspace_timed, in_flight,"
     " local_errors, exceptions"
 )
-_Which = Literal["all", "unfit", "local errors"]
-_WHERE: dict[_Which, str] = {"all": "", "unfit": "WHERE unfit != ''", "local errors": "WHERE local_errors > 0"}
+_WHERE: dict[Which, str] = {"all": "", "unfit": "WHERE unfit != ''", "local errors": "WHERE local_errors > 0"}
 _Pack = tuple[int, int, bytes]
 """Its first second, how many there are, and what is in it."""
 
@@ -98,8 +97,9 @@ class PackedReader:
         fewest: dict[tuple[int, int], int] = {}
         for second, span_s, pack in self._packs("fitness", start_s - MINUTE_S + 1, end_s):
             whole = start_s <= second and second + span_s <= end_s
-            for node, worker, seconds, users in unpack_users(second, pack):
-                inside = users if whole else [n for s, n in zip(seconds, users, strict=True) if start_s <= s < end_s]
+            from_s, to_s = start_s - second, end_s - second
+            for node, worker, seconds, users in unpack_users(pack):
+                inside = users if whole else [n for s, n in zip(seconds, users, strict=True) if from_s <= s < to_s]
                 least = min(inside, default=-1)
                 if least < 0:
                     least = min((number for number in inside if number >= 0), default=-1)
@@ -118,15 +118,14 @@ class PackedReader:
                 found[names[node]] = found.get(names[node], 0) + least
         return iter(found.items())
 
-    def _fitness(self, which: _Which) -> Iterator[FitnessRow]:
+    def _fitness(self, which: Which) -> Iterator[FitnessRow]:
         names, position_s = self._node_names(), FIRST_S
         for second, packs in groupby(self._packs("fitness", FIRST_S, LAST_S), itemgetter(0)):
             yield from _named(self._rows(which, position_s, second), names)
             position_s, found = second, dict[tuple[int, int, int], WorkerSecond]()
             for _, span_s, pack in packs:
                 position_s = second + span_s
-                packed = (row for row in unpack_fitness(second, pack) if _is(row, which))
-                found.update((row[:3], row) for row in packed)
+                found.update((row[:3], row) for row in unpack_fitness(second, pack, which))
             found.update((row[:3], row) for row in self._rows(which, second, position_s))
             yield from _named((found[key] for key in sorted(found)), names)
         yield from _named(self._rows(which, position_s, LAST_S), names)
@@ -140,7 +139,7 @@ class PackedReader:
         )
         return [WorkerSecond(*row) for row in rows]
 
-    def _rows(self, which: _Which, start_s: int, end_s: int) -> Iterator[WorkerSecond]:
+    def _rows(self, which: Which, start_s: int, end_s: int) -> Iterator[WorkerSecond]:
         rows = self._db.execute(
             f"SELECT {FITNESS_COLUMNS} FROM ({_kept(FITNESS_COLUMNS, 'fitness')}) {_WHERE[which]}"  # noqa: S608  # constants
             " ORDER BY second, node, worker",
@@ -294,10 +293,6 @@ def _kept(columns: str, kind: Kind) -> str:
         f"SELECT {columns} FROM {kind} WHERE second >= max(?1, ?3) AND second < ?2"  # noqa: S608  # constants
         f" UNION ALL SELECT {columns} FROM late_{kind} WHERE second >= ?1 AND second < ?2"
     )
-
-
-def _is(row: WorkerSecond, which: _Which) -> bool:
-    return which == "all" or bool(row.unfit if which == "unfit" else row.local_errors > 0)
 
 
 def _named(rows: Iterable[WorkerSecond], names: Mapping[int, str]) -> Iterator[FitnessRow]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain, pairwise
-from typing import NamedTuple
+from itertools import accumulate, chain, compress, pairwise
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,8 @@ from worker.load.histogram import Histogram, value_ms
 
 TENTHS = 10
 """Of a percent: as exact as CPU is counted when it is judged."""
+Which = Literal["all", "unfit", "local errors"]
+"""All rows, or those of unfit seconds, or of seconds with requests that failed for want of something on the node."""
 _COUNTS = ("requests", "userspace_timed", "in_flight", "local_errors", "exceptions")
 
 
@@ -55,6 +57,7 @@ class WorkerSpan(NamedTuple):
     node: int
     worker: int
     seconds: Sequence[int]
+    """From the first second of the pack."""
     users: Sequence[int]
     """-1 where that is not known."""
 
@@ -101,20 +104,41 @@ def pack_fitness(first_s: int, rows: Sequence[WorkerSecond]) -> bytes:
     return encode_pack(columns)
 
 
-def unpack_fitness(first_s: int, data: bytes) -> Iterator[WorkerSecond]:
-    """The rows of a pack, in its order, each without its histogram of lag. Raises DamagedPackError."""
+def unpack_fitness(first_s: int, data: bytes, which: Which = "all") -> Iterator[WorkerSecond]:
+    """The rows of a pack, or some of them, in its order, each without its histogram of lag. Raises DamagedPackError.
+
+    A day has tens of millions of them, of which few are unfit or have errors: only for those that are wanted is a row made.
+    """
     columns = decode_pack(data)
     try:
         texts = msgspec.msgpack.decode(columns["texts"], type=list[str])
-        lengths = _whole(columns, "rows")
-        nodes, workers = _whole(columns, "node"), _whole(columns, "worker")
-        buckets, exact = iter(_whole(columns, "lag_bucket")), iter(unpack(columns["lag_max_ms"]))
-        per_row = [_whole(columns, name) for name in ("second", "cpu", "users", "unfit", *_COUNTS)]
+        is_unfit = [bool(text) for text in texts]
+        unfit = _whole(columns, "unfit")
+        wanted: Sequence[bool]
+        if which == "unfit":
+            wanted = [is_unfit[why] for why in unfit]
+        elif which == "local errors":
+            wanted = [errors > 0 for errors in _whole(columns, "local_errors")]
+        else:
+            wanted = [True] * len(unfit)
+        if not any(wanted):
+            return
+        nodes, workers, lengths = (_whole(columns, name) for name in ("node", "worker", "rows"))
         owners = chain.from_iterable([each] * n for *each, n in zip(nodes, workers, lengths, strict=True))
-        for (node, worker), second, cpu, users, unfit, *counts in zip(owners, *per_row, strict=True):
+        buckets, exact = iter(_whole(columns, "lag_bucket")), iter(unpack(columns["lag_max_ms"]))
+        lags = (
+            exact if which == "unfit" else (next(exact) if is_unfit[why] else value_ms(next(buckets)) for why in unfit)
+        )
+        per_row = [_whole(columns, name) for name in ("second", "cpu", "users", "unfit", *_COUNTS)]
+        _check_lengths(len(wanted), lengths, per_row)
+        chosen = zip(
+            compress(owners, wanted),
+            lags if which == "unfit" else compress(lags, wanted),
+            *(compress(column, wanted) for column in per_row),
+            strict=True,
+        )
+        for (node, worker), lag_max_ms, second, cpu, users, why, *counts in chosen:
             requests, *others = counts
-            why = texts[unfit]
-            lag_max_ms = next(exact) if why else value_ms(next(buckets))
             yield WorkerSecond(
                 first_s + second,
                 node,
@@ -123,7 +147,7 @@ def unpack_fitness(first_s: int, data: bytes) -> Iterator[WorkerSecond]:
                 None if cpu < 0 else cpu / TENTHS,
                 requests,
                 None if users < 0 else users,
-                why,
+                texts[why],
                 b"",
                 *others,
             )
@@ -131,7 +155,7 @@ def unpack_fitness(first_s: int, data: bytes) -> Iterator[WorkerSecond]:
         raise DamagedPackError(f"fitness: {error!r}") from None
 
 
-def unpack_users(first_s: int, data: bytes) -> Iterator[WorkerSpan]:
+def unpack_users(data: bytes) -> Iterator[WorkerSpan]:
     """The users of each worker of a pack. Raises DamagedPackError."""
     columns = decode_pack(data)
     try:
@@ -143,7 +167,7 @@ def unpack_users(first_s: int, data: bytes) -> Iterator[WorkerSpan]:
     if not len(nodes) == len(workers) == len(lengths) or sum(lengths) != len(seconds) or len(users) != len(seconds):
         raise DamagedPackError("fitness: columns of different lengths")
     for node, worker, (start, end) in zip(nodes, workers, ends, strict=True):
-        yield WorkerSpan(node, worker, [first_s + second for second in seconds[start:end]], users[start:end])
+        yield WorkerSpan(node, worker, seconds[start:end], users[start:end])
 
 
 def unpack_lags(data: bytes) -> Iterator[LagSpan]:
@@ -167,6 +191,11 @@ def _whole(columns: dict[str, bytes], name: str) -> Sequence[int]:
     if column.typecode == "d":
         raise DamagedPackError(f"fitness: {name} has no whole numbers")
     return column  # type: ignore[return-value]  # as just seen
+
+
+def _check_lengths(rows: int, lengths: Sequence[int], per_row: Sequence[Sequence[int]]) -> None:
+    if any(len(column) != rows for column in per_row) or sum(lengths) != rows:
+        raise ValueError("columns of different lengths")
 
 
 def _bucket(lag_ms: float) -> int:

@@ -80,22 +80,29 @@ def unpack_samples(data: bytes, figures: Sequence[str], wanted: Container[int]) 
             for name in figures
         ]
         for place, (node, count, length) in enumerate(zip(nodes, samples, lengths, strict=True)):
-            counted = Counter[int]()
-            hot = Counter[int]()
-            for _ in range(int(length)):
-                conditions, often, is_hot = (int(value) for value in next(flags))
-                counted[conditions] += often
-                hot[conditions] += often if is_hot else 0
+            told = [next(flags) for _ in range(int(length))]
             if node not in wanted:
                 continue
             yield PackedSamples(
                 int(node),
                 int(count),
                 tuple(None if known(of[place][1]) is None else of[place] for of in triples),
-                tuple(FlagCount(conditions, often, hot[conditions]) for conditions, often in counted.items()),
+                _flag_counts(told),
             )
     except (KeyError, ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise DamagedPackError(f"samples: {error!r}") from None
+
+
+def _flag_counts(told: Sequence[tuple[float, float, float]]) -> tuple[FlagCount, ...]:
+    """From conditions, number and whether they were hot: one for each condition."""
+    if len(told) == 1:  # by far the most: a minute in which nothing changed
+        ((conditions, often, is_hot),) = told
+        return (FlagCount(int(conditions), int(often), int(often) if is_hot else 0),)
+    counted, hot = Counter[int](), Counter[int]()
+    for conditions, often, is_hot in told:
+        counted[int(conditions)] += int(often)
+        hot[int(conditions)] += int(often) if is_hot else 0
+    return tuple(FlagCount(conditions, often, hot[conditions]) for conditions, often in counted.items())
 
 
 def _is_hot(temperature_c: float | None) -> bool:

@@ -137,6 +137,15 @@ def test_what_is_counted_by_the_minute_is_spread_over_it(tmp_path: Path) -> None
     store.close()
 
 
+def test_what_is_beyond_the_axis_is_left_out(tmp_path: Path) -> None:
+    """Requests outside of the axis, as a damaged run.db may have them, are in no point of it."""
+    store = Spans(tmp_path / "run.db", create=True)
+    lines = request_lines(store, Axis(30, 60, 10))
+    assert lines.total_per_s == pytest.approx([10, 10, 10])
+    assert request_lines(store, Axis(200, 220, 10)).total_per_s == [0, 0]
+    store.close()
+
+
 def test_the_most_frequent_kinds_of_errors_have_lines(store: Store) -> None:
     """Kinds count over all endpoints; the frequent ones have a line each, further ones share one, and all add up."""
     for number in range(MAX_KINDS + 3):
