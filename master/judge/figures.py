@@ -17,6 +17,7 @@ from master.judge.result import (
     Missed,
     Nodes,
     TargetFigures,
+    ThinnedPart,
 )
 from master.judge.run_facts import CacheCounts, RunFacts
 from master.judge.seconds.fitness import FitnessLog
@@ -25,6 +26,7 @@ from master.judge.totals import Totals
 from master.scenario import Scenario
 from master.scenario.rules import Endpoint
 from master.store import StoreReader, TargetRow
+from master.store.thinned.parts import MINUTE_S
 from worker.load.histogram import EndpointStats, Histogram
 
 MAX_KINDS = 100
@@ -87,6 +89,19 @@ def target_figures_of(rows: Sequence[TargetRow], cache: CacheCounts | None) -> T
         cache_hits=None if cache is None else cache.hits,
         cache_misses=None if cache is None else cache.misses,
         cache_hit_share=None if cache is None or cache.hit_share is None else round(cache.hit_share, 6),
+    )
+
+
+def thinned_part_of(store: StoreReader) -> ThinnedPart | None:
+    """How far run.db is thinned; None where it has every second."""
+    thinned = store.thinned()
+    if not (thinned.requests_before or thinned.samples_before):
+        return None
+    return ThinnedPart(
+        requests_before_s=thinned.requests_before,
+        samples_before_s=thinned.samples_before,
+        span_s=MINUTE_S,
+        late_requests=thinned.late_requests,
     )
 
 

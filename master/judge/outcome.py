@@ -19,6 +19,7 @@ from master.judge.figures import (
     nodes_of,
     share_excluded,
     target_figures_of,
+    thinned_part_of,
     unanswered_text,
 )
 from master.judge.offered_load import OfferedLoad, read_offered_load
@@ -51,7 +52,7 @@ from master.judge.target.thresholds import ThresholdOutcome
 from master.judge.totals import read_totals
 from master.judge.validity_checks import validity_checks
 from master.judge.verdict import Verdict, decide
-from master.judge.warnings import Shortage, untaken_rows, warnings_for
+from master.judge.warnings import Shortage, late_requests, untaken_rows, warnings_for
 from master.scenario import EMBEDDED, Scenario
 from master.services.health.losses import LOSSES_KEY, unpack_losses
 from master.store import StoreReader
@@ -109,6 +110,8 @@ def conclude(
     )
     soak = faults.attempt("whether anything drifted", lambda: _soak(scenario, store), None)
 
+    thinned = faults.attempt("what is thinned", lambda: thinned_part_of(store), None)
+
     def judged(outcomes: Sequence[ThresholdOutcome]) -> tuple[Verdict, str]:
         verdict = decide(outcomes, validity, facts.aborted)
         if faults.found and verdict is Verdict.PASS:
@@ -130,6 +133,7 @@ def conclude(
         started_at=facts.started_at.isoformat(timespec="seconds"),
         duration_s=round(facts.duration_s, 3),
         gaps=[Gap(from_s=round(from_s, 3), to_s=round(to_s, 3)) for from_s, to_s in facts.gaps],
+        thinned=thinned,
         steady_s=steady_s,
         target=facts.target,
         nodes=nodes_of(scenario, facts),
@@ -168,7 +172,12 @@ def conclude(
         unreported_workers=facts.unreported_workers,
         versions=Versions(piswarm=__version__, locust=facts.locust_version, python=platform.python_version()),
         data=list(facts.data),
-        warnings=[*facts.warnings, *warnings, *(untaken_rows(facts.data) if everything.total else [])],
+        warnings=[
+            *facts.warnings,
+            *warnings,
+            *late_requests(thinned),
+            *(untaken_rows(facts.data) if everything.total else []),
+        ],
         faults=faults.found,
     )
     if compare is not None:

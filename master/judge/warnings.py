@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from master.formatting import counted
-from master.judge.result import DataResult
+from master.judge.result import DataResult, ThinnedPart
 from master.scenario.rules import Endpoint
 from master.scenario.units import format_latency
 from master.store import MAX_ENDPOINTS, OTHER, ErrorRow
@@ -41,6 +41,15 @@ def warnings_for(
 ) -> list[str]:
     """The warnings for a run of this length with these requests, in which users were short, or not."""
     return [*_names(endpoints), *_times(endpoints, duration_s), *([] if shortage is None else [_missed(shortage)])]
+
+
+def late_requests(thinned: ThinnedPart | None) -> list[str]:
+    """The warning for requests that came when the windows of their seconds were judged already, if there are any."""
+    if thinned is None or not thinned.late_requests:
+        return []
+    late = counted(thinned.late_requests, "request")
+    said = f"{late} came so late that run.db had no longer each second: counted, but thresholds with a window were judged without"
+    return [said]
 
 
 def lost_spans(errors: Iterable[ErrorRow]) -> list[str]:

@@ -188,6 +188,8 @@ class Monitor:
         for warning in storage.check(offset_s, left_s, self.collector.truncate_wal):
             self.view.warn(warning)
             self.collector.event("disk", None, warning)
+        if storage.short and self.collector.thinning is not None:
+            self.collector.thinning.shorten()
         if storage.fault is not None and not self.collector.broken_off:
             self.collector.broken_off = True
             self.stop.fail(storage.fault)

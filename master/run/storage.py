@@ -7,6 +7,7 @@ there is more.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sqlite3
 from collections import deque
@@ -15,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from master.run.directory import RunDirectory
+from master.run.thinning import FULL, SHORT
 from master.scenario import Scenario
 from master.scenario.model import ramps_s
 from worker.printable import printable
@@ -23,6 +25,8 @@ REPORT_BYTES = 8 << 20
 """Size of report.html (5 MB of it a library for its charts), result.json and junit.xml together."""
 SECOND_BYTES, NODE_SECOND_BYTES = 4000, 120
 """Approximate size of one second of a run in run.db: without its nodes, and for each node."""
+THINNED_SHARE = 0.12
+"""About so much of it is left once it is thinned."""
 LOG_BYTES = 4 << 20
 """SQLite's log beside run.db grows to this, and is begun anew."""
 KEPT_FREE_BYTES, KEPT_FREE_S = 96 << 10, 3
@@ -36,7 +40,13 @@ _RESUME_HINT = "Make room, then go on with: piswarm resume"
 def estimate_run_bytes(scenario: Scenario) -> int:
     """Estimated disk space that a run takes, with its report."""
     load_s = sum(ramps_s(scenario.load)) + sum(stage.hold_s for stage in scenario.load)
-    return int(load_s * (SECOND_BYTES + NODE_SECOND_BYTES * scenario.nodes.expect)) + REPORT_BYTES
+    second_bytes = SECOND_BYTES + NODE_SECOND_BYTES * scenario.nodes.expect
+    return int(second_bytes * _full_seconds(load_s, FULL.requests_s)) + REPORT_BYTES
+
+
+def _full_seconds(left_s: float, full_s: float) -> float:
+    """How many seconds at full size take as much as `left_s`, of which the first `full_s` are not thinned."""
+    return min(left_s, full_s) + THINNED_SHARE * max(0.0, left_s - full_s)
 
 
 def format_bytes(count: float) -> str:
@@ -47,30 +57,53 @@ def format_bytes(count: float) -> str:
     return f"{count / 1e3:.0f} kB"
 
 
+SETTLED_MIN = 20
+"""So many minutes after the first are thinned, and of so many, the growth of run.db tells how it will go on."""
+SOON_S = 900
+"""So long before the disk is full that is told once more."""
+
+
 class Growth:
     """Growth of a run's files, and an estimate of the space that the rest of the run needs. Pure: sizes and times are parameters."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
         self._latest: deque[int] = deque(maxlen=10)
+        self._by_minute: deque[tuple[float, int]] = deque(maxlen=SETTLED_MIN)
 
     def observe(self, offset_s: float, database_bytes: int, log_bytes: int) -> None:
         """Note the sizes of run.db and of its log at `offset_s` of the run."""
         self._latest.append(database_bytes + log_bytes)
         self._first = self._first or (offset_s, database_bytes)
         self._now = (offset_s, database_bytes, log_bytes)
+        if not self._by_minute or offset_s - self._by_minute[-1][0] >= 60:
+            self._by_minute.append((offset_s, database_bytes))
 
     def recent_growth_bytes(self) -> int:
         """Largest growth within one of the latest ten seconds."""
         return max((after - before for before, after in pairwise(self._latest)), default=0)
+
+    def lasts_s(self, free_bytes: int) -> float:
+        """How long so much space lasts at the growth of the latest minutes; infinite where nothing grows."""
+        offset_s, database_bytes, _ = self._now
+        since_s, since_bytes = self._by_minute[0]
+        rate = (database_bytes - since_bytes) / max(offset_s - since_s, 1.0)
+        return free_bytes / rate if rate > 0 else math.inf
 
     def still_needed_bytes(self, left_s: float) -> int:
         """Estimated further space for the `left_s` that are left, with the report."""
         assert self._first is not None
         offset_s, database_bytes, log_bytes = self._now
         first_s, first_bytes = self._first
-        passed_s = max(offset_s - first_s, 1.0)
-        grown = (database_bytes - first_bytes) / passed_s * left_s
+        full_s = FULL.requests_s
+        if (
+            offset_s > full_s + 60 * SETTLED_MIN
+        ):  # as much is thinned as comes, so that the latest growth is that of all that follows
+            since_s, since_bytes = self._by_minute[0]
+            grown = (database_bytes - since_bytes) / max(offset_s - since_s, 1.0) * left_s
+        else:
+            passed_s = max(offset_s - first_s, 1.0)
+            grown = (database_bytes - first_bytes) / passed_s * _full_seconds(left_s, max(0.0, full_s - offset_s))
         # run.db itself is first written to when its log is full; until then the log's growth is all that is known.
         log = min(LOG_BYTES - log_bytes, log_bytes / max(offset_s, 1.0) * left_s)
         return int(grown + max(0.0, log)) + REPORT_BYTES
@@ -98,7 +131,9 @@ class StorageMonitor:
         # SQLite's, so that another program could delete the log that is being written.
         self._descriptor = os.open(directory.database, os.O_RDONLY | os.O_CLOEXEC)
         self._growth = Growth()
-        self._warned = False
+        self._warned = self._warned_soon = False
+        self.short = False
+        """Whether the disk would not last with all seconds that are kept as a rule."""
 
     def warnings_at_start(self, scenario: Scenario) -> Iterator[str]:
         """A warning where the disk has less free space than the run is estimated to take."""
@@ -130,11 +165,20 @@ class StorageMonitor:
         if free < kept:
             self._set_fault(self._full())
         elif not self._warned and offset_s > WARN_AFTER_S and free < needed:
-            self._warned = True
+            self._warned = self.short = True
             yield (
                 f"the disk of {self._shown} has {format_bytes(free)} free, and the rest of this run may "
-                f"take {format_bytes(needed)}: make room; else the run ends when the disk is full"
+                f"take {format_bytes(needed)}: make room; else the run ends when the disk is full. From now on seconds are kept one by one"
+                f" for {SHORT.requests_s // 60} minutes only"
             )
+        elif self._warned and not self._warned_soon:
+            lasts_s = self._growth.lasts_s(free - kept)
+            if lasts_s < min(SOON_S, left_s):
+                self._warned_soon = True
+                yield (
+                    f"the disk of {self._shown} is full in about {max(1, round(lasts_s / 60))} min: make room; else the run ends then, in order,"
+                    " and can be resumed"
+                )
 
     def note(self, error: Exception) -> bool:
         """Note that a write failed; whether `error` is the storage's fault."""

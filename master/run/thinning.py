@@ -91,6 +91,10 @@ class Thinning:
             self._store.begin_thinning(job.end_s)
             self._process.send(job)
 
+    def shorten(self) -> None:
+        """Keep seconds one by one for a shorter time, since the disk would not last."""
+        self.kept = SHORT
+
     @property
     def waits(self) -> bool:
         """Whether the process has been asked for something that it has not answered."""

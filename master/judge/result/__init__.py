@@ -23,7 +23,7 @@ from master.judge.result.json_values import for_json
 from master.judge.result.latency import Latency
 from master.judge.result.load import ClassLoad, Load, Missed, Users
 from master.judge.result.requests import EndpointResult, ErrorResult, ExceptionResult, InFlight, Requests
-from master.judge.result.result import SCHEMA, Gap, Result, VerdictName, Versions
+from master.judge.result.result import SCHEMA, Gap, Result, ThinnedPart, VerdictName, Versions
 from master.judge.result.rules import NO_DATA, Op, ThresholdResult, ValidityResult
 from master.judge.result.soak import Soak, SoakMetric, SoakSubject
 from master.judge.result.target import TargetFigures
@@ -58,6 +58,7 @@ __all__ = [
     "SoakMetric",
     "SoakSubject",
     "TargetFigures",
+    "ThinnedPart",
     "ThresholdResult",
     "Users",
     "ValidityResult",

@@ -31,6 +31,17 @@ class Gap(msgspec.Struct, kw_only=True):
     to_s: float
 
 
+class ThinnedPart(msgspec.Struct, kw_only=True):
+    """How far run.db is thinned: what is earlier than these seconds of the run is kept by the minute."""
+
+    requests_before_s: int
+    samples_before_s: int
+    span_s: int
+    """No span of thinned seconds is longer."""
+    late_requests: int
+    """Requests that were reported when their second was thinned already: they are counted, but are in no window of a threshold."""
+
+
 class Versions(msgspec.Struct, kw_only=True):
     """What made the result."""
 
@@ -56,6 +67,8 @@ class Result(msgspec.Struct, kw_only=True):
     steady_s: float
     """Of the part that is judged."""
     gaps: list[Gap]
+    thinned: ThinnedPart | None = None
+    """What run.db keeps no more second by second; null where it has every second. No figure of the result is changed by it."""
     target: str
     """Its URL."""
     nodes: Nodes

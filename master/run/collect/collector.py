@@ -62,6 +62,9 @@ class ThinsSeconds(Protocol):
     def tick(self, offset_s: float, steady: Sequence[tuple[float, float]]) -> None:
         """Go on a little, right after a commit; `steady` are the spans in which seconds are judged, in seconds of the run."""
 
+    def shorten(self) -> None:
+        """Keep seconds one by one for a shorter time, since the disk would not last."""
+
 
 class Collector:
     """Receives what agents and workers send (it is the FleetMaster's Listener), second by second.

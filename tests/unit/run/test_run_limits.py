@@ -13,7 +13,7 @@ from master.judge.target.bottleneck import find_bottleneck
 from master.load.schedule import LoadSchedule, Progress
 from master.run.processes import limits
 from master.run.processes.limits import files_needed, limit_warnings
-from master.run.storage import REPORT_BYTES, Growth, format_bytes
+from master.run.storage import LOG_BYTES, REPORT_BYTES, Growth, format_bytes
 from master.scenario import Stage, ValidityLimits
 
 
@@ -104,6 +104,19 @@ def test_room_is_reckoned_by_what_a_run_has_taken() -> None:
     assert growth.still_needed_bytes(1e6) < 4_200_000 + REPORT_BYTES
     growth.observe(101.0, 4096 + 1_000_000, 4 << 20)
     assert growth.still_needed_bytes(1000.0) == 10_000_000 + REPORT_BYTES
+
+
+def test_room_for_a_long_run_is_reckoned_with_what_thinning_leaves() -> None:
+    """Within the first hour the rest of a day is taken to shrink as it is thinned; later the latest growth is what follows."""
+    growth = Growth()
+    growth.observe(1.0, 4096, 0)
+    growth.observe(1001.0, 4096 + 100_000_000, LOG_BYTES)
+    in_full = 100_000.0 * 2599
+    assert growth.still_needed_bytes(86_400.0) == pytest.approx(in_full + 0.12 * 100_000 * (86_400 - 2599), rel=0.05)
+    for minute in range(60, 120):
+        growth.observe(60.0 * minute, 400_000_000 + 600_000 * minute, LOG_BYTES)
+    assert growth.still_needed_bytes(36_000.0) == 360_000_000 + REPORT_BYTES
+    assert growth.lasts_s(6_000_000) == pytest.approx(600.0)
 
 
 @pytest.mark.parametrize(("count", "text"), [(348_160, "348 kB"), (8_690_000, "8.69 MB"), (3.4e9, "3.4 GB")])
