@@ -24,9 +24,16 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     for name in ("hours", "nodes", "endpoints"):
         parser.add_argument(name, type=int)
+    parser.add_argument("--whole", action="store_true", help="without thinning")
     options = parser.parse_args()
     options.directory.mkdir(parents=True, exist_ok=True)
-    with FullDay(options.directory, nodes=options.nodes, endpoints=options.endpoints, hours=options.hours) as run:
+    with FullDay(
+        options.directory,
+        nodes=options.nodes,
+        endpoints=options.endpoints,
+        hours=options.hours,
+        thins=not options.whole,
+    ) as run:
         for hour in range(1, options.hours + 1):
             cpu_s = longest_s = 0.0
             for _ in range(HOUR_S):
