@@ -21,6 +21,9 @@ from master.analysis.trend.selection import choose
 from master.judge.result import Floors
 from worker.printable import printable
 
+_LEAST, _MOST = 0.0, 1e12
+"""A figure beyond these is none, whatever a file says."""
+
 
 def trend_of(paths: Sequence[Path], floors: Floors, like: Path | None = None) -> Trend:
     """The trend of the runs in `paths`. Raises InputError where there is none: see `choose`."""
@@ -70,7 +73,7 @@ def _measured(figures: Sequence[dict[Key, Figures]], key: Key, metric: Metric) -
     for index, run in enumerate(figures):
         of_endpoint = run.get(key)
         value = None if of_endpoint is None else of_endpoint.values[metric]
-        if of_endpoint is not None and value is not None and math.isfinite(value):
+        if of_endpoint is not None and value is not None and _LEAST <= value <= _MOST and of_endpoint.requests > 0:
             found.append((index, value, of_endpoint.requests))
     return found
 

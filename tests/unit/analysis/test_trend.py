@@ -165,6 +165,21 @@ def test_what_else_differs_is_noted(copied: Path) -> None:
     assert list(notes) == ["old"]
 
 
+def test_figures_that_can_not_be_are_none(copied: Path) -> None:
+    """Results with negative, infinite and enormous figures cost their own values alone."""
+    dice = np.random.default_rng(1)
+    for number, (total, failed, rate) in enumerate([(-5, 3, -1.0), (10, -3, 1e300), (0, 0, 0.0), (10, 99, 5e-324)]):
+        made = result_of(number - 9, dice)
+        made.endpoints[0].total, made.endpoints[0].failed, made.endpoints[0].rate_per_s = total, failed, rate
+        made.endpoints[0].latency_ms.p95 = [-1.0, float("inf"), 0.0, None][number]
+        put_run(copied / f"odd{number}", made)
+    trend = trend_of([copied], Floors())
+    p95 = next(series for series in trend.series if (series.name, series.metric) == ("/login", "p95_ms"))
+    assert p95.values[:4] == [None] * 4
+    assert trend.runs[p95.changes[0].run].name == "run-10"
+    assert "<svg" in render(trend)
+
+
 def test_an_endpoint_that_some_runs_lack_has_no_value_there(copied: Path) -> None:
     """An endpoint that appears later has null before, and a change is named by its place among all runs."""
     dice = np.random.default_rng(3)
