@@ -7,10 +7,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from master.commands.output import show_lines
 from master.commands.progress import Progress
+from master.errors import InputError
 
 EPILOG = (
     "Examples: [bold]piswarm report runs/swarm-20260301-120000[/bold]\n\n"
@@ -52,6 +54,8 @@ def report(
             remake(result, store, run.scenario_yaml(store), files, progress.step)
         except sqlite3.Error as error:
             raise unreadable(run.directory.database, error) from None
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{run.directory.database} is damaged: {error}", hint="Is there a copy of it?") from None
         if summary is not None:
             append_summary(result, summary)
     lines = [f"{result.verdict}  {result.reason}", *(f"written  {file}" for file in files if file is not None)]

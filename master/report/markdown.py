@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from master import formatting
-from master.judge.result import EndpointResult, Result, ThresholdResult, ValidityResult
+from master.judge.result import EndpointResult, Result, Soak, SoakMetric, ThresholdResult, ValidityResult
 from master.report.comparison.markdown import comparison_lines
 from master.report.markdown_parts import as_code, as_text, section
 
@@ -42,6 +42,7 @@ def summary(result: Result) -> str:
             ("check", "outcome", "observed", "limit", "nodes beyond it"),
             [_check(result, row) for row in result.validity],
         ),
+        *_soak(result.soak),
         *([] if result.comparison is None else comparison_lines(result.comparison)),
         *_endpoints(result),
         *_errors(result),
@@ -83,6 +84,29 @@ def _check(result: Result, row: ValidityResult) -> list[str]:
 def _outcome(result: Result, row: ThresholdResult | ValidityResult, words: dict[bool | None, str]) -> str:
     """A run that was aborted before anything was measured broke nothing."""
     return "no data" if row.without_data and result.verdict == "ABORTED" else words[row.ok]
+
+
+def _soak(soak: Soak | None) -> list[str]:
+    """What drifted, with a row for each metric that was looked at."""
+    if soak is None:
+        return []
+    rows = [
+        [as_text(row.metric), _drift(row), as_text(row.message)]
+        for row in soak.metrics
+        if row.subjects or row.limit_per_day is not None
+    ]
+    return [
+        f"### Drift: {as_text(soak.verdict)}",
+        as_text(soak.reason),
+        *section("", ("drift of", "outcome", "what was found"), rows)[1:],
+    ]
+
+
+def _drift(row: SoakMetric) -> str:
+    if row.drifting:
+        return "**drift**"
+    unknown = not row.subjects or (row.limit_per_day is not None and row.ok is None)
+    return "unknown" if unknown else "no drift"
 
 
 def _endpoints(result: Result) -> list[str]:

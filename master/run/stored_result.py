@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
+from itertools import chain
 
 import msgspec
 
@@ -16,7 +17,7 @@ from master.judge.result import Result, VerdictName
 from master.judge.run_facts import RunFacts
 from master.judge.seconds.fitness import FitnessLog
 from master.judge.seconds.steady_part import SteadyPart
-from master.judge.seconds.stored_seconds import stored_seconds
+from master.judge.seconds.stored_seconds import stored_seconds, stored_spans
 from master.judge.warnings import lost_spans
 from master.run.checkpoint import Checkpoint, read_checkpoint
 from master.run.collect.latest_seconds import CLOSED_AFTER_S
@@ -69,7 +70,9 @@ def _complete(steady: SteadyPart, before_s: float) -> SteadyPart:
 
 def _fitness(store: StoreReader, scenario: Scenario, checkpoint: Checkpoint, steady: SteadyPart) -> FitnessLog:
     log, samples = resume_fitness(store, steady)
-    for second, facts in stored_seconds(store, steady.seconds()):
+    seconds = steady.seconds()
+    thinned = ((span.second, span.facts) for span in stored_spans(store, seconds))
+    for second, facts in chain(thinned, stored_seconds(store, seconds)):
         if second in steady:
             log.add_requests(*(sum(tally.total for tally in part.values()) for part in (facts.fit, facts.unfit)))
     _expect_samples(log, samples, store, samples_due(steady.spans, scenario.sample_period_s))

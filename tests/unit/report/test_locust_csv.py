@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from judged_run import fill, tally
+from thinned_run import thin
 
 from master.report.locust_csv import write_csv
-from master.store import Store
+from master.store import SecondRow, Store
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -41,3 +42,26 @@ def test_the_median_is_a_whole_number_as_in_the_columns_of_percentiles(tmp_path:
     assert [row["Median Response Time"] for row in stats] == ["8", "8"]
     assert {row["Total Median Response Time"] for row in history} == {"8"}
     assert {row["50%"] for row in stats} == {"8"}
+
+
+def test_a_thinned_part_has_a_row_of_the_history_for_each_minute(tmp_path: Path) -> None:
+    """What run.db keeps by the minute counts in the minute's last second, at the mean rate; the figures of the whole are the same."""
+    stats, history = [], []
+    for name in ("whole", "thinned"):
+        store = Store(tmp_path / f"{name}.db", create=True)
+        for second in range(150):
+            store.put_second(SecondRow(second, "1 hold", True, 10, 1, 0, 0))
+            store.add_requests(second, ("GET", "/x"), tally(1.0, 2.0, 8.0), fit=True)
+        store.commit()
+        if name == "thinned":
+            thin(store, [], [(0.0, 150.0)], 120)
+        store.close()
+        write_csv(tmp_path / f"{name}.db", str(tmp_path / name))
+        stats.append((tmp_path / f"{name}_stats.csv").read_bytes())
+        history.append(rows_of(tmp_path / f"{name}_stats_history.csv"))
+    assert stats[0] == stats[1]
+    whole, thinned = history
+    assert (len(whole), len(thinned)) == (150, 2 + 30)
+    assert [thinned[0], thinned[1]] == [whole[59], whole[119]]
+    assert thinned[-1] == whole[-1]
+    assert {float(row["Requests/s"]) for row in thinned} == {3.0}

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from report_example import HOSTILE, nothing, result
 
 from master.analysis.compare.files import compare_runs
-from master.judge.result import ErrorResult, Floors
+from master.judge.result import ErrorResult, Floors, Soak, SoakMetric
 from master.report.markdown import MAX_ENDPOINTS, append_summary, summary
 
 MARKDOWN = f"| a | `b` **c** _d_ ~~e~~ [f](http://evil/) <b>g</b> \\| &lt; www.evil.example @team #12 :tada: $x$ {HOSTILE}\n## h\r- i"
@@ -80,6 +80,28 @@ def test_a_run_with_a_baseline_says_what_changed(tmp_path: Path) -> None:
     assert "### Beside the baseline\n\nWorse than <code>before</code>." in said
     assert said.index("### Was the generator") < said.index("### Beside") < said.index("### Endpoints")
     assert ["POST /login", "p95"] in [row[:2] for row in cells(said)]
+
+
+def test_a_soak_says_what_drifts() -> None:
+    """Each metric that was looked at has a row with what was found of it."""
+    metric = SoakMetric(
+        metric="p95", of="target", unit="percent", limit_per_day=5.0, floor_per_day=5.0, ok=False, subjects=3,
+        unknown_subjects=0, drifting=1, detectable_per_day=1.0, message="p95: GET /x rises by 40 %/day", worst=[],
+    )  # fmt: skip
+    steady = msgspec.structs.replace(metric, metric="errors", limit_per_day=None, ok=None, drifting=0, message="")
+    short = msgspec.structs.replace(steady, metric="node_memory", limit_per_day=1e7, message="the hold is too short")
+    soak = Soak(
+        verdict="drift", reason="p95 drifts.", hold_from_s=0, hold_to_s=600, warm_up_s=60, block_s=10, blocks=54,
+        false_alarm_percent=5.0, metrics=[metric, steady, short],
+    )  # fmt: skip
+    said = summary(msgspec.structs.replace(result("FAIL"), soak=soak))
+    assert "\n\n### Drift: drift\n\np95 drifts.\n\n| drift of |" in said
+    for row in (
+        ["p95", "drift", "p95: GET /x rises by 40 %/day"],
+        ["errors", "no drift", ""],
+        ["node_memory", "unknown", "the hold is too short"],
+    ):
+        assert row in cells(said)
 
 
 def test_a_run_that_never_began_says_why_and_no_more() -> None:
