@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 class ForkedCommands:

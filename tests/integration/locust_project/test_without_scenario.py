@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from forked_commands import ForkedCommands
 from processes import PISWARM, Piswarm, Target
 from result_reference import read_result
 
@@ -189,25 +190,17 @@ def test_it_can_be_run_again_with_other_options_killed_and_resumed(done: Done, p
         ("", {}, ["--node", "3"], "piswarm: no such option: --node; did you mean '--local'?"),
     ],
 )
-def test_what_is_wrong_is_named_where_it_was_said(
-    tmp_path: Path, conf: str, variables: dict[str, str], words: list[str], said: str
+def test_what_is_wrong_is_named_where_it_was_said(  # noqa: PLR0917  # the columns of a table
+    commands: ForkedCommands, tmp_path: Path, conf: str, variables: dict[str, str], words: list[str], said: str
 ) -> None:
     """A file and line, or a variable; and what helps."""
     (tmp_path / "locustfile.py").write_text(
         "from locust import User, task\nclass Shop(User):\n    @task\n    def go(self): ...\n"
     )
     (tmp_path / "locust.conf").write_text(conf)
-    run = subprocess.run(
-        [*PISWARM, "run", "-H", "http://127.0.0.1:9", *words],
-        cwd=tmp_path,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert run.returncode == 2, run.stdout + run.stderr
-    assert said in run.stderr
+    output = tmp_path / "output"
+    status = commands.run(["run", "-H", "http://127.0.0.1:9", *words], tmp_path, output, variables)
+    assert (status, said in output.read_text()) == (2, True), output.read_text()
 
 
 @pytest.mark.parametrize(
@@ -223,11 +216,11 @@ def test_what_is_wrong_is_named_where_it_was_said(
         (["-f", "load.py", "-t", "5s", "-t", "5s", "--duration", "5s"], 2, "--duration and --run-time are the same"),
     ],
 )
-def test_help_list_and_wrong_words_start_nothing(done: Done, words: list[str], status: int, said: str) -> None:
+def test_help_list_and_wrong_words_start_nothing(
+    commands: ForkedCommands, done: Done, words: list[str], status: int, said: str
+) -> None:
     """Options of the locustfile's own are among what help shows, and what is nearest to a wrong word."""
-    run = subprocess.run(
-        [*PISWARM, "run", *words], cwd=done.folder, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert run.returncode == status, run.stdout + run.stderr
-    assert said in run.stdout + run.stderr
+    output = done.folder / "output"
+    ended = commands.run(["run", *words], done.folder, output)
+    assert (ended, said in output.read_text()) == (status, True), output.read_text()
     assert not (done.folder / "runs").exists()
