@@ -30,6 +30,13 @@ help: ## List the targets
 swarm-test: $(READY) ## Run the main job: 500 simulated nodes, 1000 users, a verdict and a report
 	$(VENV)/bin/piswarm run configs/scenarios/swarm.yml
 
+.PHONY: soak-test soak-leak
+soak-test: $(READY) ## Run a soak of five minutes: its verdict says whether anything drifted
+	$(VENV)/bin/piswarm run configs/scenarios/soak-test.yml
+
+soak-leak: $(READY) ## Show that the same soak finds a target that leaks 1 MB a minute
+	$(VENV)/bin/python tests/soak
+
 check: style ## Check style, types and units: about a minute, before each commit
 	$(VENV)/bin/pytest -q -n auto --hypothesis-profile quick tests/unit
 
@@ -74,7 +81,7 @@ bench-services: $(READY) ## Measure what reading, ordering and asking services t
 bench-open: $(READY) ## Measure the open model beside wrk2 and the closed model on targets that stall
 	$(VENV)/bin/python tests/bench/open $(BENCH)
 
-bench-statistics: $(READY) ## Measure how often comparisons raise a false alarm, and find what got slower: simulated and real runs
+bench-statistics: $(READY) ## Measure how often comparisons and soaks raise a false alarm, and find what got slower or leaks
 	$(VENV)/bin/python tests/bench/statistics $(BENCH)
 
 bench-deploy: $(READY) ## Measure what a deployment to 8 and 32 hosts of a lab costs: fab, an Ansible playbook; needs what test-fleet does

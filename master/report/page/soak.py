@@ -14,6 +14,17 @@ SPARK_WIDTH, SPARK_HEIGHT = 160, 28
 _MARGIN = 2
 
 
+_TO_DO = {
+    "p95": "See whether errors or the target's memory rise along: what is kept per request or session, an index that is missing, a full disk.",
+    "errors": "See since when, and which errors, in the table of errors over time.",
+    "target_memory": "See what the target keeps per request or per session, and whether it settles in a longer run.",
+    "node_memory": "One node: see what else runs on it. All of them: the users' code, the release, the system's own updates.",
+    "controller_memory": "Report it to those who make piswarm, with run.db.",
+    "node_temperature": "One node: its fan, its place, dust. All of them: the room, and the time of day in a longer run.",
+}
+"""What helps where a metric drifts."""
+
+
 class SubjectRow(NamedTuple):
     """One subject as it stands on the page."""
 
@@ -37,6 +48,8 @@ class MetricRow(NamedTuple):
     limit: str
     detectable: str
     message: str
+    to_do: str
+    """What helps; empty where nothing drifts."""
     subjects: list[SubjectRow]
     left: int
     """How many of those that drift have no row."""
@@ -59,6 +72,7 @@ def _metric(row: SoakMetric) -> MetricRow:
         limit="none" if row.limit_per_day is None else show_rate(row.limit_per_day, row.unit),
         detectable="–" if row.detectable_per_day is None else show_rate(row.detectable_per_day, row.unit),
         message=row.message,
+        to_do=_TO_DO[row.metric] if row.drifting else "",
         subjects=[_subject(each, row) for each in shown[:SHOWN_SUBJECTS]],
         left=max(0, row.drifting - SHOWN_SUBJECTS),
     )
