@@ -25,7 +25,7 @@ def with_soak(verdict: Verdict, reason: str, soak: Soak | None) -> tuple[Verdict
     if verdict is Verdict.PASS and broken:
         return Verdict.FAIL, f"Drift in this soak: {_said(broken)}"
     if verdict is Verdict.PASS and unknown:
-        what = _said(unknown) if soak.blocks else soak.reason
+        what = _said(unknown) if soak.blocks else soak.reason.removeprefix("unknown: ")
         return (
             Verdict.INVALID,
             f"It is not known whether anything drifted: {what}. Give the run more time, or wider limits",

@@ -184,7 +184,7 @@ def _message(  # noqa: PLR0917  # all that can be said of a metric
 
 
 def _verdict(metrics: Sequence[SoakMetric], blocks: Blocks) -> tuple[SoakVerdict, str]:
-    over = f"over {duration(blocks.length_s * blocks.count)}"
+    over = f"over {_duration(blocks.length_s * blocks.count)}"
     drifting = [row for row in metrics if row.drifting]
     if drifting:
         return "drift", f"drift {over}: " + "; ".join(row.message for row in drifting)
@@ -192,7 +192,7 @@ def _verdict(metrics: Sequence[SoakMetric], blocks: Blocks) -> tuple[SoakVerdict
     if undecided:
         return "unknown", f"unknown {over}: " + "; ".join(row.message for row in undecided)
     if not any(row.subjects for row in metrics):
-        return "unknown", "nothing was measured that could drift"
+        return "unknown", "unknown: nothing was measured that could drift"
     rhythm = "" if blocks.length_s * blocks.count >= RHYTHM_FROM_S else ", of which a daily rhythm would be a part"
     return "no drift", f"no drift {over}{rhythm if blocks.length_s >= 600 else ''}"
 
@@ -200,7 +200,7 @@ def _verdict(metrics: Sequence[SoakMetric], blocks: Blocks) -> tuple[SoakVerdict
 def _too_short(hold: tuple[int, int], limits_per_day: Mapping[str, float]) -> Soak:
     start_s, end_s = hold
     least_s = math.ceil(MIN_USABLE_S / (1 - WARM_UP_SHARE))
-    reason = f"the longest hold has {duration(end_s - start_s)}, and {duration(least_s)} are the least in which drift can be judged"
+    reason = f"unknown: the longest hold has {_duration(end_s - start_s)}, and {_duration(least_s)} are the least in which drift can be judged"
     return Soak(
         verdict="unknown",
         reason=reason,
@@ -228,6 +228,11 @@ def _too_short(hold: tuple[int, int], limits_per_day: Mapping[str, float]) -> So
             for name, metric in METRICS.items()
         ],
     )
+
+
+def _duration(seconds: float) -> str:
+    """For sentences that also go to a terminal."""
+    return duration(seconds).replace("\u00a0", " ")
 
 
 def _values(values: Floats) -> list[float | None]:

@@ -73,6 +73,7 @@ class Soak(msgspec.Struct, kw_only=True):
     verdict: SoakVerdict
     """`unknown` where nothing was found and a limit of the scenario can't be judged."""
     reason: str
+    """The verdict in a sentence, with what drifts, or why it is unknown."""
     hold_from_s: int
     hold_to_s: int
     """The hold that was looked at, in seconds of the run."""

@@ -31,7 +31,7 @@ def soak_table(soak: Soak) -> Table:
 
 def soak_lines(soak: Soak) -> list[Text]:
     """The verdict, and on what it rests."""
-    said = [Text.assemble((f"soak: {soak.verdict}", STYLES[soak.verdict]), f"  {soak.reason}")]
+    said = [Text.assemble("soak: ", (soak.verdict, STYLES[soak.verdict]), soak.reason.removeprefix(soak.verdict))]
     if soak.blocks:
         over = f"{soak.blocks} blocks of {duration(soak.block_s)}, after {duration(soak.warm_up_s)} of warm-up"
         said.append(
