@@ -11,7 +11,7 @@ import report_example
 
 from master.judge.result import Nodes, Result
 from master.scenario import ExpectedNodes, Scenario, Stage
-from master.store import SecondRow, Store
+from master.store import CONTROLLER, SecondRow, Store
 from worker.load.histogram import EndpointStats, Histogram
 from worker.wire.work import UserShare
 
@@ -49,15 +49,19 @@ def stored_run(
     slower: float = 1.0,
     failing: float = 0.0,
     plan: Scenario | None = None,
+    load: float = 1.0,
     **changed: Any,
 ) -> Path:
-    """A run directory; `POST /login` takes `slower` times as long, and the share `failing` of its requests fails."""
+    """A run directory; `POST /login` takes `slower` times as long, and the share `failing` of its requests fails;
+    so many processes run on the controller's machine as `load` says."""
     path.mkdir(parents=True)
     dice = np.random.default_rng(seed)
     store = Store(path / "run.db", create=True)
     for second in range(RAMP_S + seconds):
         steady = second >= RAMP_S
         store.put_second(SecondRow(second, "1 hold" if steady else "1 ramp", steady, 10, 3, 0, 0))
+        reading = msgspec.structs.replace(report_example.reading(), load_1min=load)
+        store.put_samples([(CONTROLLER, second, reading)])
         for endpoint, median_ms in ENDPOINTS.items():
             login = endpoint == ("POST", "/login")
             middle = np.log(median_ms * (slower if login else 1.0))

@@ -18,6 +18,7 @@ from master.analysis.compare.comparable import (
 )
 from master.analysis.compare.estimates import DISTRIBUTION_PERCENTS
 from master.analysis.compare.figures import compare_cells
+from master.analysis.compare.machine import MachineWork, machine_work, work_notes
 from master.analysis.compare.words import coarseness, reason_for, rows_of, together
 from master.analysis.runs import StoredRun
 from master.judge.result import (
@@ -38,11 +39,12 @@ class ComparedSide:
     scenario: Mapping[str, object]
     facts: Mapping[str, Facts | None]
     cells: RunCells | None
+    work: MachineWork | None = None
 
     @classmethod
     def of(cls, run: StoredRun, store: StoreReader) -> ComparedSide:
         """A run that has ended. Raises InputError for a scenario, and sqlite3.Error for a run.db, that can't be read."""
-        return cls(run.result, run.scenario, store.nodes(), read_cells(store))
+        return cls(run.result, run.scenario, store.nodes(), read_cells(store), machine_work(store))
 
 
 def compare(baseline: ComparedSide, run: ComparedSide, floors: Floors | None = None) -> Comparison:
@@ -67,6 +69,7 @@ def compare(baseline: ComparedSide, run: ComparedSide, floors: Floors | None = N
             *scenario_notes(baseline.scenario, run.scenario),
             *result_notes(baseline.result, run.result),
             *machine_notes(baseline.facts, run.facts),
+            *work_notes(baseline.work, run.work),
         ],
         method=None,
         distribution_percents=list(DISTRIBUTION_PERCENTS),

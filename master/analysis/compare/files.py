@@ -9,6 +9,7 @@ from master.analysis.compare.blocks import MIN_CELLS
 from master.analysis.compare.cells import read_cells
 from master.analysis.compare.comparable import Keys, scenario_faults, verdict_fault
 from master.analysis.compare.comparison import ComparedSide, compare
+from master.analysis.compare.machine import machine_work
 from master.analysis.runs import StoredRun
 from master.errors import InputError
 from master.judge.result import Comparison, Floors, Result
@@ -38,7 +39,7 @@ def compare_with_baseline(result: Result, store: StoreReader, scenario: Scenario
     # As it was written when the run began: one that is judged again does not ask for the files that its scenario names.
     written = store.meta("scenario")
     keys = _keys_in(written) if isinstance(written, str) else _keys(scenario)
-    run = ComparedSide(result, keys, store.nodes(), read_cells(store))
+    run = ComparedSide(result, keys, store.nodes(), read_cells(store), machine_work(store))
     return compare(_side(Path(baseline)), run)
 
 

@@ -129,6 +129,16 @@ def test_what_may_be_the_cause_of_a_difference_is_noted(baseline: Path, tmp_path
     assert "the run is FAIL: p95 was 2 s." in notes
 
 
+def test_a_machine_that_had_more_to_do_is_noted(baseline: Path, tmp_path: Path) -> None:
+    """A reader is told where the controller's machine had much more to do in one of the runs, which may be why they differ."""
+    found = compare_runs(baseline, stored_run(tmp_path / "busy", load=6.5), Floors())
+    assert any(
+        "more to do in the run: a load of 1.0 and 20 % CPU in the baseline, a load of 6.5" in note
+        for note in found.notes
+    )
+    assert not compare_runs(baseline, stored_run(tmp_path / "idle", load=0.1), Floors()).notes
+
+
 def test_the_text_has_every_figure_and_the_outcome_last(baseline: Path, slower: Path) -> None:
     """In a terminal every figure has its line, what changed comes first, and the outcome is the last line."""
     lines = printed(compare_runs(baseline, slower, Floors())).splitlines()
