@@ -127,9 +127,7 @@ def _endpoint(
 
 
 def _figure(metric: str, before: Estimates, after: Estimates, reach: Interval, floors: Floors) -> ComparedFigure:
-    shares = (
-        reach if metric == "errors" else Interval(*(_as_share(log) for log in (reach.change, reach.low, reach.high)))
-    )
+    shares = _as_difference(reach) if metric == "errors" else _as_ratio(reach)
     one, other = _value(metric, before), _value(metric, after)
     assert one is not None  # it has an interval
     assert other is not None
@@ -143,8 +141,13 @@ def _figure(metric: str, before: Estimates, after: Estimates, reach: Interval, f
     )
 
 
-def _as_share(log_ratio: float) -> float:
-    return expm1(min(log_ratio, _LARGEST_LOG))
+def _as_difference(reach: Interval) -> Interval:
+    """A share of errors can't change by more than all of it."""
+    return Interval(reach.change, max(reach.low, -1.0), min(reach.high, 1.0))
+
+
+def _as_ratio(reach: Interval) -> Interval:
+    return Interval(*(expm1(min(log, _LARGEST_LOG)) for log in (reach.change, reach.low, reach.high)))
 
 
 def _value(metric: str, estimates: Estimates) -> float | None:

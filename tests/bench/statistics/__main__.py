@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python tests/bench/statistics", description=__doc__)
     parser.add_argument("--pairs", type=whole_number, default=200, help="simulated pairs of each kind (default: 200)")
     parser.add_argument(
-        "--real-pairs", type=int, default=3, help="real pairs of each kind, 10 minutes each (default: 3)"
+        "--real-pairs", type=int, default=3, help="real pairs of each kind, 4 minutes each (default: 3)"
     )
     parser.add_argument("--fleets", type=int, default=20, help="simulated soaks of each kind (default: 20)")
     parser.add_argument("--out", type=Path, default=OUT / "statistics.json", help="the document (default: %(default)s)")
