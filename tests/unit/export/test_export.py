@@ -21,6 +21,7 @@ from described_export import described
 from played_nodes import Traffic
 from played_run import PlayedRun, Troubles
 from report_example import HOSTILE
+from thinned_run import thin
 
 from master.analysis.runs import StoredRun
 from master.cli import main
@@ -274,6 +275,27 @@ def test_a_longer_run_takes_no_more_memory(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 600 * 500  # a row of `seconds`, which is read as a whole
+
+
+def test_a_thinned_run_has_the_same_requests_samples_and_fitness(tmp_path: Path) -> None:
+    """Once minutes stand for seconds, requests and samples add up to the same, percentiles are the same, and no worker-second is lost."""
+    found = []
+    for name, thinned_s in (("whole", 0), ("thinned", 120)):
+        path = tmp_path / name
+        path.mkdir()
+        store = Store(path / "run.db", create=True)
+        _fill_long(store, 180)
+        thin(store, (), [(0.0, 180.0)], thinned_s)
+        out = tmp_path / f"{name}-csv"
+        export(put_run(path, store), out, "csv", ("requests", "percentiles", "samples", "fitness"), silent)
+        found.append({table: written(out, table) for table in ("requests", "percentiles", "samples", "fitness")})
+    whole, thinned = found
+    for table, column in (("requests", "requests"), ("samples", "samples"), ("fitness", "requests")):
+        assert sum(int(row[column]) for row in thinned[table]) == sum(int(row[column]) for row in whole[table])
+    assert {row["span_s"] for row in thinned["requests"]} == {"1", "60"}
+    assert {row["samples"] for row in thinned["samples"]} == {"1", "60"}
+    assert thinned["percentiles"] == whole["percentiles"]
+    assert len(thinned["fitness"]) == len(whole["fitness"])
 
 
 def _fill_long(store: Store, seconds: int) -> None:
