@@ -7,10 +7,20 @@ from typing import Any
 import msgspec
 from report_example import FACTS, HOSTILE, fill, result
 
-from master.judge.result import ClockOffset, DataResult, ErrorResult, ExceptionResult, InFlight, Result
+from master.judge.result import (
+    ClockOffset,
+    DataResult,
+    ErrorResult,
+    ExceptionResult,
+    InFlight,
+    Result,
+    Soak,
+    SoakMetric,
+    SoakSubject,
+)
 from master.store import ErrorRow, Event, FitnessRow, Store
 
-KEPT = ("schema", "verdict", "op", "model", "check", "limit_text", "observed_text")
+KEPT = ("schema", "verdict", "op", "model", "check", "limit_text", "observed_text", "metric", "unit", "of")
 """Texts that piswarm alone chooses, from a few."""
 
 
@@ -42,6 +52,7 @@ def hostile_result(**changed: Any) -> Result:
         warnings=["a warning"],
         faults=["a fault"],
         data=[_table()],
+        soak=_soak(),
         **changed,
     )
     found: Result = hostile(full)
@@ -57,6 +68,22 @@ def fill_hostile(store: Store) -> None:
     store.add_event(Event(3.0, "lost", HOSTILE, HOSTILE))
     store.add_error(ErrorRow(HOSTILE, HOSTILE, HOSTILE, 4, 0.1))
     store.commit()
+
+
+def _soak() -> Soak:
+    """One node's memory drifts."""
+    subject = SoakSubject(
+        subject="pi1", drifts=True, per_day=2e7, low_per_day=1e7, high_per_day=3e7, change=1e7, level=1e9, detectable_per_day=1e7,
+        adjusted_p=0.001, rank_p=0.001, lasting=True, blocks=[1.0, None, 2.0, 3.0],
+    )  # fmt: skip
+    metric = SoakMetric(
+        metric="node_memory", of="generator", unit="bytes", limit_per_day=1e7, floor_per_day=1e7, ok=False, subjects=1,
+        unknown_subjects=0, drifting=1, detectable_per_day=1e7, message="pi1 grew", worst=[subject],
+    )  # fmt: skip
+    return Soak(
+        verdict="drift", reason="pi1 grew", hold_from_s=0, hold_to_s=3600, warm_up_s=60, block_s=60, blocks=4,
+        false_alarm_percent=5.0, metrics=[metric],
+    )  # fmt: skip
 
 
 def _table() -> DataResult:
