@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("hours", type=int)
     options = parser.parse_args()
     directory = RunDirectory(options.directory)
-    scenario = load_scenario(directory.scenario)
+    scenario = load_scenario(directory.scenario, {"ApiUser"})
     with closing(Store(directory.database)) as store:
         checkpoint: Any = store.meta(CHECKPOINT_KEY)
         (first_s, end_s), *_ = checkpoint["steady_spans"]
@@ -114,6 +114,8 @@ def lengthen(store: Store, missing_s: int) -> int:
     longer_s, database = copies * piece_s, store._db
     for table, column in {**dict.fromkeys(BY_SECOND, "second"), **TIMES}.items():
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        if not columns:
+            continue  # of an earlier version of these tables
         others = ", ".join(name for name in columns if name != column)
         database.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} >= ?", (longer_s, border_s))
         for copy in range(1, copies + 1):

@@ -53,7 +53,7 @@ def test_a_disk_that_fills_up_is_warned_of_and_ends_the_run_in_order(piswarm: Pi
     scenario = piswarm.scenario(load=[{"users": 8, "spawn_rate": 20, "hold": "25s"}], nodes={"expect": 20})
     done = in_small_disk(
         tmp_path,
-        "320k",
+        "560k",
         """
         "$@" >out 2>err; echo $? >status
         ls -A "$disk/run" >files
