@@ -22,7 +22,7 @@ SIDE_BY_SIDE ?= 4
 FLEET ?= tests/fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-store bench-report bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-statistics bench-deploy faults truth rows result-schema style parity lint format lock clean
+.PHONY: help swarm-test check test test-fleet bench bench-master bench-memory bench-store bench-report bench-live bench-agent bench-target bench-monitoring bench-environments bench-services bench-open bench-statistics bench-deploy faults truth rows result-schema style parity lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-memory: $(READY) ## Measure what a controller holds over a played day of 5
 
 bench-report: $(READY) ## Measure how long the report of a day of 500 nodes takes to make and to open, and its size; needs Chromium
 	$(VENV)/bin/python tests/bench/report $(BENCH)
+
+bench-live: $(READY) ## Measure what ten open pages cost a run of 500 nodes, and the first paint; needs Chromium
+	$(VENV)/bin/python tests/bench/live $(BENCH)
 
 bench-store: $(READY) ## Measure how large run.db of a day becomes, and what writing it costs, with thinning and without
 	$(VENV)/bin/python tests/bench/store $(BENCH)

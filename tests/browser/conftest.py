@@ -23,9 +23,9 @@ from master.report.html import write_report
 from master.store import Store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium. No longer than for a file: while it is there an event loop runs, and no other test can have one."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Chromium at {CHROMIUM}: apt install chromium")
     with sync_playwright() as playwright:

@@ -8,7 +8,9 @@ not those of the others (Beran, "Balanced simultaneous confidence sets", JASA 83
 of a figure, which a few blocks tell but roughly, is made up for by Student's distribution with the degrees of freedom of Welch and
 Satterthwaite.
 
-A figure is better or worse when its interval is all on one side of no change, and its change is beyond the floor.
+A figure is better or worse when its interval is all beyond a tenth of the floor, and its change is beyond the floor. An interval says
+how far a run's own noise reaches; but two runs of the same differ a little besides, so that long runs, whose intervals are narrow, would
+be told apart whenever that is beyond the floor by chance.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
+BETWEEN_RUNS = 0.1
+"""Of the floor: by so much two runs of the same may truly differ, and nothing is better or worse for it."""
 _TAIL = 0.99
 """Where the tails of figures are compared with a normal one: resamples tell enough there."""
 
@@ -108,7 +112,8 @@ def outcome(metric: str, interval: Interval, difference_ms: float | None, floors
     """What became of a figure whose change and bounds are shares in `interval`; `difference_ms` is that of a latency."""
     floor = floors.error_share if metric == "errors" else floors.share
     small = abs(interval.change) <= floor or (difference_ms is not None and abs(difference_ms) <= floors.latency_ms)
-    if small or interval.low <= 0 <= interval.high:
+    allowed = BETWEEN_RUNS * floor
+    if small or (interval.low <= allowed and interval.high >= -allowed):
         return "same"
     worse = interval.change < 0 if metric == "rate" else interval.change > 0
     return "worse" if worse else "better"
