@@ -136,9 +136,9 @@ class ProjectProcess:
 
     def place(self) -> str:
         """Where the process is now, by faulthandler, which writes it to the log."""
+        size = self.log.stat().st_size  # before it is asked: on a core of its own it answers at once
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.child.record.pid, STACK_SIGNAL)
-        size = self.log.stat().st_size
         deadline_s = time.monotonic() + STACK_LIMIT_S
         while time.monotonic() < deadline_s and not self.child.ended():
             gevent.sleep(POLL_S)
