@@ -29,7 +29,7 @@ def deliver(receiver: Receiver, call: Call, until_s: float, sleep: Callable[[flo
     """Make the call, not trying again after `until_s` (monotonic). Returns why it failed, empty when it did not."""
     body = msgspec.json.encode(call)
     if receiver.url is None:
-        return _run(receiver.command, call, body)
+        return _run(receiver.command, call, body, min(COMMAND_S, max(0.0, until_s - time.monotonic())))
     fault, wait_s = "", FIRST_WAIT_S
     for number in range(TRIES):
         if number:
@@ -73,18 +73,22 @@ def _asked_s(text: str) -> float:
     return min(float(text), MAX_WAIT_S) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
 
 
-def _run(command: list[str], call: Call, body: bytes) -> str:
+def _run(command: list[str], call: Call, body: bytes, limit_s: float) -> str:
     """Run a command with the call on its standard input, in a process group that is killed when it takes too long."""
     try:
         process = subprocess.Popen(  # noqa: S603  # the operator's own, without a shell
-            command, stdin=subprocess.PIPE, start_new_session=True, env={**os.environ, "PISWARM_EVENT": call.event}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=2,  # the log, with what it says on standard error; the sender's own output is its one answer to the run
+            start_new_session=True,
+            env={**os.environ, "PISWARM_EVENT": call.event},
         )
     except OSError as error:
         return printable(f"{command[0]} can't be started: {error.strerror}")
     try:
-        process.communicate(body, timeout=COMMAND_S)
+        process.communicate(body, timeout=limit_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return f"it took longer than {COMMAND_S:.0f} s and was killed"
+        return f"it took longer than {limit_s:.0f} s and was killed"
     return "" if process.returncode == 0 else f"exit status {process.returncode}"

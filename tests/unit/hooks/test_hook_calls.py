@@ -18,11 +18,12 @@ def told(folder: Path, ended: Result) -> list[str]:
     """The events that a receiver of all events is told of when the run has ended so."""
     (folder / "logs").mkdir()
     file = folder / "told.jsonl"
-    command = ["sh", "-c", f"cat >> {file}; echo >> {file}"]
+    command = ["sh", "-c", f"cat >> {file}; echo >> {file}; echo noted"]
     calls = HookCalls([Receiver("all", ["verdict", "abort", "drift"], command=command)], "s", "t", RunDirectory(folder))
     calls.verdict(ended)
     assert calls.end() == []
     calls.close()
+    assert "noted" in (folder / "logs" / "hooks.log").read_text()
     return [json.loads(line)["event"] for line in file.read_text().split("\n") if line]
 
 
