@@ -29,12 +29,23 @@ class OwnNames:
         """Whether an Origin header (RFC 6454, 7) is the page's own, which was asked for as `host`. None: there was none."""
         if origin is None:
             return False
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return (
             parts.scheme in {"http", "https"}
             and self.is_own_host(parts.netloc)
             and parts.netloc.lower() == host.lower()
         )
+
+
+def is_strangers_fetch(path: str, site: str | None, mode: str | None) -> bool:
+    """Whether a page of another origin has the browser read `path`, by `Sec-Fetch-Site` and `Sec-Fetch-Mode` (None: not sent).
+
+    It would not see the answer, but could have the server work. A link from elsewhere to the page or to a report is none.
+    """
+    return site not in {None, "same-origin", "none"} and (mode != "navigate" or path.startswith(("/api/", "/metrics")))
 
 
 def names_of(host: str, further: list[str]) -> OwnNames:

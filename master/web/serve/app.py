@@ -18,6 +18,7 @@ from master.web.serve.api.answers import answer, refusal
 from master.web.serve.api.control import ControlApi
 from master.web.serve.api.metrics import MetricsPage
 from master.web.serve.api.runs import RunsApi
+from master.web.serve.commands import Answers
 from master.web.serve.guard import Guard
 from master.web.serve.run_list import RunList
 from master.web.serve.settings import ServeSettings
@@ -29,13 +30,14 @@ STATIC = Path(__file__).parent / "static"
 def create_app(settings: ServeSettings) -> Starlette:
     """The application for `settings`."""
     sessions, runs, watchers = Sessions(lambda: secrets.token_urlsafe(32)), RunList(settings.runs), Watchers()
+    answers = Answers()
     access = AccessApi(settings, sessions)
     return Starlette(
         routes=[
             *access.routes(),
-            *RunsApi(runs, watchers).routes(),
+            *RunsApi(runs, watchers, answers).routes(),
             MetricsPage(settings, runs, watchers, access).route(),
-            *ControlApi(settings, runs).routes(),
+            *ControlApi(settings, runs, answers).routes(),
             Route("/health", _health),
             Route("/login", _login),
             Mount("/static", StaticFiles(directory=STATIC)),

@@ -18,6 +18,10 @@ COMMAND = (sys.executable, "-P", "-m", "master.cli")
 KEPT_LINES = 200
 MAX_LINE = 2000
 ANSWER_S = 60.0
+ANSWERS_AT_ONCE = 2
+"""Each is a process that takes a core; further ones wait."""
+MAX_ASKED = 20
+"""Those that are made or waited for."""
 MAX_ANSWER_BYTES = 16 << 20
 
 
@@ -89,8 +93,26 @@ class Job:
             self._output.append(printable(line.decode(errors="replace").rstrip("\n"))[:MAX_LINE])
 
 
-async def answer_of(words: list[str]) -> tuple[int, bytes, str]:
-    """Run a short command: its exit status, what it answers, and what it complains of. Raises InputError where that takes too long."""
+class Answers:
+    """What short commands answer, few of them at once."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(ANSWERS_AT_ONCE)
+        self._asked = 0
+
+    async def ask(self, words: list[str]) -> tuple[int, bytes, str]:
+        """Run a short command: its exit status, what it answers, and what it complains of. Raises InputError where that takes too long."""
+        if self._asked >= MAX_ASKED:
+            raise InputError("too much is asked for at once", hint="Ask again in a minute.")
+        self._asked += 1
+        try:
+            async with self._places:
+                return await _answer_of(words)
+        finally:
+            self._asked -= 1
+
+
+async def _answer_of(words: list[str]) -> tuple[int, bytes, str]:
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *words,

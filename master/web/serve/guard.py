@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from master.web.safety.headers import headers_of
+from master.web.safety.hosts import is_strangers_fetch
 from master.web.safety.sessions import Session, Sessions, same
 from master.web.serve.settings import ServeSettings
 
@@ -53,7 +54,8 @@ class Guard:
         session = self._session(scope)
         scope["session"] = session
         reads = scope["method"] in {"GET", "HEAD"}
-        if not reads and not names.is_own_origin(headers.get("origin"), host):
+        strange = is_strangers_fetch(path, headers.get("sec-fetch-site"), headers.get("sec-fetch-mode"))
+        if strange or (not reads and not names.is_own_origin(headers.get("origin"), host)):
             return _refused(403, "the request comes from another page")
         if session is None:
             if path in OPEN_PATHS or path in OPEN_FILES:

@@ -14,7 +14,7 @@ from master.errors import InputError
 from master.web.safety.accounts import Accounts
 from master.web.safety.certificates import check_pair, fingerprint, make_certificate
 from master.web.safety.headers import PAGE_POLICY, headers_of
-from master.web.safety.hosts import OwnNames, names_of
+from master.web.safety.hosts import OwnNames, is_strangers_fetch, names_of
 from master.web.safety.sessions import FREE_TRIES, MAX_SESSIONS, MAX_WAIT_S, SESSION_S, Sessions, TryLimit
 from master.web.serve.launch import Launch, directory_name, parse_launch
 
@@ -56,11 +56,32 @@ def test_other_names_are_refused(host: str) -> None:
         ("http://evil.example", False),
         ("http://localhost:9641", False),
         ("file://localhost:9640", False),
+        ("http://[localhost:9640", False),
     ],
 )
 def test_a_change_comes_from_the_page_itself(origin: str | None, own: bool) -> None:
     """Another origin, another port of the same host, a sandboxed frame and no origin at all are not the page."""
     assert OwnNames().is_own_origin(origin, "localhost:9640") is own
+
+
+@pytest.mark.parametrize(
+    ("path", "site", "mode", "strange"),
+    [
+        ("/api/trend", None, None, False),
+        ("/api/trend", "same-origin", "cors", False),
+        ("/api/runs", "none", "navigate", False),
+        ("/runs/a", "cross-site", "navigate", False),
+        ("/api/trend", "cross-site", "no-cors", True),
+        ("/api/trend", "same-site", "no-cors", True),
+        ("/api/trend", "cross-site", "navigate", True),
+        ("/runs/a/report", "cross-site", "no-cors", True),
+    ],
+)
+def test_a_strangers_page_can_not_have_the_server_work(
+    path: str, site: str | None, mode: str | None, strange: bool
+) -> None:
+    """An image of another page whose address is a comparison starts no process; a link from a chat opens the page."""
+    assert is_strangers_fetch(path, site, mode) is strange
 
 
 def tokens() -> Iterator[str]:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from master.errors import ExitCode
 from master.web.serve.api.answers import answer, read_body, refusal, told
-from master.web.serve.commands import Job, answer_of, scenario_names
+from master.web.serve.commands import Answers, Job, scenario_names
 from master.web.serve.launch import Launch, directory_name, parse_launch
 from master.web.serve.run_list import RunList
 from master.web.serve.settings import ServeSettings
@@ -20,9 +20,10 @@ from master.web.serve.settings import ServeSettings
 class ControlApi:
     """The endpoints; without `control` all refuse."""
 
-    def __init__(self, settings: ServeSettings, runs: RunList) -> None:
+    def __init__(self, settings: ServeSettings, runs: RunList, answers: Answers) -> None:
         self._settings = settings
         self._runs = runs
+        self._answers = answers
         self._job: Job | None = None
         self._starting = asyncio.Lock()
 
@@ -49,7 +50,7 @@ class ControlApi:
         """Whether a run could be started, with the faults that the command would tell."""
         if (refused := self._refused()) is not None:
             return refused
-        status, _, complaint = await answer_of(["run", *await self._words(request), "--check"])
+        status, _, complaint = await self._answers.ask(["run", *await self._words(request), "--check"])
         return answer({"ok": status == ExitCode.PASS, "said": complaint})
 
     async def start(self, request: Request) -> Response:

@@ -20,7 +20,7 @@ from master.nodes.latest import read_latest
 from master.store import StoreReader
 from master.web.serve.api.answers import answer, refusal, told
 from master.web.serve.columns import FIELDS
-from master.web.serve.commands import answer_of
+from master.web.serve.commands import Answers
 from master.web.serve.run_list import RunList
 from master.web.serve.watchers import TooManyError, Watchers
 
@@ -32,8 +32,9 @@ MAX_EVENTS = 500
 class RunsApi:
     """The endpoints that read."""
 
-    def __init__(self, runs: RunList, watchers: Watchers) -> None:
+    def __init__(self, runs: RunList, watchers: Watchers, answers: Answers) -> None:
         self._runs = runs
+        self._answers = answers
         self._watchers = watchers
 
     def routes(self) -> list[Route]:
@@ -106,7 +107,7 @@ class RunsApi:
     async def compare(self, request: Request) -> Response:
         """Two runs, as `piswarm compare A B --json`."""
         paths = [str(self._runs.path(request.query_params.get(key, ""))) for key in ("a", "b")]
-        return await _by_command(["compare", *paths, "--json"], {0, 1, 3})
+        return await self._by_command(["compare", *paths, "--json"])
 
     async def trend(self, request: Request) -> Response:
         """The runs of a scenario, as `piswarm trend RUN… --json`."""
@@ -115,7 +116,7 @@ class RunsApi:
         paths = [str(self._runs.path(row.id)) for row in rows if row.scenario == wanted and row.state == "ended"]
         if len(paths) < 2:  # less is no trend
             raise InputError(f"there are not two ended runs of {wanted[:100]!r}")
-        return await _by_command(["trend", *reversed(paths[:200]), "--json"], {0, 1, 3})
+        return await self._by_command(["trend", *reversed(paths[:200]), "--json"])
 
     async def report(self, request: Request) -> Response:
         """The report of a run."""
@@ -124,12 +125,11 @@ class RunsApi:
             return refusal(404, "this run has no report yet")
         return FileResponse(path, media_type="text/html")
 
-
-async def _by_command(words: list[str], statuses: set[int]) -> Response:
-    status, found, complaint = await answer_of(words)
-    if status not in statuses or not found.startswith(b"{"):
-        raise InputError(complaint or "the command gave no answer")
-    return Response(found, media_type="application/json")
+    async def _by_command(self, words: list[str]) -> Response:
+        status, found, complaint = await self._answers.ask(words)
+        if status not in {0, 1, 3} or not found.startswith(b"{"):
+            raise InputError(complaint or "the command gave no answer")
+        return Response(found, media_type="application/json")
 
 
 def _text(content: object) -> str:
