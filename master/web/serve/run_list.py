@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +16,7 @@ from master.errors import InputError
 from master.store import StoreReader
 
 MAX_RUNS = 1000
+MAX_RESULT_BYTES = 32 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 State = Literal["starting", "running", "ended", "broken off", "unreadable"]
 
@@ -73,15 +76,16 @@ class RunList:
     def _row(self, path: Path) -> tuple[float, RunRow | None]:
         try:
             began_s = (path / "scenario.yml").stat().st_mtime
-            (path / "run.db").stat()
         except OSError:
+            return 0.0, None
+        if not (path / "run.db").is_file():
             return 0.0, None
         held = is_held(path / "keys.json")
         if held:
             return began_s, RunRow(path.name, "running" if _has_tables(path / "run.db") else "starting")
         result = path / "result.json"
         try:
-            changed_ns = result.stat().st_mtime_ns
+            changed_ns = result.lstat().st_mtime_ns
         except OSError:
             return began_s, RunRow(path.name, "ended" if held is None else "broken off")
         key = (path.name, changed_ns)
@@ -95,10 +99,25 @@ class RunList:
 def _read(result: Path) -> RunRow:
     name = result.parent.name
     try:
-        head = msgspec.json.decode(result.read_bytes(), type=_Head)
+        head = msgspec.json.decode(read_result(result), type=_Head)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return RunRow(name, "unreadable")
     return RunRow(name, "ended", head.scenario, head.verdict, head.reason, head.started_at, head.duration_s)
+
+
+def read_result(path: Path) -> bytes:
+    """What stands in a result.json. Raises OSError, also for a link, a pipe or a file too long to be one: a copied run may have any."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_RESULT_BYTES:
+            raise OSError(errno.EINVAL, "it is no file, or too long", str(path))
+        return file.read(MAX_RESULT_BYTES)
+
+
+def is_own_file(path: Path) -> bool:
+    """Whether it is a file, and no link, which could lead to any file of this machine."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _has_tables(database: Path) -> bool:
@@ -113,10 +132,12 @@ def _has_tables(database: Path) -> bool:
 def is_held(keys: Path) -> bool | None:
     """Whether a controller holds the `keys.json` of a run, which is there as long as it can be resumed; None: there is none."""
     try:
-        descriptor = os.open(keys, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(keys, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None  # a link, which no controller makes
         return True  # another user's: it can't be told, and nothing is to be started beside it
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

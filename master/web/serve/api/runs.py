@@ -21,7 +21,7 @@ from master.store import StoreReader
 from master.web.serve.api.answers import answer, refusal, told
 from master.web.serve.columns import FIELDS
 from master.web.serve.commands import Answers
-from master.web.serve.run_list import RunList
+from master.web.serve.run_list import RunList, is_own_file, read_result
 from master.web.serve.watchers import TooManyError, Watchers
 
 SAMPLE_COLUMNS = ("cpu_percent", "memory_percent", "temperature_c", "frequency_hz")
@@ -70,7 +70,7 @@ class RunsApi:
                 "rows": list(feed.columns.rows()),
                 "events": feed.events[-MAX_EVENTS:],
                 "events_total": len(feed.events),
-                "report": (path / "report.html").is_file(),
+                "report": is_own_file(path / "report.html"),
                 "result": result,
             }
         )
@@ -121,7 +121,7 @@ class RunsApi:
     async def report(self, request: Request) -> Response:
         """The report of a run."""
         path = self._runs.path(request.path_params["id"]) / "report.html"
-        if not path.is_file():
+        if not is_own_file(path):
             return refusal(404, "this run has no report yet")
         return FileResponse(path, media_type="text/html")
 
@@ -138,7 +138,7 @@ def _text(content: object) -> str:
 
 def _read_json(path: Any) -> Any:
     try:
-        return msgspec.json.decode(path.read_bytes())
+        return msgspec.json.decode(read_result(path))
     except (OSError, msgspec.MsgspecError):
         return None
 
