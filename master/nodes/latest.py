@@ -42,7 +42,7 @@ def read_latest(directory: Path) -> FleetNow:
         with closing(StoreReader.open(path)) as reader:
             reader.hold_snapshot()
             return _read(reader, directory.resolve().name, time.time())
-    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} was not made by this version of piswarm: {error}", hint="Read it with the version that made it."
         ) from None

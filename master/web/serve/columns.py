@@ -101,9 +101,10 @@ class Columns:
 
     def rows(self) -> Iterator[Row]:
         """All rows: minutes up to the first second that is kept, then seconds."""
-        first_s = self.seconds[0][0] if self.seconds else None
-        yield from (row for row in self.minutes if first_s is None or _end_s(row) <= (first_s or 0))
-        yield from self.seconds
+        minutes, seconds = list(self.minutes), list(self.seconds)  # another thread may add to them meanwhile
+        first_s = seconds[0][0] if seconds else None
+        yield from (row for row in minutes if first_s is None or _end_s(row) <= (first_s or 0))
+        yield from seconds
 
 
 def _end_s(row: Row) -> float:

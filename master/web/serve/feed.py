@@ -31,6 +31,20 @@ class Update(msgspec.Struct):
     events: list[Event]
     state: dict[str, Any]
     """Where the run stands: see RunFeed.state."""
+    next_s: int
+    """The second after the last of the rows."""
+    events_total: int
+    """All events so far."""
+
+    def after(self, next_s: int, events_total: int) -> Update:
+        """What of it is new to who knows the run up to there."""
+        rows = [row for row in self.rows if (row[0] or 0) >= next_s]
+        known = events_total - (self.events_total - len(self.events))
+        return Update(rows, self.events[max(0, known) :], self.state, max(next_s, self.next_s), self.events_total)
+
+
+DAMAGED = (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a run.db raises in which something else stands than piswarm writes."""
 
 
 class RunFeed:
@@ -48,6 +62,18 @@ class RunFeed:
 
     def poll(self) -> Update:
         """Read what is new. Raises InputError or sqlite3.Error where run.db can't be read."""
+        try:
+            return self._poll()
+        except DAMAGED as error:
+            raise InputError(f"{self._path} is not as piswarm writes it: {type(error).__name__}") from None
+
+    def all(self) -> Update:
+        """All that is kept of what has been read."""
+        rows, events = list(self.columns.rows()), list(self.events)
+        next_s = int((rows[-1][0] or 0) + (rows[-1][1] or 0)) if rows else 0
+        return Update(rows, events, self.state, next_s, len(events))
+
+    def _poll(self) -> Update:
         with closing(StoreReader.open(self._path)) as reader:
             reader.hold_snapshot()
             state = _state(reader)
@@ -67,7 +93,7 @@ class RunFeed:
         else:
             state["stage"], state["users"] = self.state.get("stage"), self.state.get("users")
         self.state = state
-        return Update(rows, events, state)
+        return Update(rows, events, state, self._next_s, len(self.events))
 
     def _spans(self, reader: StoreReader, seconds: dict[int, Any], end_s: int) -> list[Span]:
         """The spans from the next second on to `end_s`, also of seconds in which nothing was finished."""

@@ -8,6 +8,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from master.errors import InputError
 from master.web.serve.feed import RunFeed, Update, open_feed
@@ -29,6 +30,8 @@ class Watched:
 
     def __init__(self, feed: RunFeed) -> None:
         self.feed = feed
+        self.complete = feed.state["verdict"] is not None
+        """The run was over when it was first read: reports that came late are among its figures."""
         self.fault = ""
         """Why it can't be read any more."""
         self.queues: set[asyncio.Queue[Update | None]] = set()
@@ -69,13 +72,19 @@ class Watchers:
 
     def __init__(self) -> None:
         self._runs: OrderedDict[Path, Watched] = OrderedDict()
-        self._opening = asyncio.Lock()
+        self._opening: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+        """A run that takes long to read holds up no other one."""
 
     async def open(self, directory: Path) -> Watched:
         """The run in `directory`, read up to now. Raises InputError where it can't be read."""
-        async with self._opening:
+        lock = self._opening.get(directory)
+        if lock is None:
+            lock = self._opening[directory] = asyncio.Lock()
+        async with lock:
             watched = self._runs.get(directory)
-            if watched is None:
+            if watched is None or (
+                not watched.queues and (watched.fault or (watched.feed.state["verdict"] and not watched.complete))
+            ):
                 watched = Watched(await asyncio.to_thread(open_feed, directory))
                 self._runs[directory] = watched
                 for path in [path for path, each in self._runs.items() if not each.queues][: -MAX_FEEDS or None]:
@@ -88,8 +97,8 @@ class Watchers:
             self._runs.move_to_end(directory)
             return watched
 
-    async def updates(self, watched: Watched) -> AsyncIterator[Update]:
-        """What is new, until the run is over. Raises TooManyError."""
+    async def updates(self, watched: Watched, next_s: int = 0, events_total: int = 0) -> AsyncIterator[Update]:
+        """What is new to who knows the run up to there, at once and then once a second, until it is over. Raises TooManyError."""
         if sum(len(each.queues) for each in self._runs.values()) >= MAX_WATCHERS:
             raise TooManyError
         queue: asyncio.Queue[Update | None] = asyncio.Queue(QUEUED)
@@ -97,5 +106,9 @@ class Watchers:
         watched.begin()
         with contextlib.ExitStack() as leaving:
             leaving.callback(watched.queues.discard, queue)
-            while (update := await queue.get()) is not None:
+            update: Update | None = watched.feed.all()
+            while update is not None:
+                update = update.after(next_s, events_total)
+                next_s, events_total = update.next_s, update.events_total
                 yield update
+                update = await queue.get()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from master.errors import InputError
 from master.nodes.latest import read_latest
 from master.web.metrics.state import LiveState
 from master.web.metrics.stored import stored_state
@@ -56,5 +58,8 @@ class MetricsPage:
             path = self._runs.path(running.id)
             watched = await self._watchers.open(path)
             fleet = await asyncio.to_thread(read_latest, path)
-            state = stored_state(running.id.rsplit("-", 2)[0], watched.feed.state, watched.feed.totals, fleet)
+            try:
+                state = stored_state(running.id.rsplit("-", 2)[0], watched.feed.state, watched.feed.totals, fleet)
+            except msgspec.MsgspecError as error:
+                raise InputError(f"run.db is not as piswarm writes it: {error}") from None
         return await asyncio.to_thread(lambda: b"".join(page_parts(state)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -21,12 +22,14 @@ from master.store import StoreReader
 from master.web.serve.api.answers import answer, refusal, told
 from master.web.serve.columns import FIELDS
 from master.web.serve.commands import Answers
+from master.web.serve.feed import DAMAGED, Update
 from master.web.serve.run_list import RunList, is_own_file, read_result
 from master.web.serve.watchers import TooManyError, Watchers
 
 SAMPLE_COLUMNS = ("cpu_percent", "memory_percent", "temperature_c", "frequency_hz")
 MAX_POINTS = 600
 MAX_EVENTS = 500
+_POSITION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 
 
 class RunsApi:
@@ -62,28 +65,35 @@ class RunsApi:
         result: Any = None
         if feed.state["verdict"] is not None:
             result = await asyncio.to_thread(_read_json, path / "result.json")
+        read = feed.all()
         return answer(
             {
                 "id": path.name,
                 "state": feed.state,
                 "fields": FIELDS,
-                "rows": list(feed.columns.rows()),
-                "events": feed.events[-MAX_EVENTS:],
-                "events_total": len(feed.events),
+                "rows": read.rows,
+                "position": _position(read),
+                "events": read.events[-MAX_EVENTS:],
+                "events_total": read.events_total,
                 "report": is_own_file(path / "report.html"),
                 "result": result,
             }
         )
 
     async def stream(self, request: Request) -> Response:
-        """Server-sent events: `update` once a second, `end` when the run is over."""
+        """Server-sent events: `update` once a second, `end` when the run is over; from the `position` on that the reader knows.
+
+        A browser that was away says with `Last-Event-ID` where it has stopped, and misses nothing.
+        """
+        known = _POSITION.fullmatch(request.headers.get("last-event-id") or request.query_params.get("position", ""))
+        next_s, events_total = (int(known[1]), int(known[2])) if known else (0, 0)
         watched = await self._watchers.open(self._runs.path(request.path_params["id"]))
 
         async def events() -> AsyncIterator[dict[str, str]]:
             if watched.feed.state["verdict"] is None:
                 try:
-                    async for update in self._watchers.updates(watched):
-                        yield {"event": "update", "data": _text(update)}
+                    async for update in self._watchers.updates(watched, next_s, events_total):
+                        yield {"event": "update", "id": _position(update), "data": _text(update)}
                 except TooManyError:
                     yield {"event": "fault", "data": "too many watch already"}
                     return
@@ -132,6 +142,10 @@ class RunsApi:
         return Response(found, media_type="application/json")
 
 
+def _position(update: Update) -> str:
+    return f"{update.next_s}.{update.events_total}"
+
+
 def _text(content: object) -> str:
     return msgspec.json.encode(for_json(msgspec.to_builtins(content))).decode()
 
@@ -159,4 +173,6 @@ def _node_history(database: Any, name: str) -> dict[str, Any] | None:
             events = [event for event in reader.events() if event.node == name][-MAX_EVENTS:]
     except sqlite3.Error as error:
         raise InputError(f"run.db can't be read: {error}") from None
+    except DAMAGED as error:
+        raise InputError(f"run.db is not as piswarm writes it: {type(error).__name__}") from None
     return {"node": name, "facts": facts[name], "fields": ["offset_s", *SAMPLE_COLUMNS], "rows": rows, "events": events}

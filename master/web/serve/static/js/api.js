@@ -18,9 +18,9 @@ async function read(answer) {
   if (!answer.ok) throw new Error([content.error, content.hint].filter(Boolean).join("\n"));
   return content;
 }
-// Follows a run: calls `on.update` once a second, `on.end` when it is over, `on.state` with whether it is connected. Returns what stops it.
-export function follow(id, on) {
-  const source = new EventSource(`/api/runs/${encodeURIComponent(id)}/stream`);
+// Follows a run from `position` on: calls `on.update` once a second, `on.end` when it is over, `on.state` with whether it is connected. Returns what stops it.
+export function follow(id, position, on) {
+  const source = new EventSource(`/api/runs/${encodeURIComponent(id)}/stream?position=${encodeURIComponent(position)}`);
   source.addEventListener("open", () => on.state?.(true));
   source.addEventListener("update", event => on.update(JSON.parse(event.data)));
   source.addEventListener("end", event => { source.close(); on.end(JSON.parse(event.data)); });

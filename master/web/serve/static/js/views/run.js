@@ -53,9 +53,9 @@ export async function open({parts: [id], current}) {
   }
   draw();
   if (state.verdict !== null) return null;
-  const leave = follow(id, {
+  const leave = follow(id, run.position, {
     update(update) { for (const row of update.rows) rows.push(named(run.fields, row)); while (rows.length > 20000) rows.shift(); events.push(...update.events); state = update.state; if (!document.hidden) draw(); },
-    end() { get(`/api/runs/${place}`).then(ended => { Object.assign(run, ended); state = ended.state; draw(); }).catch(error => notice(error.message)); },
+    end() { get(`/api/runs/${place}`).then(ended => { Object.assign(run, ended); rows.splice(0, rows.length, ...ended.rows.map(row => named(ended.fields, row))); events.splice(0, events.length, ...ended.events); state = ended.state; draw(); }).catch(error => notice(error.message)); },
     fault(text) { notice(text); },
     state(connected) { link.textContent = connected ? "" : "Not connected; trying again …"; },
   });
