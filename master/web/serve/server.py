@@ -9,9 +9,9 @@ import uvicorn
 
 from master.errors import InputError
 from master.web.serve.app import create_app
+from master.web.serve.connections import MAX_CONNECTIONS, Connection
 from master.web.serve.settings import ServeSettings
 
-MAX_CONNECTIONS = 300
 IDLE_S = 15
 END_S = 3
 
@@ -43,7 +43,7 @@ def serve(settings: ServeSettings, listener: socket.socket, certificate: Path | 
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=END_S,
         h11_max_incomplete_event_size=16 << 10,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         ssl_certfile=certificate,
