@@ -102,9 +102,12 @@ class Columns:
     def rows(self) -> Iterator[Row]:
         """All rows: minutes up to the first second that is kept, then seconds."""
         minutes, seconds = list(self.minutes), list(self.seconds)  # another thread may add to them meanwhile
-        first_s = seconds[0][0] if seconds else None
-        yield from (row for row in minutes if first_s is None or _end_s(row) <= (first_s or 0))
-        yield from seconds
+        if seconds:
+            first_s = seconds[0][0] or 0
+            minutes = [row for row in minutes if (row[0] or 0) < first_s]
+        yield from minutes
+        # A minute whose first seconds are forgotten is shown as one.
+        yield from (row for row in seconds if not minutes or (row[0] or 0) >= _end_s(minutes[-1]))
 
 
 def _end_s(row: Row) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from master.web.serve.columns import FIELDS, KEPT_SECONDS, Columns, Span, spans_of
 from worker.load.histogram import ArrivalTally, EndpointStats
 
@@ -39,16 +41,17 @@ def test_arrivals_are_told_in_the_open_model() -> None:
     assert (row["offered_per_s"], row["missed_per_s"]) == (10, 6)
 
 
-def test_a_long_run_is_minutes_and_then_seconds_without_a_gap_or_an_overlap() -> None:
+@pytest.mark.parametrize("beyond_s", [600, 601, 659])
+def test_a_long_run_is_minutes_and_then_seconds_without_a_gap_or_an_overlap(beyond_s: int) -> None:
     """What is older than the seconds that are kept is there by minutes, and no span counts twice."""
-    columns, length_s = Columns(), KEPT_SECONDS + 600
+    columns, length_s = Columns(), KEPT_SECONDS + beyond_s
     for start_s in range(length_s):
         columns.add(second(start_s, 3))
     rows = list(columns.rows())
     ends = [(row[0] or 0) + (row[1] or 0) for row in rows]
     assert [row[0] for row in rows][1:] == ends[:-1]
     assert (rows[0][0], ends[-1]) == (0, length_s)
-    assert len(rows) == KEPT_SECONDS + 10
+    assert len(rows) == length_s - 59 * -(-beyond_s // 60)
     assert all(row[FIELDS.index("rate_per_s")] == 3 for row in rows)
 
 
