@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,17 @@ class Sessions:
         self._sessions.pop(_hash(token), None)
 
 
+def _place(address: str) -> str:
+    """What one who tries has: an IPv4 address, or a network of IPv6, of which a single host has 2^64 addresses."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+
+
 class TryLimit:
     """Wrong passwords by address: after the free ones each doubles the wait before the next is looked at."""
 
@@ -64,11 +76,12 @@ class TryLimit:
 
     def wait_s(self, address: str, now_s: float) -> float:
         """How long the address has to wait before its next try; 0: not at all."""
-        _, until_s = self._wrong.get(address, (0, 0.0))
+        _, until_s = self._wrong.get(_place(address), (0, 0.0))
         return max(0.0, until_s - now_s)
 
     def note_wrong(self, address: str, now_s: float) -> None:
         """A password was wrong."""
+        address = _place(address)
         count, _ = self._wrong.pop(address, (0, 0.0))
         count += 1
         beyond = count - FREE_TRIES
@@ -79,7 +92,7 @@ class TryLimit:
 
     def note_right(self, address: str) -> None:
         """Somebody has signed in from there."""
-        self._wrong.pop(address, None)
+        self._wrong.pop(_place(address), None)
 
 
 def same(one: str, other: str) -> bool:

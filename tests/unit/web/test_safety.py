@@ -212,3 +212,20 @@ def test_no_text_of_the_network_becomes_a_path_or_an_option(launch: object) -> N
 
     with pytest.raises(InputError):
         parse_launch(msgspec.json.encode(launch)).words("configs/scenarios", ["swarm.yml"], "runs", {"swarm-1"})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_a_host_has_no_new_tries_with_each_of_its_addresses(one: str, other: str, same: bool) -> None:
+    """A host with IPv6 has a network of 2^64 addresses: they have the tries of one."""
+    tries = TryLimit()
+    for _ in range(FREE_TRIES):
+        tries.note_wrong(one, 0.0)
+    assert (tries.wait_s(other, 1.0) > 0) is same

@@ -40,7 +40,7 @@ class ControlApi:
 
     async def scenarios(self, _: Request) -> Response:
         """The scenarios that can be started."""
-        return answer({"scenarios": scenario_names(self._settings.scenarios)})
+        return answer({"scenarios": await asyncio.to_thread(scenario_names, self._settings.scenarios)})
 
     async def job(self, _: Request) -> Response:
         """The run that this page has started last, and what it prints."""
@@ -60,10 +60,10 @@ class ControlApi:
         body = await read_body(request)
         launch = parse_launch(body)
         async with self._starting:
-            if (busy := self._busy()) is not None:
+            if (busy := await asyncio.to_thread(self._busy)) is not None:
                 return busy
             name = directory_name(launch.scenario, datetime.now().astimezone())
-            words = ["run", *self._words_of(launch), "--out", str(self._runs.folder / name)]
+            words = ["run", *await asyncio.to_thread(self._words_of, launch), "--out", str(self._runs.folder / name)]
             self._job = await Job.start(name, words)
         return answer({"run": name}, 202)
 
@@ -83,7 +83,7 @@ class ControlApi:
             return refused
         path = self._runs.path(request.path_params["id"])
         async with self._starting:
-            if (busy := self._busy()) is not None:
+            if (busy := await asyncio.to_thread(self._busy)) is not None:
                 return busy
             self._job = await Job.start(path.name, ["resume", str(path)])
         return answer({"run": path.name}, 202)
@@ -102,7 +102,7 @@ class ControlApi:
         )
 
     async def _words(self, request: Request) -> list[str]:
-        return self._words_of(parse_launch(await read_body(request)))
+        return await asyncio.to_thread(self._words_of, parse_launch(await read_body(request)))
 
     def _words_of(self, launch: Launch) -> list[str]:
         known_runs = {row.id for row in self._runs.rows()} if launch.baseline is not None else set[str]()
