@@ -43,7 +43,7 @@ class Update(msgspec.Struct):
         return Update(rows, self.events[max(0, known) :], self.state, max(next_s, self.next_s), self.events_total)
 
 
-DAMAGED = (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+DAMAGED = (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a run.db raises in which something else stands than piswarm writes."""
 
 

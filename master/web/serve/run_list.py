@@ -100,7 +100,7 @@ def _read(result: Path) -> RunRow:
     name = result.parent.name
     try:
         head = msgspec.json.decode(read_result(result), type=_Head)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return RunRow(name, "unreadable")
     return RunRow(name, "ended", head.scenario, head.verdict, head.reason, head.started_at, head.duration_s)
 

@@ -46,3 +46,12 @@ def test_a_link_in_place_of_keys_is_no_run_that_is_on(run: Path, tmp_path: Path)
     """Else no run could be started as long as it is there."""
     (run / "keys.json").symlink_to("/dev/null")
     assert RunList(tmp_path).running() is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 200_000, b'{"x":' + b"[" * 200_000, b'{"scenario": "\xff"}', b'{"verdict": 5}', b""]
+)
+def test_a_result_that_is_none_costs_no_other_run(run: Path, tmp_path: Path, content: bytes) -> None:
+    """It is one row that can't be read."""
+    (run / "result.json").write_bytes(content)
+    assert [row.state for row in RunList(tmp_path).rows()] == ["unreadable"]

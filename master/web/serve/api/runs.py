@@ -66,7 +66,8 @@ class RunsApi:
         if feed.state["verdict"] is not None:
             result = await asyncio.to_thread(_read_json, path / "result.json")
         read = feed.all()
-        return answer(
+        return await asyncio.to_thread(
+            answer,
             {
                 "id": path.name,
                 "state": feed.state,
@@ -77,7 +78,7 @@ class RunsApi:
                 "events_total": read.events_total,
                 "report": is_own_file(path / "report.html"),
                 "result": result,
-            }
+            },
         )
 
     async def stream(self, request: Request) -> Response:
@@ -153,7 +154,7 @@ def _text(content: object) -> str:
 def _read_json(path: Any) -> Any:
     try:
         return msgspec.json.decode(read_result(path))
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
 
 
