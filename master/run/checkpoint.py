@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from worker.load.arrivals.schedule import ArrivalSchedule
 from worker.wire.curve import Keys
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+LOCK_TRIES, LOCK_WAIT_S = 5, 0.04
 
 
 class FleetAccess(msgspec.Struct):
@@ -70,6 +72,18 @@ class FleetAccess(msgspec.Struct):
         return self.roster.controller_keys()
 
 
+def _locked(descriptor: int) -> bool:
+    """Take the lock. The live page takes it for microseconds, to see whether a controller has it; that is no reason to give up."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_WAIT_S)
+        else:
+            return True
+    return False
+
+
 class AccessFile:
     """`keys.json`, held by one controller at a time."""
 
@@ -100,9 +114,7 @@ class AccessFile:
             ) from None
         except OSError as error:
             raise InputError(f"{path} can't be opened: {error.strerror}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(descriptor):
             os.close(descriptor)
             raise InputError(
                 f"the run in {path.parent} is still on", hint="Its controller still runs; let it end."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,15 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path, content: bytes |
         (tmp_path / "keys.json").write_bytes(content)
     with pytest.raises(InputError, match=says):
         AccessFile.acquire(tmp_path / "keys.json")
+
+
+def test_a_run_is_taken_over_while_the_live_page_looks_at_it(tmp_path: Path) -> None:
+    """The page sees by the lock whether a controller holds a run; such a moment makes no run one that is on."""
+    path = tmp_path / "keys.json"
+    AccessFile.create(path, FleetAccess("127.0.0.1", 0, None, {}, separate_processes=False)).release()
+    with path.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        done = threading.Timer(0.05, fcntl.flock, (looking, fcntl.LOCK_UN))
+        done.start()
+        AccessFile.acquire(path).release()
+        done.join()
