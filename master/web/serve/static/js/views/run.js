@@ -33,14 +33,16 @@ export async function open({parts: [id], current}) {
     facts, h("div", {class: "charts"}, charts.map(chart => chart.figure)), h("h2", {}, "Thresholds and checks"), rules.element, h("h2", {}, "Events"), none, happened.element);
   let state = run.state;
   function draw() {
-    const latest = rows.slice(-5), sum = key => latest.reduce((all, row) => all + (row[key] ?? 0) * row.span_s, 0), span = latest.reduce((all, row) => all + row.span_s, 0) || 1;
+    // Of the last seconds while it is on, of the whole run afterwards.
+    const latest = state.verdict === null ? rows.slice(-5) : rows, sum = key => latest.reduce((all, row) => all + (row[key] ?? 0) * row.span_s, 0), span = latest.reduce((all, row) => all + row.span_s, 0) || 1;
     const last = rows[rows.length - 1], over = state.verdict !== null, result = run.result, interim = state.interim;
     const verdict = over ? state.verdict : interim?.verdict;
     fill(head, h("p", {}, h("span", {class: `word ${verdict ?? ""}`}, verdict ? (over ? verdict : `${verdict} so far`) : "nothing is judged yet"), " ", over ? result?.reason ?? "" : interim?.reason ?? ""));
+    const all = over && result ? result.requests : {total: sum("rate_per_s"), failed: sum("errors_per_s")}, failed = all.total ? 100 * all.failed / all.total : 0;
     const said = over && result ? {rate: result.requests.rate_per_s ?? result.requests.rate, p: result.latency_ms} : null;
     const value = (name, text) => h("div", {}, h("div", {class: "name"}, name), h("div", {class: "value"}, text));
     fill(facts, value("stage", state.stage ?? UNKNOWN), value("on", duration(state.offset_s)), over ? value("began", wallClock(state.started_at)) : value("left", duration(interim?.left_s)),
-      value(over ? "users at most" : "users", number(over && result ? result.users.peak : state.users)), value("requests", perSecond(said ? said.rate : sum("rate_per_s") / span)), value("failed", percent(sum("rate_per_s") ? 100 * sum("errors_per_s") / sum("rate_per_s") : 0)),
+      value(over ? "users at most" : "users", number(over && result ? result.users.peak : state.users)), value("requests", perSecond(said ? said.rate : sum("rate_per_s") / span)), value("failed", percent(failed)),
       value("p50", ms(said ? said.p.p50 : last?.p50_ms)), value("p95", ms(said ? said.p.p95 : last?.p95_ms)), value("p99", ms(said ? said.p.p99 : last?.p99_ms)), openModel ? value("missed", perSecond(sum("missed_per_s") / span)) : null,
       value("nodes", Object.entries(state.nodes).map(([name, count]) => `${count} ${name}`).join(", ") || UNKNOWN));
     link.textContent = !over && state.silent_s > 10 ? `Nothing was written for ${duration(state.silent_s)}: its controller is gone, or held up.` : "";
