@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import socket
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +17,10 @@ from master.web.serve.settings import ServeSettings
 
 IDLE_S = 15
 END_S = 3
+HANDSHAKE_S = 5.0
+"""asyncio itself waits a minute for a client that connects and does not begin TLS."""
+MAX_FILES = 4096
+"""Such clients have a descriptor each, and are no connections of the application yet."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -49,4 +56,25 @@ def serve(settings: ServeSettings, listener: socket.socket, certificate: Path | 
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    _have_files(MAX_FILES)
+    _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn has no option for the time of a handshake."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, with that time."""
+        if self.config.is_ssl:
+            loop = asyncio.get_running_loop()
+            create = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_S)
+            loop.create_server = create  # type: ignore[method-assign]
+        await super().startup(sockets)
+
+
+def _have_files(number: int) -> None:
+    """Allow so many open files, or as many as this user may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -7,12 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from master.web.serve import connections
+from master.web.safety.certificates import make_certificate
+from master.web.serve import connections, server
 from master.web.serve.connections import Connection
 from master.web.serve.server import listen
 
@@ -36,11 +38,18 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connections, "ROOM_FROM", 5)
     listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_level="critical", limit_concurrency=8)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    with serving(config, listener):
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(config: uvicorn.Config, listener: socket.socket) -> Iterator[None]:
+    """Serve in a thread for the length of a `with` block."""
+    served = server._Server(config)
+    thread = threading.Thread(target=served.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield listener.getsockname()[1]
-    server.should_exit = True
+    yield
+    served.should_exit = True
     thread.join()
 
 
@@ -86,3 +95,16 @@ def test_many_who_say_nothing_keep_nobody_out(port: int, monkeypatch: pytest.Mon
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_a_handshake_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who connects and does not begin TLS has a descriptor of the server for a few seconds only."""
+    monkeypatch.setattr(server, "HANDSHAKE_S", 0.5)
+    make_certificate(tmp_path / "c", tmp_path / "k", ["localhost"])
+    listener = listen("127.0.0.1", 0)
+    config = uvicorn.Config(
+        app, http=Connection, ws="none", lifespan="off", log_level="critical",
+        ssl_certfile=tmp_path / "c", ssl_keyfile=tmp_path / "k",
+    )  # fmt: skip
+    with serving(config, listener), socket.create_connection(listener.getsockname()) as connection:
+        assert ended_within(connection, 10)
