@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +56,11 @@ class StoreReader(PackedReader):
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
+
+    def limit_time(self, limit_s: float) -> None:
+        """Give up with sqlite3.OperationalError in so long: a file that somebody else has made may have queries without end in its views."""
+        until_s = time.monotonic() + limit_s
+        self._db.set_progress_handler(lambda: time.monotonic() > until_s, 1_000_000)
 
     def hold_snapshot(self) -> None:
         """Answer all further queries from the state of this moment, whatever is written meanwhile."""

@@ -22,6 +22,9 @@ from worker.load.histogram import EndpointStats
 COMPLETE_AFTER_S = 4
 """A second has all its reports so long after its end."""
 
+READ_S = 120.0
+"""Longest time for reading a run.db; one of a day takes a few seconds."""
+
 
 class Update(msgspec.Struct):
     """What has come since the one before."""
@@ -75,6 +78,7 @@ class RunFeed:
 
     def _poll(self) -> Update:
         with closing(StoreReader.open(self._path)) as reader:
+            reader.limit_time(READ_S)
             reader.hold_snapshot()
             state = _state(reader)
             over = state["verdict"] is not None

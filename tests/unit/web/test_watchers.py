@@ -11,7 +11,7 @@ import pytest
 
 from master.errors import InputError
 from master.store import Event, SecondRow, Store
-from master.web.serve import watchers
+from master.web.serve import feed, watchers
 from master.web.serve.columns import Span
 from master.web.serve.feed import RunFeed, Update, open_feed
 from master.web.serve.watchers import Watchers
@@ -77,4 +77,15 @@ def test_a_damaged_run_is_told_of(tmp_path: Path, damage: str) -> None:
     with closing(sqlite3.connect(tmp_path / "run.db")) as database, database:
         database.executescript(damage)
     with pytest.raises(InputError):
+        open_feed(tmp_path)
+
+
+def test_a_query_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run.db whose table is a view that never ends takes no thread of the server for ever."""
+    monkeypatch.setattr(feed, "READ_S", 0.3)
+    Store(tmp_path / "run.db", create=True).close()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS offset_s FROM n"
+    with closing(sqlite3.connect(tmp_path / "run.db")) as database, database:
+        database.executescript(f"DROP TABLE events; CREATE VIEW events AS {endless} WHERE i < 0")
+    with pytest.raises(InputError, match="interrupted"):
         open_feed(tmp_path)

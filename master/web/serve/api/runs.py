@@ -22,7 +22,7 @@ from master.store import StoreReader
 from master.web.serve.api.answers import answer, refusal, told
 from master.web.serve.columns import FIELDS
 from master.web.serve.commands import Answers
-from master.web.serve.feed import DAMAGED, Update
+from master.web.serve.feed import DAMAGED, READ_S, Update
 from master.web.serve.run_list import RunList, is_own_file, read_result
 from master.web.serve.watchers import TooManyError, Watchers
 
@@ -161,6 +161,7 @@ def _read_json(path: Any) -> Any:
 def _node_history(database: Any, name: str) -> dict[str, Any] | None:
     try:
         with closing(StoreReader.open(database)) as reader:
+            reader.limit_time(READ_S)
             reader.hold_snapshot()
             facts = reader.nodes()
             if name not in facts:
