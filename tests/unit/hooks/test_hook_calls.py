@@ -27,6 +27,17 @@ def told(folder: Path, ended: Result) -> list[str]:
     return [json.loads(line)["event"] for line in file.read_text().split("\n") if line]
 
 
+def test_what_a_command_prints_is_in_the_log(tmp_path: Path) -> None:
+    """A command that prints what it was told is no fault, and its output is not taken for the sender's own."""
+    (tmp_path / "logs").mkdir()
+    receiver = Receiver("all", ["verdict"], command=["sh", "-c", "cat; echo"])
+    calls = HookCalls([receiver], "s", "t", RunDirectory(tmp_path))
+    calls.verdict(result())
+    assert calls.end() == []
+    calls.close()
+    assert '"event":"verdict"' in (tmp_path / "logs" / "hooks.log").read_text()
+
+
 def test_a_drift_is_told_beside_the_verdict(tmp_path: Path) -> None:
     """A soak that has drifted is an event of its own, one that has not is none."""
     soak = Soak(
