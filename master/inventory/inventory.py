@@ -16,7 +16,7 @@ from master.inventory.host_pattern import PatternError
 
 GROUP = "workers"
 """Name of the group whose hosts are nodes, for Ansible, the deployment and the runs."""
-_HINT = "name an inventory, such as ansible/inventory/lab.yml"
+_HINT = "name an inventory of your own; ansible/inventory/example.yml is one to copy"
 _SHOWN = 80
 _MAX_SHOWN = 1000
 _MAX_BYTES = 32 << 20
