@@ -78,7 +78,7 @@ class LiveState:
     offset_s: float = 0.0
     left_s: float | None = None
     users: int = 0
-    users_planned: int = 0
+    users_planned: int | None = 0
     nodes: Mapping[str, int] = field(default_factory=dict)
     """How many are in each state."""
     requests: Mapping[Endpoint, list[int]] = field(default_factory=dict)
@@ -97,8 +97,8 @@ class LiveState:
     """Arrivals that have been due since then, by the schedule; None in the closed model."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Messages and connections that were turned away, by reason."""
-    reports: int = 0
-    workers_restarted: int = 0
+    reports: int | None = 0
+    workers_restarted: int | None = 0
     excluded_share: float | None = None
     """Of the requests so far, those that are excluded, from 0 to 1."""
     interim: Interim | None = None

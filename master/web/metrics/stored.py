@@ -14,7 +14,7 @@ from worker.wire.messages import Reading
 
 
 def stored_state(scenario: str, state: dict[str, Any], totals: RequestTotals, fleet: FleetNow) -> LiveState:
-    """What run.db says of the run: not what is known to its controller alone, such as its disk and messages that were dropped."""
+    """What run.db says of the run: not what its controller alone knows, such as its disk, or how many users are planned."""
     interim = None if state["interim"] is None else msgspec.convert(state["interim"], Interim)
     open_model = bool(totals.arrivals.started or totals.arrivals.missed)
     return LiveState(
@@ -23,12 +23,15 @@ def stored_state(scenario: str, state: dict[str, Any], totals: RequestTotals, fl
         offset_s=state["offset_s"] or 0.0,
         left_s=None if interim is None else interim.left_s,
         users=state["users"] or 0,
+        users_planned=None,
         nodes=state["nodes"],
         requests=totals.rows,
         latencies=totals.latencies,
         service_times=totals.service_times if open_model else None,
         arrivals=totals.arrivals if open_model else None,
         interim=interim,
+        reports=None,
+        workers_restarted=None,
         each_node=lambda: _nodes(fleet),
     )
 

@@ -17,6 +17,7 @@ from master.judge.interim import INTERIM_KEY
 from master.store import CHECKPOINT_KEY, CONTROLLER, Event, RequestRow, StoreReader
 from master.web.metrics.state import RequestTotals
 from master.web.serve.columns import Columns, Row, Span, spans_of
+from master.yaml_file.document import parse_document
 from worker.load.histogram import EndpointStats
 
 COMPLETE_AFTER_S = 4
@@ -60,6 +61,8 @@ class RunFeed:
         """`stage`, `offset_s`, `left_s`, `users`, `nodes` by state, `verdict` (null while it is on), `interim`, `silent_s`."""
         self.totals = RequestTotals()
         """Of the requests and arrivals that are read."""
+        self.scenario = ""
+        """Its name; empty until something is read."""
         self._path = directory / "run.db"
         self._next_s = 0
 
@@ -81,6 +84,7 @@ class RunFeed:
             reader.limit_time(READ_S)
             reader.hold_snapshot()
             state = _state(reader)
+            self.scenario = self.scenario or _scenario_name(reader)
             over = state["verdict"] is not None
             seconds = {row.second: row for row in reader.seconds(self._next_s)}
             # What is not complete yet is read again with the next look.
@@ -142,6 +146,12 @@ def _state(reader: StoreReader) -> dict[str, Any]:
         "verdict": verdict,
         "interim": reader.meta(INTERIM_KEY),
     }
+
+
+def _scenario_name(reader: StoreReader) -> str:
+    written = reader.meta("scenario")
+    data = parse_document(written, Path("scenario.yml")).data if isinstance(written, str) else None
+    return str(data.get("name", "")) if isinstance(data, dict) else ""
 
 
 def open_feed(directory: Path) -> RunFeed:

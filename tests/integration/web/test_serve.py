@@ -29,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenarios.mkdir()
     (scenarios / "visitors.py").write_text(LOCUSTFILE)
     content = {
+        "name": "visit",
         "target": "embedded",
         "locustfile": "visitors.py",
         "users": {"Visitor": 1},
@@ -96,7 +97,9 @@ def test_a_run_is_started_watched_and_judged(served: Served, started: str) -> No
     busy = served.ask("POST", "/api/runs", {"scenario": "visit.yml"}, **served.own())
     assert (busy.status, busy.json["error"]) == (409, f"{started} is on")
     families = list(text_string_to_metric_families(served.ask("GET", "/metrics").body.decode()))
-    assert any(family.name == "piswarm_info" and family.samples[0].labels["run"] == started for family in families)
+    (info,) = [family.samples[0].labels for family in families if family.name == "piswarm_info"]
+    assert (info["run"], info["scenario"]) == (started, "visit")
+    assert not [family.samples for family in families if family.name == "piswarm_users_planned" and family.samples]
     events = stream(served, started, "end")
     updates = [data for name, data in events if name == "update"]
     assert events[-1][1]["verdict"] in {"PASS", "INVALID"}

@@ -59,7 +59,7 @@ class MetricsPage:
             watched = await self._watchers.open(path)
             fleet = await asyncio.to_thread(read_latest, path)
             try:
-                state = stored_state(running.id.rsplit("-", 2)[0], watched.feed.state, watched.feed.totals, fleet)
+                state = stored_state(watched.feed.scenario, watched.feed.state, watched.feed.totals, fleet)
             except msgspec.MsgspecError as error:
                 raise InputError(f"run.db is not as piswarm writes it: {error}") from None
         return await asyncio.to_thread(lambda: b"".join(page_parts(state)))
