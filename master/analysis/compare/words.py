@@ -61,6 +61,8 @@ def coarseness(comparison: Comparison) -> list[str]:
     """What to tell of runs that are too short, or too restless, to show changes that people care for; nothing of others."""
     assert comparison.overall is not None  # the runs were compared
     p95 = comparison.overall.p95_ms
+    if p95.unknown_because:
+        return [f"{OVERALL_NAME}' p95 can't be compared: {p95.unknown_because}; hold the load for longer"]
     if p95.change is None or p95.change_high is None or p95.change_high - p95.change <= COARSE_SHARE:
         return []
     advice = "hold the load for longer, and let nothing else use the machines"

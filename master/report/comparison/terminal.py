@@ -28,7 +28,15 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print()
     for line in lines_below(comparison):
         console.print(Text(printable(line)), soft_wrap=True)
-    verdict = "not comparable" if comparison.outcome == "unknown" else comparison.outcome
-    console.print(
-        Text.assemble((verdict, _STYLES[comparison.outcome]), "  ", printable(comparison.reason)), soft_wrap=True
-    )
+    console.print(Text.assemble(_outcome(comparison), "  ", printable(comparison.reason)), soft_wrap=True)
+
+
+def comparison_line(comparison: Comparison) -> Text:
+    """The outcome alone, for the end of a run that has a baseline; `piswarm compare` prints all of it."""
+    name = printable(comparison.baseline.run_id)
+    return Text.assemble(f"beside the baseline {name}: ", _outcome(comparison), "  ", printable(comparison.reason))
+
+
+def _outcome(comparison: Comparison) -> tuple[str, str]:
+    word = "not comparable" if comparison.outcome == "unknown" else comparison.outcome
+    return word, _STYLES[comparison.outcome]

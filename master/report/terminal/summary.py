@@ -11,6 +11,7 @@ from rich.text import Text
 
 from master.formatting import listed
 from master.judge.result import NO_DATA, Latency, Load, Requests, Result, ThresholdResult, ValidityResult
+from master.report.comparison.terminal import comparison_line
 from master.report.result_texts import data_text, in_flight_text, target_text
 from master.report.terminal.soak import soak_lines, soak_table
 from master.report.terminal.tables import tables_of
@@ -45,6 +46,9 @@ def print_summary(console: Console, result: Result, directory: RunDirectory) -> 
             for line in soak_lines(result.soak):
                 console.print(line, highlight=False, soft_wrap=not console.is_terminal)
             console.print()
+    if result.comparison is not None:
+        console.print(comparison_line(result.comparison), soft_wrap=not console.is_terminal)
+        console.print()
     said = Text.assemble((result.verdict, STYLES[result.verdict]), f"  {result.reason}")
     console.print(said, soft_wrap=not console.is_terminal)  # in a log it is one line, for programs to find
     console.print(f"report  {_short(directory.report)}", highlight=False, markup=False, soft_wrap=True)
