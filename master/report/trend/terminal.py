@@ -97,7 +97,7 @@ def _say_runs(console: Console, trend: Trend) -> None:
     noted = [run for run in trend.runs if run.left_out is None and run.notes]
     lines += [f"note: {run.name}: {'; '.join(run.notes)}" for run in noted[-MAX_LEFT_OUT:]]
     if lines:
-        console.print(Text(f"baseline: {trend.like}"), soft_wrap=True)
+        console.print(Text(f"runs are like: {trend.like}"), soft_wrap=True)
     for line in lines:
         console.print(Text(line), soft_wrap=True)
 
