@@ -44,7 +44,7 @@ class StoredRun:
         if not directory.result.exists():
             raise InputError(
                 f"{path} has no result.json: the run is still on, or was killed",
-                hint=f"Wait for its end, or go on with it: piswarm resume {path}",
+                hint=f"Wait for its end. Where it was killed: piswarm resume {path} goes on with it, piswarm report {path} judges what there is.",
             )
         return cls(directory, _read_result(directory.result))
 
