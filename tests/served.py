@@ -9,21 +9,11 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
+
+from http_reply import Reply
 
 PISWARM = [sys.executable, "-m", "master.cli"]
-
-
-class Answer(NamedTuple):
-    """An answer; `json` is its body, if it is JSON."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Served:
@@ -52,7 +42,7 @@ class Served:
         self._process.terminate()
         self._process.communicate(timeout=20)
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """Send one request on a connection of its own; underscores in names of headers are hyphens. `Host` may be any."""
         if self.tls:
             unverified = ssl._create_unverified_context()
@@ -70,7 +60,7 @@ class Served:
             connection.putheader("Content-Length", str(len(data)))
         connection.endheaders(data)
         response = connection.getresponse()
-        found = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        found = Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         connection.close()
         return found
 

@@ -12,10 +12,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import psutil
 from forked_commands import ForkedCommands
+from http_reply import Reply
 from result_reference import read_result
 
 ROOT = Path(__file__).parents[2]
@@ -32,18 +33,6 @@ def left_behind(place: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-class Reply(NamedTuple):
-    """An answer of the target; `json` is its body, if it is JSON."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Target:

@@ -14,14 +14,12 @@ import msgspec
 
 from master.errors import InputError
 from master.judge.interim import INTERIM_KEY
+from master.run.collect.latest_seconds import CLOSED_AFTER_S
 from master.store import CHECKPOINT_KEY, CONTROLLER, Event, RequestRow, StoreReader
 from master.web.metrics.state import RequestTotals
 from master.web.serve.columns import Columns, Row, Span, spans_of
 from master.yaml_file.document import parse_document
 from worker.load.histogram import EndpointStats
-
-COMPLETE_AFTER_S = 4
-"""A second has all its reports so long after its end."""
 
 READ_S = 120.0
 """Longest time for reading a run.db; one of a day takes a few seconds."""
@@ -88,7 +86,7 @@ class RunFeed:
             over = state["verdict"] is not None
             seconds = {row.second: row for row in reader.seconds(self._next_s)}
             # What is not complete yet is read again with the next look.
-            end_s = max(seconds, default=-1) + 1 - (0 if over else COMPLETE_AFTER_S)
+            end_s = max(seconds, default=-1) + 1 - (0 if over else CLOSED_AFTER_S)
             rows = []
             if end_s > self._next_s:
                 rows = [self.columns.add(span) for span in self._spans(reader, seconds, end_s)]
